@@ -1,0 +1,138 @@
+//! The platform: the exports of the module, and the ports on D1, KV and SubtleCrypto.
+//!
+//! The only place that names `worker`, reads the clock or draws randomness.
+#![allow(unsafe_code, reason = "the bindings that wasm-bindgen generates")]
+#![allow(clippy::disallowed_methods, reason = "here the clock and the random source come in")]
+
+mod cache;
+mod crypto;
+mod database;
+mod request;
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+use web_sys::{Request, Response, ResponseInit, console};
+use worker::worker_sys;
+
+use crate::cloudflare::request::EdgeRequest;
+use crate::error::Internal;
+use crate::publication::Publication;
+use crate::{Cx, Provider, handle, http};
+
+/// The bindings, and what is kept of them. One an isolate.
+struct Edge {
+    database: Result<database::Binding, String>,
+    cache: Result<worker::kv::KvStore, String>,
+    crypto: crypto::Keys,
+}
+
+/// One isolate: its provider and its platform.
+struct Isolate {
+    provider: Provider,
+    edge: Edge,
+}
+
+thread_local! {
+    static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
+}
+
+impl Isolate {
+    /// The isolate's one, made at its first request: `env` is the same for as long as it lives.
+    fn of(env: &JsValue) -> Rc<Self> {
+        ISOLATE.with_borrow_mut(|slot| {
+            Rc::clone(slot.get_or_insert_with(|| {
+                Rc::new(Self {
+                    provider: Provider::new(|name| variable(env, name)),
+                    edge: Edge {
+                        database: database::binding(env),
+                        cache: cache::binding(env),
+                        crypto: crypto::Keys::default(),
+                    },
+                })
+            }))
+        })
+    }
+}
+
+/// A variable's text; one that `wrangler.toml` gives as a table comes as JSON.
+fn variable(env: &JsValue, name: &str) -> Option<String> {
+    let value = js_sys::Reflect::get(env, &name.into()).ok()?;
+    if value.is_undefined() || value.is_null() {
+        return None;
+    }
+    value.as_string().or_else(|| js_sys::JSON::stringify(&value).ok()?.as_string())
+}
+
+/// The `fetch` handler. The answer comes as a `Response` when all that it needs is warm, and as a
+/// promise of one when something must be waited for.
+#[wasm_bindgen]
+pub fn fetch(request: Request, env: JsValue, context: worker_sys::Context) -> JsValue {
+    let mut answer = Box::pin(answer(request, env, context));
+    match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(response) => response,
+        Poll::Pending => future_to_promise(async { Ok(answer.await) }).into(),
+    }
+}
+
+async fn answer(request: Request, env: JsValue, context: worker_sys::Context) -> JsValue {
+    let isolate = Isolate::of(&env);
+    let request = EdgeRequest::new(request);
+    #[cfg(feature = "provoke-panic")]
+    assert_ne!(http::Request::path(&request), "/provoke-panic", "provoked");
+
+    let begin = js_sys::Date::now();
+    let randomness = |bytes: &mut [u8]| getrandom::fill(bytes).map_err(|e| e.to_string());
+    #[allow(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+    let cx = Cx::new((begin / 1_000.0) as i64, &randomness);
+    let reply = handle(&isolate.provider, &isolate.edge, &cx, &request).await;
+
+    let line = JsValue::from(reply.log.line(js_sys::Date::now() - begin));
+    if reply.log.is_fault() {
+        console::error_1(&line);
+    } else {
+        console::log_1(&line);
+    }
+    if !reply.publications.is_empty() {
+        let publish = publish(Rc::clone(&isolate), reply.publications);
+        // A context that refuses has ended; the next isolate publishes.
+        let _ = context.wait_until(&future_to_promise(publish));
+    }
+    to_response(&reply.response).unwrap_or_else(|error| {
+        console::error_1(&error);
+        JsValue::from(Response::error())
+    })
+}
+
+async fn publish(isolate: Rc<Isolate>, publications: Vec<Publication>) -> Result<JsValue, JsValue> {
+    for publication in publications {
+        if let Err(fault) = publication.put(&isolate.edge).await {
+            let line = serde_json::json!({ "publish": "failed", "notes": [fault.detail()] });
+            console::error_1(&line.to_string().into());
+        }
+    }
+    Ok(JsValue::UNDEFINED)
+}
+
+fn to_response(response: &http::Response) -> Result<JsValue, JsValue> {
+    let headers = js_sys::Object::new();
+    for (name, value) in &response.headers {
+        js_sys::Reflect::set(&headers, &(*name).into(), &JsValue::from_str(value))?;
+    }
+    let init = ResponseInit::new();
+    init.set_status(response.status);
+    init.set_headers(&headers);
+    let body = (!response.body.is_empty()).then_some(&*response.body);
+    Ok(Response::new_with_opt_str_and_init(body, &init)?.into())
+}
+
+/// A failure of a binding. Only its message is kept: what JavaScript prints of an error carries
+/// stacks and paths.
+fn unavailable(what: &'static str, error: &JsValue) -> Internal {
+    let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+    let detail = message.or_else(|| error.as_string()).unwrap_or_else(|| "no message".into());
+    Internal::Unavailable { what, detail }
+}

@@ -1,0 +1,345 @@
+//! The environment's variables and secrets, parsed and validated once.
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::fmt;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::protocol::scope::ScopeTable;
+use crate::publication::digest;
+
+/// A valid configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// `ADMIN_TOKEN`: guards `/admin/*`, which does not exist without it.
+    pub admin_token: Option<Secret>,
+    /// The `Cache-Control` of the published documents.
+    pub cache_control: String,
+    /// Tells this configuration, under this build, from every other.
+    pub digest: String,
+    /// `ISSUER`.
+    pub issuer: Issuer,
+    /// `KEY_ENCRYPTION_KEY`: seals the signing keys. Checked when it is needed, because published
+    /// keys can be served without it.
+    pub key_encryption_key: Option<Secret>,
+    /// `CLOCK_LEEWAY`: how many seconds a token's times may be off.
+    pub leeway: i64,
+    /// The standard scopes and those of `SCOPES`.
+    pub scopes: ScopeTable,
+}
+
+/// A variable that is not as it must be. Names the variable and the rule, for the operator.
+#[derive(Debug, Eq, PartialEq)]
+pub struct ConfigError {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What is wrong with it.
+    pub reason: Cow<'static, str>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.variable, self.reason)
+    }
+}
+
+const DEFAULT_SCOPES: &str = r#"{"groups":["groups"]}"#;
+const DAY: u32 = 86_400;
+
+impl Config {
+    /// Reads the configuration from `variable`, which gives the text of a variable or secret.
+    ///
+    /// # Errors
+    /// The first variable that is not as it must be.
+    pub fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let variable = |name| variable(name).filter(|text| !text.is_empty());
+        let number = |name, default, limit| match variable(name) {
+            None => Ok(default),
+            Some(text) => match text.parse::<u32>() {
+                Ok(number) if number <= limit => Ok(number),
+                _ => Err(ConfigError {
+                    variable: name,
+                    reason: format!("must be a whole number of seconds from 0 to {limit}").into(),
+                }),
+            },
+        };
+
+        let issuer = variable("ISSUER").unwrap_or_default();
+        let issuer = Issuer::parse(&issuer)
+            .map_err(|reason| ConfigError { variable: "ISSUER", reason: reason.into() })?;
+        let max_age = number("CACHE_MAX_AGE", 300, 7 * DAY)?;
+        let stale_while_revalidate = number("CACHE_STALE_WHILE_REVALIDATE", 600, 7 * DAY)?;
+        let stale_if_error = number("CACHE_STALE_IF_ERROR", DAY, 7 * DAY)?;
+        let leeway = number("CLOCK_LEEWAY", 5, 60)?;
+        let scopes = variable("SCOPES").unwrap_or_else(|| DEFAULT_SCOPES.to_owned());
+        let table = ScopeTable::parse(&scopes)
+            .map_err(|reason| ConfigError { variable: "SCOPES", reason: reason.into() })?;
+
+        let cache_control = format!(
+            "public, max-age={max_age}, stale-while-revalidate={stale_while_revalidate}, \
+             stale-if-error={stale_if_error}"
+        );
+        Ok(Self {
+            admin_token: variable("ADMIN_TOKEN").map(Secret::new),
+            cache_control,
+            digest: digest(&[env!("POSTERN_BUILD"), issuer.as_str(), &scopes]),
+            issuer,
+            key_encryption_key: variable("KEY_ENCRYPTION_KEY").map(Secret::new),
+            leeway: i64::from(leeway),
+            scopes: table,
+        })
+    }
+}
+
+/// The issuer identifier: an absolute https URL without query, fragment or trailing slash (OpenID
+/// Connect Discovery section 3; RFC 8414 section 2), in the one spelling that every URL parser
+/// leaves alone, because relying parties compare it byte by byte.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Issuer {
+    url: String,
+    origin_length: usize,
+}
+
+impl Issuer {
+    /// Parses an issuer identifier.
+    ///
+    /// # Errors
+    /// Words for the operator, to follow the variable's name.
+    pub fn parse(url: &str) -> Result<Self, &'static str> {
+        if url.is_empty() {
+            return Err("is not set: give the URL at which this provider is reached, for example \
+                        https://login.example.com");
+        }
+        let (is_https, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+            (Some(rest), _) => (true, rest),
+            (_, Some(rest)) => (false, rest),
+            _ => return Err("must begin with https:// (or http:// on a loopback host)"),
+        };
+        if url.contains('?') {
+            return Err("must not have a query");
+        }
+        if url.contains('#') {
+            return Err("must not have a fragment");
+        }
+        if url.ends_with('/') {
+            return Err("must not end with a slash");
+        }
+        let (authority, path) = match rest.find('/') {
+            Some(slash) => rest.split_at(slash),
+            None => (rest, ""),
+        };
+        let host = check_authority(authority, is_https)?;
+        if !is_https && !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
+            return Err("must begin with https:// (http:// is for localhost, 127.0.0.1 and [::1])");
+        }
+        check_path(path)?;
+        Ok(Self { url: url.to_owned(), origin_length: url.len() - path.len() })
+    }
+
+    /// The issuer identifier as it was configured.
+    pub fn as_str(&self) -> &str {
+        &self.url
+    }
+
+    /// Scheme, host and port, without a slash at the end.
+    pub fn origin(&self) -> &str {
+        self.url.get(..self.origin_length).unwrap_or_default()
+    }
+
+    /// The path: empty, or beginning but not ending with a slash.
+    pub fn path(&self) -> &str {
+        self.url.get(self.origin_length..).unwrap_or_default()
+    }
+}
+
+/// Checks host and port and returns the host.
+fn check_authority(authority: &str, is_https: bool) -> Result<&str, &'static str> {
+    if authority.contains('@') {
+        return Err("must not have a user or a password");
+    }
+    let after_brackets = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    let colon = authority.get(after_brackets..).and_then(|rest| rest.find(':'));
+    let (host, port) = match colon {
+        Some(colon) => authority.split_at(after_brackets + colon),
+        None => (authority, ""),
+    };
+    let is_name = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    if host != "[::1]" && !host.split('.').all(is_name) {
+        return Err("must have a host name in lower case, international names in their xn-- form");
+    }
+    if let Some(digits) = port.strip_prefix(':') {
+        let number = digits.parse::<u16>().map_err(|_| "must have a port from 1 to 65535")?;
+        if number == 0 || digits.starts_with(['0', '+']) {
+            return Err("must have a port from 1 to 65535");
+        }
+        if number == if is_https { 443 } else { 80 } {
+            return Err("must not name the scheme's own port");
+        }
+    }
+    Ok(host)
+}
+
+fn check_path(path: &str) -> Result<(), &'static str> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+    let is_segment =
+        |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_plain);
+    if path.is_empty() || path.split('/').skip(1).all(is_segment) {
+        Ok(())
+    } else {
+        Err("must have a path of letters, digits and -._~ only")
+    }
+}
+
+/// A secret. It prints nothing, is wiped when dropped, and is compared in constant time.
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes a text as a secret.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The secret's text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `guess` is the secret. Takes as long for every guess of the same length: digests are
+    /// compared, so that not even the secret's length shows.
+    pub fn matches(&self, guess: &str) -> bool {
+        Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(guess)).into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret")
+    }
+}
+
+/// A JSON object of the operator's, as text.
+pub(crate) fn json_object(text: &str) -> Result<Map<String, Value>, &'static str> {
+    crate::jose::json::parse_object(text.as_bytes()).map_err(|_| "must be a JSON object")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::parse(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, text)| (*text).to_owned())
+        })
+    }
+
+    #[test]
+    fn an_issuer_is_split_into_origin_and_path() {
+        for (url, origin, path) in [
+            ("https://login.example.com", "https://login.example.com", ""),
+            ("https://example.com:8443/a/b", "https://example.com:8443", "/a/b"),
+            ("http://localhost:8787", "http://localhost:8787", ""),
+            ("http://127.0.0.1/t", "http://127.0.0.1", "/t"),
+            ("http://[::1]:8787/t", "http://[::1]:8787", "/t"),
+        ] {
+            let issuer = Issuer::parse(url).unwrap();
+            assert_eq!((issuer.as_str(), issuer.origin(), issuer.path()), (url, origin, path));
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_could_be_read_in_two_ways_is_refused() {
+        for url in [
+            "",
+            "example.com",
+            "//example.com",
+            "ftp://example.com",
+            "HTTPS://example.com",
+            "https://",
+            "https:///path",
+            "https://example.com/",
+            "https://example.com/a/",
+            "https://example.com?",
+            "https://example.com/?a=b",
+            "https://example.com#",
+            "https://example.com/a#b",
+            "https://Example.com",
+            "https://bücher.example",
+            "https://user@example.com",
+            "https://user:pass@example.com",
+            "https://example..com",
+            "https://example.com:0",
+            "https://example.com:443",
+            "https://example.com:+8443",
+            "https://example.com:08443",
+            "https://example.com:65536",
+            "https://example.com:",
+            "https://example.com/a//b",
+            "https://example.com/a/../b",
+            "https://example.com/./a",
+            "https://example.com/%61",
+            "https://example.com/a b",
+            "https://exa mple.com",
+            "https://example.com\\a",
+            " https://example.com",
+            "http://example.com",
+            "http://localhost.example.com",
+            "http://127.0.0.2",
+            "http://localhost:80",
+            "https://[::2]",
+            "https://[::1",
+        ] {
+            assert!(Issuer::parse(url).is_err(), "{url:?}");
+        }
+    }
+
+    #[test]
+    fn every_variable_has_a_default_but_the_issuer() {
+        let config = parse(&[("ISSUER", "https://example.com")]).unwrap();
+        assert_eq!(
+            config.cache_control,
+            "public, max-age=300, stale-while-revalidate=600, stale-if-error=86400"
+        );
+        assert_eq!(config.leeway, 5);
+        assert!(config.admin_token.is_none() && config.key_encryption_key.is_none());
+        assert_eq!(parse(&[]).unwrap_err().variable, "ISSUER");
+        assert_eq!(parse(&[("ISSUER", "")]).unwrap_err().variable, "ISSUER");
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        for (variable, text) in [
+            ("CACHE_MAX_AGE", "1h"),
+            ("CACHE_MAX_AGE", "-1"),
+            ("CACHE_STALE_WHILE_REVALIDATE", "604801"),
+            ("CACHE_STALE_IF_ERROR", "1.5"),
+            ("CLOCK_LEEWAY", "61"),
+            ("SCOPES", "groups"),
+        ] {
+            let error = parse(&[("ISSUER", "https://example.com"), (variable, text)]).unwrap_err();
+            assert_eq!(error.variable, variable);
+        }
+    }
+
+    #[test]
+    fn the_digest_tells_configurations_apart() {
+        let digest = |variables: &[(&str, &str)]| parse(variables).unwrap().digest;
+        let one = digest(&[("ISSUER", "https://example.com")]);
+        assert_eq!(one, digest(&[("ISSUER", "https://example.com"), ("ADMIN_TOKEN", "x")]));
+        assert_ne!(one, digest(&[("ISSUER", "https://example.org")]));
+        assert_ne!(one, digest(&[("ISSUER", "https://example.com"), ("SCOPES", "{}")]));
+    }
+
+    #[test]
+    fn a_secret_prints_nothing_and_matches_only_itself() {
+        let secret = Secret::new("correct horse".into());
+        assert_eq!(format!("{secret:?}"), "Secret");
+        assert!(secret.matches("correct horse"));
+        assert!(!secret.matches("correct hors") && !secret.matches("") && !secret.matches("x"));
+    }
+}

@@ -1,0 +1,55 @@
+//! What a request may know of the world: the time, randomness, and a place for what it notices.
+
+use std::cell::RefCell;
+
+use crate::error::Internal;
+use crate::publication::Publication;
+
+/// Fills a buffer with random bytes from a cryptographic source, or says why it cannot.
+pub type Randomness<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), String>;
+
+/// The context of one request. Nothing else in the core reads a clock or a random source.
+pub struct Cx<'a> {
+    /// The time of the request, in Unix seconds. It stands still while the request is answered.
+    pub now: i64,
+    randomness: Randomness<'a>,
+    notes: RefCell<Vec<String>>,
+    publications: RefCell<Vec<Publication>>,
+}
+
+impl<'a> Cx<'a> {
+    /// A context at `now` (Unix seconds) that draws from `randomness`.
+    pub fn new(now: i64, randomness: Randomness<'a>) -> Self {
+        Self { now, randomness, notes: RefCell::default(), publications: RefCell::default() }
+    }
+
+    /// `N` random bytes.
+    ///
+    /// # Errors
+    /// [`Internal::Unavailable`] when the platform's random source fails.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], Internal> {
+        let mut bytes = [0; N];
+        (self.randomness)(&mut bytes)
+            .map_err(|detail| Internal::Unavailable { what: "randomness", detail })?;
+        Ok(bytes)
+    }
+
+    /// Notes something for the request's log line: a fault that the answer survived. Never a token,
+    /// a claim, a secret or a query string.
+    pub fn note(&self, note: impl Into<String>) {
+        self.notes.borrow_mut().push(note.into());
+    }
+
+    /// Asks for a document to be put into the cache after the response has been sent.
+    pub fn publish_later(&self, publication: Publication) {
+        self.publications.borrow_mut().push(publication);
+    }
+
+    pub(crate) fn take_notes(&self) -> Vec<String> {
+        self.notes.take()
+    }
+
+    pub(crate) fn take_publications(&self) -> Vec<Publication> {
+        self.publications.take()
+    }
+}

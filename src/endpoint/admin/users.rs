@@ -1,0 +1,193 @@
+//! Users, by the operator.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+use super::{body, invalid, parse, refused};
+use crate::config::Config;
+use crate::context::Cx;
+use crate::error::{Error, Internal};
+use crate::http::{Request, Response};
+use crate::ports::Database;
+use crate::protocol::claims;
+use crate::protocol::params::{Given, Params};
+use crate::store::users::{self, NewUser, Refusal, User};
+
+const PAGE: i64 = 100;
+const LARGEST_PAGE: i64 = 1_000;
+
+/// A user as the operator writes one; in a bulk load, a line.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    sub: Option<String>,
+    login: Option<String>,
+    #[serde(default)]
+    claims: Map<String, Value>,
+}
+
+impl Document {
+    /// Checks the document member by member.
+    fn check(self, config: &Config, now: i64) -> Result<NewUser, String> {
+        let sub = self.sub.ok_or("sub is missing")?;
+        check_sub(&sub)?;
+        let login = self.login.map(|login| fold_login(&login)).transpose()?;
+        let default_login = match &login {
+            Some(login) => login.clone(),
+            None => {
+                fold_login(&sub).map_err(|_| "login is missing, and sub cannot serve as one")?
+            }
+        };
+        claims::validate(&self.claims, &config.scopes, now)
+            .map_err(|complaint| format!("claims.{complaint}"))?;
+        Ok(NewUser { sub, login, default_login, claims: self.claims })
+    }
+}
+
+/// OpenID Connect Core section 2: at most 255 ASCII characters; here, printable ones.
+fn check_sub(sub: &str) -> Result<(), String> {
+    let is_printable = sub.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    if sub.trim().is_empty() || sub.len() > 255 || !is_printable || sub.trim() != sub {
+        return Err("sub must be 1 to 255 printable ASCII characters, no space at its ends".into());
+    }
+    Ok(())
+}
+
+/// Logins are unique without regard to case.
+fn fold_login(login: &str) -> Result<String, String> {
+    let login = login.to_lowercase();
+    let is_plain = !login.chars().any(|c| c.is_whitespace() || c.is_control());
+    if login.is_empty() || login.len() > 255 || !is_plain {
+        return Err("login must be 1 to 255 bytes without white space".into());
+    }
+    Ok(login)
+}
+
+/// Stores a user, new or replaced, and shows it.
+pub async fn put(
+    config: &Config,
+    database: &impl Database,
+    cx: &Cx<'_>,
+    request: &impl Request,
+    sub: &str,
+) -> Result<Response, Error> {
+    let mut document: Document = parse(&body(request).await?).map_err(invalid)?;
+    if document.sub.get_or_insert_with(|| sub.to_owned()) != sub {
+        return Err(invalid("sub is not the one in the path"));
+    }
+    let user = [document.check(config, cx.now).map_err(invalid)?];
+    if let Some(Err(refusal)) = users::put_all(database, &user, cx.now).await?.pop() {
+        return Err(refused(409, "conflict", explain(&refusal)));
+    }
+    show(database, sub).await
+}
+
+fn explain(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Deleted => "sub belonged to a user who was deleted, and is never given twice",
+        Refusal::LoginTaken => "login belongs to another user",
+    }
+}
+
+/// Shows a user.
+pub async fn show(database: &impl Database, sub: &str) -> Result<Response, Error> {
+    let user = users::find(database, sub).await?.ok_or_else(no_such_user)?;
+    Ok(Response::json(200, &to_json(&user)?))
+}
+
+/// Lists users, a page at a time: `next` is the `after` of the next page.
+pub async fn list(database: &impl Database, request: &impl Request) -> Result<Response, Error> {
+    let params = Params::parse(request.query().unwrap_or_default().as_bytes());
+    let limit = match params.get("limit") {
+        Given::Absent => PAGE,
+        Given::Once(text) => {
+            text.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit)).ok_or_else(
+                || invalid(format!("limit must be a number from 1 to {LARGEST_PAGE}")),
+            )?
+        }
+        Given::Doubled => return Err(invalid("limit stands twice")),
+    };
+    let after = match params.get("after") {
+        Given::Absent => "",
+        Given::Once(sub) => sub,
+        Given::Doubled => return Err(invalid("after stands twice")),
+    };
+    // One more than is shown tells whether there is a next page.
+    let mut found = users::list(database, after, limit + 1).await?;
+    let has_next = i64::try_from(found.len()).is_ok_and(|count| count > limit);
+    if has_next {
+        found.pop();
+    }
+    let next = found.last().filter(|_| has_next).map(|user| user.sub.clone());
+    let users = found.iter().map(to_json).collect::<Result<Vec<_>, _>>()?;
+    let mut page = Map::from_iter([("users".to_owned(), users.into())]);
+    page.extend(next.map(|sub| ("next".to_owned(), sub.into())));
+    Ok(Response::json(200, &page.into()))
+}
+
+/// Deletes a user: what hangs on it is revoked, and its sub is never given again.
+pub async fn delete(database: &impl Database, cx: &Cx<'_>, sub: &str) -> Result<Response, Error> {
+    if users::delete(database, sub, cx.now).await? {
+        Ok(Response::json(200, &json!({ "sub": sub, "deleted_at": cx.now })))
+    } else {
+        Err(no_such_user())
+    }
+}
+
+/// Stores the users of an NDJSON body. Every line is checked and every good one stored; the report
+/// names each line that was refused, and why.
+pub async fn import(
+    config: &Config,
+    database: &impl Database,
+    cx: &Cx<'_>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let body = body(request).await?;
+    let mut refusals: Vec<(usize, String)> = Vec::new();
+    let mut good = Vec::new();
+    let mut line_of_sub = HashMap::new();
+    let lines = body.split(|&b| b == b'\n').enumerate().map(|(index, line)| (index + 1, line));
+    for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        let user = parse::<Document>(line).and_then(|document| document.check(config, cx.now));
+        match user {
+            Err(complaint) => refusals.push((number, complaint)),
+            Ok(user) => {
+                if let Some(first) = line_of_sub.get(&user.sub) {
+                    refusals.push((number, format!("sub stands in line {first} too")));
+                } else {
+                    line_of_sub.insert(user.sub.clone(), number);
+                    good.push((number, user));
+                }
+            }
+        }
+    }
+    let (numbers, good): (Vec<_>, Vec<_>) = good.into_iter().unzip();
+    let outcomes = users::put_all(database, &good, cx.now).await?;
+    let stored = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    for (number, outcome) in numbers.into_iter().zip(&outcomes) {
+        if let Err(refusal) = outcome {
+            refusals.push((number, explain(refusal).into()));
+        }
+    }
+    refusals.sort();
+    let refused: Vec<_> =
+        refusals.into_iter().map(|(line, error)| json!({ "line": line, "error": error })).collect();
+    Ok(Response::json(200, &json!({ "stored": stored, "refused": refused })))
+}
+
+fn no_such_user() -> Error {
+    refused(404, "not_found", "there is no user of this sub")
+}
+
+fn to_json(user: &User) -> Result<Value, Error> {
+    let claims: Value = serde_json::from_str(&user.claims)
+        .map_err(|_| Internal::Broken { detail: "a user's claims in D1 are not JSON".into() })?;
+    Ok(json!({
+        "sub": user.sub,
+        "login": user.login,
+        "claims": claims,
+        "created_at": user.created_at,
+        "updated_at": user.updated_at,
+    }))
+}

@@ -1,0 +1,47 @@
+//! Provider metadata: OpenID Connect Discovery 1.0 section 3 and, byte for byte the same, RFC 8414
+//! section 2.
+//!
+//! It states what the router serves and nothing else. Members that describe the authorization and
+//! token endpoints arrive with them.
+
+use serde_json::{Map, Value, json};
+use std::rc::Rc;
+
+use crate::Provider;
+use crate::config::Config;
+use crate::context::Cx;
+use crate::error::Error;
+use crate::ports::Cache;
+use crate::publication::Document;
+use crate::router::ROUTES;
+
+/// The metadata document.
+pub async fn document(
+    provider: &Provider,
+    config: &Config,
+    cache: &impl Cache,
+    cx: &Cx<'_>,
+) -> Result<Rc<Document>, Error> {
+    let key = format!("discovery/{}", config.digest);
+    let render = || metadata(config).to_string();
+    Ok(provider.memory.discovery.document(cache, cx, key, render).await?)
+}
+
+/// The metadata of this configuration.
+pub fn metadata(config: &Config) -> Value {
+    let mut members = Map::new();
+    members.insert("issuer".into(), config.issuer.as_str().into());
+    for route in ROUTES {
+        if let Some(member) = route.member {
+            members.insert(member.into(), route.url(&config.issuer).into());
+        }
+    }
+    let claims: Vec<_> = ["sub"].into_iter().chain(config.scopes.claim_names()).collect();
+    let scopes: Vec<_> = config.scopes.names().collect();
+    members.insert("scopes_supported".into(), scopes.into());
+    members.insert("claims_supported".into(), claims.into());
+    members.insert("subject_types_supported".into(), json!(["public"]));
+    // Its default is true (Discovery section 3), which would be false of us.
+    members.insert("request_uri_parameter_supported".into(), false.into());
+    Value::Object(members)
+}

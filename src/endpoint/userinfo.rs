@@ -1,0 +1,95 @@
+//! The userinfo endpoint (OpenID Connect Core section 5.3).
+
+use serde_json::{Map, Value};
+
+use crate::Provider;
+use crate::config::Config;
+use crate::context::Cx;
+use crate::error::{Error, Internal};
+use crate::http::{Request, Response};
+use crate::jose::jws::Jws;
+use crate::ports::{Database, Freshness, Platform};
+use crate::protocol::access_token::{self, AccessToken, Expected};
+use crate::protocol::bearer::{self, BearerError};
+use crate::protocol::claims;
+use crate::protocol::scope::{Granted, OPENID};
+use crate::router::{Endpoint, url_of};
+use crate::store::grants::{Standing, standing};
+
+/// Answers with the claims that the token's grant releases.
+pub async fn serve(
+    provider: &Provider,
+    config: &Config,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    // 1. One token, sent as RFC 6750 section 2 has it.
+    let token = bearer::token(request, true).await?;
+
+    // 2. An access token of ours, for this endpoint, in its time (RFC 9068 section 4).
+    let token = authenticate(provider, config, platform, cx, &token).await?;
+
+    // 3. Issued for OpenID Connect (Core section 5.3.1).
+    let granted = Granted::parse(&token.scope)
+        .ok_or(BearerError::InvalidToken("the token has a malformed scope"))?;
+    if !granted.contains(OPENID) {
+        return Err(BearerError::InsufficientScope.into());
+    }
+
+    // 4. Its grant stands, and names the same user and client.
+    let claims = standing_claims(platform, &token).await?;
+
+    // 5. The claims of the granted scopes (Core sections 5.3.2 and 5.4).
+    let released = claims::release(&token.sub, claims, &config.scopes, &granted);
+    Ok(Response::json(200, &Value::Object(released)))
+}
+
+/// Checks an access token, cheapest first, and everything about its form before any key is looked
+/// for.
+async fn authenticate(
+    provider: &Provider,
+    config: &Config,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+    token: &str,
+) -> Result<AccessToken, Error> {
+    if token.len() > access_token::SIZE_LIMIT {
+        return Err(BearerError::InvalidToken("the token is larger than 8192 bytes").into());
+    }
+    let jws = Jws::parse(token).map_err(BearerError::InvalidToken)?;
+    let kid = access_token::check_header(&jws).map_err(BearerError::InvalidToken)?;
+    let key = provider.memory.keys.verification_key(kid, config, platform, cx).await?;
+    let key = key.ok_or(BearerError::InvalidToken("the token is signed with an unknown key"))?;
+    if !access_token::alg_belongs_to(&jws, &key)
+        || !platform.verify(&key, jws.signing_input.as_bytes(), &jws.signature).await?
+    {
+        return Err(BearerError::InvalidToken("the signature is wrong").into());
+    }
+    let aud = url_of(Endpoint::Userinfo, &config.issuer);
+    let expected =
+        Expected { iss: config.issuer.as_str(), aud: &aud, now: cx.now, leeway: config.leeway };
+    Ok(access_token::check_claims(&jws.payload, &expected).map_err(BearerError::InvalidToken)?)
+}
+
+/// One statement, answered by the nearest replica. Only a missing grant is asked for again at the
+/// primary: a token just issued may be ahead of the replica.
+async fn standing_claims(
+    database: &impl Database,
+    token: &AccessToken,
+) -> Result<Map<String, Value>, Error> {
+    let mut found = standing(database, Freshness::Nearest, token).await?;
+    if let Standing::Unknown = found {
+        found = standing(database, Freshness::Primary, token).await?;
+    }
+    match found {
+        Standing::Stands(claims) => serde_json::from_str(&claims).map_err(|_| {
+            let detail = "a user's claims in D1 are not a JSON object".into();
+            Internal::Broken { detail }.into()
+        }),
+        Standing::Revoked => Err(BearerError::InvalidToken("the token was revoked").into()),
+        Standing::Unknown => {
+            Err(BearerError::InvalidToken("the token belongs to no grant we know").into())
+        }
+    }
+}

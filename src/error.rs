@@ -1,0 +1,87 @@
+//! What can go wrong, split by whose fault it is.
+
+use std::borrow::Cow;
+
+use crate::protocol::bearer::BearerError;
+
+/// Why a request was not answered as it asked.
+#[derive(Debug)]
+pub enum Error {
+    /// Our fault: logged in detail, opaque outside.
+    Internal(Internal),
+    /// The peer's fault: answered with a specified error.
+    Protocol(Protocol),
+}
+
+/// The peer's fault.
+#[derive(Debug)]
+pub enum Protocol {
+    /// A request that the operator's interface refuses, with a status and words for the operator.
+    Admin {
+        /// The HTTP status.
+        status: u16,
+        /// A short code for programs.
+        code: &'static str,
+        /// What was wrong, where, and what to do.
+        description: String,
+    },
+    /// A refused bearer token (RFC 6750 section 3).
+    Bearer(BearerError),
+    /// The path exists, but not with this method.
+    MethodNotAllowed,
+    /// Nothing is served at this path.
+    NotFound,
+}
+
+/// Our fault, or the platform's.
+#[derive(Debug)]
+pub enum Internal {
+    /// Stored data or our own code is not as it must be.
+    Broken {
+        /// What was found.
+        detail: String,
+    },
+    /// The operator must change a variable or secret.
+    Misconfigured {
+        /// Its name.
+        variable: &'static str,
+        /// What is wrong with it, without its value.
+        reason: Cow<'static, str>,
+    },
+    /// The platform did not do its part; the same request may succeed later.
+    Unavailable {
+        /// Which part: a binding's name, for example.
+        what: &'static str,
+        /// What it said.
+        detail: String,
+    },
+}
+
+impl Internal {
+    /// The fault in words for the log.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Broken { detail } => detail.clone(),
+            Self::Misconfigured { variable, reason } => format!("{variable} {reason}"),
+            Self::Unavailable { what, detail } => format!("{what} is unavailable: {detail}"),
+        }
+    }
+}
+
+impl From<BearerError> for Error {
+    fn from(error: BearerError) -> Self {
+        Self::Protocol(Protocol::Bearer(error))
+    }
+}
+
+impl From<Internal> for Error {
+    fn from(fault: Internal) -> Self {
+        Self::Internal(fault)
+    }
+}
+
+impl From<Protocol> for Error {
+    fn from(error: Protocol) -> Self {
+        Self::Protocol(error)
+    }
+}

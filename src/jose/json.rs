@@ -1,0 +1,101 @@
+//! JSON objects without duplicate members.
+//!
+//! RFC 8259 leaves open what a second member of the same name means; two readers who disagree on it
+//! disagree on what was signed. RFC 7515 section 4 and RFC 7519 section 4 let us refuse it.
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// A JSON object, nothing before or after it, with no member twice at any depth.
+pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+    match serde_json::from_slice(bytes)? {
+        Unique(Value::Object(members)) => Ok(members),
+        Unique(_) => Err(serde_json::Error::custom("not an object")),
+    }
+}
+
+/// A JSON value in which no object has a member twice.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Unique)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some((name, Unique(value))) = access.next_entry::<String, Unique>()? {
+            if members.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("the member {name:?} stands twice")));
+            }
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(Unique(element)) = access.next_element()? {
+            elements.push(element);
+        }
+        Ok(Value::Array(elements))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_object;
+
+    #[test]
+    fn a_member_twice_is_refused_at_any_depth() {
+        for text in [r#"{"a":1,"a":1}"#, r#"{"b":{"a":1,"a":2}}"#, r#"{"b":[{"a":1,"\u0061":2}]}"#]
+        {
+            assert!(parse_object(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(parse_object(br#"{"a":{"a":1},"b":[{"a":null},{"a":1.5}]}"#).is_ok());
+    }
+
+    #[test]
+    fn only_an_object_and_nothing_else_is_accepted() {
+        for text in ["", "[]", "1", "null", r#""{}""#, "{} {}", "{},", "{\"a\":\"\u{1}\"}"] {
+            assert!(parse_object(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(parse_object(b"{\"a\":\"\xff\"}").is_err(), "not UTF-8");
+        assert!(parse_object("[".repeat(10_000).as_bytes()).is_err(), "too deep");
+    }
+}

@@ -1,0 +1,6 @@
+//! JSON Object Signing and Encryption, as far as a provider needs it, and strictly: what is not
+//! exactly as the specifications write it is refused.
+
+pub mod json;
+pub mod jwk;
+pub mod jws;

@@ -1,0 +1,121 @@
+//! Signing keys: which is published and which signs, a pure function of (rows, now).
+
+pub mod ring;
+pub mod seal;
+
+use crate::jose::jwk::{Algorithm, PublicKey};
+
+/// A signing key as the key table holds it. All times are Unix seconds; `None` is not foreseen.
+#[derive(Clone, Debug)]
+pub struct KeyRow {
+    /// The public half, proven.
+    pub public: PublicKey,
+    /// The private half, sealed under `KEY_ENCRYPTION_KEY`; see [`seal`].
+    pub sealed_private: String,
+    /// From when on the key is in the published set.
+    pub publish_from: i64,
+    /// From when on it may sign.
+    pub sign_from: i64,
+    /// Until when it may sign.
+    pub sign_until: Option<i64>,
+    /// When it leaves the published set: every token it signed has expired by then.
+    pub retire_at: Option<i64>,
+}
+
+impl KeyRow {
+    fn is_published(&self, now: i64) -> bool {
+        self.publish_from <= now && self.retire_at.is_none_or(|end| now < end)
+    }
+
+    fn may_sign(&self, now: i64) -> bool {
+        self.is_published(now)
+            && self.sign_from <= now
+            && self.sign_until.is_none_or(|end| now < end)
+    }
+}
+
+/// The keys that relying parties must know at `now`.
+pub fn published(rows: &[KeyRow], now: i64) -> impl Iterator<Item = &PublicKey> {
+    rows.iter().filter(move |row| row.is_published(now)).map(|row| &row.public)
+}
+
+/// The key that signs with `alg` at `now`: of several, the one that began last, so that a successor
+/// takes over the moment its time comes.
+pub fn signer(rows: &[KeyRow], alg: Algorithm, now: i64) -> Option<&KeyRow> {
+    rows.iter()
+        .filter(|row| row.public.alg() == alg && row.may_sign(now))
+        .max_by_key(|row| (row.sign_from, row.public.kid()))
+}
+
+/// The first moment after `now` at which the published set changes by itself.
+pub fn next_change(rows: &[KeyRow], now: i64) -> Option<i64> {
+    rows.iter()
+        .flat_map(|row| [Some(row.publish_from), row.retire_at])
+        .flatten()
+        .filter(|&time| time > now)
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Cx;
+    use crate::jose::jwk::PrivateKey;
+
+    fn row(seed: u8, times: (i64, i64, Option<i64>, Option<i64>)) -> KeyRow {
+        let randomness = |bytes: &mut [u8]| {
+            bytes.fill(seed);
+            Ok(())
+        };
+        let key = PrivateKey::generate(&Cx::new(0, &randomness)).unwrap();
+        KeyRow {
+            public: key.public().clone(),
+            sealed_private: String::new(),
+            publish_from: times.0,
+            sign_from: times.1,
+            sign_until: times.2,
+            retire_at: times.3,
+        }
+    }
+
+    fn kids<'a>(keys: impl Iterator<Item = &'a PublicKey>) -> Vec<&'a str> {
+        keys.map(PublicKey::kid).collect()
+    }
+
+    #[test]
+    fn a_key_is_published_before_it_signs_and_after_it_has_signed() {
+        let rows = [row(1, (10, 20, Some(30), Some(40)))];
+        for (now, is_published, signs) in [
+            (9, false, false),
+            (10, true, false),
+            (19, true, false),
+            (20, true, true),
+            (29, true, true),
+            (30, true, false),
+            (39, true, false),
+            (40, false, false),
+        ] {
+            assert_eq!(published(&rows, now).count() == 1, is_published, "published at {now}");
+            assert_eq!(signer(&rows, Algorithm::Es256, now).is_some(), signs, "signs at {now}");
+        }
+    }
+
+    #[test]
+    fn the_successor_takes_over_when_its_time_comes() {
+        let rows = [row(1, (0, 0, None, None)), row(2, (10, 20, None, None))];
+        let signer = |now| signer(&rows, Algorithm::Es256, now).map(|row| row.public.kid());
+        assert_eq!(signer(19), Some(rows[0].public.kid()));
+        assert_eq!(signer(20), Some(rows[1].public.kid()));
+        assert_eq!(kids(published(&rows, 9)), [rows[0].public.kid()]);
+        assert_eq!(kids(published(&rows, 10)).len(), 2);
+    }
+
+    #[test]
+    fn the_set_is_good_until_the_next_change_the_table_foresees() {
+        let rows = [row(1, (0, 0, Some(50), Some(60))), row(2, (10, 20, None, None))];
+        assert_eq!(next_change(&rows, 0), Some(10));
+        assert_eq!(next_change(&rows, 10), Some(60));
+        assert_eq!(next_change(&rows, 60), None);
+        assert_eq!(next_change(&[], 0), None);
+    }
+}

@@ -1,0 +1,127 @@
+//! Postern: an OpenID Connect provider that runs as one WebAssembly module on Cloudflare Workers.
+//!
+//! [`handle`] answers a request; everything else is in service of it:
+//!
+//! - [`router`]: the table of all that is served, and what every response has in common
+//! - [`endpoint`]: one file per endpoint, each its specification's steps from top to bottom
+//! - [`protocol`]: the vocabulary of OAuth 2.0 and OpenID Connect, free of I/O
+//! - [`jose`]: JSON Web Keys and Signatures, strictly
+//! - [`keys`]: which key is published and which signs; keys at rest and in memory
+//! - [`store`]: the SQL
+//! - [`publication`]: documents rendered once and served many times
+//! - [`config`], [`context`], [`error`], [`http`]: what all of them speak
+//! - [`ports`]: the traits through which the platform is seen
+//! - `cloudflare`: the platform, and the exports of the module; only under wasm32
+//!
+//! Out of scope, for now: the authorization and token endpoints.
+
+pub mod config;
+pub mod context;
+pub mod endpoint;
+pub mod error;
+pub mod http;
+pub mod jose;
+pub mod keys;
+pub mod ports;
+pub mod protocol;
+pub mod publication;
+pub mod router;
+pub mod store;
+
+#[cfg(target_arch = "wasm32")]
+mod cloudflare;
+
+use serde_json::{Map, Value};
+
+pub use crate::context::Cx;
+
+use crate::config::{Config, ConfigError};
+use crate::http::{Request, Response};
+use crate::keys::ring::KeyRing;
+use crate::ports::Platform;
+use crate::publication::{Publication, Slot};
+
+/// The provider as one isolate knows it: its configuration, and what it remembers.
+pub struct Provider {
+    config: Result<Config, ConfigError>,
+    memory: Memory,
+}
+
+/// What an isolate remembers between requests. Bounded in size and age by each of its parts.
+#[derive(Default)]
+struct Memory {
+    discovery: Slot,
+    keys: KeyRing,
+    resource_metadata: Slot,
+}
+
+impl Provider {
+    /// A provider configured by `variable`, which gives the text of a variable or secret. A wrong
+    /// configuration is answered to every request.
+    pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
+        Self { config: Config::parse(variable), memory: Memory::default() }
+    }
+}
+
+/// What came of a request.
+pub struct Reply {
+    /// The response.
+    pub response: Response,
+    /// What to put into the cache once the response is on its way.
+    pub publications: Vec<Publication>,
+    /// For the log.
+    pub log: Log,
+}
+
+/// A request's line in the log. It never holds a token, a claim, a secret or a query string.
+pub struct Log {
+    endpoint: &'static str,
+    status: u16,
+    error: Option<&'static str>,
+    notes: Vec<String>,
+}
+
+impl Log {
+    /// The line: one JSON object. `io_ms` is the time waited on I/O, in milliseconds.
+    pub fn line(&self, io_ms: f64) -> String {
+        let mut line = Map::new();
+        line.insert("endpoint".into(), self.endpoint.into());
+        line.insert("status".into(), self.status.into());
+        line.insert("io_ms".into(), io_ms.into());
+        if let Some(error) = self.error {
+            line.insert("error".into(), error.into());
+        }
+        if !self.notes.is_empty() {
+            line.insert("notes".into(), self.notes.as_slice().into());
+        }
+        Value::Object(line).to_string()
+    }
+
+    /// Whether something was noted that an operator should see.
+    pub fn is_fault(&self) -> bool {
+        !self.notes.is_empty()
+    }
+}
+
+/// Answers a request.
+pub async fn handle(
+    provider: &Provider,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+    request: &impl Request,
+) -> Reply {
+    let (response, endpoint, error) = match &provider.config {
+        Ok(config) => {
+            let answer = router::answer(provider, config, platform, cx, request).await;
+            (answer.response, answer.endpoint.map_or("none", router::Endpoint::name), answer.error)
+        }
+        Err(error) => {
+            let description = error.to_string();
+            let response = router::misconfigured(&description);
+            cx.note(description);
+            (response, "none", Some("server_error"))
+        }
+    };
+    let log = Log { endpoint, status: response.status, error, notes: cx.take_notes() };
+    Reply { response, publications: cx.take_publications(), log }
+}

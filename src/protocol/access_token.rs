@@ -1,0 +1,140 @@
+//! Access tokens: RFC 9068 JWTs that say which grant they belong to.
+
+use serde_json::{Map, Value, json};
+
+use crate::jose::jwk::{Algorithm, PublicKey};
+use crate::jose::jws::Jws;
+
+/// The media type in the header, which keeps ID tokens from passing as access tokens (RFC 9068
+/// section 2.1).
+pub const TYP: &str = "at+jwt";
+
+/// The largest token that is looked into, in bytes.
+pub const SIZE_LIMIT: usize = 8_192;
+
+/// The claims of an access token (RFC 9068 section 2.2).
+#[derive(Debug, Eq, PartialEq)]
+pub struct AccessToken {
+    /// The client it was issued to.
+    pub client_id: String,
+    /// When it ends, in Unix seconds.
+    pub exp: i64,
+    /// The grant it belongs to. The name is that of Grant Management for OAuth 2.0.
+    pub grant_id: String,
+    /// When it was issued, in Unix seconds.
+    pub iat: i64,
+    /// Its own id.
+    pub jti: String,
+    /// The granted scopes.
+    pub scope: String,
+    /// The user.
+    pub sub: String,
+}
+
+impl AccessToken {
+    /// The claims as they are signed, for one issuer and one audience.
+    pub fn to_claims(&self, iss: &str, aud: &str) -> Value {
+        json!({
+            "iss": iss,
+            "sub": self.sub,
+            "aud": aud,
+            "client_id": self.client_id,
+            "scope": self.scope,
+            "grant_id": self.grant_id,
+            "jti": self.jti,
+            "iat": self.iat,
+            "exp": self.exp,
+        })
+    }
+}
+
+/// What an access token must say to be accepted.
+#[derive(Debug)]
+pub struct Expected<'a> {
+    /// The issuer.
+    pub iss: &'a str,
+    /// The resource that is asked.
+    pub aud: &'a str,
+    /// Now, in Unix seconds.
+    pub now: i64,
+    /// By how many seconds the token's times may be off.
+    pub leeway: i64,
+}
+
+/// Checks the header of a token before any key is looked for (RFC 9068 section 4; RFC 8725 sections
+/// 3.1 and 3.11), and returns the `kid` to look for. Members that point at keys (`jku`, `jwk`,
+/// `x5u`, `x5c`) are not read: keys come from our own set alone.
+///
+/// # Errors
+/// Words for the peer.
+pub fn check_header<'a>(jws: &'a Jws<'_>) -> Result<&'a str, &'static str> {
+    let typ = jws.header_text("typ").unwrap_or_default();
+    // RFC 7515 section 4.1.9: a media type, its "application/" optional, in any case.
+    let is_typ = |known: &str| typ.eq_ignore_ascii_case(known);
+    if !is_typ(TYP) && !is_typ("application/at+jwt") {
+        return Err("the token is not an access token: typ is not at+jwt");
+    }
+    if jws.header_text("alg").and_then(Algorithm::from_name).is_none() {
+        return Err("the token is signed with an algorithm that is not accepted");
+    }
+    // RFC 7515 section 4.1.11: no extension is understood, and an empty list is malformed.
+    if jws.header.contains_key("crit") {
+        return Err("the token has a critical extension that is not understood");
+    }
+    jws.header_text("kid").ok_or("the token does not name its key")
+}
+
+/// Whether the key that was found verifies the algorithm that the header names.
+pub fn alg_belongs_to(jws: &Jws<'_>, key: &PublicKey) -> bool {
+    jws.header_text("alg") == Some(key.alg().name())
+}
+
+/// Checks the claims of a token whose signature is right, in this order: `iss`, `aud`, times, and
+/// then the presence of the rest (RFC 9068 section 4).
+///
+/// # Errors
+/// Words for the peer.
+pub fn check_claims(
+    claims: &Map<String, Value>,
+    expected: &Expected<'_>,
+) -> Result<AccessToken, &'static str> {
+    let text = |name| claims.get(name).and_then(Value::as_str);
+    let time = |name| claims.get(name).and_then(Value::as_i64);
+
+    if text("iss") != Some(expected.iss) {
+        return Err("the token is from another issuer");
+    }
+    let is_for_us = match claims.get("aud") {
+        Some(Value::String(aud)) => aud == expected.aud,
+        Some(Value::Array(auds)) => {
+            auds.iter().all(Value::is_string) && auds.iter().any(|aud| aud == expected.aud)
+        }
+        _ => false,
+    };
+    if !is_for_us {
+        return Err("the token is for another audience");
+    }
+    let exp = time("exp").ok_or("the token does not say when it expires")?;
+    if exp.saturating_add(expected.leeway) <= expected.now {
+        return Err("the token has expired");
+    }
+    let iat = time("iat").ok_or("the token does not say when it was issued")?;
+    let begin = match claims.get("nbf") {
+        None => iat,
+        Some(nbf) => nbf.as_i64().ok_or("the token has a wrong nbf")?.max(iat),
+    };
+    if begin > expected.now.saturating_add(expected.leeway) {
+        return Err("the token is from the future");
+    }
+    let required = |name| text(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    let incomplete = "the token lacks a claim that an access token has";
+    Ok(AccessToken {
+        client_id: required("client_id").ok_or(incomplete)?,
+        exp,
+        grant_id: required("grant_id").ok_or(incomplete)?,
+        iat,
+        jti: required("jti").ok_or(incomplete)?,
+        scope: text("scope").map(str::to_owned).ok_or(incomplete)?,
+        sub: required("sub").ok_or(incomplete)?,
+    })
+}

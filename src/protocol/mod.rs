@@ -1,0 +1,7 @@
+//! The vocabulary of OAuth 2.0 and OpenID Connect, free of I/O: untrusted text becomes a type here.
+
+pub mod access_token;
+pub mod bearer;
+pub mod claims;
+pub mod params;
+pub mod scope;

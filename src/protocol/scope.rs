@@ -1,0 +1,191 @@
+//! Scopes, and which claims each of them asks for (OpenID Connect Core section 5.4).
+
+use serde_json::Value;
+
+use crate::config::json_object;
+use crate::protocol::claims;
+
+/// The scope that makes a request an OpenID Connect request.
+pub const OPENID: &str = "openid";
+
+/// The scopes this provider knows: the standard ones, and the operator's.
+#[derive(Debug)]
+pub struct ScopeTable {
+    custom: Vec<CustomScope>,
+}
+
+#[derive(Debug)]
+struct CustomScope {
+    name: String,
+    claims: Vec<String>,
+}
+
+const STANDARD: [&str; 5] = [OPENID, "profile", "email", "address", "phone"];
+
+/// Members that a token or a userinfo response gives a meaning of its own (RFC 7519 section 4.1,
+/// RFC 9068 section 2.2, OpenID Connect Core sections 2 and 5.3.2).
+const RESERVED: [&str; 19] = [
+    "acr",
+    "amr",
+    "at_hash",
+    "aud",
+    "auth_time",
+    "azp",
+    "c_hash",
+    "client_id",
+    "cnf",
+    "exp",
+    "grant_id",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "nonce",
+    "scope",
+    "sid",
+    "sub",
+];
+
+impl ScopeTable {
+    /// Parses the operator's scopes: a JSON object from each scope's name to the names of its
+    /// claims, as `{"groups": ["groups"]}`.
+    ///
+    /// # Errors
+    /// Words for the operator.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let custom = json_object(text)?
+            .into_iter()
+            .map(|(name, claims)| {
+                if !is_scope_token(&name) {
+                    return Err(format!("has a scope {name:?} that is not a scope token"));
+                }
+                if STANDARD.contains(&name.as_str()) || name == "offline_access" {
+                    return Err(format!("must not redefine the standard scope {name}"));
+                }
+                let claims = claims_of(&claims).ok_or_else(|| {
+                    format!(
+                        "must give the scope {name} a list of claim names without #, none of them \
+                         a protocol claim such as sub or aud"
+                    )
+                })?;
+                Ok(CustomScope { name, claims })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { custom })
+    }
+
+    /// Every scope's name, the standard ones first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        STANDARD.into_iter().chain(self.custom.iter().map(|scope| scope.name.as_str()))
+    }
+
+    /// Every claim that some scope asks for, the standard ones first, each once.
+    pub fn claim_names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = claims::STANDARD.iter().map(|claim| claim.name).collect();
+        for name in self.custom.iter().flat_map(|scope| &scope.claims) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Whether a scope of the operator's asks for this claim.
+    pub fn has_custom_claim(&self, claim: &str) -> bool {
+        self.custom.iter().any(|scope| scope.claims.iter().any(|name| name == claim))
+    }
+
+    /// Whether one of the granted scopes asks for this claim.
+    pub fn releases(&self, granted: &Granted<'_>, claim: &str) -> bool {
+        let by_standard = claims::STANDARD
+            .iter()
+            .find(|standard| standard.name == claim)
+            .is_some_and(|standard| granted.contains(standard.scope));
+        by_standard
+            || self.custom.iter().any(|scope| {
+                granted.contains(&scope.name) && scope.claims.iter().any(|name| name == claim)
+            })
+    }
+}
+
+fn claims_of(value: &Value) -> Option<Vec<String>> {
+    let is_claim_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+            && !RESERVED.contains(&name)
+    };
+    let name = |claim: &Value| claim.as_str().filter(|name| is_claim_name(name)).map(str::to_owned);
+    value.as_array()?.iter().map(name).collect()
+}
+
+/// RFC 6749 section 3.3: printable ASCII without space, quotation mark and backslash.
+fn is_scope_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+}
+
+/// A scope value: scope tokens with single spaces between them (RFC 6749 section 3.3).
+#[derive(Clone, Copy, Debug)]
+pub struct Granted<'a>(&'a str);
+
+impl<'a> Granted<'a> {
+    /// Parses a scope value. An empty one grants nothing.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        (text.is_empty() || text.split(' ').all(is_scope_token)).then_some(Self(text))
+    }
+
+    /// Whether the scope is among them.
+    pub fn contains(&self, scope: &str) -> bool {
+        self.iter().any(|token| token == scope)
+    }
+
+    /// The scopes in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> {
+        self.0.split(' ').filter(|token| !token.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_scopes_are_checked() {
+        for (text, complaint) in [
+            ("[]", "JSON object"),
+            (r#"{"a b":[]}"#, "scope token"),
+            (r#"{"":[]}"#, "scope token"),
+            (r#"{"profile":["x"]}"#, "standard scope"),
+            (r#"{"openid":["x"]}"#, "standard scope"),
+            (r#"{"offline_access":[]}"#, "standard scope"),
+            (r#"{"a":"x"}"#, "list of claim names"),
+            (r#"{"a":[1]}"#, "list of claim names"),
+            (r#"{"a":[""]}"#, "list of claim names"),
+            (r#"{"a":["sub"]}"#, "list of claim names"),
+            (r#"{"a":["name#fr"]}"#, "list of claim names"),
+            (r#"{"a":["x"],"a":["y"]}"#, "JSON object"),
+        ] {
+            let error = ScopeTable::parse(text).unwrap_err();
+            assert!(error.contains(complaint), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_scope_releases_its_own_claims_only() {
+        let table =
+            ScopeTable::parse(r#"{"groups":["groups"],"staff":["badge","email"]}"#).unwrap();
+        let releases = |scope, claim| table.releases(&Granted::parse(scope).unwrap(), claim);
+        assert!(releases("openid email", "email") && releases("staff", "email"));
+        assert!(releases("groups", "groups") && releases("staff", "badge"));
+        assert!(!releases("openid profile", "email") && !releases("openid", "groups"));
+        assert!(!releases("openid groups staff", "password"));
+    }
+
+    #[test]
+    fn a_scope_value_has_single_spaces() {
+        for text in [" openid", "openid ", "openid  email", "openid\temail", "a\"b", "a\\b", "é"] {
+            assert!(Granted::parse(text).is_none(), "{text:?}");
+        }
+        assert!(Granted::parse("openid email").unwrap().contains("email"));
+        assert!(!Granted::parse("").unwrap().contains(""));
+    }
+}

@@ -1,0 +1,127 @@
+//! Documents that are rendered once and served many times: from the isolate's memory, else from the
+//! cache, else rendered and published.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::context::Cx;
+use crate::error::Internal;
+use crate::ports::Cache;
+
+/// How long the cache keeps a publication, in seconds: long enough to serve, short enough that what
+/// old deployments published does not stay for ever.
+const TTL: u32 = 7 * 86_400;
+
+/// A short digest of some parts, for keys and entity tags: 128 bits as base64url.
+pub fn digest(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let digest = hasher.finalize();
+    Base64UrlUnpadded::encode_string(digest.get(..16).unwrap_or(&digest))
+}
+
+/// A JSON document as it is served.
+#[derive(Debug)]
+pub struct Document {
+    /// The bytes.
+    pub body: Rc<str>,
+    /// A strong entity tag (RFC 9110 section 8.8.3): a digest of the bytes, in quotation marks.
+    pub etag: String,
+}
+
+impl Document {
+    /// A document of these bytes.
+    pub fn new(body: impl Into<Rc<str>>) -> Self {
+        let body = body.into();
+        Self { etag: format!("\"{}\"", digest(&[&body])), body }
+    }
+}
+
+/// Something to put into the cache.
+#[derive(Debug)]
+pub struct Publication {
+    key: String,
+    text: String,
+}
+
+/// What the cache holds under a key.
+#[derive(Deserialize, Serialize)]
+struct Published {
+    /// Until when the body may be served, in Unix seconds; `None` while the key is asked for.
+    good_until: Option<i64>,
+    body: String,
+}
+
+impl Publication {
+    /// A body to be served from `key` until `good_until`.
+    pub fn new(key: String, body: &str, good_until: Option<i64>) -> Result<Self, Internal> {
+        let published = Published { good_until, body: body.to_owned() };
+        let text = serde_json::to_string(&published)
+            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
+        Ok(Self { key, text })
+    }
+
+    /// Puts it into the cache.
+    ///
+    /// # Errors
+    /// Whatever the cache reports.
+    pub async fn put(&self, cache: &impl Cache) -> Result<(), Internal> {
+        cache.put(&self.key, &self.text, TTL).await
+    }
+}
+
+/// The published body under `key` that is good now, and until when. A cache that fails, or holds
+/// something else, is noted and counts as empty.
+pub async fn lookup(cache: &impl Cache, cx: &Cx<'_>, key: &str) -> Option<(String, Option<i64>)> {
+    let text = match cache.get(key).await {
+        Ok(text) => text?,
+        Err(fault) => {
+            cx.note(fault.detail());
+            return None;
+        }
+    };
+    let Ok(Published { good_until, body }) = serde_json::from_str(&text) else {
+        cx.note(format!("KV holds something else under {key}"));
+        return None;
+    };
+    good_until.is_none_or(|end| cx.now < end).then_some((body, good_until))
+}
+
+/// A document that follows from the configuration and the build alone, so that an isolate needs to
+/// find it only once.
+#[derive(Debug, Default)]
+pub struct Slot(RefCell<Option<Rc<Document>>>);
+
+impl Slot {
+    /// The document: from memory, else from the cache, else rendered and published.
+    ///
+    /// # Errors
+    /// Whatever `render` reports.
+    pub async fn document(
+        &self,
+        cache: &impl Cache,
+        cx: &Cx<'_>,
+        key: String,
+        render: impl FnOnce() -> String,
+    ) -> Result<Rc<Document>, Internal> {
+        if let Some(document) = self.0.borrow().as_ref() {
+            return Ok(Rc::clone(document));
+        }
+        let body = if let Some((body, _)) = lookup(cache, cx, &key).await {
+            body
+        } else {
+            let body = render();
+            cx.publish_later(Publication::new(key, &body, None)?);
+            body
+        };
+        let document = Rc::new(Document::new(body));
+        *self.0.borrow_mut() = Some(Rc::clone(&document));
+        Ok(document)
+    }
+}

@@ -1,0 +1,67 @@
+//! The key table.
+
+use crate::context::Cx;
+use crate::error::Internal;
+use crate::keys::KeyRow;
+use crate::ports::{Database, Freshness, Row, Statement};
+
+const SELECT: &str = "SELECT kid, public_jwk, sealed_private, publish_from, sign_from, sign_until, \
+                      retire_at FROM signing_keys ORDER BY sign_from, kid";
+
+/// Every key, by the primary. A row whose public key cannot be proven is noted and left out.
+pub async fn all(database: &impl Database, cx: &Cx<'_>) -> Result<Vec<KeyRow>, Internal> {
+    let rows = database.run(Freshness::Primary, Statement::new(SELECT)).await?;
+    read(rows, cx)
+}
+
+/// Adds `key` unless a key for its algorithm is there that has not stopped signing, and returns
+/// every key. Of any number of callers at once, exactly one adds its key.
+pub async fn add_if_none_signs(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    key: &KeyRow,
+) -> Result<Vec<KeyRow>, Internal> {
+    let public_jwk = serde_json::to_string(&key.public)
+        .map_err(|error| Internal::Broken { detail: error.to_string() })?;
+    let insert = Statement::new(
+        "INSERT INTO signing_keys \
+         (kid, alg, public_jwk, sealed_private, publish_from, sign_from, sign_until, retire_at) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS \
+         (SELECT 1 FROM signing_keys WHERE alg = ?2 AND (sign_until IS NULL OR sign_until > ?9))",
+    )
+    .bind(key.public.kid())
+    .bind(key.public.alg().name())
+    .bind(public_jwk)
+    .bind(key.sealed_private.as_str())
+    .bind(key.publish_from)
+    .bind(key.sign_from)
+    .bind(key.sign_until)
+    .bind(key.retire_at)
+    .bind(cx.now);
+    let mut results = database.batch(vec![insert, Statement::new(SELECT)]).await?;
+    read(results.pop().unwrap_or_default(), cx)
+}
+
+fn read(rows: Vec<Row>, cx: &Cx<'_>) -> Result<Vec<KeyRow>, Internal> {
+    let mut keys = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        let kid = row.text()?;
+        let public_jwk = row.text()?;
+        let public = match serde_json::from_str::<crate::jose::jwk::PublicKey>(&public_jwk) {
+            Ok(public) if public.kid() == kid => public,
+            _ => {
+                cx.note(format!("the signing key {kid} is damaged in D1 and is left out"));
+                continue;
+            }
+        };
+        keys.push(KeyRow {
+            public,
+            sealed_private: row.text()?,
+            publish_from: row.integer()?,
+            sign_from: row.integer()?,
+            sign_until: row.integer_or_null()?,
+            retire_at: row.integer_or_null()?,
+        });
+    }
+    Ok(keys)
+}

@@ -1,0 +1,186 @@
+//! Users: their login, their claims, and the tombstones of those who are gone.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::Internal;
+use crate::ports::{Database, Freshness, Row, Statement};
+
+/// A user as the operator puts one.
+#[derive(Debug, Serialize)]
+pub struct NewUser {
+    /// The subject identifier.
+    pub sub: String,
+    /// The login, case-folded. `None` keeps the one there is, or takes the case-folded `sub`.
+    pub login: Option<String>,
+    /// The login of a new user who is given none.
+    pub default_login: String,
+    /// The claims, validated.
+    pub claims: Map<String, Value>,
+}
+
+/// A user as stored.
+#[derive(Debug)]
+pub struct User {
+    /// The subject identifier.
+    pub sub: String,
+    /// The login, case-folded.
+    pub login: String,
+    /// The claims as JSON.
+    pub claims: String,
+    /// When the user was first put, in Unix seconds.
+    pub created_at: i64,
+    /// When the user was last put, in Unix seconds.
+    pub updated_at: i64,
+}
+
+impl User {
+    fn read(mut row: Row) -> Result<Self, Internal> {
+        Ok(Self {
+            sub: row.text()?,
+            login: row.text()?,
+            claims: row.text()?,
+            created_at: row.integer()?,
+            updated_at: row.integer()?,
+        })
+    }
+}
+
+/// Why a user was not stored.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The sub belonged to a user who was deleted.
+    Deleted,
+    /// Another user has the login.
+    LoginTaken,
+}
+
+/// D1 binds texts of at most 2 MB; a statement's share of users stays well below.
+const SHARE_BYTES: usize = 1_000_000;
+
+/// Stores users, replacing those of the same sub, and returns for each whether and why not. None is
+/// stored by halves, and one that is refused keeps no other from being stored.
+pub async fn put_all(
+    database: &impl Database,
+    users: &[NewUser],
+    now: i64,
+) -> Result<Vec<Result<(), Refusal>>, Internal> {
+    let statements = shares(users)?.into_iter().map(|share| put(share, now)).collect();
+    let mut stored = Vec::with_capacity(users.len());
+    for rows in database.batch(statements).await? {
+        for mut row in rows {
+            stored.push(row.text()?);
+        }
+    }
+    stored.sort_unstable();
+    let is_stored = |user: &NewUser| stored.binary_search(&user.sub).is_ok();
+    let refused: Vec<_> =
+        users.iter().filter(|user| !is_stored(user)).map(|user| user.sub.as_str()).collect();
+    let deleted = deleted_among(database, &refused).await?;
+    Ok(users
+        .iter()
+        .map(|user| match user {
+            user if is_stored(user) => Ok(()),
+            user if deleted.contains(&user.sub) => Err(Refusal::Deleted),
+            _ => Err(Refusal::LoginTaken),
+        })
+        .collect())
+}
+
+/// The users as JSON arrays, each small enough for one parameter.
+fn shares(users: &[NewUser]) -> Result<Vec<String>, Internal> {
+    let mut shares = vec![String::new()];
+    for user in users {
+        let json = serde_json::to_string(user)
+            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
+        match shares.last_mut() {
+            Some(share) if share.is_empty() => share.push_str(&json),
+            Some(share) if share.len() + json.len() < SHARE_BYTES => {
+                share.push(',');
+                share.push_str(&json);
+            }
+            _ => shares.push(json),
+        }
+    }
+    Ok(shares.into_iter().map(|share| format!("[{share}]")).collect())
+}
+
+fn put(json: String, now: i64) -> Statement {
+    // Both conflicts end in "not returned": a login that another user has, whether the row is new
+    // or replaces one, and a sub that was deleted.
+    Statement::new(
+        "INSERT INTO users (sub, login, claims, created_at, updated_at) \
+         SELECT value->>'sub', \
+           coalesce(value->>'login', \
+                    (SELECT login FROM users WHERE sub = value->>'sub'), \
+                    value->>'default_login'), \
+           value->'claims', ?2, ?2 \
+         FROM json_each(?1) WHERE true \
+         ON CONFLICT (sub) DO UPDATE \
+           SET login = excluded.login, claims = excluded.claims, updated_at = excluded.updated_at \
+           WHERE users.deleted_at IS NULL AND NOT EXISTS \
+             (SELECT 1 FROM users AS other \
+              WHERE other.login = excluded.login AND other.sub <> excluded.sub) \
+         ON CONFLICT (login) DO NOTHING \
+         RETURNING sub",
+    )
+    .bind(json)
+    .bind(now)
+}
+
+async fn deleted_among(database: &impl Database, subs: &[&str]) -> Result<Vec<String>, Internal> {
+    if subs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = Statement::new(
+        "SELECT users.sub FROM json_each(?1) JOIN users ON users.sub = value \
+         WHERE users.deleted_at IS NOT NULL",
+    )
+    .bind(Value::from(subs).to_string());
+    let rows = database.run(Freshness::Primary, statement).await?;
+    rows.into_iter().map(|mut row| row.text()).collect()
+}
+
+/// The user of this sub.
+pub async fn find(database: &impl Database, sub: &str) -> Result<Option<User>, Internal> {
+    let statement = Statement::new(
+        "SELECT sub, login, claims, created_at, updated_at FROM users \
+         WHERE sub = ?1 AND deleted_at IS NULL",
+    )
+    .bind(sub);
+    let mut rows = database.run(Freshness::Primary, statement).await?;
+    rows.pop().map(User::read).transpose()
+}
+
+/// Up to `limit` users in the order of their sub, beginning behind `after`.
+pub async fn list(
+    database: &impl Database,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<User>, Internal> {
+    let statement = Statement::new(
+        "SELECT sub, login, claims, created_at, updated_at FROM users \
+         WHERE sub > ?1 AND deleted_at IS NULL ORDER BY sub LIMIT ?2",
+    )
+    .bind(after)
+    .bind(limit);
+    let rows = database.run(Freshness::Primary, statement).await?;
+    rows.into_iter().map(User::read).collect()
+}
+
+/// Deletes a user: revokes all that hangs on it and leaves a tombstone, in one batch. Returns whether
+/// there was one.
+pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<bool, Internal> {
+    let revoke_grants =
+        Statement::new("UPDATE grants SET revoked_at = ?2 WHERE sub = ?1 AND revoked_at IS NULL")
+            .bind(sub)
+            .bind(now);
+    let bury = Statement::new(
+        "UPDATE users SET login = NULL, claims = NULL, updated_at = ?2, deleted_at = ?2 \
+         WHERE sub = ?1 AND deleted_at IS NULL RETURNING sub",
+    )
+    .bind(sub)
+    .bind(now);
+    let buried = database.batch(vec![revoke_grants, bury]).await?.pop().unwrap_or_default();
+    Ok(!buried.is_empty())
+}
