@@ -88,7 +88,9 @@ fn header_token(value: &str) -> Result<Option<&str>, BearerError> {
     }
     let token = rest.trim_start_matches(' ');
     if token.len() == rest.len() || !is_b64token(token) {
-        return Err(BearerError::InvalidRequest("the Authorization header is not Bearer b64token"));
+        return Err(BearerError::InvalidRequest(
+            "the Authorization header is not one bearer token",
+        ));
     }
     Ok(Some(token))
 }

@@ -1,0 +1,341 @@
+use crate::world::{
+    ADMIN_TOKEN, NOW, Told, World, alice, ask, delete, get, post, put, variables_with,
+};
+use serde_json::{Value, json};
+
+#[track_caller]
+fn assert_refused(told: &Told, status: u16, words: &str) {
+    assert_eq!(told.status, status, "{}", told.body);
+    let description = told.json()["error_description"].as_str().unwrap().to_owned();
+    assert!(description.contains(words), "{description}");
+}
+
+fn put_user(world: &World, sub: &str, document: &Value) -> Told {
+    world.send(put(&format!("/admin/users/{sub}")).as_operator().json(document))
+}
+
+fn import(world: &World, lines: &str) -> Value {
+    let told = world.send(post("/admin/users").as_operator().body("application/x-ndjson", lines));
+    assert_eq!(told.status, 200, "{}", told.body);
+    told.json()
+}
+
+#[test]
+fn without_the_secret_there_is_no_interface() {
+    let world = World::configured(variables_with("ADMIN_TOKEN", ""));
+    for request in
+        [get("/admin/users"), get("/admin/users").as_operator(), get("/admin/x"), get("/admin")]
+    {
+        assert_eq!(world.send(request).status, 404);
+    }
+}
+
+#[test]
+fn only_the_operator_comes_in() {
+    let world = World::new();
+    for request in [
+        get("/admin/users"),
+        get("/admin/users").bearer("x"),
+        get("/admin/users").bearer(&ADMIN_TOKEN[1..]),
+        get("/admin/users").bearer(&format!("{ADMIN_TOKEN}x")),
+        get("/admin/users").with("authorization", ADMIN_TOKEN),
+        get("/admin/users").with("authorization", &format!("Basic {ADMIN_TOKEN}")),
+        get(&format!("/admin/users?access_token={ADMIN_TOKEN}")),
+        post("/admin/users").form(&format!("access_token={ADMIN_TOKEN}")),
+        get("/admin/users").as_operator().as_operator(),
+        get("/admin/nothing"),
+        ask("PATCH", "/admin/users"),
+    ] {
+        let told = world.send(request.clone());
+        assert_eq!(told.status, 401, "{request:?}");
+        assert!(told.header("www-authenticate").unwrap().starts_with("Bearer"));
+        assert_eq!(told.header("cache-control"), Some("no-store"));
+    }
+    assert_eq!(world.platform.take_counts(), Default::default());
+    for (method, path, status) in [
+        ("GET", "/admin/users", 200),
+        ("GET", "/admin", 404),
+        ("GET", "/admin/nothing", 404),
+        ("GET", "/admin/users/a/b", 404),
+        ("PATCH", "/admin/users", 405),
+        ("GET", "/admin/tokens", 405),
+        ("POST", "/admin/users/a", 405),
+        ("GET", "/admin/grants/a", 405),
+    ] {
+        assert_eq!(world.send(ask(method, path).as_operator()).status, status, "{method} {path}");
+    }
+}
+
+#[test]
+fn a_user_is_put_shown_and_listed_as_stored() {
+    let world = World::new();
+    world.put_alice();
+    let expected = json!({
+        "sub": "alice", "login": "alice@example.com", "claims": alice(),
+        "created_at": NOW, "updated_at": NOW,
+    });
+    assert_eq!(world.send(get("/admin/users/alice").as_operator()).json(), expected);
+    let page = world.send(get("/admin/users").as_operator()).json();
+    assert_eq!(page, json!({ "users": [expected] }));
+}
+
+#[test]
+fn putting_again_replaces_the_claims_and_keeps_the_login() {
+    let world = World::new();
+    world.put_alice();
+    world.sleep(5);
+    let told = put_user(&world, "alice", &json!({ "claims": { "name": "A" } }));
+    assert_eq!(told.json()["login"], "alice@example.com");
+    assert_eq!(told.json()["claims"], json!({ "name": "A" }));
+    assert_eq!(
+        (&told.json()["created_at"], &told.json()["updated_at"]),
+        (&NOW.into(), &(NOW + 5).into())
+    );
+    let told = put_user(&world, "alice", &json!({ "login": "ALICE" }));
+    assert_eq!((&told.json()["login"], &told.json()["claims"]), (&"alice".into(), &json!({})));
+}
+
+#[test]
+fn a_login_is_unique_without_regard_to_case() {
+    let world = World::new();
+    world.put_alice();
+    let bob = |login| put_user(&world, "bob", &json!({ "login": login }));
+    assert_refused(&bob("ALICE@example.COM"), 409, "login belongs to another user");
+    assert_eq!(world.send(get("/admin/users/bob").as_operator()).status, 404);
+    assert_eq!(bob("bob").status, 200);
+    assert_refused(&bob("alice@example.com"), 409, "login belongs to another user");
+    assert_eq!(world.send(get("/admin/users/bob").as_operator()).json()["login"], "bob");
+}
+
+#[test]
+fn a_new_user_without_a_login_signs_in_by_the_sub() {
+    let world = World::new();
+    assert_eq!(put_user(&world, "Bob-7", &json!({})).json()["login"], "bob-7");
+    assert_refused(&put_user(&world, "a%20b", &json!({})), 400, "login is missing");
+    assert_eq!(put_user(&world, "a%20b", &json!({ "login": "ab" })).json()["sub"], "a b");
+}
+
+#[test]
+fn a_wrong_document_is_refused_by_the_member_that_is_wrong() {
+    let world = World::new();
+    for (document, words) in [
+        (json!([]), "not a JSON object"),
+        (json!({ "sub": "bob" }), "sub is not the one in the path"),
+        (json!({ "sub": 1 }), "expected a string"),
+        (json!({ "name": "A" }), "unknown field `name`"),
+        (json!({ "login": "" }), "login must be"),
+        (json!({ "login": "a b" }), "login must be"),
+        (json!({ "login": "x".repeat(256) }), "login must be"),
+        (json!({ "login": 7 }), "expected a string"),
+        (json!({ "claims": null }), "expected a map"),
+        (json!({ "claims": { "email": "nobody" } }), "claims.email must be an e-mail address"),
+        (json!({ "claims": { "emial": "a@b" } }), "claims.emial is neither"),
+        (json!({ "claims": { "address": { "city": "x" } } }), "claims.address must be"),
+    ] {
+        assert_refused(&put_user(&world, "alice", &document), 400, words);
+    }
+    let twice = put("/admin/users/alice")
+        .as_operator()
+        .body("application/json", r#"{"login":"a","login":"b"}"#);
+    assert_refused(&world.send(twice), 400, "stands twice");
+    for sub in ["%20", "a%0Ab", "%C3%A9", "%20a", &"x".repeat(256)] {
+        assert_refused(&put_user(&world, sub, &json!({ "login": "a" })), 400, "sub must be");
+    }
+    assert_refused(&put_user(&world, "%FF", &json!({})), 400, "the path is not UTF-8");
+    assert_eq!(world.send(get("/admin/users").as_operator()).json(), json!({ "users": [] }));
+}
+
+#[test]
+fn a_sub_is_never_given_twice() {
+    let world = World::new();
+    world.put_alice();
+    let told = world.send(delete("/admin/users/alice").as_operator());
+    assert_eq!((told.status, told.json()), (200, json!({ "sub": "alice", "deleted_at": NOW })));
+    assert_eq!(world.send(delete("/admin/users/alice").as_operator()).status, 404);
+    assert_eq!(world.send(get("/admin/users/alice").as_operator()).status, 404);
+    assert_eq!(world.send(get("/admin/users").as_operator()).json(), json!({ "users": [] }));
+    assert_refused(&put_user(&world, "alice", &json!({})), 409, "never given twice");
+    let login_is_free = put_user(&world, "other", &json!({ "login": "alice@example.com" }));
+    assert_eq!(login_is_free.status, 200);
+    assert_refused(
+        &put_user(&world, "alice", &json!({ "login": "alice@example.com" })),
+        409,
+        "never given",
+    );
+}
+
+#[test]
+fn nothing_of_a_deleted_person_is_left() {
+    let world = World::new();
+    world.put_alice();
+    world.mint("openid");
+    world.send(delete("/admin/users/alice").as_operator());
+    let row: (Option<String>, Option<String>, i64) = world
+        .platform
+        .primary
+        .query_row("SELECT login, claims, deleted_at FROM users", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap();
+    assert_eq!(row, (None, None, NOW));
+    let standing: i64 = world
+        .platform
+        .primary
+        .query_row("SELECT count(*) FROM grants WHERE revoked_at IS NULL", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(standing, 0);
+}
+
+#[test]
+fn users_are_listed_in_pages() {
+    let world = World::new();
+    let lines: String = (0..25).map(|n| format!("{{\"sub\":\"u{n:02}\"}}\n")).collect();
+    assert_eq!(import(&world, &lines)["stored"], 25);
+    let mut after = String::new();
+    let mut subs = Vec::new();
+    loop {
+        let page =
+            world.send(get(&format!("/admin/users?limit=10&after={after}")).as_operator()).json();
+        let users = page["users"].as_array().unwrap().clone();
+        subs.extend(users.iter().map(|user| user["sub"].as_str().unwrap().to_owned()));
+        match page.get("next") {
+            Some(next) => after = next.as_str().unwrap().to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(subs, (0..25).map(|n| format!("u{n:02}")).collect::<Vec<_>>());
+    let page = world.send(get("/admin/users?limit=25").as_operator()).json();
+    assert!(page.get("next").is_none());
+    for query in ["limit=0", "limit=1001", "limit=x", "limit=1&limit=2", "after=a&after=b"] {
+        let told = world.send(get(&format!("/admin/users?{query}")).as_operator());
+        assert_eq!(told.status, 400, "{query}");
+    }
+}
+
+#[test]
+fn every_line_of_a_bulk_load_is_checked_and_the_good_ones_stored() {
+    let world = World::new();
+    world.put_alice();
+    put_user(&world, "gone", &json!({}));
+    world.send(delete("/admin/users/gone").as_operator());
+    let lines = [
+        r#"{"sub":"bob","login":"Bob","claims":{"name":"Bob"}}"#,
+        "",
+        "not json",
+        r#"{"login":"x"}"#,
+        r#"{"sub":"carol","claims":{"email":7}}"#,
+        r#"{"sub":"dave","login":"BOB"}"#,
+        r#"{"sub":"erin","login":"alice@EXAMPLE.com"}"#,
+        r#"{"sub":"gone"}"#,
+        r#"{"sub":"bob","login":"bob2"}"#,
+        "  {\"sub\":\"frank\"}\r",
+        r#"{"sub":"alice","claims":{}}"#,
+    ];
+    let report = import(&world, &lines.join("\n"));
+    assert_eq!(report["stored"], 3);
+    let refused: Vec<_> = report["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["line"].as_u64().unwrap(), one["error"].as_str().unwrap().to_owned()))
+        .collect();
+    for ((line, error), (expected_line, words)) in refused.iter().zip([
+        (3, "not a JSON object"),
+        (4, "sub is missing"),
+        (5, "claims.email must be"),
+        (6, "login belongs to another user"),
+        (7, "login belongs to another user"),
+        (8, "never given twice"),
+        (9, "sub stands in line 1 too"),
+    ]) {
+        assert_eq!(*line, expected_line);
+        assert!(error.contains(words), "line {line}: {error}");
+    }
+    assert_eq!(refused.len(), 7);
+    let alice = world.send(get("/admin/users/alice").as_operator()).json();
+    assert_eq!((&alice["login"], &alice["claims"]), (&"alice@example.com".into(), &json!({})));
+}
+
+#[test]
+fn a_bulk_load_of_nothing_stores_nothing() {
+    let world = World::new();
+    assert_eq!(import(&world, ""), json!({ "stored": 0, "refused": [] }));
+    assert_eq!(import(&world, "\n\n"), json!({ "stored": 0, "refused": [] }));
+}
+
+#[test]
+fn a_bulk_load_has_a_largest_size_and_may_need_several_statements() {
+    let world = World::new();
+    let line =
+        |n: usize| json!({ "sub": format!("u{n}"), "claims": { "name": "x".repeat(2_000) } });
+    let lines: String = (0..500).map(|n| line(n).to_string() + "\n").collect();
+    assert!(lines.len() > 1_000_000 && lines.len() < 1_048_576);
+    assert_eq!(import(&world, &lines)["stored"], 500);
+    let told = world.send(post("/admin/users").as_operator().body("text/plain", lines.repeat(2)));
+    assert_refused(&told, 413, "larger than");
+}
+
+#[test]
+fn a_swap_of_logins_in_one_load_is_refused_and_not_half_done() {
+    let world = World::new();
+    import(&world, "{\"sub\":\"a\",\"login\":\"x\"}\n{\"sub\":\"b\",\"login\":\"y\"}");
+    let report = import(&world, "{\"sub\":\"a\",\"login\":\"y\"}\n{\"sub\":\"b\",\"login\":\"y\"}");
+    assert_eq!((&report["stored"], &report["refused"][0]["line"]), (&1.into(), &1.into()));
+    assert_eq!(world.send(get("/admin/users/a").as_operator()).json()["login"], "x");
+}
+
+#[test]
+fn a_minted_token_tells_its_grant_and_lifetime() {
+    let world = World::new();
+    world.put_alice();
+    let mint = |order: Value| world.send(post("/admin/tokens").as_operator().json(&order));
+    let told = mint(json!({ "sub": "alice", "scope": "openid email", "ttl": 60 })).json();
+    assert_eq!(told["token_type"], "Bearer");
+    assert_eq!((&told["expires_in"], &told["scope"]), (&60.into(), &"openid email".into()));
+    let grant: (String, String, String) = world
+        .platform
+        .primary
+        .query_row("SELECT id, client_id, scope FROM grants", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap();
+    assert_eq!(grant.0, told["grant_id"].as_str().unwrap());
+    assert_eq!((grant.1.as_str(), grant.2.as_str()), ("operator", "openid email"));
+
+    for (order, status, words) in [
+        (json!({ "scope": "openid" }), 400, "missing field `sub`"),
+        (json!({ "sub": "alice" }), 400, "missing field `scope`"),
+        (json!({ "sub": "alice", "scope": "openid  email" }), 400, "scope must be"),
+        (json!({ "sub": "alice", "scope": "openid banana" }), 400, "scope has banana"),
+        (json!({ "sub": "alice", "scope": "openid", "ttl": 0 }), 400, "ttl must be"),
+        (json!({ "sub": "alice", "scope": "openid", "ttl": 86_401 }), 400, "ttl must be"),
+        (json!({ "sub": "alice", "scope": "openid", "ttl": "60" }), 400, "invalid type"),
+        (json!({ "sub": "alice", "scope": "openid", "aud": "x" }), 400, "unknown field"),
+        (json!({ "sub": "nobody", "scope": "openid" }), 404, "no user of this sub"),
+    ] {
+        assert_refused(&mint(order), status, words);
+    }
+}
+
+#[test]
+fn a_revoked_grant_stays_revoked_since_the_first_time() {
+    let world = World::new();
+    world.put_alice();
+    let order = json!({ "sub": "alice", "scope": "openid" });
+    let minted = world.send(post("/admin/tokens").as_operator().json(&order)).json();
+    let path = format!("/admin/grants/{}", minted["grant_id"].as_str().unwrap());
+    for _ in 0..2 {
+        let told = world.send(delete(&path).as_operator());
+        assert_eq!((told.status, &told.json()["revoked_at"]), (200, &NOW.into()));
+        world.sleep(5);
+    }
+    assert_refused(&world.send(delete("/admin/grants/x").as_operator()), 404, "no grant");
+}
+
+#[test]
+fn an_unreachable_database_is_503_for_the_operator_too() {
+    let world = World::new();
+    world.platform.database_fails.set(true);
+    assert_eq!(world.send(get("/admin/users").as_operator()).status, 503);
+    assert_eq!(put_user(&world, "alice", &json!({})).status, 503);
+}

@@ -1,0 +1,94 @@
+//! Hostile tokens and requests for userinfo, each with the answer it must get. Run here, and, from
+//! the file that this writes (tests/vectors/userinfo.json), once more at the edge.
+//!
+//! The good token is valid from 2026 to 2100, so that the table holds under a fixed clock and under a
+//! real one.
+
+mod forge;
+mod table;
+
+use forge::{BEGIN, OUR_KEY, key};
+use table::table;
+
+use crate::world::{ISSUER, World, ask, assert_golden};
+
+/// What must be in the database for the table to hold: plain SQL, for both engines.
+fn seed() -> Vec<String> {
+    let key = key(OUR_KEY);
+    let jwk = serde_json::to_string(key.public()).unwrap();
+    vec![
+        format!("INSERT INTO signing_keys VALUES ('{}', 'ES256', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN}, NULL, NULL)", key.public().kid()),
+        "INSERT INTO users VALUES ('alice', 'alice', '{\"email\":\"alice@example.com\"}', 0, 0, NULL)".into(),
+        "INSERT INTO users VALUES ('bob', 'bob', '{}', 0, 0, NULL)".into(),
+        "INSERT INTO users VALUES ('gone', NULL, NULL, 0, 0, 0)".into(),
+        "INSERT INTO grants VALUES ('standing', 'alice', 'operator', 'openid email', 0, NULL)".into(),
+        "INSERT INTO grants VALUES ('revoked', 'alice', 'operator', 'openid email', 0, 1)".into(),
+        "INSERT INTO grants VALUES ('orphan', 'gone', 'operator', 'openid email', 0, NULL)".into(),
+    ]
+}
+
+#[test]
+fn every_hostile_request_gets_its_own_answer() {
+    let cases = table();
+    assert!(cases.len() >= 60);
+    let world = World::new();
+    for sql in seed() {
+        world.platform.primary.execute(&sql, ()).unwrap();
+    }
+    for case in &cases {
+        let mut request = ask(case.method, &case.target);
+        for (name, value) in &case.headers {
+            request = request.with(name, value);
+        }
+        if let Some(body) = &case.body {
+            request = request.with_body(body.as_str());
+        }
+        let told = world.send(request);
+        let description = told.json().get("error_description").cloned().unwrap_or_default();
+        assert_eq!(told.status, case.status, "{}: {description}", case.name);
+        assert_eq!(told.error().as_deref(), case.error, "{}", case.name);
+        assert!(
+            description.as_str().unwrap_or_default().contains(case.words),
+            "{}: {description}",
+            case.name
+        );
+        let challenge = told.header("www-authenticate").unwrap_or_default();
+        assert_eq!(
+            challenge.matches("Bearer ").count(),
+            usize::from(case.status != 200),
+            "{}",
+            case.name
+        );
+        if let Some(error) = case.error {
+            assert!(
+                challenge.contains(&format!("error=\"{error}\"")),
+                "{}: {challenge}",
+                case.name
+            );
+        }
+        assert_eq!(told.header("cache-control"), Some("no-store"));
+        // Nothing of what was sent comes back, and a description is fit for a header.
+        let words = description.as_str().unwrap_or_default();
+        assert!(words.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\'));
+    }
+}
+
+#[test]
+fn the_table_for_the_edge_is_this_one() {
+    let rows: Vec<_> = table().iter().map(|case| case.to_json().to_string()).collect();
+    let seed = serde_json::to_string(&seed()).unwrap();
+    let text = format!(
+        "{{\"issuer\":\"{ISSUER}\",\"seed\":{seed},\"rows\":[\n{}\n]}}\n",
+        rows.join(",\n")
+    );
+    assert_golden("userinfo.json", &text);
+}
+
+#[test]
+fn a_row_is_refused_for_its_own_reason_only() {
+    let mut names: Vec<_> = table().into_iter().map(|case| case.name).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count, "every row has a name of its own");
+}

@@ -1,0 +1,285 @@
+use crate::world::{NOW, Told, World, assert_golden, get, post, put, variables, variables_with};
+use postern::keys::ring::MEMORY;
+use serde_json::{Value, json};
+
+const JWKS: &str = "/auth/jwks.json";
+
+fn keys(told: &Told) -> Vec<Value> {
+    assert_eq!(told.status, 200, "{}", told.body);
+    told.json()["keys"].as_array().unwrap().clone()
+}
+
+fn stored_keys(world: &World) -> i64 {
+    world
+        .platform
+        .primary
+        .query_row("SELECT count(*) FROM signing_keys", [], |row| row.get(0))
+        .unwrap()
+}
+
+#[test]
+fn the_first_key_is_made_on_first_need_and_the_set_is_byte_exact() {
+    let world = World::new();
+    let told = world.send(get(JWKS));
+    assert_golden("jwks.json", &told.body);
+    assert_eq!(stored_keys(&world), 1);
+    world.new_isolate();
+    assert_eq!(world.send(get(JWKS)).body, told.body);
+    assert_eq!(stored_keys(&world), 1);
+}
+
+#[test]
+fn a_key_has_its_public_members_and_no_other() {
+    let key = keys(&World::new().send(get(JWKS))).remove(0);
+    let members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+    assert_eq!(
+        (&key["kty"], &key["crv"], &key["alg"], &key["use"]),
+        (&json!("EC"), &json!("P-256"), &json!("ES256"), &json!("sig"))
+    );
+}
+
+#[test]
+fn of_isolates_starting_at_once_exactly_one_makes_the_key() {
+    let world = World::new();
+    let told = world.send_at_once(vec![get(JWKS); 20]);
+    assert_eq!(stored_keys(&world), 1);
+    assert!(told.iter().all(|one| one.body == told[0].body));
+    assert_eq!(keys(&told[0]).len(), 1);
+}
+
+#[test]
+fn a_race_between_publishing_and_signing_leaves_one_key_that_verifies() {
+    let world = World::new();
+    world.put_alice();
+    let mint =
+        post("/admin/tokens").as_operator().json(&json!({"sub": "alice", "scope": "openid"}));
+    let told = world.send_at_once(vec![get(JWKS), mint.clone(), get(JWKS), mint]);
+    assert_eq!(stored_keys(&world), 1);
+    for told in [&told[1], &told[3]] {
+        let token = told.json()["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(world.send(get("/auth/userinfo").bearer(&token)).status, 200);
+    }
+}
+
+#[test]
+fn the_set_is_served_from_memory_then_from_the_cache_then_from_the_table() {
+    let world = World::new();
+    let first = world.send(get(JWKS)).body;
+    world.platform.take_counts();
+
+    assert_eq!(world.send(get(JWKS)).body, first);
+    assert_eq!(world.platform.take_counts(), Default::default(), "from memory");
+
+    world.new_isolate();
+    assert_eq!(world.send(get(JWKS)).body, first);
+    let counts = world.platform.take_counts();
+    assert_eq!((counts.cache_reads, counts.statements), (1, 0), "from the cache");
+
+    world.new_isolate();
+    world.platform.cache.borrow_mut().clear();
+    assert_eq!(world.send(get(JWKS)).body, first);
+    let counts = world.platform.take_counts();
+    assert_eq!((counts.statements, counts.cache_writes), (1, 1), "from the table, and published");
+}
+
+#[test]
+fn memory_is_asked_for_no_longer_than_its_age() {
+    let world = World::new();
+    world.send(get(JWKS));
+    world.sleep(MEMORY);
+    world.platform.take_counts();
+    world.send(get(JWKS));
+    assert_eq!(world.platform.take_counts().cache_reads, 1);
+}
+
+#[test]
+fn without_the_secret_published_keys_are_served_and_none_can_sign() {
+    let world = World::new();
+    world.put_alice();
+    let before = world.send(get(JWKS)).body;
+    for secret in ["", "AAAA", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"] {
+        world.deploy(variables_with("KEY_ENCRYPTION_KEY", secret));
+        assert_eq!(world.send(get(JWKS)).body, before);
+        world.platform.cache.borrow_mut().clear();
+        world.new_isolate();
+        assert_eq!(world.send(get(JWKS)).body, before);
+        let order = json!({"sub": "alice", "scope": "openid"});
+        let told = world.send(post("/admin/tokens").as_operator().json(&order));
+        assert_eq!(told.status, 500);
+        let words = told.json()["error_description"].as_str().unwrap().to_owned();
+        assert!(words.starts_with("KEY_ENCRYPTION_KEY "), "{words}");
+        assert!(told.log["notes"].to_string().contains("KEY_ENCRYPTION_KEY"));
+    }
+    assert_eq!(stored_keys(&world), 1);
+}
+
+#[test]
+fn an_empty_set_is_served_but_never_cached() {
+    let world = World::configured(variables_with("KEY_ENCRYPTION_KEY", ""));
+    let told = world.send(get(JWKS));
+    assert_eq!(
+        (told.body.as_str(), told.header("cache-control")),
+        (r#"{"keys":[]}"#, Some("no-store"))
+    );
+    assert_eq!(told.header("etag"), None);
+    assert!(told.log["notes"].to_string().contains("KEY_ENCRYPTION_KEY is not set"));
+    assert!(world.platform.cache.borrow().is_empty());
+
+    // The same isolate finds the key that another one makes.
+    let made = World::new();
+    made.send(get(JWKS));
+    let row: (String, String, String) = made
+        .platform
+        .primary
+        .query_row("SELECT kid, public_jwk, sealed_private FROM signing_keys", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap();
+    insert_key(&world, &row, (NOW, NOW, None, None));
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 1);
+}
+
+type Times = (i64, i64, Option<i64>, Option<i64>);
+
+fn insert_key(world: &World, row: &(String, String, String), times: Times) {
+    let sql = "INSERT INTO signing_keys VALUES (?1, 'ES256', ?2, ?3, ?4, ?5, ?6, ?7)";
+    let parameters = (&row.0, &row.1, &row.2, times.0, times.1, times.2, times.3);
+    world.platform.primary.execute(sql, parameters).unwrap();
+}
+
+/// A key that another world made under the same secret, to be a successor here.
+fn foreign_key(draws: usize) -> (String, String, String) {
+    let other = World::new();
+    for sub in 0..draws {
+        // Each put draws nothing, each token does: the next key comes of other randomness.
+        let path = format!("/admin/users/u{sub}");
+        other.send(put(&path).as_operator().json(&json!({ "claims": {} })));
+    }
+    other.send(get(JWKS));
+    for _ in 0..draws {
+        other.platform.primary.execute("DELETE FROM signing_keys", ()).unwrap();
+        other.platform.cache.borrow_mut().clear();
+        other.new_isolate();
+        other.send(get(JWKS));
+    }
+    other
+        .platform
+        .primary
+        .query_row("SELECT kid, public_jwk, sealed_private FROM signing_keys", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap()
+}
+
+#[test]
+fn the_published_set_is_good_until_the_next_change_the_table_foresees() {
+    let world = World::new();
+    insert_key(&world, &foreign_key(1), (NOW, NOW, Some(NOW + 100), Some(NOW + 200)));
+    insert_key(&world, &foreign_key(2), (NOW + 50, NOW + 100, None, None));
+    for (moment, count) in [(0, 1), (49, 1), (50, 2), (199, 2), (200, 1)] {
+        world.now.set(NOW + moment);
+        assert_eq!(keys(&world.send(get(JWKS))).len(), count, "in memory, at {moment}");
+        world.new_isolate();
+        assert_eq!(keys(&world.send(get(JWKS))).len(), count, "in the cache, at {moment}");
+    }
+}
+
+#[test]
+fn a_signer_missing_from_the_published_set_publishes_before_it_signs() {
+    let world = World::new();
+    world.put_alice();
+    world.send(get(JWKS));
+    insert_key(&world, &foreign_key(3), (NOW, NOW + 1, None, None));
+    world.sleep(2);
+    world.new_isolate();
+    let token = world.mint("openid");
+    world.new_isolate();
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 2, "the cache has both");
+    assert_eq!(world.send(get("/auth/userinfo").bearer(&token)).status, 200);
+}
+
+#[test]
+fn a_damaged_row_is_left_out_and_noted() {
+    let world = World::new();
+    let (kid, jwk, sealed) = foreign_key(4);
+    insert_key(
+        &world,
+        &(kid, jwk.replace("\"x\":\"", "\"x\":\"A"), sealed),
+        (NOW, NOW, None, None),
+    );
+    let told = world.send(get(JWKS));
+    assert!(told.log["notes"].to_string().contains("damaged"));
+    assert!(!told.body.contains("\"x\":\"A"));
+}
+
+#[test]
+fn a_poisoned_cache_is_not_believed() {
+    let world = World::new();
+    let body = world.send(get(JWKS)).body;
+    let poisons = [
+        r#"{"keys":[]}"#.to_owned(),
+        r#"{"keys":[{"kty":"oct","k":"AAAA","kid":"x"}]}"#.to_owned(),
+        body.replace("\"x\":", "\"d\":\"AAAA\",\"x\":"),
+        body.replace("\"kid\":\"", "\"kid\":\"A"),
+        body.replace("P-256", "P-384"),
+    ];
+    for poison in poisons {
+        assert_ne!(poison, body);
+        for text in world.platform.cache.borrow_mut().values_mut() {
+            *text = json!({ "good_until": null, "body": poison }).to_string();
+        }
+        world.new_isolate();
+        let told = world.send(get(JWKS));
+        assert_eq!(told.body, body);
+        assert!(told.log["notes"].to_string().contains("damaged"));
+    }
+}
+
+#[test]
+fn the_set_survives_an_outage_in_memory_and_in_the_cache() {
+    let world = World::new();
+    let body = world.send(get(JWKS)).body;
+    world.platform.database_fails.set(true);
+    world.new_isolate();
+    assert_eq!(world.send(get(JWKS)).body, body, "from the cache");
+
+    world.platform.cache_fails.set(true);
+    world.sleep(MEMORY);
+    let told = world.send(get(JWKS));
+    assert_eq!(told.body, body, "from memory, past its age");
+    assert!(told.log["notes"].to_string().contains("served from memory"));
+
+    world.new_isolate();
+    let told = world.send(get(JWKS));
+    assert_eq!((told.status, told.header("retry-after")), (503, Some("5")));
+    assert_eq!(told.header("cache-control"), Some("no-store"));
+    assert!(!told.body.contains("told to fail"));
+}
+
+#[test]
+fn two_deployments_of_an_issuer_share_the_published_set() {
+    let world = World::new();
+    world.send(get(JWKS));
+    world.platform.take_counts();
+    world.deploy(variables_with("SCOPES", "{}"));
+    world.send(get(JWKS));
+    assert_eq!(world.platform.take_counts().statements, 0);
+    assert_ne!(variables(), variables_with("SCOPES", "{}"));
+}
+
+#[test]
+fn a_private_key_is_never_stored_in_the_clear() {
+    let world = World::new();
+    world.put_alice();
+    world.mint("openid");
+    let dump: String = world
+        .platform
+        .primary
+        .query_row("SELECT kid || public_jwk || sealed_private FROM signing_keys", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert!(!dump.contains("\"d\""));
+    assert!(world.platform.cache.borrow().values().all(|text| !text.contains("\\\"d\\\"")));
+}

@@ -1,0 +1,12 @@
+//! Whole requests through `handle`, on real SQLite with the real migrations, with the clock and
+//! randomness fixed.
+#![allow(clippy::pedantic, clippy::panic, clippy::string_slice, reason = "tests may panic")]
+
+mod admin;
+mod discovery;
+mod everywhere;
+mod hostile;
+mod jwks;
+mod platform;
+mod userinfo;
+mod world;

@@ -1,0 +1,184 @@
+//! The ports natively: SQLite, a map that can be told to fail, and RustCrypto.
+
+use p256::ecdsa::signature::{Signer, Verifier};
+use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
+use postern::error::Internal;
+use postern::jose::jwk::{PrivateKey, PublicKey};
+use postern::ports::{Cache, Crypto, Database, Freshness, Row, Statement, Value};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ToSql};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::task::Poll;
+
+/// How often each port was asked.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    pub statements: u32,
+    pub batches: u32,
+    pub cache_reads: u32,
+    pub cache_writes: u32,
+    pub verifications: u32,
+}
+
+pub struct Native {
+    pub primary: Connection,
+    /// A replica that lags, where there is one.
+    pub replica: RefCell<Option<Connection>>,
+    pub database_fails: Cell<bool>,
+    pub cache: RefCell<HashMap<String, String>>,
+    pub cache_fails: Cell<bool>,
+    pub counts: Cell<Counts>,
+}
+
+/// An empty database with the real schema.
+pub fn migrated() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.pragma_update(None, "foreign_keys", true).unwrap();
+    let mut migrations: Vec<_> =
+        std::fs::read_dir("migrations").unwrap().map(|entry| entry.unwrap().path()).collect();
+    migrations.sort();
+    for migration in migrations {
+        connection.execute_batch(&std::fs::read_to_string(migration).unwrap()).unwrap();
+    }
+    connection
+}
+
+impl Native {
+    pub fn new() -> Self {
+        Self {
+            primary: migrated(),
+            replica: RefCell::new(None),
+            database_fails: Cell::new(false),
+            cache: RefCell::default(),
+            cache_fails: Cell::new(false),
+            counts: Cell::default(),
+        }
+    }
+
+    /// What the ports were asked since the last call.
+    pub fn take_counts(&self) -> Counts {
+        self.counts.take()
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Counts)) {
+        let mut counts = self.counts.get();
+        change(&mut counts);
+        self.counts.set(counts);
+    }
+
+    fn check_database(&self) -> Result<(), Internal> {
+        let detail = "it was told to fail".to_owned();
+        if self.database_fails.get() {
+            return Err(Internal::Unavailable { what: "DB", detail });
+        }
+        Ok(())
+    }
+}
+
+/// Lets others go first, as everything that waits does at the edge.
+async fn pause() {
+    let mut paused = false;
+    std::future::poll_fn(|_| {
+        if std::mem::replace(&mut paused, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
+    let mut prepared = connection.prepare(statement.sql)?;
+    let width = prepared.column_count();
+    let parameters: Vec<Box<dyn ToSql>> = statement
+        .parameters
+        .iter()
+        .map(|value| match value.clone() {
+            Value::Integer(number) => Box::new(number) as Box<dyn ToSql>,
+            Value::Null => Box::new(rusqlite::types::Null),
+            Value::Text(text) => Box::new(text),
+        })
+        .collect();
+    let parameters: Vec<&dyn ToSql> = parameters.iter().map(AsRef::as_ref).collect();
+    let rows = prepared.query_map(parameters.as_slice(), |row| {
+        let column = |index| {
+            Ok(match row.get_ref(index)? {
+                ValueRef::Integer(number) => Value::Integer(number),
+                ValueRef::Null => Value::Null,
+                ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+                other => panic!("a column of type {}", other.data_type()),
+            })
+        };
+        (0..width).map(column).collect::<rusqlite::Result<Vec<_>>>().map(Row::new)
+    })?;
+    rows.collect()
+}
+
+impl Database for Native {
+    async fn run(&self, freshness: Freshness, statement: Statement) -> Result<Vec<Row>, Internal> {
+        self.count(|counts| counts.statements += 1);
+        pause().await;
+        self.check_database()?;
+        let replica = self.replica.borrow();
+        let connection = match (freshness, replica.as_ref()) {
+            (Freshness::Nearest, Some(replica)) => replica,
+            _ => &self.primary,
+        };
+        // The platform reports every failure as unavailable; here one is a bug in the SQL.
+        Ok(execute(connection, &statement).unwrap())
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, Internal> {
+        self.count(|counts| counts.batches += 1);
+        pause().await;
+        self.check_database()?;
+        let transaction = self.primary.unchecked_transaction().unwrap();
+        let rows = statements.iter().map(|s| execute(&transaction, s).unwrap()).collect();
+        transaction.commit().unwrap();
+        Ok(rows)
+    }
+}
+
+impl Cache for Native {
+    async fn get(&self, key: &str) -> Result<Option<String>, Internal> {
+        self.count(|counts| counts.cache_reads += 1);
+        pause().await;
+        if self.cache_fails.get() {
+            let detail = "it was told to fail".to_owned();
+            return Err(Internal::Unavailable { what: "KV", detail });
+        }
+        Ok(self.cache.borrow().get(key).cloned())
+    }
+
+    async fn put(&self, key: &str, text: &str, ttl: u32) -> Result<(), Internal> {
+        assert!(ttl >= 60 && key.len() <= 512, "what KV demands");
+        self.count(|counts| counts.cache_writes += 1);
+        pause().await;
+        if self.cache_fails.get() {
+            let detail = "it was told to fail".to_owned();
+            return Err(Internal::Unavailable { what: "KV", detail });
+        }
+        self.cache.borrow_mut().insert(key.to_owned(), text.to_owned());
+        Ok(())
+    }
+}
+
+impl Crypto for Native {
+    async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, Internal> {
+        pause().await;
+        let key = SigningKey::from_slice(key.scalar()).unwrap();
+        let signature: Signature = key.sign(message);
+        Ok(signature.to_bytes().to_vec())
+    }
+
+    async fn verify(
+        &self,
+        key: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, Internal> {
+        self.count(|counts| counts.verifications += 1);
+        pause().await;
+        let key = VerifyingKey::from_sec1_bytes(&key.point().unwrap()).unwrap();
+        let Ok(signature) = Signature::from_slice(signature) else { return Ok(false) };
+        Ok(key.verify(message, &signature).is_ok())
+    }
+}

@@ -1,0 +1,336 @@
+use crate::platform::migrated;
+use crate::world::{
+    ISSUER, NOW, Told, World, alice, assert_golden, delete, get, post, put, variables_with,
+};
+use serde_json::{Value, json};
+
+const USERINFO: &str = "/auth/userinfo";
+
+/// A world with alice in it, and a token of hers.
+fn world_with(scope: &str) -> (World, String) {
+    let world = World::new();
+    world.put_alice();
+    let token = world.mint(scope);
+    (world, token)
+}
+
+fn ask(world: &World, token: &str) -> Told {
+    world.send(get(USERINFO).bearer(token))
+}
+
+#[track_caller]
+fn assert_invalid(told: &Told, words: &str) {
+    assert_eq!((told.status, told.error().as_deref()), (401, Some("invalid_token")));
+    let description = told.json()["error_description"].as_str().unwrap().to_owned();
+    assert!(description.contains(words), "{description}");
+}
+
+#[test]
+fn a_token_is_byte_exact() {
+    let (_, token) = world_with("openid profile email");
+    assert_golden("access_token.txt", &token);
+}
+
+#[test]
+fn every_scope_releases_its_claims_and_no_other() {
+    let all = alice();
+    for (scope, members) in [
+        ("openid", vec![]),
+        (
+            "openid profile",
+            vec![
+                "name",
+                "given_name",
+                "family_name",
+                "middle_name",
+                "nickname",
+                "preferred_username",
+                "profile",
+                "picture",
+                "website",
+                "gender",
+                "birthdate",
+                "zoneinfo",
+                "locale",
+                "updated_at",
+            ],
+        ),
+        ("openid email", vec!["email", "email_verified"]),
+        ("openid address", vec!["address"]),
+        ("openid phone", vec!["phone_number", "phone_number_verified"]),
+        ("openid groups", vec!["groups"]),
+        ("groups openid email", vec!["groups", "email", "email_verified"]),
+    ] {
+        let (world, token) = world_with(scope);
+        let told = ask(&world, &token);
+        let mut expected = json!({ "sub": "alice" });
+        for member in members {
+            expected[member] = all[member].clone();
+        }
+        assert_eq!((told.status, told.json()), (200, expected), "{scope}");
+    }
+}
+
+#[test]
+fn absent_claims_are_omitted() {
+    let world = World::new();
+    let claims = json!({ "claims": { "name": "Alice" } });
+    world.send(put("/admin/users/alice").as_operator().json(&claims));
+    let token = world.mint("openid profile email address phone groups");
+    assert_eq!(ask(&world, &token).json(), json!({ "sub": "alice", "name": "Alice" }));
+}
+
+#[test]
+fn the_answer_is_json_that_nobody_stores() {
+    let (world, token) = world_with("openid");
+    let told = ask(&world, &token);
+    assert_eq!(told.header("content-type"), Some("application/json"));
+    assert_eq!(told.header("cache-control"), Some("no-store"));
+    assert_eq!(told.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(told.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn a_token_may_come_in_the_header_or_in_a_form() {
+    let (world, token) = world_with("openid");
+    let form = format!("access_token={token}&other=1");
+    let with_charset = "application/x-www-form-urlencoded;charset=UTF-8";
+    for request in [
+        get(USERINFO).with("Authorization", &format!("bEARER  {token}")),
+        post(USERINFO).bearer(&token),
+        post(USERINFO).bearer(&token).form("other=1"),
+        post(USERINFO).bearer(&token).body("application/json", "access_token=x"),
+        post(USERINFO).form(&form),
+        post(USERINFO).body(with_charset, form.clone()),
+    ] {
+        assert_eq!(world.send(request.clone()).status, 200, "{request:?}");
+    }
+}
+
+#[test]
+fn no_credentials_get_a_challenge_without_an_error() {
+    let told = World::new().send(get(USERINFO));
+    assert_eq!((told.status, told.error()), (401, None));
+    let expected = format!(
+        "Bearer realm=\"{ISSUER}\", scope=\"openid\", \
+         resource_metadata=\"{ISSUER}/.well-known/oauth-protected-resource/auth/userinfo\""
+    );
+    assert_eq!(told.header("www-authenticate"), Some(expected.as_str()));
+}
+
+#[test]
+fn an_error_is_told_in_the_challenge_and_in_the_body() {
+    let told = ask(&World::new(), "x");
+    let challenge = told.header("www-authenticate").unwrap();
+    assert!(
+        challenge.starts_with(&format!("Bearer realm=\"{ISSUER}\", error=\"invalid_token\", "))
+    );
+    assert!(challenge.contains(", error_description=\"the token does not have three parts\", "));
+    assert_eq!(told.error().as_deref(), Some("invalid_token"));
+    assert_eq!(told.header("cache-control"), Some("no-store"));
+    assert_eq!(told.log["error"], "invalid_token");
+}
+
+#[test]
+fn a_token_without_openid_has_insufficient_scope() {
+    let (world, token) = world_with("profile email");
+    world.platform.take_counts();
+    let told = ask(&world, &token);
+    assert_eq!((told.status, told.error().as_deref()), (403, Some("insufficient_scope")));
+    assert!(told.header("www-authenticate").unwrap().contains("scope=\"openid\""));
+    assert_eq!(world.platform.take_counts().statements, 0);
+}
+
+#[test]
+fn a_token_ends_when_it_says() {
+    let (world, token) = world_with("openid");
+    world.sleep(600 + 4);
+    assert_eq!(ask(&world, &token).status, 200, "within the leeway");
+    world.sleep(1);
+    assert_invalid(&ask(&world, &token), "expired");
+}
+
+#[test]
+fn the_leeway_is_configurable() {
+    let (world, token) = world_with("openid");
+    world.deploy(variables_with("CLOCK_LEEWAY", "0"));
+    world.sleep(599);
+    assert_eq!(ask(&world, &token).status, 200);
+    world.sleep(1);
+    assert_invalid(&ask(&world, &token), "expired");
+    world.now.set(NOW - 1);
+    assert_invalid(&ask(&world, &token), "from the future");
+}
+
+#[test]
+fn a_revoked_grant_ends_its_token_at_once() {
+    let world = World::new();
+    world.put_alice();
+    let order = json!({ "sub": "alice", "scope": "openid" });
+    let minted = world.send(post("/admin/tokens").as_operator().json(&order)).json();
+    let (token, grant) = (minted["access_token"].as_str(), minted["grant_id"].as_str());
+    let other = world.mint("openid");
+    let path = format!("/admin/grants/{}", grant.unwrap());
+    assert_eq!(world.send(delete(&path).as_operator()).status, 200);
+    assert_invalid(&ask(&world, token.unwrap()), "revoked");
+    assert_eq!(ask(&world, &other).status, 200);
+}
+
+#[test]
+fn a_deleted_user_ends_every_token() {
+    let (world, token) = world_with("openid");
+    assert_eq!(world.send(delete("/admin/users/alice").as_operator()).status, 200);
+    assert_invalid(&ask(&world, &token), "revoked");
+}
+
+#[test]
+fn a_warm_request_costs_one_statement_and_nothing_else() {
+    let (world, token) = world_with("openid");
+    world.new_isolate();
+    ask(&world, &token);
+    world.platform.take_counts();
+    ask(&world, &token);
+    let counts = world.platform.take_counts();
+    assert_eq!((counts.statements, counts.batches, counts.verifications), (1, 0, 1));
+    assert_eq!((counts.cache_reads, counts.cache_writes), (0, 0));
+}
+
+#[test]
+fn only_a_missing_grant_is_asked_for_again_at_the_primary() {
+    let (world, old) = world_with("openid");
+    *world.platform.replica.borrow_mut() = Some(migrated());
+    ask(&world, &old);
+    world.platform.take_counts();
+    assert_eq!(ask(&world, &old).status, 200, "the replica lags, the primary knows");
+    assert_eq!(world.platform.take_counts().statements, 2);
+
+    // A replica that has the row is believed, whatever it says.
+    let replica = migrated();
+    copy(&world, &replica);
+    *world.platform.replica.borrow_mut() = Some(replica);
+    assert_eq!(ask(&world, &old).status, 200);
+    assert_eq!(world.platform.take_counts().statements, 1);
+    let replica = world.platform.replica.borrow();
+    replica.as_ref().unwrap().execute("UPDATE grants SET revoked_at = 1", ()).unwrap();
+    drop(replica);
+    assert_invalid(&ask(&world, &old), "revoked");
+    assert_eq!(world.platform.take_counts().statements, 1);
+}
+
+fn copy(world: &World, replica: &rusqlite::Connection) {
+    for (select, insert) in [
+        (
+            "SELECT sub, login, claims FROM users",
+            "INSERT INTO users VALUES (?1, ?2, ?3, 0, 0, NULL)",
+        ),
+        (
+            "SELECT id, sub, client_id FROM grants",
+            "INSERT INTO grants VALUES (?1, ?2, ?3, '', 0, NULL)",
+        ),
+    ] {
+        let mut rows = world.platform.primary.prepare(select).unwrap();
+        let rows = rows
+            .query_map((), |row| Ok([row.get::<_, String>(0)?, row.get(1)?, row.get(2)?]))
+            .unwrap();
+        for row in rows {
+            replica.execute(insert, row.unwrap()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_unreachable_database_is_503_and_says_when_to_come_back() {
+    let (world, token) = world_with("openid");
+    world.platform.database_fails.set(true);
+    let told = ask(&world, &token);
+    assert_eq!((told.status, told.header("retry-after")), (503, Some("5")));
+    assert_eq!(told.error().as_deref(), Some("temporarily_unavailable"));
+    assert_eq!(told.header("cache-control"), Some("no-store"));
+    assert!(!told.body.contains("told to fail"), "our detail stays in the log");
+    assert!(told.log["notes"].to_string().contains("told to fail"));
+    world.platform.database_fails.set(false);
+    assert_eq!(ask(&world, &token).status, 200);
+}
+
+#[test]
+fn a_failing_cache_costs_userinfo_nothing() {
+    let (world, token) = world_with("openid");
+    world.platform.cache_fails.set(true);
+    world.new_isolate();
+    assert_eq!(ask(&world, &token).status, 200);
+}
+
+/// The token with another kid in its header, which no key table has.
+fn with_unknown_kid(token: &str, number: u32) -> String {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+    let (header, rest) = token.split_once('.').unwrap();
+    let header = Base64UrlUnpadded::decode_vec(header).unwrap();
+    let mut header: Value = serde_json::from_slice(&header).unwrap();
+    header["kid"] = format!("unknown-{number}").into();
+    format!("{}.{rest}", Base64UrlUnpadded::encode_string(header.to_string().as_bytes()))
+}
+
+#[test]
+fn a_flood_of_unknown_kids_causes_one_search_in_ten_seconds() {
+    let (world, token) = world_with("openid");
+    ask(&world, &token);
+    for round in 0..3 {
+        world.platform.take_counts();
+        for number in 0..100 {
+            assert_invalid(&ask(&world, &with_unknown_kid(&token, number)), "unknown key");
+        }
+        let counts = world.platform.take_counts();
+        assert_eq!((counts.cache_reads, counts.statements), (1, 1), "round {round}");
+        assert_eq!(counts.verifications, 0);
+        assert_eq!(ask(&world, &token).status, 200, "a good token is none the worse for it");
+        world.sleep(9);
+        ask(&world, &with_unknown_kid(&token, 0));
+        assert_eq!(world.platform.take_counts().cache_reads, 0);
+        world.sleep(1);
+    }
+}
+
+#[test]
+fn a_flood_before_the_first_key_exists_is_held_back_too() {
+    let (other, token) = world_with("openid");
+    drop(other);
+    let world = World::new();
+    for _ in 0..50 {
+        assert_invalid(&ask(&world, &token), "unknown key");
+    }
+    let counts = world.platform.take_counts();
+    assert_eq!((counts.cache_reads, counts.statements, counts.batches), (1, 1, 0));
+}
+
+#[test]
+fn a_token_of_a_new_key_is_found_through_the_cache_or_the_primary() {
+    let (world, token) = world_with("openid");
+    for cache_fails in [false, true] {
+        world.platform.cache_fails.set(cache_fails);
+        world.new_isolate();
+        assert_eq!(ask(&world, &token).status, 200);
+    }
+}
+
+#[test]
+fn a_search_that_fails_is_not_a_verdict() {
+    let (world, token) = world_with("openid");
+    world.platform.cache.borrow_mut().clear();
+    world.platform.database_fails.set(true);
+    world.new_isolate();
+    world.platform.take_counts();
+    assert_eq!(ask(&world, &token).status, 503);
+    assert_eq!(ask(&world, &token).status, 503, "and it is not repeated within a second");
+    assert_eq!(world.platform.take_counts().cache_reads, 1);
+    world.platform.database_fails.set(false);
+    world.sleep(1);
+    assert_eq!(ask(&world, &token).status, 200);
+}
+
+#[test]
+fn another_issuers_token_is_refused_even_under_the_same_key() {
+    let (world, token) = world_with("openid");
+    world.deploy(variables_with("ISSUER", "https://other.example.com"));
+    world.send(get("/auth/jwks.json"));
+    assert_invalid(&ask(&world, &token), "another issuer");
+}

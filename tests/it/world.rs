@@ -1,0 +1,308 @@
+//! A provider with its platform, a clock that stands where it is put, and randomness that repeats.
+
+use postern::http::{BodyError, Request};
+use postern::{Cx, Provider, Reply, handle};
+use serde_json::{Value, json};
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::platform::Native;
+
+pub const ISSUER: &str = "https://login.example.com";
+pub const ADMIN_TOKEN: &str = "the-operators-own-token-0123456789abcdef";
+/// 32 times the byte 7.
+pub const KEY_ENCRYPTION_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
+/// 2026-05-28.
+pub const NOW: i64 = 1_780_000_000;
+
+pub type Variables = Vec<(&'static str, String)>;
+
+/// The variables that most tests use.
+pub fn variables() -> Variables {
+    vec![
+        ("ISSUER", ISSUER.into()),
+        ("ADMIN_TOKEN", ADMIN_TOKEN.into()),
+        ("KEY_ENCRYPTION_KEY", KEY_ENCRYPTION_KEY.into()),
+    ]
+}
+
+/// The variables with one changed, added or, by an empty text, removed.
+pub fn variables_with(name: &'static str, text: &str) -> Variables {
+    let mut variables = variables();
+    variables.retain(|(known, _)| *known != name);
+    variables.push((name, text.into()));
+    variables
+}
+
+pub struct World {
+    pub platform: Native,
+    pub now: Cell<i64>,
+    provider: RefCell<Provider>,
+    variables: RefCell<Variables>,
+    draws: Cell<u8>,
+}
+
+fn provider(variables: &Variables) -> Provider {
+    Provider::new(|name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone())
+    })
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::configured(variables())
+    }
+
+    pub fn configured(variables: Variables) -> Self {
+        Self {
+            platform: Native::new(),
+            now: Cell::new(NOW),
+            provider: RefCell::new(provider(&variables)),
+            variables: RefCell::new(variables),
+            draws: Cell::new(0),
+        }
+    }
+
+    /// Goes on in a new isolate, which remembers nothing.
+    pub fn new_isolate(&self) {
+        self.provider.replace(provider(&self.variables.borrow()));
+    }
+
+    /// Goes on in a new isolate of another deployment.
+    pub fn deploy(&self, variables: Variables) {
+        self.variables.replace(variables);
+        self.new_isolate();
+    }
+
+    pub fn sleep(&self, seconds: i64) {
+        self.now.set(self.now.get() + seconds);
+    }
+
+    /// Answers a request and, after it, publishes what there is to publish.
+    pub fn send(&self, request: Ask) -> Told {
+        let provider = self.provider.borrow();
+        block_on(self.answer(&provider, request))
+    }
+
+    /// Answers requests that arrive at once, each in an isolate of its own.
+    pub fn send_at_once(&self, requests: Vec<Ask>) -> Vec<Told> {
+        let isolates: Vec<_> =
+            requests.iter().map(|_| provider(&self.variables.borrow())).collect();
+        let answers = requests
+            .into_iter()
+            .zip(&isolates)
+            .map(|(request, isolate)| Box::pin(self.answer(isolate, request)));
+        join(answers.collect())
+    }
+
+    async fn answer(&self, provider: &Provider, request: Ask) -> Told {
+        let randomness = |bytes: &mut [u8]| {
+            self.draws.set(self.draws.get() + 1);
+            bytes.fill(self.draws.get());
+            Ok(())
+        };
+        let cx = Cx::new(self.now.get(), &randomness);
+        let reply = handle(provider, &self.platform, &cx, &request).await;
+        for publication in &reply.publications {
+            let _ = publication.put(&self.platform).await;
+        }
+        Told::from(reply)
+    }
+
+    /// Stores alice.
+    pub fn put_alice(&self) {
+        let told = self.send(put("/admin/users/alice").as_operator().json(&json!({
+            "login": "Alice@Example.com",
+            "claims": alice(),
+        })));
+        assert_eq!(told.status, 200, "{}", told.body);
+    }
+
+    /// Mints an access token for alice.
+    pub fn mint(&self, scope: &str) -> String {
+        let order = json!({ "sub": "alice", "scope": scope });
+        let told = self.send(post("/admin/tokens").as_operator().json(&order));
+        assert_eq!(told.status, 200, "{}", told.body);
+        told.json()["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A user with every standard claim.
+pub fn alice() -> Value {
+    json!({
+        "name": "Alice Adams", "given_name": "Alice", "family_name": "Adams", "middle_name": "A.",
+        "nickname": "Al", "preferred_username": "alice", "profile": "https://example.com/alice",
+        "picture": "https://example.com/alice.png", "website": "https://alice.example.com",
+        "gender": "female", "birthdate": "1990-10-31", "zoneinfo": "Europe/Paris",
+        "locale": "en-GB", "updated_at": 1_779_000_000,
+        "email": "alice@example.com", "email_verified": true,
+        "address": { "street_address": "1 Main Street", "locality": "Paris", "country": "FR" },
+        "phone_number": "+33 1 23 45 67 89", "phone_number_verified": false,
+        "groups": ["staff", "admins"],
+    })
+}
+
+/// Runs a future whose every wait is one turn of this loop.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    join(vec![Box::pin(future)]).pop().unwrap()
+}
+
+/// Runs futures a step each in turn.
+fn join<T>(mut futures: Vec<Pin<Box<impl Future<Output = T>>>>) -> Vec<T> {
+    let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    while results.iter().any(Option::is_none) {
+        for (future, result) in futures.iter_mut().zip(&mut results) {
+            if result.is_none()
+                && let Poll::Ready(value) =
+                    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            {
+                *result = Some(value);
+            }
+        }
+    }
+    results.into_iter().flatten().collect()
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    method: String,
+    path: String,
+    query: Option<String>,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+pub fn ask(method: &str, target: &str) -> Ask {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (target, None),
+    };
+    let (method, path) = (method.into(), path.into());
+    Ask { method, path, query, headers: Vec::new(), body: Vec::new() }
+}
+
+pub fn get(target: &str) -> Ask {
+    ask("GET", target)
+}
+
+pub fn post(target: &str) -> Ask {
+    ask("POST", target)
+}
+
+pub fn put(target: &str) -> Ask {
+    ask("PUT", target)
+}
+
+pub fn delete(target: &str) -> Ask {
+    ask("DELETE", target)
+}
+
+impl Ask {
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_lowercase(), value.into()));
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.with("authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn as_operator(self) -> Self {
+        self.bearer(ADMIN_TOKEN)
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    pub fn form(self, body: &str) -> Self {
+        self.body("application/x-www-form-urlencoded", body)
+    }
+
+    pub fn body(self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.with("content-type", content_type).with_body(body)
+    }
+
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+}
+
+impl Request for Ask {
+    fn method(&self) -> &str {
+        &self.method
+    }
+
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        let values: Vec<_> =
+            self.headers.iter().filter(|(known, _)| known == name).map(|(_, v)| v.trim()).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if self.body.len() > limit { Err(BodyError::TooLarge) } else { Ok(self.body.clone()) }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Told {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+    /// The line in the log.
+    pub log: Value,
+}
+
+impl From<Reply> for Told {
+    fn from(reply: Reply) -> Self {
+        let headers = reply.response.headers.into_iter();
+        Self {
+            status: reply.response.status,
+            headers: headers.map(|(name, value)| (name, value.into_owned())).collect(),
+            body: reply.response.body.to_string(),
+            log: serde_json::from_str(&reply.log.line(0.0)).unwrap(),
+        }
+    }
+}
+
+impl Told {
+    /// The one header field of this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(known, _)| *known == name);
+        let value = values.next().map(|(_, value)| value.as_str());
+        assert!(values.next().is_none(), "{name} stands twice");
+        value
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
+    }
+
+    pub fn error(&self) -> Option<String> {
+        self.json().get("error").map(|code| code.as_str().unwrap().to_owned())
+    }
+}
+
+/// Compares with a file under tests/vectors, byte for byte. `BLESS=1 cargo test` writes it anew, for
+/// a change that is meant.
+pub fn assert_golden(name: &str, actual: &str) {
+    let path = format!("tests/vectors/{name}");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, actual).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(golden == actual, "{path} differs from:\n{actual}");
+}
