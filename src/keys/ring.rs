@@ -38,6 +38,10 @@ impl PublishedSet {
         self.keys.iter().find(|key| key.kid() == kid).map(Rc::clone)
     }
 
+    fn says_the_same(&self, other: &Self) -> bool {
+        self.document.body == other.document.body && self.good_until == other.good_until
+    }
+
     fn is_good(&self, now: i64) -> bool {
         self.good_until.is_none_or(|end| now < end)
     }
@@ -111,7 +115,7 @@ impl KeyRing {
                 }
             },
         };
-        self.publish_rows(config, cx, rows)
+        self.publish_rows(config, cx, rows, None)
     }
 
     /// The key of this `kid`: from memory, else from the cache, else from the primary. An unknown
@@ -164,13 +168,12 @@ impl KeyRing {
         platform: &impl Platform,
         cx: &Cx<'_>,
     ) -> Result<Option<Rc<PublicKey>>, Internal> {
-        if let Some(set) = self.read_cache(config, platform, cx).await
-            && let Some(key) = set.find(kid)
-        {
+        let cached = self.read_cache(config, platform, cx).await;
+        if let Some(key) = cached.as_ref().and_then(|set| set.find(kid)) {
             return Ok(Some(key));
         }
         let rows = signing_keys::all(platform, cx).await?;
-        let set = self.publish_rows(config, cx, rows)?;
+        let set = self.publish_rows(config, cx, rows, cached)?;
         Ok(set.and_then(|set| set.find(kid)))
     }
 
@@ -289,18 +292,22 @@ impl KeyRing {
         }
     }
 
-    /// Remembers and publishes what the key table says. An empty set is neither.
+    /// Remembers what the key table says, and publishes it if that is not what is `cached`. An empty
+    /// set is neither remembered nor published.
     fn publish_rows(
         &self,
         config: &Config,
         cx: &Cx<'_>,
         rows: Vec<KeyRow>,
+        cached: Option<Rc<PublishedSet>>,
     ) -> Result<Option<Rc<PublishedSet>>, Internal> {
         let set = PublishedSet::of_rows(&rows, cx.now)?;
         self.remember_table(rows, cx.now);
         let Some(set) = set else { return Ok(None) };
-        let publication = Publication::new(cache_key(config), &set.document.body, set.good_until)?;
-        cx.publish_later(publication);
+        if !cached.is_some_and(|cached| cached.says_the_same(&set)) {
+            let body = &set.document.body;
+            cx.publish_later(Publication::new(cache_key(config), body, set.good_until)?);
+        }
         Ok(Some(self.remember(set)))
     }
 }

@@ -11,11 +11,11 @@ fn assert_refused(told: &Told, status: u16, words: &str) {
 }
 
 fn put_user(world: &World, sub: &str, document: &Value) -> Told {
-    world.send(put(&format!("/admin/users/{sub}")).as_operator().json(document))
+    world.send(put(&format!("/admin/users/{sub}")).by_operator().json(document))
 }
 
 fn import(world: &World, lines: &str) -> Value {
-    let told = world.send(post("/admin/users").as_operator().body("application/x-ndjson", lines));
+    let told = world.send(post("/admin/users").by_operator().body("application/x-ndjson", lines));
     assert_eq!(told.status, 200, "{}", told.body);
     told.json()
 }
@@ -24,7 +24,7 @@ fn import(world: &World, lines: &str) -> Value {
 fn without_the_secret_there_is_no_interface() {
     let world = World::configured(variables_with("ADMIN_TOKEN", ""));
     for request in
-        [get("/admin/users"), get("/admin/users").as_operator(), get("/admin/x"), get("/admin")]
+        [get("/admin/users"), get("/admin/users").by_operator(), get("/admin/x"), get("/admin")]
     {
         assert_eq!(world.send(request).status, 404);
     }
@@ -42,7 +42,7 @@ fn only_the_operator_comes_in() {
         get("/admin/users").with("authorization", &format!("Basic {ADMIN_TOKEN}")),
         get(&format!("/admin/users?access_token={ADMIN_TOKEN}")),
         post("/admin/users").form(&format!("access_token={ADMIN_TOKEN}")),
-        get("/admin/users").as_operator().as_operator(),
+        get("/admin/users").by_operator().by_operator(),
         get("/admin/nothing"),
         ask("PATCH", "/admin/users"),
     ] {
@@ -62,7 +62,7 @@ fn only_the_operator_comes_in() {
         ("POST", "/admin/users/a", 405),
         ("GET", "/admin/grants/a", 405),
     ] {
-        assert_eq!(world.send(ask(method, path).as_operator()).status, status, "{method} {path}");
+        assert_eq!(world.send(ask(method, path).by_operator()).status, status, "{method} {path}");
     }
 }
 
@@ -74,8 +74,8 @@ fn a_user_is_put_shown_and_listed_as_stored() {
         "sub": "alice", "login": "alice@example.com", "claims": alice(),
         "created_at": NOW, "updated_at": NOW,
     });
-    assert_eq!(world.send(get("/admin/users/alice").as_operator()).json(), expected);
-    let page = world.send(get("/admin/users").as_operator()).json();
+    assert_eq!(world.send(get("/admin/users/alice").by_operator()).json(), expected);
+    let page = world.send(get("/admin/users").by_operator()).json();
     assert_eq!(page, json!({ "users": [expected] }));
 }
 
@@ -101,10 +101,10 @@ fn a_login_is_unique_without_regard_to_case() {
     world.put_alice();
     let bob = |login| put_user(&world, "bob", &json!({ "login": login }));
     assert_refused(&bob("ALICE@example.COM"), 409, "login belongs to another user");
-    assert_eq!(world.send(get("/admin/users/bob").as_operator()).status, 404);
+    assert_eq!(world.send(get("/admin/users/bob").by_operator()).status, 404);
     assert_eq!(bob("bob").status, 200);
     assert_refused(&bob("alice@example.com"), 409, "login belongs to another user");
-    assert_eq!(world.send(get("/admin/users/bob").as_operator()).json()["login"], "bob");
+    assert_eq!(world.send(get("/admin/users/bob").by_operator()).json()["login"], "bob");
 }
 
 #[test]
@@ -135,25 +135,25 @@ fn a_wrong_document_is_refused_by_the_member_that_is_wrong() {
         assert_refused(&put_user(&world, "alice", &document), 400, words);
     }
     let twice = put("/admin/users/alice")
-        .as_operator()
+        .by_operator()
         .body("application/json", r#"{"login":"a","login":"b"}"#);
     assert_refused(&world.send(twice), 400, "stands twice");
     for sub in ["%20", "a%0Ab", "%C3%A9", "%20a", &"x".repeat(256)] {
         assert_refused(&put_user(&world, sub, &json!({ "login": "a" })), 400, "sub must be");
     }
     assert_refused(&put_user(&world, "%FF", &json!({})), 400, "the path is not UTF-8");
-    assert_eq!(world.send(get("/admin/users").as_operator()).json(), json!({ "users": [] }));
+    assert_eq!(world.send(get("/admin/users").by_operator()).json(), json!({ "users": [] }));
 }
 
 #[test]
 fn a_sub_is_never_given_twice() {
     let world = World::new();
     world.put_alice();
-    let told = world.send(delete("/admin/users/alice").as_operator());
+    let told = world.send(delete("/admin/users/alice").by_operator());
     assert_eq!((told.status, told.json()), (200, json!({ "sub": "alice", "deleted_at": NOW })));
-    assert_eq!(world.send(delete("/admin/users/alice").as_operator()).status, 404);
-    assert_eq!(world.send(get("/admin/users/alice").as_operator()).status, 404);
-    assert_eq!(world.send(get("/admin/users").as_operator()).json(), json!({ "users": [] }));
+    assert_eq!(world.send(delete("/admin/users/alice").by_operator()).status, 404);
+    assert_eq!(world.send(get("/admin/users/alice").by_operator()).status, 404);
+    assert_eq!(world.send(get("/admin/users").by_operator()).json(), json!({ "users": [] }));
     assert_refused(&put_user(&world, "alice", &json!({})), 409, "never given twice");
     let login_is_free = put_user(&world, "other", &json!({ "login": "alice@example.com" }));
     assert_eq!(login_is_free.status, 200);
@@ -169,7 +169,7 @@ fn nothing_of_a_deleted_person_is_left() {
     let world = World::new();
     world.put_alice();
     world.mint("openid");
-    world.send(delete("/admin/users/alice").as_operator());
+    world.send(delete("/admin/users/alice").by_operator());
     let row: (Option<String>, Option<String>, i64) = world
         .platform
         .primary
@@ -195,7 +195,7 @@ fn users_are_listed_in_pages() {
     let mut subs = Vec::new();
     loop {
         let page =
-            world.send(get(&format!("/admin/users?limit=10&after={after}")).as_operator()).json();
+            world.send(get(&format!("/admin/users?limit=10&after={after}")).by_operator()).json();
         let users = page["users"].as_array().unwrap().clone();
         subs.extend(users.iter().map(|user| user["sub"].as_str().unwrap().to_owned()));
         match page.get("next") {
@@ -204,10 +204,10 @@ fn users_are_listed_in_pages() {
         }
     }
     assert_eq!(subs, (0..25).map(|n| format!("u{n:02}")).collect::<Vec<_>>());
-    let page = world.send(get("/admin/users?limit=25").as_operator()).json();
+    let page = world.send(get("/admin/users?limit=25").by_operator()).json();
     assert!(page.get("next").is_none());
     for query in ["limit=0", "limit=1001", "limit=x", "limit=1&limit=2", "after=a&after=b"] {
-        let told = world.send(get(&format!("/admin/users?{query}")).as_operator());
+        let told = world.send(get(&format!("/admin/users?{query}")).by_operator());
         assert_eq!(told.status, 400, "{query}");
     }
 }
@@ -217,7 +217,7 @@ fn every_line_of_a_bulk_load_is_checked_and_the_good_ones_stored() {
     let world = World::new();
     world.put_alice();
     put_user(&world, "gone", &json!({}));
-    world.send(delete("/admin/users/gone").as_operator());
+    world.send(delete("/admin/users/gone").by_operator());
     let lines = [
         r#"{"sub":"bob","login":"Bob","claims":{"name":"Bob"}}"#,
         "",
@@ -252,7 +252,7 @@ fn every_line_of_a_bulk_load_is_checked_and_the_good_ones_stored() {
         assert!(error.contains(words), "line {line}: {error}");
     }
     assert_eq!(refused.len(), 7);
-    let alice = world.send(get("/admin/users/alice").as_operator()).json();
+    let alice = world.send(get("/admin/users/alice").by_operator()).json();
     assert_eq!((&alice["login"], &alice["claims"]), (&"alice@example.com".into(), &json!({})));
 }
 
@@ -271,7 +271,7 @@ fn a_bulk_load_has_a_largest_size_and_may_need_several_statements() {
     let lines: String = (0..500).map(|n| line(n).to_string() + "\n").collect();
     assert!(lines.len() > 1_000_000 && lines.len() < 1_048_576);
     assert_eq!(import(&world, &lines)["stored"], 500);
-    let told = world.send(post("/admin/users").as_operator().body("text/plain", lines.repeat(2)));
+    let told = world.send(post("/admin/users").by_operator().body("text/plain", lines.repeat(2)));
     assert_refused(&told, 413, "larger than");
 }
 
@@ -281,14 +281,14 @@ fn a_swap_of_logins_in_one_load_is_refused_and_not_half_done() {
     import(&world, "{\"sub\":\"a\",\"login\":\"x\"}\n{\"sub\":\"b\",\"login\":\"y\"}");
     let report = import(&world, "{\"sub\":\"a\",\"login\":\"y\"}\n{\"sub\":\"b\",\"login\":\"y\"}");
     assert_eq!((&report["stored"], &report["refused"][0]["line"]), (&1.into(), &1.into()));
-    assert_eq!(world.send(get("/admin/users/a").as_operator()).json()["login"], "x");
+    assert_eq!(world.send(get("/admin/users/a").by_operator()).json()["login"], "x");
 }
 
 #[test]
 fn a_minted_token_tells_its_grant_and_lifetime() {
     let world = World::new();
     world.put_alice();
-    let mint = |order: Value| world.send(post("/admin/tokens").as_operator().json(&order));
+    let mint = |order: Value| world.send(post("/admin/tokens").by_operator().json(&order));
     let told = mint(json!({ "sub": "alice", "scope": "openid email", "ttl": 60 })).json();
     assert_eq!(told["token_type"], "Bearer");
     assert_eq!((&told["expires_in"], &told["scope"]), (&60.into(), &"openid email".into()));
@@ -322,20 +322,20 @@ fn a_revoked_grant_stays_revoked_since_the_first_time() {
     let world = World::new();
     world.put_alice();
     let order = json!({ "sub": "alice", "scope": "openid" });
-    let minted = world.send(post("/admin/tokens").as_operator().json(&order)).json();
+    let minted = world.send(post("/admin/tokens").by_operator().json(&order)).json();
     let path = format!("/admin/grants/{}", minted["grant_id"].as_str().unwrap());
     for _ in 0..2 {
-        let told = world.send(delete(&path).as_operator());
+        let told = world.send(delete(&path).by_operator());
         assert_eq!((told.status, &told.json()["revoked_at"]), (200, &NOW.into()));
         world.sleep(5);
     }
-    assert_refused(&world.send(delete("/admin/grants/x").as_operator()), 404, "no grant");
+    assert_refused(&world.send(delete("/admin/grants/x").by_operator()), 404, "no grant");
 }
 
 #[test]
 fn an_unreachable_database_is_503_for_the_operator_too() {
     let world = World::new();
     world.platform.database_fails.set(true);
-    assert_eq!(world.send(get("/admin/users").as_operator()).status, 503);
+    assert_eq!(world.send(get("/admin/users").by_operator()).status, 503);
     assert_eq!(put_user(&world, "alice", &json!({})).status, 503);
 }

@@ -53,7 +53,7 @@ fn a_race_between_publishing_and_signing_leaves_one_key_that_verifies() {
     let world = World::new();
     world.put_alice();
     let mint =
-        post("/admin/tokens").as_operator().json(&json!({"sub": "alice", "scope": "openid"}));
+        post("/admin/tokens").by_operator().json(&json!({"sub": "alice", "scope": "openid"}));
     let told = world.send_at_once(vec![get(JWKS), mint.clone(), get(JWKS), mint]);
     assert_eq!(stored_keys(&world), 1);
     for told in [&told[1], &told[3]] {
@@ -105,7 +105,7 @@ fn without_the_secret_published_keys_are_served_and_none_can_sign() {
         world.new_isolate();
         assert_eq!(world.send(get(JWKS)).body, before);
         let order = json!({"sub": "alice", "scope": "openid"});
-        let told = world.send(post("/admin/tokens").as_operator().json(&order));
+        let told = world.send(post("/admin/tokens").by_operator().json(&order));
         assert_eq!(told.status, 500);
         let words = told.json()["error_description"].as_str().unwrap().to_owned();
         assert!(words.starts_with("KEY_ENCRYPTION_KEY "), "{words}");
@@ -154,7 +154,7 @@ fn foreign_key(draws: usize) -> (String, String, String) {
     for sub in 0..draws {
         // Each put draws nothing, each token does: the next key comes of other randomness.
         let path = format!("/admin/users/u{sub}");
-        other.send(put(&path).as_operator().json(&json!({ "claims": {} })));
+        other.send(put(&path).by_operator().json(&json!({ "claims": {} })));
     }
     other.send(get(JWKS));
     for _ in 0..draws {

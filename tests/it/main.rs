@@ -1,6 +1,6 @@
 //! Whole requests through `handle`, on real SQLite with the real migrations, with the clock and
 //! randomness fixed.
-#![allow(clippy::pedantic, clippy::panic, clippy::string_slice, reason = "tests may panic")]
+#![allow(clippy::pedantic, clippy::restriction, reason = "tests may panic")]
 
 mod admin;
 mod discovery;

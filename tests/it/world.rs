@@ -113,7 +113,7 @@ impl World {
 
     /// Stores alice.
     pub fn put_alice(&self) {
-        let told = self.send(put("/admin/users/alice").as_operator().json(&json!({
+        let told = self.send(put("/admin/users/alice").by_operator().json(&json!({
             "login": "Alice@Example.com",
             "claims": alice(),
         })));
@@ -123,7 +123,7 @@ impl World {
     /// Mints an access token for alice.
     pub fn mint(&self, scope: &str) -> String {
         let order = json!({ "sub": "alice", "scope": scope });
-        let told = self.send(post("/admin/tokens").as_operator().json(&order));
+        let told = self.send(post("/admin/tokens").by_operator().json(&order));
         assert_eq!(told.status, 200, "{}", told.body);
         told.json()["access_token"].as_str().unwrap().to_owned()
     }
@@ -210,7 +210,7 @@ impl Ask {
         self.with("authorization", &format!("Bearer {token}"))
     }
 
-    pub fn as_operator(self) -> Self {
+    pub fn by_operator(self) -> Self {
         self.bearer(ADMIN_TOKEN)
     }
 

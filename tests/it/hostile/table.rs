@@ -249,7 +249,7 @@ fn forms(table: &mut Table) {
     table.bad("a padded signature", format!("{token}=="), base64);
     table.bad(
         "base64 instead of base64url",
-        format!("{header}.{payload}.{}", format!("{}+/", &signature[2..])),
+        format!("{header}.{payload}.{}+/", &signature[2..]),
         base64,
     );
     let last = signature.chars().last().unwrap();

@@ -1,0 +1,75 @@
+// Relying parties that we did not write.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import * as jose from "jose";
+import * as client from "openid-client";
+import { ISSUER, start } from "./harness.mjs";
+
+let postern;
+let token;
+before(async () => {
+  postern = await start();
+  await postern.putAlice();
+  ({ access_token: token } = await postern.mint("openid profile email groups"));
+});
+after(() => postern.close());
+
+const fetchHere = (url, init) => postern.ask(url, init);
+
+test("openid-client discovers the issuer and reads userinfo", async () => {
+  const options = { [client.customFetch]: fetchHere };
+  const config = await client.discovery(new URL(ISSUER), "some-client", undefined, client.None(), options);
+  assert.equal(config.serverMetadata().issuer, ISSUER);
+  config[client.customFetch] = fetchHere;
+  const claims = await client.fetchUserInfo(config, token, "alice");
+  assert.deepEqual(claims, {
+    sub: "alice", name: "Alice Adams", email: "alice@example.com", email_verified: true, groups: ["staff"],
+  });
+  await assert.rejects(client.fetchUserInfo(config, `${token}x`, "alice"), (error) => {
+    assert.equal(error.cause[0].parameters.error, "invalid_token");
+    return true;
+  });
+});
+
+test("openid-client discovers it by RFC 8414 as well", async () => {
+  const options = { algorithm: "oauth2", [client.customFetch]: fetchHere };
+  const config = await client.discovery(new URL(ISSUER), "some-client", undefined, client.None(), options);
+  assert.equal(config.serverMetadata().jwks_uri, `${ISSUER}/auth/jwks.json`);
+});
+
+test("jose verifies an access token against the served key set", async () => {
+  const keys = jose.createRemoteJWKSet(new URL(`${ISSUER}/auth/jwks.json`), { [jose.customFetch]: fetchHere });
+  const { payload, protectedHeader } = await jose.jwtVerify(token, keys, {
+    issuer: ISSUER, audience: `${ISSUER}/auth/userinfo`, typ: "at+jwt", algorithms: ["ES256"],
+    requiredClaims: ["sub", "client_id", "scope", "jti", "iat", "exp", "grant_id"],
+  });
+  assert.equal(payload.sub, "alice");
+  assert.equal(payload.client_id, "operator");
+  const [key] = (await (await postern.ask("/auth/jwks.json")).json()).keys;
+  assert.equal(protectedHeader.kid, key.kid);
+  assert.equal(await jose.calculateJwkThumbprint(key), key.kid);
+  assert.deepEqual(Object.keys(key), ["kty", "use", "alg", "kid", "crv", "x", "y"]);
+});
+
+test("a revoked grant and a deleted user end their tokens", async () => {
+  const minted = await postern.mint("openid");
+  assert.equal((await postern.userinfo(minted.access_token)).status, 200);
+  const revoked = await postern.operator("DELETE", `/admin/grants/${minted.grant_id}`);
+  assert.equal(revoked.status, 200);
+  assert.equal((await postern.userinfo(minted.access_token)).status, 401);
+
+  await postern.operator("PUT", "/admin/users/bob", { claims: {} });
+  const bobs = await postern.mint("openid", "bob");
+  assert.equal((await postern.userinfo(bobs.access_token)).status, 200);
+  assert.equal((await postern.operator("DELETE", "/admin/users/bob")).status, 200);
+  assert.equal((await postern.userinfo(bobs.access_token)).status, 401);
+  const again = await postern.operator("PUT", "/admin/users/bob", { claims: {} });
+  assert.deepEqual([again.status, again.body.error], [409, "conflict"]);
+});
+
+test("a bulk load reports every line it refuses", async () => {
+  const lines = ['{"sub":"u1"}', "nonsense", '{"sub":"u2","claims":{"email":1}}', '{"sub":"u3","login":"U1"}', ""];
+  const { body } = await postern.operator("POST", "/admin/users", lines.join("\n"));
+  assert.equal(body.stored, 1);
+  assert.deepEqual(body.refused.map((one) => one.line), [2, 3, 4]);
+});

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { ISSUER, askRaw, start } from "./harness.mjs";
+
+const DISCOVERY = "/.well-known/openid-configuration";
+const RESOURCE = "/.well-known/oauth-protected-resource/auth/userinfo";
+const DOCUMENTS = [DISCOVERY, "/.well-known/oauth-authorization-server", RESOURCE, "/auth/jwks.json"];
+const CACHEABLE = "public, max-age=300, stale-while-revalidate=600, stale-if-error=86400";
+
+let postern;
+before(async () => { postern = await start(); });
+after(() => postern.close());
+
+test("documents are cacheable JSON with a strong tag, and 304 for who has them", async () => {
+  for (const path of DOCUMENTS) {
+    const response = await postern.ask(path);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("content-type"), "application/json");
+    assert.equal(response.headers.get("cache-control"), CACHEABLE);
+    assert.equal(response.headers.get("access-control-allow-origin"), "*");
+    assert.equal(response.headers.get("access-control-expose-headers"), "ETag, WWW-Authenticate");
+    assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+    const etag = response.headers.get("etag");
+    assert.match(etag, /^"[\w-]{22}"$/);
+    for (const condition of [etag, `W/${etag}`, `"a", ${etag}`, "*"]) {
+      const again = await postern.ask(path, { headers: { "if-none-match": condition } });
+      assert.equal(again.status, 304, condition);
+      assert.equal(again.headers.get("etag"), etag);
+      assert.equal(again.headers.get("cache-control"), CACHEABLE);
+      assert.equal(await again.text(), "");
+    }
+    assert.equal((await postern.ask(path, { headers: { "if-none-match": '"other"' } })).status, 200);
+  }
+});
+
+test("HEAD answers as GET does, without the body", async () => {
+  for (const path of DOCUMENTS) {
+    const response = await postern.ask(path, { method: "HEAD" });
+    assert.equal(response.status, 200);
+    assert.ok(response.headers.get("etag"));
+    assert.equal(await response.text(), "");
+  }
+});
+
+test("another method is 405 with Allow, another path 404 as JSON", async () => {
+  for (const [path, allow] of [[DISCOVERY, "GET, HEAD, OPTIONS"], ["/auth/userinfo", "GET, POST, OPTIONS"]]) {
+    const response = await postern.ask(path, { method: "DELETE" });
+    assert.equal(response.status, 405);
+    assert.equal(response.headers.get("allow"), allow);
+    assert.equal(response.headers.get("cache-control"), "no-store");
+  }
+  for (const path of ["/", "/auth/userinfo/", "/.well-known/openid-configuration/x", "/%2e%2e/etc", "/provoke-panic"]) {
+    const response = await postern.ask(path);
+    assert.equal(response.status, 404, path);
+    assert.equal(response.headers.get("cache-control"), "no-store");
+    assert.equal((await response.json()).error, "not_found");
+  }
+});
+
+test("a preflight names the methods and Authorization", async () => {
+  const headers = {
+    origin: "https://app.example",
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization",
+  };
+  const response = await postern.ask("/auth/userinfo", { method: "OPTIONS", headers });
+  assert.equal(response.status, 204);
+  assert.equal(response.headers.get("access-control-allow-origin"), "*");
+  assert.equal(response.headers.get("access-control-allow-methods"), "GET, POST");
+  assert.equal(response.headers.get("access-control-allow-headers"), "Authorization, Content-Type");
+  assert.equal(response.headers.get("access-control-max-age"), "86400");
+});
+
+test("the Host header changes nothing", async () => {
+  const headers = [["x-forwarded-host", "evil.example"], ["forwarded", "host=evil.example"]];
+  const answer = await askRaw(new URL(DISCOVERY, postern.url), { headers });
+  assert.equal(JSON.parse(answer.body).issuer, ISSUER);
+});
+
+test("documents go to KV after they are rendered, and KV may be emptied at any time", async () => {
+  const bodies = await Promise.all(DOCUMENTS.map(async (path) => (await postern.ask(path)).text()));
+  const keys = async () => (await postern.env.KV.list()).keys.map((key) => key.name);
+  const published = await until(keys, (names) => names.length >= 3);
+  assert.deepEqual(published.map((name) => name.split("/")[0]).sort(), ["discovery", "jwks", "protected-resource"]);
+  for (const name of published) await postern.env.KV.delete(name);
+  for (const [index, path] of DOCUMENTS.entries()) {
+    assert.equal(await (await postern.ask(path)).text(), bodies[index]);
+  }
+});
+
+/** What `look` gives once it is as it should be; looked at again a hundred times at the most. */
+async function until(look, isRight) {
+  for (let tries = 0; ; tries++) {
+    const seen = await look();
+    if (isRight(seen) || tries === 100) return seen;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import { afterEach, beforeEach, test } from "node:test";
+import { start } from "./harness.mjs";
+
+let postern;
+beforeEach(async () => {
+  postern = await start();
+  await postern.putAlice();
+});
+afterEach(() => postern.close());
+
+const logged = () => postern.server.getLogs().map((log) => log.message).join("\n");
+
+test("a failing KV is logged and costs nothing else", async () => {
+  await postern.watch("KV");
+  for (const path of ["/.well-known/openid-configuration", "/auth/jwks.json"]) {
+    assert.equal((await postern.ask(path)).status, 200, path);
+  }
+  const { access_token: token } = await postern.mint();
+  assert.equal((await postern.userinfo(token)).status, 200);
+  assert.match(logged(), /KV is unavailable/);
+});
+
+test("a failing D1 is 503 with Retry-After and no stack trace", async () => {
+  const { access_token: token } = await postern.mint();
+  await postern.watch("DB");
+  for (const response of [await postern.userinfo(token), await postern.ask("/auth/userinfo", {
+    method: "POST", body: new URLSearchParams({ access_token: token }),
+  })]) {
+    assert.equal(response.status, 503);
+    assert.equal(response.headers.get("retry-after"), "5");
+    assert.equal(response.headers.get("cache-control"), "no-store");
+    assert.equal(response.headers.get("access-control-allow-origin"), "*");
+    const body = await response.text();
+    assert.equal(JSON.parse(body).error, "temporarily_unavailable");
+    assert.doesNotMatch(body, /secret|at |told to fail/);
+  }
+  assert.match(logged(), /DB is unavailable: .*told to fail/);
+  assert.equal((await postern.ask("/auth/jwks.json")).status, 200, "published keys are served all the same");
+  await postern.watch();
+  assert.equal((await postern.userinfo(token)).status, 200, "and all is well when D1 is back");
+});
+
+test("the log has one line a request, and no token, claim or query string in any", async () => {
+  const { access_token: token } = await postern.mint();
+  postern.server.clearLogs();
+  await postern.userinfo(token);
+  await postern.ask(`/auth/userinfo?access_token=${token}&email=alice@example.com`);
+  await postern.ask("/nothing?secret=1");
+  const lines = postern.server.getLogs().map((log) => JSON.parse(log.message));
+  assert.deepEqual(lines.map(({ endpoint, status, error }) => [endpoint, status, error]), [
+    ["userinfo", 200, undefined],
+    ["userinfo", 400, "invalid_request"],
+    ["none", 404, "not_found"],
+  ]);
+  assert.ok(lines.every((line) => typeof line.io_ms === "number"));
+  for (const secret of [token, token.slice(0, 20), "alice", "secret", "access_token"]) {
+    assert.ok(!logged().includes(secret), secret);
+  }
+});
+
+test("an endless body is refused once it is over the limit", async () => {
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  const request = http.request(new URL("/auth/userinfo", postern.url), { method: "POST", headers });
+  const chunk = "x".repeat(16_384);
+  let sent = 0;
+  const more = () => {
+    // A hundred times the limit is as good as endless.
+    while (!request.destroyed && sent < 6_553_600) {
+      sent += chunk.length;
+      if (!request.write(chunk)) return request.once("drain", more);
+    }
+  };
+  more();
+  const [response] = await once(request, "response");
+  assert.equal(response.statusCode, 400);
+  assert.match((await response.toArray()).join(""), /larger than 65536 bytes/);
+  request.on("error", () => {});
+  request.destroy();
+});

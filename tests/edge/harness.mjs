@@ -1,0 +1,80 @@
+// The built module in workerd, on real KV and D1, through wrangler's test harness.
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import { fileURLToPath } from "node:url";
+import { createTestHarness } from "wrangler";
+
+export const ISSUER = "https://login.example.com";
+export const ADMIN_TOKEN = "the-operators-own-token-0123456789abcdef";
+export const KEY_ENCRYPTION_KEY = Buffer.alloc(32, 7).toString("base64url");
+
+/** What every worker of these tests is told. All of it, so that no .dev.vars leaks in. */
+export const settings = (vars = {}, secrets = {}) => ({
+  vars: { ISSUER, ...vars },
+  secrets: { ADMIN_TOKEN, KEY_ENCRYPTION_KEY, ...secrets },
+});
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** A running worker with its migrations applied, and ways to ask it. */
+export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
+  const server = createTestHarness({
+    workers: [{ configPath: here(config), ...settings(vars, secrets) }],
+  });
+  const { url } = await server.listen();
+  const worker = server.getWorker();
+  await worker.applyD1Migrations("DB");
+  const env = await worker.getEnv();
+
+  /** Asks for a path, or any URL of the issuer's. */
+  const ask = (target, init = {}) =>
+    server.fetch(new URL(target, ISSUER), { redirect: "manual", ...init, headers: { ...init.headers } });
+
+  const operator = async (method, path, body) => {
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const response = await ask(path, { method, headers, body: typeof body === "object" ? JSON.stringify(body) : body });
+    return { status: response.status, body: await response.json() };
+  };
+
+  return {
+    env,
+    server,
+    url,
+    ask,
+    operator,
+    /** Tells the bindings which of them fail from now on; returns what they were asked since the last time. */
+    async watch(...failing) {
+      const response = await ask("/test/watch", { method: "POST", body: JSON.stringify({ failing }) });
+      return { DB: 0, KV: 0, ...(await response.json()) };
+    },
+    async putAlice() {
+      const claims = { name: "Alice Adams", email: "alice@example.com", email_verified: true, groups: ["staff"] };
+      return operator("PUT", "/admin/users/alice", { login: "Alice", claims });
+    },
+    async mint(scope = "openid profile email", sub = "alice") {
+      return (await operator("POST", "/admin/tokens", { sub, scope })).body;
+    },
+    userinfo: (token, init = {}) =>
+      ask("/auth/userinfo", { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } }),
+    close: () => server.close(),
+  };
+}
+
+/**
+ * Asks with headers exactly as given, doubled ones included, which no fetch would send. `headers` is a
+ * list of [name, value].
+ */
+export function askRaw(url, { method = "GET", headers = [], body }) {
+  return new Promise((resolve, reject) => {
+    const length = body === undefined || body === null ? [] : [["content-length", Buffer.byteLength(body)]];
+    const request = http.request(url, { method, headers: [["host", url.host], ...headers, ...length].flat() });
+    request.on("error", reject);
+    request.on("response", async (response) => {
+      const chunks = await response.toArray();
+      resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks).toString() });
+    });
+    request.end(body ?? undefined);
+  });
+}
+
+export const vectors = (name) => JSON.parse(readFileSync(here(`../vectors/${name}`), "utf8"));
