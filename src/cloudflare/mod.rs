@@ -82,7 +82,7 @@ async fn answer(request: Request, env: JsValue, context: worker_sys::Context) ->
     let isolate = Isolate::of(&env);
     let request = EdgeRequest::new(request);
     #[cfg(feature = "provoke-panic")]
-    assert_ne!(http::Request::path(&request), "/provoke-panic", "provoked");
+    provoke_panic(http::Request::path(&request)).await;
 
     let begin = js_sys::Date::now();
     let randomness = |bytes: &mut [u8]| getrandom::fill(bytes).map_err(|e| e.to_string());
@@ -105,6 +105,15 @@ async fn answer(request: Request, env: JsValue, context: worker_sys::Context) ->
         console::error_1(&error);
         JsValue::from(Response::error())
     })
+}
+
+/// Panics at once, or in the middle of a request.
+#[cfg(feature = "provoke-panic")]
+async fn provoke_panic(path: &str) {
+    assert_ne!(path, "/provoke-panic/at-once");
+    let turn = js_sys::Promise::resolve(&JsValue::NULL);
+    let _ = wasm_bindgen_futures::JsFuture::from(turn).await;
+    assert_ne!(path, "/provoke-panic/later");
 }
 
 async fn publish(isolate: Rc<Isolate>, publications: Vec<Publication>) -> Result<JsValue, JsValue> {

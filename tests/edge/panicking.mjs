@@ -1,4 +1,4 @@
-import * as wasm from "../../build/panic/index.js";
-import { door } from "../../src/cloudflare/door.mjs";
+// As src/cloudflare/entry.mjs, on the module built with the feature provoke-panic.
+import { fetch } from "../../build/panic/index.js";
 
-export default door(wasm);
+export default { fetch };
