@@ -1,6 +1,5 @@
 //! The environment's variables and secrets, parsed and validated once.
 
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
@@ -220,11 +219,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Secret")
     }
-}
-
-/// A JSON object of the operator's, as text.
-pub(crate) fn json_object(text: &str) -> Result<Map<String, Value>, &'static str> {
-    crate::jose::json::parse_object(text.as_bytes()).map_err(|_| "must be a JSON object")
 }
 
 #[cfg(test)]

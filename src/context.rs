@@ -3,10 +3,18 @@
 use std::cell::RefCell;
 
 use crate::error::Internal;
-use crate::publication::Publication;
 
 /// Fills a buffer with random bytes from a cryptographic source, or says why it cannot.
 pub type Randomness<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), String>;
+
+/// A text to put into the cache under a key, once the response is on its way.
+#[derive(Debug)]
+pub struct Publication {
+    /// The key.
+    pub key: String,
+    /// The text.
+    pub text: String,
+}
 
 /// The context of one request. Nothing else in the core reads a clock or a random source.
 pub struct Cx<'a> {

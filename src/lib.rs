@@ -2,7 +2,8 @@
 //!
 //! [`handle`] answers a request; everything else is in service of it:
 //!
-//! - [`router`]: the table of all that is served, and what every response has in common
+//! - [`routes`]: the table of all that is served
+//! - [`router`]: from a request to its endpoint, and what every response has in common
 //! - [`endpoint`]: one file per endpoint, each its specification's steps from top to bottom
 //! - [`protocol`]: the vocabulary of OAuth 2.0 and OpenID Connect, free of I/O
 //! - [`jose`]: JSON Web Keys and Signatures, strictly
@@ -26,6 +27,7 @@ pub mod ports;
 pub mod protocol;
 pub mod publication;
 pub mod router;
+pub mod routes;
 pub mod store;
 
 #[cfg(target_arch = "wasm32")]
@@ -33,13 +35,13 @@ mod cloudflare;
 
 use serde_json::{Map, Value};
 
-pub use crate::context::Cx;
+pub use crate::context::{Cx, Publication};
 
 use crate::config::{Config, ConfigError};
 use crate::http::{Request, Response};
 use crate::keys::ring::KeyRing;
 use crate::ports::Platform;
-use crate::publication::{Publication, Slot};
+use crate::publication::Slot;
 
 /// The provider as one isolate knows it: its configuration, and what it remembers.
 pub struct Provider {
@@ -113,7 +115,7 @@ pub async fn handle(
     let (response, endpoint, error) = match &provider.config {
         Ok(config) => {
             let answer = router::answer(provider, config, platform, cx, request).await;
-            (answer.response, answer.endpoint.map_or("none", router::Endpoint::name), answer.error)
+            (answer.response, answer.endpoint.map_or("none", routes::Endpoint::name), answer.error)
         }
         Err(error) => {
             let description = error.to_string();

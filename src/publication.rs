@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::context::Cx;
+use crate::context::{Cx, Publication};
 use crate::error::Internal;
 use crate::ports::Cache;
 
@@ -43,13 +43,6 @@ impl Document {
     }
 }
 
-/// Something to put into the cache.
-#[derive(Debug)]
-pub struct Publication {
-    key: String,
-    text: String,
-}
-
 /// What the cache holds under a key.
 #[derive(Deserialize, Serialize)]
 struct Published {
@@ -58,22 +51,21 @@ struct Published {
     body: String,
 }
 
-impl Publication {
-    /// A body to be served from `key` until `good_until`.
-    pub fn new(key: String, body: &str, good_until: Option<i64>) -> Result<Self, Internal> {
-        let published = Published { good_until, body: body.to_owned() };
-        let text = serde_json::to_string(&published)
-            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-        Ok(Self { key, text })
-    }
+/// A body to be served from `key` until `good_until` (Unix seconds).
+pub fn publication(
+    key: String,
+    body: &str,
+    good_until: Option<i64>,
+) -> Result<Publication, Internal> {
+    let published = Published { good_until, body: body.to_owned() };
+    let text = serde_json::to_string(&published)
+        .map_err(|error| Internal::Broken { detail: error.to_string() })?;
+    Ok(Publication { key, text })
+}
 
-    /// Puts it into the cache.
-    ///
-    /// # Errors
-    /// Whatever the cache reports.
-    pub async fn put(&self, cache: &impl Cache) -> Result<(), Internal> {
-        cache.put(&self.key, &self.text, TTL).await
-    }
+/// Puts a publication into the cache.
+pub async fn publish(cache: &impl Cache, publication: &Publication) -> Result<(), Internal> {
+    cache.put(&publication.key, &publication.text, TTL).await
 }
 
 /// The published body under `key` that is good now, and until when. A cache that fails, or holds
@@ -117,7 +109,7 @@ impl Slot {
             body
         } else {
             let body = render();
-            cx.publish_later(Publication::new(key, &body, None)?);
+            cx.publish_later(publication(key, &body, None)?);
             body
         };
         let document = Rc::new(Document::new(body));

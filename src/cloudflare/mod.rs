@@ -20,8 +20,7 @@ use worker::worker_sys;
 
 use crate::cloudflare::request::EdgeRequest;
 use crate::error::Internal;
-use crate::publication::Publication;
-use crate::{Cx, Provider, handle, http};
+use crate::{Cx, Provider, Publication, handle, http, publication};
 
 /// The bindings, and what is kept of them. One an isolate.
 struct Edge {
@@ -117,8 +116,8 @@ async fn provoke_panic(path: &str) {
 }
 
 async fn publish(isolate: Rc<Isolate>, publications: Vec<Publication>) -> Result<JsValue, JsValue> {
-    for publication in publications {
-        if let Err(fault) = publication.put(&isolate.edge).await {
+    for one in publications {
+        if let Err(fault) = publication::publish(&isolate.edge, &one).await {
             let line = serde_json::json!({ "publish": "failed", "notes": [fault.detail()] });
             console::error_1(&line.to_string().into());
         }

@@ -13,7 +13,7 @@ use crate::context::Cx;
 use crate::error::Error;
 use crate::ports::Cache;
 use crate::publication::Document;
-use crate::router::ROUTES;
+use crate::routes::ROUTES;
 
 /// The metadata document.
 pub async fn document(

@@ -10,7 +10,7 @@ use crate::context::Cx;
 use crate::error::Error;
 use crate::ports::Cache;
 use crate::publication::Document;
-use crate::router::{Endpoint, url_of};
+use crate::routes::{Endpoint, url_of};
 
 /// The metadata document.
 pub async fn document(

@@ -11,9 +11,8 @@ use crate::jose::jws::Jws;
 use crate::ports::{Database, Freshness, Platform};
 use crate::protocol::access_token::{self, AccessToken, Expected};
 use crate::protocol::bearer::{self, BearerError};
-use crate::protocol::claims;
 use crate::protocol::scope::{Granted, OPENID};
-use crate::router::{Endpoint, url_of};
+use crate::routes::{Endpoint, url_of};
 use crate::store::grants::{Standing, standing};
 
 /// Answers with the claims that the token's grant releases.
@@ -41,7 +40,7 @@ pub async fn serve(
     let claims = standing_claims(platform, &token).await?;
 
     // 5. The claims of the granted scopes (Core sections 5.3.2 and 5.4).
-    let released = claims::release(&token.sub, claims, &config.scopes, &granted);
+    let released = config.scopes.release(&granted, &token.sub, claims);
     Ok(Response::json(200, &Value::Object(released)))
 }
 

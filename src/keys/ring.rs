@@ -11,7 +11,7 @@ use crate::jose::jwk::{Algorithm, JwkSet, PrivateKey, PublicKey};
 use crate::keys::seal::Sealer;
 use crate::keys::{KeyRow, next_change, published, signer};
 use crate::ports::{Cache, Database, Platform};
-use crate::publication::{Document, Publication, digest, lookup};
+use crate::publication::{Document, digest, lookup, publication, publish};
 use crate::store::signing_keys;
 
 /// For how many seconds an isolate trusts what it read about keys.
@@ -221,8 +221,8 @@ impl KeyRing {
             return Ok(());
         }
         let Some(set) = PublishedSet::of_rows(rows, cx.now)? else { return Ok(()) };
-        let publication = Publication::new(cache_key(config), &set.document.body, set.good_until)?;
-        match publication.put(platform).await {
+        let publication = publication(cache_key(config), &set.document.body, set.good_until)?;
+        match publish(platform, &publication).await {
             // Not remembered, so that the next signature tries again.
             Err(fault) => cx.note(fault.detail()),
             Ok(()) => drop(self.remember(set)),
@@ -306,7 +306,7 @@ impl KeyRing {
         let Some(set) = set else { return Ok(None) };
         if !cached.is_some_and(|cached| cached.says_the_same(&set)) {
             let body = &set.document.body;
-            cx.publish_later(Publication::new(cache_key(config), body, set.good_until)?);
+            cx.publish_later(publication(cache_key(config), body, set.good_until)?);
         }
         Ok(Some(self.remember(set)))
     }

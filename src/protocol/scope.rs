@@ -1,8 +1,8 @@
 //! Scopes, and which claims each of them asks for (OpenID Connect Core section 5.4).
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::config::json_object;
+use crate::jose::json::parse_object;
 use crate::protocol::claims;
 
 /// The scope that makes a request an OpenID Connect request.
@@ -53,7 +53,8 @@ impl ScopeTable {
     /// # Errors
     /// Words for the operator.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let custom = json_object(text)?
+        let members = parse_object(text.as_bytes()).map_err(|_| "must be a JSON object")?;
+        let custom = members
             .into_iter()
             .map(|(name, claims)| {
                 if !is_scope_token(&name) {
@@ -95,16 +96,28 @@ impl ScopeTable {
         self.custom.iter().any(|scope| scope.claims.iter().any(|name| name == claim))
     }
 
-    /// Whether one of the granted scopes asks for this claim.
-    pub fn releases(&self, granted: &Granted<'_>, claim: &str) -> bool {
+    /// The members of a userinfo response (Core section 5.3.2): `sub`, and those of the user's claims
+    /// that the granted scopes ask for, in every language they are told in.
+    pub fn release(
+        &self,
+        granted: &Granted<'_>,
+        sub: &str,
+        claims: Map<String, Value>,
+    ) -> Map<String, Value> {
+        let mut released = Map::new();
+        released.insert("sub".into(), sub.into());
+        released.extend(claims.into_iter().filter(|(member, _)| {
+            self.releases(granted, member.split('#').next().unwrap_or_default())
+        }));
+        released
+    }
+
+    fn releases(&self, granted: &Granted<'_>, claim: &str) -> bool {
         let by_standard = claims::STANDARD
             .iter()
-            .find(|standard| standard.name == claim)
-            .is_some_and(|standard| granted.contains(standard.scope));
-        by_standard
-            || self.custom.iter().any(|scope| {
-                granted.contains(&scope.name) && scope.claims.iter().any(|name| name == claim)
-            })
+            .any(|standard| standard.name == claim && granted.contains(standard.scope));
+        let asks = |scope: &CustomScope| scope.claims.iter().any(|name| name == claim);
+        by_standard || self.custom.iter().any(|scope| granted.contains(&scope.name) && asks(scope))
     }
 }
 
@@ -178,6 +191,16 @@ mod tests {
         assert!(releases("groups", "groups") && releases("staff", "badge"));
         assert!(!releases("openid profile", "email") && !releases("openid", "groups"));
         assert!(!releases("openid groups staff", "password"));
+    }
+
+    #[test]
+    fn a_claim_in_another_language_goes_with_its_claim() {
+        let table = ScopeTable::parse("{}").unwrap();
+        let claims = serde_json::json!({"name": "A", "name#fr": "B", "email": "a@b"});
+        let granted = Granted::parse("openid profile").unwrap();
+        let released = table.release(&granted, "alice", claims.as_object().unwrap().clone());
+        let expected = serde_json::json!({"sub": "alice", "name": "A", "name#fr": "B"});
+        assert_eq!(Value::from(released), expected);
     }
 
     #[test]

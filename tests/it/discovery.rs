@@ -1,7 +1,7 @@
 use crate::world::{ISSUER, World, ask, assert_golden, get, variables_with};
 use postern::config::Config;
 use postern::endpoint::discovery::metadata;
-use postern::router::{Endpoint, ROUTES, route};
+use postern::routes::{Endpoint, ROUTES, route};
 use serde_json::Value;
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";

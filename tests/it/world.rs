@@ -1,6 +1,7 @@
 //! A provider with its platform, a clock that stands where it is put, and randomness that repeats.
 
 use postern::http::{BodyError, Request};
+use postern::publication::publish;
 use postern::{Cx, Provider, Reply, handle};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -106,7 +107,7 @@ impl World {
         let cx = Cx::new(self.now.get(), &randomness);
         let reply = handle(provider, &self.platform, &cx, &request).await;
         for publication in &reply.publications {
-            let _ = publication.put(&self.platform).await;
+            let _ = publish(&self.platform, publication).await;
         }
         Told::from(reply)
     }

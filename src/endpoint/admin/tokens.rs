@@ -15,7 +15,7 @@ use crate::jose::jws;
 use crate::ports::Platform;
 use crate::protocol::access_token::{AccessToken, TYP};
 use crate::protocol::scope::Granted;
-use crate::router::{Endpoint, url_of};
+use crate::routes::{Endpoint, url_of};
 use crate::store::grants::{NewGrant, Recorded, record};
 
 /// The client that the operator's grants belong to.

@@ -39,7 +39,7 @@ impl Document {
                 fold_login(&sub).map_err(|_| "login is missing, and sub cannot serve as one")?
             }
         };
-        claims::validate(&self.claims, &config.scopes, now)
+        claims::validate(&self.claims, |claim| config.scopes.has_custom_claim(claim), now)
             .map_err(|complaint| format!("claims.{complaint}"))?;
         Ok(NewUser { sub, login, default_login, claims: self.claims })
     }
