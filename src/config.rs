@@ -14,8 +14,8 @@ use crate::publication::digest;
 pub struct Config {
     /// `ADMIN_TOKEN`: guards `/admin/*`, which does not exist without it.
     pub admin_token: Option<Secret>,
-    /// The `Cache-Control` of the published documents.
-    pub cache_control: String,
+    /// `CACHE_MAX_AGE`, `CACHE_STALE_WHILE_REVALIDATE` and `CACHE_STALE_IF_ERROR`.
+    pub caching: Caching,
     /// Tells this configuration, under this build, from every other.
     pub digest: String,
     /// `ISSUER`.
@@ -76,19 +76,39 @@ impl Config {
         let table = ScopeTable::parse(&scopes)
             .map_err(|reason| ConfigError { variable: "SCOPES", reason: reason.into() })?;
 
-        let cache_control = format!(
-            "public, max-age={max_age}, stale-while-revalidate={stale_while_revalidate}, \
-             stale-if-error={stale_if_error}"
-        );
         Ok(Self {
             admin_token: variable("ADMIN_TOKEN").map(Secret::new),
-            cache_control,
+            caching: Caching { max_age, stale_while_revalidate, stale_if_error },
             digest: digest(&[env!("POSTERN_BUILD"), issuer.as_str(), &scopes]),
             issuer,
             key_encryption_key: variable("KEY_ENCRYPTION_KEY").map(Secret::new),
             leeway: i64::from(leeway),
             scopes: table,
         })
+    }
+}
+
+/// For how many seconds caches may serve a published document.
+#[derive(Clone, Copy, Debug)]
+pub struct Caching {
+    max_age: u32,
+    stale_while_revalidate: u32,
+    stale_if_error: u32,
+}
+
+impl Caching {
+    /// The `Cache-Control` of a document that is good for `remaining` seconds, if an end is foreseen:
+    /// no cache serves it for longer, stale or not.
+    pub fn header(self, remaining: Option<i64>) -> String {
+        let remaining =
+            remaining.map_or(u32::MAX, |seconds| u32::try_from(seconds.max(0)).unwrap_or(u32::MAX));
+        let max_age = self.max_age.min(remaining);
+        let stale_while_revalidate = self.stale_while_revalidate.min(remaining - max_age);
+        let stale_if_error = self.stale_if_error.min(remaining - max_age);
+        format!(
+            "public, max-age={max_age}, stale-while-revalidate={stale_while_revalidate}, \
+             stale-if-error={stale_if_error}"
+        )
     }
 }
 
@@ -170,6 +190,13 @@ fn check_authority(authority: &str, is_https: bool) -> Result<&str, &'static str
     };
     if host != "[::1]" && !host.split('.').all(is_name) {
         return Err("must have a host name in lower case, international names in their xn-- form");
+    }
+    // What ends in a number is an IPv4 address to a URL parser, in whatever spelling (URL standard,
+    // "ends in a number"); only the usual one is left alone by all of them.
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
+    if is_number && host.parse::<std::net::Ipv4Addr>().is_err() {
+        return Err("must have an IPv4 address as four decimal numbers, or a host name");
     }
     if let Some(digits) = port.strip_prefix(':') {
         let number = digits.parse::<u16>().map_err(|_| "must have a port from 1 to 65535")?;
@@ -285,6 +312,13 @@ mod tests {
             "http://localhost.example.com",
             "http://127.0.0.2",
             "http://localhost:80",
+            "https://127.1",
+            "https://2130706433",
+            "https://010.0.0.1",
+            "https://0x7f.1",
+            "https://1.2.3.0x4",
+            "https://example.1",
+            "https://256.1.1.1",
             "https://[::2]",
             "https://[::1",
         ] {
@@ -296,13 +330,26 @@ mod tests {
     fn every_variable_has_a_default_but_the_issuer() {
         let config = parse(&[("ISSUER", "https://example.com")]).unwrap();
         assert_eq!(
-            config.cache_control,
+            config.caching.header(None),
             "public, max-age=300, stale-while-revalidate=600, stale-if-error=86400"
         );
         assert_eq!(config.leeway, 5);
         assert!(config.admin_token.is_none() && config.key_encryption_key.is_none());
         assert_eq!(parse(&[]).unwrap_err().variable, "ISSUER");
         assert_eq!(parse(&[("ISSUER", "")]).unwrap_err().variable, "ISSUER");
+    }
+
+    #[test]
+    fn no_cache_serves_a_document_past_its_foreseen_end() {
+        let caching = parse(&[("ISSUER", "https://example.com")]).unwrap().caching;
+        for (remaining, header) in [
+            (-1, "public, max-age=0, stale-while-revalidate=0, stale-if-error=0"),
+            (100, "public, max-age=100, stale-while-revalidate=0, stale-if-error=0"),
+            (400, "public, max-age=300, stale-while-revalidate=100, stale-if-error=100"),
+            (5_000, "public, max-age=300, stale-while-revalidate=600, stale-if-error=4700"),
+        ] {
+            assert_eq!(caching.header(Some(remaining)), header);
+        }
     }
 
     #[test]

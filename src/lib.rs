@@ -39,7 +39,8 @@ pub use crate::context::{Cx, Publication};
 
 use crate::config::{Config, ConfigError};
 use crate::http::{Request, Response};
-use crate::keys::ring::KeyRing;
+use crate::keys::published::PublishedKeys;
+use crate::keys::signing::SigningKeys;
 use crate::ports::Platform;
 use crate::publication::Slot;
 
@@ -53,8 +54,9 @@ pub struct Provider {
 #[derive(Default)]
 struct Memory {
     discovery: Slot,
-    keys: KeyRing,
+    published_keys: PublishedKeys,
     resource_metadata: Slot,
+    signing_keys: SigningKeys,
 }
 
 impl Provider {

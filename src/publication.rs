@@ -33,34 +33,36 @@ pub struct Document {
     pub body: Rc<str>,
     /// A strong entity tag (RFC 9110 section 8.8.3): a digest of the bytes, in quotation marks.
     pub etag: String,
+    /// Until when it may be served, in Unix seconds; `None` where no end is foreseen.
+    pub good_until: Option<i64>,
 }
 
 impl Document {
     /// A document of these bytes.
-    pub fn new(body: impl Into<Rc<str>>) -> Self {
+    pub fn new(body: impl Into<Rc<str>>, good_until: Option<i64>) -> Self {
         let body = body.into();
-        Self { etag: format!("\"{}\"", digest(&[&body])), body }
+        Self { etag: format!("\"{}\"", digest(&[&body])), body, good_until }
     }
 }
 
 /// What the cache holds under a key.
 #[derive(Deserialize, Serialize)]
-struct Published {
-    /// Until when the body may be served, in Unix seconds; `None` while the key is asked for.
-    good_until: Option<i64>,
-    body: String,
+pub struct Published {
+    /// The document.
+    pub body: String,
+    /// Until when it may be served, in Unix seconds; `None` where no end is foreseen.
+    pub good_until: Option<i64>,
+    /// As of when it is true, in Unix seconds.
+    pub as_of: i64,
 }
 
-/// A body to be served from `key` until `good_until` (Unix seconds).
-pub fn publication(
-    key: String,
-    body: &str,
-    good_until: Option<i64>,
-) -> Result<Publication, Internal> {
-    let published = Published { good_until, body: body.to_owned() };
-    let text = serde_json::to_string(&published)
-        .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-    Ok(Publication { key, text })
+impl Published {
+    /// The publication that says this under `key`.
+    pub fn under(&self, key: String) -> Result<Publication, Internal> {
+        let text = serde_json::to_string(self)
+            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
+        Ok(Publication { key, text })
+    }
 }
 
 /// Puts a publication into the cache.
@@ -68,9 +70,9 @@ pub async fn publish(cache: &impl Cache, publication: &Publication) -> Result<()
     cache.put(&publication.key, &publication.text, TTL).await
 }
 
-/// The published body under `key` that is good now, and until when. A cache that fails, or holds
-/// something else, is noted and counts as empty.
-pub async fn lookup(cache: &impl Cache, cx: &Cx<'_>, key: &str) -> Option<(String, Option<i64>)> {
+/// What is published under `key` and good now. A cache that fails, or holds something else, is noted
+/// and counts as empty.
+pub async fn lookup(cache: &impl Cache, cx: &Cx<'_>, key: &str) -> Option<Published> {
     let text = match cache.get(key).await {
         Ok(text) => text?,
         Err(fault) => {
@@ -78,11 +80,11 @@ pub async fn lookup(cache: &impl Cache, cx: &Cx<'_>, key: &str) -> Option<(Strin
             return None;
         }
     };
-    let Ok(Published { good_until, body }) = serde_json::from_str(&text) else {
+    let Ok(published) = serde_json::from_str::<Published>(&text) else {
         cx.note(format!("KV holds something else under {key}"));
         return None;
     };
-    good_until.is_none_or(|end| cx.now < end).then_some((body, good_until))
+    published.good_until.is_none_or(|end| cx.now < end).then_some(published)
 }
 
 /// A document that follows from the configuration and the build alone, so that an isolate needs to
@@ -105,14 +107,14 @@ impl Slot {
         if let Some(document) = self.0.borrow().as_ref() {
             return Ok(Rc::clone(document));
         }
-        let body = if let Some((body, _)) = lookup(cache, cx, &key).await {
-            body
+        let body = if let Some(published) = lookup(cache, cx, &key).await {
+            published.body
         } else {
-            let body = render();
-            cx.publish_later(publication(key, &body, None)?);
-            body
+            let published = Published { body: render(), good_until: None, as_of: cx.now };
+            cx.publish_later(published.under(key)?);
+            published.body
         };
-        let document = Rc::new(Document::new(body));
+        let document = Rc::new(Document::new(body, None));
         *self.0.borrow_mut() = Some(Rc::clone(&document));
         Ok(document)
     }

@@ -78,15 +78,15 @@ async fn dispatch(
         Endpoint::Admin => admin::serve(provider, config, platform, cx, request).await,
         Endpoint::Discovery | Endpoint::OauthMetadata => {
             let document = discovery::document(provider, config, platform, cx).await?;
-            Ok(serve_document(&document, config, request))
+            Ok(serve_document(&document, config, cx, request))
         }
         Endpoint::Jwks => Ok(match jwks::document(provider, config, platform, cx).await? {
-            Some(document) => serve_document(&document, config, request),
+            Some(document) => serve_document(&document, config, cx, request),
             None => Response::json(200, &json!({ "keys": [] })),
         }),
         Endpoint::ResourceMetadata => {
             let document = resource_metadata::document(provider, config, platform, cx).await?;
-            Ok(serve_document(&document, config, request))
+            Ok(serve_document(&document, config, cx, request))
         }
         Endpoint::Userinfo => userinfo::serve(provider, config, platform, cx, request).await,
     }
@@ -97,12 +97,18 @@ fn preflight(route: &Route) -> Response {
     Response::empty(204)
         .with("access-control-allow-methods", route.methods.join(", "))
         // `Authorization` must be named: the wildcard does not cover it.
-        .with("access-control-allow-headers", "Authorization, Content-Type")
+        .with("access-control-allow-headers", "Authorization, Content-Type, If-None-Match")
         .with("access-control-max-age", "86400")
 }
 
 /// A published document, or 304 where the client has it (RFC 9110 section 13.1.2).
-fn serve_document(document: &Document, config: &Config, request: &impl Request) -> Response {
+fn serve_document(
+    document: &Document,
+    config: &Config,
+    cx: &Cx<'_>,
+    request: &impl Request,
+) -> Response {
+    let remaining = document.good_until.map(|end| end - cx.now);
     let is_known = request
         .header("if-none-match")
         .is_some_and(|condition| lists_etag(&condition, &document.etag));
@@ -111,7 +117,9 @@ fn serve_document(document: &Document, config: &Config, request: &impl Request) 
     } else {
         Response::text(200, "application/json", Rc::clone(&document.body))
     };
-    response.with("cache-control", config.cache_control.clone()).with("etag", document.etag.clone())
+    response
+        .with("cache-control", config.caching.header(remaining))
+        .with("etag", document.etag.clone())
 }
 
 /// The weak comparison (RFC 9110 section 8.8.3.2). Our tags hold no comma.

@@ -15,6 +15,6 @@ pub async fn document(
     platform: &impl Platform,
     cx: &Cx<'_>,
 ) -> Result<Option<Rc<Document>>, Error> {
-    let set = provider.memory.keys.published(config, platform, cx).await?;
+    let set = provider.memory.published_keys.get(config, platform, cx).await?;
     Ok(set.map(|set| Rc::clone(&set.document)))
 }

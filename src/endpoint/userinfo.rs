@@ -24,7 +24,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     // 1. One token, sent as RFC 6750 section 2 has it.
-    let token = bearer::token(request, true).await?;
+    let token = bearer::token(request, request.method() == "POST").await?;
 
     // 2. An access token of ours, for this endpoint, in its time (RFC 9068 section 4).
     let token = authenticate(provider, config, platform, cx, &token).await?;
@@ -58,7 +58,7 @@ async fn authenticate(
     }
     let jws = Jws::parse(token).map_err(BearerError::InvalidToken)?;
     let kid = access_token::check_header(&jws).map_err(BearerError::InvalidToken)?;
-    let key = provider.memory.keys.verification_key(kid, config, platform, cx).await?;
+    let key = provider.memory.published_keys.find(kid, config, platform, cx).await?;
     let key = key.ok_or(BearerError::InvalidToken("the token is signed with an unknown key"))?;
     if !access_token::alg_belongs_to(&jws, &key)
         || !platform.verify(&key, jws.signing_input.as_bytes(), &jws.signature).await?

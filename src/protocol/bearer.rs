@@ -51,7 +51,7 @@ impl BearerError {
 }
 
 /// The one bearer token of a request that follows RFC 6750: in the `Authorization` header, or, where
-/// `in_body` allows it, in a form body.
+/// `in_body` allows it (never with GET, section 2.2), in a form body.
 ///
 /// # Errors
 /// [`BearerError::NoCredentials`] or [`BearerError::InvalidRequest`].

@@ -1,5 +1,5 @@
 use crate::world::{NOW, Told, World, assert_golden, get, post, put, variables, variables_with};
-use postern::keys::ring::MEMORY;
+use postern::keys::published::{MEMORY, REVIEW};
 use serde_json::{Value, json};
 
 const JWKS: &str = "/auth/jwks.json";
@@ -227,7 +227,7 @@ fn a_poisoned_cache_is_not_believed() {
     for poison in poisons {
         assert_ne!(poison, body);
         for text in world.platform.cache.borrow_mut().values_mut() {
-            *text = json!({ "good_until": null, "body": poison }).to_string();
+            *text = json!({ "good_until": null, "as_of": NOW, "body": poison }).to_string();
         }
         world.new_isolate();
         let told = world.send(get(JWKS));
@@ -248,7 +248,7 @@ fn the_set_survives_an_outage_in_memory_and_in_the_cache() {
     world.sleep(MEMORY);
     let told = world.send(get(JWKS));
     assert_eq!(told.body, body, "from memory, past its age");
-    assert!(told.log["notes"].to_string().contains("served from memory"));
+    assert!(told.log["notes"].to_string().contains("DB is unavailable"));
 
     world.new_isolate();
     let told = world.send(get(JWKS));
@@ -282,4 +282,108 @@ fn a_private_key_is_never_stored_in_the_clear() {
         .unwrap();
     assert!(!dump.contains("\"d\""));
     assert!(world.platform.cache.borrow().values().all(|text| !text.contains("\\\"d\\\"")));
+}
+
+#[test]
+fn a_change_that_nobody_foresaw_takes_effect_in_time() {
+    let world = World::new();
+    insert_key(&world, &foreign_key(1), (NOW, NOW, None, None));
+    insert_key(&world, &foreign_key(2), (NOW, NOW, None, None));
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
+    let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE kid = ?2";
+    world.platform.primary.execute(withdraw, (NOW, foreign_key(1).0)).unwrap();
+    let mut elapsed = 0;
+    while keys(&world.send(get(JWKS))).len() == 2 {
+        world.sleep(30);
+        elapsed += 30;
+        assert!(elapsed <= MEMORY + REVIEW, "the cache is believed for ever");
+    }
+    world.new_isolate();
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 1, "and it was published");
+}
+
+#[test]
+fn an_older_set_in_the_cache_does_not_take_back_a_newer_one() {
+    let world = World::new();
+    insert_key(&world, &foreign_key(1), (NOW, NOW, None, None));
+    world.send(get(JWKS));
+    let old = world.platform.cache.borrow().clone();
+    insert_key(&world, &foreign_key(2), (NOW, NOW, None, None));
+    world.sleep(REVIEW);
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
+    *world.platform.cache.borrow_mut() = old;
+    world.sleep(MEMORY);
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
+}
+
+#[test]
+fn a_request_that_began_a_second_earlier_finds_the_key_that_was_just_made() {
+    let world = World::new();
+    world.send(get(JWKS));
+    world.platform.cache.borrow_mut().clear();
+    world.now.set(NOW - 1);
+    world.new_isolate();
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 1);
+    world.put_alice();
+    world.mint("openid");
+}
+
+#[test]
+fn a_signer_publishes_again_when_the_cache_failed_it() {
+    let world = World::new();
+    world.put_alice();
+    world.platform.cache_fails.set(true);
+    world.mint("openid");
+    assert!(world.platform.cache.borrow().is_empty());
+    world.platform.cache_fails.set(false);
+    world.mint("openid");
+    assert_eq!(world.platform.cache.borrow().len(), 1);
+    world.platform.take_counts();
+    world.mint("openid");
+    let counts = world.platform.take_counts();
+    assert_eq!((counts.cache_reads, counts.cache_writes), (0, 0));
+}
+
+#[test]
+fn a_key_that_was_withdrawn_is_not_published_again_by_an_isolate_that_remembers_it() {
+    let world = World::new();
+    world.put_alice();
+    insert_key(&world, &foreign_key(1), (NOW, NOW, None, None));
+    world.mint("openid");
+    let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1";
+    world.platform.primary.execute(withdraw, [NOW]).unwrap();
+    world.platform.cache.borrow_mut().clear();
+    world.sleep(MEMORY - 1);
+    world.mint("openid");
+    world.sleep(1);
+    world.mint("openid");
+    let body = world.platform.cache.borrow().values().next().cloned().unwrap();
+    assert!(!body.contains(&foreign_key(1).0));
+}
+
+#[test]
+fn a_damaged_key_table_is_not_an_amplifier() {
+    let world = World::new();
+    let (kid, jwk, sealed) = foreign_key(4);
+    let damaged = jwk.replace("\"x\":\"", "\"x\":\"A");
+    insert_key(&world, &(kid, damaged, sealed), (NOW, NOW, None, None));
+    for _ in 0..20 {
+        assert_eq!(keys(&world.send(get(JWKS))).len(), 0);
+    }
+    assert_eq!(world.platform.take_counts().batches, 1);
+    world.put_alice();
+    let order = json!({"sub": "alice", "scope": "openid"});
+    let told = world.send(post("/admin/tokens").by_operator().json(&order));
+    assert_eq!(told.status, 500);
+    assert!(told.log["notes"].to_string().contains("end it by its sign_until"));
+}
+
+#[test]
+fn no_cache_serves_the_set_past_its_foreseen_end() {
+    let world = World::new();
+    insert_key(&world, &foreign_key(1), (NOW, NOW, Some(NOW + 100), Some(NOW + 100)));
+    insert_key(&world, &foreign_key(2), (NOW, NOW, None, None));
+    let told = world.send(get(JWKS));
+    let header = told.header("cache-control").unwrap();
+    assert_eq!(header, "public, max-age=100, stale-while-revalidate=0, stale-if-error=0");
 }

@@ -334,3 +334,45 @@ fn another_issuers_token_is_refused_even_under_the_same_key() {
     world.send(get("/auth/jwks.json"));
     assert_invalid(&ask(&world, &token), "another issuer");
 }
+
+#[test]
+fn of_unknown_kids_that_arrive_together_one_is_searched_for() {
+    let (world, token) = world_with("openid");
+    let flood =
+        || (0..50).map(|n| get(USERINFO).bearer(&with_unknown_kid(&token, n))).collect::<Vec<_>>();
+    // Cold, every request must read the cache, and one asks the primary; warm, one does either.
+    for (is_cold, cache_reads) in [(true, 50), (false, 1)] {
+        if is_cold {
+            world.new_isolate();
+        } else {
+            world.sleep(10);
+        }
+        world.platform.take_counts();
+        let told = world.send_together(flood());
+        let counts = world.platform.take_counts();
+        assert_eq!(
+            (counts.cache_reads, counts.statements, counts.cache_writes),
+            (cache_reads, 1, 0)
+        );
+        // While one is searched for, the others get no verdict, and come back.
+        assert!(told.iter().all(|one| one.status == 401 || one.header("retry-after").is_some()));
+        assert!(told.iter().any(|one| one.status == 401));
+        assert_invalid(&ask(&world, &with_unknown_kid(&token, 99)), "unknown key");
+    }
+}
+
+#[test]
+fn a_good_token_is_never_refused_because_others_arrive_with_it() {
+    let (world, token) = world_with("openid");
+    for (is_cold, cache_reads) in [(true, 20), (false, 1)] {
+        if is_cold {
+            world.new_isolate();
+        } else {
+            world.sleep(postern::keys::published::MEMORY);
+        }
+        world.platform.take_counts();
+        let told = world.send_together(vec![get(USERINFO).bearer(&token); 20]);
+        assert!(told.iter().all(|one| one.status == 200));
+        assert_eq!(world.platform.take_counts().cache_reads, cache_reads);
+    }
+}

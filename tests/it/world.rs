@@ -87,6 +87,13 @@ impl World {
         block_on(self.answer(&provider, request))
     }
 
+    /// Answers requests that arrive at once in this isolate.
+    pub fn send_together(&self, requests: Vec<Ask>) -> Vec<Told> {
+        let provider = self.provider.borrow();
+        let answers = requests.into_iter().map(|request| Box::pin(self.answer(&provider, request)));
+        join(answers.collect())
+    }
+
     /// Answers requests that arrive at once, each in an isolate of its own.
     pub fn send_at_once(&self, requests: Vec<Ask>) -> Vec<Told> {
         let isolates: Vec<_> =

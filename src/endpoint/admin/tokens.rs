@@ -53,7 +53,9 @@ pub async fn mint(
     }
 
     // The key first: without one, no grant is left behind.
-    let key = provider.memory.keys.signing_key(Algorithm::Es256, config, platform, cx).await?;
+    let memory = &provider.memory;
+    let published = &memory.published_keys;
+    let key = memory.signing_keys.get(Algorithm::Es256, published, config, platform, cx).await?;
     let token = AccessToken {
         client_id: CLIENT_ID.into(),
         exp: cx.now + ttl,

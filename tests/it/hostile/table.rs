@@ -219,6 +219,8 @@ fn requests(table: &mut Table) {
     table
         .push("a form of over 64 KiB", 400, "larger than 65536")
         .post(FORM, &format!("{form}&x={}", "y".repeat(65_536)));
+    let case = table.push("a form with a GET", 401, "is needed").post(FORM, &form);
+    case.method = "GET";
     table
         .push("a form with a charset", 200, "")
         .post("application/x-www-form-urlencoded; charset=utf-8", &form);

@@ -1,0 +1,95 @@
+//! The keys that an isolate signs with.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::config::Config;
+use crate::context::Cx;
+use crate::error::Internal;
+use crate::jose::jwk::{Algorithm, PrivateKey};
+use crate::keys::published::{MEMORY, PublishedKeys};
+use crate::keys::seal::Sealer;
+use crate::keys::{KeyRow, make_first_key, signer};
+use crate::ports::Platform;
+use crate::store::signing_keys;
+
+/// The key table as it was read, and the keys of it that were opened.
+#[derive(Default)]
+pub struct SigningKeys {
+    table: RefCell<Option<KeyTable>>,
+    opened: RefCell<Vec<Rc<PrivateKey>>>,
+}
+
+struct KeyTable {
+    rows: Rc<[KeyRow]>,
+    read_at: i64,
+}
+
+impl SigningKeys {
+    /// The key that signs with `alg` now, made if there is none. Its public half is published before
+    /// it is returned.
+    ///
+    /// # Errors
+    /// [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent or wrong, and whatever the
+    /// database reports.
+    pub async fn get(
+        &self,
+        alg: Algorithm,
+        published: &PublishedKeys,
+        config: &Config,
+        platform: &impl Platform,
+        cx: &Cx<'_>,
+    ) -> Result<Rc<PrivateKey>, Internal> {
+        let sealer = Sealer::new(config.key_encryption_key.as_ref())?;
+        let remembered = self.remembered(cx.now);
+        if let Some(row) = remembered.as_deref().and_then(|rows| signer(rows, alg, cx.now))
+            && published.is_published(row.public.kid(), config, platform, cx).await
+        {
+            return self.open(&sealer, row);
+        }
+        // Whatever gets published is the table as it is now: what was remembered may have a key that
+        // was withdrawn since.
+        let mut rows = signing_keys::all(platform, cx).await?;
+        if signer(&rows, alg, cx.now).is_none() {
+            rows = make_first_key(config.key_encryption_key.as_ref(), platform, cx).await?;
+        }
+        let rows = self.remember(rows, cx.now);
+        let row = signer(&rows, alg, cx.now).ok_or_else(|| Internal::Broken {
+            detail: format!(
+                "no key in signing_keys may sign {} now, and one that has not ended stands in the \
+                 way of a new one: end it by its sign_until",
+                alg.name()
+            ),
+        })?;
+        let key = self.open(&sealer, row)?;
+        if !published.is_published(row.public.kid(), config, platform, cx).await {
+            published.ensure_published(&rows, config, platform, cx).await?;
+        }
+        Ok(key)
+    }
+
+    fn remembered(&self, now: i64) -> Option<Rc<[KeyRow]>> {
+        let table = self.table.borrow();
+        table.as_ref().filter(|table| now < table.read_at + MEMORY).map(|t| Rc::clone(&t.rows))
+    }
+
+    fn remember(&self, rows: Vec<KeyRow>, now: i64) -> Rc<[KeyRow]> {
+        let rows: Rc<[KeyRow]> = rows.into();
+        self.opened
+            .borrow_mut()
+            .retain(|key| rows.iter().any(|row| row.public.kid() == key.public().kid()));
+        *self.table.borrow_mut() = Some(KeyTable { rows: Rc::clone(&rows), read_at: now });
+        rows
+    }
+
+    fn open(&self, sealer: &Sealer, row: &KeyRow) -> Result<Rc<PrivateKey>, Internal> {
+        let kid = row.public.kid();
+        let mut opened = self.opened.borrow_mut();
+        if let Some(key) = opened.iter().find(|key| key.public().kid() == kid) {
+            return Ok(Rc::clone(key));
+        }
+        let key = Rc::new(sealer.open(&row.sealed_private, kid)?);
+        opened.push(Rc::clone(&key));
+        Ok(key)
+    }
+}
