@@ -16,8 +16,17 @@ pub enum Error {
 /// The peer's fault.
 #[derive(Debug)]
 pub enum Protocol {
+    /// A refused bearer token (RFC 6750 section 3).
+    Bearer(BearerError),
+    /// The path exists, but not with this method.
+    MethodNotAllowed {
+        /// The methods it has, as the header lists them.
+        allow: Cow<'static, str>,
+    },
+    /// Nothing is served at this path.
+    NotFound,
     /// A request that the operator's interface refuses, with a status and words for the operator.
-    Admin {
+    Refused {
         /// The HTTP status.
         status: u16,
         /// A short code for programs.
@@ -25,12 +34,6 @@ pub enum Protocol {
         /// What was wrong, where, and what to do.
         description: String,
     },
-    /// A refused bearer token (RFC 6750 section 3).
-    Bearer(BearerError),
-    /// The path exists, but not with this method.
-    MethodNotAllowed,
-    /// Nothing is served at this path.
-    NotFound,
 }
 
 /// Our fault, or the platform's.

@@ -160,6 +160,18 @@ impl Row {
             other => Err(mismatch("a text", other.as_ref())),
         }
     }
+
+    /// The next column as a text or null.
+    ///
+    /// # Errors
+    /// As [`Row::integer`].
+    pub fn text_or_null(&mut self) -> Result<Option<String>, Internal> {
+        match self.0.next() {
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(Value::Null) => Ok(None),
+            other => Err(mismatch("a text or null", other.as_ref())),
+        }
+    }
 }
 
 /// Names the kind of what was found, not its content: rows hold claims and sealed keys.

@@ -15,7 +15,7 @@ use crate::ports::Platform;
 use crate::protocol::bearer::BearerError;
 use crate::protocol::scope::OPENID;
 use crate::publication::Document;
-use crate::routes::{Endpoint, Route, route, url_of};
+use crate::routes::{Endpoint, RESOURCE_METADATA, Route, route};
 
 /// What was answered, and why.
 pub struct Answer {
@@ -72,7 +72,7 @@ async fn dispatch(
     }
     // The operator's interface hides even its methods from those who may not use it.
     if !route.methods.contains(&request.method()) && route.endpoint != Endpoint::Admin {
-        return Err(Protocol::MethodNotAllowed.into());
+        return Err(Protocol::MethodNotAllowed { allow: route.allow().into() }.into());
     }
     match route.endpoint {
         Endpoint::Admin => admin::serve(provider, config, platform, cx, request).await,
@@ -145,7 +145,7 @@ fn render_error(
             let for_operator = route.is_some_and(|route| route.endpoint == Endpoint::Admin);
             render_internal(fault, for_operator)
         }
-        Error::Protocol(Protocol::Admin { status, code, description }) => {
+        Error::Protocol(Protocol::Refused { status, code, description }) => {
             let response = error_response(*status, Some(code), description);
             let response = match status {
                 401 => response.with("www-authenticate", "Bearer realm=\"admin\""),
@@ -158,14 +158,13 @@ fn render_error(
                 .with("www-authenticate", challenge(*error, config));
             (response, error.code())
         }
-        Error::Protocol(Protocol::MethodNotAllowed) => {
+        Error::Protocol(Protocol::MethodNotAllowed { allow }) => {
             let response = error_response(
                 405,
                 Some("method_not_allowed"),
                 "this endpoint does not have this method",
             );
-            let allow = route.map(Route::allow).unwrap_or_default();
-            (response.with("allow", allow), Some("method_not_allowed"))
+            (response.with("allow", allow.clone()), Some("method_not_allowed"))
         }
         Error::Protocol(Protocol::NotFound) => {
             (error_response(404, Some("not_found"), "nothing is served here"), Some("not_found"))
@@ -216,6 +215,6 @@ fn challenge(error: BearerError, config: &Config) -> String {
         }
         None => String::new(),
     };
-    let metadata = url_of(Endpoint::ResourceMetadata, &config.issuer);
+    let metadata = RESOURCE_METADATA.url(&config.issuer);
     format!("Bearer realm=\"{realm}\"{error}, scope=\"{OPENID}\", resource_metadata=\"{metadata}\"")
 }

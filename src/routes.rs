@@ -61,53 +61,64 @@ pub struct Route {
 }
 
 const DOCUMENT: &[&str] = &["GET", "HEAD"];
-const USERINFO: &str = "/auth/userinfo";
+const USERINFO_PATH: &str = "/auth/userinfo";
 
 /// The table.
-pub const ROUTES: &[Route] = &[
-    Route {
-        endpoint: Endpoint::Discovery,
-        place: Place::Behind("/.well-known/openid-configuration"),
-        methods: DOCUMENT,
-        member: None,
-        cors: true,
-    },
-    Route {
-        endpoint: Endpoint::OauthMetadata,
-        place: Place::WellKnown("/.well-known/oauth-authorization-server", ""),
-        methods: DOCUMENT,
-        member: None,
-        cors: true,
-    },
-    Route {
-        endpoint: Endpoint::ResourceMetadata,
-        place: Place::WellKnown("/.well-known/oauth-protected-resource", USERINFO),
-        methods: DOCUMENT,
-        member: None,
-        cors: true,
-    },
-    Route {
-        endpoint: Endpoint::Jwks,
-        place: Place::Behind("/auth/jwks.json"),
-        methods: DOCUMENT,
-        member: Some("jwks_uri"),
-        cors: true,
-    },
-    Route {
-        endpoint: Endpoint::Userinfo,
-        place: Place::Behind(USERINFO),
-        methods: &["GET", "POST"],
-        member: Some("userinfo_endpoint"),
-        cors: true,
-    },
-    Route {
-        endpoint: Endpoint::Admin,
-        place: Place::Below("/admin"),
-        methods: &["GET", "POST", "PUT", "DELETE"],
-        member: None,
-        cors: false,
-    },
-];
+pub const ROUTES: &[Route] = &[DISCOVERY, OAUTH_METADATA, RESOURCE_METADATA, JWKS, USERINFO, ADMIN];
+
+/// See [`Endpoint::Discovery`].
+pub const DISCOVERY: Route = Route {
+    endpoint: Endpoint::Discovery,
+    place: Place::Behind("/.well-known/openid-configuration"),
+    methods: DOCUMENT,
+    member: None,
+    cors: true,
+};
+
+/// See [`Endpoint::OauthMetadata`].
+pub const OAUTH_METADATA: Route = Route {
+    endpoint: Endpoint::OauthMetadata,
+    place: Place::WellKnown("/.well-known/oauth-authorization-server", ""),
+    methods: DOCUMENT,
+    member: None,
+    cors: true,
+};
+
+/// See [`Endpoint::ResourceMetadata`].
+pub const RESOURCE_METADATA: Route = Route {
+    endpoint: Endpoint::ResourceMetadata,
+    place: Place::WellKnown("/.well-known/oauth-protected-resource", USERINFO_PATH),
+    methods: DOCUMENT,
+    member: None,
+    cors: true,
+};
+
+/// See [`Endpoint::Jwks`].
+pub const JWKS: Route = Route {
+    endpoint: Endpoint::Jwks,
+    place: Place::Behind("/auth/jwks.json"),
+    methods: DOCUMENT,
+    member: Some("jwks_uri"),
+    cors: true,
+};
+
+/// See [`Endpoint::Userinfo`].
+pub const USERINFO: Route = Route {
+    endpoint: Endpoint::Userinfo,
+    place: Place::Behind(USERINFO_PATH),
+    methods: &["GET", "POST"],
+    member: Some("userinfo_endpoint"),
+    cors: true,
+};
+
+/// See [`Endpoint::Admin`].
+pub const ADMIN: Route = Route {
+    endpoint: Endpoint::Admin,
+    place: Place::Below("/admin"),
+    methods: &["GET", "POST", "PUT", "DELETE"],
+    member: None,
+    cors: false,
+};
 
 impl Route {
     /// The endpoint's URL.
@@ -143,10 +154,4 @@ impl Route {
 /// The row of the table that serves a path.
 pub fn route(path: &str, issuer: &Issuer) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.matches(path, issuer))
-}
-
-/// The URL of an endpoint.
-pub fn url_of(endpoint: Endpoint, issuer: &Issuer) -> String {
-    let route = ROUTES.iter().find(|route| route.endpoint == endpoint);
-    route.map(|route| route.url(issuer)).unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use crate::context::Cx;
 use crate::error::Error;
 use crate::ports::Cache;
 use crate::publication::Document;
-use crate::routes::{Endpoint, url_of};
+use crate::routes::USERINFO;
 
 /// The metadata document.
 pub async fn document(
@@ -28,7 +28,7 @@ pub async fn document(
 pub fn metadata(config: &Config) -> Value {
     let scopes: Vec<_> = config.scopes.names().collect();
     json!({
-        "resource": url_of(Endpoint::Userinfo, &config.issuer),
+        "resource": USERINFO.url(&config.issuer),
         "authorization_servers": [config.issuer.as_str()],
         "scopes_supported": scopes,
         "bearer_methods_supported": ["header", "body"],

@@ -12,7 +12,7 @@ use crate::ports::{Database, Freshness, Platform};
 use crate::protocol::access_token::{self, AccessToken, Expected};
 use crate::protocol::bearer::{self, BearerError};
 use crate::protocol::scope::{Granted, OPENID};
-use crate::routes::{Endpoint, url_of};
+use crate::routes::USERINFO;
 use crate::store::grants::{Standing, standing};
 
 /// Answers with the claims that the token's grant releases.
@@ -65,7 +65,7 @@ async fn authenticate(
     {
         return Err(BearerError::InvalidToken("the signature is wrong").into());
     }
-    let aud = url_of(Endpoint::Userinfo, &config.issuer);
+    let aud = USERINFO.url(&config.issuer);
     let expected =
         Expected { iss: config.issuer.as_str(), aud: &aud, now: cx.now, leeway: config.leeway };
     Ok(access_token::check_claims(&jws.payload, &expected).map_err(BearerError::InvalidToken)?)

@@ -4,16 +4,19 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::elliptic_curve::sec1::ToSec1Point;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fmt;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::context::Cx;
 use crate::error::Internal;
 
 /// The bytes of a P-256 coordinate or scalar.
 pub const P256_BYTES: usize = 32;
+/// The same as base64url.
+const P256_TEXT_BYTES: usize = 43;
+/// More than a private JWK takes.
+const PRIVATE_JWK_BYTES: usize = 256;
 
 /// A signature algorithm (RFC 7518 section 3.1). Symmetric ones and `none` have no name here.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -189,13 +192,17 @@ impl PrivateKey {
     /// The key as a private JWK (RFC 7518 section 6.2.2): what is sealed, and what SubtleCrypto
     /// imports.
     pub fn to_jwk(&self) -> Zeroizing<String> {
-        let mut d = Base64UrlUnpadded::encode_string(self.scalar.as_slice());
-        let members = &self.public.0;
-        let jwk = json!({
-            "kty": members.kty, "crv": members.crv, "x": members.x, "y": members.y, "d": d,
-        });
-        d.zeroize();
-        Zeroizing::new(jwk.to_string())
+        let mut buffer = Zeroizing::new([0; P256_TEXT_BYTES]);
+        let d = Base64UrlUnpadded::encode(self.scalar(), buffer.as_mut_slice()).unwrap_or_default();
+        let Members { x, y, .. } = &self.public.0;
+        // Sized beforehand: a string that grows leaves copies of the secret behind.
+        let mut jwk = Zeroizing::new(String::with_capacity(PRIVATE_JWK_BYTES));
+        for part in
+            [r#"{"kty":"EC","crv":"P-256","x":""#, x, r#"","y":""#, y, r#"","d":""#, d, r#""}"#]
+        {
+            jwk.push_str(part);
+        }
+        jwk
     }
 
     /// The key of a private JWK that [`PrivateKey::to_jwk`] wrote.

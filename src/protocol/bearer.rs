@@ -141,7 +141,7 @@ async fn body_token(request: &impl Request) -> Result<Option<String>, BearerErro
 }
 
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
-fn is_b64token(text: &str) -> bool {
+pub fn is_b64token(text: &str) -> bool {
     let unpadded = text.trim_end_matches('=');
     !unpadded.is_empty()
         && unpadded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))

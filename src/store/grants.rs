@@ -21,15 +21,15 @@ pub struct NewGrant<'a> {
 
 /// Whether a grant was recorded.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Recorded {
+pub enum Recording {
     /// There is no such user, or not any more.
     NoSuchUser,
-    /// It is.
-    Yes,
+    /// It is recorded.
+    Recorded,
 }
 
 /// Records a grant, if its user exists: a user deleted a moment ago gets none.
-pub async fn record(database: &impl Database, grant: &NewGrant<'_>) -> Result<Recorded, Internal> {
+pub async fn record(database: &impl Database, grant: &NewGrant<'_>) -> Result<Recording, Internal> {
     let statement = Statement::new(
         "INSERT INTO grants (id, sub, client_id, scope, created_at) \
          SELECT ?1, sub, ?3, ?4, ?5 FROM users WHERE sub = ?2 AND deleted_at IS NULL RETURNING id",
@@ -40,7 +40,7 @@ pub async fn record(database: &impl Database, grant: &NewGrant<'_>) -> Result<Re
     .bind(grant.scope)
     .bind(grant.created_at);
     let rows = database.run(Freshness::Primary, statement).await?;
-    Ok(if rows.is_empty() { Recorded::NoSuchUser } else { Recorded::Yes })
+    Ok(if rows.is_empty() { Recording::NoSuchUser } else { Recording::Recorded })
 }
 
 /// What stands behind an access token.
@@ -60,22 +60,22 @@ pub async fn standing(
     freshness: Freshness,
     token: &AccessToken,
 ) -> Result<Standing, Internal> {
-    // A user's claims go when the user is deleted, so they tell whether anybody is left.
     let statement = Statement::new(
-        "SELECT CASE WHEN grants.revoked_at IS NULL THEN coalesce(users.claims, '') ELSE '' END \
+        "SELECT grants.revoked_at, users.claims \
          FROM grants JOIN users ON users.sub = grants.sub \
          WHERE grants.id = ?1 AND grants.sub = ?2 AND grants.client_id = ?3",
     )
     .bind(token.grant_id.as_str())
     .bind(token.sub.as_str())
     .bind(token.client_id.as_str());
-    match database.run(freshness, statement).await?.pop() {
-        None => Ok(Standing::Unknown),
-        Some(mut row) => Ok(match row.text()? {
-            claims if claims.is_empty() => Standing::Revoked,
-            claims => Standing::Stands(claims),
-        }),
-    }
+    let Some(mut row) = database.run(freshness, statement).await?.pop() else {
+        return Ok(Standing::Unknown);
+    };
+    // A deleted user has no claims left.
+    Ok(match (row.integer_or_null()?, row.text_or_null()?) {
+        (None, Some(claims)) => Standing::Stands(claims),
+        _ => Standing::Revoked,
+    })
 }
 
 /// Revokes a grant and everything issued under it. Returns when that happened first, or `None` where

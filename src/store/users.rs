@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
@@ -13,8 +14,8 @@ pub struct NewUser {
     pub sub: String,
     /// The login, case-folded. `None` keeps the one there is, or takes the case-folded `sub`.
     pub login: Option<String>,
-    /// The login of a new user who is given none.
-    pub default_login: String,
+    /// The login of a new user who is given none: the sub, if it can serve as one.
+    pub default_login: Option<String>,
     /// The claims, validated.
     pub claims: Map<String, Value>,
 }
@@ -51,6 +52,8 @@ impl User {
 pub enum Refusal {
     /// The sub belonged to a user who was deleted.
     Deleted,
+    /// No login was given, there is none yet, and the sub cannot serve as one.
+    LoginMissing,
     /// Another user has the login.
     LoginTaken,
 }
@@ -72,19 +75,16 @@ pub async fn put_all(
             stored.push(row.text()?);
         }
     }
-    stored.sort_unstable();
-    let is_stored = |user: &NewUser| stored.binary_search(&user.sub).is_ok();
-    let refused: Vec<_> =
-        users.iter().filter(|user| !is_stored(user)).map(|user| user.sub.as_str()).collect();
-    let deleted = deleted_among(database, &refused).await?;
-    Ok(users
-        .iter()
-        .map(|user| match user {
-            user if is_stored(user) => Ok(()),
-            user if deleted.contains(&user.sub) => Err(Refusal::Deleted),
-            _ => Err(Refusal::LoginTaken),
-        })
-        .collect())
+    let stored: HashSet<_> = stored.into_iter().collect();
+    let refused = users.iter().map(|user| user.sub.as_str()).filter(|sub| !stored.contains(*sub));
+    let known = known_among(database, &refused.collect::<Vec<_>>()).await?;
+    let outcome = |user: &NewUser| match known.get(&user.sub) {
+        _ if stored.contains(&user.sub) => Ok(()),
+        Some(false) => Err(Refusal::Deleted),
+        None if user.login.is_none() && user.default_login.is_none() => Err(Refusal::LoginMissing),
+        Some(true) | None => Err(Refusal::LoginTaken),
+    };
+    Ok(users.iter().map(outcome).collect())
 }
 
 /// The users as JSON arrays, each small enough for one parameter.
@@ -106,16 +106,18 @@ fn shares(users: &[NewUser]) -> Result<Vec<String>, Internal> {
 }
 
 fn put(json: String, now: i64) -> Statement {
-    // Both conflicts end in "not returned": a login that another user has, whether the row is new
-    // or replaces one, and a sub that was deleted.
+    // Whatever is refused is just not returned: a login that another user has, whether the row is new
+    // or replaces one; a sub that was deleted; a login that is missing.
     Statement::new(
         "INSERT INTO users (sub, login, claims, created_at, updated_at) \
-         SELECT value->>'sub', \
-           coalesce(value->>'login', \
-                    (SELECT login FROM users WHERE sub = value->>'sub'), \
-                    value->>'default_login'), \
-           value->'claims', ?2, ?2 \
-         FROM json_each(?1) WHERE true \
+         SELECT sub, login, claims, ?2, ?2 FROM ( \
+           SELECT value->>'sub' AS sub, \
+             coalesce(value->>'login', \
+                      (SELECT login FROM users WHERE users.sub = value->>'sub'), \
+                      value->>'default_login') AS login, \
+             value->'claims' AS claims \
+           FROM json_each(?1)) \
+         WHERE login IS NOT NULL \
          ON CONFLICT (sub) DO UPDATE \
            SET login = excluded.login, claims = excluded.claims, updated_at = excluded.updated_at \
            WHERE users.deleted_at IS NULL AND NOT EXISTS \
@@ -128,17 +130,21 @@ fn put(json: String, now: i64) -> Statement {
     .bind(now)
 }
 
-async fn deleted_among(database: &impl Database, subs: &[&str]) -> Result<Vec<String>, Internal> {
+/// Those of the subs that have a user, or had one; with whether they have.
+async fn known_among(
+    database: &impl Database,
+    subs: &[&str],
+) -> Result<HashMap<String, bool>, Internal> {
     if subs.is_empty() {
-        return Ok(Vec::new());
+        return Ok(HashMap::new());
     }
     let statement = Statement::new(
-        "SELECT users.sub FROM json_each(?1) JOIN users ON users.sub = value \
-         WHERE users.deleted_at IS NOT NULL",
+        "SELECT users.sub, users.deleted_at IS NULL FROM json_each(?1) \
+         JOIN users ON users.sub = value",
     )
     .bind(Value::from(subs).to_string());
     let rows = database.run(Freshness::Primary, statement).await?;
-    rows.into_iter().map(|mut row| row.text()).collect()
+    rows.into_iter().map(|mut row| Ok((row.text()?, row.integer()? == 1))).collect()
 }
 
 /// The user of this sub.

@@ -15,13 +15,12 @@ mod tokens;
 mod users;
 
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
-use crate::error::{Error, Protocol};
+use crate::error::{Error, Internal, Protocol};
 use crate::http::{BodyError, Request, Response};
 use crate::jose::json::parse_object;
 use crate::ports::Platform;
@@ -29,6 +28,9 @@ use crate::protocol::bearer;
 
 /// The largest body that is read, in bytes.
 const BODY_LIMIT: usize = 1_048_576;
+
+/// The shortest `ADMIN_TOKEN` that is taken for one: nothing slows down who guesses it.
+const SHORTEST_TOKEN: usize = 32;
 
 /// Answers the operator.
 pub async fn serve(
@@ -51,9 +53,10 @@ pub async fn serve(
         ("DELETE", ["users", sub]) => users::delete(platform, cx, &decode(sub)?).await,
         ("POST", ["tokens"]) => tokens::mint(provider, config, platform, cx, request).await,
         ("DELETE", ["grants", id]) => grants::revoke(platform, cx, &decode(id)?).await,
-        (_, ["users" | "tokens"] | ["users" | "grants", _]) => {
-            Err(Protocol::MethodNotAllowed.into())
-        }
+        (_, ["users"]) => Err(not_allowed("GET, POST")),
+        (_, ["users", _]) => Err(not_allowed("GET, PUT, DELETE")),
+        (_, ["tokens"]) => Err(not_allowed("POST")),
+        (_, ["grants", _]) => Err(not_allowed("DELETE")),
         _ => Err(Protocol::NotFound.into()),
     }
 }
@@ -61,14 +64,25 @@ pub async fn serve(
 /// Without the secret there is no such interface; with it, only its bearer comes in.
 async fn authorize(config: &Config, request: &impl Request) -> Result<(), Error> {
     let Some(admin_token) = &config.admin_token else { return Err(Protocol::NotFound.into()) };
+    let is_strong = admin_token.expose().len() >= SHORTEST_TOKEN;
+    if !is_strong || !bearer::is_b64token(admin_token.expose()) {
+        let reason = "must be at least 32 letters, digits or any of -._~+/";
+        return Err(
+            Internal::Misconfigured { variable: "ADMIN_TOKEN", reason: reason.into() }.into()
+        );
+    }
     match bearer::token(request, false).await {
         Ok(token) if admin_token.matches(&token) => Ok(()),
         _ => Err(refused(401, "unauthorized", "ADMIN_TOKEN is needed, as Authorization: Bearer")),
     }
 }
 
+fn not_allowed(allow: &'static str) -> Error {
+    Protocol::MethodNotAllowed { allow: allow.into() }.into()
+}
+
 fn refused(status: u16, code: &'static str, description: impl Into<String>) -> Error {
-    Protocol::Admin { status, code, description: description.into() }.into()
+    Protocol::Refused { status, code, description: description.into() }.into()
 }
 
 fn invalid(description: impl Into<String>) -> Error {
@@ -89,9 +103,42 @@ async fn body(request: &impl Request) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// A JSON object without duplicate members, in the shape of `T`.
-fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, String> {
-    let members: Map<String, Value> =
-        parse_object(json).map_err(|error| format!("not a JSON object: {error}"))?;
-    serde_json::from_value(members.into()).map_err(|error| error.to_string())
+/// The members of a JSON object of the operator's, taken out one by one, so that what is wrong with one
+/// is said by its name.
+struct Members(Map<String, Value>);
+
+impl Members {
+    fn parse(json: &[u8]) -> Result<Self, String> {
+        parse_object(json).map(Self).map_err(|error| format!("not a JSON object: {error}"))
+    }
+
+    fn integer(&mut self, name: &str) -> Result<Option<i64>, String> {
+        let read =
+            |value: Value| value.as_i64().ok_or_else(|| format!("{name} must be a whole number"));
+        self.0.remove(name).map(read).transpose()
+    }
+
+    fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, String> {
+        let read = |value| match value {
+            Value::Object(members) => Ok(members),
+            _ => Err(format!("{name} must be an object")),
+        };
+        self.0.remove(name).map(read).transpose()
+    }
+
+    fn text(&mut self, name: &str) -> Result<Option<String>, String> {
+        let read = |value| match value {
+            Value::String(text) => Ok(text),
+            _ => Err(format!("{name} must be a text")),
+        };
+        self.0.remove(name).map(read).transpose()
+    }
+
+    /// Refuses what was not taken out.
+    fn end(self) -> Result<(), String> {
+        match self.0.keys().next() {
+            Some(name) => Err(format!("{name} is not a member of this document")),
+            None => Ok(()),
+        }
+    }
 }

@@ -1,10 +1,9 @@
 //! Access tokens minted by the operator, to try things out and for machines of their own.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde::Deserialize;
 use serde_json::json;
 
-use super::{body, invalid, parse, refused};
+use super::{Members, body, invalid, refused};
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
@@ -15,20 +14,33 @@ use crate::jose::jws;
 use crate::ports::Platform;
 use crate::protocol::access_token::{AccessToken, TYP};
 use crate::protocol::scope::Granted;
-use crate::routes::{Endpoint, url_of};
-use crate::store::grants::{NewGrant, Recorded, record};
+use crate::routes::USERINFO;
+use crate::store::grants::{NewGrant, Recording, record};
 
 /// The client that the operator's grants belong to.
 const CLIENT_ID: &str = "operator";
 const DEFAULT_TTL: i64 = 600;
 const LONGEST_TTL: i64 = 86_400;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What the operator asks for: `{"sub", "scope", "ttl"}`.
 struct Order {
     sub: String,
     scope: String,
-    ttl: Option<i64>,
+    ttl: i64,
+}
+
+impl Order {
+    fn read(json: &[u8]) -> Result<Self, String> {
+        let mut members = Members::parse(json)?;
+        let sub = members.text("sub")?.ok_or("sub is missing")?;
+        let scope = members.text("scope")?.ok_or("scope is missing")?;
+        let ttl = members.integer("ttl")?.unwrap_or(DEFAULT_TTL);
+        members.end()?;
+        if !(1..=LONGEST_TTL).contains(&ttl) {
+            return Err(format!("ttl must be a number of seconds from 1 to {LONGEST_TTL}"));
+        }
+        Ok(Self { sub, scope, ttl })
+    }
 }
 
 /// Mints an access token for a user and records its grant.
@@ -39,11 +51,7 @@ pub async fn mint(
     cx: &Cx<'_>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    let order: Order = parse(&body(request).await?).map_err(invalid)?;
-    let ttl = order.ttl.unwrap_or(DEFAULT_TTL);
-    if !(1..=LONGEST_TTL).contains(&ttl) {
-        return Err(invalid(format!("ttl must be a number of seconds from 1 to {LONGEST_TTL}")));
-    }
+    let order = Order::read(&body(request).await?).map_err(invalid)?;
     let granted = Granted::parse(&order.scope)
         .ok_or_else(|| invalid("scope must be scope tokens with single spaces between them"))?;
     let is_known = |scope: &&str| config.scopes.names().any(|name| name == *scope);
@@ -58,7 +66,7 @@ pub async fn mint(
     let key = memory.signing_keys.get(Algorithm::Es256, published, config, platform, cx).await?;
     let token = AccessToken {
         client_id: CLIENT_ID.into(),
-        exp: cx.now + ttl,
+        exp: cx.now + order.ttl,
         grant_id: random_id(cx)?,
         iat: cx.now,
         jti: random_id(cx)?,
@@ -72,10 +80,10 @@ pub async fn mint(
         scope: &token.scope,
         created_at: cx.now,
     };
-    if record(platform, &grant).await? == Recorded::NoSuchUser {
+    if record(platform, &grant).await? == Recording::NoSuchUser {
         return Err(refused(404, "not_found", "there is no user of this sub"));
     }
-    let aud = url_of(Endpoint::Userinfo, &config.issuer);
+    let aud = USERINFO.url(&config.issuer);
     let claims = token.to_claims(config.issuer.as_str(), &aud);
     let jwt = jws::sign(platform, &key, TYP, &claims).await?;
     Ok(Response::json(
@@ -83,7 +91,7 @@ pub async fn mint(
         &json!({
             "access_token": jwt,
             "token_type": "Bearer",
-            "expires_in": ttl,
+            "expires_in": order.ttl,
             "scope": token.scope,
             "grant_id": token.grant_id,
         }),

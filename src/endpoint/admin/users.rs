@@ -1,10 +1,9 @@
 //! Users, by the operator.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-use super::{body, invalid, parse, refused};
+use super::{Members, body, invalid, refused};
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::{Error, Internal};
@@ -15,48 +14,47 @@ use crate::protocol::params::{Given, Params};
 use crate::store::users::{self, NewUser, Refusal, User};
 
 const PAGE: i64 = 100;
-const LARGEST_PAGE: i64 = 1_000;
+/// Some megabytes, should every user be as large as may be.
+const LARGEST_PAGE: i64 = 500;
 
-/// A user as the operator writes one; in a bulk load, a line.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    sub: Option<String>,
-    login: Option<String>,
-    #[serde(default)]
-    claims: Map<String, Value>,
-}
-
-impl Document {
-    /// Checks the document member by member.
-    fn check(self, config: &Config, now: i64) -> Result<NewUser, String> {
-        let sub = self.sub.ok_or("sub is missing")?;
-        check_sub(&sub)?;
-        let login = self.login.map(|login| fold_login(&login)).transpose()?;
-        let default_login = match &login {
-            Some(login) => login.clone(),
-            None => {
-                fold_login(&sub).map_err(|_| "login is missing, and sub cannot serve as one")?
-            }
-        };
-        claims::validate(&self.claims, |claim| config.scopes.has_custom_claim(claim), now)
-            .map_err(|complaint| format!("claims.{complaint}"))?;
-        Ok(NewUser { sub, login, default_login, claims: self.claims })
-    }
+/// A user as the operator writes one: `{"sub", "login", "claims"}`; in a bulk load, a line. `path_sub`
+/// is the sub in the path, where there is one.
+fn read(json: &[u8], path_sub: Option<&str>, config: &Config, now: i64) -> Result<NewUser, String> {
+    let mut members = Members::parse(json)?;
+    let sub = match (members.text("sub")?, path_sub) {
+        (Some(sub), Some(path_sub)) if sub != path_sub => {
+            return Err("sub is not the one in the path".into());
+        }
+        (Some(sub), _) => sub,
+        (None, path_sub) => path_sub.ok_or("sub is missing")?.to_owned(),
+    };
+    check_sub(&sub)?;
+    let login = members.text("login")?.map(|login| fold_login(&login)).transpose()?;
+    let claims = members.object("claims")?.unwrap_or_default();
+    members.end()?;
+    claims::validate(&claims, |claim| config.scopes.has_custom_claim(claim), now)
+        .map_err(|complaint| format!("claims.{complaint}"))?;
+    Ok(NewUser { default_login: fold_login(&sub).ok(), sub, login, claims })
 }
 
 /// OpenID Connect Core section 2: at most 255 ASCII characters; here, printable ones.
 fn check_sub(sub: &str) -> Result<(), String> {
     let is_printable = sub.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-    if sub.trim().is_empty() || sub.len() > 255 || !is_printable || sub.trim() != sub {
-        return Err("sub must be 1 to 255 printable ASCII characters, no space at its ends".into());
+    // A URL cannot name the last two: every parser takes them for steps.
+    if sub.len() > 255 || !is_printable || sub.trim() != sub || matches!(sub, "" | "." | "..") {
+        return Err(
+            "sub must be 1 to 255 printable ASCII characters, no space at its ends, and not \
+                    . or .."
+                .into(),
+        );
     }
     Ok(())
 }
 
-/// Logins are unique without regard to case.
+/// Logins are unique without regard to case. By way of capitals, so that those that have several small
+/// forms (ς and σ, ß and ss) agree.
 fn fold_login(login: &str) -> Result<String, String> {
-    let login = login.to_lowercase();
+    let login = login.to_uppercase().to_lowercase();
     let is_plain = !login.chars().any(|c| c.is_whitespace() || c.is_control());
     if login.is_empty() || login.len() > 255 || !is_plain {
         return Err("login must be 1 to 255 bytes without white space".into());
@@ -72,20 +70,24 @@ pub async fn put(
     request: &impl Request,
     sub: &str,
 ) -> Result<Response, Error> {
-    let mut document: Document = parse(&body(request).await?).map_err(invalid)?;
-    if document.sub.get_or_insert_with(|| sub.to_owned()) != sub {
-        return Err(invalid("sub is not the one in the path"));
-    }
-    let user = [document.check(config, cx.now).map_err(invalid)?];
+    let user = [read(&body(request).await?, Some(sub), config, cx.now).map_err(invalid)?];
     if let Some(Err(refusal)) = users::put_all(database, &user, cx.now).await?.pop() {
-        return Err(refused(409, "conflict", explain(&refusal)));
+        return Err(refuse(&refusal));
     }
     show(database, sub).await
+}
+
+fn refuse(refusal: &Refusal) -> Error {
+    match refusal {
+        Refusal::LoginMissing => invalid(explain(refusal)),
+        Refusal::Deleted | Refusal::LoginTaken => refused(409, "conflict", explain(refusal)),
+    }
 }
 
 fn explain(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Deleted => "sub belonged to a user who was deleted, and is never given twice",
+        Refusal::LoginMissing => "login is missing, and sub cannot serve as one",
         Refusal::LoginTaken => "login belongs to another user",
     }
 }
@@ -149,8 +151,7 @@ pub async fn import(
     let mut line_of_sub = HashMap::new();
     let lines = body.split(|&b| b == b'\n').enumerate().map(|(index, line)| (index + 1, line));
     for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-        let user = parse::<Document>(line).and_then(|document| document.check(config, cx.now));
-        match user {
+        match read(line, None, config, cx.now) {
             Err(complaint) => refusals.push((number, complaint)),
             Ok(user) => {
                 if let Some(first) = line_of_sub.get(&user.sub) {
