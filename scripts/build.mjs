@@ -1,18 +1,31 @@
 // Builds the wasm module into build/: cargo, wasm-bindgen, wasm-opt. wrangler bundles the result with
-// src/cloudflare/entry.mjs. `npm run build -- --features provoke-panic` adds cargo features.
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+// src/cloudflare/entry.mjs.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { join } from "node:path";
-import { isMain, root, run, step } from "./steps.mjs";
+import { isMain, onWindows, prepare, root, run, step } from "./steps.mjs";
 
-const TARGET = "wasm32-unknown-unknown";
+/** The module as it is served. */
+export const RELEASE = { what: "the module", out: "build", profile: "release", features: [] };
+
+/** The module with a path that panics, for a test. Built quickly rather than well. */
+export const PANIC = {
+  what: "the module that panics", out: "build/panic", profile: "panic-test", features: ["provoke-panic"],
+};
+
+export const TARGET = "wasm32-unknown-unknown";
+
+/** The environment of a compilation: js-sys' futures instead of wasm-bindgen's own copy of them. */
+export const COMPILATION = { WASM_BINDGEN_USE_JS_SYS: "1" };
+
 const tools = join(root, ".tools");
-const wasmBindgen = join(tools, "bin", process.platform === "win32" ? "wasm-bindgen.exe" : "wasm-bindgen");
+const wasmBindgen = join(tools, "bin", onWindows ? "wasm-bindgen.exe" : "wasm-bindgen");
 
 /** The version of a crate that Cargo.lock pins: the one place where it stands. */
 function lockedVersion(crate) {
   const lock = readFileSync(join(root, "Cargo.lock"), "utf8");
-  const found = lock.match(new RegExp(`name = "${crate}"\\nversion = "([^"]+)"`));
+  const found = lock.match(new RegExp(`name = "${crate}"\\r?\\nversion = "([^"]+)"`));
   if (!found) throw new Error(`Cargo.lock has no ${crate}: is the checkout whole?`);
   return found[1];
 }
@@ -20,7 +33,7 @@ function lockedVersion(crate) {
 /** Installs what cargo does not bring: the wasm target and wasm-bindgen, under the project. */
 export async function installBuildTools() {
   const targets = await run("rustup", ["target", "list", "--installed"]);
-  if (!targets.split("\n").includes(TARGET)) {
+  if (!targets.split(/\s+/).includes(TARGET)) {
     await step(`adding the Rust target ${TARGET}`, () => run("rustup", ["target", "add", TARGET]));
   }
   const version = lockedVersion("wasm-bindgen");
@@ -32,26 +45,57 @@ export async function installBuildTools() {
   });
 }
 
-/** Builds the module into `out`, a folder under the project. */
-export async function build({ out = "build", features = [] } = {}) {
-  const directory = join(root, out);
-  mkdirSync(directory, { recursive: true });
-  const cargo = ["rustc", "--release", "--lib", "--crate-type", "cdylib", "--target", TARGET, "--locked"];
-  if (features.length > 0) cargo.push("--features", features.join(","));
-  // js-sys' futures instead of wasm-bindgen's own copy of them.
-  await step("compiling the module", () => run("cargo", cargo, { env: { WASM_BINDGEN_USE_JS_SYS: "1" } }));
-  await step("binding and optimizing it", async () => {
-    const compiled = join(root, "target", TARGET, "release", "postern.wasm");
+const stampOf = (variant) => join(root, variant.out, "fingerprint");
+
+/** A digest of all that a variant is built from. */
+function fingerprint(variant) {
+  const files = ["Cargo.lock", "Cargo.toml", "build.rs", "rust-toolchain.toml", "scripts/build.mjs"];
+  for (const file of readdirSync(join(root, "src"), { recursive: true })) files.push(join("src", file));
+  const hash = createHash("sha256").update(JSON.stringify(variant));
+  for (const file of files.sort()) {
+    const path = join(root, file);
+    if (statSync(path).isFile()) hash.update(`\0${file}\0`).update(readFileSync(path));
+  }
+  return hash.digest("hex");
+}
+
+/** Builds a variant, unless it stands there as its sources are now. */
+export async function buildIfChanged(variant) {
+  const stamp = stampOf(variant);
+  if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== fingerprint(variant)) await build(variant);
+}
+
+/** Builds a variant into its folder. */
+export async function build(variant) {
+  const { what, profile, features } = variant;
+  const out = join(root, variant.out);
+  mkdirSync(out, { recursive: true });
+  // Taken before and written after: a source that changes in between is built the next time.
+  const built = fingerprint(variant);
+  rmSync(stampOf(variant), { force: true });
+
+  await step(`compiling ${what}`, () => run("cargo", [
+    "rustc", "--profile", profile, "--lib", "--crate-type", "cdylib", "--target", TARGET, "--locked",
+    ...features.flatMap((feature) => ["--features", feature]),
+  ], { env: COMPILATION }));
+  await step(`binding ${what}`, async () => {
+    const metadata = await run("cargo", ["metadata", "--no-deps", "--format-version", "1", "--locked"]);
+    const compiled = join(JSON.parse(metadata).target_directory, TARGET, profile, "postern.wasm");
     await run(wasmBindgen, [
-      "--target", "module", "--no-typescript", "--out-dir", directory, "--out-name", "index",
-      // What the recovery after a panic in entry.mjs stands on.
+      "--target", "module", "--no-typescript", "--out-dir", out, "--out-name", "index",
+      // What the recovery after a panic stands on.
       "--experimental-reset-state-function", "--force-enable-abort-handler",
       compiled,
     ]);
-    const module = join(directory, "index_bg.wasm");
-    await run("wasm-opt", ["-O3", "--all-features", "-o", module, module]);
-    return sizeOf(module);
   });
+  if (profile === "release") {
+    await step(`optimizing ${what}`, async () => {
+      const module = join(out, "index_bg.wasm");
+      await run("wasm-opt", ["-O3", "--all-features", "-o", module, module]);
+      return sizeOf(module);
+    });
+  }
+  writeFileSync(stampOf(variant), built);
 }
 
 function sizeOf(file) {
@@ -60,7 +104,7 @@ function sizeOf(file) {
 }
 
 if (isMain(import.meta.url)) {
-  const at = process.argv.indexOf("--features");
+  await prepare();
   await installBuildTools();
-  await build({ features: at < 0 ? [] : [process.argv[at + 1]] });
+  await build(RELEASE);
 }

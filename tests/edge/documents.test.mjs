@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ISSUER, askRaw, start } from "./harness.mjs";
+import { ISSUER, askRaw, start, startIsolates } from "./harness.mjs";
 
 const DISCOVERY = "/.well-known/openid-configuration";
 const RESOURCE = "/.well-known/oauth-protected-resource/auth/userinfo";
@@ -67,7 +67,7 @@ test("a preflight names the methods and Authorization", async () => {
   assert.equal(response.status, 204);
   assert.equal(response.headers.get("access-control-allow-origin"), "*");
   assert.equal(response.headers.get("access-control-allow-methods"), "GET, POST");
-  assert.equal(response.headers.get("access-control-allow-headers"), "Authorization, Content-Type");
+  assert.equal(response.headers.get("access-control-allow-headers"), "Authorization, Content-Type, If-None-Match");
   assert.equal(response.headers.get("access-control-max-age"), "86400");
 });
 
@@ -77,15 +77,26 @@ test("the Host header changes nothing", async () => {
   assert.equal(JSON.parse(answer.body).issuer, ISSUER);
 });
 
-test("documents go to KV after they are rendered, and KV may be emptied at any time", async () => {
-  const bodies = await Promise.all(DOCUMENTS.map(async (path) => (await postern.ask(path)).text()));
-  const keys = async () => (await postern.env.KV.list()).keys.map((key) => key.name);
-  const published = await until(keys, (names) => names.length >= 3);
-  assert.deepEqual(published.map((name) => name.split("/")[0]).sort(), ["discovery", "jwks", "protected-resource"]);
-  for (const name of published) await postern.env.KV.delete(name);
-  for (const [index, path] of DOCUMENTS.entries()) {
-    assert.equal(await (await postern.ask(path)).text(), bodies[index]);
-  }
+test("KV is filled after the response, read by the next isolate, and may be emptied at any time", async () => {
+  // Three workers on one KV and one D1: three isolates, none of which has answered anything yet.
+  const [first, second, third] = await startIsolates(3);
+  const keys = async () => (await first.env.KV.list()).keys.map((key) => key.name);
+  const askAll = (isolate) => Promise.all(DOCUMENTS.map(async (path) => (await isolate.ask(path)).text()));
+
+  const bodies = await askAll(first);
+  const published = await until(keys, (names) => names.length === 3);
+  assert.deepEqual(published.map((name) => name.split("/")[0]), ["discovery", "jwks", "protected-resource"]);
+
+  // A body that only KV can have shows that it is read from there.
+  const name = published[0];
+  const stored = JSON.parse(await first.env.KV.get(name));
+  await first.env.KV.put(name, JSON.stringify({ ...stored, body: '{"from":"KV"}' }));
+  assert.equal(await (await second.ask(DISCOVERY)).text(), '{"from":"KV"}');
+
+  for (const name of published) await first.env.KV.delete(name);
+  assert.deepEqual(await askAll(third), bodies);
+  assert.deepEqual(await until(keys, (names) => names.length === 3), published);
+  assert.deepEqual(await askAll(first), bodies);
 });
 
 /** What `look` gives once it is as it should be; looked at again a hundred times at the most. */

@@ -1,6 +1,7 @@
 // The built module in workerd, on real KV and D1, through wrangler's test harness.
 import { readFileSync } from "node:fs";
 import http from "node:http";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createTestHarness } from "wrangler";
 
@@ -58,6 +59,32 @@ export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
       ask("/auth/userinfo", { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } }),
     close: () => server.close(),
   };
+}
+
+const isolates = [];
+after(() => Promise.all(isolates.map((server) => server.close())));
+
+/** Workers that share one D1 and one KV: as many isolates, cold, until the file's tests are over. */
+export async function startIsolates(count) {
+  const names = Array.from({ length: count }, (_, index) => `isolate-${index}`);
+  const { vars, secrets } = settings();
+  const config = {
+    main: "src/cloudflare/entry.mjs",
+    compatibility_date: "2026-10-20",
+    vars: { ...vars, ...secrets },
+    kv_namespaces: [{ binding: "KV", id: "shared" }],
+    d1_databases: [{ binding: "DB", database_name: "shared", database_id: "shared", migrations_dir: "migrations" }],
+  };
+  const server = createTestHarness({
+    root: here("../.."), workers: names.map((name) => ({ config: { name, ...config } })),
+  });
+  isolates.push(server);
+  await server.listen();
+  await server.getWorker(names[0]).applyD1Migrations("DB");
+  return Promise.all(names.map(async (name) => {
+    const worker = server.getWorker(name);
+    return { env: await worker.getEnv(), ask: (target, init) => worker.fetch(`${ISSUER}${target}`, init) };
+  }));
 }
 
 /**

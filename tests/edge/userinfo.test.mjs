@@ -42,7 +42,9 @@ test("a flood of unknown kids causes at most one search in ten seconds", async (
   await postern.watch();
   const begin = Date.now();
   const answers = await Promise.all(Array.from({ length: 200 }, ask));
-  assert.ok(answers.every((answer) => answer.status === 401));
+  // While one is searched for, the others may be told to come back: there is no verdict yet.
+  assert.ok(answers.every(({ status, headers }) => status === 401 || (status === 503 && headers["retry-after"])));
+  assert.equal((await ask()).status, 401);
   const counts = await postern.watch();
   const searches = 1 + Math.floor((Date.now() - begin) / 10_000);
   assert.ok(counts.KV <= searches && counts.DB <= searches, JSON.stringify(counts));

@@ -1,0 +1,165 @@
+// npm run -s admin -- …: the operator's command line. Results are JSON on standard output, errors one
+// line on standard error. It runs on what Node brings, so that nothing need be installed.
+import { createReadStream } from "node:fs";
+import { resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { parseArgs } from "node:util";
+import { client } from "./client.mjs";
+import { importUsers } from "./import.mjs";
+import { localWorker } from "./local.mjs";
+import { Failure } from "./steps.mjs";
+
+const USAGE = `npm run -s admin -- COMMAND
+
+  user put SUB [--login LOGIN] < claims.json     store a user, new or replaced; without --login the
+                                                 login stays as it is, or is the sub
+  user get SUB                                   show a user
+  user list                                      show all, one a line, as user import reads them
+  user delete SUB                                delete a user; a sub is never given again
+  user import [FILE] < users.ndjson              store users, each a line {"sub", "login", "claims"}
+  token --sub SUB --scope SCOPE [--ttl SECONDS]  print an access token, good for 600 s unless told
+  grant revoke GRANT_ID                          revoke a grant: what a token calls its grant_id
+
+It talks to the worker that npm start serves (PORT is heeded) with the ADMIN_TOKEN of .dev.vars. To
+another, where POSTERN_URL is set: its issuer's URL, with its ADMIN_TOKEN in the environment.`;
+
+const COMMANDS = {
+  "user put": { operands: ["SUB"], options: { login: { type: "string" } }, act: putUser },
+  "user get": { operands: ["SUB"], act: (request, [sub]) => request("GET", pathOf("users", sub)) },
+  "user list": { operands: [], act: listUsers },
+  "user delete": { operands: ["SUB"], act: (request, [sub]) => request("DELETE", pathOf("users", sub)) },
+  "user import": { operands: ["[FILE]"], act: loadUsers },
+  token: {
+    operands: [],
+    options: { sub: { type: "string" }, scope: { type: "string" }, ttl: { type: "string" } },
+    act: mintToken,
+  },
+  "grant revoke": { operands: ["GRANT_ID"], act: (request, [id]) => request("DELETE", pathOf("grants", id)) },
+};
+
+// A reader that has seen enough, such as head, is no error.
+process.stdout.on("error", (error) => process.exit(error.code === "EPIPE" ? 0 : 1));
+await main(process.argv.slice(2));
+
+async function main(args) {
+  if (args.length === 0 || args.includes("--help") || args.includes("-h")) return print(USAGE);
+  const name = [args.slice(0, 2).join(" "), args[0]].find((name) => Object.hasOwn(COMMANDS, name));
+  if (!name) throw new Failure(`there is no command ${args.slice(0, 2).join(" ")}; --help shows those there are`);
+  const { operands, options = {}, act } = COMMANDS[name];
+  const { values, positionals } = parse(args.slice(name.split(" ").length), options);
+  const least = operands.filter((operand) => !operand.startsWith("[")).length;
+  if (positionals.length < least || positionals.length > operands.length) {
+    throw new Failure(`${name} takes ${operands.join(" ") || "no operand"}; --help shows how`);
+  }
+  const result = await act(provider(), positionals, values);
+  if (result !== undefined) await print(typeof result === "string" ? result : JSON.stringify(result));
+}
+
+function parse(args, options) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    throw new Failure(error.message.split(". ")[0]);
+  }
+}
+
+/** The provider that is meant. The token of .dev.vars is sent to the local one only. */
+function provider() {
+  const { POSTERN_URL, ADMIN_TOKEN } = process.env;
+  if (!POSTERN_URL) {
+    const { url, adminToken } = localWorker();
+    if (!adminToken) throw new Failure("there is no ADMIN_TOKEN in .dev.vars: npm start makes one");
+    return client(url, adminToken, `no worker answers at ${url}: npm start starts one`);
+  }
+  const url = URL.canParse(POSTERN_URL) ? new URL(POSTERN_URL) : { protocol: "" };
+  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && isLocal)) {
+    throw new Failure("POSTERN_URL must be an https URL (http is for localhost): the ADMIN_TOKEN goes there");
+  }
+  if (!ADMIN_TOKEN) throw new Failure("ADMIN_TOKEN is not set in the environment, and POSTERN_URL needs its own");
+  return client(url.origin + url.pathname.replace(/\/+$/, ""), ADMIN_TOKEN, `no answer from ${url.origin}`);
+}
+
+async function putUser(request, [sub], { login }) {
+  const claims = await text(input("the claims"));
+  try {
+    JSON.parse(claims);
+  } catch (error) {
+    throw new Failure(`the claims are not JSON: ${error.message}`);
+  }
+  // The claims as they were written: the worker sees doubled members, and numbers keep their digits.
+  const members = [...(login === undefined ? [] : [`"login":${JSON.stringify(login)}`]), `"claims":${claims}`];
+  return request("PUT", pathOf("users", sub), `{${members.join(",")}}`);
+}
+
+async function listUsers(request) {
+  let after = "";
+  do {
+    const page = await request("GET", `/users?limit=500&after=${encodeURIComponent(after)}`);
+    const lines = page.users.map(({ sub, login, claims }) => JSON.stringify({ sub, login, claims }));
+    if (lines.length > 0) await print(lines.join("\n"));
+    after = page.next;
+  } while (after !== undefined);
+}
+
+async function loadUsers(request, [file]) {
+  const stream = file === undefined ? input("the users") : createReadStream(fileOf(file));
+  const begin = Date.now();
+  let done = 0;
+  let shown = begin;
+  const told = () => {
+    const seconds = Math.max(Date.now() - begin, 1) / 1000;
+    return `${done} lines done in ${seconds.toFixed(1)} s, ${Math.round(done / seconds)} a second`;
+  };
+  const total = await importUsers(request, stream, {
+    refuse: (line, error) => note(`line ${line}: ${error}`),
+    progress(lines) {
+      done = lines;
+      if (process.stderr.isTTY) process.stderr.write(`\r${told()}\x1b[K`);
+      else if (Date.now() - shown >= 2_000) {
+        note(told());
+        shown = Date.now();
+      }
+    },
+  }).catch((error) => {
+    if (done > 0) note(told());
+    // A file that cannot be read.
+    throw error.syscall ? new Failure(error.message) : error;
+  });
+  note(told());
+  if (total.refused > 0) process.exitCode = 1;
+  return total;
+}
+
+async function mintToken(request, _, { sub, scope, ttl }) {
+  if (sub === undefined || scope === undefined) throw new Failure("token takes --sub and --scope; --help shows how");
+  if (ttl !== undefined && !/^\d+$/.test(ttl)) throw new Failure("--ttl must be a whole number of seconds");
+  const order = { sub, scope, ttl: ttl === undefined ? undefined : Number(ttl) };
+  const { access_token: token } = await request("POST", "/tokens", JSON.stringify(order));
+  return token;
+}
+
+function pathOf(...segments) {
+  return `/${segments.map(encodeURIComponent).join("/")}`;
+}
+
+/** A file as it was named where npm was called: npm runs its scripts in the project's folder. */
+function fileOf(name) {
+  return resolve(process.env.npm_lifecycle_event === "admin" ? process.env.INIT_CWD : ".", name);
+}
+
+/** Standard input. */
+function input(what) {
+  if (process.stdin.isTTY) note(`reading ${what} from the terminal, up to Ctrl-D`);
+  return process.stdin;
+}
+
+/** A line on standard error, in the place of the progress if that is shown. */
+function note(line) {
+  process.stderr.write(process.stderr.isTTY ? `\r${line}\x1b[K\n` : `${line}\n`);
+}
+
+/** A line on standard output, waiting while nobody reads. */
+function print(line) {
+  return new Promise((written) => process.stdout.write(`${line}\n`, written));
+}

@@ -1,0 +1,82 @@
+// npm run deploy: the module, the database and the secrets, on Cloudflare. `-- --dry-run` does what can
+// be done without an account.
+import { join } from "node:path";
+import { RELEASE, buildIfChanged, installBuildTools } from "./build.mjs";
+import { SECRETS, randomSecret } from "./local.mjs";
+import { Failure, isMain, prepare, root, step, wrangler } from "./steps.mjs";
+
+if (isMain(import.meta.url)) {
+  const [option] = process.argv.slice(2);
+  if (option !== undefined && option !== "--dry-run") throw new Failure("npm run deploy takes --dry-run or nothing");
+  await prepare();
+  await (option ? dryRun() : deploy());
+}
+
+/** Builds, and packs what would be uploaded. */
+export async function dryRun() {
+  await installBuildTools();
+  await buildIfChanged(RELEASE);
+  await step("packing it for Cloudflare", async () => {
+    const told = await wrangler(["deploy", "--dry-run"]);
+    return told.match(/Total Upload: .*/)?.[0];
+  });
+}
+
+async function deploy() {
+  const { unstable_readConfig: readConfig } = await import("wrangler");
+  const { vars, d1_databases: databases } = readConfig({ config: join(root, "wrangler.toml") });
+  checkIssuer(vars.ISSUER);
+  const { database_name: name } = databases.find(({ binding }) => binding === "DB");
+  const hasDatabase = await step(`looking for the database ${name}`, () => isThere(name));
+  await installBuildTools();
+  await buildIfChanged(RELEASE);
+
+  // The schema goes before the code that needs it, so a migration must leave room for the code that
+  // still runs. Only the first time there is no database yet: wrangler makes it while it deploys, as the
+  // configuration has it, and nobody uses the worker before it has its secrets.
+  if (hasDatabase) await migrate();
+  await step("deploying", () => wrangler(["deploy"], { show: true }), { shows: true });
+  if (!hasDatabase) await migrate();
+  await createSecrets();
+  console.log(`Postern serves the issuer ${vars.ISSUER}: see ${vars.ISSUER}/.well-known/openid-configuration`);
+}
+
+/** Finds what would make the worker answer nothing but an error. It judges the rest itself. */
+function checkIssuer(issuer) {
+  if (!issuer) {
+    throw new Failure("ISSUER in wrangler.toml is empty: set it to the URL at which relying parties will know the " +
+      "provider, such as https://login.example.com or https://postern.YOUR-SUBDOMAIN.workers.dev");
+  }
+  const url = URL.canParse(issuer) ? new URL(issuer) : undefined;
+  if (url?.protocol !== "https:" || issuer !== url.origin + url.pathname.replace(/\/$/, "")) {
+    throw new Failure("ISSUER in wrangler.toml must be an https URL in lower case, without user, query, fragment or " +
+      "slash at the end, such as https://login.example.com");
+  }
+}
+
+async function isThere(name) {
+  const databases = await wrangler(["d1", "list", "--json"]).catch((error) => {
+    throw new Failure(`${error.message.trim()}\n\nTo log in: npx wrangler login, or set CLOUDFLARE_API_TOKEN`);
+  });
+  return JSON.parse(databases).some((database) => database.name === name);
+}
+
+async function migrate() {
+  await step("migrating the database", async () => {
+    await wrangler(["d1", "migrations", "apply", "DB", "--remote"]);
+  });
+}
+
+/** Makes the secrets that are missing. One that is there stays: without its key, no signing key opens. */
+async function createSecrets() {
+  const present = JSON.parse(await wrangler(["secret", "list"])).map(({ name }) => name);
+  const missing = SECRETS.filter((name) => !present.includes(name));
+  if (missing.length === 0) return;
+  const secrets = Object.fromEntries(missing.map((name) => [name, randomSecret()]));
+  await step(`making ${missing.join(" and ")}`, async () => {
+    // On its standard input, where no list of processes shows it.
+    await wrangler(["secret", "bulk"], { input: JSON.stringify(secrets) });
+  });
+  const lines = missing.map((name) => `${name}=${secrets[name]}`).join("\n");
+  console.log(`\nNobody can read these again; keep them where they are safe:\n\n${lines}\n`);
+}

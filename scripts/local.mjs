@@ -1,0 +1,49 @@
+// The worker of `npm start`: where it is, and its secrets in .dev.vars.
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Failure, root } from "./steps.mjs";
+
+/** The secrets that a worker needs; randomSecret() makes either. */
+export const SECRETS = ["ADMIN_TOKEN", "KEY_ENCRYPTION_KEY"];
+
+const file = join(root, ".dev.vars");
+
+/**
+ * Where the local worker is, under which issuer, and what opens its /admin. An ISSUER in .dev.vars
+ * is somebody's choice and wins (a tunnel's URL, an issuer with a path); without one it is the URL
+ * of the worker, whatever wrangler.toml says, which is about the deployed one.
+ */
+export function localWorker() {
+  const port = Number(process.env.PORT || 8787);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Failure("PORT must be a number from 1 to 65535");
+  const { ISSUER, ADMIN_TOKEN } = readVariables();
+  // The parser leaves out a port that goes without saying, as an issuer must.
+  const { origin } = new URL(`http://localhost:${port}`);
+  const path = ISSUER && URL.canParse(ISSUER) ? new URL(ISSUER).pathname.replace(/\/+$/, "") : "";
+  return { port, origin, url: origin + path, issuer: ISSUER || origin, adminToken: ADMIN_TOKEN };
+}
+
+/** Gives .dev.vars the secrets that it lacks, and tells which. */
+export function createSecrets() {
+  const variables = readVariables();
+  const missing = SECRETS.filter((name) => !variables[name]);
+  if (missing.length === 0) return missing;
+  const before = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const lines = missing.map((name) => `${name}=${randomSecret()}\n`).join("");
+  const separator = before === "" || before.endsWith("\n") ? "" : "\n";
+  writeFileSync(file, separator + lines, { flag: "a", mode: 0o600 });
+  return missing;
+}
+
+/** 256 random bits in base64url. */
+export const randomSecret = () => randomBytes(32).toString("base64url");
+
+// An entry as dotenv reads it: quoted, or up to a comment.
+const ENTRY = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:'([^']*)'|"([^"]*)"|`([^`]*)`|([^#\r\n]*))/gm;
+
+function readVariables() {
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const entries = [...text.matchAll(ENTRY)];
+  return Object.fromEntries(entries.map(([, name, ...values]) => [name, values.find((v) => v !== undefined).trim()]));
+}

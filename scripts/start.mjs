@@ -1,0 +1,129 @@
+// npm start: whatever this machine lacks, and then the worker on http://localhost:8787, with a token to
+// try it with. PORT changes the port.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { RELEASE, buildIfChanged, installBuildTools } from "./build.mjs";
+import { client } from "./client.mjs";
+import { demoUsers } from "./demo.mjs";
+import { createSecrets, localWorker } from "./local.mjs";
+import { Failure, WRANGLER, environment, onWindows, prepare, root, step, whenAsked, wrangler } from "./steps.mjs";
+
+const STATE = ["--persist-to", ".wrangler/state"];
+
+await refuseTakenPort(localWorker().port);
+await prepare();
+await installBuildTools();
+await buildIfChanged(RELEASE);
+const created = createSecrets();
+if (created.length > 0) console.error(`· made ${created.join(" and ")} in .dev.vars`);
+await step("migrating the local database", async () => {
+  await wrangler(["d1", "migrations", "apply", "DB", "--local", ...STATE]);
+});
+
+const worker = localWorker();
+const server = serve(worker);
+const discovery = await step("starting the worker", () => Promise.race([ready(worker), server.failed]));
+const request = client(worker.url, worker.adminToken, `the worker at ${worker.url} does not answer`);
+const users = await peopled(request, discovery);
+console.log(await welcome(request, discovery, users));
+server.showLog();
+await server.failed;
+
+/** Tells of a port that is taken before anything else does, and before a long build. */
+async function refuseTakenPort(port) {
+  const socket = connect({ port, host: "localhost" });
+  const isTaken = await once(socket, "connect").then(() => true, () => false);
+  socket.destroy();
+  if (isTaken) throw new Failure(`port ${port} is taken: end what listens there, or choose another with PORT=…`);
+}
+
+/** Runs wrangler dev, which ends with this process however that ends. */
+function serve({ port, issuer }) {
+  // What stands in .dev.vars would lose against --var; an ISSUER that does is passed as well.
+  const args = ["dev", "--local", "--port", String(port), ...STATE, "--var", `ISSUER:${issuer}`];
+  // A process group of its own: Ctrl-C reaches it through us, once, and what it leaves can be ended.
+  const child = spawn("wrangler", [...args, "--show-interactive-dev-session=false"], {
+    cwd: root, env: environment(WRANGLER), stdio: ["ignore", "pipe", "pipe"], detached: !onWindows, shell: onWindows,
+  });
+  process.on("exit", () => {
+    try {
+      process.kill(onWindows ? child.pid : -child.pid, "SIGKILL");
+    } catch {
+      // Nothing is left.
+    }
+  });
+  let isStopping = false;
+  whenAsked(async () => {
+    isStopping = true;
+    child.kill("SIGTERM");
+    await Promise.race([once(child, "exit"), sleep(5_000)]);
+    process.exit();
+  });
+
+  const held = [];
+  let tell = (line) => held.push(line);
+  for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", (line) => tell(line));
+  return {
+    /** Rejects when wrangler ends by itself. */
+    failed: new Promise((_, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => {
+        if (!isStopping) reject(new Failure(`wrangler dev ended with ${code}\n${held.join("\n")}`));
+      });
+    }),
+    /** Shows what is logged from now on: the module's lines, which wrangler's own only double. */
+    showLog() {
+      tell = (line) => { if (!line.startsWith("[wrangler:info]")) console.log(line); };
+    },
+  };
+}
+
+/** Waits for the worker and returns its discovery document. */
+async function ready({ url }) {
+  for (let tries = 0; tries < 600; tries += 1, await sleep(100)) {
+    const response = await fetch(`${url}/.well-known/openid-configuration`).catch(() => undefined);
+    if (response?.ok) return response.json();
+    if (response?.status === 500) {
+      const { error_description: description } = await response.json();
+      throw new Failure(`the worker does not start: ${description}`);
+    }
+  }
+  throw new Failure(`the worker has not answered at ${url} for a minute`);
+}
+
+/** Some users of the local database, which gets the demo users if it has none. */
+async function peopled(request, discovery) {
+  const list = async () => (await request("GET", "/users?limit=3")).users.map(({ sub }) => sub);
+  const users = await list();
+  if (users.length > 0) return users;
+  return step("storing the demo users", async () => {
+    const { refused } = await request("POST", "/users", demoUsers(discovery.claims_supported));
+    if (refused.length > 0) throw new Failure(`the worker refuses them: ${JSON.stringify(refused)}`);
+    return list();
+  });
+}
+
+async function welcome(request, discovery, users) {
+  const { issuer, jwks_uri: keys, userinfo_endpoint: userinfo, scopes_supported: supported } = discovery;
+  const here = (url) => url.replace(issuer, worker.url);
+  const sub = users.includes("alice") ? "alice" : users[0];
+  const scope = supported.filter((name) => name !== "offline_access").join(" ");
+  const { access_token: token } = await request("POST", "/tokens", JSON.stringify({ sub, scope, ttl: 3_600 }));
+  return `
+Postern serves the issuer ${issuer}
+
+  discovery  ${worker.url}/.well-known/openid-configuration
+  keys       ${here(keys)}
+  userinfo   ${here(userinfo)}
+
+Users: ${users.slice(0, 2).join(", ")}${users.length > 2 ? ", …" : ""} (more with: npm run -s admin)
+The claims of ${sub}, with a token for an hour:
+
+curl -H 'Authorization: Bearer ${token}' ${here(userinfo)}
+
+Ctrl-C ends it. A line a request:
+`;
+}
