@@ -268,11 +268,12 @@ impl PublishedKeys {
         self.search.set(Some(Search { until: now + pause, state }));
     }
 
-    /// Sees to it that the published set has the key of this `kid`, which is about to sign: or
-    /// relying parties could not verify what it signs. `rows` are the key table as it is now.
+    /// Publishes the key table as `rows` has it, before the response: a key of it is about to sign, and
+    /// relying parties must be able to verify what it signs.
     ///
-    /// A cache that fails is noted: the key is in the table, where our own isolates find it.
-    pub async fn ensure_published(
+    /// A cache that fails is noted: our own isolates find the key in the table, and the next signature
+    /// tries again.
+    pub async fn publish_now(
         &self,
         rows: &[KeyRow],
         config: &Config,

@@ -63,7 +63,7 @@ impl SigningKeys {
         })?;
         let key = self.open(&sealer, row)?;
         if !published.is_published(row.public.kid(), config, platform, cx).await {
-            published.ensure_published(&rows, config, platform, cx).await?;
+            published.publish_now(&rows, config, platform, cx).await?;
         }
         Ok(key)
     }
