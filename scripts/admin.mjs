@@ -17,6 +17,11 @@ const USAGE = `npm run -s admin -- COMMAND
   user list                                      show all, one a line, as user import reads them
   user delete SUB                                delete a user; a sub is never given again
   user import [FILE] < users.ndjson              store users, each a line {"sub", "login", "claims"}
+  client create < metadata.json                  store a client under a new id; shows its secret, this once
+  client put CLIENT_ID < metadata.json           store one under this id, new or replaced
+  client get CLIENT_ID                           show a client
+  client list                                    show all, one a line
+  client delete CLIENT_ID                        delete a client and revoke what it was granted
   token --sub SUB --scope SCOPE [--ttl SECONDS]  print an access token, good for 600 s unless told
   grant revoke GRANT_ID                          revoke a grant: what a token calls its grant_id
 
@@ -26,9 +31,23 @@ another, where POSTERN_URL is set: its issuer's URL, with its ADMIN_TOKEN in the
 const COMMANDS = {
   "user put": { operands: ["SUB"], options: { login: { type: "string" } }, act: putUser },
   "user get": { operands: ["SUB"], act: (request, [sub]) => request("GET", pathOf("users", sub)) },
-  "user list": { operands: [], act: listUsers },
+  "user list": {
+    operands: [],
+    act: (request) => list(request, "users", ({ sub, login, claims }) => ({ sub, login, claims })),
+  },
   "user delete": { operands: ["SUB"], act: (request, [sub]) => request("DELETE", pathOf("users", sub)) },
   "user import": { operands: ["[FILE]"], act: loadUsers },
+  "client create": {
+    operands: [],
+    act: async (request) => request("POST", "/clients", await document("the metadata")),
+  },
+  "client put": {
+    operands: ["CLIENT_ID"],
+    act: async (request, [id]) => request("PUT", pathOf("clients", id), await document("the metadata")),
+  },
+  "client get": { operands: ["CLIENT_ID"], act: (request, [id]) => request("GET", pathOf("clients", id)) },
+  "client list": { operands: [], act: (request) => list(request, "clients", (client) => client) },
+  "client delete": { operands: ["CLIENT_ID"], act: (request, [id]) => request("DELETE", pathOf("clients", id)) },
   token: {
     operands: [],
     options: { sub: { type: "string" }, scope: { type: "string" }, ttl: { type: "string" } },
@@ -81,22 +100,28 @@ function provider() {
 }
 
 async function putUser(request, [sub], { login }) {
-  const claims = await text(input("the claims"));
-  try {
-    JSON.parse(claims);
-  } catch (error) {
-    throw new Failure(`the claims are not JSON: ${error.message}`);
-  }
-  // The claims as they were written: the worker sees doubled members, and numbers keep their digits.
+  const claims = await document("the claims");
   const members = [...(login === undefined ? [] : [`"login":${JSON.stringify(login)}`]), `"claims":${claims}`];
   return request("PUT", pathOf("users", sub), `{${members.join(",")}}`);
 }
 
-async function listUsers(request) {
+/** JSON from standard input as it was written: the worker sees doubled members, and numbers keep their digits. */
+async function document(what) {
+  const json = await text(input(what));
+  try {
+    JSON.parse(json);
+  } catch (error) {
+    throw new Failure(`${what} must be JSON: ${error.message}`);
+  }
+  return json;
+}
+
+/** Prints all of a collection, one a line, a page at a time. */
+async function list(request, collection, shown) {
   let after = "";
   do {
-    const page = await request("GET", `/users?limit=500&after=${encodeURIComponent(after)}`);
-    const lines = page.users.map(({ sub, login, claims }) => JSON.stringify({ sub, login, claims }));
+    const page = await request("GET", `/${collection}?limit=500&after=${encodeURIComponent(after)}`);
+    const lines = page[collection].map((one) => JSON.stringify(shown(one)));
     if (lines.length > 0) await print(lines.join("\n"));
     after = page.next;
   } while (after !== undefined);

@@ -74,10 +74,13 @@ async fn dispatch(
     if !route.methods.contains(&request.method()) && route.endpoint != Endpoint::Admin {
         return Err(Protocol::MethodNotAllowed { allow: route.allow().into() }.into());
     }
+    let memory = &provider.memory;
     match route.endpoint {
         Endpoint::Admin => admin::serve(provider, config, platform, cx, request).await,
         Endpoint::Discovery | Endpoint::OauthMetadata => {
-            let document = discovery::document(provider, config, platform, cx).await?;
+            let key = format!("discovery/{}", config.digest);
+            let render = || discovery::metadata(config).to_string();
+            let document = memory.discovery.document(platform, cx, key, render).await?;
             Ok(serve_document(&document, config, cx, request))
         }
         Endpoint::Jwks => Ok(match jwks::document(provider, config, platform, cx).await? {
@@ -85,7 +88,9 @@ async fn dispatch(
             None => Response::json(200, &json!({ "keys": [] })),
         }),
         Endpoint::ResourceMetadata => {
-            let document = resource_metadata::document(provider, config, platform, cx).await?;
+            let key = format!("protected-resource/{}", config.digest);
+            let render = || resource_metadata::metadata(config).to_string();
+            let document = memory.resource_metadata.document(platform, cx, key, render).await?;
             Ok(serve_document(&document, config, cx, request))
         }
         Endpoint::Userinfo => userinfo::serve(provider, config, platform, cx, request).await,

@@ -5,27 +5,9 @@
 //! token endpoints arrive with them.
 
 use serde_json::{Map, Value, json};
-use std::rc::Rc;
 
-use crate::Provider;
 use crate::config::Config;
-use crate::context::Cx;
-use crate::error::Error;
-use crate::ports::Cache;
-use crate::publication::Document;
 use crate::routes::ROUTES;
-
-/// The metadata document.
-pub async fn document(
-    provider: &Provider,
-    config: &Config,
-    cache: &impl Cache,
-    cx: &Cx<'_>,
-) -> Result<Rc<Document>, Error> {
-    let key = format!("discovery/{}", config.digest);
-    let render = || metadata(config).to_string();
-    Ok(provider.memory.discovery.document(cache, cx, key, render).await?)
-}
 
 /// The metadata of this configuration.
 pub fn metadata(config: &Config) -> Value {

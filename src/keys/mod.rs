@@ -1,20 +1,11 @@
 //! Signing keys: which is published and which signs, a pure function of (rows, now).
 
+pub mod first_key;
 pub mod published;
 pub mod seal;
 pub mod signing;
 
-use crate::config::Secret;
-use crate::context::Cx;
-use crate::error::Internal;
-use crate::jose::jwk::{Algorithm, PrivateKey, PublicKey};
-use crate::keys::seal::Sealer;
-use crate::ports::Database;
-use crate::store::signing_keys;
-
-/// How far the clocks of two isolates may be apart, in seconds, and how long a request may take: what
-/// one of them makes, the other must find valid at once.
-const SLACK: i64 = 60;
+use crate::jose::jwk::{Algorithm, PublicKey};
 
 /// A signing key as the key table holds it. All times are Unix seconds; `None` is not foreseen.
 #[derive(Clone, Debug)]
@@ -67,32 +58,11 @@ pub fn next_change(rows: &[KeyRow], now: i64) -> Option<i64> {
         .min()
 }
 
-/// Makes a key that signs at once, unless another isolate was faster, and returns the key table.
-///
-/// # Errors
-/// [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent or malformed, and whatever the
-/// database reports.
-pub async fn make_first_key(
-    secret: Option<&Secret>,
-    database: &impl Database,
-    cx: &Cx<'_>,
-) -> Result<Vec<KeyRow>, Internal> {
-    let sealer = Sealer::new(secret)?;
-    let key = PrivateKey::generate(cx)?;
-    let row = KeyRow {
-        public: key.public().clone(),
-        sealed_private: sealer.seal(&key, cx)?,
-        publish_from: cx.now - SLACK,
-        sign_from: cx.now - SLACK,
-        sign_until: None,
-        retire_at: None,
-    };
-    signing_keys::add_if_none_signs(database, cx, &row).await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::Cx;
+    use crate::jose::jwk::PrivateKey;
 
     fn row(seed: u8, times: (i64, i64, Option<i64>, Option<i64>)) -> KeyRow {
         let randomness = |bytes: &mut [u8]| {

@@ -7,9 +7,10 @@ use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, PrivateKey};
+use crate::keys::first_key::make_first_key;
 use crate::keys::published::{MEMORY, PublishedKeys};
 use crate::keys::seal::Sealer;
-use crate::keys::{KeyRow, make_first_key, signer};
+use crate::keys::{KeyRow, signer};
 use crate::ports::Platform;
 use crate::store::signing_keys;
 

@@ -149,7 +149,8 @@ fn is_text(text: &str) -> bool {
     !text.trim().is_empty() && text != "null" && text.len() <= TEXT_LIMIT
 }
 
-fn is_line(text: &str) -> bool {
+/// Whether a text is fit to be shown: one line, not blank, not `null`, at most 2048 bytes.
+pub fn is_line(text: &str) -> bool {
     is_text(text) && !has_control(text)
 }
 
@@ -196,7 +197,7 @@ fn is_birthdate(text: &str) -> bool {
 }
 
 /// RFC 5322's addr-spec without its quoted and bracketed forms, which no relying party expects.
-fn is_email(text: &str) -> bool {
+pub fn is_email(text: &str) -> bool {
     let is_atom = |atom: &str| {
         !atom.is_empty()
             && atom
@@ -220,7 +221,8 @@ fn is_language_tag(text: &str) -> bool {
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
-fn is_web_url(text: &str) -> bool {
+/// Whether a text is an absolute http or https URL of plain characters, at most 2048 bytes.
+pub fn is_web_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
         && text.len() <= TEXT_LIMIT

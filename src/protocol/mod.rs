@@ -3,5 +3,8 @@
 pub mod access_token;
 pub mod bearer;
 pub mod claims;
+pub mod client_metadata;
+pub mod members;
 pub mod params;
+pub mod redirect_uri;
 pub mod scope;

@@ -73,3 +73,16 @@ test("a bulk load reports every line it refuses", async () => {
   assert.equal(body.stored, 1);
   assert.deepEqual(body.refused.map((one) => one.line), [2, 3, 4]);
 });
+
+test("a client keeps its secret when it is put again, and is gone when it is deleted", async () => {
+  const metadata = { redirect_uris: ["https://app.example/cb"] };
+  const first = await postern.operator("PUT", "/admin/clients/app", metadata);
+  assert.equal(first.status, 200);
+  assert.match(first.body.client_secret, /^[\w-]{43}$/);
+  const again = await postern.operator("PUT", "/admin/clients/app", { ...metadata, client_name: "App", trusted: true });
+  assert.deepEqual([again.body.client_secret, again.body.client_name, again.body.trusted], [undefined, "App", true]);
+  const { body } = await postern.operator("GET", "/admin/clients");
+  assert.deepEqual(body.clients.map((one) => one.client_id), ["app"]);
+  assert.equal((await postern.operator("DELETE", "/admin/clients/app")).status, 200);
+  assert.equal((await postern.operator("GET", "/admin/clients/app")).status, 404);
+});

@@ -273,7 +273,7 @@ fn every_line_of_a_bulk_load_is_checked_and_the_good_ones_stored() {
         (6, "login belongs to another user"),
         (7, "login belongs to another user"),
         (8, "never given twice"),
-        (9, "sub stands in line 1 too"),
+        (9, "sub stands in an earlier line too"),
     ]) {
         assert_eq!(*line, expected_line);
         assert!(error.contains(words), "line {line}: {error}");

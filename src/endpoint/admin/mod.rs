@@ -7,13 +7,20 @@
 //! | `PUT /admin/users/{sub}` | stores a user |
 //! | `GET /admin/users/{sub}` | shows a user |
 //! | `DELETE /admin/users/{sub}` | deletes a user, for ever |
+//! | `GET /admin/clients?after=ID&limit=N` | lists clients in the order of their id |
+//! | `POST /admin/clients` | stores a client under a new id |
+//! | `PUT /admin/clients/{id}` | stores a client |
+//! | `GET /admin/clients/{id}` | shows a client |
+//! | `DELETE /admin/clients/{id}` | deletes a client |
 //! | `POST /admin/tokens` | mints an access token for a user |
 //! | `DELETE /admin/grants/{id}` | revokes a grant |
 
+mod clients;
 mod grants;
 mod tokens;
 mod users;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -22,12 +29,19 @@ use crate::config::Config;
 use crate::context::Cx;
 use crate::error::{Error, Internal, Protocol};
 use crate::http::{BodyError, Request, Response};
-use crate::jose::json::parse_object;
 use crate::ports::Platform;
 use crate::protocol::bearer;
+use crate::protocol::params::{Given, Params};
 
 /// The largest body that is read, in bytes.
 const BODY_LIMIT: usize = 1_048_576;
+
+/// How many a page shows unless told, and at the most: some megabytes, were each as large as may be.
+const PAGE: i64 = 100;
+const LARGEST_PAGE: i64 = 500;
+
+/// The client that the operator's own grants belong to.
+const CLIENT_ID: &str = "operator";
 
 /// The shortest `ADMIN_TOKEN` that is taken for one: nothing slows down who guesses it.
 const SHORTEST_TOKEN: usize = 32;
@@ -51,10 +65,15 @@ pub async fn serve(
         ("PUT", ["users", sub]) => users::put(config, platform, cx, request, &decode(sub)?).await,
         ("GET", ["users", sub]) => users::show(platform, &decode(sub)?).await,
         ("DELETE", ["users", sub]) => users::delete(platform, cx, &decode(sub)?).await,
+        ("GET", ["clients"]) => clients::list(platform, request).await,
+        ("POST", ["clients"]) => clients::create(platform, cx, request).await,
+        ("PUT", ["clients", id]) => clients::put(platform, cx, request, &decode(id)?).await,
+        ("GET", ["clients", id]) => clients::show(platform, &decode(id)?).await,
+        ("DELETE", ["clients", id]) => clients::delete(platform, cx, &decode(id)?).await,
         ("POST", ["tokens"]) => tokens::mint(provider, config, platform, cx, request).await,
         ("DELETE", ["grants", id]) => grants::revoke(platform, cx, &decode(id)?).await,
-        (_, ["users"]) => Err(not_allowed("GET, POST")),
-        (_, ["users", _]) => Err(not_allowed("GET, PUT, DELETE")),
+        (_, ["users" | "clients"]) => Err(not_allowed("GET, POST")),
+        (_, ["users" | "clients", _]) => Err(not_allowed("GET, PUT, DELETE")),
         (_, ["tokens"]) => Err(not_allowed("POST")),
         (_, ["grants", _]) => Err(not_allowed("DELETE")),
         _ => Err(Protocol::NotFound.into()),
@@ -103,42 +122,56 @@ async fn body(request: &impl Request) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// The members of a JSON object of the operator's, taken out one by one, so that what is wrong with one
-/// is said by its name.
-struct Members(Map<String, Value>);
+/// 128 random bits, as base64url.
+fn random_id(cx: &Cx<'_>) -> Result<String, Error> {
+    Ok(Base64UrlUnpadded::encode_string(&cx.random::<16>()?))
+}
 
-impl Members {
-    fn parse(json: &[u8]) -> Result<Self, String> {
-        parse_object(json).map(Self).map_err(|error| format!("not a JSON object: {error}"))
-    }
+/// A page of a listing: what lies behind `after`, at most `limit`.
+struct Page {
+    after: String,
+    limit: i64,
+}
 
-    fn integer(&mut self, name: &str) -> Result<Option<i64>, String> {
-        let read =
-            |value: Value| value.as_i64().ok_or_else(|| format!("{name} must be a whole number"));
-        self.0.remove(name).map(read).transpose()
-    }
-
-    fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, String> {
-        let read = |value| match value {
-            Value::Object(members) => Ok(members),
-            _ => Err(format!("{name} must be an object")),
+impl Page {
+    /// The page that `?after=…&limit=…` asks for.
+    fn asked(request: &impl Request) -> Result<Self, Error> {
+        let params = Params::parse(request.query().unwrap_or_default().as_bytes());
+        let complaint = || invalid(format!("limit must be a number from 1 to {LARGEST_PAGE}"));
+        let limit = match params.get("limit") {
+            Given::Absent => PAGE,
+            Given::Once(text) => text.parse().map_err(|_| complaint())?,
+            Given::Doubled => return Err(invalid("limit stands twice")),
         };
-        self.0.remove(name).map(read).transpose()
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>, String> {
-        let read = |value| match value {
-            Value::String(text) => Ok(text),
-            _ => Err(format!("{name} must be a text")),
-        };
-        self.0.remove(name).map(read).transpose()
-    }
-
-    /// Refuses what was not taken out.
-    fn end(self) -> Result<(), String> {
-        match self.0.keys().next() {
-            Some(name) => Err(format!("{name} is not a member of this document")),
-            None => Ok(()),
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            return Err(complaint());
         }
+        let after = match params.get("after") {
+            Given::Absent => String::new(),
+            Given::Once(id) => id.to_owned(),
+            Given::Doubled => return Err(invalid("after stands twice")),
+        };
+        Ok(Self { after, limit })
+    }
+
+    /// The page as it is shown. One more than the limit was `found`, if there are more: then `next` is
+    /// the `after` of the next page.
+    fn respond<T>(
+        &self,
+        name: &str,
+        mut found: Vec<T>,
+        id: impl FnOnce(&T) -> String,
+        to_json: impl Fn(&T) -> Result<Value, Error>,
+    ) -> Result<Response, Error> {
+        let has_next = i64::try_from(found.len()).is_ok_and(|count| count > self.limit);
+        if has_next {
+            found.pop();
+        }
+        let rows = found.iter().map(to_json).collect::<Result<Vec<_>, _>>()?;
+        let mut page = Map::from_iter([(name.to_owned(), rows.into())]);
+        page.extend(
+            found.last().filter(|_| has_next).map(|row| ("next".to_owned(), id(row).into())),
+        );
+        Ok(Response::json(200, &page.into()))
     }
 }

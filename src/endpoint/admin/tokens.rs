@@ -1,9 +1,8 @@
 //! Access tokens minted by the operator, to try things out and for machines of their own.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::json;
 
-use super::{Members, body, invalid, refused};
+use super::{CLIENT_ID, body, invalid, random_id, refused};
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
@@ -13,12 +12,11 @@ use crate::jose::jwk::Algorithm;
 use crate::jose::jws;
 use crate::ports::Platform;
 use crate::protocol::access_token::{AccessToken, TYP};
+use crate::protocol::members::Members;
 use crate::protocol::scope::Granted;
 use crate::routes::USERINFO;
 use crate::store::grants::{NewGrant, Recording, record};
 
-/// The client that the operator's grants belong to.
-const CLIENT_ID: &str = "operator";
 const DEFAULT_TTL: i64 = 600;
 const LONGEST_TTL: i64 = 86_400;
 
@@ -96,9 +94,4 @@ pub async fn mint(
             "grant_id": token.grant_id,
         }),
     ))
-}
-
-/// 128 random bits.
-fn random_id(cx: &Cx<'_>) -> Result<String, Error> {
-    Ok(Base64UrlUnpadded::encode_string(&cx.random::<16>()?))
 }

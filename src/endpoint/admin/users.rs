@@ -1,21 +1,17 @@
 //! Users, by the operator.
 
-use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use serde_json::{Value, json};
+use std::collections::HashSet;
 
-use super::{Members, body, invalid, refused};
+use super::{Page, body, invalid, refused};
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
 use crate::ports::Database;
 use crate::protocol::claims;
-use crate::protocol::params::{Given, Params};
+use crate::protocol::members::Members;
 use crate::store::users::{self, NewUser, Refusal, User};
-
-const PAGE: i64 = 100;
-/// Some megabytes, should every user be as large as may be.
-const LARGEST_PAGE: i64 = 500;
 
 /// A user as the operator writes one: `{"sub", "login", "claims"}`; in a bulk load, a line. `path_sub`
 /// is the sub in the path, where there is one.
@@ -98,34 +94,11 @@ pub async fn show(database: &impl Database, sub: &str) -> Result<Response, Error
     Ok(Response::json(200, &to_json(&user)?))
 }
 
-/// Lists users, a page at a time: `next` is the `after` of the next page.
+/// Lists users, a page at a time.
 pub async fn list(database: &impl Database, request: &impl Request) -> Result<Response, Error> {
-    let params = Params::parse(request.query().unwrap_or_default().as_bytes());
-    let limit = match params.get("limit") {
-        Given::Absent => PAGE,
-        Given::Once(text) => {
-            text.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit)).ok_or_else(
-                || invalid(format!("limit must be a number from 1 to {LARGEST_PAGE}")),
-            )?
-        }
-        Given::Doubled => return Err(invalid("limit stands twice")),
-    };
-    let after = match params.get("after") {
-        Given::Absent => "",
-        Given::Once(sub) => sub,
-        Given::Doubled => return Err(invalid("after stands twice")),
-    };
-    // One more than is shown tells whether there is a next page.
-    let mut found = users::list(database, after, limit + 1).await?;
-    let has_next = i64::try_from(found.len()).is_ok_and(|count| count > limit);
-    if has_next {
-        found.pop();
-    }
-    let next = found.last().filter(|_| has_next).map(|user| user.sub.clone());
-    let users = found.iter().map(to_json).collect::<Result<Vec<_>, _>>()?;
-    let mut page = Map::from_iter([("users".to_owned(), users.into())]);
-    page.extend(next.map(|sub| ("next".to_owned(), sub.into())));
-    Ok(Response::json(200, &page.into()))
+    let page = Page::asked(request)?;
+    let found = users::list(database, &page.after, page.limit + 1).await?;
+    page.respond("users", found, |user| user.sub.clone(), to_json)
 }
 
 /// Deletes a user: what hangs on it is revoked, and its sub is never given again.
@@ -148,17 +121,16 @@ pub async fn import(
     let body = body(request).await?;
     let mut refusals: Vec<(usize, String)> = Vec::new();
     let mut good = Vec::new();
-    let mut line_of_sub = HashMap::new();
+    let mut subs = HashSet::new();
     let lines = body.split(|&b| b == b'\n').enumerate().map(|(index, line)| (index + 1, line));
     for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
         match read(line, None, config, cx.now) {
             Err(complaint) => refusals.push((number, complaint)),
             Ok(user) => {
-                if let Some(first) = line_of_sub.get(&user.sub) {
-                    refusals.push((number, format!("sub stands in line {first} too")));
-                } else {
-                    line_of_sub.insert(user.sub.clone(), number);
+                if subs.insert(user.sub.clone()) {
                     good.push((number, user));
+                } else {
+                    refusals.push((number, "sub stands in an earlier line too".into()));
                 }
             }
         }

@@ -1,0 +1,12 @@
+-- Relying parties. Times are Unix seconds, given by the worker.
+CREATE TABLE clients (
+    client_id   TEXT PRIMARY KEY,
+    metadata    TEXT NOT NULL,       -- what is in force, under RFC 7591's names, as a JSON object
+    secret_hash TEXT,                -- SHA-256 of a secret of 256 random bits; null for a public client
+    trusted     INTEGER NOT NULL,    -- 1: the operator's own, which need not ask for consent
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    CHECK (trusted IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX grants_by_client ON grants (client_id);

@@ -1,0 +1,130 @@
+//! Clients, by the operator.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{CLIENT_ID as OPERATOR, Page, body, invalid, random_id, refused};
+use crate::context::Cx;
+use crate::error::{Error, Internal};
+use crate::http::{Request, Response};
+use crate::ports::Database;
+use crate::protocol::client_metadata::ClientMetadata;
+use crate::protocol::members::Members;
+use crate::store::clients::{self, Client};
+
+/// Stores a new client under an id of its own making, and shows it with its secret.
+pub async fn create(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let client_id = random_id(cx)?;
+    // An id that begins with a hyphen would look like an option on a command line.
+    store(database, cx, request, &client_id.replacen('-', "A", 1)).await
+}
+
+/// Stores a client under this id, new or replaced. One that has a secret keeps it.
+pub async fn put(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    request: &impl Request,
+    client_id: &str,
+) -> Result<Response, Error> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if !(1..=64).contains(&client_id.len())
+        || !client_id.bytes().all(is_plain)
+        || client_id.starts_with('-')
+    {
+        return Err(invalid("client_id must be 1 to 64 of A-Z a-z 0-9 _ -, and begin with no -"));
+    }
+    if client_id == OPERATOR {
+        return Err(refused(409, "conflict", "client_id is that of tokens minted by the operator"));
+    }
+    store(database, cx, request, client_id).await
+}
+
+async fn store(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    request: &impl Request,
+    client_id: &str,
+) -> Result<Response, Error> {
+    let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
+    let (metadata, trusted) = read(&mut members, client_id).map_err(invalid)?;
+    members.end().map_err(invalid)?;
+
+    // 256 random bits need no slow hash.
+    let secret = Base64UrlUnpadded::encode_string(&cx.random::<32>()?);
+    let secret_hash = Base64UrlUnpadded::encode_string(&Sha256::digest(&secret));
+    let client = Client {
+        client_id: client_id.to_owned(),
+        secret_hash: metadata.is_confidential().then(|| secret_hash.clone()),
+        metadata,
+        trusted,
+        created_at: cx.now,
+    };
+    let stored = clients::put(database, &client, cx.now).await?;
+    let mut document = to_json(&stored)?;
+    // Shown this once, and only to whom it is new.
+    if stored.secret_hash == Some(secret_hash)
+        && let Some(members) = document.as_object_mut()
+    {
+        members.insert("client_secret".into(), secret.into());
+        // RFC 7591 section 3.2.1: never.
+        members.insert("client_secret_expires_at".into(), 0.into());
+    }
+    Ok(Response::json(200, &document))
+}
+
+/// The metadata, and the operator's own word on whether the client is trusted. A document that was
+/// shown may be put again: what the provider adds is allowed, and changes nothing.
+fn read(members: &mut Members, client_id: &str) -> Result<(ClientMetadata, bool), String> {
+    if members.text("client_id")?.is_some_and(|id| id != client_id) {
+        return Err("client_id is not the one in the path".into());
+    }
+    members.integer("client_id_issued_at")?;
+    let trusted = members.boolean("trusted")?.unwrap_or(false);
+    Ok((ClientMetadata::take(members)?, trusted))
+}
+
+/// Shows a client, without its secret: nobody knows it any more.
+pub async fn show(database: &impl Database, client_id: &str) -> Result<Response, Error> {
+    let client = clients::find(database, client_id).await?.ok_or_else(no_such_client)?;
+    Ok(Response::json(200, &to_json(&client)?))
+}
+
+/// Lists clients, a page at a time.
+pub async fn list(database: &impl Database, request: &impl Request) -> Result<Response, Error> {
+    let page = Page::asked(request)?;
+    let found = clients::list(database, &page.after, page.limit + 1).await?;
+    page.respond("clients", found, |client| client.client_id.clone(), to_json)
+}
+
+/// Deletes a client, and revokes all that it was granted.
+pub async fn delete(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    client_id: &str,
+) -> Result<Response, Error> {
+    if clients::delete(database, client_id, cx.now).await? {
+        Ok(Response::json(200, &json!({ "client_id": client_id, "deleted_at": cx.now })))
+    } else {
+        Err(no_such_client())
+    }
+}
+
+fn no_such_client() -> Error {
+    refused(404, "not_found", "there is no client of this client_id")
+}
+
+fn to_json(client: &Client) -> Result<Value, Error> {
+    let mut document = serde_json::to_value(&client.metadata)
+        .map_err(|error| Internal::Broken { detail: error.to_string() })?;
+    if let Some(members) = document.as_object_mut() {
+        members.insert("client_id".into(), client.client_id.as_str().into());
+        members.insert("client_id_issued_at".into(), client.created_at.into());
+        members.insert("trusted".into(), client.trusted.into());
+    }
+    Ok(document)
+}

@@ -1,0 +1,333 @@
+//! Client metadata (RFC 7591 section 2, OpenID Connect Registration section 2): parsed, checked member by
+//! member, and completed by its defaults, so that what is kept is what is in force.
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::claims::{is_email, is_line, is_web_url};
+use crate::protocol::members::Members;
+use crate::protocol::redirect_uri;
+
+/// The most redirect URIs, and contacts, that a client may have.
+const LIST_LIMIT: usize = 50;
+
+/// A client's metadata as it is in force.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ClientMetadata {
+    /// What kind of application it is: which redirect URIs it may have depends on it.
+    pub application_type: ApplicationType,
+    /// The name that people are shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_name: Option<String>,
+    /// Its home page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_uri: Option<String>,
+    /// Who is responsible for it, by e-mail.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub contacts: Vec<String>,
+    /// The `max_age` of its requests that give none, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<i64>,
+    /// The grant types it may use.
+    pub grant_types: Vec<GrantType>,
+    /// What its ID tokens are signed with.
+    pub id_token_signed_response_alg: IdTokenAlgorithm,
+    /// Its logo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo_uri: Option<String>,
+    /// Its privacy policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_uri: Option<String>,
+    /// Where its people come back to: compared byte for byte.
+    pub redirect_uris: Vec<String>,
+    /// Whether its ID tokens always tell `auth_time`.
+    pub require_auth_time: bool,
+    /// The response types it may use.
+    pub response_types: Vec<ResponseType>,
+    /// How it authenticates at the token endpoint.
+    pub token_endpoint_auth_method: AuthMethod,
+    /// Its terms of service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tos_uri: Option<String>,
+}
+
+/// A member of a fixed set of names.
+trait Named: Copy + Sized + 'static {
+    const ALL: &'static [(&'static str, Self)];
+
+    fn parse(member: &str, name: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|(known, _)| *known).collect();
+            format!("{member} must be one of {}", known.join(", "))
+        })
+    }
+}
+
+macro_rules! named {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+        pub enum $type {
+            $($(#[$variant_doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Named for $type {
+            const ALL: &'static [(&'static str, Self)] = &[$(($name, Self::$variant),)*];
+        }
+    };
+}
+
+named! {
+    /// What kind of application a client is (OpenID Connect Registration section 2).
+    ApplicationType {
+        /// One on somebody's device.
+        Native = "native",
+        /// One on a server, or in a browser.
+        Web = "web",
+    }
+}
+
+named! {
+    /// How a client authenticates (OpenID Connect Core section 9). A client with a secret may send it
+    /// either way.
+    AuthMethod {
+        /// By its secret, in the Authorization header.
+        ClientSecretBasic = "client_secret_basic",
+        /// By its secret, in the body.
+        ClientSecretPost = "client_secret_post",
+        /// Not at all: a public client.
+        None = "none",
+    }
+}
+
+named! {
+    /// A grant type (RFC 7591 section 2).
+    GrantType {
+        /// The authorization code.
+        AuthorizationCode = "authorization_code",
+        /// The refresh token.
+        RefreshToken = "refresh_token",
+    }
+}
+
+named! {
+    /// An algorithm for ID tokens (RFC 7518 section 3.1).
+    IdTokenAlgorithm {
+        /// ECDSA with P-256 and SHA-256.
+        Es256 = "ES256",
+        /// RSASSA-PKCS1-v1_5 with SHA-256: the default.
+        Rs256 = "RS256",
+    }
+}
+
+named! {
+    /// A response type (OpenID Connect Core section 3).
+    ResponseType {
+        /// The authorization code flow.
+        Code = "code",
+    }
+}
+
+impl ClientMetadata {
+    /// Takes the metadata out of a document.
+    ///
+    /// # Errors
+    /// Which member is wrong, and what it must be.
+    pub fn take(members: &mut Members) -> Result<Self, String> {
+        let application_type = one(members, "application_type")?.unwrap_or(ApplicationType::Web);
+        let metadata = Self {
+            application_type,
+            client_name: line(members, "client_name")?,
+            client_uri: web_url(members, "client_uri")?,
+            contacts: contacts(members)?,
+            default_max_age: members.integer("default_max_age")?,
+            grant_types: several(members, "grant_types", GrantType::AuthorizationCode)?,
+            id_token_signed_response_alg: one(members, "id_token_signed_response_alg")?
+                .unwrap_or(IdTokenAlgorithm::Rs256),
+            logo_uri: web_url(members, "logo_uri")?,
+            policy_uri: web_url(members, "policy_uri")?,
+            redirect_uris: redirect_uris(members, application_type)?,
+            require_auth_time: members.boolean("require_auth_time")?.unwrap_or(false),
+            response_types: several(members, "response_types", ResponseType::Code)?,
+            token_endpoint_auth_method: one(members, "token_endpoint_auth_method")?
+                .unwrap_or(AuthMethod::ClientSecretBasic),
+            tos_uri: web_url(members, "tos_uri")?,
+        };
+        // RFC 7591 section 2.1: the response type code needs the grant type that redeems it.
+        if !metadata.grant_types.contains(&GrantType::AuthorizationCode) {
+            return Err("grant_types must have authorization_code, which the response type code \
+                        and a refresh token both come from"
+                .into());
+        }
+        if metadata.default_max_age.is_some_and(|age| age < 0) {
+            return Err("default_max_age must not be negative".into());
+        }
+        Ok(metadata)
+    }
+
+    /// Whether the client has a secret to keep.
+    pub fn is_confidential(&self) -> bool {
+        self.token_endpoint_auth_method != AuthMethod::None
+    }
+}
+
+fn one<T: Named>(members: &mut Members, member: &str) -> Result<Option<T>, String> {
+    members.text(member)?.map(|name| T::parse(member, &name)).transpose()
+}
+
+fn several<T: Named + PartialEq>(
+    members: &mut Members,
+    member: &str,
+    default: T,
+) -> Result<Vec<T>, String> {
+    let Some(names) = members.texts(member)? else { return Ok(vec![default]) };
+    let mut values = Vec::new();
+    for name in names {
+        let value = T::parse(member, &name)?;
+        if values.contains(&value) {
+            return Err(format!("{member} has {name} twice"));
+        }
+        values.push(value);
+    }
+    if values.is_empty() {
+        return Err(format!("{member} must not be empty"));
+    }
+    Ok(values)
+}
+
+fn line(members: &mut Members, member: &str) -> Result<Option<String>, String> {
+    let text = members.text(member)?;
+    if text.as_deref().is_some_and(|text| !is_line(text)) {
+        return Err(format!("{member} must be a text of one line, not blank"));
+    }
+    Ok(text)
+}
+
+fn web_url(members: &mut Members, member: &str) -> Result<Option<String>, String> {
+    let url = members.text(member)?;
+    if url.as_deref().is_some_and(|url| !is_web_url(url)) {
+        return Err(format!("{member} must be an absolute http or https URL"));
+    }
+    Ok(url)
+}
+
+fn contacts(members: &mut Members) -> Result<Vec<String>, String> {
+    let contacts = members.texts("contacts")?.unwrap_or_default();
+    if contacts.len() > LIST_LIMIT || !contacts.iter().all(|contact| is_email(contact)) {
+        return Err(format!("contacts must be at most {LIST_LIMIT} e-mail addresses"));
+    }
+    Ok(contacts)
+}
+
+fn redirect_uris(
+    members: &mut Members,
+    application_type: ApplicationType,
+) -> Result<Vec<String>, String> {
+    let uris = members.texts("redirect_uris")?.unwrap_or_default();
+    if uris.is_empty() || uris.len() > LIST_LIMIT {
+        return Err(format!("redirect_uris must be a list of 1 to {LIST_LIMIT} URIs"));
+    }
+    for (index, uri) in uris.iter().enumerate() {
+        redirect_uri::check(uri, application_type == ApplicationType::Native)
+            .map_err(|complaint| format!("redirect_uris[{index}] {complaint}"))?;
+        if uris.iter().take(index).any(|earlier| earlier == uri) {
+            return Err(format!("redirect_uris[{index}] stands there twice"));
+        }
+    }
+    Ok(uris)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn take(document: &Value) -> Result<ClientMetadata, String> {
+        let mut members = Members::parse(document.to_string().as_bytes())?;
+        let metadata = ClientMetadata::take(&mut members)?;
+        members.end()?;
+        Ok(metadata)
+    }
+
+    fn with(member: &str, value: Value) -> Value {
+        let mut document = json!({ "redirect_uris": ["https://app.example/cb"] });
+        document[member] = value;
+        document
+    }
+
+    #[test]
+    fn what_is_kept_is_what_is_in_force() {
+        let metadata = take(&json!({ "redirect_uris": ["https://app.example/cb"] })).unwrap();
+        assert_eq!(
+            serde_json::to_value(metadata).unwrap(),
+            json!({
+                "application_type": "web",
+                "grant_types": ["authorization_code"],
+                "id_token_signed_response_alg": "RS256",
+                "redirect_uris": ["https://app.example/cb"],
+                "require_auth_time": false,
+                "response_types": ["code"],
+                "token_endpoint_auth_method": "client_secret_basic",
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_kept_reads_back_as_itself() {
+        let document = json!({
+            "application_type": "native", "client_name": "Äpp", "client_uri": "https://app.example",
+            "contacts": ["dev@app.example"], "default_max_age": 0,
+            "grant_types": ["authorization_code", "refresh_token"],
+            "id_token_signed_response_alg": "ES256", "logo_uri": "https://app.example/logo.png",
+            "policy_uri": "https://app.example/policy", "redirect_uris": ["com.example.app:/cb"],
+            "require_auth_time": true, "response_types": ["code"],
+            "token_endpoint_auth_method": "none", "tos_uri": "https://app.example/tos",
+        });
+        let metadata = take(&document).unwrap();
+        assert!(!metadata.is_confidential());
+        let written = serde_json::to_value(&metadata).unwrap();
+        assert_eq!(written, document);
+        assert_eq!(serde_json::from_value::<ClientMetadata>(written).unwrap(), metadata);
+    }
+
+    #[test]
+    fn a_wrong_member_is_named() {
+        for (member, value) in [
+            ("redirect_uris", json!([])),
+            ("redirect_uris", json!("https://app.example/cb")),
+            ("redirect_uris", json!([1])),
+            ("redirect_uris", json!(null)),
+            ("redirect_uris", json!(["http://app.example/cb"])),
+            ("redirect_uris", json!(["https://a.example", "https://a.example"])),
+            ("redirect_uris", json!(["com.example.app:/cb"])),
+            ("application_type", json!("desktop")),
+            ("application_type", json!(1)),
+            ("client_name", json!("")),
+            ("client_name", json!("two\nlines")),
+            ("client_uri", json!("javascript:alert(1)")),
+            ("logo_uri", json!("data:image/png;base64,AA")),
+            ("policy_uri", json!("/policy")),
+            ("tos_uri", json!("https://a\"><script>")),
+            ("contacts", json!(["nobody"])),
+            ("contacts", json!("dev@app.example")),
+            ("default_max_age", json!(-1)),
+            ("default_max_age", json!("60")),
+            ("grant_types", json!([])),
+            ("grant_types", json!(["implicit"])),
+            ("grant_types", json!(["refresh_token"])),
+            ("grant_types", json!(["authorization_code", "authorization_code"])),
+            ("id_token_signed_response_alg", json!("none")),
+            ("id_token_signed_response_alg", json!("HS256")),
+            ("require_auth_time", json!("true")),
+            ("response_types", json!(["token"])),
+            ("response_types", json!([])),
+            ("token_endpoint_auth_method", json!("client_secret_jwt")),
+            ("token_endpoint_auth_method", json!(null)),
+            ("client_secret", json!("chosen")),
+        ] {
+            let error = take(&with(member, value.clone())).unwrap_err();
+            assert!(error.starts_with(member), "{member} {value}: {error}");
+        }
+        assert!(take(&json!({})).unwrap_err().starts_with("redirect_uris"));
+    }
+}

@@ -1,0 +1,136 @@
+//! Redirect URIs, as clients register them (RFC 6749 section 3.1.2, RFC 8252 section 7).
+
+/// The longest one, in bytes.
+const LIMIT: usize = 2_048;
+
+/// Checks a URI that is to be registered. It is later compared byte for byte, so nothing is normalized:
+/// what two parsers could read differently is refused. A native application may have a scheme of its own.
+///
+/// # Errors
+/// What it must be.
+pub fn check(uri: &str, is_native: bool) -> Result<(), &'static str> {
+    if uri.len() > LIMIT {
+        return Err("must be at most 2048 bytes");
+    }
+    if !uri.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b)) {
+        return Err("must be an absolute URI, what is not ASCII percent-encoded");
+    }
+    if uri.contains('#') {
+        return Err("must not have a fragment");
+    }
+    let (scheme, rest) = uri.split_once(':').ok_or("must be an absolute URI")?;
+    match (scheme, is_native) {
+        ("https", _) => check_authority(rest).map(drop),
+        ("http", _) => match check_authority(rest)? {
+            "localhost" | "127.0.0.1" | "[::1]" => Ok(()),
+            _ => Err("must be https (http is for localhost, 127.0.0.1 and [::1])"),
+        },
+        (_, true) if is_private_use(scheme) => Ok(()),
+        (_, true) => {
+            Err("must be https, http on loopback, or a scheme of one's own with a dot in it")
+        }
+        (_, false) => Err("must be https, or http on loopback"),
+    }
+}
+
+/// RFC 8252 section 7.1: a reversed domain name, in lower case.
+fn is_private_use(scheme: &str) -> bool {
+    let is_scheme_byte =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
+    scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        && scheme.contains('.')
+        && scheme.split('.').all(|label| !label.is_empty())
+        && scheme.bytes().all(is_scheme_byte)
+}
+
+/// The host behind `//`, without a user and with a numeric port at the most.
+fn check_authority(rest: &str) -> Result<&str, &'static str> {
+    const COMPLAINT: &str = "must have a host, no user, and a port of digits if any";
+    let rest = rest.strip_prefix("//").ok_or(COMPLAINT)?;
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let (host, port) = match authority.rfind(']') {
+        Some(bracket) => authority.split_at(bracket + 1),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let is_port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok_and(|p| p > 0));
+    let is_name = !host.is_empty()
+        && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    let is_literal = host.starts_with('[')
+        && host.bytes().all(|b| b.is_ascii_hexdigit() || b"[:].".contains(&b));
+    if is_port && (is_name || is_literal) { Ok(host) } else { Err(COMPLAINT) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_uri_is_https_or_loopback_or_a_native_apps_own() {
+        for uri in [
+            "https://app.example/cb",
+            "https://app.example:8443/cb?x=1&y=%2F",
+            "https://app.example",
+            "https://[2001:db8::1]/cb",
+            "http://localhost:3000/cb",
+            "http://127.0.0.1/cb",
+            "http://[::1]:1/cb",
+        ] {
+            assert_eq!(check(uri, false), Ok(()), "{uri}");
+            assert_eq!(check(uri, true), Ok(()), "{uri}");
+        }
+        for uri in ["com.example.app:/cb", "com.example.app://host/cb", "a.b:x"] {
+            assert_eq!(check(uri, true), Ok(()), "{uri}");
+            assert!(check(uri, false).is_err(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn whatever_could_lead_elsewhere_is_refused() {
+        for uri in [
+            "",
+            "/cb",
+            "//app.example/cb",
+            "app.example/cb",
+            "http://app.example/cb",
+            "http://localhost.example/cb",
+            "http://127.0.0.1.example/cb",
+            "http://127.1/cb",
+            "http://0.0.0.0/cb",
+            "HTTPS://app.example/cb",
+            "https:app.example",
+            "https:/app.example/cb",
+            "https:///cb",
+            "https://:8443/cb",
+            "https://user@app.example/cb",
+            "https://app.example@evil.example/cb",
+            "https://app.example\\@evil.example/cb",
+            "https://app.example:/cb",
+            "https://app.example:x/cb",
+            "https://app.example:0/cb",
+            "https://app.example:65536/cb",
+            "https://app.example/cb#",
+            "https://app.example/cb#x",
+            "https://app.example/c b",
+            "https://app.example/cb\r\nSet-Cookie: a=b",
+            "https://app.example/<script>",
+            "https://bücher.example/cb",
+            "https://[::1/cb",
+            "https://[evil]/cb",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "myapp:/cb",
+            "urn:ietf:wg:oauth:2.0:oob",
+            ".app:/cb",
+            "com..app:/cb",
+            "Com.App:/cb",
+            "1.2:/cb",
+        ] {
+            assert!(check(uri, false).is_err(), "{uri:?}");
+            assert!(check(uri, true).is_err(), "{uri:?}");
+        }
+        let long = format!("https://app.example/{}", "x".repeat(2_048));
+        assert!(check(&long, false).is_err());
+    }
+}
