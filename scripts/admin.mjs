@@ -11,12 +11,17 @@ import { Failure } from "./steps.mjs";
 
 const USAGE = `npm run -s admin -- COMMAND
 
-  user put SUB [--login LOGIN] < claims.json     store a user, new or replaced; without --login the
+  user put SUB [--login LOGIN] [--password P] < claims.json
+                                                 store a user, new or replaced; without --login the
                                                  login stays as it is, or is the sub
+  user password SUB [--password P] [--none]      set a password, read from standard input unless
+                                                 given (where a list of processes shows it); or take
+                                                 it away
   user get SUB                                   show a user
   user list                                      show all, one a line, as user import reads them
   user delete SUB                                delete a user; a sub is never given again
-  user import [FILE] < users.ndjson              store users, each a line {"sub", "login", "claims"}
+  user import [FILE] < users.ndjson              store users, each a line {"sub", "login", "claims",
+                                                 "password_hash"}: the latter a PHC string of Argon2
   client create < metadata.json                  store a client under a new id; shows its secret, this once
   client put CLIENT_ID < metadata.json           store one under this id, new or replaced
   client get CLIENT_ID                           show a client
@@ -29,7 +34,16 @@ It talks to the worker that npm start serves (PORT is heeded) with the ADMIN_TOK
 another, where POSTERN_URL is set: its issuer's URL, with its ADMIN_TOKEN in the environment.`;
 
 const COMMANDS = {
-  "user put": { operands: ["SUB"], options: { login: { type: "string" } }, act: putUser },
+  "user put": {
+    operands: ["SUB"],
+    options: { login: { type: "string" }, password: { type: "string" } },
+    act: putUser,
+  },
+  "user password": {
+    operands: ["SUB"],
+    options: { password: { type: "string" }, none: { type: "boolean" } },
+    act: setPassword,
+  },
   "user get": { operands: ["SUB"], act: (request, [sub]) => request("GET", pathOf("users", sub)) },
   "user list": {
     operands: [],
@@ -99,11 +113,22 @@ function provider() {
   return client(url.origin + url.pathname.replace(/\/+$/, ""), ADMIN_TOKEN, `no answer from ${url.origin}`);
 }
 
-async function putUser(request, [sub], { login }) {
+async function putUser(request, [sub], { login, password }) {
   const claims = await document("the claims");
   const members = [...(login === undefined ? [] : [`"login":${JSON.stringify(login)}`]), `"claims":${claims}`];
-  return request("PUT", pathOf("users", sub), `{${members.join(",")}}`);
+  const stored = await request("PUT", pathOf("users", sub), `{${members.join(",")}}`);
+  return password === undefined ? stored : putPassword(request, sub, password);
 }
+
+async function setPassword(request, [sub], { password, none }) {
+  if (none && password !== undefined) throw new Failure("--none takes the password away, so give none");
+  if (none) return request("DELETE", pathOf("users", sub, "password"));
+  // A line, as echo or a person ends it.
+  return putPassword(request, sub, password ?? (await text(input("the password"))).replace(/\r?\n$/, ""));
+}
+
+const putPassword = (request, sub, password) =>
+  request("PUT", pathOf("users", sub, "password"), JSON.stringify({ password }));
 
 /** JSON from standard input as it was written: the worker sees doubled members, and numbers keep their digits. */
 async function document(what) {

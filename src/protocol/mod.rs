@@ -6,5 +6,6 @@ pub mod claims;
 pub mod client_metadata;
 pub mod members;
 pub mod params;
+pub mod password;
 pub mod redirect_uri;
 pub mod scope;

@@ -18,6 +18,8 @@ pub struct NewUser {
     pub default_login: Option<String>,
     /// The claims, validated.
     pub claims: Map<String, Value>,
+    /// The PHC string of a password. `None` keeps the one there is.
+    pub password_hash: Option<String>,
 }
 
 /// A user as stored.
@@ -29,6 +31,8 @@ pub struct User {
     pub login: String,
     /// The claims as JSON.
     pub claims: String,
+    /// Whether the user can sign in by a password.
+    pub has_password: bool,
     /// When the user was first put, in Unix seconds.
     pub created_at: i64,
     /// When the user was last put, in Unix seconds.
@@ -41,6 +45,7 @@ impl User {
             sub: row.text()?,
             login: row.text()?,
             claims: row.text()?,
+            has_password: row.integer()? == 1,
             created_at: row.integer()?,
             updated_at: row.integer()?,
         })
@@ -109,17 +114,20 @@ fn put(json: String, now: i64) -> Statement {
     // Whatever is refused is just not returned: a login that another user has, whether the row is new
     // or replaces one; a sub that was deleted; a login that is missing.
     Statement::new(
-        "INSERT INTO users (sub, login, claims, created_at, updated_at) \
-         SELECT sub, login, claims, ?2, ?2 FROM ( \
+        "INSERT INTO users (sub, login, claims, password_hash, created_at, updated_at) \
+         SELECT sub, login, claims, password_hash, ?2, ?2 FROM ( \
            SELECT value->>'sub' AS sub, \
              coalesce(value->>'login', \
                       (SELECT login FROM users WHERE users.sub = value->>'sub'), \
                       value->>'default_login') AS login, \
-             value->'claims' AS claims \
+             value->'claims' AS claims, \
+             value->>'password_hash' AS password_hash \
            FROM json_each(?1)) \
          WHERE login IS NOT NULL \
          ON CONFLICT (sub) DO UPDATE \
-           SET login = excluded.login, claims = excluded.claims, updated_at = excluded.updated_at \
+           SET login = excluded.login, claims = excluded.claims, \
+             password_hash = coalesce(excluded.password_hash, users.password_hash), \
+             updated_at = excluded.updated_at \
            WHERE users.deleted_at IS NULL AND NOT EXISTS \
              (SELECT 1 FROM users AS other \
               WHERE other.login = excluded.login AND other.sub <> excluded.sub) \
@@ -150,7 +158,7 @@ async fn known_among(
 /// The user of this sub.
 pub async fn find(database: &impl Database, sub: &str) -> Result<Option<User>, Internal> {
     let statement = Statement::new(
-        "SELECT sub, login, claims, created_at, updated_at FROM users \
+        "SELECT sub, login, claims, password_hash IS NOT NULL, created_at, updated_at FROM users \
          WHERE sub = ?1 AND deleted_at IS NULL",
     )
     .bind(sub);
@@ -165,13 +173,30 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<User>, Internal> {
     let statement = Statement::new(
-        "SELECT sub, login, claims, created_at, updated_at FROM users \
+        "SELECT sub, login, claims, password_hash IS NOT NULL, created_at, updated_at FROM users \
          WHERE sub > ?1 AND deleted_at IS NULL ORDER BY sub LIMIT ?2",
     )
     .bind(after)
     .bind(limit);
     let rows = database.run(Freshness::Primary, statement).await?;
     rows.into_iter().map(User::read).collect()
+}
+
+/// Sets a user's password, or takes it away. Returns whether there is such a user.
+pub async fn set_password(
+    database: &impl Database,
+    sub: &str,
+    password_hash: Option<String>,
+    now: i64,
+) -> Result<bool, Internal> {
+    let statement = Statement::new(
+        "UPDATE users SET password_hash = ?2, updated_at = ?3 \
+         WHERE sub = ?1 AND deleted_at IS NULL RETURNING sub",
+    )
+    .bind(sub)
+    .bind(password_hash)
+    .bind(now);
+    Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
 }
 
 /// Deletes a user: revokes all that hangs on it and leaves a tombstone, in one batch. Returns whether
@@ -182,7 +207,7 @@ pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<boo
             .bind(sub)
             .bind(now);
     let bury = Statement::new(
-        "UPDATE users SET login = NULL, claims = NULL, updated_at = ?2, deleted_at = ?2 \
+        "UPDATE users SET login = NULL, claims = NULL, password_hash = NULL, updated_at = ?2, deleted_at = ?2 \
          WHERE sub = ?1 AND deleted_at IS NULL RETURNING sub",
     )
     .bind(sub)

@@ -221,7 +221,7 @@ fn copy(world: &World, replica: &rusqlite::Connection) {
     for (select, insert) in [
         (
             "SELECT sub, login, claims FROM users",
-            "INSERT INTO users VALUES (?1, ?2, ?3, 0, 0, NULL)",
+            "INSERT INTO users VALUES (?1, ?2, ?3, 0, 0, NULL, NULL)",
         ),
         (
             "SELECT id, sub, client_id FROM grants",

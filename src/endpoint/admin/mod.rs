@@ -7,6 +7,8 @@
 //! | `PUT /admin/users/{sub}` | stores a user |
 //! | `GET /admin/users/{sub}` | shows a user |
 //! | `DELETE /admin/users/{sub}` | deletes a user, for ever |
+//! | `PUT /admin/users/{sub}/password` | sets a user's password |
+//! | `DELETE /admin/users/{sub}/password` | takes it away |
 //! | `GET /admin/clients?after=ID&limit=N` | lists clients in the order of their id |
 //! | `POST /admin/clients` | stores a client under a new id |
 //! | `PUT /admin/clients/{id}` | stores a client |
@@ -65,6 +67,12 @@ pub async fn serve(
         ("PUT", ["users", sub]) => users::put(config, platform, cx, request, &decode(sub)?).await,
         ("GET", ["users", sub]) => users::show(platform, &decode(sub)?).await,
         ("DELETE", ["users", sub]) => users::delete(platform, cx, &decode(sub)?).await,
+        ("PUT", ["users", sub, "password"]) => {
+            users::put_password(platform, cx, request, &decode(sub)?).await
+        }
+        ("DELETE", ["users", sub, "password"]) => {
+            users::delete_password(platform, cx, &decode(sub)?).await
+        }
         ("GET", ["clients"]) => clients::list(platform, request).await,
         ("POST", ["clients"]) => clients::create(platform, cx, request).await,
         ("PUT", ["clients", id]) => clients::put(platform, cx, request, &decode(id)?).await,
@@ -74,6 +82,7 @@ pub async fn serve(
         ("DELETE", ["grants", id]) => grants::revoke(platform, cx, &decode(id)?).await,
         (_, ["users" | "clients"]) => Err(not_allowed("GET, POST")),
         (_, ["users" | "clients", _]) => Err(not_allowed("GET, PUT, DELETE")),
+        (_, ["users", _, "password"]) => Err(not_allowed("PUT, DELETE")),
         (_, ["tokens"]) => Err(not_allowed("POST")),
         (_, ["grants", _]) => Err(not_allowed("DELETE")),
         _ => Err(Protocol::NotFound.into()),

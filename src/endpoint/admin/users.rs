@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use zeroize::Zeroizing;
 
 use super::{Page, body, invalid, refused};
 use crate::config::Config;
@@ -11,10 +12,11 @@ use crate::http::{Request, Response};
 use crate::ports::Database;
 use crate::protocol::claims;
 use crate::protocol::members::Members;
+use crate::protocol::password;
 use crate::store::users::{self, NewUser, Refusal, User};
 
-/// A user as the operator writes one: `{"sub", "login", "claims"}`; in a bulk load, a line. `path_sub`
-/// is the sub in the path, where there is one.
+/// A user as the operator writes one: `{"sub", "login", "claims", "password_hash"}`; in a bulk load, a
+/// line. `path_sub` is the sub in the path, where there is one.
 fn read(json: &[u8], path_sub: Option<&str>, config: &Config, now: i64) -> Result<NewUser, String> {
     let mut members = Members::parse(json)?;
     let sub = match (members.text("sub")?, path_sub) {
@@ -27,10 +29,14 @@ fn read(json: &[u8], path_sub: Option<&str>, config: &Config, now: i64) -> Resul
     check_sub(&sub)?;
     let login = members.text("login")?.map(|login| fold_login(&login)).transpose()?;
     let claims = members.object("claims")?.unwrap_or_default();
+    let password_hash = members.text("password_hash")?;
+    if let Some(hash) = &password_hash {
+        password::check_hash(hash).map_err(|complaint| format!("password_hash {complaint}"))?;
+    }
     members.end()?;
     claims::validate(&claims, |claim| config.scopes.has_custom_claim(claim), now)
         .map_err(|complaint| format!("claims.{complaint}"))?;
-    Ok(NewUser { default_login: fold_login(&sub).ok(), sub, login, claims })
+    Ok(NewUser { default_login: fold_login(&sub).ok(), sub, login, claims, password_hash })
 }
 
 /// OpenID Connect Core section 2: at most 255 ASCII characters; here, printable ones.
@@ -85,6 +91,48 @@ fn explain(refusal: &Refusal) -> &'static str {
         Refusal::Deleted => "sub belonged to a user who was deleted, and is never given twice",
         Refusal::LoginMissing => "login is missing, and sub cannot serve as one",
         Refusal::LoginTaken => "login belongs to another user",
+    }
+}
+
+/// Sets a user's password: `{"password": …}`.
+pub async fn put_password(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    request: &impl Request,
+    sub: &str,
+) -> Result<Response, Error> {
+    let password = read_password(&body(request).await?).map_err(invalid)?;
+    let hash = password::hash(&password, cx)?;
+    set_password(database, cx, sub, Some(hash)).await
+}
+
+fn read_password(json: &[u8]) -> Result<Zeroizing<String>, String> {
+    let mut members = Members::parse(json)?;
+    let password = Zeroizing::new(members.text("password")?.ok_or("password is missing")?);
+    members.end()?;
+    password::check(&password).map_err(|complaint| format!("password {complaint}"))?;
+    Ok(password)
+}
+
+/// Takes a user's password away.
+pub async fn delete_password(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    sub: &str,
+) -> Result<Response, Error> {
+    set_password(database, cx, sub, None).await
+}
+
+async fn set_password(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    sub: &str,
+    hash: Option<String>,
+) -> Result<Response, Error> {
+    if users::set_password(database, sub, hash, cx.now).await? {
+        show(database, sub).await
+    } else {
+        Err(no_such_user())
     }
 }
 
@@ -160,6 +208,7 @@ fn to_json(user: &User) -> Result<Value, Error> {
         "sub": user.sub,
         "login": user.login,
         "claims": claims,
+        "has_password": user.has_password,
         "created_at": user.created_at,
         "updated_at": user.updated_at,
     }))

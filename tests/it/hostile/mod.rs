@@ -18,9 +18,9 @@ fn seed() -> Vec<String> {
     let jwk = serde_json::to_string(key.public()).unwrap();
     vec![
         format!("INSERT INTO signing_keys VALUES ('{}', 'ES256', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN}, NULL, NULL)", key.public().kid()),
-        "INSERT INTO users VALUES ('alice', 'alice', '{\"email\":\"alice@example.com\"}', 0, 0, NULL)".into(),
-        "INSERT INTO users VALUES ('bob', 'bob', '{}', 0, 0, NULL)".into(),
-        "INSERT INTO users VALUES ('gone', NULL, NULL, 0, 0, 0)".into(),
+        "INSERT INTO users (sub, login, claims, created_at, updated_at, deleted_at) VALUES ('alice', 'alice', '{\"email\":\"alice@example.com\"}', 0, 0, NULL)".into(),
+        "INSERT INTO users (sub, login, claims, created_at, updated_at, deleted_at) VALUES ('bob', 'bob', '{}', 0, 0, NULL)".into(),
+        "INSERT INTO users (sub, login, claims, created_at, updated_at, deleted_at) VALUES ('gone', NULL, NULL, 0, 0, 0)".into(),
         "INSERT INTO grants VALUES ('standing', 'alice', 'operator', 'openid email', 0, NULL)".into(),
         "INSERT INTO grants VALUES ('revoked', 'alice', 'operator', 'openid email', 0, 1)".into(),
         "INSERT INTO grants VALUES ('orphan', 'gone', 'operator', 'openid email', 0, NULL)".into(),

@@ -10,3 +10,6 @@ CREATE TABLE clients (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX grants_by_client ON grants (client_id);
+
+-- A PHC string of Argon2; null for a user without a password, and for one who is gone.
+ALTER TABLE users ADD COLUMN password_hash TEXT CHECK (password_hash IS NULL OR deleted_at IS NULL);

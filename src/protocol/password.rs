@@ -1,0 +1,124 @@
+//! Passwords at rest: Argon2id (RFC 9106), as PHC strings.
+
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, Version};
+
+use crate::context::Cx;
+use crate::error::{Error, Internal};
+
+/// The shortest and the longest password, in bytes. NIST SP 800-63B section 5.1.1.2 asks for 8
+/// characters, and for at least 64 to be possible.
+const SHORTEST: usize = 8;
+const LONGEST: usize = 1_024;
+
+/// What a hash costs: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// What an imported hash may cost at the most: its owner signs in within an isolate's memory and time.
+const MOST_MEMORY_KIB: u32 = 65_536;
+const MOST_PASSES: u32 = 10;
+const MOST_LANES: u32 = 4;
+
+/// Whether a text may be a password.
+///
+/// # Errors
+/// What it must be, to follow the member's name.
+pub fn check(password: &str) -> Result<(), String> {
+    if password.len() < SHORTEST || password.len() > LONGEST {
+        return Err(format!("must be {SHORTEST} to {LONGEST} bytes"));
+    }
+    Ok(())
+}
+
+/// The PHC string of a password, under a salt of 128 random bits. Takes some 50 ms of CPU.
+pub fn hash(password: &str, cx: &Cx<'_>) -> Result<String, Error> {
+    let broken = |detail: String| Internal::Broken { detail: format!("Argon2: {detail}") };
+    let salt: [u8; 16] = cx.random()?;
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|e| broken(e.to_string()))?;
+    let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_with_salt(password.as_bytes(), &salt)
+        .map_err(|e| broken(e.to_string()))?;
+    Ok(hash.to_string())
+}
+
+/// Whether a PHC string that somebody brings can be verified here, at a cost that can be borne.
+///
+/// # Errors
+/// What it must be, to follow the member's name.
+pub fn check_hash(phc: &str) -> Result<(), String> {
+    let complaint = || "must be a PHC string of Argon2 with salt and hash".to_owned();
+    let hash = PasswordHash::new(phc).map_err(|_| complaint())?;
+    Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| complaint())?;
+    let version = hash.version.unwrap_or_default();
+    let params = Params::try_from(&hash).map_err(|_| complaint())?;
+    if hash.salt.is_none() || hash.hash.is_none() || Version::try_from(version).is_err() {
+        return Err(complaint());
+    }
+    if params.m_cost() > MOST_MEMORY_KIB
+        || params.t_cost() > MOST_PASSES
+        || params.p_cost() > MOST_LANES
+    {
+        return Err(format!(
+            "must cost at most m={MOST_MEMORY_KIB},t={MOST_PASSES},p={MOST_LANES}"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argon2::PasswordVerifier;
+
+    #[test]
+    fn a_hash_verifies_its_password_only_and_may_be_imported() {
+        let randomness = |bytes: &mut [u8]| {
+            bytes.fill(7);
+            Ok(())
+        };
+        let phc = hash("correct horse", &Cx::new(0, &randomness)).unwrap();
+        assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$"), "{phc}");
+        let verify = |password: &str| Argon2::default().verify_password(password.as_bytes(), &*phc);
+        assert!(verify("correct horse").is_ok());
+        assert!(verify("correct hors").is_err());
+        assert_eq!(check_hash(&phc), Ok(()));
+    }
+
+    #[test]
+    fn only_a_hash_that_can_be_verified_at_a_bearable_cost_is_taken() {
+        let rest = "BwcHBwcHBwcHBwcHBwcHBw$9dvZ2wV4a1oIRgJeEFZ8K3uFmfhUlz1Kd8C4HF1V5Kc";
+        let phc = |head: &str| format!("{head}${rest}");
+        for good in [
+            "$argon2id$v=19$m=65536,t=3,p=4",
+            "$argon2i$v=19$m=4096,t=3,p=1",
+            "$argon2d$v=16$m=8,t=1,p=1",
+        ] {
+            assert_eq!(check_hash(&phc(good)), Ok(()), "{good}");
+        }
+        for bad in [
+            "correct horse",
+            "",
+            "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+            "$argon2id$v=19$m=19456,t=2,p=1",
+            "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw",
+            &phc("$pbkdf2-sha256$i=100000"),
+            &phc("$argon2id$v=17$m=19456,t=2,p=1"),
+            &phc("$argon2id$v=19$m=4194304,t=2,p=1"),
+            &phc("$argon2id$v=19$m=19456,t=4294967295,p=1"),
+            &phc("$argon2id$v=19$m=19456,t=2,p=255"),
+            &phc("$argon2id$v=19$m=0,t=0,p=0"),
+        ] {
+            assert!(check_hash(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_password_has_a_shortest_and_a_longest_length() {
+        for (length, is_right) in [(7, false), (8, true), (1_024, true), (1_025, false)] {
+            assert_eq!(check(&"x".repeat(length)).is_ok(), is_right, "{length}");
+        }
+    }
+}
