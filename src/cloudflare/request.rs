@@ -40,8 +40,8 @@ impl EdgeRequest {
             }
             body.extend(value.unchecked_into::<Uint8Array>().to_vec());
         }
-        // What is left is not waited for.
-        let _ = reader.cancel();
+        // What is left is not waited for; the future only takes a rejection, which nobody else would.
+        drop(JsFuture::from(reader.cancel()));
         Ok(body)
     }
 }

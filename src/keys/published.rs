@@ -89,7 +89,7 @@ impl PublishedSet {
     }
 }
 
-/// A search for a `kid` that was not in a fresh set.
+/// The last search for a `kid` that was not in a fresh set.
 #[derive(Clone, Copy)]
 struct Search {
     /// Until when no other is begun.
@@ -99,8 +99,8 @@ struct Search {
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum SearchState {
+    Done,
     Failed,
-    NotFound,
     Running,
 }
 
@@ -212,7 +212,7 @@ impl PublishedKeys {
     fn last_search(&self, now: i64) -> Option<Result<Option<Rc<PublicKey>>, Internal>> {
         let search = self.search.get().filter(|search| now < search.until)?;
         let detail = match search.state {
-            SearchState::NotFound => return Some(Ok(None)),
+            SearchState::Done => return Some(Ok(None)),
             SearchState::Failed => "it did not answer a moment ago",
             SearchState::Running => "it is being asked by another request",
         };
@@ -234,8 +234,12 @@ impl PublishedKeys {
         }
         let cached = read_cache(config, platform, cx).await;
         if let Some(set) = cached.as_ref().filter(|set| set.is_reviewed(cx.now)) {
-            if let Some(key) = self.remember(Rc::clone(set)).find(kid) {
-                return Ok(Some(key));
+            let found = self.remember(Rc::clone(set)).find(kid);
+            if found.is_some() {
+                if is_ours {
+                    self.mark_search(SearchState::Done, cx.now);
+                }
+                return Ok(found);
             }
             if !is_ours {
                 if let Some(verdict) = self.last_search(cx.now) {
@@ -244,20 +248,12 @@ impl PublishedKeys {
                 self.mark_search(SearchState::Running, cx.now);
             }
         }
-        match signing_keys::all(platform, cx).await {
-            Err(fault) => {
-                self.mark_search(SearchState::Failed, cx.now);
-                Err(fault)
-            }
-            Ok(rows) => {
-                let set = self.learn(&rows, cached.as_ref(), config, cx)?;
-                let found = set.and_then(|set| set.find(kid));
-                if found.is_none() {
-                    self.mark_search(SearchState::NotFound, cx.now);
-                }
-                Ok(found)
-            }
-        }
+        let rows = signing_keys::all(platform, cx).await.inspect_err(|_| {
+            self.mark_search(SearchState::Failed, cx.now);
+        })?;
+        let set = self.learn(&rows, cached.as_ref(), config, cx)?;
+        self.mark_search(SearchState::Done, cx.now);
+        Ok(set.and_then(|set| set.find(kid)))
     }
 
     fn mark_search(&self, state: SearchState, now: i64) {

@@ -387,3 +387,24 @@ fn no_cache_serves_the_set_past_its_foreseen_end() {
     let header = told.header("cache-control").unwrap();
     assert_eq!(header, "public, max-age=100, stale-while-revalidate=0, stale-if-error=0");
 }
+
+#[test]
+fn a_search_that_found_its_key_is_over() {
+    let world = World::new();
+    world.put_alice();
+    let old = world.mint("openid");
+    let ask = |token: &str| world.send(get("/auth/userinfo").bearer(token));
+    assert_eq!(ask(&old).status, 200);
+    insert_key(&world, &foreign_key(1), (NOW, NOW + 1, None, None));
+    world.sleep(2);
+    let mint =
+        post("/admin/tokens").by_operator().json(&json!({"sub": "alice", "scope": "openid"}));
+    let minted = world.send_at_once(vec![mint]).remove(0).json();
+    let new = minted["access_token"].as_str().unwrap();
+    assert_eq!(ask(new).status, 200, "found by a search");
+    let forged = format!(
+        "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6InVua25vd24ifQ.e30.{}",
+        "A".repeat(86)
+    );
+    assert_eq!(ask(&forged).status, 401, "a verdict, not a 503");
+}
