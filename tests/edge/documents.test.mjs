@@ -33,6 +33,16 @@ test("documents are cacheable JSON with a strong tag, and 304 for who has them",
   }
 });
 
+test("a warm document is answered at once, without a promise, D1 or KV", async () => {
+  for (const path of DOCUMENTS) await postern.ask(path);
+  await postern.watch();
+  for (const path of DOCUMENTS) {
+    assert.equal((await postern.ask(path)).status, 200);
+    assert.equal((await postern.ask(path, { headers: { "if-none-match": "*" } })).status, 304);
+  }
+  assert.deepEqual(await postern.watch(), { DB: 0, KV: 0, promises: 0 });
+});
+
 test("HEAD answers as GET does, without the body", async () => {
   for (const path of DOCUMENTS) {
     const response = await postern.ask(path, { method: "HEAD" });

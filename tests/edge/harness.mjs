@@ -46,7 +46,7 @@ export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
     /** Tells the bindings which of them fail from now on; returns what they were asked since the last time. */
     async watch(...failing) {
       const response = await ask("/test/watch", { method: "POST", body: JSON.stringify({ failing }) });
-      return { DB: 0, KV: 0, ...(await response.json()) };
+      return { DB: 0, KV: 0, promises: 0, ...(await response.json()) };
     },
     async putAlice() {
       const claims = { name: "Alice Adams", email: "alice@example.com", email_verified: true, groups: ["staff"] };

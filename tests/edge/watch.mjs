@@ -1,4 +1,5 @@
-// Runs in workerd: puts a worker behind bindings that count what they are asked and can be told to fail.
+// Runs in workerd: puts a worker behind bindings that count what they are asked and can be told to fail,
+// and counts the answers that had to be waited for.
 const ASKING = new Set(["all", "batch", "first", "get", "getWithMetadata", "put", "raw", "run"]);
 const MAKING = new Set(["bind", "prepare", "withSession"]);
 
@@ -16,7 +17,9 @@ export function watch(worker) {
         return (...parameters) => {
           if (ASKING.has(name)) {
             counts[binding] = (counts[binding] ?? 0) + 1;
-            if (failing.includes(binding)) return Promise.reject(new Error(`${binding} was told to fail at /secret/path`));
+            if (failing.includes(binding)) {
+              return Promise.reject(new Error(`${binding} was told to fail at /secret/path`));
+            }
           }
           const plain = parameters.map((value) => (Array.isArray(value) ? value.map(original) : value));
           const result = member.apply(target, plain);
@@ -33,7 +36,11 @@ export function watch(worker) {
   return {
     async fetch(request, env, context) {
       watchedEnv ??= { ...env, DB: watched("DB", env.DB), KV: watched("KV", env.KV) };
-      if (new URL(request.url).pathname !== "/test/watch") return worker.fetch(request, watchedEnv, context);
+      if (new URL(request.url).pathname !== "/test/watch") {
+        const answer = worker.fetch(request, watchedEnv, context);
+        if (answer instanceof Promise) counts.promises = (counts.promises ?? 0) + 1;
+        return answer;
+      }
       const told = counts;
       counts = {};
       ({ failing } = await request.json());
