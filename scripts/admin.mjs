@@ -127,8 +127,9 @@ async function setPassword(request, [sub], { password, none }) {
   return putPassword(request, sub, password ?? (await text(input("the password"))).replace(/\r?\n$/, ""));
 }
 
-const putPassword = (request, sub, password) =>
-  request("PUT", pathOf("users", sub, "password"), JSON.stringify({ password }));
+function putPassword(request, sub, password) {
+  return request("PUT", pathOf("users", sub, "password"), JSON.stringify({ password }));
+}
 
 /** JSON from standard input as it was written: the worker sees doubled members, and numbers keep their digits. */
 async function document(what) {

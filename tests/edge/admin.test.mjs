@@ -1,0 +1,90 @@
+// The operator's command line, run as a person runs it, against the module in workerd.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { ADMIN_TOKEN, start } from "./harness.mjs";
+
+let postern;
+before(async () => { postern = await start(); });
+after(() => postern.close());
+
+const script = fileURLToPath(new URL("../../scripts/admin.mjs", import.meta.url));
+
+/** Runs a command; what it printed and its exit code. */
+async function admin(args, input = "", env = {}) {
+  const target = { POSTERN_URL: postern.url.origin, ADMIN_TOKEN };
+  const child = spawn(process.execPath, [script, ...args], { env: { ...process.env, ...target, ...env } });
+  child.stdin.end(input);
+  const [out, err, code] = await Promise.all([
+    text(child.stdout), text(child.stderr), new Promise((resolve) => child.on("close", resolve)),
+  ]);
+  return { out, err, code };
+}
+
+/** Runs a command that must succeed and print JSON. */
+async function json(args, input) {
+  const { out, err, code } = await admin(args, input);
+  assert.equal(code, 0, err);
+  return JSON.parse(out);
+}
+
+test("a user is put, given a password, shown and deleted", async () => {
+  const put = await json(["user", "put", "dora", "--login", "Dora", "--password", "correct horse"], '{"name":"Dora"}');
+  assert.deepEqual([put.sub, put.login, put.claims, put.has_password], ["dora", "dora", { name: "Dora" }, true]);
+  assert.equal((await json(["user", "password", "dora", "--none"])).has_password, false);
+  assert.equal((await json(["user", "password", "dora"], "battery staple\n")).has_password, true);
+  assert.equal((await json(["user", "get", "dora"])).login, "dora");
+  assert.equal((await json(["user", "delete", "dora"])).sub, "dora");
+  const gone = await admin(["user", "get", "dora"]);
+  assert.deepEqual([gone.code, gone.out, gone.err], [1, "", "not_found: there is no user of this sub\n"]);
+});
+
+test("a bulk load reports the refused lines, and a listing loads again", async () => {
+  const lines = Array.from({ length: 3_000 }, (_, n) => JSON.stringify({ sub: `u${n}`, claims: { name: `U ${n}` } }));
+  lines[2_500] = "nonsense";
+  const load = await admin(["user", "import"], lines.join("\n"));
+  assert.deepEqual([load.code, JSON.parse(load.out)], [1, { stored: 2_999, refused: 1 }]);
+  assert.match(load.err, /^line 2501: not a JSON object/m);
+  const list = await admin(["user", "list"]);
+  assert.equal(list.out.trim().split("\n").length, 2_999);
+  const again = await admin(["user", "import"], list.out);
+  assert.deepEqual([again.code, JSON.parse(again.out)], [0, { stored: 2_999, refused: 0 }]);
+});
+
+test("a token is printed alone, works at userinfo, and ends with its grant", async () => {
+  await json(["user", "put", "alice"], "{}");
+  const { out } = await admin(["token", "--sub", "alice", "--scope", "openid", "--ttl", "60"]);
+  const token = out.trim();
+  assert.equal((await postern.userinfo(token)).status, 200);
+  const { grant_id: grant } = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+  assert.equal((await json(["grant", "revoke", grant])).grant_id, grant);
+  assert.equal((await postern.userinfo(token)).status, 401);
+});
+
+test("a client is created, listed and deleted", async () => {
+  const created = await json(["client", "create"], '{"redirect_uris":["https://app.example/cb"]}');
+  assert.match(created.client_secret, /^[\w-]{43}$/);
+  assert.equal((await json(["client", "list"])).client_id, created.client_id);
+  assert.equal((await json(["client", "delete", created.client_id])).client_id, created.client_id);
+});
+
+test("an error is one line with a non-zero exit", async () => {
+  for (const [args, input, complaint, env] of [
+    [["user", "put", "x"], "not JSON", /^the claims must be JSON: /],
+    [["user", "put", "x"], '{"emial":"x@y"}', /^invalid_request: claims\.emial is neither/],
+    [["user", "put"], "{}", /^user put takes SUB/],
+    [["user", "frobnicate"], "", /^there is no command user frobnicate/],
+    [["token", "--sub", "x"], "", /^token takes --sub and --scope/],
+    [["client", "create"], "{}", /^invalid_request: redirect_uris must be/],
+    [["user", "list"], "", /does not accept this ADMIN_TOKEN/, { ADMIN_TOKEN: "x".repeat(40) }],
+    [["user", "list"], "", /^POSTERN_URL must be an https URL/, { POSTERN_URL: "http://login.example.com" }],
+    [["user", "list"], "", /^no answer from http:\/\/127\.0\.0\.1:1 /, { POSTERN_URL: "http://127.0.0.1:1" }],
+  ]) {
+    const { code, out, err } = await admin(args, input, env);
+    assert.deepEqual([code, out], [1, ""], args.join(" "));
+    assert.match(err, complaint);
+    assert.equal(err.trimEnd().split("\n").length, 1, err);
+  }
+});
