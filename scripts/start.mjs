@@ -111,7 +111,13 @@ async function welcome(request, discovery, users) {
   const here = (url) => url.replace(issuer, worker.url);
   const sub = users.includes("alice") ? "alice" : users[0];
   const scope = supported.filter((name) => name !== "offline_access").join(" ");
-  const { access_token: token } = await request("POST", "/tokens", JSON.stringify({ sub, scope, ttl: 3_600 }));
+  const order = JSON.stringify({ sub, scope, ttl: 3_600 });
+  const { access_token: token } = await request("POST", "/tokens", order).catch((error) => {
+    // .dev.vars was lost or changed, and the local state was not.
+    const hint = "\nput the KEY_ENCRYPTION_KEY back into .dev.vars, or delete .wrangler/state to begin anew";
+    if (error.message.includes("KEY_ENCRYPTION_KEY")) error.message += hint;
+    throw error;
+  });
   return `
 Postern serves the issuer ${issuer}
 
