@@ -115,23 +115,21 @@ function provider() {
 
 async function putUser(request, [sub], { login, password }) {
   const claims = await document("the claims");
-  const members = [...(login === undefined ? [] : [`"login":${JSON.stringify(login)}`]), `"claims":${claims}`];
-  const stored = await request("PUT", pathOf("users", sub), `{${members.join(",")}}`);
-  return password === undefined ? stored : putPassword(request, sub, password);
+  // The claims as they were written: the worker sees doubled members, and numbers keep their digits.
+  const given = Object.entries({ login, password }).filter(([, value]) => value !== undefined);
+  const members = [...given.map(([name, value]) => `"${name}":${JSON.stringify(value)}`), `"claims":${claims}`];
+  return request("PUT", pathOf("users", sub), `{${members.join(",")}}`);
 }
 
 async function setPassword(request, [sub], { password, none }) {
   if (none && password !== undefined) throw new Failure("--none takes the password away, so give none");
   if (none) return request("DELETE", pathOf("users", sub, "password"));
   // A line, as echo or a person ends it.
-  return putPassword(request, sub, password ?? (await text(input("the password"))).replace(/\r?\n$/, ""));
+  const line = password ?? (await text(input("the password"))).replace(/\r?\n$/, "");
+  return request("PUT", pathOf("users", sub, "password"), JSON.stringify({ password: line }));
 }
 
-function putPassword(request, sub, password) {
-  return request("PUT", pathOf("users", sub, "password"), JSON.stringify({ password }));
-}
-
-/** JSON from standard input as it was written: the worker sees doubled members, and numbers keep their digits. */
+/** JSON from standard input, as it was written. */
 async function document(what) {
   const json = await text(input(what));
   try {

@@ -26,6 +26,9 @@ pub const COOL_DOWN: i64 = 10;
 /// The same for an isolate that has no keys at all, because neither cache nor database answered.
 const RETRY: i64 = 1;
 
+/// How long KV may take to show everywhere what was put, in seconds.
+const PROPAGATION: i64 = 60;
+
 /// The published keys. Never empty: an empty set is not remembered.
 #[derive(Debug)]
 pub struct PublishedSet {
@@ -34,8 +37,8 @@ pub struct PublishedSet {
     keys: Vec<Rc<PublicKey>>,
     /// When the key table said so.
     as_of: i64,
-    /// When this isolate read it.
-    read_at: i64,
+    /// When this isolate last looked.
+    read_at: Cell<i64>,
     /// Whether the cache is known to say the same.
     is_in_cache: Cell<bool>,
 }
@@ -53,7 +56,7 @@ impl PublishedSet {
             document: Rc::new(Document::new(body, good_until)),
             keys: set.keys.into_iter().map(Rc::new).collect(),
             as_of,
-            read_at,
+            read_at: Cell::new(read_at),
             is_in_cache: Cell::new(false),
         })
     }
@@ -75,8 +78,13 @@ impl PublishedSet {
         self.document.good_until.is_none_or(|end| now < end)
     }
 
+    /// Whether tokens may be verified with it: a key that was withdrawn by hand ends within this.
+    fn is_trusted(&self, now: i64) -> bool {
+        self.is_good(now) && now < self.as_of + REVIEW + MEMORY
+    }
+
     fn is_fresh(&self, now: i64) -> bool {
-        self.is_good(now) && now < self.read_at + MEMORY
+        self.is_trusted(now) && now < self.read_at.get() + MEMORY
     }
 
     fn is_reviewed(&self, now: i64) -> bool {
@@ -113,6 +121,8 @@ pub struct PublishedKeys {
     refreshing: Cell<i64>,
     /// Until when no first key is made, because none could be.
     keyless_until: Cell<i64>,
+    /// When this isolate last published.
+    published_at: Cell<i64>,
 }
 
 impl PublishedKeys {
@@ -138,9 +148,9 @@ impl PublishedKeys {
         let rows = match signing_keys::all(platform, cx).await {
             Ok(rows) => rows,
             Err(fault) => {
-                let set = cached.or(remembered);
+                let latest = cached.into_iter().chain(remembered).max_by_key(|set| set.as_of);
                 cx.note(fault.detail());
-                return if set.is_some() { Ok(set) } else { Err(fault) };
+                return latest.map_or(Err(fault), |set| Ok(Some(set)));
             }
         };
         let rows = if signer(&rows, Algorithm::Es256, cx.now).is_some() {
@@ -188,9 +198,9 @@ impl PublishedKeys {
     ) -> Result<Option<Rc<PublicKey>>, Internal> {
         let set = self.remembered(cx.now);
         let is_fresh = set.as_ref().is_some_and(|set| set.is_fresh(cx.now));
-        let known = set.and_then(|set| set.find(kid));
+        let known = set.filter(|set| set.is_trusted(cx.now)).and_then(|set| set.find(kid));
         if known.is_some() {
-            // One request refreshes; meanwhile the key is good until the table foresees its end.
+            // One request refreshes; the others need not.
             if is_fresh || cx.now < self.refreshing.get() {
                 return Ok(known);
             }
@@ -213,7 +223,7 @@ impl PublishedKeys {
         let search = self.search.get().filter(|search| now < search.until)?;
         let detail = match search.state {
             SearchState::Done => return Some(Ok(None)),
-            SearchState::Failed => "it did not answer a moment ago",
+            SearchState::Failed => "it did not answer a moment ago, or had no key",
             SearchState::Running => "it is being asked by another request",
         };
         Some(Err(Internal::Unavailable { what: "the key table", detail: detail.into() }))
@@ -230,39 +240,35 @@ impl PublishedKeys {
         // request began, and its token may be good. With one, a single request searches on.
         let is_ours = self.remembered(cx.now).is_some_and(|set| set.is_fresh(cx.now));
         if is_ours {
-            self.mark_search(SearchState::Running, cx.now);
+            self.mark_search(SearchState::Running, cx.now + COOL_DOWN);
         }
         let cached = read_cache(config, platform, cx).await;
         if let Some(set) = cached.as_ref().filter(|set| set.is_reviewed(cx.now)) {
             let found = self.remember(Rc::clone(set)).find(kid);
             if found.is_some() {
-                if is_ours {
-                    self.mark_search(SearchState::Done, cx.now);
-                }
+                self.search.set(None);
                 return Ok(found);
             }
             if !is_ours {
                 if let Some(verdict) = self.last_search(cx.now) {
                     return verdict;
                 }
-                self.mark_search(SearchState::Running, cx.now);
+                self.mark_search(SearchState::Running, cx.now + COOL_DOWN);
             }
         }
         let rows = signing_keys::all(platform, cx).await.inspect_err(|_| {
-            self.mark_search(SearchState::Failed, cx.now);
+            let pause = if self.remembered(cx.now).is_some() { COOL_DOWN } else { RETRY };
+            self.mark_search(SearchState::Failed, cx.now + pause);
         })?;
         let set = self.learn(&rows, cached.as_ref(), config, cx)?;
-        self.mark_search(SearchState::Done, cx.now);
+        // Where there is no key, the first one may sign in the next moment: no verdict until then.
+        let state = if set.is_some() { SearchState::Done } else { SearchState::Failed };
+        self.mark_search(state, cx.now + COOL_DOWN);
         Ok(set.and_then(|set| set.find(kid)))
     }
 
-    fn mark_search(&self, state: SearchState, now: i64) {
-        let pause = if self.remembered(now).is_none() && state == SearchState::Failed {
-            RETRY
-        } else {
-            COOL_DOWN
-        };
-        self.search.set(Some(Search { until: now + pause, state }));
+    fn mark_search(&self, state: SearchState, until: i64) {
+        self.search.set(Some(Search { until, state }));
     }
 
     /// Publishes the key table as `rows` has it, before the response: a key of it is about to sign, and
@@ -312,16 +318,23 @@ impl PublishedKeys {
         config: &Config,
         cx: &Cx<'_>,
     ) -> Result<Option<Rc<PublishedSet>>, Internal> {
-        let Some(set) = PublishedSet::of_rows(rows, cx.now)? else { return Ok(None) };
+        let Some(set) = PublishedSet::of_rows(rows, cx.now)? else {
+            // What is remembered was withdrawn.
+            self.set.replace(None);
+            return Ok(None);
+        };
         let says_the_same = |other: &Rc<PublishedSet>| {
             let (ours, theirs) = (&set.document, &other.document);
             other.is_reviewed(cx.now)
                 && (&ours.body, ours.good_until) == (&theirs.body, theirs.good_until)
         };
-        // What is remembered was published by whoever learned it.
         let is_in_cache = cached.is_some_and(says_the_same);
-        if !is_in_cache && !self.remembered(cx.now).as_ref().is_some_and(says_the_same) {
+        // What this isolate published a moment ago may still be on its way.
+        let is_on_its_way = cx.now < self.published_at.get() + PROPAGATION
+            && self.remembered(cx.now).as_ref().is_some_and(says_the_same);
+        if !is_in_cache && !is_on_its_way {
             cx.publish_later(set.to_published().under(cache_key(config))?);
+            self.published_at.set(cx.now);
         }
         set.is_in_cache.set(is_in_cache);
         Ok(Some(self.remember(Rc::new(set))))
@@ -335,8 +348,12 @@ impl PublishedKeys {
     /// Remembers a set, unless a later one is remembered: the cache may lag behind.
     fn remember(&self, set: Rc<PublishedSet>) -> Rc<PublishedSet> {
         let mut remembered = self.set.borrow_mut();
-        match remembered.as_ref().filter(|old| old.is_good(set.read_at) && old.as_of > set.as_of) {
-            Some(later) => Rc::clone(later),
+        let now = set.read_at.get();
+        match remembered.as_ref().filter(|old| old.is_good(now) && old.as_of > set.as_of) {
+            Some(later) => {
+                later.read_at.set(now);
+                Rc::clone(later)
+            }
             None => Rc::clone(remembered.insert(set)),
         }
     }

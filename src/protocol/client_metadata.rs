@@ -9,6 +9,8 @@ use crate::protocol::redirect_uri;
 
 /// The most redirect URIs, and contacts, that a client may have.
 const LIST_LIMIT: usize = 50;
+/// The largest document, in bytes of JSON.
+const DOCUMENT_LIMIT: usize = 32_768;
 
 /// A client's metadata as it is in force.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -158,6 +160,12 @@ impl ClientMetadata {
             return Err("grant_types must have authorization_code, which the response type code \
                         and a refresh token both come from"
                 .into());
+        }
+        let size = serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len());
+        if size > DOCUMENT_LIMIT {
+            return Err(format!(
+                "the document has {size} bytes of JSON, more than {DOCUMENT_LIMIT}"
+            ));
         }
         if metadata.default_max_age.is_some_and(|age| age < 0) {
             return Err("default_max_age must not be negative".into());

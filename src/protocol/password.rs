@@ -7,8 +7,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use crate::context::Cx;
 use crate::error::{Error, Internal};
 
-/// The shortest and the longest password, in bytes. NIST SP 800-63B section 5.1.1.2 asks for 8
-/// characters, and for at least 64 to be possible.
+/// The shortest password, in characters, and the longest, in bytes. NIST SP 800-63B section 5.1.1.2 asks
+/// for 8 characters, and for at least 64 to be possible.
 const SHORTEST: usize = 8;
 const LONGEST: usize = 1_024;
 
@@ -27,8 +27,10 @@ const MOST_LANES: u32 = 4;
 /// # Errors
 /// What it must be, to follow the member's name.
 pub fn check(password: &str) -> Result<(), String> {
-    if password.len() < SHORTEST || password.len() > LONGEST {
-        return Err(format!("must be {SHORTEST} to {LONGEST} bytes"));
+    if password.chars().count() < SHORTEST || password.len() > LONGEST {
+        return Err(format!(
+            "must have at least {SHORTEST} characters, and at most {LONGEST} bytes"
+        ));
     }
     Ok(())
 }
@@ -120,5 +122,6 @@ mod tests {
         for (length, is_right) in [(7, false), (8, true), (1_024, true), (1_025, false)] {
             assert_eq!(check(&"x".repeat(length)).is_ok(), is_right, "{length}");
         }
+        assert!(check("😀😀😀😀").is_err(), "four characters, though sixteen bytes");
     }
 }

@@ -1,5 +1,7 @@
 //! Redirect URIs, as clients register them (RFC 6749 section 3.1.2, RFC 8252 section 7).
 
+use std::net::Ipv6Addr;
+
 /// The longest one, in bytes.
 const LIMIT: usize = 2_048;
 
@@ -14,6 +16,11 @@ pub fn check(uri: &str, is_native: bool) -> Result<(), &'static str> {
     }
     if !uri.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b)) {
         return Err("must be an absolute URI, what is not ASCII percent-encoded");
+    }
+    let is_encoded =
+        |escape: &str| escape.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if !uri.split('%').skip(1).all(is_encoded) {
+        return Err("must have two hexadecimal digits behind every %");
     }
     if uri.contains('#') {
         return Err("must not have a fragment");
@@ -52,12 +59,16 @@ fn check_authority(rest: &str) -> Result<&str, &'static str> {
         Some(bracket) => authority.split_at(bracket + 1),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    let is_port = port.is_empty()
-        || port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok_and(|p| p > 0));
-    let is_name = !host.is_empty()
-        && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-    let is_literal = host.starts_with('[')
-        && host.bytes().all(|b| b.is_ascii_hexdigit() || b"[:].".contains(&b));
+    let is_number = |digits: &str| {
+        digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|p| p > 0)
+    };
+    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let is_name = host.split('.').all(is_label);
+    let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_literal = literal.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
     if is_port && (is_name || is_literal) { Ok(host) } else { Err(COMPLAINT) }
 }
 
@@ -115,6 +126,16 @@ mod tests {
             "https://app.example/cb\r\nSet-Cookie: a=b",
             "https://app.example/<script>",
             "https://bücher.example/cb",
+            "https://app.example:+80/cb",
+            "http://localhost:+3000/",
+            "https://[]",
+            "https://[[::1]/",
+            "https://[a]b]/",
+            "https://[:::::]/",
+            "https://.",
+            "https://a..b/",
+            "https://app.example/%zz",
+            "https://app.example/%2",
             "https://[::1/cb",
             "https://[evil]/cb",
             "javascript:alert(1)",

@@ -90,7 +90,8 @@ pub async fn list(
 /// Deletes a client and revokes its grants, in one batch. Returns whether there was one.
 pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Result<bool, Internal> {
     let revoke_grants = Statement::new(
-        "UPDATE grants SET revoked_at = ?2 WHERE client_id = ?1 AND revoked_at IS NULL",
+        "UPDATE grants SET revoked_at = ?2 WHERE client_id = ?1 AND revoked_at IS NULL \
+         AND EXISTS (SELECT 1 FROM clients WHERE client_id = ?1)",
     )
     .bind(client_id)
     .bind(now);

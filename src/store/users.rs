@@ -16,10 +16,20 @@ pub struct NewUser {
     pub login: Option<String>,
     /// The login of a new user who is given none: the sub, if it can serve as one.
     pub default_login: Option<String>,
-    /// The claims, validated.
-    pub claims: Map<String, Value>,
+    /// The claims, validated. `None` keeps those there are; a new user then has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Map<String, Value>>,
     /// The PHC string of a password. `None` keeps the one there is.
     pub password_hash: Option<String>,
+}
+
+impl NewUser {
+    /// What is left out, as an earlier word on the same user had it.
+    pub fn complete_from(&mut self, earlier: Self) {
+        self.login = self.login.take().or(earlier.login);
+        self.claims = self.claims.take().or(earlier.claims);
+        self.password_hash = self.password_hash.take().or(earlier.password_hash);
+    }
 }
 
 /// A user as stored.
@@ -66,7 +76,7 @@ pub enum Refusal {
 /// D1 binds texts of at most 2 MB; a statement's share of users stays well below.
 const SHARE_BYTES: usize = 1_000_000;
 
-/// Stores users, replacing those of the same sub, and returns for each whether and why not. None is
+/// Stores users, each sub once, replacing what there is of it, and returns for each whether and why not. None is
 /// stored by halves, and one that is refused keeps no other from being stored.
 pub async fn put_all(
     database: &impl Database,
@@ -120,7 +130,9 @@ fn put(json: String, now: i64) -> Statement {
              coalesce(value->>'login', \
                       (SELECT login FROM users WHERE users.sub = value->>'sub'), \
                       value->>'default_login') AS login, \
-             value->'claims' AS claims, \
+             coalesce(value->'claims', \
+                      (SELECT claims FROM users WHERE users.sub = value->>'sub'), \
+                      '{}') AS claims, \
              value->>'password_hash' AS password_hash \
            FROM json_each(?1)) \
          WHERE login IS NOT NULL \

@@ -152,3 +152,12 @@ fn deleting_a_client_revokes_its_grants() {
     assert_eq!(show(&world, "app").status, 404);
     assert_eq!(world.send(delete("/admin/clients/app").by_operator()).status, 404);
 }
+
+#[test]
+fn deleting_a_client_that_is_none_revokes_nothing() {
+    let world = World::new();
+    world.put_alice();
+    let token = world.mint("openid");
+    assert_eq!(world.send(delete("/admin/clients/operator").by_operator()).status, 404);
+    assert_eq!(world.send(get("/auth/userinfo").bearer(&token)).status, 200);
+}

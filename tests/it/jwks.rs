@@ -408,3 +408,54 @@ fn a_search_that_found_its_key_is_over() {
     );
     assert_eq!(ask(&forged).status, 401, "a verdict, not a 503");
 }
+
+/// A token that outlives every set of keys that an isolate may remember.
+fn mint_for_a_day(world: &World) -> String {
+    let order = json!({"sub": "alice", "scope": "openid", "ttl": 86_400});
+    let told = world.send(post("/admin/tokens").by_operator().json(&order)).json();
+    told["access_token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_only_key_when_withdrawn_is_refused_for_good() {
+    let world = World::new();
+    world.put_alice();
+    let token = mint_for_a_day(&world);
+    let ask = || get("/auth/userinfo").bearer(&token);
+    assert_eq!(world.send(ask()).status, 200);
+    let withdraw =
+        "UPDATE signing_keys SET publish_from = 0, sign_from = 0, sign_until = 1, retire_at = 1";
+    world.platform.primary.execute(withdraw, []).unwrap();
+    world.sleep(MEMORY + REVIEW);
+    for _ in 0..3 {
+        let told = world.send_together(vec![ask(), ask(), ask()]);
+        assert!(told.iter().all(|one| one.status != 200), "{told:?}");
+        world.sleep(5);
+    }
+}
+
+#[test]
+fn an_old_set_is_not_trusted_for_the_sake_of_an_outage() {
+    let world = World::new();
+    world.put_alice();
+    let token = mint_for_a_day(&world);
+    assert_eq!(world.send(get("/auth/userinfo").bearer(&token)).status, 200);
+    world.platform.database_fails.set(true);
+    world.platform.cache_fails.set(true);
+    world.sleep(MEMORY + REVIEW);
+    world.platform.take_counts();
+    let told = world.send_together(vec![get("/auth/userinfo").bearer(&token); 3]);
+    assert!(told.iter().all(|one| one.status == 503));
+    assert_eq!(world.platform.take_counts().verifications, 0);
+}
+
+#[test]
+fn a_publication_that_failed_is_made_again() {
+    let world = World::new();
+    world.platform.cache_fails.set(true);
+    world.send(get(JWKS));
+    world.platform.cache_fails.set(false);
+    world.sleep(MEMORY);
+    world.send(get(JWKS));
+    assert_eq!(world.platform.cache.borrow().len(), 1);
+}

@@ -295,8 +295,9 @@ fn a_flood_before_the_first_key_exists_is_held_back_too() {
     let (other, token) = world_with("openid");
     drop(other);
     let world = World::new();
+    assert_invalid(&ask(&world, &token), "unknown key");
     for _ in 0..50 {
-        assert_invalid(&ask(&world, &token), "unknown key");
+        assert_eq!(ask(&world, &token).status, 503, "the first key may be made any moment");
     }
     let counts = world.platform.take_counts();
     assert_eq!((counts.cache_reads, counts.statements, counts.batches), (1, 1, 0));

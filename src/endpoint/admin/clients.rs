@@ -19,9 +19,7 @@ pub async fn create(
     cx: &Cx<'_>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    let client_id = random_id(cx)?;
-    // An id that begins with a hyphen would look like an option on a command line.
-    store(database, cx, request, &client_id.replacen('-', "A", 1)).await
+    store(database, cx, request, &random_id(cx)?).await
 }
 
 /// Stores a client under this id, new or replaced. One that has a secret keeps it.
@@ -77,8 +75,8 @@ async fn store(
     Ok(Response::json(200, &document))
 }
 
-/// The metadata, and the operator's own word on whether the client is trusted. A document that was
-/// shown may be put again: what the provider adds is allowed, and changes nothing.
+/// The metadata, and the operator's own word on whether the client is trusted. What
+/// [`show`] shows may be put again: what the provider adds is allowed, and changes nothing.
 fn read(members: &mut Members, client_id: &str) -> Result<(ClientMetadata, bool), String> {
     if members.text("client_id")?.is_some_and(|id| id != client_id) {
         return Err("client_id is not the one in the path".into());

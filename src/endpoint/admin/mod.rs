@@ -131,9 +131,11 @@ async fn body(request: &impl Request) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// 128 random bits, as base64url.
+/// 128 random bits, as base64url that does not begin with a hyphen: on a command line it would look like
+/// an option.
 fn random_id(cx: &Cx<'_>) -> Result<String, Error> {
-    Ok(Base64UrlUnpadded::encode_string(&cx.random::<16>()?))
+    let id = Base64UrlUnpadded::encode_string(&cx.random::<16>()?);
+    Ok(if id.starts_with('-') { id.replacen('-', "A", 1) } else { id })
 }
 
 /// A page of a listing: what lies behind `after`, at most `limit`.

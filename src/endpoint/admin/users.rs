@@ -1,7 +1,7 @@
 //! Users, by the operator.
 
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 use super::{Page, body, invalid, refused};
@@ -17,8 +17,12 @@ use crate::store::users::{self, NewUser, Refusal, User};
 
 /// A user as the operator writes one: `{"sub", "login", "claims", "password_hash"}`; in a bulk load, a
 /// line. `path_sub` is the sub in the path, where there is one.
-fn read(json: &[u8], path_sub: Option<&str>, config: &Config, now: i64) -> Result<NewUser, String> {
-    let mut members = Members::parse(json)?;
+fn read(
+    mut members: Members,
+    path_sub: Option<&str>,
+    config: &Config,
+    now: i64,
+) -> Result<NewUser, String> {
     let sub = match (members.text("sub")?, path_sub) {
         (Some(sub), Some(path_sub)) if sub != path_sub => {
             return Err("sub is not the one in the path".into());
@@ -28,14 +32,16 @@ fn read(json: &[u8], path_sub: Option<&str>, config: &Config, now: i64) -> Resul
     };
     check_sub(&sub)?;
     let login = members.text("login")?.map(|login| fold_login(&login)).transpose()?;
-    let claims = members.object("claims")?.unwrap_or_default();
+    let claims = members.object("claims")?;
     let password_hash = members.text("password_hash")?;
     if let Some(hash) = &password_hash {
         password::check_hash(hash).map_err(|complaint| format!("password_hash {complaint}"))?;
     }
     members.end()?;
-    claims::validate(&claims, |claim| config.scopes.has_custom_claim(claim), now)
-        .map_err(|complaint| format!("claims.{complaint}"))?;
+    if let Some(claims) = &claims {
+        claims::validate(claims, |claim| config.scopes.has_custom_claim(claim), now)
+            .map_err(|complaint| format!("claims.{complaint}"))?;
+    }
     Ok(NewUser { default_login: fold_login(&sub).ok(), sub, login, claims, password_hash })
 }
 
@@ -54,9 +60,9 @@ fn check_sub(sub: &str) -> Result<(), String> {
 }
 
 /// Logins are unique without regard to case. By way of capitals, so that those that have several small
-/// forms (ς and σ, ß and ss) agree.
+/// forms (ς and σ, ß and ss) agree, and of small ones before, for the one capital (ẞ) that needs it.
 fn fold_login(login: &str) -> Result<String, String> {
-    let login = login.to_uppercase().to_lowercase();
+    let login = login.to_lowercase().to_uppercase().to_lowercase();
     let is_plain = !login.chars().any(|c| c.is_whitespace() || c.is_control());
     if login.is_empty() || login.len() > 255 || !is_plain {
         return Err("login must be 1 to 255 bytes without white space".into());
@@ -64,7 +70,8 @@ fn fold_login(login: &str) -> Result<String, String> {
     Ok(login)
 }
 
-/// Stores a user, new or replaced, and shows it.
+/// Stores a user, new or replaced, and shows it. What is left out stays as it is. Here, and not in a bulk
+/// load, the document may have a `password`.
 pub async fn put(
     config: &Config,
     database: &impl Database,
@@ -72,7 +79,16 @@ pub async fn put(
     request: &impl Request,
     sub: &str,
 ) -> Result<Response, Error> {
-    let user = [read(&body(request).await?, Some(sub), config, cx.now).map_err(invalid)?];
+    let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
+    let password = take_password(&mut members).map_err(invalid)?;
+    let mut user = read(members, Some(sub), config, cx.now).map_err(invalid)?;
+    if let Some(password) = password {
+        if user.password_hash.is_some() {
+            return Err(invalid("password and password_hash exclude each other"));
+        }
+        user.password_hash = Some(password::hash(&password, cx)?);
+    }
+    let user = [user];
     if let Some(Err(refusal)) = users::put_all(database, &user, cx.now).await?.pop() {
         return Err(refuse(&refusal));
     }
@@ -101,16 +117,19 @@ pub async fn put_password(
     request: &impl Request,
     sub: &str,
 ) -> Result<Response, Error> {
-    let password = read_password(&body(request).await?).map_err(invalid)?;
+    let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
+    let password = take_password(&mut members).map_err(invalid)?;
+    members.end().map_err(invalid)?;
+    let password = password.ok_or_else(|| invalid("password is missing"))?;
     let hash = password::hash(&password, cx)?;
     set_password(database, cx, sub, Some(hash)).await
 }
 
-fn read_password(json: &[u8]) -> Result<Zeroizing<String>, String> {
-    let mut members = Members::parse(json)?;
-    let password = Zeroizing::new(members.text("password")?.ok_or("password is missing")?);
-    members.end()?;
-    password::check(&password).map_err(|complaint| format!("password {complaint}"))?;
+fn take_password(members: &mut Members) -> Result<Option<Zeroizing<String>>, String> {
+    let password = members.text("password")?.map(Zeroizing::new);
+    if let Some(password) = &password {
+        password::check(password).map_err(|complaint| format!("password {complaint}"))?;
+    }
     Ok(password)
 }
 
@@ -168,27 +187,39 @@ pub async fn import(
 ) -> Result<Response, Error> {
     let body = body(request).await?;
     let mut refusals: Vec<(usize, String)> = Vec::new();
-    let mut good = Vec::new();
-    let mut subs = HashSet::new();
-    let lines = body.split(|&b| b == b'\n').enumerate().map(|(index, line)| (index + 1, line));
-    for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-        match read(line, None, config, cx.now) {
-            Err(complaint) => refusals.push((number, complaint)),
-            Ok(user) => {
-                if subs.insert(user.sub.clone()) {
-                    good.push((number, user));
-                } else {
-                    refusals.push((number, "sub stands in an earlier line too".into()));
-                }
+    let mut users: Vec<NewUser> = Vec::new();
+    let mut lines: Vec<Vec<usize>> = Vec::new();
+    let mut index_of_sub = HashMap::new();
+    let numbered = body.split(|&b| b == b'\n').enumerate().map(|(index, line)| (index + 1, line));
+    for (number, line) in numbered.filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        let user = Members::parse(line).and_then(|members| read(members, None, config, cx.now));
+        let mut user = match user {
+            Ok(user) => user,
+            Err(complaint) => {
+                refusals.push((number, complaint));
+                continue;
             }
+        };
+        // Of several lines on one user the last counts, as it does across requests.
+        let index = *index_of_sub.entry(user.sub.clone()).or_insert(users.len());
+        if let (Some(earlier), Some(numbers)) = (users.get_mut(index), lines.get_mut(index)) {
+            std::mem::swap(earlier, &mut user);
+            earlier.complete_from(user);
+            numbers.push(number);
+        } else {
+            users.push(user);
+            lines.push(vec![number]);
         }
     }
-    let (numbers, good): (Vec<_>, Vec<_>) = good.into_iter().unzip();
-    let outcomes = users::put_all(database, &good, cx.now).await?;
-    let stored = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    for (number, outcome) in numbers.into_iter().zip(&outcomes) {
-        if let Err(refusal) = outcome {
-            refusals.push((number, explain(refusal).into()));
+    let mut stored = 0;
+    let outcomes = users::put_all(database, &users, cx.now).await?;
+    for (numbers, outcome) in lines.into_iter().zip(&outcomes) {
+        match outcome {
+            Ok(()) => stored += numbers.len(),
+            Err(refusal) => {
+                refusals
+                    .extend(numbers.into_iter().map(|number| (number, explain(refusal).into())));
+            }
         }
     }
     refusals.sort();
