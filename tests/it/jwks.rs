@@ -1,10 +1,10 @@
 use crate::world::{NOW, Told, World, assert_golden, get, post, put, variables, variables_with};
-use postern::keys::published::{MEMORY, REVIEW};
+use postern::keys::published::MEMORY;
 use serde_json::{Value, json};
 
 const JWKS: &str = "/auth/jwks.json";
 
-fn keys(told: &Told) -> Vec<Value> {
+pub fn keys(told: &Told) -> Vec<Value> {
     assert_eq!(told.status, 200, "{}", told.body);
     told.json()["keys"].as_array().unwrap().clone()
 }
@@ -140,16 +140,16 @@ fn an_empty_set_is_served_but_never_cached() {
     assert_eq!(keys(&world.send(get(JWKS))).len(), 1);
 }
 
-type Times = (i64, i64, Option<i64>, Option<i64>);
+pub type Times = (i64, i64, Option<i64>, Option<i64>);
 
-fn insert_key(world: &World, row: &(String, String, String), times: Times) {
+pub fn insert_key(world: &World, row: &(String, String, String), times: Times) {
     let sql = "INSERT INTO signing_keys VALUES (?1, 'ES256', ?2, ?3, ?4, ?5, ?6, ?7)";
     let parameters = (&row.0, &row.1, &row.2, times.0, times.1, times.2, times.3);
     world.platform.primary.execute(sql, parameters).unwrap();
 }
 
 /// A key that another world made under the same secret, to be a successor here.
-fn foreign_key(draws: usize) -> (String, String, String) {
+pub fn foreign_key(draws: usize) -> (String, String, String) {
     let other = World::new();
     for sub in 0..draws {
         // Each put draws nothing, each token does: the next key comes of other randomness.
@@ -282,180 +282,4 @@ fn a_private_key_is_never_stored_in_the_clear() {
         .unwrap();
     assert!(!dump.contains("\"d\""));
     assert!(world.platform.cache.borrow().values().all(|text| !text.contains("\\\"d\\\"")));
-}
-
-#[test]
-fn a_change_that_nobody_foresaw_takes_effect_in_time() {
-    let world = World::new();
-    insert_key(&world, &foreign_key(1), (NOW, NOW, None, None));
-    insert_key(&world, &foreign_key(2), (NOW, NOW, None, None));
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
-    let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE kid = ?2";
-    world.platform.primary.execute(withdraw, (NOW, foreign_key(1).0)).unwrap();
-    let mut elapsed = 0;
-    while keys(&world.send(get(JWKS))).len() == 2 {
-        world.sleep(30);
-        elapsed += 30;
-        assert!(elapsed <= MEMORY + REVIEW, "the cache is believed for ever");
-    }
-    world.new_isolate();
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 1, "and it was published");
-}
-
-#[test]
-fn an_older_set_in_the_cache_does_not_take_back_a_newer_one() {
-    let world = World::new();
-    insert_key(&world, &foreign_key(1), (NOW, NOW, None, None));
-    world.send(get(JWKS));
-    let old = world.platform.cache.borrow().clone();
-    insert_key(&world, &foreign_key(2), (NOW, NOW, None, None));
-    world.sleep(REVIEW);
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
-    *world.platform.cache.borrow_mut() = old;
-    world.sleep(MEMORY);
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
-}
-
-#[test]
-fn a_request_that_began_a_second_earlier_finds_the_key_that_was_just_made() {
-    let world = World::new();
-    world.send(get(JWKS));
-    world.platform.cache.borrow_mut().clear();
-    world.now.set(NOW - 1);
-    world.new_isolate();
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 1);
-    world.put_alice();
-    world.mint("openid");
-}
-
-#[test]
-fn a_signer_publishes_again_when_the_cache_failed_it() {
-    let world = World::new();
-    world.put_alice();
-    world.platform.cache_fails.set(true);
-    world.mint("openid");
-    assert!(world.platform.cache.borrow().is_empty());
-    world.platform.cache_fails.set(false);
-    world.mint("openid");
-    assert_eq!(world.platform.cache.borrow().len(), 1);
-    world.platform.take_counts();
-    world.mint("openid");
-    let counts = world.platform.take_counts();
-    assert_eq!((counts.cache_reads, counts.cache_writes), (0, 0));
-}
-
-#[test]
-fn a_key_that_was_withdrawn_is_not_published_again_by_an_isolate_that_remembers_it() {
-    let world = World::new();
-    world.put_alice();
-    insert_key(&world, &foreign_key(1), (NOW, NOW, None, None));
-    world.mint("openid");
-    let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1";
-    world.platform.primary.execute(withdraw, [NOW]).unwrap();
-    world.platform.cache.borrow_mut().clear();
-    world.sleep(MEMORY - 1);
-    world.mint("openid");
-    world.sleep(1);
-    world.mint("openid");
-    let body = world.platform.cache.borrow().values().next().cloned().unwrap();
-    assert!(!body.contains(&foreign_key(1).0));
-}
-
-#[test]
-fn a_damaged_key_table_is_not_an_amplifier() {
-    let world = World::new();
-    let (kid, jwk, sealed) = foreign_key(4);
-    let damaged = jwk.replace("\"x\":\"", "\"x\":\"A");
-    insert_key(&world, &(kid, damaged, sealed), (NOW, NOW, None, None));
-    for _ in 0..20 {
-        assert_eq!(keys(&world.send(get(JWKS))).len(), 0);
-    }
-    assert_eq!(world.platform.take_counts().batches, 1);
-    world.put_alice();
-    let order = json!({"sub": "alice", "scope": "openid"});
-    let told = world.send(post("/admin/tokens").by_operator().json(&order));
-    assert_eq!(told.status, 500);
-    assert!(told.log["notes"].to_string().contains("end it by its sign_until"));
-}
-
-#[test]
-fn no_cache_serves_the_set_past_its_foreseen_end() {
-    let world = World::new();
-    insert_key(&world, &foreign_key(1), (NOW, NOW, Some(NOW + 100), Some(NOW + 100)));
-    insert_key(&world, &foreign_key(2), (NOW, NOW, None, None));
-    let told = world.send(get(JWKS));
-    let header = told.header("cache-control").unwrap();
-    assert_eq!(header, "public, max-age=100, stale-while-revalidate=0, stale-if-error=0");
-}
-
-#[test]
-fn a_search_that_found_its_key_is_over() {
-    let world = World::new();
-    world.put_alice();
-    let old = world.mint("openid");
-    let ask = |token: &str| world.send(get("/auth/userinfo").bearer(token));
-    assert_eq!(ask(&old).status, 200);
-    insert_key(&world, &foreign_key(1), (NOW, NOW + 1, None, None));
-    world.sleep(2);
-    let mint =
-        post("/admin/tokens").by_operator().json(&json!({"sub": "alice", "scope": "openid"}));
-    let minted = world.send_at_once(vec![mint]).remove(0).json();
-    let new = minted["access_token"].as_str().unwrap();
-    assert_eq!(ask(new).status, 200, "found by a search");
-    let forged = format!(
-        "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6InVua25vd24ifQ.e30.{}",
-        "A".repeat(86)
-    );
-    assert_eq!(ask(&forged).status, 401, "a verdict, not a 503");
-}
-
-/// A token that outlives every set of keys that an isolate may remember.
-fn mint_for_a_day(world: &World) -> String {
-    let order = json!({"sub": "alice", "scope": "openid", "ttl": 86_400});
-    let told = world.send(post("/admin/tokens").by_operator().json(&order)).json();
-    told["access_token"].as_str().unwrap().to_owned()
-}
-
-#[test]
-fn the_only_key_when_withdrawn_is_refused_for_good() {
-    let world = World::new();
-    world.put_alice();
-    let token = mint_for_a_day(&world);
-    let ask = || get("/auth/userinfo").bearer(&token);
-    assert_eq!(world.send(ask()).status, 200);
-    let withdraw =
-        "UPDATE signing_keys SET publish_from = 0, sign_from = 0, sign_until = 1, retire_at = 1";
-    world.platform.primary.execute(withdraw, []).unwrap();
-    world.sleep(MEMORY + REVIEW);
-    for _ in 0..3 {
-        let told = world.send_together(vec![ask(), ask(), ask()]);
-        assert!(told.iter().all(|one| one.status != 200), "{told:?}");
-        world.sleep(5);
-    }
-}
-
-#[test]
-fn an_old_set_is_not_trusted_for_the_sake_of_an_outage() {
-    let world = World::new();
-    world.put_alice();
-    let token = mint_for_a_day(&world);
-    assert_eq!(world.send(get("/auth/userinfo").bearer(&token)).status, 200);
-    world.platform.database_fails.set(true);
-    world.platform.cache_fails.set(true);
-    world.sleep(MEMORY + REVIEW);
-    world.platform.take_counts();
-    let told = world.send_together(vec![get("/auth/userinfo").bearer(&token); 3]);
-    assert!(told.iter().all(|one| one.status == 503));
-    assert_eq!(world.platform.take_counts().verifications, 0);
-}
-
-#[test]
-fn a_publication_that_failed_is_made_again() {
-    let world = World::new();
-    world.platform.cache_fails.set(true);
-    world.send(get(JWKS));
-    world.platform.cache_fails.set(false);
-    world.sleep(MEMORY);
-    world.send(get(JWKS));
-    assert_eq!(world.platform.cache.borrow().len(), 1);
 }

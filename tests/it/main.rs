@@ -8,6 +8,8 @@ mod discovery;
 mod everywhere;
 mod hostile;
 mod jwks;
+mod key_changes;
+mod passwords;
 mod platform;
 mod userinfo;
 mod world;
