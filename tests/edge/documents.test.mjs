@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ISSUER, askRaw, start, startIsolates } from "./harness.mjs";
+import { ISSUER, askRaw, start, startIsolates, until } from "./harness.mjs";
 
 const DISCOVERY = "/.well-known/openid-configuration";
 const RESOURCE = "/.well-known/oauth-protected-resource/auth/userinfo";
@@ -108,12 +108,3 @@ test("KV is filled after the response, read by the next isolate, and may be empt
   assert.deepEqual(await until(keys, (names) => names.length === 3), published);
   assert.deepEqual(await askAll(first), bodies);
 });
-
-/** What `look` gives once it is as it should be; looked at again a hundred times at the most. */
-async function until(look, isRight) {
-  for (let tries = 0; ; tries++) {
-    const seen = await look();
-    if (isRight(seen) || tries === 100) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import http from "node:http";
 import { afterEach, beforeEach, test } from "node:test";
-import { start } from "./harness.mjs";
+import { start, until } from "./harness.mjs";
 
 let postern;
 beforeEach(async () => {
@@ -11,7 +10,9 @@ beforeEach(async () => {
 });
 afterEach(() => postern.close());
 
-const logged = () => postern.server.getLogs().map((log) => log.message).join("\n");
+// The log arrives beside the response, not before it.
+const lines = () => postern.server.getLogs().map((log) => log.message);
+const logged = async (pattern) => (await until(lines, (all) => pattern.test(all.join("\n")))).join("\n");
 
 test("a failing KV is logged and costs nothing else", async () => {
   await postern.watch("KV");
@@ -20,7 +21,7 @@ test("a failing KV is logged and costs nothing else", async () => {
   }
   const { access_token: token } = await postern.mint();
   assert.equal((await postern.userinfo(token)).status, 200);
-  assert.match(logged(), /KV is unavailable/);
+  assert.match(await logged(/KV is unavailable/), /KV is unavailable/);
 });
 
 test("a failing D1 is 503 with Retry-After and no stack trace", async () => {
@@ -37,7 +38,7 @@ test("a failing D1 is 503 with Retry-After and no stack trace", async () => {
     assert.equal(JSON.parse(body).error, "temporarily_unavailable");
     assert.doesNotMatch(body, /secret|at |told to fail/);
   }
-  assert.match(logged(), /DB is unavailable: .*told to fail/);
+  assert.match(await logged(/DB is unavailable/), /DB is unavailable: .*told to fail/);
   assert.equal((await postern.ask("/auth/jwks.json")).status, 200, "published keys are served all the same");
   await postern.watch();
   assert.equal((await postern.userinfo(token)).status, 200, "and all is well when D1 is back");
@@ -49,21 +50,25 @@ test("the log has one line a request, and no token, claim or query string in any
   await postern.userinfo(token);
   await postern.ask(`/auth/userinfo?access_token=${token}&email=alice@example.com`);
   await postern.ask("/nothing?secret=1");
-  const lines = postern.server.getLogs().map((log) => JSON.parse(log.message));
-  assert.deepEqual(lines.map(({ endpoint, status, error }) => [endpoint, status, error]), [
+  const all = await until(lines, (seen) => seen.length >= 3);
+  const parsed = all.map((line) => JSON.parse(line));
+  assert.deepEqual(parsed.map(({ endpoint, status, error }) => [endpoint, status, error]), [
     ["userinfo", 200, undefined],
     ["userinfo", 400, "invalid_request"],
     ["none", 404, "not_found"],
   ]);
-  assert.ok(lines.every((line) => typeof line.io_ms === "number"));
+  assert.ok(parsed.every((line) => typeof line.io_ms === "number"));
   for (const secret of [token, token.slice(0, 20), "alice", "secret", "access_token"]) {
-    assert.ok(!logged().includes(secret), secret);
+    assert.ok(!all.join("\n").includes(secret), secret);
   }
 });
 
 test("an endless body is refused once it is over the limit", async () => {
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   const request = http.request(new URL("/auth/userinfo", postern.url), { method: "POST", headers });
+  // The harness's own proxy may give up on a request that is answered before it was sent, in one way or
+  // another. What counts is that the module answered it, which the log tells.
+  request.on("error", () => {});
   const chunk = "x".repeat(16_384);
   let sent = 0;
   const more = () => {
@@ -74,11 +79,8 @@ test("an endless body is refused once it is over the limit", async () => {
     }
   };
   more();
-  await once(request, "response");
-  // The harness's own proxy may give up on a request that is answered before it was sent; the module
-  // answered it all the same.
-  const { status, error } = JSON.parse(postern.server.getLogs().at(-1).message);
+  const all = await until(lines, (seen) => seen.at(-1).includes("userinfo"));
+  const { status, error } = JSON.parse(all.at(-1));
   assert.deepEqual([status, error], [400, "invalid_request"]);
-  request.on("error", () => {});
   request.destroy();
 });

@@ -105,3 +105,12 @@ export function askRaw(url, { method = "GET", headers = [], body }) {
 }
 
 export const vectors = (name) => JSON.parse(readFileSync(here(`../vectors/${name}`), "utf8"));
+
+/** What `look` gives once it is right, for what happens after a response: looked at for ten seconds at the most. */
+export async function until(look, isRight) {
+  for (let tries = 0; ; tries++) {
+    const seen = await look();
+    if (isRight(seen) || tries === 1_000) return seen;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
