@@ -76,8 +76,8 @@ pub enum Refusal {
 /// D1 binds texts of at most 2 MB; a statement's share of users stays well below.
 const SHARE_BYTES: usize = 1_000_000;
 
-/// Stores users, each sub once, replacing what there is of it, and returns for each whether and why not. None is
-/// stored by halves, and one that is refused keeps no other from being stored.
+/// Stores users, each sub once, replacing what there is of it, and returns for each whether and why
+/// not. None is stored by halves, and one that is refused keeps no other from being stored.
 pub async fn put_all(
     database: &impl Database,
     users: &[NewUser],

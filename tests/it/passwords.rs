@@ -2,6 +2,9 @@ use crate::admin::{assert_refused, import, put_user};
 use crate::world::{World, alice, delete, get, put};
 use serde_json::{Value, json};
 
+/// A hash that somebody brings.
+const HASH: &str = "$argon2id$v=19$m=65536,t=3,p=4$BwcHBwcHBwcHBwcHBwcHBw$9dvZ2wV4a1oIRgJeEFZ8K3uFmfhUlz1Kd8C4HF1V5Kc";
+
 fn password_hash(world: &World, sub: &str) -> Option<String> {
     let sql = "SELECT password_hash FROM users WHERE sub = ?1";
     world.platform.primary.query_row(sql, [sub], |row| row.get(0)).unwrap()
@@ -50,9 +53,8 @@ fn a_wrong_password_document_is_refused_by_name() {
 #[test]
 fn a_bulk_load_brings_hashes_but_no_passwords() {
     let world = World::new();
-    let hash = "$argon2id$v=19$m=65536,t=3,p=4$BwcHBwcHBwcHBwcHBwcHBw$9dvZ2wV4a1oIRgJeEFZ8K3uFmfhUlz1Kd8C4HF1V5Kc";
     let lines = [
-        json!({ "sub": "a", "password_hash": hash }),
+        json!({ "sub": "a", "password_hash": HASH }),
         json!({ "sub": "b", "password_hash": "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW" }),
         json!({ "sub": "c", "password": "correct horse" }),
     ];
@@ -62,18 +64,17 @@ fn a_bulk_load_brings_hashes_but_no_passwords() {
     assert!(
         report["refused"][1]["error"].as_str().unwrap().starts_with("password is not a member")
     );
-    assert_eq!(password_hash(&world, "a").as_deref(), Some(hash));
+    assert_eq!(password_hash(&world, "a").as_deref(), Some(HASH));
 }
 
 #[test]
 fn a_line_with_a_hash_alone_leaves_the_rest_as_it_is() {
     let world = World::new();
     world.put_alice();
-    let hash = "$argon2id$v=19$m=65536,t=3,p=4$BwcHBwcHBwcHBwcHBwcHBw$9dvZ2wV4a1oIRgJeEFZ8K3uFmfhUlz1Kd8C4HF1V5Kc";
-    import(&world, &json!({ "sub": "alice", "password_hash": hash }).to_string());
+    import(&world, &json!({ "sub": "alice", "password_hash": HASH }).to_string());
     let user = world.send(get("/admin/users/alice").by_operator()).json();
     assert_eq!((&user["login"], &user["claims"]), (&"alice@example.com".into(), &alice()));
-    assert_eq!(password_hash(&world, "alice").as_deref(), Some(hash));
+    assert_eq!(password_hash(&world, "alice").as_deref(), Some(HASH));
 }
 
 #[test]
@@ -82,6 +83,8 @@ fn a_user_and_a_password_are_put_together_or_not_at_all() {
     let told = put_user(&world, "alice", &json!({ "password": "short" }));
     assert_refused(&told, 400, "password must have at least 8");
     assert_eq!(world.send(get("/admin/users/alice").by_operator()).status, 404);
+    let both = json!({ "password": "correct horse", "password_hash": HASH });
+    assert_refused(&put_user(&world, "alice", &both), 400, "exclude each other");
     let told = put_user(&world, "alice", &json!({ "password": "correct horse" }));
     assert_eq!((told.status, &told.json()["has_password"]), (200, &true.into()));
 }

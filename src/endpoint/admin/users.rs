@@ -70,8 +70,8 @@ fn fold_login(login: &str) -> Result<String, String> {
     Ok(login)
 }
 
-/// Stores a user, new or replaced, and shows it. What is left out stays as it is. Here, and not in a bulk
-/// load, the document may have a `password`.
+/// Stores a user, new or replaced, and shows it. What is left out stays as it is. Here, and not in a
+/// bulk load, the document may have a `password`.
 pub async fn put(
     config: &Config,
     database: &impl Database,

@@ -222,6 +222,10 @@ fn requests(table: &mut Table) {
     let case = table.push("a form with a GET", 401, "is needed").post(FORM, &form);
     case.method = "GET";
     table
+        .push("a form that is also JSON", 401, "is needed")
+        .post(FORM, &form)
+        .header("content-type", "application/json");
+    table
         .push("a form with a charset", 200, "")
         .post("application/x-www-form-urlencoded; charset=utf-8", &form);
     let case =
