@@ -8,7 +8,10 @@ use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     let mut files = vec![PathBuf::from("Cargo.toml"), PathBuf::from("Cargo.lock")];
-    collect(Path::new("src"), &mut files)?;
+    for directory in ["src", "templates"] {
+        collect(Path::new(directory), &mut files)?;
+        println!("cargo::rerun-if-changed={directory}");
+    }
     files.sort();
 
     // Not a secret and not an adversary's choice: a 64-bit hash tells builds apart.
@@ -20,7 +23,6 @@ fn main() -> io::Result<()> {
     for (name, _) in env::vars().filter(|(name, _)| name.starts_with("CARGO_FEATURE_")) {
         name.hash(&mut hasher);
     }
-    println!("cargo::rerun-if-changed=src");
     println!("cargo::rustc-env=POSTERN_BUILD={:016x}", hasher.finish());
     Ok(())
 }

@@ -50,7 +50,9 @@ const stampOf = (variant) => join(root, variant.out, "fingerprint");
 /** A digest of all that a variant is built from. */
 function fingerprint(variant) {
   const files = ["Cargo.lock", "Cargo.toml", "build.rs", "rust-toolchain.toml", "scripts/build.mjs"];
-  for (const file of readdirSync(join(root, "src"), { recursive: true })) files.push(join("src", file));
+  for (const folder of ["src", "templates"]) {
+    for (const file of readdirSync(join(root, folder), { recursive: true })) files.push(join(folder, file));
+  }
   const hash = createHash("sha256").update(JSON.stringify(variant));
   for (const file of files.sort()) {
     const path = join(root, file);

@@ -8,6 +8,7 @@
 //! - [`protocol`]: the vocabulary of OAuth 2.0 and OpenID Connect, free of I/O
 //! - [`jose`]: JSON Web Keys and Signatures, strictly
 //! - [`keys`]: which key is published and which signs; keys at rest and in memory
+//! - [`pages`]: what a person sees
 //! - [`store`]: the SQL
 //! - [`publication`]: documents rendered once and served many times
 //! - [`config`], [`context`], [`error`], [`http`]: what all of them speak
@@ -23,6 +24,7 @@ pub mod error;
 pub mod http;
 pub mod jose;
 pub mod keys;
+pub mod pages;
 pub mod ports;
 pub mod protocol;
 pub mod publication;

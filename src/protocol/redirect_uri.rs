@@ -41,7 +41,7 @@ pub fn check(uri: &str, is_native: bool) -> Result<(), &'static str> {
 }
 
 /// RFC 8252 section 7.1: a reversed domain name, in lower case.
-fn is_private_use(scheme: &str) -> bool {
+pub(crate) fn is_private_use(scheme: &str) -> bool {
     let is_scheme_byte =
         |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
     scheme.starts_with(|c: char| c.is_ascii_lowercase())
@@ -51,7 +51,7 @@ fn is_private_use(scheme: &str) -> bool {
 }
 
 /// The host behind `//`, without a user and with a numeric port at the most.
-fn check_authority(rest: &str) -> Result<&str, &'static str> {
+pub(crate) fn check_authority(rest: &str) -> Result<&str, &'static str> {
     const COMPLAINT: &str = "must have a host, no user, and a port of digits if any";
     let rest = rest.strip_prefix("//").ok_or(COMPLAINT)?;
     let authority = rest.split(['/', '?']).next().unwrap_or_default();

@@ -9,6 +9,7 @@ mod everywhere;
 mod hostile;
 mod jwks;
 mod key_changes;
+mod pages;
 mod passwords;
 mod platform;
 mod userinfo;

@@ -1,0 +1,105 @@
+//! What an application asks for, in words.
+
+use crate::pages::Texts;
+use crate::protocol::claims;
+use crate::protocol::scope::{Granted, OPENID};
+
+/// One thing that is asked for.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Asked<'a> {
+    /// A standard one, in words.
+    Words(&'static str),
+    /// One of the operator's, by its name.
+    Name(&'a str),
+}
+
+/// What the scopes ask for, and then the single claims that no scope covers; each thing once.
+pub fn asked<'a>(texts: &Texts, scope: Granted<'a>, claims: &'a [&'a str]) -> Vec<Asked<'a>> {
+    let mut asked = Vec::new();
+    let mut add = |item| {
+        if !asked.contains(&item) {
+            asked.push(item);
+        }
+    };
+    for name in scope.iter() {
+        add(of_scope(texts, name));
+    }
+    for name in claims {
+        let name = name.split('#').next().unwrap_or_default();
+        let standard = claims::STANDARD.iter().find(|standard| standard.name == name);
+        if !standard.is_some_and(|standard| scope.contains(standard.scope)) {
+            add(of_claim(texts, name));
+        }
+    }
+    asked
+}
+
+fn of_scope<'a>(texts: &Texts, name: &'a str) -> Asked<'a> {
+    Asked::Words(match name {
+        OPENID => texts.openid,
+        "profile" => texts.profile,
+        "email" => texts.email,
+        "address" => texts.address,
+        "phone" => texts.phone,
+        "offline_access" => texts.offline_access,
+        _ => return Asked::Name(name),
+    })
+}
+
+/// Claims that a person would not tell apart are one thing.
+fn of_claim<'a>(texts: &Texts, name: &'a str) -> Asked<'a> {
+    Asked::Words(match name {
+        "sub" => texts.openid,
+        "name" | "given_name" | "family_name" | "middle_name" => texts.name,
+        "nickname" => texts.nickname,
+        "preferred_username" => texts.preferred_username,
+        "profile" | "website" => texts.website,
+        "picture" => texts.picture,
+        "gender" => texts.gender,
+        "birthdate" => texts.birthdate,
+        "zoneinfo" => texts.zoneinfo,
+        "locale" => texts.locale,
+        "updated_at" => texts.updated_at,
+        "email" | "email_verified" => texts.email,
+        "address" => texts.address,
+        "phone_number" | "phone_number_verified" => texts.phone,
+        _ => return Asked::Name(name),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(scope: &str, claims: &[&str]) -> Vec<String> {
+        let scope = Granted::parse(scope).unwrap();
+        let texts = Texts::choose(None, None);
+        let word = |item: Asked<'_>| match item {
+            Asked::Words(words) => words.to_owned(),
+            Asked::Name(name) => format!("<{name}>"),
+        };
+        asked(texts, scope, claims).into_iter().map(word).collect()
+    }
+
+    #[test]
+    fn every_standard_claim_and_scope_has_words() {
+        for standard in &claims::STANDARD {
+            assert!(!words("", &[standard.name])[0].starts_with('<'), "{}", standard.name);
+            assert!(!words(standard.scope, &[])[0].starts_with('<'), "{}", standard.scope);
+        }
+        assert_eq!(words("openid offline_access", &[]).len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_standard_goes_by_its_name() {
+        assert_eq!(words("groups", &["badge"]), ["<groups>", "<badge>"]);
+    }
+
+    #[test]
+    fn each_thing_is_asked_for_once() {
+        assert_eq!(words("", &["given_name", "family_name", "name#fr"]), ["Your name"]);
+        assert_eq!(words("email", &["email", "email_verified"]), ["Your e-mail address"]);
+        assert_eq!(words("openid profile", &["sub", "name", "picture"]).len(), 2);
+        assert_eq!(words("groups groups", &["x#de", "x"]), ["<groups>", "<x>"]);
+    }
+}

@@ -1,0 +1,62 @@
+//! Where a sign-in leads, by the redirect URI.
+
+use crate::protocol::redirect_uri::{check_authority, is_private_use};
+
+/// Where a redirect URI leads.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Destination<'a> {
+    /// To a host of the web.
+    Web(&'a str),
+    /// To an application on the person's own device (RFC 8252 section 7).
+    ThisDevice,
+    /// Nowhere that a client may register.
+    Unknown,
+}
+
+impl<'a> Destination<'a> {
+    /// The destination of a redirect URI.
+    pub fn of(redirect_uri: &'a str) -> Self {
+        let Some(scheme) = Self::scheme(redirect_uri) else { return Self::Unknown };
+        let rest = redirect_uri.split_once(':').map_or("", |(_, rest)| rest);
+        match (scheme, check_authority(rest)) {
+            (_, Ok("localhost" | "127.0.0.1" | "[::1]")) => Self::ThisDevice,
+            ("https" | "http", Ok(host)) => Self::Web(host),
+            ("https" | "http", Err(_)) => Self::Unknown,
+            _ => Self::ThisDevice,
+        }
+    }
+
+    /// The scheme of a redirect URI, if it is one that a client may register.
+    pub fn scheme(redirect_uri: &'a str) -> Option<&'a str> {
+        let (scheme, _) = redirect_uri.split_once(':')?;
+        (matches!(scheme, "https" | "http") || is_private_use(scheme)).then_some(scheme)
+    }
+
+    /// Whether it is an application on the person's own device.
+    pub fn is_this_device(&self) -> bool {
+        *self == Self::ThisDevice
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_a_host_or_this_device() {
+        for (uri, destination, scheme) in [
+            ("https://app.example:8443/cb?x", Destination::Web("app.example"), Some("https")),
+            ("http://localhost:3000/cb", Destination::ThisDevice, Some("http")),
+            ("http://127.0.0.1/cb", Destination::ThisDevice, Some("http")),
+            ("http://[::1]:9/cb", Destination::ThisDevice, Some("http")),
+            ("com.example.app:/cb", Destination::ThisDevice, Some("com.example.app")),
+            ("https://", Destination::Unknown, Some("https")),
+            ("javascript:alert(1)", Destination::Unknown, None),
+            ("a.b; script-src *:x", Destination::Unknown, None),
+            ("", Destination::Unknown, None),
+        ] {
+            assert_eq!(Destination::of(uri), destination, "{uri}");
+            assert_eq!(Destination::scheme(uri), scheme, "{uri}");
+        }
+    }
+}

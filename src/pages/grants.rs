@@ -1,0 +1,139 @@
+//! The pages on which a person grants access, and takes it back.
+
+use askama::Template;
+
+use crate::http::Response;
+use crate::pages::asked::{Asked, asked};
+use crate::pages::destination::Destination;
+use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
+use crate::protocol::scope::Granted;
+
+/// The page on which a person grants a client what it asks for, or does not. Its form posts `request`,
+/// `token` and `decision`: `allow`, `deny` or `switch`, which is to use another account.
+#[derive(Template)]
+#[template(path = "consent.html")]
+pub struct Consent<'a> {
+    /// The language.
+    pub texts: &'static Texts,
+    /// The client that asks.
+    pub client: Client<'a>,
+    /// The URI at which the client is answered.
+    pub redirect_uri: &'a str,
+    /// The account that is signed in, as the person knows it.
+    pub account: &'a str,
+    /// The scopes it asks for.
+    pub scope: Granted<'a>,
+    /// The single claims it asks for by the `claims` parameter.
+    pub claims: &'a [&'a str],
+    /// Where the form is posted.
+    pub action: &'a str,
+    /// Comes back as it is.
+    pub request: &'a str,
+    /// Comes back as it is.
+    pub token: &'a str,
+}
+
+impl Consent<'_> {
+    /// The response.
+    pub fn response(&self) -> Response {
+        let policy = Policy {
+            forms: Forms::Through(self.redirect_uri),
+            has_logo: self.client.logo().is_some(),
+            script_hash: None,
+        };
+        respond_privately(self, self.texts, 200, &policy)
+    }
+
+    fn asked(&self) -> Vec<Asked<'_>> {
+        asked(self.texts, self.scope, self.claims)
+    }
+}
+
+/// The page that shows a person which applications have access. A form for each posts `client_id` and
+/// `token` to withdraw it; another posts `token` to sign out.
+#[derive(Template)]
+#[template(path = "account.html")]
+pub struct Account<'a> {
+    /// The language.
+    pub texts: &'static Texts,
+    /// The account that is signed in, as the person knows it.
+    pub account: &'a str,
+    /// The applications, in the order in which they are shown.
+    pub applications: &'a [Application<'a>],
+    /// Where access is withdrawn.
+    pub withdraw_action: &'a str,
+    /// Where the person signs out.
+    pub sign_out_action: &'a str,
+    /// Comes back as it is.
+    pub token: &'a str,
+}
+
+/// An application that has access.
+#[derive(Clone, Copy, Debug)]
+pub struct Application<'a> {
+    /// The client.
+    pub client: Client<'a>,
+    /// Its identifier, which the form posts.
+    pub client_id: &'a str,
+    /// The scopes it was granted.
+    pub scope: Granted<'a>,
+    /// The single claims it was granted.
+    pub claims: &'a [&'a str],
+    /// When, in seconds since 1970.
+    pub since: i64,
+}
+
+impl Application<'_> {
+    fn asked(&self, texts: &Texts) -> Vec<Asked<'_>> {
+        asked(texts, self.scope, self.claims)
+    }
+
+    fn date(&self) -> String {
+        date(self.since)
+    }
+}
+
+impl Account<'_> {
+    /// The response.
+    pub fn response(&self) -> Response {
+        let has_logo = self.applications.iter().any(|one| one.client.logo().is_some());
+        let policy = Policy { forms: Forms::Here, has_logo, script_hash: None };
+        respond_privately(self, self.texts, 200, &policy)
+    }
+}
+
+/// The date of a time in UTC, as ISO 8601 writes it, which reads the same in every language. By Howard
+/// Hinnant's `civil_from_days`: years begin in March, so that the leap day is the last one.
+fn date(seconds: i64) -> String {
+    let days = seconds.div_euclid(86_400) + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_its_date() {
+        for (seconds, expected) in [
+            (0, "1970-01-01"),
+            (-1, "1969-12-31"),
+            (951_782_399, "2000-02-28"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_798_761_599, "2026-12-31"),
+            (4_107_542_400, "2100-03-01"),
+        ] {
+            assert_eq!(date(seconds), expected, "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! English.
+
+use super::{Phrase, Texts};
+
+pub(super) const TEXTS: Texts = Texts {
+    tag: "en",
+
+    sign_in: "Sign in",
+    sign_in_to: Phrase("to continue to {}"),
+    login: "User name",
+    password: "Password",
+    wrong_credentials: "The user name or password is not right. Please try again.",
+    too_many_attempts: Phrase("Too many attempts. Please wait {}, then try again."),
+    form_expired: "This form has expired. Please try again.",
+    cookies_needed: "Signing in needs cookies. Please allow them for this site, then try again.",
+    other_account_wanted: "The application asks for another account. Please sign in with that one.",
+    unavailable: "Signing in is not possible at the moment. Please try again in a few minutes.",
+    privacy_policy: "Privacy policy",
+    terms: "Terms of service",
+    new_tab: "(opens in a new tab)",
+
+    choose_account: "Choose an account",
+    signed_in_as: "Signed in as",
+    continue_as: Phrase("Continue as {}"),
+    use_another_account: "Use another account",
+
+    consent: Phrase("Allow {} to access your account?"),
+    leads_to: Phrase("You will then go to {}"),
+    requested_access: "It asks for",
+    device_warning: "This is an application on your own device. Only allow this if you started this \
+                     sign-in there yourself.",
+    allow: "Allow",
+    deny: "Deny",
+    withdraw_hint: "You can withdraw this access at any time.",
+
+    openid: "Who you are: an identifier for your account",
+    profile: "Your profile: name, picture, date of birth and the like",
+    email: "Your e-mail address",
+    address: "Your postal address",
+    phone: "Your phone number",
+    offline_access: "Continued access while you are not using the application",
+    name: "Your name",
+    nickname: "Your nickname",
+    preferred_username: "Your user name",
+    website: "Your web pages",
+    picture: "Your picture",
+    gender: "Your gender",
+    birthdate: "Your date of birth",
+    zoneinfo: "Your time zone",
+    locale: "Your language",
+    updated_at: "When your details last changed",
+
+    granted: "Applications with access to your account",
+    since: Phrase("Since {}"),
+    withdraw: "Withdraw access",
+    no_applications: "No application has access to your account.",
+    sign_out: "Sign out",
+
+    signed_out: "You are signed out",
+    signed_out_elsewhere: "Applications may still have sessions of their own. If others use this \
+                           device, please sign out there too.",
+    close_window: "You can close this window now.",
+
+    error: "Something went wrong",
+    start_again: "Please go back to the application and start again.",
+    try_later: "Please try again in a few minutes.",
+    tell_application: "The application made a request that cannot be answered. Please report this \
+                       to the people who run it.",
+    error_code: "Error code:",
+
+    back_to_application: "Back to the application",
+};

@@ -1,0 +1,74 @@
+//! French. Nothing that is said of a person depends on their gender.
+
+use super::{Phrase, Texts};
+
+pub(super) const TEXTS: Texts = Texts {
+    tag: "fr",
+
+    sign_in: "Se connecter",
+    sign_in_to: Phrase("pour continuer vers {}"),
+    login: "Identifiant",
+    password: "Mot de passe",
+    wrong_credentials: "L’identifiant ou le mot de passe est incorrect. Veuillez réessayer.",
+    too_many_attempts: Phrase("Trop de tentatives. Veuillez patienter {}, puis réessayer."),
+    form_expired: "Ce formulaire a expiré. Veuillez réessayer.",
+    cookies_needed: "La connexion nécessite des cookies. Veuillez les autoriser pour ce site, puis \
+                     réessayer.",
+    other_account_wanted: "L’application demande un autre compte. Veuillez vous connecter avec \
+                           celui-ci.",
+    unavailable: "La connexion est momentanément impossible. Veuillez réessayer dans quelques minutes.",
+    privacy_policy: "Politique de confidentialité",
+    terms: "Conditions d’utilisation",
+    new_tab: "(s’ouvre dans un nouvel onglet)",
+
+    choose_account: "Choisissez un compte",
+    signed_in_as: "Compte connecté",
+    continue_as: Phrase("Continuer en tant que {}"),
+    use_another_account: "Utiliser un autre compte",
+
+    consent: Phrase("Autoriser {} à accéder à votre compte\u{202f}?"),
+    leads_to: Phrase("Vous irez ensuite vers {}"),
+    requested_access: "Accès demandés",
+    device_warning: "Il s’agit d’une application sur votre propre appareil. N’autorisez l’accès que \
+                     si vous y avez vous-même lancé cette connexion.",
+    allow: "Autoriser",
+    deny: "Refuser",
+    withdraw_hint: "Vous pouvez retirer cet accès à tout moment.",
+
+    openid: "Qui vous êtes\u{202f}: un identifiant de votre compte",
+    profile: "Votre profil\u{202f}: nom, photo, date de naissance, etc.",
+    email: "Votre adresse e-mail",
+    address: "Votre adresse postale",
+    phone: "Votre numéro de téléphone",
+    offline_access: "Un accès continu, même lorsque vous n’utilisez pas l’application",
+    name: "Votre nom",
+    nickname: "Votre surnom",
+    preferred_username: "Votre nom d’utilisateur",
+    website: "Vos pages web",
+    picture: "Votre photo",
+    gender: "Votre genre",
+    birthdate: "Votre date de naissance",
+    zoneinfo: "Votre fuseau horaire",
+    locale: "Votre langue",
+    updated_at: "La date de dernière modification de vos informations",
+
+    granted: "Applications ayant accès à votre compte",
+    since: Phrase("Depuis le {}"),
+    withdraw: "Retirer l’accès",
+    no_applications: "Aucune application n’a accès à votre compte.",
+    sign_out: "Se déconnecter",
+
+    signed_out: "Votre session est fermée",
+    signed_out_elsewhere: "Des sessions peuvent rester ouvertes dans les applications. Si d’autres \
+                           personnes utilisent cet appareil, veuillez aussi vous y déconnecter.",
+    close_window: "Vous pouvez maintenant fermer cette fenêtre.",
+
+    error: "Une erreur s’est produite",
+    start_again: "Veuillez retourner à l’application et recommencer.",
+    try_later: "Veuillez réessayer dans quelques minutes.",
+    tell_application: "L’application a envoyé une demande à laquelle il est impossible de répondre. \
+                       Veuillez le signaler à ses responsables.",
+    error_code: "Code d’erreur\u{202f}:",
+
+    back_to_application: "Retour à l’application",
+};

@@ -1,0 +1,233 @@
+//! What the pages say, in every language, and which of them a person reads.
+
+mod de;
+mod en;
+mod es;
+mod fr;
+mod nl;
+
+/// The texts of one language. Each language is a constant, so that one with a text missing does not
+/// compile.
+#[derive(Debug)]
+pub struct Texts {
+    /// The language tag (BCP 47).
+    pub tag: &'static str,
+
+    pub(super) sign_in: &'static str,
+    /// Behind `sign_in`, about a client.
+    pub(super) sign_in_to: Phrase,
+    pub(super) login: &'static str,
+    pub(super) password: &'static str,
+    pub(super) wrong_credentials: &'static str,
+    /// About a span of time.
+    pub(super) too_many_attempts: Phrase,
+    pub(super) form_expired: &'static str,
+    pub(super) cookies_needed: &'static str,
+    pub(super) other_account_wanted: &'static str,
+    pub(super) unavailable: &'static str,
+    pub(super) privacy_policy: &'static str,
+    pub(super) terms: &'static str,
+    pub(super) new_tab: &'static str,
+
+    pub(super) choose_account: &'static str,
+    pub(super) signed_in_as: &'static str,
+    /// About an account.
+    pub(super) continue_as: Phrase,
+    pub(super) use_another_account: &'static str,
+
+    /// About a client.
+    pub(super) consent: Phrase,
+    /// About a host.
+    pub(super) leads_to: Phrase,
+    pub(super) requested_access: &'static str,
+    pub(super) device_warning: &'static str,
+    pub(super) allow: &'static str,
+    pub(super) deny: &'static str,
+    pub(super) withdraw_hint: &'static str,
+
+    pub(super) openid: &'static str,
+    pub(super) profile: &'static str,
+    pub(super) email: &'static str,
+    pub(super) address: &'static str,
+    pub(super) phone: &'static str,
+    pub(super) offline_access: &'static str,
+    pub(super) name: &'static str,
+    pub(super) nickname: &'static str,
+    pub(super) preferred_username: &'static str,
+    pub(super) website: &'static str,
+    pub(super) picture: &'static str,
+    pub(super) gender: &'static str,
+    pub(super) birthdate: &'static str,
+    pub(super) zoneinfo: &'static str,
+    pub(super) locale: &'static str,
+    pub(super) updated_at: &'static str,
+
+    pub(super) granted: &'static str,
+    /// About a date.
+    pub(super) since: Phrase,
+    pub(super) withdraw: &'static str,
+    pub(super) no_applications: &'static str,
+    pub(super) sign_out: &'static str,
+
+    pub(super) signed_out: &'static str,
+    pub(super) signed_out_elsewhere: &'static str,
+    pub(super) close_window: &'static str,
+
+    pub(super) error: &'static str,
+    pub(super) start_again: &'static str,
+    pub(super) try_later: &'static str,
+    pub(super) tell_application: &'static str,
+    pub(super) error_code: &'static str,
+
+    pub(super) back_to_application: &'static str,
+}
+
+/// The languages; the first is the default.
+const ALL: [&Texts; 5] = [&en::TEXTS, &de::TEXTS, &es::TEXTS, &fr::TEXTS, &nl::TEXTS];
+
+/// The tags of the languages, for `ui_locales_supported` (OpenID Connect Discovery section 3).
+pub fn ui_locales_supported() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|texts| texts.tag)
+}
+
+/// A text about something, which stands at `{}`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Phrase(&'static str);
+
+impl Phrase {
+    pub(super) fn before(self) -> &'static str {
+        self.0.split_once("{}").map_or(self.0, |(before, _)| before)
+    }
+
+    pub(super) fn after(self) -> &'static str {
+        self.0.split_once("{}").map_or("", |(_, after)| after)
+    }
+
+    pub(super) fn with(self, thing: &str) -> String {
+        [self.before(), thing, self.after()].concat()
+    }
+}
+
+impl Texts {
+    /// The language that a person reads: the first that there is of the request's `ui_locales`
+    /// (OpenID Connect Core section 3.1.2.1), then of the browser's `Accept-Language`, then English.
+    pub fn choose(ui_locales: Option<&str>, accept_language: Option<&str>) -> &'static Self {
+        let requested =
+            ui_locales.unwrap_or_default().split_ascii_whitespace().find_map(Self::find);
+        let [default, ..] = ALL;
+        requested
+            .or_else(|| {
+                accepted(accept_language.unwrap_or_default()).into_iter().find_map(Self::find)
+            })
+            .unwrap_or(default)
+    }
+
+    /// The language of a range, by the primary subtag (RFC 4647 section 3.4). `*` names none.
+    fn find(range: &str) -> Option<&'static Self> {
+        let is_subtag = |subtag: &str| {
+            (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
+        let primary = range.split('-').next().filter(|_| range.split('-').all(is_subtag))?;
+        ALL.into_iter().find(|texts| texts.tag.eq_ignore_ascii_case(primary))
+    }
+}
+
+/// The ranges of an `Accept-Language` (RFC 9110 section 12.5.4), the most wanted first; what is
+/// malformed or has weight 0 is left out.
+fn accepted(header: &str) -> Vec<&str> {
+    let mut ranges: Vec<_> = header
+        .split(',')
+        .filter_map(|member| match member.split_once(';') {
+            None => Some((member.trim(), 1_000)),
+            Some((range, parameter)) => Some((range.trim(), weight(parameter.trim())?)),
+        })
+        .filter(|(_, weight)| *weight > 0)
+        .collect();
+    ranges.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
+    ranges.into_iter().map(|(range, _)| range).collect()
+}
+
+/// A weight in thousandths (RFC 9110 section 12.4.2).
+fn weight(parameter: &str) -> Option<u16> {
+    let value = parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="))?;
+    let (whole, decimals) = value.split_once('.').unwrap_or((value, ""));
+    if decimals.len() > 3 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let thousandths = format!("{decimals:0<3}").parse().ok()?;
+    match (whole, thousandths) {
+        ("0", _) => Some(thousandths),
+        ("1", 0) => Some(1_000),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_empty_and_a_phrase_is_about_one_thing() {
+        for texts in ALL {
+            let written = format!("{texts:?}");
+            assert!(!written.contains("\\\""), "a text has a straight quotation mark: {written}");
+            let pieces: Vec<_> = written.split('"').collect();
+            for pair in pieces.chunks_exact(2) {
+                let (before, text) = (pair[0], pair[1]);
+                let things = usize::from(before.ends_with("Phrase("));
+                assert_eq!(text.matches("{}").count(), things, "{}: {text}", texts.tag);
+                assert!(!text.is_empty() && text == text.trim(), "{}: {before}", texts.tag);
+            }
+        }
+    }
+
+    #[test]
+    fn a_language_is_its_own() {
+        for (index, texts) in ALL.iter().enumerate() {
+            assert!(texts.tag.bytes().all(|b| b.is_ascii_lowercase()), "{}", texts.tag);
+            for other in ALL.iter().take(index) {
+                assert_ne!(texts.sign_in, other.sign_in);
+                assert_ne!(texts.tag, other.tag);
+            }
+        }
+    }
+
+    #[test]
+    fn the_language_is_the_one_the_person_prefers() {
+        for (ui_locales, accept_language, tag) in [
+            (None, None, "en"),
+            (Some(""), Some(""), "en"),
+            (Some("de"), Some("fr"), "de"),
+            (Some("DE-at fr"), None, "de"),
+            (Some("ja zh-Hant fr-CA de"), None, "fr"),
+            (Some("ja"), Some("es"), "es"),
+            (Some("de_DE"), Some("nl"), "nl"),
+            (Some("de- -de *"), Some("nl"), "nl"),
+            (None, Some("de"), "de"),
+            (None, Some("de-CH, fr;q=0.9, en;q=0.8"), "de"),
+            (None, Some("en;q=0.5,FR-fr;q=0.8, de;q=0.7"), "fr"),
+            (None, Some("en;q=0.8, nl;q=0.8"), "en"),
+            (None, Some("nl;q=0.8, en;q=0.8"), "nl"),
+            (None, Some("ja, de ; q=0.001"), "de"),
+            (None, Some("ja, de;q=0"), "en"),
+            (None, Some("ja, de;q=0.000, fr;Q=0.1"), "fr"),
+            (None, Some("de;q=1.000"), "de"),
+            (None, Some("de;q=1.001, fr;q=0.1"), "fr"),
+            (None, Some("de;q=2, fr;q=0.1"), "fr"),
+            (None, Some("de;q=0.0001, fr;q=0.1"), "fr"),
+            (None, Some("de;q=-1, fr;q=0.1"), "fr"),
+            (None, Some("de;q=.5, fr;q=0.1"), "fr"),
+            (None, Some("de;q=, fr;q=0.1"), "fr"),
+            (None, Some("de;x=1, fr;q=0.1"), "fr"),
+            (None, Some("de;q=1;q=1, fr;q=0.1"), "fr"),
+            (None, Some("de fr, es;q=0.1"), "es"),
+            (None, Some(",, ,es"), "es"),
+            (None, Some("*, de;q=0.5"), "de"),
+            (None, Some("deutsch"), "en"),
+            (None, Some("toolongsubtag"), "en"),
+        ] {
+            let chosen = Texts::choose(ui_locales, accept_language);
+            assert_eq!(chosen.tag, tag, "{ui_locales:?} {accept_language:?}");
+        }
+    }
+}

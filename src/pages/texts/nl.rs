@@ -1,0 +1,73 @@
+//! Dutch.
+
+use super::{Phrase, Texts};
+
+pub(super) const TEXTS: Texts = Texts {
+    tag: "nl",
+
+    sign_in: "Aanmelden",
+    sign_in_to: Phrase("om door te gaan naar {}"),
+    login: "Gebruikersnaam",
+    password: "Wachtwoord",
+    wrong_credentials: "De gebruikersnaam of het wachtwoord klopt niet. Probeer het opnieuw.",
+    too_many_attempts: Phrase("Te veel pogingen. Wacht {} en probeer het dan opnieuw."),
+    form_expired: "Dit formulier is verlopen. Probeer het opnieuw.",
+    cookies_needed: "Voor het aanmelden zijn cookies nodig. Sta ze toe voor deze website en probeer het \
+                     dan opnieuw.",
+    other_account_wanted: "De app vraagt om een ander account. Meld u daarmee aan.",
+    unavailable: "Aanmelden is op dit moment niet mogelijk. Probeer het over enkele minuten opnieuw.",
+    privacy_policy: "Privacybeleid",
+    terms: "Gebruiksvoorwaarden",
+    new_tab: "(opent in een nieuw tabblad)",
+
+    choose_account: "Kies een account",
+    signed_in_as: "Aangemeld als",
+    continue_as: Phrase("Doorgaan als {}"),
+    use_another_account: "Een ander account gebruiken",
+
+    consent: Phrase("{} toegang geven tot uw account?"),
+    leads_to: Phrase("Daarna gaat u naar {}"),
+    requested_access: "Gevraagd wordt",
+    device_warning: "Dit is een app op uw eigen apparaat. Geef alleen toegang als u deze aanmelding \
+                     daar zelf bent begonnen.",
+    allow: "Toestaan",
+    deny: "Weigeren",
+    withdraw_hint: "U kunt deze toegang altijd weer intrekken.",
+
+    openid: "Wie u bent: een kenmerk van uw account",
+    profile: "Uw profiel: naam, foto, geboortedatum en dergelijke",
+    email: "Uw e-mailadres",
+    address: "Uw postadres",
+    phone: "Uw telefoonnummer",
+    offline_access: "Blijvende toegang, ook als u de app niet gebruikt",
+    name: "Uw naam",
+    nickname: "Uw bijnaam",
+    preferred_username: "Uw gebruikersnaam",
+    website: "Uw webpagina’s",
+    picture: "Uw foto",
+    gender: "Uw geslacht",
+    birthdate: "Uw geboortedatum",
+    zoneinfo: "Uw tijdzone",
+    locale: "Uw taal",
+    updated_at: "Wanneer uw gegevens voor het laatst zijn gewijzigd",
+
+    granted: "Apps met toegang tot uw account",
+    since: Phrase("Sinds {}"),
+    withdraw: "Toegang intrekken",
+    no_applications: "Geen enkele app heeft toegang tot uw account.",
+    sign_out: "Afmelden",
+
+    signed_out: "U bent afgemeld",
+    signed_out_elsewhere: "In apps kunt u nog aangemeld zijn. Meld u ook daar af als anderen dit \
+                           apparaat gebruiken.",
+    close_window: "U kunt dit venster nu sluiten.",
+
+    error: "Er is iets misgegaan",
+    start_again: "Ga terug naar de app en begin opnieuw.",
+    try_later: "Probeer het over enkele minuten opnieuw.",
+    tell_application: "De app heeft een verzoek gedaan dat niet kan worden beantwoord. Meld dit aan de \
+                       beheerders van de app.",
+    error_code: "Foutcode:",
+
+    back_to_application: "Terug naar de app",
+};
