@@ -1,5 +1,6 @@
 //! What a request may know of the world: the time, randomness, and a place for what it notices.
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use std::cell::RefCell;
 
 use crate::error::Internal;
@@ -40,6 +41,16 @@ impl<'a> Cx<'a> {
         (self.randomness)(&mut bytes)
             .map_err(|detail| Internal::Unavailable { what: "randomness", detail })?;
         Ok(bytes)
+    }
+
+    /// A new id: 128 random bits, as base64url that does not begin with a hyphen: on a command line it would
+    /// look like an option.
+    ///
+    /// # Errors
+    /// As [`Cx::random`].
+    pub fn random_id(&self) -> Result<String, Internal> {
+        let id = Base64UrlUnpadded::encode_string(&self.random::<16>()?);
+        Ok(if id.starts_with('-') { id.replacen('-', "A", 1) } else { id })
     }
 
     /// Notes something for the request's log line: a fault that the answer survived. Never a token,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::protocol::bearer::BearerError;
+use crate::protocol::token_error::TokenError;
 
 /// Why a request was not answered as it asked.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub enum Protocol {
     },
     /// Nothing is served at this path.
     NotFound,
+    /// A request that a person is told about, on a page.
+    Page(PageError),
     /// A request that the operator's interface refuses, with a status and words for the operator.
     Refused {
         /// The HTTP status.
@@ -34,6 +37,26 @@ pub enum Protocol {
         /// What was wrong, where, and what to do.
         description: String,
     },
+    /// A refusal by the token endpoint (RFC 6749 section 5.2).
+    Token(TokenError),
+}
+
+/// What a person is told who came here by something that is wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PageError {
+    /// The HTTP status.
+    pub status: u16,
+    /// A short code for programs, and for whoever is asked for help.
+    pub code: &'static str,
+    /// What was wrong.
+    pub description: &'static str,
+}
+
+impl PageError {
+    /// A request that is malformed.
+    pub const fn invalid_request(description: &'static str) -> Self {
+        Self { status: 400, code: "invalid_request", description }
+    }
 }
 
 /// Our fault, or the platform's.
@@ -80,6 +103,18 @@ impl From<BearerError> for Error {
 impl From<Internal> for Error {
     fn from(fault: Internal) -> Self {
         Self::Internal(fault)
+    }
+}
+
+impl From<PageError> for Error {
+    fn from(error: PageError) -> Self {
+        Self::Protocol(Protocol::Page(error))
+    }
+}
+
+impl From<TokenError> for Error {
+    fn from(error: TokenError) -> Self {
+        Self::Protocol(Protocol::Token(error))
     }
 }
 

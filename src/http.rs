@@ -38,7 +38,7 @@ pub enum BodyError {
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The header fields, each name once.
+    /// The header fields, each name once but for `set-cookie`.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body; empty where the status or the method calls for none.
     pub body: Rc<str>,
@@ -58,6 +58,17 @@ impl Response {
     /// A response with a body of the given media type.
     pub fn text(status: u16, content_type: &'static str, body: impl Into<Rc<str>>) -> Self {
         Self { status, headers: Vec::new(), body: body.into() }.with("content-type", content_type)
+    }
+
+    /// A redirection by GET, whatever the request's method was (RFC 9110 section 15.4.4).
+    pub fn see_other(location: String) -> Self {
+        Self::empty(303).with("location", location)
+    }
+
+    /// The response with one more cookie.
+    #[must_use]
+    pub fn with_cookie(self, cookie: String) -> Self {
+        self.with("set-cookie", cookie)
     }
 
     /// The response with one more header field.

@@ -5,6 +5,8 @@
 //! - [`routes`]: the table of all that is served
 //! - [`router`]: from a request to its endpoint, and what every response has in common
 //! - [`endpoint`]: one file per endpoint, each its specification's steps from top to bottom
+//! - [`grant`]: one file per grant type of the token endpoint
+//! - [`browser`]: what is known of the browser that asks: cookies, forms, attempts to sign in
 //! - [`protocol`]: the vocabulary of OAuth 2.0 and OpenID Connect, free of I/O
 //! - [`jose`]: JSON Web Keys and Signatures, strictly
 //! - [`keys`]: which key is published and which signs; keys at rest and in memory
@@ -14,13 +16,13 @@
 //! - [`config`], [`context`], [`error`], [`http`]: what all of them speak
 //! - [`ports`]: the traits through which the platform is seen
 //! - `cloudflare`: the platform, and the exports of the module; only under wasm32
-//!
-//! Out of scope, for now: the authorization and token endpoints.
 
+pub mod browser;
 pub mod config;
 pub mod context;
 pub mod endpoint;
 pub mod error;
+pub mod grant;
 pub mod http;
 pub mod jose;
 pub mod keys;

@@ -8,9 +8,9 @@ use crate::error::Internal;
 use crate::jose::jwk::{PrivateKey, PublicKey};
 
 /// Everything an endpoint may need of the platform at once.
-pub trait Platform: Cache + Crypto + Database {}
+pub trait Platform: Cache + Crypto + Database + RateLimit {}
 
-impl<T: Cache + Crypto + Database> Platform for T {}
+impl<T: Cache + Crypto + Database + RateLimit> Platform for T {}
 
 /// Published documents, readable from everywhere, soon but not at once the same everywhere.
 ///
@@ -57,6 +57,12 @@ pub enum Freshness {
     Nearest,
     /// The primary, which has seen every write.
     Primary,
+}
+
+/// A first, coarse limit on how often one address may try to sign in: cheap and near, and not exact.
+pub trait RateLimit {
+    /// Counts one more for `key`, and says whether that is within the limit.
+    async fn is_within_limit(&self, key: &str) -> Result<bool, Internal>;
 }
 
 /// A SQL text with its parameters `?1`, `?2`, …

@@ -8,14 +8,19 @@ use std::rc::Rc;
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
-use crate::endpoint::{admin, discovery, jwks, resource_metadata, userinfo};
-use crate::error::{Error, Internal, Protocol};
+use crate::endpoint::{
+    account, admin, authorize, consent, discovery, jwks, login, resource_metadata, select_account,
+    signout, token, userinfo,
+};
+use crate::error::{Error, Internal, PageError, Protocol};
 use crate::http::{Request, Response};
+use crate::pages::{Advice, ErrorPage, Texts};
 use crate::ports::Platform;
 use crate::protocol::bearer::BearerError;
 use crate::protocol::scope::OPENID;
+use crate::protocol::token_error::TokenError;
 use crate::publication::Document;
-use crate::routes::{Endpoint, RESOURCE_METADATA, Route, route};
+use crate::routes::{Audience, Endpoint, RESOURCE_METADATA, Route, route};
 
 /// What was answered, and why.
 pub struct Answer {
@@ -42,12 +47,16 @@ pub async fn answer(
     };
     let (mut response, error) = match result {
         Ok(response) => (response, None),
-        Err(error) => render_error(&error, config, cx, route),
+        Err(error) => {
+            let (response, code) = render_error(&error, config, cx, route);
+            let is_for_people = route.is_some_and(|route| route.audience == Audience::People);
+            (if is_for_people { page_of(&error, response, request) } else { response }, code)
+        }
     };
     if !response.headers.iter().any(|(name, _)| *name == "cache-control") {
         response = response.with("cache-control", "no-store");
     }
-    if route.is_some_and(|route| route.cors) {
+    if route.is_some_and(Route::has_cors) {
         response = response
             .with("access-control-allow-origin", "*")
             .with("access-control-expose-headers", "ETag, WWW-Authenticate");
@@ -67,7 +76,7 @@ async fn dispatch(
     request: &impl Request,
     route: &Route,
 ) -> Result<Response, Error> {
-    if request.method() == "OPTIONS" && route.cors {
+    if request.method() == "OPTIONS" && route.has_cors() {
         return Ok(preflight(route));
     }
     // The operator's interface hides even its methods from those who may not use it.
@@ -76,7 +85,10 @@ async fn dispatch(
     }
     let memory = &provider.memory;
     match route.endpoint {
+        Endpoint::Account => account::serve(provider, config, platform, cx, request).await,
         Endpoint::Admin => admin::serve(provider, config, platform, cx, request).await,
+        Endpoint::Authorize => authorize::serve(provider, config, platform, cx, request).await,
+        Endpoint::Consent => consent::serve(provider, config, platform, cx, request).await,
         Endpoint::Discovery | Endpoint::OauthMetadata => {
             let key = format!("discovery/{}", config.digest);
             let render = || discovery::metadata(config).to_string();
@@ -87,12 +99,18 @@ async fn dispatch(
             Some(document) => serve_document(&document, config, cx, request),
             None => Response::json(200, &json!({ "keys": [] })),
         }),
+        Endpoint::Login => login::serve(provider, config, platform, cx, request).await,
         Endpoint::ResourceMetadata => {
             let key = format!("protected-resource/{}", config.digest);
             let render = || resource_metadata::metadata(config).to_string();
             let document = memory.resource_metadata.document(platform, cx, key, render).await?;
             Ok(serve_document(&document, config, cx, request))
         }
+        Endpoint::SelectAccount => {
+            select_account::serve(provider, config, platform, cx, request).await
+        }
+        Endpoint::Signout => signout::serve(provider, config, platform, cx, request).await,
+        Endpoint::Token => token::serve(provider, config, platform, cx, request).await,
         Endpoint::Userinfo => userinfo::serve(provider, config, platform, cx, request).await,
     }
 }
@@ -174,7 +192,51 @@ fn render_error(
         Error::Protocol(Protocol::NotFound) => {
             (error_response(404, Some("not_found"), "nothing is served here"), Some("not_found"))
         }
+        Error::Protocol(Protocol::Page(PageError { status, code, description })) => {
+            (error_response(*status, Some(code), description), Some(code))
+        }
+        Error::Protocol(Protocol::Token(error)) => {
+            let response = error_response(error.status(), Some(error.code()), error.description())
+                .with("pragma", "no-cache");
+            let response = match error {
+                // RFC 6749 section 5.2: by the scheme that a client may use.
+                TokenError::InvalidClient(_) => {
+                    let realm = config.issuer.as_str();
+                    response.with("www-authenticate", format!("Basic realm=\"{realm}\""))
+                }
+                _ => response,
+            };
+            (response, Some(error.code()))
+        }
     }
+}
+
+/// The same error as a page: what is said to a program helps nobody in a browser.
+fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
+    let (code, description, advice) = match error {
+        Error::Protocol(Protocol::Page(error)) => {
+            let advice = match error.code {
+                "invalid_client" => Advice::TellApplication,
+                _ => Advice::StartAgain,
+            };
+            (error.code, error.description, advice)
+        }
+        Error::Protocol(_) => {
+            ("invalid_request", "this page cannot be asked for in this way", Advice::StartAgain)
+        }
+        Error::Internal(Internal::Unavailable { .. }) => {
+            ("temporarily_unavailable", "a part of this service does not answer", Advice::TryLater)
+        }
+        Error::Internal(_) => {
+            ("server_error", "this service made an error, which has been logged", Advice::TryLater)
+        }
+    };
+    let texts = Texts::choose(None, request.header("accept-language").as_deref());
+    let mut page = ErrorPage { texts, status: plain.status, code, description, advice }.response();
+    let kept =
+        plain.headers.into_iter().filter(|(name, _)| matches!(*name, "allow" | "retry-after"));
+    page.headers.extend(kept);
+    page
 }
 
 fn render_internal(fault: &Internal, for_operator: bool) -> (Response, Option<&'static str>) {

@@ -5,16 +5,30 @@ use crate::config::Issuer;
 /// An endpoint by the name that the log uses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Endpoint {
+    /// A person's own page.
+    Account,
     /// Everything of the operator's, told apart by [`admin`].
     Admin,
+    /// The authorization endpoint.
+    Authorize,
+    /// The answer to the question for consent.
+    Consent,
     /// Provider metadata, OpenID Connect Discovery.
     Discovery,
     /// The JWK Set.
     Jwks,
+    /// The login form's.
+    Login,
     /// Provider metadata, RFC 8414.
     OauthMetadata,
     /// Userinfo's protected resource metadata, RFC 9728.
     ResourceMetadata,
+    /// The choice of an account.
+    SelectAccount,
+    /// Signing out.
+    Signout,
+    /// The token endpoint.
+    Token,
     /// Userinfo.
     Userinfo,
 }
@@ -23,11 +37,18 @@ impl Endpoint {
     /// The name that the log uses.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Account => "account",
             Self::Admin => "admin",
+            Self::Authorize => "authorize",
+            Self::Consent => "consent",
             Self::Discovery => "discovery",
             Self::Jwks => "jwks",
+            Self::Login => "login",
             Self::OauthMetadata => "oauth_metadata",
             Self::ResourceMetadata => "resource_metadata",
+            Self::SelectAccount => "select_account",
+            Self::Signout => "signout",
+            Self::Token => "token",
             Self::Userinfo => "userinfo",
         }
     }
@@ -56,15 +77,105 @@ pub struct Route {
     pub methods: &'static [&'static str],
     /// The member of the provider metadata that gives its URL.
     pub member: Option<&'static str>,
-    /// Whether scripts of any origin may use it. No cookie is ever looked at there.
-    pub cors: bool,
+    /// Who asks.
+    pub audience: Audience,
+}
+
+/// Who asks at an endpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Audience {
+    /// Programs, and scripts of any origin too: no cookie is ever looked at. Errors are JSON.
+    Clients,
+    /// The operator. Errors are JSON.
+    Operator,
+    /// People, in their browser: no script of another origin may read anything. Errors are pages.
+    People,
 }
 
 const DOCUMENT: &[&str] = &["GET", "HEAD"];
+const FORM: &[&str] = &["POST"];
+const PAGE: &[&str] = &["GET", "POST"];
 const USERINFO_PATH: &str = "/auth/userinfo";
 
 /// The table.
-pub const ROUTES: &[Route] = &[DISCOVERY, OAUTH_METADATA, RESOURCE_METADATA, JWKS, USERINFO, ADMIN];
+pub const ROUTES: &[Route] = &[
+    DISCOVERY,
+    OAUTH_METADATA,
+    RESOURCE_METADATA,
+    JWKS,
+    AUTHORIZE,
+    TOKEN,
+    USERINFO,
+    LOGIN,
+    SELECT_ACCOUNT,
+    CONSENT,
+    ACCOUNT,
+    SIGNOUT,
+    ADMIN,
+];
+
+/// See [`Endpoint::Authorize`].
+pub const AUTHORIZE: Route = Route {
+    endpoint: Endpoint::Authorize,
+    place: Place::Behind("/auth/authorize"),
+    methods: PAGE,
+    member: Some("authorization_endpoint"),
+    audience: Audience::People,
+};
+
+/// See [`Endpoint::Token`].
+pub const TOKEN: Route = Route {
+    endpoint: Endpoint::Token,
+    place: Place::Behind("/auth/token"),
+    methods: FORM,
+    member: Some("token_endpoint"),
+    audience: Audience::Clients,
+};
+
+/// See [`Endpoint::Login`].
+pub const LOGIN: Route = Route {
+    endpoint: Endpoint::Login,
+    place: Place::Behind("/auth/login"),
+    methods: PAGE,
+    member: None,
+    audience: Audience::People,
+};
+
+/// See [`Endpoint::SelectAccount`].
+pub const SELECT_ACCOUNT: Route = Route {
+    endpoint: Endpoint::SelectAccount,
+    place: Place::Behind("/auth/select-account"),
+    methods: FORM,
+    member: None,
+    audience: Audience::People,
+};
+
+/// See [`Endpoint::Consent`].
+pub const CONSENT: Route = Route {
+    endpoint: Endpoint::Consent,
+    place: Place::Behind("/auth/consent"),
+    methods: FORM,
+    member: None,
+    audience: Audience::People,
+};
+
+/// See [`Endpoint::Account`].
+pub const ACCOUNT: Route = Route {
+    endpoint: Endpoint::Account,
+    place: Place::Behind("/auth/account"),
+    methods: PAGE,
+    member: None,
+    audience: Audience::People,
+};
+
+/// See [`Endpoint::Signout`].
+pub const SIGNOUT: Route = Route {
+    endpoint: Endpoint::Signout,
+    place: Place::Behind("/auth/signout"),
+    methods: FORM,
+    member: None,
+    audience: Audience::People,
+};
 
 /// See [`Endpoint::Discovery`].
 pub const DISCOVERY: Route = Route {
@@ -72,7 +183,7 @@ pub const DISCOVERY: Route = Route {
     place: Place::Behind("/.well-known/openid-configuration"),
     methods: DOCUMENT,
     member: None,
-    cors: true,
+    audience: Audience::Clients,
 };
 
 /// See [`Endpoint::OauthMetadata`].
@@ -81,7 +192,7 @@ pub const OAUTH_METADATA: Route = Route {
     place: Place::WellKnown("/.well-known/oauth-authorization-server", ""),
     methods: DOCUMENT,
     member: None,
-    cors: true,
+    audience: Audience::Clients,
 };
 
 /// See [`Endpoint::ResourceMetadata`].
@@ -90,7 +201,7 @@ pub const RESOURCE_METADATA: Route = Route {
     place: Place::WellKnown("/.well-known/oauth-protected-resource", USERINFO_PATH),
     methods: DOCUMENT,
     member: None,
-    cors: true,
+    audience: Audience::Clients,
 };
 
 /// See [`Endpoint::Jwks`].
@@ -99,7 +210,7 @@ pub const JWKS: Route = Route {
     place: Place::Behind("/auth/jwks.json"),
     methods: DOCUMENT,
     member: Some("jwks_uri"),
-    cors: true,
+    audience: Audience::Clients,
 };
 
 /// See [`Endpoint::Userinfo`].
@@ -108,7 +219,7 @@ pub const USERINFO: Route = Route {
     place: Place::Behind(USERINFO_PATH),
     methods: &["GET", "POST"],
     member: Some("userinfo_endpoint"),
-    cors: true,
+    audience: Audience::Clients,
 };
 
 /// See [`Endpoint::Admin`].
@@ -117,7 +228,7 @@ pub const ADMIN: Route = Route {
     place: Place::Below("/admin"),
     methods: &["GET", "POST", "PUT", "DELETE"],
     member: None,
-    cors: false,
+    audience: Audience::Operator,
 };
 
 impl Route {
@@ -145,9 +256,14 @@ impl Route {
         }
     }
 
+    /// Whether scripts of any origin may use it.
+    pub fn has_cors(&self) -> bool {
+        self.audience == Audience::Clients
+    }
+
     /// The methods as `Allow` lists them.
     pub fn allow(&self) -> String {
-        self.methods.join(", ") + if self.cors { ", OPTIONS" } else { "" }
+        self.methods.join(", ") + if self.has_cors() { ", OPTIONS" } else { "" }
     }
 }
 

@@ -7,6 +7,7 @@
 mod cache;
 mod crypto;
 mod database;
+mod rate_limit;
 mod request;
 
 use std::cell::RefCell;
@@ -27,6 +28,7 @@ struct Edge {
     database: Result<database::Binding, String>,
     cache: Result<worker::kv::KvStore, String>,
     crypto: crypto::Keys,
+    rate_limit: rate_limit::Binding,
 }
 
 /// One isolate: its provider and its platform.
@@ -50,6 +52,7 @@ impl Isolate {
                         database: database::binding(env),
                         cache: cache::binding(env),
                         crypto: crypto::Keys::default(),
+                        rate_limit: rate_limit::binding(env),
                     },
                 })
             }))
@@ -127,14 +130,21 @@ async fn publish(isolate: Rc<Isolate>, publications: Vec<Publication>) -> Result
 
 fn to_response(response: &http::Response) -> Result<JsValue, JsValue> {
     let headers = js_sys::Object::new();
-    for (name, value) in &response.headers {
+    // An object holds a name once; cookies come one by one.
+    let (cookies, others): (Vec<_>, Vec<_>) =
+        response.headers.iter().partition(|(name, _)| *name == "set-cookie");
+    for (name, value) in others {
         js_sys::Reflect::set(&headers, &(*name).into(), &JsValue::from_str(value))?;
     }
     let init = ResponseInit::new();
     init.set_status(response.status);
     init.set_headers(&headers);
     let body = (!response.body.is_empty()).then_some(&*response.body);
-    Ok(Response::new_with_opt_str_and_init(body, &init)?.into())
+    let made = Response::new_with_opt_str_and_init(body, &init)?;
+    for (name, value) in cookies {
+        made.headers().append(name, value)?;
+    }
+    Ok(made.into())
 }
 
 /// A failure of a binding. Only its message is kept: what JavaScript prints of an error carries

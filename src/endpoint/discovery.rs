@@ -1,13 +1,23 @@
 //! Provider metadata: OpenID Connect Discovery 1.0 section 3 and, byte for byte the same, RFC 8414
 //! section 2.
 //!
-//! It states what the router serves and nothing else. Members that describe the authorization and
-//! token endpoints arrive with them.
+//! It states what the router serves and nothing else: each list is the one by which requests are read.
 
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
+use crate::pages::ui_locales_supported;
+use crate::protocol::authorize_request::{Prompt, ResponseMode};
+use crate::protocol::client_metadata::{
+    AuthMethod, GrantType, IdTokenAlgorithm, Named, ResponseType,
+};
+use crate::protocol::id_token::PASSWORD_ACR;
 use crate::routes::ROUTES;
+
+/// The claims of an ID token that are ours to make (OpenID Connect Core section 2) and that a client can
+/// rely on.
+const PROTOCOL_CLAIMS: [&str; 11] =
+    ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"];
 
 /// The metadata of this configuration.
 pub fn metadata(config: &Config) -> Value {
@@ -18,12 +28,31 @@ pub fn metadata(config: &Config) -> Value {
             members.insert(member.into(), route.url(&config.issuer).into());
         }
     }
-    let claims: Vec<_> = ["sub"].into_iter().chain(config.scopes.claim_names()).collect();
     let scopes: Vec<_> = config.scopes.names().collect();
-    members.insert("scopes_supported".into(), scopes.into());
-    members.insert("claims_supported".into(), claims.into());
-    members.insert("subject_types_supported".into(), json!(["public"]));
-    // Its default is true (Discovery section 3), which would be false of us.
-    members.insert("request_uri_parameter_supported".into(), false.into());
+    let modes: Vec<_> = ResponseMode::ALL.iter().map(|(name, _)| *name).collect();
+    let claims: Vec<_> = PROTOCOL_CLAIMS.into_iter().chain(config.scopes.claim_names()).collect();
+    let locales: Vec<_> = ui_locales_supported().collect();
+    let more = [
+        ("scopes_supported", scopes.into()),
+        ("response_types_supported", ResponseType::names().into()),
+        ("response_modes_supported", modes.into()),
+        ("grant_types_supported", GrantType::names().into()),
+        ("acr_values_supported", json!([PASSWORD_ACR])),
+        ("subject_types_supported", json!(["public"])),
+        ("id_token_signing_alg_values_supported", IdTokenAlgorithm::names().into()),
+        ("token_endpoint_auth_methods_supported", AuthMethod::names().into()),
+        ("display_values_supported", json!(["page", "popup", "touch"])),
+        ("claim_types_supported", json!(["normal"])),
+        ("claims_supported", claims.into()),
+        ("ui_locales_supported", locales.into()),
+        ("prompt_values_supported", json!(Prompt::VALUES)),
+        ("code_challenge_methods_supported", json!(["S256"])),
+        ("claims_parameter_supported", true.into()),
+        ("request_parameter_supported", false.into()),
+        // Its default is true (Discovery section 3), which would be false of us.
+        ("request_uri_parameter_supported", false.into()),
+        ("authorization_response_iss_parameter_supported", true.into()),
+    ];
+    members.extend(more.map(|(name, value)| (name.to_owned(), value)));
     Value::Object(members)
 }

@@ -1,7 +1,16 @@
-//! One file per endpoint, named as its specification names it.
+//! The endpoints: one file each, named as its specification names it, that reads from top to bottom as the
+//! specification's list of steps.
 
+pub mod account;
 pub mod admin;
+pub mod authorize;
+pub mod consent;
 pub mod discovery;
+mod form;
 pub mod jwks;
+pub mod login;
 pub mod resource_metadata;
+pub mod select_account;
+pub mod signout;
+pub mod token;
 pub mod userinfo;

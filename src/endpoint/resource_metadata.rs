@@ -4,11 +4,13 @@
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::protocol::scope::OFFLINE_ACCESS;
 use crate::routes::USERINFO;
 
 /// The metadata of this configuration.
 pub fn metadata(config: &Config) -> Value {
-    let scopes: Vec<_> = config.scopes.names().collect();
+    // What a refresh needs is not this resource's to ask for.
+    let scopes: Vec<_> = config.scopes.names().filter(|name| *name != OFFLINE_ACCESS).collect();
     json!({
         "resource": USERINFO.url(&config.issuer),
         "authorization_servers": [config.issuer.as_str()],

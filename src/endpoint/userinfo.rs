@@ -5,15 +5,17 @@ use serde_json::{Map, Value};
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
-use crate::error::{Error, Internal};
+use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::jose::jws::Jws;
 use crate::ports::{Database, Freshness, Platform};
 use crate::protocol::access_token::{self, AccessToken, Expected};
 use crate::protocol::bearer::{self, BearerError};
+use crate::protocol::claims_request::ClaimsRequest;
 use crate::protocol::scope::{Granted, OPENID};
 use crate::routes::USERINFO;
 use crate::store::grants::{Standing, standing};
+use crate::store::users;
 
 /// Answers with the claims that the token's grant releases.
 pub async fn serve(
@@ -37,10 +39,10 @@ pub async fn serve(
     }
 
     // 4. Its grant stands, and names the same user and client.
-    let claims = standing_claims(platform, &token).await?;
+    let (claims, requested) = standing_claims(platform, &token).await?;
 
-    // 5. The claims of the granted scopes (Core sections 5.3.2 and 5.4).
-    let released = config.scopes.release(&granted, &token.sub, claims);
+    // 5. The claims that were asked for, by scope or by name (Core sections 5.3.2, 5.4 and 5.5).
+    let released = config.scopes.release(&granted, &requested.userinfo, &token.sub, claims);
     Ok(Response::json(200, &Value::Object(released)))
 }
 
@@ -76,16 +78,13 @@ async fn authenticate(
 async fn standing_claims(
     database: &impl Database,
     token: &AccessToken,
-) -> Result<Map<String, Value>, Error> {
+) -> Result<(Map<String, Value>, ClaimsRequest), Error> {
     let mut found = standing(database, Freshness::Nearest, token).await?;
     if let Standing::Unknown = found {
         found = standing(database, Freshness::Primary, token).await?;
     }
     match found {
-        Standing::Stands(claims) => serde_json::from_str(&claims).map_err(|_| {
-            let detail = "a user's claims in D1 are not a JSON object".into();
-            Internal::Broken { detail }.into()
-        }),
+        Standing::Stands { claims, requested } => Ok((users::parse_claims(&claims)?, requested)),
         Standing::Revoked => Err(BearerError::InvalidToken("the token was revoked").into()),
         Standing::Unknown => {
             Err(BearerError::InvalidToken("the token belongs to no grant we know").into())

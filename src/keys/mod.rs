@@ -1,6 +1,7 @@
 //! Signing keys: which is published and which signs, a pure function of (rows, now).
 
 pub mod first_key;
+pub mod mac;
 pub mod published;
 pub mod seal;
 pub mod signing;

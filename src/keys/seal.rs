@@ -15,6 +15,21 @@ const VARIABLE: &str = "KEY_ENCRYPTION_KEY";
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 
+/// The 32 bytes of the secret.
+///
+/// # Errors
+/// As [`Sealer::new`].
+pub fn secret_key(secret: Option<&Secret>) -> Result<Zeroizing<[u8; KEY_BYTES]>, Internal> {
+    let secret = secret.ok_or_else(|| misconfigured("is not set: no signing key can be used"))?;
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    let length = Base64UrlUnpadded::decode(secret.expose().trim_end_matches('='), &mut *key)
+        .map(<[u8]>::len);
+    if length != Ok(KEY_BYTES) {
+        return Err(misconfigured("is not 32 bytes as base64url (43 characters)"));
+    }
+    Ok(key)
+}
+
 /// Seals and opens private keys.
 pub struct Sealer(Aes256Gcm);
 
@@ -24,15 +39,7 @@ impl Sealer {
     /// # Errors
     /// [`Internal::Misconfigured`] when the secret is absent or has another form.
     pub fn new(secret: Option<&Secret>) -> Result<Self, Internal> {
-        let secret =
-            secret.ok_or_else(|| misconfigured("is not set: no signing key can be used"))?;
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
-        let length = Base64UrlUnpadded::decode(secret.expose().trim_end_matches('='), &mut *key)
-            .map(<[u8]>::len);
-        if length != Ok(KEY_BYTES) {
-            return Err(misconfigured("is not 32 bytes as base64url (43 characters)"));
-        }
-        Ok(Self(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))))
+        Ok(Self(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*secret_key(secret)?))))
     }
 
     /// The key as base64url of a random nonce and the ciphertext.

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::jose::jwk::Algorithm;
 use crate::protocol::claims::{is_email, is_line, is_web_url};
 use crate::protocol::members::Members;
 use crate::protocol::redirect_uri;
@@ -53,15 +54,24 @@ pub struct ClientMetadata {
 }
 
 /// A member of a fixed set of names.
-trait Named: Copy + Sized + 'static {
+pub trait Named: Copy + Sized + 'static {
+    /// All of them, by name.
     const ALL: &'static [(&'static str, Self)];
 
+    /// All names.
+    fn names() -> Vec<&'static str> {
+        Self::ALL.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The one of this name, which stands in `member`.
+    ///
+    /// # Errors
+    /// What it must be.
     fn parse(member: &str, name: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| *value).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|(known, _)| *known).collect();
-            format!("{member} must be one of {}", known.join(", "))
-        })
+        found
+            .map(|(_, value)| *value)
+            .ok_or_else(|| format!("{member} must be one of {}", Self::names().join(", ")))
     }
 }
 
@@ -119,6 +129,16 @@ named! {
         Es256 = "ES256",
         /// RSASSA-PKCS1-v1_5 with SHA-256: the default.
         Rs256 = "RS256",
+    }
+}
+
+impl IdTokenAlgorithm {
+    /// The algorithm itself.
+    pub fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Es256 => Algorithm::Es256,
+            Self::Rs256 => Algorithm::Rs256,
+        }
     }
 }
 

@@ -1,11 +1,18 @@
 //! The vocabulary of OAuth 2.0 and OpenID Connect, free of I/O: untrusted text becomes a type here.
 
 pub mod access_token;
+pub mod authorize_request;
 pub mod bearer;
 pub mod claims;
+pub mod claims_request;
+pub mod client_auth;
 pub mod client_metadata;
+pub mod id_token;
+pub mod login;
 pub mod members;
 pub mod params;
 pub mod password;
+pub mod pkce;
 pub mod redirect_uri;
 pub mod scope;
+pub mod token_error;

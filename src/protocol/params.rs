@@ -20,10 +20,26 @@ pub enum Given<'a> {
     Once(&'a str),
 }
 
+/// A parameter is given twice or more.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Doubled;
+
 impl<'a> Params<'a> {
     /// Decodes a query or a body.
     pub fn parse(text: &'a [u8]) -> Self {
         Self(form_urlencoded::parse(text).collect())
+    }
+
+    /// The parameter of this name, which may be given once.
+    ///
+    /// # Errors
+    /// [`Doubled`], which is the sender's fault.
+    pub fn once(&self, name: &str) -> Result<Option<&str>, Doubled> {
+        match self.get(name) {
+            Given::Absent => Ok(None),
+            Given::Once(value) => Ok(Some(value)),
+            Given::Doubled => Err(Doubled),
+        }
     }
 
     /// The parameter of this name.

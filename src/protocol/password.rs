@@ -1,7 +1,7 @@
 //! Passwords at rest: Argon2id (RFC 9106), as PHC strings.
 
-use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 
 use crate::context::Cx;
@@ -46,6 +46,39 @@ pub fn hash(password: &str, cx: &Cx<'_>) -> Result<String, Error> {
     Ok(hash.to_string())
 }
 
+/// What came of looking at a password.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It is the user's.
+    Right {
+        /// The hash was made at another cost than today's, and should be made anew.
+        is_outdated: bool,
+    },
+    /// It is not.
+    Wrong,
+}
+
+/// A hash of nothing that anybody knows, at today's cost: for those who have none.
+const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$cG9zdGVybi1ub2JvZHk$\
+                       mGvk7u0ZoqTGzWSV2BQJbOCm8t6hjN4yQvT7nS0fAXc";
+
+/// Looks at a password. Without a hash it costs the same, and is wrong: that there is no such user, or no
+/// password, cannot be told from the time.
+pub fn verify(password: &str, phc: Option<&str>) -> Verdict {
+    let hash = PasswordHash::new(phc.unwrap_or(NOBODYS));
+    let Ok(hash) = hash else { return Verdict::Wrong };
+    let is_right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
+    if phc.is_none() || !is_right {
+        return Verdict::Wrong;
+    }
+    let is_todays = Algorithm::try_from(hash.algorithm.as_str()) == Ok(Algorithm::Argon2id)
+        && hash.version == Some(Version::V0x13.into())
+        && Params::try_from(&hash).is_ok_and(|params| {
+            (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
+        });
+    Verdict::Right { is_outdated: !is_todays }
+}
+
 /// Whether a PHC string that somebody brings can be verified here, at a cost that can be borne.
 ///
 /// # Errors
@@ -73,7 +106,6 @@ pub fn check_hash(phc: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use argon2::PasswordVerifier;
 
     #[test]
     fn a_hash_verifies_its_password_only_and_may_be_imported() {
@@ -83,10 +115,31 @@ mod tests {
         };
         let phc = hash("correct horse", &Cx::new(0, &randomness)).unwrap();
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$"), "{phc}");
-        let verify = |password: &str| Argon2::default().verify_password(password.as_bytes(), &*phc);
-        assert!(verify("correct horse").is_ok());
-        assert!(verify("correct hors").is_err());
+        let right = Verdict::Right { is_outdated: false };
+        assert_eq!(verify("correct horse", Some(&phc)), right);
+        assert_eq!(verify("correct hors", Some(&phc)), Verdict::Wrong);
         assert_eq!(check_hash(&phc), Ok(()));
+    }
+
+    #[test]
+    fn nobodys_hash_is_a_real_one_of_todays_cost() {
+        assert_eq!(check_hash(NOBODYS), Ok(()));
+        let params = Params::try_from(&PasswordHash::new(NOBODYS).unwrap()).unwrap();
+        assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19_456, 2, 1));
+        assert_eq!(verify("", None), Verdict::Wrong);
+    }
+
+    #[test]
+    fn a_hash_of_another_cost_verifies_and_is_outdated() {
+        for (algorithm, passes) in [(Algorithm::Argon2id, 1), (Algorithm::Argon2i, 3)] {
+            let params = Params::new(1_024, passes, 1, None).unwrap();
+            let phc: PasswordHash = Argon2::new(algorithm, Version::V0x13, params)
+                .hash_password_with_salt(b"correct horse", &[7; 16])
+                .unwrap();
+            let right = Verdict::Right { is_outdated: true };
+            assert_eq!(verify("correct horse", Some(&phc.to_string())), right);
+            assert_eq!(verify("correct", Some(&phc.to_string())), Verdict::Wrong);
+        }
     }
 
     #[test]

@@ -40,6 +40,33 @@ pub fn check(uri: &str, is_native: bool) -> Result<(), &'static str> {
     }
 }
 
+/// Whether a request's redirect URI is a registered one: byte for byte the same, but that the port of a
+/// native application's `http` loopback URI is whatever it got from its system (RFC 8252 section 7.3).
+pub fn is_registered(uri: &str, registered: &[String], is_native: bool) -> bool {
+    let without_port = |uri| is_native.then(|| loopback_without_port(uri)).flatten();
+    registered.iter().any(|known| {
+        known == uri || without_port(uri).is_some_and(|this| Some(this) == without_port(known))
+    })
+}
+
+/// An `http` loopback URI's host, and what follows behind its port.
+fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
+    if !uri.starts_with("http://") || check(uri, true).is_err() {
+        return None;
+    }
+    let rest = uri.strip_prefix("http://")?;
+    let host = check_authority(uri.strip_prefix("http:")?).ok()?;
+    let behind_host = rest.strip_prefix(host)?;
+    let path = behind_host.find(['/', '?']).and_then(|start| behind_host.get(start..));
+    Some((host, path.unwrap_or_default()))
+}
+
+/// Whether the URI leads to something on the person's own device, where any program can wait for it
+/// (RFC 8252 section 8.6): a loopback address or a private-use scheme.
+pub fn is_local(uri: &str) -> bool {
+    !uri.starts_with("https://")
+}
+
 /// RFC 8252 section 7.1: a reversed domain name, in lower case.
 pub(crate) fn is_private_use(scheme: &str) -> bool {
     let is_scheme_byte =
@@ -93,6 +120,40 @@ mod tests {
         for uri in ["com.example.app:/cb", "com.example.app://host/cb", "a.b:x"] {
             assert_eq!(check(uri, true), Ok(()), "{uri}");
             assert!(check(uri, false).is_err(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn only_the_port_of_a_native_loopback_uri_may_differ() {
+        let registered = |uri: &str| vec![uri.to_owned()];
+        for (known, uri) in [
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb"),
+            ("http://127.0.0.1:1/cb?a=b", "http://127.0.0.1:2/cb?a=b"),
+            ("http://127.0.0.1:1/cb", "http://127.0.0.1/cb"),
+            ("http://[::1]:1/cb", "http://[::1]:2/cb"),
+            ("http://localhost/cb", "http://localhost:3000/cb"),
+            ("http://localhost", "http://localhost:3000"),
+        ] {
+            assert!(is_registered(uri, &registered(known), true), "{known} {uri}");
+            assert!(!is_registered(uri, &registered(known), false), "{known} {uri}");
+            assert!(is_registered(known, &registered(known), false), "{known}");
+        }
+        for (known, uri) in [
+            ("http://127.0.0.1/cb", "http://localhost:1/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:1/cb/"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:1/cb?a"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:99999/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:1@evil.example/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1.evil.example/cb"),
+            ("http://127.0.0.1/cb", "https://127.0.0.1:1/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:1/cb#x"),
+            ("http://localhost", "http://localhost:3000/"),
+            ("https://app.example/cb", "https://app.example:8443/cb"),
+            ("https://app.example/cb", "https://app.example/cb?"),
+            ("https://app.example/cb", "https://app.example/cB"),
+        ] {
+            assert!(!is_registered(uri, &registered(known), true), "{known} {uri}");
         }
     }
 

@@ -8,6 +8,9 @@ use crate::protocol::claims;
 /// The scope that makes a request an OpenID Connect request.
 pub const OPENID: &str = "openid";
 
+/// The scope that asks for a refresh token (OpenID Connect Core section 11).
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
 /// The scopes this provider knows: the standard ones, and the operator's.
 #[derive(Debug)]
 pub struct ScopeTable {
@@ -20,7 +23,7 @@ struct CustomScope {
     claims: Vec<String>,
 }
 
-const STANDARD: [&str; 5] = [OPENID, "profile", "email", "address", "phone"];
+const STANDARD: [&str; 6] = [OPENID, "profile", "email", "address", "phone", OFFLINE_ACCESS];
 
 /// Members that a token or a userinfo response gives a meaning of its own (RFC 7519 section 4.1,
 /// RFC 9068 section 2.2, OpenID Connect Core sections 2 and 5.3.2).
@@ -60,7 +63,7 @@ impl ScopeTable {
                 if !is_scope_token(&name) {
                     return Err(format!("has a scope {name:?} that is not a scope token"));
                 }
-                if STANDARD.contains(&name.as_str()) || name == "offline_access" {
+                if STANDARD.contains(&name.as_str()) {
                     return Err(format!("must not redefine the standard scope {name}"));
                 }
                 let claims = claims_of(&claims).ok_or_else(|| {
@@ -97,19 +100,36 @@ impl ScopeTable {
     }
 
     /// The members of a userinfo response (Core section 5.3.2): `sub`, and those of the user's claims
-    /// that the granted scopes ask for, in every language they are told in.
+    /// that the granted scopes ask for or that were `requested` one by one (Core section 5.5), in every
+    /// language they are told in.
     pub fn release(
         &self,
         granted: &Granted<'_>,
+        requested: &[String],
         sub: &str,
         claims: Map<String, Value>,
     ) -> Map<String, Value> {
         let mut released = Map::new();
         released.insert("sub".into(), sub.into());
         released.extend(claims.into_iter().filter(|(member, _)| {
-            self.releases(granted, member.split('#').next().unwrap_or_default())
+            let name = member.split('#').next().unwrap_or_default();
+            self.releases(granted, name) || is_requested(requested, member)
         }));
         released
+    }
+
+    /// Those of the claims `requested` one by one that the scopes do not release anyway, and that
+    /// somebody could have; without their languages, each once.
+    pub fn beyond<'a>(&self, granted: &Granted<'_>, requested: &'a [String]) -> Vec<&'a str> {
+        let mut names = Vec::new();
+        for claim in requested {
+            let name = claim.split('#').next().unwrap_or_default();
+            let is_known = self.claim_names().contains(&name);
+            if is_known && !self.releases(granted, name) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     fn releases(&self, granted: &Granted<'_>, claim: &str) -> bool {
@@ -119,6 +139,13 @@ impl ScopeTable {
         let asks = |scope: &CustomScope| scope.claims.iter().any(|name| name == claim);
         by_standard || self.custom.iter().any(|scope| granted.contains(&scope.name) && asks(scope))
     }
+}
+
+/// Whether a member is among the claims that were requested: by its whole name, or, in all its languages,
+/// by its name without one (Core section 5.2).
+pub fn is_requested(requested: &[String], member: &str) -> bool {
+    let name = member.split('#').next().unwrap_or_default();
+    requested.iter().any(|claim| claim == member || claim == name)
 }
 
 fn claims_of(value: &Value) -> Option<Vec<String>> {
@@ -144,6 +171,16 @@ impl<'a> Granted<'a> {
     /// Parses a scope value. An empty one grants nothing.
     pub fn parse(text: &'a str) -> Option<Self> {
         (text.is_empty() || text.split(' ').all(is_scope_token)).then_some(Self(text))
+    }
+
+    /// Takes a scope value that was parsed before it was stored.
+    pub fn of_valid(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// Whether all of them are among `others`.
+    pub fn is_within(&self, others: &Granted<'_>) -> bool {
+        self.iter().all(|scope| others.contains(scope))
     }
 
     /// Whether the scope is among them.
@@ -198,9 +235,30 @@ mod tests {
         let table = ScopeTable::parse("{}").unwrap();
         let claims = serde_json::json!({"name": "A", "name#fr": "B", "email": "a@b"});
         let granted = Granted::parse("openid profile").unwrap();
-        let released = table.release(&granted, "alice", claims.as_object().unwrap().clone());
+        let released = table.release(&granted, &[], "alice", claims.as_object().unwrap().clone());
         let expected = serde_json::json!({"sub": "alice", "name": "A", "name#fr": "B"});
         assert_eq!(Value::from(released), expected);
+    }
+
+    #[test]
+    fn a_claim_that_was_asked_for_by_name_is_released_without_its_scope() {
+        let table = ScopeTable::parse("{}").unwrap();
+        let claims =
+            serde_json::json!({"name": "A", "name#fr": "B", "email": "a@b", "gender": "x"});
+        let release = |requested: &[&str]| {
+            let requested: Vec<_> = requested.iter().map(|name| (*name).to_owned()).collect();
+            let granted = Granted::parse("openid email").unwrap();
+            let claims = claims.as_object().unwrap().clone();
+            (
+                Value::from(table.release(&granted, &requested, "alice", claims)),
+                table.beyond(&granted, &requested).join(" "),
+            )
+        };
+        let expected =
+            serde_json::json!({"sub": "alice", "email": "a@b", "name": "A", "name#fr": "B"});
+        assert_eq!(release(&["name"]), (expected, "name".to_owned()));
+        let expected = serde_json::json!({"sub": "alice", "email": "a@b", "name#fr": "B"});
+        assert_eq!(release(&["name#fr", "password", "email"]), (expected, "name".to_owned()));
     }
 
     #[test]

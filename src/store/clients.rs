@@ -22,17 +22,21 @@ pub struct Client {
 impl Client {
     fn read(mut row: Row) -> Result<Self, Internal> {
         let client_id = row.text()?;
-        let metadata = serde_json::from_str(&row.text()?).map_err(|error| Internal::Broken {
-            detail: format!("the metadata of the client {client_id} in D1: {error}"),
-        })?;
         Ok(Self {
+            metadata: read_metadata(&client_id, &row.text()?)?,
             client_id,
-            metadata,
             secret_hash: row.text_or_null()?,
             trusted: row.integer()? == 1,
             created_at: row.integer()?,
         })
     }
+}
+
+/// The metadata of a client, as the database has it.
+pub(super) fn read_metadata(client_id: &str, json: &str) -> Result<ClientMetadata, Internal> {
+    serde_json::from_str(json).map_err(|error| Internal::Broken {
+        detail: format!("the metadata of the client {client_id} in D1: {error}"),
+    })
 }
 
 /// Stores a client, new or replaced, and returns it as stored. One that has a secret keeps it;
@@ -87,7 +91,8 @@ pub async fn list(
     rows.into_iter().map(Client::read).collect()
 }
 
-/// Deletes a client and revokes its grants, in one batch. Returns whether there was one.
+/// Deletes a client, revokes its grants and forgets what it was allowed, in one batch. Returns whether
+/// there was one.
 pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Result<bool, Internal> {
     let revoke_grants = Statement::new(
         "UPDATE grants SET revoked_at = ?2 WHERE client_id = ?1 AND revoked_at IS NULL \
@@ -97,6 +102,8 @@ pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Resu
     .bind(now);
     let delete = Statement::new("DELETE FROM clients WHERE client_id = ?1 RETURNING client_id")
         .bind(client_id);
-    let deleted = database.batch(vec![revoke_grants, delete]).await?.pop().unwrap_or_default();
+    let forget = Statement::new("DELETE FROM consents WHERE client_id = ?1").bind(client_id);
+    let statements = vec![revoke_grants, forget, delete];
+    let deleted = database.batch(statements).await?.pop().unwrap_or_default();
     Ok(!deleted.is_empty())
 }

@@ -1,8 +1,9 @@
 //! Grants: what a user allowed a client, and whether it still stands.
 
 use crate::error::Internal;
-use crate::ports::{Database, Freshness, Statement};
+use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::access_token::AccessToken;
+use crate::protocol::claims_request::ClaimsRequest;
 
 /// A grant about to be recorded.
 #[derive(Debug)]
@@ -43,13 +44,76 @@ pub async fn record(database: &impl Database, grant: &NewGrant<'_>) -> Result<Re
     Ok(if rows.is_empty() { Recording::NoSuchUser } else { Recording::Recorded })
 }
 
+/// The columns that [`Grant`] reads, of a statement that has `grants` and `users`.
+macro_rules! grant_columns {
+    () => {
+        "grants.id AS grant_id, grants.sub AS sub, grants.scope AS scope, grants.sid AS sid, \
+         grants.auth_time AS auth_time, grants.claims AS requested, \
+         grants.created_at AS granted_at, grants.revoked_at AS revoked_at, \
+         users.claims AS user_claims"
+    };
+}
+pub(super) use grant_columns;
+
+/// A grant that came from a sign-in, with its user.
+#[derive(Debug)]
+pub struct Grant {
+    /// Its id.
+    pub id: String,
+    /// The user.
+    pub sub: String,
+    /// The granted scopes.
+    pub scope: String,
+    /// The session, as this client knows it.
+    pub sid: Option<String>,
+    /// When the user had proved who they are, in Unix seconds.
+    pub auth_time: i64,
+    /// The claims that the request asked for one by one.
+    pub requested: ClaimsRequest,
+    /// When it was recorded, in Unix seconds.
+    pub granted_at: i64,
+    /// The user's claims as JSON; `None` where the grant was revoked or the user is gone.
+    pub user_claims: Option<String>,
+}
+
+impl Grant {
+    /// Reads [`grant_columns`].
+    pub(super) fn read(row: &mut Row) -> Result<Self, Internal> {
+        let (id, sub, scope, sid) = (row.text()?, row.text()?, row.text()?, row.text_or_null()?);
+        let (auth_time, requested) = (row.integer_or_null()?, row.text_or_null()?);
+        let (granted_at, revoked_at) = (row.integer()?, row.integer_or_null()?);
+        let user_claims = row.text_or_null()?.filter(|_| revoked_at.is_none());
+        Ok(Self {
+            requested: read_requested(requested.as_deref())?,
+            auth_time: auth_time.unwrap_or(granted_at),
+            id,
+            sub,
+            scope,
+            sid,
+            granted_at,
+            user_claims,
+        })
+    }
+}
+
+fn read_requested(json: Option<&str>) -> Result<ClaimsRequest, Internal> {
+    let Some(json) = json else { return Ok(ClaimsRequest::default()) };
+    serde_json::from_str(json)
+        .map_err(|error| Internal::Broken { detail: format!("a grant's claims in D1: {error}") })
+}
+
 /// What stands behind an access token.
 #[derive(Debug)]
 pub enum Standing {
     /// The grant was revoked, or the user deleted.
     Revoked,
-    /// The grant stands; the user's claims as JSON.
-    Stands(String),
+    /// The grant stands.
+    Stands {
+        /// The user's claims as JSON.
+        claims: String,
+        /// The claims that the request asked for one by one.
+        requested: ClaimsRequest,
+    },
     /// No grant of this id for this user and client.
     Unknown,
 }
@@ -61,7 +125,7 @@ pub async fn standing(
     token: &AccessToken,
 ) -> Result<Standing, Internal> {
     let statement = Statement::new(
-        "SELECT grants.revoked_at, users.claims \
+        "SELECT grants.revoked_at, users.claims, grants.claims AS requested \
          FROM grants JOIN users ON users.sub = grants.sub \
          WHERE grants.id = ?1 AND grants.sub = ?2 AND grants.client_id = ?3",
     )
@@ -73,7 +137,9 @@ pub async fn standing(
     };
     // A deleted user has no claims left.
     Ok(match (row.integer_or_null()?, row.text_or_null()?) {
-        (None, Some(claims)) => Standing::Stands(claims),
+        (None, Some(claims)) => {
+            Standing::Stands { claims, requested: read_requested(row.text_or_null()?.as_deref())? }
+        }
         _ => Standing::Revoked,
     })
 }

@@ -1,6 +1,12 @@
 //! The SQL, written once for D1 and SQLite: one file per family of tables, one function per decision.
 
+pub mod authorization_requests;
 pub mod clients;
+pub mod codes;
+pub mod consents;
 pub mod grants;
+pub mod refresh_tokens;
+pub mod sessions;
+pub mod sign_in_attempts;
 pub mod signing_keys;
 pub mod users;

@@ -32,6 +32,16 @@ impl NewUser {
     }
 }
 
+/// A user's claims, as the database has them.
+///
+/// # Errors
+/// [`Internal::Broken`] when they are no JSON object.
+pub fn parse_claims(json: &str) -> Result<Map<String, Value>, Internal> {
+    serde_json::from_str(json).map_err(|_| Internal::Broken {
+        detail: "a user's claims in D1 are not a JSON object".into(),
+    })
+}
+
 /// A user as stored.
 #[derive(Debug)]
 pub struct User {
@@ -194,7 +204,29 @@ pub async fn list(
     rows.into_iter().map(User::read).collect()
 }
 
-/// Sets a user's password, or takes it away. Returns whether there is such a user.
+/// Who signs in by a login.
+#[derive(Debug)]
+pub struct Account {
+    /// The subject identifier.
+    pub sub: String,
+    /// The PHC string of the password, if there is one.
+    pub password_hash: Option<String>,
+}
+
+/// Who signs in by this login, which is case-folded.
+pub async fn find_account(
+    database: &impl Database,
+    login: &str,
+) -> Result<Option<Account>, Internal> {
+    let statement =
+        Statement::new("SELECT sub, password_hash FROM users WHERE login = ?1").bind(login);
+    let mut rows = database.run(Freshness::Primary, statement).await?;
+    let read = |mut row: Row| Ok(Account { sub: row.text()?, password_hash: row.text_or_null()? });
+    rows.pop().map(read).transpose()
+}
+
+/// Sets a user's password, or takes it away, and ends the user's sessions: whoever knew the old one is out.
+/// Returns whether there is such a user.
 pub async fn set_password(
     database: &impl Database,
     sub: &str,
@@ -208,7 +240,12 @@ pub async fn set_password(
     .bind(sub)
     .bind(password_hash)
     .bind(now);
-    Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
+    let results = database.batch(vec![statement, end_sessions(sub)]).await?;
+    Ok(results.first().is_some_and(|rows| !rows.is_empty()))
+}
+
+fn end_sessions(sub: &str) -> Statement {
+    Statement::new("DELETE FROM sessions WHERE sub = ?1").bind(sub)
 }
 
 /// Deletes a user: revokes all that hangs on it and leaves a tombstone, in one batch. Returns whether
@@ -224,6 +261,8 @@ pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<boo
     )
     .bind(sub)
     .bind(now);
-    let buried = database.batch(vec![revoke_grants, bury]).await?.pop().unwrap_or_default();
-    Ok(!buried.is_empty())
+    let forget_consents = Statement::new("DELETE FROM consents WHERE sub = ?1").bind(sub);
+    let statements = vec![bury, revoke_grants, end_sessions(sub), forget_consents];
+    let results = database.batch(statements).await?;
+    Ok(results.first().is_some_and(|rows| !rows.is_empty()))
 }

@@ -138,7 +138,7 @@ fn deleting_a_client_revokes_its_grants() {
     let world = World::new();
     world.put_alice();
     put_client(&world, "app", &json!({ "redirect_uris": [CALLBACK] }));
-    let insert = "INSERT INTO grants VALUES (?1, 'alice', ?2, 'openid', 0, NULL)";
+    let insert = "INSERT INTO grants (id, sub, client_id, scope, created_at, revoked_at) VALUES (?1, 'alice', ?2, 'openid', 0, NULL)";
     for (grant, client) in [("g1", "app"), ("g2", "other")] {
         world.platform.primary.execute(insert, [grant, client]).unwrap();
     }

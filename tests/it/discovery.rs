@@ -1,7 +1,7 @@
 use crate::world::{ISSUER, World, ask, assert_golden, get, variables_with};
 use postern::config::Config;
 use postern::endpoint::discovery::metadata;
-use postern::routes::{Endpoint, ROUTES, route};
+use postern::routes::{Audience, Endpoint, ROUTES, route};
 use serde_json::Value;
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -52,7 +52,7 @@ fn discovery_advertises_what_the_router_serves_and_nothing_else() {
 #[test]
 fn what_is_not_served_yet_is_absent() {
     let metadata = metadata(&config(ISSUER));
-    for member in ["authorization_endpoint", "token_endpoint", "response_types_supported"] {
+    for member in ["registration_endpoint", "end_session_endpoint", "revocation_endpoint"] {
         assert!(metadata.get(member).is_none(), "{member}");
     }
 }
@@ -165,7 +165,11 @@ fn every_route_answers_each_of_its_methods_and_no_other() {
             let told = world.send(ask(method, path));
             assert_eq!(told.status != 405, route.methods.contains(&method), "{method} {path}");
         }
-        let allow = world.send(ask("PATCH", path)).header("allow").unwrap().to_owned();
-        assert_eq!(allow, format!("{}, OPTIONS", route.methods.join(", ")));
+        let told = world.send(ask("PATCH", path));
+        let options = if route.has_cors() { ", OPTIONS" } else { "" };
+        assert_eq!(told.header("allow").unwrap(), route.methods.join(", ") + options);
+        let media_type = told.header("content-type").unwrap();
+        let is_page = route.audience == Audience::People;
+        assert_eq!(media_type.starts_with("text/html"), is_page, "{path}");
     }
 }

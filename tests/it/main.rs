@@ -12,5 +12,7 @@ mod key_changes;
 mod pages;
 mod passwords;
 mod platform;
+mod sign_in;
 mod userinfo;
+mod visitor;
 mod world;

@@ -4,7 +4,7 @@ use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use postern::error::Internal;
 use postern::jose::jwk::{PrivateKey, PublicKey};
-use postern::ports::{Cache, Crypto, Database, Freshness, Row, Statement, Value};
+use postern::ports::{Cache, Crypto, Database, Freshness, RateLimit, Row, Statement, Value};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ToSql};
 use std::cell::{Cell, RefCell};
@@ -29,6 +29,8 @@ pub struct Native {
     pub cache: RefCell<HashMap<String, String>>,
     pub cache_fails: Cell<bool>,
     pub counts: Cell<Counts>,
+    /// How many more attempts each address has; `None` for any number.
+    pub rate_limit: Cell<Option<u32>>,
 }
 
 /// An empty database with the real schema.
@@ -53,6 +55,7 @@ impl Native {
             cache: RefCell::default(),
             cache_fails: Cell::new(false),
             counts: Cell::default(),
+            rate_limit: Cell::new(None),
         }
     }
 
@@ -83,6 +86,14 @@ async fn pause() {
         if std::mem::replace(&mut paused, true) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
+}
+
+impl RateLimit for Native {
+    async fn is_within_limit(&self, _key: &str) -> Result<bool, Internal> {
+        let left = self.rate_limit.get();
+        self.rate_limit.set(left.map(|left| left.saturating_sub(1)));
+        Ok(left != Some(0))
+    }
 }
 
 fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Row>> {

@@ -225,7 +225,7 @@ fn copy(world: &World, replica: &rusqlite::Connection) {
         ),
         (
             "SELECT id, sub, client_id FROM grants",
-            "INSERT INTO grants VALUES (?1, ?2, ?3, '', 0, NULL)",
+            "INSERT INTO grants (id, sub, client_id, scope, created_at, revoked_at) VALUES (?1, ?2, ?3, '', 0, NULL)",
         ),
     ] {
         let mut rows = world.platform.primary.prepare(select).unwrap();

@@ -287,6 +287,12 @@ impl From<Reply> for Told {
 }
 
 impl Told {
+    /// What each cookie is set to, with its attributes.
+    pub fn cookies(&self) -> Vec<&str> {
+        let cookies = self.headers.iter().filter(|(name, _)| *name == "set-cookie");
+        cookies.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// The one header field of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(known, _)| *known == name);

@@ -1,10 +1,9 @@
 //! Clients, by the operator.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::{CLIENT_ID as OPERATOR, Page, body, invalid, random_id, refused};
+use super::{CLIENT_ID as OPERATOR, Page, body, invalid, refused};
+use crate::browser::{hash, random_text};
 use crate::context::Cx;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
@@ -19,7 +18,7 @@ pub async fn create(
     cx: &Cx<'_>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    store(database, cx, request, &random_id(cx)?).await
+    store(database, cx, request, &cx.random_id()?).await
 }
 
 /// Stores a client under this id, new or replaced. One that has a secret keeps it.
@@ -52,9 +51,8 @@ async fn store(
     let (metadata, trusted) = read(&mut members, client_id).map_err(invalid)?;
     members.end().map_err(invalid)?;
 
-    // 256 random bits need no slow hash.
-    let secret = Base64UrlUnpadded::encode_string(&cx.random::<32>()?);
-    let secret_hash = Base64UrlUnpadded::encode_string(&Sha256::digest(&secret));
+    let secret = random_text(cx)?;
+    let secret_hash = hash(&secret);
     let client = Client {
         client_id: client_id.to_owned(),
         secret_hash: metadata.is_confidential().then(|| secret_hash.clone()),

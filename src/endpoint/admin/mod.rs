@@ -22,7 +22,6 @@ mod grants;
 mod tokens;
 mod users;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -129,13 +128,6 @@ async fn body(request: &impl Request) -> Result<Vec<u8>, Error> {
             refused(413, "too_large", format!("the body is larger than {BODY_LIMIT} bytes"))
         }
     })
-}
-
-/// 128 random bits, as base64url that does not begin with a hyphen: on a command line it would look like
-/// an option.
-fn random_id(cx: &Cx<'_>) -> Result<String, Error> {
-    let id = Base64UrlUnpadded::encode_string(&cx.random::<16>()?);
-    Ok(if id.starts_with('-') { id.replacen('-', "A", 1) } else { id })
 }
 
 /// A page of a listing: what lies behind `after`, at most `limit`.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{CLIENT_ID, body, invalid, random_id, refused};
+use super::{CLIENT_ID, body, invalid, refused};
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
@@ -65,9 +65,9 @@ pub async fn mint(
     let token = AccessToken {
         client_id: CLIENT_ID.into(),
         exp: cx.now + order.ttl,
-        grant_id: random_id(cx)?,
+        grant_id: cx.random_id()?,
         iat: cx.now,
-        jti: random_id(cx)?,
+        jti: cx.random_id()?,
         scope: order.scope,
         sub: order.sub,
     };

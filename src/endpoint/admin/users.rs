@@ -11,6 +11,7 @@ use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
 use crate::ports::Database;
 use crate::protocol::claims;
+use crate::protocol::login::fold_login;
 use crate::protocol::members::Members;
 use crate::protocol::password;
 use crate::store::users::{self, NewUser, Refusal, User};
@@ -57,17 +58,6 @@ fn check_sub(sub: &str) -> Result<(), String> {
         );
     }
     Ok(())
-}
-
-/// Logins are unique without regard to case. By way of capitals, so that those that have several small
-/// forms (ς and σ, ß and ss) agree, and of small ones before, for the one capital (ẞ) that needs it.
-fn fold_login(login: &str) -> Result<String, String> {
-    let login = login.to_lowercase().to_uppercase().to_lowercase();
-    let is_plain = !login.chars().any(|c| c.is_whitespace() || c.is_control());
-    if login.is_empty() || login.len() > 255 || !is_plain {
-        return Err("login must be 1 to 255 bytes without white space".into());
-    }
-    Ok(login)
 }
 
 /// Stores a user, new or replaced, and shows it. What is left out stays as it is. Here, and not in a

@@ -21,9 +21,9 @@ fn seed() -> Vec<String> {
         "INSERT INTO users (sub, login, claims, created_at, updated_at, deleted_at) VALUES ('alice', 'alice', '{\"email\":\"alice@example.com\"}', 0, 0, NULL)".into(),
         "INSERT INTO users (sub, login, claims, created_at, updated_at, deleted_at) VALUES ('bob', 'bob', '{}', 0, 0, NULL)".into(),
         "INSERT INTO users (sub, login, claims, created_at, updated_at, deleted_at) VALUES ('gone', NULL, NULL, 0, 0, 0)".into(),
-        "INSERT INTO grants VALUES ('standing', 'alice', 'operator', 'openid email', 0, NULL)".into(),
-        "INSERT INTO grants VALUES ('revoked', 'alice', 'operator', 'openid email', 0, 1)".into(),
-        "INSERT INTO grants VALUES ('orphan', 'gone', 'operator', 'openid email', 0, NULL)".into(),
+        "INSERT INTO grants (id, sub, client_id, scope, created_at, revoked_at) VALUES ('standing', 'alice', 'operator', 'openid email', 0, NULL)".into(),
+        "INSERT INTO grants (id, sub, client_id, scope, created_at, revoked_at) VALUES ('revoked', 'alice', 'operator', 'openid email', 0, 1)".into(),
+        "INSERT INTO grants (id, sub, client_id, scope, created_at, revoked_at) VALUES ('orphan', 'gone', 'operator', 'openid email', 0, NULL)".into(),
     ]
 }
 

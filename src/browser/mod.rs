@@ -1,0 +1,75 @@
+//! What is known of the browser that asks: its cookies, what it began, how often it tried to sign in.
+
+pub mod attempts;
+pub mod cookies;
+pub mod pending;
+pub mod ticket;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use sha2::{Digest, Sha256};
+
+use crate::config::Config;
+use crate::context::Cx;
+use crate::error::Internal;
+use crate::http::Request;
+use crate::keys::mac::MacKey;
+
+use cookies::Cookie;
+
+/// A page's visitor: a browser, and the key by which we know again what we gave it.
+pub struct Visit<'a> {
+    /// The provider's configuration.
+    pub config: &'a Config,
+    /// What the forms of this browser are bound to. Made at its first visit, and set by every page that
+    /// has a form.
+    pub browser_id: String,
+    /// Whether the browser came without it.
+    pub is_new: bool,
+    /// Knows our own codes.
+    pub mac: MacKey,
+    /// The session cookie's value, as it came.
+    pub session: Option<String>,
+}
+
+impl<'a> Visit<'a> {
+    /// The visit that a request is.
+    ///
+    /// # Errors
+    /// [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent or malformed.
+    pub fn of(config: &'a Config, cx: &Cx<'_>, request: &impl Request) -> Result<Self, Internal> {
+        let cookie = |cookie: Cookie| cookie.read(&config.issuer, request);
+        let known = cookie(Cookie::Browser).filter(|id| is_random_text(id));
+        Ok(Self {
+            config,
+            is_new: known.is_none(),
+            browser_id: known.map_or_else(|| random_text(cx), Ok)?,
+            mac: MacKey::new(config.key_encryption_key.as_ref())?,
+            session: cookie(Cookie::Session).filter(|value| is_random_text(value)),
+        })
+    }
+
+    /// What the session cookie is stored as.
+    pub fn session_hash(&self) -> Option<String> {
+        self.session.as_deref().map(hash)
+    }
+
+    /// The `Set-Cookie` that keeps the browser's id, for pages with a form.
+    pub fn remember_browser(&self) -> String {
+        Cookie::Browser.set(&self.config.issuer, &self.browser_id)
+    }
+}
+
+/// 256 random bits as base64url: a cookie, a code, a token, a handle.
+pub fn random_text(cx: &Cx<'_>) -> Result<String, Internal> {
+    Ok(Base64UrlUnpadded::encode_string(&cx.random::<32>()?))
+}
+
+/// Whether a text could be one of [`random_text`].
+pub fn is_random_text(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// What such a text is stored as. 256 random bits need no slow hash.
+pub fn hash(text: &str) -> String {
+    Base64UrlUnpadded::encode_string(&Sha256::digest(text))
+}

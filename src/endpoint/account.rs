@@ -1,0 +1,100 @@
+//! A person's own page: which applications they allowed what, and a way to take it back.
+
+use crate::Provider;
+use crate::browser::Visit;
+use crate::browser::ticket::{Step, Ticket};
+use crate::config::Config;
+use crate::context::Cx;
+use crate::endpoint::authorize::Desk;
+use crate::endpoint::form;
+use crate::error::Error;
+use crate::http::{Request, Response};
+use crate::pages::{self, Notice, Texts};
+use crate::ports::Platform;
+use crate::protocol::params::Params;
+use crate::protocol::scope::Granted;
+use crate::routes::{ACCOUNT, LOGIN, SIGNOUT};
+use crate::store::consents;
+use crate::store::sessions::Session;
+
+/// Shows the page, or withdraws a consent and shows it again.
+pub async fn serve(
+    provider: &Provider,
+    config: &Config,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let desk = Desk { keys: &provider.memory.published_keys, config, platform, cx };
+    let visit = Visit::of(config, cx, request)?;
+    let texts = Texts::choose(None, request.header("accept-language").as_deref());
+    let Some(session) = desk.session(&visit).await? else {
+        return Ok(account_login_page(&desk, &visit, texts, "", None));
+    };
+    if request.method() != "POST" {
+        return page(&desk, &visit, texts, &session).await;
+    }
+    let body = form::body(request).await?;
+    let params = Params::parse(&body);
+    let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
+    if ticket.began_at(&visit, form::field(&params, "token")?, cx.now).is_some() {
+        let client_id = form::field(&params, "client_id")?;
+        consents::withdraw(platform, &session.sub, client_id, cx.now).await?;
+    }
+    // Whatever came of it, the page shows.
+    Ok(Response::see_other(ACCOUNT.url(&config.issuer)))
+}
+
+async fn page(
+    desk: &Desk<'_, impl Platform>,
+    visit: &Visit<'_>,
+    texts: &'static Texts,
+    session: &Session,
+) -> Result<Response, Error> {
+    let allowed = consents::list(desk.platform, &session.sub).await?;
+    let claims: Vec<Vec<&str>> =
+        allowed.iter().map(|one| Granted::of_valid(&one.consent.claims).iter().collect()).collect();
+    let applications: Vec<_> = allowed
+        .iter()
+        .zip(&claims)
+        .map(|(one, claims)| pages::Application {
+            client: pages::Client::new(&one.client_id, &one.metadata),
+            client_id: &one.client_id,
+            scope: Granted::of_valid(&one.consent.scope),
+            claims,
+            since: one.granted_at,
+        })
+        .collect();
+    let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
+    let page = pages::Account {
+        texts,
+        account: session.display_name(),
+        applications: &applications,
+        withdraw_action: &ACCOUNT.url(&desk.config.issuer),
+        sign_out_action: &SIGNOUT.url(&desk.config.issuer),
+        token: &ticket.issue(visit, desk.cx.now),
+    };
+    Ok(page.response().with_cookie(visit.remember_browser()))
+}
+
+/// The page on which a person signs in to see their own.
+pub fn account_login_page<P>(
+    desk: &Desk<'_, P>,
+    visit: &Visit<'_>,
+    texts: &'static Texts,
+    login: &str,
+    notice: Option<Notice>,
+) -> Response {
+    let ticket = Ticket { step: Step::Login, request: "", sub: "" };
+    let page = pages::Login {
+        texts,
+        client: None,
+        redirect_uri: None,
+        action: &LOGIN.url(&desk.config.issuer),
+        request: "",
+        token: &ticket.issue(visit, desk.cx.now),
+        login,
+        notice,
+    };
+    page.response().with_cookie(visit.remember_browser())
+}

@@ -1,0 +1,100 @@
+//! The answer to an authorization request, on its way through the browser to the client (RFC 6749 sections
+//! 4.1.2 and 4.1.2.1, RFC 9207).
+
+use form_urlencoded::Serializer;
+
+use crate::browser::pending::Pending;
+use crate::browser::{Visit, hash, random_text};
+use crate::endpoint::authorize::{Asked, Desk, NO_SUCH_REQUEST, login_page};
+use crate::error::{Error, Internal};
+use crate::http::Response;
+use crate::keys::mac::Purpose;
+use crate::pages::{FormPost, Texts};
+use crate::ports::Platform;
+use crate::protocol::authorize_request::{AuthorizeError, ReplyTo, ResponseMode};
+use crate::protocol::pkce::CodeChallenge;
+use crate::store::codes::{self, NewCode};
+use crate::store::consents::Consent;
+use crate::store::sessions::Session;
+
+/// For how many seconds a code can be redeemed.
+const CODE_LIFETIME: i64 = 60;
+
+/// Grants what is asked for, and answers with the code.
+pub async fn issue(
+    desk: &Desk<'_, impl Platform>,
+    visit: &Visit<'_>,
+    texts: &'static Texts,
+    asked: &Asked,
+    pending: &Pending,
+    session: &Session,
+    consent: Option<&Consent>,
+) -> Result<Response, Error> {
+    let code = random_text(desk.cx)?;
+    let client_id = asked.client.client_id.as_str();
+    let claims = serde_json::to_string(&asked.request.claims)
+        .map_err(|error| Internal::Broken { detail: error.to_string() })?;
+    let new_code = NewCode {
+        grant_id: &desk.cx.random_id()?,
+        session_id: &session.id,
+        sid: &visit.mac.code(Purpose::Sid, &[&session.id, client_id]),
+        client_id,
+        scope: &asked.request.scope,
+        claims: &claims,
+        code_hash: &hash(&code),
+        redirect_uri: &asked.reply_to.redirect_uri,
+        code_challenge: asked.request.code_challenge.as_ref().map(CodeChallenge::as_str),
+        nonce: asked.request.nonce.as_deref(),
+        expires_at: desk.cx.now + CODE_LIFETIME,
+        consent,
+        handle_hash: pending.handle_hash.as_deref(),
+    };
+    if codes::issue(desk.platform, &new_code, desk.cx.now).await? {
+        return Ok(respond(&asked.reply_to, &[("code", &code)], desk, texts));
+    }
+    match pending.handle_hash {
+        Some(_) => Err(NO_SUCH_REQUEST.into()),
+        // The session ended a moment ago.
+        None => Ok(login_page(desk, visit, texts, asked, pending, &session.login, None)),
+    }
+}
+
+/// Answers with an error.
+pub async fn refuse(
+    reply_to: &ReplyTo,
+    error: AuthorizeError,
+    pending: &Pending,
+    desk: &Desk<'_, impl Platform>,
+    texts: &'static Texts,
+) -> Result<Response, Error> {
+    if !pending.answer(desk.platform).await? {
+        return Err(NO_SUCH_REQUEST.into());
+    }
+    let parameters = [("error", error.code), ("error_description", error.description)];
+    Ok(respond(reply_to, &parameters, desk, texts))
+}
+
+/// The response that carries `parameters` to the client, with its state and our name.
+fn respond<P>(
+    reply_to: &ReplyTo,
+    parameters: &[(&str, &str)],
+    desk: &Desk<'_, P>,
+    texts: &'static Texts,
+) -> Response {
+    let mut parameters = parameters.to_vec();
+    if let Some(state) = &reply_to.state {
+        parameters.push(("state", state));
+    }
+    parameters.push(("iss", desk.config.issuer.as_str()));
+    match reply_to.mode {
+        ResponseMode::FormPost => {
+            let redirect_uri = &reply_to.redirect_uri;
+            FormPost { texts, redirect_uri, parameters: &parameters }.response()
+        }
+        ResponseMode::Query => {
+            let separator = if reply_to.redirect_uri.contains('?') { '&' } else { '?' };
+            let query = Serializer::new(String::new()).extend_pairs(parameters).finish();
+            Response::see_other(format!("{}{separator}{query}", reply_to.redirect_uri))
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Who asks, where the answer goes, and what is asked for.
+
+use crate::browser::pending::Pending;
+use crate::endpoint::authorize::{Desk, refuse};
+use crate::error::{Error, PageError};
+use crate::http::Response;
+use crate::jose::jws::Jws;
+use crate::pages::{self, Texts};
+use crate::ports::{Database, Platform};
+use crate::protocol::authorize_request::{AuthorizeError, AuthorizeRequest, ReplyTo};
+use crate::protocol::id_token;
+use crate::protocol::params::Params;
+use crate::protocol::scope::Granted;
+use crate::store::clients::{self, Client};
+use crate::store::consents::{self, Consent};
+use crate::store::sessions::Session;
+
+/// A request that was examined.
+pub enum Examined {
+    /// It may be worked on.
+    Accepted(Box<Asked>),
+    /// It is answered with an error, to its client.
+    Refused(Response),
+}
+
+/// What a request asks for.
+pub struct Asked {
+    /// Who asks.
+    pub client: Client,
+    /// Where the answer goes.
+    pub reply_to: ReplyTo,
+    /// What is asked for.
+    pub request: AuthorizeRequest,
+    /// The only user that will do, by `id_token_hint` or `claims`.
+    pub required_sub: Option<String>,
+    /// The claims that are asked for one by one, beyond what the scopes release.
+    pub single_claims: Vec<String>,
+}
+
+/// Examines a request. Nothing is sent anywhere before client and redirect URI are proven: until then, what is
+/// wrong is told on a page.
+pub async fn examine(
+    desk: &Desk<'_, impl Platform>,
+    pending: &Pending,
+    texts: &'static Texts,
+) -> Result<Examined, Error> {
+    let params = pending.params();
+
+    // 1. The client.
+    let client = client(desk.platform, &params).await?;
+
+    // 2. The redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
+    let reply_to = ReplyTo::prove(&params, &client.metadata).map_err(PageError::invalid_request)?;
+
+    // 3. Everything else: from here on, errors go to the client.
+    match ask(desk, &params, &client).await? {
+        Ok((request, required_sub)) => {
+            let names = [request.claims.userinfo.as_slice(), &request.claims.id_token].concat();
+            let single_claims = desk.config.scopes.beyond(&request.granted(), &names);
+            let single_claims = single_claims.into_iter().map(str::to_owned).collect();
+            let asked = Asked { client, reply_to, request, required_sub, single_claims };
+            Ok(Examined::Accepted(Box::new(asked)))
+        }
+        Err(error) => refuse(&reply_to, error, pending, desk, texts).await.map(Examined::Refused),
+    }
+}
+
+async fn client(database: &impl Database, params: &Params<'_>) -> Result<Client, Error> {
+    let client_id = params
+        .once("client_id")
+        .map_err(|_| PageError::invalid_request("client_id stands twice in the request"))?
+        .ok_or(PageError::invalid_request("client_id is missing from the request"))?;
+    let unknown = PageError {
+        status: 400,
+        code: "invalid_client",
+        description: "client_id names no application that is registered here",
+    };
+    Ok(clients::find(database, client_id).await?.ok_or(unknown)?)
+}
+
+/// What the request asks for, and the only user that will do for it.
+async fn ask(
+    desk: &Desk<'_, impl Platform>,
+    params: &Params<'_>,
+    client: &Client,
+) -> Result<Result<(AuthorizeRequest, Option<String>), AuthorizeError>, Error> {
+    let request = match AuthorizeRequest::parse(params, &client.metadata, &desk.config.scopes) {
+        Ok(request) => request,
+        Err(error) => return Ok(Err(error)),
+    };
+    let hinted = match &request.id_token_hint {
+        Some(hint) => match hinted_sub(desk, hint, &client.client_id).await? {
+            Ok(sub) => Some(sub),
+            Err(description) => {
+                return Ok(Err(AuthorizeError::new("invalid_request", description)));
+            }
+        },
+        None => None,
+    };
+    let named = request.claims.sub.clone();
+    if let (Some(hinted), Some(named)) = (&hinted, &named)
+        && hinted != named
+    {
+        let description = "id_token_hint and claims name two users";
+        return Ok(Err(AuthorizeError::new("invalid_request", description)));
+    }
+    Ok(Ok((request, hinted.or(named))))
+}
+
+/// The user of an ID token that we issued to this client.
+async fn hinted_sub(
+    desk: &Desk<'_, impl Platform>,
+    hint: &str,
+    client_id: &str,
+) -> Result<Result<String, &'static str>, Error> {
+    if hint.len() > id_token::HINT_LIMIT {
+        return Ok(Err("id_token_hint is larger than 16384 bytes"));
+    }
+    let Ok(jws) = Jws::parse(hint) else { return Ok(Err("id_token_hint is not a signed JWT")) };
+    let key = match jws.header_text("kid") {
+        Some(kid) => desk.keys.find(kid, desk.config, desk.platform, desk.cx).await?,
+        None => None,
+    };
+    let Some(key) = key.filter(|key| jws.header_text("alg") == Some(key.alg().name())) else {
+        return Ok(Err("id_token_hint is not signed with a key of this provider"));
+    };
+    let message = jws.signing_input.as_bytes();
+    if !desk.platform.verify(&key, message, &jws.signature).await? {
+        return Ok(Err("id_token_hint has a wrong signature"));
+    }
+    let issuer = desk.config.issuer.as_str();
+    Ok(id_token::hinted_sub(&jws, issuer, client_id).map(str::to_owned))
+}
+
+impl Asked {
+    /// The client as a page shows it.
+    pub fn client_view(&self) -> pages::Client<'_> {
+        pages::Client::new(&self.client.client_id, &self.client.metadata)
+    }
+
+    /// What to fill in as login.
+    pub fn login_hint(&self) -> &str {
+        self.request.login_hint.as_deref().unwrap_or_default()
+    }
+
+    /// What the person who is signed in has allowed the client before.
+    pub async fn remembered(
+        &self,
+        database: &impl Database,
+        session: Option<&Session>,
+    ) -> Result<Option<Consent>, Error> {
+        match session {
+            Some(session) if !self.client.trusted => {
+                Ok(consents::find(database, &session.sub, &self.client.client_id).await?)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether all that is asked for was allowed before.
+    pub fn is_covered_by(&self, consent: &Consent) -> bool {
+        self.request.granted().is_within(&Granted::of_valid(&consent.scope))
+            && self
+                .single_claims
+                .iter()
+                .all(|claim| Granted::of_valid(&consent.claims).contains(claim))
+    }
+
+    /// What is allowed once this is: what was before, and what is asked for.
+    pub fn allowed(&self, before: Option<&Consent>) -> Consent {
+        let before = before.cloned().unwrap_or_default();
+        let claims = self.single_claims.iter().map(String::as_str);
+        Consent {
+            scope: united(&before.scope, self.request.granted().iter()),
+            claims: united(&before.claims, claims),
+        }
+    }
+}
+
+fn united<'a>(before: &'a str, more: impl Iterator<Item = &'a str>) -> String {
+    let mut all: Vec<_> = Granted::of_valid(before).iter().collect();
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all.join(" ")
+}

@@ -1,0 +1,80 @@
+//! What a request needs next: a pure function of what is asked, who is signed in, what they allowed, and what
+//! they have done for this request so far.
+
+use crate::browser::pending::Progress;
+use crate::endpoint::authorize::asked::Asked;
+use crate::pages::Notice;
+use crate::protocol::authorize_request::AuthorizeError;
+use crate::protocol::id_token::PASSWORD_ACR;
+use crate::store::consents::Consent;
+use crate::store::sessions::Session;
+
+/// What to do next.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Next {
+    /// Ask whether the client may have what it asks for.
+    AskConsent,
+    /// Answer with a code.
+    Issue,
+    /// Answer with an error.
+    Refuse(AuthorizeError),
+    /// Ask which account it shall be.
+    SelectAccount,
+    /// Ask who is there.
+    SignIn(Option<Notice>),
+}
+
+/// Decides. Under `prompt=none` no page may be shown: what would need one is refused.
+pub fn decide(
+    asked: &Asked,
+    session: Option<&Session>,
+    remembered: Option<&Consent>,
+    progress: &Progress,
+    now: i64,
+) -> Next {
+    let prompt = asked.request.prompt;
+    let page = |page, code, description| {
+        if prompt.none { Next::Refuse(AuthorizeError::new(code, description)) } else { page }
+    };
+
+    // 1. Only what a password can show can be shown (Core section 5.5.1.1).
+    if let Some(wanted) = &asked.request.claims.essential_acr
+        && !wanted.iter().any(|acr| acr == PASSWORD_ACR)
+    {
+        return Next::Refuse(AuthorizeError::new(
+            "unmet_authentication_requirements",
+            "none of the essential acr values can be met",
+        ));
+    }
+
+    // 2. Somebody is there, and has shown it recently enough (section 3.1.2.3).
+    let sign_in =
+        |notice| page(Next::SignIn(notice), "login_required", "nobody is signed in who would do");
+    let Some(session) = session else { return sign_in(None) };
+    let is_new = progress.began_at.is_some_and(|began_at| session.auth_time >= began_at);
+    let is_too_old = asked.request.max_age.is_some_and(|age| now - session.auth_time > age);
+    if progress.wants_switch || (prompt.login || is_too_old) && !is_new {
+        return sign_in(None);
+    }
+
+    // 3. It is who it must be: somebody else is never good enough (section 3.1.2.2).
+    if asked.required_sub.as_ref().is_some_and(|sub| *sub != session.sub) {
+        return sign_in(Some(Notice::OtherAccountWanted));
+    }
+
+    // 4. It is the account that the person wants to use.
+    if prompt.select_account && !progress.has_chosen {
+        return Next::SelectAccount;
+    }
+
+    // 5. The client may have what it asks for (section 3.1.2.4). A client that anything on the person's
+    // device could claim to be is asked about every time: neither memory nor trust tells it from another
+    // (RFC 8252 section 8.6).
+    let is_impersonable = asked.reply_to.is_impersonable(&asked.client.metadata);
+    let is_allowed = !is_impersonable
+        && (asked.client.trusted || remembered.is_some_and(|known| asked.is_covered_by(known)));
+    if !progress.has_consented && (prompt.consent || !is_allowed) {
+        return page(Next::AskConsent, "consent_required", "the person must be asked for consent");
+    }
+    Next::Issue
+}

@@ -1,0 +1,40 @@
+//! What the endpoints for people share: reading a form, and choosing the language.
+
+use crate::error::PageError;
+use crate::http::{BodyError, Request};
+use crate::pages::Texts;
+use crate::protocol::params::{FORM, Params, is_media_type};
+
+/// The largest form that is read, in bytes.
+const BODY_LIMIT: usize = 65_536;
+
+/// The body of a form.
+pub async fn body(request: &impl Request) -> Result<Vec<u8>, PageError> {
+    if !request.header("content-type").is_some_and(|text| is_media_type(&text, FORM)) {
+        return Err(PageError {
+            status: 415,
+            code: "invalid_request",
+            description: "the body must be application/x-www-form-urlencoded",
+        });
+    }
+    request.body(BODY_LIMIT).await.map_err(|error| match error {
+        BodyError::Interrupted => PageError::invalid_request("the body could not be read"),
+        BodyError::TooLarge => PageError {
+            status: 413,
+            code: "invalid_request",
+            description: "the body is larger than 65536 bytes",
+        },
+    })
+}
+
+/// A field of one of our own forms; absent ones are empty.
+pub fn field<'a>(params: &'a Params<'_>, name: &str) -> Result<&'a str, PageError> {
+    let doubled = |_| PageError::invalid_request("a field of the form stands twice");
+    Ok(params.once(name).map_err(doubled)?.unwrap_or_default())
+}
+
+/// The language of a person: the request's choice, or the browser's.
+pub fn texts(request: &impl Request, params: &Params<'_>) -> &'static Texts {
+    let ui_locales = params.once("ui_locales").ok().flatten();
+    Texts::choose(ui_locales, request.header("accept-language").as_deref())
+}

@@ -1,0 +1,152 @@
+//! Where the login form leads: a person says who they are, and goes on with what they came for.
+
+use crate::Provider;
+use crate::browser::attempts::Attempt;
+use crate::browser::cookies::Cookie;
+use crate::browser::pending::{Pending, resumed};
+use crate::browser::ticket::{Step, Ticket};
+use crate::browser::{Visit, hash, random_text};
+use crate::config::Config;
+use crate::context::Cx;
+use crate::endpoint::account::account_login_page;
+use crate::endpoint::authorize::{Desk, Examined, NO_SUCH_REQUEST, examine, login_page};
+use crate::endpoint::form;
+use crate::error::Error;
+use crate::http::{Request, Response};
+use crate::pages::{Notice, Texts};
+use crate::ports::Platform;
+use crate::protocol::login::fold_login;
+use crate::protocol::params::Params;
+use crate::protocol::password::{self, Verdict};
+use crate::routes::{ACCOUNT, AUTHORIZE};
+use crate::store::sessions::{self, SignIn};
+use crate::store::sign_in_attempts::Admission;
+use crate::store::users::find_account;
+
+/// Signs a person in, or shows the form again with what was wrong.
+pub async fn serve(
+    provider: &Provider,
+    config: &Config,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    // Who asks for this address by itself is after their own account.
+    if request.method() == "GET" {
+        return Ok(Response::see_other(ACCOUNT.url(&config.issuer)));
+    }
+    let desk = Desk { keys: &provider.memory.published_keys, config, platform, cx };
+    let visit = Visit::of(config, cx, request)?;
+
+    // 1. The form, and what the person came for.
+    let body = form::body(request).await?;
+    let params = Params::parse(&body);
+    let (query, token) = (form::field(&params, "request")?, form::field(&params, "token")?);
+    let (login, password) = (form::field(&params, "login")?, form::field(&params, "password")?);
+
+    // 2. Our own form, in this browser, shown not long ago: nobody is signed in unawares as somebody else.
+    let ticket = Ticket { step: Step::Login, request: query, sub: "" };
+    let outcome = match ticket.began_at(&visit, token, cx.now) {
+        Some(began_at) => sign_in(&desk, &visit, request, login, password)
+            .await?
+            .map(|welcome| (welcome, began_at)),
+        None if visit.is_new => Err(Notice::CookiesNeeded),
+        None => Err(Notice::FormExpired),
+    };
+
+    // 3. On with it, or the form again.
+    match outcome {
+        Ok((welcome, began_at)) => {
+            let next = if query.is_empty() {
+                ACCOUNT.url(&config.issuer)
+            } else {
+                let query = resumed(&visit, query, Step::Continue, &welcome.sub, began_at);
+                format!("{}?{query}", AUTHORIZE.url(&config.issuer))
+            };
+            Ok(Response::see_other(next)
+                .with_cookie(Cookie::Session.set(&config.issuer, &welcome.session))
+                .with_cookie(welcome.device))
+        }
+        Err(notice) => show_again(&desk, &visit, request, query, login, notice).await,
+    }
+}
+
+/// What a browser gets in which somebody has signed in.
+struct Welcome {
+    sub: String,
+    session: String,
+    device: String,
+}
+
+async fn sign_in(
+    desk: &Desk<'_, impl Platform>,
+    visit: &Visit<'_>,
+    request: &impl Request,
+    login: &str,
+    password: &str,
+) -> Result<Result<Welcome, Notice>, Error> {
+    let (platform, cx) = (desk.platform, desk.cx);
+    // 1. A login as it is stored. One that nobody can have is looked for all the same.
+    let login = fold_login(login).unwrap_or_default();
+
+    // 2. Not too often: before the password costs anything, and counted before it is known to be wrong.
+    let attempt = Attempt::of(visit, cx, request, &login)?;
+    if let Admission::Wait(seconds) = attempt.admit(platform, cx).await? {
+        let wait = u32::try_from(seconds).unwrap_or(u32::MAX);
+        return Ok(Err(Notice::TooManyAttempts { wait }));
+    }
+
+    // 3. The password. It takes as long where there is no such account, or no password.
+    let account = find_account(platform, &login).await?;
+    let known_hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
+    let verdict = password::verify(password, known_hash);
+    let (Some(account), Some(known_hash), Verdict::Right { is_outdated }) =
+        (&account, known_hash, verdict)
+    else {
+        attempt.fail(platform, cx.now).await?;
+        return Ok(Err(Notice::WrongCredentials));
+    };
+
+    // 4. The session, under a cookie that nobody has seen before (session fixation).
+    let session = random_text(cx)?;
+    let new_hash = if is_outdated { Some(password::hash(password, cx)?) } else { None };
+    let old_cookie_hash = visit.session_hash();
+    let sign_in = SignIn {
+        sub: &account.sub,
+        password_hash: known_hash,
+        new_password_hash: new_hash.as_deref(),
+        session_id: &cx.random_id()?,
+        cookie_hash: &hash(&session),
+        old_cookie_hash: old_cookie_hash.as_deref(),
+        counter: attempt.counter(),
+    };
+    if !sessions::begin(platform, &sign_in, cx.now).await? {
+        // The password was changed, or the user deleted, in this very moment.
+        return Ok(Err(Notice::WrongCredentials));
+    }
+    let device = attempt.remember_device(visit);
+    Ok(Ok(Welcome { sub: account.sub.clone(), session, device }))
+}
+
+/// The form again, with the login as it was typed.
+async fn show_again(
+    desk: &Desk<'_, impl Platform>,
+    visit: &Visit<'_>,
+    request: &impl Request,
+    query: &str,
+    login: &str,
+    notice: Notice,
+) -> Result<Response, Error> {
+    if query.is_empty() {
+        let texts = Texts::choose(None, request.header("accept-language").as_deref());
+        return Ok(account_login_page(desk, visit, texts, login, Some(notice)));
+    }
+    let pending = Pending::find(desk.platform, query, desk.cx.now).await?.ok_or(NO_SUCH_REQUEST)?;
+    let texts = form::texts(request, &pending.params());
+    Ok(match examine(desk, &pending, texts).await? {
+        Examined::Accepted(asked) => {
+            login_page(desk, visit, texts, &asked, &pending, login, Some(notice))
+        }
+        Examined::Refused(response) => response,
+    })
+}

@@ -1,0 +1,135 @@
+//! The grant type `authorization_code` (RFC 6749 section 4.1.3, OpenID Connect Core section 3.1.3).
+
+use crate::browser::{hash, random_text};
+use crate::config::Config;
+use crate::context::Cx;
+use crate::error::Error;
+use crate::grant::{Issue, Signers, refresh_token};
+use crate::http::Response;
+use crate::ports::{Database, Platform};
+use crate::protocol::params::{Doubled, Params};
+use crate::protocol::pkce::CodeChallenge;
+use crate::protocol::scope::{Granted, OFFLINE_ACCESS};
+use crate::protocol::token_error::TokenError;
+use crate::store::clients::Client;
+use crate::store::codes::{Code, Redemption, redeem};
+use crate::store::{grants, refresh_tokens};
+
+/// What the client sends.
+struct Presented<'a> {
+    code: &'a str,
+    code_verifier: Option<&'a str>,
+    redirect_uri: &'a str,
+}
+
+impl<'a> Presented<'a> {
+    fn take(params: &'a Params<'_>) -> Result<Self, TokenError> {
+        let once = |name| {
+            let doubled = |_: Doubled| TokenError::InvalidRequest("a parameter stands twice");
+            params.once(name).map_err(doubled)
+        };
+        let (code, redirect_uri) = (once("code")?, once("redirect_uri")?);
+        Ok(Self {
+            code: code.ok_or(TokenError::InvalidRequest("code is missing"))?,
+            code_verifier: once("code_verifier")?,
+            redirect_uri: redirect_uri
+                .ok_or(TokenError::InvalidRequest("redirect_uri is missing"))?,
+        })
+    }
+}
+
+/// Redeems a code of an authenticated client's.
+pub async fn serve(
+    client: &Client,
+    params: &Params<'_>,
+    signers: &Signers,
+    config: &Config,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+) -> Result<Response, Error> {
+    // 1. What there must be.
+    let presented = Presented::take(params)?;
+
+    // 2. Spent here and now, or not at all (RFC 6749 section 4.1.2).
+    let code = spend(client, &presented, platform, cx).await?;
+
+    // 3. Bound to the redirect URI and the challenge of its request (section 4.1.3; RFC 7636 section 4.6).
+    if let Err(error) = check_binding(&code, &presented) {
+        // Whoever sent this has the code and not the rest: nothing must come of it any more.
+        grants::revoke(platform, &code.grant.id, cx.now).await?;
+        return Err(error.into());
+    }
+
+    // 4. Its user and its grant are still there.
+    let Some(user_claims) = code.grant.user_claims.as_deref() else {
+        return Err(TokenError::InvalidGrant("the authorization was withdrawn").into());
+    };
+
+    // 5. The tokens.
+    let refresh_token = begin_refresh(&code, platform, cx).await?;
+    let issue = Issue {
+        client,
+        grant: &code.grant,
+        user_claims,
+        scope: &code.grant.scope,
+        nonce: code.nonce.as_deref(),
+        refresh_token,
+    };
+    issue.respond(signers, config, platform, cx).await
+}
+
+/// Redeems the code. One that is spent was stolen, or its owner's answer was: everything that came of it ends
+/// (RFC 6749 section 10.5).
+async fn spend(
+    client: &Client,
+    presented: &Presented<'_>,
+    database: &impl Database,
+    cx: &Cx<'_>,
+) -> Result<Code, Error> {
+    match redeem(database, &hash(presented.code), &client.client_id, cx.now).await? {
+        Redemption::Redeemed(code) => Ok(*code),
+        Redemption::Replayed { grant_id } => {
+            grants::revoke(database, &grant_id, cx.now).await?;
+            Err(TokenError::InvalidGrant("the code was used before").into())
+        }
+        Redemption::Expired => Err(TokenError::InvalidGrant("the code has expired").into()),
+        Redemption::Unknown => {
+            Err(TokenError::InvalidGrant("the code is not one of this client's").into())
+        }
+    }
+}
+
+fn check_binding(code: &Code, presented: &Presented<'_>) -> Result<(), TokenError> {
+    if code.redirect_uri != presented.redirect_uri {
+        return Err(TokenError::InvalidGrant(
+            "redirect_uri is not that of the authorization request",
+        ));
+    }
+    let challenge = code.code_challenge.as_deref().and_then(CodeChallenge::parse);
+    match (challenge, presented.code_verifier) {
+        (None, None) => Ok(()),
+        (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => Ok(()),
+        (Some(_), Some(_)) => {
+            Err(TokenError::InvalidGrant("code_verifier does not meet the code_challenge"))
+        }
+        (Some(_), None) => Err(TokenError::InvalidGrant("code_verifier is missing")),
+        // RFC 9700 section 2.1.1: a request that had no challenge may be an attacker's.
+        (None, Some(_)) => Err(TokenError::InvalidGrant(
+            "there is a code_verifier, and there was no code_challenge",
+        )),
+    }
+}
+
+async fn begin_refresh(
+    code: &Code,
+    database: &impl Database,
+    cx: &Cx<'_>,
+) -> Result<Option<String>, Error> {
+    if !Granted::of_valid(&code.grant.scope).contains(OFFLINE_ACCESS) {
+        return Ok(None);
+    }
+    let token = random_text(cx)?;
+    let expires_at = refresh_token::expiry(&code.grant, cx.now);
+    refresh_tokens::begin(database, &hash(&token), &code.grant.id, expires_at).await?;
+    Ok(Some(token))
+}

@@ -1,0 +1,288 @@
+//! Authorization requests (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1): from raw parameters
+//! to what they ask for.
+//!
+//! There are two kinds of refusal, and the types keep them apart: before [`ReplyTo`] stands, nothing may be
+//! sent anywhere; after it, errors go to the client.
+
+use crate::protocol::claims_request::ClaimsRequest;
+use crate::protocol::client_metadata::{ApplicationType, ClientMetadata, GrantType};
+use crate::protocol::params::{Doubled, Params};
+use crate::protocol::pkce::CodeChallenge;
+use crate::protocol::redirect_uri::{is_local, is_registered};
+use crate::protocol::scope::{Granted, OFFLINE_ACCESS, ScopeTable};
+
+/// The longest nonce, in bytes: it is kept, and stands in the ID token.
+const NONCE_LIMIT: usize = 2_048;
+
+/// The parameters that may stand once. `client_id` and `redirect_uri` come before them; `resource` (RFC
+/// 8707) may repeat.
+const SINGLE: [&str; 19] = [
+    "acr_values",
+    "claims",
+    "claims_locales",
+    "code_challenge",
+    "code_challenge_method",
+    "display",
+    "id_token_hint",
+    "login_hint",
+    "max_age",
+    "nonce",
+    "prompt",
+    "registration",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+    "ui_locales",
+];
+
+/// How the answer travels.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ResponseMode {
+    /// In a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    FormPost,
+    /// In the redirect URI's query.
+    Query,
+}
+
+impl ResponseMode {
+    /// All of them, by name.
+    pub const ALL: [(&'static str, Self); 2] =
+        [("query", Self::Query), ("form_post", Self::FormPost)];
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, mode)| mode)
+    }
+}
+
+/// Where the answer goes. It exists only for a redirect URI that the client has registered.
+#[derive(Debug)]
+pub struct ReplyTo {
+    /// The redirect URI, as the request has it.
+    pub redirect_uri: String,
+    /// How the answer travels.
+    pub mode: ResponseMode,
+    /// What the client wants to see again; a doubled one is nobody's.
+    pub state: Option<String>,
+}
+
+impl ReplyTo {
+    /// Proves the redirect URI.
+    ///
+    /// # Errors
+    /// Words for the person, to whom alone they are shown.
+    pub fn prove(params: &Params<'_>, client: &ClientMetadata) -> Result<Self, &'static str> {
+        let redirect_uri = params
+            .once("redirect_uri")
+            .map_err(|_| "redirect_uri stands twice in the request")?
+            .ok_or("redirect_uri is missing from the request")?;
+        let is_native = client.application_type == ApplicationType::Native;
+        if !is_registered(redirect_uri, &client.redirect_uris, is_native) {
+            return Err("redirect_uri is none of those that the application has registered");
+        }
+        let mode = params.once("response_mode").ok().flatten().and_then(ResponseMode::parse);
+        let state = params.once("state").ok().flatten();
+        Ok(Self {
+            redirect_uri: redirect_uri.to_owned(),
+            mode: mode.unwrap_or(ResponseMode::Query),
+            state: state.map(str::to_owned),
+        })
+    }
+
+    /// Whether any program on the person's device could wait for the answer, and take a public client's
+    /// name.
+    pub fn is_impersonable(&self, client: &ClientMetadata) -> bool {
+        !client.is_confidential() && is_local(&self.redirect_uri)
+    }
+}
+
+/// An error that goes to the client (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AuthorizeError {
+    /// The error code.
+    pub code: &'static str,
+    /// What was wrong: ASCII without quotation mark or backslash, and nothing of what was sent.
+    pub description: &'static str,
+}
+
+impl AuthorizeError {
+    /// An error of this code.
+    pub const fn new(code: &'static str, description: &'static str) -> Self {
+        Self { code, description }
+    }
+}
+
+const fn invalid(description: &'static str) -> AuthorizeError {
+    AuthorizeError::new("invalid_request", description)
+}
+
+/// What `prompt` asks for (Core section 3.1.2.1).
+#[allow(clippy::struct_excessive_bools, reason = "each stands for a value of a set")]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Prompt {
+    /// Ask for consent, whatever is remembered.
+    pub consent: bool,
+    /// Sign in anew, whoever is signed in.
+    pub login: bool,
+    /// Show no page at all.
+    pub none: bool,
+    /// Let the person choose the account.
+    pub select_account: bool,
+}
+
+impl Prompt {
+    /// The values there are.
+    pub const VALUES: [&'static str; 4] = ["none", "login", "consent", "select_account"];
+
+    fn parse(text: &str) -> Result<Self, AuthorizeError> {
+        let mut prompt = Self::default();
+        for value in text.split(' ').filter(|value| !value.is_empty()) {
+            match value {
+                "consent" => prompt.consent = true,
+                "login" => prompt.login = true,
+                "none" => prompt.none = true,
+                "select_account" => prompt.select_account = true,
+                _ => return Err(invalid("prompt has a value that is not known")),
+            }
+        }
+        if prompt.none && (prompt.consent || prompt.login || prompt.select_account) {
+            return Err(invalid("prompt has none beside another value"));
+        }
+        Ok(prompt)
+    }
+}
+
+/// What a request asks for.
+#[derive(Debug)]
+pub struct AuthorizeRequest {
+    /// Single claims.
+    pub claims: ClaimsRequest,
+    /// The challenge that the code will be bound to.
+    pub code_challenge: Option<CodeChallenge>,
+    /// An ID token of the user whom the client believes to be here, not verified.
+    pub id_token_hint: Option<String>,
+    /// What the person might type as login.
+    pub login_hint: Option<String>,
+    /// How many seconds ago the person may have signed in.
+    pub max_age: Option<i64>,
+    /// To stand in the ID token.
+    pub nonce: Option<String>,
+    /// Which pages the client wants to be shown.
+    pub prompt: Prompt,
+    /// The scopes that can be granted, with single spaces between them; never empty.
+    pub scope: String,
+}
+
+impl AuthorizeRequest {
+    /// Parses the parameters of a request whose client and redirect URI are proven.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn parse(
+        params: &Params<'_>,
+        client: &ClientMetadata,
+        scopes: &ScopeTable,
+    ) -> Result<Self, AuthorizeError> {
+        // 1. Nothing doubled (RFC 6749 section 3.1).
+        if SINGLE.iter().any(|name| params.once(name) == Err(Doubled)) {
+            return Err(invalid("a parameter stands twice"));
+        }
+        let text = |name| params.once(name).ok().flatten();
+
+        // 2. Nothing that is not supported (Core sections 6 and 7.2.1).
+        refuse_unsupported(text)?;
+
+        // 3. The response type, and a way for it to travel.
+        match text("response_type") {
+            None => return Err(invalid("response_type is missing")),
+            Some("code") => {}
+            Some(_) => {
+                let description = "response_type must be code";
+                return Err(AuthorizeError::new("unsupported_response_type", description));
+            }
+        }
+        if text("response_mode").is_some_and(|mode| ResponseMode::parse(mode).is_none()) {
+            return Err(invalid("response_mode must be query or form_post"));
+        }
+
+        // 4. The scopes (RFC 6749 section 3.3).
+        let scope = grantable(text("scope"), client, scopes)?;
+
+        // 5. PKCE (RFC 7636 section 4.4.1; RFC 9700 section 2.1.1).
+        let code_challenge = CodeChallenge::take(params).map_err(invalid)?;
+        if code_challenge.is_none() && !client.is_confidential() {
+            return Err(invalid("a public client must send a code_challenge"));
+        }
+
+        // 6. How the person is to be met (Core section 3.1.2.1).
+        let prompt = Prompt::parse(text("prompt").unwrap_or_default())?;
+        let max_age = text("max_age")
+            .map(|text| text.parse::<u32>().map_err(|_| invalid("max_age is not a number")))
+            .transpose()?
+            .map(i64::from)
+            .or(client.default_max_age);
+        let claims = text("claims").map(ClaimsRequest::parse).transpose().map_err(invalid)?;
+
+        // 7. What is carried along.
+        if text("nonce").is_some_and(|nonce| nonce.len() > NONCE_LIMIT) {
+            return Err(invalid("nonce is longer than 2048 bytes"));
+        }
+        let owned = |name| text(name).map(str::to_owned);
+        Ok(Self {
+            claims: claims.unwrap_or_default(),
+            code_challenge,
+            id_token_hint: owned("id_token_hint"),
+            login_hint: owned("login_hint"),
+            max_age,
+            nonce: owned("nonce"),
+            prompt,
+            scope,
+        })
+    }
+
+    /// The scopes that can be granted.
+    pub fn granted(&self) -> Granted<'_> {
+        Granted::of_valid(&self.scope)
+    }
+}
+
+fn refuse_unsupported<'a>(
+    text: impl Fn(&'static str) -> Option<&'a str>,
+) -> Result<(), AuthorizeError> {
+    for (parameter, code, description) in [
+        ("request", "request_not_supported", "request objects are not supported"),
+        ("request_uri", "request_uri_not_supported", "request objects by URI are not supported"),
+        ("registration", "registration_not_supported", "registration is not supported here"),
+    ] {
+        if text(parameter).is_some() {
+            return Err(AuthorizeError::new(code, description));
+        }
+    }
+    Ok(())
+}
+
+/// Those of the requested scopes that can be granted, each once: unknown ones are dropped, and
+/// `offline_access` where the client has no use for it (Core section 11).
+fn grantable(
+    scope: Option<&str>,
+    client: &ClientMetadata,
+    scopes: &ScopeTable,
+) -> Result<String, AuthorizeError> {
+    let refused = |description| AuthorizeError::new("invalid_scope", description);
+    let requested = Granted::parse(scope.ok_or(refused("scope is missing"))?)
+        .ok_or(refused("scope must be scope tokens with single spaces between them"))?;
+    let may_refresh = client.grant_types.contains(&GrantType::RefreshToken);
+    let mut granted: Vec<&str> = Vec::new();
+    for scope in requested.iter() {
+        let is_known = scopes.names().any(|known| known == scope);
+        if is_known && (scope != OFFLINE_ACCESS || may_refresh) && !granted.contains(&scope) {
+            granted.push(scope);
+        }
+    }
+    if granted.is_empty() {
+        return Err(refused("scope has none that is known"));
+    }
+    Ok(granted.join(" "))
+}

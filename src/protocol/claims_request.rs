@@ -1,0 +1,193 @@
+//! The `claims` parameter (OpenID Connect Core section 5.5): single claims, asked for by name.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::jose::json::parse_object;
+
+/// The most claims that are asked for at either place.
+const LIMIT: usize = 100;
+/// The longest name, in bytes, and the longest parameter.
+const NAME_LIMIT: usize = 256;
+const PARAMETER_LIMIT: usize = 16_384;
+
+/// What a request asks for, apart from its scopes. As it is kept with the grant, only the names of the
+/// claims about the user are left.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ClaimsRequest {
+    /// Claims to stand in the ID token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub id_token: Vec<String>,
+    /// Claims to be told at userinfo.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub userinfo: Vec<String>,
+    /// The only user that will do (section 5.5.1).
+    #[serde(skip)]
+    pub sub: Option<String>,
+    /// The only authentication contexts that will do (section 5.5.1.1).
+    #[serde(skip)]
+    pub essential_acr: Option<Vec<String>>,
+}
+
+/// How one claim is asked for (section 5.5.1).
+#[derive(Default)]
+struct Wish {
+    is_essential: bool,
+    values: Vec<Value>,
+}
+
+impl ClaimsRequest {
+    /// Parses the parameter.
+    ///
+    /// # Errors
+    /// Words for the peer.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.len() > PARAMETER_LIMIT {
+            return Err("claims is longer than 16384 bytes");
+        }
+        let members = parse_object(text.as_bytes())
+            .map_err(|_| "claims is not a JSON object with unique members")?;
+        let mut request = Self::default();
+        // Members that are not understood must be ignored.
+        for (place, value) in members {
+            match place.as_str() {
+                "id_token" => request.id_token = request.take(value)?,
+                "userinfo" => request.userinfo = request.take(value)?,
+                _ => {}
+            }
+        }
+        Ok(request)
+    }
+
+    /// Takes the claims of one place: those that bind the sign-in, and the names of the others.
+    fn take(&mut self, place: Value) -> Result<Vec<String>, &'static str> {
+        let claims = match place {
+            Value::Null => Map::new(),
+            Value::Object(claims) if claims.len() <= LIMIT => claims,
+            Value::Object(_) => return Err("claims asks for more than 100 claims at once"),
+            _ => return Err("claims has a member that is not an object"),
+        };
+        let mut names = Vec::new();
+        for (name, value) in claims {
+            let wish = Wish::parse(value)?;
+            match name.as_str() {
+                "sub" => self.restrict_sub(&wish)?,
+                "acr" if wish.is_essential => self.restrict_acr(wish)?,
+                _ if name.len() <= NAME_LIMIT && name.bytes().all(|b| b.is_ascii_graphic()) => {
+                    names.push(name);
+                }
+                // Nobody has such a claim.
+                _ => {}
+            }
+        }
+        Ok(names)
+    }
+
+    fn restrict_sub(&mut self, wish: &Wish) -> Result<(), &'static str> {
+        let conflict = "claims asks for more than one sub, or one that is not a text";
+        let sub = match wish.values.as_slice() {
+            [] => return Ok(()),
+            [Value::String(sub)] => sub,
+            _ => return Err(conflict),
+        };
+        if self.sub.as_ref().is_some_and(|other| other != sub) {
+            return Err(conflict);
+        }
+        self.sub = Some(sub.clone());
+        Ok(())
+    }
+
+    fn restrict_acr(&mut self, wish: Wish) -> Result<(), &'static str> {
+        // Essential, whatever it is: it always stands in the ID token.
+        if wish.values.is_empty() {
+            return Ok(());
+        }
+        let text = |value| match value {
+            Value::String(text) => Ok(text),
+            _ => Err("claims asks for an acr that is not a text"),
+        };
+        let values: Vec<_> = wish.values.into_iter().map(text).collect::<Result<_, _>>()?;
+        match &mut self.essential_acr {
+            // Both places bind.
+            Some(known) => known.retain(|value| values.contains(value)),
+            None => self.essential_acr = Some(values),
+        }
+        Ok(())
+    }
+}
+
+impl Wish {
+    fn parse(value: Value) -> Result<Self, &'static str> {
+        let mut members = match value {
+            Value::Null => return Ok(Self::default()),
+            Value::Object(members) => members,
+            _ => return Err("claims asks for a claim by something else than null or an object"),
+        };
+        let is_essential = match members.remove("essential") {
+            None => false,
+            Some(Value::Bool(is_essential)) => is_essential,
+            Some(_) => return Err("claims has an essential that is neither true nor false"),
+        };
+        let values = match (members.remove("value"), members.remove("values")) {
+            (None, None) => Vec::new(),
+            (Some(value), None) => vec![value],
+            (None, Some(Value::Array(values))) => values,
+            _ => return Err("claims has a value beside values, or values that are no list"),
+        };
+        Ok(Self { is_essential, values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_asked_for_by_name_at_two_places() {
+        let request = ClaimsRequest::parse(
+            r#"{"userinfo": {"name": {"essential": true}, "email": null, "name#fr": null, "new": {"x": 1}},
+                "id_token": {"auth_time": {"essential": true}, "acr": {"values": ["1", "2"]}}, "other": 1}"#,
+        )
+        .unwrap();
+        assert_eq!(request.userinfo, ["email", "name", "name#fr", "new"]);
+        assert_eq!(request.id_token, ["acr", "auth_time"]);
+        assert_eq!((request.sub, request.essential_acr), (None, None));
+    }
+
+    #[test]
+    fn a_sub_and_an_essential_acr_bind_the_sign_in() {
+        let request = ClaimsRequest::parse(
+            r#"{"id_token": {"sub": {"value": "alice"}, "acr": {"essential": true, "values": ["a", "b"]}},
+                "userinfo": {"sub": {"values": ["alice"]}, "acr": {"essential": true, "value": "b"}}}"#,
+        )
+        .unwrap();
+        assert_eq!(request.sub.as_deref(), Some("alice"));
+        assert_eq!(request.essential_acr, Some(vec!["b".to_owned()]));
+        assert!(request.id_token.is_empty() && request.userinfo.is_empty());
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused() {
+        for text in [
+            "",
+            "[]",
+            "null",
+            r#"{"userinfo": 1}"#,
+            r#"{"userinfo": {"name": 1}}"#,
+            r#"{"userinfo": {"name": {"essential": "yes"}}}"#,
+            r#"{"userinfo": {"name": {"value": 1, "values": [1]}}}"#,
+            r#"{"userinfo": {"name": {"values": 1}}}"#,
+            r#"{"userinfo": {"name": null, "name": null}}"#,
+            r#"{"id_token": {"sub": {"value": 1}}}"#,
+            r#"{"id_token": {"sub": {"values": ["a", "b"]}}}"#,
+            r#"{"id_token": {"sub": {"value": "a"}}, "userinfo": {"sub": {"value": "b"}}}"#,
+            r#"{"id_token": {"acr": {"essential": true, "value": 1}}}"#,
+        ] {
+            assert!(ClaimsRequest::parse(text).is_err(), "{text}");
+        }
+        let many: Vec<_> = (0..101).map(|n| format!(r#""c{n}":null"#)).collect();
+        assert!(
+            ClaimsRequest::parse(&format!(r#"{{"userinfo":{{{}}}}}"#, many.join(","))).is_err()
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! ID tokens (OpenID Connect Core section 2).
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::jose::jws::Jws;
+use crate::protocol::scope::is_requested;
+
+/// The media type in the header.
+pub const TYP: &str = "JWT";
+
+/// The authentication context of a password, and its method (RFC 8176).
+pub const PASSWORD_ACR: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+const PASSWORD_AMR: &str = "pwd";
+
+/// The largest hint that is looked into, in bytes.
+pub const HINT_LIMIT: usize = 16_384;
+
+/// What an ID token says, but for what the user's claims add to it.
+#[derive(Debug)]
+pub struct IdToken<'a> {
+    /// The access token that comes with it, for `at_hash`.
+    pub access_token: &'a str,
+    /// The client.
+    pub aud: &'a str,
+    /// When the person last proved who they are, in Unix seconds.
+    pub auth_time: i64,
+    /// When it ends, in Unix seconds.
+    pub exp: i64,
+    /// When it was issued, in Unix seconds.
+    pub iat: i64,
+    /// The issuer.
+    pub iss: &'a str,
+    /// The request's nonce; a refreshed token has none (Core section 12.2).
+    pub nonce: Option<&'a str>,
+    /// The session, as this client knows it.
+    pub sid: Option<&'a str>,
+    /// The user.
+    pub sub: &'a str,
+}
+
+impl IdToken<'_> {
+    /// The claims as they are signed, with those of the user's that were `requested` for this place.
+    pub fn to_claims(&self, requested: &[String], user: Map<String, Value>) -> Value {
+        let mut claims = Map::new();
+        let mut add = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+        add("iss", self.iss.into());
+        add("sub", self.sub.into());
+        add("aud", self.aud.into());
+        add("exp", self.exp.into());
+        add("iat", self.iat.into());
+        add("auth_time", self.auth_time.into());
+        add("acr", PASSWORD_ACR.into());
+        add("amr", vec![PASSWORD_AMR].into());
+        add("at_hash", at_hash(self.access_token).into());
+        if let Some(nonce) = self.nonce {
+            add("nonce", nonce.into());
+        }
+        if let Some(sid) = self.sid {
+            add("sid", sid.into());
+        }
+        claims.extend(user.into_iter().filter(|(member, _)| is_requested(requested, member)));
+        Value::Object(claims)
+    }
+}
+
+/// Core section 3.1.3.6: the left half of the digest that the signature uses, SHA-256 for both of ours.
+fn at_hash(access_token: &str) -> String {
+    let digest = Sha256::digest(access_token);
+    Base64UrlUnpadded::encode_string(digest.get(..16).unwrap_or_default())
+}
+
+/// The user that a hint names, if it is an ID token of ours for this client: its signature is verified, and
+/// that it may have ended long ago does not matter (Core section 3.1.2.1).
+///
+/// # Errors
+/// Words for the peer.
+pub fn hinted_sub<'a>(
+    jws: &'a Jws<'_>,
+    issuer: &str,
+    client_id: &str,
+) -> Result<&'a str, &'static str> {
+    let text = |name| jws.payload.get(name).and_then(Value::as_str);
+    // An access token is no ID token.
+    if jws.header_text("typ") != Some(TYP) {
+        return Err("id_token_hint is not an ID token");
+    }
+    if text("iss") != Some(issuer) {
+        return Err("id_token_hint is from another issuer");
+    }
+    if text("aud") != Some(client_id) {
+        return Err("id_token_hint was issued to another client");
+    }
+    text("sub").ok_or("id_token_hint names nobody")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at_hash;
+
+    #[test]
+    fn at_hash_is_the_left_half_of_the_digest() {
+        // OpenID Connect Core, appendix A.3.
+        assert_eq!(
+            at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"),
+            "77QmUPtjPfzWtF2AnpK9RQ"
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! What people allowed clients.
+
+use crate::error::Internal;
+use crate::ports::{Database, Freshness, Row, Statement};
+use crate::protocol::client_metadata::ClientMetadata;
+use crate::store::clients::read_metadata;
+
+/// What one person allowed one client: scope tokens, and single claims besides, with single spaces between
+/// them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Consent {
+    /// The scopes.
+    pub scope: String,
+    /// The claims.
+    pub claims: String,
+}
+
+/// What this person allowed this client.
+pub async fn find(
+    database: &impl Database,
+    sub: &str,
+    client_id: &str,
+) -> Result<Option<Consent>, Internal> {
+    let statement =
+        Statement::new("SELECT scope, claims FROM consents WHERE sub = ?1 AND client_id = ?2")
+            .bind(sub)
+            .bind(client_id);
+    let mut rows = database.run(Freshness::Primary, statement).await?;
+    rows.pop().map(|mut row| Ok(Consent { scope: row.text()?, claims: row.text()? })).transpose()
+}
+
+/// What one person allowed some client.
+#[derive(Debug)]
+pub struct Allowed {
+    /// The client.
+    pub client_id: String,
+    /// Its metadata.
+    pub metadata: ClientMetadata,
+    /// What it was allowed.
+    pub consent: Consent,
+    /// When it was last allowed something, in Unix seconds.
+    pub granted_at: i64,
+}
+
+/// All that this person allowed, the latest first.
+pub async fn list(database: &impl Database, sub: &str) -> Result<Vec<Allowed>, Internal> {
+    let statement = Statement::new(
+        "SELECT client_id, metadata, scope, consents.claims AS claims, granted_at \
+         FROM consents JOIN clients USING (client_id) \
+         WHERE sub = ?1 ORDER BY granted_at DESC, client_id",
+    )
+    .bind(sub);
+    let rows = database.run(Freshness::Primary, statement).await?;
+    let read = |mut row: Row| {
+        let client_id = row.text()?;
+        Ok(Allowed {
+            metadata: read_metadata(&client_id, &row.text()?)?,
+            client_id,
+            consent: Consent { scope: row.text()?, claims: row.text()? },
+            granted_at: row.integer()?,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Takes back what a person allowed a client, and revokes all that came of it, in one batch.
+pub async fn withdraw(
+    database: &impl Database,
+    sub: &str,
+    client_id: &str,
+    now: i64,
+) -> Result<(), Internal> {
+    let forget = Statement::new("DELETE FROM consents WHERE sub = ?1 AND client_id = ?2")
+        .bind(sub)
+        .bind(client_id);
+    let revoke = Statement::new(
+        "UPDATE grants SET revoked_at = ?3 \
+         WHERE sub = ?1 AND client_id = ?2 AND revoked_at IS NULL",
+    )
+    .bind(sub)
+    .bind(client_id)
+    .bind(now);
+    database.batch(vec![forget, revoke]).await.map(drop)
+}

@@ -1,0 +1,86 @@
+use crate::visitor::{
+    Visitor, answer, claims, error_page, form, header, is_consent, is_login, member,
+};
+use crate::world::{ISSUER, NOW, World, get, post};
+use serde_json::json;
+
+#[test]
+fn a_person_signs_in_agrees_and_the_client_gets_tokens_that_work() {
+    let world = World::new();
+    world.put_alice_with_password();
+    let app = world.put_app();
+    let alice = Visitor::new(&world);
+
+    let login = alice.get(&app.authorize(&[]));
+    assert_eq!(login.status, 200);
+    assert!(is_login(&login) && login.body.contains("The App"));
+    let consent = alice.sign_in_on(&login, "Alice@example.com");
+    assert!(is_consent(&consent) && consent.body.contains("Alice Adams"), "{}", consent.body);
+    let told = alice.submit(&consent, &[("decision", "allow")]);
+    let answer = answer(&told, &app.redirect_uri);
+    assert_eq!((answer["state"].as_str(), answer["iss"].as_str()), ("the state", ISSUER));
+    assert_eq!(answer.len(), 3);
+
+    let tokens = world.redeem(&app, &answer["code"]);
+    assert_eq!(tokens.header("cache-control"), Some("no-store"));
+    assert_eq!(tokens.json()["token_type"], "Bearer");
+    assert_eq!(tokens.json()["scope"], "openid profile email");
+    assert_eq!(tokens.json().get("refresh_token"), None, "nobody asked for offline access");
+    let id_token = claims(&member(&tokens, "id_token"));
+    let sid = id_token["sid"].as_str().unwrap().to_owned();
+    assert_eq!(
+        id_token,
+        json!({
+            "iss": ISSUER, "sub": "alice", "aud": "app", "iat": NOW, "exp": NOW + 3_600,
+            "auth_time": NOW, "nonce": "the nonce", "amr": ["pwd"], "sid": sid,
+            "acr": "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
+            "at_hash": id_token["at_hash"],
+        })
+    );
+    assert_eq!(header(&member(&tokens, "id_token"))["alg"], "ES256");
+
+    let userinfo = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+    assert_eq!(userinfo.json()["name"], "Alice Adams");
+    assert_eq!(userinfo.json()["email"], "alice@example.com");
+    assert_eq!(userinfo.json().get("phone_number"), None);
+}
+
+#[test]
+fn a_request_by_post_comes_back_by_get_and_is_answered_once() {
+    let world = World::new();
+    world.put_alice_with_password();
+    let app = world.put_app();
+    let alice = Visitor::new(&world);
+    let told = world.send(post("/auth/authorize").form(&app.authorize_query(&[])));
+    assert_eq!((told.status, told.cookies().len()), (303, 0));
+    let location = told.header("location").unwrap().to_owned();
+    assert!(location.starts_with(&format!("{ISSUER}/auth/authorize?handle=")), "{location}");
+
+    let login = alice.get(&location);
+    assert!(is_login(&alice.get(&location)), "a page may be loaded again");
+    let consent = alice.sign_in_on(&login, "alice@example.com");
+    let told = alice.submit(&consent, &[("decision", "allow")]);
+    assert!(answer(&told, &app.redirect_uri).contains_key("code"));
+    for told in [alice.get(&location), alice.submit(&consent, &[("decision", "allow")])] {
+        assert!(error_page(&told).contains("completed before"));
+    }
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
+    let world = World::new();
+    world.put_alice_with_password();
+    world.put_party("app", json!({}));
+    let app = world.put_party("app", json!({}));
+    let page = |login: &str, password: &str| {
+        let visitor = Visitor::new(&world);
+        let login_page = visitor.get(&app.authorize(&[]));
+        let told = visitor.submit(&login_page, &[("login", login), ("password", password)]);
+        assert_eq!(told.status, 403);
+        let token = &form(&told).fields.iter().find(|(name, _)| name == "token").unwrap().1.clone();
+        told.body.replace(token, "").replace(&format!("value=\"{login}\""), "")
+    };
+    let wrong = page("alice@example.com", "wrong");
+    assert_eq!(wrong, page("nobody@example.com", "wrong"));
+    assert!(wrong.contains("role=\"alert\""));
+}
