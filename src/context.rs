@@ -1,14 +1,26 @@
-//! What a request may know of the world: the time, randomness, and a place for what it notices.
+//! What a request may know of the world: the time, randomness, and a place for what it notices and
+//! for what it leaves to be done.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::cell::RefCell;
 
 use crate::error::Internal;
+use crate::jose::jwk::Algorithm;
 
 /// Fills a buffer with random bytes from a cryptographic source, or says why it cannot.
 pub type Randomness<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), String>;
 
-/// A text to put into the cache under a key, once the response is on its way.
+/// Work for after the response: nobody waits for it, and what of it fails is asked for again when it
+/// is missed.
+#[derive(Debug)]
+pub enum Chore {
+    /// Make the first key of an algorithm.
+    MakeKey(Algorithm),
+    /// Put a document into the cache.
+    Publish(Publication),
+}
+
+/// A text to put into the cache under a key.
 #[derive(Debug)]
 pub struct Publication {
     /// The key.
@@ -17,19 +29,19 @@ pub struct Publication {
     pub text: String,
 }
 
-/// The context of one request. Nothing else in the core reads a clock or a random source.
+/// The context of one request, or of the chores that it left. Nothing else in the core reads a clock or a random source.
 pub struct Cx<'a> {
     /// The time of the request, in Unix seconds. It stands still while the request is answered.
     pub now: i64,
     randomness: Randomness<'a>,
     notes: RefCell<Vec<String>>,
-    publications: RefCell<Vec<Publication>>,
+    chores: RefCell<Vec<Chore>>,
 }
 
 impl<'a> Cx<'a> {
     /// A context at `now` (Unix seconds) that draws from `randomness`.
     pub fn new(now: i64, randomness: Randomness<'a>) -> Self {
-        Self { now, randomness, notes: RefCell::default(), publications: RefCell::default() }
+        Self { now, randomness, notes: RefCell::default(), chores: RefCell::default() }
     }
 
     /// `N` random bytes.
@@ -59,16 +71,16 @@ impl<'a> Cx<'a> {
         self.notes.borrow_mut().push(note.into());
     }
 
-    /// Asks for a document to be put into the cache after the response has been sent.
-    pub fn publish_later(&self, publication: Publication) {
-        self.publications.borrow_mut().push(publication);
+    /// Leaves something to be done after the response has been sent.
+    pub fn leave(&self, chore: Chore) {
+        self.chores.borrow_mut().push(chore);
     }
 
     pub(crate) fn take_notes(&self) -> Vec<String> {
         self.notes.take()
     }
 
-    pub(crate) fn take_publications(&self) -> Vec<Publication> {
-        self.publications.take()
+    pub(crate) fn take_chores(&self) -> Vec<Chore> {
+        self.chores.take()
     }
 }

@@ -1,6 +1,7 @@
 //! Postern: an OpenID Connect provider that runs as one WebAssembly module on Cloudflare Workers.
 //!
-//! [`handle`] answers a request; everything else is in service of it:
+//! [`handle`] answers a request, and [`finish`] does what it left for after the response; everything
+//! else is in service of them:
 //!
 //! - [`routes`]: the table of all that is served
 //! - [`router`]: from a request to its endpoint, and what every response has in common
@@ -39,14 +40,15 @@ mod cloudflare;
 
 use serde_json::{Map, Value};
 
-pub use crate::context::{Cx, Publication};
+pub use crate::context::{Chore, Cx, Publication};
 
 use crate::config::{Config, ConfigError};
+use crate::error::Internal;
 use crate::http::{Request, Response};
 use crate::keys::published::PublishedKeys;
 use crate::keys::signing::SigningKeys;
 use crate::ports::Platform;
-use crate::publication::Slot;
+use crate::publication::{Slot, publish};
 
 /// The provider as one isolate knows it: its configuration, and what it remembers.
 pub struct Provider {
@@ -75,8 +77,8 @@ impl Provider {
 pub struct Reply {
     /// The response.
     pub response: Response,
-    /// What to put into the cache once the response is on its way.
-    pub publications: Vec<Publication>,
+    /// What to [`finish`] once the response is on its way.
+    pub chores: Vec<Chore>,
     /// For the log.
     pub log: Log,
 }
@@ -131,5 +133,37 @@ pub async fn handle(
         }
     };
     let log = Log { endpoint, status: response.status, error, notes: cx.take_notes() };
-    Reply { response, publications: cx.take_publications(), log }
+    Reply { response, chores: cx.take_chores(), log }
+}
+
+/// Does what a request left to be done, in a context of its own, and returns what went wrong, for the
+/// log.
+pub async fn finish(
+    provider: &Provider,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+    chores: Vec<Chore>,
+) -> Vec<String> {
+    for chore in chores {
+        if let Err(fault) = finish_one(provider, platform, cx, chore).await {
+            cx.note(fault.detail());
+        }
+    }
+    cx.take_notes()
+}
+
+async fn finish_one(
+    provider: &Provider,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+    chore: Chore,
+) -> Result<(), Internal> {
+    match (chore, &provider.config) {
+        (Chore::MakeKey(alg), Ok(config)) => {
+            provider.memory.published_keys.make_claimed(alg, config, platform, cx).await
+        }
+        (Chore::Publish(publication), Ok(_)) => publish(platform, &publication).await,
+        // A provider without a configuration left nothing to be done.
+        (_, Err(_)) => Ok(()),
+    }
 }

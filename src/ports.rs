@@ -25,7 +25,11 @@ pub trait Cache {
 
 /// Signing and verifying of a JWS with the algorithm that belongs to the key.
 pub trait Crypto {
-    /// The JWS signature of `message` (for ES256: `r || s`, 64 bytes; RFC 7518 section 3.4).
+    /// A new RSA key of 2048 bits. It takes tens of milliseconds: never while a request waits.
+    async fn generate_rsa(&self) -> Result<PrivateKey, Internal>;
+
+    /// The JWS signature of `message` (for ES256 `r || s`, 64 bytes, RFC 7518 section 3.4; for RS256
+    /// 256 bytes, section 3.3).
     async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, Internal>;
 
     /// Whether `signature` is a signature of `message` by the owner of `key`. Malformed signatures

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::context::{Cx, Publication};
+use crate::context::{Chore, Cx, Publication};
 use crate::error::Internal;
 use crate::ports::Cache;
 
@@ -111,7 +111,7 @@ impl Slot {
             published.body
         } else {
             let published = Published { body: render(), good_until: None, as_of: cx.now };
-            cx.publish_later(published.under(key)?);
+            cx.leave(Chore::Publish(published.under(key)?));
             published.body
         };
         let document = Rc::new(Document::new(body, None));

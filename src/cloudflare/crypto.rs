@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{CryptoKey, SubtleCrypto};
+use zeroize::Zeroizing;
 
 use crate::cloudflare::{Edge, unavailable};
 use crate::error::Internal;
-use crate::jose::jwk::{PrivateKey, PublicKey};
+use crate::jose::jwk::{Algorithm, PrivateKey, PublicKey};
 use crate::ports::Crypto;
 
 const WHAT: &str = "SubtleCrypto";
@@ -33,12 +34,22 @@ fn subtle() -> Result<SubtleCrypto, JsValue> {
     Ok(crypto.unchecked_into::<web_sys::Crypto>().subtle())
 }
 
-/// The parameters of ES256, for importing, signing and verifying alike.
-fn es256() -> Result<Object, JsValue> {
+/// What SubtleCrypto must be told of an algorithm, to generate, import, sign and verify alike.
+fn parameters(alg: Algorithm) -> Result<Object, JsValue> {
     let parameters = Object::new();
-    Reflect::set(&parameters, &"name".into(), &"ECDSA".into())?;
-    Reflect::set(&parameters, &"namedCurve".into(), &"P-256".into())?;
-    Reflect::set(&parameters, &"hash".into(), &"SHA-256".into())?;
+    let set = |name: &str, value: &JsValue| Reflect::set(&parameters, &name.into(), value);
+    set("hash", &"SHA-256".into())?;
+    match alg {
+        Algorithm::Es256 => {
+            set("name", &"ECDSA".into())?;
+            set("namedCurve", &"P-256".into())?;
+        }
+        Algorithm::Rs256 => {
+            set("name", &"RSASSA-PKCS1-v1_5".into())?;
+            set("modulusLength", &2_048.into())?;
+            set("publicExponent", &Uint8Array::from([1, 0, 1].as_slice()))?;
+        }
+    }
     Ok(parameters)
 }
 
@@ -46,19 +57,20 @@ async fn wait(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
     JsFuture::from(promise?).await
 }
 
-/// The imported key of a kid, imported if it is new.
+/// The imported key of a kid, imported from its JWK if it is new.
 async fn imported(
     keys: &RefCell<HashMap<String, CryptoKey>>,
+    alg: Algorithm,
     kid: &str,
-    format: &str,
-    data: impl FnOnce() -> Result<Object, JsValue>,
+    jwk: impl FnOnce() -> Result<Zeroizing<String>, JsValue>,
     usage: &str,
 ) -> Result<CryptoKey, JsValue> {
     if let Some(key) = keys.borrow().get(kid) {
         return Ok(key.clone());
     }
     let usages = Array::of1(&usage.into());
-    let import = subtle()?.import_key_with_object(format, &data()?, &es256()?, false, &usages);
+    let jwk = js_sys::JSON::parse(&jwk()?)?.unchecked_into();
+    let import = subtle()?.import_key_with_object("jwk", &jwk, &parameters(alg)?, false, &usages);
     let key: CryptoKey = wait(import).await?.unchecked_into();
     let mut keys = keys.borrow_mut();
     if keys.len() >= CAPACITY {
@@ -68,13 +80,23 @@ async fn imported(
     Ok(key)
 }
 
+/// A new RSA key as a private JWK.
+async fn generate_rsa() -> Result<Zeroizing<String>, JsValue> {
+    let usages = Array::of2(&"sign".into(), &"verify".into());
+    let parameters = parameters(Algorithm::Rs256)?;
+    let pair = wait(subtle()?.generate_key_with_object(&parameters, true, &usages)).await?;
+    let key: CryptoKey = Reflect::get(&pair, &"privateKey".into())?.unchecked_into();
+    let jwk = wait(subtle()?.export_key("jwk", &key)).await?;
+    Ok(Zeroizing::new(js_sys::JSON::stringify(&jwk)?.into()))
+}
+
 impl Edge {
     async fn try_sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, JsValue> {
-        let jwk = || Ok(js_sys::JSON::parse(&key.to_jwk())?.unchecked_into());
-        let kid = key.public().kid();
-        let key = imported(&self.crypto.private, kid, "jwk", jwk, "sign").await?;
+        let alg = key.alg();
+        let jwk = || Ok(key.to_jwk());
+        let key = imported(&self.crypto.private, alg, key.kid(), jwk, "sign").await?;
         let message = Uint8Array::from(message);
-        let sign = subtle()?.sign_with_object_and_buffer_source(&es256()?, &key, &message);
+        let sign = subtle()?.sign_with_object_and_buffer_source(&parameters(alg)?, &key, &message);
         Ok(Uint8Array::new(&wait(sign).await?).to_vec())
     }
 
@@ -84,14 +106,15 @@ impl Edge {
         message: &[u8],
         signature: &[u8],
     ) -> Result<bool, JsValue> {
-        let point = || {
-            let point = key.point().ok_or("the key has no point")?;
-            Ok(Uint8Array::from(point.as_slice()).unchecked_into())
+        let alg = key.alg();
+        let jwk = || {
+            let jwk = serde_json::to_string(key).map_err(|error| error.to_string())?;
+            Ok(Zeroizing::new(jwk))
         };
-        let key = imported(&self.crypto.public, key.kid(), "raw", point, "verify").await?;
+        let key = imported(&self.crypto.public, alg, key.kid(), jwk, "verify").await?;
         let (message, signature) = (Uint8Array::from(message), Uint8Array::from(signature));
         let verify = subtle()?.verify_with_object_and_buffer_source_and_buffer_source(
-            &es256()?,
+            &parameters(alg)?,
             &key,
             &signature,
             &message,
@@ -101,6 +124,13 @@ impl Edge {
 }
 
 impl Crypto for Edge {
+    async fn generate_rsa(&self) -> Result<PrivateKey, Internal> {
+        let jwk = generate_rsa().await.map_err(|error| failed(&error))?;
+        PrivateKey::from_jwk(jwk.as_bytes()).ok_or_else(|| Internal::Broken {
+            detail: format!("{WHAT} exported a key that is not an RSA key of 2048 bits"),
+        })
+    }
+
     async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, Internal> {
         self.try_sign(key, message).await.map_err(|error| failed(&error))
     }

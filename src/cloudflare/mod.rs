@@ -21,7 +21,7 @@ use worker::worker_sys;
 
 use crate::cloudflare::request::EdgeRequest;
 use crate::error::Internal;
-use crate::{Cx, Provider, Publication, handle, http, publication};
+use crate::{Chore, Cx, Provider, finish, handle, http};
 
 /// The bindings, and what is kept of them. One an isolate.
 struct Edge {
@@ -87,9 +87,7 @@ async fn answer(request: Request, env: JsValue, context: worker_sys::Context) ->
     provoke_panic(http::Request::path(&request)).await;
 
     let begin = js_sys::Date::now();
-    let randomness = |bytes: &mut [u8]| getrandom::fill(bytes).map_err(|e| e.to_string());
-    #[allow(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
-    let cx = Cx::new((begin / 1_000.0) as i64, &randomness);
+    let cx = context_at(begin);
     let reply = handle(&isolate.provider, &isolate.edge, &cx, &request).await;
 
     let line = JsValue::from(reply.log.line(js_sys::Date::now() - begin));
@@ -98,10 +96,10 @@ async fn answer(request: Request, env: JsValue, context: worker_sys::Context) ->
     } else {
         console::log_1(&line);
     }
-    if !reply.publications.is_empty() {
-        let publish = publish(Rc::clone(&isolate), reply.publications);
-        // A context that refuses has ended; the next isolate publishes.
-        let _ = context.wait_until(&future_to_promise(publish));
+    if !reply.chores.is_empty() {
+        let chores = do_chores(Rc::clone(&isolate), reply.chores);
+        // A context that refuses has ended; the next isolate does it.
+        let _ = context.wait_until(&future_to_promise(chores));
     }
     to_response(&reply.response).unwrap_or_else(|error| {
         console::error_1(&error);
@@ -118,12 +116,19 @@ async fn provoke_panic(path: &str) {
     assert_ne!(path, "/provoke-panic/later");
 }
 
-async fn publish(isolate: Rc<Isolate>, publications: Vec<Publication>) -> Result<JsValue, JsValue> {
-    for one in publications {
-        if let Err(fault) = publication::publish(&isolate.edge, &one).await {
-            let line = serde_json::json!({ "publish": "failed", "notes": [fault.detail()] });
-            console::error_1(&line.to_string().into());
-        }
+/// The context of what begins at a moment, in milliseconds since 1970.
+fn context_at(begin: f64) -> Cx<'static> {
+    #[allow(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+    let now = (begin / 1_000.0) as i64;
+    Cx::new(now, &|bytes| getrandom::fill(bytes).map_err(|error| error.to_string()))
+}
+
+async fn do_chores(isolate: Rc<Isolate>, chores: Vec<Chore>) -> Result<JsValue, JsValue> {
+    let cx = context_at(js_sys::Date::now());
+    let notes = finish(&isolate.provider, &isolate.edge, &cx, chores).await;
+    if !notes.is_empty() {
+        let line = serde_json::json!({ "after_response": "failed", "notes": notes });
+        console::error_1(&line.to_string().into());
     }
     Ok(JsValue::UNDEFINED)
 }

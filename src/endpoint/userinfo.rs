@@ -60,7 +60,8 @@ async fn authenticate(
     }
     let jws = Jws::parse(token).map_err(BearerError::InvalidToken)?;
     let kid = access_token::check_header(&jws).map_err(BearerError::InvalidToken)?;
-    let key = provider.memory.published_keys.find(kid, config, platform, cx).await?;
+    let keys = &provider.memory.published_keys;
+    let key = keys.find(access_token::ALG, kid, config, platform, cx).await?;
     let key = key.ok_or(BearerError::InvalidToken("the token is signed with an unknown key"))?;
     if !access_token::alg_belongs_to(&jws, &key)
         || !platform.verify(&key, jws.signing_input.as_bytes(), &jws.signature).await?

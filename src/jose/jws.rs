@@ -68,8 +68,7 @@ pub async fn sign(
     typ: &str,
     claims: &Value,
 ) -> Result<String, Internal> {
-    let public = key.public();
-    let header = json!({ "typ": typ, "alg": public.alg().name(), "kid": public.kid() });
+    let header = json!({ "typ": typ, "alg": key.alg().name(), "kid": key.kid() });
     let encode = |value: &Value| Base64UrlUnpadded::encode_string(value.to_string().as_bytes());
     let signing_input = format!("{}.{}", encode(&header), encode(claims));
     let signature = crypto.sign(key, signing_input.as_bytes()).await?;

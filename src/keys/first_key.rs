@@ -1,37 +1,77 @@
-//! The first key, made when it is needed.
+//! The first key of an algorithm, made when it is needed.
+
+use zeroize::Zeroizing;
 
 use crate::config::Secret;
 use crate::context::Cx;
 use crate::error::Internal;
-use crate::jose::jwk::PrivateKey;
-use crate::keys::KeyRow;
+use crate::jose::jwk::{Algorithm, EcPrivateKey, PrivateKey};
 use crate::keys::seal::Sealer;
-use crate::ports::Database;
+use crate::keys::{KeyRow, signer};
+use crate::ports::{Crypto, Database};
 use crate::store::signing_keys;
 
 /// How far the clocks of two isolates may be apart, in seconds, and how long a request may take: what
 /// one of them makes, the other must find valid at once.
 const SLACK: i64 = 60;
 
+/// A sealer for a new key: it opens every key that signs now. Under another secret, the operator's
+/// next step would be to put the right one back, and the new key would be lost.
+///
+/// # Errors
+/// [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent, malformed or not the one that the
+/// keys of the table are sealed under.
+pub fn sealer(secret: Option<&Secret>, rows: &[KeyRow], now: i64) -> Result<Sealer, Internal> {
+    let sealer = Sealer::new(secret)?;
+    for row in Algorithm::ALL.into_iter().filter_map(|alg| signer(rows, alg, now)) {
+        sealer.open(&row.sealed_private, row.public.kid())?;
+    }
+    Ok(sealer)
+}
+
+/// Whether a key of this algorithm is made as fast as it is used, and so may be made while a request
+/// waits for it. Any other is made after the response, by one isolate.
+pub fn is_made_at_once(alg: Algorithm) -> bool {
+    match alg {
+        Algorithm::Es256 => true,
+        Algorithm::Rs256 => false,
+    }
+}
+
 /// Makes a key that signs at once, unless another isolate was faster, and returns the key table.
 ///
 /// # Errors
-/// [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent or malformed, and whatever the
-/// database reports.
+/// Whatever the platform reports.
 pub async fn make_first_key(
-    secret: Option<&Secret>,
-    database: &impl Database,
+    alg: Algorithm,
+    sealer: &Sealer,
+    platform: &(impl Crypto + Database),
     cx: &Cx<'_>,
 ) -> Result<Vec<KeyRow>, Internal> {
-    let sealer = Sealer::new(secret)?;
-    let key = PrivateKey::generate(cx)?;
+    let key = generate(alg, platform, cx).await?;
     let row = KeyRow {
-        public: key.public().clone(),
+        public: key.public(),
         sealed_private: sealer.seal(&key, cx)?,
         publish_from: cx.now - SLACK,
         sign_from: cx.now - SLACK,
         sign_until: None,
         retire_at: None,
     };
-    signing_keys::add_if_none_signs(database, cx, &row).await
+    signing_keys::add_if_none_signs(platform, cx, &row).await
+}
+
+async fn generate(
+    alg: Algorithm,
+    crypto: &impl Crypto,
+    cx: &Cx<'_>,
+) -> Result<PrivateKey, Internal> {
+    match alg {
+        Algorithm::Es256 => loop {
+            // Zero and numbers past the group's order are refused, once in 2^32 draws.
+            if let Some(key) = EcPrivateKey::from_scalar(Zeroizing::new(cx.random()?)) {
+                return Ok(PrivateKey::Ec(key));
+            }
+        },
+        Algorithm::Rs256 => crypto.generate_rsa().await,
+    }
 }

@@ -3,6 +3,7 @@
 pub mod first_key;
 pub mod mac;
 pub mod published;
+mod published_set;
 pub mod seal;
 pub mod signing;
 
@@ -50,6 +51,11 @@ pub fn signer(rows: &[KeyRow], alg: Algorithm, now: i64) -> Option<&KeyRow> {
         .max_by_key(|row| (row.sign_from, row.public.kid()))
 }
 
+/// The algorithms that no key signs with at `now`.
+pub fn missing(rows: &[KeyRow], now: i64) -> Vec<Algorithm> {
+    Algorithm::ALL.into_iter().filter(|&alg| signer(rows, alg, now).is_none()).collect()
+}
+
 /// The first moment after `now` at which the published set changes by itself.
 pub fn next_change(rows: &[KeyRow], now: i64) -> Option<i64> {
     rows.iter()
@@ -62,17 +68,14 @@ pub fn next_change(rows: &[KeyRow], now: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::Cx;
-    use crate::jose::jwk::PrivateKey;
+    use crate::jose::jwk::{EcPrivateKey, P256_BYTES, PrivateKey};
+    use zeroize::Zeroizing;
 
-    fn row(seed: u8, times: (i64, i64, Option<i64>, Option<i64>)) -> KeyRow {
-        let randomness = |bytes: &mut [u8]| {
-            bytes.fill(seed);
-            Ok(())
-        };
-        let key = PrivateKey::generate(&Cx::new(0, &randomness)).unwrap();
+    type Times = (i64, i64, Option<i64>, Option<i64>);
+
+    fn row(public: PublicKey, times: Times) -> KeyRow {
         KeyRow {
-            public: key.public().clone(),
+            public,
             sealed_private: String::new(),
             publish_from: times.0,
             sign_from: times.1,
@@ -81,41 +84,71 @@ mod tests {
         }
     }
 
+    fn ec(seed: u8, times: Times) -> KeyRow {
+        let key = EcPrivateKey::from_scalar(Zeroizing::new([seed; P256_BYTES])).unwrap();
+        row(PublicKey::Ec(key.public().clone()), times)
+    }
+
+    fn rsa(index: usize, times: Times) -> KeyRow {
+        let vectors = include_str!("../../tests/vectors/rsa_private_keys.json");
+        let keys: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let key = PrivateKey::from_jwk(keys[index].to_string().as_bytes()).unwrap();
+        row(key.public(), times)
+    }
+
     fn kids<'a>(keys: impl Iterator<Item = &'a PublicKey>) -> Vec<&'a str> {
         keys.map(PublicKey::kid).collect()
     }
 
     #[test]
     fn a_key_is_published_before_it_signs_and_after_it_has_signed() {
-        let rows = [row(1, (10, 20, Some(30), Some(40)))];
-        for (now, is_published, signs) in [
-            (9, false, false),
-            (10, true, false),
-            (19, true, false),
-            (20, true, true),
-            (29, true, true),
-            (30, true, false),
-            (39, true, false),
-            (40, false, false),
-        ] {
-            assert_eq!(published(&rows, now).count() == 1, is_published, "published at {now}");
-            assert_eq!(signer(&rows, Algorithm::Es256, now).is_some(), signs, "signs at {now}");
+        let times = (10, 20, Some(30), Some(40));
+        for row in [ec(1, times), rsa(0, times)] {
+            let (alg, rows) = (row.public.alg(), [row]);
+            for (now, is_published, signs) in [
+                (9, false, false),
+                (10, true, false),
+                (19, true, false),
+                (20, true, true),
+                (29, true, true),
+                (30, true, false),
+                (39, true, false),
+                (40, false, false),
+            ] {
+                assert_eq!(published(&rows, now).count() == 1, is_published, "published at {now}");
+                assert_eq!(signer(&rows, alg, now).is_some(), signs, "signs at {now}");
+            }
         }
     }
 
     #[test]
     fn the_successor_takes_over_when_its_time_comes() {
-        let rows = [row(1, (0, 0, None, None)), row(2, (10, 20, None, None))];
-        let signer = |now| signer(&rows, Algorithm::Es256, now).map(|row| row.public.kid());
-        assert_eq!(signer(19), Some(rows[0].public.kid()));
-        assert_eq!(signer(20), Some(rows[1].public.kid()));
-        assert_eq!(kids(published(&rows, 9)), [rows[0].public.kid()]);
-        assert_eq!(kids(published(&rows, 10)).len(), 2);
+        for (old, new) in [(ec(1, ALWAYS), ec(2, LATER)), (rsa(0, ALWAYS), rsa(1, LATER))] {
+            let (alg, rows) = (old.public.alg(), [old, new]);
+            let signer = |now| signer(&rows, alg, now).map(|row| row.public.kid());
+            assert_eq!(signer(19), Some(rows[0].public.kid()));
+            assert_eq!(signer(20), Some(rows[1].public.kid()));
+            assert_eq!(kids(published(&rows, 9)), [rows[0].public.kid()]);
+            assert_eq!(kids(published(&rows, 10)).len(), 2);
+        }
+    }
+
+    const ALWAYS: Times = (0, 0, None, None);
+    const LATER: Times = (10, 20, None, None);
+
+    #[test]
+    fn a_key_of_one_algorithm_does_not_sign_with_another() {
+        let rows = [ec(1, ALWAYS), rsa(0, LATER)];
+        let signer = |alg| signer(&rows, alg, 30).map(|row| row.public.alg());
+        assert_eq!(Algorithm::ALL.map(signer), Algorithm::ALL.map(Some));
+        assert_eq!(missing(&rows, 19), [Algorithm::Rs256]);
+        assert_eq!(missing(&rows, 20), []);
+        assert_eq!(missing(&[], 20), Algorithm::ALL);
     }
 
     #[test]
     fn the_set_is_good_until_the_next_change_the_table_foresees() {
-        let rows = [row(1, (0, 0, Some(50), Some(60))), row(2, (10, 20, None, None))];
+        let rows = [ec(1, (0, 0, Some(50), Some(60))), rsa(0, LATER)];
         assert_eq!(next_change(&rows, 0), Some(10));
         assert_eq!(next_change(&rows, 10), Some(60));
         assert_eq!(next_change(&rows, 60), None);

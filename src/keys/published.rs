@@ -3,22 +3,18 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+pub use crate::keys::published_set::{INCOMPLETE, MEMORY, PublishedSet, REVIEW};
+
 use crate::config::Config;
-use crate::context::Cx;
+use crate::context::{Chore, Cx};
 use crate::error::Internal;
-use crate::jose::jwk::{Algorithm, JwkSet, PublicKey};
-use crate::keys::first_key::make_first_key;
-use crate::keys::{KeyRow, next_change, published, signer};
+use crate::jose::jwk::{Algorithm, PublicKey};
+use crate::keys::first_key::{is_made_at_once, make_first_key, sealer};
+use crate::keys::seal::Sealer;
+use crate::keys::{KeyRow, missing};
 use crate::ports::{Cache, Platform};
-use crate::publication::{Document, Published, digest, lookup, publish};
-use crate::store::signing_keys;
-
-/// For how many seconds an isolate serves and verifies with what it read, before it looks again.
-pub const MEMORY: i64 = 300;
-
-/// For how many seconds the cache is believed, before the key table is read again: by then a change
-/// that the table did not foresee (a key withdrawn by hand) has taken effect.
-pub const REVIEW: i64 = 600;
+use crate::publication::{digest, publish};
+use crate::store::signing_keys::{self, Claim};
 
 /// For how many seconds an isolate that did not find a `kid` looks for no other.
 pub const COOL_DOWN: i64 = 10;
@@ -26,76 +22,12 @@ pub const COOL_DOWN: i64 = 10;
 /// The same for an isolate that has no keys at all, because neither cache nor database answered.
 const RETRY: i64 = 1;
 
+/// For how many seconds the making of a key is claimed: far longer than it takes, and short enough that
+/// an isolate that dies over it does not leave the provider without.
+const CLAIM: i64 = 60;
+
 /// How long KV may take to show everywhere what was put, in seconds.
 const PROPAGATION: i64 = 60;
-
-/// The published keys. Never empty: an empty set is not remembered.
-#[derive(Debug)]
-pub struct PublishedSet {
-    /// The JWK Set as it is served.
-    pub document: Rc<Document>,
-    keys: Vec<Rc<PublicKey>>,
-    /// When the key table said so.
-    as_of: i64,
-    /// When this isolate last looked.
-    read_at: Cell<i64>,
-    /// Whether the cache is known to say the same.
-    is_in_cache: Cell<bool>,
-}
-
-impl PublishedSet {
-    fn new(
-        set: JwkSet,
-        good_until: Option<i64>,
-        as_of: i64,
-        read_at: i64,
-    ) -> Result<Self, Internal> {
-        let body = serde_json::to_string(&set)
-            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-        Ok(Self {
-            document: Rc::new(Document::new(body, good_until)),
-            keys: set.keys.into_iter().map(Rc::new).collect(),
-            as_of,
-            read_at: Cell::new(read_at),
-            is_in_cache: Cell::new(false),
-        })
-    }
-
-    /// What the key table says now; `None` where that is nothing.
-    fn of_rows(rows: &[KeyRow], now: i64) -> Result<Option<Self>, Internal> {
-        let keys: Vec<_> = published(rows, now).cloned().collect();
-        if keys.is_empty() {
-            return Ok(None);
-        }
-        Self::new(JwkSet { keys }, next_change(rows, now), now, now).map(Some)
-    }
-
-    fn find(&self, kid: &str) -> Option<Rc<PublicKey>> {
-        self.keys.iter().find(|key| key.kid() == kid).map(Rc::clone)
-    }
-
-    fn is_good(&self, now: i64) -> bool {
-        self.document.good_until.is_none_or(|end| now < end)
-    }
-
-    /// Whether tokens may be verified with it: a key that was withdrawn by hand ends within this.
-    fn is_trusted(&self, now: i64) -> bool {
-        self.is_good(now) && now < self.as_of + REVIEW + MEMORY
-    }
-
-    fn is_fresh(&self, now: i64) -> bool {
-        self.is_trusted(now) && now < self.read_at.get() + MEMORY
-    }
-
-    fn is_reviewed(&self, now: i64) -> bool {
-        now < self.as_of + REVIEW
-    }
-
-    fn to_published(&self) -> Published {
-        let Document { body, good_until, .. } = &*self.document;
-        Published { body: body.to_string(), good_until: *good_until, as_of: self.as_of }
-    }
-}
 
 /// The last search for a `kid` that was not in a fresh set.
 #[derive(Clone, Copy)]
@@ -119,8 +51,10 @@ pub struct PublishedKeys {
     search: Cell<Option<Search>>,
     /// Until when a request refreshes a set that is good but not fresh, so that the others need not.
     refreshing: Cell<i64>,
-    /// Until when no first key is made, because none could be.
-    keyless_until: Cell<i64>,
+    /// Until when the making of no missing key is asked for, because it just was.
+    making_until: Cell<i64>,
+    /// Until when no missing key is made, because none could be.
+    unmakeable_until: Cell<i64>,
     /// When this isolate last published.
     published_at: Cell<i64>,
 }
@@ -139,11 +73,15 @@ impl PublishedKeys {
     ) -> Result<Option<Rc<PublishedSet>>, Internal> {
         let remembered = self.remembered(cx.now);
         if let Some(set) = remembered.as_ref().filter(|set| set.is_fresh(cx.now)) {
-            return Ok(Some(Rc::clone(set)));
+            // One request looks for what an incomplete set lacks; the others need not.
+            if set.is_servable(cx.now) || cx.now < self.refreshing.get() {
+                return Ok(Some(Rc::clone(set)));
+            }
+            self.refreshing.set(cx.now + INCOMPLETE);
         }
         let cached = read_cache(config, platform, cx).await;
-        if let Some(set) = cached.as_ref().filter(|set| set.is_reviewed(cx.now)) {
-            return Ok(Some(self.remember(Rc::clone(set))));
+        if let Some(set) = self.believed(cached.as_ref(), cx.now) {
+            return Ok(Some(set));
         }
         let rows = match signing_keys::all(platform, cx).await {
             Ok(rows) => rows,
@@ -153,44 +91,95 @@ impl PublishedKeys {
                 return latest.map_or(Err(fault), |set| Ok(Some(set)));
             }
         };
-        let rows = if signer(&rows, Algorithm::Es256, cx.now).is_some() {
-            rows
-        } else {
-            self.make_first_key(rows, config, platform, cx).await
-        };
+        let rows = self.make_at_once(rows, config, platform, cx).await;
         self.learn(&rows, cached.as_ref(), config, cx)
     }
 
-    /// The key table with a first key in it, or as it was where none can be made. That is noted, and
-    /// not tried again for a while: anybody may ask for the keys.
-    async fn make_first_key(
+    /// The key table with the first keys in it that may be made while a request waits, or as it was
+    /// where none can be made. That is noted, and not tried again for a while: anybody may ask for the
+    /// keys.
+    async fn make_at_once(
         &self,
-        rows: Vec<KeyRow>,
+        mut rows: Vec<KeyRow>,
         config: &Config,
         platform: &impl Platform,
         cx: &Cx<'_>,
     ) -> Vec<KeyRow> {
-        if cx.now < self.keyless_until.get() {
-            return rows;
-        }
-        let made = make_first_key(config.key_encryption_key.as_ref(), platform, cx).await;
-        let rows = made.unwrap_or_else(|fault| {
-            cx.note(fault.detail());
-            rows
-        });
-        if signer(&rows, Algorithm::Es256, cx.now).is_none() {
-            self.keyless_until.set(cx.now + COOL_DOWN);
+        for alg in missing(&rows, cx.now).into_iter().filter(|&alg| is_made_at_once(alg)) {
+            if cx.now < self.unmakeable_until.get() {
+                break;
+            }
+            let secret = config.key_encryption_key.as_ref();
+            let made = match sealer(secret, &rows, cx.now) {
+                Ok(sealer) => make_first_key(alg, &sealer, platform, cx).await,
+                Err(fault) => Err(fault),
+            };
+            rows = made.unwrap_or_else(|fault| {
+                cx.note(fault.detail());
+                rows
+            });
+            if missing(&rows, cx.now).contains(&alg) {
+                self.unmakeable_until.set(cx.now + COOL_DOWN);
+            }
         }
         rows
     }
 
-    /// The key of this `kid`: from memory, else from the cache, else from the primary. An unknown
-    /// `kid` is looked for at most once per [`COOL_DOWN`].
+    /// Leaves the making of missing keys for after the response; at most once per [`COOL_DOWN`],
+    /// because anybody may ask for the keys.
     ///
     /// # Errors
-    /// When nothing can be said of the key yet: the search failed, or another request is about it.
+    /// [`Internal::Misconfigured`] when no key can be made, as [`sealer`] has it; at most as often.
+    pub fn make_later(
+        &self,
+        missing: &[Algorithm],
+        rows: &[KeyRow],
+        config: &Config,
+        cx: &Cx<'_>,
+    ) -> Result<(), Internal> {
+        let quiet_until = self.making_until.get().max(self.unmakeable_until.get());
+        if missing.is_empty() || cx.now < quiet_until {
+            return Ok(());
+        }
+        self.making_until.set(cx.now + COOL_DOWN);
+        sealer(config.key_encryption_key.as_ref(), rows, cx.now)?;
+        for &alg in missing {
+            cx.leave(Chore::MakeKey(alg));
+        }
+        Ok(())
+    }
+
+    /// Makes the first key of an algorithm and publishes it, if this isolate is the one to do it.
+    ///
+    /// # Errors
+    /// Whatever the platform reports.
+    pub async fn make_claimed(
+        &self,
+        alg: Algorithm,
+        config: &Config,
+        platform: &impl Platform,
+        cx: &Cx<'_>,
+    ) -> Result<(), Internal> {
+        let sealer = Sealer::new(config.key_encryption_key.as_ref())?;
+        match signing_keys::claim(platform, cx, alg, cx.now + CLAIM).await? {
+            Claim::Ours => {
+                let rows = make_first_key(alg, &sealer, platform, cx).await?;
+                self.publish_now(&rows, config, platform, cx).await
+            }
+            Claim::Refused => Ok(()),
+        }
+    }
+
+    /// The key of this `kid`, which a token of `alg` names: from memory, else from the cache, else from
+    /// the primary. An unknown `kid` is looked for at most once per [`COOL_DOWN`]. Whether the key is
+    /// for `alg` is the caller's to check.
+    ///
+    /// # Errors
+    /// When nothing can be said of the key yet: the search failed, another request is about it, or
+    /// the first key of `alg` may have been made since.
     pub async fn find(
         &self,
+        alg: Algorithm,
         kid: &str,
         config: &Config,
         platform: &impl Platform,
@@ -205,10 +194,10 @@ impl PublishedKeys {
                 return Ok(known);
             }
             self.refreshing.set(cx.now + COOL_DOWN);
-        } else if let Some(verdict) = self.last_search(cx.now) {
+        } else if let Some(verdict) = self.last_search(alg, cx.now) {
             return verdict;
         }
-        let found = self.search(kid, config, platform, cx).await;
+        let found = self.search(alg, kid, config, platform, cx).await;
         match found {
             Err(fault) if known.is_some() => {
                 cx.note(fault.detail());
@@ -219,11 +208,20 @@ impl PublishedKeys {
     }
 
     /// What is known of a `kid` by a search that another request made or is making.
-    fn last_search(&self, now: i64) -> Option<Result<Option<Rc<PublicKey>>, Internal>> {
+    fn last_search(
+        &self,
+        alg: Algorithm,
+        now: i64,
+    ) -> Option<Result<Option<Rc<PublicKey>>, Internal>> {
         let search = self.search.get().filter(|search| now < search.until)?;
+        let is_made = |set: &Rc<PublishedSet>| !set.missing.contains(&alg);
         let detail = match search.state {
-            SearchState::Done => return Some(Ok(None)),
-            SearchState::Failed => "it did not answer a moment ago, or had no key",
+            SearchState::Done if self.set.borrow().as_ref().is_some_and(is_made) => {
+                return Some(Ok(None));
+            }
+            // The first key may sign in the next moment: no verdict until then.
+            SearchState::Done => "it had no key of this algorithm a moment ago",
+            SearchState::Failed => "it did not answer a moment ago",
             SearchState::Running => "it is being asked by another request",
         };
         Some(Err(Internal::Unavailable { what: "the key table", detail: detail.into() }))
@@ -231,6 +229,7 @@ impl PublishedKeys {
 
     async fn search(
         &self,
+        alg: Algorithm,
         kid: &str,
         config: &Config,
         platform: &impl Platform,
@@ -243,14 +242,14 @@ impl PublishedKeys {
             self.mark_search(SearchState::Running, cx.now + COOL_DOWN);
         }
         let cached = read_cache(config, platform, cx).await;
-        if let Some(set) = cached.as_ref().filter(|set| set.is_reviewed(cx.now)) {
-            let found = self.remember(Rc::clone(set)).find(kid);
+        if let Some(set) = self.believed(cached.as_ref(), cx.now) {
+            let found = set.find(kid);
             if found.is_some() {
                 self.search.set(None);
                 return Ok(found);
             }
             if !is_ours {
-                if let Some(verdict) = self.last_search(cx.now) {
+                if let Some(verdict) = self.last_search(alg, cx.now) {
                     return verdict;
                 }
                 self.mark_search(SearchState::Running, cx.now + COOL_DOWN);
@@ -261,9 +260,9 @@ impl PublishedKeys {
             self.mark_search(SearchState::Failed, cx.now + pause);
         })?;
         let set = self.learn(&rows, cached.as_ref(), config, cx)?;
-        // Where there is no key, the first one may sign in the next moment: no verdict until then.
-        let state = if set.is_some() { SearchState::Done } else { SearchState::Failed };
-        self.mark_search(state, cx.now + COOL_DOWN);
+        // Once the set changes, what was not found in it is no verdict.
+        let until = cx.now + COOL_DOWN;
+        self.mark_search(SearchState::Done, set.as_ref().map_or(until, |set| set.limit(until)));
         Ok(set.and_then(|set| set.find(kid)))
     }
 
@@ -272,7 +271,8 @@ impl PublishedKeys {
     }
 
     /// Publishes the key table as `rows` has it, before the response: a key of it is about to sign, and
-    /// relying parties must be able to verify what it signs.
+    /// relying parties must be able to verify what it signs. An incomplete set is only remembered: KV
+    /// takes one write a second, and the next set is on its way.
     ///
     /// A cache that fails is noted: our own isolates find the key in the table, and the next signature
     /// tries again.
@@ -284,10 +284,13 @@ impl PublishedKeys {
         cx: &Cx<'_>,
     ) -> Result<(), Internal> {
         let Some(set) = PublishedSet::of_rows(rows, cx.now)? else { return Ok(()) };
-        let publication = set.to_published().under(cache_key(config))?;
-        match publish(platform, &publication).await {
-            Ok(()) => set.is_in_cache.set(true),
-            Err(fault) => cx.note(fault.detail()),
+        self.ask_for_missing(&set, rows, config, cx);
+        if set.is_complete() {
+            let publication = set.to_published().under(cache_key(config))?;
+            match publish(platform, &publication).await {
+                Ok(()) => set.is_in_cache.set(true),
+                Err(fault) => cx.note(fault.detail()),
+            }
         }
         self.remember(Rc::new(set));
         Ok(())
@@ -310,7 +313,7 @@ impl PublishedKeys {
     }
 
     /// Remembers what the key table says, and publishes it where the cache does not say it as
-    /// recently. An empty set is neither remembered nor published.
+    /// recently. An empty set is neither remembered nor published, and an incomplete one not published.
     fn learn(
         &self,
         rows: &[KeyRow],
@@ -323,21 +326,32 @@ impl PublishedKeys {
             self.set.replace(None);
             return Ok(None);
         };
-        let says_the_same = |other: &Rc<PublishedSet>| {
-            let (ours, theirs) = (&set.document, &other.document);
-            other.is_reviewed(cx.now)
-                && (&ours.body, ours.good_until) == (&theirs.body, theirs.good_until)
-        };
-        let is_in_cache = cached.is_some_and(says_the_same);
+        self.ask_for_missing(&set, rows, config, cx);
+        let is_said_by = |other: &Rc<PublishedSet>| set.is_said_by(other, cx.now);
+        let is_in_cache = cached.is_some_and(is_said_by);
         // What this isolate published a moment ago may still be on its way.
         let is_on_its_way = cx.now < self.published_at.get() + PROPAGATION
-            && self.remembered(cx.now).as_ref().is_some_and(says_the_same);
-        if !is_in_cache && !is_on_its_way {
-            cx.publish_later(set.to_published().under(cache_key(config))?);
+            && self.remembered(cx.now).as_ref().is_some_and(is_said_by);
+        if set.is_complete() && !is_in_cache && !is_on_its_way {
+            cx.leave(Chore::Publish(set.to_published().under(cache_key(config))?));
             self.published_at.set(cx.now);
         }
         set.is_in_cache.set(is_in_cache);
         Ok(Some(self.remember(Rc::new(set))))
+    }
+
+    /// Leaves the making of what the set lacks, or notes why that cannot be made.
+    fn ask_for_missing(&self, set: &PublishedSet, rows: &[KeyRow], config: &Config, cx: &Cx<'_>) {
+        if let Err(fault) = self.make_later(&set.missing, rows, config, cx) {
+            cx.note(fault.detail());
+        }
+    }
+
+    /// What the cache holds, or the later set that is remembered, if the key table need not be read.
+    fn believed(&self, cached: Option<&Rc<PublishedSet>>, now: i64) -> Option<Rc<PublishedSet>> {
+        let cached = cached.filter(|set| set.is_reviewed(now))?;
+        let set = self.remember(Rc::clone(cached));
+        set.is_complete().then_some(set)
     }
 
     /// What is remembered and still good.
@@ -361,18 +375,7 @@ impl PublishedKeys {
 
 /// The set in the cache, if it is good.
 async fn read_cache(config: &Config, cache: &impl Cache, cx: &Cx<'_>) -> Option<Rc<PublishedSet>> {
-    let Published { body, good_until, as_of } = lookup(cache, cx, &cache_key(config)).await?;
-    match serde_json::from_str::<JwkSet>(&body) {
-        Ok(set) if !set.keys.is_empty() => {
-            let set = PublishedSet::new(set, good_until, as_of, cx.now).ok()?;
-            set.is_in_cache.set(true);
-            Some(Rc::new(set))
-        }
-        _ => {
-            cx.note("KV holds a key set that is damaged");
-            None
-        }
-    }
+    PublishedSet::of_cache(cache, &cache_key(config), cx).await.map(Rc::new)
 }
 
 /// One key for every deployment of an issuer: while an old and a new one run side by side, what one

@@ -49,7 +49,7 @@ impl Sealer {
     pub fn seal(&self, key: &PrivateKey, cx: &Cx<'_>) -> Result<String, Internal> {
         let nonce: [u8; NONCE_BYTES] = cx.random()?;
         let jwk = key.to_jwk();
-        let payload = Payload { msg: jwk.as_bytes(), aad: key.public().kid().as_bytes() };
+        let payload = Payload { msg: jwk.as_bytes(), aad: key.kid().as_bytes() };
         let ciphertext = self
             .0
             .encrypt(&Nonce::from(nonce), payload)
@@ -76,7 +76,7 @@ impl Sealer {
         let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>()?;
         let payload = Payload { msg: ciphertext, aad: kid.as_bytes() };
         let jwk = Zeroizing::new(self.0.decrypt(&Nonce::from(*nonce), payload).ok()?);
-        PrivateKey::from_jwk(&jwk).filter(|key| key.public().kid() == kid)
+        PrivateKey::from_jwk(&jwk).filter(|key| key.kid() == kid)
     }
 }
 
@@ -87,47 +87,55 @@ fn misconfigured(reason: impl Into<Cow<'static, str>>) -> Internal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use crate::jose::jwk::{EcPrivateKey, P256_BYTES};
 
     fn sealer(byte: u8) -> Sealer {
         let secret = Secret::new(Base64UrlUnpadded::encode_string(&[byte; KEY_BYTES]));
         Sealer::new(Some(&secret)).unwrap()
     }
 
-    fn key(seed: u8) -> (PrivateKey, String) {
-        let counter = Cell::new(seed);
+    fn seal(key: PrivateKey) -> (PrivateKey, String) {
         let randomness = |bytes: &mut [u8]| {
-            bytes.fill(counter.get());
-            counter.set(counter.get() + 1);
+            bytes.fill(9);
             Ok(())
         };
-        let cx = Cx::new(0, &randomness);
-        let key = PrivateKey::generate(&cx).unwrap();
-        let sealed = sealer(7).seal(&key, &cx).unwrap();
+        let sealed = sealer(7).seal(&key, &Cx::new(0, &randomness)).unwrap();
         (key, sealed)
+    }
+
+    fn ec(byte: u8) -> PrivateKey {
+        PrivateKey::Ec(EcPrivateKey::from_scalar(Zeroizing::new([byte; P256_BYTES])).unwrap())
+    }
+
+    fn rsa() -> PrivateKey {
+        let vectors = include_str!("../../tests/vectors/rsa_private_keys.json");
+        let keys: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        PrivateKey::from_jwk(keys[0].to_string().as_bytes()).unwrap()
     }
 
     #[test]
     fn a_sealed_key_opens_under_its_secret_and_kid_only() {
-        let (mine, sealed) = key(1);
-        let (other, _) = key(3);
-        let kid = mine.public().kid();
-        assert_eq!(sealer(7).open(&sealed, kid).unwrap().scalar(), mine.scalar());
-        assert!(sealer(8).open(&sealed, kid).unwrap_err().detail().contains("does not open"));
-        assert!(sealer(7).open(&sealed, other.public().kid()).is_err());
-        for damaged in [sealed.replace('A', "B"), sealed.repeat(2), "AAAA".into(), String::new()] {
-            assert!(sealer(7).open(&damaged, kid).is_err());
+        for (mine, sealed) in [seal(ec(1)), seal(rsa())] {
+            let kid = mine.kid();
+            assert_eq!(sealer(7).open(&sealed, kid).unwrap().to_jwk(), mine.to_jwk());
+            assert!(sealer(8).open(&sealed, kid).unwrap_err().detail().contains("does not open"));
+            assert!(sealer(7).open(&sealed, ec(3).kid()).is_err());
+            for damaged in
+                [sealed.replace('A', "B"), sealed.repeat(2), "AAAA".into(), String::new()]
+            {
+                assert!(sealer(7).open(&damaged, kid).is_err());
+            }
         }
     }
 
     #[test]
     fn the_sealed_form_does_not_contain_the_key() {
-        let (key, sealed) = key(1);
-        let sealed = Base64UrlUnpadded::decode_vec(&sealed).unwrap();
-        assert!(
-            !sealed.windows(8).any(|window| key.scalar().windows(8).any(|part| part == window))
-        );
-        assert!(!String::from_utf8_lossy(&sealed).contains("kty"));
+        for (key, sealed) in [seal(ec(1)), seal(rsa())] {
+            let sealed = Base64UrlUnpadded::decode_vec(&sealed).unwrap();
+            let jwk = key.to_jwk();
+            let parts: Vec<_> = jwk.as_bytes().windows(8).collect();
+            assert!(!sealed.windows(8).any(|window| parts.contains(&window)));
+        }
     }
 
     #[test]

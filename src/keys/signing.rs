@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, PrivateKey};
-use crate::keys::first_key::make_first_key;
+use crate::keys::first_key::{self, is_made_at_once, make_first_key};
 use crate::keys::published::{MEMORY, PublishedKeys};
 use crate::keys::seal::Sealer;
 use crate::keys::{KeyRow, signer};
@@ -27,10 +27,11 @@ struct KeyTable {
 }
 
 impl SigningKeys {
-    /// The key that signs with `alg` now, made if there is none. Its public half is published before
-    /// it is returned.
+    /// The key that signs with `alg` now. Its public half is published before it is returned. Where
+    /// there is none, it is made: at once if that is quick, else after the response.
     ///
     /// # Errors
+    /// [`Internal::Unavailable`] while the first key of `alg` is being made,
     /// [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent or wrong, and whatever the
     /// database reports.
     pub async fn get(
@@ -52,7 +53,14 @@ impl SigningKeys {
         // was withdrawn since.
         let mut rows = signing_keys::all(platform, cx).await?;
         if signer(&rows, alg, cx.now).is_none() {
-            rows = make_first_key(config.key_encryption_key.as_ref(), platform, cx).await?;
+            let sealer = first_key::sealer(config.key_encryption_key.as_ref(), &rows, cx.now)?;
+            if !is_made_at_once(alg) {
+                published.make_later(&[alg], &rows, config, cx)?;
+                let detail =
+                    format!("no key signs {} yet: the first one is being made", alg.name());
+                return Err(Internal::Unavailable { what: "the key table", detail });
+            }
+            rows = make_first_key(alg, &sealer, platform, cx).await?;
         }
         let rows = self.remember(rows, cx.now);
         let row = signer(&rows, alg, cx.now).ok_or_else(|| Internal::Broken {
@@ -76,9 +84,7 @@ impl SigningKeys {
 
     fn remember(&self, rows: Vec<KeyRow>, now: i64) -> Rc<[KeyRow]> {
         let rows: Rc<[KeyRow]> = rows.into();
-        self.opened
-            .borrow_mut()
-            .retain(|key| rows.iter().any(|row| row.public.kid() == key.public().kid()));
+        self.opened.borrow_mut().retain(|key| rows.iter().any(|row| row.public.kid() == key.kid()));
         *self.table.borrow_mut() = Some(KeyTable { rows: Rc::clone(&rows), read_at: now });
         rows
     }
@@ -86,7 +92,7 @@ impl SigningKeys {
     fn open(&self, sealer: &Sealer, row: &KeyRow) -> Result<Rc<PrivateKey>, Internal> {
         let kid = row.public.kid();
         let mut opened = self.opened.borrow_mut();
-        if let Some(key) = opened.iter().find(|key| key.public().kid() == kid) {
+        if let Some(key) = opened.iter().find(|key| key.kid() == kid) {
             return Ok(Rc::clone(key));
         }
         let key = Rc::new(sealer.open(&row.sealed_private, kid)?);

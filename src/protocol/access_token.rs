@@ -9,6 +9,9 @@ use crate::jose::jws::Jws;
 /// section 2.1).
 pub const TYP: &str = "at+jwt";
 
+/// The one algorithm that access tokens are signed with, whatever ID tokens are.
+pub const ALG: Algorithm = Algorithm::Es256;
+
 /// The largest token that is looked into, in bytes.
 pub const SIZE_LIMIT: usize = 8_192;
 
@@ -74,7 +77,7 @@ pub fn check_header<'a>(jws: &'a Jws<'_>) -> Result<&'a str, &'static str> {
     if !is_typ(TYP) && !is_typ("application/at+jwt") {
         return Err("the token is not an access token: typ is not at+jwt");
     }
-    if jws.header_text("alg").and_then(Algorithm::from_name).is_none() {
+    if jws.header_text("alg") != Some(ALG.name()) {
         return Err("the token is signed with an algorithm that is not accepted");
     }
     // RFC 7515 section 4.1.11: no extension is understood, and an empty list is malformed.
@@ -84,9 +87,10 @@ pub fn check_header<'a>(jws: &'a Jws<'_>) -> Result<&'a str, &'static str> {
     jws.header_text("kid").ok_or("the token does not name its key")
 }
 
-/// Whether the key that was found verifies the algorithm that the header names.
+/// Whether the key that was found verifies the algorithm that the header names, and that is the one of
+/// access tokens.
 pub fn alg_belongs_to(jws: &Jws<'_>, key: &PublicKey) -> bool {
-    jws.header_text("alg") == Some(key.alg().name())
+    key.alg() == ALG && jws.header_text("alg") == Some(ALG.name())
 }
 
 /// Checks the claims of a token whose signature is right, in this order: `iss`, `aud`, times, and

@@ -2,6 +2,7 @@
 
 use crate::context::Cx;
 use crate::error::Internal;
+use crate::jose::jwk::{Algorithm, PublicKey};
 use crate::keys::KeyRow;
 use crate::ports::{Database, Freshness, Row, Statement};
 
@@ -14,6 +15,14 @@ pub async fn all(database: &impl Database, cx: &Cx<'_>) -> Result<Vec<KeyRow>, I
     read(rows, cx)
 }
 
+/// True where no key of the algorithm ?1 is there that has not stopped signing at ?2.
+macro_rules! none_signs {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM signing_keys \
+         WHERE alg = ?1 AND (sign_until IS NULL OR sign_until > ?2))"
+    };
+}
+
 /// Adds `key` unless a key for its algorithm is there that has not stopped signing, and returns
 /// every key. Of any number of callers at once, exactly one adds its key.
 pub async fn add_if_none_signs(
@@ -23,23 +32,53 @@ pub async fn add_if_none_signs(
 ) -> Result<Vec<KeyRow>, Internal> {
     let public_jwk = serde_json::to_string(&key.public)
         .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-    let insert = Statement::new(
+    let insert = Statement::new(concat!(
         "INSERT INTO signing_keys \
-         (kid, alg, public_jwk, sealed_private, publish_from, sign_from, sign_until, retire_at) \
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS \
-         (SELECT 1 FROM signing_keys WHERE alg = ?2 AND (sign_until IS NULL OR sign_until > ?9))",
-    )
-    .bind(key.public.kid())
+         (alg, kid, public_jwk, sealed_private, publish_from, sign_from, sign_until, retire_at) \
+         SELECT ?1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE ",
+        none_signs!()
+    ))
     .bind(key.public.alg().name())
+    .bind(cx.now)
+    .bind(key.public.kid())
     .bind(public_jwk)
     .bind(key.sealed_private.as_str())
     .bind(key.publish_from)
     .bind(key.sign_from)
     .bind(key.sign_until)
-    .bind(key.retire_at)
-    .bind(cx.now);
+    .bind(key.retire_at);
     let mut results = database.batch(vec![insert, Statement::new(SELECT)]).await?;
     read(results.pop().unwrap_or_default(), cx)
+}
+
+/// Who makes the missing key of an algorithm.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claim {
+    /// The caller.
+    Ours,
+    /// Not the caller: another has claimed it, or there is a key that has not stopped signing.
+    Refused,
+}
+
+/// Claims the making of a key of `alg` until `until`, in Unix seconds. Of any number of callers at
+/// once, exactly one wins.
+pub async fn claim(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    alg: Algorithm,
+    until: i64,
+) -> Result<Claim, Internal> {
+    let claim = Statement::new(concat!(
+        "INSERT INTO key_claims (alg, claimed_until) SELECT ?1, ?3 WHERE ",
+        none_signs!(),
+        " ON CONFLICT (alg) DO UPDATE SET claimed_until = excluded.claimed_until \
+         WHERE key_claims.claimed_until <= ?2 RETURNING alg"
+    ))
+    .bind(alg.name())
+    .bind(cx.now)
+    .bind(until);
+    let rows = database.run(Freshness::Primary, claim).await?;
+    Ok(if rows.is_empty() { Claim::Refused } else { Claim::Ours })
 }
 
 fn read(rows: Vec<Row>, cx: &Cx<'_>) -> Result<Vec<KeyRow>, Internal> {
@@ -47,7 +86,7 @@ fn read(rows: Vec<Row>, cx: &Cx<'_>) -> Result<Vec<KeyRow>, Internal> {
     for mut row in rows {
         let kid = row.text()?;
         let public_jwk = row.text()?;
-        let public = match serde_json::from_str::<crate::jose::jwk::PublicKey>(&public_jwk) {
+        let public = match serde_json::from_str::<PublicKey>(&public_jwk) {
             Ok(public) if public.kid() == kid => public,
             _ => {
                 cx.note(format!("the signing key {kid} is damaged in D1 and is left out"));

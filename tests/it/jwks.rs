@@ -1,4 +1,5 @@
-use crate::world::{NOW, Told, World, assert_golden, get, post, put, variables, variables_with};
+use crate::platform::rsa_jwks;
+use crate::world::{NOW, Told, World, assert_golden, get, post, variables, variables_with};
 use postern::keys::published::MEMORY;
 use serde_json::{Value, json};
 
@@ -9,53 +10,73 @@ pub fn keys(told: &Told) -> Vec<Value> {
     told.json()["keys"].as_array().unwrap().clone()
 }
 
-fn stored_keys(world: &World) -> i64 {
-    world
-        .platform
-        .primary
-        .query_row("SELECT count(*) FROM signing_keys", [], |row| row.get(0))
-        .unwrap()
+/// The keys of one algorithm.
+pub fn keys_for(told: &Told, alg: &str) -> Vec<Value> {
+    let mut keys = keys(told);
+    keys.retain(|key| key["alg"] == alg);
+    keys
 }
 
+/// The algorithms of the keys in the table.
+pub fn stored_keys(world: &World) -> Vec<String> {
+    let sql = "SELECT alg FROM signing_keys ORDER BY alg";
+    let mut query = world.platform.primary.prepare(sql).unwrap();
+    query.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+/// One of each algorithm.
+pub const BOTH: [&str; 2] = ["ES256", "RS256"];
+
 #[test]
-fn the_first_key_is_made_on_first_need_and_the_set_is_byte_exact() {
-    let world = World::new();
+fn the_first_keys_are_made_on_first_need_and_the_set_is_byte_exact() {
+    let world = World::with_keys();
     let told = world.send(get(JWKS));
     assert_golden("jwks.json", &told.body);
-    assert_eq!(stored_keys(&world), 1);
+    assert_eq!(stored_keys(&world), BOTH);
     world.new_isolate();
     assert_eq!(world.send(get(JWKS)).body, told.body);
-    assert_eq!(stored_keys(&world), 1);
+    assert_eq!(stored_keys(&world), BOTH);
 }
 
 #[test]
 fn a_key_has_its_public_members_and_no_other() {
-    let key = keys(&World::new().send(get(JWKS))).remove(0);
+    let told = World::with_keys().send(get(JWKS));
+    let key = keys_for(&told, "ES256").remove(0);
     let members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
     assert_eq!(
-        (&key["kty"], &key["crv"], &key["alg"], &key["use"]),
-        (&json!("EC"), &json!("P-256"), &json!("ES256"), &json!("sig"))
+        (&key["kty"], &key["crv"], &key["use"]),
+        (&json!("EC"), &json!("P-256"), &json!("sig"))
+    );
+    let key = keys_for(&told, "RS256").remove(0);
+    let members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["alg", "e", "kid", "kty", "n", "use"]);
+    assert_eq!(
+        (&key["kty"], &key["e"], &key["use"]),
+        (&json!("RSA"), &json!("AQAB"), &json!("sig"))
     );
 }
 
 #[test]
-fn of_isolates_starting_at_once_exactly_one_makes_the_key() {
+fn of_isolates_starting_at_once_exactly_one_makes_each_key() {
     let world = World::new();
     let told = world.send_at_once(vec![get(JWKS); 20]);
-    assert_eq!(stored_keys(&world), 1);
-    assert!(told.iter().all(|one| one.body == told[0].body));
-    assert_eq!(keys(&told[0]).len(), 1);
+    assert_eq!(stored_keys(&world), BOTH);
+    assert_eq!(world.platform.take_counts().generations, 1);
+    assert!(told.iter().all(|one| one.body == told[0].body && one.notes_after.is_empty()));
+    assert_eq!(keys_for(&told[0], "ES256").len(), 1);
+    world.new_isolate();
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
 }
 
 #[test]
-fn a_race_between_publishing_and_signing_leaves_one_key_that_verifies() {
+fn a_race_between_publishing_and_signing_leaves_one_key_of_each_that_verifies() {
     let world = World::new();
     world.put_alice();
     let mint =
         post("/admin/tokens").by_operator().json(&json!({"sub": "alice", "scope": "openid"}));
     let told = world.send_at_once(vec![get(JWKS), mint.clone(), get(JWKS), mint]);
-    assert_eq!(stored_keys(&world), 1);
+    assert_eq!(stored_keys(&world), BOTH);
     for told in [&told[1], &told[3]] {
         let token = told.json()["access_token"].as_str().unwrap().to_owned();
         assert_eq!(world.send(get("/auth/userinfo").bearer(&token)).status, 200);
@@ -64,7 +85,7 @@ fn a_race_between_publishing_and_signing_leaves_one_key_that_verifies() {
 
 #[test]
 fn the_set_is_served_from_memory_then_from_the_cache_then_from_the_table() {
-    let world = World::new();
+    let world = World::with_keys();
     let first = world.send(get(JWKS)).body;
     world.platform.take_counts();
 
@@ -85,8 +106,7 @@ fn the_set_is_served_from_memory_then_from_the_cache_then_from_the_table() {
 
 #[test]
 fn memory_is_asked_for_no_longer_than_its_age() {
-    let world = World::new();
-    world.send(get(JWKS));
+    let world = World::with_keys();
     world.sleep(MEMORY);
     world.platform.take_counts();
     world.send(get(JWKS));
@@ -95,7 +115,7 @@ fn memory_is_asked_for_no_longer_than_its_age() {
 
 #[test]
 fn without_the_secret_published_keys_are_served_and_none_can_sign() {
-    let world = World::new();
+    let world = World::with_keys();
     world.put_alice();
     let before = world.send(get(JWKS)).body;
     for secret in ["", "AAAA", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"] {
@@ -111,7 +131,7 @@ fn without_the_secret_published_keys_are_served_and_none_can_sign() {
         assert!(words.starts_with("KEY_ENCRYPTION_KEY "), "{words}");
         assert!(told.log["notes"].to_string().contains("KEY_ENCRYPTION_KEY"));
     }
-    assert_eq!(stored_keys(&world), 1);
+    assert_eq!(stored_keys(&world), BOTH);
 }
 
 #[test]
@@ -127,57 +147,51 @@ fn an_empty_set_is_served_but_never_cached() {
     assert!(world.platform.cache.borrow().is_empty());
 
     // The same isolate finds the key that another one makes.
-    let made = World::new();
-    made.send(get(JWKS));
-    let row: (String, String, String) = made
-        .platform
-        .primary
-        .query_row("SELECT kid, public_jwk, sealed_private FROM signing_keys", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .unwrap();
-    insert_key(&world, &row, (NOW, NOW, None, None));
+    insert_key(&world, &foreign_key(1), ALWAYS);
     assert_eq!(keys(&world.send(get(JWKS))).len(), 1);
 }
 
+pub type Row = (String, String, String);
 pub type Times = (i64, i64, Option<i64>, Option<i64>);
+pub const ALWAYS: Times = (NOW, NOW, None, None);
 
-pub fn insert_key(world: &World, row: &(String, String, String), times: Times) {
-    let sql = "INSERT INTO signing_keys VALUES (?1, 'ES256', ?2, ?3, ?4, ?5, ?6, ?7)";
+pub fn insert_key(world: &World, row: &Row, times: Times) {
+    let sql = "INSERT INTO signing_keys VALUES (?1, ?2 ->> 'alg', ?2, ?3, ?4, ?5, ?6, ?7)";
     let parameters = (&row.0, &row.1, &row.2, times.0, times.1, times.2, times.3);
     world.platform.primary.execute(sql, parameters).unwrap();
 }
 
-/// A key that another world made under the same secret, to be a successor here.
-pub fn foreign_key(draws: usize) -> (String, String, String) {
-    let other = World::new();
-    for sub in 0..draws {
-        // Each put draws nothing, each token does: the next key comes of other randomness.
-        let path = format!("/admin/users/u{sub}");
-        other.send(put(&path).by_operator().json(&json!({ "claims": {} })));
-    }
-    other.send(get(JWKS));
+fn stored_row(world: &World, alg: &str) -> Row {
+    let sql = "SELECT kid, public_jwk, sealed_private FROM signing_keys WHERE alg = ?1";
+    let read = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    world.platform.primary.query_row(sql, [alg], read).unwrap()
+}
+
+/// A P-256 key that another world made under the same secret, to be a successor here.
+pub fn foreign_key(draws: usize) -> Row {
+    let other = World::with_keys();
     for _ in 0..draws {
+        // Everything draws: the next key comes of other randomness.
         other.platform.primary.execute("DELETE FROM signing_keys", ()).unwrap();
         other.platform.cache.borrow_mut().clear();
         other.new_isolate();
         other.send(get(JWKS));
     }
-    other
-        .platform
-        .primary
-        .query_row("SELECT kid, public_jwk, sealed_private FROM signing_keys", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .unwrap()
+    stored_row(&other, "ES256")
+}
+
+/// The RSA key that every world makes first; where it stands, no other is made.
+pub fn rsa_key() -> Row {
+    stored_row(&World::with_keys(), "RS256")
 }
 
 #[test]
 fn the_published_set_is_good_until_the_next_change_the_table_foresees() {
     let world = World::new();
+    insert_key(&world, &rsa_key(), ALWAYS);
     insert_key(&world, &foreign_key(1), (NOW, NOW, Some(NOW + 100), Some(NOW + 200)));
     insert_key(&world, &foreign_key(2), (NOW + 50, NOW + 100, None, None));
-    for (moment, count) in [(0, 1), (49, 1), (50, 2), (199, 2), (200, 1)] {
+    for (moment, count) in [(0, 2), (49, 2), (50, 3), (199, 3), (200, 2)] {
         world.now.set(NOW + moment);
         assert_eq!(keys(&world.send(get(JWKS))).len(), count, "in memory, at {moment}");
         world.new_isolate();
@@ -187,15 +201,14 @@ fn the_published_set_is_good_until_the_next_change_the_table_foresees() {
 
 #[test]
 fn a_signer_missing_from_the_published_set_publishes_before_it_signs() {
-    let world = World::new();
+    let world = World::with_keys();
     world.put_alice();
-    world.send(get(JWKS));
     insert_key(&world, &foreign_key(3), (NOW, NOW + 1, None, None));
     world.sleep(2);
     world.new_isolate();
     let token = world.mint("openid");
     world.new_isolate();
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 2, "the cache has both");
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 3, "the cache has all");
     assert_eq!(world.send(get("/auth/userinfo").bearer(&token)).status, 200);
 }
 
@@ -215,7 +228,7 @@ fn a_damaged_row_is_left_out_and_noted() {
 
 #[test]
 fn a_poisoned_cache_is_not_believed() {
-    let world = World::new();
+    let world = World::with_keys();
     let body = world.send(get(JWKS)).body;
     let poisons = [
         r#"{"keys":[]}"#.to_owned(),
@@ -223,6 +236,8 @@ fn a_poisoned_cache_is_not_believed() {
         body.replace("\"x\":", "\"d\":\"AAAA\",\"x\":"),
         body.replace("\"kid\":\"", "\"kid\":\"A"),
         body.replace("P-256", "P-384"),
+        body.replace("\"n\":", "\"p\":\"AAAA\",\"n\":"),
+        body.replace("AQAB", "Aw"),
     ];
     for poison in poisons {
         assert_ne!(poison, body);
@@ -238,7 +253,7 @@ fn a_poisoned_cache_is_not_believed() {
 
 #[test]
 fn the_set_survives_an_outage_in_memory_and_in_the_cache() {
-    let world = World::new();
+    let world = World::with_keys();
     let body = world.send(get(JWKS)).body;
     world.platform.database_fails.set(true);
     world.new_isolate();
@@ -259,8 +274,7 @@ fn the_set_survives_an_outage_in_memory_and_in_the_cache() {
 
 #[test]
 fn two_deployments_of_an_issuer_share_the_published_set() {
-    let world = World::new();
-    world.send(get(JWKS));
+    let world = World::with_keys();
     world.platform.take_counts();
     world.deploy(variables_with("SCOPES", "{}"));
     world.send(get(JWKS));
@@ -273,13 +287,17 @@ fn a_private_key_is_never_stored_in_the_clear() {
     let world = World::new();
     world.put_alice();
     world.mint("openid");
-    let dump: String = world
-        .platform
-        .primary
-        .query_row("SELECT kid || public_jwk || sealed_private FROM signing_keys", [], |row| {
-            row.get(0)
-        })
-        .unwrap();
-    assert!(!dump.contains("\"d\""));
-    assert!(world.platform.cache.borrow().values().all(|text| !text.contains("\\\"d\\\"")));
+    let dump: String = [stored_row(&world, "ES256"), stored_row(&world, "RS256")]
+        .map(|(kid, jwk, sealed)| kid + &jwk + &sealed)
+        .concat();
+    let cache = world.platform.cache.borrow();
+    assert!(!cache.is_empty());
+    let rsa = &rsa_jwks()[0];
+    for text in cache.values().chain([&dump]) {
+        for member in ["d", "p", "q", "dp", "dq", "qi"] {
+            assert!(!text.replace('\\', "").contains(&format!("\"{member}\"")), "{member}");
+            assert!(!text.contains(rsa[member].as_str().unwrap()), "{member}");
+        }
+        assert!(text.contains(rsa["n"].as_str().unwrap()));
+    }
 }

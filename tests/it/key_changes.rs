@@ -1,6 +1,6 @@
 //! What happens when the key table changes under isolates that remember it.
 
-use crate::jwks::{foreign_key, insert_key, keys};
+use crate::jwks::{ALWAYS, foreign_key, insert_key, keys, keys_for, rsa_key};
 use crate::world::{NOW, World, get, post};
 use postern::keys::published::{MEMORY, REVIEW};
 use serde_json::json;
@@ -10,43 +10,44 @@ const JWKS: &str = "/auth/jwks.json";
 #[test]
 fn a_change_that_nobody_foresaw_takes_effect_in_time() {
     let world = World::new();
-    insert_key(&world, &foreign_key(1), (NOW, NOW, None, None));
-    insert_key(&world, &foreign_key(2), (NOW, NOW, None, None));
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
+    insert_key(&world, &rsa_key(), ALWAYS);
+    insert_key(&world, &foreign_key(1), ALWAYS);
+    insert_key(&world, &foreign_key(2), ALWAYS);
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 3);
     let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE kid = ?2";
     world.platform.primary.execute(withdraw, (NOW, foreign_key(1).0)).unwrap();
     let mut elapsed = 0;
-    while keys(&world.send(get(JWKS))).len() == 2 {
+    while keys(&world.send(get(JWKS))).len() == 3 {
         world.sleep(30);
         elapsed += 30;
         assert!(elapsed <= MEMORY + REVIEW, "the cache is believed for ever");
     }
     world.new_isolate();
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 1, "and it was published");
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 2, "and it was published");
 }
 
 #[test]
 fn an_older_set_in_the_cache_does_not_take_back_a_newer_one() {
     let world = World::new();
-    insert_key(&world, &foreign_key(1), (NOW, NOW, None, None));
+    insert_key(&world, &rsa_key(), ALWAYS);
+    insert_key(&world, &foreign_key(1), ALWAYS);
     world.send(get(JWKS));
     let old = world.platform.cache.borrow().clone();
-    insert_key(&world, &foreign_key(2), (NOW, NOW, None, None));
+    insert_key(&world, &foreign_key(2), ALWAYS);
     world.sleep(REVIEW);
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 3);
     *world.platform.cache.borrow_mut() = old;
     world.sleep(MEMORY);
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 3);
 }
 
 #[test]
 fn a_request_that_began_a_second_earlier_finds_the_key_that_was_just_made() {
-    let world = World::new();
-    world.send(get(JWKS));
+    let world = World::with_keys();
     world.platform.cache.borrow_mut().clear();
     world.now.set(NOW - 1);
     world.new_isolate();
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 1);
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
     world.put_alice();
     world.mint("openid");
 }
@@ -71,7 +72,7 @@ fn a_signer_publishes_again_when_the_cache_failed_it() {
 fn a_key_that_was_withdrawn_is_not_published_again_by_an_isolate_that_remembers_it() {
     let world = World::new();
     world.put_alice();
-    insert_key(&world, &foreign_key(1), (NOW, NOW, None, None));
+    insert_key(&world, &foreign_key(1), ALWAYS);
     world.mint("openid");
     let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1";
     world.platform.primary.execute(withdraw, [NOW]).unwrap();
@@ -89,9 +90,10 @@ fn a_damaged_key_table_is_not_an_amplifier() {
     let world = World::new();
     let (kid, jwk, sealed) = foreign_key(4);
     let damaged = jwk.replace("\"x\":\"", "\"x\":\"A");
-    insert_key(&world, &(kid, damaged, sealed), (NOW, NOW, None, None));
+    insert_key(&world, &rsa_key(), ALWAYS);
+    insert_key(&world, &(kid, damaged, sealed), ALWAYS);
     for _ in 0..20 {
-        assert_eq!(keys(&world.send(get(JWKS))).len(), 0);
+        assert_eq!(keys_for(&world.send(get(JWKS)), "ES256").len(), 0);
     }
     assert_eq!(world.platform.take_counts().batches, 1);
     world.put_alice();
@@ -104,8 +106,9 @@ fn a_damaged_key_table_is_not_an_amplifier() {
 #[test]
 fn no_cache_serves_the_set_past_its_foreseen_end() {
     let world = World::new();
+    insert_key(&world, &rsa_key(), ALWAYS);
     insert_key(&world, &foreign_key(1), (NOW, NOW, Some(NOW + 100), Some(NOW + 100)));
-    insert_key(&world, &foreign_key(2), (NOW, NOW, None, None));
+    insert_key(&world, &foreign_key(2), ALWAYS);
     let told = world.send(get(JWKS));
     let header = told.header("cache-control").unwrap();
     assert_eq!(header, "public, max-age=100, stale-while-revalidate=0, stale-if-error=0");

@@ -1,12 +1,15 @@
 //! The ports natively: SQLite, a map that can be told to fail, and RustCrypto.
 
-use p256::ecdsa::signature::{Signer, Verifier};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use p256::ecdsa::signature::{SignatureEncoding, Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use postern::error::Internal;
-use postern::jose::jwk::{PrivateKey, PublicKey};
+use postern::jose::jwk::{EcPrivateKey, EcPublicKey, PrivateKey, PublicKey, RsaPublicKey};
 use postern::ports::{Cache, Crypto, Database, Freshness, RateLimit, Row, Statement, Value};
+use rsa::BoxedUint;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ToSql};
+use sha2::Sha256;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::task::Poll;
@@ -18,6 +21,7 @@ pub struct Counts {
     pub batches: u32,
     pub cache_reads: u32,
     pub cache_writes: u32,
+    pub generations: u32,
     pub verifications: u32,
 }
 
@@ -28,9 +32,11 @@ pub struct Native {
     pub database_fails: Cell<bool>,
     pub cache: RefCell<HashMap<String, String>>,
     pub cache_fails: Cell<bool>,
+    pub generation_fails: Cell<bool>,
     pub counts: Cell<Counts>,
     /// How many more attempts each address has; `None` for any number.
     pub rate_limit: Cell<Option<u32>>,
+    generated: Cell<usize>,
 }
 
 /// An empty database with the real schema.
@@ -54,8 +60,10 @@ impl Native {
             database_fails: Cell::new(false),
             cache: RefCell::default(),
             cache_fails: Cell::new(false),
+            generation_fails: Cell::new(false),
             counts: Cell::default(),
             rate_limit: Cell::new(None),
+            generated: Cell::new(0),
         }
     }
 
@@ -172,12 +180,66 @@ impl Cache for Native {
     }
 }
 
+/// RSA keys as SubtleCrypto exports them. Fixed, because generating takes long.
+pub fn rsa_jwks() -> Vec<serde_json::Value> {
+    serde_json::from_str(include_str!("../vectors/rsa_private_keys.json")).unwrap()
+}
+
+fn number(jwk: &serde_json::Value, member: &str) -> BoxedUint {
+    let text = jwk[member].as_str().unwrap();
+    BoxedUint::from_be_slice_vartime(&Base64UrlUnpadded::decode_vec(text).unwrap())
+}
+
+/// The RS256 signature under a private JWK.
+pub fn sign_rs256(jwk: &serde_json::Value, message: &[u8]) -> Vec<u8> {
+    let number = |member| number(jwk, member);
+    let primes = vec![number("p"), number("q")];
+    let key = rsa::PrivateKey::from_components(number("n"), number("e"), number("d"), primes);
+    rsa::pkcs1v15::SigningKey::<Sha256>::new(key.unwrap()).sign(message).to_vec()
+}
+
+fn verify_rs256(key: &RsaPublicKey, message: &[u8], signature: &[u8]) -> bool {
+    let n = BoxedUint::from_be_slice_vartime(&key.modulus().unwrap());
+    let key = rsa::PublicKey::new(n, BoxedUint::from(65_537_u64)).unwrap();
+    let key = rsa::pkcs1v15::VerifyingKey::<Sha256>::new(key);
+    rsa::pkcs1v15::Signature::try_from(signature)
+        .is_ok_and(|signature| key.verify(message, &signature).is_ok())
+}
+
+fn sign_es256(key: &EcPrivateKey, message: &[u8]) -> Vec<u8> {
+    let key = SigningKey::from_slice(key.scalar()).unwrap();
+    let signature: Signature = key.sign(message);
+    signature.to_bytes().to_vec()
+}
+
+fn verify_es256(key: &EcPublicKey, message: &[u8], signature: &[u8]) -> bool {
+    let key = VerifyingKey::from_sec1_bytes(&key.point().unwrap()).unwrap();
+    Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+}
+
 impl Crypto for Native {
+    /// The fixed keys in turn.
+    async fn generate_rsa(&self) -> Result<PrivateKey, Internal> {
+        self.count(|counts| counts.generations += 1);
+        pause().await;
+        if self.generation_fails.get() {
+            let detail = "it was told to fail".to_owned();
+            return Err(Internal::Unavailable { what: "SubtleCrypto", detail });
+        }
+        let jwks = rsa_jwks();
+        let jwk = &jwks[self.generated.get() % jwks.len()];
+        self.generated.set(self.generated.get() + 1);
+        Ok(PrivateKey::from_jwk(jwk.to_string().as_bytes()).unwrap())
+    }
+
     async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, Internal> {
         pause().await;
-        let key = SigningKey::from_slice(key.scalar()).unwrap();
-        let signature: Signature = key.sign(message);
-        Ok(signature.to_bytes().to_vec())
+        Ok(match key {
+            PrivateKey::Ec(key) => sign_es256(key, message),
+            PrivateKey::Rsa(_) => {
+                sign_rs256(&serde_json::from_str(&key.to_jwk()).unwrap(), message)
+            }
+        })
     }
 
     async fn verify(
@@ -188,8 +250,9 @@ impl Crypto for Native {
     ) -> Result<bool, Internal> {
         self.count(|counts| counts.verifications += 1);
         pause().await;
-        let key = VerifyingKey::from_sec1_bytes(&key.point().unwrap()).unwrap();
-        let Ok(signature) = Signature::from_slice(signature) else { return Ok(false) };
-        Ok(key.verify(message, &signature).is_ok())
+        Ok(match key {
+            PublicKey::Ec(key) => verify_es256(key, message, signature),
+            PublicKey::Rsa(key) => verify_rs256(key, message, signature),
+        })
     }
 }

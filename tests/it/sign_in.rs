@@ -37,7 +37,7 @@ fn a_person_signs_in_agrees_and_the_client_gets_tokens_that_work() {
             "at_hash": id_token["at_hash"],
         })
     );
-    assert_eq!(header(&member(&tokens, "id_token"))["alg"], "ES256");
+    assert_eq!(header(&member(&tokens, "id_token"))["alg"], "RS256");
 
     let userinfo = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
     assert_eq!(userinfo.json()["name"], "Alice Adams");
@@ -70,8 +70,7 @@ fn a_request_by_post_comes_back_by_get_and_is_answered_once() {
 fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
     let world = World::new();
     world.put_alice_with_password();
-    world.put_party("app", json!({}));
-    let app = world.put_party("app", json!({}));
+    let app = world.put_app();
     let page = |login: &str, password: &str| {
         let visitor = Visitor::new(&world);
         let login_page = visitor.get(&app.authorize(&[]));

@@ -71,7 +71,6 @@ impl World {
         let mut document = json!({
             "client_name": "The App", "redirect_uris": [CALLBACK],
             "grant_types": ["authorization_code", "refresh_token"],
-            "id_token_signed_response_alg": "ES256",
         });
         for (name, value) in members.as_object().unwrap() {
             document[name] = value.clone();

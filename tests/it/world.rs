@@ -1,8 +1,7 @@
 //! A provider with its platform, a clock that stands where it is put, and randomness that repeats.
 
-use postern::http::{BodyError, Request};
-use postern::publication::publish;
-use postern::{Cx, Provider, Reply, handle};
+use postern::http::{BodyError, Request, Response};
+use postern::{Cx, Log, Provider, Reply, finish, handle};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -40,6 +39,8 @@ pub fn variables_with(name: &'static str, text: &str) -> Variables {
 pub struct World {
     pub platform: Native,
     pub now: Cell<i64>,
+    /// Whether isolates end with their response, and leave undone what comes after it.
+    pub dies_after_responses: Cell<bool>,
     provider: RefCell<Provider>,
     variables: RefCell<Variables>,
     draws: Cell<u8>,
@@ -60,10 +61,18 @@ impl World {
         Self {
             platform: Native::new(),
             now: Cell::new(NOW),
+            dies_after_responses: Cell::new(false),
             provider: RefCell::new(provider(&variables)),
             variables: RefCell::new(variables),
             draws: Cell::new(0),
         }
+    }
+
+    /// A world in which every algorithm has its key, and the isolate remembers the set.
+    pub fn with_keys() -> Self {
+        let world = Self::new();
+        world.send(get("/auth/jwks.json"));
+        world
     }
 
     /// Goes on in a new isolate, which remembers nothing.
@@ -81,7 +90,7 @@ impl World {
         self.now.set(self.now.get() + seconds);
     }
 
-    /// Answers a request and, after it, publishes what there is to publish.
+    /// Answers a request and, after it, does what it left to be done.
     pub fn send(&self, request: Ask) -> Told {
         let provider = self.provider.borrow();
         block_on(self.answer(&provider, request))
@@ -112,11 +121,13 @@ impl World {
             Ok(())
         };
         let cx = Cx::new(self.now.get(), &randomness);
-        let reply = handle(provider, &self.platform, &cx, &request).await;
-        for publication in &reply.publications {
-            let _ = publish(&self.platform, publication).await;
+        let Reply { response, chores, log } = handle(provider, &self.platform, &cx, &request).await;
+        let mut notes_after = Vec::new();
+        if !self.dies_after_responses.get() {
+            let cx = Cx::new(self.now.get(), &randomness);
+            notes_after = finish(provider, &self.platform, &cx, chores).await;
         }
-        Told::from(reply)
+        Told::new(response, &log, notes_after)
     }
 
     /// Stores alice.
@@ -272,18 +283,8 @@ pub struct Told {
     pub body: String,
     /// The line in the log.
     pub log: Value,
-}
-
-impl From<Reply> for Told {
-    fn from(reply: Reply) -> Self {
-        let headers = reply.response.headers.into_iter();
-        Self {
-            status: reply.response.status,
-            headers: headers.map(|(name, value)| (name, value.into_owned())).collect(),
-            body: reply.response.body.to_string(),
-            log: serde_json::from_str(&reply.log.line(0.0)).unwrap(),
-        }
-    }
+    /// What went wrong after the response.
+    pub notes_after: Vec<String>,
 }
 
 impl Told {
@@ -291,6 +292,17 @@ impl Told {
     pub fn cookies(&self) -> Vec<&str> {
         let cookies = self.headers.iter().filter(|(name, _)| *name == "set-cookie");
         cookies.map(|(_, value)| value.as_str()).collect()
+    }
+
+    fn new(response: Response, log: &Log, notes_after: Vec<String>) -> Self {
+        let headers = response.headers.into_iter();
+        Self {
+            status: response.status,
+            headers: headers.map(|(name, value)| (name, value.into_owned())).collect(),
+            body: response.body.to_string(),
+            log: serde_json::from_str(&log.line(0.0)).unwrap(),
+            notes_after,
+        }
     }
 
     /// The one header field of this name.

@@ -8,10 +8,9 @@ use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
 use crate::http::{Request, Response};
-use crate::jose::jwk::Algorithm;
 use crate::jose::jws;
 use crate::ports::Platform;
-use crate::protocol::access_token::{AccessToken, TYP};
+use crate::protocol::access_token::{ALG, AccessToken, TYP};
 use crate::protocol::members::Members;
 use crate::protocol::scope::Granted;
 use crate::routes::USERINFO;
@@ -61,7 +60,7 @@ pub async fn mint(
     // The key first: without one, no grant is left behind.
     let memory = &provider.memory;
     let published = &memory.published_keys;
-    let key = memory.signing_keys.get(Algorithm::Es256, published, config, platform, cx).await?;
+    let key = memory.signing_keys.get(ALG, published, config, platform, cx).await?;
     let token = AccessToken {
         client_id: CLIENT_ID.into(),
         exp: cx.now + order.ttl,

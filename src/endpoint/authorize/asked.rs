@@ -4,6 +4,7 @@ use crate::browser::pending::Pending;
 use crate::endpoint::authorize::{Desk, refuse};
 use crate::error::{Error, PageError};
 use crate::http::Response;
+use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
 use crate::pages::{self, Texts};
 use crate::ports::{Database, Platform};
@@ -117,11 +118,14 @@ async fn hinted_sub(
         return Ok(Err("id_token_hint is larger than 16384 bytes"));
     }
     let Ok(jws) = Jws::parse(hint) else { return Ok(Err("id_token_hint is not a signed JWT")) };
-    let key = match jws.header_text("kid") {
-        Some(kid) => desk.keys.find(kid, desk.config, desk.platform, desk.cx).await?,
-        None => None,
+    let alg = jws.header_text("alg").and_then(Algorithm::from_name);
+    let key = match (alg, jws.header_text("kid")) {
+        (Some(alg), Some(kid)) => {
+            desk.keys.find(alg, kid, desk.config, desk.platform, desk.cx).await?
+        }
+        _ => None,
     };
-    let Some(key) = key.filter(|key| jws.header_text("alg") == Some(key.alg().name())) else {
+    let Some(key) = key.filter(|key| Some(key.alg()) == alg) else {
         return Ok(Err("id_token_hint is not signed with a key of this provider"));
     };
     let message = jws.signing_input.as_bytes();

@@ -40,6 +40,10 @@ pub async fn serve(
         return keep(&desk, request).await;
     }
     let visit = Visit::of(config, cx, request)?;
+    // Whatever key is missing is begun to be made now: while a person signs in, there is time.
+    if let Err(fault) = desk.keys.get(config, platform, cx).await {
+        cx.note(fault.detail());
+    }
     let session = desk.session(&visit).await?;
     let query = request.query().unwrap_or_default();
     let sub = session.as_ref().map(|session| session.sub.as_str());

@@ -3,7 +3,7 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
-use postern::jose::jwk::PrivateKey;
+use postern::jose::jwk::EcPrivateKey;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -13,14 +13,14 @@ pub const AUD: &str = "https://login.example.com/auth/userinfo";
 pub const BEGIN: i64 = 1_779_999_000;
 pub const END: i64 = 4_102_444_800;
 /// The key of RFC 7515 appendix A.3: public knowledge, and so good for nothing but tests.
-pub const OUR_KEY: &str = r#"{"d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
+pub const OUR_KEY: &str = r#"{"kty":"EC","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
 /// Somebody else's: 32 times the byte 9.
-pub const THEIR_KEY: &str = r#"{"d":"CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk"}"#;
+pub const THEIR_KEY: &str = r#"{"kty":"EC","d":"CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk"}"#;
 /// The order of P-256 (SEC 2 section 2.4.2).
 pub const ORDER: &str = "_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE";
 
-pub fn key(jwk: &str) -> PrivateKey {
-    PrivateKey::from_jwk(jwk.as_bytes()).unwrap()
+pub fn key(jwk: &str) -> EcPrivateKey {
+    EcPrivateKey::from_jwk(jwk.as_bytes()).unwrap()
 }
 
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
@@ -36,7 +36,7 @@ pub fn decode(text: &str) -> Vec<u8> {
 pub struct Forge {
     header: String,
     pub payload: Vec<u8>,
-    key: PrivateKey,
+    key: EcPrivateKey,
 }
 
 pub fn good() -> Forge {

@@ -1,15 +1,11 @@
-//! JSON Web Keys (RFC 7517): public keys that are proven when they are parsed, and private keys that
-//! never print.
+//! P-256 keys, for ES256 (RFC 7518 sections 3.4 and 6.2).
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::elliptic_curve::sec1::ToSec1Point;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::fmt;
 use zeroize::Zeroizing;
 
-use crate::context::Cx;
-use crate::error::Internal;
+use super::{KeyUse, decode_exactly, thumbprint};
 
 /// The bytes of a P-256 coordinate or scalar.
 pub const P256_BYTES: usize = 32;
@@ -18,42 +14,17 @@ const P256_TEXT_BYTES: usize = 43;
 /// More than a private JWK takes.
 const PRIVATE_JWK_BYTES: usize = 256;
 
-/// A signature algorithm (RFC 7518 section 3.1). Symmetric ones and `none` have no name here.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub enum Algorithm {
-    /// ECDSA with P-256 and SHA-256.
-    #[serde(rename = "ES256")]
-    Es256,
-}
-
-impl Algorithm {
-    /// The registered name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-        }
-    }
-
-    /// The algorithm of this registered name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        (name == Self::Es256.name()).then_some(Self::Es256)
-    }
-}
-
-/// A public signing key whose point is on its curve and whose `kid` is its thumbprint.
-///
-/// The type has no place for a private member, for another key type or for a symmetric key, neither
-/// when it is written nor when it is read.
+/// A public key whose point is on the curve and whose `kid` is its thumbprint.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "Members", into = "Members")]
-pub struct PublicKey(Members);
+pub struct EcPublicKey(Members);
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Members {
     kty: KeyType,
     r#use: KeyUse,
-    alg: Algorithm,
+    alg: Alg,
     kid: String,
     crv: Curve,
     x: String,
@@ -67,9 +38,9 @@ enum KeyType {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-enum KeyUse {
-    #[serde(rename = "sig")]
-    Signature,
+enum Alg {
+    #[serde(rename = "ES256")]
+    Es256,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -78,12 +49,7 @@ enum Curve {
     P256,
 }
 
-impl PublicKey {
-    /// The algorithm that this key verifies, and no other.
-    pub fn alg(&self) -> Algorithm {
-        self.0.alg
-    }
-
+impl EcPublicKey {
     /// The key's id: its RFC 7638 thumbprint.
     pub fn kid(&self) -> &str {
         &self.0.kid
@@ -95,25 +61,20 @@ impl PublicKey {
         let (tag, coordinates) = point.split_first_mut()?;
         *tag = 4;
         let (x, y) = coordinates.split_at_mut(P256_BYTES);
-        decode_coordinate(&self.0.x, x)?;
-        decode_coordinate(&self.0.y, y)?;
+        decode_exactly(&self.0.x, x)?;
+        decode_exactly(&self.0.y, y)?;
         Some(point)
     }
 }
 
-fn decode_coordinate(text: &str, into: &mut [u8]) -> Option<()> {
-    let length = Base64UrlUnpadded::decode(text, into).ok()?.len();
-    (length == P256_BYTES).then_some(())
-}
-
-impl TryFrom<Members> for PublicKey {
+impl TryFrom<Members> for EcPublicKey {
     type Error = &'static str;
 
     fn try_from(members: Members) -> Result<Self, Self::Error> {
         let key = Self(members);
         let point = key.point().ok_or("x and y are not coordinates of 32 bytes")?;
         p256::PublicKey::from_sec1_bytes(&point).map_err(|_| "the point is not on the curve")?;
-        if key.0.kid == thumbprint(&key.0.x, &key.0.y) {
+        if key.0.kid == kid(&key.0.x, &key.0.y) {
             Ok(key)
         } else {
             Err("the kid is not the key's thumbprint")
@@ -121,57 +82,35 @@ impl TryFrom<Members> for PublicKey {
     }
 }
 
-impl From<PublicKey> for Members {
-    fn from(key: PublicKey) -> Self {
+impl From<EcPublicKey> for Members {
+    fn from(key: EcPublicKey) -> Self {
         key.0
     }
 }
 
-/// RFC 7638 section 3: SHA-256 over the required members in lexicographic order.
-fn thumbprint(x: &str, y: &str) -> String {
-    let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    Base64UrlUnpadded::encode_string(&Sha256::digest(members))
+fn kid(x: &str, y: &str) -> String {
+    thumbprint(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
 }
 
-/// A JWK Set (RFC 7517 section 5).
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct JwkSet {
-    /// The keys.
-    pub keys: Vec<PublicKey>,
-}
-
-/// A private signing key. It prints its `kid` and nothing else, and is wiped when dropped.
+/// A private key: its scalar, and the point that follows from it.
 #[derive(Clone)]
-pub struct PrivateKey {
-    public: PublicKey,
+pub struct EcPrivateKey {
+    public: EcPublicKey,
     scalar: Zeroizing<[u8; P256_BYTES]>,
 }
 
-impl PrivateKey {
-    /// A new P-256 key.
-    ///
-    /// # Errors
-    /// [`Internal::Unavailable`] when there is no randomness.
-    pub fn generate(cx: &Cx<'_>) -> Result<Self, Internal> {
-        loop {
-            // Zero and numbers past the group's order are refused, once in 2^32 draws.
-            if let Some(key) = Self::from_scalar(Zeroizing::new(cx.random()?)) {
-                return Ok(key);
-            }
-        }
-    }
-
-    fn from_scalar(scalar: Zeroizing<[u8; P256_BYTES]>) -> Option<Self> {
+impl EcPrivateKey {
+    /// The key of a big-endian scalar; `None` for zero and for numbers past the group's order.
+    pub fn from_scalar(scalar: Zeroizing<[u8; P256_BYTES]>) -> Option<Self> {
         let secret = p256::SecretKey::from_slice(scalar.as_slice()).ok()?;
         let point = secret.public_key().to_sec1_point(false);
         let (x, y) = point.as_bytes().strip_prefix(&[4])?.split_at_checked(P256_BYTES)?;
         let (x, y) = (Base64UrlUnpadded::encode_string(x), Base64UrlUnpadded::encode_string(y));
-        let public = PublicKey(Members {
+        let public = EcPublicKey(Members {
             kty: KeyType::Ec,
             r#use: KeyUse::Signature,
-            alg: Algorithm::Es256,
-            kid: thumbprint(&x, &y),
+            alg: Alg::Es256,
+            kid: kid(&x, &y),
             crv: Curve::P256,
             x,
             y,
@@ -180,7 +119,7 @@ impl PrivateKey {
     }
 
     /// The public half.
-    pub fn public(&self) -> &PublicKey {
+    pub fn public(&self) -> &EcPublicKey {
         &self.public
     }
 
@@ -189,9 +128,7 @@ impl PrivateKey {
         &self.scalar
     }
 
-    /// The key as a private JWK (RFC 7518 section 6.2.2): what is sealed, and what SubtleCrypto
-    /// imports.
-    pub fn to_jwk(&self) -> Zeroizing<String> {
+    pub(super) fn to_jwk(&self) -> Zeroizing<String> {
         let mut buffer = Zeroizing::new([0; P256_TEXT_BYTES]);
         let d = Base64UrlUnpadded::encode(self.scalar(), buffer.as_mut_slice()).unwrap_or_default();
         let Members { x, y, .. } = &self.public.0;
@@ -205,32 +142,26 @@ impl PrivateKey {
         jwk
     }
 
-    /// The key of a private JWK that [`PrivateKey::to_jwk`] wrote.
+    /// The key of a private JWK.
     pub fn from_jwk(jwk: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
-        struct Private {
-            d: Zeroizing<String>,
+        struct Private<'a> {
+            d: &'a str,
         }
         let Private { d } = serde_json::from_slice(jwk).ok()?;
         let mut scalar = Zeroizing::new([0; P256_BYTES]);
-        decode_coordinate(&d, scalar.as_mut_slice())?;
+        decode_exactly(d, scalar.as_mut_slice())?;
         Self::from_scalar(scalar)
-    }
-}
-
-impl fmt::Debug for PrivateKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "PrivateKey({})", self.public.kid())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::jose::jwk::{PrivateKey, PublicKey};
 
     /// The key of RFC 7515 appendix A.3, with the thumbprint that follows from it.
     const A3: &str = r#"{"kty":"EC","use":"sig","alg":"ES256","kid":"oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
-    const A3_PRIVATE: &[u8] = br#"{"d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
+    const A3_PRIVATE: &[u8] = br#"{"kty":"EC","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
 
     #[test]
     fn a_public_key_reads_and_writes_the_same_bytes() {
@@ -241,18 +172,22 @@ mod tests {
     #[test]
     fn the_private_half_gives_the_public_half() {
         let key = PrivateKey::from_jwk(A3_PRIVATE).unwrap();
-        assert_eq!(serde_json::to_string(key.public()).unwrap(), A3);
-        assert_eq!(PrivateKey::from_jwk(key.to_jwk().as_bytes()).unwrap().scalar(), key.scalar());
+        assert_eq!(serde_json::to_string(&key.public()).unwrap(), A3);
+        let again = PrivateKey::from_jwk(key.to_jwk().as_bytes()).unwrap();
+        assert_eq!(again.to_jwk(), key.to_jwk());
     }
 
     #[test]
     fn a_key_that_is_not_proven_is_not_a_key() {
         let changes = [
             ("a private member", r#""crv""#, r#""d":"AA","crv""#),
+            ("a member twice", r#""crv""#, r#""kty":"EC","crv""#),
             ("another key type", r#""EC""#, r#""oct""#),
+            ("the other key type", r#""EC""#, r#""RSA""#),
             ("another curve", "P-256", "P-384"),
             ("another use", r#""sig""#, r#""enc""#),
             ("another algorithm", "ES256", "HS256"),
+            ("the other key type's algorithm", "ES256", "RS256"),
             ("a kid that is not its thumbprint", "oKIy", "AKIy"),
             ("a point off the curve", "f83O", "f83P"),
             ("a short coordinate", "f83OJ3D2xF1B", "f83OJ3D2"),
@@ -268,6 +203,6 @@ mod tests {
     #[test]
     fn a_private_key_prints_only_its_kid() {
         let key = PrivateKey::from_jwk(A3_PRIVATE).unwrap();
-        assert_eq!(format!("{key:?}"), format!("PrivateKey({})", key.public().kid()));
+        assert_eq!(format!("{key:?}"), format!("PrivateKey({})", key.kid()));
     }
 }

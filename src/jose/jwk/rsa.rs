@@ -1,0 +1,241 @@
+//! RSA keys of 2048 bits, for RS256 (RFC 7518 sections 3.3 and 6.3).
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{KeyUse, decode_exactly, thumbprint};
+
+/// The bytes of a modulus, and of a signature.
+pub const RSA_BYTES: usize = 256;
+
+/// A public key whose modulus is odd and of exactly 2048 bits, whose exponent is 65537, and whose
+/// `kid` is its thumbprint.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "Members", into = "Members")]
+pub struct RsaPublicKey(Members);
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    kty: KeyType,
+    r#use: KeyUse,
+    alg: Alg,
+    kid: String,
+    n: String,
+    e: Exponent,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+enum KeyType {
+    #[serde(rename = "RSA")]
+    Rsa,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+enum Alg {
+    #[serde(rename = "RS256")]
+    Rs256,
+}
+
+/// The one public exponent: a smaller one has been the ruin of careless verifiers, a larger one is slow.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+enum Exponent {
+    #[serde(rename = "AQAB")]
+    F4,
+}
+
+impl RsaPublicKey {
+    /// The key of this modulus, in base64url.
+    fn of_modulus(n: &str) -> Result<Self, &'static str> {
+        let kid = thumbprint(&format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#));
+        let key = Self(Members {
+            kty: KeyType::Rsa,
+            r#use: KeyUse::Signature,
+            alg: Alg::Rs256,
+            kid,
+            n: n.to_owned(),
+            e: Exponent::F4,
+        });
+        let modulus = key.modulus().ok_or("n is not a number of 256 bytes")?;
+        let [first, .., last] = modulus;
+        if first & 0x80 == 0 || last & 1 == 0 {
+            return Err("n is not an odd number of 2048 bits");
+        }
+        Ok(key)
+    }
+
+    /// The key's id: its RFC 7638 thumbprint.
+    pub fn kid(&self) -> &str {
+        &self.0.kid
+    }
+
+    /// The modulus, big-endian.
+    pub fn modulus(&self) -> Option<[u8; RSA_BYTES]> {
+        let mut modulus = [0; RSA_BYTES];
+        decode_exactly(&self.0.n, &mut modulus)?;
+        Some(modulus)
+    }
+}
+
+impl TryFrom<Members> for RsaPublicKey {
+    type Error = &'static str;
+
+    fn try_from(members: Members) -> Result<Self, Self::Error> {
+        let key = Self::of_modulus(&members.n)?;
+        if key.0 == members { Ok(key) } else { Err("the kid is not the key's thumbprint") }
+    }
+}
+
+impl From<RsaPublicKey> for Members {
+    fn from(key: RsaPublicKey) -> Self {
+        key.0
+    }
+}
+
+/// A private key: the private JWK as SubtleCrypto exported it, which alone can use it, and the public
+/// half that follows from it.
+#[derive(Clone)]
+pub struct RsaPrivateKey {
+    public: RsaPublicKey,
+    jwk: Zeroizing<String>,
+}
+
+impl RsaPrivateKey {
+    /// The public half.
+    pub fn public(&self) -> &RsaPublicKey {
+        &self.public
+    }
+
+    pub(super) fn to_jwk(&self) -> Zeroizing<String> {
+        self.jwk.clone()
+    }
+
+    pub(super) fn from_jwk(jwk: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(jwk).ok()?;
+        let private: Private = serde_json::from_str(text).ok()?;
+        let public = RsaPublicKey::of_modulus(private.n).ok()?;
+        private.is_whole().then(|| Self { public, jwk: Zeroizing::new(text.to_owned()) })
+    }
+}
+
+/// What a private JWK must have to sign (RFC 7518 section 6.3.2): borrowed, so that reading it leaves
+/// no copy behind.
+#[derive(Deserialize)]
+struct Private<'a> {
+    n: &'a str,
+    #[serde(rename = "e")]
+    _e: Exponent,
+    d: &'a str,
+    p: &'a str,
+    q: &'a str,
+    dp: &'a str,
+    dq: &'a str,
+    qi: &'a str,
+}
+
+impl Private<'_> {
+    fn is_whole(&self) -> bool {
+        [self.d, self.p, self.q, self.dp, self.dq, self.qi].iter().all(|part| !part.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::jose::jwk::{Algorithm, PrivateKey, PublicKey};
+    use serde_json::{Value, json};
+
+    /// The key of RFC 7638 section 3.1, and the thumbprint that is given there.
+    const N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+    const KID: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+
+    fn text() -> String {
+        format!(r#"{{"kty":"RSA","use":"sig","alg":"RS256","kid":"{KID}","n":"{N}","e":"AQAB"}}"#)
+    }
+
+    fn private() -> Value {
+        let vectors = include_str!("../../../tests/vectors/rsa_private_keys.json");
+        serde_json::from_str::<Value>(vectors).unwrap()[0].clone()
+    }
+
+    fn parse(jwk: &Value) -> Option<PrivateKey> {
+        PrivateKey::from_jwk(jwk.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_public_key_reads_and_writes_the_same_bytes() {
+        let key: PublicKey = serde_json::from_str(&text()).unwrap();
+        assert_eq!((key.alg(), key.kid()), (Algorithm::Rs256, KID));
+        assert_eq!(serde_json::to_string(&key).unwrap(), text());
+    }
+
+    #[test]
+    fn the_private_half_gives_the_public_half() {
+        let key = parse(&private()).unwrap();
+        let public = serde_json::to_value(key.public()).unwrap();
+        assert_eq!(public["n"], private()["n"]);
+        serde_json::from_value::<PublicKey>(public).unwrap();
+        assert_eq!(*key.to_jwk(), private().to_string());
+    }
+
+    #[test]
+    fn a_private_key_that_is_not_whole_is_not_a_key() {
+        for member in ["kty", "n", "e", "d", "p", "q", "dp", "dq", "qi"] {
+            for wrong in [Value::Null, json!(""), json!(1), json!("AAEC")] {
+                let mut jwk = private();
+                jwk[member] = wrong.clone();
+                let is_secret = !["kty", "n", "e"].contains(&member);
+                let is_key = is_secret && wrong == "AAEC";
+                assert_eq!(parse(&jwk).is_some(), is_key, "{member} {wrong}");
+            }
+            let mut jwk = private();
+            jwk.as_object_mut().unwrap().remove(member);
+            assert!(parse(&jwk).is_none(), "without {member}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_proven_is_not_a_key() {
+        let short = N.get(4..).unwrap();
+        let changes = [
+            ("a private member", r#""n""#, r#""d":"AA","n""#),
+            ("a prime", r#""n""#, r#""p":"AA","n""#),
+            ("a member twice", r#""n""#, r#""kty":"RSA","n""#),
+            ("another key type", r#""RSA""#, r#""oct""#),
+            ("the other key type", r#""RSA""#, r#""EC""#),
+            ("another use", r#""sig""#, r#""enc""#),
+            ("a larger hash", "RS256", "RS512"),
+            ("another padding", "RS256", "PS256"),
+            ("the other key type's algorithm", "RS256", "ES256"),
+            ("a kid that is not its thumbprint", "NzbL", "AzbL"),
+            ("another exponent", "AQAB", "Aw"),
+            ("a padded modulus", "DKgw\"", "DKgw==\""),
+            ("a modulus that is not canonical", "DKgw\"", "DKgx\""),
+            ("a shorter modulus", N, short),
+        ];
+        for (what, from, to) in changes {
+            let changed = text().replace(from, to);
+            assert_ne!(changed, text());
+            assert!(serde_json::from_str::<PublicKey>(&changed).is_err(), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_modulus_is_odd_and_has_2048_bits() {
+        let with = |n: &str| {
+            let mut jwk = private();
+            jwk["n"] = n.into();
+            parse(&jwk).is_some()
+        };
+        assert!(with(N));
+        assert!(!with(&N.replacen("0v", "Uv", 1)), "2047 bits");
+        assert!(!with(&N.replace("DKgw", "DKgA")), "even");
+        assert!(!with(&format!("AA{N}")), "a leading zero");
+        assert!(!with(""));
+    }
+
+    #[test]
+    fn a_private_key_prints_only_its_kid() {
+        let key = parse(&private()).unwrap();
+        assert_eq!(format!("{key:?}"), format!("PrivateKey({})", key.kid()));
+    }
+}
