@@ -191,3 +191,221 @@ fn every_page_allows_the_very_style_and_script_it_has() {
         }
     }
 }
+
+#[test]
+fn every_page_has_the_headers_of_a_page() {
+    for tag in ui_locales_supported() {
+        for (name, response) in gallery(texts(tag)) {
+            assert_eq!(header(&response, "content-type"), "text/html; charset=utf-8");
+            assert_eq!(header(&response, "cache-control"), "no-store");
+            assert_eq!(header(&response, "content-language"), tag);
+            assert_eq!(header(&response, "x-frame-options"), "DENY");
+            let referrer = if name == "form-post" { "origin" } else { "same-origin" };
+            assert_eq!(header(&response, "referrer-policy"), referrer);
+            let policy = header(&response, "content-security-policy");
+            for directive in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+                assert!(policy.contains(directive), "{name}: {policy}");
+            }
+            assert_eq!(policy.contains("img-src https:"), response.body.contains("<img"), "{name}");
+            assert!(!policy.contains("unsafe") && !policy.contains("data:"), "{name}: {policy}");
+            assert!(response.body.starts_with("<!DOCTYPE html>"), "{name}");
+            assert!(response.body.contains(&format!("<html lang=\"{tag}\">")), "{name}");
+            let title = between(&response.body, "<title>", "</title>").unwrap();
+            assert!(!title.trim().is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_notice_has_its_status() {
+    for (notice, status, retry_after) in [
+        (Notice::WrongCredentials, 403, None),
+        (Notice::TooManyAttempts { wait: 42 }, 429, Some("42")),
+        (Notice::FormExpired, 400, None),
+        (Notice::CookiesNeeded, 400, None),
+        (Notice::OtherAccountWanted, 200, None),
+        (Notice::Unavailable, 503, Some("5")),
+    ] {
+        let response = Login { notice: Some(notice), ..login(texts("en")) }.response();
+        assert_eq!(response.status, status);
+        let told = response.headers.iter().find(|(name, _)| *name == "retry-after");
+        assert_eq!(told.map(|(_, value)| &**value), retry_after);
+    }
+}
+
+#[test]
+fn a_form_may_lead_to_the_clients_scheme_and_no_further() {
+    let form_action = |redirect_uri| {
+        let response = Login { redirect_uri, ..login(texts("en")) }.response();
+        let policy = header(&response, "content-security-policy").to_owned() + ";";
+        between(&policy, "form-action ", ";").unwrap().to_owned()
+    };
+    for (redirect_uri, expected) in [
+        (None, "'self'"),
+        (Some("https://app.example/cb"), "'self' https:"),
+        (Some("http://localhost:3000/cb"), "'self' http:"),
+        (Some("com.example.app:/cb"), "'self' com.example.app:"),
+        (Some("javascript:alert(1)"), "'self'"),
+        (Some("a.b 'unsafe-inline':x"), "'self'"),
+    ] {
+        assert_eq!(form_action(redirect_uri), expected, "{redirect_uri:?}");
+    }
+    let empty = SignedOut { texts: texts("en") }.response();
+    assert!(header(&empty, "content-security-policy").contains("form-action 'none'"));
+}
+
+#[test]
+fn a_url_that_is_not_of_the_web_is_not_linked() {
+    for url in
+        ["javascript:alert(1)", "data:text/html,x", " https://a.example", "https://\"a", "//a"]
+    {
+        let client = Client {
+            name: "App",
+            client_uri: Some(url),
+            logo_uri: Some(url),
+            policy_uri: Some(url),
+            tos_uri: Some(url),
+        };
+        let body = Login { client: Some(client), ..login(texts("en")) }.response().body;
+        assert!(!body.contains("href") && !body.contains("src="), "{url}: {body}");
+    }
+    let client = Client { logo_uri: Some("http://app.example/logo.png"), ..BARE };
+    let response = Login { client: Some(client), ..login(texts("en")) }.response();
+    assert!(!response.body.contains("<img"), "a logo in the clear");
+}
+
+const HOSTILE: &str = "\"><script>alert(1)</script>'{{ 7 }}&amp;";
+
+/// Every view with `text` in each of its fields that may hold any text.
+fn filled_with(text: &'static str) -> Vec<Response> {
+    let texts = texts("en");
+    let client = Client {
+        name: text,
+        client_uri: Some(text),
+        logo_uri: Some(text),
+        policy_uri: Some(text),
+        tos_uri: Some(text),
+    };
+    let (action, request, token, account) = (text, text, text, text);
+    let scope = Granted::parse("openid <script>alert(1)</script>").unwrap();
+    let claims = &[text];
+    let application = Application { client, client_id: text, scope, claims, since: i64::MIN };
+    let applications = &[application];
+    vec![
+        Login {
+            texts,
+            client: Some(client),
+            redirect_uri: Some(text),
+            action,
+            request,
+            token,
+            login: text,
+            notice: None,
+        }
+        .response(),
+        ChooseAccount { texts, client, redirect_uri: text, account, action, request, token }
+            .response(),
+        Consent {
+            texts,
+            client,
+            redirect_uri: text,
+            account,
+            scope,
+            claims,
+            action,
+            request,
+            token,
+        }
+        .response(),
+        Account {
+            texts,
+            account,
+            applications,
+            withdraw_action: text,
+            sign_out_action: text,
+            token,
+        }
+        .response(),
+        ErrorPage { texts, status: 400, code: text, description: text, advice: Advice::StartAgain }
+            .response(),
+        FormPost { texts, redirect_uri: text, parameters: &[(text, text)] }.response(),
+    ]
+}
+
+#[test]
+fn no_value_becomes_markup_or_policy() {
+    for (hostile, harmless) in filled_with(HOSTILE).into_iter().zip(filled_with("harmless")) {
+        let tags = |response: &Response| response.body.matches('<').count();
+        assert_eq!(tags(&hostile), tags(&harmless), "{}", hostile.body);
+        let quotes = |response: &Response| response.body.matches('"').count();
+        assert_eq!(quotes(&hostile), quotes(&harmless), "{}", hostile.body);
+        let policy = |response| header(response, "content-security-policy").to_owned();
+        assert_eq!(policy(&hostile), policy(&harmless));
+    }
+}
+
+/// An attribute's value as the HTML parser reads it: it knows no other line end than LF.
+fn parsed(value: &str) -> String {
+    let mut text = value.replace("\r\n", "\n").replace('\r', "\n");
+    for (reference, character) in [
+        ("&#13;", "\r"),
+        ("&#10;", "\n"),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+    ] {
+        text = text.replace(reference, character);
+    }
+    text
+}
+
+#[test]
+fn a_posted_value_is_read_as_it_was() {
+    for state in [
+        "",
+        "plain",
+        "\"quoted\" 'once' & <b> &amp; &#13;",
+        "one\r\ntwo\nthree\rfour\n\r\r\n",
+        "\r",
+        "\n",
+        "größe\u{0}\u{2028}",
+        "  spaces\t",
+    ] {
+        let parameters = [("state", state)];
+        let page = FormPost { texts: texts("en"), redirect_uri: CALLBACK, parameters: &parameters };
+        let body = page.response().body;
+        let value = between(&body, "name=\"state\" value=\"", "\">").unwrap();
+        assert_eq!(parsed(value), state, "{value}");
+    }
+}
+
+#[test]
+fn the_person_is_told_where_it_leads() {
+    let said = |redirect_uri| {
+        let body = Consent { redirect_uri, ..consent(texts("en")) }.response().body;
+        (body.contains("You will then go to"), body.contains("on your own device"))
+    };
+    assert_eq!(said("https://app.example:8443/cb"), (true, false));
+    assert_eq!(said("http://127.0.0.1:4000/cb"), (false, true));
+    assert_eq!(said("com.example.app:/cb"), (false, true));
+}
+
+#[test]
+fn the_first_empty_field_has_the_focus_and_leads_to_what_is_wrong() {
+    let input = |page: Login<'_>, name: &str| {
+        let body = page.response().body;
+        between(&body, &format!("<input id=\"{name}\""), ">").unwrap().to_owned()
+    };
+    assert!(input(login(texts("en")), "login").contains(" autofocus"));
+    assert!(!input(login(texts("en")), "password").contains(" autofocus"));
+    let wrong =
+        || Login { login: "alice", notice: Some(Notice::WrongCredentials), ..login(texts("en")) };
+    assert!(!input(wrong(), "login").contains(" autofocus"));
+    let password = input(wrong(), "password");
+    assert!(password.contains(" autofocus") && password.contains(" aria-describedby=\"notice\""));
+    assert!(
+        wrong().response().body.contains("id=\"notice\" class=\"notice error\" role=\"alert\"")
+    );
+}
