@@ -4,6 +4,8 @@
 
 mod admin;
 mod clients;
+mod codes;
+mod consent;
 mod discovery;
 mod everywhere;
 mod hostile;
@@ -12,6 +14,7 @@ mod key_changes;
 mod pages;
 mod passwords;
 mod platform;
+mod refresh;
 mod sign_in;
 mod userinfo;
 mod visitor;

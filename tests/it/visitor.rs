@@ -217,7 +217,11 @@ impl<'a> Visitor<'a> {
 
     /// Submits the page's first form with some fields filled in, and follows.
     pub fn submit(&self, page: &Told, filled: &[(&str, &str)]) -> Told {
-        let form = form(page);
+        self.submit_form(&form(page), filled)
+    }
+
+    /// Submits one of the page's forms, with some fields filled in, and follows.
+    pub fn submit_form(&self, form: &Form, filled: &[(&str, &str)]) -> Told {
         let mut fields: Vec<(&str, &str)> =
             form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         for (name, value) in filled {
@@ -279,9 +283,24 @@ pub fn answer(told: &Told, redirect_uri: &str) -> BTreeMap<String, String> {
 
 /// The page's first form.
 pub fn form(page: &Told) -> Form {
-    let begin = page.body.find("<form").unwrap_or_else(|| panic!("no form: {}", page.body));
-    let end = begin + page.body[begin..].find("</form>").unwrap();
-    let html = &page.body[begin..end];
+    forms(page).into_iter().next().unwrap_or_else(|| panic!("no form: {}", page.body))
+}
+
+/// The page's first form that leads to this path.
+pub fn form_to(page: &Told, path: &str) -> Form {
+    let mut forms = forms(page).into_iter();
+    forms.find(|form| form.action.ends_with(path)).unwrap_or_else(|| panic!("{}", page.body))
+}
+
+fn forms(page: &Told) -> Vec<Form> {
+    page.body
+        .split("<form")
+        .skip(1)
+        .map(|html| form_of(html.split("</form>").next().unwrap()))
+        .collect()
+}
+
+fn form_of(html: &str) -> Form {
     let fields = html
         .split("<input")
         .skip(1)
