@@ -192,7 +192,7 @@ fn render_error(
         Error::Protocol(Protocol::NotFound) => {
             (error_response(404, Some("not_found"), "nothing is served here"), Some("not_found"))
         }
-        Error::Protocol(Protocol::Page(PageError { status, code, description })) => {
+        Error::Protocol(Protocol::Page(PageError { status, code, description, .. })) => {
             (error_response(*status, Some(code), description), Some(code))
         }
         Error::Protocol(Protocol::Token(error)) => {
@@ -214,13 +214,7 @@ fn render_error(
 /// The same error as a page: what is said to a program helps nobody in a browser.
 fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
     let (code, description, advice) = match error {
-        Error::Protocol(Protocol::Page(error)) => {
-            let advice = match error.code {
-                "invalid_client" => Advice::TellApplication,
-                _ => Advice::StartAgain,
-            };
-            (error.code, error.description, advice)
-        }
+        Error::Protocol(Protocol::Page(error)) => (error.code, error.description, error.advice),
         Error::Protocol(_) => {
             ("invalid_request", "this page cannot be asked for in this way", Advice::StartAgain)
         }

@@ -3,7 +3,6 @@
 use crate::world::{ISSUER, Told, World, get, post, put};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -348,11 +347,6 @@ pub fn header(jwt: &str) -> Value {
 fn part(jwt: &str, index: usize) -> Value {
     let part = jwt.split('.').nth(index).unwrap();
     serde_json::from_slice(&Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap()
-}
-
-/// A challenge for a verifier.
-pub fn challenge(verifier: &str) -> String {
-    Base64UrlUnpadded::encode_string(&Sha256::digest(verifier))
 }
 
 /// A text member of a JSON answer.

@@ -51,7 +51,7 @@ pub async fn examine(
     let client = client(desk.platform, &params).await?;
 
     // 2. The redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
-    let reply_to = ReplyTo::prove(&params, &client.metadata).map_err(PageError::invalid_request)?;
+    let reply_to = ReplyTo::prove(&params, &client.metadata).map_err(PageError::of_application)?;
 
     // 3. Everything else: from here on, errors go to the client.
     match ask(desk, &params, &client).await? {
@@ -69,13 +69,10 @@ pub async fn examine(
 async fn client(database: &impl Database, params: &Params<'_>) -> Result<Client, Error> {
     let client_id = params
         .once("client_id")
-        .map_err(|_| PageError::invalid_request("client_id stands twice in the request"))?
-        .ok_or(PageError::invalid_request("client_id is missing from the request"))?;
-    let unknown = PageError {
-        status: 400,
-        code: "invalid_client",
-        description: "client_id names no application that is registered here",
-    };
+        .map_err(|_| PageError::of_application("client_id stands twice in the request"))?
+        .ok_or(PageError::of_application("client_id is missing from the request"))?;
+    let description = "client_id names no application that is registered here";
+    let unknown = PageError { code: "invalid_client", ..PageError::of_application(description) };
     Ok(clients::find(database, client_id).await?.ok_or(unknown)?)
 }
 

@@ -54,7 +54,7 @@ pub async fn serve(
 
 /// What a person is told whose request was answered before, or waited for too long.
 pub const NO_SUCH_REQUEST: PageError =
-    PageError::invalid_request("this sign-in was completed before, or was left open for too long");
+    PageError::of_visit("this sign-in was completed before, or was left open for too long");
 
 /// What every step needs.
 pub struct Desk<'a, P> {
@@ -81,7 +81,7 @@ impl<P: Platform> Desk<'_, P> {
 async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<Response, Error> {
     let body = form::body(request).await?;
     let parameters = String::from_utf8(body)
-        .map_err(|_| PageError::invalid_request("the request's body is not form-encoded"))?;
+        .map_err(|_| PageError::of_application("the request's body is not form-encoded"))?;
     let pending = Pending { query: String::new(), parameters, handle_hash: None };
     // What is wrong with it is said now.
     let texts = form::texts(request, &pending.params());
