@@ -206,7 +206,7 @@ impl<'a> Visitor<'a> {
             match told.header("location") {
                 Some(location) if location.starts_with(&format!("{ISSUER}/")) => {
                     assert_eq!(told.status, 303);
-                    told = self.get(&location.to_owned());
+                    told = self.get(location);
                 }
                 _ => return told,
             }
