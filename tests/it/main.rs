@@ -11,5 +11,6 @@ mod jwks;
 mod key_changes;
 mod passwords;
 mod platform;
+mod rsa_keys;
 mod userinfo;
 mod world;
