@@ -351,3 +351,21 @@ fn what_was_not_found_in_a_set_is_no_verdict_once_the_set_has_changed() {
     let order = json!({ "sub": "alice", "scope": "openid" });
     assert_eq!(world.send(post("/admin/tokens").by_operator().json(&order)).status, 200);
 }
+
+#[test]
+fn an_older_whole_set_in_the_cache_does_not_hide_the_key_that_was_made_since() {
+    let world = World::with_keys();
+    let old = world.platform.cache.borrow().clone();
+    world.sleep(2 * COOL_DOWN);
+    let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE alg = 'RS256'";
+    world.platform.primary.execute(withdraw, [NOW]).unwrap();
+    world.platform.primary.execute("DELETE FROM key_claims", ()).unwrap();
+    world.dies_after_responses.set(true);
+    let forged = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6InVua25vd24ifQ.e30.AAAA";
+    world.send(get("/auth/userinfo").bearer(forged));
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 1, "a search has read the table");
+    Isolate::new(&world).make().unwrap();
+    *world.platform.cache.borrow_mut() = old;
+    world.sleep(INCOMPLETE);
+    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
+}
