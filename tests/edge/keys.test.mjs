@@ -63,7 +63,7 @@ test("an RSA key made at the edge is sealed, and what it signs verifies against 
   close = postern.close;
   await postern.keysMade();
   const [, row] = await stored(postern.env);
-  const [kv] = (await postern.env.KV.list()).keys;
+  const [kv] = await until(async () => (await postern.env.KV.list()).keys, ({ length }) => length === 1);
   for (const text of [JSON.stringify(row), await postern.env.KV.get(kv.name)]) {
     assert.doesNotMatch(text.replaceAll("\\", ""), /"(d|p|q|dp|dq|qi)":/);
   }
