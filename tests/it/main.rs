@@ -15,6 +15,7 @@ mod pages;
 mod passwords;
 mod platform;
 mod refresh;
+mod rsa_keys;
 mod sign_in;
 mod userinfo;
 mod visitor;

@@ -122,12 +122,13 @@ impl World {
         };
         let cx = Cx::new(self.now.get(), &randomness);
         let Reply { response, chores, log } = handle(provider, &self.platform, &cx, &request).await;
+        let left = chores.len();
         let mut notes_after = Vec::new();
         if !self.dies_after_responses.get() {
             let cx = Cx::new(self.now.get(), &randomness);
             notes_after = finish(provider, &self.platform, &cx, chores).await;
         }
-        Told::new(response, &log, notes_after)
+        Told::new(response, &log, left, notes_after)
     }
 
     /// Stores alice.
@@ -164,7 +165,7 @@ pub fn alice() -> Value {
 }
 
 /// Runs a future whose every wait is one turn of this loop.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     join(vec![Box::pin(future)]).pop().unwrap()
 }
 
@@ -283,7 +284,9 @@ pub struct Told {
     pub body: String,
     /// The line in the log.
     pub log: Value,
-    /// What went wrong after the response.
+    /// How many chores were left for after the response.
+    pub left: usize,
+    /// What went wrong with them.
     pub notes_after: Vec<String>,
 }
 
@@ -294,13 +297,14 @@ impl Told {
         cookies.map(|(_, value)| value.as_str()).collect()
     }
 
-    fn new(response: Response, log: &Log, notes_after: Vec<String>) -> Self {
+    fn new(response: Response, log: &Log, left: usize, notes_after: Vec<String>) -> Self {
         let headers = response.headers.into_iter();
         Self {
             status: response.status,
             headers: headers.map(|(name, value)| (name, value.into_owned())).collect(),
             body: response.body.to_string(),
             log: serde_json::from_str(&log.line(0.0)).unwrap(),
+            left,
             notes_after,
         }
     }
