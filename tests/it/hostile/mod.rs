@@ -4,7 +4,10 @@
 //! The good token is valid from 2026 to 2100, so that the table holds under a fixed clock and under a
 //! real one.
 
+mod authorize;
 mod forge;
+mod redirect_tricks;
+mod row;
 mod table;
 
 use forge::{BEGIN, OUR_KEY, key};
