@@ -9,6 +9,7 @@ mod forge;
 mod redirect_tricks;
 mod row;
 mod table;
+mod token;
 
 use forge::{BEGIN, OUR_KEY, key};
 use table::table;
