@@ -267,8 +267,12 @@ impl Request for Ask {
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        let values: Vec<_> =
-            self.headers.iter().filter(|(known, _)| known == name).map(|(_, v)| v.trim()).collect();
+        let values: Vec<_> = self
+            .headers
+            .iter()
+            .filter(|(known, _)| known == name)
+            .map(|(_, v)| v.trim_matches([' ', '\t']))
+            .collect();
         (!values.is_empty()).then(|| values.join(", "))
     }
 
