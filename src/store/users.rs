@@ -93,7 +93,10 @@ pub async fn put_all(
     users: &[NewUser],
     now: i64,
 ) -> Result<Vec<Result<(), Refusal>>, Internal> {
-    let statements = shares(users)?.into_iter().map(|share| put(share, now)).collect();
+    let mut statements = Vec::new();
+    for share in shares(users)? {
+        statements.extend([end_sessions_of_changed(share.clone()), put(share, now)]);
+    }
     let mut stored = Vec::with_capacity(users.len());
     for rows in database.batch(statements).await? {
         for mut row in rows {
@@ -128,6 +131,18 @@ fn shares(users: &[NewUser]) -> Result<Vec<String>, Internal> {
         }
     }
     Ok(shares.into_iter().map(|share| format!("[{share}]")).collect())
+}
+
+/// Ends the sessions of those whose password is about to be another: whoever knew the old one is out. It
+/// returns no row.
+fn end_sessions_of_changed(json: String) -> Statement {
+    Statement::new(
+        "DELETE FROM sessions WHERE sub IN ( \
+           SELECT users.sub FROM json_each(?1) JOIN users ON users.sub = value->>'sub' \
+           WHERE value->>'password_hash' IS NOT NULL \
+             AND value->>'password_hash' IS NOT users.password_hash)",
+    )
+    .bind(json)
 }
 
 fn put(json: String, now: i64) -> Statement {
