@@ -6,8 +6,10 @@
 
 mod authorize;
 mod forge;
+mod forms;
 mod redirect_tricks;
 mod row;
+mod sessions;
 mod table;
 mod token;
 
