@@ -11,6 +11,7 @@ mod redirect_tricks;
 mod row;
 mod sessions;
 mod table;
+mod throttling;
 mod token;
 
 use forge::{BEGIN, OUR_KEY, key};
