@@ -27,7 +27,7 @@ pub async fn serve(
     // 1. The form, and the request that it was shown for.
     let body = form::body(request).await?;
     let params = Params::parse(&body);
-    let (query, token) = (form::field(&params, "request")?, form::field(&params, "token")?);
+    let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
     let pending = Pending::find(desk.platform, query, desk.cx.now).await?;
 
     // 2. Our own form, in this browser, for this request, and shown to who is signed in now.

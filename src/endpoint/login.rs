@@ -37,7 +37,7 @@ pub async fn serve(
     // 1. The form, and what the person came for.
     let body = form::body(request).await?;
     let params = Params::parse(&body);
-    let (query, token) = (form::field(&params, "request")?, form::field(&params, "token")?);
+    let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
     let (login, password) = (form::field(&params, "login")?, form::field(&params, "password")?);
 
     // 2. Our own form, in this browser, shown not long ago: nobody is signed in unawares as somebody else.

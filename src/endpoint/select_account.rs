@@ -19,7 +19,7 @@ pub async fn serve(
     let visit = Visit::of(desk.config, desk.cx, request)?;
     let body = form::body(request).await?;
     let params = Params::parse(&body);
-    let (query, token) = (form::field(&params, "request")?, form::field(&params, "token")?);
+    let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
 
     let session = desk.session(&visit).await?;
     let sub = session.as_ref().map_or("", |session| session.sub.as_str());

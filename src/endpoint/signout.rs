@@ -21,13 +21,22 @@ pub async fn serve(
     let visit = Visit::of(desk.config, desk.cx, request)?;
     let body = form::body(request).await?;
     let params = Params::parse(&body);
-    if let (Some(session), Some(cookie_hash)) = (desk.session(&visit).await?, visit.session_hash())
-    {
-        let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
-        if ticket.began_at(&visit, form::field(&params, "token")?, desk.cx.now).is_none() {
-            // Not our form, or an old one: the person decides again.
-            return Ok(Response::see_other(ACCOUNT.url(&desk.config.issuer)));
+    let token = form::field(&params, "token")?;
+    let is_ours = match desk.session(&visit).await? {
+        Some(session) => {
+            let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
+            ticket.began_at(&visit, token, desk.cx.now).is_some()
         }
+        // Our forms come with the cookies of the pages that show them. With none at all, it is the form of
+        // another site, to which the browser does not give them; and an answer that took the session's away
+        // would sign the person out.
+        None => !visit.is_new,
+    };
+    if !is_ours {
+        // Not our form, or an old one: the person decides again.
+        return Ok(Response::see_other(ACCOUNT.url(&desk.config.issuer)));
+    }
+    if let Some(cookie_hash) = visit.session_hash() {
         sessions::end(desk.platform, &cookie_hash).await?;
     }
     let texts = Texts::choose(None, request.header("accept-language").as_deref());

@@ -218,11 +218,7 @@ impl AuthorizeRequest {
 
         // 6. How the person is to be met (Core section 3.1.2.1).
         let prompt = Prompt::parse(text("prompt").unwrap_or_default())?;
-        let max_age = text("max_age")
-            .map(|text| text.parse::<u32>().map_err(|_| invalid("max_age is not a number")))
-            .transpose()?
-            .map(i64::from)
-            .or(client.default_max_age);
+        let max_age = text("max_age").map(seconds).transpose()?.or(client.default_max_age);
         let claims = text("claims").map(ClaimsRequest::parse).transpose().map_err(invalid)?;
 
         // 7. What is carried along.
@@ -246,6 +242,13 @@ impl AuthorizeRequest {
     pub fn granted(&self) -> Granted<'_> {
         Granted::of_valid(&self.scope)
     }
+}
+
+/// A number in digits alone: Rust's own parser would take a plus sign too.
+fn seconds(text: &str) -> Result<i64, AuthorizeError> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse::<u32>().ok().filter(|_| is_plain);
+    number.map(i64::from).ok_or(invalid("max_age is not a number of seconds"))
 }
 
 fn refuse_unsupported<'a>(

@@ -326,8 +326,9 @@ fn attribute(tag: &str, name: &str) -> String {
         ("&gt;", ">"),
         ("&#13;", "\r"),
         ("&#10;", "\n"),
-        ("&#38;", "&"),
+        // The pages write only the second, and it comes last.
         ("&amp;", "&"),
+        ("&#38;", "&"),
     ] {
         text = text.replace(escape, character);
     }

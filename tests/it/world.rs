@@ -43,7 +43,7 @@ pub struct World {
     pub dies_after_responses: Cell<bool>,
     provider: RefCell<Provider>,
     variables: RefCell<Variables>,
-    draws: Cell<u8>,
+    draws: Cell<u32>,
 }
 
 fn provider(variables: &Variables) -> Provider {
@@ -117,7 +117,9 @@ impl World {
     async fn answer(&self, provider: &Provider, request: Ask) -> Told {
         let randomness = |bytes: &mut [u8]| {
             self.draws.set(self.draws.get() + 1);
-            bytes.fill(self.draws.get());
+            let [low, rest @ ..] = self.draws.get().to_le_bytes();
+            bytes.fill(low);
+            bytes.iter_mut().zip(rest).for_each(|(byte, more)| *byte ^= more);
             Ok(())
         };
         let cx = Cx::new(self.now.get(), &randomness);
@@ -266,8 +268,12 @@ impl Request for Ask {
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        let values: Vec<_> =
-            self.headers.iter().filter(|(known, _)| known == name).map(|(_, v)| v.trim()).collect();
+        let values: Vec<_> = self
+            .headers
+            .iter()
+            .filter(|(known, _)| known == name)
+            .map(|(_, v)| v.trim_matches([' ', '\t']))
+            .collect();
         (!values.is_empty()).then(|| values.join(", "))
     }
 

@@ -4,8 +4,15 @@
 //! The good token is valid from 2026 to 2100, so that the table holds under a fixed clock and under a
 //! real one.
 
+mod authorize;
 mod forge;
+mod forms;
+mod redirect_tricks;
+mod row;
+mod sessions;
 mod table;
+mod throttling;
+mod token;
 
 use forge::{BEGIN, OUR_KEY, key, rsa_key};
 use postern::jose::jwk::PublicKey;
