@@ -4,7 +4,7 @@ use base64ct::{Base64, Encoding};
 use postern::http::Response;
 use postern::pages::{
     Account, Advice, Application, ChooseAccount, Client, Consent, ErrorPage, FormPost, Login,
-    Notice, SignedOut, Texts, ui_locales_supported,
+    Notice, SignedOut, Texts,
 };
 use postern::protocol::scope::Granted;
 use sha2::{Digest, Sha256};
