@@ -189,7 +189,8 @@ pub fn rsa_jwks() -> Vec<serde_json::Value> {
     serde_json::from_str(include_str!("../vectors/rsa_private_keys.json")).unwrap()
 }
 
-fn number(jwk: &serde_json::Value, member: &str) -> BoxedUint {
+/// A number that a JWK has.
+pub fn number(jwk: &serde_json::Value, member: &str) -> BoxedUint {
     let text = jwk[member].as_str().unwrap();
     BoxedUint::from_be_slice_vartime(&Base64UrlUnpadded::decode_vec(text).unwrap())
 }

@@ -44,8 +44,8 @@ impl World {
 
     /// A user of nothing but a login and a password.
     pub fn put_user(&self, sub: &str) {
-        let told = self
-            .send(put(&format!("/admin/users/{sub}")).by_operator().json(&json!({ "claims": {} })));
+        let user = json!({ "login": sub, "claims": {} });
+        let told = self.send(put(&format!("/admin/users/{sub}")).by_operator().json(&user));
         assert_eq!(told.status, 200, "{}", told.body);
         self.put_password(sub);
     }
@@ -238,15 +238,20 @@ impl<'a> Visitor<'a> {
 
     /// Goes through a request as somebody who agrees to everything, and returns the code.
     pub fn authorize(&self, party: &Party, login: &str, parameters: &[(&str, &str)]) -> String {
-        let mut told = self.get(&party.authorize(parameters));
+        let told = self.agree(self.get(&party.authorize(parameters)), login);
+        let mut answer = answer(&told, &party.redirect_uri);
+        answer.remove("code").unwrap_or_else(|| panic!("no code: {answer:?}"))
+    }
+
+    /// Goes on from a page as somebody who agrees to everything, until the client gets its answer.
+    pub fn agree(&self, mut told: Told, login: &str) -> Told {
         if is_login(&told) {
             told = self.sign_in_on(&told, login);
         }
         if is_consent(&told) {
             told = self.submit(&told, &[("decision", "allow")]);
         }
-        let mut answer = answer(&told, &party.redirect_uri);
-        answer.remove("code").unwrap_or_else(|| panic!("no code: {answer:?}"))
+        told
     }
 }
 
@@ -315,22 +320,26 @@ fn form_of(html: &str) -> Form {
 fn attribute(tag: &str, name: &str) -> String {
     let start = tag.find(&format!("{name}=\"")).unwrap_or_else(|| panic!("no {name} in {tag}"));
     let value = tag[start + name.len() + 2..].split('"').next().unwrap();
-    let mut text = value.to_owned();
-    for (escape, character) in [
-        ("&#34;", "\""),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&#60;", "<"),
-        ("&lt;", "<"),
-        ("&#62;", ">"),
-        ("&gt;", ">"),
-        ("&#13;", "\r"),
-        ("&#10;", "\n"),
-        // The pages write only the second, and it comes last.
-        ("&amp;", "&"),
-        ("&#38;", "&"),
-    ] {
-        text = text.replace(escape, character);
+    unescaped(value)
+}
+
+/// A text as it was before it was escaped, once.
+fn unescaped(html: &str) -> String {
+    let mut pieces = html.split('&');
+    let mut text = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once(';').unwrap_or_else(|| panic!("a bare & in {html}"));
+        text.push(match name {
+            "#34" | "quot" => '"',
+            "#39" => '\'',
+            "#60" | "lt" => '<',
+            "#62" | "gt" => '>',
+            "#13" => '\r',
+            "#10" => '\n',
+            "#38" | "amp" => '&',
+            other => panic!("&{other}; in {html}"),
+        });
+        text.push_str(rest);
     }
     text
 }

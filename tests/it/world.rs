@@ -3,6 +3,7 @@
 use postern::http::{BodyError, Request, Response};
 use postern::{Cx, Log, Provider, Reply, finish, handle};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
@@ -41,6 +42,8 @@ pub struct World {
     pub now: Cell<i64>,
     /// Whether isolates end with their response, and leave undone what comes after it.
     pub dies_after_responses: Cell<bool>,
+    /// Whether random bytes look it. Otherwise each draw repeats one byte, as golden documents have it.
+    pub has_entropy: Cell<bool>,
     provider: RefCell<Provider>,
     variables: RefCell<Variables>,
     draws: Cell<u32>,
@@ -62,6 +65,7 @@ impl World {
             platform: Native::new(),
             now: Cell::new(NOW),
             dies_after_responses: Cell::new(false),
+            has_entropy: Cell::new(false),
             provider: RefCell::new(provider(&variables)),
             variables: RefCell::new(variables),
             draws: Cell::new(0),
@@ -120,6 +124,10 @@ impl World {
             let [low, rest @ ..] = self.draws.get().to_le_bytes();
             bytes.fill(low);
             bytes.iter_mut().zip(rest).for_each(|(byte, more)| *byte ^= more);
+            if self.has_entropy.get() {
+                let digest = Sha256::digest(self.draws.get().to_le_bytes());
+                bytes.iter_mut().zip(digest).for_each(|(byte, mixed)| *byte = mixed);
+            }
             Ok(())
         };
         let cx = Cx::new(self.now.get(), &randomness);
