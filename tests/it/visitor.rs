@@ -1,16 +1,32 @@
 //! A person with a browser: it keeps cookies, fills in forms, and follows redirects as far as the provider's own.
 
 use crate::world::{ISSUER, Told, World, get, post, put};
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, Version};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 pub const CALLBACK: &str = "https://app.example/cb?from=postern";
 pub const PASSWORD: &str = "correct horse battery";
 /// RFC 7636 appendix B.
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// Made once: it costs what a sign-in costs.
+static PASSWORD_HASH: LazyLock<String> = LazyLock::new(|| hash_at(19_456, 2));
+
+/// The PHC string of [`PASSWORD`], at some cost.
+pub fn hash_at(memory: u32, passes: u32) -> String {
+    let params = Params::new(memory, passes, 1, None).unwrap();
+    let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16])
+        .unwrap();
+    hash.to_string()
+}
 
 /// A client as a relying party knows itself.
 #[derive(Clone, Debug)]
@@ -51,16 +67,12 @@ impl World {
     }
 
     fn put_password(&self, sub: &str) {
-        // Cheap, as an operator may bring it: what it costs is tested elsewhere.
-        let params = argon2::Params::new(64, 1, 1, None).unwrap();
-        let hash: argon2::password_hash::phc::PasswordHash =
-            argon2::password_hash::PasswordHasher::hash_password_with_salt(
-                &argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params),
-                PASSWORD.as_bytes(),
-                &[7; 16],
-            )
-            .unwrap();
-        let user = json!({ "password_hash": hash.to_string() });
+        self.put_password_hash(sub, &PASSWORD_HASH);
+    }
+
+    /// Gives a user a password by its hash.
+    pub fn put_password_hash(&self, sub: &str, hash: &str) {
+        let user = json!({ "password_hash": hash });
         let told = self.send(put(&format!("/admin/users/{sub}")).by_operator().json(&user));
         assert_eq!(told.status, 200, "{}", told.body);
     }
