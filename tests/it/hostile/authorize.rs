@@ -489,6 +489,11 @@ fn prompts(table: &mut Table) {
         ("the session's id for its cookie", "__Host-postern-session=alices"),
         ("the session cookie in quotes", &COOKIE.replace('=', "=\"")),
         ("the session cookie under another name", &COOKIE.replace("session", "device")),
+        // As bytes: a neighbouring host may set these, for to browsers they do not begin with `__Host-`.
+        ("a cookie behind a no-break space", &format!("\u{a0}{COOKIE}")),
+        ("a cookie behind a next line", &format!("\u{85}{COOKIE}")),
+        ("a cookie behind an en quad", &format!("\u{e2}\u{80}\u{80}{COOKIE}")),
+        ("two session cookies", &format!("{COOKIE}; {COOKIE}")),
     ] {
         table.refused(&format!("prompt none with {name}"), &query("none"), "login_required");
         table.0.last_mut().unwrap().headers = vec![("cookie".into(), cookie.into())];
