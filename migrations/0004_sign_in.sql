@@ -56,6 +56,8 @@ CREATE TABLE authorization_requests (
     expires_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX authorization_requests_by_end ON authorization_requests (expires_at);
+
 -- Attempts to sign in that may have failed: counted before the password is looked at. A counter is a
 -- digest of whom the attempt was for and where it came from.
 CREATE TABLE sign_in_attempts (
@@ -64,3 +66,5 @@ CREATE TABLE sign_in_attempts (
     last_at  INTEGER NOT NULL,
     next_at  INTEGER NOT NULL         -- before it, no other attempt is looked at
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sign_in_attempts_by_time ON sign_in_attempts (last_at);

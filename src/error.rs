@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::pages::Advice;
 use crate::protocol::bearer::BearerError;
 use crate::protocol::token_error::TokenError;
 
@@ -50,12 +51,20 @@ pub struct PageError {
     pub code: &'static str,
     /// What was wrong.
     pub description: &'static str,
+    /// What the person can do.
+    pub advice: Advice,
 }
 
 impl PageError {
-    /// A request that is malformed.
-    pub const fn invalid_request(description: &'static str) -> Self {
-        Self { status: 400, code: "invalid_request", description }
+    /// A request that no person makes: the application that sent them here is wrong.
+    pub const fn of_application(description: &'static str) -> Self {
+        let advice = Advice::TellApplication;
+        Self { status: 400, code: "invalid_request", description, advice }
+    }
+
+    /// A request that was good once, or came in pieces.
+    pub const fn of_visit(description: &'static str) -> Self {
+        Self { advice: Advice::StartAgain, ..Self::of_application(description) }
     }
 }
 

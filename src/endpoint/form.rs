@@ -11,26 +11,32 @@ const BODY_LIMIT: usize = 65_536;
 /// The body of a form.
 pub async fn body(request: &impl Request) -> Result<Vec<u8>, PageError> {
     if !request.header("content-type").is_some_and(|text| is_media_type(&text, FORM)) {
-        return Err(PageError {
-            status: 415,
-            code: "invalid_request",
-            description: "the body must be application/x-www-form-urlencoded",
-        });
+        let description = "the body must be application/x-www-form-urlencoded";
+        return Err(PageError { status: 415, ..PageError::of_application(description) });
     }
     request.body(BODY_LIMIT).await.map_err(|error| match error {
-        BodyError::Interrupted => PageError::invalid_request("the body could not be read"),
-        BodyError::TooLarge => PageError {
-            status: 413,
-            code: "invalid_request",
-            description: "the body is larger than 65536 bytes",
-        },
+        BodyError::Interrupted => PageError::of_visit("the body could not be read"),
+        BodyError::TooLarge => {
+            let description = "the body is larger than 65536 bytes";
+            PageError { status: 413, ..PageError::of_application(description) }
+        }
     })
 }
 
 /// A field of one of our own forms; absent ones are empty.
 pub fn field<'a>(params: &'a Params<'_>, name: &str) -> Result<&'a str, PageError> {
-    let doubled = |_| PageError::invalid_request("a field of the form stands twice");
+    let doubled = |_| PageError::of_application("a field of the form stands twice");
     Ok(params.once(name).map_err(doubled)?.unwrap_or_default())
+}
+
+/// The query of the request that one of our forms carries: characters of a URL, fit for a header.
+pub fn request<'a>(params: &'a Params<'_>) -> Result<&'a str, PageError> {
+    let query = field(params, "request")?;
+    if query.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        Ok(query)
+    } else {
+        Err(PageError::of_visit("this is not one of our forms"))
+    }
 }
 
 /// The language of a person: the request's choice, or the browser's.

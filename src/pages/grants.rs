@@ -1,6 +1,7 @@
 //! The pages on which a person grants access, and takes it back.
 
 use askama::Template;
+use time::OffsetDateTime;
 
 use crate::http::Response;
 use crate::pages::asked::{Asked, asked};
@@ -102,20 +103,10 @@ impl Account<'_> {
     }
 }
 
-/// The date of a time in UTC, as ISO 8601 writes it, which reads the same in every language. By Howard
-/// Hinnant's `civil_from_days`: years begin in March, so that the leap day is the last one.
+/// The date of a time in UTC, as ISO 8601 writes it, which reads the same in every language.
 fn date(seconds: i64) -> String {
-    let days = seconds.div_euclid(86_400) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    let Ok(time) = OffsetDateTime::from_unix_timestamp(seconds) else { return String::new() };
+    format!("{:04}-{:02}-{:02}", time.year(), u8::from(time.month()), time.day())
 }
 
 #[cfg(test)]

@@ -44,8 +44,6 @@ pub enum Notice {
     CookiesNeeded,
     /// The client asked for an account that is not the one signed in. 200.
     OtherAccountWanted,
-    /// Something of ours does not answer. 503.
-    Unavailable,
 }
 
 impl Login<'_> {
@@ -62,7 +60,6 @@ impl Login<'_> {
             Some(Notice::TooManyAttempts { wait }) => {
                 response.with("retry-after", wait.to_string())
             }
-            Some(Notice::Unavailable) => response.with("retry-after", "5"),
             _ => response,
         }
     }
@@ -85,7 +82,6 @@ impl Notice {
             Self::TooManyAttempts { .. } => 429,
             Self::FormExpired | Self::CookiesNeeded => 400,
             Self::OtherAccountWanted => 200,
-            Self::Unavailable => 503,
         }
     }
 
@@ -100,7 +96,6 @@ impl Notice {
             Self::FormExpired => texts.form_expired.to_owned(),
             Self::CookiesNeeded => texts.cookies_needed.to_owned(),
             Self::OtherAccountWanted => texts.other_account_wanted.to_owned(),
-            Self::Unavailable => texts.unavailable.to_owned(),
         }
     }
 }

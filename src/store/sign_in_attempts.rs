@@ -2,7 +2,7 @@
 //! counted.
 
 use crate::error::Internal;
-use crate::ports::{Database, Freshness, Statement};
+use crate::ports::{Database, Statement};
 
 /// After how many seconds without an attempt a counter begins anew.
 const WINDOW: i64 = 3_600;
@@ -68,7 +68,8 @@ pub async fn admit(
     Ok(Admission::Wait((next.unwrap_or(now) - now).max(1)))
 }
 
-/// Notes on the account's own counter that an attempt in an unknown browser has failed.
+/// Notes on the account's own counter that an attempt in an unknown browser has failed, and drops the counters
+/// that count nothing any more: strangers make them.
 pub async fn fail(database: &impl Database, account: &str, now: i64) -> Result<(), Internal> {
     let statement = Statement::new(
         "INSERT INTO sign_in_attempts AS own (counter, failures, last_at, next_at) \
@@ -80,5 +81,6 @@ pub async fn fail(database: &impl Database, account: &str, now: i64) -> Result<(
     .bind(account)
     .bind(now)
     .bind(WINDOW);
-    database.run(Freshness::Primary, statement).await.map(drop)
+    let drop_old = Statement::new("DELETE FROM sign_in_attempts WHERE last_at <= ?1");
+    database.batch(vec![statement, drop_old.bind(now - WINDOW)]).await.map(drop)
 }

@@ -45,10 +45,12 @@ test("jose verifies an access token against the served key set", async () => {
   });
   assert.equal(payload.sub, "alice");
   assert.equal(payload.client_id, "operator");
-  const [key] = (await (await postern.ask("/auth/jwks.json")).json()).keys;
-  assert.equal(protectedHeader.kid, key.kid);
-  assert.equal(await jose.calculateJwkThumbprint(key), key.kid);
-  assert.deepEqual(Object.keys(key), ["kty", "use", "alg", "kid", "crv", "x", "y"]);
+  const served = await postern.keysMade();
+  for (const key of served) assert.equal(await jose.calculateJwkThumbprint(key), key.kid);
+  const [ec, rsa] = ["ES256", "RS256"].map((alg) => served.find((key) => key.alg === alg));
+  assert.equal(protectedHeader.kid, ec.kid);
+  assert.deepEqual(Object.keys(ec), ["kty", "use", "alg", "kid", "crv", "x", "y"]);
+  assert.deepEqual(Object.keys(rsa), ["kty", "use", "alg", "kid", "n", "e"]);
 });
 
 test("a revoked grant and a deleted user end their tokens", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ISSUER, askRaw, start, startIsolates, until } from "./harness.mjs";
+import { ISSUER, askRaw, keysMade, start, startIsolates, until } from "./harness.mjs";
 
 const DISCOVERY = "/.well-known/openid-configuration";
 const RESOURCE = "/.well-known/oauth-protected-resource/auth/userinfo";
@@ -8,7 +8,10 @@ const DOCUMENTS = [DISCOVERY, "/.well-known/oauth-authorization-server", RESOURC
 const CACHEABLE = "public, max-age=300, stale-while-revalidate=600, stale-if-error=86400";
 
 let postern;
-before(async () => { postern = await start(); });
+before(async () => {
+  postern = await start();
+  await postern.keysMade();
+});
 after(() => postern.close());
 
 test("documents are cacheable JSON with a strong tag, and 304 for who has them", async () => {
@@ -93,6 +96,7 @@ test("KV is filled after the response, read by the next isolate, and may be empt
   const keys = async () => (await first.env.KV.list()).keys.map((key) => key.name);
   const askAll = (isolate) => Promise.all(DOCUMENTS.map(async (path) => (await isolate.ask(path)).text()));
 
+  await keysMade(first.ask);
   const bodies = await askAll(first);
   const published = await until(keys, (names) => names.length === 3);
   assert.deepEqual(published.map((name) => name.split("/")[0]), ["discovery", "jwks", "protected-resource"]);

@@ -1,4 +1,5 @@
 // The built module in workerd, on real KV and D1, through wrangler's test harness.
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import { after } from "node:test";
@@ -57,8 +58,18 @@ export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
     },
     userinfo: (token, init = {}) =>
       ask("/auth/userinfo", { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } }),
+    /** Waits until every algorithm has its key: the RSA key is made after the first response. */
+    keysMade: () => keysMade(ask),
     close: () => server.close(),
   };
+}
+
+/** The published keys, once there is one for every algorithm. */
+export async function keysMade(ask) {
+  const look = async () => (await (await ask("/auth/jwks.json")).json()).keys;
+  const keys = await until(look, ({ length }) => length === 2);
+  assert.deepEqual(keys.map(({ alg }) => alg).sort(), ["ES256", "RS256"]);
+  return keys;
 }
 
 const isolates = [];

@@ -3,7 +3,10 @@
 #![allow(clippy::pedantic, clippy::restriction, reason = "tests may panic")]
 
 mod admin;
+mod certification;
 mod clients;
+mod codes;
+mod consent;
 mod discovery;
 mod everywhere;
 mod hostile;
@@ -12,6 +15,8 @@ mod key_changes;
 mod pages;
 mod passwords;
 mod platform;
+mod refresh;
+mod rsa_keys;
 mod sign_in;
 mod userinfo;
 mod visitor;

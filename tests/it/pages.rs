@@ -62,7 +62,6 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ("login-expired", Notice::FormExpired),
         ("login-cookies", Notice::CookiesNeeded),
         ("login-other", Notice::OtherAccountWanted),
-        ("login-unavailable", Notice::Unavailable),
     ];
     let applications = [
         Application {
@@ -224,7 +223,6 @@ fn a_notice_has_its_status() {
         (Notice::FormExpired, 400, None),
         (Notice::CookiesNeeded, 400, None),
         (Notice::OtherAccountWanted, 200, None),
-        (Notice::Unavailable, 503, Some("5")),
     ] {
         let response = Login { notice: Some(notice), ..login(texts("en")) }.response();
         assert_eq!(response.status, status);

@@ -3,7 +3,6 @@
 use crate::world::{ISSUER, Told, World, get, post, put};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -45,8 +44,8 @@ impl World {
 
     /// A user of nothing but a login and a password.
     pub fn put_user(&self, sub: &str) {
-        let told = self
-            .send(put(&format!("/admin/users/{sub}")).by_operator().json(&json!({ "claims": {} })));
+        let user = json!({ "login": sub, "claims": {} });
+        let told = self.send(put(&format!("/admin/users/{sub}")).by_operator().json(&user));
         assert_eq!(told.status, 200, "{}", told.body);
         self.put_password(sub);
     }
@@ -207,7 +206,7 @@ impl<'a> Visitor<'a> {
             match told.header("location") {
                 Some(location) if location.starts_with(&format!("{ISSUER}/")) => {
                     assert_eq!(told.status, 303);
-                    told = self.get(&location.to_owned());
+                    told = self.get(location);
                 }
                 _ => return told,
             }
@@ -217,7 +216,11 @@ impl<'a> Visitor<'a> {
 
     /// Submits the page's first form with some fields filled in, and follows.
     pub fn submit(&self, page: &Told, filled: &[(&str, &str)]) -> Told {
-        let form = form(page);
+        self.submit_form(&form(page), filled)
+    }
+
+    /// Submits one of the page's forms, with some fields filled in, and follows.
+    pub fn submit_form(&self, form: &Form, filled: &[(&str, &str)]) -> Told {
         let mut fields: Vec<(&str, &str)> =
             form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         for (name, value) in filled {
@@ -235,15 +238,20 @@ impl<'a> Visitor<'a> {
 
     /// Goes through a request as somebody who agrees to everything, and returns the code.
     pub fn authorize(&self, party: &Party, login: &str, parameters: &[(&str, &str)]) -> String {
-        let mut told = self.get(&party.authorize(parameters));
+        let told = self.agree(self.get(&party.authorize(parameters)), login);
+        let mut answer = answer(&told, &party.redirect_uri);
+        answer.remove("code").unwrap_or_else(|| panic!("no code: {answer:?}"))
+    }
+
+    /// Goes on from a page as somebody who agrees to everything, until the client gets its answer.
+    pub fn agree(&self, mut told: Told, login: &str) -> Told {
         if is_login(&told) {
             told = self.sign_in_on(&told, login);
         }
         if is_consent(&told) {
             told = self.submit(&told, &[("decision", "allow")]);
         }
-        let mut answer = answer(&told, &party.redirect_uri);
-        answer.remove("code").unwrap_or_else(|| panic!("no code: {answer:?}"))
+        told
     }
 }
 
@@ -279,9 +287,24 @@ pub fn answer(told: &Told, redirect_uri: &str) -> BTreeMap<String, String> {
 
 /// The page's first form.
 pub fn form(page: &Told) -> Form {
-    let begin = page.body.find("<form").unwrap_or_else(|| panic!("no form: {}", page.body));
-    let end = begin + page.body[begin..].find("</form>").unwrap();
-    let html = &page.body[begin..end];
+    forms(page).into_iter().next().unwrap_or_else(|| panic!("no form: {}", page.body))
+}
+
+/// The page's first form that leads to this path.
+pub fn form_to(page: &Told, path: &str) -> Form {
+    let mut forms = forms(page).into_iter();
+    forms.find(|form| form.action.ends_with(path)).unwrap_or_else(|| panic!("{}", page.body))
+}
+
+fn forms(page: &Told) -> Vec<Form> {
+    page.body
+        .split("<form")
+        .skip(1)
+        .map(|html| form_of(html.split("</form>").next().unwrap()))
+        .collect()
+}
+
+fn form_of(html: &str) -> Form {
     let fields = html
         .split("<input")
         .skip(1)
@@ -297,21 +320,26 @@ pub fn form(page: &Told) -> Form {
 fn attribute(tag: &str, name: &str) -> String {
     let start = tag.find(&format!("{name}=\"")).unwrap_or_else(|| panic!("no {name} in {tag}"));
     let value = tag[start + name.len() + 2..].split('"').next().unwrap();
-    let mut text = value.to_owned();
-    for (escape, character) in [
-        ("&#34;", "\""),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&#60;", "<"),
-        ("&lt;", "<"),
-        ("&#62;", ">"),
-        ("&gt;", ">"),
-        ("&#13;", "\r"),
-        ("&#10;", "\n"),
-        ("&#38;", "&"),
-        ("&amp;", "&"),
-    ] {
-        text = text.replace(escape, character);
+    unescaped(value)
+}
+
+/// A text as it was before it was escaped, once.
+fn unescaped(html: &str) -> String {
+    let mut pieces = html.split('&');
+    let mut text = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once(';').unwrap_or_else(|| panic!("a bare & in {html}"));
+        text.push(match name {
+            "#34" | "quot" => '"',
+            "#39" => '\'',
+            "#60" | "lt" => '<',
+            "#62" | "gt" => '>',
+            "#13" => '\r',
+            "#10" => '\n',
+            "#38" | "amp" => '&',
+            other => panic!("&{other}; in {html}"),
+        });
+        text.push_str(rest);
     }
     text
 }
@@ -329,11 +357,6 @@ pub fn header(jwt: &str) -> Value {
 fn part(jwt: &str, index: usize) -> Value {
     let part = jwt.split('.').nth(index).unwrap();
     serde_json::from_slice(&Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap()
-}
-
-/// A challenge for a verifier.
-pub fn challenge(verifier: &str) -> String {
-    Base64UrlUnpadded::encode_string(&Sha256::digest(verifier))
 }
 
 /// A text member of a JSON answer.

@@ -3,6 +3,7 @@
 use postern::http::{BodyError, Request, Response};
 use postern::{Cx, Log, Provider, Reply, finish, handle};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
@@ -41,9 +42,11 @@ pub struct World {
     pub now: Cell<i64>,
     /// Whether isolates end with their response, and leave undone what comes after it.
     pub dies_after_responses: Cell<bool>,
+    /// Whether random bytes look it. Otherwise each draw repeats one byte, as golden documents have it.
+    pub has_entropy: Cell<bool>,
     provider: RefCell<Provider>,
     variables: RefCell<Variables>,
-    draws: Cell<u8>,
+    draws: Cell<u32>,
 }
 
 fn provider(variables: &Variables) -> Provider {
@@ -62,6 +65,7 @@ impl World {
             platform: Native::new(),
             now: Cell::new(NOW),
             dies_after_responses: Cell::new(false),
+            has_entropy: Cell::new(false),
             provider: RefCell::new(provider(&variables)),
             variables: RefCell::new(variables),
             draws: Cell::new(0),
@@ -117,17 +121,24 @@ impl World {
     async fn answer(&self, provider: &Provider, request: Ask) -> Told {
         let randomness = |bytes: &mut [u8]| {
             self.draws.set(self.draws.get() + 1);
-            bytes.fill(self.draws.get());
+            let [low, rest @ ..] = self.draws.get().to_le_bytes();
+            bytes.fill(low);
+            bytes.iter_mut().zip(rest).for_each(|(byte, more)| *byte ^= more);
+            if self.has_entropy.get() {
+                let digest = Sha256::digest(self.draws.get().to_le_bytes());
+                bytes.iter_mut().zip(digest).for_each(|(byte, mixed)| *byte = mixed);
+            }
             Ok(())
         };
         let cx = Cx::new(self.now.get(), &randomness);
         let Reply { response, chores, log } = handle(provider, &self.platform, &cx, &request).await;
+        let left = chores.len();
         let mut notes_after = Vec::new();
         if !self.dies_after_responses.get() {
             let cx = Cx::new(self.now.get(), &randomness);
             notes_after = finish(provider, &self.platform, &cx, chores).await;
         }
-        Told::new(response, &log, notes_after)
+        Told::new(response, &log, left, notes_after)
     }
 
     /// Stores alice.
@@ -164,7 +175,7 @@ pub fn alice() -> Value {
 }
 
 /// Runs a future whose every wait is one turn of this loop.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     join(vec![Box::pin(future)]).pop().unwrap()
 }
 
@@ -265,8 +276,12 @@ impl Request for Ask {
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        let values: Vec<_> =
-            self.headers.iter().filter(|(known, _)| known == name).map(|(_, v)| v.trim()).collect();
+        let values: Vec<_> = self
+            .headers
+            .iter()
+            .filter(|(known, _)| known == name)
+            .map(|(_, v)| v.trim_matches([' ', '\t']))
+            .collect();
         (!values.is_empty()).then(|| values.join(", "))
     }
 
@@ -283,7 +298,9 @@ pub struct Told {
     pub body: String,
     /// The line in the log.
     pub log: Value,
-    /// What went wrong after the response.
+    /// How many chores were left for after the response.
+    pub left: usize,
+    /// What went wrong with them.
     pub notes_after: Vec<String>,
 }
 
@@ -294,13 +311,14 @@ impl Told {
         cookies.map(|(_, value)| value.as_str()).collect()
     }
 
-    fn new(response: Response, log: &Log, notes_after: Vec<String>) -> Self {
+    fn new(response: Response, log: &Log, left: usize, notes_after: Vec<String>) -> Self {
         let headers = response.headers.into_iter();
         Self {
             status: response.status,
             headers: headers.map(|(name, value)| (name, value.into_owned())).collect(),
             body: response.body.to_string(),
             log: serde_json::from_str(&log.line(0.0)).unwrap(),
+            left,
             notes_after,
         }
     }

@@ -1,12 +1,11 @@
 //! Who asks, where the answer goes, and what is asked for.
 
 use crate::browser::pending::Pending;
-use crate::endpoint::authorize::{Desk, refuse};
+use crate::endpoint::desk::Desk;
 use crate::error::{Error, PageError};
-use crate::http::Response;
 use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
-use crate::pages::{self, Texts};
+use crate::pages;
 use crate::ports::{Database, Platform};
 use crate::protocol::authorize_request::{AuthorizeError, AuthorizeRequest, ReplyTo};
 use crate::protocol::id_token;
@@ -21,7 +20,7 @@ pub enum Examined {
     /// It may be worked on.
     Accepted(Box<Asked>),
     /// It is answered with an error, to its client.
-    Refused(Response),
+    Refused(ReplyTo, AuthorizeError),
 }
 
 /// What a request asks for.
@@ -40,18 +39,14 @@ pub struct Asked {
 
 /// Examines a request. Nothing is sent anywhere before client and redirect URI are proven: until then, what is
 /// wrong is told on a page.
-pub async fn examine(
-    desk: &Desk<'_, impl Platform>,
-    pending: &Pending,
-    texts: &'static Texts,
-) -> Result<Examined, Error> {
+pub async fn examine(desk: &Desk<'_, impl Platform>, pending: &Pending) -> Result<Examined, Error> {
     let params = pending.params();
 
     // 1. The client.
     let client = client(desk.platform, &params).await?;
 
     // 2. The redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
-    let reply_to = ReplyTo::prove(&params, &client.metadata).map_err(PageError::invalid_request)?;
+    let reply_to = ReplyTo::prove(&params, &client.metadata).map_err(PageError::of_application)?;
 
     // 3. Everything else: from here on, errors go to the client.
     match ask(desk, &params, &client).await? {
@@ -62,20 +57,17 @@ pub async fn examine(
             let asked = Asked { client, reply_to, request, required_sub, single_claims };
             Ok(Examined::Accepted(Box::new(asked)))
         }
-        Err(error) => refuse(&reply_to, error, pending, desk, texts).await.map(Examined::Refused),
+        Err(error) => Ok(Examined::Refused(reply_to, error)),
     }
 }
 
 async fn client(database: &impl Database, params: &Params<'_>) -> Result<Client, Error> {
     let client_id = params
         .once("client_id")
-        .map_err(|_| PageError::invalid_request("client_id stands twice in the request"))?
-        .ok_or(PageError::invalid_request("client_id is missing from the request"))?;
-    let unknown = PageError {
-        status: 400,
-        code: "invalid_client",
-        description: "client_id names no application that is registered here",
-    };
+        .map_err(|_| PageError::of_application("client_id stands twice in the request"))?
+        .ok_or(PageError::of_application("client_id is missing from the request"))?;
+    let description = "client_id names no application that is registered here";
+    let unknown = PageError { code: "invalid_client", ..PageError::of_application(description) };
     Ok(clients::find(database, client_id).await?.ok_or(unknown)?)
 }
 

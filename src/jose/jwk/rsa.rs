@@ -213,9 +213,9 @@ mod tests {
             ("a shorter modulus", N, short),
         ];
         for (what, from, to) in changes {
-            let changed = text().replace(from, to);
-            assert_ne!(changed, text());
-            assert!(serde_json::from_str::<PublicKey>(&changed).is_err(), "{what}");
+            let wrong = text().replace(from, to);
+            assert_ne!(wrong, text());
+            assert!(serde_json::from_str::<PublicKey>(&wrong).is_err(), "{what}");
         }
     }
 

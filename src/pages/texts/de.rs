@@ -18,8 +18,6 @@ pub(super) const TEXTS: Texts = Texts {
                      und versuchen Sie es dann noch einmal.",
     other_account_wanted: "Die Anwendung verlangt ein anderes Konto. Bitte melden Sie sich mit \
                            diesem an.",
-    unavailable: "Die Anmeldung ist zurzeit nicht möglich. Bitte versuchen Sie es in einigen Minuten \
-                  noch einmal.",
     privacy_policy: "Datenschutzerklärung",
     terms: "Nutzungsbedingungen",
     new_tab: "(öffnet sich in einem neuen Tab)",

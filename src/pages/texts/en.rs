@@ -14,7 +14,6 @@ pub(super) const TEXTS: Texts = Texts {
     form_expired: "This form has expired. Please try again.",
     cookies_needed: "Signing in needs cookies. Please allow them for this site, then try again.",
     other_account_wanted: "The application asks for another account. Please sign in with that one.",
-    unavailable: "Signing in is not possible at the moment. Please try again in a few minutes.",
     privacy_policy: "Privacy policy",
     terms: "Terms of service",
     new_tab: "(opens in a new tab)",

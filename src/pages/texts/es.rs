@@ -15,8 +15,6 @@ pub(super) const TEXTS: Texts = Texts {
     cookies_needed: "Para iniciar sesión se necesitan cookies. Permítalas para este sitio e inténtelo \
                      de nuevo.",
     other_account_wanted: "La aplicación solicita otra cuenta. Inicie sesión con esa cuenta.",
-    unavailable: "En este momento no es posible iniciar sesión. Inténtelo de nuevo dentro de unos \
-                  minutos.",
     privacy_policy: "Política de privacidad",
     terms: "Condiciones de uso",
     new_tab: "(se abre en una pestaña nueva)",

@@ -16,7 +16,6 @@ pub(super) const TEXTS: Texts = Texts {
                      réessayer.",
     other_account_wanted: "L’application demande un autre compte. Veuillez vous connecter avec \
                            celui-ci.",
-    unavailable: "La connexion est momentanément impossible. Veuillez réessayer dans quelques minutes.",
     privacy_policy: "Politique de confidentialité",
     terms: "Conditions d’utilisation",
     new_tab: "(s’ouvre dans un nouvel onglet)",

@@ -24,7 +24,6 @@ pub struct Texts {
     pub(super) form_expired: &'static str,
     pub(super) cookies_needed: &'static str,
     pub(super) other_account_wanted: &'static str,
-    pub(super) unavailable: &'static str,
     pub(super) privacy_policy: &'static str,
     pub(super) terms: &'static str,
     pub(super) new_tab: &'static str,

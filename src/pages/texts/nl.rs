@@ -15,7 +15,6 @@ pub(super) const TEXTS: Texts = Texts {
     cookies_needed: "Voor het aanmelden zijn cookies nodig. Sta ze toe voor deze website en probeer het \
                      dan opnieuw.",
     other_account_wanted: "De app vraagt om een ander account. Meld u daarmee aan.",
-    unavailable: "Aanmelden is op dit moment niet mogelijk. Probeer het over enkele minuten opnieuw.",
     privacy_policy: "Privacybeleid",
     terms: "Gebruiksvoorwaarden",
     new_tab: "(opent in een nieuw tabblad)",

@@ -3,10 +3,11 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
-use postern::jose::jwk::EcPrivateKey;
+use postern::jose::jwk::{EcPrivateKey, PrivateKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::platform::{rsa_jwks, sign_rs256};
 use crate::world::ISSUER;
 
 pub const AUD: &str = "https://login.example.com/auth/userinfo";
@@ -21,6 +22,11 @@ pub const ORDER: &str = "_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE";
 
 pub fn key(jwk: &str) -> EcPrivateKey {
     EcPrivateKey::from_jwk(jwk.as_bytes()).unwrap()
+}
+
+/// Our RSA key: as public as the other.
+pub fn rsa_key() -> PrivateKey {
+    PrivateKey::from_jwk(rsa_jwks()[0].to_string().as_bytes()).unwrap()
 }
 
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
@@ -104,6 +110,12 @@ impl Forge {
 
     pub fn sign(self) -> String {
         let signature = self.raw_signature();
+        self.signed(signature)
+    }
+
+    /// The token signed by our RSA key, whatever its header says.
+    pub fn sign_rs256(self) -> String {
+        let signature = sign_rs256(&rsa_jwks()[0], self.input().as_bytes());
         self.signed(signature)
     }
 

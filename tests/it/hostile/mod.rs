@@ -4,20 +4,34 @@
 //! The good token is valid from 2026 to 2100, so that the table holds under a fixed clock and under a
 //! real one.
 
+mod authorize;
 mod forge;
+mod forms;
+mod redirect_tricks;
+mod row;
+mod sessions;
 mod table;
+mod throttling;
+mod token;
 
-use forge::{BEGIN, OUR_KEY, key};
+use forge::{BEGIN, OUR_KEY, key, rsa_key};
+use postern::jose::jwk::PublicKey;
 use table::table;
 
 use crate::world::{ISSUER, World, ask, assert_golden};
 
 /// What must be in the database for the table to hold: plain SQL, for both engines.
 fn seed() -> Vec<String> {
-    let key = key(OUR_KEY);
-    let jwk = serde_json::to_string(key.public()).unwrap();
+    let insert_key = |public: &PublicKey| {
+        let (kid, alg) = (public.kid(), public.alg().name());
+        let jwk = serde_json::to_string(public).unwrap();
+        format!(
+            "INSERT INTO signing_keys VALUES ('{kid}', '{alg}', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN}, NULL, NULL)"
+        )
+    };
     vec![
-        format!("INSERT INTO signing_keys VALUES ('{}', 'ES256', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN}, NULL, NULL)", key.public().kid()),
+        insert_key(&PublicKey::Ec(key(OUR_KEY).public().clone())),
+        insert_key(&rsa_key().public()),
         "INSERT INTO users (sub, login, claims, created_at, updated_at, deleted_at) VALUES ('alice', 'alice', '{\"email\":\"alice@example.com\"}', 0, 0, NULL)".into(),
         "INSERT INTO users (sub, login, claims, created_at, updated_at, deleted_at) VALUES ('bob', 'bob', '{}', 0, 0, NULL)".into(),
         "INSERT INTO users (sub, login, claims, created_at, updated_at, deleted_at) VALUES ('gone', NULL, NULL, 0, 0, 0)".into(),

@@ -3,7 +3,7 @@
 use postern::protocol::access_token::SIZE_LIMIT;
 use serde_json::{Value, json};
 
-use super::forge::{AUD, BEGIN, END, ORDER, OUR_KEY, THEIR_KEY, decode, good, key};
+use super::forge::{AUD, BEGIN, END, ORDER, OUR_KEY, THEIR_KEY, decode, good, key, rsa_key};
 use crate::world::ISSUER;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -85,6 +85,7 @@ pub fn table() -> Vec<Case> {
     requests(&mut table);
     forms(&mut table);
     headers(&mut table);
+    rsa(&mut table);
     signatures(&mut table);
     claims(&mut table);
     grants(&mut table);
@@ -310,6 +311,22 @@ fn forms(table: &mut Table) {
         "a payload nested too deep",
         good().raw_payload("{\"x\":".to_owned() + &"[".repeat(500)).sign(),
         unique,
+    );
+}
+
+/// Our own RSA key, which signs ID tokens and must not sign an access token.
+fn rsa(table: &mut Table) {
+    let kid = json!(rsa_key().public().kid());
+    let rs256 = good().header("alg", json!("RS256")).header("kid", kid.clone());
+    let es256 = good().header("kid", kid);
+    table.bad("RS256 by our own RSA key", rs256.sign_rs256(), "algorithm that is not accepted");
+    for (name, token) in [("RS256", es256.clone().sign_rs256()), ("ES256", es256.sign())] {
+        table.bad(&format!("alg ES256, our RSA kid, signed {name}"), token, "signature is wrong");
+    }
+    table.bad(
+        "our P-256 kid, signed RS256 by our own RSA key",
+        good().sign_rs256(),
+        "signature is wrong",
     );
 }
 
