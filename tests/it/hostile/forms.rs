@@ -181,7 +181,7 @@ fn a_request_that_no_form_of_ours_carries_gets_a_page() {
     for request in ["\r\nSet-Cookie: a=b", "a\nb", "\0", "a b", "é", "\u{2028}", "a#b", "\t"] {
         for path in ["/auth/select-account", "/auth/consent", "/auth/login"] {
             let told = alice.post(path, &[("request", request), ("decision", "continue")]);
-            assert_eq!(error_page(&told).contains("is not one of our forms"), true, "{path}");
+            assert!(error_page(&told).contains("is not one of our forms"), "{path}");
             assert_eq!(told.status, 400);
         }
     }
