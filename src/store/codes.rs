@@ -30,6 +30,8 @@ pub struct NewCode<'a> {
     pub nonce: Option<&'a str>,
     /// Until when the code may be redeemed, in Unix seconds.
     pub expires_at: i64,
+    /// What they allowed before, where the authorization rests on that: it must still be so.
+    pub remembered: Option<&'a Consent>,
     /// What the person allowed just now, to be remembered.
     pub consent: Option<&'a Consent>,
     /// The handle of the request, if it came by POST: it is answered once.
@@ -37,7 +39,7 @@ pub struct NewCode<'a> {
 }
 
 /// Records a grant with its code. Returns whether that was done: not where the session has ended, the client
-/// is gone, or the request was answered before.
+/// is gone, what was remembered is not, or the request was answered before.
 pub async fn issue(
     database: &impl Database,
     code: &NewCode<'_>,
@@ -51,6 +53,9 @@ pub async fn issue(
          WHERE sessions.id = ?2 AND client_id = ?3 \
            AND (?8 IS NULL OR EXISTS \
              (SELECT 1 FROM authorization_requests WHERE handle_hash = ?8)) \
+           AND (?9 IS NULL OR EXISTS \
+             (SELECT 1 FROM consents WHERE consents.sub = sessions.sub \
+              AND consents.client_id = ?3 AND scope = ?9 AND claims = ?10)) \
          RETURNING id",
     )
     .bind(code.grant_id)
@@ -60,7 +65,9 @@ pub async fn issue(
     .bind(now)
     .bind(code.sid)
     .bind(code.claims)
-    .bind(code.handle_hash);
+    .bind(code.handle_hash)
+    .bind(code.remembered.map(|consent| consent.scope.as_str()))
+    .bind(code.remembered.map(|consent| consent.claims.as_str()));
     let insert = Statement::new(
         "INSERT INTO codes (code_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at) \
          SELECT ?2, id, ?3, ?4, ?5, ?6 FROM grants WHERE id = ?1",
@@ -74,8 +81,12 @@ pub async fn issue(
     let touch = Statement::new("UPDATE sessions SET used_at = ?2 WHERE id = ?1")
         .bind(code.session_id)
         .bind(now);
-    let answer = Statement::new("DELETE FROM authorization_requests WHERE handle_hash = ?1")
-        .bind(code.handle_hash);
+    let answer = Statement::new(
+        "DELETE FROM authorization_requests \
+         WHERE handle_hash = ?1 AND EXISTS (SELECT 1 FROM grants WHERE id = ?2)",
+    )
+    .bind(code.handle_hash)
+    .bind(code.grant_id);
     let mut statements = vec![grant, insert, touch, answer];
     if let Some(consent) = code.consent {
         let remember = Statement::new(

@@ -11,7 +11,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ToSql};
 use sha2::Sha256;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::task::Poll;
 
 /// How often each port was asked.
@@ -30,6 +30,8 @@ pub struct Native {
     /// A replica that lags, where there is one.
     pub replica: RefCell<Option<Connection>>,
     pub database_fails: Cell<bool>,
+    /// What somebody else does just before each of the next batches, as SQL.
+    pub meanwhile: RefCell<VecDeque<&'static str>>,
     pub cache: RefCell<HashMap<String, String>>,
     pub cache_fails: Cell<bool>,
     pub generation_fails: Cell<bool>,
@@ -60,6 +62,7 @@ impl Native {
             primary: migrated(),
             replica: RefCell::new(None),
             database_fails: Cell::new(false),
+            meanwhile: RefCell::default(),
             cache: RefCell::default(),
             cache_fails: Cell::new(false),
             generation_fails: Cell::new(false),
@@ -153,6 +156,10 @@ impl Database for Native {
         self.count(|counts| counts.batches += 1);
         pause().await;
         self.check_database()?;
+        let meanwhile = self.meanwhile.borrow_mut().pop_front();
+        if let Some(sql) = meanwhile {
+            self.primary.execute_batch(sql).unwrap();
+        }
         let transaction = self.primary.unchecked_transaction().unwrap();
         let rows = statements.iter().map(|s| execute(&transaction, s).unwrap()).collect();
         transaction.commit().unwrap();

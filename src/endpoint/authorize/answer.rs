@@ -3,7 +3,7 @@
 
 use form_urlencoded::Serializer;
 
-use crate::browser::pending::{ANSWERED, Pending};
+use crate::browser::pending::Pending;
 use crate::browser::{hash, random_text};
 use crate::endpoint::authorize::case::Case;
 use crate::endpoint::desk::Desk;
@@ -14,6 +14,7 @@ use crate::pages::{FormPost, Texts};
 use crate::ports::Platform;
 use crate::protocol::authorize_request::{AuthorizeError, ReplyTo, ResponseMode};
 use crate::protocol::pkce::CodeChallenge;
+use crate::routes::AUTHORIZE;
 use crate::store::codes::{self, NewCode};
 use crate::store::consents::Consent;
 use crate::store::sessions::Session;
@@ -25,10 +26,11 @@ impl<P: Platform> Case<'_, P> {
     /// Grants what is asked for, and answers with the code.
     ///
     /// # Errors
-    /// [`ANSWERED`] where another answer was faster, and whatever the database reports.
+    /// Whatever the database reports.
     pub async fn issue(
         &self,
         session: &Session,
+        remembered: Option<&Consent>,
         consent: Option<&Consent>,
     ) -> Result<Response, Error> {
         let Self { asked, desk, pending, texts, visit } = self;
@@ -48,24 +50,23 @@ impl<P: Platform> Case<'_, P> {
             code_challenge: asked.request.code_challenge.as_ref().map(CodeChallenge::as_str),
             nonce: asked.request.nonce.as_deref(),
             expires_at: desk.cx.now + CODE_LIFETIME,
+            remembered,
             consent,
             handle_hash: pending.handle_hash.as_deref(),
         };
         if codes::issue(desk.platform, &new_code, desk.cx.now).await? {
             return Ok(respond(desk, &asked.reply_to, &[("code", &code)], texts));
         }
-        match pending.handle_hash {
-            Some(_) => Err(ANSWERED.into()),
-            // The session ended a moment ago.
-            None => Ok(self.login_page(&session.login, None)),
-        }
+        // What was decided on changed a moment ago: the request is looked at again.
+        let query = &pending.query;
+        Ok(Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))))
     }
 }
 
 /// Answers with an error.
 ///
 /// # Errors
-/// As [`Case::issue`].
+/// [`crate::browser::pending::ANSWERED`] where another answer was faster, and whatever the database reports.
 pub async fn refuse(
     desk: &Desk<'_, impl Platform>,
     pending: &Pending,

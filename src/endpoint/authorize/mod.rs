@@ -88,7 +88,7 @@ pub async fn proceed(
         Next::AskConsent(session) => Ok(case.consent_page(session, &progress)),
         Next::Issue(session) => {
             let consent = progress.has_consented.then(|| asked.allowed(remembered.as_ref()));
-            case.issue(session, consent.as_ref()).await
+            case.issue(session, remembered.as_ref(), consent.as_ref()).await
         }
         Next::Refuse(error) => refuse(desk, pending, &asked.reply_to, error, texts).await,
         Next::SelectAccount(session) => Ok(case.select_account_page(session, &progress)),

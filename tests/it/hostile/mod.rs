@@ -8,6 +8,7 @@ mod authorize;
 mod draws;
 mod forge;
 mod forms;
+mod races;
 mod redirect_tricks;
 mod redirects;
 mod row;
