@@ -18,6 +18,13 @@ export const settings = (vars = {}, secrets = {}) => ({
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
+/** Asks as the operator. */
+const operatorAt = (ask) => async (method, path, body) => {
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  const response = await ask(path, { method, headers, body: typeof body === "object" ? JSON.stringify(body) : body });
+  return { status: response.status, body: await response.json() };
+};
+
 /** A running worker with its migrations applied, and ways to ask it. */
 export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
   const server = createTestHarness({
@@ -32,11 +39,7 @@ export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
   const ask = (target, init = {}) =>
     server.fetch(new URL(target, ISSUER), { redirect: "manual", ...init, headers: { ...init.headers } });
 
-  const operator = async (method, path, body) => {
-    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
-    const response = await ask(path, { method, headers, body: typeof body === "object" ? JSON.stringify(body) : body });
-    return { status: response.status, body: await response.json() };
-  };
+  const operator = operatorAt(ask);
 
   return {
     env,
@@ -94,7 +97,8 @@ export async function startIsolates(count) {
   await server.getWorker(names[0]).applyD1Migrations("DB");
   return Promise.all(names.map(async (name) => {
     const worker = server.getWorker(name);
-    return { env: await worker.getEnv(), ask: (target, init) => worker.fetch(`${ISSUER}${target}`, init) };
+    const ask = (target, init) => worker.fetch(new URL(target, ISSUER), { redirect: "manual", ...init });
+    return { env: await worker.getEnv(), ask, operator: operatorAt(ask) };
   }));
 }
 
