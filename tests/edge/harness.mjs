@@ -19,7 +19,7 @@ export const settings = (vars = {}, secrets = {}) => ({
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Asks as the operator. */
-const operatorAt = (ask) => async (method, path, body) => {
+export const operatorAt = (ask) => async (method, path, body) => {
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
   const response = await ask(path, { method, headers, body: typeof body === "object" ? JSON.stringify(body) : body });
   return { status: response.status, body: await response.json() };
@@ -41,6 +41,11 @@ export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
 
   const operator = operatorAt(ask);
 
+  const watch = async (order) => {
+    const response = await ask("/test/watch", { method: "POST", body: JSON.stringify(order) });
+    return { DB: 0, KV: 0, promises: 0, ...(await response.json()) };
+  };
+
   return {
     env,
     server,
@@ -48,10 +53,9 @@ export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
     ask,
     operator,
     /** Tells the bindings which of them fail from now on; returns what they were asked since the last time. */
-    async watch(...failing) {
-      const response = await ask("/test/watch", { method: "POST", body: JSON.stringify({ failing }) });
-      return { DB: 0, KV: 0, promises: 0, ...(await response.json()) };
-    },
+    watch: (...failing) => watch({ failing }),
+    /** Tells a binding to fail after it has answered so many times. */
+    watchUntil: (binding, spared) => watch({ failing: [binding], spared }),
     async putAlice() {
       const claims = { name: "Alice Adams", email: "alice@example.com", email_verified: true, groups: ["staff"] };
       return operator("PUT", "/admin/users/alice", { login: "Alice", claims });
