@@ -2,7 +2,7 @@
 //! for what it leaves to be done.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::error::Internal;
 use crate::jose::jwk::Algorithm;
@@ -29,19 +29,27 @@ pub struct Publication {
     pub text: String,
 }
 
-/// The context of one request, or of the chores that it left. Nothing else in the core reads a clock or a random source.
+/// The context of one request, or of the chores that it left. Nothing else in the core reads a clock or a
+/// random source.
 pub struct Cx<'a> {
     /// The time of the request, in Unix seconds. It stands still while the request is answered.
     pub now: i64,
     randomness: Randomness<'a>,
     notes: RefCell<Vec<String>>,
+    refusal: Cell<Option<&'static str>>,
     chores: RefCell<Vec<Chore>>,
 }
 
 impl<'a> Cx<'a> {
     /// A context at `now` (Unix seconds) that draws from `randomness`.
     pub fn new(now: i64, randomness: Randomness<'a>) -> Self {
-        Self { now, randomness, notes: RefCell::default(), chores: RefCell::default() }
+        Self {
+            now,
+            randomness,
+            notes: RefCell::default(),
+            refusal: Cell::new(None),
+            chores: RefCell::default(),
+        }
     }
 
     /// `N` random bytes.
@@ -71,6 +79,12 @@ impl<'a> Cx<'a> {
         self.notes.borrow_mut().push(note.into());
     }
 
+    /// Tells the log by which code the request was refused, where the response is no error itself: a
+    /// redirection that carries one, or a form that is shown again.
+    pub fn log_refusal(&self, code: &'static str) {
+        self.refusal.set(Some(code));
+    }
+
     /// Leaves something to be done after the response has been sent.
     pub fn leave(&self, chore: Chore) {
         self.chores.borrow_mut().push(chore);
@@ -78,6 +92,10 @@ impl<'a> Cx<'a> {
 
     pub(crate) fn take_notes(&self) -> Vec<String> {
         self.notes.take()
+    }
+
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        self.refusal.get()
     }
 
     pub(crate) fn take_chores(&self) -> Vec<Chore> {

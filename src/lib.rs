@@ -132,6 +132,7 @@ pub async fn handle(
             (response, "none", Some("server_error"))
         }
     };
+    let error = error.or_else(|| cx.refusal());
     let log = Log { endpoint, status: response.status, error, notes: cx.take_notes() };
     Reply { response, chores: cx.take_chores(), log }
 }

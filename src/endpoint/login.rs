@@ -133,6 +133,7 @@ async fn show_again(
     login: &str,
     notice: Notice,
 ) -> Result<Response, Error> {
+    desk.cx.log_refusal(notice.code());
     if query.is_empty() {
         let texts = Texts::choose(None, request.header("accept-language").as_deref());
         return Ok(account_login_page(desk, visit, texts, login, Some(notice)));

@@ -85,6 +85,17 @@ impl Notice {
         }
     }
 
+    /// What the log calls it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::WrongCredentials => "wrong_credentials",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::FormExpired => "form_expired",
+            Self::CookiesNeeded => "cookies_needed",
+            Self::OtherAccountWanted => "other_account_wanted",
+        }
+    }
+
     fn is_error(self) -> bool {
         self != Self::OtherAccountWanted
     }

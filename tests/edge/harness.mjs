@@ -18,6 +18,13 @@ export const settings = (vars = {}, secrets = {}) => ({
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
+/** Asks as the operator. */
+export const operatorAt = (ask) => async (method, path, body) => {
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  const response = await ask(path, { method, headers, body: typeof body === "object" ? JSON.stringify(body) : body });
+  return { status: response.status, body: await response.json() };
+};
+
 /** A running worker with its migrations applied, and ways to ask it. */
 export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
   const server = createTestHarness({
@@ -32,10 +39,11 @@ export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
   const ask = (target, init = {}) =>
     server.fetch(new URL(target, ISSUER), { redirect: "manual", ...init, headers: { ...init.headers } });
 
-  const operator = async (method, path, body) => {
-    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
-    const response = await ask(path, { method, headers, body: typeof body === "object" ? JSON.stringify(body) : body });
-    return { status: response.status, body: await response.json() };
+  const operator = operatorAt(ask);
+
+  const watch = async (order) => {
+    const response = await ask("/test/watch", { method: "POST", body: JSON.stringify(order) });
+    return { DB: 0, KV: 0, promises: 0, ...(await response.json()) };
   };
 
   return {
@@ -45,10 +53,9 @@ export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
     ask,
     operator,
     /** Tells the bindings which of them fail from now on; returns what they were asked since the last time. */
-    async watch(...failing) {
-      const response = await ask("/test/watch", { method: "POST", body: JSON.stringify({ failing }) });
-      return { DB: 0, KV: 0, promises: 0, ...(await response.json()) };
-    },
+    watch: (...failing) => watch({ failing }),
+    /** Tells a binding to fail after it has answered so many times. */
+    watchUntil: (binding, spared) => watch({ failing: [binding], spared }),
     async putAlice() {
       const claims = { name: "Alice Adams", email: "alice@example.com", email_verified: true, groups: ["staff"] };
       return operator("PUT", "/admin/users/alice", { login: "Alice", claims });
@@ -94,7 +101,8 @@ export async function startIsolates(count) {
   await server.getWorker(names[0]).applyD1Migrations("DB");
   return Promise.all(names.map(async (name) => {
     const worker = server.getWorker(name);
-    return { env: await worker.getEnv(), ask: (target, init) => worker.fetch(`${ISSUER}${target}`, init) };
+    const ask = (target, init) => worker.fetch(new URL(target, ISSUER), { redirect: "manual", ...init });
+    return { env: await worker.getEnv(), ask, operator: operatorAt(ask) };
   }));
 }
 

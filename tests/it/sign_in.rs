@@ -105,3 +105,21 @@ fn a_hash_of_another_cost_is_made_anew_at_sign_in() {
     alice.authorize(&app, "alice@example.com", &[("prompt", "login")]);
     assert_eq!(stored(), renewed);
 }
+
+#[test]
+fn the_log_tells_why_and_never_who() {
+    let world = World::new();
+    world.put_alice_with_password();
+    let app = world.put_app();
+    let alice = Visitor::new(&world);
+    let refused = alice.get(&app.authorize(&[("prompt", "none")]));
+    assert_eq!((refused.status, &refused.log["error"]), (303, &json!("login_required")));
+    let page = alice.get(&app.authorize(&[]));
+    assert_eq!(page.log.get("error"), None);
+    let told = alice.submit(&page, &[("login", "alice@example.com"), ("password", "mistyped")]);
+    assert_eq!(told.log["error"], "wrong_credentials");
+    for told in [&refused, &page, &told] {
+        let line = told.log.to_string();
+        assert!(!["alice", "mistyped", "app"].iter().any(|word| line.contains(word)), "{line}");
+    }
+}

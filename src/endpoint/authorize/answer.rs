@@ -75,6 +75,7 @@ pub async fn refuse(
     texts: &'static Texts,
 ) -> Result<Response, Error> {
     pending.answer(desk.platform).await?;
+    desk.cx.log_refusal(error.code);
     let parameters = [("error", error.code), ("error_description", error.description)];
     Ok(respond(desk, reply_to, &parameters, texts))
 }
