@@ -6,7 +6,7 @@ export class Outage extends Failure {}
 
 /**
  * A function that sends a request to /admin of the provider at `url` and returns what it answers.
- * `unreachable` is what to say where nothing answers.
+ * `unreachable` is what to say where nothing answers. A failure that the provider names has that `code`.
  */
 export function client(url, token, unreachable) {
   // The error that fetch would give tells the whole header.
@@ -46,7 +46,7 @@ function failure(response, { error, error_description: description }, what, url)
     case response.status >= 500 || response.status === 429:
       return new Outage(`${what} was answered ${response.status}${description ? `, ${error}: ${description}` : ""}`);
     case error !== undefined:
-      return new Failure(`${error}: ${description}`);
+      return Object.assign(new Failure(`${error}: ${description}`), { code: error });
     default:
       return new Failure(`${what} was answered ${response.status}`);
   }

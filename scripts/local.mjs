@@ -7,37 +7,48 @@ import { Failure, root } from "./steps.mjs";
 /** The secrets that a worker needs; randomSecret() makes either. */
 export const SECRETS = ["ADMIN_TOKEN", "KEY_ENCRYPTION_KEY"];
 
+/** How what .dev.vars lacks is made: the secrets, and the password of the demo users, which people type. */
+const MAKERS = {
+  ...Object.fromEntries(SECRETS.map((name) => [name, randomSecret])),
+  DEMO_PASSWORD: () => randomBytes(9).toString("base64url"),
+};
+
 const file = join(root, ".dev.vars");
 
 /**
- * Where the local worker is, under which issuer, and what opens its /admin. An ISSUER in .dev.vars
+ * Where the local worker is, under which issuer, and what opens its doors. An ISSUER in .dev.vars
  * is somebody's choice and wins (a tunnel's URL, an issuer with a path); without one it is the URL
  * of the worker, whatever wrangler.toml says, which is about the deployed one.
  */
 export function localWorker() {
   const port = Number(process.env.PORT || 8787);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Failure("PORT must be a number from 1 to 65535");
-  const { ISSUER, ADMIN_TOKEN } = readVariables();
+  const { ISSUER, ADMIN_TOKEN, DEMO_PASSWORD } = readVariables();
   // The parser leaves out a port that goes without saying, as an issuer must.
   const { origin } = new URL(`http://localhost:${port}`);
   const path = ISSUER && URL.canParse(ISSUER) ? new URL(ISSUER).pathname.replace(/\/+$/, "") : "";
-  return { port, origin, url: origin + path, issuer: ISSUER || origin, adminToken: ADMIN_TOKEN };
+  return {
+    port, origin, url: origin + path, issuer: ISSUER || origin,
+    adminToken: ADMIN_TOKEN, demoPassword: DEMO_PASSWORD,
+  };
 }
 
-/** Gives .dev.vars the secrets that it lacks, and tells which. */
+/** Gives .dev.vars what it lacks, and tells what that was. */
 export function createSecrets() {
   const variables = readVariables();
-  const missing = SECRETS.filter((name) => !variables[name]);
+  const missing = Object.keys(MAKERS).filter((name) => !variables[name]);
   if (missing.length === 0) return missing;
   const before = existsSync(file) ? readFileSync(file, "utf8") : "";
-  const lines = missing.map((name) => `${name}=${randomSecret()}\n`).join("");
+  const lines = missing.map((name) => `${name}=${MAKERS[name]()}\n`).join("");
   const separator = before === "" || before.endsWith("\n") ? "" : "\n";
   writeFileSync(file, separator + lines, { flag: "a", mode: 0o600 });
   return missing;
 }
 
 /** 256 random bits in base64url. */
-export const randomSecret = () => randomBytes(32).toString("base64url");
+export function randomSecret() {
+  return randomBytes(32).toString("base64url");
+}
 
 // An entry as dotenv reads it: quoted, or up to a comment.
 const ENTRY = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:'([^']*)'|"([^"]*)"|`([^`]*)`|([^#\r\n]*))/gm;

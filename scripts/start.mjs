@@ -1,5 +1,5 @@
-// npm start: whatever this machine lacks, and then the worker on http://localhost:8787, with a token to
-// try it with. PORT changes the port.
+// npm start: whatever this machine lacks, and then the worker on http://localhost:8787, with an application to
+// sign in to and a token to try. PORT changes the port.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RELEASE, buildIfChanged, installBuildTools } from "./build.mjs";
 import { client } from "./client.mjs";
-import { demoUsers } from "./demo.mjs";
+import { demoUsers } from "./demo/users.mjs";
 import { createSecrets, localWorker } from "./local.mjs";
 import { Failure, WRANGLER, environment, onWindows, prepare, root, step, whenAsked, wrangler } from "./steps.mjs";
 
@@ -18,7 +18,7 @@ await prepare();
 await installBuildTools();
 await buildIfChanged(RELEASE);
 const created = createSecrets();
-if (created.length > 0) console.error(`· made ${created.join(" and ")} in .dev.vars`);
+if (created.length > 0) console.error(`· made ${created.join(", ")} in .dev.vars`);
 await step("migrating the local database", async () => {
   await wrangler(["d1", "migrations", "apply", "DB", "--local", ...STATE]);
 });
@@ -28,7 +28,12 @@ const server = serve(worker);
 const discovery = await step("starting the worker", () => Promise.race([ready(worker), server.failed]));
 const request = client(worker.url, worker.adminToken, `the worker at ${worker.url} does not answer`);
 const users = await peopled(request, discovery);
-console.log(await welcome(request, discovery, users));
+const people = await giveDemoPasswords(request, worker.demoPassword);
+// What it stands on is only installed by now.
+const { serveDemo } = await import("./demo/app.mjs");
+const demo = await step("starting the demo application", () =>
+  serveDemo({ issuer: discovery.issuer, worker: worker.url, admin: request, port: worker.port + 1 }));
+console.log(await welcome(request, discovery, users, people, demo));
 server.showLog();
 await server.failed;
 
@@ -106,7 +111,19 @@ async function peopled(request, discovery) {
   });
 }
 
-async function welcome(request, discovery, users) {
+/** Gives the demo users the password of .dev.vars, where they have none: one that somebody set stays. */
+async function giveDemoPasswords(request, password) {
+  const found = await Promise.all(["alice", "bob"].map((sub) => request("GET", `/users/${sub}`).catch((error) => {
+    if (error.code !== "not_found") throw error;
+  })));
+  const people = found.filter((user) => user !== undefined);
+  for (const { sub } of people.filter(({ has_password: has }) => !has)) {
+    await request("PUT", `/users/${sub}/password`, JSON.stringify({ password }));
+  }
+  return people.map(({ login }) => login);
+}
+
+async function welcome(request, discovery, users, people, demo) {
   const { issuer, jwks_uri: keys, userinfo_endpoint: userinfo, scopes_supported: supported } = discovery;
   const here = (url) => url.replace(issuer, worker.url);
   const sub = users.includes("alice") ? "alice" : users[0];
@@ -120,6 +137,11 @@ async function welcome(request, discovery, users) {
   });
   return `
 Postern serves the issuer ${issuer}
+
+Sign in: open ${demo.origin} in a browser
+${people.length > 0
+    ? `  as ${people.join(" or ")}, with the password ${worker.demoPassword} unless you have set another`
+    : "  as a user to whom you gave a password (npm run -s admin -- user password SUB)"}
 
   discovery  ${worker.url}/.well-known/openid-configuration
   keys       ${here(keys)}

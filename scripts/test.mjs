@@ -1,7 +1,21 @@
 // npm test: every check there is, from a fresh clone on.
 import { COMPILATION, PANIC, TARGET, buildIfChanged, installBuildTools } from "./build.mjs";
+import { findChromium } from "./chromium.mjs";
 import { dryRun } from "./deploy.mjs";
-import { WRANGLER, prepare, run, step } from "./steps.mjs";
+import { Failure, WRANGLER, prepare, run, step } from "./steps.mjs";
+
+const NO_BROWSER = `
+!! NOT TESTED: signing in with a browser. This machine has no Chromium or Chrome.
+!! Install one (Debian: apt-get install chromium), or say in CHROMIUM where its program is,
+!! and run npm test again. Everything else is tested.
+`;
+
+// Said before all the rest is waited for, too.
+const browser = findChromium();
+if (!browser) {
+  if (process.env.REQUIRE_BROWSER) throw new Failure(`${NO_BROWSER}REQUIRE_BROWSER is set, so this is a failure.`);
+  console.error(NO_BROWSER);
+}
 
 await prepare();
 await installBuildTools();
@@ -16,10 +30,16 @@ await lint("lints of the module that panics", [...module, "--features", "provoke
 const native = await show("native tests", "cargo", ["test", "--locked"]);
 await dryRun();
 await buildIfChanged(PANIC);
-const edge = await show("edge tests", "node", ["--test", "--test-reporter=spec", "tests/edge/*.test.mjs"], WRANGLER);
+const edge = await nodeTests("edge tests", "tests/edge/*.test.mjs");
+// One file at a time: a browser takes more than its share.
+const inTurn = ["--test-concurrency=1", "--test-timeout=300000"];
+const seen = browser ? await nodeTests("browser tests", "tests/browser/*.test.mjs", ...inTurn) : "";
 
-// What the two runners counted, once more and together.
-console.log([...native.matchAll(/^test result: .*$/gm), ...edge.matchAll(/^ℹ .*$/gm)].join("\n"));
+// What the runners counted, once more and together.
+console.log([native.matchAll(/^test result: .*$/gm), edge.matchAll(/^ℹ .*$/gm), seen.matchAll(/^ℹ .*$/gm)]
+  .flatMap((lines) => [...lines])
+  .join("\n"));
+if (!browser) console.error(NO_BROWSER);
 
 /** rustup's smallest profile leaves out what the first steps run. */
 async function installLints() {
@@ -33,6 +53,10 @@ function lint(what, args) {
   return step(what, async () => {
     await run("cargo", ["clippy", ...args, "--locked", "--", "-D", "warnings"], { env: COMPILATION });
   });
+}
+
+function nodeTests(what, files, ...options) {
+  return show(what, "node", ["--test", "--test-reporter=spec", ...options, files], WRANGLER);
 }
 
 function show(what, program, args, env) {

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
+use crate::endpoint::desk::Desk;
 use crate::endpoint::{
     account, admin, authorize, consent, discovery, jwks, login, resource_metadata, select_account,
     signout, token, userinfo,
@@ -84,11 +85,12 @@ async fn dispatch(
         return Err(Protocol::MethodNotAllowed { allow: route.allow().into() }.into());
     }
     let memory = &provider.memory;
+    let desk = Desk { config, cx, keys: &memory.published_keys, platform };
     match route.endpoint {
-        Endpoint::Account => account::serve(provider, config, platform, cx, request).await,
+        Endpoint::Account => account::serve(&desk, request).await,
         Endpoint::Admin => admin::serve(provider, config, platform, cx, request).await,
-        Endpoint::Authorize => authorize::serve(provider, config, platform, cx, request).await,
-        Endpoint::Consent => consent::serve(provider, config, platform, cx, request).await,
+        Endpoint::Authorize => authorize::serve(&desk, request).await,
+        Endpoint::Consent => consent::serve(&desk, request).await,
         Endpoint::Discovery | Endpoint::OauthMetadata => {
             let key = format!("discovery/{}", config.digest);
             let render = || discovery::metadata(config).to_string();
@@ -99,17 +101,15 @@ async fn dispatch(
             Some(document) => serve_document(&document, config, cx, request),
             None => Response::json(200, &json!({ "keys": [] })),
         }),
-        Endpoint::Login => login::serve(provider, config, platform, cx, request).await,
+        Endpoint::Login => login::serve(&desk, request).await,
         Endpoint::ResourceMetadata => {
             let key = format!("protected-resource/{}", config.digest);
             let render = || resource_metadata::metadata(config).to_string();
             let document = memory.resource_metadata.document(platform, cx, key, render).await?;
             Ok(serve_document(&document, config, cx, request))
         }
-        Endpoint::SelectAccount => {
-            select_account::serve(provider, config, platform, cx, request).await
-        }
-        Endpoint::Signout => signout::serve(provider, config, platform, cx, request).await,
+        Endpoint::SelectAccount => select_account::serve(&desk, request).await,
+        Endpoint::Signout => signout::serve(&desk, request).await,
         Endpoint::Token => token::serve(provider, config, platform, cx, request).await,
         Endpoint::Userinfo => userinfo::serve(provider, config, platform, cx, request).await,
     }

@@ -56,7 +56,7 @@ impl Attempt {
         platform: &(impl Database + RateLimit),
         cx: &Cx<'_>,
     ) -> Result<Admission, Internal> {
-        match platform.is_within_limit(&self.address).await {
+        match platform.is_within_limit(&one_subscriber(&self.address)).await {
             Ok(true) => {}
             Ok(false) => return Ok(Admission::Wait(ADDRESS_PAUSE)),
             // The counters in the database hold without it.
@@ -108,9 +108,25 @@ fn network_of(address: &str) -> String {
     }
 }
 
+/// What of an address tells one subscriber from another, for the coarse limit: an address of IPv4, a network
+/// of IPv6, of which one subscriber has 2^64 addresses.
+fn one_subscriber(address: &str) -> String {
+    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        _ => network_of(address),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::network_of;
+    use super::{network_of, one_subscriber};
+
+    #[test]
+    fn a_neighbour_in_ipv4_is_somebody_else() {
+        assert_eq!(one_subscriber("192.0.2.77"), "192.0.2.77");
+        assert_eq!(one_subscriber("::ffff:192.0.2.77"), "192.0.2.77");
+        assert_eq!(one_subscriber("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+    }
 
     #[test]
     fn addresses_of_one_subscriber_are_one_network() {

@@ -32,12 +32,18 @@ impl Cookie {
         format!("{prefix}{name}{}", issuer.path().replace('/', "!"))
     }
 
-    /// Its value in a request.
+    /// Its value in a request. Of two of one name one is not ours, and which cannot be told.
     pub fn read(self, issuer: &Issuer, request: &impl Request) -> Option<String> {
         let name = self.name(issuer);
         let header = request.header("cookie")?;
-        let mut pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+        // What browsers trim, and no more: a neighbouring host may set a cookie whose name begins with some
+        // other space of Unicode's and then `__Host-`, which to the browser is not the prefix.
+        let pairs = header.split(';').map(|pair| pair.trim_matches([' ', '\t']));
+        let mut values = pairs
+            .filter_map(|pair| pair.split_once('='))
+            .filter(|(known, _)| *known == name)
+            .map(|(_, value)| value.to_owned());
+        values.next().filter(|_| values.next().is_none())
     }
 
     /// The `Set-Cookie` that gives it a value.

@@ -4,13 +4,17 @@
 use crate::browser::ticket::{Step, Ticket};
 use crate::browser::{Visit, hash, is_random_text, random_text};
 use crate::context::Cx;
-use crate::error::Internal;
+use crate::error::{Error, Internal, PageError};
 use crate::ports::Database;
 use crate::protocol::params::Params;
 use crate::store::authorization_requests;
 
 /// For how many seconds a request that came by POST waits for its person.
 const LIFETIME: i64 = 3_600;
+
+/// What a person is told whose request was answered before, or has waited for too long.
+pub const ANSWERED: PageError =
+    PageError::of_visit("this sign-in was completed before, or was left open for too long");
 
 /// An authorization request that is not answered yet.
 #[derive(Debug)]
@@ -25,23 +29,19 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// The request that a query asks for. `None` where its handle is not good, or not any more.
-    pub async fn find(
-        database: &impl Database,
-        query: &str,
-        now: i64,
-    ) -> Result<Option<Self>, Internal> {
+    /// The request that a query asks for.
+    ///
+    /// # Errors
+    /// [`ANSWERED`] where its handle is not good, or not any more.
+    pub async fn find(database: &impl Database, query: &str, now: i64) -> Result<Self, Error> {
         let handle = query.strip_prefix("handle=").filter(|handle| is_random_text(handle));
         let Some(handle_hash) = handle.map(hash) else {
             let (query, parameters) = (query.to_owned(), query.to_owned());
-            return Ok(Some(Self { query, parameters, handle_hash: None }));
+            return Ok(Self { query, parameters, handle_hash: None });
         };
         let parameters = authorization_requests::find(database, &handle_hash, now).await?;
-        Ok(parameters.map(|parameters| Self {
-            query: query.to_owned(),
-            parameters,
-            handle_hash: Some(handle_hash),
-        }))
+        let parameters = parameters.ok_or(ANSWERED)?;
+        Ok(Self { query: query.to_owned(), parameters, handle_hash: Some(handle_hash) })
     }
 
     /// Stores a request that came by POST, and returns the query that asks for it, once.
@@ -62,12 +62,16 @@ impl Pending {
         Params::parse(self.parameters.as_bytes())
     }
 
-    /// Marks the request as answered. Returns whether nobody else has: of several answers to a stored one,
-    /// one goes out.
-    pub async fn answer(&self, database: &impl Database) -> Result<bool, Internal> {
+    /// Marks the request as answered: of several answers to a stored one, one goes out.
+    ///
+    /// # Errors
+    /// [`ANSWERED`] where another was faster.
+    pub async fn answer(&self, database: &impl Database) -> Result<(), Error> {
         match &self.handle_hash {
-            Some(handle_hash) => authorization_requests::answer(database, handle_hash).await,
-            None => Ok(true),
+            Some(hash) if !authorization_requests::answer(database, hash).await? => {
+                Err(ANSWERED.into())
+            }
+            _ => Ok(()),
         }
     }
 }

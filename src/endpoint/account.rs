@@ -1,11 +1,8 @@
 //! A person's own page: which applications they allowed what, and a way to take it back.
 
-use crate::Provider;
 use crate::browser::Visit;
 use crate::browser::ticket::{Step, Ticket};
-use crate::config::Config;
-use crate::context::Cx;
-use crate::endpoint::authorize::Desk;
+use crate::endpoint::desk::Desk;
 use crate::endpoint::form;
 use crate::error::Error;
 use crate::http::{Request, Response};
@@ -19,30 +16,26 @@ use crate::store::sessions::Session;
 
 /// Shows the page, or withdraws a consent and shows it again.
 pub async fn serve(
-    provider: &Provider,
-    config: &Config,
-    platform: &impl Platform,
-    cx: &Cx<'_>,
+    desk: &Desk<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    let desk = Desk { keys: &provider.memory.published_keys, config, platform, cx };
-    let visit = Visit::of(config, cx, request)?;
+    let visit = Visit::of(desk.config, desk.cx, request)?;
     let texts = Texts::choose(None, request.header("accept-language").as_deref());
     let Some(session) = desk.session(&visit).await? else {
-        return Ok(account_login_page(&desk, &visit, texts, "", None));
+        return Ok(account_login_page(desk, &visit, texts, "", None));
     };
     if request.method() != "POST" {
-        return page(&desk, &visit, texts, &session).await;
+        return page(desk, &visit, texts, &session).await;
     }
     let body = form::body(request).await?;
     let params = Params::parse(&body);
     let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
-    if ticket.began_at(&visit, form::field(&params, "token")?, cx.now).is_some() {
+    if ticket.began_at(&visit, form::field(&params, "token")?, desk.cx.now).is_some() {
         let client_id = form::field(&params, "client_id")?;
-        consents::withdraw(platform, &session.sub, client_id, cx.now).await?;
+        consents::withdraw(desk.platform, &session.sub, client_id, desk.cx.now).await?;
     }
     // Whatever came of it, the page shows.
-    Ok(Response::see_other(ACCOUNT.url(&config.issuer)))
+    Ok(Response::see_other(ACCOUNT.url(&desk.config.issuer)))
 }
 
 async fn page(

@@ -29,6 +29,16 @@ pub fn field<'a>(params: &'a Params<'_>, name: &str) -> Result<&'a str, PageErro
     Ok(params.once(name).map_err(doubled)?.unwrap_or_default())
 }
 
+/// The query of the request that one of our forms carries: characters of a URL, fit for a header.
+pub fn request<'a>(params: &'a Params<'_>) -> Result<&'a str, PageError> {
+    let query = field(params, "request")?;
+    if query.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        Ok(query)
+    } else {
+        Err(PageError::of_visit("this is not one of our forms"))
+    }
+}
+
 /// The language of a person: the request's choice, or the browser's.
 pub fn texts(request: &impl Request, params: &Params<'_>) -> &'static Texts {
     let ui_locales = params.once("ui_locales").ok().flatten();

@@ -1,15 +1,15 @@
 //! Where the login form leads: a person says who they are, and goes on with what they came for.
 
-use crate::Provider;
 use crate::browser::attempts::Attempt;
 use crate::browser::cookies::Cookie;
 use crate::browser::pending::{Pending, resumed};
 use crate::browser::ticket::{Step, Ticket};
 use crate::browser::{Visit, hash, random_text};
-use crate::config::Config;
-use crate::context::Cx;
 use crate::endpoint::account::account_login_page;
-use crate::endpoint::authorize::{Desk, Examined, NO_SUCH_REQUEST, examine, login_page};
+use crate::endpoint::authorize::answer::refuse;
+use crate::endpoint::authorize::asked::{Examined, examine};
+use crate::endpoint::authorize::case::Case;
+use crate::endpoint::desk::Desk;
 use crate::endpoint::form;
 use crate::error::Error;
 use crate::http::{Request, Response};
@@ -25,29 +25,25 @@ use crate::store::users::find_account;
 
 /// Signs a person in, or shows the form again with what was wrong.
 pub async fn serve(
-    provider: &Provider,
-    config: &Config,
-    platform: &impl Platform,
-    cx: &Cx<'_>,
+    desk: &Desk<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
     // Who asks for this address by itself is after their own account.
     if request.method() == "GET" {
-        return Ok(Response::see_other(ACCOUNT.url(&config.issuer)));
+        return Ok(Response::see_other(ACCOUNT.url(&desk.config.issuer)));
     }
-    let desk = Desk { keys: &provider.memory.published_keys, config, platform, cx };
-    let visit = Visit::of(config, cx, request)?;
+    let visit = Visit::of(desk.config, desk.cx, request)?;
 
     // 1. The form, and what the person came for.
     let body = form::body(request).await?;
     let params = Params::parse(&body);
-    let (query, token) = (form::field(&params, "request")?, form::field(&params, "token")?);
+    let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
     let (login, password) = (form::field(&params, "login")?, form::field(&params, "password")?);
 
     // 2. Our own form, in this browser, shown not long ago: nobody is signed in unawares as somebody else.
     let ticket = Ticket { step: Step::Login, request: query, sub: "" };
-    let outcome = match ticket.began_at(&visit, token, cx.now) {
-        Some(began_at) => sign_in(&desk, &visit, request, login, password)
+    let outcome = match ticket.began_at(&visit, token, desk.cx.now) {
+        Some(began_at) => sign_in(desk, &visit, request, login, password)
             .await?
             .map(|welcome| (welcome, began_at)),
         None if visit.is_new => Err(Notice::CookiesNeeded),
@@ -58,16 +54,16 @@ pub async fn serve(
     match outcome {
         Ok((welcome, began_at)) => {
             let next = if query.is_empty() {
-                ACCOUNT.url(&config.issuer)
+                ACCOUNT.url(&desk.config.issuer)
             } else {
                 let query = resumed(&visit, query, Step::Continue, &welcome.sub, began_at);
-                format!("{}?{query}", AUTHORIZE.url(&config.issuer))
+                format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))
             };
             Ok(Response::see_other(next)
-                .with_cookie(Cookie::Session.set(&config.issuer, &welcome.session))
+                .with_cookie(Cookie::Session.set(&desk.config.issuer, &welcome.session))
                 .with_cookie(welcome.device))
         }
-        Err(notice) => show_again(&desk, &visit, request, query, login, notice).await,
+        Err(notice) => show_again(desk, &visit, request, query, login, notice).await,
     }
 }
 
@@ -103,7 +99,7 @@ async fn sign_in(
     let (Some(account), Some(known_hash), Verdict::Right { is_outdated }) =
         (&account, known_hash, verdict)
     else {
-        attempt.fail(platform, cx.now).await?;
+        attempt.fail(platform, desk.cx.now).await?;
         return Ok(Err(Notice::WrongCredentials));
     };
 
@@ -120,7 +116,7 @@ async fn sign_in(
         old_cookie_hash: old_cookie_hash.as_deref(),
         counter: attempt.counter(),
     };
-    if !sessions::begin(platform, &sign_in, cx.now).await? {
+    if !sessions::begin(platform, &sign_in, desk.cx.now).await? {
         // The password was changed, or the user deleted, in this very moment.
         return Ok(Err(Notice::WrongCredentials));
     }
@@ -141,12 +137,13 @@ async fn show_again(
         let texts = Texts::choose(None, request.header("accept-language").as_deref());
         return Ok(account_login_page(desk, visit, texts, login, Some(notice)));
     }
-    let pending = Pending::find(desk.platform, query, desk.cx.now).await?.ok_or(NO_SUCH_REQUEST)?;
+    let pending = Pending::find(desk.platform, query, desk.cx.now).await?;
     let texts = form::texts(request, &pending.params());
-    Ok(match examine(desk, &pending, texts).await? {
+    match examine(desk, &pending).await? {
         Examined::Accepted(asked) => {
-            login_page(desk, visit, texts, &asked, &pending, login, Some(notice))
+            let case = Case { asked: &asked, desk, pending: &pending, texts, visit };
+            Ok(case.login_page(login, Some(notice)))
         }
-        Examined::Refused(response) => response,
-    })
+        Examined::Refused(reply_to, error) => refuse(desk, &pending, &reply_to, error, texts).await,
+    }
 }

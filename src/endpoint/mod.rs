@@ -5,6 +5,7 @@ pub mod account;
 pub mod admin;
 pub mod authorize;
 pub mod consent;
+pub mod desk;
 pub mod discovery;
 mod form;
 pub mod jwks;

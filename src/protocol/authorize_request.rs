@@ -4,6 +4,7 @@
 //! There are two kinds of refusal, and the types keep them apart: before [`ReplyTo`] stands, nothing may be
 //! sent anywhere; after it, errors go to the client.
 
+use crate::jose::jws::Jws;
 use crate::protocol::claims_request::ClaimsRequest;
 use crate::protocol::client_metadata::{ApplicationType, ClientMetadata, GrantType};
 use crate::protocol::params::{Doubled, Params};
@@ -82,12 +83,19 @@ impl ReplyTo {
         if !is_registered(redirect_uri, &client.redirect_uris, is_native) {
             return Err("redirect_uri is none of those that the application has registered");
         }
-        let mode = params.once("response_mode").ok().flatten().and_then(ResponseMode::parse);
-        let state = params.once("state").ok().flatten();
+        // A request object will be refused, but by the way and with the state that it has: it counts more
+        // than the parameters around it (Core section 6.1), and is as little proven as they are.
+        let object = params.once("request").ok().flatten().and_then(|text| Jws::parse(text).ok());
+        let text = |name| {
+            let inside = object.as_ref().and_then(|object| object.payload.get(name)?.as_str());
+            inside.filter(|text| !text.is_empty()).or(params.once(name).ok().flatten())
+        };
         Ok(Self {
             redirect_uri: redirect_uri.to_owned(),
-            mode: mode.unwrap_or(ResponseMode::Query),
-            state: state.map(str::to_owned),
+            mode: text("response_mode")
+                .and_then(ResponseMode::parse)
+                .unwrap_or(ResponseMode::Query),
+            state: text("state").map(str::to_owned),
         })
     }
 
@@ -218,11 +226,7 @@ impl AuthorizeRequest {
 
         // 6. How the person is to be met (Core section 3.1.2.1).
         let prompt = Prompt::parse(text("prompt").unwrap_or_default())?;
-        let max_age = text("max_age")
-            .map(|text| text.parse::<u32>().map_err(|_| invalid("max_age is not a number")))
-            .transpose()?
-            .map(i64::from)
-            .or(client.default_max_age);
+        let max_age = text("max_age").map(seconds).transpose()?.or(client.default_max_age);
         let claims = text("claims").map(ClaimsRequest::parse).transpose().map_err(invalid)?;
 
         // 7. What is carried along.
@@ -246,6 +250,13 @@ impl AuthorizeRequest {
     pub fn granted(&self) -> Granted<'_> {
         Granted::of_valid(&self.scope)
     }
+}
+
+/// A number in digits alone: Rust's own parser would take a plus sign too.
+fn seconds(text: &str) -> Result<i64, AuthorizeError> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse::<u32>().ok().filter(|_| is_plain);
+    number.map(i64::from).ok_or(invalid("max_age is not a number of seconds"))
 }
 
 fn refuse_unsupported<'a>(

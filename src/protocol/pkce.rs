@@ -69,7 +69,7 @@ mod tests {
     fn the_verifier_of_the_specification_meets_its_challenge() {
         let challenge = CodeChallenge::parse(CHALLENGE).unwrap();
         assert!(challenge.is_met_by(VERIFIER));
-        for wrong in ["", CHALLENGE, VERIFIER.get(1..).unwrap(), &format!("{VERIFIER}A")] {
+        for wrong in ["", CHALLENGE, VERIFIER.split_at(1).1, &format!("{VERIFIER}A")] {
             assert!(!challenge.is_met_by(wrong), "{wrong}");
         }
     }
@@ -100,10 +100,7 @@ mod tests {
             (format!("code_challenge={CHALLENGE}&code_challenge_method=s256"), false),
             (format!("code_challenge={CHALLENGE}=&code_challenge_method=S256"), false),
             (
-                format!(
-                    "code_challenge={}&code_challenge_method=S256",
-                    CHALLENGE.get(1..).unwrap()
-                ),
+                format!("code_challenge={}&code_challenge_method=S256", CHALLENGE.split_at(1).1),
                 false,
             ),
             ("code_challenge=&code_challenge_method=S256".into(), false),

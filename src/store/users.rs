@@ -93,9 +93,12 @@ pub async fn put_all(
     users: &[NewUser],
     now: i64,
 ) -> Result<Vec<Result<(), Refusal>>, Internal> {
-    let statements = shares(users)?.into_iter().map(|share| put(share, now)).collect();
+    let shares = shares(users)?;
+    let statements = shares
+        .into_iter()
+        .flat_map(|share| [end_sessions_of_new_passwords(share.clone()), put(share, now)]);
     let mut stored = Vec::with_capacity(users.len());
-    for rows in database.batch(statements).await? {
+    for rows in database.batch(statements.collect()).await? {
         for mut row in rows {
             stored.push(row.text()?);
         }
@@ -128,6 +131,16 @@ fn shares(users: &[NewUser]) -> Result<Vec<String>, Internal> {
         }
     }
     Ok(shares.into_iter().map(|share| format!("[{share}]")).collect())
+}
+
+/// Whoever is about to get another password is signed out: somebody else may have known the old one.
+fn end_sessions_of_new_passwords(json: String) -> Statement {
+    Statement::new(
+        "DELETE FROM sessions WHERE sub IN ( \
+           SELECT users.sub FROM json_each(?1) JOIN users ON users.sub = value->>'sub' \
+           WHERE value->>'password_hash' <> coalesce(password_hash, ''))",
+    )
+    .bind(json)
 }
 
 fn put(json: String, now: i64) -> Statement {

@@ -1,7 +1,7 @@
 use crate::visitor::{
     CALLBACK, CHALLENGE, Visitor, answer, claims, form_to, is_choice, is_consent, is_login, member,
 };
-use crate::world::{NOW, World, get};
+use crate::world::{NOW, World, get, put};
 use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";
@@ -299,11 +299,20 @@ fn a_session_ends_unused_after_a_day_and_in_any_case_after_two_weeks() {
 fn a_changed_password_ends_every_session() {
     let world = world();
     let app = world.put_party("app", json!({ "trusted": true }));
-    let alice = Visitor::new(&world);
-    alice.authorize(&app, LOGIN, &[]);
-    let change = crate::world::put("/admin/users/alice/password")
-        .by_operator()
-        .json(&json!({ "password": "another one entirely" }));
-    assert_eq!(world.send(change).status, 200);
-    assert!(is_login(&alice.get("/auth/account")));
+    let changes = [
+        ("/admin/users/alice/password", json!({ "password": "another one entirely" })),
+        ("/admin/users/alice", json!({ "password": "yet another one" })),
+    ];
+    for (path, document) in changes {
+        world.put_alice_with_password();
+        let alice = Visitor::new(&world);
+        alice.authorize(&app, LOGIN, &[]);
+        let put = |document: &Value| world.send(put(path).by_operator().json(document)).status;
+        if path.ends_with("alice") {
+            assert_eq!(put(&json!({ "claims": {} })), 200);
+            assert!(!is_login(&alice.get("/auth/account")), "claims are no password");
+        }
+        assert_eq!(put(&document), 200);
+        assert!(is_login(&alice.get("/auth/account")), "{path}");
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::pedantic, clippy::restriction, reason = "tests may panic")]
 
 mod admin;
+mod certification;
 mod clients;
 mod codes;
 mod consent;

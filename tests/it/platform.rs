@@ -34,8 +34,10 @@ pub struct Native {
     pub cache_fails: Cell<bool>,
     pub generation_fails: Cell<bool>,
     pub counts: Cell<Counts>,
-    /// How many more attempts each address has; `None` for any number.
+    /// How many attempts each address has; `None` for any number.
     pub rate_limit: Cell<Option<u32>>,
+    /// How many each has made.
+    attempts: RefCell<HashMap<String, u32>>,
     generated: Cell<usize>,
 }
 
@@ -63,6 +65,7 @@ impl Native {
             generation_fails: Cell::new(false),
             counts: Cell::default(),
             rate_limit: Cell::new(None),
+            attempts: RefCell::default(),
             generated: Cell::new(0),
         }
     }
@@ -97,10 +100,11 @@ async fn pause() {
 }
 
 impl RateLimit for Native {
-    async fn is_within_limit(&self, _key: &str) -> Result<bool, Internal> {
-        let left = self.rate_limit.get();
-        self.rate_limit.set(left.map(|left| left.saturating_sub(1)));
-        Ok(left != Some(0))
+    async fn is_within_limit(&self, key: &str) -> Result<bool, Internal> {
+        let mut attempts = self.attempts.borrow_mut();
+        let made = attempts.entry(key.to_owned()).or_default();
+        *made += 1;
+        Ok(self.rate_limit.get().is_none_or(|limit| *made <= limit))
     }
 }
 
@@ -185,7 +189,8 @@ pub fn rsa_jwks() -> Vec<serde_json::Value> {
     serde_json::from_str(include_str!("../vectors/rsa_private_keys.json")).unwrap()
 }
 
-fn number(jwk: &serde_json::Value, member: &str) -> BoxedUint {
+/// A number that a JWK has.
+pub fn number(jwk: &serde_json::Value, member: &str) -> BoxedUint {
     let text = jwk[member].as_str().unwrap();
     BoxedUint::from_be_slice_vartime(&Base64UrlUnpadded::decode_vec(text).unwrap())
 }

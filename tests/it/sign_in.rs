@@ -1,5 +1,5 @@
 use crate::visitor::{
-    Visitor, answer, claims, error_page, form, header, is_consent, is_login, member,
+    Visitor, answer, claims, error_page, form, hash_at, header, is_consent, is_login, member,
 };
 use crate::world::{ISSUER, NOW, World, get, post};
 use serde_json::json;
@@ -82,4 +82,26 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
     let wrong = page("alice@example.com", "wrong");
     assert_eq!(wrong, page("nobody@example.com", "wrong"));
     assert!(wrong.contains("role=\"alert\""));
+}
+
+#[test]
+fn a_hash_of_another_cost_is_made_anew_at_sign_in() {
+    let world = World::new();
+    world.put_alice_with_password();
+    world.put_password_hash("alice", &hash_at(64, 1));
+    let app = world.put_app();
+    let stored = || -> String {
+        let sql = "SELECT password_hash FROM users WHERE sub = 'alice'";
+        world.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let alice = Visitor::new(&world);
+    let page = alice.get(&app.authorize(&[]));
+    let wrong = [("login", "alice@example.com"), ("password", "wrong")];
+    assert_eq!(alice.submit(&page, &wrong).status, 403);
+    assert!(stored().contains("$m=64,t=1,p=1$"), "only whoever knows it can");
+    alice.sign_in_on(&page, "alice@example.com");
+    let renewed = stored();
+    assert!(renewed.contains("$m=19456,t=2,p=1$"), "{renewed}");
+    alice.authorize(&app, "alice@example.com", &[("prompt", "login")]);
+    assert_eq!(stored(), renewed);
 }

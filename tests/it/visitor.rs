@@ -1,16 +1,32 @@
 //! A person with a browser: it keeps cookies, fills in forms, and follows redirects as far as the provider's own.
 
 use crate::world::{ISSUER, Told, World, get, post, put};
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, Version};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 pub const CALLBACK: &str = "https://app.example/cb?from=postern";
 pub const PASSWORD: &str = "correct horse battery";
 /// RFC 7636 appendix B.
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// Made once: it costs what a sign-in costs.
+static PASSWORD_HASH: LazyLock<String> = LazyLock::new(|| hash_at(19_456, 2));
+
+/// The PHC string of [`PASSWORD`], at some cost.
+pub fn hash_at(memory: u32, passes: u32) -> String {
+    let params = Params::new(memory, passes, 1, None).unwrap();
+    let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16])
+        .unwrap();
+    hash.to_string()
+}
 
 /// A client as a relying party knows itself.
 #[derive(Clone, Debug)]
@@ -44,23 +60,19 @@ impl World {
 
     /// A user of nothing but a login and a password.
     pub fn put_user(&self, sub: &str) {
-        let told = self
-            .send(put(&format!("/admin/users/{sub}")).by_operator().json(&json!({ "claims": {} })));
+        let user = json!({ "login": sub, "claims": {} });
+        let told = self.send(put(&format!("/admin/users/{sub}")).by_operator().json(&user));
         assert_eq!(told.status, 200, "{}", told.body);
         self.put_password(sub);
     }
 
     fn put_password(&self, sub: &str) {
-        // Cheap, as an operator may bring it: what it costs is tested elsewhere.
-        let params = argon2::Params::new(64, 1, 1, None).unwrap();
-        let hash: argon2::password_hash::phc::PasswordHash =
-            argon2::password_hash::PasswordHasher::hash_password_with_salt(
-                &argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params),
-                PASSWORD.as_bytes(),
-                &[7; 16],
-            )
-            .unwrap();
-        let user = json!({ "password_hash": hash.to_string() });
+        self.put_password_hash(sub, &PASSWORD_HASH);
+    }
+
+    /// Gives a user a password by its hash.
+    pub fn put_password_hash(&self, sub: &str, hash: &str) {
+        let user = json!({ "password_hash": hash });
         let told = self.send(put(&format!("/admin/users/{sub}")).by_operator().json(&user));
         assert_eq!(told.status, 200, "{}", told.body);
     }
@@ -238,15 +250,20 @@ impl<'a> Visitor<'a> {
 
     /// Goes through a request as somebody who agrees to everything, and returns the code.
     pub fn authorize(&self, party: &Party, login: &str, parameters: &[(&str, &str)]) -> String {
-        let mut told = self.get(&party.authorize(parameters));
+        let told = self.agree(self.get(&party.authorize(parameters)), login);
+        let mut answer = answer(&told, &party.redirect_uri);
+        answer.remove("code").unwrap_or_else(|| panic!("no code: {answer:?}"))
+    }
+
+    /// Goes on from a page as somebody who agrees to everything, until the client gets its answer.
+    pub fn agree(&self, mut told: Told, login: &str) -> Told {
         if is_login(&told) {
             told = self.sign_in_on(&told, login);
         }
         if is_consent(&told) {
             told = self.submit(&told, &[("decision", "allow")]);
         }
-        let mut answer = answer(&told, &party.redirect_uri);
-        answer.remove("code").unwrap_or_else(|| panic!("no code: {answer:?}"))
+        told
     }
 }
 
@@ -315,21 +332,26 @@ fn form_of(html: &str) -> Form {
 fn attribute(tag: &str, name: &str) -> String {
     let start = tag.find(&format!("{name}=\"")).unwrap_or_else(|| panic!("no {name} in {tag}"));
     let value = tag[start + name.len() + 2..].split('"').next().unwrap();
-    let mut text = value.to_owned();
-    for (escape, character) in [
-        ("&#34;", "\""),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&#60;", "<"),
-        ("&lt;", "<"),
-        ("&#62;", ">"),
-        ("&gt;", ">"),
-        ("&#13;", "\r"),
-        ("&#10;", "\n"),
-        ("&#38;", "&"),
-        ("&amp;", "&"),
-    ] {
-        text = text.replace(escape, character);
+    unescaped(value)
+}
+
+/// A text as it was before it was escaped, once.
+fn unescaped(html: &str) -> String {
+    let mut pieces = html.split('&');
+    let mut text = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once(';').unwrap_or_else(|| panic!("a bare & in {html}"));
+        text.push(match name {
+            "#34" | "quot" => '"',
+            "#39" => '\'',
+            "#60" | "lt" => '<',
+            "#62" | "gt" => '>',
+            "#13" => '\r',
+            "#10" => '\n',
+            "#38" | "amp" => '&',
+            other => panic!("&{other}; in {html}"),
+        });
+        text.push_str(rest);
     }
     text
 }

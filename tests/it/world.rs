@@ -3,6 +3,7 @@
 use postern::http::{BodyError, Request, Response};
 use postern::{Cx, Log, Provider, Reply, finish, handle};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
@@ -41,9 +42,11 @@ pub struct World {
     pub now: Cell<i64>,
     /// Whether isolates end with their response, and leave undone what comes after it.
     pub dies_after_responses: Cell<bool>,
+    /// Whether random bytes look it. Otherwise each draw repeats one byte, as golden documents have it.
+    pub has_entropy: Cell<bool>,
     provider: RefCell<Provider>,
     variables: RefCell<Variables>,
-    draws: Cell<u8>,
+    draws: Cell<u32>,
 }
 
 fn provider(variables: &Variables) -> Provider {
@@ -62,6 +65,7 @@ impl World {
             platform: Native::new(),
             now: Cell::new(NOW),
             dies_after_responses: Cell::new(false),
+            has_entropy: Cell::new(false),
             provider: RefCell::new(provider(&variables)),
             variables: RefCell::new(variables),
             draws: Cell::new(0),
@@ -117,7 +121,13 @@ impl World {
     async fn answer(&self, provider: &Provider, request: Ask) -> Told {
         let randomness = |bytes: &mut [u8]| {
             self.draws.set(self.draws.get() + 1);
-            bytes.fill(self.draws.get());
+            let [low, rest @ ..] = self.draws.get().to_le_bytes();
+            bytes.fill(low);
+            bytes.iter_mut().zip(rest).for_each(|(byte, more)| *byte ^= more);
+            if self.has_entropy.get() {
+                let digest = Sha256::digest(self.draws.get().to_le_bytes());
+                bytes.iter_mut().zip(digest).for_each(|(byte, mixed)| *byte = mixed);
+            }
             Ok(())
         };
         let cx = Cx::new(self.now.get(), &randomness);
@@ -266,8 +276,12 @@ impl Request for Ask {
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        let values: Vec<_> =
-            self.headers.iter().filter(|(known, _)| known == name).map(|(_, v)| v.trim()).collect();
+        let values: Vec<_> = self
+            .headers
+            .iter()
+            .filter(|(known, _)| known == name)
+            .map(|(_, v)| v.trim_matches([' ', '\t']))
+            .collect();
         (!values.is_empty()).then(|| values.join(", "))
     }
 

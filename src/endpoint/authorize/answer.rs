@@ -3,9 +3,10 @@
 
 use form_urlencoded::Serializer;
 
-use crate::browser::pending::Pending;
-use crate::browser::{Visit, hash, random_text};
-use crate::endpoint::authorize::{Asked, Desk, NO_SUCH_REQUEST, login_page};
+use crate::browser::pending::{ANSWERED, Pending};
+use crate::browser::{hash, random_text};
+use crate::endpoint::authorize::case::Case;
+use crate::endpoint::desk::Desk;
 use crate::error::{Error, Internal};
 use crate::http::Response;
 use crate::keys::mac::Purpose;
@@ -20,65 +21,68 @@ use crate::store::sessions::Session;
 /// For how many seconds a code can be redeemed.
 const CODE_LIFETIME: i64 = 60;
 
-/// Grants what is asked for, and answers with the code.
-pub async fn issue(
-    desk: &Desk<'_, impl Platform>,
-    visit: &Visit<'_>,
-    texts: &'static Texts,
-    asked: &Asked,
-    pending: &Pending,
-    session: &Session,
-    consent: Option<&Consent>,
-) -> Result<Response, Error> {
-    let code = random_text(desk.cx)?;
-    let client_id = asked.client.client_id.as_str();
-    let claims = serde_json::to_string(&asked.request.claims)
-        .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-    let new_code = NewCode {
-        grant_id: &desk.cx.random_id()?,
-        session_id: &session.id,
-        sid: &visit.mac.code(Purpose::Sid, &[&session.id, client_id]),
-        client_id,
-        scope: &asked.request.scope,
-        claims: &claims,
-        code_hash: &hash(&code),
-        redirect_uri: &asked.reply_to.redirect_uri,
-        code_challenge: asked.request.code_challenge.as_ref().map(CodeChallenge::as_str),
-        nonce: asked.request.nonce.as_deref(),
-        expires_at: desk.cx.now + CODE_LIFETIME,
-        consent,
-        handle_hash: pending.handle_hash.as_deref(),
-    };
-    if codes::issue(desk.platform, &new_code, desk.cx.now).await? {
-        return Ok(respond(&asked.reply_to, &[("code", &code)], desk, texts));
-    }
-    match pending.handle_hash {
-        Some(_) => Err(NO_SUCH_REQUEST.into()),
-        // The session ended a moment ago.
-        None => Ok(login_page(desk, visit, texts, asked, pending, &session.login, None)),
+impl<P: Platform> Case<'_, P> {
+    /// Grants what is asked for, and answers with the code.
+    ///
+    /// # Errors
+    /// [`ANSWERED`] where another answer was faster, and whatever the database reports.
+    pub async fn issue(
+        &self,
+        session: &Session,
+        consent: Option<&Consent>,
+    ) -> Result<Response, Error> {
+        let Self { asked, desk, pending, texts, visit } = self;
+        let code = random_text(desk.cx)?;
+        let client_id = asked.client.client_id.as_str();
+        let claims = serde_json::to_string(&asked.request.claims)
+            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
+        let new_code = NewCode {
+            grant_id: &desk.cx.random_id()?,
+            session_id: &session.id,
+            sid: &visit.mac.code(Purpose::Sid, &[&session.id, client_id]),
+            client_id,
+            scope: &asked.request.scope,
+            claims: &claims,
+            code_hash: &hash(&code),
+            redirect_uri: &asked.reply_to.redirect_uri,
+            code_challenge: asked.request.code_challenge.as_ref().map(CodeChallenge::as_str),
+            nonce: asked.request.nonce.as_deref(),
+            expires_at: desk.cx.now + CODE_LIFETIME,
+            consent,
+            handle_hash: pending.handle_hash.as_deref(),
+        };
+        if codes::issue(desk.platform, &new_code, desk.cx.now).await? {
+            return Ok(respond(desk, &asked.reply_to, &[("code", &code)], texts));
+        }
+        match pending.handle_hash {
+            Some(_) => Err(ANSWERED.into()),
+            // The session ended a moment ago.
+            None => Ok(self.login_page(&session.login, None)),
+        }
     }
 }
 
 /// Answers with an error.
+///
+/// # Errors
+/// As [`Case::issue`].
 pub async fn refuse(
+    desk: &Desk<'_, impl Platform>,
+    pending: &Pending,
     reply_to: &ReplyTo,
     error: AuthorizeError,
-    pending: &Pending,
-    desk: &Desk<'_, impl Platform>,
     texts: &'static Texts,
 ) -> Result<Response, Error> {
-    if !pending.answer(desk.platform).await? {
-        return Err(NO_SUCH_REQUEST.into());
-    }
+    pending.answer(desk.platform).await?;
     let parameters = [("error", error.code), ("error_description", error.description)];
-    Ok(respond(reply_to, &parameters, desk, texts))
+    Ok(respond(desk, reply_to, &parameters, texts))
 }
 
 /// The response that carries `parameters` to the client, with its state and our name.
 fn respond<P>(
+    desk: &Desk<'_, P>,
     reply_to: &ReplyTo,
     parameters: &[(&str, &str)],
-    desk: &Desk<'_, P>,
     texts: &'static Texts,
 ) -> Response {
     let mut parameters = parameters.to_vec();

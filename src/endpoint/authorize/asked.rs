@@ -1,12 +1,11 @@
 //! Who asks, where the answer goes, and what is asked for.
 
 use crate::browser::pending::Pending;
-use crate::endpoint::authorize::{Desk, refuse};
+use crate::endpoint::desk::Desk;
 use crate::error::{Error, PageError};
-use crate::http::Response;
 use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
-use crate::pages::{self, Texts};
+use crate::pages;
 use crate::ports::{Database, Platform};
 use crate::protocol::authorize_request::{AuthorizeError, AuthorizeRequest, ReplyTo};
 use crate::protocol::id_token;
@@ -21,7 +20,7 @@ pub enum Examined {
     /// It may be worked on.
     Accepted(Box<Asked>),
     /// It is answered with an error, to its client.
-    Refused(Response),
+    Refused(ReplyTo, AuthorizeError),
 }
 
 /// What a request asks for.
@@ -40,11 +39,7 @@ pub struct Asked {
 
 /// Examines a request. Nothing is sent anywhere before client and redirect URI are proven: until then, what is
 /// wrong is told on a page.
-pub async fn examine(
-    desk: &Desk<'_, impl Platform>,
-    pending: &Pending,
-    texts: &'static Texts,
-) -> Result<Examined, Error> {
+pub async fn examine(desk: &Desk<'_, impl Platform>, pending: &Pending) -> Result<Examined, Error> {
     let params = pending.params();
 
     // 1. The client.
@@ -62,7 +57,7 @@ pub async fn examine(
             let asked = Asked { client, reply_to, request, required_sub, single_claims };
             Ok(Examined::Accepted(Box::new(asked)))
         }
-        Err(error) => refuse(&reply_to, error, pending, desk, texts).await.map(Examined::Refused),
+        Err(error) => Ok(Examined::Refused(reply_to, error)),
     }
 }
 

@@ -10,28 +10,28 @@ use crate::store::consents::Consent;
 use crate::store::sessions::Session;
 
 /// What to do next.
-#[derive(Debug, Eq, PartialEq)]
-pub enum Next {
-    /// Ask whether the client may have what it asks for.
-    AskConsent,
-    /// Answer with a code.
-    Issue,
+#[derive(Debug)]
+pub enum Next<'a> {
+    /// Ask who is signed in whether the client may have what it asks for.
+    AskConsent(&'a Session),
+    /// Answer with a code for who is signed in.
+    Issue(&'a Session),
     /// Answer with an error.
     Refuse(AuthorizeError),
-    /// Ask which account it shall be.
-    SelectAccount,
+    /// Ask whether it shall be the account that is signed in.
+    SelectAccount(&'a Session),
     /// Ask who is there.
     SignIn(Option<Notice>),
 }
 
 /// Decides. Under `prompt=none` no page may be shown: what would need one is refused.
-pub fn decide(
+pub fn decide<'a>(
     asked: &Asked,
-    session: Option<&Session>,
+    session: Option<&'a Session>,
     remembered: Option<&Consent>,
     progress: &Progress,
     now: i64,
-) -> Next {
+) -> Next<'a> {
     let prompt = asked.request.prompt;
     let page = |page, code, description| {
         if prompt.none { Next::Refuse(AuthorizeError::new(code, description)) } else { page }
@@ -64,7 +64,7 @@ pub fn decide(
 
     // 4. It is the account that the person wants to use.
     if prompt.select_account && !progress.has_chosen {
-        return Next::SelectAccount;
+        return Next::SelectAccount(session);
     }
 
     // 5. The client may have what it asks for (section 3.1.2.4). A client that anything on the person's
@@ -74,7 +74,11 @@ pub fn decide(
     let is_allowed = !is_impersonable
         && (asked.client.trusted || remembered.is_some_and(|known| asked.is_covered_by(known)));
     if !progress.has_consented && (prompt.consent || !is_allowed) {
-        return page(Next::AskConsent, "consent_required", "the person must be asked for consent");
+        return page(
+            Next::AskConsent(session),
+            "consent_required",
+            "the person must be asked for consent",
+        );
     }
-    Next::Issue
+    Next::Issue(session)
 }

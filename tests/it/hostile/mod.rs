@@ -4,9 +4,19 @@
 //! The good token is valid from 2026 to 2100, so that the table holds under a fixed clock and under a
 //! real one.
 
+mod authorize;
+mod draws;
 mod forge;
+mod forms;
+mod redirect_tricks;
+mod redirects;
+mod row;
+mod sessions;
 mod table;
+mod throttling;
+mod token;
 
+use draws::Draws;
 use forge::{BEGIN, OUR_KEY, key, rsa_key};
 use postern::jose::jwk::PublicKey;
 use table::table;
@@ -109,29 +119,12 @@ fn a_mutilated_request_gets_a_specified_answer() {
         world.platform.primary.execute(&sql, ()).unwrap();
     }
     let good = format!("Bearer {}", forge::good().sign());
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut draw = |limit: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % limit as u64) as usize
-    };
-    let pool: Vec<char> = "eyJ.{}[]\":,=-_~+/ \tAZaz09\u{0}é\u{202e}\\%&?#".chars().collect();
+    let mut draws = Draws::new();
+    let pool: Vec<String> =
+        "eyJ.{}[]\":,=-_~+/ \tAZaz09\u{0}é\u{202e}\\%&?#".chars().map(String::from).collect();
+    let pool: Vec<&str> = pool.iter().map(String::as_str).collect();
     for _ in 0..10_000 {
-        let mut chars: Vec<char> = good.chars().collect();
-        for _ in 0..=draw(3) {
-            let at = draw(chars.len());
-            match draw(4) {
-                0 => chars[at] = pool[draw(pool.len())],
-                1 => chars.insert(at, pool[draw(pool.len())]),
-                2 => drop(chars.remove(at)),
-                _ => {
-                    let other = draw(chars.len());
-                    chars.swap(at, other);
-                }
-            }
-        }
-        let value: String = chars.into_iter().collect();
+        let value = draws.mutilate(&good, 4, &pool);
         let told = world.send(ask("GET", "/auth/userinfo").with("authorization", &value));
         assert!(matches!(told.status, 200 | 400 | 401), "{} for {value}", told.status);
         // The scheme has no case, and spaces around it do not count; the token has one spelling.

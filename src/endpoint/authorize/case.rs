@@ -1,0 +1,81 @@
+//! A request that is being worked on, and the pages that a person is shown for it.
+
+use crate::browser::Visit;
+use crate::browser::pending::{Pending, Progress};
+use crate::browser::ticket::{Step, Ticket};
+use crate::endpoint::authorize::asked::Asked;
+use crate::endpoint::desk::Desk;
+use crate::http::Response;
+use crate::pages::{self, Notice, Texts};
+use crate::routes::{CONSENT, LOGIN, SELECT_ACCOUNT};
+use crate::store::sessions::Session;
+
+/// A request that is being worked on.
+pub struct Case<'a, P> {
+    /// What is asked for.
+    pub asked: &'a Asked,
+    /// What the endpoint works with.
+    pub desk: &'a Desk<'a, P>,
+    /// How it is asked for.
+    pub pending: &'a Pending,
+    /// The person's language.
+    pub texts: &'static Texts,
+    /// The browser that the person has.
+    pub visit: &'a Visit<'a>,
+}
+
+impl<P> Case<'_, P> {
+    /// The page on which a person signs in.
+    pub fn login_page(&self, login: &str, notice: Option<Notice>) -> Response {
+        let page = pages::Login {
+            texts: self.texts,
+            client: Some(self.asked.client_view()),
+            redirect_uri: Some(&self.asked.reply_to.redirect_uri),
+            action: &LOGIN.url(&self.desk.config.issuer),
+            request: &self.pending.query,
+            token: &self.ticket(Step::Login, "", self.desk.cx.now),
+            login,
+            notice,
+        };
+        page.response().with_cookie(self.visit.remember_browser())
+    }
+
+    /// The page on which a person chooses the account.
+    pub fn select_account_page(&self, session: &Session, progress: &Progress) -> Response {
+        let page = pages::ChooseAccount {
+            texts: self.texts,
+            client: self.asked.client_view(),
+            redirect_uri: &self.asked.reply_to.redirect_uri,
+            account: session.display_name(),
+            action: &SELECT_ACCOUNT.url(&self.desk.config.issuer),
+            request: &self.pending.query,
+            token: &self.ticket(Step::SelectAccount, &session.sub, self.began_at(progress)),
+        };
+        page.response().with_cookie(self.visit.remember_browser())
+    }
+
+    /// The page on which a person allows what is asked for, or does not.
+    pub fn consent_page(&self, session: &Session, progress: &Progress) -> Response {
+        let claims: Vec<_> = self.asked.single_claims.iter().map(String::as_str).collect();
+        let page = pages::Consent {
+            texts: self.texts,
+            client: self.asked.client_view(),
+            redirect_uri: &self.asked.reply_to.redirect_uri,
+            account: session.display_name(),
+            scope: self.asked.request.granted(),
+            claims: &claims,
+            action: &CONSENT.url(&self.desk.config.issuer),
+            request: &self.pending.query,
+            token: &self.ticket(Step::Consent, &session.sub, self.began_at(progress)),
+        };
+        page.response().with_cookie(self.visit.remember_browser())
+    }
+
+    fn ticket(&self, step: Step, sub: &str, began_at: i64) -> String {
+        Ticket { step, request: &self.pending.query, sub }.issue(self.visit, began_at)
+    }
+
+    fn began_at(&self, progress: &Progress) -> i64 {
+        progress.began_at.unwrap_or(self.desk.cx.now)
+    }
+}

@@ -1,0 +1,32 @@
+//! What every endpoint for people works with.
+
+use crate::browser::Visit;
+use crate::config::Config;
+use crate::context::Cx;
+use crate::error::Error;
+use crate::keys::published::PublishedKeys;
+use crate::ports::Platform;
+use crate::store::sessions::{self, Session};
+
+/// The provider as an endpoint for people needs it.
+pub struct Desk<'a, P> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The request's context.
+    pub cx: &'a Cx<'a>,
+    /// Verifies hints.
+    pub keys: &'a PublishedKeys,
+    /// The platform.
+    pub platform: &'a P,
+}
+
+impl<P: Platform> Desk<'_, P> {
+    /// Who is signed in in this browser.
+    ///
+    /// # Errors
+    /// Whatever the database reports.
+    pub async fn session(&self, visit: &Visit<'_>) -> Result<Option<Session>, Error> {
+        let Some(cookie_hash) = visit.session_hash() else { return Ok(None) };
+        Ok(sessions::find(self.platform, &cookie_hash, self.cx.now).await?)
+    }
+}

@@ -1,0 +1,88 @@
+// The hostile requests to authorize and token, as they ran natively.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { ISSUER, askRaw, start, vectors } from "./harness.mjs";
+
+const workers = [];
+after(() => Promise.all(workers.map((worker) => worker.close())));
+
+const unescape = (text) =>
+  text.replace(/&#(\d+);/g, (_, code) => String.fromCodePoint(code));
+
+const checkParameters = (pairs, { error, state }) => {
+  const parameters = Object.fromEntries(pairs);
+  assert.equal(pairs.length, Object.keys(parameters).length, "a parameter stands twice");
+  const { code, error_description: description, ...rest } = parameters;
+  const expected = { iss: ISSUER };
+  if (error !== null) expected.error = error;
+  if (state !== null) expected.state = state;
+  assert.deepEqual(rest, expected);
+  assert.equal(description !== undefined, error !== null);
+  assert.equal(code?.length, error === null ? 43 : undefined);
+};
+
+/** What came back, by the kind of answer that the row expects. */
+const checks = {
+  kept({ status, headers }) {
+    assert.equal(status, 303);
+    assert.match(headers.location, new RegExp(`^${ISSUER}/auth/authorize\\?handle=[\\w-]{43}$`));
+  },
+  page({ status, headers, body }, expected) {
+    assert.deepEqual([status, headers.location], [expected.status, undefined]);
+    assert.ok(body.includes(expected.words) && !body.includes("<form"));
+  },
+  post({ status, headers, body }, expected) {
+    assert.deepEqual([status, headers.location], [200, undefined]);
+    assert.equal(unescape(/<form method="post" action="([^"]*)"/.exec(body)[1]), expected.to);
+    const inputs = body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g);
+    checkParameters([...inputs].map(([, name, value]) => [unescape(name), unescape(value)]), expected);
+  },
+  redirect({ status, headers }, expected) {
+    assert.equal(status, 303);
+    assert.equal(headers["set-cookie"], undefined);
+    const separator = expected.to.includes("?") ? "&" : "?";
+    const begin = `${expected.to}${separator}`;
+    assert.ok(headers.location.startsWith(begin), headers.location);
+    checkParameters([...new URLSearchParams(headers.location.slice(begin.length))], expected);
+  },
+  refused({ status, headers, body }, expected) {
+    const { error, error_description: description } = JSON.parse(body);
+    assert.deepEqual([status, error], [expected.status, expected.error]);
+    assert.ok(description.includes(expected.words), description);
+    assert.equal(headers["www-authenticate"], status === 401 ? `Basic realm="${ISSUER}"` : undefined);
+  },
+  shown({ status, headers, body }, expected) {
+    assert.deepEqual([status, headers.location], [200, undefined]);
+    assert.ok(body.includes(`action="${ISSUER}/auth/`));
+    for (const text of expected.holds) assert.ok(body.includes(text), text);
+    for (const text of expected.lacks) assert.ok(!body.includes(text), text);
+  },
+  tokens({ status, body }, expected) {
+    const { scope, refresh_token: refreshToken, access_token: accessToken } = JSON.parse(body);
+    assert.deepEqual([status, scope, refreshToken !== undefined], [200, expected.scope, expected.refreshable]);
+    assert.ok(accessToken);
+  },
+};
+
+for (const name of ["authorize", "token"]) {
+  const table = vectors(`${name}.json`);
+  test(`the ${table.rows.length} hostile requests to ${name} get the answers they get natively`, async () => {
+    const worker = await start();
+    workers.push(worker);
+    const { DB } = worker.env;
+    await DB.batch(table.seed.map((sql) => DB.prepare(sql)));
+    for (const row of table.rows) {
+      const answer = await askRaw(new URL(row.target, worker.url), row);
+      try {
+        checks[row.answer.kind](answer, row.answer);
+        assert.equal(answer.headers["cache-control"], "no-store");
+        const isJson = ["refused", "tokens"].includes(row.answer.kind);
+        assert.equal(answer.headers["access-control-allow-origin"], isJson ? "*" : undefined);
+        for (const [sql, count] of row.after) assert.deepEqual(await DB.prepare(sql).raw(), [[count]], sql);
+      } catch (error) {
+        error.message = `${row.name}: ${answer.status} ${JSON.stringify(answer.headers)} ${answer.body}\n${error.message}`;
+        throw error;
+      }
+    }
+  });
+}

@@ -1,0 +1,226 @@
+//! What the suite checks in every module.
+
+use super::suite::Parameters;
+use crate::platform::number;
+use crate::visitor::{Party, claims, header};
+use crate::world::{ISSUER, Told, World, get};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use p256::ecdsa::signature::Verifier;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+/// 1990-01-01.
+const YEAR_1990: i64 = 631_152_000;
+const FIVE_MINUTES: i64 = 300;
+const YEAR: i64 = 365 * 86_400;
+
+/// The claims of an ID token that need no request.
+const ID_TOKEN_CLAIMS: [&str; 11] =
+    ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"];
+
+/// The path of a URL of this issuer's origin.
+pub fn path<'a>(url: &'a str, issuer: &str) -> &'a str {
+    let authority = issuer.find("://").unwrap() + 3;
+    let origin = &issuer[..issuer[authority..].find('/').map_or(issuer.len(), |at| authority + at)];
+    url.strip_prefix(origin).unwrap_or_else(|| panic!("{url} is not at {origin}"))
+}
+
+/// The metadata of an issuer.
+pub fn check_discovery(world: &World, issuer: &str) -> Value {
+    let url = format!("{issuer}/.well-known/openid-configuration");
+    let told = world.send(get(path(&url, issuer)));
+    assert_eq!((told.status, told.header("content-type")), (200, Some("application/json")));
+    let metadata = told.json();
+    assert_eq!(metadata["issuer"], issuer);
+    metadata
+}
+
+/// The keys: each with an id of its own, public, whole, and of a known kind.
+pub fn check_jwks(world: &World, discovery: &Value) -> Value {
+    let issuer = discovery["issuer"].as_str().unwrap();
+    let told = world.send(get(path(discovery["jwks_uri"].as_str().unwrap(), issuer)));
+    assert_eq!((told.status, told.header("content-type")), (200, Some("application/json")));
+    let jwks = told.json();
+    let keys = jwks["keys"].as_array().unwrap();
+    let kids: BTreeSet<_> = keys.iter().map(|key| key["kid"].as_str().unwrap()).collect();
+    assert!(!keys.is_empty() && kids.len() == keys.len() && !kids.contains(""), "{jwks}");
+    for key in keys {
+        check_key(key);
+    }
+    let algs: BTreeSet<_> = keys.iter().map(|key| key["alg"].as_str().unwrap()).collect();
+    assert!(algs.contains("RS256"), "{jwks}");
+    jwks
+}
+
+fn check_key(key: &Value) {
+    let (numbers, known) = match key["kty"].as_str().unwrap() {
+        "RSA" => (vec!["n", "e"], ("RS256", None)),
+        "EC" => (vec!["x", "y"], ("ES256", Some("P-256"))),
+        kty => panic!("a key of type {kty}"),
+    };
+    assert_eq!((key["alg"].as_str().unwrap(), key["crv"].as_str()), known);
+    assert_eq!(key["use"], "sig");
+    for member in numbers {
+        assert!(!decode(key[member].as_str().unwrap()).is_empty(), "{key}");
+    }
+    // `oct` keys have k; the others are the private parts.
+    for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+        assert!(key.get(member).is_none(), "{key}");
+    }
+    // It is a key, and not only of a key's form.
+    assert!(!is_signed_by(key, b"", &[0; 64]));
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    Base64UrlUnpadded::decode_vec(text).unwrap_or_else(|_| panic!("not unpadded base64url: {text}"))
+}
+
+fn is_signed_by(key: &Value, message: &[u8], signature: &[u8]) -> bool {
+    if key["kty"] == "RSA" {
+        let key = rsa::PublicKey::new(number(key, "n"), number(key, "e")).unwrap();
+        let key = rsa::pkcs1v15::VerifyingKey::<Sha256>::new(key);
+        return rsa::pkcs1v15::Signature::try_from(signature)
+            .is_ok_and(|signature| key.verify(message, &signature).is_ok());
+    }
+    let coordinate = |member: &str| decode(key[member].as_str().unwrap());
+    let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+    let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).unwrap();
+    p256::ecdsa::Signature::from_slice(signature)
+        .is_ok_and(|signature| key.verify(message, &signature).is_ok())
+}
+
+/// The claims of a token that is signed by the one key its header names.
+pub fn verified(token: &str, jwks: &Value) -> Value {
+    let header = header(token);
+    let kty = match header["alg"].as_str().unwrap() {
+        "RS256" => "RSA",
+        "ES256" => "EC",
+        alg => panic!("alg is {alg}"),
+    };
+    let is_or_absent = |key: &Value, member: &str, value: &Value| {
+        key.get(member).is_none_or(|stated| stated == value)
+    };
+    let keys = jwks["keys"].as_array().unwrap().iter().filter(|key| {
+        key["kid"] == header["kid"]
+            && key["kty"] == kty
+            && is_or_absent(key, "alg", &header["alg"])
+            && is_or_absent(key, "use", &"sig".into())
+    });
+    let keys: Vec<_> = keys.collect();
+    assert_eq!(keys.len(), 1, "{header} {jwks}");
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    assert!(is_signed_by(keys[0], message.as_bytes(), &decode(signature)), "{token}");
+    claims(token)
+}
+
+/// At least 16 bytes, with more than 96 bits of entropy by their own distribution.
+pub fn check_code(code: &str) {
+    assert!(code.len() >= 16 && entropy(code) > 96.0, "{code}");
+    assert!(code.bytes().all(|b| (0x20..0x7f).contains(&b)), "RFC 6749 appendix A.11: {code}");
+}
+
+/// Shannon's, over the whole text, in bits.
+pub fn entropy(text: &str) -> f64 {
+    let length = text.len() as f64;
+    let characters: BTreeSet<_> = text.chars().collect();
+    let bits = |character: char| {
+        let share = text.matches(character).count() as f64 / length;
+        -share * share.log2()
+    };
+    length * characters.into_iter().map(bits).sum::<f64>()
+}
+
+/// The token response (RFC 6749 section 5.1).
+pub fn check_token_response(told: &Told, scope: &str) -> Value {
+    assert_eq!(told.status, 200, "{}", told.body);
+    assert_eq!(told.header("content-type"), Some("application/json"));
+    assert_eq!(told.header("cache-control"), Some("no-store"));
+    let tokens = told.json();
+    assert_eq!(tokens["token_type"], "Bearer");
+    assert!(tokens["expires_in"].as_i64().unwrap() > 0, "{tokens}");
+    assert_eq!(tokens["scope"], scope);
+    check_code(tokens["access_token"].as_str().unwrap());
+    tokens
+}
+
+/// An error of the token endpoint's (RFC 6749 section 5.2).
+pub fn check_token_error(told: &Told, error: &str) {
+    assert_eq!((told.status, told.error().as_deref()), (400, Some(error)), "{}", told.body);
+    assert_eq!(told.header("content-type"), Some("application/json"));
+    assert_eq!(told.header("cache-control"), Some("no-store"));
+    check_description(told.json()["error_description"].as_str().unwrap());
+}
+
+/// The ID token (Core sections 2 and 3.1.3.7), and nothing in it that was not asked for.
+pub fn check_id_token(
+    id_token: &Value,
+    client: &Party,
+    nonce: Option<&str>,
+    access_token: &str,
+    now: i64,
+) {
+    let number =
+        |name: &str| id_token[name].as_i64().unwrap_or_else(|| panic!("{name} is missing"));
+    assert_eq!(id_token["iss"], ISSUER);
+    assert_eq!(id_token["aud"], client.id);
+    assert!((now - FIVE_MINUTES..now + 50 * YEAR).contains(&number("exp")), "{id_token}");
+    assert!((number("iat") - now).abs() <= FIVE_MINUTES, "{id_token}");
+    assert!((now - YEAR..=now).contains(&number("auth_time")), "{id_token}");
+    assert!(!id_token["acr"].as_str().unwrap().is_empty());
+    assert_eq!(id_token.get("nonce").map(|nonce| nonce.as_str().unwrap()), nonce);
+    let sub = id_token["sub"].as_str().unwrap();
+    assert!((1..=255).contains(&sub.len()) && sub.bytes().all(|b| (0x20..0x7f).contains(&b)));
+    let half = &Sha256::digest(access_token)[..16];
+    assert_eq!(id_token["at_hash"], Base64UrlUnpadded::encode_string(half));
+    for name in id_token.as_object().unwrap().keys() {
+        assert!(ID_TOKEN_CLAIMS.contains(&name.as_str()), "nobody asked for {name}");
+    }
+    check_claims(id_token, now);
+}
+
+/// The standard claims (Core section 5.1), wherever they stand.
+pub fn check_claims(claims: &Value, now: i64) {
+    for (name, value) in claims.as_object().unwrap() {
+        match name.as_str() {
+            "email_verified" | "phone_number_verified" => assert!(value.is_boolean(), "{value}"),
+            "updated_at" => assert!((YEAR_1990..=now).contains(&value.as_i64().unwrap())),
+            "birthdate" => check_birthdate(value.as_str().unwrap()),
+            "address" => value.as_object().unwrap().values().for_each(check_text),
+            "auth_time" | "exp" | "iat" => assert!(value.is_i64()),
+            "amr" => value.as_array().unwrap().iter().for_each(check_text),
+            _ => check_text(value),
+        }
+    }
+}
+
+fn check_text(value: &Value) {
+    let text = value.as_str().unwrap_or_else(|| panic!("{value} is no text"));
+    assert!(!text.trim().is_empty() && text != "null", "{value}");
+}
+
+/// YYYY-MM-DD, where the year may be 0000, or YYYY.
+fn check_birthdate(text: &str) {
+    let parts: Vec<_> = text.split('-').collect();
+    let is_number = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let lengths: Vec<_> = parts.iter().map(|part| part.len()).collect();
+    assert!(parts.iter().all(|part| is_number(part)), "{text}");
+    assert!(lengths == [4, 2, 2] || lengths == [4], "{text}");
+}
+
+/// An error from the authorization endpoint (Core section 3.1.2.6), and nothing beside it.
+pub fn check_error(response: &Parameters, state: Option<&str>) {
+    assert_eq!(response.get("state").map(String::as_str), state);
+    assert_eq!(response["iss"], ISSUER);
+    check_description(&response["error_description"]);
+    for name in response.keys() {
+        let is_expected = ["error", "error_description", "state", "iss"].contains(&name.as_str());
+        assert!(is_expected, "{name} in {response:?}");
+    }
+}
+
+/// RFC 6749 section 4.1.2.1: printable ASCII without quotation mark and backslash.
+fn check_description(text: &str) {
+    let is_allowed = |b: u8| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\';
+    assert!(!text.is_empty() && text.bytes().all(is_allowed), "{text}");
+}

@@ -1,0 +1,171 @@
+//! The plan "Config": provider metadata, and the keys.
+
+use super::checks::{check_discovery, check_jwks, verified};
+use super::pages::check_login_page;
+use crate::visitor::{Visitor, answer, header, is_choice, is_consent, member};
+use crate::world::{ISSUER, World, get, variables_with};
+use serde_json::{Value, json};
+
+/// The members of metadata that this provider could have: OpenID Connect Discovery 1.0 section 3, RFC 8414
+/// section 2, and the registry that RFC 8414 section 7.1 establishes.
+const KNOWN: &str = "issuer authorization_endpoint token_endpoint userinfo_endpoint jwks_uri \
+    registration_endpoint scopes_supported response_types_supported response_modes_supported \
+    grant_types_supported acr_values_supported subject_types_supported \
+    id_token_signing_alg_values_supported id_token_encryption_alg_values_supported \
+    id_token_encryption_enc_values_supported userinfo_signing_alg_values_supported \
+    userinfo_encryption_alg_values_supported userinfo_encryption_enc_values_supported \
+    request_object_signing_alg_values_supported request_object_encryption_alg_values_supported \
+    request_object_encryption_enc_values_supported token_endpoint_auth_methods_supported \
+    token_endpoint_auth_signing_alg_values_supported display_values_supported \
+    claim_types_supported claims_supported service_documentation claims_locales_supported \
+    ui_locales_supported claims_parameter_supported request_parameter_supported \
+    request_uri_parameter_supported require_request_uri_registration op_policy_uri op_tos_uri \
+    revocation_endpoint introspection_endpoint code_challenge_methods_supported \
+    prompt_values_supported authorization_response_iss_parameter_supported";
+
+/// The texts of a member that is a list of different ones.
+fn list<'a>(metadata: &'a Value, member: &str) -> Vec<&'a str> {
+    let list = metadata[member].as_array().unwrap_or_else(|| panic!("{member} is no list"));
+    let texts: Vec<_> = list.iter().map(|text| text.as_str().unwrap()).collect();
+    assert!(!texts.is_empty(), "{member} must be left out");
+    for (index, text) in texts.iter().enumerate() {
+        assert!(!text.is_empty() && !texts[..index].contains(text), "{member}: {text}");
+    }
+    texts
+}
+
+/// A URL at the issuer: https, without query and fragment.
+fn check_url(url: &str, issuer: &str) {
+    let rest = url.strip_prefix(issuer).unwrap_or_else(|| panic!("{url} is not at {issuer}"));
+    assert!(url.starts_with("https://") && rest.starts_with('/'), "{url}");
+    assert!(!url.contains(['?', '#', '@', ' ']), "{url}");
+}
+
+fn check_types(metadata: &Value) {
+    let known: Vec<_> = KNOWN.split_whitespace().collect();
+    for (member, value) in metadata.as_object().unwrap() {
+        assert!(known.contains(&member.as_str()), "{member} is not known");
+        match member.as_str() {
+            "issuer" => {}
+            url if url.ends_with("_endpoint") || url.ends_with("_uri") => {
+                check_url(value.as_str().unwrap(), metadata["issuer"].as_str().unwrap());
+            }
+            flag if flag.ends_with("_parameter_supported") => assert!(value.is_boolean(), "{flag}"),
+            _ => assert!(!list(metadata, member).is_empty()),
+        }
+    }
+}
+
+fn check_metadata(world: &World, issuer: &str) {
+    // 1. Where it lies, and whose it is.
+    let metadata = check_discovery(world, issuer);
+    assert!(issuer.starts_with("https://") && !issuer.contains(['?', '#', '@']), "{issuer}");
+
+    // 2. Every member is known, and of its type; every endpoint is https.
+    check_types(&metadata);
+
+    // 3. What there must be.
+    for endpoint in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"] {
+        assert!(metadata[endpoint].is_string(), "{endpoint} is missing");
+    }
+    assert!(list(&metadata, "response_types_supported").contains(&"code"));
+    assert_eq!(list(&metadata, "subject_types_supported"), ["public"]);
+    assert!(list(&metadata, "id_token_signing_alg_values_supported").contains(&"RS256"));
+    assert!(list(&metadata, "grant_types_supported").contains(&"authorization_code"));
+    assert!(list(&metadata, "claims_supported").contains(&"sub"));
+    assert!(
+        list(&metadata, "token_endpoint_auth_methods_supported").contains(&"client_secret_basic")
+    );
+
+    // 4. What has a form of its own.
+    let scopes = list(&metadata, "scopes_supported");
+    assert!(scopes.contains(&"openid"));
+    let is_scope_character = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    assert!(scopes.iter().all(|scope| scope.bytes().all(is_scope_character)), "{scopes:?}");
+    // Languages without a region are two or three small letters (BCP 47).
+    for tag in list(&metadata, "ui_locales_supported") {
+        let is_language =
+            (2..=3).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_lowercase());
+        assert!(is_language, "{tag}");
+    }
+    assert!(list(&metadata, "code_challenge_methods_supported").contains(&"S256"));
+    // If there were request objects, RS256 would have to be among their algorithms.
+    assert!(metadata.get("request_object_signing_alg_values_supported").is_none());
+
+    // 5. The keys: one for each algorithm.
+    let jwks = check_jwks(world, &metadata);
+    for alg in list(&metadata, "id_token_signing_alg_values_supported") {
+        assert!(jwks["keys"].as_array().unwrap().iter().any(|key| key["alg"] == alg), "{alg}");
+    }
+}
+
+#[test]
+fn oidcc_discovery_endpoint_verification() {
+    check_metadata(&World::with_keys(), ISSUER);
+}
+
+#[test]
+fn the_metadata_of_an_issuer_with_a_path_passes_too() {
+    let issuer = "https://example.com:8443/tenant/a";
+    let world = World::configured(variables_with("ISSUER", issuer));
+    world.send(get("/tenant/a/auth/jwks.json"));
+    check_metadata(&world, issuer);
+}
+
+/// A provider with alice, and what it says of itself.
+fn provider() -> (World, Value) {
+    let world = World::with_keys();
+    world.put_alice_with_password();
+    let metadata = check_discovery(&world, ISSUER);
+    (world, metadata)
+}
+
+#[test]
+fn every_advertised_way_to_authenticate_works_for_every_advertised_grant_type() {
+    let (world, metadata) = provider();
+    let browser = Visitor::new(&world);
+    assert_eq!(list(&metadata, "grant_types_supported"), ["authorization_code", "refresh_token"]);
+    for method in list(&metadata, "token_endpoint_auth_methods_supported") {
+        let party = world.put_party(method, json!({ "token_endpoint_auth_method": method }));
+        // A client sends the secret that it has.
+        assert_eq!(party.secret.is_none(), method == "none");
+        let scope = [("scope", "openid offline_access")];
+        let code = browser.authorize(&party, "alice@example.com", &scope);
+        let refresh_token = member(&world.redeem(&party, &code), "refresh_token");
+        member(&world.refresh(&party, &refresh_token), "access_token");
+    }
+}
+
+#[test]
+fn every_advertised_value_of_prompt_and_display_is_understood() {
+    let (world, metadata) = provider();
+    let app = world.put_app();
+    let browser = Visitor::new(&world);
+    for display in list(&metadata, "display_values_supported") {
+        browser.authorize(&app, "alice@example.com", &[("display", display)]);
+    }
+    for prompt in list(&metadata, "prompt_values_supported") {
+        let told = browser.get(&app.authorize(&[("prompt", prompt)]));
+        match prompt {
+            "none" => assert!(answer(&told, &app.redirect_uri).contains_key("code")),
+            "login" => check_login_page(&told),
+            "consent" => assert!(is_consent(&told), "{}", told.body),
+            "select_account" => assert!(is_choice(&told), "{}", told.body),
+            other => panic!("prompt={other}"),
+        }
+    }
+}
+
+#[test]
+fn every_advertised_algorithm_signs_id_tokens() {
+    let (world, metadata) = provider();
+    let browser = Visitor::new(&world);
+    let jwks = check_jwks(&world, &metadata);
+    for alg in list(&metadata, "id_token_signing_alg_values_supported") {
+        let party = world.put_party(alg, json!({ "id_token_signed_response_alg": alg }));
+        let code = browser.authorize(&party, "alice@example.com", &[]);
+        let id_token = member(&world.redeem(&party, &code), "id_token");
+        assert_eq!(header(&id_token)["alg"], alg);
+        verified(&id_token, &jwks);
+    }
+}

@@ -1,0 +1,32 @@
+//! Requests that are refused, to their client.
+
+use super::pages::request_object;
+use super::suite::{STATE, Suite};
+
+pub fn oidcc_response_type_missing(suite: &Suite) {
+    let told = suite.ask(&suite.browser(), &[("response_type", "")]);
+    assert_eq!(suite.error(&told, Some(STATE)), "invalid_request");
+}
+
+/// What is behind the URI is not fetched: here state and response mode stand beside it, to be seen at all.
+pub fn oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported(suite: &Suite) {
+    assert_eq!(suite.discovery["request_uri_parameter_supported"], false);
+    let request_uri = "https://app.example/requests/1#fragment";
+    let told = suite.ask(&suite.browser(), &[("request_uri", request_uri)]);
+    assert_eq!(suite.error(&told, Some(STATE)), "request_uri_not_supported");
+}
+
+/// All but what OAuth requires stands in the object alone, the response mode too.
+pub fn oidcc_unsigned_request_object_supported_correctly_or_rejected_as_unsupported(suite: &Suite) {
+    assert_eq!(suite.discovery["request_parameter_supported"], false);
+    assert!(suite.discovery.get("request_object_signing_alg_values_supported").is_none());
+    let object = request_object(suite, &[]);
+    let parameters =
+        [("request", object.as_str()), ("response_mode", ""), ("state", ""), ("nonce", "")];
+    let told = suite.ask(&suite.browser(), &parameters);
+    assert_eq!(suite.error(&told, Some(STATE)), "request_not_supported");
+
+    // What cannot be read is refused by what stands beside it.
+    let told = suite.ask(&suite.browser(), &[("request", "e30.e30")]);
+    assert_eq!(suite.error(&told, Some(STATE)), "request_not_supported");
+}

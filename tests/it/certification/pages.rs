@@ -1,0 +1,86 @@
+//! Modules in which somebody looks at a page.
+
+use super::suite::Suite;
+use crate::visitor::{decode, error_page, is_login};
+use crate::world::{ISSUER, Told};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::{Map, json};
+
+/// The page on which a person signs in, in English.
+pub fn check_login_page(told: &Told) {
+    assert_eq!((told.status, told.header("location")), (200, None), "{}", told.body);
+    assert_eq!(told.header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(told.header("content-language"), Some("en"));
+    assert!(is_login(told) && told.body.contains("<h1>Sign in</h1>"), "{}", told.body);
+    assert!(told.body.contains("The App"), "{}", told.body);
+}
+
+/// A flow that begins with the login page.
+fn shown(suite: &Suite, parameters: &[(&str, &str)]) -> Told {
+    let browser = suite.browser();
+    let page = suite.ask(&browser, parameters);
+    check_login_page(&page);
+    let told = browser.sign_in_on(&page, "alice@example.com");
+    suite.finish(&browser.agree(told, "alice@example.com"), parameters);
+    page
+}
+
+pub fn oidcc_display_page(suite: &Suite) {
+    shown(suite, &[("display", "page")]);
+}
+
+pub fn oidcc_display_popup(suite: &Suite) {
+    shown(suite, &[("display", "popup")]);
+}
+
+pub fn oidcc_login_hint(suite: &Suite) {
+    let hint = format!("buffy@{}", ISSUER.strip_prefix("https://").unwrap());
+    let page = shown(suite, &[("login_hint", &hint)]);
+    assert!(page.body.contains(&format!("value=\"{hint}\"")), "{}", page.body);
+}
+
+pub fn oidcc_ui_locales(suite: &Suite) {
+    shown(suite, &[("ui_locales", "se")]);
+}
+
+/// The page for a person whose request has a redirect URI that is not registered: nothing leads there.
+fn check_redirect_uri_page(told: &Told, redirect_uri: &str) {
+    let page = error_page(told);
+    assert_eq!((told.status, told.header("refresh")), (400, None));
+    assert!(page.contains("<h1>Something went wrong</h1>"), "{page}");
+    assert!(page.contains("redirect_uri is none of those that the application has registered"));
+    assert!(page.contains("<code>invalid_request</code>"), "{page}");
+    assert!(!page.contains(redirect_uri) && !page.contains("<script"), "{page}");
+}
+
+pub fn oidcc_ensure_registered_redirect_uri(suite: &Suite) {
+    let unregistered = format!("{}/c4Zq1", suite.client.redirect_uri);
+    let told = suite.ask(&suite.browser(), &[("redirect_uri", &unregistered)]);
+    check_redirect_uri_page(&told, &unregistered);
+}
+
+/// An unsigned request object of these members.
+pub fn request_object(suite: &Suite, parameters: &[(&str, &str)]) -> String {
+    let query = suite.query(&suite.client, parameters);
+    let members: Map<_, _> = decode(&query)
+        .into_iter()
+        .map(|(name, value)| (name, value.into()))
+        .chain([("iss".into(), "client".into()), ("aud".into(), ISSUER.into())])
+        .collect();
+    let encode = |text: String| Base64UrlUnpadded::encode_string(text.as_bytes());
+    let header = json!({ "alg": "none" }).to_string();
+    format!("{}.{}.", encode(header), encode(json!(members).to_string()))
+}
+
+pub fn oidcc_ensure_request_object_with_redirect_uri(suite: &Suite) {
+    let object = request_object(suite, &[]);
+    let unregistered = format!("{}/c4Zq1", suite.client.redirect_uri);
+    let parameters = [
+        ("request", object.as_str()),
+        ("redirect_uri", &unregistered),
+        ("response_mode", ""),
+        ("state", ""),
+        ("nonce", ""),
+    ];
+    check_redirect_uri_page(&suite.ask(&suite.browser(), &parameters), &unregistered);
+}

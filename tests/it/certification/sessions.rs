@@ -1,0 +1,73 @@
+//! Modules about who is signed in, and since when.
+
+use super::pages::check_login_page;
+use super::suite::{Flow, STATE, Suite};
+use crate::world::Told;
+
+fn auth_time(flow: &Flow) -> i64 {
+    flow.id_token["auth_time"].as_i64().unwrap()
+}
+
+/// Two flows in one browser, of which the second, a while later, makes the person sign in again.
+fn signs_in_twice(suite: &Suite, parameters: &[(&str, &str)], seconds: i64) {
+    let browser = suite.browser();
+    let first = suite.flow(&browser, &[]);
+    suite.world.sleep(seconds);
+    let page = suite.ask(&browser, parameters);
+    check_login_page(&page);
+    let second = suite.finish(&browser.agree(page, "alice@example.com"), parameters);
+    assert_eq!(second.id_token["sub"], first.id_token["sub"]);
+    assert!(auth_time(&second) > auth_time(&first));
+}
+
+/// The rest of a flow in which no page is shown: the same person, since the same time.
+fn goes_on_silently(suite: &Suite, first: &Flow, parameters: &[(&str, &str)], told: &Told) {
+    let second = suite.finish(told, parameters);
+    assert_eq!(second.id_token["sub"], first.id_token["sub"]);
+    assert_eq!(auth_time(&second), auth_time(first));
+}
+
+pub fn oidcc_prompt_login(suite: &Suite) {
+    signs_in_twice(suite, &[("prompt", "login")], 1);
+}
+
+pub fn oidcc_max_age_1(suite: &Suite) {
+    signs_in_twice(suite, &[("max_age", "1")], 2);
+}
+
+pub fn oidcc_prompt_none_not_logged_in(suite: &Suite) {
+    let state = "aB3-".repeat(32);
+    let told = suite.ask(&suite.browser(), &[("prompt", "none"), ("state", &state)]);
+    assert_eq!(suite.error(&told, Some(&state)), "login_required");
+}
+
+pub fn oidcc_prompt_none_logged_in(suite: &Suite) {
+    let browser = suite.browser();
+    let first = suite.flow(&browser, &[]);
+    suite.world.sleep(1);
+    let parameters = [("prompt", "none")];
+    goes_on_silently(suite, &first, &parameters, &suite.ask(&browser, &parameters));
+}
+
+pub fn oidcc_id_token_hint(suite: &Suite) {
+    let browser = suite.browser();
+    let first = suite.flow(&browser, &[]);
+    suite.world.sleep(1);
+    let parameters = [("prompt", "none"), ("id_token_hint", first.token("id_token"))];
+    goes_on_silently(suite, &first, &parameters, &suite.ask(&browser, &parameters));
+
+    // By somebody else's hint, nobody is signed in who would do.
+    suite.world.put_user("bob");
+    let bobs = suite.browser();
+    let bob = suite.finish(&bobs.agree(suite.ask(&bobs, &[]), "bob"), &[]);
+    let parameters = [("prompt", "none"), ("id_token_hint", bob.token("id_token"))];
+    assert_eq!(suite.error(&suite.ask(&browser, &parameters), Some(STATE)), "login_required");
+}
+
+pub fn oidcc_max_age_10000(suite: &Suite) {
+    let browser = suite.browser();
+    let first = suite.flow(&browser, &[("max_age", "15000")]);
+    suite.world.sleep(1);
+    let parameters = [("max_age", "10000")];
+    goes_on_silently(suite, &first, &parameters, &suite.ask(&browser, &parameters));
+}

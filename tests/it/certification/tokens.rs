@@ -1,0 +1,118 @@
+//! Modules about what is got for a code, and what it is good for.
+
+use super::checks::{check_code, check_token_error, check_token_response};
+use super::suite::{Flow, Suite};
+use crate::visitor::Party;
+use crate::world::{get, post};
+use serde_json::{Value, json};
+
+const USERINFO: &str = "/auth/userinfo";
+
+pub fn oidcc_userinfo_get(suite: &Suite) {
+    let flow = suite.flow(&suite.browser(), &[("scope", "openid profile")]);
+    let told = suite.userinfo(get(USERINFO).bearer(flow.token("access_token")));
+    assert_eq!((&told["sub"], &told["name"]), (&flow.id_token["sub"], &"Alice Adams".into()));
+}
+
+pub fn oidcc_userinfo_post_header(suite: &Suite) {
+    let flow = suite.flow(&suite.browser(), &[("scope", "openid profile")]);
+    let told = suite.userinfo(post(USERINFO).bearer(flow.token("access_token")));
+    assert_eq!(told, flow.userinfo);
+}
+
+pub fn oidcc_userinfo_post_body(suite: &Suite) {
+    let flow = suite.flow(&suite.browser(), &[("scope", "openid profile")]);
+    let form = format!("access_token={}", flow.token("access_token"));
+    assert_eq!(suite.userinfo(post(USERINFO).form(&form)), flow.userinfo);
+}
+
+/// A code that was redeemed is presented again so many seconds later: it is worth nothing, and neither is the
+/// access token that it was redeemed for.
+fn reuse(suite: &Suite, seconds: i64) {
+    let flow = suite.flow(&suite.browser(), &[]);
+    suite.world.sleep(seconds);
+    check_token_error(&suite.redeem(&suite.client, &flow.code, &[]), "invalid_grant");
+    let told = suite.world.send(get(USERINFO).bearer(flow.token("access_token")));
+    assert_eq!((told.status, told.error().as_deref()), (401, Some("invalid_token")));
+}
+
+pub fn oidcc_codereuse(suite: &Suite) {
+    reuse(suite, 0);
+}
+
+pub fn oidcc_codereuse_30seconds(suite: &Suite) {
+    reuse(suite, 30);
+}
+
+pub fn oidcc_server_client_secret_post(suite: &Suite) {
+    let method = "client_secret_post";
+    let methods = &suite.discovery["token_endpoint_auth_methods_supported"];
+    assert!(methods.as_array().unwrap().contains(&method.into()), "{methods}");
+    let client = suite.world.put_party("post", json!({ "token_endpoint_auth_method": method }));
+    let browser = suite.browser();
+    let target = format!("/auth/authorize?{}", suite.query(&client, &[]));
+    let told = browser.agree(browser.get(&target), "alice@example.com");
+    let code = suite.code(&told, &client);
+    let parameters = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", &client.redirect_uri),
+    ];
+    let told = suite.world.token(&client, &parameters);
+    suite.tokens(&told, &client, code.clone(), &[]);
+}
+
+/// A flow of a client's that asks for a refresh token.
+fn offline(suite: &Suite, client: &Party) -> Flow {
+    let browser = suite.browser();
+    let parameters = [("scope", "openid offline_access"), ("prompt", "consent")];
+    let target = format!("/auth/authorize?{}", suite.query(client, &parameters));
+    let told = browser.agree(browser.get(&target), "alice@example.com");
+    let code = suite.code(&told, client);
+    let told = suite.redeem(client, &code, &[]);
+    let flow = suite.tokens(&told, client, code, &parameters);
+    check_code(flow.token("refresh_token"));
+    flow
+}
+
+/// Refreshes the tokens of a flow, a while later.
+fn refresh(suite: &Suite, client: &Party, flow: &Flow, more: &[(&str, &str)]) {
+    suite.world.sleep(1);
+    let mut parameters =
+        vec![("grant_type", "refresh_token"), ("refresh_token", flow.token("refresh_token"))];
+    parameters.extend(more);
+    let told = suite.token(client, &parameters);
+    let tokens = check_token_response(&told, "openid offline_access");
+    check_code(tokens["refresh_token"].as_str().unwrap());
+    assert_ne!(tokens["access_token"], flow.tokens["access_token"]);
+    let id_token = suite.verify(tokens["id_token"].as_str().unwrap());
+    // Core section 12.2: the same, but for when it was issued; its nonce and azp would have to be the same.
+    for claim in ["iss", "sub", "aud", "auth_time", "azp", "acr", "sid"] {
+        assert_eq!(id_token.get(claim), flow.id_token.get(claim), "{claim}");
+    }
+    assert!(id_token["iat"].as_i64() > flow.id_token["iat"].as_i64());
+    assert_eq!(id_token.get("nonce"), None);
+    let access_token = tokens["access_token"].as_str().unwrap();
+    let userinfo = suite.userinfo(get(USERINFO).bearer(access_token));
+    assert_eq!(userinfo["sub"], id_token["sub"]);
+}
+
+pub fn oidcc_refresh_token(suite: &Suite) {
+    for (member, value) in
+        [("grant_types_supported", "refresh_token"), ("scopes_supported", "offline_access")]
+    {
+        let list: &Value = &suite.discovery[member];
+        assert!(list.as_array().unwrap().contains(&value.into()), "{member}: {list}");
+    }
+    let other = suite.world.put_party("client2", json!({}));
+
+    let first = offline(suite, &suite.client);
+    refresh(suite, &suite.client, &first, &[("scope", "openid offline_access")]);
+
+    let second = offline(suite, &other);
+    let parameters =
+        [("grant_type", "refresh_token"), ("refresh_token", second.token("refresh_token"))];
+    check_token_error(&suite.token(&suite.client, &parameters), "invalid_grant");
+    // That was somebody else's mistake: nothing has changed for its owner.
+    refresh(suite, &other, &second, &[]);
+}

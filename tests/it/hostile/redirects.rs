@@ -1,0 +1,355 @@
+//! No open redirect anywhere: whatever is sent to whichever endpoint, an answer leads to the provider itself, or
+//! to a registered URI with the specified parameters behind it.
+
+use super::draws::Draws;
+use super::redirect_tricks::{DESK_TRICKS, LOOPBACK, TRICKS};
+use super::row::{COOKIE, PLAIN, QUERIED, planted, seed};
+use crate::visitor::{CHALLENGE, decode, encode, form};
+use crate::world::{Ask, ISSUER, Told, World, get, post};
+
+/// What the clients of the tables have registered, told anew.
+const REGISTERED: [(&str, &[&str]); 5] = [
+    ("app", &[PLAIN, QUERIED, "https://app.example/a%2Fb/", "http://localhost:3000/cb"]),
+    ("other", &["https://other.example/cb"]),
+    ("own", &["https://own.example/cb"]),
+    ("spa", &["https://spa.example/"]),
+    ("desk", &["com.example.desk:/cb", "https://desk.example/cb"]),
+];
+/// The native client's loopback URIs, around their port.
+const PORTED: [(&str, &str); 3] =
+    [("http://127.0.0.1", "/cb"), ("http://[::1]", "/cb?x=1"), ("http://localhost", "/")];
+
+/// Where an answer leads, if it leads anywhere by itself or by a form.
+#[derive(Debug, Eq, PartialEq)]
+enum Lead {
+    Nowhere,
+    /// To a page or an endpoint of the provider's.
+    Home,
+    /// To a client.
+    Client,
+}
+
+/// Whether this is a registered URI; by another way than the provider's.
+fn is_registered(uri: &str) -> bool {
+    let is_port = |port: &str| {
+        let digits = port.strip_prefix(':').unwrap_or_default();
+        port.is_empty()
+            || digits.bytes().all(|b| b.is_ascii_digit())
+                && digits.parse::<u32>().is_ok_and(|port| (1..=65_535).contains(&port))
+    };
+    REGISTERED.iter().any(|(_, uris)| uris.contains(&uri))
+        || PORTED.iter().any(|(host, path)| {
+            uri.strip_prefix(host).and_then(|rest| rest.strip_suffix(path)).is_some_and(is_port)
+        })
+}
+
+/// Whether these are the parameters of an answer, and the state is one that was sent.
+fn check_parameters(names_and_values: Vec<(String, String)>, sent: &str) {
+    let names: Vec<_> = names_and_values.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(
+        matches!(
+            names.as_slice(),
+            ["code", "iss"]
+                | ["code", "state", "iss"]
+                | ["error", "error_description", "iss"]
+                | ["error", "error_description", "state", "iss"]
+        ),
+        "{names:?}"
+    );
+    for (name, value) in &names_and_values {
+        match name.as_str() {
+            "iss" => assert_eq!(value, ISSUER),
+            "state" => {
+                let pairs = form_urlencoded::parse(sent.as_bytes());
+                assert!(pairs.into_iter().any(|(name, sent)| name == "state" && sent == *value));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Holds an answer to what was sent against the rule.
+fn lead(told: &Told, sent: &str) -> Lead {
+    assert_ne!(told.status / 100, 5, "{}", told.body);
+    assert_eq!(told.header("refresh"), None);
+    assert!(!told.body.contains("http-equiv") && !told.body.contains("formaction"));
+    let is_home = |url: &str| {
+        let rest = url.strip_prefix(&format!("{ISSUER}/auth/"));
+        let path = rest.and_then(|rest| rest.split('?').next()).unwrap_or_default();
+        !path.is_empty()
+            && path.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+            && url.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+    };
+    for (name, value) in &told.headers {
+        assert!(value.bytes().all(|b| (0x20..0x7f).contains(&b)), "{name}: {value:?}");
+    }
+    if let Some(location) = told.header("location") {
+        assert_eq!((told.status, told.body.as_str()), (303, ""));
+        if is_home(location) {
+            return Lead::Home;
+        }
+        // The parameters begin at the last separator before them.
+        let begin = ["?code=", "&code=", "?error=", "&error="]
+            .iter()
+            .filter_map(|begin| location.find(begin))
+            .min()
+            .unwrap_or_else(|| panic!("{location}"));
+        let (uri, query) = location.split_at(begin);
+        assert!(is_registered(uri), "{location}");
+        assert_eq!(query.starts_with('&'), uri.contains('?'), "{location}");
+        let pairs = form_urlencoded::parse(&query.as_bytes()[1..]).into_owned().collect();
+        assert_eq!(decode(&query[1..]).len(), query.matches('=').count(), "{location}");
+        check_parameters(pairs, sent);
+        return Lead::Client;
+    }
+    if !told.body.contains("<form") {
+        return Lead::Nowhere;
+    }
+    let form = form(told);
+    if is_home(&form.action) {
+        return Lead::Home;
+    }
+    assert!(is_registered(&form.action), "{}", form.action);
+    check_parameters(form.fields, sent);
+    Lead::Client
+}
+
+/// Counts, so that no test passes because nothing was ever answered.
+#[derive(Debug, Default)]
+struct Seen {
+    nowhere: usize,
+    home: usize,
+    client: usize,
+}
+
+impl Seen {
+    fn count(&mut self, lead: Lead) {
+        match lead {
+            Lead::Nowhere => self.nowhere += 1,
+            Lead::Home => self.home += 1,
+            Lead::Client => self.client += 1,
+        }
+    }
+
+    fn send(&mut self, world: &World, request: Ask, sent: &str) -> Told {
+        let told = world.send(request.with("cookie", COOKIE));
+        self.count(lead(&told, sent));
+        told
+    }
+}
+
+const PIECES: [&str; 48] = [
+    "a",
+    "Z",
+    "0",
+    "/",
+    "//",
+    "\\",
+    ".",
+    "..",
+    "/../",
+    "/./",
+    "?",
+    "#",
+    "&",
+    "=",
+    ":",
+    ":443",
+    ":80",
+    ":1",
+    ":65536",
+    "@",
+    "@evil.example",
+    "evil.example",
+    ".evil.example",
+    "%",
+    "%2F",
+    "%5C",
+    "%00",
+    "%0d%0a",
+    "%zz",
+    "+",
+    " ",
+    "\t",
+    "\r\n",
+    "\0",
+    ";",
+    ",",
+    "*",
+    "[::1]",
+    "|",
+    "'",
+    "\"",
+    "<",
+    "é",
+    "。",
+    "\u{202e}",
+    "javascript:",
+    "http://",
+    "https://evil.example/",
+];
+
+/// A redirect URI of some client's, or one that looks like it.
+fn draw_uri(draws: &mut Draws) -> String {
+    let all: Vec<&str> = REGISTERED.iter().flat_map(|(_, uris)| uris.iter().copied()).collect();
+    let uri = match draws.below(4) {
+        0 => draws.one_of(&TRICKS),
+        1 => draws.one_of(&DESK_TRICKS),
+        2 => draws.one_of(&LOOPBACK),
+        _ => draws.one_of(&all),
+    };
+    if draws.below(3) == 0 { uri.to_owned() } else { draws.mutilate(uri, 3, &PIECES) }
+}
+
+/// A request that would be answered, with its redirect URI, some parameters and then the whole query changed.
+fn draw_query(draws: &mut Draws) -> String {
+    let (client_id, uris) = REGISTERED[draws.below(REGISTERED.len())];
+    let uri = match draws.below(3) {
+        0 => draws.one_of(uris).to_owned(),
+        _ => draw_uri(draws),
+    };
+    let mut parameters = vec![
+        ("client_id", client_id.to_owned()),
+        ("redirect_uri", uri),
+        ("response_type", "code".to_owned()),
+        ("scope", "openid".to_owned()),
+        ("state", draws.mutilate("the state", 4, &PIECES)),
+        ("code_challenge", CHALLENGE.to_owned()),
+        ("code_challenge_method", "S256".to_owned()),
+    ];
+    for _ in 0..draws.below(4) {
+        let (name, values): (_, &[&str]) = match draws.below(7) {
+            0 => ("response_mode", &["form_post", "query", "fragment"]),
+            1 => ("prompt", &["none", "login", "consent", "select_account", "x"]),
+            2 => ("redirect_uri", &["https://evil.example/", PLAIN, ""]),
+            3 => ("response_type", &["token", "id_token", ""]),
+            4 => ("state", &["", "x", "&code=x", "\r\nLocation: https://evil.example"]),
+            5 => ("client_id", &["app", "nobody", ""]),
+            _ => ("login_hint", &["\"><form action=https://evil.example>", "alice"]),
+        };
+        let at = draws.below(parameters.len() + 1);
+        parameters.insert(at, (name, draws.one_of(values).to_owned()));
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    if draws.below(4) == 0 { draws.mutilate(&query, 4, &PIECES) } else { query }
+}
+
+#[test]
+fn an_authorization_request_leads_home_or_to_a_registered_uri() {
+    let world = planted(&seed());
+    let (mut draws, mut seen) = (Draws::new(), Seen::default());
+    for _ in 0..4_000 {
+        let query = draw_query(&mut draws);
+        if draws.below(3) > 0 {
+            // As the platform hands a URL over: without what no URL has.
+            let query = query.replace(|c: char| !c.is_ascii_graphic() || c == '#', "");
+            seen.send(&world, get(&format!("/auth/authorize?{query}")), &query);
+        } else {
+            let told = seen.send(&world, post("/auth/authorize").form(&query), &query);
+            if let Some(own) = told.header("location").and_then(|url| url.strip_prefix(ISSUER)) {
+                seen.send(&world, get(own), &query);
+            }
+        }
+    }
+    assert!(seen.nowhere > 1_000 && seen.home > 300 && seen.client > 500, "{seen:?}");
+}
+
+#[test]
+fn only_the_port_of_a_native_clients_loopback_uri_is_free() {
+    let world = planted(&seed());
+    let (mut draws, mut seen) = (Draws::new(), Seen::default());
+    for _ in 0..2_000 {
+        let (host, path) = PORTED[draws.below(PORTED.len())];
+        let port = match draws.below(3) {
+            0 => format!(":{}", draws.below(70_000)),
+            1 => draws.mutilate(":51004", 2, &PIECES),
+            _ => String::new(),
+        };
+        let uri = format!("{host}{port}{path}");
+        let uri = if draws.below(2) == 0 { draws.mutilate(&uri, 2, &PIECES) } else { uri };
+        let query = encode(&[
+            ("client_id", draws.one_of(&["desk", "desk", "desk", "app"])),
+            ("redirect_uri", &uri),
+            ("response_type", "code"),
+            ("scope", "openid"),
+            ("prompt", "none"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ]);
+        seen.send(&world, get(&format!("/auth/authorize?{query}")), &query);
+    }
+    assert!(seen.nowhere > 500 && seen.client > 500 && seen.home == 0, "{seen:?}");
+}
+
+#[test]
+fn a_form_leads_home_or_to_a_registered_uri_whatever_request_it_carries() {
+    let world = planted(&seed());
+    let mut draws = Draws::new();
+    let (mut shown_before, mut answered) = (Seen::default(), Seen::default());
+    let hostile = [
+        "https://evil.example/",
+        "//evil.example/",
+        "@evil.example/",
+        ".evil.example/",
+        "\r\nLocation: https://evil.example/",
+        "\nSet-Cookie: a=b",
+        "#@evil.example",
+        "/../../evil",
+        "handle=x",
+        "",
+    ];
+    for _ in 0..2_000 {
+        let request = match draws.below(3) {
+            0 => draws.one_of(&hostile).to_owned(),
+            1 => draw_query(&mut draws),
+            _ => {
+                // One that is shown with a form, for the form's own token.
+                let (client_id, uris) = REGISTERED[draws.below(REGISTERED.len() - 1)];
+                encode(&[
+                    ("client_id", client_id),
+                    ("redirect_uri", draws.one_of(uris)),
+                    ("response_type", "code"),
+                    ("scope", "openid"),
+                    ("state", &draws.mutilate("the state", 4, &PIECES)),
+                    ("prompt", draws.one_of(&["consent", "select_account"])),
+                    ("code_challenge", CHALLENGE),
+                    ("code_challenge_method", "S256"),
+                ])
+            }
+        };
+        let shown = request.replace(|c: char| !c.is_ascii_graphic() || c == '#', "");
+        let page = shown_before.send(&world, get(&format!("/auth/authorize?{shown}")), &shown);
+        let mut cookies = COOKIE.to_owned();
+        for cookie in page.cookies() {
+            cookies = format!("{cookies}; {}", cookie.split(';').next().unwrap());
+        }
+        let token = page
+            .body
+            .split_once("name=\"token\" value=\"")
+            .map(|(_, rest)| rest.split('"').next().unwrap().to_owned());
+        let token = token.filter(|_| draws.below(4) > 0).unwrap_or_default();
+        let carried = if draws.below(3) == 0 {
+            draws.mutilate(&format!("{request}x"), 3, &PIECES)
+        } else {
+            shown
+        };
+        let path = match page.body.split_once("action=\"https://login.example.com/auth/") {
+            Some((_, rest)) if draws.below(2) == 0 => rest.split('"').next().unwrap(),
+            _ => draws.one_of(&["login", "select-account", "consent", "account", "signout"]),
+        };
+        let body = encode(&[
+            ("request", &carried),
+            ("token", &token),
+            ("decision", draws.one_of(&["allow", "deny", "switch", "continue", "x", ""])),
+            ("client_id", draws.one_of(&["app", "https://evil.example/"])),
+            ("login", "\"><a href=https://evil.example>"),
+            ("redirect_uri", "https://evil.example/"),
+            ("return_to", "https://evil.example/"),
+        ]);
+        let target =
+            format!("/auth/{path}?{}", draws.one_of(&["", "request=x&next=//evil.example"]));
+        let told = world.send(post(&target).form(&body).with("cookie", &cookies));
+        answered.count(lead(&told, &carried));
+    }
+    assert!(answered.nowhere > 500 && answered.home > 500 && answered.client > 100, "{answered:?}");
+}

@@ -1,0 +1,251 @@
+//! A row of the tables for authorize and token: a request, the answer it must get, and what must be in the
+//! database afterwards. What it takes stands in the row, so that the edge can run it too.
+
+use postern::browser::hash;
+use serde::Serialize;
+use serde_json::json;
+
+use super::forge::{BEGIN, END};
+use crate::visitor::{answer, encode, error_page, form};
+use crate::world::{Ask, ISSUER, Told, World, ask, assert_golden};
+
+pub const FORM: &str = "application/x-www-form-urlencoded";
+/// The secret of every confidential client here.
+pub const SECRET: &str = "a-secret-that-is-public-knowledge";
+/// The session cookie of the browser in which alice is signed in, from 2026 to 2100.
+pub const COOKIE: &str = "__Host-postern-session=ALICE-is-signed-in-with-this-cookie-012345_";
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Answer {
+    /// Kept for a GET, to which cookies come along.
+    Kept,
+    /// An error as a page: nothing is sent anywhere.
+    Page { status: u16, words: String },
+    /// A redirect to this URI: with a code if `error` is none.
+    Redirect { to: String, error: Option<String>, state: Option<String> },
+    /// A page that posts there.
+    Post { to: String, error: Option<String>, state: Option<String> },
+    /// A page with a form, its text and what must not stand in it.
+    Shown { holds: Vec<String>, lacks: Vec<String> },
+    /// An error of the token endpoint.
+    Refused { status: u16, error: String, words: String },
+    /// Tokens of this scope.
+    Tokens { scope: String, refreshable: bool },
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    pub name: String,
+    pub method: String,
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<String>,
+    pub answer: Answer,
+    /// Statements that must count this afterwards.
+    pub after: Vec<(String, i64)>,
+}
+
+impl Row {
+    pub fn new(name: &str, method: &str, target: &str, answer: Answer) -> Self {
+        let (name, method, target) = (name.into(), method.into(), target.into());
+        Self { name, method, target, headers: Vec::new(), body: None, answer, after: Vec::new() }
+    }
+
+    pub fn header(&mut self, name: &str, value: &str) -> &mut Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn body(&mut self, content_type: &str, body: &str) -> &mut Self {
+        self.body = Some(body.into());
+        self.header("content-type", content_type)
+    }
+
+    pub fn after(&mut self, sql: String, count: i64) -> &mut Self {
+        self.after.push((sql, count));
+        self
+    }
+
+    pub fn request(&self) -> Ask {
+        let mut request = ask(&self.method, &self.target);
+        for (name, value) in &self.headers {
+            request = request.with(name, value);
+        }
+        request.with_body(self.body.clone().unwrap_or_default())
+    }
+
+    /// Holds what came back, and what it left behind, against the row.
+    pub fn check(&self, world: &World, told: &Told) {
+        let _named = Named(self, told);
+        assert_eq!(told.header("cache-control"), Some("no-store"));
+        match &self.answer {
+            Answer::Kept => {
+                assert_eq!((told.status, told.cookies().len()), (303, 0));
+                let own = format!("{ISSUER}/auth/authorize?handle=");
+                assert_eq!(told.header("location").unwrap().strip_prefix(&own).unwrap().len(), 43);
+            }
+            Answer::Page { status, words } => {
+                assert!(error_page(told).contains(words));
+                assert_eq!((told.status, told.cookies().len()), (*status, 0));
+            }
+            Answer::Redirect { to, error, state } => {
+                check_parameters(answer(told, to), error.as_deref(), state.as_deref());
+                assert_eq!(told.cookies().len(), 0);
+            }
+            Answer::Post { to, error, state } => {
+                assert_eq!((told.status, told.header("location")), (200, None));
+                let form = form(told);
+                assert_eq!(form.action, *to);
+                let parameters = form.fields.iter().cloned().collect();
+                check_parameters(parameters, error.as_deref(), state.as_deref());
+                assert_eq!(told.body.matches("<input").count(), form.fields.len());
+            }
+            Answer::Shown { holds, lacks } => {
+                assert_eq!((told.status, told.header("location")), (200, None));
+                assert!(form(told).action.starts_with(&format!("{ISSUER}/auth/")));
+                assert!(holds.iter().all(|text| told.body.contains(text)));
+                assert!(!lacks.iter().any(|text| told.body.contains(text)));
+            }
+            Answer::Refused { status, error, words } => {
+                assert_eq!((told.status, told.error().as_ref()), (*status, Some(error)));
+                let description = told.json()["error_description"].as_str().unwrap().to_owned();
+                assert!(description.contains(words));
+                let is_plain = |b: u8| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\';
+                assert!(description.bytes().all(is_plain));
+                let realm = format!("Basic realm=\"{ISSUER}\"");
+                let challenge = (*status == 401).then_some(realm.as_str());
+                assert_eq!(told.header("www-authenticate"), challenge);
+            }
+            Answer::Tokens { scope, refreshable } => {
+                let body = told.json();
+                assert_eq!((told.status, &body["scope"]), (200, &json!(scope)));
+                assert_eq!(body.get("refresh_token").is_some(), *refreshable);
+            }
+        }
+        let is_json = matches!(self.answer, Answer::Refused { .. } | Answer::Tokens { .. });
+        // Scripts of other origins may read what the token endpoint says, and no page; it sets no cookie.
+        assert_eq!(told.header("access-control-allow-origin"), is_json.then_some("*"));
+        assert_eq!(told.header("access-control-allow-credentials"), None);
+        assert!(!is_json || told.cookies().is_empty() && told.header("location").is_none());
+        for (sql, count) in &self.after {
+            let found: i64 = world.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
+            assert_eq!(found, *count, "{sql}");
+        }
+    }
+}
+
+/// Names the row where a check of it fails.
+struct Named<'a>(&'a Row, &'a Told);
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        let Self(row, told) = self;
+        if std::thread::panicking() {
+            println!("ROW {}: {} {:?} {}", row.name, told.status, told.headers, told.body);
+        }
+    }
+}
+
+fn check_parameters(
+    mut parameters: std::collections::BTreeMap<String, String>,
+    error: Option<&str>,
+    state: Option<&str>,
+) {
+    assert_eq!(parameters.remove("error").as_deref(), error);
+    assert_eq!(parameters.remove("error_description").is_some(), error.is_some());
+    assert_eq!(parameters.remove("code").map(|code| code.len()), error.is_none().then_some(43));
+    assert_eq!(parameters.remove("state").as_deref(), state);
+    assert_eq!(parameters.remove("iss").as_deref(), Some(ISSUER));
+    assert_eq!(parameters.len(), 0, "{parameters:?}");
+}
+
+/// The clients that the tables are about, and alice with her session, as plain SQL for both engines.
+pub fn seed() -> Vec<String> {
+    let world = World::new();
+    let native = json!({ "application_type": "native", "token_endpoint_auth_method": "none" });
+    let public = json!({ "token_endpoint_auth_method": "none" });
+    let mut seed = Vec::new();
+    for (id, mut members, redirect_uris, trusted) in [
+        ("app", json!({}), &APP[..], 0),
+        ("other", json!({}), &["https://other.example/cb"], 0),
+        ("own", json!({}), &["https://own.example/cb"], 1),
+        ("spa", public, &["https://spa.example/"], 1),
+        ("desk", native, &DESK, 1),
+    ] {
+        members["redirect_uris"] = json!(redirect_uris);
+        members["id_token_signed_response_alg"] = "ES256".into();
+        let is_public = world.put_party(id, members).secret.is_none();
+        let sql = "SELECT metadata FROM clients WHERE client_id = ?1";
+        let metadata: String =
+            world.platform.primary.query_row(sql, [id], |row| row.get(0)).unwrap();
+        let secret = if is_public { "NULL".into() } else { format!("'{}'", hash(SECRET)) };
+        seed.push(format!(
+            "INSERT INTO clients VALUES ('{id}', '{metadata}', {secret}, {trusted}, 0, 0)"
+        ));
+    }
+    let (_, cookie) = COOKIE.split_once('=').unwrap();
+    seed.extend([
+        "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES ('alice', 'alice', '{\"name\":\"Alice Adams\"}', 0, 0)".into(),
+        "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES ('bob', 'bob', '{}', 0, 0)".into(),
+        format!("INSERT INTO sessions VALUES ('alices', '{}', 'alice', {END}, {END})", hash(cookie)),
+        format!("INSERT INTO consents VALUES ('alice', 'app', 'openid', '', {BEGIN})"),
+    ]);
+    seed
+}
+
+pub const PLAIN: &str = "https://app.example/plain";
+pub const QUERIED: &str = "https://app.example/cb?from=postern";
+const APP: [&str; 4] = [PLAIN, QUERIED, "https://app.example/a%2Fb/", "http://localhost:3000/cb"];
+const DESK: [&str; 5] = [
+    "http://127.0.0.1/cb",
+    "http://[::1]:7777/cb?x=1",
+    "http://localhost:1/",
+    "com.example.desk:/cb",
+    "https://desk.example/cb",
+];
+
+/// A world with what `seed` puts there.
+pub fn planted(seed: &[String]) -> World {
+    let world = World::new();
+    for sql in seed {
+        world.platform.primary.execute(sql, ()).unwrap();
+    }
+    world
+}
+
+/// Writes a table for the edge.
+pub fn assert_written(name: &str, seed: &[String], rows: &[Row]) {
+    let lines: Vec<_> = rows.iter().map(|row| serde_json::to_string(row).unwrap()).collect();
+    let seed = serde_json::to_string(seed).unwrap();
+    let rows = lines.join(",\n");
+    assert_golden(
+        name,
+        &format!("{{\"issuer\":\"{ISSUER}\",\"seed\":{seed},\"rows\":[\n{rows}\n]}}\n"),
+    );
+}
+
+/// No two rows have the same name, or are the same request.
+pub fn assert_distinct(rows: &[Row]) {
+    let request = |row: &Row| json!([row.method, row.target, row.headers, row.body]).to_string();
+    for mut list in [
+        rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>(),
+        rows.iter().map(request).collect(),
+    ] {
+        list.sort();
+        let twice: Vec<_> = list.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
+}
+
+/// Parameters with some replaced; an empty value leaves one out.
+pub fn replaced(usual: &[(&str, &str)], parameters: &[(&str, &str)]) -> String {
+    let mut all = usual.to_vec();
+    for (name, value) in parameters {
+        all.retain(|(known, _)| known != name);
+        if !value.is_empty() {
+            all.push((name, value));
+        }
+    }
+    encode(&all)
+}
