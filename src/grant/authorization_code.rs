@@ -12,8 +12,8 @@ use crate::protocol::pkce::CodeChallenge;
 use crate::protocol::scope::{Granted, OFFLINE_ACCESS};
 use crate::protocol::token_error::TokenError;
 use crate::store::clients::Client;
-use crate::store::codes::{Code, Redemption, redeem};
-use crate::store::{grants, refresh_tokens};
+use crate::store::codes::{Code, FirstRefreshToken, Redemption, redeem};
+use crate::store::grants;
 
 /// What the client sends.
 struct Presented<'a> {
@@ -51,7 +51,8 @@ pub async fn serve(
     let presented = Presented::take(params)?;
 
     // 2. Spent here and now, or not at all (RFC 6749 section 4.1.2).
-    let code = spend(client, &presented, platform, cx).await?;
+    let refresh_token = random_text(cx)?;
+    let code = spend(client, &presented, &refresh_token, platform, cx).await?;
 
     // 3. Bound to the redirect URI and the challenge of its request (section 4.1.3; RFC 7636 section 4.6).
     if let Err(error) = check_binding(&code, &presented) {
@@ -66,14 +67,14 @@ pub async fn serve(
     };
 
     // 5. The tokens.
-    let refresh_token = begin_refresh(&code, platform, cx).await?;
+    let is_offline = Granted::of_valid(&code.grant.scope).contains(OFFLINE_ACCESS);
     let issue = Issue {
         client,
         grant: &code.grant,
         user_claims,
         scope: &code.grant.scope,
         nonce: code.nonce.as_deref(),
-        refresh_token,
+        refresh_token: is_offline.then_some(refresh_token),
     };
     issue.respond(signers, config, platform, cx).await
 }
@@ -83,10 +84,15 @@ pub async fn serve(
 async fn spend(
     client: &Client,
     presented: &Presented<'_>,
+    refresh_token: &str,
     database: &impl Database,
     cx: &Cx<'_>,
 ) -> Result<Code, Error> {
-    match redeem(database, &hash(presented.code), &client.client_id, cx.now).await? {
+    let (code_hash, token_hash) = (hash(presented.code), hash(refresh_token));
+    // A grant that has a code is too young for its own end to count.
+    let expires_at = cx.now + refresh_token::IDLE;
+    let first = FirstRefreshToken { token_hash: &token_hash, expires_at };
+    match redeem(database, &code_hash, &client.client_id, &first, cx.now).await? {
         Redemption::Redeemed(code) => Ok(*code),
         Redemption::Replayed { grant_id } => {
             grants::revoke(database, &grant_id, cx.now).await?;
@@ -118,18 +124,4 @@ fn check_binding(code: &Code, presented: &Presented<'_>) -> Result<(), TokenErro
             "there is a code_verifier, and there was no code_challenge",
         )),
     }
-}
-
-async fn begin_refresh(
-    code: &Code,
-    database: &impl Database,
-    cx: &Cx<'_>,
-) -> Result<Option<String>, Error> {
-    if !Granted::of_valid(&code.grant.scope).contains(OFFLINE_ACCESS) {
-        return Ok(None);
-    }
-    let token = random_text(cx)?;
-    let expires_at = refresh_token::expiry(&code.grant, cx.now);
-    refresh_tokens::begin(database, &hash(&token), &code.grant.id, expires_at).await?;
-    Ok(Some(token))
 }

@@ -20,15 +20,16 @@ use crate::store::clients::Client;
 use crate::store::grants::{self, Grant};
 use crate::store::refresh_tokens::{self, RefreshToken};
 
-/// For how many seconds a refresh token may lie unused, and for how many a grant can be refreshed at all.
-const IDLE: i64 = 30 * 86_400;
+/// For how many seconds a refresh token may lie unused.
+pub const IDLE: i64 = 30 * 86_400;
+/// For how many a grant can be refreshed at all.
 const LIFETIME: i64 = 180 * 86_400;
 
 /// For how many seconds a spent token still leads to its successor.
 const GRACE: i64 = 60;
 
 /// Until when a token of this grant may be used that is given out now, in Unix seconds.
-pub fn expiry(grant: &Grant, now: i64) -> i64 {
+fn expiry(grant: &Grant, now: i64) -> i64 {
     (now + IDLE).min(grant.granted_at + LIFETIME)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
+use crate::protocol::scope::OFFLINE_ACCESS;
 use crate::store::consents::Consent;
 use crate::store::grants::{Grant, grant_columns};
 
@@ -134,13 +135,36 @@ pub struct Code {
     pub grant: Grant,
 }
 
-/// Redeems a code that its own client presents. Of any number of callers, one redeems it.
+/// The refresh token that comes with a code whose grant allows offline access.
+#[derive(Debug)]
+pub struct FirstRefreshToken<'a> {
+    /// Its hash.
+    pub token_hash: &'a str,
+    /// Until when it may be used, in Unix seconds.
+    pub expires_at: i64,
+}
+
+/// Redeems a code that its own client presents. Of any number of callers, one redeems it. What comes of it is
+/// recorded in the same breath: a code that was spent for nothing could not be presented again.
 pub async fn redeem(
     database: &impl Database,
     code_hash: &str,
     client_id: &str,
+    first: &FirstRefreshToken<'_>,
     now: i64,
 ) -> Result<Redemption, Internal> {
+    let begin = Statement::new(
+        "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) \
+         SELECT ?4, grants.id, ?5 FROM codes JOIN grants ON grants.id = codes.grant_id \
+         WHERE code_hash = ?1 AND client_id = ?2 AND spent_at IS NULL AND codes.expires_at > ?3 \
+           AND instr(' ' || scope || ' ', ' ' || ?6 || ' ') > 0",
+    )
+    .bind(code_hash)
+    .bind(client_id)
+    .bind(now)
+    .bind(first.token_hash)
+    .bind(first.expires_at)
+    .bind(OFFLINE_ACCESS);
     let spend = Statement::new(
         "UPDATE codes SET spent_at = ?3 \
          WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?3 AND EXISTS \
@@ -158,7 +182,8 @@ pub async fn redeem(
     ))
     .bind(code_hash)
     .bind(client_id);
-    let mut results = database.batch(vec![spend, read]).await?.into_iter();
+    let results = database.batch(vec![begin, spend, read]).await?;
+    let mut results = results.into_iter().skip(1);
     let is_ours = results.next().is_some_and(|rows| !rows.is_empty());
     let Some(mut row) = results.next().unwrap_or_default().pop() else {
         return Ok(Redemption::Unknown);

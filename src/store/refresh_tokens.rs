@@ -47,22 +47,6 @@ pub async fn find(
     }))
 }
 
-/// Records the first refresh token of a grant.
-pub async fn begin(
-    database: &impl Database,
-    token_hash: &str,
-    grant_id: &str,
-    expires_at: i64,
-) -> Result<(), Internal> {
-    let statement = Statement::new(
-        "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES (?1, ?2, ?3)",
-    )
-    .bind(token_hash)
-    .bind(grant_id)
-    .bind(expires_at);
-    database.run(Freshness::Primary, statement).await.map(drop)
-}
-
 /// Spends a token for its successor. Of any number of callers at once, one does; to the others the
 /// successor is there as well, for it follows from the token.
 pub async fn rotate(

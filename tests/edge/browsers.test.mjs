@@ -1,25 +1,27 @@
 // What browsers are told beside the pages: cookies, policies, and who may read what from another origin.
 import assert from "node:assert/strict";
-import { afterEach, test } from "node:test";
+import { after, before, test } from "node:test";
 import { ISSUER, askRaw, start } from "./harness.mjs";
 import {
   PASSWORD, Visitor, authorizePath, formOf, formPostAnswer, granted, isConsent, isLogin, putApp, putUser, redeem,
 } from "./visitor.mjs";
 
-let postern;
-afterEach(() => postern.close());
+const LOOPBACK = "http://localhost:8787";
+const workers = {};
 
-async function startFor(issuer) {
-  postern = await start({ vars: { ISSUER: issuer } });
-  await putUser(postern.operator, "alice");
-  return new Visitor(postern.ask, { issuer });
-}
+before(async () => {
+  for (const issuer of [ISSUER, LOOPBACK]) {
+    workers[issuer] = await start({ vars: { ISSUER: issuer } });
+    await putUser(workers[issuer].operator, "alice");
+  }
+});
+after(() => Promise.all(Object.values(workers).map((worker) => worker.close())));
 
 /** What the provider sets when it is asked over a plain connection, header by header. */
-async function cookiesRaw(path, { cookie, fields } = {}) {
+async function cookiesRaw(url, { cookie, fields } = {}) {
   const headers = [["content-type", "application/x-www-form-urlencoded"], ...(cookie ? [["cookie", cookie]] : [])];
   const asked = { headers, ...(fields && { method: "POST", body: String(new URLSearchParams(fields)) }) };
-  const { headers: told } = await askRaw(new URL(path, postern.url), asked);
+  const { headers: told } = await askRaw(url, asked);
   return (told["set-cookie"] ?? []).map((line) => {
     const [pair, ...attributes] = line.split("; ");
     const [name, value] = pair.split("=");
@@ -28,13 +30,14 @@ async function cookiesRaw(path, { cookie, fields } = {}) {
 }
 
 for (const [issuer, prefix, secure] of [
-  [ISSUER, "__Host-postern-", ["Secure"]], ["http://localhost:8787", "postern-", []],
+  [ISSUER, "__Host-postern-", ["Secure"]], [LOOPBACK, "postern-", []],
 ]) {
   test(`every cookie of ${issuer} comes in a header of its own, with the attributes that suit it`, async () => {
-    const visitor = await startFor(issuer);
-    const path = authorizePath(await putApp(postern.operator));
+    const { ask, operator, url } = workers[issuer];
+    const visitor = new Visitor(ask, { issuer });
+    const path = authorizePath(await putApp(operator));
     const common = ["Path=/", ...secure, "HttpOnly", "SameSite=Lax"];
-    const [browser, ...none] = await cookiesRaw(path);
+    const [browser, ...none] = await cookiesRaw(new URL(path, url));
     assert.deepEqual([browser.name, browser.attributes, none], [`${prefix}browser`, common, []]);
 
     const page = await visitor.get(path);
@@ -42,7 +45,7 @@ for (const [issuer, prefix, secure] of [
     assert.ok(action.startsWith(`${issuer}/`));
     const cookie = `${prefix}browser=${visitor.cookies.get(`${prefix}browser`)}`;
     const filled = { ...fields, login: "alice", password: PASSWORD };
-    const set = await cookiesRaw(new URL(action).pathname, { cookie, fields: filled });
+    const set = await cookiesRaw(new URL(new URL(action).pathname, url), { cookie, fields: filled });
     assert.deepEqual(set.map(({ name, attributes }) => [name, attributes]), [
       [`${prefix}session`, common], [`${prefix}device`, [...common, "Max-Age=34560000"]],
     ]);
@@ -54,11 +57,14 @@ for (const [issuer, prefix, secure] of [
 }
 
 test("the token endpoint sets no cookie and may be asked by scripts of any origin, preflight included", async () => {
-  const alice = await startFor(ISSUER);
-  const app = await putApp(postern.operator);
+  const { ask, operator } = workers[ISSUER];
+  const alice = new Visitor(ask);
+  const app = await putApp(operator, "spa");
   const code = await alice.codeFor(app, "alice");
-  const response = await redeem(postern.ask, app, code);
-  for (const told of [response, await redeem(postern.ask, app, code), await redeem(postern.ask, { ...app, client_secret: "x" }, code)]) {
+  const response = await redeem(ask, app, code);
+  const refusals = [await redeem(ask, app, code), await redeem(ask, { ...app, client_secret: "x" }, code)];
+  assert.deepEqual(refusals.map(({ status }) => status), [400, 401]);
+  for (const told of [response, ...refusals]) {
     assert.deepEqual(told.headers.getSetCookie(), []);
     assert.equal(told.headers.get("access-control-allow-origin"), "*");
     assert.equal(told.headers.get("access-control-allow-credentials"), null);
@@ -68,7 +74,7 @@ test("the token endpoint sets no cookie and may be asked by scripts of any origi
   assert.ok((await granted(response)).id_token);
 
   const preflight = { "access-control-request-method": "POST", "access-control-request-headers": "authorization" };
-  const told = await postern.ask("/auth/token", { method: "OPTIONS", headers: { origin: "https://spa.example", ...preflight } });
+  const told = await ask("/auth/token", { method: "OPTIONS", headers: { origin: "https://spa.example", ...preflight } });
   assert.equal(told.status, 204);
   assert.equal(told.headers.get("access-control-allow-origin"), "*");
   assert.match(told.headers.get("access-control-allow-methods"), /\bPOST\b/);
@@ -76,8 +82,9 @@ test("the token endpoint sets no cookie and may be asked by scripts of any origi
 });
 
 test("no page may be read from another origin or framed, and each has a policy for what it needs", async () => {
-  const alice = await startFor(ISSUER);
-  const app = await putApp(postern.operator);
+  const { ask, operator } = workers[ISSUER];
+  const alice = new Visitor(ask);
+  const app = await putApp(operator, "pages");
   const path = authorizePath(app, { response_mode: "form_post" });
   const login = await alice.get(path);
   const wrong = await alice.signInOn(login, "alice", "not the password");
@@ -102,7 +109,7 @@ test("no page may be read from another origin or framed, and each has a policy f
   }
   for (const target of [path, "/auth/login", "/auth/consent", "/auth/account"]) {
     const headers = { origin: "https://spa.example", "access-control-request-method": "POST" };
-    const told = await postern.ask(target, { method: "OPTIONS", headers });
+    const told = await ask(target, { method: "OPTIONS", headers });
     assert.equal(told.status, 405, target);
     assert.equal(told.headers.get("access-control-allow-origin"), null, target);
   }

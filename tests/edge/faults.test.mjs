@@ -2,9 +2,6 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { afterEach, beforeEach, test } from "node:test";
 import { start, until } from "./harness.mjs";
-import {
-  PASSWORD, Visitor, authorizePath, formOf, granted, isConsent, putApp, putUser, redeem, refresh, refused,
-} from "./visitor.mjs";
 
 let postern;
 beforeEach(async () => {
@@ -46,61 +43,6 @@ test("a failing D1 is 503 with Retry-After and no stack trace", async () => {
   await postern.watch();
   assert.equal((await postern.userinfo(token)).status, 200, "and all is well when D1 is back");
 });
-
-test("a failing D1 is a page for people and JSON for clients, and costs nobody a code, a token or a sign-in", async () => {
-  await putUser(postern.operator, "alice");
-  const app = await putApp(postern.operator);
-  const alice = new Visitor(postern.ask);
-  const asked = { scope: "openid offline_access", prompt: "consent" };
-  const { refresh_token: token } = await granted(await redeem(postern.ask, app, await alice.codeFor(app, "alice", asked)));
-  const code = await alice.codeFor(app, "alice", asked);
-  const bob = new Visitor(postern.ask);
-  const login = await bob.get(authorizePath(app, asked));
-  const { action, fields } = formOf(login);
-
-  await postern.watch("DB");
-  for (const page of [
-    await alice.get(authorizePath(app)),
-    await bob.get(authorizePath(app)),
-    await bob.post(action, { ...fields, login: "alice", password: PASSWORD }),
-    await alice.get("/auth/account"),
-  ]) {
-    assert.deepEqual([page.status, page.headers.get("retry-after")], [503, "5"]);
-    assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
-    assert.equal(page.headers.get("cache-control"), "no-store");
-    assert.match(page.body, /temporarily_unavailable/);
-    assert.doesNotMatch(page.body, /secret|told to fail|<form/);
-    assert.deepEqual(page.setCookies, []);
-  }
-  for (const ask of [redeem(postern.ask, app, code), refresh(postern.ask, app, token)]) {
-    const response = await ask;
-    assert.equal(response.headers.get("retry-after"), "5");
-    assert.equal(response.headers.get("content-type"), "application/json");
-    await refused(response, "temporarily_unavailable", 503);
-  }
-
-  await postern.watch();
-  await granted(await redeem(postern.ask, app, code));
-  await granted(await refresh(postern.ask, app, token));
-  assert.ok(isConsent(await bob.signInOn(login, "alice")));
-});
-
-for (const scope of ["openid", "openid offline_access"]) {
-  test(`a redemption for ${scope} may be tried again at whichever trip to D1 it fails`, async () => {
-    await putUser(postern.operator, "alice");
-    const app = await putApp(postern.operator);
-    const alice = new Visitor(postern.ask);
-    for (let spared = 0; ; spared++) {
-      const code = await alice.codeFor(app, "alice", { scope, prompt: "consent" });
-      await postern.watchUntil("DB", spared);
-      const response = await redeem(postern.ask, app, code);
-      await postern.watch();
-      if (response.status === 200) return;
-      await refused(response, "temporarily_unavailable", 503);
-      await granted(await redeem(postern.ask, app, code));
-    }
-  });
-}
 
 test("the log has one line a request, and no token, claim or query string in any", async () => {
   const { access_token: token } = await postern.mint();

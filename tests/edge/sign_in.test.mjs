@@ -28,20 +28,13 @@ before(async () => {
 after(() => postern.close());
 
 test("the very first sign-in of a new deployment gets its tokens at once", async () => {
-  const fresh = await start();
-  try {
-    await putUser(fresh.operator, "alice", CLAIMS);
-    const app = await putApp(fresh.operator);
-    const { keys } = await fresh.env.DB.prepare("SELECT count(*) AS keys FROM signing_keys").first();
-    assert.equal(keys, 0, "nothing has made a key before");
-    const party = await LIBRARIES.oauth4webapi(fresh.ask, app);
-    const { url, redeem } = await party.begin();
-    const tokens = await redeem(destination(await new Visitor(fresh.ask).authorize(url, "alice")));
-    assert.equal(jose.decodeProtectedHeader(tokens.id_token).alg, "RS256");
-    assert.equal((await party.userinfo(tokens.access_token, tokens.claims.sub)).name, "Alice Adams");
-  } finally {
-    await fresh.close();
-  }
+  const { keys } = await postern.env.DB.prepare("SELECT count(*) AS keys FROM signing_keys").first();
+  assert.equal(keys, 0, "nothing has made a key before");
+  const party = await LIBRARIES.oauth4webapi(postern.ask, await putApp(postern.operator));
+  const { url, redeem } = await party.begin();
+  const tokens = await redeem(destination(await new Visitor(postern.ask).authorize(url, "alice")));
+  assert.equal(jose.decodeProtectedHeader(tokens.id_token).alg, "RS256");
+  assert.equal((await party.userinfo(tokens.access_token, tokens.claims.sub)).name, "Alice Adams");
 });
 
 for (const [library, partyOf] of Object.entries(LIBRARIES)) {

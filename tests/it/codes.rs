@@ -70,6 +70,23 @@ fn of_simultaneous_redemptions_one_succeeds() {
 }
 
 #[test]
+fn a_refresh_token_is_recorded_by_the_batch_that_spends_its_code() {
+    let (world, app) = world();
+    // Were it recorded after that, a database that fails in between would leave a client with neither.
+    let redeem = |scope| {
+        let code = code(&world, &app, &[("scope", scope)]);
+        world.platform.take_counts();
+        let told = world.redeem(&app, &code);
+        assert_eq!(told.status, 200, "{}", told.body);
+        let counts = world.platform.take_counts();
+        (told.json().get("refresh_token").is_some(), counts.statements, counts.batches)
+    };
+    redeem("openid");
+    assert_eq!(redeem("openid"), (false, 1, 1));
+    assert_eq!(redeem("openid offline_access"), (true, 1, 1));
+}
+
+#[test]
 fn another_client_gets_nothing_and_changes_nothing() {
     let (world, app) = world();
     let other = world.put_party("other", json!({}));
