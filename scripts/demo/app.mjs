@@ -68,8 +68,8 @@ async function register(admin, origin, redirectUri) {
 function discover(issuer, worker, secret) {
   return oidc.discovery(new URL(issuer), CLIENT_ID, secret, oidc.ClientSecretBasic(secret), {
     execute: [
-      // It comes from the provider itself, so its signature need not be looked at (Core section 3.1.3.7); but who
-      // copies this may send it on.
+      // The ID token comes from the provider itself, so that its signature need not be verified (Core section
+      // 3.1.3.7). This does it all the same, for whoever copies it and hands the token on.
       oidc.enableNonRepudiationChecks,
       // A real provider has https.
       ...(issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : []),
@@ -100,7 +100,7 @@ function application({ config, origin, redirectUri, account }) {
         expectedNonce: oidc.randomNonce(),
       };
       const begun = session ?? sessions.begin();
-      begun.flows.set(flow.expectedState, flow);
+      keep(begun.flows, flow.expectedState, flow, 10);
       const location = oidc.buildAuthorizationUrl(config, {
         redirect_uri: redirectUri,
         scope: scopes.join(" "),
@@ -145,13 +145,12 @@ function application({ config, origin, redirectUri, account }) {
   };
 }
 
-/** Who is signed in, by the cookie of their browser; in memory, and the oldest make room. */
+/** Who is signed in, by the cookie of their browser. */
 function sessionStore() {
   const sessions = new Map();
   const begin = (content = {}) => {
     const session = { id: oidc.randomState(), flows: new Map(), ...content };
-    sessions.set(session.id, session);
-    if (sessions.size > 1_000) sessions.delete(sessions.keys().next().value);
+    keep(sessions, session.id, session, 1_000);
     return session;
   };
   return {
@@ -163,6 +162,12 @@ function sessionStore() {
       return begin({ ...content, flows: session.flows });
     },
   };
+}
+
+/** Adds to a map that has room for so many: the oldest goes. */
+function keep(map, key, value, room) {
+  map.set(key, value);
+  if (map.size > room) map.delete(map.keys().next().value);
 }
 
 const page = (status, body) => ({

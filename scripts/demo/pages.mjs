@@ -107,7 +107,8 @@ ${Object.entries(claims).map(([name, value]) => html`<div>
 function shown(name, value) {
   if (TIMES.includes(name)) {
     const time = new Date(value * 1_000).toISOString();
-    return html`<time datetime="${time}">${time.slice(0, 10)} ${time.slice(11, 19)} UTC</time> <span class="small">${value}</span>`;
+    const [day, hour] = [time.slice(0, 10), time.slice(11, 19)];
+    return html`<time datetime="${time}">${day} ${hour} UTC</time> <span class="small">${value}</span>`;
   }
   if (Array.isArray(value)) return value.join(", ");
   if (value !== null && typeof value === "object") return table(value);

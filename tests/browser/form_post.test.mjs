@@ -19,11 +19,16 @@ const flows = new Map();
 serve(async (request, response) => {
   const url = new URL(request.url, origin);
   if (url.pathname === "/") {
-    const flow = { pkceCodeVerifier: oidc.randomPKCECodeVerifier(), expectedState: oidc.randomState(), expectedNonce: oidc.randomNonce() };
+    const flow = {
+      pkceCodeVerifier: oidc.randomPKCECodeVerifier(),
+      expectedState: oidc.randomState(),
+      expectedNonce: oidc.randomNonce(),
+    };
     flows.set(flow.expectedState, flow);
     const location = oidc.buildAuthorizationUrl(config, {
       redirect_uri: CALLBACK, scope: "openid profile", state: flow.expectedState, nonce: flow.expectedNonce,
-      code_challenge: await oidc.calculatePKCECodeChallenge(flow.pkceCodeVerifier), code_challenge_method: "S256",
+      code_challenge: await oidc.calculatePKCECodeChallenge(flow.pkceCodeVerifier),
+      code_challenge_method: "S256",
       ...Object.fromEntries(url.searchParams),
     });
     return response.writeHead(303, { location: location.href }).end();
@@ -36,7 +41,8 @@ serve(async (request, response) => {
   const outcome = await oidc.authorizationCodeGrant(config, message, flow)
     .then((tokens) => ({ by: method, origin: request.headers.origin, sub: tokens.claims().sub }))
     .catch(({ error, message }) => ({ by: method, error, message }));
-  response.writeHead(200, { "content-type": "text/html" }).end(`<!DOCTYPE html><title>app</title><pre>${JSON.stringify(outcome)}</pre>`);
+  response.writeHead(200, { "content-type": "text/html" });
+  response.end(`<!DOCTYPE html><title>app</title><pre>${JSON.stringify(outcome)}</pre>`);
 });
 
 const outcome = async (page) => {
@@ -110,10 +116,12 @@ test("an application that posts its request finds who is signed in", async () =>
   await page.getByText("No application has access to your account.").waitFor();
   // From another site: the session's cookie does not come along with the post.
   await page.goto(`${CALLBACK}?state=none`);
-  const parameters = { client_id: "server", redirect_uri: CALLBACK, response_type: "code", scope: "openid", state: "s" };
+  const parameters = { client_id: "server", redirect_uri: CALLBACK, response_type: "code", scope: "openid" };
   await page.evaluate(({ action, parameters }) => {
     const form = Object.assign(document.createElement("form"), { method: "post", action });
-    for (const [name, value] of Object.entries(parameters)) form.append(Object.assign(document.createElement("input"), { name, value }));
+    for (const [name, value] of Object.entries(parameters)) {
+      form.append(Object.assign(document.createElement("input"), { name, value }));
+    }
     document.body.append(form);
     form.submit();
   }, { action: `${issuer}/auth/authorize`, parameters });

@@ -69,7 +69,7 @@ for (const kind of ["https", "loopback"]) {
       assert.equal(second.profile.auth_time, first.profile.auth_time);
     });
   } else {
-    test("loopback: anything there can claim to be a public client, so it does not sign in without a page", async () => {
+    test("loopback: what anything there could claim to be does not sign in without a page", async () => {
       const page = await signedIn();
       const first = await outcome(page);
       await press(page, "Sign in silently");

@@ -1,9 +1,12 @@
 // Serves the single-page app, with the library as it comes from npm.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 
 const read = (name) => readFileSync(new URL(name, import.meta.url));
-const library = createRequire(import.meta.url).resolve("oidc-client-ts").replace(/umd.oidc-client-ts\.js$/, "browser/oidc-client-ts.min.js");
+// The build for a script element, which the package does not export by name.
+const module = createRequire(import.meta.url).resolve("oidc-client-ts");
+const library = join(dirname(module), "../browser/oidc-client-ts.min.js");
 
 /** A handler of requests, for the app that signs in at `authority`. */
 export function singlePageApp(authority) {
