@@ -37,8 +37,7 @@ impl Attempt {
         request: &impl Request,
         login: &str,
     ) -> Result<Self, Internal> {
-        // The platform sets it; no client can.
-        let address = request.header("cf-connecting-ip").unwrap_or_default();
+        let address = address_of(request);
         let code = |parts: &[&str]| visit.mac.code(Purpose::Counter, parts);
         let (device, counter, account) = if let Some(device) = known_device(visit, request, login) {
             let counter = code(&["device", login, &device]);
@@ -56,11 +55,9 @@ impl Attempt {
         platform: &(impl Database + RateLimit),
         cx: &Cx<'_>,
     ) -> Result<Admission, Internal> {
-        match platform.is_within_limit(&one_subscriber(&self.address)).await {
-            Ok(true) => {}
-            Ok(false) => return Ok(Admission::Wait(ADDRESS_PAUSE)),
-            // The counters in the database hold without it.
-            Err(fault) => cx.note(fault.detail()),
+        // The counters in the database hold without it.
+        if !is_within_limit(platform, cx, "login", &self.address).await {
+            return Ok(Admission::Wait(ADDRESS_PAUSE));
         }
         sign_in_attempts::admit(platform, &self.counter, self.account.as_deref(), cx.now).await
     }
@@ -83,6 +80,30 @@ impl Attempt {
         let code = visit.mac.code(Purpose::Device, &[&self.login, &self.device]);
         Cookie::Device.set(&visit.config.issuer, &format!("{}.{code}", self.device))
     }
+}
+
+/// Whether a request that is to be stored is within the coarse limit for its address. Where that limit cannot be
+/// had, it is.
+pub async fn may_store(platform: &impl RateLimit, cx: &Cx<'_>, request: &impl Request) -> bool {
+    is_within_limit(platform, cx, "store", &address_of(request)).await
+}
+
+async fn is_within_limit(
+    platform: &impl RateLimit,
+    cx: &Cx<'_>,
+    what: &str,
+    address: &str,
+) -> bool {
+    let key = format!("{what} {}", one_subscriber(address));
+    platform.is_within_limit(&key).await.unwrap_or_else(|fault| {
+        cx.note(fault.detail());
+        true
+    })
+}
+
+/// The address that a request comes from. The platform sets it; no client can.
+fn address_of(request: &impl Request) -> String {
+    request.header("cf-connecting-ip").unwrap_or_default()
 }
 
 /// The id in the browser's device cookie, if that was given to it for this account.

@@ -8,7 +8,6 @@ use crate::grant::{Issue, Signers, refresh_token};
 use crate::http::Response;
 use crate::ports::{Database, Platform};
 use crate::protocol::params::{Doubled, Params};
-use crate::protocol::pkce::CodeChallenge;
 use crate::protocol::scope::{Granted, OFFLINE_ACCESS};
 use crate::protocol::token_error::TokenError;
 use crate::store::clients::Client;
@@ -111,8 +110,7 @@ fn check_binding(code: &Code, presented: &Presented<'_>) -> Result<(), TokenErro
             "redirect_uri is not that of the authorization request",
         ));
     }
-    let challenge = code.code_challenge.as_deref().and_then(CodeChallenge::parse);
-    match (challenge, presented.code_verifier) {
+    match (&code.code_challenge, presented.code_verifier) {
         (None, None) => Ok(()),
         (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => Ok(()),
         (Some(_), Some(_)) => {

@@ -5,6 +5,9 @@ use std::net::Ipv6Addr;
 /// The longest one, in bytes.
 const LIMIT: usize = 2_048;
 
+/// The parameters that an answer adds (RFC 6749 section 4.1.2, RFC 9207): twice, they would say two things.
+const ANSWER: [&str; 5] = ["code", "error", "error_description", "iss", "state"];
+
 /// Checks a URI that is to be registered. It is later compared byte for byte, so nothing is normalized:
 /// what two parsers could read differently is refused. A native application may have a scheme of its own.
 ///
@@ -24,6 +27,10 @@ pub fn check(uri: &str, is_native: bool) -> Result<(), &'static str> {
     }
     if uri.contains('#') {
         return Err("must not have a fragment");
+    }
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| ANSWER.contains(&&*name)) {
+        return Err("must not have a parameter of the answer, such as code or state");
     }
     let (scheme, rest) = uri.split_once(':').ok_or("must be an absolute URI")?;
     match (scheme, is_native) {
@@ -183,6 +190,8 @@ mod tests {
             "https://app.example:65536/cb",
             "https://app.example/cb#",
             "https://app.example/cb#x",
+            "https://app.example/cb?code=mine",
+            "https://app.example/cb?a=b&%73tate=",
             "https://app.example/c b",
             "https://app.example/cb\r\nSet-Cookie: a=b",
             "https://app.example/<script>",

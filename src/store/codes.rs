@@ -2,6 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
+use crate::protocol::pkce::CodeChallenge;
 use crate::protocol::scope::OFFLINE_ACCESS;
 use crate::store::consents::Consent;
 use crate::store::grants::{Grant, grant_columns};
@@ -128,7 +129,7 @@ pub struct Code {
     /// What the authorization request had.
     pub redirect_uri: String,
     /// See [`Code::redirect_uri`].
-    pub code_challenge: Option<String>,
+    pub code_challenge: Option<CodeChallenge>,
     /// See [`Code::redirect_uri`].
     pub nonce: Option<String>,
     /// The grant that it belongs to.
@@ -191,7 +192,7 @@ pub async fn redeem(
     let is_spent = row.integer_or_null()?.is_some();
     let code = Code {
         redirect_uri: row.text()?,
-        code_challenge: row.text_or_null()?,
+        code_challenge: row.text_or_null()?.map(|text| read_challenge(&text)).transpose()?,
         nonce: row.text_or_null()?,
         grant: Grant::read(&mut row)?,
     };
@@ -199,5 +200,12 @@ pub async fn redeem(
         (true, _) => Redemption::Redeemed(Box::new(code)),
         (false, true) => Redemption::Replayed { grant_id: code.grant.id },
         (false, false) => Redemption::Expired,
+    })
+}
+
+/// A challenge that was parsed before it was stored. One that is damaged is not one that was never there.
+fn read_challenge(text: &str) -> Result<CodeChallenge, Internal> {
+    CodeChallenge::parse(text).ok_or_else(|| Internal::Broken {
+        detail: "the code_challenge of a code in D1 is not one".into(),
     })
 }

@@ -10,11 +10,13 @@ pub mod case;
 mod decision;
 
 use crate::browser::Visit;
+use crate::browser::attempts::may_store;
 use crate::browser::pending::{Pending, Progress, resume};
 use crate::endpoint::desk::Desk;
 use crate::endpoint::form;
 use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
+use crate::pages::Advice;
 use crate::ports::Platform;
 use crate::routes::AUTHORIZE;
 use crate::store::sessions::Session;
@@ -44,6 +46,13 @@ pub async fn serve(
     proceed(desk, &visit, request, &pending, session, progress).await
 }
 
+const TOO_MANY: PageError = PageError {
+    status: 429,
+    code: "too_many_requests",
+    advice: Advice::TryLater,
+    ..PageError::of_visit("too many sign-ins were begun from this address; try again in a minute")
+};
+
 /// A request that comes by POST came from another site, without the cookies that say who is signed in: it is
 /// stored, and asked for again by a GET, to which the browser adds them.
 async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<Response, Error> {
@@ -55,6 +64,10 @@ async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<
     if let Examined::Refused(reply_to, error) = examine(desk, &pending).await? {
         let texts = form::texts(request, &pending.params());
         return refuse(desk, &pending, &reply_to, error, texts).await;
+    }
+    // Anybody can make us store one.
+    if !may_store(desk.platform, desk.cx, request).await {
+        return Err(TOO_MANY.into());
     }
     let query = Pending::keep(desk.platform, &pending.parameters, desk.cx).await?;
     Ok(Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))))

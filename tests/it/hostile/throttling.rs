@@ -250,3 +250,23 @@ fn all_addresses_of_one_ipv6_network_are_one_to_the_limit() {
     assert_eq!(status("2001:db8:1:2:aaaa:bbbb:cccc:dddd"), WAIT);
     assert_eq!(status("2001:db8:1:3::1"), RIGHT);
 }
+
+#[test]
+fn an_address_makes_us_store_so_many_requests_and_no_more() {
+    let world = world();
+    let app = world.put_app();
+    world.platform.rate_limit.set(Some(3));
+    let from = |address: &str| {
+        let ask = post("/auth/authorize").form(&app.authorize_query(&[]));
+        world.send(ask.with("cf-connecting-ip", address)).status
+    };
+    for expected in [303, 303, 303, 429] {
+        assert_eq!(from("192.0.2.1"), expected);
+    }
+    assert_eq!(from("192.0.2.2"), 303);
+    let count = "SELECT count(*) FROM authorization_requests";
+    let count: i64 = world.platform.primary.query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 4);
+    // Who signs in is counted apart.
+    assert_eq!(attempt(&world, &at(&world, "192.0.2.1"), "bob", PASSWORD).status, RIGHT);
+}
