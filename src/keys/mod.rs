@@ -39,7 +39,7 @@ impl KeyRow {
 }
 
 /// The keys that relying parties must know at `now`.
-pub fn published(rows: &[KeyRow], now: i64) -> impl Iterator<Item = &PublicKey> {
+pub fn publishable(rows: &[KeyRow], now: i64) -> impl Iterator<Item = &PublicKey> {
     rows.iter().filter(move |row| row.is_published(now)).map(|row| &row.public)
 }
 
@@ -115,7 +115,11 @@ mod tests {
                 (39, true, false),
                 (40, false, false),
             ] {
-                assert_eq!(published(&rows, now).count() == 1, is_published, "published at {now}");
+                assert_eq!(
+                    publishable(&rows, now).count() == 1,
+                    is_published,
+                    "published at {now}"
+                );
                 assert_eq!(signer(&rows, alg, now).is_some(), signs, "signs at {now}");
             }
         }
@@ -128,8 +132,8 @@ mod tests {
             let signer = |now| signer(&rows, alg, now).map(|row| row.public.kid());
             assert_eq!(signer(19), Some(rows[0].public.kid()));
             assert_eq!(signer(20), Some(rows[1].public.kid()));
-            assert_eq!(kids(published(&rows, 9)), [rows[0].public.kid()]);
-            assert_eq!(kids(published(&rows, 10)).len(), 2);
+            assert_eq!(kids(publishable(&rows, 9)), [rows[0].public.kid()]);
+            assert_eq!(kids(publishable(&rows, 10)).len(), 2);
         }
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::context::Cx;
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, JwkSet, PublicKey};
-use crate::keys::{KeyRow, missing, next_change, published};
+use crate::keys::{KeyRow, missing, next_change, publishable};
 use crate::ports::Cache;
 use crate::publication::{Document, Published, lookup};
 
@@ -42,7 +42,7 @@ pub struct PublishedSet {
 impl PublishedSet {
     /// What the key table says now; `None` where that is nothing.
     pub fn of_rows(rows: &[KeyRow], now: i64) -> Result<Option<Self>, Internal> {
-        let keys: Vec<_> = published(rows, now).cloned().collect();
+        let keys: Vec<_> = publishable(rows, now).cloned().collect();
         if keys.is_empty() {
             return Ok(None);
         }
