@@ -92,18 +92,48 @@ async fn sign_in(
         return Ok(Err(Notice::TooManyAttempts { wait }));
     }
 
-    // 3. The password. It takes as long where there is no such account, or no password.
-    let account = find_account(platform, &login).await?;
+    // 3. The password, and the session. Another look, where the hash became another in between: the same person
+    // may have sent the form twice, and the first one renewed it.
+    for _ in 0..2 {
+        match check(desk, visit, &attempt, &login, password).await? {
+            Checked::Overtaken => {}
+            Checked::Right(welcome) => return Ok(Ok(welcome)),
+            Checked::Wrong => break,
+        }
+    }
+    attempt.fail(platform, cx.now).await?;
+    Ok(Err(Notice::WrongCredentials))
+}
+
+/// What came of looking at a password.
+enum Checked {
+    /// It was right, and is another now.
+    Overtaken,
+    /// It is right, and the session has begun.
+    Right(Welcome),
+    /// It is wrong, or there is no such account.
+    Wrong,
+}
+
+async fn check(
+    desk: &Desk<'_, impl Platform>,
+    visit: &Visit<'_>,
+    attempt: &Attempt,
+    login: &str,
+    password: &str,
+) -> Result<Checked, Error> {
+    let (platform, cx) = (desk.platform, desk.cx);
+    // 1. The password. It takes as long where there is no such account, or no password.
+    let account = find_account(platform, login).await?;
     let known_hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = password::verify(password, known_hash);
     let (Some(account), Some(known_hash), Verdict::Right { is_outdated }) =
         (&account, known_hash, verdict)
     else {
-        attempt.fail(platform, desk.cx.now).await?;
-        return Ok(Err(Notice::WrongCredentials));
+        return Ok(Checked::Wrong);
     };
 
-    // 4. The session, under a cookie that nobody has seen before (session fixation).
+    // 2. The session, under a cookie that nobody has seen before (session fixation).
     let session = random_text(cx)?;
     let new_hash = if is_outdated { Some(password::hash(password, cx)?) } else { None };
     let old_cookie_hash = visit.session_hash();
@@ -116,12 +146,11 @@ async fn sign_in(
         old_cookie_hash: old_cookie_hash.as_deref(),
         counter: attempt.counter(),
     };
-    if !sessions::begin(platform, &sign_in, desk.cx.now).await? {
-        // The password was changed, or the user deleted, in this very moment.
-        return Ok(Err(Notice::WrongCredentials));
+    if !sessions::begin(platform, &sign_in, cx.now).await? {
+        return Ok(Checked::Overtaken);
     }
     let device = attempt.remember_device(visit);
-    Ok(Ok(Welcome { sub: account.sub.clone(), session, device }))
+    Ok(Checked::Right(Welcome { sub: account.sub.clone(), session, device }))
 }
 
 /// The form again, with the login as it was typed.

@@ -1,5 +1,6 @@
 use crate::visitor::{
-    Visitor, answer, claims, error_page, form, hash_at, header, is_consent, is_login, member,
+    PASSWORD, Visitor, answer, claims, encode, error_page, form, hash_at, header, is_consent,
+    is_login, member,
 };
 use crate::world::{ISSUER, NOW, World, get, post};
 use serde_json::json;
@@ -121,5 +122,22 @@ fn the_log_tells_why_and_never_who() {
     for told in [&refused, &page, &told] {
         let line = told.log.to_string();
         assert!(!["alice", "mistyped", "app"].iter().any(|word| line.contains(word)), "{line}");
+    }
+}
+
+#[test]
+fn a_form_that_is_sent_twice_at_once_signs_in_twice_though_the_first_renews_the_hash() {
+    let world = World::new();
+    world.put_alice_with_password();
+    world.put_password_hash("alice", &hash_at(64, 1));
+    let app = world.put_app();
+    let alice = Visitor::new(&world);
+    let form = form(&alice.get(&app.authorize(&[])));
+    let mut fields: Vec<_> = form.fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    fields.extend([("login", "alice@example.com"), ("password", PASSWORD)]);
+    let cookies: Vec<_> = alice.cookies.borrow().iter().map(|(n, v)| format!("{n}={v}")).collect();
+    let ask = post("/auth/login").form(&encode(&fields)).with("cookie", &cookies.join("; "));
+    for told in world.send_at_once(vec![ask; 2]) {
+        assert_eq!(told.status, 303, "{}", told.log);
     }
 }
