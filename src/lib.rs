@@ -12,6 +12,7 @@
 //! - [`jose`]: JSON Web Keys and Signatures, strictly
 //! - [`keys`]: which key is published and which signs; keys at rest and in memory
 //! - [`pages`]: what a person sees
+//! - [`opaque`]: secrets that are random texts
 //! - [`store`]: the SQL
 //! - [`publication`]: documents rendered once and served many times
 //! - [`config`], [`context`], [`error`], [`http`]: what all of them speak
@@ -27,6 +28,7 @@ pub mod grant;
 pub mod http;
 pub mod jose;
 pub mod keys;
+pub mod opaque;
 pub mod pages;
 pub mod ports;
 pub mod protocol;

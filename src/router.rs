@@ -18,6 +18,7 @@ use crate::http::{Request, Response};
 use crate::pages::{Advice, ErrorPage, Texts};
 use crate::ports::Platform;
 use crate::protocol::bearer::BearerError;
+use crate::protocol::params::Params;
 use crate::protocol::scope::OPENID;
 use crate::protocol::token_error::TokenError;
 use crate::publication::Document;
@@ -63,6 +64,11 @@ pub async fn answer(
             .with("access-control-expose-headers", "ETag, WWW-Authenticate");
     }
     response = response.with("x-content-type-options", "nosniff");
+    // Who has typed a password here once types it over https only (RFC 6797).
+    let is_for_people = route.is_some_and(|route| route.audience == Audience::People);
+    if is_for_people && config.issuer.as_str().starts_with("https://") {
+        response = response.with("strict-transport-security", "max-age=31536000");
+    }
     if request.method() == "HEAD" {
         response.body = Rc::from("");
     }
@@ -225,7 +231,9 @@ fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
             ("server_error", "this service made an error, which has been logged", Advice::TryLater)
         }
     };
-    let texts = Texts::choose(None, request.header("accept-language").as_deref());
+    let params = Params::parse(request.query().unwrap_or_default().as_bytes());
+    let ui_locales = params.once("ui_locales").ok().flatten();
+    let texts = Texts::choose(ui_locales, request.header("accept-language").as_deref());
     let mut page = ErrorPage { texts, status: plain.status, code, description, advice }.response();
     let kept =
         plain.headers.into_iter().filter(|(name, _)| matches!(*name, "allow" | "retry-after"));

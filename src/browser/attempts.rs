@@ -5,12 +5,13 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::browser::Visit;
 use crate::browser::cookies::Cookie;
-use crate::browser::{Visit, is_random_text, random_text};
 use crate::context::Cx;
 use crate::error::Internal;
 use crate::http::Request;
 use crate::keys::mac::Purpose;
+use crate::opaque::{is_random_text, random_text};
 use crate::ports::{Database, RateLimit};
 use crate::store::sign_in_attempts::{self, Admission};
 
@@ -22,12 +23,21 @@ pub struct Attempt {
     address: String,
     /// What counts it.
     counter: String,
-    /// What counts the failures of all browsers that are not known, unless this one is.
+    /// What counts the attempts of all browsers that are not known, unless this one is.
     account: Option<String>,
-    /// The id of the device, which the browser is known by from the next success on.
-    device: String,
+    /// What the browser is known by from the next success on.
+    device: Device,
     login: String,
 }
+
+/// A browser in which people have signed in: its id, and a code for each of their logins.
+struct Device {
+    id: String,
+    codes: Vec<String>,
+}
+
+/// How many people a browser is known for at a time; the one who was away for longest makes room.
+const DEVICE_PEOPLE: usize = 5;
 
 impl Attempt {
     /// An attempt for a login, which is case-folded.
@@ -39,12 +49,15 @@ impl Attempt {
     ) -> Result<Self, Internal> {
         let address = address_of(request);
         let code = |parts: &[&str]| visit.mac.code(Purpose::Counter, parts);
-        let (device, counter, account) = if let Some(device) = known_device(visit, request, login) {
-            let counter = code(&["device", login, &device]);
-            (device, counter, None)
+        let device = match Device::of(visit, request) {
+            Some(device) => device,
+            None => Device { id: random_text(cx)?, codes: Vec::new() },
+        };
+        let (counter, account) = if device.knows(visit, login) {
+            (code(&["device", login, &device.id]), None)
         } else {
             let counter = code(&["network", login, &network_of(&address)]);
-            (random_text(cx)?, counter, Some(code(&["account", login])))
+            (counter, Some(code(&["account", login])))
         };
         Ok(Self { address, counter, account, device, login: login.to_owned() })
     }
@@ -55,19 +68,16 @@ impl Attempt {
         platform: &(impl Database + RateLimit),
         cx: &Cx<'_>,
     ) -> Result<Admission, Internal> {
-        // The counters in the database hold without it.
-        if !is_within_limit(platform, cx, "login", &self.address).await {
+        // The counters in the database hold without it. A browser that is known has nothing to do with what its
+        // neighbours try.
+        let is_within = match self.account {
+            Some(_) => is_within_limit(platform, cx, "login", &one_subscriber(&self.address)).await,
+            None => is_within_limit(platform, cx, "device", &self.counter).await,
+        };
+        if !is_within {
             return Ok(Admission::Wait(ADDRESS_PAUSE));
         }
         sign_in_attempts::admit(platform, &self.counter, self.account.as_deref(), cx.now).await
-    }
-
-    /// Notes that the attempt has failed.
-    pub async fn fail(&self, database: &impl Database, now: i64) -> Result<(), Internal> {
-        match &self.account {
-            Some(account) => sign_in_attempts::fail(database, account, now).await,
-            None => Ok(()),
-        }
     }
 
     /// The counter that a success sets back.
@@ -75,27 +85,47 @@ impl Attempt {
         &self.counter
     }
 
+    /// The account's own counter, if the attempt counts there.
+    pub fn account_counter(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
     /// The `Set-Cookie` by which the browser is known for this account from now on.
     pub fn remember_device(&self, visit: &Visit<'_>) -> String {
-        let code = visit.mac.code(Purpose::Device, &[&self.login, &self.device]);
-        Cookie::Device.set(&visit.config.issuer, &format!("{}.{code}", self.device))
+        let Device { id, codes } = &self.device;
+        let code = visit.mac.code(Purpose::Device, &[&self.login, id]);
+        let others = codes.iter().filter(|other| **other != code).take(DEVICE_PEOPLE - 1);
+        let parts: Vec<_> = [id, &code].into_iter().chain(others).map(String::as_str).collect();
+        Cookie::Device.set(&visit.config.issuer, &parts.join("."))
+    }
+}
+
+impl Device {
+    /// What the browser's device cookie says; nothing of it is proven.
+    fn of(visit: &Visit<'_>, request: &impl Request) -> Option<Self> {
+        let value = Cookie::Device.read(&visit.config.issuer, request)?;
+        let mut parts = value.split('.').map(str::to_owned);
+        let id = parts.next()?;
+        let codes: Vec<_> = parts.take(DEVICE_PEOPLE).collect();
+        (is_random_text(&id) && codes.iter().all(|code| is_random_text(code)))
+            .then_some(Self { id, codes })
+    }
+
+    /// Whether somebody has signed in here by this login.
+    fn knows(&self, visit: &Visit<'_>, login: &str) -> bool {
+        let is_ours = |code: &String| visit.mac.is_code(code, Purpose::Device, &[login, &self.id]);
+        self.codes.iter().any(is_ours)
     }
 }
 
 /// Whether a request that is to be stored is within the coarse limit for its address. Where that limit cannot be
 /// had, it is.
 pub async fn may_store(platform: &impl RateLimit, cx: &Cx<'_>, request: &impl Request) -> bool {
-    is_within_limit(platform, cx, "store", &address_of(request)).await
+    is_within_limit(platform, cx, "store", &one_subscriber(&address_of(request))).await
 }
 
-async fn is_within_limit(
-    platform: &impl RateLimit,
-    cx: &Cx<'_>,
-    what: &str,
-    address: &str,
-) -> bool {
-    let key = format!("{what} {}", one_subscriber(address));
-    platform.is_within_limit(&key).await.unwrap_or_else(|fault| {
+async fn is_within_limit(platform: &impl RateLimit, cx: &Cx<'_>, what: &str, whose: &str) -> bool {
+    platform.is_within_limit(&format!("{what} {whose}")).await.unwrap_or_else(|fault| {
         cx.note(fault.detail());
         true
     })
@@ -104,14 +134,6 @@ async fn is_within_limit(
 /// The address that a request comes from. The platform sets it; no client can.
 fn address_of(request: &impl Request) -> String {
     request.header("cf-connecting-ip").unwrap_or_default()
-}
-
-/// The id in the browser's device cookie, if that was given to it for this account.
-fn known_device(visit: &Visit<'_>, request: &impl Request, login: &str) -> Option<String> {
-    let value = Cookie::Device.read(&visit.config.issuer, request)?;
-    let (device, code) = value.split_once('.')?;
-    (is_random_text(device) && visit.mac.is_code(code, Purpose::Device, &[login, device]))
-        .then(|| device.to_owned())
 }
 
 /// The network of an address: what one subscriber or office has, a /24 of IPv4 or a /64 of IPv6.

@@ -5,14 +5,12 @@ pub mod cookies;
 pub mod pending;
 pub mod ticket;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-use sha2::{Digest, Sha256};
-
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Internal;
 use crate::http::Request;
 use crate::keys::mac::MacKey;
+use crate::opaque::{hash, is_random_text, random_text};
 
 use cookies::Cookie;
 
@@ -57,19 +55,4 @@ impl<'a> Visit<'a> {
     pub fn remember_browser(&self) -> String {
         Cookie::Browser.set(&self.config.issuer, &self.browser_id)
     }
-}
-
-/// 256 random bits as base64url: a cookie, a code, a token, a handle.
-pub fn random_text(cx: &Cx<'_>) -> Result<String, Internal> {
-    Ok(Base64UrlUnpadded::encode_string(&cx.random::<32>()?))
-}
-
-/// Whether a text could be one of [`random_text`].
-pub fn is_random_text(text: &str) -> bool {
-    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
-/// What such a text is stored as. 256 random bits need no slow hash.
-pub fn hash(text: &str) -> String {
-    Base64UrlUnpadded::encode_string(&Sha256::digest(text))
 }

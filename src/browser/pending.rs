@@ -1,10 +1,11 @@
 //! What a person came for, carried from page to page: an authorization request, or nothing but the account's
 //! own page.
 
+use crate::browser::Visit;
 use crate::browser::ticket::{Step, Ticket};
-use crate::browser::{Visit, hash, is_random_text, random_text};
 use crate::context::Cx;
 use crate::error::{Error, Internal, PageError};
+use crate::opaque::{hash, is_random_text, random_text};
 use crate::ports::Database;
 use crate::protocol::params::Params;
 use crate::store::authorization_requests;
@@ -34,14 +35,16 @@ impl Pending {
     /// # Errors
     /// [`ANSWERED`] where its handle is not good, or not any more.
     pub async fn find(database: &impl Database, query: &str, now: i64) -> Result<Self, Error> {
-        let handle = query.strip_prefix("handle=").filter(|handle| is_random_text(handle));
+        // A ticket that is good no more may still hang on a handle: nobody else's parameter can.
+        let kept = query.split_once(RESUME).map_or(query, |(kept, _)| kept);
+        let handle = kept.strip_prefix("handle=").filter(|handle| is_random_text(handle));
         let Some(handle_hash) = handle.map(hash) else {
             let (query, parameters) = (query.to_owned(), query.to_owned());
             return Ok(Self { query, parameters, handle_hash: None });
         };
         let parameters = authorization_requests::find(database, &handle_hash, now).await?;
         let parameters = parameters.ok_or(ANSWERED)?;
-        Ok(Self { query: query.to_owned(), parameters, handle_hash: Some(handle_hash) })
+        Ok(Self { query: kept.to_owned(), parameters, handle_hash: Some(handle_hash) })
     }
 
     /// Stores a request that came by POST, and returns the query that asks for it, once.

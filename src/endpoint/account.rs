@@ -44,7 +44,7 @@ async fn page(
     texts: &'static Texts,
     session: &Session,
 ) -> Result<Response, Error> {
-    let allowed = consents::list(desk.platform, &session.sub).await?;
+    let allowed = consents::list(desk.platform, &session.sub, desk.cx.now).await?;
     let claims: Vec<Vec<&str>> =
         allowed.iter().map(|one| Granted::of_valid(&one.consent.claims).iter().collect()).collect();
     let applications: Vec<_> = allowed
@@ -61,7 +61,7 @@ async fn page(
     let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
     let page = pages::Account {
         texts,
-        account: session.display_name(),
+        account: &session.display_name(),
         applications: &applications,
         withdraw_action: &ACCOUNT.url(&desk.config.issuer),
         sign_out_action: &SIGNOUT.url(&desk.config.issuer),

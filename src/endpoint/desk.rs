@@ -14,7 +14,7 @@ pub struct Desk<'a, P> {
     pub config: &'a Config,
     /// The request's context.
     pub cx: &'a Cx<'a>,
-    /// Verifies hints.
+    /// Verifies hints, and begins to make what key is missing.
     pub keys: &'a PublishedKeys,
     /// The platform.
     pub platform: &'a P,

@@ -25,7 +25,7 @@ pub async fn body(request: &impl Request) -> Result<Vec<u8>, PageError> {
 
 /// A field of one of our own forms; absent ones are empty.
 pub fn field<'a>(params: &'a Params<'_>, name: &str) -> Result<&'a str, PageError> {
-    let doubled = |_| PageError::of_application("a field of the form stands twice");
+    let doubled = |_| PageError::of_visit("a field of the form stands twice");
     Ok(params.once(name).map_err(doubled)?.unwrap_or_default())
 }
 

@@ -1,10 +1,10 @@
 //! Where the login form leads: a person says who they are, and goes on with what they came for.
 
+use crate::browser::Visit;
 use crate::browser::attempts::Attempt;
 use crate::browser::cookies::Cookie;
 use crate::browser::pending::{Pending, resumed};
 use crate::browser::ticket::{Step, Ticket};
-use crate::browser::{Visit, hash, random_text};
 use crate::endpoint::account::account_login_page;
 use crate::endpoint::authorize::answer::refuse;
 use crate::endpoint::authorize::asked::{Examined, examine};
@@ -13,6 +13,7 @@ use crate::endpoint::desk::Desk;
 use crate::endpoint::form;
 use crate::error::Error;
 use crate::http::{Request, Response};
+use crate::opaque::{hash, random_text};
 use crate::pages::{Notice, Texts};
 use crate::ports::Platform;
 use crate::protocol::login::fold_login;
@@ -101,7 +102,6 @@ async fn sign_in(
             Checked::Wrong => break,
         }
     }
-    attempt.fail(platform, cx.now).await?;
     Ok(Err(Notice::WrongCredentials))
 }
 
@@ -145,6 +145,7 @@ async fn check(
         cookie_hash: &hash(&session),
         old_cookie_hash: old_cookie_hash.as_deref(),
         counter: attempt.counter(),
+        account_counter: attempt.account_counter(),
     };
     if !sessions::begin(platform, &sign_in, cx.now).await? {
         return Ok(Checked::Overtaken);

@@ -6,14 +6,15 @@
 use subtle::ConstantTimeEq;
 
 use crate::Provider;
-use crate::browser::hash;
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
 use crate::grant::{Signers, authorization_code, refresh_token};
 use crate::http::{BodyError, Request, Response};
+use crate::opaque::hash;
 use crate::ports::{Database, Platform};
 use crate::protocol::client_auth::Credentials;
+use crate::protocol::client_metadata::{GrantType, Named};
 use crate::protocol::params::{FORM, Params, is_media_type};
 use crate::protocol::token_error::TokenError;
 use crate::store::clients::{self, Client};
@@ -43,15 +44,16 @@ pub async fn serve(
         .once("grant_type")
         .map_err(|_| TokenError::InvalidRequest("grant_type stands twice"))?
         .ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
-    if !matches!(grant_type, "authorization_code" | "refresh_token") {
-        return Err(TokenError::UnsupportedGrantType.into());
-    }
+    let grant_type =
+        GrantType::parse("grant_type", grant_type).map_err(|_| TokenError::UnsupportedGrantType)?;
     let signers = Signers::get(&client, provider, config, platform, cx).await?;
     match grant_type {
-        "authorization_code" => {
+        GrantType::AuthorizationCode => {
             authorization_code::serve(&client, &params, &signers, config, platform, cx).await
         }
-        _ => refresh_token::serve(&client, &params, &signers, config, platform, cx).await,
+        GrantType::RefreshToken => {
+            refresh_token::serve(&client, &params, &signers, config, platform, cx).await
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The grant type `authorization_code` (RFC 6749 section 4.1.3, OpenID Connect Core section 3.1.3).
 
-use crate::browser::{hash, random_text};
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
 use crate::grant::{Issue, Signers, refresh_token};
 use crate::http::Response;
+use crate::opaque::{hash, random_text};
 use crate::ports::{Database, Platform};
 use crate::protocol::params::{Doubled, Params};
 use crate::protocol::scope::{Granted, OFFLINE_ACCESS};

@@ -106,7 +106,8 @@ impl Issue<'_> {
                 sub: &self.grant.sub,
             };
             let user = users::parse_claims(self.user_claims)?;
-            let claims = id_token.to_claims(&self.grant.requested.id_token, user);
+            let of_user = config.scopes.select(&self.grant.requested.id_token, &user);
+            let claims = id_token.to_claims(of_user);
             let id_token = jws::sign(crypto, &signers.id_token, id_token::TYP, &claims).await?;
             body.insert("id_token".into(), id_token.into());
         }

@@ -4,13 +4,13 @@
 //! tabs at once, gets the same successor again, as long as nobody has used that. Any other use of a spent
 //! token is theft, of one or the other, and ends both.
 
-use crate::browser::hash;
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
 use crate::grant::{Issue, Signers};
 use crate::http::Response;
 use crate::keys::mac::{MacKey, Purpose};
+use crate::opaque::hash;
 use crate::ports::Platform;
 use crate::protocol::client_metadata::GrantType;
 use crate::protocol::params::{Doubled, Params};
@@ -87,7 +87,9 @@ pub async fn serve(
 
     // 7. Its successor, and the tokens. Another caller may have been faster: then the successor is there.
     let expires_at = expiry(&token.grant, cx.now);
-    refresh_tokens::rotate(platform, &token_hash, &successor_hash, expires_at, cx.now).await?;
+    if !refresh_tokens::rotate(platform, &token_hash, &successor_hash, expires_at, cx.now).await? {
+        return Err(TokenError::InvalidGrant("the refresh token was used before").into());
+    }
     let issue = Issue {
         client,
         grant: &token.grant,

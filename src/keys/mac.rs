@@ -46,10 +46,10 @@ impl MacKey {
     /// # Errors
     /// [`Internal::Misconfigured`] when the secret is absent or has another form.
     pub fn new(secret: Option<&Secret>) -> Result<Self, Internal> {
-        let key = secret_key(secret)?;
-        let mac = Hmac::new_from_slice(key.as_slice())
-            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-        Ok(Self(mac))
+        // Not the secret itself: that is a key of another algorithm.
+        let mut derivation = keyed(secret_key(secret)?.as_slice())?;
+        derivation.update(b"postern message authentication v1");
+        Ok(Self(keyed(&derivation.finalize().into_bytes())?))
     }
 
     /// The code of some parts: 256 bits as base64url (HMAC-SHA256, RFC 2104).
@@ -68,6 +68,10 @@ impl MacKey {
     pub fn is_code(&self, code: &str, purpose: Purpose, parts: &[&str]) -> bool {
         self.code(purpose, parts).as_bytes().ct_eq(code.as_bytes()).into()
     }
+}
+
+fn keyed(key: &[u8]) -> Result<Hmac<Sha256>, Internal> {
+    Hmac::new_from_slice(key).map_err(|error| Internal::Broken { detail: error.to_string() })
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ fn of_scope<'a>(texts: &Texts, name: &'a str) -> Asked<'a> {
         "email" => texts.email,
         "address" => texts.address,
         "phone" => texts.phone,
+        "groups" => texts.groups,
         "offline_access" => texts.offline_access,
         _ => return Asked::Name(name),
     })
@@ -63,6 +64,7 @@ fn of_claim<'a>(texts: &Texts, name: &'a str) -> Asked<'a> {
         "email" | "email_verified" => texts.email,
         "address" => texts.address,
         "phone_number" | "phone_number_verified" => texts.phone,
+        "groups" => texts.groups,
         _ => return Asked::Name(name),
     })
 }
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_is_not_standard_goes_by_its_name() {
-        assert_eq!(words("groups", &["badge"]), ["<groups>", "<badge>"]);
+        assert_eq!(words("staff", &["badge"]), ["<staff>", "<badge>"]);
     }
 
     #[test]
@@ -100,6 +102,6 @@ mod tests {
         assert_eq!(words("", &["given_name", "family_name", "name#fr"]), ["Your name"]);
         assert_eq!(words("email", &["email", "email_verified"]), ["Your e-mail address"]);
         assert_eq!(words("openid profile", &["sub", "name", "picture"]).len(), 2);
-        assert_eq!(words("groups groups", &["x#de", "x"]), ["<groups>", "<x>"]);
+        assert_eq!(words("staff staff", &["x#de", "x"]), ["<staff>", "<x>"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Where a sign-in leads, by the redirect URI.
 
-use crate::protocol::redirect_uri::{check_authority, is_private_use};
+use crate::protocol::redirect_uri::{check_authority, is_local, is_private_use};
 
 /// Where a redirect URI leads.
 #[derive(Debug, Eq, PartialEq)]
@@ -16,13 +16,13 @@ pub enum Destination<'a> {
 impl<'a> Destination<'a> {
     /// The destination of a redirect URI.
     pub fn of(redirect_uri: &'a str) -> Self {
-        let Some(scheme) = Self::scheme(redirect_uri) else { return Self::Unknown };
-        let rest = redirect_uri.split_once(':').map_or("", |(_, rest)| rest);
+        if is_local(redirect_uri) {
+            return Self::ThisDevice;
+        }
+        let (scheme, rest) = redirect_uri.split_once(':').unwrap_or_default();
         match (scheme, check_authority(rest)) {
-            (_, Ok("localhost" | "127.0.0.1" | "[::1]")) => Self::ThisDevice,
             ("https" | "http", Ok(host)) => Self::Web(host),
-            ("https" | "http", Err(_)) => Self::Unknown,
-            _ => Self::ThisDevice,
+            _ => Self::Unknown,
         }
     }
 

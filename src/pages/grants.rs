@@ -22,6 +22,8 @@ pub struct Consent<'a> {
     pub redirect_uri: &'a str,
     /// The account that is signed in, as the person knows it.
     pub account: &'a str,
+    /// Where a person sees what they granted.
+    pub account_url: &'a str,
     /// The scopes it asks for.
     pub scope: Granted<'a>,
     /// The single claims it asks for by the `claims` parameter.

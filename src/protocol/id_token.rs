@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::jose::jws::Jws;
-use crate::protocol::scope::is_requested;
 
 /// The media type in the header.
 pub const TYP: &str = "JWT";
@@ -41,8 +40,8 @@ pub struct IdToken<'a> {
 }
 
 impl IdToken<'_> {
-    /// The claims as they are signed, with those of the user's that were `requested` for this place.
-    pub fn to_claims(&self, requested: &[String], user: Map<String, Value>) -> Value {
+    /// The claims as they are signed, with those of the user's that were asked for here.
+    pub fn to_claims(&self, of_user: Map<String, Value>) -> Value {
         let mut claims = Map::new();
         let mut add = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         add("iss", self.iss.into());
@@ -60,7 +59,7 @@ impl IdToken<'_> {
         if let Some(sid) = self.sid {
             add("sid", sid.into());
         }
-        claims.extend(user.into_iter().filter(|(member, _)| is_requested(requested, member)));
+        claims.extend(of_user);
         Value::Object(claims)
     }
 }

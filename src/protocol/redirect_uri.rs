@@ -71,7 +71,11 @@ fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
 /// Whether the URI leads to something on the person's own device, where any program can wait for it
 /// (RFC 8252 section 8.6): a loopback address or a private-use scheme.
 pub fn is_local(uri: &str) -> bool {
-    !uri.starts_with("https://")
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    match (scheme, check_authority(rest)) {
+        ("https" | "http", host) => matches!(host, Ok("localhost" | "127.0.0.1" | "[::1]")),
+        _ => is_private_use(scheme),
+    }
 }
 
 /// RFC 8252 section 7.1: a reversed domain name, in lower case.

@@ -42,14 +42,23 @@ pub struct Allowed {
     pub granted_at: i64,
 }
 
-/// All that this person allowed, the latest first.
-pub async fn list(database: &impl Database, sub: &str) -> Result<Vec<Allowed>, Internal> {
+/// All that this person allowed, the latest first; and with it the clients that the operator trusts, and that can
+/// come back by a refresh token.
+pub async fn list(database: &impl Database, sub: &str, now: i64) -> Result<Vec<Allowed>, Internal> {
+    // Of a group with max(), the other columns are those of the row that has it.
     let statement = Statement::new(
-        "SELECT client_id, metadata, scope, consents.claims AS claims, granted_at \
-         FROM consents JOIN clients USING (client_id) \
-         WHERE sub = ?1 ORDER BY granted_at DESC, client_id",
+        "SELECT client_id, metadata, scope, claims, granted_at FROM ( \
+           SELECT client_id, scope, claims, granted_at FROM consents WHERE sub = ?1 \
+           UNION ALL \
+           SELECT client_id, scope, '' AS claims, max(created_at) AS granted_at \
+           FROM grants JOIN refresh_tokens ON grant_id = grants.id \
+           WHERE sub = ?1 AND revoked_at IS NULL AND spent_at IS NULL AND expires_at > ?2 \
+             AND client_id NOT IN (SELECT client_id FROM consents WHERE sub = ?1) \
+           GROUP BY client_id) \
+         JOIN clients USING (client_id) ORDER BY granted_at DESC, client_id",
     )
-    .bind(sub);
+    .bind(sub)
+    .bind(now);
     let rows = database.run(Freshness::Primary, statement).await?;
     let read = |mut row: Row| {
         let client_id = row.text()?;

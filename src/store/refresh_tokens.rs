@@ -48,14 +48,15 @@ pub async fn find(
 }
 
 /// Spends a token for its successor. Of any number of callers at once, one does; to the others the
-/// successor is there as well, for it follows from the token.
+/// successor is there as well, for it follows from the token. Returns whether it is there: not where the secret
+/// that it follows by was changed in between.
 pub async fn rotate(
     database: &impl Database,
     token_hash: &str,
     successor_hash: &str,
     expires_at: i64,
     now: i64,
-) -> Result<(), Internal> {
+) -> Result<bool, Internal> {
     let succeed = Statement::new(
         "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) \
          SELECT ?2, grant_id, ?3 FROM refresh_tokens WHERE token_hash = ?1 AND spent_at IS NULL \
@@ -69,5 +70,7 @@ pub async fn rotate(
     )
     .bind(token_hash)
     .bind(now);
-    database.batch(vec![succeed, spend]).await.map(drop)
+    let look = Statement::new("SELECT token_hash FROM refresh_tokens WHERE token_hash = ?1");
+    let found = database.batch(vec![succeed, spend, look.bind(successor_hash)]).await?.pop();
+    Ok(found.is_some_and(|rows| !rows.is_empty()))
 }

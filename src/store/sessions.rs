@@ -2,6 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
+use crate::store::sign_in_attempts::take_back;
 
 /// For how many seconds a session lasts that is not used, and for how many at the most.
 pub const IDLE: i64 = 24 * 3_600;
@@ -24,9 +25,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// What the person is called on a page.
-    pub fn display_name(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.login)
+    /// What the person is called on a page: by name, and by what tells this account from another of theirs.
+    pub fn display_name(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{name} ({})", self.login),
+            None => self.login.clone(),
+        }
     }
 }
 
@@ -75,6 +79,8 @@ pub struct SignIn<'a> {
     pub old_cookie_hash: Option<&'a str>,
     /// The counter of attempts that this one ends.
     pub counter: &'a str,
+    /// The account's own counter, if this attempt counted there.
+    pub account_counter: Option<&'a str>,
 }
 
 /// Begins a session, or goes on with the browser's own under a new cookie where the same user signs in
@@ -102,11 +108,14 @@ pub async fn begin(
     .bind(now - IDLE)
     .bind(now - LIFETIME)
     .bind(sign_in.password_hash);
-    let end_old =
-        Statement::new("DELETE FROM sessions WHERE cookie_hash = ?1").bind(sign_in.old_cookie_hash);
-    let forget =
-        Statement::new("DELETE FROM sign_in_attempts WHERE counter = ?1").bind(sign_in.counter);
-    let mut statements = vec![insert, end_old, forget];
+    let end_old = Statement::new(
+        "DELETE FROM sessions WHERE cookie_hash = ?1 \
+         AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2)",
+    )
+    .bind(sign_in.old_cookie_hash)
+    .bind(sign_in.cookie_hash);
+    let mut statements = vec![insert, end_old];
+    statements.extend(take_back(sign_in.counter, sign_in.account_counter, sign_in.cookie_hash));
     if let Some(new_hash) = sign_in.new_password_hash {
         let rehash = Statement::new(
             "UPDATE users SET password_hash = ?3 WHERE sub = ?1 AND password_hash = ?2",

@@ -13,9 +13,10 @@ const FREE: i64 = 5;
 const LONGEST_PAUSE: i64 = 300;
 
 /// How many attempts on one account may fail, in browsers that nobody has signed in with, before every
-/// further one is followed by a pause …
+/// further one is followed by a pause, and the first one from any network preceded by it: so many networks are of
+/// no use …
 const ACCOUNT_FREE: i64 = 20;
-/// … of at most this many seconds: a stranger can slow such browsers, and lock nobody out.
+/// … of at most this many seconds.
 const ACCOUNT_LONGEST_PAUSE: i64 = 30;
 
 /// Whether an attempt may be looked at.
@@ -27,19 +28,55 @@ pub enum Admission {
     Wait(i64),
 }
 
-/// Counts an attempt, unless it comes before its time. `account` is the account's own counter, which slows
-/// this one; a browser that is known has none.
+/// Counts an attempt, unless it comes before its time, and drops the counters that count nothing any more:
+/// strangers make them. `account` is the account's own counter, which slows this one; a browser that is known has
+/// none.
 pub async fn admit(
     database: &impl Database,
     counter: &str,
     account: Option<&str>,
     now: i64,
 ) -> Result<Admission, Internal> {
-    let count = Statement::new(
+    let next =
+        Statement::new("SELECT next_at FROM sign_in_attempts WHERE counter = ?1").bind(counter);
+    let drop_old = Statement::new("DELETE FROM sign_in_attempts WHERE last_at <= ?1");
+    let mut statements = vec![count(counter, account, now), next, drop_old.bind(now - WINDOW)];
+    if let Some(account) = account {
+        statements.insert(0, count_on_account(account, counter, now));
+    }
+    let mut results = database.batch(statements).await?.into_iter().skip(account.iter().count());
+    let own = results.next().unwrap_or_default().pop();
+    // A counter that begins with a pause has counted nothing yet.
+    if own.map(|mut row| row.integer()).transpose()?.is_some_and(|failures| failures > 0) {
+        return Ok(Admission::Admitted);
+    }
+    let next = results.next().unwrap_or_default().pop();
+    let next = next.map(|mut row| row.integer()).transpose()?;
+    Ok(Admission::Wait((next.unwrap_or(now) - now).max(1)))
+}
+
+/// Counts on the account what `counter` is about to count.
+fn count_on_account(account: &str, counter: &str, now: i64) -> Statement {
+    Statement::new(
         "INSERT INTO sign_in_attempts AS own (counter, failures, last_at, next_at) \
-         SELECT ?1, 1, ?2, ?2 + pause FROM (SELECT coalesce( \
-           (SELECT min(?8, max(0, failures - ?7)) FROM sign_in_attempts \
-            WHERE counter = ?3 AND last_at > ?2 - ?4), 0) AS pause) WHERE true \
+         SELECT ?1, 1, ?2, ?2 WHERE NOT EXISTS \
+           (SELECT 1 FROM sign_in_attempts WHERE counter = ?4 AND next_at > ?2) \
+         ON CONFLICT (counter) DO UPDATE SET \
+           failures = CASE WHEN own.last_at > ?2 - ?3 THEN own.failures + 1 ELSE 1 END, \
+           last_at = ?2",
+    )
+    .bind(account)
+    .bind(now)
+    .bind(WINDOW)
+    .bind(counter)
+}
+
+fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
+    Statement::new(
+        "INSERT INTO sign_in_attempts AS own (counter, failures, last_at, next_at) \
+         SELECT ?1, pause = 0, ?2, ?2 + pause FROM (SELECT coalesce( \
+           (SELECT min(?8, max(0, failures - ?7)) FROM sign_in_attempts WHERE counter = ?3), 0) \
+           AS pause) WHERE true \
          ON CONFLICT (counter) DO UPDATE SET \
            failures = CASE WHEN own.last_at > ?2 - ?4 THEN own.failures + 1 ELSE 1 END, \
            last_at = ?2, \
@@ -56,31 +93,19 @@ pub async fn admit(
     .bind(FREE - 1)
     .bind(LONGEST_PAUSE)
     .bind(ACCOUNT_FREE)
-    .bind(ACCOUNT_LONGEST_PAUSE);
-    let next =
-        Statement::new("SELECT next_at FROM sign_in_attempts WHERE counter = ?1").bind(counter);
-    let mut results = database.batch(vec![count, next]).await?.into_iter();
-    if results.next().is_some_and(|rows| !rows.is_empty()) {
-        return Ok(Admission::Admitted);
-    }
-    let next = results.next().unwrap_or_default().pop();
-    let next = next.map(|mut row| row.integer()).transpose()?;
-    Ok(Admission::Wait((next.unwrap_or(now) - now).max(1)))
+    .bind(ACCOUNT_LONGEST_PAUSE)
 }
 
-/// Notes on the account's own counter that an attempt in an unknown browser has failed, and drops the counters
-/// that count nothing any more: strangers make them.
-pub async fn fail(database: &impl Database, account: &str, now: i64) -> Result<(), Internal> {
-    let statement = Statement::new(
-        "INSERT INTO sign_in_attempts AS own (counter, failures, last_at, next_at) \
-         VALUES (?1, 1, ?2, ?2) \
-         ON CONFLICT (counter) DO UPDATE SET \
-           failures = CASE WHEN own.last_at > ?2 - ?3 THEN own.failures + 1 ELSE 1 END, \
-           last_at = ?2",
-    )
-    .bind(account)
-    .bind(now)
-    .bind(WINDOW);
-    let drop_old = Statement::new("DELETE FROM sign_in_attempts WHERE last_at <= ?1");
-    database.batch(vec![statement, drop_old.bind(now - WINDOW)]).await.map(drop)
+/// What a success takes back: the counter begins anew, and the account's has counted one too many. For a batch in
+/// which the session under `cookie_hash` may have begun.
+pub(super) fn take_back(counter: &str, account: Option<&str>, cookie_hash: &str) -> [Statement; 2] {
+    let forget = Statement::new(
+        "DELETE FROM sign_in_attempts WHERE counter = ?1 \
+         AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2)",
+    );
+    let uncount = Statement::new(
+        "UPDATE sign_in_attempts SET failures = max(0, failures - 1) WHERE counter = ?1 \
+         AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2)",
+    );
+    [forget.bind(counter).bind(cookie_hash), uncount.bind(account).bind(cookie_hash)]
 }

@@ -1,7 +1,8 @@
 use crate::visitor::{
-    CALLBACK, CHALLENGE, Visitor, answer, claims, form_to, is_choice, is_consent, is_login, member,
+    CALLBACK, CHALLENGE, PASSWORD, Visitor, answer, claims, form_to, is_choice, is_consent,
+    is_login, member,
 };
-use crate::world::{NOW, World, get, put};
+use crate::world::{NOW, World, get, post, put, variables_with};
 use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";
@@ -137,7 +138,7 @@ fn single_claims_are_asked_for_shown_remembered_and_told() {
     let parameters = [("scope", "openid"), ("claims", wanted)];
     let consent = alice.sign_in_on(&alice.get(&app.authorize(&parameters)), LOGIN);
     assert!(is_consent(&consent));
-    for words in ["Your phone number", "Your name", "groups"] {
+    for words in ["Your phone number", "Your name", "The groups you belong to"] {
         assert!(consent.body.contains(words), "{words}: {}", consent.body);
     }
     let told = alice.submit(&consent, &[("decision", "allow")]);
@@ -315,4 +316,87 @@ fn a_changed_password_ends_every_session() {
         assert_eq!(put(&document), 200);
         assert!(is_login(&alice.get("/auth/account")), "{path}");
     }
+}
+
+#[test]
+fn a_trusted_client_that_can_come_back_is_seen_and_ended_too() {
+    let world = world();
+    let app = world.put_party("app", json!({ "trusted": true }));
+    let alice = Visitor::new(&world);
+    alice.authorize(&app, LOGIN, &[("scope", "openid")]);
+    assert!(!alice.get("/auth/account").body.contains("The App"), "nothing is left of it");
+    let code = alice.authorize(&app, LOGIN, &[("scope", "openid email offline_access")]);
+    let tokens = world.redeem(&app, &code);
+    let page = alice.get("/auth/account");
+    assert!(page.body.contains("The App") && page.body.contains("Your e-mail address"));
+    alice.submit_form(&form_to(&page, "/auth/account"), &[]);
+    let refreshed = world.refresh(&app, &member(&tokens, "refresh_token"));
+    assert_eq!(refreshed.error().as_deref(), Some("invalid_grant"));
+    assert!(!alice.get("/auth/account").body.contains("The App"));
+}
+
+#[test]
+fn a_claim_that_no_scope_asks_for_any_more_is_told_to_nobody() {
+    let with = variables_with("SCOPES", r#"{"hr":["salary"]}"#);
+    let world = World::configured(with);
+    world.put_user("bob");
+    let put_claims = put("/admin/users/bob").by_operator().json(&json!({"claims": {"salary": 1}}));
+    assert_eq!(world.send(put_claims).status, 200);
+    world.deploy(variables_with("SCOPES", "{}"));
+    let app = world.put_app();
+    let wanted = r#"{"userinfo":{"salary":null},"id_token":{"salary":null}}"#;
+    let parameters = [("scope", "openid"), ("claims", wanted)];
+    let code = Visitor::new(&world).authorize(&app, "bob", &parameters);
+    let tokens = world.redeem(&app, &code);
+    assert_eq!(claims(&member(&tokens, "id_token")).get("salary"), None);
+    let userinfo = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+    assert_eq!(userinfo.json(), json!({ "sub": "bob" }));
+}
+
+#[test]
+fn no_age_at_all_is_a_new_sign_in_in_the_same_second_too() {
+    let world = world();
+    let app = world.put_party("app", json!({ "trusted": true }));
+    let alice = Visitor::new(&world);
+    alice.authorize(&app, LOGIN, &[]);
+    let page = alice.get(&app.authorize(&[("max_age", "0")]));
+    let told = alice.sign_in_on(&page, LOGIN);
+    assert!(answer(&told, CALLBACK).contains_key("code"), "once is enough");
+    let told = alice.get(&app.authorize(&[("max_age", "0"), ("prompt", "none")]));
+    assert_eq!(answer(&told, CALLBACK)["error"], "login_required");
+}
+
+#[test]
+fn a_kept_request_is_found_again_by_whoever_signs_in_next() {
+    let world = world();
+    world.put_user("bob");
+    let app = world.put_app();
+    let told = world.send(post("/auth/authorize").form(&app.authorize_query(&[])));
+    let visitor = Visitor::new(&world);
+    let form = form_to(&visitor.get(told.header("location").unwrap()), "/auth/login");
+    let mut fields: Vec<_> = form.fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    fields.extend([("login", LOGIN), ("password", PASSWORD)]);
+    let on = visitor.post(&form.action, &fields);
+    let on = on.header("location").unwrap();
+    assert!(is_consent(&visitor.get(on)));
+    // In another tab, bob signs in.
+    let page = visitor.get("/auth/account");
+    visitor.submit_form(&form_to(&page, "/auth/signout"), &[]);
+    visitor.sign_in_on(&visitor.get("/auth/account"), "bob");
+    let page = visitor.get(on);
+    assert!(is_consent(&page) && page.body.contains("bob"), "{}", page.body);
+}
+
+#[test]
+fn a_fault_of_ours_is_told_to_the_client_once_it_is_proven() {
+    let world = world();
+    let app = world.put_party("app", json!({ "trusted": true }));
+    let alice = Visitor::new(&world);
+    alice.authorize(&app, LOGIN, &[]);
+    world.platform.batches_fail.set(true);
+    let told = alice.get(&app.authorize(&[("prompt", "none")]));
+    let answer = answer(&told, CALLBACK);
+    assert_eq!((&*answer["error"], &*answer["state"]), ("temporarily_unavailable", "the state"));
+    assert!(!answer["error_description"].contains("told to fail"));
+    assert!(told.log["notes"].to_string().contains("told to fail"));
 }

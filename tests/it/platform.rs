@@ -30,6 +30,8 @@ pub struct Native {
     /// A replica that lags, where there is one.
     pub replica: RefCell<Option<Connection>>,
     pub database_fails: Cell<bool>,
+    /// Whether only what is written fails.
+    pub batches_fail: Cell<bool>,
     /// What somebody else does just before each of the next batches, as SQL.
     pub meanwhile: RefCell<VecDeque<&'static str>>,
     pub cache: RefCell<HashMap<String, String>>,
@@ -62,6 +64,7 @@ impl Native {
             primary: migrated(),
             replica: RefCell::new(None),
             database_fails: Cell::new(false),
+            batches_fail: Cell::new(false),
             meanwhile: RefCell::default(),
             cache: RefCell::default(),
             cache_fails: Cell::new(false),
@@ -156,6 +159,10 @@ impl Database for Native {
         self.count(|counts| counts.batches += 1);
         pause().await;
         self.check_database()?;
+        if self.batches_fail.get() {
+            let detail = "it was told to fail".to_owned();
+            return Err(Internal::Unavailable { what: "DB", detail });
+        }
         let meanwhile = self.meanwhile.borrow_mut().pop_front();
         if let Some(sql) = meanwhile {
             self.primary.execute_batch(sql).unwrap();

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{CLIENT_ID as OPERATOR, Page, body, invalid, refused};
-use crate::browser::{hash, random_text};
 use crate::context::Cx;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
+use crate::opaque::{hash, random_text};
 use crate::ports::Database;
 use crate::protocol::client_metadata::ClientMetadata;
 use crate::protocol::members::Members;

@@ -4,12 +4,12 @@
 use form_urlencoded::Serializer;
 
 use crate::browser::pending::Pending;
-use crate::browser::{hash, random_text};
 use crate::endpoint::authorize::case::Case;
 use crate::endpoint::desk::Desk;
 use crate::error::{Error, Internal};
 use crate::http::Response;
 use crate::keys::mac::Purpose;
+use crate::opaque::{hash, random_text};
 use crate::pages::{FormPost, Texts};
 use crate::ports::Platform;
 use crate::protocol::authorize_request::{AuthorizeError, ReplyTo, ResponseMode};
@@ -60,6 +60,25 @@ impl<P: Platform> Case<'_, P> {
         // What was decided on changed a moment ago: the request is looked at again.
         let query = &pending.query;
         Ok(Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))))
+    }
+}
+
+impl<P> Case<'_, P> {
+    /// Answers with a fault of ours, which is logged. The request is not answered by it: whoever comes back may
+    /// go on.
+    pub fn fail(&self, fault: &Internal) -> Response {
+        let (code, description) = match fault {
+            Internal::Unavailable { .. } => {
+                ("temporarily_unavailable", "a part of this service does not answer")
+            }
+            Internal::Broken { .. } | Internal::Misconfigured { .. } => {
+                ("server_error", "this service made an error, which has been logged")
+            }
+        };
+        self.desk.cx.note(fault.detail());
+        self.desk.cx.log_refusal(code);
+        let parameters = [("error", code), ("error_description", description)];
+        respond(self.desk, &self.asked.reply_to, &parameters, self.texts)
     }
 }
 

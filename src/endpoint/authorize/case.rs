@@ -7,7 +7,7 @@ use crate::endpoint::authorize::asked::Asked;
 use crate::endpoint::desk::Desk;
 use crate::http::Response;
 use crate::pages::{self, Notice, Texts};
-use crate::routes::{CONSENT, LOGIN, SELECT_ACCOUNT};
+use crate::routes::{ACCOUNT, CONSENT, LOGIN, SELECT_ACCOUNT};
 use crate::store::sessions::Session;
 
 /// A request that is being worked on.
@@ -46,7 +46,7 @@ impl<P> Case<'_, P> {
             texts: self.texts,
             client: self.asked.client_view(),
             redirect_uri: &self.asked.reply_to.redirect_uri,
-            account: session.display_name(),
+            account: &session.display_name(),
             action: &SELECT_ACCOUNT.url(&self.desk.config.issuer),
             request: &self.pending.query,
             token: &self.ticket(Step::SelectAccount, &session.sub, self.began_at(progress)),
@@ -61,7 +61,8 @@ impl<P> Case<'_, P> {
             texts: self.texts,
             client: self.asked.client_view(),
             redirect_uri: &self.asked.reply_to.redirect_uri,
-            account: session.display_name(),
+            account: &session.display_name(),
+            account_url: &ACCOUNT.url(&self.desk.config.issuer),
             scope: self.asked.request.granted(),
             claims: &claims,
             action: &CONSENT.url(&self.desk.config.issuer),

@@ -52,7 +52,9 @@ pub fn decide<'a>(
         |notice| page(Next::SignIn(notice), "login_required", "nobody is signed in who would do");
     let Some(session) = session else { return sign_in(None) };
     let is_new = progress.began_at.is_some_and(|began_at| session.auth_time >= began_at);
-    let is_too_old = asked.request.max_age.is_some_and(|age| now - session.auth_time > age);
+    // No age at all is what prompt=login asks for: the very second of a sign-in has more than one request.
+    let is_too_old =
+        asked.request.max_age.is_some_and(|age| age == 0 || now - session.auth_time > age);
     if progress.wants_switch || (prompt.login || is_too_old) && !is_new {
         return sign_in(None);
     }

@@ -16,8 +16,8 @@ use crate::endpoint::desk::Desk;
 use crate::endpoint::form;
 use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
-use crate::pages::Advice;
 use crate::ports::Platform;
+use crate::protocol::authorize_request::AuthorizeError;
 use crate::routes::AUTHORIZE;
 use crate::store::sessions::Session;
 use answer::refuse;
@@ -46,12 +46,10 @@ pub async fn serve(
     proceed(desk, &visit, request, &pending, session, progress).await
 }
 
-const TOO_MANY: PageError = PageError {
-    status: 429,
-    code: "too_many_requests",
-    advice: Advice::TryLater,
-    ..PageError::of_visit("too many sign-ins were begun from this address; try again in a minute")
-};
+const TOO_MANY: AuthorizeError = AuthorizeError::new(
+    "temporarily_unavailable",
+    "too many sign-ins were begun from this address",
+);
 
 /// A request that comes by POST came from another site, without the cookies that say who is signed in: it is
 /// stored, and asked for again by a GET, to which the browser adds them.
@@ -61,13 +59,17 @@ async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<
         .map_err(|_| PageError::of_application("the request's body is not form-encoded"))?;
     let pending = Pending { query: String::new(), parameters, handle_hash: None };
     // What is wrong with it is said now.
-    if let Examined::Refused(reply_to, error) = examine(desk, &pending).await? {
-        let texts = form::texts(request, &pending.params());
-        return refuse(desk, &pending, &reply_to, error, texts).await;
-    }
+    let asked = match examine(desk, &pending).await? {
+        Examined::Accepted(asked) => asked,
+        Examined::Refused(reply_to, error) => {
+            let texts = form::texts(request, &pending.params());
+            return refuse(desk, &pending, &reply_to, error, texts).await;
+        }
+    };
     // Anybody can make us store one.
     if !may_store(desk.platform, desk.cx, request).await {
-        return Err(TOO_MANY.into());
+        let texts = form::texts(request, &pending.params());
+        return refuse(desk, &pending, &asked.reply_to, TOO_MANY, texts).await;
     }
     let query = Pending::keep(desk.platform, &pending.parameters, desk.cx).await?;
     Ok(Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))))
@@ -92,9 +94,23 @@ pub async fn proceed(
     };
     let case = Case { asked: &asked, desk, pending, texts, visit };
 
+    // 2 and 3, and whatever fails in them is told to the client too (RFC 6749 section 4.1.2.1).
+    match advance(&case, session, progress).await {
+        Err(Error::Internal(fault)) => Ok(case.fail(&fault)),
+        answer => answer,
+    }
+}
+
+async fn advance(
+    case: &Case<'_, impl Platform>,
+    session: Option<Session>,
+    progress: Progress,
+) -> Result<Response, Error> {
+    let Case { asked, desk, pending, texts, .. } = *case;
+
     // 2. What there is to do next (Core sections 3.1.2.3 and 3.1.2.4).
     let remembered = asked.remembered(desk.platform, session.as_ref()).await?;
-    let next = decide(&asked, session.as_ref(), remembered.as_ref(), &progress, desk.cx.now);
+    let next = decide(asked, session.as_ref(), remembered.as_ref(), &progress, desk.cx.now);
 
     // 3. To do it.
     match next {

@@ -41,6 +41,7 @@ pub(super) const TEXTS: Texts = Texts {
     email: "Ihre E-Mail-Adresse",
     address: "Ihre Postanschrift",
     phone: "Ihre Telefonnummer",
+    groups: "Die Gruppen, denen Sie angehören",
     offline_access: "Fortdauernder Zugriff, auch während Sie die Anwendung nicht benutzen",
     name: "Ihr Name",
     nickname: "Ihr Spitzname",

@@ -37,6 +37,7 @@ pub(super) const TEXTS: Texts = Texts {
     email: "Your e-mail address",
     address: "Your postal address",
     phone: "Your phone number",
+    groups: "The groups you belong to",
     offline_access: "Continued access while you are not using the application",
     name: "Your name",
     nickname: "Your nickname",

@@ -38,6 +38,7 @@ pub(super) const TEXTS: Texts = Texts {
     email: "Su dirección de correo electrónico",
     address: "Su dirección postal",
     phone: "Su número de teléfono",
+    groups: "Los grupos a los que pertenece",
     offline_access: "Acceso continuo, incluso cuando no esté usando la aplicación",
     name: "Su nombre",
     nickname: "Su apodo",

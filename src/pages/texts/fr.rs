@@ -39,6 +39,7 @@ pub(super) const TEXTS: Texts = Texts {
     email: "Votre adresse e-mail",
     address: "Votre adresse postale",
     phone: "Votre numéro de téléphone",
+    groups: "Les groupes dont vous faites partie",
     offline_access: "Un accès continu, même lorsque vous n’utilisez pas l’application",
     name: "Votre nom",
     nickname: "Votre surnom",

@@ -49,6 +49,8 @@ pub struct Texts {
     pub(super) email: &'static str,
     pub(super) address: &'static str,
     pub(super) phone: &'static str,
+    /// The scope, and its claim, that there are unless the operator says otherwise.
+    pub(super) groups: &'static str,
     pub(super) offline_access: &'static str,
     pub(super) name: &'static str,
     pub(super) nickname: &'static str,

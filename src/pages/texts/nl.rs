@@ -38,6 +38,7 @@ pub(super) const TEXTS: Texts = Texts {
     email: "Uw e-mailadres",
     address: "Uw postadres",
     phone: "Uw telefoonnummer",
+    groups: "De groepen waartoe u behoort",
     offline_access: "Blijvende toegang, ook als u de app niet gebruikt",
     name: "Uw naam",
     nickname: "Uw bijnaam",
