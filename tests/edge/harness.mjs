@@ -85,16 +85,14 @@ after(() => Promise.all(isolates.map((server) => server.close())));
 /** Workers that share one D1 and one KV: as many isolates, cold, until the file's tests are over. */
 export async function startIsolates(count) {
   const names = Array.from({ length: count }, (_, index) => `isolate-${index}`);
-  const { vars, secrets } = settings();
   const config = {
     main: "src/cloudflare/entry.mjs",
     compatibility_date: "2026-10-20",
-    vars: { ...vars, ...secrets },
     kv_namespaces: [{ binding: "KV", id: "shared" }],
     d1_databases: [{ binding: "DB", database_name: "shared", database_id: "shared", migrations_dir: "migrations" }],
   };
   const server = createTestHarness({
-    root: here("../.."), workers: names.map((name) => ({ config: { name, ...config } })),
+    root: here("../.."), workers: names.map((name) => ({ config: { name, ...config }, ...settings() })),
   });
   isolates.push(server);
   await server.listen();
