@@ -121,7 +121,7 @@ test("who is signed in chooses an account, and may take another", async () => {
 
   await page.goto(authorize({ prompt: "select_account" }));
   await look(page, "choose-account");
-  await press(page, "Continue as Alice Liddell");
+  await press(page, "Continue as Alice Liddell (alice)");
   assert.ok((await answer(page)).code);
 
   await page.goto(authorize({ prompt: "select_account" }));
