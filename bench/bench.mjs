@@ -1,0 +1,43 @@
+// npm run bench: Postern beside what else could be run, on this machine and in one go. `-- --quick` takes less
+// than a minute, `-- --full` measures with a million users as well. NOTES.md tells how to read what comes out.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { RELEASE, buildIfChanged, installBuildTools } from "../scripts/build.mjs";
+import { Failure, prepare, root, step, whenAsked } from "../scripts/steps.mjs";
+
+const PLANS = {
+  quick: { rounds: 5, requests: 250, connections: 8, users: 1_000, starts: 5, memory: 10_000 },
+  whole: { rounds: 11, requests: 1_000, connections: 8, users: 1_000, starts: 15, memory: 100_000 },
+};
+
+const options = process.argv.slice(2);
+if (options.some((option) => !["--quick", "--full"].includes(option))) {
+  throw new Failure("npm run bench takes --quick, --full or nothing");
+}
+if (process.platform !== "linux") throw new Failure("the bench reads /proc, which only Linux has");
+const plan = { ...(options.includes("--quick") ? PLANS.quick : PLANS.whole), isFull: options.includes("--full") };
+plan.isQuick = options.includes("--quick");
+
+await prepare();
+await installBuildTools();
+await buildIfChanged(RELEASE);
+
+const { runAll } = await import("./run.mjs");
+whenAsked(() => process.exit(1));
+const results = await runAll(plan);
+
+const { judge } = await import("./goals.mjs");
+const { markdown } = await import("./table.mjs");
+const { chart } = await import("./chart.mjs");
+results.goals = judge(results);
+await step("writing bench/results", () => {
+  const folder = join(root, "bench", "results");
+  mkdirSync(folder, { recursive: true });
+  // A quick run does not overwrite what a whole one found.
+  const name = plan.isQuick ? "quick" : "results";
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(results, undefined, 1)}\n`);
+  writeFileSync(join(folder, `${name}.md`), markdown(results));
+  writeFileSync(join(folder, `${name}.svg`), chart(results));
+});
+console.log(markdown(results));
+process.exit(results.goals.every(({ isMet }) => isMet) ? 0 : 1);

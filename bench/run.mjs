@@ -1,0 +1,164 @@
+// A whole run: the stores, the workers, the rounds, and all that is measured besides.
+import { Failure, step } from "../scripts/steps.mjs";
+import { checkAnswers } from "./answers.mjs";
+import { CONTENDERS, POSTERN, SAMPLE } from "./contenders.mjs";
+import { grow } from "./growth.mjs";
+import { ask, request } from "./load.mjs";
+import { machine, versions } from "./machine.mjs";
+import { Visit, measure } from "./rounds.mjs";
+import { DEFAULTS, ROUTES, makeTokens } from "./routes.mjs";
+import { spread } from "./statistics.mjs";
+import { startStores } from "./stores.mjs";
+import { bundle, start } from "./workerd.mjs";
+
+const running = new Set();
+process.on("exit", () => { for (const worker of running) worker.kill(); });
+
+/** Runs everything that the plan asks for. */
+export async function runAll(plan) {
+  const begin = Date.now();
+  const stores = startStores();
+  try {
+    const counts = Object.fromEntries(ROUTES.map(({ name, weight }) => [name, Math.round(plan.requests * weight)]));
+    const documents = await step("asking Postern for its documents", () => readDocuments(stores));
+    const bundles = await step("bundling the contenders", () => bundleAll(documents));
+    const tokens = await step("signing tokens", () => makeTokens({
+      fresh: (plan.rounds + 2) * counts["userinfo-new"], forged: 5 * counts["userinfo-forged"], users: plan.users,
+    }));
+    const redeemable = (plan.rounds + 2) * counts.redeem;
+    const world = { documents, bundles, tokens, plan, counts, stores };
+
+    const visits = await step("starting them", () => openAll(world, { users: plan.users, redeemable }));
+    await step("comparing what they answer", () => checkAnswers(visits));
+    const routes = [];
+    for (const route of ROUTES) {
+      const having = visits.filter(({ contender }) => contender.routes.includes(route.name));
+      const { rounds, connections } = plan;
+      const cells = await step(`${route.title}: ${having.map(({ name }) => name).join(", ")}`, () =>
+        measure(having, route, { rounds, count: counts[route.name], connections }));
+      checkStatements(route, cells);
+      for (const cell of Object.values(cells)) delete cell.texts;
+      routes.push({ name: route.name, title: route.title, count: counts[route.name], cells });
+    }
+    await stopAll(visits);
+
+    const starts = await step("cold starts", () => measureStarts(world));
+    const memory = await step("memory", () => measureMemory(world));
+    const growth = plan.isQuick ? [] : await grow(world, openAll, stopAll);
+    return {
+      plan, machine: machine(), versions: await versions(), seconds: (Date.now() - begin) / 1000,
+      modules: Object.fromEntries([...bundles].map(([name, { gzipped }]) => [name, { gzipped }])),
+      routes, starts, memory, growth,
+    };
+  } finally {
+    stores.close();
+  }
+}
+
+/** A worker of a contender, which does not outlive this process. */
+async function launch(contender, bundled, ports) {
+  const worker = await start(bundled, contender.settings, ports);
+  running.add(worker);
+  return { ...worker, stop: () => worker.stop().finally(() => running.delete(worker)) };
+}
+
+/** What Postern publishes, which bare and hono + jose serve as well. */
+async function readDocuments(stores) {
+  const store = await stores.open("documents");
+  await store.fill({ users: 1, redeemable: 1 });
+  const worker = await launch(POSTERN, await bundle("documents", POSTERN.entry), store.ports);
+  const read = async (bytes) => {
+    const { head, body } = await ask(worker.port, bytes);
+    const headers = Object.fromEntries(head.split("\r\n").slice(1).map((line) => line.match(/^(.*?): *(.*)$/).slice(1)));
+    const lower = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+    delete lower["content-length"];
+    return { body, headers: lower };
+  };
+  const { paths } = DEFAULTS;
+  const discovery = await read(request("GET", paths.discovery));
+  const jwks = await read(request("GET", paths.jwks));
+  const visit = new Visit(POSTERN, worker, store, { ...DEFAULTS });
+  const redeem = ROUTES.find(({ name }) => name === "redeem");
+  const tokens = JSON.parse((await read(redeem.make(visit, 0))).body);
+  await worker.stop();
+  return { discovery, jwks, tokens, sample: SAMPLE };
+}
+
+async function bundleAll(documents) {
+  const bundles = await Promise.all(CONTENDERS.map(async ({ name, entry }) =>
+    [name, await bundle(name.replaceAll(/[^a-z]+/g, "-"), entry, documents)]));
+  return new Map(bundles);
+}
+
+/** Every contender with a store of its own, filled alike. */
+async function openAll({ documents, bundles, tokens, stores }, contents, contenders = CONTENDERS) {
+  const visits = [];
+  for (const contender of contenders) {
+    const name = `${contender.name} ${Math.random()}`;
+    const store = await stores.open(name);
+    await store.fill(contents);
+    await contender.seed?.(store, documents);
+    const worker = await launch(contender, bundles.get(contender.name), store.ports);
+    const visit = new Visit(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
+    await contender.prepare?.(visit);
+    for (const name of ["discovery", "jwks"]) {
+      if (!contender.routes.includes(`${name}-304`)) continue;
+      const { head } = await visit.ask(request("GET", visit.paths[name]));
+      visit.etags[name] = head.match(/\r\netag: *(.*)/i)[1];
+    }
+    visits.push(visit);
+  }
+  return visits;
+}
+
+const stopAll = (visits) => Promise.all(visits.map(async ({ worker, store }) => {
+  await worker.stop();
+  await store.close();
+}));
+
+/** Bare is the floor only while it asks D1 what Postern asks. */
+function checkStatements({ title }, { bare, postern }) {
+  const [floor, ours] = [bare, postern].map((cell) => cell && [...cell.texts].sort().join("\n"));
+  if (bare && floor !== ours) throw new Failure(`${title}: bare does not ask D1 what postern asks:\n${floor}\n\n${ours}`);
+}
+
+/** From the start of a process to its first answer, in milliseconds; KV is filled, nothing else is warm. */
+async function measureStarts({ bundles, plan, stores, documents }) {
+  const taken = new Map(CONTENDERS.map(({ name }) => [name, []]));
+  const prepared = [];
+  for (const contender of CONTENDERS) {
+    const store = await stores.open(`start ${contender.name}`);
+    await store.fill({ users: 1 });
+    await contender.seed?.(store, documents);
+    prepared.push({ contender, store });
+  }
+  // The first start fills KV, and is not counted.
+  for (let round = -1; round < plan.starts; round++) {
+    for (const { contender, store } of prepared) {
+      const worker = await launch(contender, bundles.get(contender.name), store.ports);
+      const { paths } = { ...DEFAULTS, ...contender.given };
+      await ask(worker.port, request("GET", paths.discovery));
+      if (round >= 0) taken.get(contender.name).push(performance.now() - worker.begin);
+      await worker.stop();
+    }
+  }
+  return Object.fromEntries([...taken].map(([name, milliseconds]) => [name, spread(milliseconds)]));
+}
+
+/** Resident memory of a new process after so many requests: nine for discovery, one for userinfo. */
+async function measureMemory(world) {
+  const { plan } = world;
+  const memory = {};
+  for (const visit of await openAll(world, { users: plan.users, redeemable: 0 })) {
+    const has = (name) => visit.contender.routes.includes(name);
+    const before = visit.worker.memory();
+    const sent = { discovery: has("userinfo-seen") ? 0.9 : 1, "userinfo-seen": has("userinfo-seen") ? 0.1 : 0 };
+    for (const route of ROUTES.filter(({ name }) => sent[name])) {
+      const count = Math.round((plan.memory * sent[route.name]) / 10);
+      await measure([visit], route, { rounds: 9, count, connections: plan.connections });
+    }
+    memory[visit.name] = { before, after: visit.worker.memory(), requests: plan.memory };
+    await stopAll([visit]);
+  }
+  return memory;
+}

@@ -1,0 +1,48 @@
+// The results as Markdown.
+const number = (value, digits = 0) =>
+  value === undefined ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const withSpread = ({ median, low, high }, digits) =>
+  `${number(median, digits)} (${number(low, digits)}–${number(high, digits)})`;
+
+export const table = (head, rows) => {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "--:"))), ...rows.map(line)].join("\n");
+};
+
+/** All of it, as a page. */
+export function markdown(results) {
+  const { plan, machine, versions, routes, modules, starts, memory, growth, goals, seconds } = results;
+  const names = Object.keys(modules);
+  const perRoute = (make) => routes.map((route) =>
+    [route.title, ...names.map((name) => (route.cells[name] ? make(route.cells[name], route) : "–"))]);
+  const figures = (figure, digits) => table(["", ...names], perRoute((cell) => withSpread(cell[figure], digits)));
+  const missed = goals.filter(({ isMet }) => !isMet).length;
+  const sections = [
+    ["Goals", `${missed === 0 ? "All are met." : `${missed} of ${goals.length} are missed.`}\n\n${table(
+      ["", "goal", "measured", ""],
+      goals.map(({ what, limit, figure, unit, isMet }) =>
+        [what, limit, `${number(figure, Number.isInteger(figure) ? 0 : 2)} ${unit}`.trim(), isMet ? "met" : "**missed**"]),
+    )}`],
+    ["CPU, µs a request", figures("cpu", 0)],
+    ["Requests a second", figures("rate", 0)],
+    ["Median latency, ms", figures("p50", 2)],
+    ["99th percentile, ms", figures("p99", 2)],
+    ["D1 statements in D1 requests, and KV reads, a request",
+      table(["", ...names], perRoute(({ d1, statements, reads }) => `${number(statements, 1)} in ${number(d1, 1)}; ${number(reads, 1)}`))],
+    ["Size, start and memory", table(["", ...names], [
+      ["module, KB gzipped", ...names.map((name) => number(modules[name].gzipped / 1000, 0))],
+      ["start to first answer, ms", ...names.map((name) => withSpread(starts[name], 0))],
+      [`MB resident after ${number(plan.memory)} requests`, ...names.map((name) => number(memory[name].after / 1e6, 0))],
+    ])],
+    ...growth.map(({ title, names, rows }) => [`${title}, CPU µs a request`,
+      table(["", ...names], rows.map(({ label, cells }) => [label, ...names.map((name) => withSpread(cells[name].cpu, 0))]))]),
+  ];
+  return `# What \`npm run bench${plan.isQuick ? " -- --quick" : ""}\` found
+
+Written by the bench; [NOTES.md](../NOTES.md) tells how to read it. Medians of ${plan.rounds} rounds, the quartiles in
+parentheses; ${plan.connections} connections; ${number(plan.users)} users. ${number(seconds)} s in all, on
+${machine.cores} × ${machine.cpu}, ${number(machine.memory / 2 ** 30, 1)} GiB, ${machine.kernel}, with a load average of ${number(machine.load, 1)} at the end.
+Versions: ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")}.
+
+${sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n")}`;
+}
