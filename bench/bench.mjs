@@ -6,8 +6,8 @@ import { RELEASE, buildIfChanged, installBuildTools } from "../scripts/build.mjs
 import { Failure, prepare, root, step, whenAsked } from "../scripts/steps.mjs";
 
 const PLANS = {
-  quick: { rounds: 5, requests: 250, connections: 8, users: 1_000, starts: 5, memory: 10_000 },
-  whole: { rounds: 11, requests: 1_000, connections: 8, users: 1_000, starts: 15, memory: 100_000 },
+  quick: { rounds: 7, requests: 120, connections: 8, users: 1_000, starts: 5, memory: 5_000 },
+  whole: { rounds: 15, requests: 500, connections: 8, users: 1_000, starts: 15, memory: 100_000 },
 };
 
 const options = process.argv.slice(2);

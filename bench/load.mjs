@@ -4,10 +4,14 @@ import net from "node:net";
 import { Failure } from "../scripts/steps.mjs";
 import { HOST } from "./world.mjs";
 
+/** What makes the URL that a worker sees begin with https, as the platform's does. */
+export const FORWARDED_PROTO = "x-forwarded-proto";
+const FORWARDED = { [FORWARDED_PROTO]: "https" };
+
 /** A request as bytes. */
 export function request(method, path, headers = {}, body = "") {
   const length = body === "" ? {} : { "content-length": Buffer.byteLength(body) };
-  const lines = Object.entries({ host: HOST, ...headers, ...length }).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = Object.entries({ host: HOST, ...FORWARDED, ...headers, ...length }).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
 }
 

@@ -12,17 +12,23 @@ export function makeTokens({ fresh, forged, users }) {
   return { fresh: mint(fresh, users), seen: mint(64, users), forged: mint(forged, users).map(forge) };
 }
 
+const at = (list, number) => list[number % list.length];
+
 const bearer = (visit, token) =>
   request("GET", visit.paths.userinfo, { authorization: `Bearer ${token}`, accept: "application/json" });
 
-/** A token request of the one client. */
+/** A token request of the one client, which is a public one where it has no secret. */
 const form = (visit, fields) => {
   const { id, secret } = visit.client;
-  const headers = {
-    authorization: `Basic ${btoa(`${id}:${secret}`)}`, "content-type": "application/x-www-form-urlencoded",
-  };
-  return request("POST", visit.paths.token, headers, String(new URLSearchParams(fields)));
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  if (secret) headers.authorization = `Basic ${btoa(`${id}:${secret}`)}`;
+  const body = new URLSearchParams(secret ? fields : { ...fields, client_id: id });
+  return request("POST", visit.paths.token, headers, String(body));
 };
+
+export const redemption = (visit, code) => form(visit, {
+  grant_type: "authorization_code", code, redirect_uri: CLIENT.redirectUri, code_verifier: CLIENT.verifier,
+});
 
 const document = (name) => (visit) => request("GET", visit.paths[name], { accept: "application/json" });
 const known = (name) => (visit) =>
@@ -39,22 +45,19 @@ export const ROUTES = [
   { name: "jwks-304", title: "JWKS, 304", weight: 3, status: 304, make: known("jwks"), isStatic: true },
   {
     name: "userinfo-new", title: "userinfo, token never seen", weight: 1, status: 200,
-    make: (visit, number) => bearer(visit, visit.tokens.fresh[number]),
+    make: (visit, number) => bearer(visit, at(visit.tokens.fresh, number)),
   },
   {
     name: "userinfo-seen", title: "userinfo, token seen before", weight: 1, status: 200,
-    make: (visit, number) => bearer(visit, visit.tokens.seen[number % visit.tokens.seen.length]),
+    make: (visit, number) => bearer(visit, at(visit.tokens.seen, number)),
   },
   {
     name: "userinfo-forged", title: "userinfo, forged token", weight: 1, status: 401,
-    make: (visit, number) => bearer(visit, visit.tokens.forged[number % visit.tokens.forged.length]),
+    make: (visit, number) => bearer(visit, at(visit.tokens.forged, number)),
   },
   {
     name: "redeem", title: "code redemption", weight: 0.4, status: 200,
-    make: (visit, number) => form(visit, {
-      grant_type: "authorization_code", code: visit.codes(number), redirect_uri: CLIENT.redirectUri,
-      code_verifier: CLIENT.verifier,
-    }),
+    make: (visit, number) => redemption(visit, visit.codes(number)),
   },
   {
     name: "refresh", title: "refresh", weight: 0.4, status: 200,

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Failure, root } from "../scripts/steps.mjs";
+import { FORWARDED_PROTO } from "./load.mjs";
 
 const out = join(root, "build", "bench");
 const workerd = join(root, "node_modules", ".bin", "workerd");
@@ -58,7 +59,8 @@ const config :Workerd.Config = (
     (name = "d1", external = (address = "127.0.0.1:${d1}", http = ())),
     (name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ())),
   ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+  sockets = [(name = "http", address = "127.0.0.1:0", service = "main",
+    http = (forwardedProtoHeader = "${FORWARDED_PROTO}"))],
 );
 `;
 }

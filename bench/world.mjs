@@ -19,7 +19,7 @@ export const now = () => Math.floor(Date.now() / 1000);
 
 /** A signing key with its public JWK, and its private one sealed as Postern keeps it. */
 function makeKey(alg) {
-  const { privateKey } = alg === "ES256"
+  const { privateKey, publicKey } = alg === "ES256"
     ? generateKeyPairSync("ec", { namedCurve: "P-256" }) : generateKeyPairSync("rsa", { modulusLength: 2048 });
   const jwk = privateKey.export({ format: "jwk" });
   const { kty, crv, x, y, n, e } = jwk;
@@ -30,7 +30,7 @@ function makeKey(alg) {
   const cipher = createCipheriv("aes-256-gcm", Buffer.from(KEY_ENCRYPTION_KEY, "base64url"), nonce);
   cipher.setAAD(Buffer.from(kid));
   const sealed = Buffer.concat([nonce, cipher.update(JSON.stringify(jwk)), cipher.final(), cipher.getAuthTag()]);
-  return { alg, kid, publicJwk, jwk, privateKey, sealed: sealed.toString("base64url") };
+  return { alg, kid, publicJwk, jwk, privateKey, publicKey, sealed: sealed.toString("base64url") };
 }
 
 export const KEYS = { ES256: makeKey("ES256"), RS256: makeKey("RS256") };
