@@ -4,8 +4,10 @@ import { BARE, HONO, POSTERN } from "./contenders.mjs";
 import { measure } from "./rounds.mjs";
 import { makeTokens, route } from "./routes.mjs";
 
-const ROUNDS = 5;
-const COUNT = 300;
+const ROUNDS = 11;
+const COUNT = 100;
+const WARM_UP = 300;
+const IN_ALL = ROUNDS * COUNT + WARM_UP;
 
 /** Each dimension: its steps, the routes that could feel it, and what a step means. */
 const dimensions = ({ users, connections }, isFull) => [
@@ -36,11 +38,12 @@ export async function grow(world, openAll, stopAll) {
       const label = `${number.toLocaleString("en")} ${what}`;
       await step(`growth: ${label}`, async () => {
         const { users, connections, otherKeys } = of(number);
-        const redeemable = routes.includes("redeem") ? (ROUNDS + 2) * COUNT : 0;
-        const tokens = makeTokens({ fresh: (ROUNDS + 2) * COUNT, forged: 1, users });
+        const redeemable = routes.includes("redeem") ? IN_ALL : 0;
+        const tokens = makeTokens({ fresh: IN_ALL, forged: 1, users });
         const visits = await openAll({ ...world, tokens }, { users, redeemable, otherKeys }, contenders);
         for (const table of growing) {
-          const cells = await measure(visits, route(table.route), { rounds: ROUNDS, count: COUNT, connections });
+          const plan = { rounds: ROUNDS, count: COUNT, warmUp: WARM_UP, connections };
+          const cells = await measure(visits, route(table.route), plan);
           for (const cell of Object.values(cells)) delete cell.texts;
           table.rows.push({ number, label, cells });
         }

@@ -26,11 +26,11 @@ export class Visit {
   }
 }
 
-/** Loads every visit in turn, after as many requests to warm up, and tells each cell's rounds. */
-export async function measure(visits, route, { rounds, count, connections }) {
+/** Loads every visit in turn, after some requests to warm up, and tells each cell's rounds. */
+export async function measure(visits, route, { rounds, count, warmUp, connections }) {
   const cells = new Map(visits.map((visit) => [visit.name, { rounds: [], counts: undefined }]));
   const loads = new Map(visits.map((visit) => [visit, new Load(visit.worker.port, connections)]));
-  const run = async (visit) => {
+  const run = async (visit, count) => {
     const requests = visit.requests(route, count);
     const before = visit.worker.cpu();
     const { seconds, latencies } = await loads.get(visit).run(requests, route.status).catch((error) => {
@@ -44,7 +44,7 @@ export async function measure(visits, route, { rounds, count, connections }) {
     };
   };
   for (const visit of visits) {
-    await run(visit);
+    if (warmUp > 0) await run(visit, warmUp);
     await visit.store.take();
   }
   const begin = performance.now();
@@ -52,7 +52,7 @@ export async function measure(visits, route, { rounds, count, connections }) {
     for (let turn = 0; turn < visits.length; turn++) {
       // Nobody is always the first.
       const visit = visits[(turn + round) % visits.length];
-      cells.get(visit.name).rounds.push(await run(visit));
+      cells.get(visit.name).rounds.push(await run(visit, count));
     }
   }
   for (const visit of visits) {

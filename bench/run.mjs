@@ -19,26 +19,30 @@ export async function runAll(plan) {
   const begin = Date.now();
   const stores = startStores();
   try {
-    const counts = Object.fromEntries(ROUTES.map(({ name, weight }) => [name, Math.round(plan.requests * weight)]));
+    const plans = new Map(ROUTES.map(({ name, weight }) => {
+      const { rounds, connections } = plan;
+      const [count, warmUp] = [plan.requests, plan.warmUp].map((number) => Math.round(number * weight));
+      // What is compared beforehand takes one, too.
+      return [name, { rounds, connections, count, warmUp, inAll: rounds * count + warmUp + 1 }];
+    }));
     const documents = await step("asking Postern for its documents", () => readDocuments(stores));
     const bundles = await step("bundling the contenders", () => bundleAll(documents));
     const tokens = await step("signing tokens", () => makeTokens({
-      fresh: (plan.rounds + 2) * counts["userinfo-new"], forged: 5 * counts["userinfo-forged"], users: plan.users,
+      fresh: plans.get("userinfo-new").inAll, forged: plans.get("userinfo-forged").inAll, users: plan.users,
     }));
-    const redeemable = (plan.rounds + 2) * counts.redeem;
-    const world = { documents, bundles, tokens, plan, counts, stores };
+    const redeemable = plans.get("redeem").inAll;
+    const world = { documents, bundles, tokens, plan, stores };
 
     const visits = await step("starting them", () => openAll(world, { users: plan.users, redeemable }));
     await step("comparing what they answer", () => checkAnswers(visits));
     const routes = [];
     for (const route of ROUTES) {
       const having = visits.filter(({ contender }) => contender.routes.includes(route.name));
-      const { rounds, connections } = plan;
       const cells = await step(`${route.title}: ${having.map(({ name }) => name).join(", ")}`, () =>
-        measure(having, route, { rounds, count: counts[route.name], connections }));
+        measure(having, route, plans.get(route.name)));
       checkStatements(route, cells);
       for (const cell of Object.values(cells)) delete cell.texts;
-      routes.push({ name: route.name, title: route.title, count: counts[route.name], cells });
+      routes.push({ name: route.name, title: route.title, count: plans.get(route.name).count, cells });
     }
     await stopAll(visits);
 
@@ -145,7 +149,12 @@ async function measureStarts({ bundles, plan, stores, documents }) {
       await worker.stop();
     }
   }
-  return Object.fromEntries([...taken].map(([name, milliseconds]) => [name, spread(milliseconds)]));
+  const floor = taken.get(BARE.name);
+  const spreads = [...taken].map(([name, milliseconds]) => {
+    const later = milliseconds.map((taken, round) => taken - floor[round]);
+    return [name, { ...spread(milliseconds), laterThanBare: spread(later) }];
+  });
+  return Object.fromEntries(spreads);
 }
 
 /** Resident memory of a new process after so many requests: nine for discovery, one for userinfo. */
@@ -157,8 +166,8 @@ async function measureMemory(world) {
     const before = visit.worker.memory();
     const sent = { discovery: has("userinfo-seen") ? 0.9 : 1, "userinfo-seen": has("userinfo-seen") ? 0.1 : 0 };
     for (const route of ROUTES.filter(({ name }) => sent[name])) {
-      const count = Math.round((plan.memory * sent[route.name]) / 10);
-      await measure([visit], route, { rounds: 9, count, connections: plan.connections });
+      const count = Math.round(plan.memory * sent[route.name]);
+      await measure([visit], route, { rounds: 1, count, warmUp: 0, connections: plan.connections });
     }
     memory[visit.name] = { before, after: visit.worker.memory(), requests: plan.memory };
     await stopAll([visit]);
