@@ -36,9 +36,16 @@ await step("writing bench/results", () => {
   mkdirSync(folder, { recursive: true });
   // A quick run does not overwrite what a whole one found.
   const name = plan.isQuick ? "quick" : "results";
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(results, undefined, 1)}\n`);
+  writeFileSync(join(folder, `${name}.json`), json(results));
   writeFileSync(join(folder, `${name}.md`), markdown(results));
   writeFileSync(join(folder, `${name}.svg`), chart(results));
 });
 console.log(markdown(results));
 process.exit(results.goals.every(({ isMet }) => isMet) ? 0 : 1);
+
+/** Four digits of every figure, and lists of figures on one line. */
+function json(value) {
+  const short = (_, value) => (typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value);
+  const text = JSON.stringify(value, short, 1);
+  return `${text.replaceAll(/\[[-\d.,\s]+\]/g, (list) => list.replaceAll(/\s+/g, ""))}\n`;
+}

@@ -1,5 +1,5 @@
 // The results as a drawing: CPU per request, a row of bars for each route.
-const COLOURS = ["#9aa3ad", "#e07a5f", "#3d5a80", "#81b29a", "#f2cc8f"];
+const COLOURS = ["#9aa3ad", "#e07a5f", "#3d5a80", "#d9a441", "#8d6a9f"];
 const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 const BAR = 16;
 const GAP = 18;

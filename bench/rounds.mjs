@@ -7,6 +7,8 @@ import { quantile, spread } from "./statistics.mjs";
 /** A worker that runs, and how far its numbered requests are. */
 export class Visit {
   next = new Map();
+  /** How many requests were sent in rounds. */
+  sent = 0;
 
   constructor(contender, worker, store, given) {
     Object.assign(this, given, { contender, worker, store });
@@ -32,6 +34,7 @@ export async function measure(visits, route, { rounds, count, warmUp, connection
   const loads = new Map(visits.map((visit) => [visit, new Load(visit.worker.port, connections)]));
   const run = async (visit, count) => {
     const requests = visit.requests(route, count);
+    visit.sent += count;
     const before = visit.worker.cpu();
     const { seconds, latencies } = await loads.get(visit).run(requests, route.status).catch((error) => {
       throw new Failure(`${visit.name}, ${route.title}: ${error.message}\n${visit.worker.errors()}`);
@@ -63,7 +66,11 @@ export async function measure(visits, route, { rounds, count, warmUp, connection
     Object.assign(cell, {
       d1: d1 / asked, statements: statements / asked, reads: reads / asked, readsInAll: reads, seconds, texts,
     });
-    for (const figure of ["cpu", "rate", "p50", "p99"]) cell[figure] = spread(cell.rounds.map((round) => round[figure]));
+    for (const figure of ["cpu", "rate", "p50", "p99"]) {
+      const all = cell.rounds.map((round) => round[figure]);
+      cell[figure] = { ...spread(all), rounds: all };
+    }
+    delete cell.rounds;
     loads.get(visit).close();
   }
   return Object.fromEntries(cells);
@@ -71,6 +78,6 @@ export async function measure(visits, route, { rounds, count, warmUp, connection
 
 /** The spread of a ratio of two cells, round by round; of what is above the floor, where there is one. */
 export function ratio(cell, other, floor) {
-  const above = ({ rounds }, round) => rounds[round].cpu - (floor ? floor.rounds[round].cpu : 0);
-  return spread(cell.rounds.map((_, round) => above(cell, round) / above(other, round)));
+  const above = ({ cpu }, round) => cpu.rounds[round] - (floor ? floor.cpu.rounds[round] : 0);
+  return spread(cell.cpu.rounds.map((_, round) => above(cell, round) / above(other, round)));
 }

@@ -7,6 +7,7 @@ import { ask, request } from "./load.mjs";
 import { machine, versions } from "./machine.mjs";
 import { Visit, measure } from "./rounds.mjs";
 import { DEFAULTS, ROUTES, makeTokens } from "./routes.mjs";
+import { measureSimulated } from "./simulated.mjs";
 import { spread } from "./statistics.mjs";
 import { startStores } from "./stores.mjs";
 import { bundle, start } from "./workerd.mjs";
@@ -44,15 +45,16 @@ export async function runAll(plan) {
       for (const cell of Object.values(cells)) delete cell.texts;
       routes.push({ name: route.name, title: route.title, count: plans.get(route.name).count, cells });
     }
+    const memory = await step("memory", () => measureMemory(visits, plan));
     await stopAll(visits);
 
     const starts = await step("cold starts", () => measureStarts(world));
-    const memory = await step("memory", () => measureMemory(world));
     const growth = plan.isQuick ? [] : await grow(world, openAll, stopAll);
+    const simulated = plan.isQuick ? undefined : await measureSimulated(world);
     return {
       plan, machine: machine(), versions: await versions(), seconds: (Date.now() - begin) / 1000,
       modules: Object.fromEntries([...bundles].map(([name, { gzipped }]) => [name, { gzipped }])),
-      routes, starts, memory, growth,
+      routes, starts, memory, growth, simulated,
     };
   } finally {
     stores.close();
@@ -157,20 +159,12 @@ async function measureStarts({ bundles, plan, stores, documents }) {
   return Object.fromEntries(spreads);
 }
 
-/** Resident memory of a new process after so many requests: nine for discovery, one for userinfo. */
-async function measureMemory(world) {
-  const { plan } = world;
-  const memory = {};
-  for (const visit of await openAll(world, { users: plan.users, redeemable: 0 })) {
-    const has = (name) => visit.contender.routes.includes(name);
-    const before = visit.worker.memory();
-    const sent = { discovery: has("userinfo-seen") ? 0.9 : 1, "userinfo-seen": has("userinfo-seen") ? 0.1 : 0 };
-    for (const route of ROUTES.filter(({ name }) => sent[name])) {
-      const count = Math.round(plan.memory * sent[route.name]);
-      await measure([visit], route, { rounds: 1, count, warmUp: 0, connections: plan.connections });
-    }
-    memory[visit.name] = { before, after: visit.worker.memory(), requests: plan.memory };
-    await stopAll([visit]);
+/** Resident memory after the rounds, once all have answered as many requests: discovery makes up what lacks. */
+async function measureMemory(visits, { memory, connections }) {
+  const requests = Math.max(memory, ...visits.map(({ sent }) => sent));
+  for (const visit of visits) {
+    const count = requests - visit.sent;
+    if (count > 0) await measure([visit], ROUTES[0], { rounds: 1, count, warmUp: 0, connections });
   }
-  return memory;
+  return { requests, after: Object.fromEntries(visits.map(({ name, worker }) => [name, worker.memory()])) };
 }

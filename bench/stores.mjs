@@ -14,6 +14,26 @@ const CODES = "INSERT INTO codes (code_hash, grant_id, redirect_uri, code_challe
 const REFRESH_TOKENS = "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES (?, ?, ?)";
 const AT_ONCE = 10_000;
 
+/**
+ * What a database is filled with, as statements, how often each, and the parameters by number: the keys, the client,
+ * the users with a grant each, and what can be redeemed.
+ */
+export function rowsOf({ users, redeemable = 0, otherKeys = 0 }) {
+  const at = now() - 60;
+  const keys = keyRows(otherKeys);
+  return [
+    [KEYS, keys.length, (number) => keys[number]],
+    [CLIENTS, 1, clientRow],
+    [USERS, users, (user) => [subOf(user), subOf(user), JSON.stringify(claimsOf(user)), at, at]],
+    [GRANTS, users, (user) => [grantOf(user), subOf(user), CLIENT.id, SCOPE, at, at]],
+    [CODES, redeemable, (number) => [
+      hash(codeOf(number)), grantOf(number % users), CLIENT.redirectUri, CLIENT.challenge, "nonce", at + 86_400,
+    ]],
+    [REFRESH_TOKENS, redeemable, (number) =>
+      [hash(refreshTokenOf(number)), grantOf(number % users), at + 86_400]],
+  ];
+}
+
 /** Starts the process. `open(name)` makes a store; `close()` ends all. */
 export function startStores() {
   const child = fork(fileURLToPath(new URL("store.mjs", import.meta.url)), { execArgv: ["--no-warnings"] });
@@ -47,18 +67,8 @@ export function startStores() {
       value: (key) => ask("value", { name, key }),
       take: () => ask("take", { name }),
       close: () => ask("close", { name }),
-      /** The users with a grant each, the client and the keys; then what can be redeemed. */
-      async fill({ users, redeemable = 0, otherKeys = 0 }) {
-        const at = now() - 60;
-        await ask("insert", { name, sql: KEYS, rows: keyRows(otherKeys) });
-        await ask("insert", { name, sql: CLIENTS, rows: [clientRow()] });
-        await insert(USERS, users, (user) => [subOf(user), subOf(user), JSON.stringify(claimsOf(user)), at, at]);
-        await insert(GRANTS, users, (user) => [grantOf(user), subOf(user), CLIENT.id, SCOPE, at, at]);
-        await insert(CODES, redeemable, (number) => [
-          hash(codeOf(number)), grantOf(number % users), CLIENT.redirectUri, CLIENT.challenge, "nonce", at + 86_400,
-        ]);
-        await insert(REFRESH_TOKENS, redeemable, (number) =>
-          [hash(refreshTokenOf(number)), grantOf(number % users), at + 86_400]);
+      async fill(contents) {
+        for (const [sql, count, row] of rowsOf(contents)) await insert(sql, count, row);
       },
     };
   }

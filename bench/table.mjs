@@ -1,4 +1,6 @@
 // The results as Markdown.
+import { ratio } from "./rounds.mjs";
+
 const number = (value, digits = 0) =>
   value === undefined ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const withSpread = ({ median, low, high }, digits) =>
@@ -11,11 +13,20 @@ export const table = (head, rows) => {
 
 /** All of it, as a page. */
 export function markdown(results) {
-  const { plan, machine, versions, routes, modules, starts, memory, growth, goals, seconds } = results;
+  const { plan, machine, versions, routes, modules, starts, memory, growth, simulated, goals, seconds } = results;
   const names = Object.keys(modules);
   const perRoute = (make) => routes.map((route) =>
     [route.title, ...names.map((name) => (route.cells[name] ? make(route.cells[name], route) : "–"))]);
   const figures = (figure, digits) => table(["", ...names], perRoute((cell) => withSpread(cell[figure], digits)));
+  const against = (name) => table(["", ...names], perRoute((cell, { cells }) =>
+    (cells[name] && cell !== cells[name] ? withSpread(ratio(cell, cells[name]), 2) : "–")));
+  // Only where the same statements are asked, which are the floor.
+  const others = names.filter((name) => name !== "bare");
+  const asking = routes.filter(({ cells }) => cells.bare?.statements > 0);
+  const aboveFloor = table(["", ...others], asking.map(({ title, cells }) => [title, ...others.map((name) => {
+    const [cell, { bare, "hono + jose": hono }] = [cells[name], cells];
+    return cell?.statements === bare.statements && cell !== hono ? withSpread(ratio(cell, hono, bare), 2) : "–";
+  })]));
   const missed = goals.filter(({ isMet }) => !isMet).length;
   const sections = [
     ["Goals", `${missed === 0 ? "All are met." : `${missed} of ${goals.length} are missed.`}\n\n${table(
@@ -24,6 +35,8 @@ export function markdown(results) {
         [what, limit, `${number(figure, Number.isInteger(figure) ? 0 : 2)} ${unit}`.trim(), isMet ? "met" : "**missed**"]),
     )}`],
     ["CPU, µs a request", figures("cpu", 0)],
+    ["CPU against bare", against("bare")],
+    ["CPU above the floor, against hono + jose", aboveFloor],
     ["Requests a second", figures("rate", 0)],
     ["Median latency, ms", figures("p50", 2)],
     ["99th percentile, ms", figures("p99", 2)],
@@ -32,9 +45,9 @@ export function markdown(results) {
     ["Size, start and memory", table(["", ...names], [
       ["module, KB gzipped", ...names.map((name) => number(modules[name].gzipped / 1000, 0))],
       ["start to first answer, ms", ...names.map((name) => withSpread(starts[name], 0))],
-      [`MB resident after ${number(plan.memory)} requests`, ...names.map((name) => number(memory[name].after / 1e6, 0))],
+      [`MB resident after ${number(memory.requests)} requests`, ...names.map((name) => number(memory.after[name] / 1e6, 0))],
     ])],
-    ...growth.map(({ title, names, rows }) => [`${title}, CPU µs a request`,
+    ...[...growth, simulated].filter(Boolean).map(({ title, names, rows }) => [`${title}, CPU µs a request`,
       table(["", ...names], rows.map(({ label, cells }) => [label, ...names.map((name) => withSpread(cells[name].cpu, 0))]))]),
   ];
   return `# What \`npm run bench${plan.isQuick ? " -- --quick" : ""}\` found

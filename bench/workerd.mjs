@@ -88,12 +88,11 @@ export async function start(bundled, settings, ports) {
     child.on("close", () => reject(new Failure(`workerd ended: ${errors}`)));
   });
   // The child that runs workerd may be the npm package's script, which starts the program itself.
-  const pid = programOf(child.pid);
+  const pid = childrenOf(child.pid)[0] ?? child.pid;
   return {
     port, begin, pid,
     errors: () => errors,
-    cpu: () => cpu(pid),
-    memory: () => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s*(\d+)/)[1]) * 1024,
+    ...readings(pid),
     kill: () => process.kill(pid, "SIGKILL"),
     stop() {
       process.kill(pid, "SIGTERM");
@@ -102,10 +101,16 @@ export async function start(bundled, settings, ports) {
   };
 }
 
-function programOf(pid) {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
-  return children.length > 0 ? Number(children[0]) : pid;
-}
+/** The processes that a process has started, by any of its threads. */
+export const childrenOf = (pid) => readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+  readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number));
+
+/** What the operating system knows of a process. */
+export const readings = (pid) => ({
+  cpu: () => cpu(pid),
+  /** Resident, in bytes. */
+  memory: () => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s*(\d+)/)[1]) * 1024,
+});
 
 /** The processor time that a process has used, all its threads, user and system, in microseconds. */
 function cpu(pid) {
