@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { request } from "./load.mjs";
 import { redemption } from "./routes.mjs";
-import { CLIENT, ISSUER, KEYS, KEY_ENCRYPTION_KEY, SCOPE, claimsOf, grantOf, subOf } from "./world.mjs";
+import {
+  CLIENT, ISSUER, KEYS, KEY_ENCRYPTION_KEY, SCOPE, claimsOf, codeOf, grantOf, hash, refreshTokenOf, subOf,
+} from "./world.mjs";
 
 const ALL = [
   "discovery", "discovery-304", "jwks", "jwks-304", "userinfo-new", "userinfo-seen", "userinfo-forged", "redeem",
@@ -21,6 +23,10 @@ const isSample = ({ email }) => email === claimsOf(0).email;
 export const BARE = {
   name: "bare", entry: "bench/contenders/bare.mjs", routes: ALL.filter((route) => route !== "userinfo-forged"),
   settings: { texts: {} },
+  // It makes no digests, so it is sent them.
+  given: {
+    codes: (number) => hash(codeOf(number)), refreshTokens: (number) => hash(refreshTokenOf(number)),
+  },
   // It gives what D1 has of one user, whatever the token.
   answers: { "userinfo-new": isSample, "userinfo-seen": isSample },
 };

@@ -30,15 +30,17 @@ export default {
     await DB.prepare(CLIENT).bind(clientId).raw();
     if (form.get("grant_type") === "authorization_code") {
       const code = form.get("code");
-      await DB.batch([
+      const [, spent] = await DB.batch([
         DB.prepare(REDEEM.begin).bind(code, clientId, now, `${code}.first`, now + IDLE, "offline_access"),
         DB.prepare(REDEEM.spend).bind(code, clientId, now),
         DB.prepare(REDEEM.read).bind(code, clientId),
       ]);
+      if (spent.results.length === 0) return new Response(null, { status: 400 });
     } else {
       const token = form.get("refresh_token");
       const successor = `${token}.next`;
-      await DB.prepare(REFRESH.find).bind(token, successor, clientId).raw();
+      const rows = await DB.prepare(REFRESH.find).bind(token, successor, clientId).raw();
+      if (rows.length === 0) return new Response(null, { status: 400 });
       await DB.batch([
         DB.prepare(REFRESH.succeed).bind(token, successor, now + IDLE),
         DB.prepare(REFRESH.spend).bind(token, now),
