@@ -1,5 +1,6 @@
 // npm run bench: Postern beside what else could be run, on this machine and in one go. `-- --quick` takes less
-// than a minute, `-- --full` measures with a million users as well. NOTES.md tells how to read what comes out.
+// than a minute, `-- --full` measures with a million users as well, `-- --only=ROUTE,…` only some routes, and writes
+// nothing. NOTES.md tells how to read what comes out.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RELEASE, buildIfChanged, installBuildTools } from "../scripts/build.mjs";
@@ -12,12 +13,14 @@ const PLANS = {
 };
 
 const options = process.argv.slice(2);
-if (options.some((option) => !["--quick", "--full"].includes(option))) {
-  throw new Failure("npm run bench takes --quick, --full or nothing");
+const [only] = options.filter((option) => option.startsWith("--only=")).map((option) => option.slice(7).split(","));
+if (options.some((option) => !["--quick", "--full", `--only=${only}`].includes(option))) {
+  throw new Failure("npm run bench takes --quick, --full, --only=ROUTE,… or nothing");
 }
 if (process.platform !== "linux") throw new Failure("the bench reads /proc, which only Linux has");
 const plan = { ...(options.includes("--quick") ? PLANS.quick : PLANS.whole), isFull: options.includes("--full") };
 plan.isQuick = options.includes("--quick");
+plan.only = only;
 
 await prepare();
 await installBuildTools();
@@ -31,7 +34,7 @@ const { judge } = await import("./goals.mjs");
 const { markdown } = await import("./table.mjs");
 const { chart } = await import("./chart.mjs");
 results.goals = judge(results);
-await step("writing bench/results", () => {
+if (!plan.only) await step("writing bench/results", () => {
   const folder = join(root, "bench", "results");
   mkdirSync(folder, { recursive: true });
   // A quick run does not overwrite what a whole one found.

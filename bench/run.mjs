@@ -18,6 +18,7 @@ process.on("exit", () => { for (const worker of running) worker.kill(); });
 /** Runs everything that the plan asks for. */
 export async function runAll(plan) {
   const begin = Date.now();
+  const asked = chosen(plan);
   const stores = startStores();
   try {
     const plans = new Map(ROUTES.map(({ name, weight }) => {
@@ -37,7 +38,7 @@ export async function runAll(plan) {
     const visits = await step("starting them", () => openAll(world, { users: plan.users, redeemable }));
     await step("comparing what they answer", () => checkAnswers(visits));
     const routes = [];
-    for (const route of ROUTES) {
+    for (const route of asked) {
       const having = visits.filter(({ contender }) => contender.routes.includes(route.name));
       const cells = await step(`${route.title}: ${having.map(({ name }) => name).join(", ")}`, () =>
         measure(having, route, plans.get(route.name)));
@@ -45,12 +46,13 @@ export async function runAll(plan) {
       for (const cell of Object.values(cells)) delete cell.texts;
       routes.push({ name: route.name, title: route.title, count: plans.get(route.name).count, cells });
     }
-    const memory = await step("memory", () => measureMemory(visits, plan));
+    const memory = plan.only ? undefined : await step("memory", () => measureMemory(visits, plan));
     await stopAll(visits);
 
-    const starts = await step("cold starts", () => measureStarts(world));
-    const growth = plan.isQuick ? [] : await grow(world, openAll, stopAll);
-    const simulated = plan.isQuick ? undefined : await measureSimulated(world);
+    const starts = plan.only ? undefined : await step("cold starts", () => measureStarts(world));
+    const isShort = plan.isQuick || plan.only;
+    const growth = isShort ? [] : await grow(world, openAll, stopAll);
+    const simulated = isShort ? undefined : await measureSimulated(world);
     return {
       plan, machine: machine(), versions: await versions(), seconds: (Date.now() - begin) / 1000,
       modules: Object.fromEntries([...bundles].map(([name, { gzipped }]) => [name, { gzipped }])),
@@ -59,6 +61,15 @@ export async function runAll(plan) {
   } finally {
     stores.close();
   }
+}
+
+/** The routes that the plan names, or all. */
+function chosen({ only }) {
+  const unknown = (only ?? []).filter((name) => !ROUTES.some((route) => route.name === name));
+  if (unknown.length > 0) {
+    throw new Failure(`there is no route ${unknown.join(" or ")}; there are ${ROUTES.map(({ name }) => name).join(", ")}`);
+  }
+  return only ? ROUTES.filter(({ name }) => only.includes(name)) : ROUTES;
 }
 
 /** A worker of a contender, which does not outlive this process. */
