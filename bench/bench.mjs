@@ -1,0 +1,54 @@
+// npm run bench: Postern beside what else could be run, on this machine and in one go. `-- --quick` takes less
+// than a minute, `-- --full` measures with a million users as well, `-- --only=ROUTE,…` only some routes, and writes
+// nothing. NOTES.md tells how to read what comes out.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { RELEASE, buildIfChanged, installBuildTools } from "../scripts/build.mjs";
+import { Failure, prepare, root, step, whenAsked } from "../scripts/steps.mjs";
+
+// Many short rounds rather than few long ones: what else the machine does then weighs on all alike.
+const PLANS = {
+  quick: { rounds: 15, requests: 50, warmUp: 200, connections: 8, users: 1_000, starts: 5, memory: 5_000 },
+  whole: { rounds: 41, requests: 150, warmUp: 1_500, connections: 8, users: 1_000, starts: 15, memory: 100_000 },
+};
+
+const options = process.argv.slice(2);
+const [only] = options.filter((option) => option.startsWith("--only=")).map((option) => option.slice(7).split(","));
+if (options.some((option) => !["--quick", "--full", `--only=${only}`].includes(option))) {
+  throw new Failure("npm run bench takes --quick, --full, --only=ROUTE,… or nothing");
+}
+if (process.platform !== "linux") throw new Failure("the bench reads /proc, which only Linux has");
+const plan = { ...(options.includes("--quick") ? PLANS.quick : PLANS.whole), isFull: options.includes("--full") };
+plan.isQuick = options.includes("--quick");
+plan.only = only;
+
+await prepare();
+await installBuildTools();
+await buildIfChanged(RELEASE);
+
+const { runAll } = await import("./run.mjs");
+whenAsked(() => process.exit(1));
+const results = await runAll(plan);
+
+const { judge } = await import("./goals.mjs");
+const { markdown } = await import("./table.mjs");
+const { chart } = await import("./chart.mjs");
+results.goals = judge(results);
+if (!plan.only) await step("writing bench/results", () => {
+  const folder = join(root, "bench", "results");
+  mkdirSync(folder, { recursive: true });
+  // A quick run does not overwrite what a whole one found.
+  const name = plan.isQuick ? "quick" : "results";
+  writeFileSync(join(folder, `${name}.json`), json(results));
+  writeFileSync(join(folder, `${name}.md`), markdown(results));
+  writeFileSync(join(folder, `${name}.svg`), chart(results));
+});
+console.log(markdown(results));
+process.exit(results.goals.every(({ isMet }) => isMet) ? 0 : 1);
+
+/** Four digits of every figure, and lists of figures on one line. */
+function json(value) {
+  const short = (_, value) => (typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value);
+  const text = JSON.stringify(value, short, 1);
+  return `${text.replaceAll(/\[[-\d.,\s]+\]/g, (list) => list.replaceAll(/\s+/g, ""))}\n`;
+}

@@ -1,0 +1,43 @@
+// The results as a drawing: CPU per request, a row of bars for each route.
+const COLOURS = ["#9aa3ad", "#e07a5f", "#3d5a80", "#d9a441", "#8d6a9f"];
+const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+const BAR = 16;
+const GAP = 18;
+const LEFT = 210;
+const WIDTH = 860;
+
+export function chart({ routes, modules, machine, plan }) {
+  const all = Object.keys(modules);
+  // Postern last, and in its own colour, where every eye ends.
+  const colour = (name) => (name === "postern" ? "#2a6f4f" : COLOURS[all.indexOf(name) % COLOURS.length]);
+  const largest = Math.max(...routes.flatMap(({ cells }) => Object.values(cells).map(({ cpu }) => cpu.high)));
+  const x = (value) => LEFT + (value / largest) * (WIDTH - LEFT - 90);
+  const parts = [];
+  const text = (at, y, content, more = "") => parts.push(`<text x="${at.toFixed(1)}" y="${y}" ${more}>${escape(content)}</text>`);
+  text(16, 28, "CPU per request, µs: less is better", 'font-size="17" font-weight="600"');
+  text(16, 48, `one workerd process each, D1 and KV outside it; medians of ${plan.rounds} rounds, lines are quartiles; ` +
+    `${machine.cores} × ${machine.cpu}`, 'font-size="12" fill="#57606a"');
+  let legend = 16;
+  for (const name of all) {
+    parts.push(`<rect x="${legend}" y="60" width="12" height="12" rx="2" fill="${colour(name)}"/>`);
+    text(legend + 18, 71, name, 'font-size="12"');
+    legend += 34 + name.length * 7;
+  }
+  let y = 92;
+  for (const { title, cells } of routes) {
+    text(LEFT - 12, y + (Object.keys(cells).length * BAR) / 2 + 4, title, 'font-size="13" text-anchor="end"');
+    for (const [name, { cpu }] of Object.entries(cells)) {
+      const middle = y + BAR / 2 - 1;
+      parts.push(`<rect x="${LEFT}" y="${y}" width="${(x(cpu.median) - LEFT).toFixed(1)}" height="${BAR - 2}" rx="2" fill="${colour(name)}"/>`);
+      parts.push(`<path d="M${x(cpu.low).toFixed(1)} ${middle}H${x(cpu.high).toFixed(1)}" stroke="#1f2328" stroke-width="1.5"/>`);
+      text(x(cpu.high) + 6, y + BAR - 4, String(Math.round(cpu.median)), 'font-size="11" fill="#57606a"');
+      y += BAR;
+    }
+    y += GAP;
+  }
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" font-family="system-ui, sans-serif" role="img" aria-label="CPU per request of each contender, by route">
+<rect width="${WIDTH}" height="${y}" fill="#ffffff"/>
+${parts.join("\n")}
+</svg>
+`;
+}

@@ -1,0 +1,133 @@
+// Who runs: what is bundled, how it is bound, what it is given, and the routes that it has.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { request } from "./load.mjs";
+import { redemption } from "./routes.mjs";
+import {
+  CLIENT, ISSUER, KEYS, KEY_ENCRYPTION_KEY, SCOPE, claimsOf, codeOf, grantOf, hash, refreshTokenOf, subOf,
+} from "./world.mjs";
+
+const ALL = [
+  "discovery", "discovery-304", "jwks", "jwks-304", "userinfo-new", "userinfo-seen", "userinfo-forged", "redeem",
+  "refresh",
+];
+
+/** Postern, which the others' documents come from. */
+export const POSTERN = {
+  name: "postern", entry: "src/cloudflare/entry.mjs", routes: ALL,
+  settings: { texts: { ISSUER, KEY_ENCRYPTION_KEY, ADMIN_TOKEN: "" } },
+};
+
+const isSample = ({ email }) => email === claimsOf(0).email;
+
+export const BARE = {
+  name: "bare", entry: "bench/contenders/bare.mjs", routes: ALL.filter((route) => route !== "userinfo-forged"),
+  settings: { texts: {} },
+  // It makes no digests, so it is sent them.
+  given: {
+    codes: (number) => hash(codeOf(number)), refreshTokens: (number) => hash(refreshTokenOf(number)),
+  },
+  // It gives what D1 has of one user, whatever the token.
+  answers: { "userinfo-new": isSample, "userinfo-seen": isSample },
+};
+
+export const HONO = {
+  name: "hono + jose", entry: "bench/contenders/hono-jose.mjs", routes: ALL,
+  settings: {
+    texts: { ISSUER, SIGNING_KEY: JSON.stringify(KEYS.ES256.jwk), SIGNING_KID: KEYS.ES256.kid },
+  },
+  seed: (store, { jwks }) => store.put("jwks", jwks.body),
+};
+
+/** What bare answers with where it would have to make it. */
+export const SAMPLE = { grantId: grantOf(0), sub: subOf(0), clientId: CLIENT.id };
+
+const hasTokens = ({ access_token: access, refresh_token: refresh }) => Boolean(access && refresh);
+
+const OPENAUTH = {
+  name: "OpenAuth", entry: "bench/contenders/openauth.mjs", routes: ["discovery", "jwks", "redeem", "refresh"],
+  settings: { texts: {}, flags: ["nodejs_compat"] },
+  given: {
+    // It knows clients by name alone.
+    client: { id: CLIENT.id },
+    paths: { discovery: "/.well-known/oauth-authorization-server", jwks: "/.well-known/jwks.json", token: "/token" },
+    refreshTokens: (number) => `${openAuthSubject(number)}:refresh-${number}`,
+  },
+  answers: {
+    discovery: ({ issuer, jwks_uri: uri }) => issuer === ISSUER && uri.startsWith(ISSUER),
+    jwks: ({ keys }) => keys.some(({ kid }) => kid === KEYS.ES256.kid),
+    redeem: hasTokens, refresh: hasTokens,
+  },
+  // As it keeps them itself: under names whose parts a control character separates.
+  async seed(store, documents, { redeemable = 0 }) {
+    const key = (...parts) => parts.join("\x1f");
+    const { kid, privateKey, publicKey } = KEYS.ES256;
+    const pem = (key, type) => key.export({ format: "pem", type });
+    await store.put(key("signing:key", kid), JSON.stringify({
+      id: kid, alg: "ES256", created: Date.now(), publicKey: pem(publicKey, "spki"), privateKey: pem(privateKey, "pkcs8"),
+    }));
+    for (let number = 0; number < redeemable; number++) {
+      const subject = openAuthSubject(number);
+      const payload = {
+        type: "user", properties: { email: claimsOf(number).email }, subject, clientID: CLIENT.id,
+        ttl: { access: 600, refresh: 86_400 },
+      };
+      await store.put(key("oauth:code", this.code(number)), JSON.stringify({
+        ...payload, redirectURI: CLIENT.redirectUri, pkce: { challenge: CLIENT.challenge, method: "S256" },
+      }));
+      await store.put(key("oauth:refresh", subject, `refresh-${number}`), JSON.stringify({
+        ...payload, nextToken: randomUUID(),
+      }));
+    }
+  },
+  code: (number) => `code-${number}`,
+};
+OPENAUTH.given.codes = OPENAUTH.code;
+
+const openAuthSubject = (number) => `user:${number}`;
+
+const WORKERS_OAUTH = {
+  name: "workers-oauth-provider", entry: "bench/contenders/workers-oauth-provider.mjs",
+  routes: ["discovery", "userinfo-new", "userinfo-seen", "userinfo-forged", "redeem", "refresh"],
+  settings: { texts: {}, kv: "OAUTH_KV" },
+  given: {
+    paths: { discovery: "/.well-known/oauth-authorization-server", userinfo: "/auth/userinfo", token: "/oauth/token" },
+  },
+  answers: {
+    discovery: ({ issuer, token_endpoint: uri }) => issuer === ISSUER && uri.startsWith(ISSUER),
+    redeem: hasTokens, refresh: hasTokens,
+  },
+  // Only it can make what it takes: the client, the codes, and with some of them the tokens.
+  async prepare(visit, { users, redeemable = 0 }) {
+    const { redirectUri, challenge } = CLIENT;
+    const order = async (fields) => {
+      const body = JSON.stringify({ redirectUri, challenge, scope: SCOPE.split(" "), ...fields });
+      const answer = await visit.ask(request("POST", "/bench", { "content-type": "application/json" }, body));
+      assert.equal(answer.status, 200, answer.body);
+      return JSON.parse(answer.body);
+    };
+    const { clientId, clientSecret } = await order({});
+    visit.client = { id: clientId, secret: clientSecret };
+    const codes = [];
+    const used = 64;
+    while (codes.length < redeemable + used) {
+      const people = Array.from({ length: 100 }, (_, index) => (codes.length + index) % users)
+        .map((user) => ({ grantId: grantOf(user), sub: subOf(user), clientId: CLIENT.id }));
+      codes.push(...(await order({ client: clientId, people })));
+    }
+    visit.codes = (number) => codes[number + used];
+    const tokens = [];
+    for (const code of codes.slice(0, used)) {
+      const answer = await visit.ask(redemption(visit, code));
+      assert.equal(answer.status, 200, answer.body);
+      tokens.push(JSON.parse(answer.body));
+    }
+    const access = tokens.map((token) => token.access_token);
+    const forged = access.map((token) => token.replace(/:[^:]*$/, () => `:${randomUUID()}`));
+    visit.tokens = { fresh: access, seen: access, forged };
+    // One that was refreshed stays good until its successor is used.
+    visit.refreshTokens = (number) => tokens[number % used].refresh_token;
+  },
+};
+
+export const CONTENDERS = [BARE, HONO, OPENAUTH, WORKERS_OAUTH, POSTERN];

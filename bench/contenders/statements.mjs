@@ -1,0 +1,45 @@
+// The statements that Postern asks D1, as `src/store/` has them. The bench compares the texts that D1 is asked,
+// so none of these can grow old unnoticed.
+const GRANT_COLUMNS =
+  "grants.id AS grant_id, grants.sub AS sub, grants.scope AS scope, grants.sid AS sid, " +
+  "grants.auth_time AS auth_time, grants.claims AS requested, " +
+  "grants.created_at AS granted_at, grants.revoked_at AS revoked_at, users.claims AS user_claims";
+
+/** The user of an access token, if its grant stands. */
+export const STANDING =
+  "SELECT grants.revoked_at, users.claims, grants.claims AS requested " +
+  "FROM grants JOIN users ON users.sub = grants.sub " +
+  "WHERE grants.id = ?1 AND grants.sub = ?2 AND grants.client_id = ?3";
+
+export const CLIENT =
+  "SELECT client_id, metadata, secret_hash, trusted, created_at FROM clients WHERE client_id = ?1";
+
+/** Redeeming a code, in one batch: its refresh token, the code itself, and what it stands for. */
+export const REDEEM = {
+  begin: "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) " +
+    "SELECT ?4, grants.id, ?5 FROM codes JOIN grants ON grants.id = codes.grant_id " +
+    "WHERE code_hash = ?1 AND client_id = ?2 AND spent_at IS NULL AND codes.expires_at > ?3 " +
+    "AND instr(' ' || scope || ' ', ' ' || ?6 || ' ') > 0",
+  spend: "UPDATE codes SET spent_at = ?3 " +
+    "WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?3 AND EXISTS " +
+    "(SELECT 1 FROM grants WHERE id = codes.grant_id AND client_id = ?2) RETURNING grant_id",
+  read: `SELECT spent_at, redirect_uri, code_challenge, nonce, ${GRANT_COLUMNS} ` +
+    "FROM codes JOIN grants ON grants.id = codes.grant_id JOIN users ON users.sub = grants.sub " +
+    "WHERE code_hash = ?1 AND client_id = ?2",
+};
+
+/** Finding a refresh token; then, in one batch, its successor and its end. */
+export const REFRESH = {
+  find: "SELECT own.expires_at AS expires_at, own.spent_at AS spent_at, " +
+    `successor.spent_at IS NOT NULL AS is_successor_spent, ${GRANT_COLUMNS} ` +
+    "FROM refresh_tokens AS own JOIN grants ON grants.id = own.grant_id JOIN users ON users.sub = grants.sub " +
+    "LEFT JOIN refresh_tokens AS successor ON successor.token_hash = ?2 " +
+    "WHERE own.token_hash = ?1 AND client_id = ?3",
+  succeed: "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) " +
+    "SELECT ?2, grant_id, ?3 FROM refresh_tokens WHERE token_hash = ?1 AND spent_at IS NULL " +
+    "ON CONFLICT (token_hash) DO NOTHING",
+  spend: "UPDATE refresh_tokens SET spent_at = ?2 WHERE token_hash = ?1 AND spent_at IS NULL",
+};
+
+/** For how many seconds a refresh token may lie unused. */
+export const IDLE = 30 * 86_400;

@@ -1,0 +1,114 @@
+// The load: requests as bytes over a fixed number of kept-alive connections, each asked again as soon as it has
+// answered.
+import net from "node:net";
+import { Failure } from "../scripts/steps.mjs";
+import { HOST } from "./world.mjs";
+
+/** What makes the URL that a worker sees begin with https, as the platform's does. */
+export const FORWARDED_PROTO = "x-forwarded-proto";
+const FORWARDED = { [FORWARDED_PROTO]: "https" };
+
+/** A request as bytes. */
+export function request(method, path, headers = {}, body = "") {
+  const length = body === "" ? {} : { "content-length": Buffer.byteLength(body) };
+  const lines = Object.entries({ host: HOST, ...FORWARDED, ...headers, ...length }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
+}
+
+/** What a connection has read of one response: `undefined` while it is not whole. */
+function parse(text) {
+  const end = text.indexOf("\r\n\r\n");
+  if (end < 0) return undefined;
+  const head = text.slice(0, end);
+  const status = Number(head.slice(9, 12));
+  const rest = text.slice(end + 4);
+  const [, length] = head.match(/\r\ncontent-length: *(\d+)/i) ?? [];
+  if (length !== undefined) return rest.length >= Number(length) ? { status, head, body: rest } : undefined;
+  if (/\r\ntransfer-encoding: *chunked/i.test(head)) {
+    return rest.endsWith("0\r\n\r\n") ? { status, head, body: unchunk(rest) } : undefined;
+  }
+  return { status, head, body: "" };
+}
+
+function unchunk(text) {
+  let body = "";
+  for (let at = 0; ;) {
+    const line = text.indexOf("\r\n", at);
+    const size = parseInt(text.slice(at, line), 16);
+    if (size === 0) return body;
+    body += text.slice(line + 2, line + 2 + size);
+    at = line + 2 + size + 2;
+  }
+}
+
+/** One connection: `ask` sends a request and resolves with the response, bytes as Latin-1. */
+class Connection {
+  constructor(port) {
+    this.socket = net.connect(port, "127.0.0.1").setNoDelay(true).setEncoding("latin1");
+    this.text = "";
+    const fail = (error) => this.reject?.(error ?? new Failure("the worker closed the connection"));
+    this.socket.on("error", fail).on("close", () => fail());
+    this.socket.on("data", (text) => {
+      this.text += text;
+      const response = parse(this.text);
+      if (response) {
+        this.text = "";
+        this.resolve(response);
+      }
+    });
+  }
+
+  ask(bytes) {
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+      this.socket.write(bytes);
+    });
+  }
+
+  close() {
+    this.reject = undefined;
+    this.socket.destroy();
+  }
+}
+
+/** Asks once: status, head and body. */
+export async function ask(port, bytes) {
+  const connection = new Connection(port);
+  try {
+    const response = await connection.ask(bytes);
+    return { ...response, body: Buffer.from(response.body, "latin1").toString() };
+  } finally {
+    connection.close();
+  }
+}
+
+/** The connections to one worker, kept over the rounds. */
+export class Load {
+  constructor(port, connections) {
+    this.connections = Array.from({ length: connections }, () => new Connection(port));
+  }
+
+  /** Sends all requests; every answer must have `status`. Seconds taken, and each request's milliseconds. */
+  async run(requests, status) {
+    const latencies = new Float64Array(requests.length);
+    let next = 0;
+    const begin = performance.now();
+    await Promise.all(this.connections.map(async (connection) => {
+      while (next < requests.length) {
+        const number = next++;
+        const sent = performance.now();
+        const response = await connection.ask(requests[number]);
+        latencies[number] = performance.now() - sent;
+        if (response.status !== status) {
+          throw new Failure(`answered ${response.status} instead of ${status}: ${response.head}\n\n${response.body}`);
+        }
+      }
+    }));
+    return { seconds: (performance.now() - begin) / 1000, latencies };
+  }
+
+  close() {
+    for (const connection of this.connections) connection.close();
+  }
+}

@@ -1,0 +1,24 @@
+// On what, and with what, a run was made. Nothing that names the machine.
+import { readFileSync } from "node:fs";
+import os from "node:os";
+import { join } from "node:path";
+import { root, run } from "../scripts/steps.mjs";
+
+export const machine = () => ({
+  cpu: os.cpus()[0]?.model.trim(), cores: os.cpus().length, memory: os.totalmem(),
+  kernel: `${os.type()} ${os.release().split("-")[0]}`, load: os.loadavg()[0],
+});
+
+const PACKAGES = ["workerd", "esbuild", "hono", "jose", "@openauthjs/openauth", "@cloudflare/workers-oauth-provider"];
+
+export async function versions() {
+  const version = (name) => JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;
+  // A checkout without git is measured all the same.
+  const git = (...args) => run("git", args).then((text) => text.trim(), () => "");
+  const commit = await git("rev-parse", "--short", "HEAD");
+  const isChanged = (await git("status", "--porcelain", "--", "src", "templates", "Cargo.lock")) !== "";
+  return {
+    postern: commit + (isChanged ? " with changes" : ""), node: process.version,
+    ...Object.fromEntries(PACKAGES.map((name) => [name, version(name)])),
+  };
+}

@@ -1,0 +1,182 @@
+// A process of its own: D1 and KV for every contender, on loopback, as workerd's bindings ask for them. Each
+// contender has a database and a namespace to itself, with the same rows. It counts what it is asked.
+import { readFileSync, readdirSync } from "node:fs";
+import http from "node:http";
+import { DatabaseSync } from "node:sqlite";
+
+const migrations = new URL("../migrations/", import.meta.url);
+const stores = new Map();
+
+/** One contender's database, namespace and counts. */
+class Store {
+  counts = { d1: 0, statements: 0, reads: 0, writes: 0 };
+  texts = new Set();
+  values = new Map();
+  families = new Map();
+  prepared = new Map();
+
+  constructor() {
+    this.database = new DatabaseSync(":memory:");
+    for (const file of readdirSync(migrations).sort()) this.database.exec(readFileSync(new URL(file, migrations), "utf8"));
+  }
+
+  /** A statement, parsed once, that gives rows as lists: what D1 does with a text that it has seen. */
+  prepare(sql) {
+    let statement = this.prepared.get(sql);
+    if (!statement) {
+      statement = this.database.prepare(sql);
+      statement.setReturnArrays(true);
+      this.prepared.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** Many rows for one statement. */
+  insert(sql, rows) {
+    const statement = this.prepare(sql);
+    this.atomically(() => { for (const row of rows) statement.all(...row); });
+  }
+
+  atomically(work) {
+    this.database.exec("BEGIN");
+    try {
+      const result = work();
+      this.database.exec("COMMIT");
+      return result;
+    } catch (error) {
+      this.database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** POST /query and /execute, as D1 answers them. */
+  answerD1(url, body) {
+    const { searchParams } = new URL(url, "http://d1");
+    const isColumns = searchParams.get("resultsFormat") === "ROWS_AND_COLUMNS";
+    const asked = JSON.parse(body);
+    const queries = Array.isArray(asked) ? asked : [asked];
+    this.counts.d1 += 1;
+    this.counts.statements += queries.length;
+    const work = () => queries.map(({ sql, params }) => {
+      this.texts.add(sql);
+      const statement = this.prepare(sql);
+      const columns = statement.columns().map(({ name }) => name);
+      const rows = statement.all(...(params ?? []));
+      const objects = () => rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])));
+      return { success: true, results: isColumns ? { columns, rows } : objects(), meta: META };
+    });
+    try {
+      return JSON.stringify(queries.length > 1 ? this.atomically(work) : work());
+    } catch (error) {
+      return JSON.stringify({ success: false, error: error.message });
+    }
+  }
+
+  put(key, entry) {
+    const family = familyOf(key);
+    if (!this.families.has(family)) this.families.set(family, new Set());
+    this.families.get(family).add(key);
+    this.values.set(key, entry);
+  }
+
+  /** GET, PUT, DELETE of a key, and the list: as KV answers them. */
+  answerKv(method, url, headers, body) {
+    const { pathname, searchParams } = new URL(url, "http://kv");
+    const key = decodeURIComponent(pathname.slice(1));
+    const metadata = "cf-kv-metadata";
+    switch (method) {
+      case "GET": {
+        this.counts.reads += 1;
+        if (key === "") return { status: 200, body: this.list(searchParams.get("prefix") ?? "") };
+        const entry = this.values.get(key);
+        if (!entry) return { status: 404, body: "Not Found" };
+        return { status: 200, body: entry.value, headers: entry.metadata && { [metadata]: entry.metadata } };
+      }
+      case "PUT":
+        this.counts.writes += 1;
+        this.put(key, { value: body, metadata: headers[metadata] });
+        return { status: 200, body: "" };
+      default:
+        this.counts.writes += 1;
+        this.values.delete(key);
+        this.families.get(familyOf(key))?.delete(key);
+        return { status: 200, body: "" };
+    }
+  }
+
+  /** The keys with a prefix that ends in the character that separates families of keys. */
+  list(prefix) {
+    const keys = [...(this.families.get(prefix) ?? [])].map((name) => ({ name }));
+    return JSON.stringify({ keys, list_complete: true, cacheStatus: null });
+  }
+}
+
+/** A list must not cost the more, the more there is of other things. */
+const familyOf = (key) => key.slice(0, key.indexOf("\x1f") + 1);
+
+const META = {
+  served_by: "bench", served_by_primary: true, duration: 0, changes: 0, last_row_id: 0, changed_db: false,
+  size_after: 0, rows_read: 0, rows_written: 0,
+};
+const BOOKMARK = "00000001-00000001-00000001-00000000000000000000000000000001";
+
+/** A server on a port of its own; `answer` makes of a request a status, headers and a body. */
+function listen(answer) {
+  const server = http.createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      const { status, headers, body } = answer(request, Buffer.concat(chunks));
+      response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
+    });
+  });
+  server.keepAliveTimeout = 0;
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+}
+
+const orders = {
+  async open({ name }) {
+    const store = new Store();
+    stores.set(name, store);
+    const d1Headers = { "content-type": "application/json", "x-cf-d1-session-commit-token": BOOKMARK };
+    store.servers = {
+      d1: await listen(({ url }, body) => ({ status: 200, headers: d1Headers, body: store.answerD1(url, body) })),
+      kv: await listen(({ method, url, headers }, body) => store.answerKv(method, url, headers, body)),
+    };
+    const { d1, kv } = store.servers;
+    return { d1: d1.address().port, kv: kv.address().port };
+  },
+  close({ name }) {
+    const { servers, database } = stores.get(name);
+    for (const server of Object.values(servers)) {
+      server.close();
+      server.closeAllConnections();
+    }
+    database.close();
+    stores.delete(name);
+  },
+  insert({ name, sql, rows }) {
+    stores.get(name).insert(sql, rows);
+  },
+  put({ name, key, value }) {
+    stores.get(name).put(key, { value });
+  },
+  value: ({ name, key }) => stores.get(name).values.get(key)?.value.toString(),
+  /** What was asked since the last time, and by which texts. */
+  take({ name }) {
+    const store = stores.get(name);
+    const told = { ...store.counts, texts: [...store.texts] };
+    store.counts = { d1: 0, statements: 0, reads: 0, writes: 0 };
+    store.texts.clear();
+    return told;
+  },
+};
+
+process.on("message", async ({ id, order, ...parameters }) => {
+  try {
+    process.send({ id, result: await orders[order](parameters) });
+  } catch (error) {
+    process.send({ id, error: error.message });
+  }
+});
+process.on("disconnect", () => process.exit());

@@ -1,0 +1,76 @@
+// The process of store.mjs, seen from here: stores that are opened, filled and asked what they were asked.
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { Failure } from "../scripts/steps.mjs";
+import {
+  claimsOf, clientRow, codeOf, grantOf, hash, keyRows, now, refreshTokenOf, subOf, CLIENT, SCOPE,
+} from "./world.mjs";
+
+const USERS = "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
+const GRANTS = "INSERT INTO grants (id, sub, client_id, scope, created_at, auth_time) VALUES (?, ?, ?, ?, ?, ?)";
+const CLIENTS = "INSERT INTO clients (client_id, metadata, secret_hash, trusted, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)";
+const KEYS = "INSERT INTO signing_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const CODES = "INSERT INTO codes (code_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at) VALUES (?, ?, ?, ?, ?, ?)";
+const REFRESH_TOKENS = "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES (?, ?, ?)";
+const AT_ONCE = 10_000;
+
+/**
+ * What a database is filled with, as statements, how often each, and the parameters by number: the keys, the client,
+ * the users with a grant each, and what can be redeemed.
+ */
+export function rowsOf({ users, redeemable = 0, otherKeys = 0 }) {
+  const at = now() - 60;
+  const keys = keyRows(otherKeys);
+  return [
+    [KEYS, keys.length, (number) => keys[number]],
+    [CLIENTS, 1, clientRow],
+    [USERS, users, (user) => [subOf(user), subOf(user), JSON.stringify(claimsOf(user)), at, at]],
+    [GRANTS, users, (user) => [grantOf(user), subOf(user), CLIENT.id, SCOPE, at, at]],
+    [CODES, redeemable, (number) => [
+      hash(codeOf(number)), grantOf(number % users), CLIENT.redirectUri, CLIENT.challenge, "nonce", at + 86_400,
+    ]],
+    [REFRESH_TOKENS, redeemable, (number) =>
+      [hash(refreshTokenOf(number)), grantOf(number % users), at + 86_400]],
+  ];
+}
+
+/** Starts the process. `open(name)` makes a store; `close()` ends all. */
+export function startStores() {
+  const child = fork(fileURLToPath(new URL("store.mjs", import.meta.url)), { execArgv: ["--no-warnings"] });
+  const waiting = new Map();
+  let next = 0;
+  child.on("message", ({ id, result, error }) => {
+    const { resolve, reject } = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) resolve(result);
+    else reject(new Failure(`the bench's database: ${error}`));
+  });
+  child.on("exit", (code) => {
+    for (const { reject } of waiting.values()) reject(new Failure(`the bench's database ended with ${code}`));
+  });
+  const ask = (order, parameters) => new Promise((resolve, reject) => {
+    waiting.set(++next, { resolve, reject });
+    child.send({ id: next, order, ...parameters });
+  });
+
+  async function open(name) {
+    const ports = await ask("open", { name });
+    const insert = async (sql, count, row) => {
+      for (let begin = 0; begin < count; begin += AT_ONCE) {
+        const length = Math.min(AT_ONCE, count - begin);
+        await ask("insert", { name, sql, rows: Array.from({ length }, (_, index) => row(begin + index)) });
+      }
+    };
+    return {
+      ports,
+      put: (key, value) => ask("put", { name, key, value }),
+      value: (key) => ask("value", { name, key }),
+      take: () => ask("take", { name }),
+      close: () => ask("close", { name }),
+      async fill(contents) {
+        for (const [sql, count, row] of rowsOf(contents)) await insert(sql, count, row);
+      },
+    };
+  }
+  return { open, close: () => child.disconnect() };
+}

@@ -1,0 +1,62 @@
+// The results as Markdown.
+import { ratio } from "./rounds.mjs";
+
+const number = (value, digits = 0) =>
+  value === undefined ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const withSpread = ({ median, low, high }, digits) =>
+  `${number(median, digits)} (${number(low, digits)}–${number(high, digits)})`;
+
+export const table = (head, rows) => {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "--:"))), ...rows.map(line)].join("\n");
+};
+
+/** All of it, as a page. */
+export function markdown(results) {
+  const { plan, machine, versions, routes, modules, starts, memory, growth, simulated, goals, seconds } = results;
+  const names = Object.keys(modules);
+  const perRoute = (make) => routes.map((route) =>
+    [route.title, ...names.map((name) => (route.cells[name] ? make(route.cells[name], route) : "–"))]);
+  const figures = (figure, digits) => table(["", ...names], perRoute((cell) => withSpread(cell[figure], digits)));
+  const against = (name) => table(["", ...names], perRoute((cell, { cells }) =>
+    (cells[name] && cell !== cells[name] ? withSpread(ratio(cell, cells[name]), 2) : "–")));
+  // Only where the same statements are asked, which are the floor.
+  const others = names.filter((name) => name !== "bare");
+  const asking = routes.filter(({ cells }) => cells.bare?.statements > 0);
+  const aboveFloor = table(["", ...others], asking.map(({ title, cells }) => [title, ...others.map((name) => {
+    const [cell, { bare, "hono + jose": hono }] = [cells[name], cells];
+    return cell?.statements === bare.statements && cell !== hono ? withSpread(ratio(cell, hono, bare), 2) : "–";
+  })]));
+  const missed = goals.filter(({ isMet }) => !isMet).length;
+  const sections = [
+    ["Goals", `${missed === 0 ? "All are met." : `${missed} of ${goals.length} are missed.`}\n\n${table(
+      ["", "goal", "measured", ""],
+      goals.map(({ what, limit, figure, unit, isMet }) =>
+        [what, limit, `${number(figure, Number.isInteger(figure) ? 0 : 2)} ${unit}`.trim(), isMet ? "met" : "**missed**"]),
+    )}`],
+    ["CPU, µs a request", figures("cpu", 0)],
+    ["CPU against bare", against("bare")],
+    ...(asking.length > 0 ? [["CPU above the floor, against hono + jose", aboveFloor]] : []),
+    ["Requests a second", figures("rate", 0)],
+    ["Median latency, ms", figures("p50", 2)],
+    ["99th percentile, ms", figures("p99", 2)],
+    ["D1 statements in D1 requests, and KV reads, a request",
+      table(["", ...names], perRoute(({ d1, statements, reads }) => `${number(statements, 1)} in ${number(d1, 1)}; ${number(reads, 1)}`))],
+    ["Size, start and memory", table(["", ...names], [
+      ["module, KB gzipped", ...names.map((name) => number(modules[name].gzipped / 1000, 0))],
+      ...(starts ? [["start to first answer, ms", ...names.map((name) => withSpread(starts[name], 0))]] : []),
+      ...(memory ? [[`MB resident after ${number(memory.requests)} requests`,
+        ...names.map((name) => number(memory.after[name] / 1e6, 0))]] : []),
+    ])],
+    ...[...growth, simulated].filter(Boolean).map(({ title, names, rows }) => [`${title}, CPU µs a request`,
+      table(["", ...names], rows.map(({ label, cells }) => [label, ...names.map((name) => withSpread(cells[name].cpu, 0))]))]),
+  ];
+  return `# What \`npm run bench${plan.isQuick ? " -- --quick" : ""}\` found
+
+Written by the bench; [NOTES.md](../NOTES.md) tells how to read it. Medians of ${plan.rounds} rounds, the quartiles in
+parentheses; ${plan.connections} connections; ${number(plan.users)} users. ${number(seconds)} s in all, on
+${machine.cores} × ${machine.cpu}, ${number(machine.memory / 2 ** 30, 1)} GiB, ${machine.kernel}, with a load average of ${number(machine.load, 1)} at the end.
+Versions: ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")}.
+
+${sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n")}`;
+}

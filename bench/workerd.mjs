@@ -1,0 +1,122 @@
+// One worker in a workerd of its own: bundled, configured, started, and read from the operating system.
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { Failure, root } from "../scripts/steps.mjs";
+import { FORWARDED_PROTO } from "./load.mjs";
+
+const out = join(root, "build", "bench");
+const workerd = join(root, "node_modules", ".bin", "workerd");
+
+/**
+ * Bundles an entry as wrangler does: not minified, wasm beside it. `documents` is what the entry gets where it
+ * imports "bench:documents". Returns the folder, its modules and their size, gzipped together.
+ */
+export async function bundle(name, entry, documents) {
+  const { build } = await import("esbuild");
+  const folder = join(out, name);
+  mkdirSync(folder, { recursive: true });
+  const wasm = [];
+  await build({
+    entryPoints: [join(root, entry)], outfile: join(folder, "index.js"), bundle: true, format: "esm",
+    target: "esnext", conditions: ["workerd", "worker", "browser"], external: ["cloudflare:*", "node:*"],
+    define: { "process.env.NODE_ENV": '"production"' }, logLevel: "error",
+    plugins: [{
+      name: "bench",
+      setup(build) {
+        build.onResolve({ filter: /\.wasm$/ }, ({ path, resolveDir }) => {
+          wasm.push(basename(path));
+          writeFileSync(join(folder, basename(path)), readFileSync(join(resolveDir, path)));
+          return { path: `./${basename(path)}`, external: true };
+        });
+        build.onResolve({ filter: /^bench:documents$/ }, ({ path }) => ({ path, namespace: "bench" }));
+        build.onLoad({ filter: /.*/, namespace: "bench" }, () => ({ contents: JSON.stringify(documents), loader: "json" }));
+      },
+    }],
+  });
+  const modules = ["index.js", ...wasm];
+  return { folder, modules, gzipped: gzipSync(Buffer.concat(modules.map((name) => readFileSync(join(folder, name))))).length };
+}
+
+/** The configuration: the module, its bindings, and D1 and KV behind ports of the bench's. */
+function configure({ modules }, { texts, kv = "KV", flags = [] }, { d1, kv: kvPort }) {
+  const list = (items) => `[${items.join(", ")}]`;
+  const text = JSON.stringify;
+  const bindings = [
+    ...Object.entries(texts).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
+    `(name = ${text(kv)}, kvNamespace = "kv")`,
+    `(name = "DB", wrapped = (moduleName = "cloudflare-internal:d1-api",
+       innerBindings = [(name = "fetcher", service = "d1")]))`,
+  ];
+  const embedded = modules.map((name) =>
+    `(name = ${text(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(name)})`);
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = (modules = ${list(embedded)}, compatibilityDate = "2026-10-20",
+      compatibilityFlags = ${list(flags.map(text))}, bindings = ${list(bindings)})),
+    (name = "d1", external = (address = "127.0.0.1:${d1}", http = ())),
+    (name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ())),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", service = "main",
+    http = (forwardedProtoHeader = "${FORWARDED_PROTO}"))],
+);
+`;
+}
+
+/** Starts workerd on a bundle; resolves when it listens. */
+export async function start(bundled, settings, ports) {
+  const file = join(bundled.folder, "config.capnp");
+  writeFileSync(file, configure(bundled, settings, ports));
+  const begin = performance.now();
+  const child = spawn(workerd, ["serve", "--experimental", "--control-fd=3", file], {
+    stdio: ["ignore", "ignore", "pipe", "pipe"], cwd: bundled.folder,
+  });
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => { errors = (errors + text).slice(-4_000); });
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  const port = await new Promise((resolve, reject) => {
+    let told = "";
+    child.stdio[3].setEncoding("utf8").on("data", (text) => {
+      told += text;
+      for (const line of told.split("\n").slice(0, -1)) {
+        const { event, port } = JSON.parse(line);
+        if (event === "listen") resolve(port);
+      }
+    });
+    child.on("close", () => reject(new Failure(`workerd ended: ${errors}`)));
+  });
+  // The child that runs workerd may be the npm package's script, which starts the program itself.
+  const pid = childrenOf(child.pid)[0] ?? child.pid;
+  return {
+    port, begin, pid,
+    errors: () => errors,
+    ...readings(pid),
+    kill: () => process.kill(pid, "SIGKILL"),
+    stop() {
+      process.kill(pid, "SIGTERM");
+      return ended;
+    },
+  };
+}
+
+/** The processes that a process has started, by any of its threads. */
+export const childrenOf = (pid) => readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+  readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number));
+
+/** What the operating system knows of a process. */
+export const readings = (pid) => ({
+  cpu: () => cpu(pid),
+  /** Resident, in bytes. */
+  memory: () => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s*(\d+)/)[1]) * 1024,
+});
+
+/** The processor time that a process has used, all its threads, user and system, in microseconds. */
+function cpu(pid) {
+  let nanoseconds = 0;
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    nanoseconds += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]);
+  }
+  return nanoseconds / 1_000;
+}
