@@ -44,6 +44,7 @@ export default {
       await DB.batch([
         DB.prepare(REFRESH.succeed).bind(token, successor, now + IDLE),
         DB.prepare(REFRESH.spend).bind(token, now),
+        DB.prepare(REFRESH.look).bind(successor),
       ]);
     }
     return new Response(TOKENS, { headers: PRIVATE });

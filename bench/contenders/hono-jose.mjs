@@ -106,6 +106,7 @@ app.post("/auth/token", async (c) => {
   await DB.batch([
     DB.prepare(REFRESH.succeed).bind(token, successor, now + IDLE),
     DB.prepare(REFRESH.spend).bind(token, now),
+    DB.prepare(REFRESH.look).bind(successor),
   ]);
   return c.json(await issue(c.env, id, row, refreshToken, now));
 });

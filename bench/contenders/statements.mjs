@@ -28,7 +28,7 @@ export const REDEEM = {
     "WHERE code_hash = ?1 AND client_id = ?2",
 };
 
-/** Finding a refresh token; then, in one batch, its successor and its end. */
+/** Finding a refresh token; then, in one batch, its successor, its end, and whether the former is there. */
 export const REFRESH = {
   find: "SELECT own.expires_at AS expires_at, own.spent_at AS spent_at, " +
     `successor.spent_at IS NOT NULL AS is_successor_spent, ${GRANT_COLUMNS} ` +
@@ -39,6 +39,7 @@ export const REFRESH = {
     "SELECT ?2, grant_id, ?3 FROM refresh_tokens WHERE token_hash = ?1 AND spent_at IS NULL " +
     "ON CONFLICT (token_hash) DO NOTHING",
   spend: "UPDATE refresh_tokens SET spent_at = ?2 WHERE token_hash = ?1 AND spent_at IS NULL",
+  look: "SELECT token_hash FROM refresh_tokens WHERE token_hash = ?1",
 };
 
 /** For how many seconds a refresh token may lie unused. */
