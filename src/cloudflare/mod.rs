@@ -112,7 +112,8 @@ fn to_response(response: &http::Response) -> JsValue {
     let fields: Vec<_> =
         response.headers.iter().flat_map(|(name, value)| [*name, &**value]).collect();
     let body = (!response.body.is_empty()).then_some(&*response.body);
-    platform::respond(response.status, &fields.join("\n"), body)
+    let is_document = response.headers.iter().any(|(name, _)| *name == "etag");
+    platform::respond(response.status, &fields.join("\n"), body, is_document)
 }
 
 /// A failure of a binding, by its message.

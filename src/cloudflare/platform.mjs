@@ -62,17 +62,37 @@ export async function body(request, limit) {
   return whole;
 }
 
-/** `fields` are names and values in turn, a line each. */
-export function respond(status, fields, body) {
+/** The header fields of the documents that were served last. */
+const documentHeaders = new Map();
+
+/** `fields` are names and values in turn, a line each; those of a document come again. */
+export function respond(status, fields, body, isDocument) {
   try {
-    const headers = new Headers();
-    const lines = fields.split("\n");
-    for (let line = 0; line + 1 < lines.length; line += 2) headers.append(lines[line], lines[line + 1]);
-    return new Response(body, { status, headers });
+    const headers = documentHeaders.get(fields);
+    if (headers) return new Response(body, { status, headers });
+    return respondAnew(status, fields, body, isDocument);
   } catch (error) {
     console.error(error);
     return Response.error();
   }
+}
+
+function respondAnew(status, fields, body, isDocument) {
+  const headers = {};
+  const cookies = [];
+  const lines = fields.split("\n");
+  for (let line = 0; line + 1 < lines.length; line += 2) {
+    // An object holds a name once; cookies come one by one.
+    if (lines[line] === "set-cookie") cookies.push(lines[line + 1]);
+    else headers[lines[line]] = lines[line + 1];
+  }
+  const response = new Response(body, { status, headers });
+  for (const cookie of cookies) response.headers.append("set-cookie", cookie);
+  if (isDocument) {
+    if (documentHeaders.size >= 16) documentHeaders.clear();
+    documentHeaders.set(fields, new Headers(headers));
+  }
+  return response;
 }
 
 // The bindings.
