@@ -16,9 +16,6 @@ export const PANIC = {
 
 export const TARGET = "wasm32-unknown-unknown";
 
-/** The environment of a compilation: js-sys' futures instead of wasm-bindgen's own copy of them. */
-export const COMPILATION = { WASM_BINDGEN_USE_JS_SYS: "1" };
-
 const tools = join(root, ".tools");
 const wasmBindgen = join(tools, "bin", onWindows ? "wasm-bindgen.exe" : "wasm-bindgen");
 
@@ -79,7 +76,7 @@ export async function build(variant) {
   await step(`compiling ${what}`, () => run("cargo", [
     "rustc", "--profile", profile, "--lib", "--crate-type", "cdylib", "--target", TARGET, "--locked",
     ...features.flatMap((feature) => ["--features", feature]),
-  ], { env: COMPILATION }));
+  ]));
   await step(`binding ${what}`, async () => {
     const metadata = await run("cargo", ["metadata", "--no-deps", "--format-version", "1", "--locked"]);
     const compiled = join(JSON.parse(metadata).target_directory, TARGET, profile, "postern.wasm");

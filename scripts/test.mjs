@@ -1,5 +1,5 @@
 // npm test: every check there is, from a fresh clone on.
-import { COMPILATION, PANIC, TARGET, buildIfChanged, installBuildTools } from "./build.mjs";
+import { PANIC, TARGET, buildIfChanged, installBuildTools } from "./build.mjs";
 import { findChromium } from "./chromium.mjs";
 import { dryRun } from "./deploy.mjs";
 import { Failure, WRANGLER, prepare, run, step } from "./steps.mjs";
@@ -51,7 +51,7 @@ async function installLints() {
 
 function lint(what, args) {
   return step(what, async () => {
-    await run("cargo", ["clippy", ...args, "--locked", "--", "-D", "warnings"], { env: COMPILATION });
+    await run("cargo", ["clippy", ...args, "--locked", "--", "-D", "warnings"]);
   });
 }
 

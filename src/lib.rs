@@ -49,6 +49,7 @@ use crate::error::Internal;
 use crate::http::{Request, Response};
 use crate::keys::published::PublishedKeys;
 use crate::keys::signing::SigningKeys;
+use crate::keys::verified::VerifiedTokens;
 use crate::ports::Platform;
 use crate::publication::{Slot, publish};
 
@@ -65,6 +66,7 @@ struct Memory {
     published_keys: PublishedKeys,
     resource_metadata: Slot,
     signing_keys: SigningKeys,
+    verified_tokens: VerifiedTokens,
 }
 
 impl Provider {

@@ -1,14 +1,13 @@
 //! The [`Crypto`] port on SubtleCrypto, with keys imported once an isolate.
 
-use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use js_sys::Uint8Array;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{CryptoKey, SubtleCrypto};
+use wasm_bindgen::JsValue;
 use zeroize::Zeroizing;
 
-use crate::cloudflare::{Edge, unavailable};
+use crate::cloudflare::task::{Outcome, wait};
+use crate::cloudflare::{Edge, platform, unavailable};
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, PrivateKey, PublicKey};
 use crate::ports::Crypto;
@@ -21,57 +20,26 @@ const CAPACITY: usize = 64;
 /// Imported keys by kid, which is a digest of the key and so never names another.
 #[derive(Default)]
 pub struct Keys {
-    private: RefCell<HashMap<String, CryptoKey>>,
-    public: RefCell<HashMap<String, CryptoKey>>,
+    private: RefCell<HashMap<String, JsValue>>,
+    public: RefCell<HashMap<String, JsValue>>,
 }
 
-fn failed(error: &JsValue) -> Internal {
-    unavailable(WHAT, error)
-}
-
-fn subtle() -> Result<SubtleCrypto, JsValue> {
-    let crypto = Reflect::get(&js_sys::global(), &"crypto".into())?;
-    Ok(crypto.unchecked_into::<web_sys::Crypto>().subtle())
-}
-
-/// What SubtleCrypto must be told of an algorithm, to generate, import, sign and verify alike.
-fn parameters(alg: Algorithm) -> Result<Object, JsValue> {
-    let parameters = Object::new();
-    let set = |name: &str, value: &JsValue| Reflect::set(&parameters, &name.into(), value);
-    set("hash", &"SHA-256".into())?;
-    match alg {
-        Algorithm::Es256 => {
-            set("name", &"ECDSA".into())?;
-            set("namedCurve", &"P-256".into())?;
-        }
-        Algorithm::Rs256 => {
-            set("name", &"RSASSA-PKCS1-v1_5".into())?;
-            set("modulusLength", &2_048.into())?;
-            set("publicExponent", &Uint8Array::from([1, 0, 1].as_slice()))?;
-        }
-    }
-    Ok(parameters)
-}
-
-async fn wait(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
-    JsFuture::from(promise?).await
+fn failed(detail: String) -> Internal {
+    unavailable(WHAT, detail)
 }
 
 /// The imported key of a kid, imported from its JWK if it is new.
 async fn imported(
-    keys: &RefCell<HashMap<String, CryptoKey>>,
+    keys: &RefCell<HashMap<String, JsValue>>,
     alg: Algorithm,
     kid: &str,
-    jwk: impl FnOnce() -> Result<Zeroizing<String>, JsValue>,
+    jwk: impl FnOnce() -> Result<Zeroizing<String>, String>,
     usage: &str,
-) -> Result<CryptoKey, JsValue> {
+) -> Outcome {
     if let Some(key) = keys.borrow().get(kid) {
         return Ok(key.clone());
     }
-    let usages = Array::of1(&usage.into());
-    let jwk = js_sys::JSON::parse(&jwk()?)?.unchecked_into();
-    let import = subtle()?.import_key_with_object("jwk", &jwk, &parameters(alg)?, false, &usages);
-    let key: CryptoKey = wait(import).await?.unchecked_into();
+    let key = wait(platform::import_key(alg.name(), &jwk()?, usage)).await?;
     let mut keys = keys.borrow_mut();
     if keys.len() >= CAPACITY {
         keys.clear();
@@ -80,59 +48,35 @@ async fn imported(
     Ok(key)
 }
 
-/// A new RSA key as a private JWK.
-async fn generate_rsa() -> Result<Zeroizing<String>, JsValue> {
-    let usages = Array::of2(&"sign".into(), &"verify".into());
-    let parameters = parameters(Algorithm::Rs256)?;
-    let pair = wait(subtle()?.generate_key_with_object(&parameters, true, &usages)).await?;
-    let key: CryptoKey = Reflect::get(&pair, &"privateKey".into())?.unchecked_into();
-    let jwk = wait(subtle()?.export_key("jwk", &key)).await?;
-    Ok(Zeroizing::new(js_sys::JSON::stringify(&jwk)?.into()))
-}
-
 impl Edge {
-    async fn try_sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, JsValue> {
-        let alg = key.alg();
+    async fn try_sign(&self, key: &PrivateKey, message: &[u8]) -> Outcome {
         let jwk = || Ok(key.to_jwk());
-        let key = imported(&self.crypto.private, alg, key.kid(), jwk, "sign").await?;
-        let message = Uint8Array::from(message);
-        let sign = subtle()?.sign_with_object_and_buffer_source(&parameters(alg)?, &key, &message);
-        Ok(Uint8Array::new(&wait(sign).await?).to_vec())
+        let key = imported(&self.keys.private, key.alg(), key.kid(), jwk, "sign").await?;
+        wait(platform::sign(&key, message)).await
     }
 
-    async fn try_verify(
-        &self,
-        key: &PublicKey,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, JsValue> {
-        let alg = key.alg();
+    async fn try_verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Outcome {
         let jwk = || {
             let jwk = serde_json::to_string(key).map_err(|error| error.to_string())?;
             Ok(Zeroizing::new(jwk))
         };
-        let key = imported(&self.crypto.public, alg, key.kid(), jwk, "verify").await?;
-        let (message, signature) = (Uint8Array::from(message), Uint8Array::from(signature));
-        let verify = subtle()?.verify_with_object_and_buffer_source_and_buffer_source(
-            &parameters(alg)?,
-            &key,
-            &signature,
-            &message,
-        );
-        Ok(wait(verify).await?.is_truthy())
+        let key = imported(&self.keys.public, key.alg(), key.kid(), jwk, "verify").await?;
+        wait(platform::verify(&key, signature, message)).await
     }
 }
 
 impl Crypto for Edge {
     async fn generate_rsa(&self) -> Result<PrivateKey, Internal> {
-        let jwk = generate_rsa().await.map_err(|error| failed(&error))?;
+        let jwk = wait(platform::generate_rsa()).await.map_err(failed)?;
+        let jwk = Zeroizing::new(jwk.as_string().unwrap_or_default());
         PrivateKey::from_jwk(jwk.as_bytes()).ok_or_else(|| Internal::Broken {
             detail: format!("{WHAT} exported a key that is not an RSA key of 2048 bits"),
         })
     }
 
     async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, Internal> {
-        self.try_sign(key, message).await.map_err(|error| failed(&error))
+        let signature = self.try_sign(key, message).await.map_err(failed)?;
+        Ok(Uint8Array::new(&signature).to_vec())
     }
 
     async fn verify(
@@ -141,6 +85,7 @@ impl Crypto for Edge {
         message: &[u8],
         signature: &[u8],
     ) -> Result<bool, Internal> {
-        self.try_verify(key, message, signature).await.map_err(|error| failed(&error))
+        let is_right = self.try_verify(key, message, signature).await.map_err(failed)?;
+        Ok(is_right.is_truthy())
     }
 }

@@ -1,13 +1,16 @@
 //! The userinfo endpoint (OpenID Connect Core section 5.3).
 
 use serde_json::{Map, Value};
+use std::rc::Rc;
 
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
 use crate::http::{Request, Response};
+use crate::jose::jwk::PublicKey;
 use crate::jose::jws::Jws;
+use crate::keys::verified::{Verified, token_digest};
 use crate::ports::{Database, Freshness, Platform};
 use crate::protocol::access_token::{self, AccessToken, Expected};
 use crate::protocol::bearer::{self, BearerError};
@@ -47,7 +50,8 @@ pub async fn serve(
 }
 
 /// Checks an access token, cheapest first, and everything about its form before any key is looked
-/// for.
+/// for. What is remembered of a token that was accepted before spares its form and its signature; its key
+/// and its claims are checked each time.
 async fn authenticate(
     provider: &Provider,
     config: &Config,
@@ -58,20 +62,54 @@ async fn authenticate(
     if token.len() > access_token::SIZE_LIMIT {
         return Err(BearerError::InvalidToken("the token is larger than 8192 bytes").into());
     }
+    let memory = &provider.memory.verified_tokens;
+    let digest = token_digest(token);
+    let verified = match memory.find(&digest, cx.now) {
+        Some(seen) => find_key(provider, config, platform, cx, &seen.kid).await.map(|_| seen),
+        None => verify(provider, config, platform, cx, token).await.map(Rc::new),
+    };
+    let aud = USERINFO.url(&config.issuer);
+    let expected =
+        Expected { iss: config.issuer.as_str(), aud: &aud, now: cx.now, leeway: config.leeway };
+    let accepted = verified.and_then(|verified| {
+        let claims = access_token::check_claims(&verified.payload, &expected)
+            .map_err(BearerError::InvalidToken)?;
+        memory.remember(digest, verified, cx.now);
+        Ok(claims)
+    });
+    accepted.inspect_err(|_| memory.forget(&digest))
+}
+
+/// Checks the form of a token, and its signature.
+async fn verify(
+    provider: &Provider,
+    config: &Config,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+    token: &str,
+) -> Result<Verified, Error> {
     let jws = Jws::parse(token).map_err(BearerError::InvalidToken)?;
     let kid = access_token::check_header(&jws).map_err(BearerError::InvalidToken)?;
-    let keys = &provider.memory.published_keys;
-    let key = keys.find(access_token::ALG, kid, config, platform, cx).await?;
-    let key = key.ok_or(BearerError::InvalidToken("the token is signed with an unknown key"))?;
+    let key = find_key(provider, config, platform, cx, kid).await?;
     if !access_token::alg_belongs_to(&jws, &key)
         || !platform.verify(&key, jws.signing_input.as_bytes(), &jws.signature).await?
     {
         return Err(BearerError::InvalidToken("the signature is wrong").into());
     }
-    let aud = USERINFO.url(&config.issuer);
-    let expected =
-        Expected { iss: config.issuer.as_str(), aud: &aud, now: cx.now, leeway: config.leeway };
-    Ok(access_token::check_claims(&jws.payload, &expected).map_err(BearerError::InvalidToken)?)
+    Ok(Verified { kid: kid.to_owned(), payload: jws.payload })
+}
+
+/// The published key of a token. One that is published no more verifies nothing.
+async fn find_key(
+    provider: &Provider,
+    config: &Config,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+    kid: &str,
+) -> Result<Rc<PublicKey>, Error> {
+    let keys = &provider.memory.published_keys;
+    let key = keys.find(access_token::ALG, kid, config, platform, cx).await?;
+    Ok(key.ok_or(BearerError::InvalidToken("the token is signed with an unknown key"))?)
 }
 
 /// One statement, answered by the nearest replica. Only a missing grant is asked for again at the

@@ -6,6 +6,7 @@ pub mod published;
 mod published_set;
 pub mod seal;
 pub mod signing;
+pub mod verified;
 
 use crate::jose::jwk::{Algorithm, PublicKey};
 

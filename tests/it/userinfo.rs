@@ -2,6 +2,7 @@ use crate::platform::migrated;
 use crate::world::{
     ISSUER, NOW, Told, World, alice, assert_golden, delete, get, post, put, variables_with,
 };
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
 
 const USERINFO: &str = "/auth/userinfo";
@@ -184,15 +185,84 @@ fn a_deleted_user_ends_every_token() {
 }
 
 #[test]
-fn a_warm_request_costs_one_statement_and_nothing_else() {
+fn a_warm_request_costs_one_statement_and_a_new_token_one_verification() {
     let (world, token) = world_with("openid");
+    let other = world.mint("openid email");
     world.new_isolate();
     ask(&world, &token);
     world.platform.take_counts();
+    for (token, verifications) in [(&other, 1), (&token, 0), (&other, 0)] {
+        assert_eq!(ask(&world, token).status, 200);
+        let counts = world.platform.take_counts();
+        assert_eq!((counts.statements, counts.batches), (1, 0));
+        assert_eq!(counts.verifications, verifications);
+        assert_eq!((counts.cache_reads, counts.cache_writes), (0, 0));
+    }
+}
+
+/// The claims of a token, as anybody can read them.
+fn claims_of(token: &str) -> Value {
+    let payload = Base64UrlUnpadded::decode_vec(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
+#[test]
+fn a_token_seen_before_ends_in_its_second() {
+    let (world, token) = world_with("openid");
+    let end = claims_of(&token)["exp"].as_i64().unwrap() + 5;
+    // Used all the time, and so never forgotten.
+    for now in (world.now.get()..end).step_by(99).chain([end - 1]) {
+        world.now.set(now);
+        assert_eq!(ask(&world, &token).status, 200, "{} seconds before", end - now);
+    }
+    world.now.set(end);
+    world.platform.take_counts();
+    assert_invalid(&ask(&world, &token), "expired");
+    assert_eq!(world.platform.take_counts().verifications, 0, "it was known, and refused");
+}
+
+#[test]
+fn a_token_seen_before_ends_with_its_grant() {
+    let (world, token) = world_with("openid");
+    assert_eq!(ask(&world, &token).status, 200);
+    let grant = claims_of(&token)["grant_id"].as_str().unwrap().to_owned();
+    let told = world.send(delete(&format!("/admin/grants/{grant}")).by_operator());
+    assert_eq!(told.status, 200);
+    assert_invalid(&ask(&world, &token), "revoked");
+}
+
+#[test]
+fn a_token_seen_before_ends_with_its_key() {
+    let (world, _) = world_with("openid");
+    let order = json!({"sub": "alice", "scope": "openid", "ttl": 86_400});
+    let minted = world.send(post("/admin/tokens").by_operator().json(&order)).json();
+    let token = minted["access_token"].as_str().unwrap();
+    assert_eq!(ask(&world, token).status, 200);
+    let withdraw =
+        "UPDATE signing_keys SET publish_from = 0, sign_from = 0, sign_until = 1, retire_at = 1";
+    world.platform.primary.execute(withdraw, []).unwrap();
+    for _ in 0..90 {
+        world.sleep(10);
+        ask(&world, token);
+    }
+    world.platform.take_counts();
+    assert_ne!(ask(&world, token).status, 200);
+    assert_eq!(world.platform.take_counts().verifications, 0, "nothing verifies it");
+}
+
+#[test]
+fn a_flood_of_forged_tokens_pushes_no_good_one_out() {
+    let (world, token) = world_with("openid");
     ask(&world, &token);
-    let counts = world.platform.take_counts();
-    assert_eq!((counts.statements, counts.batches, counts.verifications), (1, 0, 1));
-    assert_eq!((counts.cache_reads, counts.cache_writes), (0, 0));
+    let (input, _) = token.rsplit_once('.').unwrap();
+    for number in 0..1_500_u64 {
+        let signature = [[1; 8]; 7].concat().into_iter().chain(number.to_be_bytes());
+        let signature = Base64UrlUnpadded::encode_string(&signature.collect::<Vec<u8>>());
+        assert_invalid(&ask(&world, &format!("{input}.{signature}")), "signature is wrong");
+    }
+    world.platform.take_counts();
+    assert_eq!(ask(&world, &token).status, 200);
+    assert_eq!(world.platform.take_counts().verifications, 0);
 }
 
 #[test]
@@ -262,7 +332,6 @@ fn a_failing_cache_costs_userinfo_nothing() {
 
 /// The token with another kid in its header, which no key table has.
 fn with_unknown_kid(token: &str, number: u32) -> String {
-    use base64ct::{Base64UrlUnpadded, Encoding};
     let (header, rest) = token.split_once('.').unwrap();
     let header = Base64UrlUnpadded::decode_vec(header).unwrap();
     let mut header: Value = serde_json::from_slice(&header).unwrap();

@@ -1,0 +1,148 @@
+// What the module asks of the platform: each function is one crossing from wasm to JavaScript. What takes
+// time is asynchronous, so that it never throws, and gives a text wherever it can: numbers, rows and keys
+// cross as JSON.
+const { subtle } = crypto;
+
+/** What SubtleCrypto must be told of an algorithm, to generate, import, sign and verify alike. */
+const ALGORITHMS = {
+  ES256: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+  RS256: {
+    name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]),
+  },
+};
+
+/** Polls a task with what came of each promise that it waited for, until it has its value. */
+export async function drive(task, promise) {
+  for (let next = promise; ;) {
+    const [value, error] = await next.then((value) => [value], (error) => [undefined, message(error)]);
+    next = task.resume(value, error);
+    if (!(next instanceof Promise)) {
+      task.free();
+      return next;
+    }
+  }
+}
+
+/** Only the message: what JavaScript prints of an error carries stacks and paths. */
+const message = (error) => (error instanceof Error ? error.message : typeof error === "string" ? error : "no message");
+
+export function waitUntil(context, promise) {
+  // A context that refuses has ended; the next isolate does it.
+  try { context.waitUntil(promise); } catch {}
+}
+
+export const log = (line, isFault) => (isFault ? console.error(line) : console.log(line));
+
+// Requests and responses.
+
+export const head = (request) => `${request.method} ${request.url}`;
+
+export const header = (request, name) => request.headers.get(name);
+
+/** The body, or null where it has more bytes than the limit: no more is read than is needed to know. */
+export async function body(request, limit) {
+  const reader = request.body?.getReader();
+  const chunks = [];
+  let length = 0;
+  for (let chunk; reader && (chunk = (await reader.read()).value);) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > limit) {
+      // What is left is not waited for.
+      reader.cancel().catch(() => {});
+      return null;
+    }
+  }
+  const whole = new Uint8Array(length);
+  let end = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, end);
+    end += chunk.length;
+  }
+  return whole;
+}
+
+/** The header fields of the documents that were served last. */
+const documentHeaders = new Map();
+
+/** `fields` are names and values in turn, a line each; those of a document come again. */
+export function respond(status, fields, body, isDocument) {
+  try {
+    const headers = documentHeaders.get(fields);
+    if (headers) return new Response(body, { status, headers });
+    return respondAnew(status, fields, body, isDocument);
+  } catch (error) {
+    console.error(error);
+    return Response.error();
+  }
+}
+
+function respondAnew(status, fields, body, isDocument) {
+  const headers = {};
+  const cookies = [];
+  const lines = fields.split("\n");
+  for (let line = 0; line + 1 < lines.length; line += 2) {
+    // An object holds a name once; cookies come one by one.
+    if (lines[line] === "set-cookie") cookies.push(lines[line + 1]);
+    else headers[lines[line]] = lines[line + 1];
+  }
+  const response = new Response(body, { status, headers });
+  for (const cookie of cookies) response.headers.append("set-cookie", cookie);
+  if (isDocument) {
+    if (documentHeaders.size >= 16) documentHeaders.clear();
+    documentHeaders.set(fields, new Headers(headers));
+  }
+  return response;
+}
+
+// The bindings.
+
+/** A variable's text; one that wrangler.toml gives as a table comes as JSON. */
+export function variable(env, name) {
+  const value = env[name];
+  return typeof value === "string" || value === null ? value : JSON.stringify(value);
+}
+
+function bound(env, name) {
+  if (!env[name]) throw new Error("it is not bound in wrangler.toml");
+  return env[name];
+}
+
+const session = (env, isPrimary) => bound(env, "DB").withSession(isPrimary ? "first-primary" : "first-unconstrained");
+
+const prepared = (session, { sql, parameters }) => session.prepare(sql).bind(...parameters);
+
+/** The rows of one statement. */
+export const query = async (env, isPrimary, statement) =>
+  JSON.stringify(await prepared(session(env, isPrimary), JSON.parse(statement)).raw());
+
+/** The rows of each of some statements. */
+export async function batch(env, statements) {
+  const primary = session(env, true);
+  const results = await primary.batch(JSON.parse(statements).map((statement) => prepared(primary, statement)));
+  // Objects keep their columns in the order in which the statement names them.
+  return JSON.stringify(results.map(({ results }) => (results ?? []).map((row) => Object.values(row))));
+}
+
+export const get = async (env, key) => bound(env, "KV").get(key);
+
+export const put = async (env, key, text, ttl) => bound(env, "KV").put(key, text, { expirationTtl: ttl });
+
+export const isWithinLimit = async (env, key) => (await bound(env, "SIGN_IN_LIMIT").limit({ key })).success;
+
+// SubtleCrypto. It takes its copy of the bytes that it is given, which lie in wasm's memory, at once.
+
+export async function importKey(alg, jwk, usage) {
+  const algorithm = ALGORITHMS[alg];
+  return { algorithm, key: await subtle.importKey("jwk", JSON.parse(jwk), algorithm, false, [usage]) };
+}
+
+export const sign = async ({ algorithm, key }, message) => new Uint8Array(await subtle.sign(algorithm, key, message));
+
+export const verify = async ({ algorithm, key }, signature, message) => subtle.verify(algorithm, key, signature, message);
+
+/** A new RSA key as a private JWK. */
+export async function generateRsa() {
+  const { privateKey } = await subtle.generateKey(ALGORITHMS.RS256, true, ["sign", "verify"]);
+  return JSON.stringify(await subtle.exportKey("jwk", privateKey));
+}

@@ -1,0 +1,36 @@
+//! What `platform.mjs` does for the module, each in one crossing.
+//!
+//! What returns a [`Promise`](js_sys::Promise) is waited for by [`wait`](crate::cloudflare::task::wait).
+
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+
+use crate::cloudflare::task::Task;
+
+#[wasm_bindgen(module = "/src/cloudflare/platform.mjs")]
+extern "C" {
+    pub fn drive(task: Task, promise: Promise) -> JsValue;
+    #[wasm_bindgen(js_name = waitUntil)]
+    pub fn wait_until(context: &JsValue, promise: &JsValue);
+    pub fn log(line: &str, is_fault: bool);
+
+    pub fn head(request: &JsValue) -> String;
+    pub fn header(request: &JsValue, name: &str) -> Option<String>;
+    pub fn body(request: &JsValue, limit: usize) -> Promise;
+    pub fn respond(status: u16, fields: &str, body: Option<&str>, is_document: bool) -> JsValue;
+
+    pub fn variable(env: &JsValue, name: &str) -> Option<String>;
+    pub fn query(env: &JsValue, is_primary: bool, statement: &str) -> Promise;
+    pub fn batch(env: &JsValue, statements: &str) -> Promise;
+    pub fn get(env: &JsValue, key: &str) -> Promise;
+    pub fn put(env: &JsValue, key: &str, text: &str, ttl: u32) -> Promise;
+    #[wasm_bindgen(js_name = isWithinLimit)]
+    pub fn is_within_limit(env: &JsValue, key: &str) -> Promise;
+
+    #[wasm_bindgen(js_name = importKey)]
+    pub fn import_key(alg: &str, jwk: &str, usage: &str) -> Promise;
+    pub fn sign(key: &JsValue, message: &[u8]) -> Promise;
+    pub fn verify(key: &JsValue, signature: &[u8], message: &[u8]) -> Promise;
+    #[wasm_bindgen(js_name = generateRsa)]
+    pub fn generate_rsa() -> Promise;
+}
