@@ -3,11 +3,11 @@
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
-use crate::grant::{Issue, Signers, refresh_token};
+use crate::grant::{Issue, Signers, once, refresh_token};
 use crate::http::Response;
 use crate::opaque::{hash, random_text};
 use crate::ports::{Database, Platform};
-use crate::protocol::params::{Doubled, Params};
+use crate::protocol::params::Params;
 use crate::protocol::scope::{Granted, OFFLINE_ACCESS};
 use crate::protocol::token_error::TokenError;
 use crate::store::clients::Client;
@@ -23,14 +23,10 @@ struct Presented<'a> {
 
 impl<'a> Presented<'a> {
     fn take(params: &'a Params<'_>) -> Result<Self, TokenError> {
-        let once = |name| {
-            let doubled = |_: Doubled| TokenError::InvalidRequest("a parameter stands twice");
-            params.once(name).map_err(doubled)
-        };
-        let (code, redirect_uri) = (once("code")?, once("redirect_uri")?);
+        let (code, redirect_uri) = (once(params, "code")?, once(params, "redirect_uri")?);
         Ok(Self {
             code: code.ok_or(TokenError::InvalidRequest("code is missing"))?,
-            code_verifier: once("code_verifier")?,
+            code_verifier: once(params, "code_verifier")?,
             redirect_uri: redirect_uri
                 .ok_or(TokenError::InvalidRequest("redirect_uri is missing"))?,
         })

@@ -16,7 +16,9 @@ use crate::jose::jws;
 use crate::ports::{Crypto, Platform};
 use crate::protocol::access_token::{self, AccessToken};
 use crate::protocol::id_token::{self, IdToken};
+use crate::protocol::params::Params;
 use crate::protocol::scope::{Granted, OPENID};
+use crate::protocol::token_error::TokenError;
 use crate::routes::USERINFO;
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
@@ -54,6 +56,11 @@ impl Signers {
             id_token: key(client.metadata.id_token_signed_response_alg.algorithm()).await?,
         })
     }
+}
+
+/// A parameter of a grant type, which may stand once.
+fn once<'a>(params: &'a Params<'_>, name: &str) -> Result<Option<&'a str>, TokenError> {
+    params.once(name).map_err(|_| TokenError::InvalidRequest("a parameter stands twice"))
 }
 
 /// What a grant type has found to be issued.

@@ -7,13 +7,13 @@
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
-use crate::grant::{Issue, Signers};
+use crate::grant::{Issue, Signers, once};
 use crate::http::Response;
 use crate::keys::mac::{MacKey, Purpose};
 use crate::opaque::hash;
 use crate::ports::Platform;
 use crate::protocol::client_metadata::GrantType;
-use crate::protocol::params::{Doubled, Params};
+use crate::protocol::params::Params;
 use crate::protocol::scope::Granted;
 use crate::protocol::token_error::TokenError;
 use crate::store::clients::Client;
@@ -43,13 +43,9 @@ pub async fn serve(
     cx: &Cx<'_>,
 ) -> Result<Response, Error> {
     // 1. What there must be.
-    let once = |name| {
-        let doubled = |_: Doubled| TokenError::InvalidRequest("a parameter stands twice");
-        params.once(name).map_err(doubled)
-    };
-    let presented =
-        once("refresh_token")?.ok_or(TokenError::InvalidRequest("refresh_token is missing"))?;
-    let narrowed = once("scope")?;
+    let presented = once(params, "refresh_token")?
+        .ok_or(TokenError::InvalidRequest("refresh_token is missing"))?;
+    let narrowed = once(params, "scope")?;
     if !client.metadata.grant_types.contains(&GrantType::RefreshToken) {
         return Err(TokenError::UnauthorizedClient(
             "the client has not registered the grant type refresh_token",
