@@ -1,8 +1,11 @@
 //! HTTP as the core sees it: a request that is read only where it must be, and a response as a value.
 #![allow(async_fn_in_trait)]
 
+use serde::Serialize;
 use std::borrow::Cow;
 use std::rc::Rc;
+
+use crate::error::Internal;
 
 /// A request. Headers and body are read on demand: at the edge each read crosses from wasm to
 /// JavaScript, and a refused request should cost next to nothing.
@@ -53,6 +56,16 @@ impl Response {
     /// A JSON response.
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
         Self::text(status, "application/json", body.to_string())
+    }
+
+    /// A JSON response of whatever can be written as JSON.
+    ///
+    /// # Errors
+    /// [`Internal::Broken`] for what cannot.
+    pub fn json_of(status: u16, body: &impl Serialize) -> Result<Self, Internal> {
+        let body = serde_json::to_string(body)
+            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
+        Ok(Self::text(status, "application/json", body))
     }
 
     /// A response with a body of the given media type.

@@ -40,7 +40,7 @@ pub mod store;
 #[cfg(target_arch = "wasm32")]
 mod cloudflare;
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 pub use crate::context::{Chore, Cx, Publication};
 
@@ -88,27 +88,27 @@ pub struct Reply {
 }
 
 /// A request's line in the log. It never holds a token, a claim, a secret or a query string.
+#[derive(Serialize)]
 pub struct Log {
     endpoint: &'static str,
     status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
 
 impl Log {
     /// The line: one JSON object. `io_ms` is the time waited on I/O, in milliseconds.
     pub fn line(&self, io_ms: f64) -> String {
-        let mut line = Map::new();
-        line.insert("endpoint".into(), self.endpoint.into());
-        line.insert("status".into(), self.status.into());
-        line.insert("io_ms".into(), io_ms.into());
-        if let Some(error) = self.error {
-            line.insert("error".into(), error.into());
+        #[derive(Serialize)]
+        struct Line<'a> {
+            #[serde(flatten)]
+            log: &'a Log,
+            io_ms: f64,
         }
-        if !self.notes.is_empty() {
-            line.insert("notes".into(), self.notes.as_slice().into());
-        }
-        Value::Object(line).to_string()
+        // Nothing in it can fail to be written.
+        serde_json::to_string(&Line { log: self, io_ms }).unwrap_or_default()
     }
 
     /// Whether something was noted that an operator should see.

@@ -4,6 +4,8 @@
 //! RustCrypto. Futures need not be `Send`: an isolate has one thread.
 #![allow(async_fn_in_trait)]
 
+use serde::Serialize;
+
 use crate::error::Internal;
 use crate::jose::jwk::{PrivateKey, PublicKey};
 
@@ -70,7 +72,7 @@ pub trait RateLimit {
 }
 
 /// A SQL text with its parameters `?1`, `?2`, …
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Statement {
     /// The text: one statement, in the SQL that D1 and SQLite share.
     pub sql: &'static str,
@@ -93,7 +95,8 @@ impl Statement {
 }
 
 /// A value in the database. Blobs are not used: D1 hands them out as arrays of numbers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Value {
     /// A whole number of at most 53 bits, which is what D1 carries.
     Integer(i64),

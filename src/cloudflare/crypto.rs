@@ -3,7 +3,7 @@
 use js_sys::Uint8Array;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use zeroize::Zeroizing;
 
 use crate::cloudflare::task::{Outcome, wait};
@@ -76,7 +76,7 @@ impl Crypto for Edge {
 
     async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, Internal> {
         let signature = self.try_sign(key, message).await.map_err(failed)?;
-        Ok(Uint8Array::new(&signature).to_vec())
+        Ok(signature.unchecked_into::<Uint8Array>().to_vec())
     }
 
     async fn verify(

@@ -1,35 +1,57 @@
 //! The [`Database`] port on D1, through its Sessions API. Statements and rows cross as JSON.
 
-use serde::de::DeserializeOwned;
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
+use std::fmt;
 
 use crate::cloudflare::task::{Outcome, wait};
 use crate::cloudflare::{Edge, platform, unavailable};
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement, Value};
 
-fn to_json(statement: Statement) -> Json {
-    let parameters = statement.parameters.into_iter().map(|value| match value {
-        // Whole numbers of at most 53 bits, in JavaScript too.
-        Value::Integer(number) => Json::from(number),
-        Value::Null => Json::Null,
-        Value::Text(text) => Json::from(text),
-    });
-    json!({ "sql": statement.sql, "parameters": parameters.collect::<Vec<_>>() })
-}
+/// A value of a row.
+struct Cell(Value);
 
-fn from_json(value: Json) -> Result<Value, Internal> {
-    match value {
-        Json::Null => Some(Value::Null),
-        Json::Number(number) => number.as_i64().map(Value::Integer),
-        Json::String(text) => Some(Value::Text(text)),
-        _ => None,
+impl<'de> Deserialize<'de> for Cell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CellVisitor).map(Cell)
     }
-    .ok_or_else(|| Internal::Broken { detail: "D1 returned an unknown type".into() })
 }
 
-fn read_row(columns: Vec<Json>) -> Result<Row, Internal> {
-    columns.into_iter().map(from_json).collect::<Result<_, _>>().map(Row::new)
+struct CellVisitor;
+
+impl Visitor<'_> for CellVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("null, a whole number or a text")
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Integer(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::from(text))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Value, E> {
+        i64::try_from(number).map(Value::Integer).map_err(E::custom)
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+}
+
+fn to_rows(rows: Vec<Vec<Cell>>) -> Vec<Row> {
+    let to_row = |cells: Vec<Cell>| Row::new(cells.into_iter().map(|Cell(value)| value).collect());
+    rows.into_iter().map(to_row).collect()
+}
+
+fn write(statements: &impl Serialize) -> Result<String, Internal> {
+    serde_json::to_string(statements)
+        .map_err(|error| Internal::Broken { detail: error.to_string() })
 }
 
 fn read<T: DeserializeOwned>(outcome: Outcome) -> Result<T, Internal> {
@@ -41,15 +63,14 @@ fn read<T: DeserializeOwned>(outcome: Outcome) -> Result<T, Internal> {
 impl Database for Edge {
     async fn run(&self, freshness: Freshness, statement: Statement) -> Result<Vec<Row>, Internal> {
         let is_primary = freshness == Freshness::Primary;
-        let statement = to_json(statement).to_string();
-        let rows: Vec<_> = read(wait(platform::query(&self.env, is_primary, &statement)).await)?;
-        rows.into_iter().map(read_row).collect()
+        let statement = write(&statement)?;
+        let rows = read(wait(platform::query(&self.env, is_primary, &statement)).await)?;
+        Ok(to_rows(rows))
     }
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, Internal> {
-        let statements: Json = statements.into_iter().map(to_json).collect();
-        let results: Vec<Vec<_>> =
-            read(wait(platform::batch(&self.env, &statements.to_string())).await)?;
-        results.into_iter().map(|rows| rows.into_iter().map(read_row).collect()).collect()
+        let statements = write(&statements)?;
+        let results: Vec<_> = read(wait(platform::batch(&self.env, &statements)).await)?;
+        Ok(results.into_iter().map(to_rows).collect())
     }
 }

@@ -108,6 +108,9 @@ async fn do_chores(isolate: Rc<Isolate>, chores: Vec<Chore>) -> JsValue {
     JsValue::UNDEFINED
 }
 
+/// Fields whose values are one request's own: what has none of them is sent again just so.
+const VARIABLE_FIELDS: [&str; 3] = ["content-security-policy", "location", "set-cookie"];
+
 fn to_response(response: &http::Response) -> JsValue {
     let fields: Vec<_> =
         response.headers.iter().flat_map(|(name, value)| [*name, &**value]).collect();
@@ -117,8 +120,8 @@ fn to_response(response: &http::Response) -> JsValue {
         return platform::respond(500, "", None, false);
     }
     let body = (!response.body.is_empty()).then_some(&*response.body);
-    let is_document = response.headers.iter().any(|(name, _)| *name == "etag");
-    platform::respond(response.status, &fields.join("\n"), body, is_document)
+    let is_recurring = !response.headers.iter().any(|(name, _)| VARIABLE_FIELDS.contains(name));
+    platform::respond(response.status, &fields.join("\n"), body, is_recurring)
 }
 
 /// A failure of a binding, by its message.

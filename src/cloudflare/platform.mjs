@@ -14,7 +14,13 @@ const ALGORITHMS = {
 /** Polls a task with what came of each promise that it waited for, until it has its value. */
 export async function drive(task, promise) {
   for (let next = promise; ;) {
-    const [value, error] = await next.then((value) => [value], (error) => [undefined, message(error)]);
+    let value;
+    let error;
+    try {
+      value = await next;
+    } catch (thrown) {
+      error = message(thrown);
+    }
     next = task.resume(value, error);
     if (!(next instanceof Promise)) {
       task.free();
@@ -41,6 +47,11 @@ export const header = (request, name) => request.headers.get(name);
 
 /** The body, or null where it has more bytes than the limit: no more is read than is needed to know. */
 export async function body(request, limit) {
+  // HTTP holds the sender to the length that it names.
+  if (Number(request.headers.get("content-length") ?? "unknown") <= limit) {
+    const whole = new Uint8Array(await request.arrayBuffer());
+    return whole.length > limit ? null : whole;
+  }
   const reader = request.body?.getReader();
   const chunks = [];
   let length = 0;
@@ -62,22 +73,22 @@ export async function body(request, limit) {
   return whole;
 }
 
-/** The header fields of the documents that were served last. */
-const documentHeaders = new Map();
+/** Header fields that come again, as they were last sent. */
+const recurringHeaders = new Map();
 
-/** `fields` are names and values in turn, a line each; those of a document come again. */
-export function respond(status, fields, body, isDocument) {
+/** `fields` are names and values in turn, a line each. */
+export function respond(status, fields, body, isRecurring) {
   try {
-    const headers = documentHeaders.get(fields);
+    const headers = recurringHeaders.get(fields);
     if (headers) return new Response(body, { status, headers });
-    return respondAnew(status, fields, body, isDocument);
+    return respondAnew(status, fields, body, isRecurring);
   } catch (error) {
     console.error(error);
     return Response.error();
   }
 }
 
-function respondAnew(status, fields, body, isDocument) {
+function respondAnew(status, fields, body, isRecurring) {
   const headers = {};
   const cookies = [];
   const lines = fields.split("\n");
@@ -88,9 +99,9 @@ function respondAnew(status, fields, body, isDocument) {
   }
   const response = new Response(body, { status, headers });
   for (const cookie of cookies) response.headers.append("set-cookie", cookie);
-  if (isDocument) {
-    if (documentHeaders.size >= 16) documentHeaders.clear();
-    documentHeaders.set(fields, new Headers(headers));
+  if (isRecurring) {
+    if (recurringHeaders.size >= 32) recurringHeaders.clear();
+    recurringHeaders.set(fields, new Headers(headers));
   }
   return response;
 }
@@ -108,17 +119,18 @@ function bound(env, name) {
   return env[name];
 }
 
-const session = (env, isPrimary) => bound(env, "DB").withSession(isPrimary ? "first-primary" : "first-unconstrained");
+// Without a session, D1 asks the primary.
+const database = (env, isPrimary) => (isPrimary ? bound(env, "DB") : bound(env, "DB").withSession("first-unconstrained"));
 
-const prepared = (session, { sql, parameters }) => session.prepare(sql).bind(...parameters);
+const prepared = (database, { sql, parameters }) => database.prepare(sql).bind(...parameters);
 
 /** The rows of one statement. */
 export const query = async (env, isPrimary, statement) =>
-  JSON.stringify(await prepared(session(env, isPrimary), JSON.parse(statement)).raw());
+  JSON.stringify(await prepared(database(env, isPrimary), JSON.parse(statement)).raw());
 
 /** The rows of each of some statements. */
 export async function batch(env, statements) {
-  const primary = session(env, true);
+  const primary = database(env, true);
   const results = await primary.batch(JSON.parse(statements).map((statement) => prepared(primary, statement)));
   // Objects keep their columns in the order in which the statement names them.
   return JSON.stringify(results.map(({ results }) => (results ?? []).map((row) => Object.values(row))));

@@ -17,7 +17,7 @@ extern "C" {
     pub fn head(request: &JsValue) -> String;
     pub fn header(request: &JsValue, name: &str) -> Option<String>;
     pub fn body(request: &JsValue, limit: usize) -> Promise;
-    pub fn respond(status: u16, fields: &str, body: Option<&str>, is_document: bool) -> JsValue;
+    pub fn respond(status: u16, fields: &str, body: Option<&str>, is_recurring: bool) -> JsValue;
 
     pub fn variable(env: &JsValue, name: &str) -> Option<String>;
     pub fn query(env: &JsValue, is_primary: bool, statement: &str) -> Promise;

@@ -1,7 +1,7 @@
 //! A request as workerd hands it over, read through JavaScript where and when it must be.
 
 use js_sys::Uint8Array;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 
 use crate::cloudflare::platform;
 use crate::cloudflare::task::wait;
@@ -48,6 +48,9 @@ impl http::Request for EdgeRequest {
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError> {
         let body =
             wait(platform::body(&self.inner, limit)).await.map_err(|_| BodyError::Interrupted)?;
-        if body.is_null() { Err(BodyError::TooLarge) } else { Ok(Uint8Array::new(&body).to_vec()) }
+        if body.is_null() {
+            return Err(BodyError::TooLarge);
+        }
+        Ok(body.unchecked_into::<Uint8Array>().to_vec())
     }
 }

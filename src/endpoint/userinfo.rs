@@ -1,6 +1,6 @@
 //! The userinfo endpoint (OpenID Connect Core section 5.3).
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 use std::rc::Rc;
 
 use crate::Provider;
@@ -14,11 +14,20 @@ use crate::keys::verified::{Verified, token_digest};
 use crate::ports::{Database, Freshness, Platform};
 use crate::protocol::access_token::{self, AccessToken, Expected};
 use crate::protocol::bearer::{self, BearerError};
+use crate::protocol::claims::UserClaims;
 use crate::protocol::claims_request::ClaimsRequest;
 use crate::protocol::scope::{Granted, OPENID};
 use crate::routes::USERINFO;
 use crate::store::grants::{Standing, standing};
 use crate::store::users;
+
+/// The members of the response (Core section 5.3.2).
+#[derive(Serialize)]
+struct Userinfo<'a> {
+    sub: &'a str,
+    #[serde(flatten)]
+    claims: UserClaims<'a>,
+}
 
 /// Answers with the claims that the token's grant releases.
 pub async fn serve(
@@ -32,7 +41,8 @@ pub async fn serve(
     let token = bearer::token(request, request.method() == "POST").await?;
 
     // 2. An access token of ours, for this endpoint, in its time (RFC 9068 section 4).
-    let token = authenticate(provider, config, platform, cx, &token).await?;
+    let verified = authenticate(provider, config, platform, cx, &token).await?;
+    let token = &verified.token;
 
     // 3. Issued for OpenID Connect (Core section 5.3.1).
     let granted = Granted::parse(&token.scope)
@@ -42,51 +52,53 @@ pub async fn serve(
     }
 
     // 4. Its grant stands, and names the same user and client.
-    let (claims, requested) = standing_claims(platform, &token).await?;
+    let (claims, requested) = standing_claims(platform, token).await?;
 
     // 5. The claims that were asked for, by scope or by name (Core sections 5.3.2, 5.4 and 5.5).
-    let released = config.scopes.release(&granted, &requested.userinfo, &token.sub, claims);
-    Ok(Response::json(200, &Value::Object(released)))
+    let claims = users::parse_claims(&claims)?;
+    let claims = config.scopes.release(&granted, &requested.userinfo, claims);
+    Ok(Response::json_of(200, &Userinfo { sub: &token.sub, claims })?)
 }
 
 /// Checks an access token, cheapest first, and everything about its form before any key is looked
 /// for. What is remembered of a token that was accepted before spares its form and its signature; its key
-/// and its claims are checked each time.
+/// and its times are checked each time.
 async fn authenticate(
     provider: &Provider,
     config: &Config,
     platform: &impl Platform,
     cx: &Cx<'_>,
     token: &str,
-) -> Result<AccessToken, Error> {
+) -> Result<Rc<Verified>, Error> {
     if token.len() > access_token::SIZE_LIMIT {
         return Err(BearerError::InvalidToken("the token is larger than 8192 bytes").into());
     }
     let memory = &provider.memory.verified_tokens;
     let digest = token_digest(token);
-    let verified = match memory.find(&digest, cx.now) {
-        Some(seen) => find_key(provider, config, platform, cx, &seen.kid).await.map(|_| seen),
-        None => verify(provider, config, platform, cx, token).await.map(Rc::new),
-    };
     let aud = USERINFO.url(&config.issuer);
     let expected =
         Expected { iss: config.issuer.as_str(), aud: &aud, now: cx.now, leeway: config.leeway };
-    let accepted = verified.and_then(|verified| {
-        let claims = access_token::check_claims(&verified.payload, &expected)
-            .map_err(BearerError::InvalidToken)?;
-        memory.remember(digest, verified, cx.now);
-        Ok(claims)
-    });
-    accepted.inspect_err(|_| memory.forget(&digest))
+    if let Some(seen) = memory.find(&digest, cx.now) {
+        let key = find_key(provider, config, platform, cx, &seen.kid).await;
+        let accepted = key.and_then(|_| {
+            Ok(access_token::check_times(&seen.token, &expected)
+                .map_err(BearerError::InvalidToken)?)
+        });
+        return accepted.map(|()| seen).inspect_err(|_| memory.forget(&digest));
+    }
+    let verified = Rc::new(verify(provider, config, platform, cx, token, &expected).await?);
+    memory.remember(digest, Rc::clone(&verified), cx.now);
+    Ok(verified)
 }
 
-/// Checks the form of a token, and its signature.
+/// Checks the form of a token, its signature, and what it says.
 async fn verify(
     provider: &Provider,
     config: &Config,
     platform: &impl Platform,
     cx: &Cx<'_>,
     token: &str,
+    expected: &Expected<'_>,
 ) -> Result<Verified, Error> {
     let jws = Jws::parse(token).map_err(BearerError::InvalidToken)?;
     let kid = access_token::check_header(&jws).map_err(BearerError::InvalidToken)?;
@@ -96,7 +108,9 @@ async fn verify(
     {
         return Err(BearerError::InvalidToken("the signature is wrong").into());
     }
-    Ok(Verified { kid: kid.to_owned(), payload: jws.payload })
+    let token =
+        access_token::check_claims(&jws.payload, expected).map_err(BearerError::InvalidToken)?;
+    Ok(Verified { kid: kid.to_owned(), token })
 }
 
 /// The published key of a token. One that is published no more verifies nothing.
@@ -117,13 +131,13 @@ async fn find_key(
 async fn standing_claims(
     database: &impl Database,
     token: &AccessToken,
-) -> Result<(Map<String, Value>, ClaimsRequest), Error> {
+) -> Result<(String, ClaimsRequest), Error> {
     let mut found = standing(database, Freshness::Nearest, token).await?;
     if let Standing::Unknown = found {
         found = standing(database, Freshness::Primary, token).await?;
     }
     match found {
-        Standing::Stands { claims, requested } => Ok((users::parse_claims(&claims)?, requested)),
+        Standing::Stands { claims, requested } => Ok((claims, requested)),
         Standing::Revoked => Err(BearerError::InvalidToken("the token was revoked").into()),
         Standing::Unknown => {
             Err(BearerError::InvalidToken("the token belongs to no grant we know").into())

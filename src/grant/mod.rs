@@ -3,7 +3,7 @@
 pub mod authorization_code;
 pub mod refresh_token;
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 use std::rc::Rc;
 
 use crate::Provider;
@@ -92,16 +92,18 @@ impl Issue<'_> {
             grant_id: self.grant.id.clone(),
             iat: cx.now,
             jti: cx.random_id()?,
+            nbf: cx.now,
             scope: self.scope.to_owned(),
             sub: self.grant.sub.clone(),
         };
-        let claims = token.to_claims(iss, &USERINFO.url(&config.issuer));
+        let aud = USERINFO.url(&config.issuer);
+        let claims = token.to_claims(iss, &aud);
         let access_token =
             jws::sign(crypto, &signers.access_token, access_token::TYP, &claims).await?;
 
-        let mut body = Map::new();
+        let mut id_token = None;
         if Granted::of_valid(self.scope).contains(OPENID) {
-            let id_token = IdToken {
+            let token = IdToken {
                 access_token: &access_token,
                 aud: &self.client.client_id,
                 auth_time: self.grant.auth_time,
@@ -113,18 +115,31 @@ impl Issue<'_> {
                 sub: &self.grant.sub,
             };
             let user = users::parse_claims(self.user_claims)?;
-            let of_user = config.scopes.select(&self.grant.requested.id_token, &user);
-            let claims = id_token.to_claims(of_user);
-            let id_token = jws::sign(crypto, &signers.id_token, id_token::TYP, &claims).await?;
-            body.insert("id_token".into(), id_token.into());
+            let of_user = config.scopes.select(&self.grant.requested.id_token, user);
+            let claims = token.to_claims(of_user);
+            id_token = Some(jws::sign(crypto, &signers.id_token, id_token::TYP, &claims).await?);
         }
-        body.insert("access_token".into(), access_token.into());
-        body.insert("token_type".into(), "Bearer".into());
-        body.insert("expires_in".into(), ACCESS_TOKEN_LIFETIME.into());
-        body.insert("scope".into(), self.scope.into());
-        if let Some(refresh_token) = self.refresh_token {
-            body.insert("refresh_token".into(), refresh_token.into());
-        }
-        Ok(Response::json(200, &Value::Object(body)).with("pragma", "no-cache"))
+        let response = TokenResponse {
+            access_token,
+            token_type: "Bearer",
+            expires_in: ACCESS_TOKEN_LIFETIME,
+            scope: self.scope,
+            id_token,
+            refresh_token: self.refresh_token,
+        };
+        Ok(Response::json_of(200, &response)?.with("pragma", "no-cache"))
     }
+}
+
+/// RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3.
+#[derive(Serialize)]
+struct TokenResponse<'a> {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
 }

@@ -1,7 +1,8 @@
 //! JWS compact serialization (RFC 7515): taken apart strictly, and put together.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::error::Internal;
 use crate::jose::json::parse_object;
@@ -58,6 +59,20 @@ fn decode(part: &str) -> Result<Vec<u8>, &'static str> {
         .map_err(|_| "a part of the token is not canonical unpadded base64url")
 }
 
+/// The header of what we sign.
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    kid: &'a str,
+    typ: &'a str,
+}
+
+fn encode(part: &impl Serialize) -> Result<String, Internal> {
+    let json =
+        serde_json::to_vec(part).map_err(|error| Internal::Broken { detail: error.to_string() })?;
+    Ok(Base64UrlUnpadded::encode_string(&json))
+}
+
 /// Signs `claims` into a compact JWS of the media type `typ`.
 ///
 /// # Errors
@@ -66,11 +81,10 @@ pub async fn sign(
     crypto: &impl Crypto,
     key: &PrivateKey,
     typ: &str,
-    claims: &Value,
+    claims: &impl Serialize,
 ) -> Result<String, Internal> {
-    let header = json!({ "typ": typ, "alg": key.alg().name(), "kid": key.kid() });
-    let encode = |value: &Value| Base64UrlUnpadded::encode_string(value.to_string().as_bytes());
-    let signing_input = format!("{}.{}", encode(&header), encode(claims));
+    let header = Header { alg: key.alg().name(), kid: key.kid(), typ };
+    let signing_input = format!("{}.{}", encode(&header)?, encode(claims)?);
     let signature = crypto.sign(key, signing_input.as_bytes()).await?;
     Ok(format!("{signing_input}.{}", Base64UrlUnpadded::encode_string(&signature)))
 }

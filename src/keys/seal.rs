@@ -31,7 +31,7 @@ pub fn secret_key(secret: Option<&Secret>) -> Result<Zeroizing<[u8; KEY_BYTES]>,
 }
 
 /// Seals and opens private keys.
-pub struct Sealer(Aes256Gcm);
+pub struct Sealer(Zeroizing<[u8; KEY_BYTES]>);
 
 impl Sealer {
     /// A sealer under the secret, which is 32 bytes as base64url.
@@ -39,7 +39,12 @@ impl Sealer {
     /// # Errors
     /// [`Internal::Misconfigured`] when the secret is absent or has another form.
     pub fn new(secret: Option<&Secret>) -> Result<Self, Internal> {
-        Ok(Self(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*secret_key(secret)?))))
+        Ok(Self(secret_key(secret)?))
+    }
+
+    /// Made where it is used: most requests need only know that there is a secret.
+    fn cipher(&self) -> Aes256Gcm {
+        Aes256Gcm::new(&Key::<Aes256Gcm>::from(*self.0))
     }
 
     /// The key as base64url of a random nonce and the ciphertext.
@@ -51,7 +56,7 @@ impl Sealer {
         let jwk = key.to_jwk();
         let payload = Payload { msg: jwk.as_bytes(), aad: key.kid().as_bytes() };
         let ciphertext = self
-            .0
+            .cipher()
             .encrypt(&Nonce::from(nonce), payload)
             .map_err(|_| Internal::Broken { detail: "a private key could not be sealed".into() })?;
         Ok(Base64UrlUnpadded::encode_string(&[nonce.as_slice(), &ciphertext].concat()))
@@ -75,7 +80,7 @@ impl Sealer {
         let sealed = Base64UrlUnpadded::decode_vec(sealed).ok()?;
         let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>()?;
         let payload = Payload { msg: ciphertext, aad: kid.as_bytes() };
-        let jwk = Zeroizing::new(self.0.decrypt(&Nonce::from(*nonce), payload).ok()?);
+        let jwk = Zeroizing::new(self.cipher().decrypt(&Nonce::from(*nonce), payload).ok()?);
         PrivateKey::from_jwk(&jwk).filter(|key| key.kid() == kid)
     }
 }

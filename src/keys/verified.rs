@@ -1,14 +1,15 @@
 //! Access tokens whose signature this isolate has verified, so that it verifies each only once.
 //!
-//! Nothing else is taken for granted: whoever finds a token here still checks its key, its claims and its
+//! Nothing else is taken for granted: whoever finds a token here still checks its key, its times and its
 //! grant, each time. Only tokens of ours that were accepted get in, so that no flood of forged ones pushes
 //! a good one out.
 
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+
+use crate::protocol::access_token::AccessToken;
 
 /// How many tokens a generation holds. There are two.
 pub const CAPACITY: usize = 512;
@@ -29,8 +30,8 @@ pub fn token_digest(token: &str) -> TokenDigest {
 pub struct Verified {
     /// The key that verified it.
     pub kid: String,
-    /// Its claims.
-    pub payload: Map<String, Value>,
+    /// What it says, checked.
+    pub token: AccessToken,
 }
 
 #[derive(Default)]
@@ -89,7 +90,17 @@ mod tests {
     use super::*;
 
     fn remember(tokens: &VerifiedTokens, token: &str, now: i64) {
-        let verified = Verified { kid: "kid".into(), payload: Map::new() };
+        let said = AccessToken {
+            client_id: String::new(),
+            exp: 0,
+            grant_id: String::new(),
+            iat: 0,
+            jti: String::new(),
+            nbf: 0,
+            scope: String::new(),
+            sub: String::new(),
+        };
+        let verified = Verified { kid: "kid".into(), token: said };
         tokens.remember(token_digest(token), Rc::new(verified), now);
     }
 

@@ -1,6 +1,7 @@
 //! Access tokens: RFC 9068 JWTs that say which grant they belong to.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::jose::jwk::{Algorithm, PublicKey};
 use crate::jose::jws::Jws;
@@ -16,7 +17,7 @@ pub const ALG: Algorithm = Algorithm::Es256;
 pub const SIZE_LIMIT: usize = 8_192;
 
 /// The claims of an access token (RFC 9068 section 2.2).
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq, Serialize)]
 pub struct AccessToken {
     /// The client it was issued to.
     pub client_id: String,
@@ -28,6 +29,9 @@ pub struct AccessToken {
     pub iat: i64,
     /// Its own id.
     pub jti: String,
+    /// From when on it is good, in Unix seconds: `iat`, unless it says `nbf`, which ours do not.
+    #[serde(skip)]
+    pub nbf: i64,
     /// The granted scopes.
     pub scope: String,
     /// The user.
@@ -36,19 +40,18 @@ pub struct AccessToken {
 
 impl AccessToken {
     /// The claims as they are signed, for one issuer and one audience.
-    pub fn to_claims(&self, iss: &str, aud: &str) -> Value {
-        json!({
-            "iss": iss,
-            "sub": self.sub,
-            "aud": aud,
-            "client_id": self.client_id,
-            "scope": self.scope,
-            "grant_id": self.grant_id,
-            "jti": self.jti,
-            "iat": self.iat,
-            "exp": self.exp,
-        })
+    pub fn to_claims<'a>(&'a self, iss: &'a str, aud: &'a str) -> impl Serialize + 'a {
+        Claims { iss, aud, token: self }
     }
+}
+
+/// An access token as it is signed.
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    #[serde(flatten)]
+    token: &'a AccessToken,
 }
 
 /// What an access token must say to be accepted.
@@ -93,6 +96,25 @@ pub fn alg_belongs_to(jws: &Jws<'_>, key: &PublicKey) -> bool {
     key.alg() == ALG && jws.header_text("alg") == Some(ALG.name())
 }
 
+/// Checks the times of a token that was accepted before: all of it that changes.
+///
+/// # Errors
+/// Words for the peer.
+pub fn check_times(token: &AccessToken, expected: &Expected<'_>) -> Result<(), &'static str> {
+    check_exp(token.exp, expected)?;
+    check_nbf(token.nbf, expected)
+}
+
+fn check_exp(exp: i64, expected: &Expected<'_>) -> Result<(), &'static str> {
+    let is_good = expected.now < exp.saturating_add(expected.leeway);
+    is_good.then_some(()).ok_or("the token has expired")
+}
+
+fn check_nbf(nbf: i64, expected: &Expected<'_>) -> Result<(), &'static str> {
+    let is_good = nbf <= expected.now.saturating_add(expected.leeway);
+    is_good.then_some(()).ok_or("the token is from the future")
+}
+
 /// Checks the claims of a token whose signature is right, in this order: `iss`, `aud`, times, and
 /// then the presence of the rest (RFC 9068 section 4).
 ///
@@ -119,17 +141,13 @@ pub fn check_claims(
         return Err("the token is for another audience");
     }
     let exp = time("exp").ok_or("the token does not say when it expires")?;
-    if exp.saturating_add(expected.leeway) <= expected.now {
-        return Err("the token has expired");
-    }
+    check_exp(exp, expected)?;
     let iat = time("iat").ok_or("the token does not say when it was issued")?;
-    let begin = match claims.get("nbf") {
+    let nbf = match claims.get("nbf") {
         None => iat,
         Some(nbf) => nbf.as_i64().ok_or("the token has a wrong nbf")?.max(iat),
     };
-    if begin > expected.now.saturating_add(expected.leeway) {
-        return Err("the token is from the future");
-    }
+    check_nbf(nbf, expected)?;
     let required = |name| text(name).filter(|text| !text.is_empty()).map(str::to_owned);
     let incomplete = "the token lacks a claim that an access token has";
     Ok(AccessToken {
@@ -138,6 +156,7 @@ pub fn check_claims(
         grant_id: required("grant_id").ok_or(incomplete)?,
         iat,
         jti: required("jti").ok_or(incomplete)?,
+        nbf,
         scope: text("scope").map(str::to_owned).ok_or(incomplete)?,
         sub: required("sub").ok_or(incomplete)?,
     })

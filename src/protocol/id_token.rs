@@ -1,10 +1,12 @@
 //! ID tokens (OpenID Connect Core section 2).
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::jose::jws::Jws;
+use crate::protocol::claims::UserClaims;
 
 /// The media type in the header.
 pub const TYP: &str = "JWT";
@@ -17,9 +19,10 @@ const PASSWORD_AMR: &str = "pwd";
 pub const HINT_LIMIT: usize = 16_384;
 
 /// What an ID token says, but for what the user's claims add to it.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct IdToken<'a> {
     /// The access token that comes with it, for `at_hash`.
+    #[serde(skip)]
     pub access_token: &'a str,
     /// The client.
     pub aud: &'a str,
@@ -32,8 +35,10 @@ pub struct IdToken<'a> {
     /// The issuer.
     pub iss: &'a str,
     /// The request's nonce; a refreshed token has none (Core section 12.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<&'a str>,
     /// The session, as this client knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<&'a str>,
     /// The user.
     pub sub: &'a str,
@@ -41,27 +46,27 @@ pub struct IdToken<'a> {
 
 impl IdToken<'_> {
     /// The claims as they are signed, with those of the user's that were asked for here.
-    pub fn to_claims(&self, of_user: Map<String, Value>) -> Value {
-        let mut claims = Map::new();
-        let mut add = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-        add("iss", self.iss.into());
-        add("sub", self.sub.into());
-        add("aud", self.aud.into());
-        add("exp", self.exp.into());
-        add("iat", self.iat.into());
-        add("auth_time", self.auth_time.into());
-        add("acr", PASSWORD_ACR.into());
-        add("amr", vec![PASSWORD_AMR].into());
-        add("at_hash", at_hash(self.access_token).into());
-        if let Some(nonce) = self.nonce {
-            add("nonce", nonce.into());
+    pub fn to_claims<'a>(&'a self, of_user: UserClaims<'a>) -> impl Serialize + 'a {
+        Claims {
+            id_token: self,
+            acr: PASSWORD_ACR,
+            amr: [PASSWORD_AMR],
+            at_hash: at_hash(self.access_token),
+            of_user,
         }
-        if let Some(sid) = self.sid {
-            add("sid", sid.into());
-        }
-        claims.extend(of_user);
-        Value::Object(claims)
     }
+}
+
+/// An ID token as it is signed.
+#[derive(Serialize)]
+struct Claims<'a> {
+    #[serde(flatten)]
+    id_token: &'a IdToken<'a>,
+    acr: &'static str,
+    amr: [&'static str; 1],
+    at_hash: String,
+    #[serde(flatten)]
+    of_user: UserClaims<'a>,
 }
 
 /// Core section 3.1.3.6: the left half of the digest that the signature uses, SHA-256 for both of ours.

@@ -1,9 +1,9 @@
 //! Scopes, and which claims each of them asks for (OpenID Connect Core section 5.4).
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::jose::json::parse_object;
-use crate::protocol::claims;
+use crate::protocol::claims::{self, UserClaims};
 
 /// The scope that makes a request an OpenID Connect request.
 pub const OPENID: &str = "openid";
@@ -99,35 +99,34 @@ impl ScopeTable {
         self.custom.iter().any(|scope| scope.claims.iter().any(|name| name == claim))
     }
 
-    /// The members of a userinfo response (Core section 5.3.2): `sub`, and those of the user's claims
-    /// that the granted scopes ask for or that were `requested` one by one (Core section 5.5), in every
-    /// language they are told in.
-    pub fn release(
+    /// Those of the user's claims that userinfo tells (Core section 5.3.2): that the granted scopes ask for,
+    /// or that were `requested` one by one (Core section 5.5), in every language they are told in.
+    pub fn release<'a>(
         &self,
         granted: &Granted<'_>,
         requested: &[String],
-        sub: &str,
-        claims: Map<String, Value>,
-    ) -> Map<String, Value> {
-        let mut released = self.select(requested, &claims);
-        released.insert("sub".into(), sub.into());
-        released.extend(claims.into_iter().filter(|(member, _)| {
+        mut claims: UserClaims<'a>,
+    ) -> UserClaims<'a> {
+        claims.retain(|member, _| {
             let name = member.split('#').next().unwrap_or_default();
-            self.releases(granted, name)
-        }));
-        released
+            self.releases(granted, name) || self.is_requested(requested, member, name)
+        });
+        claims
     }
 
     /// Those of the user's claims that were `requested` one by one (Core section 5.5): by their whole name, or,
     /// in all their languages, by their name without one. A claim that no scope asks for is nobody's to ask for.
-    pub fn select(&self, requested: &[String], claims: &Map<String, Value>) -> Map<String, Value> {
-        let is_wanted = |member: &str| {
+    pub fn select<'a>(&self, requested: &[String], mut claims: UserClaims<'a>) -> UserClaims<'a> {
+        claims.retain(|member, _| {
             let name = member.split('#').next().unwrap_or_default();
-            requested.iter().any(|claim| claim == member || claim == name)
-                && self.claim_names().contains(&name)
-        };
-        let members = claims.iter().filter(|(member, _)| is_wanted(member));
-        members.map(|(member, value)| (member.clone(), value.clone())).collect()
+            self.is_requested(requested, member, name)
+        });
+        claims
+    }
+
+    fn is_requested(&self, requested: &[String], member: &str, name: &str) -> bool {
+        requested.iter().any(|claim| claim == member || claim == name)
+            && self.claim_names().contains(&name)
     }
 
     /// Those of the claims `requested` one by one that the scopes do not release anyway, and that
@@ -238,31 +237,27 @@ mod tests {
     #[test]
     fn a_claim_in_another_language_goes_with_its_claim() {
         let table = ScopeTable::parse("{}").unwrap();
-        let claims = serde_json::json!({"name": "A", "name#fr": "B", "email": "a@b"});
+        let claims = r#"{"name":"A","name#fr":"B","email":"a@b"}"#;
         let granted = Granted::parse("openid profile").unwrap();
-        let released = table.release(&granted, &[], "alice", claims.as_object().unwrap().clone());
-        let expected = serde_json::json!({"sub": "alice", "name": "A", "name#fr": "B"});
-        assert_eq!(Value::from(released), expected);
+        let released = table.release(&granted, &[], serde_json::from_str(claims).unwrap());
+        assert_eq!(serde_json::to_string(&released).unwrap(), r#"{"name":"A","name#fr":"B"}"#);
     }
 
     #[test]
     fn a_claim_that_was_asked_for_by_name_is_released_without_its_scope() {
         let table = ScopeTable::parse("{}").unwrap();
-        let claims =
-            serde_json::json!({"name": "A", "name#fr": "B", "email": "a@b", "gender": "x"});
+        let claims = r#"{"name":"A","name#fr":"B","email":"a@b","gender":"x"}"#;
         let release = |requested: &[&str]| {
             let requested: Vec<_> = requested.iter().map(|name| (*name).to_owned()).collect();
             let granted = Granted::parse("openid email").unwrap();
-            let claims = claims.as_object().unwrap().clone();
-            (
-                Value::from(table.release(&granted, &requested, "alice", claims)),
-                table.beyond(&granted, &requested).join(" "),
-            )
+            let released =
+                table.release(&granted, &requested, serde_json::from_str(claims).unwrap());
+            let released = serde_json::to_string(&released).unwrap();
+            (released, table.beyond(&granted, &requested).join(" "))
         };
-        let expected =
-            serde_json::json!({"sub": "alice", "email": "a@b", "name": "A", "name#fr": "B"});
+        let expected = r#"{"email":"a@b","name":"A","name#fr":"B"}"#.to_owned();
         assert_eq!(release(&["name"]), (expected, "name".to_owned()));
-        let expected = serde_json::json!({"sub": "alice", "email": "a@b", "name#fr": "B"});
+        let expected = r#"{"email":"a@b","name#fr":"B"}"#.to_owned();
         assert_eq!(release(&["name#fr", "salary", "email"]), (expected, "name".to_owned()));
     }
 

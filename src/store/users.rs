@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
+use crate::protocol::claims::UserClaims;
 
 /// A user as the operator puts one.
 #[derive(Debug, Serialize)]
@@ -36,7 +37,7 @@ impl NewUser {
 ///
 /// # Errors
 /// [`Internal::Broken`] when they are no JSON object.
-pub fn parse_claims(json: &str) -> Result<Map<String, Value>, Internal> {
+pub fn parse_claims(json: &str) -> Result<UserClaims<'_>, Internal> {
     serde_json::from_str(json).map_err(|_| Internal::Broken {
         detail: "a user's claims in D1 are not a JSON object".into(),
     })

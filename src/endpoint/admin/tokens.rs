@@ -67,6 +67,7 @@ pub async fn mint(
         grant_id: cx.random_id()?,
         iat: cx.now,
         jti: cx.random_id()?,
+        nbf: cx.now,
         scope: order.scope,
         sub: order.sub,
     };
