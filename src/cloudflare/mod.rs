@@ -115,7 +115,7 @@ fn to_response(response: &http::Response) -> JsValue {
     let fields: Vec<_> =
         response.headers.iter().flat_map(|(name, value)| [*name, &**value]).collect();
     // The fields cross as lines: a value with a line break would become a field of its own.
-    if fields.iter().any(|field| field.contains(['\r', '\n'])) {
+    if fields.iter().any(|field| field.bytes().any(|byte| matches!(byte, b'\r' | b'\n'))) {
         platform::log("a response's header field has a line break; it was not sent", true);
         return platform::respond(500, "", None, false);
     }

@@ -151,7 +151,7 @@ export async function importKey(alg, jwk, usage) {
 
 export const sign = async ({ algorithm, key }, message) => new Uint8Array(await subtle.sign(algorithm, key, message));
 
-export const verify = async ({ algorithm, key }, signature, message) => subtle.verify(algorithm, key, signature, message);
+export const verify = ({ algorithm, key }, signature, message) => subtle.verify(algorithm, key, signature, message);
 
 /** A new RSA key as a private JWK. */
 export async function generateRsa() {

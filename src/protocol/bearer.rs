@@ -98,6 +98,9 @@ fn header_token(value: &str) -> Result<Option<&str>, BearerError> {
 /// Two header fields arrive joined by a comma (RFC 9110 section 5.3). Within one, a comma separates
 /// `name=value` parameters only (section 11.4), so anything else behind a comma is a second one.
 fn has_two_credentials(value: &str) -> bool {
+    if !value.contains(',') {
+        return false;
+    }
     let mut quoted = false;
     let mut escaped = false;
     value
