@@ -3,6 +3,7 @@
 
 use serde_json::json;
 use std::borrow::Cow;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::Provider;
@@ -93,10 +94,10 @@ async fn dispatch(
     let memory = &provider.memory;
     let desk = Desk { config, cx, keys: &memory.published_keys, platform };
     match route.endpoint {
-        Endpoint::Account => account::serve(&desk, request).await,
-        Endpoint::Admin => admin::serve(provider, config, platform, cx, request).await,
-        Endpoint::Authorize => authorize::serve(&desk, request).await,
-        Endpoint::Consent => consent::serve(&desk, request).await,
+        Endpoint::Account => apart(account::serve(&desk, request)).await,
+        Endpoint::Admin => apart(admin::serve(provider, config, platform, cx, request)).await,
+        Endpoint::Authorize => apart(authorize::serve(&desk, request)).await,
+        Endpoint::Consent => apart(consent::serve(&desk, request)).await,
         Endpoint::Discovery | Endpoint::OauthMetadata => {
             let key = format!("discovery/{}", config.digest);
             let render = || discovery::metadata(config).to_string();
@@ -107,18 +108,24 @@ async fn dispatch(
             Some(document) => serve_document(&document, config, cx, request),
             None => Response::json(200, &json!({ "keys": [] })),
         }),
-        Endpoint::Login => login::serve(&desk, request).await,
+        Endpoint::Login => apart(login::serve(&desk, request)).await,
         Endpoint::ResourceMetadata => {
             let key = format!("protected-resource/{}", config.digest);
             let render = || resource_metadata::metadata(config).to_string();
             let document = memory.resource_metadata.document(platform, cx, key, render).await?;
             Ok(serve_document(&document, config, cx, request))
         }
-        Endpoint::SelectAccount => select_account::serve(&desk, request).await,
-        Endpoint::Signout => signout::serve(&desk, request).await,
-        Endpoint::Token => token::serve(provider, config, platform, cx, request).await,
-        Endpoint::Userinfo => userinfo::serve(provider, config, platform, cx, request).await,
+        Endpoint::SelectAccount => apart(select_account::serve(&desk, request)).await,
+        Endpoint::Signout => apart(signout::serve(&desk, request)).await,
+        Endpoint::Token => apart(token::serve(provider, config, platform, cx, request)).await,
+        Endpoint::Userinfo => apart(userinfo::serve(provider, config, platform, cx, request)).await,
     }
+}
+
+/// The same future as a function of its own. Otherwise the compiler makes one function of all endpoints, and an
+/// isolate compiles that whole before it answers its first request.
+fn apart<'a, T>(future: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(future)
 }
 
 /// The answer to a CORS preflight (Fetch standard section 3.2).
