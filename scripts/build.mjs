@@ -90,7 +90,10 @@ export async function build(variant) {
   if (profile === "release") {
     await step(`optimizing ${what}`, async () => {
       const module = join(out, "index_bg.wasm");
-      await run("wasm-opt", ["-O3", "--all-features", "-o", module, module]);
+      // Binaryen would make one function of all that is called from one place, however large: an isolate
+      // compiles a function when it first calls it, and whole.
+      const apart = ["--one-caller-inline-max-function-size", "100"];
+      await run("wasm-opt", ["-O3", ...apart, "--all-features", "-o", module, module]);
       return sizeOf(module);
     });
   }

@@ -52,6 +52,7 @@ impl Config {
     ///
     /// # Errors
     /// The first variable that is not as it must be.
+    #[cold]
     pub fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let variable = |name| variable(name).filter(|text| !text.is_empty());
         let number = |name, default, limit| match variable(name) {

@@ -52,6 +52,7 @@ use crate::keys::signing::SigningKeys;
 use crate::keys::verified::VerifiedTokens;
 use crate::ports::Platform;
 use crate::publication::{Slot, publish};
+use crate::routes::Endpoint;
 
 /// The provider as one isolate knows it: its configuration, and what it remembers.
 pub struct Provider {
@@ -96,9 +97,17 @@ pub struct Log {
     error: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
+    #[serde(skip)]
+    is_document: bool,
 }
 
 impl Log {
+    /// Whether the line is to be written. Not for a document that was served as it should be: HTTP caches
+    /// answer for most of those, unseen.
+    pub fn is_telling(&self) -> bool {
+        !self.is_document || self.error.is_some() || self.is_fault()
+    }
+
     /// The line: one JSON object. `io_ms` is the time waited on I/O, in milliseconds.
     pub fn line(&self, io_ms: f64) -> String {
         #[derive(Serialize)]
@@ -127,17 +136,23 @@ pub async fn handle(
     let (response, endpoint, error) = match &provider.config {
         Ok(config) => {
             let answer = router::answer(provider, config, platform, cx, request).await;
-            (answer.response, answer.endpoint.map_or("none", routes::Endpoint::name), answer.error)
+            (answer.response, answer.endpoint, answer.error)
         }
         Err(error) => {
             let description = error.to_string();
             let response = router::misconfigured(&description);
             cx.note(description);
-            (response, "none", Some("server_error"))
+            (response, None, Some("server_error"))
         }
     };
     let error = error.or_else(|| cx.refusal());
-    let log = Log { endpoint, status: response.status, error, notes: cx.take_notes() };
+    let log = Log {
+        endpoint: endpoint.map_or("none", Endpoint::name),
+        status: response.status,
+        error,
+        notes: cx.take_notes(),
+        is_document: endpoint.is_some_and(Endpoint::is_document),
+    };
     Reply { response, chores: cx.take_chores(), log }
 }
 

@@ -168,6 +168,7 @@ fn lists_etag(condition: &str, etag: &str) -> bool {
 }
 
 /// An error's response, and its code for the log.
+#[cold]
 fn render_error(
     error: &Error,
     config: &Config,
@@ -225,6 +226,7 @@ fn render_error(
 }
 
 /// The same error as a page: what is said to a program helps nobody in a browser.
+#[cold]
 fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
     let (code, description, advice) = match error {
         Error::Protocol(Protocol::Page(error)) => (error.code, error.description, error.advice),

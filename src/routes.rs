@@ -54,6 +54,13 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Whether it serves a document, the same to everybody.
+    pub fn is_document(self) -> bool {
+        matches!(self, Self::Discovery | Self::Jwks | Self::OauthMetadata | Self::ResourceMetadata)
+    }
+}
+
 /// Where an endpoint lies, relative to the issuer.
 #[derive(Clone, Copy, Debug)]
 pub enum Place {

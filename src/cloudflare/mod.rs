@@ -75,7 +75,9 @@ async fn answer(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
     let cx = context_at(begin);
     let reply = handle(&isolate.provider, &isolate.edge, &cx, &request).await;
 
-    platform::log(&reply.log.line(js_sys::Date::now() - begin), reply.log.is_fault());
+    if reply.log.is_telling() {
+        platform::log(&reply.log.line(js_sys::Date::now() - begin), reply.log.is_fault());
+    }
     if !reply.chores.is_empty() {
         let chores = do_chores(Rc::clone(&isolate), reply.chores);
         platform::wait_until(&context, &task::run(chores));

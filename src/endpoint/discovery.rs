@@ -20,6 +20,7 @@ const PROTOCOL_CLAIMS: [&str; 11] =
     ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"];
 
 /// The metadata of this configuration.
+#[cold]
 pub fn metadata(config: &Config) -> Value {
     let mut members = Map::new();
     members.insert("issuer".into(), config.issuer.as_str().into());

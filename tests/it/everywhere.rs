@@ -135,3 +135,17 @@ fn the_log_line_tells_what_happened_and_no_secret() {
     assert!(!line.contains("access_token") && !line.contains(&token) && !line.contains("alice"));
     assert_eq!(world.send(get("/x")).log["endpoint"], "none");
 }
+
+#[test]
+fn a_document_is_logged_only_where_something_is_wrong() {
+    let world = World::new();
+    let is_telling = |path: &str| world.send(get(path)).is_logged;
+    assert!(!is_telling("/.well-known/openid-configuration") && !is_telling("/auth/jwks.json"));
+    assert!(is_telling("/auth/userinfo") && is_telling("/x"));
+    let told = world.send(ask("POST", "/auth/jwks.json"));
+    assert!(told.is_logged && told.log["error"] == "method_not_allowed");
+    let world = World::new();
+    world.platform.cache_fails.set(true);
+    let told = world.send(get("/.well-known/openid-configuration"));
+    assert!(told.is_logged && told.status == 200);
+}

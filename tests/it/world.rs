@@ -298,6 +298,8 @@ pub struct Told {
     pub body: String,
     /// The line in the log.
     pub log: Value,
+    /// Whether that line is written.
+    pub is_logged: bool,
     /// How many chores were left for after the response.
     pub left: usize,
     /// What went wrong with them.
@@ -318,6 +320,7 @@ impl Told {
             headers: headers.map(|(name, value)| (name, value.into_owned())).collect(),
             body: response.body.to_string(),
             log: serde_json::from_str(&log.line(0.0)).unwrap(),
+            is_logged: log.is_telling(),
             left,
             notes_after,
         }
