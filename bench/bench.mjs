@@ -1,9 +1,9 @@
 // npm run bench: Postern beside what else could be run, on this machine and in one go. `-- --quick` takes less
 // than a minute, `-- --full` measures with a million users as well, `-- --only=ROUTE,…` only some routes, and writes
-// nothing. NOTES.md tells how to read what comes out.
+// nothing, `-- --profile` tells where the time of userinfo goes. NOTES.md tells how to read what comes out.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { RELEASE, buildIfChanged, installBuildTools } from "../scripts/build.mjs";
+import { NAMED, RELEASE, buildIfChanged, installBuildTools } from "../scripts/build.mjs";
 import { Failure, prepare, root, step, whenAsked } from "../scripts/steps.mjs";
 
 // Many short rounds rather than few long ones: what else the machine does then weighs on all alike.
@@ -14,8 +14,8 @@ const PLANS = {
 
 const options = process.argv.slice(2);
 const [only] = options.filter((option) => option.startsWith("--only=")).map((option) => option.slice(7).split(","));
-if (options.some((option) => !["--quick", "--full", `--only=${only}`].includes(option))) {
-  throw new Failure("npm run bench takes --quick, --full, --only=ROUTE,… or nothing");
+if (options.some((option) => !["--quick", "--full", "--profile", `--only=${only}`].includes(option))) {
+  throw new Failure("npm run bench takes --quick, --full, --only=ROUTE,…, --profile or nothing");
 }
 if (process.platform !== "linux") throw new Failure("the bench reads /proc, which only Linux has");
 const plan = { ...(options.includes("--quick") ? PLANS.quick : PLANS.whole), isFull: options.includes("--full") };
@@ -24,6 +24,12 @@ plan.only = only;
 
 await prepare();
 await installBuildTools();
+if (options.includes("--profile")) {
+  await buildIfChanged(NAMED);
+  const { profile } = await import("./profile.mjs");
+  await profile();
+  process.exit();
+}
 await buildIfChanged(RELEASE);
 
 const { runAll } = await import("./run.mjs");

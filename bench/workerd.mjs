@@ -65,32 +65,32 @@ const config :Workerd.Config = (
 `;
 }
 
-/** Starts workerd on a bundle; resolves when it listens. */
-export async function start(bundled, settings, ports) {
+/** Starts workerd on a bundle; resolves when it listens. One that is inspected has an `inspector` to be asked. */
+export async function start(bundled, settings, ports, { isInspected = false } = {}) {
   const file = join(bundled.folder, "config.capnp");
   writeFileSync(file, configure(bundled, settings, ports));
   const begin = performance.now();
-  const child = spawn(workerd, ["serve", "--experimental", "--control-fd=3", file], {
+  const inspection = isInspected ? ["--inspector-addr=127.0.0.1:0"] : [];
+  const child = spawn(workerd, ["serve", "--experimental", "--control-fd=3", ...inspection, file], {
     stdio: ["ignore", "ignore", "pipe", "pipe"], cwd: bundled.folder,
   });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text) => { errors = (errors + text).slice(-4_000); });
   const ended = new Promise((resolve) => child.on("close", resolve));
-  const port = await new Promise((resolve, reject) => {
+  const { listen: port, "listen-inspector": inspector } = await new Promise((resolve, reject) => {
     let told = "";
     child.stdio[3].setEncoding("utf8").on("data", (text) => {
       told += text;
-      for (const line of told.split("\n").slice(0, -1)) {
-        const { event, port } = JSON.parse(line);
-        if (event === "listen") resolve(port);
-      }
+      const lines = told.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+      const heard = Object.fromEntries(lines.map(({ event, port }) => [event, port]));
+      if (heard.listen && (heard["listen-inspector"] || !isInspected)) resolve(heard);
     });
     child.on("close", () => reject(new Failure(`workerd ended: ${errors}`)));
   });
   // The child that runs workerd may be the npm package's script, which starts the program itself.
   const pid = childrenOf(child.pid)[0] ?? child.pid;
   return {
-    port, begin, pid,
+    port, inspector, begin, pid,
     errors: () => errors,
     ...readings(pid),
     kill: () => process.kill(pid, "SIGKILL"),

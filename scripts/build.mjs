@@ -9,6 +9,9 @@ import { isMain, onWindows, prepare, root, run, step } from "./steps.mjs";
 /** The module as it is served. */
 export const RELEASE = { what: "the module", out: "build", profile: "release", features: [] };
 
+/** The module as it is served, but for the names of its functions: to be profiled. */
+export const NAMED = { what: "the module with names", out: "build/named", profile: "release", features: [], hasNames: true };
+
 /** The module with a path that panics, for a test. Built quickly rather than well. */
 export const PANIC = {
   what: "the module that panics", out: "build/panic", profile: "panic-test", features: ["provoke-panic"],
@@ -66,7 +69,7 @@ export async function buildIfChanged(variant) {
 
 /** Builds a variant into its folder. */
 export async function build(variant) {
-  const { what, profile, features } = variant;
+  const { what, profile, features, hasNames = false } = variant;
   const out = join(root, variant.out);
   mkdirSync(out, { recursive: true });
   // Taken before and written after: a source that changes in between is built the next time.
@@ -93,7 +96,8 @@ export async function build(variant) {
       // Binaryen would make one function of all that is called from one place, however large: an isolate
       // compiles a function when it first calls it, and whole.
       const apart = ["--one-caller-inline-max-function-size", "100"];
-      await run("wasm-opt", ["-O3", ...apart, "--all-features", "-o", module, module]);
+      const names = hasNames ? ["-g"] : [];
+      await run("wasm-opt", ["-O3", ...apart, ...names, "--all-features", "-o", module, module]);
       return sizeOf(module);
     });
   }

@@ -1,0 +1,10 @@
+// Postern with its crossings counted, which /crossings tells.
+import { takeCrossings } from "./count.mjs";
+import { fetch } from "../../build/named/index.js";
+
+export default {
+  fetch(request, env, context) {
+    if (request.url.endsWith("/crossings")) return Response.json(takeCrossings());
+    return fetch(request, env, context);
+  },
+};
