@@ -9,7 +9,7 @@ import { Failure, prepare, root, step, whenAsked } from "../scripts/steps.mjs";
 // Many short rounds rather than few long ones: what else the machine does then weighs on all alike.
 const PLANS = {
   quick: { rounds: 15, requests: 50, warmUp: 200, connections: 8, users: 1_000, starts: 5, memory: 5_000 },
-  whole: { rounds: 41, requests: 150, warmUp: 1_500, connections: 8, users: 1_000, starts: 15, memory: 100_000 },
+  whole: { rounds: 61, requests: 150, warmUp: 4_000, connections: 8, users: 1_000, starts: 25, memory: 100_000 },
 };
 
 const options = process.argv.slice(2);

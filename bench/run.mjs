@@ -23,7 +23,9 @@ export async function runAll(plan) {
   try {
     const plans = new Map(ROUTES.map(({ name, weight }) => {
       const { rounds, connections } = plan;
-      const [count, warmUp] = [plan.requests, plan.warmUp].map((number) => Math.round(number * weight));
+      const count = Math.round(plan.requests * weight);
+      // V8 optimizes by what was called how often, whatever a route costs.
+      const { warmUp } = plan;
       // What is compared beforehand takes one, too.
       return [name, { rounds, connections, count, warmUp, inAll: rounds * count + warmUp + 1 }];
     }));
