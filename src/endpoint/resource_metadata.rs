@@ -8,6 +8,7 @@ use crate::protocol::scope::OFFLINE_ACCESS;
 use crate::routes::USERINFO;
 
 /// The metadata of this configuration.
+#[cold]
 pub fn metadata(config: &Config) -> Value {
     // What a refresh needs is not this resource's to ask for.
     let scopes: Vec<_> = config.scopes.names().filter(|name| *name != OFFLINE_ACCESS).collect();
