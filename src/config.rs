@@ -14,6 +14,8 @@ use crate::publication::digest;
 pub struct Config {
     /// `ADMIN_TOKEN`: guards `/admin/*`, which does not exist without it.
     pub admin_token: Option<Secret>,
+    /// `ALLOW_LOOPBACK`: whether clients may have us fetch from this machine, which is for development.
+    pub allows_loopback: bool,
     /// `CACHE_MAX_AGE`, `CACHE_STALE_WHILE_REVALIDATE` and `CACHE_STALE_IF_ERROR`.
     pub caching: Caching,
     /// Tells this configuration, under this build, from every other.
@@ -66,6 +68,12 @@ impl Config {
             },
         };
 
+        let flag = |name| match variable(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ConfigError { variable: name, reason: "must be true or false".into() }),
+        };
+
         let issuer = variable("ISSUER").unwrap_or_default();
         let issuer = Issuer::parse(&issuer)
             .map_err(|reason| ConfigError { variable: "ISSUER", reason: reason.into() })?;
@@ -79,6 +87,7 @@ impl Config {
 
         Ok(Self {
             admin_token: variable("ADMIN_TOKEN").map(Secret::new),
+            allows_loopback: flag("ALLOW_LOOPBACK")?,
             caching: Caching { max_age, stale_while_revalidate, stale_if_error },
             digest: digest(&[env!("POSTERN_BUILD"), issuer.as_str(), &scopes]),
             issuer,

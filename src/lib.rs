@@ -47,6 +47,7 @@ pub use crate::context::{Chore, Cx, Publication};
 use crate::config::{Config, ConfigError};
 use crate::error::Internal;
 use crate::http::{Request, Response};
+use crate::keys::client_keys::FetchedKeys;
 use crate::keys::published::PublishedKeys;
 use crate::keys::signing::SigningKeys;
 use crate::keys::verified::VerifiedTokens;
@@ -64,6 +65,7 @@ pub struct Provider {
 #[derive(Default)]
 struct Memory {
     discovery: Slot,
+    fetched_keys: FetchedKeys,
     published_keys: PublishedKeys,
     resource_metadata: Slot,
     signing_keys: SigningKeys,

@@ -4,15 +4,17 @@
 //! RustCrypto. Futures need not be `Send`: an isolate has one thread.
 #![allow(async_fn_in_trait)]
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Internal;
+use crate::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use crate::jose::jwk::{PrivateKey, PublicKey};
+use crate::protocol::outbound_url::OutboundUrl;
 
 /// Everything an endpoint may need of the platform at once.
-pub trait Platform: Cache + Crypto + Database + RateLimit {}
+pub trait Platform: Cache + Crypto + Database + Fetch + RateLimit {}
 
-impl<T: Cache + Crypto + Database + RateLimit> Platform for T {}
+impl<T: Cache + Crypto + Database + Fetch + RateLimit> Platform for T {}
 
 /// Published documents, readable from everywhere, soon but not at once the same everywhere.
 ///
@@ -42,6 +44,47 @@ pub trait Crypto {
         message: &[u8],
         signature: &[u8],
     ) -> Result<bool, Internal>;
+
+    /// The same for a client's key and one of the algorithms that it is for.
+    async fn verify_of_client(
+        &self,
+        key: &ClientKey,
+        alg: ClientAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, Internal>;
+}
+
+/// What clients let us fetch of them.
+pub trait Fetch {
+    /// Gets the document at `url`: from there and not from where that redirects to, and no more and for no longer
+    /// than is wanted.
+    ///
+    /// # Errors
+    /// Words for the log on why there is none.
+    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, String>;
+}
+
+/// What is wanted of a document that is fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// The media types, as the `Accept` header lists them.
+    pub accept: &'static str,
+    /// The most bytes it may have.
+    pub limit: usize,
+    /// For how many milliseconds it is waited for, all in all.
+    pub timeout: u32,
+}
+
+/// A document that was fetched.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Document {
+    /// The status code.
+    pub status: u16,
+    /// The media type in lower case, without parameters.
+    pub media_type: String,
+    /// The content, which is UTF-8.
+    pub text: String,
 }
 
 /// The truth: a SQLite-speaking database.

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use crate::cloudflare::task::{Outcome, wait};
 use crate::cloudflare::{Edge, platform, unavailable};
 use crate::error::Internal;
-use crate::jose::jwk::{Algorithm, PrivateKey, PublicKey};
+use crate::jose::client_jwk::{ClientAlgorithm, ClientKey};
+use crate::jose::jwk::{PrivateKey, PublicKey};
 use crate::ports::Crypto;
 
 const WHAT: &str = "SubtleCrypto";
@@ -17,9 +18,10 @@ const WHAT: &str = "SubtleCrypto";
 /// More keys than any key table publishes at a time; past it, all are imported anew.
 const CAPACITY: usize = 64;
 
-/// Imported keys by kid, which is a digest of the key and so never names another.
+/// Imported keys by what they are for and their thumbprint, which is no other key's.
 #[derive(Default)]
 pub struct Keys {
+    clients: RefCell<HashMap<String, JsValue>>,
     private: RefCell<HashMap<String, JsValue>>,
     public: RefCell<HashMap<String, JsValue>>,
 }
@@ -28,10 +30,10 @@ fn failed(detail: String) -> Internal {
     unavailable(WHAT, detail)
 }
 
-/// The imported key of a kid, imported from its JWK if it is new.
+/// The imported key of a thumbprint, imported from its JWK if it is new.
 async fn imported(
     keys: &RefCell<HashMap<String, JsValue>>,
-    alg: Algorithm,
+    alg: &str,
     kid: &str,
     jwk: impl FnOnce() -> Result<Zeroizing<String>, String>,
     usage: &str,
@@ -39,7 +41,7 @@ async fn imported(
     if let Some(key) = keys.borrow().get(kid) {
         return Ok(key.clone());
     }
-    let key = wait(platform::import_key(alg.name(), &jwk()?, usage)).await?;
+    let key = wait(platform::import_key(alg, &jwk()?, usage)).await?;
     let mut keys = keys.borrow_mut();
     if keys.len() >= CAPACITY {
         keys.clear();
@@ -51,7 +53,7 @@ async fn imported(
 impl Edge {
     async fn try_sign(&self, key: &PrivateKey, message: &[u8]) -> Outcome {
         let jwk = || Ok(key.to_jwk());
-        let key = imported(&self.keys.private, key.alg(), key.kid(), jwk, "sign").await?;
+        let key = imported(&self.keys.private, key.alg().name(), key.kid(), jwk, "sign").await?;
         wait(platform::sign(&key, message)).await
     }
 
@@ -60,7 +62,7 @@ impl Edge {
             let jwk = serde_json::to_string(key).map_err(|error| error.to_string())?;
             Ok(Zeroizing::new(jwk))
         };
-        let key = imported(&self.keys.public, key.alg(), key.kid(), jwk, "verify").await?;
+        let key = imported(&self.keys.public, key.alg().name(), key.kid(), jwk, "verify").await?;
         wait(platform::verify(&key, signature, message)).await
     }
 }
@@ -86,6 +88,22 @@ impl Crypto for Edge {
         signature: &[u8],
     ) -> Result<bool, Internal> {
         let is_right = self.try_verify(key, message, signature).await.map_err(failed)?;
+        Ok(is_right.is_truthy())
+    }
+
+    async fn verify_of_client(
+        &self,
+        key: &ClientKey,
+        alg: ClientAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, Internal> {
+        let jwk = || Ok(Zeroizing::new(key.jwk().to_owned()));
+        // Thumbprints are of keys: an RSA key is imported for each algorithm by itself.
+        let name = format!("{} {}", alg.name(), key.thumbprint());
+        let key = imported(&self.keys.clients, alg.name(), &name, jwk, "verify").await;
+        let key = key.map_err(failed)?;
+        let is_right = wait(platform::verify(&key, signature, message)).await.map_err(failed)?;
         Ok(is_right.is_truthy())
     }
 }

@@ -7,6 +7,7 @@
 mod cache;
 mod crypto;
 mod database;
+mod fetch;
 mod platform;
 mod rate_limit;
 mod request;

@@ -9,6 +9,9 @@ const ALGORITHMS = {
   RS256: {
     name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]),
   },
+  // Clients' alone.
+  EdDSA: { name: "Ed25519" },
+  PS256: { name: "RSA-PSS", hash: "SHA-256", saltLength: 32 },
 };
 
 /** Polls a task with what came of each promise that it waited for, until it has its value. */
@@ -52,7 +55,12 @@ export async function body(request, limit) {
     const whole = new Uint8Array(await request.arrayBuffer());
     return whole.length > limit ? null : whole;
   }
-  const reader = request.body?.getReader();
+  return read(request.body, limit);
+}
+
+/** What a stream has, or null where that is more bytes than the limit. */
+async function read(stream, limit) {
+  const reader = stream?.getReader();
   const chunks = [];
   let length = 0;
   for (let chunk; reader && (chunk = (await reader.read()).value);) {
@@ -104,6 +112,22 @@ function respondAnew(status, fields, body, isRecurring) {
     recurringHeaders.set(fields, new Headers(headers));
   }
   return response;
+}
+
+// What clients let us fetch.
+
+/**
+ * A document as JSON. The limits hold for what was unpacked, and for the whole of it: a length that the server
+ * names says nothing of either.
+ */
+export async function fetchDocument(url, accept, limit, timeout) {
+  const signal = AbortSignal.timeout(timeout);
+  const response = await fetch(url, { redirect: "manual", headers: { accept, "user-agent": "Postern" }, signal });
+  const bytes = await read(response.body, limit);
+  if (bytes === null) throw new Error(`it has more than ${limit} bytes`);
+  const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  const [type] = (response.headers.get("content-type") ?? "").split(";");
+  return JSON.stringify({ status: response.status, media_type: type.trim().toLowerCase(), text });
 }
 
 // The bindings.

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
+use crate::jose::client_jwk::ClientAlgorithm;
 use crate::pages::ui_locales_supported;
 use crate::protocol::authorize_request::{Prompt, ResponseMode};
 use crate::protocol::client_metadata::{
@@ -42,6 +43,7 @@ pub fn metadata(config: &Config) -> Value {
         ("subject_types_supported", json!(["public"])),
         ("id_token_signing_alg_values_supported", IdTokenAlgorithm::names().into()),
         ("token_endpoint_auth_methods_supported", AuthMethod::names().into()),
+        ("token_endpoint_auth_signing_alg_values_supported", ClientAlgorithm::names().into()),
         ("display_values_supported", json!(["page", "popup", "touch"])),
         ("claim_types_supported", json!(["normal"])),
         ("claims_supported", claims.into()),

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod admin;
 pub mod authorize;
+pub mod client;
 pub mod consent;
 pub mod desk;
 pub mod discovery;

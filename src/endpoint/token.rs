@@ -3,21 +3,18 @@
 //! One way in for every grant type: the request is parsed once and the client authenticated once, before any
 //! of them is asked.
 
-use subtle::ConstantTimeEq;
-
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
+use crate::endpoint::client::authenticate;
 use crate::error::Error;
 use crate::grant::{Signers, authorization_code, refresh_token};
 use crate::http::{BodyError, Request, Response};
-use crate::opaque::hash;
-use crate::ports::{Database, Platform};
+use crate::ports::Platform;
 use crate::protocol::client_auth::Credentials;
 use crate::protocol::client_metadata::{GrantType, Named};
 use crate::protocol::params::{FORM, Params, is_media_type};
 use crate::protocol::token_error::TokenError;
-use crate::store::clients::{self, Client};
 
 /// The largest body that is read, in bytes.
 const BODY_LIMIT: usize = 65_536;
@@ -37,7 +34,7 @@ pub async fn serve(
     // 2. The client (section 3.2.1).
     let authorization = request.header("authorization");
     let credentials = Credentials::take(authorization.as_deref(), &params)?;
-    let client = authenticate(platform, &credentials).await?;
+    let client = authenticate(&credentials, provider, config, platform, cx).await?;
 
     // 3. The grant type.
     let grant_type = params
@@ -69,22 +66,4 @@ async fn body(request: &impl Request) -> Result<Vec<u8>, TokenError> {
             BodyError::TooLarge => "the body is larger than 65536 bytes",
         })
     })
-}
-
-/// The client, if it is who it says (RFC 6749 section 2.3). Whether there is such a client at all is not told.
-async fn authenticate(
-    database: &impl Database,
-    credentials: &Credentials,
-) -> Result<Client, Error> {
-    let refused = TokenError::InvalidClient("the client is unknown, or its secret is wrong");
-    let client = clients::find(database, &credentials.client_id).await?.ok_or(refused)?;
-    let is_proven = match (&client.secret_hash, &credentials.secret) {
-        (Some(known), Some(secret)) => {
-            bool::from(hash(secret.expose()).as_bytes().ct_eq(known.as_bytes()))
-        }
-        // A public client has nothing to prove, and must not seem to.
-        (None, None) => true,
-        _ => false,
-    };
-    if is_proven { Ok(client) } else { Err(refused.into()) }
 }

@@ -1,5 +1,6 @@
 //! Signing keys: which is published and which signs, a pure function of (rows, now).
 
+pub mod client_keys;
 pub mod first_key;
 pub mod mac;
 pub mod published;

@@ -4,16 +4,28 @@ use base64ct::{Base64, Base64Unpadded, Encoding};
 use percent_encoding::percent_decode_str;
 
 use crate::config::Secret;
+use crate::protocol::client_assertion;
 use crate::protocol::params::{Doubled, Params};
 use crate::protocol::token_error::TokenError;
 
 /// Who a request says it is from. Nothing of it is proven yet.
 #[derive(Debug)]
 pub struct Credentials {
-    /// The client.
-    pub client_id: String,
-    /// Its secret; a public client has none.
-    pub secret: Option<Secret>,
+    /// The client, where something else than an assertion says who it is.
+    pub client_id: Option<String>,
+    /// What is to prove it.
+    pub proof: Proof,
+}
+
+/// What is to prove who a client is.
+#[derive(Debug)]
+pub enum Proof {
+    /// A JWT that it has signed, as it came (RFC 7523 section 2.2).
+    Assertion(String),
+    /// Nothing: a public client.
+    None,
+    /// Its secret.
+    Secret(Secret),
 }
 
 impl Credentials {
@@ -27,51 +39,62 @@ impl Credentials {
             |_: Doubled| TokenError::InvalidRequest("a parameter of the client stands twice");
         let client_id = params.once("client_id").map_err(doubled)?;
         let secret = params.once("client_secret").map_err(doubled)?;
-        if params.once("client_assertion") != Ok(None)
-            || params.once("client_assertion_type") != Ok(None)
-        {
-            return Err(TokenError::InvalidClient("client assertions are not supported"));
-        }
-        let Some(header) = authorization else {
-            let client_id = client_id.ok_or(TokenError::InvalidClient(
-                "the request does not say which client it is from",
-            ))?;
-            let secret = secret.map(|secret| Secret::new(secret.to_owned()));
-            return Ok(Self { client_id: client_id.to_owned(), secret });
-        };
-        if secret.is_some() {
+        let assertion = params.once("client_assertion").map_err(doubled)?;
+        let assertion_type = params.once("client_assertion_type").map_err(doubled)?;
+        let ways = [authorization.is_some(), secret.is_some(), assertion.is_some()];
+        if ways.into_iter().filter(|is_used| *is_used).count() > 1 {
             return Err(TokenError::InvalidRequest("a client must authenticate in one way only"));
         }
-        let credentials = Self::of_basic(header)?;
-        if client_id.is_some_and(|client_id| client_id != credentials.client_id) {
-            return Err(TokenError::InvalidRequest(
-                "client_id is not that of the Authorization header",
+        if let Some(header) = authorization {
+            let (own_id, proof) = of_basic(header)?;
+            if client_id.is_some_and(|client_id| client_id != own_id) {
+                return Err(TokenError::InvalidRequest(
+                    "client_id is not that of the Authorization header",
+                ));
+            }
+            return Ok(Self { client_id: Some(own_id), proof });
+        }
+        let client_id = client_id.map(str::to_owned);
+        let proof = match (assertion, secret) {
+            (Some(_), _) if assertion_type != Some(client_assertion::TYPE) => {
+                return Err(TokenError::InvalidClient(
+                    "client_assertion_type must be \
+                     urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                ));
+            }
+            (Some(assertion), _) => Proof::Assertion(assertion.to_owned()),
+            (None, Some(secret)) => Proof::Secret(Secret::new(secret.to_owned())),
+            (None, None) => Proof::None,
+        };
+        if client_id.is_none() && assertion.is_none() {
+            return Err(TokenError::InvalidClient(
+                "the request does not say which client it is from",
             ));
         }
-        Ok(credentials)
+        Ok(Self { client_id, proof })
     }
+}
 
-    /// RFC 6749 section 2.3.1: id and secret, each form-encoded, as HTTP Basic. Ours are the same with and
-    /// without that encoding.
-    fn of_basic(header: &str) -> Result<Self, TokenError> {
-        let malformed = TokenError::InvalidClient("the Authorization header is not HTTP Basic");
-        let (scheme, rest) = header.split_once(' ').ok_or(malformed)?;
-        if !scheme.eq_ignore_ascii_case("Basic") {
-            return Err(malformed);
-        }
-        let rest = rest.trim_matches(' ');
-        let decoded = Base64::decode_vec(rest).or_else(|_| Base64Unpadded::decode_vec(rest));
-        let text = decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(malformed)?;
-        let (client_id, secret) = text.split_once(':').ok_or(malformed)?;
-        let decode = |text: &str| {
-            let spaced = text.replace('+', " ");
-            let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| malformed);
-            decoded.map(String::from)
-        };
-        // Some public clients send an empty secret.
-        let secret = Some(decode(secret)?).filter(|secret| !secret.is_empty()).map(Secret::new);
-        Ok(Self { client_id: decode(client_id)?, secret })
+/// RFC 6749 section 2.3.1: id and secret, each form-encoded, as HTTP Basic. Ours are the same with and
+/// without that encoding.
+fn of_basic(header: &str) -> Result<(String, Proof), TokenError> {
+    let malformed = TokenError::InvalidClient("the Authorization header is not HTTP Basic");
+    let (scheme, rest) = header.split_once(' ').ok_or(malformed)?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return Err(malformed);
     }
+    let rest = rest.trim_matches(' ');
+    let decoded = Base64::decode_vec(rest).or_else(|_| Base64Unpadded::decode_vec(rest));
+    let text = decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(malformed)?;
+    let (client_id, secret) = text.split_once(':').ok_or(malformed)?;
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| malformed);
+        decoded.map(String::from)
+    };
+    // Some public clients send an empty secret.
+    let secret = Some(decode(secret)?).filter(|secret| !secret.is_empty()).map(Secret::new);
+    Ok((decode(client_id)?, secret.map_or(Proof::None, Proof::Secret)))
 }
 
 #[cfg(test)]
@@ -85,8 +108,12 @@ mod tests {
         });
         let params = Params::parse(body.as_bytes());
         Credentials::take(header.as_deref(), &params).map(|credentials| {
-            let secret = credentials.secret.map(|secret| secret.expose().to_owned());
-            (credentials.client_id, secret)
+            let secret = match credentials.proof {
+                Proof::Assertion(assertion) => Some(format!("signed {assertion}")),
+                Proof::None => None,
+                Proof::Secret(secret) => Some(secret.expose().to_owned()),
+            };
+            (credentials.client_id.unwrap_or_default(), secret)
         })
     }
 

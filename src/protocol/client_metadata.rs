@@ -2,10 +2,13 @@
 //! member, and completed by its defaults, so that what is kept is what is in force.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::jwk::Algorithm;
 use crate::protocol::claims::{is_email, is_line, is_web_url};
 use crate::protocol::members::Members;
+use crate::protocol::outbound_url::OutboundUrl;
 use crate::protocol::redirect_uri;
 
 /// The most redirect URIs, and contacts, that a client may have.
@@ -34,6 +37,12 @@ pub struct ClientMetadata {
     pub grant_types: Vec<GrantType>,
     /// What its ID tokens are signed with.
     pub id_token_signed_response_alg: IdTokenAlgorithm,
+    /// Its public keys, where they stand here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// Its public keys, where they are fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
     /// Its logo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_uri: Option<String>,
@@ -48,6 +57,9 @@ pub struct ClientMetadata {
     pub response_types: Vec<ResponseType>,
     /// How it authenticates at the token endpoint.
     pub token_endpoint_auth_method: AuthMethod,
+    /// The one algorithm that it signs its assertions with; any, where it names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<ClientAlgorithm>,
     /// Its terms of service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tos_uri: Option<String>,
@@ -109,7 +121,13 @@ named! {
         ClientSecretPost = "client_secret_post",
         /// Not at all: a public client.
         None = "none",
+        /// By an assertion that it signs (RFC 7523).
+        PrivateKeyJwt = "private_key_jwt",
     }
+}
+
+impl Named for ClientAlgorithm {
+    const ALL: &'static [(&'static str, Self)] = &ClientAlgorithm::ALL;
 }
 
 named! {
@@ -155,7 +173,7 @@ impl ClientMetadata {
     ///
     /// # Errors
     /// Which member is wrong, and what it must be.
-    pub fn take(members: &mut Members) -> Result<Self, String> {
+    pub fn take(members: &mut Members, allows_loopback: bool) -> Result<Self, String> {
         let application_type = one(members, "application_type")?.unwrap_or(ApplicationType::Web);
         let metadata = Self {
             application_type,
@@ -166,6 +184,8 @@ impl ClientMetadata {
             grant_types: several(members, "grant_types", GrantType::AuthorizationCode)?,
             id_token_signed_response_alg: one(members, "id_token_signed_response_alg")?
                 .unwrap_or(IdTokenAlgorithm::Rs256),
+            jwks: jwks(members)?,
+            jwks_uri: outbound_url(members, "jwks_uri", allows_loopback)?,
             logo_uri: web_url(members, "logo_uri")?,
             policy_uri: web_url(members, "policy_uri")?,
             redirect_uris: redirect_uris(members, application_type)?,
@@ -173,6 +193,7 @@ impl ClientMetadata {
             response_types: several(members, "response_types", ResponseType::Code)?,
             token_endpoint_auth_method: one(members, "token_endpoint_auth_method")?
                 .unwrap_or(AuthMethod::ClientSecretBasic),
+            token_endpoint_auth_signing_alg: one(members, "token_endpoint_auth_signing_alg")?,
             tos_uri: web_url(members, "tos_uri")?,
         };
         // RFC 7591 section 2.1: the response type code needs the grant type that redeems it.
@@ -181,6 +202,7 @@ impl ClientMetadata {
                         and a refresh token both come from"
                 .into());
         }
+        metadata.check_keys()?;
         let size = serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len());
         if size > DOCUMENT_LIMIT {
             return Err(format!(
@@ -193,9 +215,39 @@ impl ClientMetadata {
         Ok(metadata)
     }
 
-    /// Whether the client has a secret to keep.
+    /// RFC 7591 section 2: the keys stand in one place, where they must be somewhere.
+    fn check_keys(&self) -> Result<(), String> {
+        let signs = self.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt;
+        if self.jwks.is_some() && self.jwks_uri.is_some() {
+            return Err("jwks must not stand beside jwks_uri".into());
+        }
+        if signs && self.jwks.is_none() && self.jwks_uri.is_none() {
+            return Err("jwks or jwks_uri must be there for private_key_jwt".into());
+        }
+        if !signs && self.token_endpoint_auth_signing_alg.is_some() {
+            return Err(
+                "token_endpoint_auth_signing_alg must be left out but for private_key_jwt".into()
+            );
+        }
+        let Some(jwks) = &self.jwks else { return Ok(()) };
+        let keys = ClientKeys::read(jwks).map_err(|complaint| format!("jwks {complaint}"))?;
+        match self.token_endpoint_auth_signing_alg {
+            Some(alg) if keys.candidates(alg, None).next().is_none() => {
+                Err(format!("jwks must have a key for {}", alg.name()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it can prove who it is.
     pub fn is_confidential(&self) -> bool {
         self.token_endpoint_auth_method != AuthMethod::None
+    }
+
+    /// Whether it proves that by a secret.
+    pub fn has_secret(&self) -> bool {
+        let method = self.token_endpoint_auth_method;
+        matches!(method, AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)
     }
 }
 
@@ -239,6 +291,21 @@ fn web_url(members: &mut Members, member: &str) -> Result<Option<String>, String
     Ok(url)
 }
 
+fn jwks(members: &mut Members) -> Result<Option<Value>, String> {
+    Ok(members.object("jwks")?.map(Value::Object))
+}
+
+fn outbound_url(
+    members: &mut Members,
+    member: &str,
+    allows_loopback: bool,
+) -> Result<Option<String>, String> {
+    let Some(url) = members.text(member)? else { return Ok(None) };
+    let url = OutboundUrl::parse(&url, allows_loopback)
+        .map_err(|complaint| format!("{member} {complaint}"))?;
+    Ok(Some(url.as_str().to_owned()))
+}
+
 fn contacts(members: &mut Members) -> Result<Vec<String>, String> {
     let contacts = members.texts("contacts")?.unwrap_or_default();
     if contacts.len() > LIST_LIMIT || !contacts.iter().all(|contact| is_email(contact)) {
@@ -268,11 +335,11 @@ fn redirect_uris(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn take(document: &Value) -> Result<ClientMetadata, String> {
         let mut members = Members::parse(document.to_string().as_bytes())?;
-        let metadata = ClientMetadata::take(&mut members)?;
+        let metadata = ClientMetadata::take(&mut members, false)?;
         members.end()?;
         Ok(metadata)
     }
@@ -350,6 +417,13 @@ mod tests {
             ("response_types", json!(["token"])),
             ("response_types", json!([])),
             ("token_endpoint_auth_method", json!("client_secret_jwt")),
+            ("token_endpoint_auth_signing_alg", json!("HS256")),
+            ("token_endpoint_auth_signing_alg", json!("RS256")),
+            ("jwks", json!({ "keys": [] })),
+            ("jwks", json!("{}")),
+            ("jwks_uri", json!("http://app.example/jwks")),
+            ("jwks_uri", json!("https://127.0.0.1/jwks")),
+            ("jwks_uri", json!(["https://app.example/jwks"])),
             ("token_endpoint_auth_method", json!(null)),
             ("client_secret", json!("chosen")),
         ] {
@@ -357,5 +431,33 @@ mod tests {
             assert!(error.starts_with(member), "{member} {value}: {error}");
         }
         assert!(take(&json!({})).unwrap_err().starts_with("redirect_uris"));
+    }
+
+    #[test]
+    fn a_client_that_signs_has_its_keys_in_one_place() {
+        let okp = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+        let signing = |more: Value| {
+            let mut document = with("token_endpoint_auth_method", json!("private_key_jwt"));
+            document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            take(&document)
+        };
+        let jwks = json!({ "keys": [okp] });
+        let uri = "https://app.example/jwks";
+        assert!(signing(json!({ "jwks": jwks })).unwrap().is_confidential());
+        assert!(!signing(json!({ "jwks_uri": uri })).unwrap().has_secret());
+        assert!(
+            signing(json!({ "jwks": jwks, "token_endpoint_auth_signing_alg": "EdDSA" })).is_ok()
+        );
+        for (more, complaint) in [
+            (json!({}), "jwks or jwks_uri"),
+            (json!({ "jwks": jwks, "jwks_uri": uri }), "jwks must not stand beside jwks_uri"),
+            (
+                json!({ "jwks": jwks, "token_endpoint_auth_signing_alg": "RS256" }),
+                "a key for RS256",
+            ),
+        ] {
+            let error = signing(more.clone()).unwrap_err();
+            assert!(error.contains(complaint), "{more}: {error}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod admin;
 mod certification;
+mod client_assertions;
 mod clients;
 mod codes;
 mod consent;
@@ -18,6 +19,7 @@ mod platform;
 mod refresh;
 mod rsa_keys;
 mod sign_in;
+mod signer;
 mod userinfo;
 mod visitor;
 mod world;

@@ -4,8 +4,12 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::{SignatureEncoding, Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use postern::error::Internal;
+use postern::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use postern::jose::jwk::{EcPrivateKey, EcPublicKey, PrivateKey, PublicKey, RsaPublicKey};
-use postern::ports::{Cache, Crypto, Database, Freshness, RateLimit, Row, Statement, Value};
+use postern::ports::{
+    Cache, Crypto, Database, Document, Fetch, Freshness, RateLimit, Row, Statement, Value, Wanted,
+};
+use postern::protocol::outbound_url::OutboundUrl;
 use rsa::BoxedUint;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ToSql};
@@ -23,6 +27,7 @@ pub struct Counts {
     pub cache_writes: u32,
     pub generations: u32,
     pub verifications: u32,
+    pub fetches: u32,
 }
 
 pub struct Native {
@@ -37,6 +42,8 @@ pub struct Native {
     pub cache: RefCell<HashMap<String, String>>,
     pub cache_fails: Cell<bool>,
     pub generation_fails: Cell<bool>,
+    /// What others serve, by URL.
+    pub web: RefCell<HashMap<String, Document>>,
     pub counts: Cell<Counts>,
     /// How many attempts each address has; `None` for any number.
     pub rate_limit: Cell<Option<u32>>,
@@ -69,6 +76,7 @@ impl Native {
             cache: RefCell::default(),
             cache_fails: Cell::new(false),
             generation_fails: Cell::new(false),
+            web: RefCell::default(),
             counts: Cell::default(),
             rate_limit: Cell::new(None),
             attempts: RefCell::default(),
@@ -236,7 +244,67 @@ fn verify_es256(key: &EcPublicKey, message: &[u8], signature: &[u8]) -> bool {
     Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
 }
 
+/// Verifies what a client signed, its key taken from the JWK that the port is given.
+fn verify_of_client(
+    key: &ClientKey,
+    alg: ClientAlgorithm,
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    let jwk: serde_json::Value = serde_json::from_str(key.jwk()).unwrap();
+    let member = |name: &str| Base64UrlUnpadded::decode_vec(jwk[name].as_str().unwrap()).unwrap();
+    let rsa = || {
+        let n = BoxedUint::from_be_slice_vartime(&member("n"));
+        rsa::PublicKey::new(n, BoxedUint::from(65_537_u64)).unwrap()
+    };
+    match alg {
+        ClientAlgorithm::Es256 => {
+            let point = [&[4], member("x").as_slice(), &member("y")].concat();
+            let key = VerifyingKey::from_sec1_bytes(&point).unwrap();
+            Signature::from_slice(signature).is_ok_and(|s| key.verify(message, &s).is_ok())
+        }
+        ClientAlgorithm::EdDsa => {
+            let key = member("x").try_into().unwrap();
+            let key = ed25519_dalek::VerifyingKey::from_bytes(&key);
+            let signature = ed25519_dalek::Signature::from_slice(signature);
+            key.is_ok_and(|key| signature.is_ok_and(|s| key.verify_strict(message, &s).is_ok()))
+        }
+        ClientAlgorithm::Ps256 => {
+            let key = rsa::pss::VerifyingKey::<Sha256>::new(rsa());
+            rsa::pss::Signature::try_from(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok())
+        }
+        ClientAlgorithm::Rs256 => {
+            let key = rsa::pkcs1v15::VerifyingKey::<Sha256>::new(rsa());
+            rsa::pkcs1v15::Signature::try_from(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok())
+        }
+    }
+}
+
+impl Fetch for Native {
+    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, String> {
+        self.count(|counts| counts.fetches += 1);
+        pause().await;
+        let document = self.web.borrow().get(url.as_str()).cloned().ok_or("nobody answers")?;
+        let is_small = document.text.len() <= wanted.limit;
+        is_small.then_some(document).ok_or_else(|| "it is too large".to_owned())
+    }
+}
+
 impl Crypto for Native {
+    async fn verify_of_client(
+        &self,
+        key: &ClientKey,
+        alg: ClientAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, Internal> {
+        self.count(|counts| counts.verifications += 1);
+        pause().await;
+        Ok(verify_of_client(key, alg, message, signature))
+    }
+
     /// The fixed keys in turn.
     async fn generate_rsa(&self) -> Result<PrivateKey, Internal> {
         self.count(|counts| counts.generations += 1);

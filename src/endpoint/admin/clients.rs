@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{CLIENT_ID as OPERATOR, Page, body, invalid, refused};
+use crate::config::Config;
 use crate::context::Cx;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
@@ -14,15 +15,17 @@ use crate::store::clients::{self, Client};
 
 /// Stores a new client under an id of its own making, and shows it with its secret.
 pub async fn create(
+    config: &Config,
     database: &impl Database,
     cx: &Cx<'_>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    store(database, cx, request, &cx.random_id()?).await
+    store(config, database, cx, request, &cx.random_id()?).await
 }
 
 /// Stores a client under this id, new or replaced. One that has a secret keeps it.
 pub async fn put(
+    config: &Config,
     database: &impl Database,
     cx: &Cx<'_>,
     request: &impl Request,
@@ -38,24 +41,25 @@ pub async fn put(
     if client_id == OPERATOR {
         return Err(refused(409, "conflict", "client_id is that of tokens minted by the operator"));
     }
-    store(database, cx, request, client_id).await
+    store(config, database, cx, request, client_id).await
 }
 
 async fn store(
+    config: &Config,
     database: &impl Database,
     cx: &Cx<'_>,
     request: &impl Request,
     client_id: &str,
 ) -> Result<Response, Error> {
     let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
-    let (metadata, trusted) = read(&mut members, client_id).map_err(invalid)?;
+    let (metadata, trusted) = read(&mut members, client_id, config).map_err(invalid)?;
     members.end().map_err(invalid)?;
 
     let secret = random_text(cx)?;
     let secret_hash = hash(&secret);
     let client = Client {
         client_id: client_id.to_owned(),
-        secret_hash: metadata.is_confidential().then(|| secret_hash.clone()),
+        secret_hash: metadata.has_secret().then(|| secret_hash.clone()),
         metadata,
         trusted,
         created_at: cx.now,
@@ -75,13 +79,17 @@ async fn store(
 
 /// The metadata, and the operator's own word on whether the client is trusted. What
 /// [`show`] shows may be put again: what the provider adds is allowed, and changes nothing.
-fn read(members: &mut Members, client_id: &str) -> Result<(ClientMetadata, bool), String> {
+fn read(
+    members: &mut Members,
+    client_id: &str,
+    config: &Config,
+) -> Result<(ClientMetadata, bool), String> {
     if members.text("client_id")?.is_some_and(|id| id != client_id) {
         return Err("client_id is not the one in the path".into());
     }
     members.integer("client_id_issued_at")?;
     let trusted = members.boolean("trusted")?.unwrap_or(false);
-    Ok((ClientMetadata::take(members)?, trusted))
+    Ok((ClientMetadata::take(members, config.allows_loopback)?, trusted))
 }
 
 /// Shows a client, without its secret: nobody knows it any more.

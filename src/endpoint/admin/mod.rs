@@ -73,8 +73,8 @@ pub async fn serve(
             users::delete_password(platform, cx, &decode(sub)?).await
         }
         ("GET", ["clients"]) => clients::list(platform, request).await,
-        ("POST", ["clients"]) => clients::create(platform, cx, request).await,
-        ("PUT", ["clients", id]) => clients::put(platform, cx, request, &decode(id)?).await,
+        ("POST", ["clients"]) => clients::create(config, platform, cx, request).await,
+        ("PUT", ["clients", id]) => clients::put(config, platform, cx, request, &decode(id)?).await,
         ("GET", ["clients", id]) => clients::show(platform, &decode(id)?).await,
         ("DELETE", ["clients", id]) => clients::delete(platform, cx, &decode(id)?).await,
         ("POST", ["tokens"]) => tokens::mint(provider, config, platform, cx, request).await,

@@ -2,6 +2,7 @@
 
 use super::checks::{check_discovery, check_jwks, verified};
 use super::pages::check_login_page;
+use crate::signer::Signer;
 use crate::visitor::{Visitor, answer, header, is_choice, is_consent, member};
 use crate::world::{ISSUER, World, get, variables_with};
 use serde_json::{Value, json};
@@ -126,13 +127,26 @@ fn every_advertised_way_to_authenticate_works_for_every_advertised_grant_type() 
     let browser = Visitor::new(&world);
     assert_eq!(list(&metadata, "grant_types_supported"), ["authorization_code", "refresh_token"]);
     for method in list(&metadata, "token_endpoint_auth_methods_supported") {
-        let party = world.put_party(method, json!({ "token_endpoint_auth_method": method }));
+        let signer = Signer::new("RS256", None, 0);
+        let party = match method {
+            "private_key_jwt" => world.put_signing(method, json!({ "jwks": signer.jwks() })),
+            _ => world.put_party(method, json!({ "token_endpoint_auth_method": method })),
+        };
         // A client sends the secret that it has.
-        assert_eq!(party.secret.is_none(), method == "none");
+        assert_eq!(party.secret.is_some(), method.starts_with("client_secret"));
         let scope = [("scope", "openid offline_access")];
         let code = browser.authorize(&party, "alice@example.com", &scope);
-        let refresh_token = member(&world.redeem(&party, &code), "refresh_token");
-        member(&world.refresh(&party, &refresh_token), "access_token");
+        let assertion = || signer.assertion(&world, &party.id);
+        let told = match method {
+            "private_key_jwt" => world.redeem_by(&assertion(), &party, &code),
+            _ => world.redeem(&party, &code),
+        };
+        let refresh_token = member(&told, "refresh_token");
+        let told = match method {
+            "private_key_jwt" => world.refresh_by(&assertion(), &refresh_token),
+            _ => world.refresh(&party, &refresh_token),
+        };
+        member(&told, "access_token");
     }
 }
 

@@ -400,7 +400,7 @@ fn requests(table: &mut Table) {
 }
 
 fn clients(table: &mut Table) {
-    let unknown = || refused(401, "invalid_client", "unknown, or its secret is wrong");
+    let unknown = || refused(401, "invalid_client", "unknown, or its credentials are wrong");
     let nothing = [("client_id", ""), ("client_secret", "")];
     for secret in [
         "wrong",
@@ -517,17 +517,24 @@ fn clients(table: &mut Table) {
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
         ("client_assertion", "eyJhbGciOiJub25lIn0.e30."),
     ];
-    let unsupported = || refused(401, "invalid_client", "assertions are not supported");
-    table.code("an assertion beside the secret", APPS, &assertion, unsupported(), Untouched);
+    let unsigned = || refused(401, "invalid_client", "must be signed with");
+    let two_ways = || refused(400, "invalid_request", "in one way only");
+    table.code("an assertion beside the secret", APPS, &assertion, two_ways(), Untouched);
     table.code(
         "an assertion for the secret",
         APPS,
         &[assertion[0], assertion[1], nothing[1]],
-        unsupported(),
+        unsigned(),
         Untouched,
     );
     table
-        .code("an assertion twice", APPS, &assertion, unsupported(), Untouched)
+        .code(
+            "an assertion twice",
+            APPS,
+            &assertion,
+            refused(400, "invalid_request", "stands twice"),
+            Untouched,
+        )
         .body
         .as_mut()
         .unwrap()
@@ -536,7 +543,7 @@ fn clients(table: &mut Table) {
         "a public client with an assertion",
         spas,
         &[assertion[0], assertion[1], nothing[1]],
-        unsupported(),
+        unsigned(),
         Untouched,
     );
 }

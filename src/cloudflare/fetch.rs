@@ -1,0 +1,15 @@
+//! The [`Fetch`] port on the platform's `fetch`.
+
+use crate::cloudflare::task::wait;
+use crate::cloudflare::{Edge, platform};
+use crate::ports::{Document, Fetch, Wanted};
+use crate::protocol::outbound_url::OutboundUrl;
+
+impl Fetch for Edge {
+    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, String> {
+        let Wanted { accept, limit, timeout } = *wanted;
+        let document = wait(platform::fetch_document(url.as_str(), accept, limit, timeout)).await?;
+        serde_json::from_str(&document.as_string().unwrap_or_default())
+            .map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,116 @@
+//! Which client asks, proven: what every endpoint that clients authenticate at begins with (RFC 6749 section 2.3,
+//! OpenID Connect Core section 9).
+
+use subtle::ConstantTimeEq;
+
+use crate::Provider;
+use crate::config::Config;
+use crate::context::Cx;
+use crate::error::Error;
+use crate::opaque::hash;
+use crate::ports::{Database, Platform};
+use crate::protocol::client_assertion::{ClientAssertion, Expected};
+use crate::protocol::client_auth::{Credentials, Proof};
+use crate::protocol::client_metadata::AuthMethod;
+use crate::protocol::token_error::TokenError;
+use crate::routes::TOKEN;
+use crate::store::client_assertions;
+use crate::store::clients::{self, Client};
+
+/// Whether there is such a client at all is not told.
+const REFUSED: TokenError =
+    TokenError::InvalidClient("the client is unknown, or its credentials are wrong");
+
+/// The client, if it is who it says.
+///
+/// # Errors
+/// [`TokenError::InvalidClient`], and whatever the platform reports.
+pub async fn authenticate(
+    credentials: &Credentials,
+    provider: &Provider,
+    config: &Config,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+) -> Result<Client, Error> {
+    let client_id = credentials.client_id.as_deref();
+    match &credentials.proof {
+        Proof::Assertion(assertion) => {
+            by_assertion(assertion, client_id, provider, config, platform, cx).await
+        }
+        Proof::None => {
+            let client = find(platform, client_id.unwrap_or_default()).await?;
+            // A public client has nothing to prove; no other may do without.
+            if client.metadata.is_confidential() { Err(REFUSED.into()) } else { Ok(client) }
+        }
+        Proof::Secret(secret) => {
+            let client = find(platform, client_id.unwrap_or_default()).await?;
+            let known = client.secret_hash.as_deref().ok_or(REFUSED)?;
+            let is_right = bool::from(hash(secret.expose()).as_bytes().ct_eq(known.as_bytes()));
+            if is_right { Ok(client) } else { Err(REFUSED.into()) }
+        }
+    }
+}
+
+async fn find(database: &impl Database, client_id: &str) -> Result<Client, Error> {
+    Ok(clients::find(database, client_id).await?.ok_or(REFUSED)?)
+}
+
+/// The method `private_key_jwt` (RFC 7523 section 3).
+async fn by_assertion(
+    text: &str,
+    client_id: Option<&str>,
+    provider: &Provider,
+    config: &Config,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+) -> Result<Client, Error> {
+    // 1. What it says, before anything is looked for.
+    let audiences = [config.issuer.as_str(), &TOKEN.url(&config.issuer)];
+    let expected = Expected { audiences: &audiences, leeway: config.leeway, now: cx.now };
+    let assertion = ClientAssertion::parse(text, &expected).map_err(TokenError::InvalidClient)?;
+    if client_id.is_some_and(|client_id| client_id != assertion.client_id) {
+        return Err(
+            TokenError::InvalidClient("client_id is not that of the client_assertion").into()
+        );
+    }
+
+    // 2. A client that authenticates so, with this algorithm.
+    let client = find(platform, &assertion.client_id).await?;
+    let method = client.metadata.token_endpoint_auth_method;
+    if method != AuthMethod::PrivateKeyJwt || !assertion.is_as_registered(&client.metadata) {
+        return Err(REFUSED.into());
+    }
+
+    // 3. Signed with a key of the client's.
+    if !is_signed_by(&client, &assertion, provider, config, platform, cx).await? {
+        return Err(TokenError::InvalidClient("client_assertion has a wrong signature").into());
+    }
+
+    // 4. Never seen before.
+    let until = assertion.exp + config.leeway;
+    let jti = hash(&assertion.jti);
+    if !client_assertions::spend(platform, &client.client_id, &jti, until, cx.now).await? {
+        return Err(TokenError::InvalidClient("client_assertion was used before").into());
+    }
+    Ok(client)
+}
+
+async fn is_signed_by(
+    client: &Client,
+    assertion: &ClientAssertion<'_>,
+    provider: &Provider,
+    config: &Config,
+    platform: &impl Platform,
+    cx: &Cx<'_>,
+) -> Result<bool, Error> {
+    let ClientAssertion { alg, kid, jws, .. } = assertion;
+    let fetched = &provider.memory.fetched_keys;
+    let keys = fetched.of_client(client, *alg, kid.as_deref(), config, platform, cx).await?;
+    for key in keys.candidates(*alg, kid.as_deref()) {
+        let message = jws.signing_input.as_bytes();
+        if platform.verify_of_client(key, *alg, message, &jws.signature).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,291 @@
+//! Public keys of clients (RFC 7517), to verify what clients sign.
+//!
+//! What is not understood is passed over, as the RFC has it; what is used is checked as strictly as our own keys
+//! are. A set that has something secret in it is refused as a whole: its owner must hear of that.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::jwk::P256_BYTES;
+
+/// The most keys of a set that are looked at.
+const KEYS_LIMIT: usize = 32;
+/// The sizes that an RSA modulus may have, in bytes: below it is weak, above it slow.
+const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
+const ED25519_BYTES: usize = 32;
+
+/// Members that only a private or a symmetric key has (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+const SECRET_MEMBERS: [&str; 8] = ["d", "dp", "dq", "k", "oth", "p", "q", "qi"];
+
+/// An algorithm that clients may sign with (RFC 7518 section 3.1, RFC 8037 section 3.1).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum ClientAlgorithm {
+    /// ECDSA with P-256 and SHA-256.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// RSASSA-PSS with SHA-256.
+    #[serde(rename = "PS256")]
+    Ps256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[serde(rename = "RS256")]
+    Rs256,
+}
+
+impl ClientAlgorithm {
+    /// All of them, by name.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("ES256", Self::Es256),
+        ("EdDSA", Self::EdDsa),
+        ("PS256", Self::Ps256),
+        ("RS256", Self::Rs256),
+    ];
+
+    /// The registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Ps256 => "PS256",
+            Self::Rs256 => "RS256",
+        }
+    }
+
+    /// The algorithm of this registered name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, algorithm)| algorithm)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Ec,
+    Okp,
+    Rsa,
+}
+
+/// A public key of a client's that can verify.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientKey {
+    alg: Option<ClientAlgorithm>,
+    jwk: String,
+    kid: Option<String>,
+    kind: Kind,
+}
+
+impl ClientKey {
+    /// The key as a JWK of its required members alone (RFC 7638 section 3.2).
+    pub fn jwk(&self) -> &str {
+        &self.jwk
+    }
+
+    /// A digest of the key, which no other key has.
+    pub fn thumbprint(&self) -> String {
+        Base64UrlUnpadded::encode_string(&Sha256::digest(&self.jwk))
+    }
+
+    /// Whether the key is for this algorithm.
+    fn is_for(&self, alg: ClientAlgorithm) -> bool {
+        let is_kind = match alg {
+            ClientAlgorithm::Es256 => self.kind == Kind::Ec,
+            ClientAlgorithm::EdDsa => self.kind == Kind::Okp,
+            ClientAlgorithm::Ps256 | ClientAlgorithm::Rs256 => self.kind == Kind::Rsa,
+        };
+        is_kind && self.alg.is_none_or(|own| own == alg)
+    }
+
+    /// Reads a key; `None` for one that cannot verify, whatever the reason.
+    fn read(members: &Map<String, Value>) -> Option<Self> {
+        let text = |name| members.get(name).and_then(Value::as_str);
+        // RFC 7517 sections 4.2 to 4.4.
+        let alg = match members.get("alg") {
+            None => None,
+            Some(name) => Some(ClientAlgorithm::from_name(name.as_str()?)?),
+        };
+        if members.get("use").is_some_and(|purpose| purpose != "sig") {
+            return None;
+        }
+        if let Some(operations) = members.get("key_ops")
+            && !operations.as_array()?.iter().any(|operation| operation == "verify")
+        {
+            return None;
+        }
+        let (kind, jwk) = match text("kty")? {
+            "EC" => (Kind::Ec, ec_jwk(text("crv")?, text("x")?, text("y")?)?),
+            "OKP" => (Kind::Okp, okp_jwk(text("crv")?, text("x")?)?),
+            "RSA" => (Kind::Rsa, rsa_jwk(text("n")?, text("e")?)?),
+            _ => return None,
+        };
+        Some(Self { alg, jwk, kid: text("kid").map(str::to_owned), kind })
+    }
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    Base64UrlUnpadded::decode_vec(text).ok()
+}
+
+fn ec_jwk(crv: &str, x: &str, y: &str) -> Option<String> {
+    let (x_bytes, y_bytes) = (decode(x)?, decode(y)?);
+    if crv != "P-256" || x_bytes.len() != P256_BYTES || y_bytes.len() != P256_BYTES {
+        return None;
+    }
+    let point = [&[4], x_bytes.as_slice(), &y_bytes].concat();
+    p256::PublicKey::from_sec1_bytes(&point).ok()?;
+    Some(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
+}
+
+fn okp_jwk(crv: &str, x: &str) -> Option<String> {
+    let is_right = crv == "Ed25519" && decode(x)?.len() == ED25519_BYTES;
+    is_right.then(|| format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#))
+}
+
+fn rsa_jwk(n: &str, e: &str) -> Option<String> {
+    let modulus = decode(n)?;
+    let is_full = modulus.first().is_some_and(|first| first & 0x80 != 0);
+    let is_odd = modulus.last().is_some_and(|last| last & 1 == 1);
+    let is_right = MODULUS_BYTES.contains(&modulus.len()) && is_full && is_odd && e == "AQAB";
+    is_right.then(|| format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#))
+}
+
+/// A JWK Set of a client's (RFC 7517 section 5). Never empty.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientKeys(Vec<ClientKey>);
+
+impl ClientKeys {
+    /// Takes the keys out of a set that can verify.
+    ///
+    /// # Errors
+    /// What it must be, to follow the name of whatever it stands in.
+    pub fn read(set: &Value) -> Result<Self, &'static str> {
+        let keys = set.get("keys").and_then(Value::as_array);
+        let keys = keys.ok_or("must be a JWK Set, an object with the list keys")?;
+        if keys.len() > KEYS_LIMIT {
+            return Err("must have at most 32 keys");
+        }
+        let objects: Vec<_> = keys.iter().filter_map(Value::as_object).collect();
+        let is_secret = |key: &&Map<String, Value>| {
+            SECRET_MEMBERS.iter().any(|member| key.contains_key(*member))
+        };
+        if objects.iter().any(is_secret) {
+            return Err("must not have a private or symmetric key, which is no secret any more");
+        }
+        let keys: Vec<_> = objects.into_iter().filter_map(ClientKey::read).collect();
+        if keys.is_empty() {
+            return Err(
+                "must have a key for ES256, EdDSA (Ed25519), PS256 or RS256 (2048 to 4096 \
+                        bits, exponent 65537)",
+            );
+        }
+        Ok(Self(keys))
+    }
+
+    /// The keys that may have signed: those of this `kid`, or, where a signature names none, all for its
+    /// algorithm.
+    pub fn candidates(
+        &self,
+        alg: ClientAlgorithm,
+        kid: Option<&str>,
+    ) -> impl Iterator<Item = &ClientKey> {
+        let is_meant = move |key: &&ClientKey| {
+            key.is_for(alg) && kid.is_none_or(|kid| key.kid.as_deref() == Some(kid))
+        };
+        self.0.iter().filter(is_meant)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// RFC 7515 appendix A.3, RFC 8037 appendix A.2, and RFC 7638 section 3.1.
+    fn ec() -> Value {
+        json!({
+            "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        })
+    }
+
+    fn okp() -> Value {
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" })
+    }
+
+    fn rsa() -> Value {
+        json!({
+            "kty": "RSA", "e": "AQAB",
+            "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+        })
+    }
+
+    fn with(mut key: Value, member: &str, value: Value) -> Value {
+        key[member] = value;
+        key
+    }
+
+    fn count(keys: &[Value], alg: &str, kid: Option<&str>) -> usize {
+        let alg = ClientAlgorithm::from_name(alg).unwrap();
+        ClientKeys::read(&json!({ "keys": keys })).unwrap().candidates(alg, kid).count()
+    }
+
+    #[test]
+    fn a_key_verifies_the_algorithms_of_its_kind_or_the_one_that_it_names() {
+        let keys = [ec(), okp(), rsa(), with(rsa(), "alg", json!("PS256"))];
+        for (alg, expected) in [("ES256", 1), ("EdDSA", 1), ("RS256", 1), ("PS256", 2)] {
+            assert_eq!(count(&keys, alg, None), expected, "{alg}");
+        }
+    }
+
+    #[test]
+    fn a_signature_that_names_its_key_is_tried_with_that_key_only() {
+        let keys = [with(ec(), "kid", json!("a")), with(ec(), "kid", json!("b")), ec()];
+        assert_eq!((count(&keys, "ES256", Some("a")), count(&keys, "ES256", Some("c"))), (1, 0));
+        assert_eq!((count(&keys, "ES256", None), count(&keys, "RS256", Some("a"))), (3, 0));
+    }
+
+    #[test]
+    fn what_cannot_verify_is_passed_over() {
+        for (what, key) in [
+            ("another use", with(ec(), "use", json!("enc"))),
+            ("another operation", with(ec(), "key_ops", json!(["sign"]))),
+            ("another algorithm", with(rsa(), "alg", json!("RSA-OAEP"))),
+            ("HS256", with(rsa(), "alg", json!("HS256"))),
+            ("an algorithm that is no text", with(ec(), "alg", json!(1))),
+            ("another curve", with(ec(), "crv", json!("P-384"))),
+            ("a point beside the curve", with(ec(), "x", ec()["y"].clone())),
+            (
+                "a padded coordinate",
+                with(ec(), "x", json!("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU=")),
+            ),
+            ("X25519", with(okp(), "crv", json!("X25519"))),
+            ("a short key", with(okp(), "x", json!("AAAA"))),
+            ("another exponent", with(rsa(), "e", json!("Aw"))),
+            ("a short modulus", with(rsa(), "n", json!("3w"))),
+            ("a quotation mark", with(rsa(), "n", json!("\"}"))),
+            ("another kind", json!({ "kty": "XYZ" })),
+            ("no kind", json!({})),
+            ("no object", json!("key")),
+        ] {
+            assert_eq!(count(&[key, okp()], "EdDSA", None), 1, "{what}");
+            let alone = ClientKeys::read(&json!({ "keys": [with(ec(), "crv", json!("P-521"))] }));
+            assert!(alone.is_err(), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_set_with_a_secret_in_it_is_refused_as_a_whole() {
+        for member in SECRET_MEMBERS {
+            let set = json!({ "keys": [ec(), with(rsa(), member, json!("AQAB"))] });
+            assert!(ClientKeys::read(&set).unwrap_err().contains("private"), "{member}");
+        }
+        for set in [json!({}), json!([]), json!({ "keys": {} }), json!({ "keys": [] }), json!(null)]
+        {
+            assert!(ClientKeys::read(&set).is_err(), "{set}");
+        }
+        let many = json!({ "keys": vec![ec(); KEYS_LIMIT + 1] });
+        assert!(ClientKeys::read(&many).unwrap_err().contains("32"));
+    }
+}

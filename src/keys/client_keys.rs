@@ -1,0 +1,169 @@
+//! The keys of clients: those that stand in their metadata, and those that are fetched from where they say.
+
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::config::Config;
+use crate::context::Cx;
+use crate::error::{Error, Internal};
+use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
+use crate::jose::json::parse_object;
+use crate::ports::{Fetch, Wanted};
+use crate::protocol::outbound_url::OutboundUrl;
+use crate::protocol::token_error::TokenError;
+use crate::store::clients::Client;
+
+/// For how many seconds a set is used before it is fetched anew: a key that a client withdrew ends within.
+pub const MEMORY: i64 = 600;
+
+/// For how many seconds a set is not fetched again, whatever key is missing from it.
+pub const COOL_DOWN: i64 = 30;
+
+/// For how many seconds a set is used while it cannot be fetched anew.
+const GRACE: i64 = 86_400;
+
+/// Until when a fetch that has begun is waited for, in seconds: longer than one takes at the most.
+const PATIENCE: i64 = 10;
+
+/// More sets than an isolate sees in a while; past it, all are fetched anew.
+const CAPACITY: usize = 64;
+
+/// What is fetched: of a JWK Set no more than this many bytes, for no more than this many milliseconds.
+const WANTED: Wanted =
+    Wanted { accept: "application/jwk-set+json, application/json", limit: 65_536, timeout: 5_000 };
+
+/// The fetched sets that an isolate remembers, by their URL.
+#[derive(Default)]
+pub struct FetchedKeys(RefCell<HashMap<String, Fetched>>);
+
+struct Fetched {
+    keys: Result<Rc<ClientKeys>, &'static str>,
+    fetched_at: i64,
+    /// Until when it is not fetched again; where there are no keys, because it is being fetched.
+    quiet_until: i64,
+    is_running: bool,
+}
+
+impl FetchedKeys {
+    /// The keys of a client among which must be one that signed with `alg` as `kid`.
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidClient`] where its set cannot be had or is none, and [`Internal::Unavailable`] while
+    /// another request fetches it.
+    pub async fn of_client(
+        &self,
+        client: &Client,
+        alg: ClientAlgorithm,
+        kid: Option<&str>,
+        config: &Config,
+        fetch: &impl Fetch,
+        cx: &Cx<'_>,
+    ) -> Result<Rc<ClientKeys>, Error> {
+        let metadata = &client.metadata;
+        if let Some(set) = &metadata.jwks {
+            let keys = ClientKeys::read(set).map_err(|complaint| Internal::Broken {
+                detail: format!("the jwks of the client {} in D1 {complaint}", client.client_id),
+            })?;
+            return Ok(Rc::new(keys));
+        }
+        let url = metadata.jwks_uri.as_deref().unwrap_or_default();
+        // The rules may have changed since it was registered.
+        let url = OutboundUrl::parse(url, config.allows_loopback)
+            .map_err(|_| TokenError::InvalidClient("the client has no keys that may be fetched"))?;
+        if let Some(known) = self.remembered(url.as_str(), alg, kid, cx.now) {
+            return known;
+        }
+        self.mark_running(url.as_str(), cx.now);
+        let keys = fetch_set(&url, fetch, cx).await.map(Rc::new);
+        Ok(self.learn(url.as_str(), keys, cx.now).map_err(TokenError::InvalidClient)?)
+    }
+
+    /// What is known without fetching: the key is there, or it is too early to look again.
+    fn remembered(
+        &self,
+        url: &str,
+        alg: ClientAlgorithm,
+        kid: Option<&str>,
+        now: i64,
+    ) -> Option<Result<Rc<ClientKeys>, Error>> {
+        let sets = self.0.borrow();
+        let Fetched { keys, fetched_at, quiet_until, is_running } = sets.get(url)?;
+        let is_quiet = now < *quiet_until;
+        if let Ok(keys) = keys
+            && (now < fetched_at + MEMORY || is_quiet)
+            && keys.candidates(alg, kid).next().is_some()
+        {
+            return Some(Ok(Rc::clone(keys)));
+        }
+        if !is_quiet {
+            return None;
+        }
+        if *is_running {
+            let detail = "another request is fetching it".to_owned();
+            return Some(Err(Internal::Unavailable { what: "a client's jwks_uri", detail }.into()));
+        }
+        Some(keys.clone().map_err(|complaint| TokenError::InvalidClient(complaint).into()))
+    }
+
+    /// Remembers what came of a fetch. One that failed does not take away what the last one brought, for a while.
+    fn learn(
+        &self,
+        url: &str,
+        keys: Result<Rc<ClientKeys>, &'static str>,
+        now: i64,
+    ) -> Result<Rc<ClientKeys>, &'static str> {
+        let mut sets = self.0.borrow_mut();
+        let is_good = |set: &&mut Fetched| set.keys.is_ok() && now < set.fetched_at + GRACE;
+        if keys.is_err()
+            && let Some(set) = sets.get_mut(url).filter(is_good)
+        {
+            (set.quiet_until, set.is_running) = (now + COOL_DOWN, false);
+            return set.keys.clone();
+        }
+        let quiet_until = now + COOL_DOWN;
+        let fetched =
+            Fetched { keys: keys.clone(), fetched_at: now, quiet_until, is_running: false };
+        sets.insert(url.to_owned(), fetched);
+        keys
+    }
+
+    fn mark_running(&self, url: &str, now: i64) {
+        let mut sets = self.0.borrow_mut();
+        if sets.len() >= CAPACITY && !sets.contains_key(url) {
+            sets.clear();
+        }
+        let set = sets.entry(url.to_owned()).or_insert(Fetched {
+            keys: Err(""),
+            fetched_at: now,
+            quiet_until: now,
+            is_running: true,
+        });
+        (set.quiet_until, set.is_running) = (now + PATIENCE, true);
+    }
+}
+
+/// Fetches a set. What is wrong with it is the client's to mend, who is told; the log has the rest.
+async fn fetch_set(
+    url: &OutboundUrl,
+    fetch: &impl Fetch,
+    cx: &Cx<'_>,
+) -> Result<ClientKeys, &'static str> {
+    let document = fetch.fetch(url, &WANTED).await.map_err(|failure| {
+        cx.note(format!("a client's jwks_uri at {} was not fetched: {failure}", url.host()));
+        "the client's jwks_uri could not be fetched"
+    })?;
+    if document.status != 200 {
+        return Err("the client's jwks_uri does not answer with 200");
+    }
+    let is_json = document.media_type == "application/json"
+        || document.media_type == "application/jwk-set+json";
+    if !is_json {
+        return Err("the client's jwks_uri does not answer with JSON");
+    }
+    let set = parse_object(document.text.as_bytes())
+        .map_err(|_| "the client's jwks_uri has no JSON object with unique members")?;
+    ClientKeys::read(&Value::Object(set))
+        .map_err(|_| "the client's jwks_uri has no JWK Set with a public key that can verify")
+}
