@@ -38,9 +38,11 @@ pub enum ClientAlgorithm {
 
 impl ClientAlgorithm {
     /// All of them, by name.
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 5] = [
         ("ES256", Self::Es256),
         ("EdDSA", Self::EdDsa),
+        // RFC 9864 section 2.2: the same by its newer name.
+        ("Ed25519", Self::EdDsa),
         ("PS256", Self::Ps256),
         ("RS256", Self::Rs256),
     ];

@@ -383,5 +383,5 @@ fn metadata_tells_what_a_client_is_not_only_what_it_was_asked() {
     assert_eq!(shown.get("client_secret"), None::<&Value>);
     let metadata = world.send(get("/.well-known/openid-configuration")).json();
     let algorithms = &metadata["token_endpoint_auth_signing_alg_values_supported"];
-    assert_eq!(algorithms, &json!(ALGORITHMS));
+    assert_eq!(algorithms, &json!(["ES256", "EdDSA", "Ed25519", "PS256", "RS256"]));
 }

@@ -1,0 +1,268 @@
+// Clients that sign, and what is fetched of them: each algorithm through SubtleCrypto, and every URL that must not be
+// fetched.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { SignJWT, exportJWK, generateKeyPair } from "jose";
+import * as openid from "openid-client";
+import { ISSUER, start } from "./harness.mjs";
+import { Visitor, authorizePath, putApp, putUser, refused } from "./visitor.mjs";
+
+let postern;
+let party;
+before(async () => {
+  party = await listen();
+  postern = await start({ vars: { ALLOW_LOOPBACK: "true" } });
+  await postern.keysMade();
+  await putUser(postern.operator, "alice");
+});
+after(async () => {
+  await postern.close();
+  await party.close();
+});
+
+/** A relying party's own server: what it answers by path, and which paths were asked for. */
+async function listen() {
+  const pages = new Map();
+  const asked = [];
+  const server = http.createServer((request, response) => {
+    asked.push(request.url);
+    const page = pages.get(request.url);
+    if (page) page(response);
+    else response.writeHead(404).end();
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  return {
+    port, pages, url: (path) => `http://127.0.0.1:${port}${path}`,
+    /** The paths since the last time. */
+    asked: () => asked.splice(0),
+    json: (path, value, type = "application/json") =>
+      pages.set(path, (response) => response.writeHead(200, { "content-type": type }).end(JSON.stringify(value))),
+    close() {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function makeKey(alg, kid) {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+  return { alg, kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, use: "sig", alg } };
+}
+
+let made = 0;
+
+/** An assertion by this key, by the claims that differ from the usual. */
+const assertion = ({ alg, kid, privateKey }, clientId, claims = {}) =>
+  new SignJWT({ jti: `assertion-${made++}`, ...claims })
+    .setProtectedHeader({ alg, kid }).setIssuer(clientId).setSubject(clientId).setAudience(ISSUER)
+    .setIssuedAt().setExpirationTime("1m").sign(privateKey);
+
+/** Presents an assertion with a code that nobody has: who is let in is told of the code. */
+const present = async (text) => postern.ask("/auth/token", {
+  method: "POST",
+  body: new URLSearchParams({
+    client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", client_assertion: text,
+    grant_type: "authorization_code", code: "none", redirect_uri: "https://app.example/cb",
+  }),
+});
+
+const put = (id, members) =>
+  putApp(postern.operator, id, { token_endpoint_auth_method: "private_key_jwt", ...members });
+
+for (const alg of ["ES256", "EdDSA", "PS256", "RS256"]) {
+  test(`openid-client signs in and refreshes with private_key_jwt, ${alg}`, async () => {
+    const key = await makeKey(alg, "key-1");
+    const app = await put(`app-${alg.toLowerCase()}`, {
+      jwks: { keys: [key.jwk] }, redirect_uris: ["https://app.example/cb"], token_endpoint_auth_signing_alg: alg,
+    });
+    assert.equal(app.client_secret, undefined);
+    const options = { execute: [openid.enableNonRepudiationChecks], [openid.customFetch]: postern.ask };
+    const method = openid.PrivateKeyJwt({ key: key.privateKey, kid: key.kid });
+    const config = await openid.discovery(new URL(ISSUER), app.client_id, {}, method, options);
+
+    const visitor = new Visitor(postern.ask);
+    const verifier = openid.randomPKCECodeVerifier();
+    const target = authorizePath(app, {
+      scope: "openid offline_access", code_challenge: await openid.calculatePKCECodeChallenge(verifier),
+    });
+    const page = await visitor.authorize(target, "alice");
+    const url = new URL(page.headers.get("location"));
+    const checks = { pkceCodeVerifier: verifier, expectedState: "the state", expectedNonce: "the nonce" };
+    const tokens = await openid.authorizationCodeGrant(config, url, checks);
+    assert.equal(tokens.claims().sub, "alice");
+    const refreshed = await openid.refreshTokenGrant(config, tokens.refresh_token);
+    assert.equal(refreshed.claims().sub, "alice");
+  });
+}
+
+test("of fifty uses of an assertion at once, one is let in", async () => {
+  const key = await makeKey("ES256", "key-1");
+  await put("once", { jwks: { keys: [key.jwk] } });
+  const text = await assertion(key, "once");
+  const statuses = await Promise.all(Array.from({ length: 50 }, async () => (await present(text)).status));
+  assert.equal(statuses.filter((status) => status === 400).length, 1);
+  assert.equal(statuses.filter((status) => status === 401).length, 49);
+});
+
+test("a relying party's keys are fetched from its jwks_uri, and remembered", async () => {
+  const key = await makeKey("RS256", "fetched");
+  party.json("/jwks.json", { keys: [key.jwk] });
+  await put("fetching", { jwks_uri: party.url("/jwks.json") });
+  for (let time = 0; time < 3; time++) await refused(await present(await assertion(key, "fetching")), "invalid_grant");
+  assert.deepEqual(party.asked(), ["/jwks.json"]);
+});
+
+test("whatever a jwks_uri answers but keys is refused, and nothing else is asked for", async () => {
+  const key = await makeKey("ES256", "key-1");
+  const good = JSON.stringify({ keys: [key.jwk] });
+  const json = { "content-type": "application/json" };
+  const rows = {
+    "/missing": (response) => response.writeHead(404, json).end(good),
+    "/broken": (response) => response.writeHead(500, json).end(good),
+    "/empty": (response) => response.writeHead(204).end(),
+    "/html": (response) => response.writeHead(200, { "content-type": "text/html" }).end(good),
+    "/typeless": (response) => response.writeHead(200).end(good),
+    "/jwt": (response) => response.writeHead(200, { "content-type": "application/jwt" }).end(good),
+    "/huge": (response) => response.writeHead(200, json).end(good + " ".repeat(65_537)),
+    "/endless": (response) => {
+      response.writeHead(200, json);
+      const more = setInterval(() => response.write(" ".repeat(16_384)), 1);
+      response.on("close", () => clearInterval(more));
+    },
+    "/latin1": (response) => response.writeHead(200, json).end(Buffer.from([0x7b, 0xff, 0x7d])),
+    "/doubled": (response) => response.writeHead(200, json).end('{"keys":[],"keys":[]}'),
+    "/secret": (response) => response.writeHead(200, json).end(JSON.stringify({ keys: [{ ...key.jwk, d: "AA" }] })),
+    "/cut": (response) => {
+      response.writeHead(200, { ...json, "content-length": 10_000 }).write("{");
+      setTimeout(() => response.destroy(), 20);
+    },
+  };
+  for (const [path, page] of Object.entries(rows)) {
+    party.pages.set(path, page);
+    const id = `bad${path.replace("/", "-")}`;
+    await put(id, { jwks_uri: party.url(path) });
+    const response = await present(await assertion(key, id));
+    assert.equal(response.status, 401, `${path}: ${await response.text()}`);
+    assert.deepEqual(party.asked(), [path]);
+  }
+});
+
+// The test harness fetches by a proxy of its own, which follows redirects whatever it is told: this runs in workerd alone.
+test("no redirect is followed", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "postern-"));
+  copyFileSync(new URL("../../src/cloudflare/platform.mjs", import.meta.url), join(folder, "platform.mjs"));
+  writeFileSync(join(folder, "worker.mjs"), `import { fetchDocument } from "platform.mjs";
+    const fetched = async (request) => new Response(await fetchDocument(new URL(request.url).searchParams.get("url"), "*/*", 100, 5_000));
+    export default { fetch: fetched };`);
+  writeFileSync(join(folder, "config.capnp"), `using Workerd = import "/workerd/workerd.capnp";
+    const config :Workerd.Config = (
+      services = [
+        (name = "main", worker = (compatibilityDate = "2026-10-20", modules = [
+          (name = "worker.mjs", esModule = embed "worker.mjs"), (name = "platform.mjs", esModule = embed "platform.mjs"),
+        ])),
+        (name = "internet", network = (allow = ["public", "private", "local"])),
+      ],
+      sockets = [(name = "http", address = "127.0.0.1:0", service = "main", http = ())],
+    );`);
+  const workerd = spawn("node_modules/.bin/workerd", ["serve", "--control-fd=3", join(folder, "config.capnp")], {
+    cwd: fileURLToPath(new URL("../..", import.meta.url)), stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
+  try {
+    const [line] = await once(workerd.stdio[3].setEncoding("utf8"), "data");
+    const { port } = JSON.parse(line.split("\n")[0]);
+    party.json("/target", {});
+    for (const status of [301, 302, 303, 307, 308]) {
+      for (const location of ["/target", party.url("/target")]) {
+        party.pages.set("/moved", (response) => response.writeHead(status, { location }).end("{}"));
+        const response = await fetch(`http://127.0.0.1:${port}/?url=${encodeURIComponent(party.url("/moved"))}`);
+        assert.equal((await response.json()).status, status);
+        assert.deepEqual(party.asked(), ["/moved"]);
+      }
+    }
+  } finally {
+    workerd.kill();
+    await once(workerd, "close");
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a jwks_uri that does not end is given up on after five seconds", async () => {
+  const key = await makeKey("ES256", "key-1");
+  party.pages.set("/slow", (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    const more = setInterval(() => response.write(" "), 100);
+    response.on("close", () => clearInterval(more));
+  });
+  await put("slow", { jwks_uri: party.url("/slow") });
+  const begin = Date.now();
+  await refused(await present(await assertion(key, "slow")), "invalid_client", 401);
+  const taken = Date.now() - begin;
+  assert.ok(taken > 4_000 && taken < 9_000, `${taken} ms`);
+});
+
+test("no URL of the table is taken, and none of them reaches a server on this machine", async () => {
+  const guarded = await start();
+  const { port } = party;
+  party.asked();
+  const hosts = [
+    // This machine, in every spelling.
+    `127.0.0.1:${port}`, `127.1:${port}`, `127.0.1:${port}`, `127.255.255.254:${port}`, `2130706433:${port}`,
+    `017700000001:${port}`, `0177.0.0.1:${port}`, `0x7f000001:${port}`, `0x7f.0.0.1:${port}`, `0X7F.1:${port}`,
+    `127.0.0.1.:${port}`, `0:${port}`, `0.0.0.0:${port}`, `127.0x1:${port}`, `127.00.00.01:${port}`,
+    `[::1]:${port}`, `[::]:${port}`, `[0:0:0:0:0:0:0:1]:${port}`, `[::ffff:127.0.0.1]:${port}`,
+    `[::ffff:7f00:1]:${port}`, `[64:ff9b::7f00:1]:${port}`, `[2002:7f00:1::]:${port}`, `[::127.0.0.1]:${port}`,
+    `localhost:${port}`, `LOCALHOST:${port}`, `localhost.:${port}`, `app.localhost:${port}`, `localhost.localdomain:${port}`,
+    // Somebody's network, and a cloud's own addresses.
+    "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "[fd00::1]", "[fe80::1%25eth0]",
+    "2852039166", "metadata.google.internal", "printer.local", "router.lan", "nas.home.arpa", "intranet", "db.internal",
+    "service.intranet", "name.invalid", "name.onion",
+    // Tricks with users, characters and ports.
+    `app.example@127.0.0.1:${port}`, `app.example:pass@127.0.0.1:${port}`, `127.0.0.1:${port}@app.example`,
+    `app.example%40127.0.0.1:${port}`, `127.0.0.1%00.app.example:${port}`, `app.example\\@127.0.0.1:${port}`,
+    `127.0.0.1:${port}#@app.example`, `127。0。0。1:${port}`, `①②⑦.0.0.1:${port}`, `127.0.0.1:${port}?.app.example`,
+    `app.example:99999`, `app.example:0`, `app.example:-1`, `app..example`, `-app.example`, `app_1.example`, "", ":443",
+    `app.example:${port}:${port}`, `%6c%6f%63%61%6c%68%6f%73%74:${port}`,
+  ];
+  const urls = [
+    ...hosts.map((host) => `https://${host}/jwks.json`),
+    `http://127.0.0.1:${port}/jwks.json`, "http://app.example/jwks.json", "ftp://app.example/jwks.json",
+    "file:///etc/passwd", "data:application/json,{}", "//app.example/jwks.json", "/jwks.json", "jwks.json", "https:app.example",
+    "https:/app.example/jwks.json", " https://app.example/", "https://app.example/\n", "HTTPS://app.example/jwks.json",
+    `https://app.example/${"x".repeat(2_048)}`, "javascript:fetch(1)", "blob:https://app.example/1",
+  ];
+  assert.ok(urls.length >= 60, `${urls.length}`);
+  for (const [number, url] of urls.entries()) {
+    const { status, body } = await guarded.operator("PUT", `/admin/clients/row-${number}`, {
+      redirect_uris: ["https://app.example/cb"], token_endpoint_auth_method: "private_key_jwt", jwks_uri: url,
+    });
+    assert.equal(status, 400, `${url}: ${JSON.stringify(body)}`);
+    assert.match(body.error_description, /^jwks_uri must/, url);
+  }
+  // Nor if it had got into the database by another way.
+  const key = await makeKey("ES256", "key-1");
+  const app = await putApp(guarded.operator, "smuggled", {
+    token_endpoint_auth_method: "private_key_jwt", jwks_uri: "https://app.example/jwks.json",
+  });
+  for (const url of urls) {
+    await guarded.env.DB.prepare("UPDATE clients SET metadata = json_set(metadata, '$.jwks_uri', ?1) WHERE client_id = ?2")
+      .bind(url, app.client_id).run();
+    const response = await guarded.ask("/auth/token", {
+      method: "POST",
+      body: new URLSearchParams({
+        client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", grant_type: "authorization_code",
+        client_assertion: await assertion(key, app.client_id),
+      }),
+    });
+    await refused(response, "invalid_client", 401);
+  }
+  assert.deepEqual(party.asked(), []);
+  await guarded.close();
+});
