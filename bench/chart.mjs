@@ -15,7 +15,7 @@ export function chart({ routes, modules, machine, plan }) {
   const parts = [];
   const text = (at, y, content, more = "") => parts.push(`<text x="${at.toFixed(1)}" y="${y}" ${more}>${escape(content)}</text>`);
   text(16, 28, "CPU per request, µs: less is better", 'font-size="17" font-weight="600"');
-  text(16, 48, `one workerd process each, D1 and KV outside it; medians of ${plan.rounds} rounds, lines are quartiles; ` +
+  text(16, 48, `D1 and KV outside each process, data in memory on Node; medians of ${plan.rounds} rounds, lines are quartiles; ` +
     `${machine.cores} × ${machine.cpu}`, 'font-size="12" fill="#57606a"');
   let legend = 16;
   for (const name of all) {

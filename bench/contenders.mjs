@@ -1,6 +1,7 @@
 // Who runs: what is bundled, how it is bound, what it is given, and the routes that it has.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { request } from "./load.mjs";
 import { redemption } from "./routes.mjs";
 import {
@@ -130,4 +131,41 @@ const WORKERS_OAUTH = {
   },
 };
 
-export const CONTENDERS = [BARE, HONO, OPENAUTH, WORKERS_OAUTH, POSTERN];
+/** For orientation: what many run where there is a server to run it on. No goal compares with it. */
+const OIDC_PROVIDER = {
+  name: "oidc-provider on Node", entry: "bench/contenders/oidc-provider.mjs", isOnNode: true,
+  routes: ALL.filter((route) => !route.endsWith("304")),
+  settings: {
+    issuer: ISSUER, scope: SCOPE, redirectUri: CLIENT.redirectUri, codeChallenge: CLIENT.challenge,
+    keys: Object.values(KEYS).map(({ alg, kid, jwk }) => ({ ...jwk, alg, kid, use: "sig" })),
+    client: {
+      client_id: CLIENT.id, client_secret: CLIENT.secret, redirect_uris: [CLIENT.redirectUri],
+      grant_types: ["authorization_code", "refresh_token"], id_token_signed_response_alg: "ES256",
+    },
+  },
+  answers: {
+    discovery: ({ issuer, token_endpoint: uri }) => issuer === ISSUER && uri.startsWith(ISSUER),
+    // The same keys, in an order of their own.
+    jwks: ({ keys }) => Object.values(KEYS).every(({ publicJwk }) =>
+      keys.some((key) => isDeepStrictEqual(key, publicJwk))),
+  },
+  // Its tokens are opaque, and only its own process can make and keep them.
+  async prepare(visit, { users, redeemable = 0 }) {
+    const { fresh, seen, forged } = visit.tokens;
+    const people = Array.from({ length: users }, (_, user) =>
+      ({ accountId: subOf(user), grantId: grantOf(user), claims: claimsOf(user) }));
+    const issued = await visit.worker.tell({
+      people, asked: {
+        fresh: ["AccessToken", fresh.length], seen: ["AccessToken", seen.length],
+        codes: ["AuthorizationCode", redeemable], refreshTokens: ["RefreshToken", redeemable],
+      },
+    });
+    visit.tokens = {
+      fresh: issued.fresh, seen: issued.seen, forged: forged.map(() => randomBytes(32).toString("base64url")),
+    };
+    visit.codes = (number) => issued.codes[number];
+    visit.refreshTokens = (number) => issued.refreshTokens[number];
+  },
+};
+
+export const CONTENDERS = [BARE, HONO, OPENAUTH, WORKERS_OAUTH, OIDC_PROVIDER, POSTERN];

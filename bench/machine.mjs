@@ -9,7 +9,9 @@ export const machine = () => ({
   kernel: `${os.type()} ${os.release().split("-")[0]}`, load: os.loadavg()[0],
 });
 
-const PACKAGES = ["workerd", "esbuild", "hono", "jose", "@openauthjs/openauth", "@cloudflare/workers-oauth-provider"];
+const PACKAGES = [
+  "workerd", "esbuild", "hono", "jose", "@openauthjs/openauth", "@cloudflare/workers-oauth-provider", "oidc-provider",
+];
 
 export async function versions() {
   const version = (name) => JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;

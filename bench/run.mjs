@@ -5,6 +5,7 @@ import { BARE, CONTENDERS, HONO, POSTERN, SAMPLE } from "./contenders.mjs";
 import { grow } from "./growth.mjs";
 import { ask, request } from "./load.mjs";
 import { machine, versions } from "./machine.mjs";
+import { startNode } from "./node.mjs";
 import { Visit, measure } from "./rounds.mjs";
 import { DEFAULTS, ROUTES, makeTokens } from "./routes.mjs";
 import { measureSimulated } from "./simulated.mjs";
@@ -57,7 +58,7 @@ export async function runAll(plan) {
     const simulated = isShort ? undefined : await measureSimulated(world);
     return {
       plan, machine: machine(), versions: await versions(), seconds: (Date.now() - begin) / 1000,
-      modules: Object.fromEntries([...bundles].map(([name, { gzipped }]) => [name, { gzipped }])),
+      modules: Object.fromEntries(CONTENDERS.map(({ name }) => [name, { gzipped: bundles.get(name)?.gzipped }])),
       routes, starts, memory, growth, simulated,
     };
   } finally {
@@ -76,7 +77,8 @@ function chosen({ only }) {
 
 /** A worker of a contender, which does not outlive this process. */
 async function launch(contender, bundled, ports) {
-  const worker = await start(bundled, contender.settings, ports);
+  const { isOnNode, entry, settings } = contender;
+  const worker = await (isOnNode ? startNode(entry, settings) : start(bundled, settings, ports));
   running.add(worker);
   return { ...worker, stop: () => worker.stop().finally(() => running.delete(worker)) };
 }
@@ -104,7 +106,8 @@ async function readDocuments(stores) {
 }
 
 async function bundleAll(documents) {
-  const bundles = await Promise.all(CONTENDERS.map(async ({ name, entry }) =>
+  const inWorkerd = CONTENDERS.filter(({ isOnNode }) => !isOnNode);
+  const bundles = await Promise.all(inWorkerd.map(async ({ name, entry }) =>
     [name, await bundle(name.replaceAll(/[^a-z]+/g, "-"), entry, documents)]));
   return new Map(bundles);
 }

@@ -43,7 +43,7 @@ export function markdown(results) {
     ["D1 statements in D1 requests, and KV reads, a request",
       table(["", ...names], perRoute(({ d1, statements, reads }) => `${number(statements, 1)} in ${number(d1, 1)}; ${number(reads, 1)}`))],
     ["Size, start and memory", table(["", ...names], [
-      ["module, KB gzipped", ...names.map((name) => number(modules[name].gzipped / 1000, 0))],
+      ["module, KB gzipped", ...names.map((name) => number(modules[name].gzipped && modules[name].gzipped / 1000))],
       ...(starts ? [["start to first answer, ms", ...names.map((name) => withSpread(starts[name], 0))]] : []),
       ...(memory ? [[`MB resident after ${number(memory.requests)} requests`,
         ...names.map((name) => number(memory.after[name] / 1e6, 0))]] : []),
