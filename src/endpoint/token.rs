@@ -37,7 +37,7 @@ pub async fn serve(
     // 2. The client (section 3.2.1).
     let authorization = request.header("authorization");
     let credentials = Credentials::take(authorization.as_deref(), &params)?;
-    let client = authenticate(platform, &credentials).await?;
+    let client = authenticate(platform, cx, &credentials).await?;
 
     // 3. The grant type.
     let grant_type = params
@@ -74,10 +74,11 @@ async fn body(request: &impl Request) -> Result<Vec<u8>, TokenError> {
 /// The client, if it is who it says (RFC 6749 section 2.3). Whether there is such a client at all is not told.
 async fn authenticate(
     database: &impl Database,
+    cx: &Cx<'_>,
     credentials: &Credentials,
 ) -> Result<Client, Error> {
     let refused = TokenError::InvalidClient("the client is unknown, or its secret is wrong");
-    let client = clients::find(database, &credentials.client_id).await?.ok_or(refused)?;
+    let client = clients::find(database, &credentials.client_id, cx.now).await?.ok_or(refused)?;
     let is_proven = match (&client.secret_hash, &credentials.secret) {
         (Some(known), Some(secret)) => {
             bool::from(hash(secret.expose()).as_bytes().ct_eq(known.as_bytes()))
