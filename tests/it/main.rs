@@ -16,6 +16,7 @@ mod pages;
 mod passwords;
 mod platform;
 mod refresh;
+mod registration;
 mod rsa_keys;
 mod sign_in;
 mod userinfo;
