@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as openid from "openid-client";
-import { ISSUER, start } from "./harness.mjs";
+import { ISSUER, askRaw, start, vectors } from "./harness.mjs";
 import { CALLBACKS, LIBRARIES } from "./parties.mjs";
 import { Visitor, authorizePath, destination, putUser, redeem, refused } from "./visitor.mjs";
 
@@ -109,6 +109,29 @@ test("of thirty who come at once with three uses, three are registered", async (
   const answers = await Promise.all(Array.from({ length: 30 }, () => post(postern.ask, { redirect_uris }, token)));
   const count = (status) => answers.filter((answer) => answer.status === status).length;
   assert.deepEqual([count(201), count(401)], [3, 27]);
+});
+
+const table = vectors("registration.json");
+test(`the ${table.rows.length} hostile registrations get the answers they get natively`, async () => {
+  const { DB } = postern.env;
+  await DB.batch(table.seed.map((sql) => DB.prepare(sql)));
+  for (const row of table.rows) {
+    const headers = [["authorization", `Bearer ${table.token}`], ["content-type", row.content_type]];
+    const url = new URL(REGISTER, postern.url);
+    const answer = await askRaw(url, { method: "POST", headers, body: row.body });
+    const told = JSON.parse(answer.body);
+    const { kind, members, error, begin } = row.answer;
+    assert.equal(answer.status, kind === "registered" ? 201 : 400, `${row.name}: ${answer.body}`);
+    if (kind === "registered") {
+      for (const [member, value] of Object.entries(members)) {
+        const inForce = Object.hasOwn(told, member) ? told[member] : null;
+        assert.deepEqual(inForce, value, `${row.name}: ${member}`);
+      }
+    } else {
+      assert.equal(told.error, error, row.name);
+      assert.ok(told.error_description.startsWith(begin), `${row.name}: ${told.error_description}`);
+    }
+  }
 });
 
 test("open registration asks for no token, and a client that nobody uses has an end", async () => {
