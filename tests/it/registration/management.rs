@@ -181,19 +181,25 @@ fn what_the_operator_puts_is_the_operators_from_then_on() {
 }
 
 #[test]
-fn a_registration_that_the_operator_takes_meanwhile_is_not_replaced() {
-    let world = open();
-    let told = register(&world, &document());
-    let document = json!({ "client_id": told.text("client_id"), "redirect_uris": [CALLBACK] });
-    let replace = || {
-        let request = put(told.path()).bearer(told.text("registration_access_token"));
-        request.json(&document)
-    };
-    let mut requests = vec![replace()];
-    let path = format!("/admin/clients/{}", told.text("client_id"));
-    requests.insert(0, delete(&path).by_operator());
-    let answers = world.send_at_once(requests);
-    assert_eq!(answers[0].status, 200);
-    assert_unauthorized(&answers[1]);
-    assert_eq!(clients(&world), 0);
+fn a_registration_that_the_operator_takes_or_ends_meanwhile_is_not_replaced() {
+    for is_taken in [true, false] {
+        let world = open();
+        let told = register(&world, &document());
+        let mine = json!({
+            "client_id": told.text("client_id"), "redirect_uris": ["https://evil.example/"],
+        });
+        let replace = put(told.path()).bearer(told.text("registration_access_token")).json(&mine);
+        let path = format!("/admin/clients/{}", told.text("client_id"));
+        let operators = if is_taken {
+            put(&path).by_operator().json(&json!({ "redirect_uris": [CALLBACK], "trusted": true }))
+        } else {
+            delete(&path).by_operator()
+        };
+        // The client is known by its token when the operator comes.
+        let answers = world.send_at_once(vec![replace, operators]);
+        assert_eq!(answers[1].status, 200);
+        assert_unauthorized(&answers[0]);
+        let sql = "SELECT count(*) FROM clients WHERE metadata LIKE '%evil%'";
+        assert_eq!((clients(&world), count(&world, sql)), (i64::from(is_taken), 0));
+    }
 }
