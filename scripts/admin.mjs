@@ -27,6 +27,8 @@ const USAGE = `npm run -s admin -- COMMAND
   client get CLIENT_ID                           show a client
   client list                                    show all, one a line
   client delete CLIENT_ID                        delete a client and revoke what it was granted
+  registration token [--uses N] [--ttl SECONDS]  print an initial access token, by which so many clients
+                                                 may register themselves: one, within a day, unless told
   token --sub SUB --scope SCOPE [--ttl SECONDS]  print an access token, good for 600 s unless told
   grant revoke GRANT_ID                          revoke a grant: what a token calls its grant_id
 
@@ -62,6 +64,11 @@ const COMMANDS = {
   "client get": { operands: ["CLIENT_ID"], act: (request, [id]) => request("GET", pathOf("clients", id)) },
   "client list": { operands: [], act: (request) => list(request, "clients", (client) => client) },
   "client delete": { operands: ["CLIENT_ID"], act: (request, [id]) => request("DELETE", pathOf("clients", id)) },
+  "registration token": {
+    operands: [],
+    options: { uses: { type: "string" }, ttl: { type: "string" } },
+    act: makeInitialAccessToken,
+  },
   token: {
     operands: [],
     options: { sub: { type: "string" }, scope: { type: "string" }, ttl: { type: "string" } },
@@ -180,12 +187,24 @@ async function loadUsers(request, [file]) {
   return total;
 }
 
+async function makeInitialAccessToken(request, _, { uses, ttl }) {
+  const order = { uses: wholeNumber("uses", uses), ttl: wholeNumber("ttl", ttl, "of seconds") };
+  const { initial_access_token: token } = await request("POST", "/initial-access-tokens", JSON.stringify(order));
+  return token;
+}
+
 async function mintToken(request, _, { sub, scope, ttl }) {
   if (sub === undefined || scope === undefined) throw new Failure("token takes --sub and --scope; --help shows how");
-  if (ttl !== undefined && !/^\d+$/.test(ttl)) throw new Failure("--ttl must be a whole number of seconds");
-  const order = { sub, scope, ttl: ttl === undefined ? undefined : Number(ttl) };
+  const order = { sub, scope, ttl: wholeNumber("ttl", ttl, "of seconds") };
   const { access_token: token } = await request("POST", "/tokens", JSON.stringify(order));
   return token;
+}
+
+/** The number that an option gives, if it is given. */
+function wholeNumber(option, text, what = "") {
+  if (text === undefined) return undefined;
+  if (!/^\d+$/.test(text)) throw new Failure(`--${option} must be a whole number ${what}`.trim());
+  return Number(text);
 }
 
 function pathOf(...segments) {

@@ -27,6 +27,8 @@ pub struct Config {
     pub key_encryption_key: Option<Secret>,
     /// `CLOCK_LEEWAY`: how many seconds a token's times may be off.
     pub leeway: i64,
+    /// `REGISTRATION`.
+    pub registration: Registration,
     /// The standard scopes and those of `SCOPES`.
     pub scopes: ScopeTable,
 }
@@ -81,6 +83,9 @@ impl Config {
         let stale_while_revalidate = number("CACHE_STALE_WHILE_REVALIDATE", 600, 7 * DAY)?;
         let stale_if_error = number("CACHE_STALE_IF_ERROR", DAY, 7 * DAY)?;
         let leeway = number("CLOCK_LEEWAY", 5, 60)?;
+        let registration = variable("REGISTRATION").unwrap_or_else(|| "token".to_owned());
+        let policy = Registration::parse(&registration)
+            .map_err(|reason| ConfigError { variable: "REGISTRATION", reason: reason.into() })?;
         let scopes = variable("SCOPES").unwrap_or_else(|| DEFAULT_SCOPES.to_owned());
         let table = ScopeTable::parse(&scopes)
             .map_err(|reason| ConfigError { variable: "SCOPES", reason: reason.into() })?;
@@ -89,12 +94,35 @@ impl Config {
             admin_token: variable("ADMIN_TOKEN").map(Secret::new),
             allows_loopback: flag("ALLOW_LOOPBACK")?,
             caching: Caching { max_age, stale_while_revalidate, stale_if_error },
-            digest: digest(&[env!("POSTERN_BUILD"), issuer.as_str(), &scopes]),
+            digest: digest(&[env!("POSTERN_BUILD"), issuer.as_str(), &registration, &scopes]),
             issuer,
             key_encryption_key: variable("KEY_ENCRYPTION_KEY").map(Secret::new),
             leeway: i64::from(leeway),
+            registration: policy,
             scopes: table,
         })
+    }
+}
+
+/// Who may register a client by themselves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Registration {
+    /// Nobody.
+    Closed,
+    /// Everybody.
+    Open,
+    /// Whoever has an initial access token of the operator's (RFC 7591 section 3).
+    Token,
+}
+
+impl Registration {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "closed" => Ok(Self::Closed),
+            "open" => Ok(Self::Open),
+            "token" => Ok(Self::Token),
+            _ => Err("must be closed, token or open"),
+        }
     }
 }
 
@@ -343,7 +371,7 @@ mod tests {
             config.caching.header(None),
             "public, max-age=300, stale-while-revalidate=600, stale-if-error=86400"
         );
-        assert_eq!(config.leeway, 5);
+        assert_eq!((config.leeway, config.registration), (5, Registration::Token));
         assert!(config.admin_token.is_none() && config.key_encryption_key.is_none());
         assert_eq!(parse(&[]).unwrap_err().variable, "ISSUER");
         assert_eq!(parse(&[("ISSUER", "")]).unwrap_err().variable, "ISSUER");
@@ -370,6 +398,7 @@ mod tests {
             ("CACHE_STALE_WHILE_REVALIDATE", "604801"),
             ("CACHE_STALE_IF_ERROR", "1.5"),
             ("CLOCK_LEEWAY", "61"),
+            ("REGISTRATION", "Open"),
             ("SCOPES", "groups"),
         ] {
             let error = parse(&[("ISSUER", "https://example.com"), (variable, text)]).unwrap_err();
@@ -384,6 +413,7 @@ mod tests {
         assert_eq!(one, digest(&[("ISSUER", "https://example.com"), ("ADMIN_TOKEN", "x")]));
         assert_ne!(one, digest(&[("ISSUER", "https://example.org")]));
         assert_ne!(one, digest(&[("ISSUER", "https://example.com"), ("SCOPES", "{}")]));
+        assert_ne!(one, digest(&[("ISSUER", "https://example.com"), ("REGISTRATION", "open")]));
     }
 
     #[test]

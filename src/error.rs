@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::pages::Advice;
 use crate::protocol::bearer::BearerError;
+use crate::protocol::registration_error::RegistrationError;
 use crate::protocol::token_error::TokenError;
 
 /// Why a request was not answered as it asked.
@@ -38,6 +39,8 @@ pub enum Protocol {
         /// What was wrong, where, and what to do.
         description: String,
     },
+    /// A refusal to register a client, or to change its registration (RFC 7591 section 3.2.2).
+    Registration(RegistrationError),
     /// A refusal by the token endpoint (RFC 6749 section 5.2).
     Token(TokenError),
 }
@@ -118,6 +121,12 @@ impl From<Internal> for Error {
 impl From<PageError> for Error {
     fn from(error: PageError) -> Self {
         Self::Protocol(Protocol::Page(error))
+    }
+}
+
+impl From<RegistrationError> for Error {
+    fn from(error: RegistrationError) -> Self {
+        Self::Protocol(Protocol::Registration(error))
     }
 }
 

@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::context::Cx;
 use crate::endpoint::desk::Desk;
 use crate::endpoint::{
-    account, admin, authorize, consent, discovery, jwks, login, resource_metadata, select_account,
-    signout, token, userinfo,
+    account, admin, authorize, consent, discovery, jwks, login, register, registration,
+    resource_metadata, select_account, signout, token, userinfo,
 };
 use crate::error::{Error, Internal, PageError, Protocol};
 use crate::http::{Request, Response};
@@ -20,6 +20,7 @@ use crate::pages::{Advice, ErrorPage, Texts};
 use crate::ports::Platform;
 use crate::protocol::bearer::BearerError;
 use crate::protocol::params::Params;
+use crate::protocol::registration_error::RegistrationError;
 use crate::protocol::scope::OPENID;
 use crate::protocol::token_error::TokenError;
 use crate::publication::Document;
@@ -43,7 +44,7 @@ pub async fn answer(
     cx: &Cx<'_>,
     request: &impl Request,
 ) -> Answer {
-    let route = route(request.path(), &config.issuer);
+    let route = route(request.path(), config);
     let result = match route {
         None => Err(Protocol::NotFound.into()),
         Some(route) => dispatch(provider, config, platform, cx, request, route).await,
@@ -109,6 +110,8 @@ async fn dispatch(
             None => Response::json(200, &json!({ "keys": [] })),
         }),
         Endpoint::Login => apart(login::serve(&desk, request)).await,
+        Endpoint::Register => apart(register::serve(&desk, request)).await,
+        Endpoint::Registration => apart(registration::serve(&desk, request)).await,
         Endpoint::ResourceMetadata => {
             let key = format!("protected-resource/{}", config.digest);
             let render = || resource_metadata::metadata(config).to_string();
@@ -192,7 +195,7 @@ fn render_error(
         }
         Error::Protocol(Protocol::Bearer(error)) => {
             let response = error_response(error.status(), error.code(), error.description())
-                .with("www-authenticate", challenge(*error, config));
+                .with("www-authenticate", challenge(*error, config, route));
             (response, error.code())
         }
         Error::Protocol(Protocol::MethodNotAllowed { allow }) => {
@@ -208,6 +211,17 @@ fn render_error(
         }
         Error::Protocol(Protocol::Page(PageError { status, code, description, .. })) => {
             (error_response(*status, Some(code), description), Some(code))
+        }
+        Error::Protocol(Protocol::Registration(error)) => {
+            let response = error_response(error.status(), Some(error.code()), &error.description())
+                .with("pragma", "no-cache");
+            let response = match error {
+                RegistrationError::TooOften { pause } => {
+                    response.with("retry-after", pause.to_string())
+                }
+                _ => response,
+            };
+            (response, Some(error.code()))
         }
         Error::Protocol(Protocol::Token(error)) => {
             let response = error_response(error.status(), Some(error.code()), error.description())
@@ -284,8 +298,9 @@ fn error_response(status: u16, code: Option<&str>, description: &str) -> Respons
     Response::json(status, &body.into())
 }
 
-/// RFC 6750 section 3, with the metadata pointer of RFC 9728 section 5.1.
-fn challenge(error: BearerError, config: &Config) -> String {
+/// RFC 6750 section 3; of userinfo with the scope that it needs, and the metadata pointer of RFC 9728 section
+/// 5.1.
+fn challenge(error: BearerError, config: &Config, route: Option<&Route>) -> String {
     let realm = config.issuer.as_str();
     let error = match error.code() {
         Some(code) => {
@@ -293,6 +308,9 @@ fn challenge(error: BearerError, config: &Config) -> String {
         }
         None => String::new(),
     };
+    if route.is_none_or(|route| route.endpoint != Endpoint::Userinfo) {
+        return format!("Bearer realm=\"{realm}\"{error}");
+    }
     let metadata = RESOURCE_METADATA.url(&config.issuer);
     format!("Bearer realm=\"{realm}\"{error}, scope=\"{OPENID}\", resource_metadata=\"{metadata}\"")
 }

@@ -1,6 +1,6 @@
 //! The table of all that is served: where, by which methods, and what discovery says of it.
 
-use crate::config::Issuer;
+use crate::config::{Config, Issuer, Registration};
 
 /// An endpoint by the name that the log uses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,6 +21,10 @@ pub enum Endpoint {
     Login,
     /// Provider metadata, RFC 8414.
     OauthMetadata,
+    /// Registration of a new client, RFC 7591.
+    Register,
+    /// A client's own registration, RFC 7592.
+    Registration,
     /// Userinfo's protected resource metadata, RFC 9728.
     ResourceMetadata,
     /// The choice of an account.
@@ -45,6 +49,8 @@ impl Endpoint {
             Self::Jwks => "jwks",
             Self::Login => "login",
             Self::OauthMetadata => "oauth_metadata",
+            Self::Register => "register",
+            Self::Registration => "registration",
             Self::ResourceMetadata => "resource_metadata",
             Self::SelectAccount => "select_account",
             Self::Signout => "signout",
@@ -68,6 +74,8 @@ pub enum Place {
     Below(&'static str),
     /// Behind the issuer's path (OpenID Connect Discovery section 4).
     Behind(&'static str),
+    /// Behind the issuer's path, and one segment more: an id.
+    Each(&'static str),
     /// A well-known path with the issuer's own path inserted behind it, and then the rest (RFC 8414
     /// section 3, RFC 9728 section 3).
     WellKnown(&'static str, &'static str),
@@ -113,6 +121,8 @@ pub const ROUTES: &[Route] = &[
     AUTHORIZE,
     TOKEN,
     USERINFO,
+    REGISTER,
+    REGISTRATION,
     LOGIN,
     SELECT_ACCOUNT,
     CONSENT,
@@ -229,6 +239,24 @@ pub const USERINFO: Route = Route {
     audience: Audience::Clients,
 };
 
+/// See [`Endpoint::Register`].
+pub const REGISTER: Route = Route {
+    endpoint: Endpoint::Register,
+    place: Place::Behind("/auth/register"),
+    methods: FORM,
+    member: Some("registration_endpoint"),
+    audience: Audience::Clients,
+};
+
+/// See [`Endpoint::Registration`]. Whoever registered may manage that, whatever the policy has become.
+pub const REGISTRATION: Route = Route {
+    endpoint: Endpoint::Registration,
+    place: Place::Each("/auth/register/"),
+    methods: &["GET", "PUT", "DELETE"],
+    member: None,
+    audience: Audience::Clients,
+};
+
 /// See [`Endpoint::Admin`].
 pub const ADMIN: Route = Route {
     endpoint: Endpoint::Admin,
@@ -239,10 +267,12 @@ pub const ADMIN: Route = Route {
 };
 
 impl Route {
-    /// The endpoint's URL.
+    /// The endpoint's URL; where it has one for each id, what stands before that.
     pub fn url(&self, issuer: &Issuer) -> String {
         match self.place {
-            Place::Below(path) | Place::Behind(path) => format!("{}{path}", issuer.as_str()),
+            Place::Below(path) | Place::Behind(path) | Place::Each(path) => {
+                format!("{}{path}", issuer.as_str())
+            }
             Place::WellKnown(before, after) => {
                 format!("{}{before}{}{after}", issuer.origin(), issuer.path())
             }
@@ -256,6 +286,9 @@ impl Route {
                 .and_then(|path| path.strip_prefix(own))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
             Place::Behind(own) => behind == Some(own),
+            Place::Each(own) => {
+                behind.and_then(|path| path.strip_prefix(own)).is_some_and(|id| !id.contains('/'))
+            }
             Place::WellKnown(before, after) => path
                 .strip_prefix(before)
                 .and_then(|path| path.strip_prefix(issuer.path()))
@@ -274,7 +307,13 @@ impl Route {
     }
 }
 
+/// The rows of the table that this configuration serves.
+pub fn served(config: &Config) -> impl Iterator<Item = &'static Route> {
+    let is_closed = config.registration == Registration::Closed;
+    ROUTES.iter().filter(move |route| route.endpoint != Endpoint::Register || !is_closed)
+}
+
 /// The row of the table that serves a path.
-pub fn route(path: &str, issuer: &Issuer) -> Option<&'static Route> {
-    ROUTES.iter().find(|route| route.matches(path, issuer))
+pub fn route(path: &str, config: &Config) -> Option<&'static Route> {
+    served(config).find(|route| route.matches(path, &config.issuer))
 }

@@ -27,7 +27,7 @@ export default {
     }
     const form = new URLSearchParams(await request.text());
     const now = Math.floor(Date.now() / 1000);
-    await DB.prepare(CLIENT).bind(clientId).raw();
+    await DB.prepare(CLIENT).bind(clientId, now).raw();
     if (form.get("grant_type") === "authorization_code") {
       const code = form.get("code");
       const [, spent] = await DB.batch([

@@ -82,9 +82,9 @@ app.post("/auth/token", async (c) => {
   const [, basic] = (c.req.header("authorization") ?? "").match(/^Basic +(\S+)$/i) ?? [];
   const [id, secret] = basic ? atob(basic).split(":").map(decodeURIComponent) : [];
   const { DB } = c.env;
-  const client = id && (await DB.prepare(CLIENT).bind(id).first());
-  if (!client || client.secret_hash !== (await digest(secret))) return refuse("invalid_client", 401);
   const now = Math.floor(Date.now() / 1000);
+  const client = id && (await DB.prepare(CLIENT).bind(id, now).first());
+  if (!client || client.secret_hash !== (await digest(secret))) return refuse("invalid_client", 401);
   if (form.grant_type === "authorization_code") {
     const [code, refreshToken] = [await digest(form.code), random()];
     const [, spent, read] = await DB.batch([

@@ -12,7 +12,8 @@ export const STANDING =
   "WHERE grants.id = ?1 AND grants.sub = ?2 AND grants.client_id = ?3";
 
 export const CLIENT =
-  "SELECT client_id, metadata, secret_hash, trusted, created_at FROM clients WHERE client_id = ?1";
+  "SELECT client_id, metadata, secret_hash, trusted, created_at, registration_token_hash FROM clients " +
+  "WHERE client_id = ?1 AND (expires_at IS NULL OR expires_at > ?2)";
 
 /** Redeeming a code, in one batch: its refresh token, the code itself, and what it stands for. */
 export const REDEEM = {

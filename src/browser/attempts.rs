@@ -16,7 +16,7 @@ use crate::ports::{Database, RateLimit};
 use crate::store::sign_in_attempts::{self, Admission};
 
 /// The pause that is asked of an address that tries too often, in seconds: the rate limit's period.
-const ADDRESS_PAUSE: i64 = 60;
+pub const ADDRESS_PAUSE: i64 = 60;
 
 /// An attempt to sign in to one account from one browser.
 pub struct Attempt {
@@ -122,6 +122,11 @@ impl Device {
 /// had, it is.
 pub async fn may_store(platform: &impl RateLimit, cx: &Cx<'_>, request: &impl Request) -> bool {
     is_within_limit(platform, cx, "store", &one_subscriber(&address_of(request))).await
+}
+
+/// Likewise for a client that registers itself without anybody's leave.
+pub async fn may_register(platform: &impl RateLimit, cx: &Cx<'_>, request: &impl Request) -> bool {
+    is_within_limit(platform, cx, "register", &one_subscriber(&address_of(request))).await
 }
 
 async fn is_within_limit(platform: &impl RateLimit, cx: &Cx<'_>, what: &str, whose: &str) -> bool {

@@ -51,7 +51,7 @@ async fn page(
         .iter()
         .zip(&claims)
         .map(|(one, claims)| pages::Application {
-            client: pages::Client::new(&one.client_id, &one.metadata),
+            client: pages::Client::new(&one.client_id, &one.metadata, one.is_self_registered),
             client_id: &one.client_id,
             scope: Granted::of_valid(&one.consent.scope),
             claims,

@@ -38,12 +38,12 @@ pub async fn authenticate(
             by_assertion(assertion, client_id, provider, config, platform, cx).await
         }
         Proof::None => {
-            let client = find(platform, client_id.unwrap_or_default()).await?;
+            let client = find(platform, client_id.unwrap_or_default(), cx).await?;
             // A public client has nothing to prove; no other may do without.
             if client.metadata.is_confidential() { Err(REFUSED.into()) } else { Ok(client) }
         }
         Proof::Secret(secret) => {
-            let client = find(platform, client_id.unwrap_or_default()).await?;
+            let client = find(platform, client_id.unwrap_or_default(), cx).await?;
             let known = client.secret_hash.as_deref().ok_or(REFUSED)?;
             let is_right = bool::from(hash(secret.expose()).as_bytes().ct_eq(known.as_bytes()));
             if is_right { Ok(client) } else { Err(REFUSED.into()) }
@@ -51,8 +51,8 @@ pub async fn authenticate(
     }
 }
 
-async fn find(database: &impl Database, client_id: &str) -> Result<Client, Error> {
-    Ok(clients::find(database, client_id).await?.ok_or(REFUSED)?)
+async fn find(database: &impl Database, client_id: &str, cx: &Cx<'_>) -> Result<Client, Error> {
+    Ok(clients::find(database, client_id, cx.now).await?.ok_or(REFUSED)?)
 }
 
 /// The method `private_key_jwt` (RFC 7523 section 3).
@@ -75,7 +75,7 @@ async fn by_assertion(
     }
 
     // 2. A client that authenticates so, with this algorithm.
-    let client = find(platform, &assertion.client_id).await?;
+    let client = find(platform, &assertion.client_id, cx).await?;
     let method = client.metadata.token_endpoint_auth_method;
     if method != AuthMethod::PrivateKeyJwt || !assertion.is_as_registered(&client.metadata) {
         return Err(REFUSED.into());

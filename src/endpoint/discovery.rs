@@ -13,7 +13,7 @@ use crate::protocol::client_metadata::{
     AuthMethod, GrantType, IdTokenAlgorithm, Named, ResponseType,
 };
 use crate::protocol::id_token::PASSWORD_ACR;
-use crate::routes::ROUTES;
+use crate::routes::served;
 
 /// The claims of an ID token that are ours to make (OpenID Connect Core section 2) and that a client can
 /// rely on.
@@ -25,7 +25,7 @@ const PROTOCOL_CLAIMS: [&str; 11] =
 pub fn metadata(config: &Config) -> Value {
     let mut members = Map::new();
     members.insert("issuer".into(), config.issuer.as_str().into());
-    for route in ROUTES {
+    for route in served(config) {
         if let Some(member) = route.member {
             members.insert(member.into(), route.url(&config.issuer).into());
         }

@@ -11,6 +11,8 @@ pub mod discovery;
 mod form;
 pub mod jwks;
 pub mod login;
+pub mod register;
+pub mod registration;
 pub mod resource_metadata;
 pub mod select_account;
 pub mod signout;

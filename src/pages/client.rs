@@ -20,12 +20,14 @@ pub struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// A client by its metadata. One without a name is called by its identifier.
-    pub fn new(client_id: &'a str, metadata: &'a ClientMetadata) -> Self {
+    /// A client by its metadata. One without a name is called by its identifier. The logo of one that
+    /// registered itself is not shown: from its own site it would see who looks at our pages, and when, and
+    /// could show another picture later.
+    pub fn new(client_id: &'a str, metadata: &'a ClientMetadata, is_self_registered: bool) -> Self {
         Self {
             name: metadata.client_name.as_deref().unwrap_or(client_id),
             client_uri: metadata.client_uri.as_deref(),
-            logo_uri: metadata.logo_uri.as_deref(),
+            logo_uri: metadata.logo_uri.as_deref().filter(|_| !is_self_registered),
             policy_uri: metadata.policy_uri.as_deref(),
             tos_uri: metadata.tos_uri.as_deref(),
         }

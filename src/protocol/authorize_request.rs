@@ -274,8 +274,8 @@ fn refuse_unsupported<'a>(
     Ok(())
 }
 
-/// Those of the requested scopes that can be granted, each once: unknown ones are dropped, and
-/// `offline_access` where the client has no use for it (Core section 11).
+/// Those of the requested scopes that can be granted, each once: dropped are unknown ones, those that the client
+/// has not registered where it has registered any (RFC 7591 section 2), and `offline_access` where the client has no use for it (Core section 11).
 fn grantable(
     scope: Option<&str>,
     client: &ClientMetadata,
@@ -285,15 +285,17 @@ fn grantable(
     let requested = Granted::parse(scope.ok_or(refused("scope is missing"))?)
         .ok_or(refused("scope must be scope tokens with single spaces between them"))?;
     let may_refresh = client.grant_types.contains(&GrantType::RefreshToken);
+    let registered = client.scope.as_deref().map(Granted::of_valid);
     let mut granted: Vec<&str> = Vec::new();
     for scope in requested.iter() {
-        let is_known = scopes.names().any(|known| known == scope);
+        let is_known = scopes.names().any(|known| known == scope)
+            && registered.is_none_or(|registered| registered.contains(scope));
         if is_known && (scope != OFFLINE_ACCESS || may_refresh) && !granted.contains(&scope) {
             granted.push(scope);
         }
     }
     if granted.is_empty() {
-        return Err(refused("scope has none that is known"));
+        return Err(refused("scope has none that this client can be granted"));
     }
     Ok(granted.join(" "))
 }

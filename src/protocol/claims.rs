@@ -218,7 +218,8 @@ pub fn is_email(text: &str) -> bool {
         })
 }
 
-fn is_language_tag(text: &str) -> bool {
+/// Whether a text has the form of a BCP 47 language tag.
+pub fn is_language_tag(text: &str) -> bool {
     text.len() <= 35
         && text.split('-').all(|subtag| {
             (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric())

@@ -2,14 +2,17 @@
 //! member, and completed by its defaults, so that what is kept is what is in force.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
+use crate::error::Internal;
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::jwk::Algorithm;
 use crate::protocol::claims::{is_email, is_line, is_web_url};
 use crate::protocol::members::Members;
 use crate::protocol::outbound_url::OutboundUrl;
-use crate::protocol::redirect_uri;
+use crate::protocol::scope::Granted;
+use crate::protocol::{localized, redirect_uri};
 
 /// The most redirect URIs, and contacts, that a client may have.
 const LIST_LIMIT: usize = 50;
@@ -30,6 +33,9 @@ pub struct ClientMetadata {
     /// Who is responsible for it, by e-mail.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub contacts: Vec<String>,
+    /// The authentication context classes that it would like, the best first: as voluntary as `acr_values`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub default_acr_values: Vec<String>,
     /// The `max_age` of its requests that give none, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_max_age: Option<i64>,
@@ -37,12 +43,18 @@ pub struct ClientMetadata {
     pub grant_types: Vec<GrantType>,
     /// What its ID tokens are signed with.
     pub id_token_signed_response_alg: IdTokenAlgorithm,
+    /// Where somebody else can have it begin a sign-in (OpenID Connect Core section 4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initiate_login_uri: Option<String>,
     /// Its public keys, where they stand here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
     /// Its public keys, where they are fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
+    /// What people are shown, in several languages: by name and language, as `client_name#ja`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub localized: BTreeMap<String, String>,
     /// Its logo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_uri: Option<String>,
@@ -55,6 +67,15 @@ pub struct ClientMetadata {
     pub require_auth_time: bool,
     /// The response types it may use.
     pub response_types: Vec<ResponseType>,
+    /// The scopes that it can be granted; all, where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// What its maker calls the software, whatever its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_id: Option<String>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_version: Option<String>,
     /// How it authenticates at the token endpoint.
     pub token_endpoint_auth_method: AuthMethod,
     /// The one algorithm that it signs its assertions with; any, where it names none.
@@ -180,17 +201,23 @@ impl ClientMetadata {
             client_name: line(members, "client_name")?,
             client_uri: web_url(members, "client_uri")?,
             contacts: contacts(members)?,
+            default_acr_values: lines(members, "default_acr_values")?,
             default_max_age: members.integer("default_max_age")?,
             grant_types: several(members, "grant_types", GrantType::AuthorizationCode)?,
             id_token_signed_response_alg: one(members, "id_token_signed_response_alg")?
                 .unwrap_or(IdTokenAlgorithm::Rs256),
+            initiate_login_uri: https_url(members, "initiate_login_uri")?,
             jwks: jwks(members)?,
             jwks_uri: outbound_url(members, "jwks_uri", allows_loopback)?,
+            localized: localized::take(members)?,
             logo_uri: web_url(members, "logo_uri")?,
             policy_uri: web_url(members, "policy_uri")?,
             redirect_uris: redirect_uris(members, application_type)?,
             require_auth_time: members.boolean("require_auth_time")?.unwrap_or(false),
             response_types: several(members, "response_types", ResponseType::Code)?,
+            scope: scope(members)?,
+            software_id: line(members, "software_id")?,
+            software_version: line(members, "software_version")?,
             token_endpoint_auth_method: one(members, "token_endpoint_auth_method")?
                 .unwrap_or(AuthMethod::ClientSecretBasic),
             token_endpoint_auth_signing_alg: one(members, "token_endpoint_auth_signing_alg")?,
@@ -236,6 +263,23 @@ impl ClientMetadata {
                 Err(format!("jwks must have a key for {}", alg.name()))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The metadata under the names that clients know.
+    ///
+    /// # Errors
+    /// [`Internal::Broken`] where it cannot be written as JSON.
+    pub fn to_members(&self) -> Result<Map<String, Value>, Internal> {
+        let mut plain = self.clone();
+        let localized = std::mem::take(&mut plain.localized);
+        match serde_json::to_value(plain) {
+            Ok(Value::Object(mut members)) => {
+                members.extend(localized.into_iter().map(|(name, text)| (name, text.into())));
+                Ok(members)
+            }
+            Ok(_) => Err(Internal::Broken { detail: "client metadata is no object".into() }),
+            Err(error) => Err(Internal::Broken { detail: error.to_string() }),
         }
     }
 
@@ -306,6 +350,30 @@ fn outbound_url(
     Ok(Some(url.as_str().to_owned()))
 }
 
+fn https_url(members: &mut Members, member: &str) -> Result<Option<String>, String> {
+    let url = web_url(members, member)?;
+    if url.as_deref().is_some_and(|url| !url.starts_with("https://")) {
+        return Err(format!("{member} must be an https URL"));
+    }
+    Ok(url)
+}
+
+fn lines(members: &mut Members, member: &str) -> Result<Vec<String>, String> {
+    let texts = members.texts(member)?.unwrap_or_default();
+    if texts.len() > LIST_LIMIT || !texts.iter().all(|text| is_line(text)) {
+        return Err(format!("{member} must be at most {LIST_LIMIT} texts of one line, none blank"));
+    }
+    Ok(texts)
+}
+
+fn scope(members: &mut Members) -> Result<Option<String>, String> {
+    let scope = members.text("scope")?;
+    if scope.as_deref().is_some_and(|text| text.is_empty() || Granted::parse(text).is_none()) {
+        return Err("scope must be scope tokens with single spaces between them".into());
+    }
+    Ok(scope)
+}
+
 fn contacts(members: &mut Members) -> Result<Vec<String>, String> {
     let contacts = members.texts("contacts")?.unwrap_or_default();
     if contacts.len() > LIST_LIMIT || !contacts.iter().all(|contact| is_email(contact)) {
@@ -374,12 +442,20 @@ mod tests {
             "contacts": ["dev@app.example"], "default_max_age": 0,
             "grant_types": ["authorization_code", "refresh_token"],
             "id_token_signed_response_alg": "ES256", "logo_uri": "https://app.example/logo.png",
+            "default_acr_values": ["urn:example:gold"],
+            "initiate_login_uri": "https://app.example/begin",
+            "localized": { "client_name#ja": "アプリ", "tos_uri#fr": "https://app.example/fr" },
             "policy_uri": "https://app.example/policy", "redirect_uris": ["com.example.app:/cb"],
             "require_auth_time": true, "response_types": ["code"],
+            "scope": "openid email", "software_id": "4NRB1", "software_version": "2.1",
             "token_endpoint_auth_method": "none", "tos_uri": "https://app.example/tos",
         });
-        let metadata = take(&document).unwrap();
+        let mut given = document.clone();
+        let localized = given.as_object_mut().unwrap().remove("localized").unwrap();
+        given.as_object_mut().unwrap().extend(localized.as_object().unwrap().clone());
+        let metadata = take(&given).unwrap();
         assert!(!metadata.is_confidential());
+        assert_eq!(Value::from(metadata.to_members().unwrap()), given);
         let written = serde_json::to_value(&metadata).unwrap();
         assert_eq!(written, document);
         assert_eq!(serde_json::from_value::<ClientMetadata>(written).unwrap(), metadata);
@@ -405,6 +481,18 @@ mod tests {
             ("tos_uri", json!("https://a\"><script>")),
             ("contacts", json!(["nobody"])),
             ("contacts", json!("dev@app.example")),
+            ("client_name#", json!("App")),
+            ("client_name#a_b", json!("App")),
+            ("client_name#fr", json!("")),
+            ("logo_uri#fr", json!("data:image/png;base64,AA")),
+            ("localized", json!({ "client_name#ja": "x" })),
+            ("default_acr_values", json!("gold")),
+            ("default_acr_values", json!([""])),
+            ("initiate_login_uri", json!("http://app.example/begin")),
+            ("scope", json!("")),
+            ("scope", json!("openid  email")),
+            ("software_id", json!(1)),
+            ("software_version", json!(" ")),
             ("default_max_age", json!(-1)),
             ("default_max_age", json!("60")),
             ("grant_types", json!([])),

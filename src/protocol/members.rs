@@ -17,6 +17,18 @@ impl Members {
         parse_object(json).map(Self).map_err(|error| format!("not a JSON object: {error}"))
     }
 
+    /// Whether there is such a member, whatever it is.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The whole names of those that tell one of `names` in a language, as `client_name#ja`.
+    pub fn in_languages(&self, names: &[&str]) -> Vec<String> {
+        let is_one =
+            |member: &str| member.split_once('#').is_some_and(|(name, _)| names.contains(&name));
+        self.0.keys().filter(|member| is_one(member)).cloned().collect()
+    }
+
     /// Takes out a boolean.
     pub fn boolean(&mut self, name: &str) -> Result<Option<bool>, String> {
         self.take(name, "true or false", |value| value.as_bool())

@@ -53,6 +53,7 @@ pub async fn issue(
          SELECT ?1, sub, client_id, ?4, ?5, sessions.id, ?6, auth_time, ?7 \
          FROM sessions JOIN clients \
          WHERE sessions.id = ?2 AND client_id = ?3 \
+           AND (clients.expires_at IS NULL OR clients.expires_at > ?5) \
            AND (?8 IS NULL OR EXISTS \
              (SELECT 1 FROM authorization_requests WHERE handle_hash = ?8)) \
            AND (?9 IS NULL OR EXISTS \
@@ -89,7 +90,15 @@ pub async fn issue(
     )
     .bind(code.handle_hash)
     .bind(code.grant_id);
-    let mut statements = vec![grant, insert, touch, answer];
+    // A client that registered itself is not forgotten once somebody has used it.
+    let keep = Statement::new(
+        "UPDATE clients SET expires_at = NULL \
+         WHERE client_id = ?1 AND expires_at IS NOT NULL \
+           AND EXISTS (SELECT 1 FROM grants WHERE id = ?2)",
+    )
+    .bind(code.client_id)
+    .bind(code.grant_id);
+    let mut statements = vec![grant, insert, touch, answer, keep];
     if let Some(consent) = code.consent {
         let remember = Statement::new(
             "INSERT INTO consents (sub, client_id, scope, claims, granted_at) \

@@ -70,6 +70,16 @@ test("a client is created, listed and deleted", async () => {
   assert.equal((await json(["client", "delete", created.client_id])).client_id, created.client_id);
 });
 
+test("an initial access token is printed alone, and registers as many clients as it was told", async () => {
+  const { out, code } = await admin(["registration", "token", "--uses", "2", "--ttl", "60"]);
+  assert.equal(code, 0);
+  const headers = { authorization: `Bearer ${out.trim()}`, "content-type": "application/json" };
+  const body = JSON.stringify({ redirect_uris: ["https://app.example/cb"] });
+  const register = async () => (await postern.ask("/auth/register", { method: "POST", headers, body })).status;
+  assert.deepEqual([await register(), await register(), await register()], [201, 201, 401]);
+  assert.match((await admin(["registration", "token"])).out, /^[\w-]{43}\n$/);
+});
+
 test("an error is one line with a non-zero exit", async () => {
   for (const [args, input, complaint, env] of [
     [["user", "put", "x"], "not JSON", /^the claims must be JSON: /],
@@ -77,6 +87,8 @@ test("an error is one line with a non-zero exit", async () => {
     [["user", "put"], "{}", /^user put takes SUB/],
     [["user", "frobnicate"], "", /^there is no command user frobnicate/],
     [["token", "--sub", "x"], "", /^token takes --sub and --scope/],
+    [["registration", "token", "--uses", "many"], "", /^--uses must be a whole number$/m],
+    [["registration", "token", "--ttl", "0"], "", /^invalid_request: ttl must be a number of seconds from 1/],
     [["client", "create"], "{}", /^invalid_request: redirect_uris must be/],
     [["user", "list"], "", /does not accept this ADMIN_TOKEN/, { ADMIN_TOKEN: "x".repeat(40) }],
     [["user", "list"], "", /^POSTERN_URL must be an https URL/, { POSTERN_URL: "http://login.example.com" }],

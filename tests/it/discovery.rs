@@ -1,7 +1,7 @@
 use crate::world::{ISSUER, World, ask, assert_golden, get, variables_with};
 use postern::config::Config;
 use postern::endpoint::discovery::metadata;
-use postern::routes::{Audience, Endpoint, ROUTES, route};
+use postern::routes::{Audience, Endpoint, ROUTES, route, served};
 use serde_json::Value;
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -9,7 +9,16 @@ const OAUTH: &str = "/.well-known/oauth-authorization-server";
 const RESOURCE: &str = "/.well-known/oauth-protected-resource/auth/userinfo";
 
 fn config(issuer: &str) -> Config {
-    Config::parse(|name| (name == "ISSUER").then(|| issuer.to_owned())).unwrap()
+    config_with(issuer, "")
+}
+
+fn config_with(issuer: &str, registration: &str) -> Config {
+    let variable = |name: &str| match name {
+        "ISSUER" => Some(issuer.to_owned()),
+        "REGISTRATION" => Some(registration.to_owned()),
+        _ => None,
+    };
+    Config::parse(variable).unwrap()
 }
 
 #[test]
@@ -27,8 +36,12 @@ fn oauth_metadata_is_the_same_document() {
 
 #[test]
 fn discovery_advertises_what_the_router_serves_and_nothing_else() {
-    for issuer in [ISSUER, "https://example.com:8443/tenant/a", "http://localhost:8787"] {
-        let config = config(issuer);
+    for (issuer, registration) in [
+        (ISSUER, "token"),
+        ("https://example.com:8443/tenant/a", "open"),
+        ("http://localhost:8787", "closed"),
+    ] {
+        let config = config_with(issuer, registration);
         let metadata = metadata(&config);
         let origin = config.issuer.origin();
         let urls = metadata.as_object().unwrap().iter().filter(|(name, _)| {
@@ -37,22 +50,23 @@ fn discovery_advertises_what_the_router_serves_and_nothing_else() {
         let mut advertised: Vec<_> = urls
             .map(|(name, url)| {
                 let path = url.as_str().unwrap().strip_prefix(origin).unwrap();
-                let route = route(path, &config.issuer).unwrap_or_else(|| panic!("{name}: 404"));
+                let route = route(path, &config).unwrap_or_else(|| panic!("{name}: 404"));
                 assert_eq!(route.member, Some(name.as_str()));
                 name.as_str()
             })
             .collect();
-        let mut served: Vec<_> = ROUTES.iter().filter_map(|route| route.member).collect();
+        let mut served: Vec<_> = served(&config).filter_map(|route| route.member).collect();
         advertised.sort_unstable();
         served.sort_unstable();
         assert_eq!(advertised, served);
+        assert_eq!(served.contains(&"registration_endpoint"), registration != "closed");
     }
 }
 
 #[test]
 fn what_is_not_served_yet_is_absent() {
     let metadata = metadata(&config(ISSUER));
-    for member in ["registration_endpoint", "end_session_endpoint", "revocation_endpoint"] {
+    for member in ["end_session_endpoint", "revocation_endpoint"] {
         assert!(metadata.get(member).is_none(), "{member}");
     }
 }

@@ -17,6 +17,7 @@ mod pages;
 mod passwords;
 mod platform;
 mod refresh;
+mod registration;
 mod rsa_keys;
 mod sign_in;
 mod signer;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{CLIENT_ID as OPERATOR, Page, body, invalid, refused};
 use crate::config::Config;
 use crate::context::Cx;
-use crate::error::{Error, Internal};
+use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::opaque::{hash, random_text};
 use crate::ports::Database;
@@ -63,6 +63,7 @@ async fn store(
         metadata,
         trusted,
         created_at: cx.now,
+        registration_token_hash: None,
     };
     let stored = clients::put(database, &client, cx.now).await?;
     let mut document = to_json(&stored)?;
@@ -93,15 +94,23 @@ fn read(
 }
 
 /// Shows a client, without its secret: nobody knows it any more.
-pub async fn show(database: &impl Database, client_id: &str) -> Result<Response, Error> {
-    let client = clients::find(database, client_id).await?.ok_or_else(no_such_client)?;
+pub async fn show(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    client_id: &str,
+) -> Result<Response, Error> {
+    let client = clients::find(database, client_id, cx.now).await?.ok_or_else(no_such_client)?;
     Ok(Response::json(200, &to_json(&client)?))
 }
 
 /// Lists clients, a page at a time.
-pub async fn list(database: &impl Database, request: &impl Request) -> Result<Response, Error> {
+pub async fn list(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    request: &impl Request,
+) -> Result<Response, Error> {
     let page = Page::asked(request)?;
-    let found = clients::list(database, &page.after, page.limit + 1).await?;
+    let found = clients::list(database, &page.after, page.limit + 1, cx.now).await?;
     page.respond("clients", found, |client| client.client_id.clone(), to_json)
 }
 
@@ -123,12 +132,9 @@ fn no_such_client() -> Error {
 }
 
 fn to_json(client: &Client) -> Result<Value, Error> {
-    let mut document = serde_json::to_value(&client.metadata)
-        .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-    if let Some(members) = document.as_object_mut() {
-        members.insert("client_id".into(), client.client_id.as_str().into());
-        members.insert("client_id_issued_at".into(), client.created_at.into());
-        members.insert("trusted".into(), client.trusted.into());
-    }
-    Ok(document)
+    let mut members = client.metadata.to_members()?;
+    members.insert("client_id".into(), client.client_id.as_str().into());
+    members.insert("client_id_issued_at".into(), client.created_at.into());
+    members.insert("trusted".into(), client.trusted.into());
+    Ok(members.into())
 }

@@ -14,11 +14,13 @@
 //! | `PUT /admin/clients/{id}` | stores a client |
 //! | `GET /admin/clients/{id}` | shows a client |
 //! | `DELETE /admin/clients/{id}` | deletes a client |
+//! | `POST /admin/initial-access-tokens` | makes a token that lets clients register themselves |
 //! | `POST /admin/tokens` | mints an access token for a user |
 //! | `DELETE /admin/grants/{id}` | revokes a grant |
 
 mod clients;
 mod grants;
+mod initial_access_tokens;
 mod tokens;
 mod users;
 
@@ -72,17 +74,20 @@ pub async fn serve(
         ("DELETE", ["users", sub, "password"]) => {
             users::delete_password(platform, cx, &decode(sub)?).await
         }
-        ("GET", ["clients"]) => clients::list(platform, request).await,
+        ("GET", ["clients"]) => clients::list(platform, cx, request).await,
         ("POST", ["clients"]) => clients::create(config, platform, cx, request).await,
         ("PUT", ["clients", id]) => clients::put(config, platform, cx, request, &decode(id)?).await,
-        ("GET", ["clients", id]) => clients::show(platform, &decode(id)?).await,
+        ("GET", ["clients", id]) => clients::show(platform, cx, &decode(id)?).await,
         ("DELETE", ["clients", id]) => clients::delete(platform, cx, &decode(id)?).await,
+        ("POST", ["initial-access-tokens"]) => {
+            initial_access_tokens::create(platform, cx, request).await
+        }
         ("POST", ["tokens"]) => tokens::mint(provider, config, platform, cx, request).await,
         ("DELETE", ["grants", id]) => grants::revoke(platform, cx, &decode(id)?).await,
         (_, ["users" | "clients"]) => Err(not_allowed("GET, POST")),
         (_, ["users" | "clients", _]) => Err(not_allowed("GET, PUT, DELETE")),
         (_, ["users", _, "password"]) => Err(not_allowed("PUT, DELETE")),
-        (_, ["tokens"]) => Err(not_allowed("POST")),
+        (_, ["initial-access-tokens" | "tokens"]) => Err(not_allowed("POST")),
         (_, ["grants", _]) => Err(not_allowed("DELETE")),
         _ => Err(Protocol::NotFound.into()),
     }

@@ -43,7 +43,7 @@ pub async fn examine(desk: &Desk<'_, impl Platform>, pending: &Pending) -> Resul
     let params = pending.params();
 
     // 1. The client.
-    let client = client(desk.platform, &params).await?;
+    let client = client(desk, &params).await?;
 
     // 2. The redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
     let reply_to = ReplyTo::prove(&params, &client.metadata).map_err(PageError::of_application)?;
@@ -61,14 +61,14 @@ pub async fn examine(desk: &Desk<'_, impl Platform>, pending: &Pending) -> Resul
     }
 }
 
-async fn client(database: &impl Database, params: &Params<'_>) -> Result<Client, Error> {
+async fn client(desk: &Desk<'_, impl Platform>, params: &Params<'_>) -> Result<Client, Error> {
     let client_id = params
         .once("client_id")
         .map_err(|_| PageError::of_application("client_id stands twice in the request"))?
         .ok_or(PageError::of_application("client_id is missing from the request"))?;
     let description = "client_id names no application that is registered here";
     let unknown = PageError { code: "invalid_client", ..PageError::of_application(description) };
-    Ok(clients::find(database, client_id).await?.ok_or(unknown)?)
+    Ok(clients::find(desk.platform, client_id, desk.cx.now).await?.ok_or(unknown)?)
 }
 
 /// What the request asks for, and the only user that will do for it.
@@ -131,7 +131,8 @@ async fn hinted_sub(
 impl Asked {
     /// The client as a page shows it.
     pub fn client_view(&self) -> pages::Client<'_> {
-        pages::Client::new(&self.client.client_id, &self.client.metadata)
+        let Client { client_id, metadata, registration_token_hash, .. } = &self.client;
+        pages::Client::new(client_id, metadata, registration_token_hash.is_some())
     }
 
     /// What to fill in as login.

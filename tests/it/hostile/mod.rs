@@ -11,6 +11,7 @@ mod forms;
 mod races;
 mod redirect_tricks;
 mod redirects;
+mod registration;
 mod row;
 mod sessions;
 mod table;

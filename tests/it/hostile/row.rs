@@ -181,7 +181,7 @@ pub fn seed() -> Vec<String> {
             world.platform.primary.query_row(sql, [id], |row| row.get(0)).unwrap();
         let secret = if is_public { "NULL".into() } else { format!("'{}'", hash(SECRET)) };
         seed.push(format!(
-            "INSERT INTO clients VALUES ('{id}', '{metadata}', {secret}, {trusted}, 0, 0)"
+            "INSERT INTO clients (client_id, metadata, secret_hash, trusted, created_at, updated_at) VALUES ('{id}', '{metadata}', {secret}, {trusted}, 0, 0)"
         ));
     }
     let (_, cookie) = COOKIE.split_once('=').unwrap();

@@ -1,0 +1,33 @@
+//! Members of client metadata in several languages, `client_name#ja` (RFC 7591 section 2.2).
+
+use std::collections::BTreeMap;
+
+use crate::protocol::claims::{is_language_tag, is_line, is_web_url};
+use crate::protocol::members::Members;
+
+/// The members that people are shown.
+const LOCALIZED: [&str; 5] = ["client_name", "client_uri", "logo_uri", "policy_uri", "tos_uri"];
+
+/// Takes out every such member that names a language, under its whole name.
+///
+/// # Errors
+/// Which member is wrong, and what it must be.
+pub fn take(members: &mut Members) -> Result<BTreeMap<String, String>, String> {
+    let mut localized = BTreeMap::new();
+    for member in members.in_languages(&LOCALIZED) {
+        let Some(text) = members.text(&member)? else { continue };
+        let (name, tag) = member.split_once('#').unwrap_or_default();
+        if !is_language_tag(tag) {
+            return Err(format!("{member} must have a BCP 47 language tag behind the #"));
+        }
+        let (is_right, what) = match name {
+            "client_name" => (is_line(&text), "a text of one line, not blank"),
+            _ => (is_web_url(&text), "an absolute http or https URL"),
+        };
+        if !is_right {
+            return Err(format!("{member} must be {what}"));
+        }
+        localized.insert(member, text);
+    }
+    Ok(localized)
+}

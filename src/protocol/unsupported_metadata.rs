@@ -1,0 +1,55 @@
+//! Members of client metadata that are known and not supported. Unknown ones are ignored (RFC 7591 section 2);
+//! a client that asks for one of these, and is not told, would expect more protection than it gets.
+
+use crate::protocol::members::Members;
+
+/// What must not be asked for at all.
+const UNSUPPORTED: [&str; 20] = [
+    "authorization_encrypted_response_alg",
+    "authorization_encrypted_response_enc",
+    "authorization_signed_response_alg",
+    "id_token_encrypted_response_alg",
+    "id_token_encrypted_response_enc",
+    "introspection_encrypted_response_alg",
+    "introspection_encrypted_response_enc",
+    "introspection_signed_response_alg",
+    "request_object_encryption_alg",
+    "request_object_encryption_enc",
+    "request_object_signing_alg",
+    "sector_identifier_uri",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_email",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_subject_dn",
+    "userinfo_encrypted_response_alg",
+    "userinfo_encrypted_response_enc",
+    "userinfo_signed_response_alg",
+];
+
+/// What is in force only by being off.
+const OFF: [&str; 4] = [
+    "dpop_bound_access_tokens",
+    "require_pushed_authorization_requests",
+    "require_signed_request_object",
+    "tls_client_certificate_bound_access_tokens",
+];
+
+/// Refuses a document that asks for something of this. What is left out by being off is taken out.
+///
+/// # Errors
+/// Which member is not supported.
+pub fn refuse(members: &mut Members) -> Result<(), String> {
+    if let Some(name) = UNSUPPORTED.iter().find(|name| members.has(name)) {
+        return Err(format!("{name} is not supported"));
+    }
+    for name in OFF {
+        if members.boolean(name)? == Some(true) {
+            return Err(format!("{name} is not supported"));
+        }
+    }
+    match members.text("subject_type")?.as_deref() {
+        None | Some("public") => Ok(()),
+        Some(_) => Err("subject_type must be public".into()),
+    }
+}

@@ -1,0 +1,25 @@
+//! Initial access tokens: the operator's leave to register clients (RFC 7591 section 3). What spends them is in
+//! [`super::registrations`].
+
+use crate::error::Internal;
+use crate::ports::{Database, Statement};
+
+/// Keeps a token for so many uses until `expires_at`, and drops those whose time is over.
+pub async fn keep(
+    database: &impl Database,
+    token_hash: &str,
+    uses: i64,
+    expires_at: i64,
+    now: i64,
+) -> Result<(), Internal> {
+    let insert = Statement::new(
+        "INSERT INTO initial_access_tokens (token_hash, uses_left, expires_at, created_at) \
+         VALUES (?1, ?2, ?3, ?4)",
+    )
+    .bind(token_hash)
+    .bind(uses)
+    .bind(expires_at)
+    .bind(now);
+    let drop_old = Statement::new("DELETE FROM initial_access_tokens WHERE expires_at <= ?1");
+    database.batch(vec![insert, drop_old.bind(now)]).await.map(drop)
+}

@@ -1,0 +1,79 @@
+//! Clients that register themselves, and manage that.
+
+use crate::error::Internal;
+use crate::ports::{Database, Freshness, Statement};
+use crate::store::clients::{Client, client_columns, forget_unused, write_metadata};
+
+/// Whether a client was registered.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Registering {
+    /// The initial access token is none, is used up, or its time is over.
+    NoSuchToken,
+    /// It is registered, and that was one use of its initial access token.
+    Registered,
+}
+
+/// Registers a new client, with the leave of an initial access token where one is given: of any number of
+/// callers at its last use, one registers. Without it the client is forgotten at `expires_at`, unless it is
+/// used. Drops what was forgotten before.
+pub async fn register(
+    database: &impl Database,
+    client: &Client,
+    initial_access_token: Option<&str>,
+    expires_at: Option<i64>,
+) -> Result<Registering, Internal> {
+    let insert = Statement::new(
+        "INSERT INTO clients \
+           (client_id, metadata, secret_hash, trusted, created_at, updated_at, \
+            registration_token_hash, expires_at) \
+         SELECT ?1, ?2, ?3, 0, ?4, ?4, ?5, ?6 \
+         WHERE ?7 IS NULL OR EXISTS \
+           (SELECT 1 FROM initial_access_tokens \
+            WHERE token_hash = ?7 AND uses_left > 0 AND expires_at > ?4) \
+         RETURNING client_id",
+    )
+    .bind(client.client_id.as_str())
+    .bind(write_metadata(&client.metadata)?)
+    .bind(client.secret_hash.as_deref())
+    .bind(client.created_at)
+    .bind(client.registration_token_hash.as_deref())
+    .bind(expires_at)
+    .bind(initial_access_token);
+    let mut statements = vec![insert, forget_unused(client.created_at)];
+    if let Some(token_hash) = initial_access_token {
+        let spend = Statement::new(
+            "UPDATE initial_access_tokens SET uses_left = uses_left - 1 \
+             WHERE token_hash = ?1 AND uses_left > 0 AND expires_at > ?2",
+        )
+        .bind(token_hash)
+        .bind(client.created_at);
+        statements.push(spend);
+    }
+    let results = database.batch(statements).await?;
+    let is_registered = results.first().is_some_and(|rows| !rows.is_empty());
+    Ok(if is_registered { Registering::Registered } else { Registering::NoSuchToken })
+}
+
+/// Replaces the metadata of a client that manages its own registration, and returns it as stored, or `None`
+/// where it does not any more. One that has a secret keeps it, as with [`super::clients::put`].
+pub async fn replace(
+    database: &impl Database,
+    client: &Client,
+    now: i64,
+) -> Result<Option<Client>, Internal> {
+    let statement = Statement::new(concat!(
+        "UPDATE clients SET metadata = ?3, updated_at = ?5, \
+           secret_hash = CASE WHEN ?4 IS NOT NULL THEN coalesce(secret_hash, ?4) END \
+         WHERE client_id = ?1 AND registration_token_hash = ?2 \
+           AND (expires_at IS NULL OR expires_at > ?5) \
+         RETURNING ",
+        client_columns!(),
+    ))
+    .bind(client.client_id.as_str())
+    .bind(client.registration_token_hash.as_deref())
+    .bind(write_metadata(&client.metadata)?)
+    .bind(client.secret_hash.as_deref())
+    .bind(now);
+    let mut rows = database.run(Freshness::Primary, statement).await?;
+    rows.pop().map(Client::read).transpose()
+}

@@ -1,0 +1,464 @@
+//! Hostile registrations, each with the answer it must get: run here, and, from the file that this writes, once
+//! more at the edge. What is accepted costs one use of the token, what is refused none.
+
+use postern::opaque::hash;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::forge::END;
+use crate::world::{ISSUER, NOW, Told, World, assert_golden, post};
+
+const TOKEN: &str = "an-initial-access-token-everybody-knows-012";
+const CALLBACK: &str = "https://app.example/cb";
+
+/// A registration, and what must come of it.
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    content_type: String,
+    body: String,
+    answer: Answer,
+}
+
+#[derive(Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Answer {
+    /// Registered, with these members in force; null for one that is not there.
+    Registered { members: Value },
+    /// Refused by an error whose description begins with the member.
+    Refused { error: String, begin: String },
+}
+
+#[derive(Default)]
+struct Table(Vec<Row>);
+
+fn registered(members: Value) -> Answer {
+    Answer::Registered { members }
+}
+
+/// The error about a member, by its name.
+fn refused(begin: &str) -> Answer {
+    let is_uri = begin.starts_with("redirect_uris");
+    let error = if is_uri { "invalid_redirect_uri" } else { "invalid_client_metadata" };
+    Answer::Refused { error: error.into(), begin: begin.into() }
+}
+
+impl Table {
+    fn raw(&mut self, name: &str, content_type: &str, body: impl Into<String>, answer: Answer) {
+        let (name, content_type) = (name.into(), content_type.into());
+        self.0.push(Row { name, content_type, body: body.into(), answer });
+    }
+
+    fn json(&mut self, name: &str, document: &Value, answer: Answer) {
+        self.raw(name, "application/json", document.to_string(), answer);
+    }
+
+    /// A registration that is good but for what `members` say.
+    fn with(&mut self, name: &str, members: Value, answer: Answer) {
+        let mut document = json!({ "redirect_uris": [CALLBACK] });
+        document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        self.json(name, &document, answer);
+    }
+
+    /// One member that must be refused by its name, with each of these values.
+    fn bad(&mut self, member: &str, values: &[Value]) {
+        for value in values {
+            let shown: String = value.to_string().chars().take(60).collect();
+            self.with(&format!("{member}: {shown}"), json!({ member: value }), refused(member));
+        }
+    }
+
+    /// Redirect URIs that must be refused.
+    fn bad_uri(&mut self, application_type: &str, uris: &[&str]) {
+        for uri in uris {
+            let shown: String = uri.chars().take(60).collect();
+            self.with(
+                &format!("a redirect URI, {application_type}: {shown:?}"),
+                json!({ "application_type": application_type, "redirect_uris": [CALLBACK, uri] }),
+                refused("redirect_uris[1]"),
+            );
+        }
+    }
+}
+
+fn table() -> Vec<Row> {
+    let mut table = Table::default();
+    controls(&mut table);
+    bodies(&mut table);
+    redirect_uris(&mut table);
+    texts_and_urls(&mut table);
+    choices(&mut table);
+    unsupported(&mut table);
+    strangers(&mut table);
+    table.0
+}
+
+/// What must pass, so that the rest is not refused for a reason that all share.
+fn controls(table: &mut Table) {
+    table.with(
+        "nothing but what must be there",
+        json!({}),
+        registered(json!({
+            "application_type": "web", "client_secret_expires_at": 0, "contacts": null,
+            "grant_types": ["authorization_code"], "id_token_signed_response_alg": "RS256",
+            "redirect_uris": [CALLBACK], "require_auth_time": false, "response_types": ["code"],
+            "token_endpoint_auth_method": "client_secret_basic",
+        })),
+    );
+    let everything = json!({
+        "application_type": "native", "client_name": "Äpp", "client_name#de": "App",
+        "client_uri": "https://app.example/", "contacts": ["dev@app.example"],
+        "default_acr_values": ["gold"], "default_max_age": 0,
+        "grant_types": ["refresh_token", "authorization_code"],
+        "id_token_signed_response_alg": "ES256",
+        "initiate_login_uri": "https://app.example/begin", "logo_uri": "https://app.example/l.png",
+        "policy_uri": "http://app.example/policy", "policy_uri#fr-CA": "https://app.example/fr",
+        "redirect_uris": ["com.example.app:/cb", "http://127.0.0.1/cb", "http://[::1]:1/"],
+        "require_auth_time": true, "response_types": ["code"], "scope": "openid offline_access",
+        "software_id": "4NRB1-0XZABZI9E6-5SM3R", "software_version": "2.1",
+        "token_endpoint_auth_method": "none", "tos_uri": "https://app.example/tos",
+    });
+    table.json("everything that there is", &everything, registered(everything.clone()));
+    table.raw(
+        "a media type with a parameter, in capitals",
+        "Application/JSON; charset=utf-8",
+        json!({ "redirect_uris": [CALLBACK] }).to_string(),
+        registered(json!({ "redirect_uris": [CALLBACK] })),
+    );
+}
+
+fn bodies(table: &mut Table) {
+    let good = json!({ "redirect_uris": [CALLBACK] }).to_string();
+    for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
+        let name = format!("a body of media type {media_type:?}");
+        table.raw(&name, media_type, good.as_str(), refused("the body must be application/json"));
+    }
+    for (name, body) in [
+        ("no body", ""),
+        ("a form", "redirect_uris=https%3A%2F%2Fapp.example%2Fcb"),
+        ("a list", "[]"),
+        ("a text", "\"redirect_uris\""),
+        ("null", "null"),
+        ("two objects", r#"{"redirect_uris":["https://app.example/cb"]}{}"#),
+        ("half an object", r#"{"redirect_uris":["https://app.example/cb"]"#),
+        ("a comment", r#"{"redirect_uris":["https://app.example/cb"]/**/}"#),
+        ("a comma too many", r#"{"redirect_uris":["https://app.example/cb"],}"#),
+        (
+            "a member twice",
+            r#"{"redirect_uris":["https://app.example/cb"],"redirect_uris":["https://evil.example/"]}"#,
+        ),
+        (
+            "a member twice, once escaped",
+            r#"{"redirect_uris":["https://app.example/cb"],"redirect_uri\u0073":[]}"#,
+        ),
+        (
+            "a member twice that nobody knows",
+            r#"{"redirect_uris":["https://app.example/cb"],"x":{"a":1,"a":2}}"#,
+        ),
+        (
+            "half a surrogate",
+            r#"{"redirect_uris":["https://app.example/cb"],"client_name":"\ud800"}"#,
+        ),
+        ("NaN", r#"{"redirect_uris":["https://app.example/cb"],"default_max_age":NaN}"#),
+    ] {
+        table.raw(name, "application/json", body, refused("not a JSON object"));
+    }
+    let deep = format!("{{\"x\":{}", "[".repeat(5_000));
+    table.raw("a body that is very deep", "application/json", deep, refused("not a JSON object"));
+    let large = format!("{good}{}", " ".repeat(65_537 - good.len()));
+    table.raw("a body of 65537 bytes", "application/json", large, refused("the body is larger"));
+}
+
+fn redirect_uris(table: &mut Table) {
+    table.json("no redirect_uris", &json!({ "client_name": "App" }), refused("redirect_uris"));
+    let many: Vec<_> = (0..51).map(|n| format!("https://app.example/{n}")).collect();
+    let values = [
+        json!([]),
+        json!(null),
+        json!(CALLBACK),
+        json!([1]),
+        json!([[CALLBACK]]),
+        json!({ "0": CALLBACK }),
+        json!([null]),
+        json!([CALLBACK, CALLBACK]),
+        json!(many),
+    ];
+    table.bad("redirect_uris", &values);
+    let long = format!("https://app.example/{}", "x".repeat(2_048));
+    let everywhere = [
+        "",
+        "/cb",
+        "//app.example/cb",
+        "app.example",
+        "http://app.example/cb",
+        "http://127.0.0.2/cb",
+        "http://127.1/cb",
+        "http://localhost.app.example/cb",
+        "https://app.example/cb#",
+        "https://app.example/cb#fragment",
+        "https://user@app.example/cb",
+        "https://app.example@evil.example/cb",
+        "https://app.example\\@evil.example/",
+        "https://app.example/a b",
+        "https://app.example/\r\nlocation: https://evil.example",
+        "https://app.example/\u{202e}bc",
+        "https://b\u{fc}cher.example/",
+        "https://app.example:0/",
+        "https://app.example:65536/",
+        "https:///cb",
+        "https://*.app.example/cb",
+        "https://app.example/%zz",
+        "https://app.example/cb?code=mine",
+        "https://app.example/cb?%73tate=mine",
+        "javascript:alert(1)",
+        "data:text/html,<script>alert(1)</script>",
+        "file:///etc/passwd",
+        "ftp://app.example/cb",
+        "myapp:/cb",
+        "urn:ietf:wg:oauth:2.0:oob",
+        &long,
+    ];
+    table.bad_uri("web", &everywhere);
+    table.bad_uri("native", &everywhere);
+    table.bad_uri("web", &["com.example.app:/cb"]);
+    table.bad_uri("native", &["Com.example.app:/cb", ".app:/cb", "com..app:/cb"]);
+}
+
+fn texts_and_urls(table: &mut Table) {
+    let wrong_texts =
+        [json!(""), json!(" \t"), json!("two\nlines"), json!(1), json!(["App"]), json!(null)];
+    for member in ["client_name", "client_name#de", "software_id", "software_version"] {
+        table.bad(member, &wrong_texts);
+        table.bad(member, &[json!("x".repeat(2_049)), json!({ "en": "App" }), json!("\u{0}")]);
+    }
+    let wrong_urls = [
+        json!(""),
+        json!("app.example"),
+        json!("javascript:alert(1)"),
+        json!("data:image/svg+xml,<svg onload=alert(1)>"),
+        json!("https://app.example/\"><script>alert(1)</script>"),
+        json!("https://"),
+        json!(true),
+        json!(null),
+    ];
+    for member in ["client_uri", "logo_uri", "policy_uri", "tos_uri", "tos_uri#nl"] {
+        table.bad(member, &wrong_urls);
+    }
+    table.bad("initiate_login_uri", &wrong_urls);
+    table.bad("initiate_login_uri", &[json!("http://app.example/begin")]);
+    for (tag, shown) in [
+        ("", ""),
+        ("de_DE", "de_DE"),
+        ("-de", "-de"),
+        ("d\"e\\\u{e9}", "d'e??"),
+        ("de#en", "de#en"),
+    ] {
+        let member = format!("client_name#{tag}");
+        let begin = format!("client_name#{shown} must have a BCP 47");
+        table.with(&format!("the language {tag:?}"), json!({ member: "App" }), refused(&begin));
+    }
+    let mut names: serde_json::Map<String, Value> =
+        (0..20).map(|n| (format!("client_name#x{n}"), json!("x".repeat(2_000)))).collect();
+    names.insert("client_name".into(), "App".into());
+    table.with("forty kilobytes of names", names.into(), refused("the document has"));
+}
+
+fn choices(table: &mut Table) {
+    table.bad(
+        "application_type",
+        &[json!("desktop"), json!("Web"), json!(""), json!(null), json!(["web"])],
+    );
+    let many: Vec<_> = (0..51).map(|n| format!("dev{n}@app.example")).collect();
+    table.bad(
+        "contacts",
+        &[
+            json!("dev@app.example"),
+            json!(["dev"]),
+            json!(["<dev@app.example>"]),
+            json!([1]),
+            json!(null),
+            json!(many),
+        ],
+    );
+    table.bad("default_acr_values", &[json!("gold"), json!([""]), json!([1]), json!(null)]);
+    table.bad(
+        "default_max_age",
+        &[json!(-1), json!("60"), json!(1.5), json!(true), json!(null), json!(1e300)],
+    );
+    table.bad("require_auth_time", &[json!("true"), json!(1), json!(null), json!([])]);
+    table.bad(
+        "grant_types",
+        &[
+            json!([]),
+            json!("authorization_code"),
+            json!(["implicit"]),
+            json!(["password"]),
+            json!(["authorization_code", "implicit"]),
+            json!(["refresh_token"]),
+            json!(["authorization_code", "authorization_code"]),
+            json!(["urn:ietf:params:oauth:grant-type:jwt-bearer"]),
+            json!(null),
+        ],
+    );
+    table.bad(
+        "response_types",
+        &[
+            json!([]),
+            json!("code"),
+            json!(["token"]),
+            json!(["code token"]),
+            json!(["none"]),
+            json!(["code", "code"]),
+            json!(null),
+        ],
+    );
+    table.bad(
+        "id_token_signed_response_alg",
+        &[json!("none"), json!("HS256"), json!("rs256"), json!(""), json!(["RS256"]), json!(null)],
+    );
+    table.bad(
+        "token_endpoint_auth_method",
+        &[
+            json!("client_secret_jwt"),
+            json!("tls_client_auth"),
+            json!("NONE"),
+            json!(""),
+            json!(null),
+        ],
+    );
+    table.bad(
+        "scope",
+        &[
+            json!(""),
+            json!(" openid"),
+            json!("openid  email"),
+            json!("openid\nemail"),
+            json!("open\"id"),
+            json!("admin"),
+            json!(["openid"]),
+            json!(null),
+        ],
+    );
+    table.with(
+        "scopes of which some are known",
+        json!({ "scope": "admin openid root email" }),
+        registered(json!({ "scope": "openid email" })),
+    );
+}
+
+/// What is known, and would be less than the client asks for.
+fn unsupported(table: &mut Table) {
+    for kind in ["authorization", "id_token", "introspection", "userinfo"] {
+        table.bad(&format!("{kind}_encrypted_response_alg"), &[json!("RSA-OAEP-256")]);
+        table.bad(&format!("{kind}_encrypted_response_enc"), &[json!("A256GCM")]);
+    }
+    table.bad("request_object_encryption_alg", &[json!("RSA-OAEP-256")]);
+    table.bad("request_object_encryption_enc", &[json!("A256GCM")]);
+    table.bad("introspection_signed_response_alg", &[json!("RS256")]);
+    table.bad("authorization_signed_response_alg", &[json!("none")]);
+    table.bad("tls_client_auth_subject_dn", &[json!("CN=app")]);
+    table.bad("tls_client_certificate_bound_access_tokens", &[json!(true), json!("true")]);
+    table.bad("dpop_bound_access_tokens", &[json!(true), json!(1)]);
+    table.with(
+        "what is in force by being off",
+        json!({ "dpop_bound_access_tokens": false, "subject_type": "public" }),
+        registered(json!({ "dpop_bound_access_tokens": null })),
+    );
+}
+
+/// What is unknown, or is not the client's to say.
+fn strangers(table: &mut Table) {
+    let chosen = json!({
+        "client_id": "chosen", "client_secret": "chosen", "client_id_issued_at": 1,
+        "client_secret_expires_at": 9, "registration_access_token": "chosen",
+        "registration_client_uri": "https://evil.example/", "trusted": true,
+    });
+    let members = json!({ "client_secret_expires_at": 0, "trusted": null });
+    table.with("what the provider says, said by the client", chosen, registered(members));
+    let unknown = json!({ "__proto__": { "trusted": true }, "of_tomorrow": null, "": [1.5] });
+    let members = json!({ "__proto__": null, "of_tomorrow": null, "": null });
+    table.with("members that nobody knows", unknown, registered(members));
+    let statement = json!({ "software_statement": "eyJhbGciOiJub25lIn0.eyJ0cnVzdGVkIjp0cnVlfQ." });
+    let members = json!({ "software_statement": null, "trusted": null });
+    table.with("a software statement", statement, registered(members));
+    let inside =
+        json!({ "localized": { "client_name#de": "x" }, "metadata": {}, "secret_hash": "x" });
+    let members = json!({ "localized": null, "client_name#de": null, "secret_hash": null });
+    table.with("what it is stored as", inside, registered(members));
+    let unlocalized =
+        json!({ "contacts#de": ["x"], "redirect_uris#de": ["https://evil.example/"] });
+    let members = json!({ "contacts#de": null, "redirect_uris": [CALLBACK] });
+    table.with("languages of what has none", unlocalized, registered(members));
+}
+
+impl Row {
+    fn check(&self, told: &Told) {
+        let name = &self.name;
+        assert_eq!(told.header("cache-control"), Some("no-store"), "{name}");
+        assert_eq!(told.header("pragma"), Some("no-cache"), "{name}");
+        let body = told.json();
+        match &self.answer {
+            Answer::Registered { members } => {
+                assert_eq!(told.status, 201, "{name}: {body}");
+                for (member, value) in members.as_object().unwrap() {
+                    assert_eq!(&body[member], value, "{name}: {member}");
+                }
+                assert_ne!(body["client_id"], "chosen");
+                let uri = body["registration_client_uri"].as_str().unwrap();
+                assert!(uri.starts_with(&format!("{ISSUER}/auth/register/")));
+            }
+            Answer::Refused { error, begin } => {
+                assert_eq!(
+                    (told.status, told.error().as_ref()),
+                    (400, Some(error)),
+                    "{name}: {body}"
+                );
+                let description = body["error_description"].as_str().unwrap();
+                assert!(description.starts_with(begin), "{name}: {description}");
+                let is_plain = |b: u8| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\';
+                assert!(description.bytes().all(is_plain) && description.len() <= 300, "{name}");
+                assert_eq!(body.as_object().unwrap().len(), 2);
+            }
+        }
+    }
+}
+
+fn seed() -> String {
+    let hash = hash(TOKEN);
+    format!("INSERT INTO initial_access_tokens VALUES ('{hash}', 1000, {END}, {NOW})")
+}
+
+#[test]
+fn every_hostile_registration_gets_its_own_answer() {
+    let rows = table();
+    assert!(rows.len() >= 100, "{}", rows.len());
+    let mut names: Vec<_> = rows.iter().map(|row| &row.name).collect();
+    names.sort();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+
+    let world = World::new();
+    world.platform.primary.execute(&seed(), ()).unwrap();
+    for row in &rows {
+        let request = post("/auth/register").bearer(TOKEN);
+        row.check(&world.send(request.body(&row.content_type, row.body.as_str())));
+    }
+    let is_registered = |row: &&Row| matches!(row.answer, Answer::Registered { .. });
+    let registered = rows.iter().filter(is_registered).count() as i64;
+    let sql = "SELECT (SELECT count(*) FROM clients), 1000 - uses_left FROM initial_access_tokens";
+    let counts: (i64, i64) =
+        world.platform.primary.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(counts, (registered, registered), "a use for each client, and for nothing else");
+    let sql = "SELECT count(*) FROM clients WHERE trusted = 1";
+    let trusted: i64 = world.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
+    assert_eq!(trusted, 0);
+}
+
+#[test]
+fn the_table_of_registrations_for_the_edge_is_this_one() {
+    let lines: Vec<_> = table().iter().map(|row| serde_json::to_string(row).unwrap()).collect();
+    let (seed, rows) = (serde_json::to_string(&[seed()]).unwrap(), lines.join(",\n"));
+    let text = format!(
+        "{{\"issuer\":\"{ISSUER}\",\"token\":\"{TOKEN}\",\"seed\":{seed},\"rows\":[\n{rows}\n]}}\n"
+    );
+    assert_golden("registration.json", &text);
+}
