@@ -40,7 +40,7 @@ pub struct FetchedKeys(RefCell<HashMap<String, Fetched>>);
 
 struct Fetched {
     keys: Result<Rc<ClientKeys>, &'static str>,
-    fetched_at: i64,
+    as_of: i64,
     /// Until when it is not fetched again; where there are no keys, because it is being fetched.
     quiet_until: i64,
     is_running: bool,
@@ -89,10 +89,10 @@ impl FetchedKeys {
         now: i64,
     ) -> Option<Result<Rc<ClientKeys>, Error>> {
         let sets = self.0.borrow();
-        let Fetched { keys, fetched_at, quiet_until, is_running } = sets.get(url)?;
+        let Fetched { keys, as_of, quiet_until, is_running } = sets.get(url)?;
         let is_quiet = now < *quiet_until;
         if let Ok(keys) = keys
-            && (now < fetched_at + MEMORY || is_quiet)
+            && (now < as_of + MEMORY || is_quiet)
             && keys.candidates(alg, kid).next().is_some()
         {
             return Some(Ok(Rc::clone(keys)));
@@ -115,7 +115,7 @@ impl FetchedKeys {
         now: i64,
     ) -> Result<Rc<ClientKeys>, &'static str> {
         let mut sets = self.0.borrow_mut();
-        let is_good = |set: &&mut Fetched| set.keys.is_ok() && now < set.fetched_at + GRACE;
+        let is_good = |set: &&mut Fetched| set.keys.is_ok() && now < set.as_of + GRACE;
         if keys.is_err()
             && let Some(set) = sets.get_mut(url).filter(is_good)
         {
@@ -123,8 +123,7 @@ impl FetchedKeys {
             return set.keys.clone();
         }
         let quiet_until = now + COOL_DOWN;
-        let fetched =
-            Fetched { keys: keys.clone(), fetched_at: now, quiet_until, is_running: false };
+        let fetched = Fetched { keys: keys.clone(), as_of: now, quiet_until, is_running: false };
         sets.insert(url.to_owned(), fetched);
         keys
     }
@@ -136,7 +135,7 @@ impl FetchedKeys {
         }
         let set = sets.entry(url.to_owned()).or_insert(Fetched {
             keys: Err(""),
-            fetched_at: now,
+            as_of: now,
             quiet_until: now,
             is_running: true,
         });
