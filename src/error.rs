@@ -96,6 +96,11 @@ pub enum Internal {
 }
 
 impl Internal {
+    /// What of ours could not be written as JSON.
+    pub fn unwritable(error: &serde_json::Error) -> Self {
+        Self::Broken { detail: error.to_string() }
+    }
+
     /// The fault in words for the log.
     pub fn detail(&self) -> String {
         match self {

@@ -5,8 +5,6 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::error::Internal;
-
 /// A request. Headers and body are read on demand: at the edge each read crosses from wasm to
 /// JavaScript, and a refused request should cost next to nothing.
 pub trait Request {
@@ -61,11 +59,9 @@ impl Response {
     /// A JSON response of whatever can be written as JSON.
     ///
     /// # Errors
-    /// [`Internal::Broken`] for what cannot.
-    pub fn json_of(status: u16, body: &impl Serialize) -> Result<Self, Internal> {
-        let body = serde_json::to_string(body)
-            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-        Ok(Self::text(status, "application/json", body))
+    /// For what cannot.
+    pub fn json_of(status: u16, body: &impl Serialize) -> serde_json::Result<Self> {
+        Ok(Self::text(status, "application/json", serde_json::to_string(body)?))
     }
 
     /// A response with a body of the given media type.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
-use crate::error::Error;
+use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
 use crate::jose::jwk::PublicKey;
 use crate::jose::jws::Jws;
@@ -57,7 +57,8 @@ pub async fn serve(
     // 5. The claims that were asked for, by scope or by name (Core sections 5.3.2, 5.4 and 5.5).
     let claims = users::parse_claims(&claims)?;
     let claims = config.scopes.release(&granted, &requested.userinfo, claims);
-    Ok(Response::json_of(200, &Userinfo { sub: &token.sub, claims })?)
+    let userinfo = Userinfo { sub: &token.sub, claims };
+    Ok(Response::json_of(200, &userinfo).map_err(|error| Internal::unwritable(&error))?)
 }
 
 /// Checks an access token, cheapest first, and everything about its form before any key is looked

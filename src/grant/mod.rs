@@ -127,7 +127,9 @@ impl Issue<'_> {
             id_token,
             refresh_token: self.refresh_token,
         };
-        Ok(Response::json_of(200, &response)?.with("pragma", "no-cache"))
+        let response =
+            Response::json_of(200, &response).map_err(|error| Internal::unwritable(&error))?;
+        Ok(response.with("pragma", "no-cache"))
     }
 }
 
