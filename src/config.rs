@@ -398,6 +398,7 @@ mod tests {
             ("CACHE_STALE_WHILE_REVALIDATE", "604801"),
             ("CACHE_STALE_IF_ERROR", "1.5"),
             ("CLOCK_LEEWAY", "61"),
+            ("ALLOW_LOOPBACK", "yes"),
             ("REGISTRATION", "Open"),
             ("SCOPES", "groups"),
         ] {

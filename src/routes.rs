@@ -58,9 +58,7 @@ impl Endpoint {
             Self::Userinfo => "userinfo",
         }
     }
-}
 
-impl Endpoint {
     /// Whether it serves a document, the same to everybody.
     pub fn is_document(self) -> bool {
         matches!(self, Self::Discovery | Self::Jwks | Self::OauthMetadata | Self::ResourceMetadata)

@@ -1,4 +1,4 @@
-//! The [`Database`] port on D1, through its Sessions API. Statements and rows cross as JSON.
+//! The [`Database`] port on D1: the primary, or the nearest replica through its Sessions API. Statements and rows cross as JSON.
 
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};

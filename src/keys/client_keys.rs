@@ -40,9 +40,11 @@ pub struct FetchedKeys(RefCell<HashMap<String, Fetched>>);
 
 struct Fetched {
     keys: Result<Rc<ClientKeys>, &'static str>,
+    /// When it was fetched, in Unix seconds.
     as_of: i64,
-    /// Until when it is not fetched again; where there are no keys, because it is being fetched.
+    /// Until when it is not fetched again.
     quiet_until: i64,
+    /// Whether that is because it is being fetched.
     is_running: bool,
 }
 

@@ -232,6 +232,13 @@ fn each_client_authenticates_by_its_own_method_and_by_one_at_a_time() {
     let both = [NO_CODE.as_slice(), &[("client_secret", secret.as_str())]].concat();
     let told = world.token_by(&signer.assertion(&world, "app"), &both);
     assert_eq!((told.status, &told.json()["error"]), (400, &"invalid_request".into()));
+    let twice = [("client_assertion_type", crate::signer::ASSERTION_TYPE)];
+    let told =
+        world.token_by(&signer.assertion(&world, "app"), &[NO_CODE.as_slice(), &twice].concat());
+    assert_eq!((told.status, &told.json()["error"]), (400, &"invalid_request".into()));
+    let mut long = signer.claims(&world, "app");
+    long["extra"] = "x".repeat(16_384).into();
+    assert_refused(&world.token_by(&signer.sign(&long), &NO_CODE), "larger than 16384 bytes");
     let typeless = [("client_assertion", signer.assertion(&world, "app"))];
     assert_refused(&by(&[("client_assertion", &typeless[0].1)]), "client_assertion_type");
 }
