@@ -30,7 +30,7 @@ pub enum Protocol {
     NotFound,
     /// A request that a person is told about, on a page.
     Page(PageError),
-    /// A request that the operator's interface refuses, with a status and words for the operator.
+    /// A request that is refused to a program of the operator's or of a client's, with a status and words for it.
     Refused {
         /// The HTTP status.
         status: u16,

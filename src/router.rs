@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::context::Cx;
 use crate::endpoint::desk::Desk;
 use crate::endpoint::{
-    account, admin, authorize, consent, discovery, jwks, login, register, registration,
+    account, admin, authorize, consent, discovery, jwks, login, pushed, register, registration,
     resource_metadata, select_account, signout, token, userinfo,
 };
 use crate::error::{Error, Internal, PageError, Protocol};
@@ -93,7 +93,8 @@ async fn dispatch(
         return Err(Protocol::MethodNotAllowed { allow: route.allow().into() }.into());
     }
     let memory = &provider.memory;
-    let desk = Desk { config, cx, keys: &memory.published_keys, platform };
+    let (client_keys, keys) = (&memory.fetched_keys, &memory.published_keys);
+    let desk = Desk { client_keys, config, cx, keys, platform };
     match route.endpoint {
         Endpoint::Account => apart(account::serve(&desk, request)).await,
         Endpoint::Admin => apart(admin::serve(provider, config, platform, cx, request)).await,
@@ -110,6 +111,7 @@ async fn dispatch(
             None => Response::json(200, &json!({ "keys": [] })),
         }),
         Endpoint::Login => apart(login::serve(&desk, request)).await,
+        Endpoint::Pushed => apart(pushed::serve(&desk, request)).await,
         Endpoint::Register => apart(register::serve(&desk, request)).await,
         Endpoint::Registration => apart(registration::serve(&desk, request)).await,
         Endpoint::ResourceMetadata => {

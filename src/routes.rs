@@ -21,6 +21,8 @@ pub enum Endpoint {
     Login,
     /// Provider metadata, RFC 8414.
     OauthMetadata,
+    /// Pushed authorization requests, RFC 9126.
+    Pushed,
     /// Registration of a new client, RFC 7591.
     Register,
     /// A client's own registration, RFC 7592.
@@ -49,6 +51,7 @@ impl Endpoint {
             Self::Jwks => "jwks",
             Self::Login => "login",
             Self::OauthMetadata => "oauth_metadata",
+            Self::Pushed => "pushed_authorization_request",
             Self::Register => "register",
             Self::Registration => "registration",
             Self::ResourceMetadata => "resource_metadata",
@@ -117,6 +120,7 @@ pub const ROUTES: &[Route] = &[
     RESOURCE_METADATA,
     JWKS,
     AUTHORIZE,
+    PUSHED,
     TOKEN,
     USERINFO,
     REGISTER,
@@ -136,6 +140,15 @@ pub const AUTHORIZE: Route = Route {
     methods: PAGE,
     member: Some("authorization_endpoint"),
     audience: Audience::People,
+};
+
+/// See [`Endpoint::Pushed`].
+pub const PUSHED: Route = Route {
+    endpoint: Endpoint::Pushed,
+    place: Place::Behind("/auth/par"),
+    methods: FORM,
+    member: Some("pushed_authorization_request_endpoint"),
+    audience: Audience::Clients,
 };
 
 /// See [`Endpoint::Token`].

@@ -8,25 +8,35 @@ use crate::error::{Error, Internal, PageError};
 use crate::opaque::{hash, is_random_text, random_text};
 use crate::ports::Database;
 use crate::protocol::params::Params;
-use crate::store::authorization_requests;
+use crate::store::authorization_requests::{self, KeptRequest, NewRequest};
 
-/// For how many seconds a request that came by POST waits for its person.
+/// For how many seconds a request that is kept waits for its person.
 const LIFETIME: i64 = 3_600;
+
+/// For how many seconds a pushed request waits for its person to come at all.
+pub const PUSHED_LIFETIME: i64 = 90;
+
+/// What the `request_uri` of a pushed request begins with (RFC 9126 section 2.2).
+const PUSHED_URI: &str = "urn:ietf:params:oauth:request_uri:";
 
 /// What a person is told whose request was answered before, or has waited for too long.
 pub const ANSWERED: PageError =
     PageError::of_visit("this sign-in was completed before, or was left open for too long");
 
 /// An authorization request that is not answered yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pending {
-    /// The query by which it is asked for: its own parameters, or the handle of those that are stored.
+    /// The query by which it is asked for: its own parameters, or the handle of those that are kept.
     /// Forms carry it.
     pub query: String,
     /// Its parameters, form-encoded.
     pub parameters: String,
-    /// The hash of its handle, if it came by POST.
+    /// The hash of its handle, if it is kept.
     pub handle_hash: Option<String>,
+    /// Whether its client has pushed it (RFC 9126).
+    pub is_pushed: bool,
+    /// Whether its client has signed it (RFC 9101).
+    pub is_signed: bool,
 }
 
 impl Pending {
@@ -37,27 +47,75 @@ impl Pending {
     pub async fn find(database: &impl Database, query: &str, now: i64) -> Result<Self, Error> {
         // A ticket that is good no more may still hang on a handle: nobody else's parameter can.
         let kept = query.split_once(RESUME).map_or(query, |(kept, _)| kept);
-        let handle = kept.strip_prefix("handle=").filter(|handle| is_random_text(handle));
+        let handle = kept.strip_prefix(HANDLE).filter(|handle| is_random_text(handle));
         let Some(handle_hash) = handle.map(hash) else {
             let (query, parameters) = (query.to_owned(), query.to_owned());
-            return Ok(Self { query, parameters, handle_hash: None });
+            return Ok(Self { query, parameters, ..Self::default() });
         };
-        let parameters = authorization_requests::find(database, &handle_hash, now).await?;
-        let parameters = parameters.ok_or(ANSWERED)?;
-        Ok(Self { query: kept.to_owned(), parameters, handle_hash: Some(handle_hash) })
+        let request = authorization_requests::find(database, &handle_hash, now).await?;
+        Ok(Self::of_kept(kept.to_owned(), handle_hash, request.ok_or(ANSWERED)?))
     }
 
-    /// Stores a request that came by POST, and returns the query that asks for it, once.
-    pub async fn keep(
+    /// The request that a client has pushed, now that its person is here. `None` where `request_uri` is none that
+    /// was given out for one.
+    ///
+    /// # Errors
+    /// [`ANSWERED`] where it is another client's, or not good any more.
+    pub async fn open(
         database: &impl Database,
-        parameters: &str,
+        request_uri: &str,
+        client_id: &str,
+        now: i64,
+    ) -> Result<Option<Self>, Error> {
+        let Some(handle) = request_uri.strip_prefix(PUSHED_URI) else { return Ok(None) };
+        let (handle_hash, end) = (hash(handle), now + LIFETIME);
+        let request =
+            authorization_requests::open(database, &handle_hash, client_id, now, end).await?;
+        let request = request.ok_or(ANSWERED)?;
+        Ok(Some(Self::of_kept(format!("{HANDLE}{handle}"), handle_hash, request)))
+    }
+
+    fn of_kept(query: String, handle_hash: String, request: KeptRequest) -> Self {
+        let KeptRequest { parameters, is_pushed, is_signed } = request;
+        Self { query, parameters, handle_hash: Some(handle_hash), is_pushed, is_signed }
+    }
+
+    /// Keeps the request, to be asked for by its handle, once.
+    pub async fn keep(&mut self, database: &impl Database, cx: &Cx<'_>) -> Result<(), Internal> {
+        let handle = self.store(database, None, LIFETIME, cx).await?;
+        self.query = format!("{HANDLE}{handle}");
+        self.handle_hash = Some(hash(&handle));
+        Ok(())
+    }
+
+    /// Keeps the request for the client that pushes it. Returns the `request_uri` that asks for it, once.
+    pub async fn push(
+        &self,
+        database: &impl Database,
+        client_id: &str,
+        cx: &Cx<'_>,
+    ) -> Result<String, Internal> {
+        let handle = self.store(database, Some(client_id), PUSHED_LIFETIME, cx).await?;
+        Ok(format!("{PUSHED_URI}{handle}"))
+    }
+
+    async fn store(
+        &self,
+        database: &impl Database,
+        pushed_by: Option<&str>,
+        lifetime: i64,
         cx: &Cx<'_>,
     ) -> Result<String, Internal> {
         let handle = random_text(cx)?;
-        let expires_at = cx.now + LIFETIME;
-        authorization_requests::keep(database, &hash(&handle), parameters, cx.now, expires_at)
-            .await?;
-        Ok(format!("handle={handle}"))
+        let request = NewRequest {
+            handle_hash: &hash(&handle),
+            parameters: &self.parameters,
+            pushed_by,
+            is_signed: self.is_signed,
+            expires_at: cx.now + lifetime,
+        };
+        authorization_requests::keep(database, &request, cx.now).await?;
+        Ok(handle)
     }
 
     /// Its parameters.
@@ -65,7 +123,7 @@ impl Pending {
         Params::parse(self.parameters.as_bytes())
     }
 
-    /// Marks the request as answered: of several answers to a stored one, one goes out.
+    /// Marks the request as answered: of several answers to one that is kept, one goes out.
     ///
     /// # Errors
     /// [`ANSWERED`] where another was faster.
@@ -92,6 +150,7 @@ pub struct Progress {
     pub wants_switch: bool,
 }
 
+const HANDLE: &str = "handle=";
 const RESUME: &str = "&resume=";
 
 /// The query that goes on with a request.

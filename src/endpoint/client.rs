@@ -3,17 +3,19 @@
 
 use subtle::ConstantTimeEq;
 
-use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
+use crate::http::{BodyError, Request};
+use crate::keys::client_keys::FetchedKeys;
 use crate::opaque::hash;
 use crate::ports::{Database, Platform};
 use crate::protocol::client_assertion::{ClientAssertion, Expected};
 use crate::protocol::client_auth::{Credentials, Proof};
 use crate::protocol::client_metadata::AuthMethod;
+use crate::protocol::params::{FORM, is_media_type};
 use crate::protocol::token_error::TokenError;
-use crate::routes::TOKEN;
+use crate::routes::{PUSHED, TOKEN};
 use crate::store::client_assertions;
 use crate::store::clients::{self, Client};
 
@@ -21,13 +23,34 @@ use crate::store::clients::{self, Client};
 const REFUSED: TokenError =
     TokenError::InvalidClient("the client is unknown, or its credentials are wrong");
 
+/// The largest body that is read, in bytes.
+const BODY_LIMIT: usize = 65_536;
+
+/// The form in the body of a request; what stands in its URL does not count (RFC 6749 section 3.2).
+///
+/// # Errors
+/// [`TokenError::InvalidRequest`].
+pub async fn form(request: &impl Request) -> Result<Vec<u8>, TokenError> {
+    if !request.header("content-type").is_some_and(|text| is_media_type(&text, FORM)) {
+        return Err(TokenError::InvalidRequest(
+            "the body must be application/x-www-form-urlencoded",
+        ));
+    }
+    request.body(BODY_LIMIT).await.map_err(|error| {
+        TokenError::InvalidRequest(match error {
+            BodyError::Interrupted => "the body could not be read",
+            BodyError::TooLarge => "the body is larger than 65536 bytes",
+        })
+    })
+}
+
 /// The client, if it is who it says.
 ///
 /// # Errors
 /// [`TokenError::InvalidClient`], and whatever the platform reports.
 pub async fn authenticate(
     credentials: &Credentials,
-    provider: &Provider,
+    keys: &FetchedKeys,
     config: &Config,
     platform: &impl Platform,
     cx: &Cx<'_>,
@@ -35,7 +58,7 @@ pub async fn authenticate(
     let client_id = credentials.client_id.as_deref();
     match &credentials.proof {
         Proof::Assertion(assertion) => {
-            by_assertion(assertion, client_id, provider, config, platform, cx).await
+            by_assertion(assertion, client_id, keys, config, platform, cx).await
         }
         Proof::None => {
             let client = find(platform, client_id.unwrap_or_default(), cx).await?;
@@ -59,13 +82,14 @@ async fn find(database: &impl Database, client_id: &str, cx: &Cx<'_>) -> Result<
 async fn by_assertion(
     text: &str,
     client_id: Option<&str>,
-    provider: &Provider,
+    keys: &FetchedKeys,
     config: &Config,
     platform: &impl Platform,
     cx: &Cx<'_>,
 ) -> Result<Client, Error> {
     // 1. What it says, before anything is looked for.
-    let audiences = [config.issuer.as_str(), &TOKEN.url(&config.issuer)];
+    let issuer = &config.issuer;
+    let audiences = [issuer.as_str(), &TOKEN.url(issuer), &PUSHED.url(issuer)];
     let expected = Expected { audiences: &audiences, leeway: config.leeway, now: cx.now };
     let assertion = ClientAssertion::parse(text, &expected).map_err(TokenError::InvalidClient)?;
     if client_id.is_some_and(|client_id| client_id != assertion.client_id) {
@@ -82,7 +106,8 @@ async fn by_assertion(
     }
 
     // 3. Signed with a key of the client's.
-    if !is_signed_by(&client, &assertion, provider, config, platform, cx).await? {
+    let verified = keys.verify(&client, &assertion.jwt, config, platform, cx).await?;
+    if !verified.map_err(TokenError::InvalidClient)? {
         return Err(TokenError::InvalidClient("client_assertion has a wrong signature").into());
     }
 
@@ -93,24 +118,4 @@ async fn by_assertion(
         return Err(TokenError::InvalidClient("client_assertion was used before").into());
     }
     Ok(client)
-}
-
-async fn is_signed_by(
-    client: &Client,
-    assertion: &ClientAssertion<'_>,
-    provider: &Provider,
-    config: &Config,
-    platform: &impl Platform,
-    cx: &Cx<'_>,
-) -> Result<bool, Error> {
-    let ClientAssertion { alg, kid, jws, .. } = assertion;
-    let fetched = &provider.memory.fetched_keys;
-    let keys = fetched.of_client(client, *alg, kid.as_deref(), config, platform, cx).await?;
-    for key in keys.candidates(*alg, kid.as_deref()) {
-        let message = jws.signing_input.as_bytes();
-        if platform.verify_of_client(key, *alg, message, &jws.signature).await? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -4,12 +4,15 @@ use crate::browser::Visit;
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
+use crate::keys::client_keys::FetchedKeys;
 use crate::keys::published::PublishedKeys;
 use crate::ports::Platform;
 use crate::store::sessions::{self, Session};
 
 /// The provider as an endpoint for people needs it.
 pub struct Desk<'a, P> {
+    /// Verifies what clients have signed.
+    pub client_keys: &'a FetchedKeys,
     /// The configuration.
     pub config: &'a Config,
     /// The request's context.

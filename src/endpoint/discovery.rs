@@ -51,9 +51,11 @@ pub fn metadata(config: &Config) -> Value {
         ("prompt_values_supported", json!(Prompt::VALUES)),
         ("code_challenge_methods_supported", json!(["S256"])),
         ("claims_parameter_supported", true.into()),
-        ("request_parameter_supported", false.into()),
-        // Its default is true (Discovery section 3), which would be false of us.
-        ("request_uri_parameter_supported", false.into()),
+        ("request_parameter_supported", true.into()),
+        ("request_uri_parameter_supported", true.into()),
+        ("require_request_uri_registration", true.into()),
+        ("request_object_signing_alg_values_supported", ClientAlgorithm::names().into()),
+        ("require_pushed_authorization_requests", false.into()),
         ("authorization_response_iss_parameter_supported", true.into()),
     ];
     members.extend(more.map(|(name, value)| (name.to_owned(), value)));

@@ -11,6 +11,7 @@ pub mod discovery;
 mod form;
 pub mod jwks;
 pub mod login;
+pub mod pushed;
 pub mod register;
 pub mod registration;
 pub mod resource_metadata;

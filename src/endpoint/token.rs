@@ -6,18 +6,15 @@
 use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
-use crate::endpoint::client::authenticate;
+use crate::endpoint::client::{authenticate, form};
 use crate::error::Error;
 use crate::grant::{Signers, authorization_code, refresh_token};
-use crate::http::{BodyError, Request, Response};
+use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::client_auth::Credentials;
 use crate::protocol::client_metadata::{GrantType, Named};
-use crate::protocol::params::{FORM, Params, is_media_type};
+use crate::protocol::params::Params;
 use crate::protocol::token_error::TokenError;
-
-/// The largest body that is read, in bytes.
-const BODY_LIMIT: usize = 65_536;
 
 /// Answers with tokens.
 pub async fn serve(
@@ -27,14 +24,15 @@ pub async fn serve(
     cx: &Cx<'_>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    // 1. A form in the body; what stands in the URL does not count (RFC 6749 section 3.2).
-    let body = body(request).await?;
+    // 1. A form in the body.
+    let body = form(request).await?;
     let params = Params::parse(&body);
 
     // 2. The client (section 3.2.1).
     let authorization = request.header("authorization");
     let credentials = Credentials::take(authorization.as_deref(), &params)?;
-    let client = authenticate(&credentials, provider, config, platform, cx).await?;
+    let keys = &provider.memory.fetched_keys;
+    let client = authenticate(&credentials, keys, config, platform, cx).await?;
 
     // 3. The grant type.
     let grant_type = params
@@ -52,18 +50,4 @@ pub async fn serve(
             refresh_token::serve(&client, &params, &signers, config, platform, cx).await
         }
     }
-}
-
-async fn body(request: &impl Request) -> Result<Vec<u8>, TokenError> {
-    if !request.header("content-type").is_some_and(|text| is_media_type(&text, FORM)) {
-        return Err(TokenError::InvalidRequest(
-            "the body must be application/x-www-form-urlencoded",
-        ));
-    }
-    request.body(BODY_LIMIT).await.map_err(|error| {
-        TokenError::InvalidRequest(match error {
-            BodyError::Interrupted => "the body could not be read",
-            BodyError::TooLarge => "the body is larger than 65536 bytes",
-        })
-    })
 }

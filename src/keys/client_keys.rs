@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use crate::config::Config;
 use crate::context::Cx;
-use crate::error::{Error, Internal};
+use crate::error::Internal;
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::json::parse_object;
-use crate::ports::{Fetch, Wanted};
+use crate::ports::{Fetch, Platform, Wanted};
+use crate::protocol::client_jwt::ClientJwt;
 use crate::protocol::outbound_url::OutboundUrl;
-use crate::protocol::token_error::TokenError;
 use crate::store::clients::Client;
 
 /// For how many seconds a set is used before it is fetched anew: a key that a client withdrew ends within.
@@ -38,8 +38,11 @@ const WANTED: Wanted =
 #[derive(Default)]
 pub struct FetchedKeys(RefCell<HashMap<String, Fetched>>);
 
+/// A client's keys, or words for it on why there are none.
+type Known = Result<Rc<ClientKeys>, &'static str>;
+
 struct Fetched {
-    keys: Result<Rc<ClientKeys>, &'static str>,
+    keys: Known,
     /// When it was fetched, in Unix seconds.
     as_of: i64,
     /// Until when it is not fetched again.
@@ -49,12 +52,37 @@ struct Fetched {
 }
 
 impl FetchedKeys {
-    /// The keys of a client among which must be one that signed with `alg` as `kid`.
+    /// Whether a JWT is signed with a key of its client's: without a `kid`, any of its algorithm. Where the client
+    /// has no keys to verify with, words for it on why.
     ///
     /// # Errors
-    /// [`TokenError::InvalidClient`] where its set cannot be had or is none, and [`Internal::Unavailable`] while
-    /// another request fetches it.
-    pub async fn of_client(
+    /// [`Internal::Unavailable`] while another request fetches them, and whatever the platform reports.
+    pub async fn verify(
+        &self,
+        client: &Client,
+        jwt: &ClientJwt<'_>,
+        config: &Config,
+        platform: &impl Platform,
+        cx: &Cx<'_>,
+    ) -> Result<Result<bool, &'static str>, Internal> {
+        let ClientJwt { alg, kid, jws } = jwt;
+        let kid = kid.as_deref();
+        let keys = match self.of_client(client, *alg, kid, config, platform, cx).await? {
+            Ok(keys) => keys,
+            Err(complaint) => return Ok(Err(complaint)),
+        };
+        for key in keys.candidates(*alg, kid) {
+            let message = jws.signing_input.as_bytes();
+            if platform.verify_of_client(key, *alg, message, &jws.signature).await? {
+                return Ok(Ok(true));
+            }
+        }
+        Ok(Ok(false))
+    }
+
+    /// The keys of a client among which must be one that signed with `alg` as `kid`, or words for it on why there
+    /// are none.
+    async fn of_client(
         &self,
         client: &Client,
         alg: ClientAlgorithm,
@@ -62,24 +90,25 @@ impl FetchedKeys {
         config: &Config,
         fetch: &impl Fetch,
         cx: &Cx<'_>,
-    ) -> Result<Rc<ClientKeys>, Error> {
+    ) -> Result<Known, Internal> {
         let metadata = &client.metadata;
         if let Some(set) = &metadata.jwks {
             let keys = ClientKeys::read(set).map_err(|complaint| Internal::Broken {
                 detail: format!("the jwks of the client {} in D1 {complaint}", client.client_id),
             })?;
-            return Ok(Rc::new(keys));
+            return Ok(Ok(Rc::new(keys)));
         }
         let url = metadata.jwks_uri.as_deref().unwrap_or_default();
         // The rules may have changed since it was registered.
-        let url = OutboundUrl::parse(url, config.allows_loopback)
-            .map_err(|_| TokenError::InvalidClient("the client has no keys that may be fetched"))?;
+        let Ok(url) = OutboundUrl::parse(url, config.allows_loopback) else {
+            return Ok(Err("the client has no keys that may be fetched"));
+        };
         if let Some(known) = self.remembered(url.as_str(), alg, kid, cx.now) {
             return known;
         }
         self.mark_running(url.as_str(), cx.now);
         let keys = fetch_set(&url, fetch, cx).await.map(Rc::new);
-        Ok(self.learn(url.as_str(), keys, cx.now).map_err(TokenError::InvalidClient)?)
+        Ok(self.learn(url.as_str(), keys, cx.now))
     }
 
     /// What is known without fetching: the key is there, or it is too early to look again.
@@ -89,7 +118,7 @@ impl FetchedKeys {
         alg: ClientAlgorithm,
         kid: Option<&str>,
         now: i64,
-    ) -> Option<Result<Rc<ClientKeys>, Error>> {
+    ) -> Option<Result<Known, Internal>> {
         let sets = self.0.borrow();
         let Fetched { keys, as_of, quiet_until, is_running } = sets.get(url)?;
         let is_quiet = now < *quiet_until;
@@ -97,25 +126,20 @@ impl FetchedKeys {
             && (now < as_of + MEMORY || is_quiet)
             && keys.candidates(alg, kid).next().is_some()
         {
-            return Some(Ok(Rc::clone(keys)));
+            return Some(Ok(Ok(Rc::clone(keys))));
         }
         if !is_quiet {
             return None;
         }
         if *is_running {
             let detail = "another request is fetching it".to_owned();
-            return Some(Err(Internal::Unavailable { what: "a client's jwks_uri", detail }.into()));
+            return Some(Err(Internal::Unavailable { what: "a client's jwks_uri", detail }));
         }
-        Some(keys.clone().map_err(|complaint| TokenError::InvalidClient(complaint).into()))
+        Some(Ok(keys.clone()))
     }
 
     /// Remembers what came of a fetch. One that failed does not take away what the last one brought, for a while.
-    fn learn(
-        &self,
-        url: &str,
-        keys: Result<Rc<ClientKeys>, &'static str>,
-        now: i64,
-    ) -> Result<Rc<ClientKeys>, &'static str> {
+    fn learn(&self, url: &str, keys: Known, now: i64) -> Known {
         let mut sets = self.0.borrow_mut();
         let is_good = |set: &&mut Fetched| set.keys.is_ok() && now < set.as_of + GRACE;
         if keys.is_err()

@@ -83,8 +83,8 @@ impl ReplyTo {
         if !is_registered(redirect_uri, &client.redirect_uris, is_native) {
             return Err("redirect_uri is none of those that the application has registered");
         }
-        // A request object will be refused, but by the way and with the state that it has: it counts more
-        // than the parameters around it (Core section 6.1), and is as little proven as they are.
+        // A request object stands here only while it is refused, but by the way and with the state that it has:
+        // it counts more than the parameters around it (RFC 9101 section 5), and is as little proven as they are.
         let object = params.once("request").ok().flatten().and_then(|text| Jws::parse(text).ok());
         let text = |name| {
             let inside = object.as_ref().and_then(|object| object.payload.get(name)?.as_str());
@@ -199,8 +199,11 @@ impl AuthorizeRequest {
         }
         let text = |name| params.once(name).ok().flatten();
 
-        // 2. Nothing that is not supported (Core sections 6 and 7.2.1).
-        refuse_unsupported(text)?;
+        // 2. Nothing that is not supported (Core section 7.2.1).
+        if text("registration").is_some() {
+            let description = "registration is not supported here";
+            return Err(AuthorizeError::new("registration_not_supported", description));
+        }
 
         // 3. The response type, and a way for it to travel.
         match text("response_type") {
@@ -257,21 +260,6 @@ fn seconds(text: &str) -> Result<i64, AuthorizeError> {
     let is_plain = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse::<u32>().ok().filter(|_| is_plain);
     number.map(i64::from).ok_or(invalid("max_age is not a number of seconds"))
-}
-
-fn refuse_unsupported<'a>(
-    text: impl Fn(&'static str) -> Option<&'a str>,
-) -> Result<(), AuthorizeError> {
-    for (parameter, code, description) in [
-        ("request", "request_not_supported", "request objects are not supported"),
-        ("request_uri", "request_uri_not_supported", "request objects by URI are not supported"),
-        ("registration", "registration_not_supported", "registration is not supported here"),
-    ] {
-        if text(parameter).is_some() {
-            return Err(AuthorizeError::new(code, description));
-        }
-    }
-    Ok(())
 }
 
 /// Those of the requested scopes that can be granted, each once: dropped are unknown ones, those that the client

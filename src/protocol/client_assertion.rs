@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::jose::client_jwk::ClientAlgorithm;
-use crate::jose::jws::Jws;
+use crate::protocol::client_jwt::ClientJwt;
 use crate::protocol::client_metadata::ClientMetadata;
 
 /// What `client_assertion_type` must be (RFC 7523 section 2.2).
@@ -19,18 +18,14 @@ const JTI_LIMIT: usize = 512;
 /// An assertion whose claims are right and whose signature has not been checked.
 #[derive(Debug)]
 pub struct ClientAssertion<'a> {
-    /// What it is signed with.
-    pub alg: ClientAlgorithm,
     /// The client that it is about, and from.
     pub client_id: String,
     /// When it ends, in Unix seconds.
     pub exp: i64,
     /// Its own id.
     pub jti: String,
-    /// The key that it names.
-    pub kid: Option<String>,
     /// What is signed, and by what.
-    pub jws: Jws<'a>,
+    pub jwt: ClientJwt<'a>,
 }
 
 /// Whom and when an assertion must be for.
@@ -53,30 +48,12 @@ impl<'a> ClientAssertion<'a> {
         if text.len() > SIZE_LIMIT {
             return Err("client_assertion is larger than 16384 bytes");
         }
-        let jws = Jws::parse(text).map_err(|_| "client_assertion is not a signed JWT")?;
 
-        // 1. The header (RFC 8725 sections 3.1 and 3.11).
-        let alg = jws.header_text("alg").and_then(ClientAlgorithm::from_name);
-        let alg = alg.ok_or("client_assertion must be signed with ES256, EdDSA, PS256 or RS256")?;
-        if jws.header.contains_key("crit") {
-            return Err("client_assertion has a critical extension that is not understood");
-        }
-        let is_typ = |typ: &str| {
-            ["JWT", "client-authentication+jwt"].iter().any(|own| typ.eq_ignore_ascii_case(own))
-        };
-        match jws.header.get("typ") {
-            None => {}
-            Some(typ) if typ.as_str().is_some_and(is_typ) => {}
-            Some(_) => return Err("client_assertion is a JWT of another type"),
-        }
-        let kid = match jws.header.get("kid") {
-            None => None,
-            Some(kid) => Some(kid.as_str().ok_or("client_assertion has a malformed kid")?),
-        };
+        // 1. The header.
+        let jwt = ClientJwt::parse(text, ["JWT", "client-authentication+jwt"])?;
 
         // 2. From the client, and about it.
-        let text = |name| jws.payload.get(name).and_then(Value::as_str);
-        let (Some(iss), Some(sub)) = (text("iss"), text("sub")) else {
+        let (Some(iss), Some(sub)) = (jwt.text("iss"), jwt.text("sub")) else {
             return Err("client_assertion lacks iss or sub");
         };
         if iss != sub {
@@ -86,7 +63,7 @@ impl<'a> ClientAssertion<'a> {
         // 3. For us and nobody else: what others may present here, they could have been given.
         let is_ours =
             |aud: &Value| aud.as_str().is_some_and(|aud| expected.audiences.contains(&aud));
-        let is_for_us = match jws.payload.get("aud") {
+        let is_for_us = match jwt.jws.payload.get("aud") {
             Some(Value::Array(auds)) => !auds.is_empty() && auds.iter().all(is_ours),
             Some(aud) => is_ours(aud),
             None => false,
@@ -96,35 +73,20 @@ impl<'a> ClientAssertion<'a> {
         }
 
         // 4. In its time.
-        let time = |name| match jws.payload.get(name) {
-            None => Ok(None),
-            Some(time) => match time.as_i64() {
-                Some(seconds) => Ok(Some(seconds)),
-                None => Err("client_assertion has a time that is not a whole number"),
-            },
-        };
-        let exp = time("exp")?.ok_or("client_assertion lacks exp")?;
         let (now, leeway) = (expected.now, expected.leeway);
-        if exp.saturating_add(leeway) <= now {
-            return Err("client_assertion has expired");
-        }
+        let exp = jwt.check_times(now, leeway)?.ok_or("client_assertion lacks exp")?;
         if exp > now + LIFETIME + leeway {
             return Err("client_assertion ends more than an hour from now");
         }
-        let begin = time("nbf")?.into_iter().chain(time("iat")?).max();
-        if begin.is_some_and(|begin| begin > now + leeway) {
-            return Err("client_assertion is from the future");
-        }
 
         // 5. Told from every other.
-        let jti = text("jti").filter(|jti| (1..=JTI_LIMIT).contains(&jti.len()));
+        let jti = jwt.text("jti").filter(|jti| (1..=JTI_LIMIT).contains(&jti.len()));
         let jti = jti.ok_or("client_assertion lacks a jti of 1 to 512 bytes")?.to_owned();
-        let (client_id, kid) = (iss.to_owned(), kid.map(str::to_owned));
-        Ok(Self { alg, client_id, exp, jti, kid, jws })
+        Ok(Self { client_id: iss.to_owned(), exp, jti, jwt })
     }
 
     /// Whether the client signs its assertions with this algorithm.
     pub fn is_as_registered(&self, client: &ClientMetadata) -> bool {
-        client.token_endpoint_auth_signing_alg.is_none_or(|alg| alg == self.alg)
+        client.token_endpoint_auth_signing_alg.is_none_or(|alg| alg == self.jwt.alg)
     }
 }

@@ -63,8 +63,20 @@ pub struct ClientMetadata {
     pub policy_uri: Option<String>,
     /// Where its people come back to: compared byte for byte.
     pub redirect_uris: Vec<String>,
+    /// What it signs its request objects with; any, where it names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_object_signing_alg: Option<ClientAlgorithm>,
+    /// Where its request objects may be fetched, without their fragments.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub request_uris: Vec<String>,
     /// Whether its ID tokens always tell `auth_time`.
     pub require_auth_time: bool,
+    /// Whether its requests must be pushed (RFC 9126 section 6).
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
+    /// Whether its requests must be signed (RFC 9101 section 10.5).
+    #[serde(default)]
+    pub require_signed_request_object: bool,
     /// The response types it may use.
     pub response_types: Vec<ResponseType>,
     /// The scopes that it can be granted; all, where there are none.
@@ -213,7 +225,14 @@ impl ClientMetadata {
             logo_uri: web_url(members, "logo_uri")?,
             policy_uri: web_url(members, "policy_uri")?,
             redirect_uris: redirect_uris(members, application_type)?,
-            require_auth_time: members.boolean("require_auth_time")?.unwrap_or(false),
+            request_object_signing_alg: one(members, "request_object_signing_alg")?,
+            request_uris: request_uris(members, allows_loopback)?,
+            require_auth_time: flag(members, "require_auth_time")?,
+            require_pushed_authorization_requests: flag(
+                members,
+                "require_pushed_authorization_requests",
+            )?,
+            require_signed_request_object: flag(members, "require_signed_request_object")?,
             response_types: several(members, "response_types", ResponseType::Code)?,
             scope: scope(members)?,
             software_id: line(members, "software_id")?,
@@ -245,11 +264,19 @@ impl ClientMetadata {
     /// RFC 7591 section 2: the keys stand in one place, where they must be somewhere.
     fn check_keys(&self) -> Result<(), String> {
         let signs = self.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt;
+        let needs_keys = [
+            (signs, "private_key_jwt"),
+            (self.request_object_signing_alg.is_some(), "request_object_signing_alg"),
+            (self.require_signed_request_object, "require_signed_request_object"),
+        ];
         if self.jwks.is_some() && self.jwks_uri.is_some() {
             return Err("jwks must not stand beside jwks_uri".into());
         }
-        if signs && self.jwks.is_none() && self.jwks_uri.is_none() {
-            return Err("jwks or jwks_uri must be there for private_key_jwt".into());
+        if let Some((_, what)) = needs_keys.iter().find(|(needs, _)| *needs)
+            && self.jwks.is_none()
+            && self.jwks_uri.is_none()
+        {
+            return Err(format!("jwks or jwks_uri must be there for {what}"));
         }
         if !signs && self.token_endpoint_auth_signing_alg.is_some() {
             return Err(
@@ -258,11 +285,10 @@ impl ClientMetadata {
         }
         let Some(jwks) = &self.jwks else { return Ok(()) };
         let keys = ClientKeys::read(jwks).map_err(|complaint| format!("jwks {complaint}"))?;
-        match self.token_endpoint_auth_signing_alg {
-            Some(alg) if keys.candidates(alg, None).next().is_none() => {
-                Err(format!("jwks must have a key for {}", alg.name()))
-            }
-            _ => Ok(()),
+        let algs = [self.token_endpoint_auth_signing_alg, self.request_object_signing_alg];
+        match algs.into_iter().flatten().find(|alg| keys.candidates(*alg, None).next().is_none()) {
+            Some(alg) => Err(format!("jwks must have a key for {}", alg.name())),
+            None => Ok(()),
         }
     }
 
@@ -293,6 +319,10 @@ impl ClientMetadata {
         let method = self.token_endpoint_auth_method;
         matches!(method, AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)
     }
+}
+
+fn flag(members: &mut Members, member: &str) -> Result<bool, String> {
+    Ok(members.boolean(member)?.unwrap_or(false))
 }
 
 fn one<T: Named>(members: &mut Members, member: &str) -> Result<Option<T>, String> {
@@ -344,10 +374,27 @@ fn outbound_url(
     member: &str,
     allows_loopback: bool,
 ) -> Result<Option<String>, String> {
-    let Some(url) = members.text(member)? else { return Ok(None) };
-    let url = OutboundUrl::parse(&url, allows_loopback)
+    let url = members.text(member)?;
+    url.map(|url| to_outbound(&url, member, allows_loopback)).transpose()
+}
+
+fn to_outbound(url: &str, member: &str, allows_loopback: bool) -> Result<String, String> {
+    let url = OutboundUrl::parse(url, allows_loopback)
         .map_err(|complaint| format!("{member} {complaint}"))?;
-    Ok(Some(url.as_str().to_owned()))
+    Ok(url.as_str().to_owned())
+}
+
+/// Registration section 2. A fragment may say which version of an object lies there; none is kept for longer than
+/// it takes, so it does not matter.
+fn request_uris(members: &mut Members, allows_loopback: bool) -> Result<Vec<String>, String> {
+    const MEMBER: &str = "request_uris";
+    let uris = members.texts(MEMBER)?.unwrap_or_default();
+    if uris.len() > LIST_LIMIT {
+        return Err(format!("{MEMBER} must be at most {LIST_LIMIT} URLs"));
+    }
+    let uris: Result<Vec<_>, _> =
+        uris.iter().map(|uri| to_outbound(uri, MEMBER, allows_loopback)).collect();
+    uris
 }
 
 fn https_url(members: &mut Members, member: &str) -> Result<Option<String>, String> {
@@ -429,6 +476,8 @@ mod tests {
                 "id_token_signed_response_alg": "RS256",
                 "redirect_uris": ["https://app.example/cb"],
                 "require_auth_time": false,
+                "require_pushed_authorization_requests": false,
+                "require_signed_request_object": false,
                 "response_types": ["code"],
                 "token_endpoint_auth_method": "client_secret_basic",
             })
@@ -446,7 +495,8 @@ mod tests {
             "initiate_login_uri": "https://app.example/begin",
             "localized": { "client_name#ja": "アプリ", "tos_uri#fr": "https://app.example/fr" },
             "policy_uri": "https://app.example/policy", "redirect_uris": ["com.example.app:/cb"],
-            "require_auth_time": true, "response_types": ["code"],
+            "require_auth_time": true, "require_pushed_authorization_requests": true,
+            "require_signed_request_object": false, "response_types": ["code"],
             "scope": "openid email", "software_id": "4NRB1", "software_version": "2.1",
             "token_endpoint_auth_method": "none", "tos_uri": "https://app.example/tos",
         });

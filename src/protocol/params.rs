@@ -30,6 +30,11 @@ impl<'a> Params<'a> {
         Self(form_urlencoded::parse(text).collect())
     }
 
+    /// All names and values, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// The parameter of this name, which may be given once.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use crate::protocol::members::Members;
 
 /// What must not be asked for at all.
-const UNSUPPORTED: [&str; 20] = [
+const UNSUPPORTED: [&str; 19] = [
     "authorization_encrypted_response_alg",
     "authorization_encrypted_response_enc",
     "authorization_signed_response_alg",
@@ -15,7 +15,6 @@ const UNSUPPORTED: [&str; 20] = [
     "introspection_signed_response_alg",
     "request_object_encryption_alg",
     "request_object_encryption_enc",
-    "request_object_signing_alg",
     "sector_identifier_uri",
     "tls_client_auth_san_dns",
     "tls_client_auth_san_email",
@@ -28,12 +27,7 @@ const UNSUPPORTED: [&str; 20] = [
 ];
 
 /// What is in force only by being off.
-const OFF: [&str; 4] = [
-    "dpop_bound_access_tokens",
-    "require_pushed_authorization_requests",
-    "require_signed_request_object",
-    "tls_client_certificate_bound_access_tokens",
-];
+const OFF: [&str; 2] = ["dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"];
 
 /// Refuses a document that asks for something of this. What is left out by being off is taken out.
 ///

@@ -1,40 +1,100 @@
-//! Authorization requests that came by POST, until they are answered.
+//! Authorization requests that came otherwise than in a URL, until they are answered.
 
 use crate::error::Internal;
-use crate::ports::{Database, Freshness, Statement};
+use crate::ports::{Database, Freshness, Row, Statement};
 
-/// Keeps a request under a handle until `expires_at`, and drops those that nobody has come back for.
+/// A request that is to be kept.
+#[derive(Debug)]
+pub struct NewRequest<'a> {
+    /// The hash of its handle.
+    pub handle_hash: &'a str,
+    /// Its parameters, form-encoded.
+    pub parameters: &'a str,
+    /// The client that pushed it.
+    pub pushed_by: Option<&'a str>,
+    /// Whether its client has signed it.
+    pub is_signed: bool,
+    /// Until when it can be asked for, in Unix seconds.
+    pub expires_at: i64,
+}
+
+/// A request that was kept and not answered.
+#[derive(Debug)]
+pub struct KeptRequest {
+    /// See [`NewRequest::parameters`].
+    pub parameters: String,
+    /// Whether a client pushed it.
+    pub is_pushed: bool,
+    /// See [`NewRequest::is_signed`].
+    pub is_signed: bool,
+}
+
+impl KeptRequest {
+    fn read(mut row: Row) -> Result<Self, Internal> {
+        Ok(Self {
+            parameters: row.text()?,
+            is_pushed: row.text_or_null()?.is_some(),
+            is_signed: row.integer()? == 1,
+        })
+    }
+}
+
+/// Keeps a request, and drops those that nobody has come back for.
 pub async fn keep(
     database: &impl Database,
-    handle_hash: &str,
-    parameters: &str,
+    request: &NewRequest<'_>,
     now: i64,
-    expires_at: i64,
 ) -> Result<(), Internal> {
     let insert = Statement::new(
-        "INSERT INTO authorization_requests (handle_hash, parameters, expires_at) \
-         VALUES (?1, ?2, ?3)",
+        "INSERT INTO authorization_requests \
+           (handle_hash, parameters, pushed_by, is_signed, expires_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )
-    .bind(handle_hash)
-    .bind(parameters)
-    .bind(expires_at);
+    .bind(request.handle_hash)
+    .bind(request.parameters)
+    .bind(request.pushed_by)
+    .bind(i64::from(request.is_signed))
+    .bind(request.expires_at);
     let drop_old = Statement::new("DELETE FROM authorization_requests WHERE expires_at <= ?1");
     database.batch(vec![insert, drop_old.bind(now)]).await.map(drop)
 }
 
-/// The parameters of a request that has not been answered.
+/// A request that has not been answered.
 pub async fn find(
     database: &impl Database,
     handle_hash: &str,
     now: i64,
-) -> Result<Option<String>, Internal> {
+) -> Result<Option<KeptRequest>, Internal> {
     let statement = Statement::new(
-        "SELECT parameters FROM authorization_requests WHERE handle_hash = ?1 AND expires_at > ?2",
+        "SELECT parameters, pushed_by, is_signed FROM authorization_requests \
+         WHERE handle_hash = ?1 AND expires_at > ?2",
     )
     .bind(handle_hash)
     .bind(now);
     let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(|mut row| row.text()).transpose()
+    rows.pop().map(KeptRequest::read).transpose()
+}
+
+/// A request that a client has pushed, now that its person is here: from now on it waits for them, until
+/// `expires_at`.
+pub async fn open(
+    database: &impl Database,
+    handle_hash: &str,
+    pushed_by: &str,
+    now: i64,
+    expires_at: i64,
+) -> Result<Option<KeptRequest>, Internal> {
+    let statement = Statement::new(
+        "UPDATE authorization_requests SET expires_at = ?4 \
+         WHERE handle_hash = ?1 AND pushed_by = ?2 AND expires_at > ?3 \
+         RETURNING parameters, pushed_by, is_signed",
+    )
+    .bind(handle_hash)
+    .bind(pushed_by)
+    .bind(now)
+    .bind(expires_at);
+    let mut rows = database.run(Freshness::Primary, statement).await?;
+    rows.pop().map(KeptRequest::read).transpose()
 }
 
 /// Takes a request out, to answer it. Returns whether it was there: of several answers, one goes out.

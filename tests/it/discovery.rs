@@ -74,7 +74,9 @@ fn what_is_not_served_yet_is_absent() {
 #[test]
 fn a_member_whose_default_would_be_false_of_us_is_stated() {
     let metadata = metadata(&config(ISSUER));
-    assert_eq!(metadata["request_uri_parameter_supported"], Value::Bool(false));
+    for member in ["request_parameter_supported", "require_request_uri_registration"] {
+        assert_eq!(metadata[member], Value::Bool(true), "{member}");
+    }
 }
 
 #[test]

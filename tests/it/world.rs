@@ -236,6 +236,11 @@ impl Ask {
         self
     }
 
+    /// The same request to another path.
+    pub fn at(self, path: &str) -> Self {
+        Self { path: path.into(), ..self }
+    }
+
     pub fn bearer(self, token: &str) -> Self {
         self.with("authorization", &format!("Bearer {token}"))
     }

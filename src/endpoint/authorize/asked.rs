@@ -8,6 +8,7 @@ use crate::jose::jws::Jws;
 use crate::pages;
 use crate::ports::{Database, Platform};
 use crate::protocol::authorize_request::{AuthorizeError, AuthorizeRequest, ReplyTo};
+use crate::protocol::client_metadata::ClientMetadata;
 use crate::protocol::id_token;
 use crate::protocol::params::Params;
 use crate::protocol::scope::Granted;
@@ -40,16 +41,28 @@ pub struct Asked {
 /// Examines a request. Nothing is sent anywhere before client and redirect URI are proven: until then, what is
 /// wrong is told on a page.
 pub async fn examine(desk: &Desk<'_, impl Platform>, pending: &Pending) -> Result<Examined, Error> {
-    let params = pending.params();
-
     // 1. The client.
-    let client = client(desk, &params).await?;
+    let client = client(desk, &pending.params()).await?;
+    examine_of(desk, client, pending).await
+}
+
+/// Examines a request whose client is known.
+pub async fn examine_of(
+    desk: &Desk<'_, impl Platform>,
+    client: Client,
+    pending: &Pending,
+) -> Result<Examined, Error> {
+    let params = pending.params();
 
     // 2. The redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
     let reply_to = ReplyTo::prove(&params, &client.metadata).map_err(PageError::of_application)?;
 
     // 3. Everything else: from here on, errors go to the client.
-    match ask(desk, &params, &client).await? {
+    let asked = match check_way(pending, &client.metadata) {
+        Ok(()) => ask(desk, &params, &client).await?,
+        Err(error) => Err(error),
+    };
+    match asked {
         Ok((request, required_sub)) => {
             let names = [request.claims.userinfo.as_slice(), &request.claims.id_token].concat();
             let single_claims = desk.config.scopes.beyond(&request.granted(), &names);
@@ -61,7 +74,20 @@ pub async fn examine(desk: &Desk<'_, impl Platform>, pending: &Pending) -> Resul
     }
 }
 
-async fn client(desk: &Desk<'_, impl Platform>, params: &Params<'_>) -> Result<Client, Error> {
+/// Whether the request has come as its client wants all of them to.
+fn check_way(pending: &Pending, client: &ClientMetadata) -> Result<(), AuthorizeError> {
+    let refused = |description| Err(AuthorizeError::new("invalid_request", description));
+    if client.require_pushed_authorization_requests && !pending.is_pushed {
+        return refused("this client has registered that its requests are pushed");
+    }
+    if client.require_signed_request_object && !pending.is_signed {
+        return refused("this client has registered that its requests are signed");
+    }
+    Ok(())
+}
+
+/// The client that a request names.
+pub async fn client(desk: &Desk<'_, impl Platform>, params: &Params<'_>) -> Result<Client, Error> {
     let client_id = params
         .once("client_id")
         .map_err(|_| PageError::of_application("client_id stands twice in the request"))?

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod asked;
 pub mod case;
 mod decision;
+pub mod resolve;
 
 use crate::browser::Visit;
 use crate::browser::attempts::may_store;
@@ -18,12 +19,14 @@ use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::authorize_request::AuthorizeError;
+use crate::protocol::params::Params;
 use crate::routes::AUTHORIZE;
 use crate::store::sessions::Session;
 use answer::refuse;
 use asked::{Examined, examine};
 use case::Case;
 use decision::{Next, decide};
+use resolve::{Resolved, resolve};
 
 /// Answers an authorization request, or shows the first page that it needs.
 pub async fn serve(
@@ -40,13 +43,22 @@ pub async fn serve(
     }
     let session = desk.session(&visit).await?;
     let query = request.query().unwrap_or_default();
+    let texts = form::texts(request, &Params::parse(query.as_bytes()));
     let sub = session.as_ref().map(|session| session.sub.as_str());
     let (query, progress) = resume(&visit, query, sub, desk.cx.now);
     let pending = Pending::find(desk.platform, query, desk.cx.now).await?;
-    proceed(desk, &visit, request, &pending, session, progress).await
+    match resolve(desk, request, pending).await? {
+        Resolved::Pending(pending) => {
+            proceed(desk, &visit, request, &pending, session, progress).await
+        }
+        Resolved::Refused(reply_to, error) => {
+            refuse(desk, &Pending::default(), &reply_to, error, texts).await
+        }
+    }
 }
 
-const TOO_MANY: AuthorizeError = AuthorizeError::new(
+/// What is told to a client on whose behalf too much was to be stored or fetched.
+pub const TOO_MANY: AuthorizeError = AuthorizeError::new(
     "temporarily_unavailable",
     "too many sign-ins were begun from this address",
 );
@@ -57,21 +69,29 @@ async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<
     let body = form::body(request).await?;
     let parameters = String::from_utf8(body)
         .map_err(|_| PageError::of_application("the request's body is not form-encoded"))?;
-    let pending = Pending { query: String::new(), parameters, handle_hash: None };
-    // What is wrong with it is said now.
-    let asked = match examine(desk, &pending).await? {
-        Examined::Accepted(asked) => asked,
-        Examined::Refused(reply_to, error) => {
-            let texts = form::texts(request, &pending.params());
-            return refuse(desk, &pending, &reply_to, error, texts).await;
+    let pending = Pending { parameters, ..Pending::default() };
+    let texts = form::texts(request, &pending.params());
+    let mut pending = match resolve(desk, request, pending).await? {
+        Resolved::Pending(pending) => pending,
+        Resolved::Refused(reply_to, error) => {
+            return refuse(desk, &Pending::default(), &reply_to, error, texts).await;
         }
     };
-    // Anybody can make us store one.
-    if !may_store(desk.platform, desk.cx, request).await {
-        let texts = form::texts(request, &pending.params());
-        return refuse(desk, &pending, &asked.reply_to, TOO_MANY, texts).await;
+    if pending.handle_hash.is_none() {
+        // What is wrong with it is said now.
+        let asked = match examine(desk, &pending).await? {
+            Examined::Accepted(asked) => asked,
+            Examined::Refused(reply_to, error) => {
+                return refuse(desk, &pending, &reply_to, error, texts).await;
+            }
+        };
+        // Anybody can make us store one.
+        if !may_store(desk.platform, desk.cx, request).await {
+            return refuse(desk, &pending, &asked.reply_to, TOO_MANY, texts).await;
+        }
+        pending.keep(desk.platform, desk.cx).await?;
     }
-    let query = Pending::keep(desk.platform, &pending.parameters, desk.cx).await?;
+    let query = &pending.query;
     Ok(Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))))
 }
 

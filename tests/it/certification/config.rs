@@ -22,7 +22,7 @@ const KNOWN: &str = "issuer authorization_endpoint token_endpoint userinfo_endpo
     ui_locales_supported claims_parameter_supported request_parameter_supported \
     request_uri_parameter_supported require_request_uri_registration op_policy_uri op_tos_uri \
     revocation_endpoint introspection_endpoint code_challenge_methods_supported \
-    prompt_values_supported authorization_response_iss_parameter_supported";
+    prompt_values_supported authorization_response_iss_parameter_supported     pushed_authorization_request_endpoint require_pushed_authorization_requests";
 
 /// The texts of a member that is a list of different ones.
 fn list<'a>(metadata: &'a Value, member: &str) -> Vec<&'a str> {
@@ -51,7 +51,9 @@ fn check_types(metadata: &Value) {
             url if url.ends_with("_endpoint") || url.ends_with("_uri") => {
                 check_url(value.as_str().unwrap(), metadata["issuer"].as_str().unwrap());
             }
-            flag if flag.ends_with("_parameter_supported") => assert!(value.is_boolean(), "{flag}"),
+            flag if flag.ends_with("_parameter_supported") || flag.starts_with("require_") => {
+                assert!(value.is_boolean(), "{flag}");
+            }
             _ => assert!(!list(metadata, member).is_empty()),
         }
     }
@@ -90,8 +92,7 @@ fn check_metadata(world: &World, issuer: &str) {
         assert!(is_language, "{tag}");
     }
     assert!(list(&metadata, "code_challenge_methods_supported").contains(&"S256"));
-    // If there were request objects, RS256 would have to be among their algorithms.
-    assert!(metadata.get("request_object_signing_alg_values_supported").is_none());
+    assert!(list(&metadata, "request_object_signing_alg_values_supported").contains(&"RS256"));
 
     // 5. The keys: one for each algorithm.
     let jwks = check_jwks(world, &metadata);

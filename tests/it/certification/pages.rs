@@ -45,12 +45,17 @@ pub fn oidcc_ui_locales(suite: &Suite) {
 
 /// The page for a person whose request has a redirect URI that is not registered: nothing leads there.
 fn check_redirect_uri_page(told: &Told, redirect_uri: &str) {
+    let page = check_error_page(told, redirect_uri);
+    assert!(page.contains("redirect_uri is none of those that the application has registered"));
+    assert!(page.contains("<code>invalid_request</code>"), "{page}");
+}
+
+fn check_error_page(told: &Told, redirect_uri: &str) -> String {
     let page = error_page(told);
     assert_eq!((told.status, told.header("refresh")), (400, None));
     assert!(page.contains("<h1>Something went wrong</h1>"), "{page}");
-    assert!(page.contains("redirect_uri is none of those that the application has registered"));
-    assert!(page.contains("<code>invalid_request</code>"), "{page}");
     assert!(!page.contains(redirect_uri) && !page.contains("<script"), "{page}");
+    page
 }
 
 pub fn oidcc_ensure_registered_redirect_uri(suite: &Suite) {
@@ -82,5 +87,6 @@ pub fn oidcc_ensure_request_object_with_redirect_uri(suite: &Suite) {
         ("state", ""),
         ("nonce", ""),
     ];
-    check_redirect_uri_page(&suite.ask(&suite.browser(), &parameters), &unregistered);
+    let page = check_error_page(&suite.ask(&suite.browser(), &parameters), &unregistered);
+    assert!(page.contains("<code>invalid_request_object</code>"), "{page}");
 }

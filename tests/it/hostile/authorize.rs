@@ -366,17 +366,12 @@ fn response(table: &mut Table) {
     table.refused(
         "request",
         &query("request", "eyJhbGciOiJub25lIn0.e30."),
-        "request_not_supported",
+        "invalid_request_object",
     );
     table.refused(
         "request_uri",
         &query("request_uri", "https://evil.example/request"),
-        "request_uri_not_supported",
-    );
-    table.refused(
-        "request_uri as a URN",
-        &query("request_uri", "urn:ietf:params:oauth:request_uri:x"),
-        "request_uri_not_supported",
+        "invalid_request_uri",
     );
     table.refused("registration", &query("registration", "{}"), "registration_not_supported");
     table.refused("no scope", &query("scope", ""), "invalid_scope");

@@ -101,7 +101,9 @@ fn controls(table: &mut Table) {
         registered(json!({
             "application_type": "web", "client_secret_expires_at": 0, "contacts": null,
             "grant_types": ["authorization_code"], "id_token_signed_response_alg": "RS256",
-            "redirect_uris": [CALLBACK], "require_auth_time": false, "response_types": ["code"],
+            "redirect_uris": [CALLBACK], "require_auth_time": false,
+            "require_pushed_authorization_requests": false, "require_signed_request_object": false,
+            "response_types": ["code"],
             "token_endpoint_auth_method": "client_secret_basic",
         })),
     );
@@ -114,7 +116,9 @@ fn controls(table: &mut Table) {
         "initiate_login_uri": "https://app.example/begin", "logo_uri": "https://app.example/l.png",
         "policy_uri": "http://app.example/policy", "policy_uri#fr-CA": "https://app.example/fr",
         "redirect_uris": ["com.example.app:/cb", "http://127.0.0.1/cb", "http://[::1]:1/"],
-        "require_auth_time": true, "response_types": ["code"], "scope": "openid offline_access",
+        "request_uris": ["https://app.example/request"], "require_auth_time": true,
+        "require_pushed_authorization_requests": true, "require_signed_request_object": false,
+        "response_types": ["code"], "scope": "openid offline_access",
         "software_id": "4NRB1-0XZABZI9E6-5SM3R", "software_version": "2.1",
         "token_endpoint_auth_method": "none", "tos_uri": "https://app.example/tos",
     });
@@ -351,6 +355,9 @@ fn unsupported(table: &mut Table) {
     for kind in ["authorization", "id_token", "introspection", "userinfo"] {
         table.bad(&format!("{kind}_encrypted_response_alg"), &[json!("RSA-OAEP-256")]);
         table.bad(&format!("{kind}_encrypted_response_enc"), &[json!("A256GCM")]);
+    }
+    for flag in ["require_pushed_authorization_requests", "require_signed_request_object"] {
+        table.bad(flag, &[json!("true"), json!(1), json!(null), json!([])]);
     }
     table.bad("request_object_encryption_alg", &[json!("RSA-OAEP-256")]);
     table.bad("request_object_encryption_enc", &[json!("A256GCM")]);

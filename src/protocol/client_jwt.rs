@@ -1,0 +1,74 @@
+//! JWTs that clients sign: what an assertion and a request object have in common.
+
+use serde_json::Value;
+
+use crate::jose::client_jwk::ClientAlgorithm;
+use crate::jose::jws::Jws;
+
+/// A JWT of a client's whose header is right and whose signature has not been checked.
+#[derive(Debug)]
+pub struct ClientJwt<'a> {
+    /// What it is signed with.
+    pub alg: ClientAlgorithm,
+    /// The key that it names.
+    pub kid: Option<String>,
+    /// What is signed, and by what.
+    pub jws: Jws<'a>,
+}
+
+impl<'a> ClientJwt<'a> {
+    /// Takes a JWT apart and checks its header (RFC 8725 sections 3.1 and 3.11). `types` are the media types that it
+    /// may have, where it says one: a JWT for one use must not serve as one for another.
+    ///
+    /// # Errors
+    /// Words for the peer.
+    pub fn parse(text: &'a str, types: [&str; 2]) -> Result<Self, &'static str> {
+        let jws = Jws::parse(text).map_err(|_| "the client's JWT is not a signed JWT")?;
+        let alg = jws.header_text("alg").and_then(ClientAlgorithm::from_name);
+        let alg = alg.ok_or("the client's JWT must be signed with ES256, EdDSA, PS256 or RS256")?;
+        if jws.header.contains_key("crit") {
+            return Err("the client's JWT has a critical extension that is not understood");
+        }
+        let is_type = |typ: &str| types.iter().any(|own| typ.eq_ignore_ascii_case(own));
+        match jws.header.get("typ") {
+            None => {}
+            Some(typ) if typ.as_str().is_some_and(is_type) => {}
+            Some(_) => return Err("the client's JWT is one of another type"),
+        }
+        let kid = match jws.header.get("kid") {
+            None => None,
+            Some(kid) => Some(kid.as_str().ok_or("the client's JWT has a malformed kid")?),
+        };
+        let kid = kid.map(str::to_owned);
+        Ok(Self { alg, kid, jws })
+    }
+
+    /// A claim, if it is a string.
+    pub fn text(&self, claim: &str) -> Option<&str> {
+        self.jws.payload.get(claim).and_then(Value::as_str)
+    }
+
+    /// Checks that it has begun and not ended, as far as it says so, with `leeway` seconds to spare. Returns its
+    /// `exp`.
+    ///
+    /// # Errors
+    /// Words for the peer.
+    pub fn check_times(&self, now: i64, leeway: i64) -> Result<Option<i64>, &'static str> {
+        let time = |claim| match self.jws.payload.get(claim) {
+            None => Ok(None),
+            Some(time) => match time.as_i64() {
+                Some(seconds) => Ok(Some(seconds)),
+                None => Err("the client's JWT has a time that is not a whole number"),
+            },
+        };
+        let exp = time("exp")?;
+        if exp.is_some_and(|exp| exp.saturating_add(leeway) <= now) {
+            return Err("the client's JWT has expired");
+        }
+        let begin = time("nbf")?.into_iter().chain(time("iat")?).max();
+        if begin.is_some_and(|begin| begin > now + leeway) {
+            return Err("the client's JWT is from the future");
+        }
+        Ok(exp)
+    }
+}

@@ -1,0 +1,107 @@
+//! Request objects: the parameters of an authorization request in a JWT that the client has signed (RFC 9101, OpenID
+//! Connect Core section 6).
+
+use form_urlencoded::Serializer;
+use serde_json::Value;
+
+use crate::protocol::client_jwt::ClientJwt;
+use crate::protocol::client_metadata::ClientMetadata;
+
+/// The largest one that is looked into, in bytes.
+pub const SIZE_LIMIT: usize = 65_536;
+
+/// The claims that are about the JWT itself (RFC 7519 section 4.1), and no parameters.
+const OF_JWT: [&str; 7] = ["aud", "exp", "iat", "iss", "jti", "nbf", "sub"];
+
+/// A request object whose claims are right and whose signature has not been checked.
+#[derive(Debug)]
+pub struct RequestObject<'a> {
+    /// What is signed, and by what.
+    pub jwt: ClientJwt<'a>,
+    parameters: String,
+}
+
+/// By whom, for whom and when a request object must be.
+#[derive(Debug)]
+pub struct Expected<'a> {
+    /// The client that the request around it names.
+    pub client_id: &'a str,
+    /// Whom it is for.
+    pub issuer: &'a str,
+    /// By how many seconds its times may be off.
+    pub leeway: i64,
+    /// Now, in Unix seconds.
+    pub now: i64,
+}
+
+impl<'a> RequestObject<'a> {
+    /// Takes a request object apart and checks what it says (RFC 9101 sections 4, 5 and 6.1), before any key is
+    /// looked for.
+    ///
+    /// # Errors
+    /// Words for the peer.
+    pub fn parse(text: &'a str, expected: &Expected<'_>) -> Result<Self, &'static str> {
+        if text.len() > SIZE_LIMIT {
+            return Err("the request object is larger than 65536 bytes");
+        }
+
+        // 1. The header. `none` is no signature.
+        let jwt = ClientJwt::parse(text, ["JWT", "oauth-authz-req+jwt"])?;
+        let payload = &jwt.jws.payload;
+
+        // 2. From the client that asks, and for us, as far as it says so.
+        if jwt.text("client_id") != Some(expected.client_id) {
+            return Err("client_id of the request object is not that of the request");
+        }
+        if payload.get("iss").is_some_and(|iss| iss != expected.client_id) {
+            return Err("iss of the request object is not the client");
+        }
+        let is_for_us = match payload.get("aud") {
+            None => true,
+            Some(Value::Array(auds)) => auds.iter().any(|aud| aud == expected.issuer),
+            Some(aud) => aud == expected.issuer,
+        };
+        if !is_for_us {
+            return Err("aud of the request object is not this provider");
+        }
+
+        // 3. No assertion of the client's own: that was made for another use (section 10.8).
+        if payload.get("sub").is_some_and(|sub| sub == expected.client_id) {
+            return Err("sub of the request object is the client, as in a client_assertion");
+        }
+
+        // 4. In its time.
+        jwt.check_times(expected.now, expected.leeway)?;
+
+        // 5. The whole request, and no other object in it (section 4).
+        if payload.contains_key("request") || payload.contains_key("request_uri") {
+            return Err("the request object has another one in it");
+        }
+        let mut parameters = Serializer::new(String::new());
+        for (name, value) in payload.iter().filter(|(name, _)| !OF_JWT.contains(&name.as_str())) {
+            match value {
+                Value::Null => &mut parameters,
+                Value::String(text) => parameters.append_pair(name, text),
+                // RFC 8707 section 2.1: the one parameter that may repeat.
+                Value::Array(values) if name == "resource" => {
+                    let values = values.iter().filter_map(Value::as_str);
+                    parameters.extend_pairs(values.map(|value| (name, value)))
+                }
+                // `max_age` is a number, `claims` an object (Core section 6.1).
+                other => parameters.append_pair(name, &other.to_string()),
+            };
+        }
+        let parameters = parameters.finish();
+        Ok(Self { jwt, parameters })
+    }
+
+    /// Whether the client signs its requests with this algorithm.
+    pub fn is_as_registered(&self, client: &ClientMetadata) -> bool {
+        client.request_object_signing_alg.is_none_or(|alg| alg == self.jwt.alg)
+    }
+
+    /// The request's parameters, form-encoded.
+    pub fn into_parameters(self) -> String {
+        self.parameters
+    }
+}

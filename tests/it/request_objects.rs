@@ -1,0 +1,365 @@
+//! Authorization requests that clients sign (RFC 9101).
+
+use crate::signer::{ALGORITHMS, Signer};
+use crate::visitor::{
+    CALLBACK, Party, Visitor, answer, claims, encode, error_page, is_login, member,
+};
+use crate::world::{ISSUER, Told, World, get, post};
+use postern::ports::Document;
+use serde_json::{Value, json};
+
+const REQUEST_URI: &str = "https://app.example/requests/1";
+
+struct Signing {
+    world: World,
+    party: Party,
+    signer: Signer,
+}
+
+impl Signing {
+    /// A client that signs its requests, by the members that differ from the usual.
+    fn new(members: Value) -> Self {
+        let signer = Signer::new("ES256", None, 0);
+        let world = World::with_keys();
+        world.put_alice_with_password();
+        let mut all = json!({ "jwks": signer.jwks(), "request_uris": [REQUEST_URI] });
+        all.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let party = world.put_party("app", all);
+        Self { world, party, signer }
+    }
+
+    /// The claims of a good object, by those that differ; null leaves one out.
+    fn claims(&self, differing: &[(&str, Value)]) -> Value {
+        let mut claims = json!({
+            "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
+            "response_type": "code", "scope": "openid email", "state": "signed state",
+            "nonce": "signed nonce", "max_age": 600,
+        });
+        for (name, value) in differing {
+            claims[name] = value.clone();
+        }
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        claims
+    }
+
+    fn object(&self, differing: &[(&str, Value)]) -> String {
+        self.signer.sign(&self.claims(differing))
+    }
+
+    /// The first answer to a request of nothing but the client's id and these.
+    fn ask(&self, parameters: &[(&str, &str)]) -> Told {
+        Visitor::new(&self.world).get(&self.target(parameters))
+    }
+
+    fn target(&self, parameters: &[(&str, &str)]) -> String {
+        let mut all = vec![("client_id", self.party.id.as_str())];
+        all.extend(parameters);
+        format!("/auth/authorize?{}", encode(&all))
+    }
+
+    fn serve(&self, status: u16, media_type: &str, text: String) {
+        let document = Document { status, media_type: media_type.into(), text };
+        self.world.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
+    }
+
+    fn serve_object(&self, object: String) {
+        self.serve(200, "application/oauth-authz-req+jwt", object);
+    }
+}
+
+/// Asserts what a request is refused with, where it says beside the object where to.
+#[track_caller]
+fn assert_refused(signing: &Signing, object: &str, code: &str, words: &str) {
+    let told = signing.ask(&[("request", object), ("redirect_uri", CALLBACK), ("state", "outer")]);
+    let answer = answer(&told, CALLBACK);
+    assert_eq!(answer["error"], code, "{answer:?}");
+    assert!(answer["error_description"].contains(words), "{answer:?}");
+}
+
+/// A whole flow, and what its ID token says.
+fn flow(signing: &Signing, parameters: &[(&str, &str)]) -> Value {
+    let visitor = Visitor::new(&signing.world);
+    let told = visitor.agree(visitor.get(&signing.target(parameters)), "alice@example.com");
+    let answer = answer(&told, CALLBACK);
+    assert_eq!(answer["state"], "signed state");
+    let parameters = [
+        ("grant_type", "authorization_code"),
+        ("code", &*answer["code"]),
+        ("redirect_uri", CALLBACK),
+    ];
+    let told = signing.world.token(&signing.party, &parameters);
+    claims(&member(&told, "id_token"))
+}
+
+#[test]
+fn a_signed_request_is_answered_whatever_it_is_signed_with() {
+    for alg in ALGORITHMS {
+        let signer = Signer::new(alg, None, 0);
+        let mut signing =
+            Signing::new(json!({ "jwks": signer.jwks(), "request_object_signing_alg": alg }));
+        signing.signer = signer;
+        let id_token = flow(&signing, &[("request", &signing.object(&[]))]);
+        assert_eq!(
+            (&id_token["nonce"], &id_token["sub"]),
+            (&json!("signed nonce"), &json!("alice"))
+        );
+    }
+}
+
+#[test]
+fn only_what_was_signed_counts() {
+    let signing = Signing::new(json!({}));
+    let outer = [
+        ("request", &*signing.object(&[])),
+        ("redirect_uri", "https://evil.example/cb"),
+        ("response_type", "token"),
+        ("scope", "openid phone address"),
+        ("state", "outer state"),
+        ("nonce", "outer nonce"),
+        ("prompt", "none"),
+        ("code_challenge", "too short"),
+    ];
+    let visitor = Visitor::new(&signing.world);
+    let page = visitor.get(&signing.target(&outer));
+    assert!(is_login(&page), "prompt=none was not signed");
+    let told = visitor.sign_in_on(&page, "alice@example.com");
+    assert!(!told.body.contains("phone"), "{}", told.body);
+    let told = visitor.agree(told, "alice@example.com");
+    let answer = answer(&told, CALLBACK);
+    assert_eq!((&*answer["state"], answer.len()), ("signed state", 3));
+}
+
+#[test]
+fn what_is_signed_may_have_objects_and_numbers() {
+    let signing = Signing::new(json!({}));
+    let object = signing.object(&[
+        ("claims", json!({ "id_token": { "nickname": null } })),
+        ("max_age", json!(0)),
+        ("acr_values", json!(null)),
+        ("exp", json!(signing.world.now.get() + 60)),
+        ("unknown", json!([1, 2])),
+    ]);
+    assert_eq!(flow(&signing, &[("request", &object)])["nickname"], "Al");
+}
+
+#[test]
+fn a_request_that_is_not_signed_as_it_must_be_is_refused() {
+    let signing = Signing::new(json!({}));
+    let now = signing.world.now.get();
+    for (claim, value, words) in [
+        ("client_id", json!(null), "client_id"),
+        ("client_id", json!("other"), "client_id"),
+        ("client_id", json!(["app"]), "client_id"),
+        ("iss", json!("other"), "iss"),
+        ("iss", json!(1), "iss"),
+        ("aud", json!("https://other.example"), "aud"),
+        ("aud", json!([]), "aud"),
+        ("aud", json!({}), "aud"),
+        ("sub", json!("app"), "client_assertion"),
+        ("exp", json!(now - 5), "expired"),
+        ("exp", json!("later"), "not a whole number"),
+        ("nbf", json!(now + 6), "future"),
+        ("iat", json!(now + 6), "future"),
+        ("request", json!("e30.e30.AA"), "another one"),
+        ("request_uri", json!(REQUEST_URI), "another one"),
+    ] {
+        let object = signing.object(&[(claim, value)]);
+        assert_refused(&signing, &object, "invalid_request_object", words);
+    }
+    let good = signing.claims(&[]);
+    let other = Signer::new("ES256", None, 1);
+    assert_refused(&signing, &other.sign(&good), "invalid_request_object", "wrong signature");
+    let rsa = Signer::new("RS256", None, 0);
+    assert_refused(&signing, &rsa.sign(&good), "invalid_request_object", "wrong signature");
+    for (header, words) in [
+        (json!({ "alg": "none" }), "must be signed"),
+        (json!({ "alg": "HS256" }), "must be signed"),
+        (json!({ "alg": "ES256", "typ": "client-authentication+jwt" }), "another type"),
+        (json!({ "alg": "ES256", "crit": ["exp"] }), "critical"),
+        (json!({ "alg": "ES256", "kid": "none of ours" }), "wrong signature"),
+    ] {
+        let object = signing.signer.sign_under(&header, &good);
+        assert_refused(&signing, &object, "invalid_request_object", words);
+    }
+    // An assertion that somebody has seen is no request, whatever else it would be.
+    let assertion = signing.signer.assertion(&signing.world, "app");
+    assert_refused(&signing, &assertion, "invalid_request_object", "client_id");
+    let aud = json!(["https://other.example", ISSUER]);
+    let typ = json!({ "alg": "ES256", "typ": "OAuth-Authz-Req+JWT" });
+    let object = signing.signer.sign_under(&typ, &signing.claims(&[("aud", aud)]));
+    assert!(is_login(&signing.ask(&[("request", &object)])));
+    for parameters in [
+        [("request", object.as_str()), ("request_uri", REQUEST_URI)],
+        [("request", object.as_str()), ("request", object.as_str())],
+    ] {
+        let mut all = parameters.to_vec();
+        all.extend([("redirect_uri", CALLBACK), ("response_type", "code"), ("scope", "openid")]);
+        assert_eq!(answer(&signing.ask(&all), CALLBACK)["error"], "invalid_request");
+    }
+}
+
+#[test]
+fn where_nothing_says_where_to_a_person_is_told() {
+    let signing = Signing::new(json!({}));
+    let page = error_page(&signing.ask(&[("request", "e30.e30.AA")]));
+    assert!(page.contains("invalid_request_object"), "{page}");
+    let object = signing.object(&[("redirect_uri", json!("https://evil.example/cb"))]);
+    let page = error_page(&signing.ask(&[("request", &object), ("redirect_uri", CALLBACK)]));
+    assert!(page.contains("redirect_uri"), "{page}");
+}
+
+#[test]
+fn an_error_in_what_was_signed_goes_where_that_says() {
+    let signing = Signing::new(json!({}));
+    let object = signing.object(&[("scope", json!("unheard-of"))]);
+    let answer = answer(&signing.ask(&[("request", &object)]), CALLBACK);
+    assert_eq!((&*answer["error"], &*answer["state"]), ("invalid_scope", "signed state"));
+    let sql = "SELECT count(*) FROM authorization_requests";
+    let kept: i64 = signing.world.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 0, "an answered request is not kept");
+}
+
+#[test]
+fn a_client_may_bind_itself_to_one_algorithm_and_to_signing_at_all() {
+    let rsa = Signer::new("RS256", None, 0);
+    let keys = json!({ "keys": [Signer::new("ES256", None, 0).jwk(), rsa.jwk()] });
+    let signing = Signing::new(json!({
+        "jwks": keys, "request_object_signing_alg": "RS256", "require_signed_request_object": true,
+    }));
+    let object = signing.object(&[]);
+    assert_refused(&signing, &object, "invalid_request_object", "registered algorithm");
+    assert!(is_login(&signing.ask(&[("request", &rsa.sign(&signing.claims(&[])))])));
+    let told = Visitor::new(&signing.world).get(&signing.party.authorize(&[]));
+    let answer = answer(&told, CALLBACK);
+    assert_eq!(answer["error"], "invalid_request");
+    assert!(answer["error_description"].contains("signed"), "{answer:?}");
+}
+
+#[test]
+fn a_person_may_take_longer_than_the_object_is_good_for() {
+    let signing = Signing::new(json!({}));
+    let object = signing.object(&[("exp", json!(signing.world.now.get() + 10))]);
+    let visitor = Visitor::new(&signing.world);
+    let page = visitor.get(&signing.target(&[("request", &object)]));
+    signing.world.sleep(600);
+    let told = visitor.agree(page, "alice@example.com");
+    assert!(answer(&told, CALLBACK).contains_key("code"));
+}
+
+#[test]
+fn a_signed_request_may_come_by_post() {
+    let signing = Signing::new(json!({}));
+    let visitor = Visitor::new(&signing.world);
+    let object = signing.object(&[]);
+    let told = visitor.post("/auth/authorize", &[("client_id", "app"), ("request", &object)]);
+    let told = visitor.agree(visitor.follow(told), "alice@example.com");
+    assert_eq!(answer(&told, CALLBACK)["state"], "signed state");
+    let told = visitor.post("/auth/authorize", &[("client_id", "app"), ("request", "e30.e30.AA")]);
+    assert!(error_page(&told).contains("invalid_request_object"));
+}
+
+#[test]
+fn a_request_is_fetched_from_where_its_client_has_registered_that_it_lies() {
+    for media_type in ["application/oauth-authz-req+jwt", "application/jwt", "application/jose"] {
+        let signing = Signing::new(json!({ "request_uris": [format!("{REQUEST_URI}#4b1f")] }));
+        signing.serve(200, media_type, format!("{}\n", signing.object(&[])));
+        signing.world.platform.take_counts();
+        let uri = format!("{REQUEST_URI}#another");
+        assert_eq!(flow(&signing, &[("request_uri", &uri)])["nonce"], "signed nonce");
+        assert_eq!(signing.world.platform.take_counts().fetches, 1, "kept while a person signs in");
+    }
+}
+
+#[test]
+fn whatever_lies_elsewhere_or_is_no_request_is_refused() {
+    let signing = Signing::new(json!({}));
+    let outer = [("redirect_uri", CALLBACK), ("state", "outer")];
+    let refusal = |uri: &str| {
+        let mut all = vec![("request_uri", uri)];
+        all.extend(outer);
+        let answer = answer(&signing.ask(&all), CALLBACK);
+        assert_eq!(answer["state"], "outer");
+        (answer["error"].clone(), answer["error_description"].clone())
+    };
+    signing.world.platform.take_counts();
+    for uri in [
+        "https://app.example/requests/2",
+        "https://app.example/requests/1?",
+        "https://APP.example/requests/1",
+        "http://app.example/requests/1",
+        "https://127.0.0.1/requests/1",
+        "urn:ietf:params:oauth:request",
+        "e30.e30.AA",
+    ] {
+        let (code, words) = refusal(uri);
+        assert_eq!(code, "invalid_request_uri", "{uri}");
+        assert!(words.contains("registered"), "{words}");
+    }
+    assert_eq!(signing.world.platform.take_counts().fetches, 0);
+
+    assert_eq!(refusal(REQUEST_URI).0, "invalid_request_uri", "nobody answers");
+    let good = signing.object(&[]);
+    for (status, media_type, text) in [
+        (404, "application/jwt", good.clone()),
+        (302, "application/jwt", good.clone()),
+        (200, "text/html", good.clone()),
+        (200, "", good.clone()),
+        (200, "application/jwt", " ".repeat(65_537)),
+    ] {
+        signing.serve(status, media_type, text);
+        assert_eq!(refusal(REQUEST_URI).0, "invalid_request_uri", "{status} {media_type}");
+    }
+    signing.serve(200, "application/jwt", "e30.e30.AA".into());
+    assert_eq!(refusal(REQUEST_URI).0, "invalid_request_object");
+}
+
+#[test]
+fn nobody_makes_us_fetch_and_keep_without_end() {
+    let signing = Signing::new(json!({}));
+    signing.serve_object(signing.object(&[]));
+    signing.world.platform.take_counts();
+    signing.world.platform.rate_limit.set(Some(2));
+    let outer = [("request_uri", REQUEST_URI), ("redirect_uri", CALLBACK)];
+    for _ in 0..2 {
+        assert!(is_login(&signing.ask(&outer)));
+    }
+    assert_eq!(answer(&signing.ask(&outer), CALLBACK)["error"], "temporarily_unavailable");
+    assert_eq!(signing.world.platform.take_counts().fetches, 2);
+}
+
+#[test]
+fn a_client_rotates_its_key_and_its_next_request_is_verified() {
+    let signing = Signing::new(json!({}));
+    let (old, new) = (Signer::new("ES256", Some("a"), 2), Signer::new("ES256", Some("b"), 3));
+    let uri = "https://app.example/jwks.json";
+    signing.world.put_party("app", json!({ "jwks_uri": uri }));
+    let serve = |signer: &Signer| {
+        let text = signer.jwks().to_string();
+        let document = Document { status: 200, media_type: "application/json".into(), text };
+        signing.world.platform.web.borrow_mut().insert(uri.into(), document);
+    };
+    let ask = |signer: &Signer| signing.ask(&[("request", &signer.sign(&signing.claims(&[])))]);
+    serve(&old);
+    assert!(is_login(&ask(&old)));
+    serve(&new);
+    signing.world.sleep(postern::keys::client_keys::COOL_DOWN);
+    assert!(is_login(&ask(&new)));
+    assert!(error_page(&ask(&old)).contains("invalid_request_object"));
+}
+
+#[test]
+fn a_request_that_a_client_may_not_make_is_not_kept_by_being_signed() {
+    let signing = Signing::new(json!({}));
+    let other = signing.world.put_party("other", json!({}));
+    let object = signing.object(&[]);
+    let target =
+        format!("/auth/authorize?{}", encode(&[("client_id", &*other.id), ("request", &object)]));
+    assert!(error_page(&signing.world.send(get(&target))).contains("client_id"));
+    let claims = signing.claims(&[("client_id", json!("other")), ("iss", json!("other"))]);
+    let object = signing.signer.sign(&claims);
+    let target =
+        format!("/auth/authorize?{}", encode(&[("client_id", "other"), ("request", &object)]));
+    assert!(error_page(&signing.world.send(get(&target))).contains("no keys"));
+    let told = signing.world.send(post("/auth/authorize").form(&encode(&[("request", &object)])));
+    assert!(error_page(&told).contains("client_id is missing"));
+}
