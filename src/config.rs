@@ -6,6 +6,7 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::protocol::client_metadata::Registrable;
 use crate::protocol::scope::ScopeTable;
 use crate::publication::digest;
 
@@ -14,6 +15,9 @@ use crate::publication::digest;
 pub struct Config {
     /// `ADMIN_TOKEN`: guards `/admin/*`, which does not exist without it.
     pub admin_token: Option<Secret>,
+    /// `ALLOW_IMPLICIT`: whether clients may have tokens from the authorization endpoint, which RFC 9700 section
+    /// 2.1.2 advises against.
+    pub allows_implicit: bool,
     /// `ALLOW_LOOPBACK`: whether clients may have us fetch from this machine, which is for development.
     pub allows_loopback: bool,
     /// `CACHE_MAX_AGE`, `CACHE_STALE_WHILE_REVALIDATE` and `CACHE_STALE_IF_ERROR`.
@@ -52,6 +56,11 @@ const DEFAULT_SCOPES: &str = r#"{"groups":["groups"]}"#;
 const DAY: u32 = 86_400;
 
 impl Config {
+    /// What the operator allows clients to register.
+    pub fn registrable(&self) -> Registrable {
+        Registrable { implicit: self.allows_implicit, loopback: self.allows_loopback }
+    }
+
     /// Reads the configuration from `variable`, which gives the text of a variable or secret.
     ///
     /// # Errors
@@ -76,6 +85,7 @@ impl Config {
             Some(_) => Err(ConfigError { variable: name, reason: "must be true or false".into() }),
         };
 
+        let allows_implicit = flag("ALLOW_IMPLICIT")?;
         let issuer = variable("ISSUER").unwrap_or_default();
         let issuer = Issuer::parse(&issuer)
             .map_err(|reason| ConfigError { variable: "ISSUER", reason: reason.into() })?;
@@ -92,9 +102,16 @@ impl Config {
 
         Ok(Self {
             admin_token: variable("ADMIN_TOKEN").map(Secret::new),
+            allows_implicit,
             allows_loopback: flag("ALLOW_LOOPBACK")?,
             caching: Caching { max_age, stale_while_revalidate, stale_if_error },
-            digest: digest(&[env!("POSTERN_BUILD"), issuer.as_str(), &registration, &scopes]),
+            digest: digest(&[
+                env!("POSTERN_BUILD"),
+                issuer.as_str(),
+                &registration,
+                &scopes,
+                if allows_implicit { "implicit" } else { "" },
+            ]),
             issuer,
             key_encryption_key: variable("KEY_ENCRYPTION_KEY").map(Secret::new),
             leeway: i64::from(leeway),
@@ -398,6 +415,7 @@ mod tests {
             ("CACHE_STALE_WHILE_REVALIDATE", "604801"),
             ("CACHE_STALE_IF_ERROR", "1.5"),
             ("CLOCK_LEEWAY", "61"),
+            ("ALLOW_IMPLICIT", "1"),
             ("ALLOW_LOOPBACK", "yes"),
             ("REGISTRATION", "Open"),
             ("SCOPES", "groups"),
@@ -414,7 +432,9 @@ mod tests {
         assert_eq!(one, digest(&[("ISSUER", "https://example.com"), ("ADMIN_TOKEN", "x")]));
         assert_ne!(one, digest(&[("ISSUER", "https://example.org")]));
         assert_ne!(one, digest(&[("ISSUER", "https://example.com"), ("SCOPES", "{}")]));
-        assert_ne!(one, digest(&[("ISSUER", "https://example.com"), ("REGISTRATION", "open")]));
+        for (variable, text) in [("REGISTRATION", "open"), ("ALLOW_IMPLICIT", "true")] {
+            assert_ne!(one, digest(&[("ISSUER", "https://example.com"), (variable, text)]));
+        }
     }
 
     #[test]

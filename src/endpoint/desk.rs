@@ -6,6 +6,7 @@ use crate::context::Cx;
 use crate::error::Error;
 use crate::keys::client_keys::FetchedKeys;
 use crate::keys::published::PublishedKeys;
+use crate::keys::signing::SigningKeys;
 use crate::ports::Platform;
 use crate::store::sessions::{self, Session};
 
@@ -21,6 +22,8 @@ pub struct Desk<'a, P> {
     pub keys: &'a PublishedKeys,
     /// The platform.
     pub platform: &'a P,
+    /// Sign what is issued.
+    pub signing_keys: &'a SigningKeys,
 }
 
 impl<P: Platform> Desk<'_, P> {

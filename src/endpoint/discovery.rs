@@ -31,14 +31,23 @@ pub fn metadata(config: &Config) -> Value {
         }
     }
     let scopes: Vec<_> = config.scopes.names().collect();
-    let modes: Vec<_> = ResponseMode::ALL.iter().map(|(name, _)| *name).collect();
+    let implicit = config.allows_implicit;
+    let response_types =
+        names(|response_type: &ResponseType| implicit || *response_type == ResponseType::Code);
+    let modes: Vec<_> = ResponseMode::ALL
+        .iter()
+        .filter(|(_, mode)| implicit || *mode != ResponseMode::Fragment)
+        .map(|(name, _)| *name)
+        .collect();
+    let grant_types =
+        names(|grant_type: &GrantType| implicit || *grant_type != GrantType::Implicit);
     let claims: Vec<_> = PROTOCOL_CLAIMS.into_iter().chain(config.scopes.claim_names()).collect();
     let locales: Vec<_> = ui_locales_supported().collect();
     let more = [
         ("scopes_supported", scopes.into()),
-        ("response_types_supported", ResponseType::names().into()),
+        ("response_types_supported", response_types.into()),
         ("response_modes_supported", modes.into()),
-        ("grant_types_supported", GrantType::names().into()),
+        ("grant_types_supported", grant_types.into()),
         ("acr_values_supported", json!([PASSWORD_ACR])),
         ("subject_types_supported", json!(["public"])),
         ("id_token_signing_alg_values_supported", IdTokenAlgorithm::names().into()),
@@ -60,4 +69,9 @@ pub fn metadata(config: &Config) -> Value {
     ];
     members.extend(more.map(|(name, value)| (name.to_owned(), value)));
     Value::Object(members)
+}
+
+/// The names of the values that are served.
+fn names<T: Named>(is_served: impl Fn(&T) -> bool) -> Vec<&'static str> {
+    T::ALL.iter().filter(|(_, value)| is_served(value)).map(|(name, _)| *name).collect()
 }

@@ -145,7 +145,7 @@ pub(super) fn metadata(
 ) -> Result<ClientMetadata, RegistrationError> {
     unsupported_metadata::refuse(members).map_err(RegistrationError::of)?;
     let mut metadata =
-        ClientMetadata::take(members, config.allows_loopback).map_err(RegistrationError::of)?;
+        ClientMetadata::take(members, config.registrable()).map_err(RegistrationError::of)?;
     // Scopes that nobody can be granted are not in force.
     if let Some(scope) = &metadata.scope {
         let known: Vec<_> = Granted::of_valid(scope)

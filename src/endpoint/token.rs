@@ -41,11 +41,14 @@ pub async fn serve(
         .ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
     let grant_type =
         GrantType::parse("grant_type", grant_type).map_err(|_| TokenError::UnsupportedGrantType)?;
-    let signers = Signers::get(&client, provider, config, platform, cx).await?;
+    let (keys, published) = (&provider.memory.signing_keys, &provider.memory.published_keys);
+    let signers = Signers::get(&client, keys, published, config, platform, cx).await?;
     match grant_type {
         GrantType::AuthorizationCode => {
             authorization_code::serve(&client, &params, &signers, config, platform, cx).await
         }
+        // It has nothing to ask for here.
+        GrantType::Implicit => Err(TokenError::UnsupportedGrantType.into()),
         GrantType::RefreshToken => {
             refresh_token::serve(&client, &params, &signers, config, platform, cx).await
         }

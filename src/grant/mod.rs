@@ -1,20 +1,23 @@
 //! The grant types of the token endpoint, one file each, and what all of them issue.
 
 pub mod authorization_code;
+pub mod implicit;
 pub mod refresh_token;
 
 use serde::Serialize;
 use std::rc::Rc;
 
-use crate::Provider;
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::{Error, Internal};
 use crate::http::Response;
 use crate::jose::jwk::{Algorithm, PrivateKey};
 use crate::jose::jws;
+use crate::keys::published::PublishedKeys;
+use crate::keys::signing::SigningKeys;
 use crate::ports::{Crypto, Platform};
 use crate::protocol::access_token::{self, AccessToken};
+use crate::protocol::claims::UserClaims;
 use crate::protocol::id_token::{self, IdToken};
 use crate::protocol::params::Params;
 use crate::protocol::scope::{Granted, OPENID};
@@ -30,6 +33,9 @@ pub const ACCESS_TOKEN_LIFETIME: i64 = 600;
 /// For how many seconds an ID token may be relied on.
 pub const ID_TOKEN_LIFETIME: i64 = 3_600;
 
+/// How access tokens are used (RFC 6750).
+const BEARER: &str = "Bearer";
+
 /// The keys that a client's tokens are signed with. Got before anything is spent: without a key, the client
 /// may come again with what it has.
 pub struct Signers {
@@ -41,16 +47,16 @@ impl Signers {
     /// The keys for this client.
     ///
     /// # Errors
-    /// Whatever [`crate::keys::signing::SigningKeys::get`] reports.
+    /// Whatever [`SigningKeys::get`] reports.
     pub async fn get(
         client: &Client,
-        provider: &Provider,
+        keys: &SigningKeys,
+        published: &PublishedKeys,
         config: &Config,
         platform: &impl Platform,
         cx: &Cx<'_>,
     ) -> Result<Self, Internal> {
-        let memory = &provider.memory;
-        let key = |alg| memory.signing_keys.get(alg, &memory.published_keys, config, platform, cx);
+        let key = |alg| keys.get(alg, published, config, platform, cx);
         Ok(Self {
             access_token: key(Algorithm::Es256).await?,
             id_token: key(client.metadata.id_token_signed_response_alg.algorithm()).await?,
@@ -85,7 +91,34 @@ impl Issue<'_> {
         crypto: &impl Crypto,
         cx: &Cx<'_>,
     ) -> Result<Response, Error> {
-        let iss = config.issuer.as_str();
+        let access_token = self.access_token(signers, config, crypto, cx).await?;
+        let mut id_token = None;
+        if Granted::of_valid(self.scope).contains(OPENID) {
+            let user = users::parse_claims(self.user_claims)?;
+            let of_user = config.scopes.select(&self.grant.requested.id_token, user);
+            let with = Some(access_token.as_str());
+            id_token = Some(self.id_token(with, of_user, signers, config, crypto, cx).await?);
+        }
+        let response = TokenResponse {
+            access_token,
+            token_type: BEARER,
+            expires_in: ACCESS_TOKEN_LIFETIME,
+            scope: self.scope,
+            id_token,
+            refresh_token: self.refresh_token,
+        };
+        let response =
+            Response::json_of(200, &response).map_err(|error| Internal::unwritable(&error))?;
+        Ok(response.with("pragma", "no-cache"))
+    }
+
+    async fn access_token(
+        &self,
+        signers: &Signers,
+        config: &Config,
+        crypto: &impl Crypto,
+        cx: &Cx<'_>,
+    ) -> Result<String, Internal> {
         let token = AccessToken {
             client_id: self.client.client_id.clone(),
             exp: cx.now + ACCESS_TOKEN_LIFETIME,
@@ -97,39 +130,33 @@ impl Issue<'_> {
             sub: self.grant.sub.clone(),
         };
         let aud = USERINFO.url(&config.issuer);
-        let claims = token.to_claims(iss, &aud);
-        let access_token =
-            jws::sign(crypto, &signers.access_token, access_token::TYP, &claims).await?;
+        let claims = token.to_claims(config.issuer.as_str(), &aud);
+        jws::sign(crypto, &signers.access_token, access_token::TYP, &claims).await
+    }
 
-        let mut id_token = None;
-        if Granted::of_valid(self.scope).contains(OPENID) {
-            let token = IdToken {
-                access_token: &access_token,
-                aud: &self.client.client_id,
-                auth_time: self.grant.auth_time,
-                exp: cx.now + ID_TOKEN_LIFETIME,
-                iat: cx.now,
-                iss,
-                nonce: self.nonce,
-                sid: self.grant.sid.as_deref(),
-                sub: &self.grant.sub,
-            };
-            let user = users::parse_claims(self.user_claims)?;
-            let of_user = config.scopes.select(&self.grant.requested.id_token, user);
-            let claims = token.to_claims(of_user);
-            id_token = Some(jws::sign(crypto, &signers.id_token, id_token::TYP, &claims).await?);
-        }
-        let response = TokenResponse {
+    /// The ID token that comes with an access token, or alone, and has these claims of the user's.
+    async fn id_token(
+        &self,
+        access_token: Option<&str>,
+        of_user: UserClaims<'_>,
+        signers: &Signers,
+        config: &Config,
+        crypto: &impl Crypto,
+        cx: &Cx<'_>,
+    ) -> Result<String, Internal> {
+        let token = IdToken {
             access_token,
-            token_type: "Bearer",
-            expires_in: ACCESS_TOKEN_LIFETIME,
-            scope: self.scope,
-            id_token,
-            refresh_token: self.refresh_token,
+            aud: &self.client.client_id,
+            auth_time: self.grant.auth_time,
+            exp: cx.now + ID_TOKEN_LIFETIME,
+            iat: cx.now,
+            iss: config.issuer.as_str(),
+            nonce: self.nonce,
+            sid: self.grant.sid.as_deref(),
+            sub: &self.grant.sub,
         };
-        let response =
-            Response::json_of(200, &response).map_err(|error| Internal::unwritable(&error))?;
-        Ok(response.with("pragma", "no-cache"))
+        let claims = token.to_claims(of_user);
+        jws::sign(crypto, &signers.id_token, id_token::TYP, &claims).await
     }
 }
 

@@ -4,13 +4,14 @@
 //! There are two kinds of refusal, and the types keep them apart: before [`ReplyTo`] stands, nothing may be
 //! sent anywhere; after it, errors go to the client.
 
+use crate::config::Config;
 use crate::jose::jws::Jws;
 use crate::protocol::claims_request::ClaimsRequest;
-use crate::protocol::client_metadata::{ApplicationType, ClientMetadata, GrantType};
+use crate::protocol::client_metadata::{ApplicationType, ClientMetadata, GrantType, ResponseType};
 use crate::protocol::params::{Doubled, Params};
 use crate::protocol::pkce::CodeChallenge;
 use crate::protocol::redirect_uri::{is_local, is_registered};
-use crate::protocol::scope::{Granted, OFFLINE_ACCESS, ScopeTable};
+use crate::protocol::scope::{Granted, OFFLINE_ACCESS, OPENID, ScopeTable};
 
 /// The longest nonce, in bytes: it is kept, and stands in the ID token.
 const NONCE_LIMIT: usize = 2_048;
@@ -44,14 +45,16 @@ const SINGLE: [&str; 19] = [
 pub enum ResponseMode {
     /// In a form that the browser posts (OAuth 2.0 Form Post Response Mode).
     FormPost,
+    /// In the redirect URI's fragment, which no server sees (OAuth 2.0 Multiple Response Types section 2.1).
+    Fragment,
     /// In the redirect URI's query.
     Query,
 }
 
 impl ResponseMode {
     /// All of them, by name.
-    pub const ALL: [(&'static str, Self); 2] =
-        [("query", Self::Query), ("form_post", Self::FormPost)];
+    pub const ALL: [(&'static str, Self); 3] =
+        [("query", Self::Query), ("fragment", Self::Fragment), ("form_post", Self::FormPost)];
 
     fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, mode)| mode)
@@ -90,11 +93,21 @@ impl ReplyTo {
             let inside = object.as_ref().and_then(|object| object.payload.get(name)?.as_str());
             inside.filter(|text| !text.is_empty()).or(params.once(name).ok().flatten())
         };
+        // What may have a token in it never travels in a query, errors neither (Core section 3.2.2.6).
+        let names_token = |name| ["id_token", "token"].contains(&name);
+        let usual = match text("response_type") {
+            Some(names) if client.has_implicit() && names.split(' ').any(names_token) => {
+                ResponseMode::Fragment
+            }
+            _ => ResponseMode::Query,
+        };
+        let is_possible = |mode: &ResponseMode| *mode == usual || *mode == ResponseMode::FormPost;
         Ok(Self {
             redirect_uri: redirect_uri.to_owned(),
             mode: text("response_mode")
                 .and_then(ResponseMode::parse)
-                .unwrap_or(ResponseMode::Query),
+                .filter(is_possible)
+                .unwrap_or(usual),
             state: text("state").map(str::to_owned),
         })
     }
@@ -179,6 +192,8 @@ pub struct AuthorizeRequest {
     pub nonce: Option<String>,
     /// Which pages the client wants to be shown.
     pub prompt: Prompt,
+    /// What the client wants to get.
+    pub response_type: ResponseType,
     /// The scopes that can be granted, with single spaces between them; never empty.
     pub scope: String,
 }
@@ -191,7 +206,7 @@ impl AuthorizeRequest {
     pub fn parse(
         params: &Params<'_>,
         client: &ClientMetadata,
-        scopes: &ScopeTable,
+        config: &Config,
     ) -> Result<Self, AuthorizeError> {
         // 1. Nothing doubled (RFC 6749 section 3.1).
         if SINGLE.iter().any(|name| params.once(name) == Err(Doubled)) {
@@ -206,25 +221,31 @@ impl AuthorizeRequest {
         }
 
         // 3. The response type, and a way for it to travel.
-        match text("response_type") {
-            None => return Err(invalid("response_type is missing")),
-            Some("code") => {}
-            Some(_) => {
-                let description = "response_type must be code";
-                return Err(AuthorizeError::new("unsupported_response_type", description));
-            }
-        }
-        if text("response_mode").is_some_and(|mode| ResponseMode::parse(mode).is_none()) {
-            return Err(invalid("response_mode must be query or form_post"));
+        let response_type = response_type(text("response_type"), client, config.allows_implicit)?;
+        let is_code = response_type == ResponseType::Code;
+        if let Some(mode) = text("response_mode") {
+            let unfit = if is_code { ResponseMode::Fragment } else { ResponseMode::Query };
+            ResponseMode::parse(mode)
+                .filter(|mode| *mode != unfit)
+                .ok_or(invalid("response_mode is none that this response_type can have"))?;
         }
 
         // 4. The scopes (RFC 6749 section 3.3).
-        let scope = grantable(text("scope"), client, scopes)?;
+        let scope = grantable(text("scope"), client, &config.scopes, is_code)?;
 
-        // 5. PKCE (RFC 7636 section 4.4.1; RFC 9700 section 2.1.1).
-        let code_challenge = CodeChallenge::take(params).map_err(invalid)?;
-        if code_challenge.is_none() && !client.is_confidential() {
+        // 5. What keeps the answer from being used by others: PKCE (RFC 7636 section 4.4.1; RFC 9700 section
+        // 2.1.1), or the nonce (Core section 3.2.2.1).
+        let code_challenge = CodeChallenge::take(params).map_err(invalid)?.filter(|_| is_code);
+        if is_code && code_challenge.is_none() && !client.is_confidential() {
             return Err(invalid("a public client must send a code_challenge"));
+        }
+        if !is_code {
+            if !Granted::of_valid(&scope).contains(OPENID) {
+                return Err(invalid("scope must have openid for an ID token"));
+            }
+            if text("nonce").is_none() {
+                return Err(invalid("nonce is missing"));
+            }
         }
 
         // 6. How the person is to be met (Core section 3.1.2.1).
@@ -245,6 +266,7 @@ impl AuthorizeRequest {
             max_age,
             nonce: owned("nonce"),
             prompt,
+            response_type,
             scope,
         })
     }
@@ -252,6 +274,26 @@ impl AuthorizeRequest {
     /// The scopes that can be granted.
     pub fn granted(&self) -> Granted<'_> {
         Granted::of_valid(&self.scope)
+    }
+}
+
+/// The response type, if it is one of the client's.
+fn response_type(
+    text: Option<&str>,
+    client: &ClientMetadata,
+    allows_implicit: bool,
+) -> Result<ResponseType, AuthorizeError> {
+    let text = text.ok_or(invalid("response_type is missing"))?;
+    let served = |kind: &ResponseType| *kind == ResponseType::Code || allows_implicit;
+    let kind = ResponseType::of_request(text).filter(served).ok_or(AuthorizeError::new(
+        "unsupported_response_type",
+        "response_type is none that is served here",
+    ))?;
+    if client.response_types.contains(&kind) {
+        Ok(kind)
+    } else {
+        let description = "the client has not registered this response_type";
+        Err(AuthorizeError::new("unauthorized_client", description))
     }
 }
 
@@ -268,11 +310,12 @@ fn grantable(
     scope: Option<&str>,
     client: &ClientMetadata,
     scopes: &ScopeTable,
+    is_code: bool,
 ) -> Result<String, AuthorizeError> {
     let refused = |description| AuthorizeError::new("invalid_scope", description);
     let requested = Granted::parse(scope.ok_or(refused("scope is missing"))?)
         .ok_or(refused("scope must be scope tokens with single spaces between them"))?;
-    let may_refresh = client.grant_types.contains(&GrantType::RefreshToken);
+    let may_refresh = is_code && client.grant_types.contains(&GrantType::RefreshToken);
     let registered = client.scope.as_deref().map(Granted::of_valid);
     let mut granted: Vec<&str> = Vec::new();
     for scope in requested.iter() {

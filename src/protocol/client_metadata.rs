@@ -19,6 +19,15 @@ const LIST_LIMIT: usize = 50;
 /// The largest document, in bytes of JSON.
 const DOCUMENT_LIMIT: usize = 32_768;
 
+/// What an operator may allow clients to register, or not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Registrable {
+    /// Response types that bring tokens without a code.
+    pub implicit: bool,
+    /// URLs to be fetched that lead to this machine.
+    pub loopback: bool,
+}
+
 /// A client's metadata as it is in force.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ClientMetadata {
@@ -120,6 +129,10 @@ pub trait Named: Copy + Sized + 'static {
     }
 }
 
+fn name_of<T: Named + PartialEq>(value: T) -> &'static str {
+    T::ALL.iter().find(|(_, known)| *known == value).map_or("", |(name, _)| name)
+}
+
 macro_rules! named {
     ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
         $(#[$doc])*
@@ -168,6 +181,8 @@ named! {
     GrantType {
         /// The authorization code.
         AuthorizationCode = "authorization_code",
+        /// None: tokens come from the authorization endpoint (OpenID Connect Core section 3.2).
+        Implicit = "implicit",
         /// The refresh token.
         RefreshToken = "refresh_token",
     }
@@ -198,6 +213,27 @@ named! {
     ResponseType {
         /// The authorization code flow.
         Code = "code",
+        /// The implicit flow, with nothing but an ID token.
+        IdToken = "id_token",
+        /// The implicit flow, with an access token too.
+        IdTokenToken = "id_token token",
+    }
+}
+
+impl ResponseType {
+    /// The response type of a request: names in whatever order (OAuth 2.0 Multiple Response Types section 3).
+    pub fn of_request(text: &str) -> Option<Self> {
+        let mut names: Vec<_> = text.split(' ').collect();
+        names.sort_unstable();
+        Self::parse("response_type", &names.join(" ")).ok()
+    }
+
+    /// The grant type that a client must have registered for it (OpenID Connect Registration section 2).
+    fn grant_type(self) -> GrantType {
+        match self {
+            Self::Code => GrantType::AuthorizationCode,
+            Self::IdToken | Self::IdTokenToken => GrantType::Implicit,
+        }
     }
 }
 
@@ -206,7 +242,8 @@ impl ClientMetadata {
     ///
     /// # Errors
     /// Which member is wrong, and what it must be.
-    pub fn take(members: &mut Members, allows_loopback: bool) -> Result<Self, String> {
+    pub fn take(members: &mut Members, registrable: Registrable) -> Result<Self, String> {
+        let allows_loopback = registrable.loopback;
         let application_type = one(members, "application_type")?.unwrap_or(ApplicationType::Web);
         let metadata = Self {
             application_type,
@@ -242,12 +279,7 @@ impl ClientMetadata {
             token_endpoint_auth_signing_alg: one(members, "token_endpoint_auth_signing_alg")?,
             tos_uri: web_url(members, "tos_uri")?,
         };
-        // RFC 7591 section 2.1: the response type code needs the grant type that redeems it.
-        if !metadata.grant_types.contains(&GrantType::AuthorizationCode) {
-            return Err("grant_types must have authorization_code, which the response type code \
-                        and a refresh token both come from"
-                .into());
-        }
+        metadata.check_flows(registrable)?;
         metadata.check_keys()?;
         let size = serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len());
         if size > DOCUMENT_LIMIT {
@@ -259,6 +291,45 @@ impl ClientMetadata {
             return Err("default_max_age must not be negative".into());
         }
         Ok(metadata)
+    }
+
+    /// RFC 7591 section 2.1, OpenID Connect Registration section 2: each response type has its grant type, and the
+    /// other way round.
+    fn check_flows(&self, registrable: Registrable) -> Result<(), String> {
+        for response_type in &self.response_types {
+            if !self.grant_types.contains(&response_type.grant_type()) {
+                return Err(format!(
+                    "grant_types must have {}, which the response type {} needs",
+                    name_of(response_type.grant_type()),
+                    name_of(*response_type)
+                ));
+            }
+        }
+        let has = |grant_type| self.response_types.iter().any(|one| one.grant_type() == grant_type);
+        let needs_code = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+        if self.grant_types.iter().any(|one| needs_code.contains(one))
+            && !has(GrantType::AuthorizationCode)
+        {
+            return Err("response_types must have code, which a code and a refresh token both \
+                        come from"
+                .into());
+        }
+        if !self.grant_types.contains(&GrantType::Implicit) {
+            return Ok(());
+        }
+        if !registrable.implicit {
+            return Err("grant_types must not have implicit: it is not allowed here".into());
+        }
+        if !has(GrantType::Implicit) {
+            return Err("response_types must have id_token or id_token token for implicit".into());
+        }
+        let is_public = |uri: &String| uri.starts_with("https://") && !redirect_uri::is_local(uri);
+        if self.application_type == ApplicationType::Web
+            && !self.redirect_uris.iter().all(is_public)
+        {
+            return Err("redirect_uris must be https, and not this machine's, for implicit".into());
+        }
+        Ok(())
     }
 
     /// RFC 7591 section 2: the keys stand in one place, where they must be somewhere.
@@ -312,6 +383,11 @@ impl ClientMetadata {
     /// Whether it can prove who it is.
     pub fn is_confidential(&self) -> bool {
         self.token_endpoint_auth_method != AuthMethod::None
+    }
+
+    /// Whether it may have tokens from the authorization endpoint.
+    pub fn has_implicit(&self) -> bool {
+        self.grant_types.contains(&GrantType::Implicit)
     }
 
     /// Whether it proves that by a secret.
@@ -454,7 +530,7 @@ mod tests {
 
     fn take(document: &Value) -> Result<ClientMetadata, String> {
         let mut members = Members::parse(document.to_string().as_bytes())?;
-        let metadata = ClientMetadata::take(&mut members, false)?;
+        let metadata = ClientMetadata::take(&mut members, Registrable::default())?;
         members.end()?;
         Ok(metadata)
     }

@@ -21,9 +21,9 @@ pub const HINT_LIMIT: usize = 16_384;
 /// What an ID token says, but for what the user's claims add to it.
 #[derive(Debug, Serialize)]
 pub struct IdToken<'a> {
-    /// The access token that comes with it, for `at_hash`.
+    /// The access token that comes with it, if one does, for `at_hash`.
     #[serde(skip)]
-    pub access_token: &'a str,
+    pub access_token: Option<&'a str>,
     /// The client.
     pub aud: &'a str,
     /// When the person last proved who they are, in Unix seconds.
@@ -51,7 +51,7 @@ impl IdToken<'_> {
             id_token: self,
             acr: PASSWORD_ACR,
             amr: [PASSWORD_AMR],
-            at_hash: at_hash(self.access_token),
+            at_hash: self.access_token.map(at_hash),
             of_user,
         }
     }
@@ -64,7 +64,8 @@ struct Claims<'a> {
     id_token: &'a IdToken<'a>,
     acr: &'static str,
     amr: [&'static str; 1],
-    at_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_hash: Option<String>,
     #[serde(flatten)]
     of_user: UserClaims<'a>,
 }

@@ -1,6 +1,7 @@
 //! The SQL, written once for D1 and SQLite: one file per family of tables, one function per decision.
 
 pub mod authorization_requests;
+pub mod authorizations;
 pub mod client_assertions;
 pub mod clients;
 pub mod codes;

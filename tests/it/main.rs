@@ -11,6 +11,7 @@ mod consent;
 mod discovery;
 mod everywhere;
 mod hostile;
+mod implicit;
 mod jwks;
 mod key_changes;
 mod pages;

@@ -90,7 +90,7 @@ fn read(
     }
     members.integer("client_id_issued_at")?;
     let trusted = members.boolean("trusted")?.unwrap_or(false);
-    Ok((ClientMetadata::take(members, config.allows_loopback)?, trusted))
+    Ok((ClientMetadata::take(members, config.registrable())?, trusted))
 }
 
 /// Shows a client, without its secret: nobody knows it any more.

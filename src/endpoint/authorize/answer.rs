@@ -7,15 +7,18 @@ use crate::browser::pending::Pending;
 use crate::endpoint::authorize::case::Case;
 use crate::endpoint::desk::Desk;
 use crate::error::{Error, Internal};
+use crate::grant::Signers;
+use crate::grant::implicit::{self, Order};
 use crate::http::Response;
 use crate::keys::mac::Purpose;
 use crate::opaque::{hash, random_text};
 use crate::pages::{FormPost, Texts};
 use crate::ports::Platform;
 use crate::protocol::authorize_request::{AuthorizeError, ReplyTo, ResponseMode};
+use crate::protocol::client_metadata::ResponseType;
 use crate::protocol::pkce::CodeChallenge;
 use crate::routes::AUTHORIZE;
-use crate::store::codes::{self, NewCode};
+use crate::store::authorizations::{NewAuthorization, NewCode, record, record_with_code};
 use crate::store::consents::Consent;
 use crate::store::sessions::Session;
 
@@ -23,10 +26,10 @@ use crate::store::sessions::Session;
 const CODE_LIFETIME: i64 = 60;
 
 impl<P: Platform> Case<'_, P> {
-    /// Grants what is asked for, and answers with the code.
+    /// Grants what is asked for, and answers with a code, or with tokens.
     ///
     /// # Errors
-    /// Whatever the database reports.
+    /// Whatever the platform reports.
     pub async fn issue(
         &self,
         session: &Session,
@@ -34,34 +37,68 @@ impl<P: Platform> Case<'_, P> {
         consent: Option<&Consent>,
     ) -> Result<Response, Error> {
         let Self { asked, desk, pending, texts, visit } = self;
-        let code = random_text(desk.cx)?;
         let client_id = asked.client.client_id.as_str();
         let claims = serde_json::to_string(&asked.request.claims)
-            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-        let new_code = NewCode {
+            .map_err(|error| Internal::unwritable(&error))?;
+        let authorization = NewAuthorization {
             grant_id: &desk.cx.random_id()?,
             session_id: &session.id,
             sid: &visit.mac.code(Purpose::Sid, &[&session.id, client_id]),
             client_id,
             scope: &asked.request.scope,
             claims: &claims,
-            code_hash: &hash(&code),
-            redirect_uri: &asked.reply_to.redirect_uri,
-            code_challenge: asked.request.code_challenge.as_ref().map(CodeChallenge::as_str),
-            nonce: asked.request.nonce.as_deref(),
-            expires_at: desk.cx.now + CODE_LIFETIME,
             remembered,
             consent,
             handle_hash: pending.handle_hash.as_deref(),
         };
-        if codes::issue(desk.platform, &new_code, desk.cx.now).await? {
-            return Ok(respond(desk, &asked.reply_to, &[("code", &code)], texts));
+        let parameters = match asked.request.response_type {
+            ResponseType::Code => self.code(&authorization).await?,
+            ResponseType::IdToken => self.tokens(&authorization, false).await?,
+            ResponseType::IdTokenToken => self.tokens(&authorization, true).await?,
+        };
+        if let Some(parameters) = parameters {
+            let parameters: Vec<_> =
+                parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            return Ok(respond(desk, &asked.reply_to, &parameters, texts));
         }
         // What was decided on changed a moment ago: the request is looked at again.
         let query = &pending.query;
         Ok(Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))))
     }
+
+    async fn code(&self, authorization: &NewAuthorization<'_>) -> Result<Option<Issued>, Error> {
+        let Self { asked, desk, .. } = self;
+        let code = random_text(desk.cx)?;
+        let new_code = NewCode {
+            code_hash: &hash(&code),
+            redirect_uri: &asked.reply_to.redirect_uri,
+            code_challenge: asked.request.code_challenge.as_ref().map(CodeChallenge::as_str),
+            nonce: asked.request.nonce.as_deref(),
+            expires_at: desk.cx.now + CODE_LIFETIME,
+        };
+        let (platform, now) = (desk.platform, desk.cx.now);
+        let is_recorded = record_with_code(platform, authorization, &new_code, now).await?;
+        Ok(is_recorded.then(|| vec![("code", code)]))
+    }
+
+    async fn tokens(
+        &self,
+        authorization: &NewAuthorization<'_>,
+        with_access_token: bool,
+    ) -> Result<Option<Issued>, Error> {
+        let Desk { config, cx, keys, platform, signing_keys, .. } = *self.desk;
+        let client = &self.asked.client;
+        let signers = Signers::get(client, signing_keys, keys, config, platform, cx).await?;
+        let Some(grant) = record(platform, authorization, cx.now).await? else { return Ok(None) };
+        let Some(user_claims) = grant.user_claims.as_deref() else { return Ok(None) };
+        let nonce = self.asked.request.nonce.as_deref();
+        let order = Order { client, grant: &grant, user_claims, nonce, with_access_token };
+        Ok(Some(implicit::parameters(order, &signers, config, platform, cx).await?))
+    }
 }
+
+/// The parameters that carry what was issued.
+type Issued = Vec<(&'static str, String)>;
 
 impl<P> Case<'_, P> {
     /// Answers with a fault of ours, which is logged. The request is not answered by it: whoever comes back may
@@ -115,6 +152,10 @@ fn respond<P>(
         ResponseMode::FormPost => {
             let redirect_uri = &reply_to.redirect_uri;
             FormPost { texts, redirect_uri, parameters: &parameters }.response()
+        }
+        ResponseMode::Fragment => {
+            let fragment = Serializer::new(String::new()).extend_pairs(parameters).finish();
+            Response::see_other(format!("{}#{fragment}", reply_to.redirect_uri))
         }
         ResponseMode::Query => {
             let separator = if reply_to.redirect_uri.contains('?') { '&' } else { '?' };

@@ -103,7 +103,7 @@ async fn ask(
     params: &Params<'_>,
     client: &Client,
 ) -> Result<Result<(AuthorizeRequest, Option<String>), AuthorizeError>, Error> {
-    let request = match AuthorizeRequest::parse(params, &client.metadata, &desk.config.scopes) {
+    let request = match AuthorizeRequest::parse(params, &client.metadata, desk.config) {
         Ok(request) => request,
         Err(error) => return Ok(Err(error)),
     };

@@ -1,0 +1,148 @@
+//! Authorizations: what a person allowed a client just now, recorded as a grant, in one batch.
+
+use crate::error::Internal;
+use crate::ports::{Database, Statement};
+use crate::store::consents::Consent;
+use crate::store::grants::{Grant, grant_columns};
+
+/// An authorization about to be recorded.
+#[derive(Debug)]
+pub struct NewAuthorization<'a> {
+    /// The grant's id: 128 random bits.
+    pub grant_id: &'a str,
+    /// The session that it comes from, which says who the user is.
+    pub session_id: &'a str,
+    /// The session, as the client knows it.
+    pub sid: &'a str,
+    /// The client.
+    pub client_id: &'a str,
+    /// The granted scopes.
+    pub scope: &'a str,
+    /// The claims that were asked for one by one, as JSON.
+    pub claims: &'a str,
+    /// What they allowed before, where the authorization rests on that: it must still be so.
+    pub remembered: Option<&'a Consent>,
+    /// What the person allowed just now, to be remembered.
+    pub consent: Option<&'a Consent>,
+    /// The handle of the request, if it is kept: it is answered once.
+    pub handle_hash: Option<&'a str>,
+}
+
+/// The code that the client gets for it.
+#[derive(Debug)]
+pub struct NewCode<'a> {
+    /// The code's hash.
+    pub code_hash: &'a str,
+    /// What the code is bound to.
+    pub redirect_uri: &'a str,
+    /// See [`NewCode::redirect_uri`].
+    pub code_challenge: Option<&'a str>,
+    /// To stand in the ID token.
+    pub nonce: Option<&'a str>,
+    /// Until when the code may be redeemed, in Unix seconds.
+    pub expires_at: i64,
+}
+
+/// Records a grant with its code. Returns whether that was done: not where the session has ended, the client
+/// is gone, what was remembered is not, or the request was answered before.
+pub async fn record_with_code(
+    database: &impl Database,
+    authorization: &NewAuthorization<'_>,
+    code: &NewCode<'_>,
+    now: i64,
+) -> Result<bool, Internal> {
+    let insert = Statement::new(
+        "INSERT INTO codes (code_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at) \
+         SELECT ?2, id, ?3, ?4, ?5, ?6 FROM grants WHERE id = ?1",
+    )
+    .bind(authorization.grant_id)
+    .bind(code.code_hash)
+    .bind(code.redirect_uri)
+    .bind(code.code_challenge)
+    .bind(code.nonce)
+    .bind(code.expires_at);
+    let mut statements = authorization.statements(now);
+    statements.push(insert);
+    let results = database.batch(statements).await?;
+    Ok(results.first().is_some_and(|rows| !rows.is_empty()))
+}
+
+/// Records a grant that needs no code, and returns it. `None` under the same conditions.
+pub async fn record(
+    database: &impl Database,
+    authorization: &NewAuthorization<'_>,
+    now: i64,
+) -> Result<Option<Grant>, Internal> {
+    let read = Statement::new(concat!(
+        "SELECT ",
+        grant_columns!(),
+        " FROM grants JOIN users ON users.sub = grants.sub WHERE grants.id = ?1",
+    ))
+    .bind(authorization.grant_id);
+    let mut statements = authorization.statements(now);
+    statements.push(read);
+    let row = database.batch(statements).await?.pop().unwrap_or_default().pop();
+    row.map(|mut row| Grant::read(&mut row)).transpose()
+}
+
+impl NewAuthorization<'_> {
+    /// The grant, and what goes with it once it is there.
+    fn statements(&self, now: i64) -> Vec<Statement> {
+        let grant = Statement::new(
+            "INSERT INTO grants \
+               (id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims) \
+             SELECT ?1, sub, client_id, ?4, ?5, sessions.id, ?6, auth_time, ?7 \
+             FROM sessions JOIN clients \
+             WHERE sessions.id = ?2 AND client_id = ?3 \
+               AND (clients.expires_at IS NULL OR clients.expires_at > ?5) \
+               AND (?8 IS NULL OR EXISTS \
+                 (SELECT 1 FROM authorization_requests WHERE handle_hash = ?8)) \
+               AND (?9 IS NULL OR EXISTS \
+                 (SELECT 1 FROM consents WHERE consents.sub = sessions.sub \
+                  AND consents.client_id = ?3 AND scope = ?9 AND claims = ?10)) \
+             RETURNING id",
+        )
+        .bind(self.grant_id)
+        .bind(self.session_id)
+        .bind(self.client_id)
+        .bind(self.scope)
+        .bind(now)
+        .bind(self.sid)
+        .bind(self.claims)
+        .bind(self.handle_hash)
+        .bind(self.remembered.map(|consent| consent.scope.as_str()))
+        .bind(self.remembered.map(|consent| consent.claims.as_str()));
+        let touch = Statement::new("UPDATE sessions SET used_at = ?2 WHERE id = ?1")
+            .bind(self.session_id)
+            .bind(now);
+        let answer = Statement::new(
+            "DELETE FROM authorization_requests \
+             WHERE handle_hash = ?1 AND EXISTS (SELECT 1 FROM grants WHERE id = ?2)",
+        )
+        .bind(self.handle_hash)
+        .bind(self.grant_id);
+        // A client that registered itself is not forgotten once somebody has used it.
+        let keep = Statement::new(
+            "UPDATE clients SET expires_at = NULL \
+             WHERE client_id = ?1 AND expires_at IS NOT NULL \
+               AND EXISTS (SELECT 1 FROM grants WHERE id = ?2)",
+        )
+        .bind(self.client_id)
+        .bind(self.grant_id);
+        let mut statements = vec![grant, touch, answer, keep];
+        if let Some(consent) = self.consent {
+            let remember = Statement::new(
+                "INSERT INTO consents (sub, client_id, scope, claims, granted_at) \
+                 SELECT sub, client_id, ?2, ?3, ?4 FROM grants WHERE id = ?1 \
+                 ON CONFLICT (sub, client_id) DO UPDATE \
+                   SET scope = excluded.scope, claims = excluded.claims, granted_at = ?4",
+            )
+            .bind(self.grant_id)
+            .bind(consent.scope.as_str())
+            .bind(consent.claims.as_str())
+            .bind(now);
+            statements.push(remember);
+        }
+        statements
+    }
+}
