@@ -29,6 +29,7 @@ pub mod http;
 pub mod jose;
 pub mod keys;
 pub mod opaque;
+pub mod outbound;
 pub mod pages;
 pub mod ports;
 pub mod protocol;

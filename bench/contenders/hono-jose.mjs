@@ -115,7 +115,7 @@ async function issue({ ISSUER, SIGNING_KEY, SIGNING_KID }, clientId, grant, refr
   const key = await signingKey({ SIGNING_KEY });
   const sign = (typ, audience, claims) => new SignJWT(claims)
     .setProtectedHeader({ alg: "ES256", kid: SIGNING_KID, typ })
-    .setIssuer(ISSUER).setSubject(grant.sub).setAudience(audience).setIssuedAt(now).setExpirationTime(now + 600)
+    .setIssuer(ISSUER).setSubject(grant.subject).setAudience(audience).setIssuedAt(now).setExpirationTime(now + 600)
     .sign(key);
   const access = await sign("at+jwt", `${ISSUER}/auth/userinfo`, {
     client_id: clientId, scope: grant.scope, grant_id: grant.grant_id, jti: crypto.randomUUID(),

@@ -1,15 +1,16 @@
 // The statements that Postern asks D1, as `src/store/` has them. The bench compares the texts that D1 is asked,
 // so none of these can grow old unnoticed.
 const GRANT_COLUMNS =
-  "grants.id AS grant_id, grants.sub AS sub, grants.scope AS scope, grants.sid AS sid, " +
+  "grants.id AS grant_id, coalesce(grants.subject, grants.sub) AS subject, grants.scope AS scope, grants.sid AS sid, " +
   "grants.auth_time AS auth_time, grants.claims AS requested, " +
   "grants.created_at AS granted_at, grants.revoked_at AS revoked_at, users.claims AS user_claims";
 
 /** The user of an access token, if its grant stands. */
 export const STANDING =
-  "SELECT grants.revoked_at, users.claims, grants.claims AS requested " +
-  "FROM grants JOIN users ON users.sub = grants.sub " +
-  "WHERE grants.id = ?1 AND grants.sub = ?2 AND grants.client_id = ?3";
+  "SELECT grants.revoked_at, users.claims, grants.claims AS requested, " +
+  "clients.metadata->>'userinfo_signed_response_alg' AS alg " +
+  "FROM grants JOIN users ON users.sub = grants.sub LEFT JOIN clients ON clients.client_id = grants.client_id " +
+  "WHERE grants.id = ?1 AND coalesce(grants.subject, grants.sub) = ?2 AND grants.client_id = ?3";
 
 export const CLIENT =
   "SELECT client_id, metadata, secret_hash, trusted, created_at, registration_token_hash FROM clients " +

@@ -10,7 +10,7 @@ use crate::jose::client_jwk::ClientAlgorithm;
 use crate::pages::ui_locales_supported;
 use crate::protocol::authorize_request::{Prompt, ResponseMode};
 use crate::protocol::client_metadata::{
-    AuthMethod, GrantType, IdTokenAlgorithm, Named, ResponseType,
+    AuthMethod, GrantType, Named, ResponseType, SigningAlgorithm, SubjectType,
 };
 use crate::protocol::id_token::PASSWORD_ACR;
 use crate::routes::served;
@@ -49,8 +49,9 @@ pub fn metadata(config: &Config) -> Value {
         ("response_modes_supported", modes.into()),
         ("grant_types_supported", grant_types.into()),
         ("acr_values_supported", json!([PASSWORD_ACR])),
-        ("subject_types_supported", json!(["public"])),
-        ("id_token_signing_alg_values_supported", IdTokenAlgorithm::names().into()),
+        ("subject_types_supported", SubjectType::names().into()),
+        ("id_token_signing_alg_values_supported", SigningAlgorithm::names().into()),
+        ("userinfo_signing_alg_values_supported", SigningAlgorithm::names().into()),
         ("token_endpoint_auth_methods_supported", AuthMethod::names().into()),
         ("token_endpoint_auth_signing_alg_values_supported", ClientAlgorithm::names().into()),
         ("display_values_supported", json!(["page", "popup", "touch"])),

@@ -15,6 +15,7 @@ pub mod pushed;
 pub mod register;
 pub mod registration;
 pub mod resource_metadata;
+pub mod sector;
 pub mod select_account;
 pub mod signout;
 pub mod token;

@@ -4,6 +4,7 @@ use crate::browser::attempts::{ADDRESS_PAUSE, may_register};
 use crate::config::Registration;
 use crate::endpoint::desk::Desk;
 use crate::endpoint::registration::{body, document, metadata};
+use crate::endpoint::sector;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::opaque::{hash, is_random_text, random_text};
@@ -11,6 +12,7 @@ use crate::ports::Platform;
 use crate::protocol::bearer::{self, BearerError};
 use crate::protocol::registration_error::RegistrationError;
 use crate::store::clients::Client;
+use crate::store::initial_access_tokens;
 use crate::store::registrations::{Registering, register};
 
 /// For how long a client that registered without a token is kept before anybody has used it, in seconds.
@@ -38,6 +40,16 @@ pub async fn serve(
 
     // 3. The metadata, completed by its defaults (sections 2 and 3.1).
     let metadata = metadata(&mut body(request).await?, config)?;
+    if metadata.sector_identifier_uri.is_some() {
+        // Nobody has us fetch for a token that is none.
+        if let Some(token) = &token
+            && !initial_access_tokens::is_good(platform, &hash(token), cx.now).await?
+        {
+            return Err(WRONG_TOKEN.into());
+        }
+        let checked = sector::check(&metadata, config, platform, cx).await;
+        checked.map_err(RegistrationError::InvalidClientMetadata)?;
+    }
 
     // 4. What the client is known by from now on.
     let secret = metadata.has_secret().then(|| random_text(cx)).transpose()?;

@@ -5,6 +5,7 @@ use subtle::ConstantTimeEq;
 
 use crate::config::Config;
 use crate::endpoint::desk::Desk;
+use crate::endpoint::sector;
 use crate::error::Error;
 use crate::http::{BodyError, Request, Response};
 use crate::opaque::{hash, random_text};
@@ -87,6 +88,8 @@ async fn replace(
 
     // 2. What it leaves out is as if it had never been registered.
     let metadata = metadata(&mut members, config)?;
+    let checked = sector::check(&metadata, config, platform, cx).await;
+    checked.map_err(RegistrationError::InvalidClientMetadata)?;
 
     // 3. The secret stays, and so does the token: a lost answer loses nobody their client.
     let secret = random_text(cx)?;

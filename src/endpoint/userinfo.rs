@@ -8,8 +8,8 @@ use crate::config::Config;
 use crate::context::Cx;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
-use crate::jose::jwk::PublicKey;
-use crate::jose::jws::Jws;
+use crate::jose::jwk::{Algorithm, PublicKey};
+use crate::jose::jws::{self, Jws};
 use crate::keys::verified::{Verified, token_digest};
 use crate::ports::{Database, Freshness, Platform};
 use crate::protocol::access_token::{self, AccessToken, Expected};
@@ -28,6 +28,19 @@ struct Userinfo<'a> {
     #[serde(flatten)]
     claims: UserClaims<'a>,
 }
+
+/// The claims of a response that is signed. It is good for no time in particular.
+#[derive(Serialize)]
+struct SignedUserinfo<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    iat: i64,
+    #[serde(flatten)]
+    userinfo: Userinfo<'a>,
+}
+
+/// The media type in the header of a signed response.
+const TYP: &str = "JWT";
 
 /// Answers with the claims that the token's grant releases.
 pub async fn serve(
@@ -52,13 +65,23 @@ pub async fn serve(
     }
 
     // 4. Its grant stands, and names the same user and client.
-    let (claims, requested) = standing_claims(platform, token).await?;
+    let Found { claims, requested, signed_with } = standing_claims(platform, token).await?;
 
     // 5. The claims that were asked for, by scope or by name (Core sections 5.3.2, 5.4 and 5.5).
     let claims = users::parse_claims(&claims)?;
     let claims = config.scopes.release(&granted, &requested.userinfo, claims);
     let userinfo = Userinfo { sub: &token.sub, claims };
-    Ok(Response::json_of(200, &userinfo).map_err(|error| Internal::unwritable(&error))?)
+    let Some(alg) = signed_with else {
+        return Ok(Response::json_of(200, &userinfo).map_err(|error| Internal::unwritable(&error))?);
+    };
+
+    // 6. Signed, for a client that has registered that (Core section 5.3.2).
+    let (keys, published) = (&provider.memory.signing_keys, &provider.memory.published_keys);
+    let key = keys.get(alg, published, config, platform, cx).await?;
+    let (iss, aud) = (config.issuer.as_str(), token.client_id.as_str());
+    let claims = SignedUserinfo { iss, aud, iat: cx.now, userinfo };
+    let jwt = jws::sign(platform, &key, TYP, &claims).await?;
+    Ok(Response::text(200, "application/jwt", jwt))
 }
 
 /// Checks an access token, cheapest first, and everything about its form before any key is looked
@@ -127,18 +150,24 @@ async fn find_key(
     Ok(key.ok_or(BearerError::InvalidToken("the token is signed with an unknown key"))?)
 }
 
+/// What was found behind a token.
+struct Found {
+    claims: String,
+    requested: ClaimsRequest,
+    signed_with: Option<Algorithm>,
+}
+
 /// One statement, answered by the nearest replica. Only a missing grant is asked for again at the
 /// primary: a token just issued may be ahead of the replica.
-async fn standing_claims(
-    database: &impl Database,
-    token: &AccessToken,
-) -> Result<(String, ClaimsRequest), Error> {
+async fn standing_claims(database: &impl Database, token: &AccessToken) -> Result<Found, Error> {
     let mut found = standing(database, Freshness::Nearest, token).await?;
     if let Standing::Unknown = found {
         found = standing(database, Freshness::Primary, token).await?;
     }
     match found {
-        Standing::Stands { claims, requested } => Ok((claims, requested)),
+        Standing::Stands { claims, requested, signed_with } => {
+            Ok(Found { claims, requested, signed_with })
+        }
         Standing::Revoked => Err(BearerError::InvalidToken("the token was revoked").into()),
         Standing::Unknown => {
             Err(BearerError::InvalidToken("the token belongs to no grant we know").into())

@@ -127,7 +127,7 @@ impl Issue<'_> {
             jti: cx.random_id()?,
             nbf: cx.now,
             scope: self.scope.to_owned(),
-            sub: self.grant.sub.clone(),
+            sub: self.grant.subject.clone(),
         };
         let aud = USERINFO.url(&config.issuer);
         let claims = token.to_claims(config.issuer.as_str(), &aud);
@@ -153,7 +153,7 @@ impl Issue<'_> {
             iss: config.issuer.as_str(),
             nonce: self.nonce,
             sid: self.grant.sid.as_deref(),
-            sub: &self.grant.sub,
+            sub: &self.grant.subject,
         };
         let claims = token.to_claims(of_user);
         jws::sign(crypto, &signers.id_token, id_token::TYP, &claims).await

@@ -10,6 +10,7 @@ use crate::context::Cx;
 use crate::error::Internal;
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::json::parse_object;
+use crate::outbound;
 use crate::ports::{Fetch, Platform, Wanted};
 use crate::protocol::client_jwt::ClientJwt;
 use crate::protocol::outbound_url::OutboundUrl;
@@ -175,19 +176,8 @@ async fn fetch_set(
     fetch: &impl Fetch,
     cx: &Cx<'_>,
 ) -> Result<ClientKeys, &'static str> {
-    let document = fetch.fetch(url, &WANTED).await.map_err(|failure| {
-        cx.note(format!("a client's jwks_uri at {} was not fetched: {failure}", url.host()));
-        "the client's jwks_uri could not be fetched"
-    })?;
-    if document.status != 200 {
-        return Err("the client's jwks_uri does not answer with 200");
-    }
-    let is_json = document.media_type == "application/json"
-        || document.media_type == "application/jwk-set+json";
-    if !is_json {
-        return Err("the client's jwks_uri does not answer with JSON");
-    }
-    let set = parse_object(document.text.as_bytes())
+    let text = outbound::get("jwks_uri", url, &WANTED, fetch, cx).await?;
+    let set = parse_object(text.as_bytes())
         .map_err(|_| "the client's jwks_uri has no JSON object with unique members")?;
     ClientKeys::read(&Value::Object(set))
         .map_err(|_| "the client's jwks_uri has no JWK Set with a public key that can verify")

@@ -51,7 +51,7 @@ pub struct ClientMetadata {
     /// The grant types it may use.
     pub grant_types: Vec<GrantType>,
     /// What its ID tokens are signed with.
-    pub id_token_signed_response_alg: IdTokenAlgorithm,
+    pub id_token_signed_response_alg: SigningAlgorithm,
     /// Where somebody else can have it begin a sign-in (OpenID Connect Core section 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initiate_login_uri: Option<String>,
@@ -91,12 +91,18 @@ pub struct ClientMetadata {
     /// The scopes that it can be granted; all, where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// Where the redirect URIs of its sector are listed, without a fragment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sector_identifier_uri: Option<String>,
     /// What its maker calls the software, whatever its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_id: Option<String>,
     /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_version: Option<String>,
+    /// Whether it is told the users' own `sub`, or one that other sectors do not know.
+    #[serde(default = "SubjectType::usual")]
+    pub subject_type: SubjectType,
     /// How it authenticates at the token endpoint.
     pub token_endpoint_auth_method: AuthMethod,
     /// The one algorithm that it signs its assertions with; any, where it names none.
@@ -105,6 +111,9 @@ pub struct ClientMetadata {
     /// Its terms of service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tos_uri: Option<String>,
+    /// What userinfo is signed with for it; plain JSON, where it names nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userinfo_signed_response_alg: Option<SigningAlgorithm>,
 }
 
 /// A member of a fixed set of names.
@@ -189,8 +198,8 @@ named! {
 }
 
 named! {
-    /// An algorithm for ID tokens (RFC 7518 section 3.1).
-    IdTokenAlgorithm {
+    /// An algorithm that we sign with for clients (RFC 7518 section 3.1).
+    SigningAlgorithm {
         /// ECDSA with P-256 and SHA-256.
         Es256 = "ES256",
         /// RSASSA-PKCS1-v1_5 with SHA-256: the default.
@@ -198,7 +207,7 @@ named! {
     }
 }
 
-impl IdTokenAlgorithm {
+impl SigningAlgorithm {
     /// The algorithm itself.
     pub fn algorithm(self) -> Algorithm {
         match self {
@@ -237,6 +246,23 @@ impl ResponseType {
     }
 }
 
+named! {
+    /// What a client is told as `sub` (OpenID Connect Core section 8).
+    SubjectType {
+        /// Something that the clients of one sector know, and no other.
+        Pairwise = "pairwise",
+        /// The users' own `sub`.
+        Public = "public",
+    }
+}
+
+impl SubjectType {
+    /// Core section 8: what a client gets that asks for nothing.
+    fn usual() -> Self {
+        Self::Public
+    }
+}
+
 impl ClientMetadata {
     /// Takes the metadata out of a document.
     ///
@@ -254,7 +280,7 @@ impl ClientMetadata {
             default_max_age: members.integer("default_max_age")?,
             grant_types: several(members, "grant_types", GrantType::AuthorizationCode)?,
             id_token_signed_response_alg: one(members, "id_token_signed_response_alg")?
-                .unwrap_or(IdTokenAlgorithm::Rs256),
+                .unwrap_or(SigningAlgorithm::Rs256),
             initiate_login_uri: https_url(members, "initiate_login_uri")?,
             jwks: jwks(members)?,
             jwks_uri: outbound_url(members, "jwks_uri", allows_loopback)?,
@@ -272,15 +298,19 @@ impl ClientMetadata {
             require_signed_request_object: flag(members, "require_signed_request_object")?,
             response_types: several(members, "response_types", ResponseType::Code)?,
             scope: scope(members)?,
+            sector_identifier_uri: outbound_url(members, "sector_identifier_uri", allows_loopback)?,
             software_id: line(members, "software_id")?,
             software_version: line(members, "software_version")?,
+            subject_type: one(members, "subject_type")?.unwrap_or_else(SubjectType::usual),
             token_endpoint_auth_method: one(members, "token_endpoint_auth_method")?
                 .unwrap_or(AuthMethod::ClientSecretBasic),
             token_endpoint_auth_signing_alg: one(members, "token_endpoint_auth_signing_alg")?,
             tos_uri: web_url(members, "tos_uri")?,
+            userinfo_signed_response_alg: one(members, "userinfo_signed_response_alg")?,
         };
         metadata.check_flows(registrable)?;
         metadata.check_keys()?;
+        metadata.check_sector()?;
         let size = serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len());
         if size > DOCUMENT_LIMIT {
             return Err(format!(
@@ -330,6 +360,33 @@ impl ClientMetadata {
             return Err("redirect_uris must be https, and not this machine's, for implicit".into());
         }
         Ok(())
+    }
+
+    /// OpenID Connect Core section 8.1: a sector is a host of the public internet, the same for all redirect URIs where
+    /// nothing else says which. What leads to a person's own device is everybody's.
+    fn check_sector(&self) -> Result<(), String> {
+        if self.subject_type == SubjectType::Public || self.sector_identifier_uri.is_some() {
+            return Ok(());
+        }
+        let mut hosts = self.redirect_uris.iter().map(|uri| public_host(uri));
+        let first = hosts.next().flatten();
+        if first.is_some() && hosts.all(|host| host == first) {
+            return Ok(());
+        }
+        Err("sector_identifier_uri must be there for pairwise, where redirect_uris do not all \
+             have one host of the public internet"
+            .into())
+    }
+
+    /// The sector identifier of a client that is told pairwise subjects (Core section 8.1).
+    pub fn sector(&self) -> Option<String> {
+        match self.subject_type {
+            SubjectType::Public => None,
+            SubjectType::Pairwise => {
+                let uri = self.sector_identifier_uri.as_ref().or(self.redirect_uris.first());
+                uri.and_then(|uri| redirect_uri::host(uri))
+            }
+        }
     }
 
     /// RFC 7591 section 2: the keys stand in one place, where they must be somewhere.
@@ -395,6 +452,11 @@ impl ClientMetadata {
         let method = self.token_endpoint_auth_method;
         matches!(method, AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)
     }
+}
+
+/// The host of a redirect URI, unless that leads to a person's own device.
+fn public_host(uri: &str) -> Option<String> {
+    redirect_uri::host(uri).filter(|_| !redirect_uri::is_local(uri))
 }
 
 fn flag(members: &mut Members, member: &str) -> Result<bool, String> {
@@ -555,6 +617,7 @@ mod tests {
                 "require_pushed_authorization_requests": false,
                 "require_signed_request_object": false,
                 "response_types": ["code"],
+                "subject_type": "public",
                 "token_endpoint_auth_method": "client_secret_basic",
             })
         );
@@ -573,7 +636,9 @@ mod tests {
             "policy_uri": "https://app.example/policy", "redirect_uris": ["com.example.app:/cb"],
             "require_auth_time": true, "require_pushed_authorization_requests": true,
             "require_signed_request_object": false, "response_types": ["code"],
-            "scope": "openid email", "software_id": "4NRB1", "software_version": "2.1",
+            "scope": "openid email", "sector_identifier_uri": "https://app.example/sector",
+            "software_id": "4NRB1", "software_version": "2.1", "subject_type": "pairwise",
+            "userinfo_signed_response_alg": "ES256",
             "token_endpoint_auth_method": "none", "tos_uri": "https://app.example/tos",
         });
         let mut given = document.clone();

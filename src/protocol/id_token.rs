@@ -91,6 +91,10 @@ pub fn hinted_sub<'a>(
     if jws.header_text("typ") != Some(TYP) {
         return Err("id_token_hint is not an ID token");
     }
+    // Nor is what userinfo was signed as.
+    if !jws.payload.contains_key("auth_time") {
+        return Err("id_token_hint is not an ID token");
+    }
     if text("iss") != Some(issuer) {
         return Err("id_token_hint is from another issuer");
     }

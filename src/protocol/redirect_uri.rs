@@ -78,6 +78,13 @@ pub fn is_local(uri: &str) -> bool {
     }
 }
 
+/// The host of a URI in lower case, without the port, if it has one.
+pub fn host(uri: &str) -> Option<String> {
+    let (scheme, rest) = uri.split_once(':')?;
+    let is_web = matches!(scheme, "http" | "https");
+    is_web.then(|| check_authority(rest).ok()).flatten().map(str::to_ascii_lowercase)
+}
+
 /// RFC 8252 section 7.1: a reversed domain name, in lower case.
 pub(crate) fn is_private_use(scheme: &str) -> bool {
     let is_scheme_byte =

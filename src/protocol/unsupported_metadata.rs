@@ -4,7 +4,7 @@
 use crate::protocol::members::Members;
 
 /// What must not be asked for at all.
-const UNSUPPORTED: [&str; 19] = [
+const UNSUPPORTED: [&str; 17] = [
     "authorization_encrypted_response_alg",
     "authorization_encrypted_response_enc",
     "authorization_signed_response_alg",
@@ -15,7 +15,6 @@ const UNSUPPORTED: [&str; 19] = [
     "introspection_signed_response_alg",
     "request_object_encryption_alg",
     "request_object_encryption_enc",
-    "sector_identifier_uri",
     "tls_client_auth_san_dns",
     "tls_client_auth_san_email",
     "tls_client_auth_san_ip",
@@ -23,7 +22,6 @@ const UNSUPPORTED: [&str; 19] = [
     "tls_client_auth_subject_dn",
     "userinfo_encrypted_response_alg",
     "userinfo_encrypted_response_enc",
-    "userinfo_signed_response_alg",
 ];
 
 /// What is in force only by being off.
@@ -42,8 +40,5 @@ pub fn refuse(members: &mut Members) -> Result<(), String> {
             return Err(format!("{name} is not supported"));
         }
     }
-    match members.text("subject_type")?.as_deref() {
-        None | Some("public") => Ok(()),
-        Some(_) => Err("subject_type must be public".into()),
-    }
+    Ok(())
 }

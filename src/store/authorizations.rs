@@ -16,6 +16,8 @@ pub struct NewAuthorization<'a> {
     pub sid: &'a str,
     /// The client.
     pub client_id: &'a str,
+    /// What the client is told as `sub`, where that is not the user's own.
+    pub pairwise: Option<Pairwise<'a>>,
     /// The granted scopes.
     pub scope: &'a str,
     /// The claims that were asked for one by one, as JSON.
@@ -26,6 +28,15 @@ pub struct NewAuthorization<'a> {
     pub consent: Option<&'a Consent>,
     /// The handle of the request, if it is kept: it is answered once.
     pub handle_hash: Option<&'a str>,
+}
+
+/// A subject for the clients of one sector, for a user who has none there yet.
+#[derive(Debug)]
+pub struct Pairwise<'a> {
+    /// The sector identifier.
+    pub sector: &'a str,
+    /// 256 random bits.
+    pub new_subject: &'a str,
 }
 
 /// The code that the client gets for it.
@@ -64,7 +75,9 @@ pub async fn record_with_code(
     let mut statements = authorization.statements(now);
     statements.push(insert);
     let results = database.batch(statements).await?;
-    Ok(results.first().is_some_and(|rows| !rows.is_empty()))
+    // The subject comes before the grant, which returns a row.
+    let grant = results.get(usize::from(authorization.pairwise.is_some()));
+    Ok(grant.is_some_and(|rows| !rows.is_empty()))
 }
 
 /// Records a grant that needs no code, and returns it. `None` under the same conditions.
@@ -90,8 +103,11 @@ impl NewAuthorization<'_> {
     fn statements(&self, now: i64) -> Vec<Statement> {
         let grant = Statement::new(
             "INSERT INTO grants \
-               (id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims) \
-             SELECT ?1, sub, client_id, ?4, ?5, sessions.id, ?6, auth_time, ?7 \
+               (id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims, \
+                subject) \
+             SELECT ?1, sub, client_id, ?4, ?5, sessions.id, ?6, auth_time, ?7, \
+               (SELECT subject FROM pairwise_subjects \
+                WHERE pairwise_subjects.sub = sessions.sub AND sector = ?11) \
              FROM sessions JOIN clients \
              WHERE sessions.id = ?2 AND client_id = ?3 \
                AND (clients.expires_at IS NULL OR clients.expires_at > ?5) \
@@ -111,7 +127,8 @@ impl NewAuthorization<'_> {
         .bind(self.claims)
         .bind(self.handle_hash)
         .bind(self.remembered.map(|consent| consent.scope.as_str()))
-        .bind(self.remembered.map(|consent| consent.claims.as_str()));
+        .bind(self.remembered.map(|consent| consent.claims.as_str()))
+        .bind(self.pairwise.as_ref().map(|pairwise| pairwise.sector));
         let touch = Statement::new("UPDATE sessions SET used_at = ?2 WHERE id = ?1")
             .bind(self.session_id)
             .bind(now);
@@ -129,7 +146,18 @@ impl NewAuthorization<'_> {
         )
         .bind(self.client_id)
         .bind(self.grant_id);
-        let mut statements = vec![grant, touch, answer, keep];
+        let mut statements = Vec::new();
+        if let Some(Pairwise { sector, new_subject }) = self.pairwise {
+            let name = Statement::new(
+                "INSERT INTO pairwise_subjects (sub, sector, subject) \
+                 SELECT sub, ?2, ?3 FROM sessions WHERE id = ?1 ON CONFLICT (sub, sector) DO NOTHING",
+            )
+            .bind(self.session_id)
+            .bind(sector)
+            .bind(new_subject);
+            statements.push(name);
+        }
+        statements.extend([grant, touch, answer, keep]);
         if let Some(consent) = self.consent {
             let remember = Statement::new(
                 "INSERT INTO consents (sub, client_id, scope, claims, granted_at) \

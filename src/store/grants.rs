@@ -1,6 +1,7 @@
 //! Grants: what a user allowed a client, and whether it still stands.
 
 use crate::error::Internal;
+use crate::jose::jwk::Algorithm;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::access_token::AccessToken;
 use crate::protocol::claims_request::ClaimsRequest;
@@ -47,7 +48,7 @@ pub async fn record(database: &impl Database, grant: &NewGrant<'_>) -> Result<Re
 /// The columns that [`Grant`] reads, of a statement that has `grants` and `users`.
 macro_rules! grant_columns {
     () => {
-        "grants.id AS grant_id, grants.sub AS sub, grants.scope AS scope, grants.sid AS sid, \
+        "grants.id AS grant_id, coalesce(grants.subject, grants.sub) AS subject, grants.scope AS scope, grants.sid AS sid, \
          grants.auth_time AS auth_time, grants.claims AS requested, \
          grants.created_at AS granted_at, grants.revoked_at AS revoked_at, \
          users.claims AS user_claims"
@@ -60,8 +61,8 @@ pub(super) use grant_columns;
 pub struct Grant {
     /// Its id.
     pub id: String,
-    /// The user.
-    pub sub: String,
+    /// What the client is told as the user's `sub`.
+    pub subject: String,
     /// The granted scopes.
     pub scope: String,
     /// The session, as this client knows it.
@@ -79,7 +80,8 @@ pub struct Grant {
 impl Grant {
     /// Reads [`grant_columns`].
     pub(super) fn read(row: &mut Row) -> Result<Self, Internal> {
-        let (id, sub, scope, sid) = (row.text()?, row.text()?, row.text()?, row.text_or_null()?);
+        let (id, subject, scope, sid) =
+            (row.text()?, row.text()?, row.text()?, row.text_or_null()?);
         let (auth_time, requested) = (row.integer_or_null()?, row.text_or_null()?);
         let (granted_at, revoked_at) = (row.integer()?, row.integer_or_null()?);
         let user_claims = row.text_or_null()?.filter(|_| revoked_at.is_none());
@@ -87,7 +89,7 @@ impl Grant {
             requested: read_requested(requested.as_deref())?,
             auth_time: auth_time.unwrap_or(granted_at),
             id,
-            sub,
+            subject,
             scope,
             sid,
             granted_at,
@@ -113,6 +115,8 @@ pub enum Standing {
         claims: String,
         /// The claims that the request asked for one by one.
         requested: ClaimsRequest,
+        /// What its client wants userinfo to be signed with, if it does.
+        signed_with: Option<Algorithm>,
     },
     /// No grant of this id for this user and client.
     Unknown,
@@ -125,9 +129,12 @@ pub async fn standing(
     token: &AccessToken,
 ) -> Result<Standing, Internal> {
     let statement = Statement::new(
-        "SELECT grants.revoked_at, users.claims, grants.claims AS requested \
+        "SELECT grants.revoked_at, users.claims, grants.claims AS requested, \
+           clients.metadata->>'userinfo_signed_response_alg' AS alg \
          FROM grants JOIN users ON users.sub = grants.sub \
-         WHERE grants.id = ?1 AND grants.sub = ?2 AND grants.client_id = ?3",
+         LEFT JOIN clients ON clients.client_id = grants.client_id \
+         WHERE grants.id = ?1 AND coalesce(grants.subject, grants.sub) = ?2 \
+           AND grants.client_id = ?3",
     )
     .bind(token.grant_id.as_str())
     .bind(token.sub.as_str())
@@ -137,9 +144,11 @@ pub async fn standing(
     };
     // A deleted user has no claims left.
     Ok(match (row.integer_or_null()?, row.text_or_null()?) {
-        (None, Some(claims)) => {
-            Standing::Stands { claims, requested: read_requested(row.text_or_null()?.as_deref())? }
-        }
+        (None, Some(claims)) => Standing::Stands {
+            claims,
+            requested: read_requested(row.text_or_null()?.as_deref())?,
+            signed_with: row.text_or_null()?.as_deref().and_then(Algorithm::from_name),
+        },
         _ => Standing::Revoked,
     })
 }

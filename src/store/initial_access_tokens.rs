@@ -2,7 +2,7 @@
 //! [`super::registrations`].
 
 use crate::error::Internal;
-use crate::ports::{Database, Statement};
+use crate::ports::{Database, Freshness, Statement};
 
 /// Keeps a token for so many uses until `expires_at`, and drops those whose time is over.
 pub async fn keep(
@@ -22,4 +22,19 @@ pub async fn keep(
     .bind(now);
     let drop_old = Statement::new("DELETE FROM initial_access_tokens WHERE expires_at <= ?1");
     database.batch(vec![insert, drop_old.bind(now)]).await.map(drop)
+}
+
+/// Whether a token would register a client. Only what spends it says whether it does.
+pub async fn is_good(
+    database: &impl Database,
+    token_hash: &str,
+    now: i64,
+) -> Result<bool, Internal> {
+    let statement = Statement::new(
+        "SELECT token_hash FROM initial_access_tokens \
+         WHERE token_hash = ?1 AND uses_left > 0 AND expires_at > ?2",
+    )
+    .bind(token_hash)
+    .bind(now);
+    Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
 }

@@ -8,6 +8,7 @@ pub mod codes;
 pub mod consents;
 pub mod grants;
 pub mod initial_access_tokens;
+pub mod pairwise_subjects;
 pub mod refresh_tokens;
 pub mod registrations;
 pub mod sessions;

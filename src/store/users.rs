@@ -276,7 +276,8 @@ pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<boo
     .bind(sub)
     .bind(now);
     let forget_consents = Statement::new("DELETE FROM consents WHERE sub = ?1").bind(sub);
-    let statements = vec![bury, revoke_grants, end_sessions(sub), forget_consents];
+    let forget_subjects = Statement::new("DELETE FROM pairwise_subjects WHERE sub = ?1").bind(sub);
+    let statements = vec![bury, revoke_grants, end_sessions(sub), forget_consents, forget_subjects];
     let results = database.batch(statements).await?;
     Ok(results.first().is_some_and(|rows| !rows.is_empty()))
 }

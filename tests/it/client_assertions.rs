@@ -313,10 +313,10 @@ fn whatever_is_wrong_with_a_jwks_uri_is_told_and_not_asked_for_again_at_once() {
     let signer = Signer::new("ES256", None, 0);
     let good = signer.jwks().to_string();
     for (status, media_type, text, words) in [
-        (404, "application/json", good.clone(), "answer with 200"),
-        (302, "application/json", good.clone(), "answer with 200"),
-        (200, "text/html", good.clone(), "answer with JSON"),
-        (200, "", good.clone(), "answer with JSON"),
+        (404, "application/json", good.clone(), "answered with 200"),
+        (302, "application/json", good.clone(), "answered with 200"),
+        (200, "text/html", good.clone(), "media type"),
+        (200, "", good.clone(), "media type"),
         (200, "application/json", "[]".into(), "no JSON object"),
         (200, "application/json", r#"{"keys":[],"keys":[]}"#.into(), "no JSON object"),
         (200, "application/json", r#"{"keys":[]}"#.into(), "no JWK Set"),

@@ -15,6 +15,7 @@ mod implicit;
 mod jwks;
 mod key_changes;
 mod pages;
+mod pairwise;
 mod passwords;
 mod platform;
 mod pushed;

@@ -1,4 +1,5 @@
 use crate::platform::migrated;
+use crate::visitor::{Visitor, answer, claims, encode, header, member};
 use crate::world::{
     ISSUER, NOW, Told, World, alice, assert_golden, delete, get, post, put, variables_with,
 };
@@ -445,4 +446,73 @@ fn a_good_token_is_never_refused_because_others_arrive_with_it() {
         assert!(told.iter().all(|one| one.status == 200));
         assert_eq!(world.platform.take_counts().cache_reads, cache_reads);
     }
+}
+
+/// A client whose userinfo is signed, and what it is told.
+fn signed(alg: &str) -> (World, Told) {
+    let world = World::with_keys();
+    world.put_alice_with_password();
+    let party = world.put_party("app", json!({ "userinfo_signed_response_alg": alg }));
+    let asked = [("scope", "openid email")];
+    let code = Visitor::new(&world).authorize(&party, "alice@example.com", &asked);
+    let token = member(&world.redeem(&party, &code), "access_token");
+    let told = ask(&world, &token);
+    let by_post = world.send(post(USERINFO).bearer(&token));
+    assert_eq!(claims(&by_post.body), claims(&told.body));
+    (world, told)
+}
+
+#[test]
+fn a_client_that_registered_so_is_told_under_a_signature() {
+    for alg in ["ES256", "RS256"] {
+        let (world, told) = signed(alg);
+        assert_eq!(
+            (told.status, told.header("content-type")),
+            (200, Some("application/jwt")),
+            "{}",
+            told.body
+        );
+        assert_eq!(
+            claims(&told.body),
+            json!({
+                "iss": ISSUER, "aud": "app", "iat": world.now.get(), "sub": "alice",
+                "email": "alice@example.com", "email_verified": true,
+            })
+        );
+        let header = header(&told.body);
+        assert_eq!((&header["alg"], &header["typ"]), (&json!(alg), &json!("JWT")));
+        let jwks = world.send(get("/auth/jwks.json")).json();
+        crate::certification::verified(&told.body, &jwks);
+    }
+}
+
+#[test]
+fn what_was_signed_for_userinfo_is_no_id_token() {
+    let (world, told) = signed("RS256");
+    let target = format!(
+        "/auth/authorize?{}",
+        encode(&[
+            ("client_id", "app"),
+            ("redirect_uri", crate::visitor::CALLBACK),
+            ("response_type", "code"),
+            ("scope", "openid"),
+            ("id_token_hint", &told.body),
+        ])
+    );
+    let answer = answer(&world.send(get(&target)), crate::visitor::CALLBACK);
+    assert_eq!(answer["error_description"], "id_token_hint is not an ID token");
+}
+
+#[test]
+fn who_registers_otherwise_later_is_told_otherwise() {
+    let world = World::with_keys();
+    world.put_alice_with_password();
+    let party = world.put_app();
+    let code = Visitor::new(&world).authorize(&party, "alice@example.com", &[]);
+    let token = member(&world.redeem(&party, &code), "access_token");
+    assert_eq!(ask(&world, &token).header("content-type"), Some("application/json"));
+    world.put_party("app", json!({ "userinfo_signed_response_alg": "ES256" }));
+    assert_eq!(ask(&world, &token).header("content-type"), Some("application/jwt"));
+    // A refusal is never signed.
+    assert_invalid(&ask(&world, "x"), "three parts");
 }

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::{CLIENT_ID as OPERATOR, Page, body, invalid, refused};
 use crate::config::Config;
 use crate::context::Cx;
+use crate::endpoint::sector;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::opaque::{hash, random_text};
-use crate::ports::Database;
+use crate::ports::{Database, Platform};
 use crate::protocol::client_metadata::ClientMetadata;
 use crate::protocol::members::Members;
 use crate::store::clients::{self, Client};
@@ -16,17 +17,17 @@ use crate::store::clients::{self, Client};
 /// Stores a new client under an id of its own making, and shows it with its secret.
 pub async fn create(
     config: &Config,
-    database: &impl Database,
+    platform: &impl Platform,
     cx: &Cx<'_>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    store(config, database, cx, request, &cx.random_id()?).await
+    store(config, platform, cx, request, &cx.random_id()?).await
 }
 
 /// Stores a client under this id, new or replaced. One that has a secret keeps it.
 pub async fn put(
     config: &Config,
-    database: &impl Database,
+    platform: &impl Platform,
     cx: &Cx<'_>,
     request: &impl Request,
     client_id: &str,
@@ -41,12 +42,12 @@ pub async fn put(
     if client_id == OPERATOR {
         return Err(refused(409, "conflict", "client_id is that of tokens minted by the operator"));
     }
-    store(config, database, cx, request, client_id).await
+    store(config, platform, cx, request, client_id).await
 }
 
 async fn store(
     config: &Config,
-    database: &impl Database,
+    platform: &impl Platform,
     cx: &Cx<'_>,
     request: &impl Request,
     client_id: &str,
@@ -54,6 +55,7 @@ async fn store(
     let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
     let (metadata, trusted) = read(&mut members, client_id, config).map_err(invalid)?;
     members.end().map_err(invalid)?;
+    sector::check(&metadata, config, platform, cx).await.map_err(invalid)?;
 
     let secret = random_text(cx)?;
     let secret_hash = hash(&secret);
@@ -65,7 +67,7 @@ async fn store(
         created_at: cx.now,
         registration_token_hash: None,
     };
-    let stored = clients::put(database, &client, cx.now).await?;
+    let stored = clients::put(platform, &client, cx.now).await?;
     let mut document = to_json(&stored)?;
     // Shown this once, and only to whom it is new.
     if stored.secret_hash == Some(secret_hash)

@@ -18,7 +18,7 @@ use crate::protocol::authorize_request::{AuthorizeError, ReplyTo, ResponseMode};
 use crate::protocol::client_metadata::ResponseType;
 use crate::protocol::pkce::CodeChallenge;
 use crate::routes::AUTHORIZE;
-use crate::store::authorizations::{NewAuthorization, NewCode, record, record_with_code};
+use crate::store::authorizations::{NewAuthorization, NewCode, Pairwise, record, record_with_code};
 use crate::store::consents::Consent;
 use crate::store::sessions::Session;
 
@@ -40,11 +40,16 @@ impl<P: Platform> Case<'_, P> {
         let client_id = asked.client.client_id.as_str();
         let claims = serde_json::to_string(&asked.request.claims)
             .map_err(|error| Internal::unwritable(&error))?;
+        let sector = asked.client.metadata.sector();
+        let new_subject = sector.as_ref().map(|_| random_text(desk.cx)).transpose()?;
+        let pairwise = sector.as_deref().zip(new_subject.as_deref());
+        let pairwise = pairwise.map(|(sector, new_subject)| Pairwise { sector, new_subject });
         let authorization = NewAuthorization {
             grant_id: &desk.cx.random_id()?,
             session_id: &session.id,
             sid: &visit.mac.code(Purpose::Sid, &[&session.id, client_id]),
             client_id,
+            pairwise,
             scope: &asked.request.scope,
             claims: &claims,
             remembered,

@@ -14,6 +14,7 @@ use crate::protocol::params::Params;
 use crate::protocol::scope::Granted;
 use crate::store::clients::{self, Client};
 use crate::store::consents::{self, Consent};
+use crate::store::pairwise_subjects;
 use crate::store::sessions::Session;
 
 /// A request that was examined.
@@ -116,6 +117,7 @@ async fn ask(
         },
         None => None,
     };
+    // An ID token says who they are, and so does `claims`: by what the client was told.
     let named = request.claims.sub.clone();
     if let (Some(hinted), Some(named)) = (&hinted, &named)
         && hinted != named
@@ -123,7 +125,26 @@ async fn ask(
         let description = "id_token_hint and claims name two users";
         return Ok(Err(AuthorizeError::new("invalid_request", description)));
     }
-    Ok(Ok((request, hinted.or(named))))
+    let required_sub = match hinted.or(named) {
+        Some(subject) => Some(user(desk, client, subject).await?),
+        None => None,
+    };
+    Ok(Ok((request, required_sub)))
+}
+
+/// The user whom this client knows by this subject; an empty text, which is no user's, where there is none.
+async fn user(
+    desk: &Desk<'_, impl Platform>,
+    client: &Client,
+    subject: String,
+) -> Result<String, Error> {
+    match client.metadata.sector() {
+        None => Ok(subject),
+        Some(sector) => {
+            let user = pairwise_subjects::user(desk.platform, &sector, &subject).await?;
+            Ok(user.unwrap_or_default())
+        }
+    }
 }
 
 /// The user of an ID token that we issued to this client.

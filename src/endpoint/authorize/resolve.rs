@@ -8,6 +8,7 @@ use crate::endpoint::authorize::asked::client;
 use crate::endpoint::desk::Desk;
 use crate::error::{Error, PageError};
 use crate::http::Request;
+use crate::outbound;
 use crate::ports::{Platform, Wanted};
 use crate::protocol::authorize_request::{AuthorizeError, ReplyTo};
 use crate::protocol::outbound_url::OutboundUrl;
@@ -114,17 +115,8 @@ async fn fetch(
         .ok()
         .filter(|url| registered.iter().any(|known| known == url.as_str()))
         .ok_or(refused("request_uri is none of those that the client has registered"))?;
-    let document = desk.platform.fetch(&url, &WANTED).await.map_err(|failure| {
-        desk.cx.note(format!("a request_uri at {} was not fetched: {failure}", url.host()));
-        refused("request_uri could not be fetched")
-    })?;
-    if document.status != 200 {
-        return Err(refused("request_uri does not answer with 200"));
-    }
-    if !WANTED.accept.split(", ").any(|known| known == document.media_type) {
-        return Err(refused("request_uri does not answer with a request object"));
-    }
-    Ok(document.text.trim_ascii().to_owned())
+    let text = outbound::get("request_uri", &url, &WANTED, desk.platform, desk.cx).await;
+    Ok(text.map_err(refused)?.trim_ascii().to_owned())
 }
 
 /// The parameters of a request object that its client has signed, form-encoded.

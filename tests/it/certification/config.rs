@@ -72,7 +72,7 @@ fn check_metadata(world: &World, issuer: &str) {
         assert!(metadata[endpoint].is_string(), "{endpoint} is missing");
     }
     assert!(list(&metadata, "response_types_supported").contains(&"code"));
-    assert_eq!(list(&metadata, "subject_types_supported"), ["public"]);
+    assert_eq!(list(&metadata, "subject_types_supported"), ["pairwise", "public"]);
     assert!(list(&metadata, "id_token_signing_alg_values_supported").contains(&"RS256"));
     assert!(list(&metadata, "grant_types_supported").contains(&"authorization_code"));
     assert!(list(&metadata, "claims_supported").contains(&"sub"));

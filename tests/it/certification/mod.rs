@@ -5,6 +5,7 @@
 //! answers travel.
 
 mod checks;
+pub use checks::verified;
 mod config;
 mod errors;
 mod pages;

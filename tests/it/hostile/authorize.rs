@@ -549,7 +549,9 @@ fn claims(table: &mut Table) {
 }
 
 fn hints(table: &mut Table) {
-    let hint = || good().header("typ", json!("JWT")).claim("aud", json!("app"));
+    let hint = || {
+        good().header("typ", json!("JWT")).claim("aud", json!("app")).claim("auth_time", json!(1))
+    };
     let query = |hint: &str| usual(&[("id_token_hint", hint)]);
     table.coded("a hint at who is there", &query(&hint().sign()));
     table.coded("a hint that ended long ago", &query(&hint().claim("exp", json!(1)).sign()));
@@ -569,6 +571,7 @@ fn hints(table: &mut Table) {
         ("another client's", hint().claim("aud", json!("other")).sign()),
         ("one for two clients", hint().claim("aud", json!(["app", "other"])).sign()),
         ("another issuer's", hint().claim("iss", json!("https://evil.example")).sign()),
+        ("what userinfo was signed as", hint().without_claim("auth_time").sign()),
         ("one without a user", hint().without_claim("sub").sign()),
         ("one whose sub is a list", hint().claim("sub", json!(["alice"])).sign()),
         ("one without a kid", hint().without_header("kid").sign()),

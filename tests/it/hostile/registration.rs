@@ -321,6 +321,75 @@ fn choices(table: &mut Table) {
         &[json!("none"), json!("HS256"), json!("rs256"), json!(""), json!(["RS256"]), json!(null)],
     );
     table.bad(
+        "userinfo_signed_response_alg",
+        &[json!("none"), json!("HS256"), json!("PS256"), json!(["ES256"]), json!(null)],
+    );
+    table.bad("subject_type", &[json!("Pairwise"), json!(""), json!(["public"]), json!(null)]);
+    table.bad(
+        "sector_identifier_uri",
+        &[
+            json!("http://app.example/uris"),
+            json!("https://127.0.0.1/uris"),
+            json!("https://2130706433/uris"),
+            json!("https://[::ffff:a00:1]/uris"),
+            json!("https://localhost/uris"),
+            json!("https://app.internal/uris"),
+            json!("https://user@app.example/uris"),
+            json!("/uris"),
+            json!(["https://app.example/uris"]),
+            json!(null),
+        ],
+    );
+    table.bad(
+        "request_uris",
+        &[
+            json!("https://app.example/request"),
+            json!(["http://app.example/request"]),
+            json!(["https://app.example/request", "https://0x7f.1/request"]),
+            json!(["https://app.local/request"]),
+            json!([1]),
+            json!(null),
+        ],
+    );
+    table.bad(
+        "request_object_signing_alg",
+        &[json!("none"), json!("HS256"), json!("ES384"), json!(["RS256"]), json!(null)],
+    );
+    for (name, members, begin) in [
+        (
+            "pairwise for two hosts without a sector",
+            json!({ "subject_type": "pairwise", "redirect_uris": [CALLBACK, "https://b.example/"] }),
+            "sector_identifier_uri",
+        ),
+        (
+            "pairwise on a person's own device",
+            json!({ "subject_type": "pairwise", "redirect_uris": ["http://localhost/cb"] }),
+            "sector_identifier_uri",
+        ),
+        (
+            "signed requests without a key",
+            json!({ "require_signed_request_object": true }),
+            "jwks or jwks_uri",
+        ),
+        (
+            "an algorithm of requests without a key",
+            json!({ "request_object_signing_alg": "ES256" }),
+            "jwks or jwks_uri",
+        ),
+    ] {
+        table.with(name, members, refused(begin));
+    }
+    table.with(
+        "pairwise for one host, and userinfo signed",
+        json!({ "subject_type": "pairwise", "userinfo_signed_response_alg": "RS256" }),
+        registered(json!({ "subject_type": "pairwise", "userinfo_signed_response_alg": "RS256" })),
+    );
+    table.with(
+        "request URIs with fragments, which say nothing here",
+        json!({ "request_uris": ["https://app.example/request#4b1f"] }),
+        registered(json!({ "request_uris": ["https://app.example/request"] })),
+    );
+    table.bad(
         "token_endpoint_auth_method",
         &[
             json!("client_secret_jwt"),
@@ -368,7 +437,7 @@ fn unsupported(table: &mut Table) {
     table.bad("dpop_bound_access_tokens", &[json!(true), json!(1)]);
     table.with(
         "what is in force by being off",
-        json!({ "dpop_bound_access_tokens": false, "subject_type": "public" }),
+        json!({ "dpop_bound_access_tokens": false }),
         registered(json!({ "dpop_bound_access_tokens": null })),
     );
 }

@@ -128,7 +128,7 @@ fn the_answer_states_what_is_in_force_and_how_it_is_managed() {
         "registration_client_uri": format!("{ISSUER}{REGISTER}/{id}"),
         "require_auth_time": false, "require_pushed_authorization_requests": false,
         "require_signed_request_object": false, "response_types": ["code"], "scope": "openid email",
-        "software_id": "4NRB1", "software_version": "2",
+        "software_id": "4NRB1", "software_version": "2", "subject_type": "public",
         "token_endpoint_auth_method": "client_secret_basic",
         "tos_uri#fr": "https://app.example/fr",
     });

@@ -1,0 +1,43 @@
+//! Sector identifiers (OpenID Connect Registration section 5): a list, where the client says, of all redirect URIs
+//! that share its sector.
+
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::context::Cx;
+use crate::outbound;
+use crate::ports::{Fetch, Wanted};
+use crate::protocol::client_metadata::ClientMetadata;
+use crate::protocol::outbound_url::OutboundUrl;
+
+/// What is fetched of a `sector_identifier_uri`.
+const WANTED: Wanted = Wanted { accept: "application/json", limit: 65_536, timeout: 5_000 };
+
+/// Checks that a client may belong to the sector that it names. Once, when it says so: what the list says later
+/// changes nothing. Anybody may be able to say so, so everything else is checked before.
+///
+/// # Errors
+/// What must be, beginning with the member's name.
+pub async fn check(
+    metadata: &ClientMetadata,
+    config: &Config,
+    fetch: &impl Fetch,
+    cx: &Cx<'_>,
+) -> Result<(), String> {
+    const MEMBER: &str = "sector_identifier_uri";
+    let Some(uri) = &metadata.sector_identifier_uri else { return Ok(()) };
+    let url = OutboundUrl::parse(uri, config.allows_loopback)
+        .map_err(|complaint| format!("{MEMBER} {complaint}"))?;
+    let text = outbound::get(MEMBER, &url, &WANTED, fetch, cx)
+        .await
+        .map_err(|complaint| format!("{MEMBER} does not say who is in its sector: {complaint}"))?;
+    let listed: Option<Vec<String>> = serde_json::from_str::<Value>(&text)
+        .ok()
+        .and_then(|list| serde_json::from_value(list).ok());
+    let listed =
+        listed.ok_or_else(|| format!("{MEMBER} must lead to a JSON array of redirect URIs"))?;
+    match metadata.redirect_uris.iter().find(|uri| !listed.contains(uri)) {
+        Some(uri) => Err(format!("{MEMBER} must list every redirect URI, and {uri} is missing")),
+        None => Ok(()),
+    }
+}
