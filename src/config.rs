@@ -6,9 +6,11 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::protocol::client_metadata::Registrable;
+use crate::protocol::client_metadata::{GrantType, Registrable};
+use crate::protocol::resources::Resources;
 use crate::protocol::scope::ScopeTable;
 use crate::publication::digest;
+use crate::routes::USERINFO;
 
 /// A valid configuration.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct Config {
     pub leeway: i64,
     /// `REGISTRATION`.
     pub registration: Registration,
+    /// `RESOURCES`: the operator's own APIs, which tokens can be made for.
+    pub resources: Resources,
     /// The standard scopes and those of `SCOPES`.
     pub scopes: ScopeTable,
 }
@@ -56,9 +60,27 @@ const DEFAULT_SCOPES: &str = r#"{"groups":["groups"]}"#;
 const DAY: u32 = 86_400;
 
 impl Config {
-    /// What the operator allows clients to register.
+    /// What the operator may register, and allows clients to register but for what only the operator may.
     pub fn registrable(&self) -> Registrable {
-        Registrable { implicit: self.allows_implicit, loopback: self.allows_loopback }
+        Registrable {
+            client_credentials: true,
+            implicit: self.allows_implicit,
+            loopback: self.allows_loopback,
+        }
+    }
+
+    /// Every scope that can be granted.
+    pub fn scope_names(&self) -> impl Iterator<Item = &str> {
+        self.scopes.names().chain(self.resources.scopes())
+    }
+
+    /// Whether anybody can use this grant type here.
+    pub fn serves(&self, grant_type: GrantType) -> bool {
+        match grant_type {
+            GrantType::AuthorizationCode | GrantType::RefreshToken => true,
+            GrantType::ClientCredentials => !self.resources.is_empty(),
+            GrantType::Implicit => self.allows_implicit,
+        }
     }
 
     /// Reads the configuration from `variable`, which gives the text of a variable or secret.
@@ -100,6 +122,10 @@ impl Config {
         let table = ScopeTable::parse(&scopes)
             .map_err(|reason| ConfigError { variable: "SCOPES", reason: reason.into() })?;
 
+        let apis = variable("RESOURCES").unwrap_or_else(|| "{}".to_owned());
+        let resources = Resources::parse(&apis, &table, &USERINFO.url(&issuer))
+            .map_err(|reason| ConfigError { variable: "RESOURCES", reason: reason.into() })?;
+
         Ok(Self {
             admin_token: variable("ADMIN_TOKEN").map(Secret::new),
             allows_implicit,
@@ -110,12 +136,14 @@ impl Config {
                 issuer.as_str(),
                 &registration,
                 &scopes,
+                &apis,
                 if allows_implicit { "implicit" } else { "" },
             ]),
             issuer,
             key_encryption_key: variable("KEY_ENCRYPTION_KEY").map(Secret::new),
             leeway: i64::from(leeway),
             registration: policy,
+            resources,
             scopes: table,
         })
     }
@@ -418,6 +446,7 @@ mod tests {
             ("ALLOW_IMPLICIT", "1"),
             ("ALLOW_LOOPBACK", "yes"),
             ("REGISTRATION", "Open"),
+            ("RESOURCES", "https://api.example"),
             ("SCOPES", "groups"),
         ] {
             let error = parse(&[("ISSUER", "https://example.com"), (variable, text)]).unwrap_err();
@@ -432,7 +461,11 @@ mod tests {
         assert_eq!(one, digest(&[("ISSUER", "https://example.com"), ("ADMIN_TOKEN", "x")]));
         assert_ne!(one, digest(&[("ISSUER", "https://example.org")]));
         assert_ne!(one, digest(&[("ISSUER", "https://example.com"), ("SCOPES", "{}")]));
-        for (variable, text) in [("REGISTRATION", "open"), ("ALLOW_IMPLICIT", "true")] {
+        for (variable, text) in [
+            ("REGISTRATION", "open"),
+            ("ALLOW_IMPLICIT", "true"),
+            ("RESOURCES", r#"{"urn:x":["x"]}"#),
+        ] {
             assert_ne!(one, digest(&[("ISSUER", "https://example.com"), (variable, text)]));
         }
     }

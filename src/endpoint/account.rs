@@ -53,6 +53,7 @@ async fn page(
         .map(|(one, claims)| pages::Application {
             client: pages::Client::new(&one.client_id, &one.metadata, one.is_self_registered),
             client_id: &one.client_id,
+            resources: &desk.config.resources,
             scope: Granted::of_valid(&one.consent.scope),
             claims,
             since: one.granted_at,

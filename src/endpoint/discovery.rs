@@ -30,7 +30,7 @@ pub fn metadata(config: &Config) -> Value {
             members.insert(member.into(), route.url(&config.issuer).into());
         }
     }
-    let scopes: Vec<_> = config.scopes.names().collect();
+    let scopes: Vec<_> = config.scope_names().collect();
     let implicit = config.allows_implicit;
     let response_types =
         names(|response_type: &ResponseType| implicit || *response_type == ResponseType::Code);
@@ -39,8 +39,7 @@ pub fn metadata(config: &Config) -> Value {
         .filter(|(_, mode)| implicit || *mode != ResponseMode::Fragment)
         .map(|(name, _)| *name)
         .collect();
-    let grant_types =
-        names(|grant_type: &GrantType| implicit || *grant_type != GrantType::Implicit);
+    let grant_types = names(|grant_type: &GrantType| config.serves(*grant_type));
     let claims: Vec<_> = PROTOCOL_CLAIMS.into_iter().chain(config.scopes.claim_names()).collect();
     let locales: Vec<_> = ui_locales_supported().collect();
     let more = [

@@ -11,7 +11,7 @@ use crate::http::{BodyError, Request, Response};
 use crate::opaque::{hash, random_text};
 use crate::ports::Platform;
 use crate::protocol::bearer::{self, BearerError};
-use crate::protocol::client_metadata::ClientMetadata;
+use crate::protocol::client_metadata::{ClientMetadata, Registrable};
 use crate::protocol::members::Members;
 use crate::protocol::params::is_media_type;
 use crate::protocol::registration_error::RegistrationError;
@@ -147,13 +147,13 @@ pub(super) fn metadata(
     config: &Config,
 ) -> Result<ClientMetadata, RegistrationError> {
     unsupported_metadata::refuse(members).map_err(RegistrationError::of)?;
-    let mut metadata =
-        ClientMetadata::take(members, config.registrable()).map_err(RegistrationError::of)?;
+    let registrable = Registrable { client_credentials: false, ..config.registrable() };
+    let mut metadata = ClientMetadata::take(members, registrable).map_err(RegistrationError::of)?;
     // Scopes that nobody can be granted are not in force.
     if let Some(scope) = &metadata.scope {
         let known: Vec<_> = Granted::of_valid(scope)
             .iter()
-            .filter(|scope| config.scopes.names().any(|name| name == *scope))
+            .filter(|scope| config.scope_names().any(|name| name == *scope))
             .collect();
         if known.is_empty() {
             let complaint = "scope has none that is known".to_owned();

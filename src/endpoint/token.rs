@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::context::Cx;
 use crate::endpoint::client::{authenticate, form};
 use crate::error::Error;
-use crate::grant::{Signers, authorization_code, refresh_token};
+use crate::grant::{Signers, authorization_code, client_credentials, refresh_token};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::client_auth::Credentials;
@@ -41,11 +41,17 @@ pub async fn serve(
         .ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
     let grant_type =
         GrantType::parse("grant_type", grant_type).map_err(|_| TokenError::UnsupportedGrantType)?;
+    if !config.serves(grant_type) {
+        return Err(TokenError::UnsupportedGrantType.into());
+    }
     let (keys, published) = (&provider.memory.signing_keys, &provider.memory.published_keys);
     let signers = Signers::get(&client, keys, published, config, platform, cx).await?;
     match grant_type {
         GrantType::AuthorizationCode => {
             authorization_code::serve(&client, &params, &signers, config, platform, cx).await
+        }
+        GrantType::ClientCredentials => {
+            client_credentials::serve(&client, &params, &signers, config, platform, cx).await
         }
         // It has nothing to ask for here.
         GrantType::Implicit => Err(TokenError::UnsupportedGrantType.into()),

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
-use crate::grant::{Issue, Signers, once, refresh_token};
+use crate::grant::{Issue, Signers, once, refresh_token, resource};
 use crate::http::Response;
 use crate::opaque::{hash, random_text};
 use crate::ports::{Database, Platform};
@@ -44,6 +44,7 @@ pub async fn serve(
 ) -> Result<Response, Error> {
     // 1. What there must be.
     let presented = Presented::take(params)?;
+    let resource = resource(params, &config.resources)?;
 
     // 2. Spent here and now, or not at all (RFC 6749 section 4.1.2).
     let refresh_token = random_text(cx)?;
@@ -61,13 +62,19 @@ pub async fn serve(
         return Err(TokenError::InvalidGrant("the authorization was withdrawn").into());
     };
 
-    // 5. The tokens.
+    // 5. Whom the access token is for (RFC 8707 section 2.2). The code says what was granted only now that it is
+    // spent; nobody but its client has come this far.
+    let granted = Granted::of_valid(&code.grant.scope);
+    let target = config.resources.target(resource, &granted).map_err(TokenError::InvalidTarget)?;
+
+    // 6. The tokens.
     let is_offline = Granted::of_valid(&code.grant.scope).contains(OFFLINE_ACCESS);
     let issue = Issue {
         client,
         grant: &code.grant,
         user_claims,
         scope: &code.grant.scope,
+        target,
         nonce: code.nonce.as_deref(),
         refresh_token: is_offline.then_some(refresh_token),
     };

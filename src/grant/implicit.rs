@@ -6,6 +6,7 @@ use crate::context::Cx;
 use crate::error::Internal;
 use crate::grant::{ACCESS_TOKEN_LIFETIME, BEARER, Issue, Signers};
 use crate::ports::Crypto;
+use crate::protocol::resources::Target;
 use crate::protocol::scope::Granted;
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
@@ -38,7 +39,9 @@ pub async fn parameters(
 ) -> Result<Vec<(&'static str, String)>, Internal> {
     let Order { client, grant, user_claims, nonce, with_access_token } = order;
     let scope = grant.scope.as_str();
-    let issue = Issue { client, grant, user_claims, scope, nonce, refresh_token: None };
+    // Tokens for APIs come from the token endpoint alone.
+    let target = Target::Userinfo;
+    let issue = Issue { client, grant, user_claims, scope, target, nonce, refresh_token: None };
     let claims = users::parse_claims(user_claims)?;
     let requested = &grant.requested.id_token;
     let mut parameters = Vec::new();
@@ -51,7 +54,7 @@ pub async fn parameters(
             ("access_token", access_token),
             ("token_type", BEARER.to_owned()),
             ("expires_in", ACCESS_TOKEN_LIFETIME.to_string()),
-            ("scope", scope.to_owned()),
+            ("scope", config.resources.scope_for(target, scope).into_owned()),
         ]);
         id_token
     } else {

@@ -1,10 +1,12 @@
 //! The grant types of the token endpoint, one file each, and what all of them issue.
 
 pub mod authorization_code;
+pub mod client_credentials;
 pub mod implicit;
 pub mod refresh_token;
 
 use serde::Serialize;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::config::Config;
@@ -20,6 +22,7 @@ use crate::protocol::access_token::{self, AccessToken};
 use crate::protocol::claims::UserClaims;
 use crate::protocol::id_token::{self, IdToken};
 use crate::protocol::params::Params;
+use crate::protocol::resources::{Resources, Target};
 use crate::protocol::scope::{Granted, OPENID};
 use crate::protocol::token_error::TokenError;
 use crate::routes::USERINFO;
@@ -69,14 +72,32 @@ fn once<'a>(params: &'a Params<'_>, name: &str) -> Result<Option<&'a str>, Token
     params.once(name).map_err(|_| TokenError::InvalidRequest("a parameter stands twice"))
 }
 
+/// The resource that a token is asked for, if one is named: one at a time, and one that there is.
+fn resource<'a>(
+    params: &'a Params<'_>,
+    resources: &Resources,
+) -> Result<Option<&'a str>, TokenError> {
+    let named = params
+        .once("resource")
+        .map_err(|_| TokenError::InvalidTarget("resource stands twice: a token is for one"))?;
+    match named {
+        Some(uri) if resources.find(uri).is_none() => {
+            Err(TokenError::InvalidTarget("resource is none that is known"))
+        }
+        named => Ok(named),
+    }
+}
+
 /// What a grant type has found to be issued.
 struct Issue<'a> {
     client: &'a Client,
     grant: &'a Grant,
     /// The user's claims, as JSON.
     user_claims: &'a str,
-    /// The scopes of the access token.
+    /// The scopes that count, of all that were granted.
     scope: &'a str,
+    /// Whom the access token is for.
+    target: Target<'a>,
     /// To stand in the ID token.
     nonce: Option<&'a str>,
     refresh_token: Option<String>,
@@ -99,17 +120,10 @@ impl Issue<'_> {
             let with = Some(access_token.as_str());
             id_token = Some(self.id_token(with, of_user, signers, config, crypto, cx).await?);
         }
-        let response = TokenResponse {
-            access_token,
-            token_type: BEARER,
-            expires_in: ACCESS_TOKEN_LIFETIME,
-            scope: self.scope,
-            id_token,
-            refresh_token: self.refresh_token,
-        };
-        let response =
-            Response::json_of(200, &response).map_err(|error| Internal::unwritable(&error))?;
-        Ok(response.with("pragma", "no-cache"))
+        let scope = config.resources.scope_for(self.target, self.scope);
+        let refresh_token = self.refresh_token;
+        TokenResponse { id_token, refresh_token, ..TokenResponse::of(access_token, &scope) }
+            .respond()
     }
 
     async fn access_token(
@@ -126,10 +140,13 @@ impl Issue<'_> {
             iat: cx.now,
             jti: cx.random_id()?,
             nbf: cx.now,
-            scope: self.scope.to_owned(),
+            scope: config.resources.scope_for(self.target, self.scope).into_owned(),
             sub: self.grant.subject.clone(),
         };
-        let aud = USERINFO.url(&config.issuer);
+        let aud = match self.target {
+            Target::Resource(resource) => Cow::Borrowed(resource.uri.as_str()),
+            Target::Userinfo => Cow::Owned(USERINFO.url(&config.issuer)),
+        };
         let claims = token.to_claims(config.issuer.as_str(), &aud);
         jws::sign(crypto, &signers.access_token, access_token::TYP, &claims).await
     }
@@ -171,4 +188,24 @@ struct TokenResponse<'a> {
     id_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
+}
+
+impl<'a> TokenResponse<'a> {
+    /// An access token alone.
+    fn of(access_token: String, scope: &'a str) -> Self {
+        Self {
+            access_token,
+            token_type: BEARER,
+            expires_in: ACCESS_TOKEN_LIFETIME,
+            scope,
+            id_token: None,
+            refresh_token: None,
+        }
+    }
+
+    fn respond(&self) -> Result<Response, Error> {
+        let response =
+            Response::json_of(200, self).map_err(|error| Internal::unwritable(&error))?;
+        Ok(response.with("pragma", "no-cache"))
+    }
 }

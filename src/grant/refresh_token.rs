@@ -7,7 +7,7 @@
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
-use crate::grant::{Issue, Signers, once};
+use crate::grant::{Issue, Signers, once, resource};
 use crate::http::Response;
 use crate::keys::mac::{MacKey, Purpose};
 use crate::opaque::hash;
@@ -46,6 +46,7 @@ pub async fn serve(
     let presented = once(params, "refresh_token")?
         .ok_or(TokenError::InvalidRequest("refresh_token is missing"))?;
     let narrowed = once(params, "scope")?;
+    let resource = resource(params, &config.resources)?;
     if !client.metadata.grant_types.contains(&GrantType::RefreshToken) {
         return Err(TokenError::UnauthorizedClient(
             "the client has not registered the grant type refresh_token",
@@ -80,6 +81,10 @@ pub async fn serve(
 
     // 6. No more than was granted.
     let scope = narrow(&token.grant.scope, narrowed)?;
+    let target = config
+        .resources
+        .target(resource, &Granted::of_valid(scope))
+        .map_err(TokenError::InvalidTarget)?;
 
     // 7. Its successor, and the tokens. Another caller may have been faster: then the successor is there.
     let expires_at = expiry(&token.grant, cx.now);
@@ -91,6 +96,7 @@ pub async fn serve(
         grant: &token.grant,
         user_claims,
         scope,
+        target,
         nonce: None,
         refresh_token: Some(successor),
     };

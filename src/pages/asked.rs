@@ -2,6 +2,7 @@
 
 use crate::pages::Texts;
 use crate::protocol::claims;
+use crate::protocol::resources::Resources;
 use crate::protocol::scope::{Granted, OPENID};
 
 /// One thing that is asked for.
@@ -11,10 +12,17 @@ pub enum Asked<'a> {
     Words(&'static str),
     /// One of the operator's, by its name.
     Name(&'a str),
+    /// One of an API's, by its name, and the API.
+    OfResource(&'a str, &'a str),
 }
 
 /// What the scopes ask for, and then the single claims that no scope covers; each thing once.
-pub fn asked<'a>(texts: &Texts, scope: Granted<'a>, claims: &'a [&'a str]) -> Vec<Asked<'a>> {
+pub fn asked<'a>(
+    texts: &Texts,
+    resources: &'a Resources,
+    scope: Granted<'a>,
+    claims: &'a [&'a str],
+) -> Vec<Asked<'a>> {
     let mut asked = Vec::new();
     let mut add = |item| {
         if !asked.contains(&item) {
@@ -22,7 +30,10 @@ pub fn asked<'a>(texts: &Texts, scope: Granted<'a>, claims: &'a [&'a str]) -> Ve
         }
     };
     for name in scope.iter() {
-        add(of_scope(texts, name));
+        add(match resources.of_scope(name) {
+            Some(resource) => Asked::OfResource(name, &resource.uri),
+            None => of_scope(texts, name),
+        });
     }
     for name in claims {
         let name = name.split('#').next().unwrap_or_default();
@@ -72,6 +83,7 @@ fn of_claim<'a>(texts: &Texts, name: &'a str) -> Asked<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::scope::ScopeTable;
 
     fn words(scope: &str, claims: &[&str]) -> Vec<String> {
         let scope = Granted::parse(scope).unwrap();
@@ -79,8 +91,12 @@ mod tests {
         let word = |item: Asked<'_>| match item {
             Asked::Words(words) => words.to_owned(),
             Asked::Name(name) => format!("<{name}>"),
+            Asked::OfResource(name, uri) => format!("<{name}> {uri}"),
         };
-        asked(texts, scope, claims).into_iter().map(word).collect()
+        let resources = r#"{"https://api.example":["orders"]}"#;
+        let table = ScopeTable::parse("{}").unwrap();
+        let resources = Resources::parse(resources, &table, "").unwrap();
+        asked(texts, &resources, scope, claims).into_iter().map(word).collect()
     }
 
     #[test]
@@ -95,6 +111,7 @@ mod tests {
     #[test]
     fn what_is_not_standard_goes_by_its_name() {
         assert_eq!(words("staff", &["badge"]), ["<staff>", "<badge>"]);
+        assert_eq!(words("orders", &[]), ["<orders> https://api.example"]);
     }
 
     #[test]

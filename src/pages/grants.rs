@@ -7,6 +7,7 @@ use crate::http::Response;
 use crate::pages::asked::{Asked, asked};
 use crate::pages::destination::Destination;
 use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
+use crate::protocol::resources::Resources;
 use crate::protocol::scope::Granted;
 
 /// The page on which a person grants a client what it asks for, or does not. Its form posts `request`,
@@ -24,6 +25,8 @@ pub struct Consent<'a> {
     pub account: &'a str,
     /// Where a person sees what they granted.
     pub account_url: &'a str,
+    /// The APIs there are.
+    pub resources: &'a Resources,
     /// The scopes it asks for.
     pub scope: Granted<'a>,
     /// The single claims it asks for by the `claims` parameter.
@@ -48,7 +51,7 @@ impl Consent<'_> {
     }
 
     fn asked(&self) -> Vec<Asked<'_>> {
-        asked(self.texts, self.scope, self.claims)
+        asked(self.texts, self.resources, self.scope, self.claims)
     }
 }
 
@@ -78,6 +81,8 @@ pub struct Application<'a> {
     pub client: Client<'a>,
     /// Its identifier, which the form posts.
     pub client_id: &'a str,
+    /// The APIs there are.
+    pub resources: &'a Resources,
     /// The scopes it was granted.
     pub scope: Granted<'a>,
     /// The single claims it was granted.
@@ -88,7 +93,7 @@ pub struct Application<'a> {
 
 impl Application<'_> {
     fn asked(&self, texts: &Texts) -> Vec<Asked<'_>> {
-        asked(texts, self.scope, self.claims)
+        asked(texts, self.resources, self.scope, self.claims)
     }
 
     fn date(&self) -> String {

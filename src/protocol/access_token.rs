@@ -45,6 +45,27 @@ impl AccessToken {
     }
 }
 
+/// The claims of an access token that a client got for itself: no user, and no grant of one (RFC 9068 section 2.2).
+#[derive(Debug, Serialize)]
+pub struct MachineToken<'a> {
+    /// The issuer.
+    pub iss: &'a str,
+    /// The API.
+    pub aud: &'a str,
+    /// The client.
+    pub client_id: &'a str,
+    /// When it ends, in Unix seconds.
+    pub exp: i64,
+    /// When it was issued, in Unix seconds.
+    pub iat: i64,
+    /// Its own id.
+    pub jti: &'a str,
+    /// What it may do.
+    pub scope: &'a str,
+    /// The client again.
+    pub sub: &'a str,
+}
+
 /// An access token as it is signed.
 #[derive(Serialize)]
 struct Claims<'a> {

@@ -11,7 +11,7 @@ use crate::protocol::client_metadata::{ApplicationType, ClientMetadata, GrantTyp
 use crate::protocol::params::{Doubled, Params};
 use crate::protocol::pkce::CodeChallenge;
 use crate::protocol::redirect_uri::{is_local, is_registered};
-use crate::protocol::scope::{Granted, OFFLINE_ACCESS, OPENID, ScopeTable};
+use crate::protocol::scope::{Granted, OFFLINE_ACCESS, OPENID};
 
 /// The longest nonce, in bytes: it is kept, and stands in the ID token.
 const NONCE_LIMIT: usize = 2_048;
@@ -231,7 +231,8 @@ impl AuthorizeRequest {
         }
 
         // 4. The scopes (RFC 6749 section 3.3).
-        let scope = grantable(text("scope"), client, &config.scopes, is_code)?;
+        let resources: Vec<_> = params.all("resource").collect();
+        let scope = grantable(text("scope"), client, config, &resources, is_code)?;
 
         // 5. What keeps the answer from being used by others: PKCE (RFC 7636 section 4.4.1; RFC 9700 section
         // 2.1.1), or the nonce (Core section 3.2.2.1).
@@ -309,7 +310,8 @@ fn seconds(text: &str) -> Result<i64, AuthorizeError> {
 fn grantable(
     scope: Option<&str>,
     client: &ClientMetadata,
-    scopes: &ScopeTable,
+    config: &Config,
+    resources: &[&str],
     is_code: bool,
 ) -> Result<String, AuthorizeError> {
     let refused = |description| AuthorizeError::new("invalid_scope", description);
@@ -319,7 +321,12 @@ fn grantable(
     let registered = client.scope.as_deref().map(Granted::of_valid);
     let mut granted: Vec<&str> = Vec::new();
     for scope in requested.iter() {
-        let is_known = scopes.names().any(|known| known == scope)
+        // A scope says whose it is; resources that are named leave the others out.
+        let is_of_others = config.resources.of_scope(scope).is_some_and(|resource| {
+            !resources.is_empty() && !resources.contains(&resource.uri.as_str())
+        });
+        let is_known = config.scope_names().any(|known| known == scope)
+            && !is_of_others
             && registered.is_none_or(|registered| registered.contains(scope));
         if is_known && (scope != OFFLINE_ACCESS || may_refresh) && !granted.contains(&scope) {
             granted.push(scope);
@@ -327,6 +334,15 @@ fn grantable(
     }
     if granted.is_empty() {
         return Err(refused("scope has none that this client can be granted"));
+    }
+    // RFC 8707 section 2: there is nothing to do at an API for who may do nothing there.
+    let may_do = |uri: &&str| {
+        let resource = config.resources.find(uri);
+        resource.is_some_and(|own| own.scopes.iter().any(|scope| granted.contains(&scope.as_str())))
+    };
+    if !resources.iter().all(may_do) {
+        let description = "resource is none that is known, or scope has none of its scopes";
+        return Err(AuthorizeError::new("invalid_target", description));
     }
     Ok(granted.join(" "))
 }

@@ -22,6 +22,8 @@ const DOCUMENT_LIMIT: usize = 32_768;
 /// What an operator may allow clients to register, or not.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Registrable {
+    /// The grant type of machines, which nobody is asked about.
+    pub client_credentials: bool,
     /// Response types that bring tokens without a code.
     pub implicit: bool,
     /// URLs to be fetched that lead to this machine.
@@ -190,6 +192,8 @@ named! {
     GrantType {
         /// The authorization code.
         AuthorizationCode = "authorization_code",
+        /// The client's own credentials, for itself (RFC 6749 section 4.4).
+        ClientCredentials = "client_credentials",
         /// None: tokens come from the authorization endpoint (OpenID Connect Core section 3.2).
         Implicit = "implicit",
         /// The refresh token.
@@ -271,6 +275,9 @@ impl ClientMetadata {
     pub fn take(members: &mut Members, registrable: Registrable) -> Result<Self, String> {
         let allows_loopback = registrable.loopback;
         let application_type = one(members, "application_type")?.unwrap_or(ApplicationType::Web);
+        let grant_types = several(members, "grant_types", GrantType::AuthorizationCode)?;
+        // A machine sends nobody here, and gets no answer but its tokens.
+        let is_machine = grant_types == [GrantType::ClientCredentials];
         let metadata = Self {
             application_type,
             client_name: line(members, "client_name")?,
@@ -278,7 +285,7 @@ impl ClientMetadata {
             contacts: contacts(members)?,
             default_acr_values: lines(members, "default_acr_values")?,
             default_max_age: members.integer("default_max_age")?,
-            grant_types: several(members, "grant_types", GrantType::AuthorizationCode)?,
+            grant_types,
             id_token_signed_response_alg: one(members, "id_token_signed_response_alg")?
                 .unwrap_or(SigningAlgorithm::Rs256),
             initiate_login_uri: https_url(members, "initiate_login_uri")?,
@@ -287,7 +294,7 @@ impl ClientMetadata {
             localized: localized::take(members)?,
             logo_uri: web_url(members, "logo_uri")?,
             policy_uri: web_url(members, "policy_uri")?,
-            redirect_uris: redirect_uris(members, application_type)?,
+            redirect_uris: redirect_uris(members, application_type, is_machine)?,
             request_object_signing_alg: one(members, "request_object_signing_alg")?,
             request_uris: request_uris(members, allows_loopback)?,
             require_auth_time: flag(members, "require_auth_time")?,
@@ -296,7 +303,7 @@ impl ClientMetadata {
                 "require_pushed_authorization_requests",
             )?,
             require_signed_request_object: flag(members, "require_signed_request_object")?,
-            response_types: several(members, "response_types", ResponseType::Code)?,
+            response_types: response_types(members, is_machine)?,
             scope: scope(members)?,
             sector_identifier_uri: outbound_url(members, "sector_identifier_uri", allows_loopback)?,
             software_id: line(members, "software_id")?,
@@ -344,6 +351,9 @@ impl ClientMetadata {
                         come from"
                 .into());
         }
+        if self.grant_types.contains(&GrantType::ClientCredentials) {
+            self.check_machine(registrable)?;
+        }
         if !self.grant_types.contains(&GrantType::Implicit) {
             return Ok(());
         }
@@ -358,6 +368,22 @@ impl ClientMetadata {
             && !self.redirect_uris.iter().all(is_public)
         {
             return Err("redirect_uris must be https, and not this machine's, for implicit".into());
+        }
+        Ok(())
+    }
+
+    /// What a machine may do, somebody must have said.
+    fn check_machine(&self, registrable: Registrable) -> Result<(), String> {
+        if !registrable.client_credentials {
+            return Err(
+                "grant_types must not have client_credentials, which the operator gives".into()
+            );
+        }
+        if !self.is_confidential() {
+            return Err("token_endpoint_auth_method must not be none for client_credentials".into());
+        }
+        if self.scope.is_none() {
+            return Err("scope must say what client_credentials may do".into());
         }
         Ok(())
     }
@@ -567,11 +593,28 @@ fn contacts(members: &mut Members) -> Result<Vec<String>, String> {
     Ok(contacts)
 }
 
+fn response_types(members: &mut Members, is_machine: bool) -> Result<Vec<ResponseType>, String> {
+    const MEMBER: &str = "response_types";
+    if !is_machine {
+        return several(members, MEMBER, ResponseType::Code);
+    }
+    match members.texts(MEMBER)?.unwrap_or_default().as_slice() {
+        [] => Ok(Vec::new()),
+        _ => {
+            Err(format!("{MEMBER} must be left out where grant_types has client_credentials alone"))
+        }
+    }
+}
+
 fn redirect_uris(
     members: &mut Members,
     application_type: ApplicationType,
+    is_machine: bool,
 ) -> Result<Vec<String>, String> {
     let uris = members.texts("redirect_uris")?.unwrap_or_default();
+    if is_machine && uris.is_empty() {
+        return Ok(uris);
+    }
     if uris.is_empty() || uris.len() > LIST_LIMIT {
         return Err(format!("redirect_uris must be a list of 1 to {LIST_LIMIT} URIs"));
     }

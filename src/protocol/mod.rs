@@ -20,6 +20,7 @@ pub mod pkce;
 pub mod redirect_uri;
 pub mod registration_error;
 pub mod request_object;
+pub mod resources;
 pub mod scope;
 pub mod token_error;
 pub mod unsupported_metadata;

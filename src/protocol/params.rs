@@ -35,6 +35,13 @@ impl<'a> Params<'a> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
+    /// All values of the one parameter that may be given several times.
+    pub fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b str> {
+        self.iter()
+            .filter(move |(known, value)| *known == name && !value.is_empty())
+            .map(|(_, v)| v)
+    }
+
     /// The parameter of this name, which may be given once.
     ///
     /// # Errors

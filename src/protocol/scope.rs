@@ -163,7 +163,7 @@ fn claims_of(value: &Value) -> Option<Vec<String>> {
 }
 
 /// RFC 6749 section 3.3: printable ASCII without space, quotation mark and backslash.
-fn is_scope_token(text: &str) -> bool {
+pub fn is_scope_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
 }
 

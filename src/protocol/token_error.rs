@@ -12,6 +12,8 @@ pub enum TokenError {
     InvalidRequest(&'static str),
     /// More was asked for than was granted.
     InvalidScope(&'static str),
+    /// There is no such resource, or it was not granted (RFC 8707 section 2).
+    InvalidTarget(&'static str),
     /// The client may not use this grant type.
     UnauthorizedClient(&'static str),
     /// There is no such grant type here.
@@ -34,6 +36,7 @@ impl TokenError {
             Self::InvalidGrant(_) => "invalid_grant",
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidScope(_) => "invalid_scope",
+            Self::InvalidTarget(_) => "invalid_target",
             Self::UnauthorizedClient(_) => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
         }
@@ -46,8 +49,9 @@ impl TokenError {
             | Self::InvalidGrant(description)
             | Self::InvalidRequest(description)
             | Self::InvalidScope(description)
+            | Self::InvalidTarget(description)
             | Self::UnauthorizedClient(description) => description,
-            Self::UnsupportedGrantType => "grant_type must be authorization_code or refresh_token",
+            Self::UnsupportedGrantType => "grant_type is none that is served here",
         }
     }
 }

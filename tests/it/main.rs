@@ -22,6 +22,7 @@ mod pushed;
 mod refresh;
 mod registration;
 mod request_objects;
+mod resources;
 mod rsa_keys;
 mod sign_in;
 mod signer;

@@ -6,8 +6,14 @@ use postern::pages::{
     Account, Advice, Application, ChooseAccount, Client, Consent, ErrorPage, FormPost, Login,
     Notice, SignedOut, Texts, ui_locales_supported,
 };
+use postern::protocol::resources::Resources;
 use postern::protocol::scope::Granted;
 use sha2::{Digest, Sha256};
+
+fn no_apis() -> &'static Resources {
+    static NONE: std::sync::LazyLock<Resources> = std::sync::LazyLock::new(Resources::default);
+    &NONE
+}
 
 const CLIENT: Client<'_> = Client {
     name: "Quarterly Reports",
@@ -42,6 +48,7 @@ fn login(texts: &'static Texts) -> Login<'static> {
 
 fn consent(texts: &'static Texts) -> Consent<'static> {
     Consent {
+        resources: no_apis(),
         texts,
         client: CLIENT,
         redirect_uri: CALLBACK,
@@ -66,6 +73,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
     ];
     let applications = [
         Application {
+            resources: no_apis(),
             client: CLIENT,
             client_id: "reports",
             scope: Granted::parse("openid profile email offline_access").unwrap(),
@@ -73,6 +81,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             since: 1_767_225_600,
         },
         Application {
+            resources: no_apis(),
             client: BARE,
             client_id: "bare",
             scope: Granted::parse("openid groups").unwrap(),
@@ -114,6 +123,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         (
             "consent-many",
             Consent {
+                resources: no_apis(),
                 client: Client { name: LONG_NAME, ..CLIENT },
                 redirect_uri: "https://a-very-long-host-name-of-a-department.of.an.example/cb",
                 account: "a.person.with.a.very.long.address@a-very-long-host-name.example",
@@ -288,7 +298,14 @@ fn filled_with(text: &'static str) -> Vec<Response> {
     let (action, request, token, account) = (text, text, text, text);
     let scope = Granted::parse("openid <script>alert(1)</script>").unwrap();
     let claims = &[text];
-    let application = Application { client, client_id: text, scope, claims, since: i64::MIN };
+    let application = Application {
+        client,
+        client_id: text,
+        resources: no_apis(),
+        scope,
+        claims,
+        since: i64::MIN,
+    };
     let applications = &[application];
     vec![
         Login {
@@ -305,6 +322,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         ChooseAccount { texts, client, redirect_uri: text, account, action, request, token }
             .response(),
         Consent {
+            resources: no_apis(),
             texts,
             client,
             redirect_uri: text,

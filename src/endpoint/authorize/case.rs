@@ -63,6 +63,7 @@ impl<P> Case<'_, P> {
             redirect_uri: &self.asked.reply_to.redirect_uri,
             account: &session.display_name(),
             account_url: &ACCOUNT.url(&self.desk.config.issuer),
+            resources: &self.desk.config.resources,
             scope: self.asked.request.granted(),
             claims: &claims,
             action: &CONSENT.url(&self.desk.config.issuer),

@@ -64,6 +64,14 @@ pub fn decide<'a>(
         return sign_in(Some(Notice::OtherAccountWanted));
     }
 
+    // An API tells a machine's token by its `sub`, which is the client's id.
+    if session.sub == asked.client.client_id {
+        return Next::Refuse(AuthorizeError::new(
+            "access_denied",
+            "the account has the same name as the client",
+        ));
+    }
+
     // 4. It is the account that the person wants to use.
     if prompt.select_account && !progress.has_chosen {
         return Next::SelectAccount(session);

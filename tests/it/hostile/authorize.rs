@@ -106,7 +106,11 @@ fn controls(table: &mut Table) {
         STATE,
     );
     table.coded("a hundred unknown parameters", &format!("{}{}", usual(&[]), "&x=1".repeat(100)));
-    table.coded("resource may repeat", &format!("{}&resource=a&resource=a", usual(&[])));
+    table.refused(
+        "resources that nobody knows",
+        &format!("{}&resource=a&resource=a", usual(&[])),
+        "invalid_target",
+    );
     table.coded(
         "empty parameters count for nothing",
         &format!("{}&nonce=&prompt=&nonce=&=&&&", usual(&[])),

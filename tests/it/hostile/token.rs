@@ -187,7 +187,7 @@ fn controls(table: &mut Table) {
         .body
         .as_mut()
         .unwrap()
-        .push_str("&x=1&x=1&resource=a&resource=b&scope=admin&state=x&nonce=evil");
+        .push_str("&x=1&x=1&scope=admin&state=x&nonce=evil");
     table
         .code("empty ones count for nothing", APPS, &[], all(), Spent)
         .body
