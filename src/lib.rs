@@ -28,6 +28,7 @@ pub mod grant;
 pub mod http;
 pub mod jose;
 pub mod keys;
+pub mod logos;
 pub mod opaque;
 pub mod outbound;
 pub mod pages;

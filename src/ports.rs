@@ -74,6 +74,8 @@ pub struct Wanted {
     pub limit: usize,
     /// For how many milliseconds it is waited for, all in all.
     pub timeout: u32,
+    /// Whether it is any bytes, or else UTF-8.
+    pub is_binary: bool,
 }
 
 /// A document that was fetched.
@@ -83,7 +85,7 @@ pub struct Document {
     pub status: u16,
     /// The media type in lower case, without parameters.
     pub media_type: String,
-    /// The content, which is UTF-8.
+    /// The content; of bytes their base64.
     pub text: String,
 }
 

@@ -7,8 +7,9 @@ use crate::protocol::outbound_url::OutboundUrl;
 
 impl Fetch for Edge {
     async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, String> {
-        let Wanted { accept, limit, timeout } = *wanted;
-        let document = wait(platform::fetch_document(url.as_str(), accept, limit, timeout)).await?;
+        let Wanted { accept, limit, timeout, is_binary } = *wanted;
+        let document =
+            wait(platform::fetch_document(url.as_str(), accept, limit, timeout, is_binary)).await?;
         serde_json::from_str(&document.as_string().unwrap_or_default())
             .map_err(|error| error.to_string())
     }

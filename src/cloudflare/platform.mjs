@@ -120,12 +120,14 @@ function respondAnew(status, fields, body, isRecurring) {
  * A document as JSON. The limits hold for what was unpacked, and for the whole of it: a length that the server
  * names says nothing of either.
  */
-export async function fetchDocument(url, accept, limit, timeout) {
+export async function fetchDocument(url, accept, limit, timeout, isBinary) {
   const signal = AbortSignal.timeout(timeout);
   const response = await fetch(url, { redirect: "manual", headers: { accept, "user-agent": "Postern" }, signal });
   const bytes = await read(response.body, limit);
   if (bytes === null) throw new Error(`it has more than ${limit} bytes`);
-  const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  const text = isBinary
+    ? btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))
+    : new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   const [type] = (response.headers.get("content-type") ?? "").split(";");
   return JSON.stringify({ status: response.status, media_type: type.trim().toLowerCase(), text });
 }

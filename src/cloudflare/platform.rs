@@ -25,7 +25,13 @@ extern "C" {
     pub fn get(env: &JsValue, key: &str) -> Promise;
     pub fn put(env: &JsValue, key: &str, text: &str, ttl: u32) -> Promise;
     #[wasm_bindgen(js_name = fetchDocument)]
-    pub fn fetch_document(url: &str, accept: &str, limit: usize, timeout: u32) -> Promise;
+    pub fn fetch_document(
+        url: &str,
+        accept: &str,
+        limit: usize,
+        timeout: u32,
+        is_binary: bool,
+    ) -> Promise;
     #[wasm_bindgen(js_name = isWithinLimit)]
     pub fn is_within_limit(env: &JsValue, key: &str) -> Promise;
 

@@ -6,6 +6,7 @@ use crate::endpoint::desk::Desk;
 use crate::endpoint::form;
 use crate::error::Error;
 use crate::http::{Request, Response};
+use crate::logos;
 use crate::pages::{self, Notice, Texts};
 use crate::ports::Platform;
 use crate::protocol::params::Params;
@@ -47,11 +48,18 @@ async fn page(
     let allowed = consents::list(desk.platform, &session.sub, desk.cx.now).await?;
     let claims: Vec<Vec<&str>> =
         allowed.iter().map(|one| Granted::of_valid(&one.consent.claims).iter().collect()).collect();
+    // Whoever signed in lately has left a copy: this page fetches none.
+    let mut copies = Vec::new();
+    for one in &allowed {
+        let Desk { config, cx, platform, .. } = *desk;
+        copies.push(logos::known(&one.metadata, texts.tag, config, platform, cx).await);
+    }
     let applications: Vec<_> = allowed
         .iter()
         .zip(&claims)
-        .map(|(one, claims)| pages::Application {
-            client: pages::Client::new(&one.client_id, &one.metadata, one.is_self_registered),
+        .zip(&copies)
+        .map(|((one, claims), logo)| pages::Application {
+            client: pages::Client::new(&one.client_id, &one.metadata, texts, logo.as_deref()),
             client_id: &one.client_id,
             resources: &desk.config.resources,
             scope: Granted::of_valid(&one.consent.scope),

@@ -173,7 +173,7 @@ async fn show_again(
     match examine(desk, &pending).await? {
         Examined::Accepted(asked) => {
             let case = Case { asked: &asked, desk, pending: &pending, texts, visit };
-            Ok(case.login_page(login, Some(notice)))
+            Ok(case.login_page(login, Some(notice)).await)
         }
         Examined::Refused(reply_to, error) => refuse(desk, &pending, &reply_to, error, texts).await,
     }

@@ -11,7 +11,8 @@ use crate::protocol::client_metadata::ClientMetadata;
 use crate::protocol::outbound_url::OutboundUrl;
 
 /// What is fetched of a `sector_identifier_uri`.
-const WANTED: Wanted = Wanted { accept: "application/json", limit: 65_536, timeout: 5_000 };
+const WANTED: Wanted =
+    Wanted { accept: "application/json", limit: 65_536, timeout: 5_000, is_binary: false };
 
 /// Checks that a client may belong to the sector that it names. Once, when it says so: what the list says later
 /// changes nothing. Anybody may be able to say so, so everything else is checked before.

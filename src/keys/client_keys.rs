@@ -32,8 +32,12 @@ const PATIENCE: i64 = 10;
 const CAPACITY: usize = 64;
 
 /// What is fetched: of a JWK Set no more than this many bytes, for no more than this many milliseconds.
-const WANTED: Wanted =
-    Wanted { accept: "application/jwk-set+json, application/json", limit: 65_536, timeout: 5_000 };
+const WANTED: Wanted = Wanted {
+    accept: "application/jwk-set+json, application/json",
+    limit: 65_536,
+    timeout: 5_000,
+    is_binary: false,
+};
 
 /// The fetched sets that an isolate remembers, by their URL.
 #[derive(Default)]

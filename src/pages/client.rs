@@ -1,5 +1,6 @@
 //! A client as a page shows it.
 
+use crate::pages::Texts;
 use crate::protocol::claims::is_web_url;
 use crate::protocol::client_metadata::ClientMetadata;
 
@@ -11,8 +12,8 @@ pub struct Client<'a> {
     pub name: &'a str,
     /// Its home page.
     pub client_uri: Option<&'a str>,
-    /// Its logo.
-    pub logo_uri: Option<&'a str>,
+    /// A copy of its logo, as a `data:` URL.
+    pub logo: Option<&'a str>,
     /// Its privacy policy.
     pub policy_uri: Option<&'a str>,
     /// Its terms of service.
@@ -20,22 +21,23 @@ pub struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// A client by its metadata. One without a name is called by its identifier. The logo of one that
-    /// registered itself is not shown: from its own site it would see who looks at our pages, and when, and
-    /// could show another picture later.
-    pub fn new(client_id: &'a str, metadata: &'a ClientMetadata, is_self_registered: bool) -> Self {
+    /// A client by its metadata, in the language of a page. One without a name is called by its identifier.
+    pub fn new(
+        client_id: &'a str,
+        metadata: &'a ClientMetadata,
+        texts: &Texts,
+        logo: Option<&'a str>,
+    ) -> Self {
+        let text = |member, plain: &'a Option<String>| {
+            metadata.in_language(member, plain.as_deref(), texts.tag)
+        };
         Self {
-            name: metadata.client_name.as_deref().unwrap_or(client_id),
-            client_uri: metadata.client_uri.as_deref(),
-            logo_uri: metadata.logo_uri.as_deref().filter(|_| !is_self_registered),
-            policy_uri: metadata.policy_uri.as_deref(),
-            tos_uri: metadata.tos_uri.as_deref(),
+            name: text("client_name", &metadata.client_name).unwrap_or(client_id),
+            client_uri: text("client_uri", &metadata.client_uri),
+            logo,
+            policy_uri: text("policy_uri", &metadata.policy_uri),
+            tos_uri: text("tos_uri", &metadata.tos_uri),
         }
-    }
-
-    /// The logo that is shown: not one whose bytes, and that somebody signs in, the network could see.
-    pub(super) fn logo(&self) -> Option<&'a str> {
-        web(self.logo_uri).filter(|url| url.starts_with("https:"))
     }
 
     pub(super) fn home(&self) -> Option<&'a str> {

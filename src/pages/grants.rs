@@ -44,7 +44,7 @@ impl Consent<'_> {
     pub fn response(&self) -> Response {
         let policy = Policy {
             forms: Forms::Through(self.redirect_uri),
-            has_logo: self.client.logo().is_some(),
+            has_logo: self.client.logo.is_some(),
             script_hash: None,
         };
         respond_privately(self, self.texts, 200, &policy)
@@ -104,7 +104,7 @@ impl Application<'_> {
 impl Account<'_> {
     /// The response.
     pub fn response(&self) -> Response {
-        let has_logo = self.applications.iter().any(|one| one.client.logo().is_some());
+        let has_logo = self.applications.iter().any(|one| one.client.logo.is_some());
         let policy = Policy { forms: Forms::Here, has_logo, script_hash: None };
         respond_privately(self, self.texts, 200, &policy)
     }

@@ -71,7 +71,7 @@ impl Policy<'_> {
             form_action,
         ];
         if self.has_logo {
-            directives.push("img-src https:".into());
+            directives.push("img-src data:".into());
         }
         if let Some(hash) = self.script_hash {
             directives.push(format!("script-src '{hash}'"));

@@ -51,7 +51,7 @@ impl Login<'_> {
     pub fn response(&self) -> Response {
         let policy = Policy {
             forms: self.redirect_uri.map_or(Forms::Here, Forms::Through),
-            has_logo: self.client.is_some_and(|client| client.logo().is_some()),
+            has_logo: self.client.is_some_and(|client| client.logo.is_some()),
             script_hash: None,
         };
         let status = self.notice.map_or(200, Notice::status);
@@ -146,7 +146,7 @@ impl ChooseAccount<'_> {
     pub fn response(&self) -> Response {
         let policy = Policy {
             forms: Forms::Through(self.redirect_uri),
-            has_logo: self.client.logo().is_some(),
+            has_logo: self.client.logo.is_some(),
             script_hash: None,
         };
         respond_privately(self, self.texts, 200, &policy)

@@ -463,6 +463,30 @@ impl ClientMetadata {
         }
     }
 
+    /// What people are shown of a member in a language: its text in that, wherever it is spoken, or else the `plain`
+    /// one.
+    pub fn in_language<'a>(
+        &'a self,
+        member: &str,
+        plain: Option<&'a str>,
+        language: &str,
+    ) -> Option<&'a str> {
+        let is_in_it = |tag: &str| {
+            tag.split('-').next().is_some_and(|first| first.eq_ignore_ascii_case(language))
+        };
+        let mut texts: Vec<_> = self
+            .localized
+            .iter()
+            .filter_map(|(name, text)| {
+                let (name, tag) = name.split_once('#')?;
+                (name == member && is_in_it(tag)).then_some((tag.len(), text.as_str()))
+            })
+            .collect();
+        // The language itself comes before what is spoken in one place.
+        texts.sort_unstable();
+        texts.first().map(|(_, text)| *text).or(plain)
+    }
+
     /// Whether it can prove who it is.
     pub fn is_confidential(&self) -> bool {
         self.token_endpoint_auth_method != AuthMethod::None

@@ -36,8 +36,6 @@ pub struct Allowed {
     pub client_id: String,
     /// Its metadata.
     pub metadata: ClientMetadata,
-    /// Whether nobody but itself registered it.
-    pub is_self_registered: bool,
     /// What it was allowed.
     pub consent: Consent,
     /// When it was last allowed something, in Unix seconds.
@@ -49,7 +47,7 @@ pub struct Allowed {
 pub async fn list(database: &impl Database, sub: &str, now: i64) -> Result<Vec<Allowed>, Internal> {
     // Of a group with max(), the other columns are those of the row that has it.
     let statement = Statement::new(
-        "SELECT client_id, metadata, registration_token_hash IS NOT NULL, scope, claims, granted_at \
+        "SELECT client_id, metadata, scope, claims, granted_at \
          FROM ( \
            SELECT client_id, scope, claims, granted_at FROM consents WHERE sub = ?1 \
            UNION ALL \
@@ -67,7 +65,6 @@ pub async fn list(database: &impl Database, sub: &str, now: i64) -> Result<Vec<A
         let client_id = row.text()?;
         Ok(Allowed {
             metadata: read_metadata(&client_id, &row.text()?)?,
-            is_self_registered: row.integer()? == 1,
             client_id,
             consent: Consent { scope: row.text()?, claims: row.text()? },
             granted_at: row.integer()?,

@@ -14,6 +14,7 @@ mod hostile;
 mod implicit;
 mod jwks;
 mod key_changes;
+mod logos;
 mod pages;
 mod pairwise;
 mod passwords;

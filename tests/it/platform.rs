@@ -287,7 +287,8 @@ impl Fetch for Native {
         self.count(|counts| counts.fetches += 1);
         pause().await;
         let document = self.web.borrow().get(url.as_str()).cloned().ok_or("nobody answers")?;
-        let is_small = document.text.len() <= wanted.limit;
+        let length = document.text.len();
+        let is_small = if wanted.is_binary { length / 4 * 3 } else { length } <= wanted.limit;
         is_small.then_some(document).ok_or_else(|| "it is too large".to_owned())
     }
 }

@@ -5,7 +5,6 @@ use crate::endpoint::desk::Desk;
 use crate::error::{Error, PageError};
 use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
-use crate::pages;
 use crate::ports::{Database, Platform};
 use crate::protocol::authorize_request::{AuthorizeError, AuthorizeRequest, ReplyTo};
 use crate::protocol::client_metadata::ClientMetadata;
@@ -176,12 +175,6 @@ async fn hinted_sub(
 }
 
 impl Asked {
-    /// The client as a page shows it.
-    pub fn client_view(&self) -> pages::Client<'_> {
-        let Client { client_id, metadata, registration_token_hash, .. } = &self.client;
-        pages::Client::new(client_id, metadata, registration_token_hash.is_some())
-    }
-
     /// What to fill in as login.
     pub fn login_hint(&self) -> &str {
         self.request.login_hint.as_deref().unwrap_or_default()

@@ -6,8 +6,11 @@ use crate::browser::ticket::{Step, Ticket};
 use crate::endpoint::authorize::asked::Asked;
 use crate::endpoint::desk::Desk;
 use crate::http::Response;
+use crate::logos;
 use crate::pages::{self, Notice, Texts};
+use crate::ports::Platform;
 use crate::routes::{ACCOUNT, CONSENT, LOGIN, SELECT_ACCOUNT};
+use crate::store::clients::Client;
 use crate::store::sessions::Session;
 
 /// A request that is being worked on.
@@ -24,12 +27,13 @@ pub struct Case<'a, P> {
     pub visit: &'a Visit<'a>,
 }
 
-impl<P> Case<'_, P> {
+impl<P: Platform> Case<'_, P> {
     /// The page on which a person signs in.
-    pub fn login_page(&self, login: &str, notice: Option<Notice>) -> Response {
+    pub async fn login_page(&self, login: &str, notice: Option<Notice>) -> Response {
+        let logo = self.logo().await;
         let page = pages::Login {
             texts: self.texts,
-            client: Some(self.asked.client_view()),
+            client: Some(self.client(logo.as_deref())),
             redirect_uri: Some(&self.asked.reply_to.redirect_uri),
             action: &LOGIN.url(&self.desk.config.issuer),
             request: &self.pending.query,
@@ -41,10 +45,11 @@ impl<P> Case<'_, P> {
     }
 
     /// The page on which a person chooses the account.
-    pub fn select_account_page(&self, session: &Session, progress: &Progress) -> Response {
+    pub async fn select_account_page(&self, session: &Session, progress: &Progress) -> Response {
+        let logo = self.logo().await;
         let page = pages::ChooseAccount {
             texts: self.texts,
-            client: self.asked.client_view(),
+            client: self.client(logo.as_deref()),
             redirect_uri: &self.asked.reply_to.redirect_uri,
             account: &session.display_name(),
             action: &SELECT_ACCOUNT.url(&self.desk.config.issuer),
@@ -55,11 +60,12 @@ impl<P> Case<'_, P> {
     }
 
     /// The page on which a person allows what is asked for, or does not.
-    pub fn consent_page(&self, session: &Session, progress: &Progress) -> Response {
+    pub async fn consent_page(&self, session: &Session, progress: &Progress) -> Response {
         let claims: Vec<_> = self.asked.single_claims.iter().map(String::as_str).collect();
+        let logo = self.logo().await;
         let page = pages::Consent {
             texts: self.texts,
-            client: self.asked.client_view(),
+            client: self.client(logo.as_deref()),
             redirect_uri: &self.asked.reply_to.redirect_uri,
             account: &session.display_name(),
             account_url: &ACCOUNT.url(&self.desk.config.issuer),
@@ -71,6 +77,17 @@ impl<P> Case<'_, P> {
             token: &self.ticket(Step::Consent, &session.sub, self.began_at(progress)),
         };
         page.response().with_cookie(self.visit.remember_browser())
+    }
+
+    async fn logo(&self) -> Option<String> {
+        let Desk { config, cx, platform, .. } = *self.desk;
+        logos::copy(&self.asked.client.metadata, self.texts.tag, config, platform, cx).await
+    }
+
+    /// The client as the page shows it.
+    fn client<'b>(&'b self, logo: Option<&'b str>) -> pages::Client<'b> {
+        let Client { client_id, metadata, .. } = &self.asked.client;
+        pages::Client::new(client_id, metadata, self.texts, logo)
     }
 
     fn ticket(&self, step: Step, sub: &str, began_at: i64) -> String {

@@ -134,13 +134,13 @@ async fn advance(
 
     // 3. To do it.
     match next {
-        Next::AskConsent(session) => Ok(case.consent_page(session, &progress)),
+        Next::AskConsent(session) => Ok(case.consent_page(session, &progress).await),
         Next::Issue(session) => {
             let consent = progress.has_consented.then(|| asked.allowed(remembered.as_ref()));
             case.issue(session, remembered.as_ref(), consent.as_ref()).await
         }
         Next::Refuse(error) => refuse(desk, pending, &asked.reply_to, error, texts).await,
-        Next::SelectAccount(session) => Ok(case.select_account_page(session, &progress)),
-        Next::SignIn(notice) => Ok(case.login_page(asked.login_hint(), notice)),
+        Next::SelectAccount(session) => Ok(case.select_account_page(session, &progress).await),
+        Next::SignIn(notice) => Ok(case.login_page(asked.login_hint(), notice).await),
     }
 }

@@ -20,6 +20,7 @@ const WANTED: Wanted = Wanted {
     accept: "application/oauth-authz-req+jwt, application/jwt, application/jose",
     limit: SIZE_LIMIT,
     timeout: 5_000,
+    is_binary: false,
 };
 
 /// A request by the parameters that count.

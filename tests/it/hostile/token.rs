@@ -332,7 +332,7 @@ fn requests(table: &mut Table) {
             &format!("grant_type {grant_type:?}"),
             APPS,
             &[("grant_type", grant_type)],
-            refused(400, "unsupported_grant_type", "must be"),
+            refused(400, "unsupported_grant_type", "none that is served"),
             Untouched,
         );
     }

@@ -413,18 +413,3 @@ fn a_client_registers_its_keys_and_signs_with_them() {
         [("grant_type", "authorization_code"), ("code", "x"), ("redirect_uri", CALLBACK)];
     assert_eq!(world.token_by(&assertion, &parameters).error().as_deref(), Some("invalid_grant"));
 }
-
-#[test]
-fn the_logo_of_a_client_that_registered_itself_is_not_loaded_from_its_site() {
-    let world = open();
-    let mut vain = document();
-    vain["logo_uri"] = "https://app.example/logo.png".into();
-    let told = register(&world, &vain);
-    let page = world.send(get(&told.party().authorize(&[])));
-    assert_eq!(page.status, 200);
-    assert!(!page.body.contains("logo.png"), "{}", page.body);
-    // The operator's word is enough.
-    let path = format!("/admin/clients/{}", told.text("client_id"));
-    assert_eq!(world.send(put(&path).by_operator().json(&vain)).status, 200);
-    assert!(world.send(get(&told.party().authorize(&[]))).body.contains("logo.png"));
-}

@@ -1,0 +1,148 @@
+//! What clients show of themselves on our pages: a copy of their logo, and links, in the person's language.
+
+use crate::visitor::{CALLBACK, Party, Visitor};
+use crate::world::{Told, World, get};
+use base64ct::{Base64, Encoding};
+use postern::ports::Document;
+use serde_json::{Value, json};
+
+const LOGO: &str = "https://app.example/logo.png";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
+
+fn world(members: Value) -> (World, Party) {
+    let world = World::with_keys();
+    world.put_alice_with_password();
+    let party = world.put_party("app", members);
+    (world, party)
+}
+
+fn serve(world: &World, url: &str, status: u16, media_type: &str, bytes: &[u8]) {
+    let text = Base64::encode_string(bytes);
+    let document = Document { status, media_type: media_type.into(), text };
+    world.platform.web.borrow_mut().insert(url.into(), document);
+}
+
+fn page(world: &World, party: &Party) -> Told {
+    let told = Visitor::new(world).get(&party.authorize(&[]));
+    assert_eq!(told.status, 200);
+    told
+}
+
+fn has_logo(told: &Told) -> bool {
+    let policy = told.header("content-security-policy").unwrap();
+    let has_logo = told.body.contains("<img");
+    assert_eq!(policy.contains("img-src data:"), has_logo, "{policy}");
+    assert!(!policy.contains("img-src https:") && !told.body.contains("logo.png"));
+    has_logo
+}
+
+#[test]
+fn a_page_carries_a_copy_of_the_logo_which_is_fetched_once_a_day() {
+    let (world, party) = world(json!({ "logo_uri": LOGO }));
+    serve(&world, LOGO, 200, "image/png", PNG);
+    world.platform.take_counts();
+    let told = page(&world, &party);
+    let copy =
+        format!("<img class=\"logo\" src=\"data:image/png;base64,{}\"", Base64::encode_string(PNG));
+    assert!(
+        told.body.contains(&copy.replace('+', "&#43;")) || told.body.contains(&copy),
+        "{}",
+        told.body
+    );
+    assert!(has_logo(&told));
+    let visitor = Visitor::new(&world);
+    let consent = visitor.sign_in_on(&visitor.get(&party.authorize(&[])), "alice@example.com");
+    assert!(has_logo(&consent));
+    let told = visitor.agree(consent, "alice@example.com");
+    assert!(told.header("location").unwrap().starts_with(CALLBACK));
+    assert!(has_logo(&visitor.get("/auth/account")));
+    world.new_isolate();
+    assert!(has_logo(&page(&world, &party)));
+    assert_eq!(world.platform.take_counts().fetches, 1);
+}
+
+#[test]
+fn what_is_no_picture_is_not_shown_and_not_asked_for_again_at_once() {
+    for (status, media_type, bytes) in [
+        (404, "image/png", PNG),
+        (302, "image/png", PNG),
+        (200, "text/html", PNG),
+        (200, "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>".as_slice()),
+        (200, "image/png", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        (200, "image/png", b"<html><script>alert(1)</script>"),
+        (200, "image/png", b""),
+        (200, "image/png", &[b'x'; 65_537]),
+    ] {
+        let (world, party) = world(json!({ "logo_uri": LOGO }));
+        serve(&world, LOGO, status, media_type, bytes);
+        world.platform.take_counts();
+        for _ in 0..3 {
+            assert!(!has_logo(&page(&world, &party)), "{status} {media_type}");
+        }
+        assert_eq!(world.platform.take_counts().fetches, 1);
+    }
+}
+
+#[test]
+fn every_kind_of_picture_goes_by_what_it_is() {
+    for (bytes, media_type) in [
+        (b"\xff\xd8\xff\xe0 and so on".as_slice(), "image/jpeg"),
+        (b"GIF87a and so on", "image/gif"),
+        (b"GIF89a and so on", "image/gif"),
+        (b"RIFF1234WEBPVP8 ", "image/webp"),
+    ] {
+        let (world, party) = world(json!({ "logo_uri": LOGO }));
+        // Whatever else it says it is.
+        serve(&world, LOGO, 200, "image/png", bytes);
+        let told = page(&world, &party);
+        assert!(told.body.contains(&format!("src=\"data:{media_type};base64,")), "{}", told.body);
+    }
+}
+
+#[test]
+fn a_logo_that_cannot_be_had_is_no_reason_to_keep_somebody_out() {
+    let (world, party) = world(json!({ "logo_uri": LOGO }));
+    let told = page(&world, &party);
+    assert!(!has_logo(&told));
+    assert!(told.log["notes"].to_string().contains("logo_uri at app.example"), "{}", told.log);
+    let (world, party) = self::world(json!({ "logo_uri": LOGO }));
+    serve(&world, LOGO, 200, "image/png", PNG);
+    world.platform.cache_fails.set(true);
+    assert!(has_logo(&page(&world, &party)), "without a cache it is fetched each time");
+}
+
+#[test]
+fn nothing_is_fetched_from_a_private_place_or_in_the_clear() {
+    for url in ["http://app.example/logo.png", "https://10.0.0.1/l", "https://localhost/l"] {
+        let (world, party) = world(json!({ "logo_uri": url }));
+        serve(&world, url, 200, "image/png", PNG);
+        world.platform.take_counts();
+        assert!(!has_logo(&page(&world, &party)));
+        assert_eq!(world.platform.take_counts().fetches, 0, "{url}");
+    }
+}
+
+#[test]
+fn a_person_reads_and_sees_what_their_language_has() {
+    let (world, party) = world(json!({
+        "client_name": "The Shop", "client_name#fr": "La Boutique", "client_name#DE-ch": "Laden",
+        "policy_uri": "https://app.example/policy", "policy_uri#fr-CA": "https://app.example/ca",
+        "policy_uri#fr": "https://app.example/fr", "tos_uri": "https://app.example/terms",
+        "logo_uri": LOGO, "logo_uri#fr": "https://app.example/logo-fr",
+    }));
+    serve(&world, LOGO, 200, "image/png", PNG);
+    serve(&world, "https://app.example/logo-fr", 200, "image/gif", b"GIF89a");
+    let shown = |language: &str| {
+        let told = world.send(get(&party.authorize(&[])).with("accept-language", language));
+        let links: Vec<_> = ["/policy", "/ca", "/fr", "/terms"]
+            .into_iter()
+            .filter(|path| told.body.contains(&format!("https://app.example{path}\"")))
+            .collect();
+        let name = ["The Shop", "La Boutique", "Laden"].into_iter().find(|n| told.body.contains(n));
+        (name.unwrap(), links, told.body.contains("data:image/gif"))
+    };
+    assert_eq!(shown("en"), ("The Shop", vec!["/policy", "/terms"], false));
+    assert_eq!(shown("fr-BE"), ("La Boutique", vec!["/fr", "/terms"], true));
+    assert_eq!(shown("de"), ("Laden", vec!["/policy", "/terms"], false));
+    assert_eq!(shown("nl"), ("The Shop", vec!["/policy", "/terms"], false));
+}
