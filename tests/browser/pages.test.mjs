@@ -1,29 +1,48 @@
 // Every page of the provider, in Chromium, under https: looked at by axe in light and dark, and walked through.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
+import { crc32, deflateSync } from "node:zlib";
+import { listen } from "../edge/party.mjs";
 import { look } from "./look.mjs";
 import { PASSWORD, press, signIn, start } from "./world.mjs";
 
 const { issuer, origin, serve, client, visitor, takeComplaints } = await start("https");
 
 const CALLBACK = `${origin}/callback`;
-const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48"><rect width="48" height="48" fill="#0a7"/>
-<path d="M14 16h20l-2 18H16zM19 16a5 5 0 0 1 10 0" fill="none" stroke="#fff" stroke-width="2.5"/></svg>`;
-
 serve((request, response) => {
-  const isLogo = request.url === "/logo.svg";
-  response.writeHead(200, { "content-type": isLogo ? "image/svg+xml" : "text/html" });
-  response.end(isLogo ? LOGO : "<!DOCTYPE html><title>The shop</title>");
+  response.writeHead(200, { "content-type": "text/html" });
+  response.end("<!DOCTYPE html><title>The shop</title>");
 });
+// The provider fetches it, which does not know the name that the application has in this browser.
+const pictures = await listen();
+after(() => pictures.close());
+pictures.serve("/logo.png", logo(), "image/png");
 await client("shop", {
   client_name: "The Corner Shop",
   client_uri: origin,
-  logo_uri: `${origin}/logo.svg`,
+  logo_uri: pictures.url("/logo.png"),
   policy_uri: `${origin}/privacy`,
   tos_uri: `${origin}/terms`,
   redirect_uris: [CALLBACK],
   grant_types: ["authorization_code", "refresh_token"],
 });
+
+/** A PNG of 48 by 48 pixels: a green square with a white disc. */
+function logo() {
+  const rows = Array.from({ length: 48 }, (_, y) => [0, ...Array.from({ length: 48 }, (_, x) =>
+    (Math.hypot(x - 23.5, y - 23.5) < 14 ? [255, 255, 255] : [0, 170, 119])).flat()]);
+  const chunk = (type, content) => {
+    const body = Buffer.concat([Buffer.from(type), content]);
+    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(content.length);
+    sum.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, sum]);
+  };
+  const head = Buffer.from([0, 0, 0, 48, 0, 0, 0, 48, 8, 2, 0, 0, 0]);
+  const signature = Buffer.from("89504e470d0a1a0a", "hex");
+  const pixels = deflateSync(Buffer.from(rows.flat()));
+  return Buffer.concat([signature, chunk("IHDR", head), chunk("IDAT", pixels), chunk("IEND", Buffer.alloc(0))]);
+}
 
 const REQUEST = {
   client_id: "shop", redirect_uri: CALLBACK, response_type: "code", scope: "openid profile email", state: "s",

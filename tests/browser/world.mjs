@@ -41,7 +41,7 @@ export async function start(kind) {
   const issuer = PLACES[kind].provider(port("provider"));
   const origin = PLACES[kind].app(port("app"));
 
-  const worker = await startWorker({ vars: { ISSUER: issuer } });
+  const worker = await startWorker({ vars: { ISSUER: issuer, ALLOW_LOOPBACK: "true" } });
   handlers.provider = (request, response) => forward(worker.url, request, response);
   await people(worker);
   // What one person allowed is not remembered in the next test.

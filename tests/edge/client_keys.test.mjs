@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { SignJWT, exportJWK, generateKeyPair } from "jose";
+import { SignJWT } from "jose";
 import * as openid from "openid-client";
 import { ISSUER, start } from "./harness.mjs";
+import { listen, makeKey } from "./party.mjs";
 import { Visitor, authorizePath, putApp, putUser, refused } from "./visitor.mjs";
 
 let postern;
@@ -26,36 +26,6 @@ after(async () => {
   await postern.close();
   await party.close();
 });
-
-/** A relying party's own server: what it answers by path, and which paths were asked for. */
-async function listen() {
-  const pages = new Map();
-  const asked = [];
-  const server = http.createServer((request, response) => {
-    asked.push(request.url);
-    const page = pages.get(request.url);
-    if (page) page(response);
-    else response.writeHead(404).end();
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  return {
-    port, pages, url: (path) => `http://127.0.0.1:${port}${path}`,
-    /** The paths since the last time. */
-    asked: () => asked.splice(0),
-    json: (path, value, type = "application/json") =>
-      pages.set(path, (response) => response.writeHead(200, { "content-type": type }).end(JSON.stringify(value))),
-    close() {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-async function makeKey(alg, kid) {
-  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
-  return { alg, kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, use: "sig", alg } };
-}
 
 let made = 0;
 

@@ -26,9 +26,9 @@ export const operatorAt = (ask) => async (method, path, body) => {
 };
 
 /** A running worker with its migrations applied, and ways to ask it. */
-export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
+export async function start({ config = "wrangler.toml", vars, secrets, others = [] } = {}) {
   const server = createTestHarness({
-    workers: [{ configPath: here(config), ...settings(vars, secrets) }],
+    root: here("../.."), workers: [{ configPath: here(config), ...settings(vars, secrets) }, ...others],
   });
   const { url } = await server.listen();
   const worker = server.getWorker();
@@ -56,6 +56,8 @@ export async function start({ config = "wrangler.toml", vars, secrets } = {}) {
     watch: (...failing) => watch({ failing }),
     /** Tells a binding to fail after it has answered so many times. */
     watchUntil: (binding, spared) => watch({ failing: [binding], spared }),
+    /** Puts the worker's clock ahead by so many seconds. */
+    sleep: (ahead) => watch({ ahead }),
     async putAlice() {
       const claims = { name: "Alice Adams", email: "alice@example.com", email_verified: true, groups: ["staff"] };
       return operator("PUT", "/admin/users/alice", { login: "Alice", claims });

@@ -5,7 +5,7 @@ import { ISSUER } from "./harness.mjs";
 
 export const PASSWORD = "correct horse battery";
 export const CALLBACK = "https://app.example/cb?from=postern";
-const VERIFIER = randomBytes(32).toString("base64url");
+export const VERIFIER = randomBytes(32).toString("base64url");
 const CHALLENGE = createHash("sha256").update(VERIFIER).digest("base64url");
 
 /** A user with a password, hashed by the worker as any password is. */

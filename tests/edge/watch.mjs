@@ -1,7 +1,8 @@
 // Runs in workerd: puts a worker behind bindings that count what they are asked and can be told to fail,
-// and counts the answers that had to be waited for.
+// counts the answers that had to be waited for, and can put the clock ahead.
 const ASKING = new Set(["all", "batch", "first", "get", "getWithMetadata", "put", "raw", "run"]);
 const MAKING = new Set(["bind", "prepare", "withSession"]);
+const { now } = Date;
 
 export function watch(worker) {
   let counts = {};
@@ -44,7 +45,9 @@ export function watch(worker) {
       }
       const told = counts;
       counts = {};
-      ({ failing, spared = 0 } = await request.json());
+      let ahead;
+      ({ failing = [], spared = 0, ahead = 0 } = await request.json());
+      Date.now = () => now() + ahead * 1_000;
       return Response.json(told);
     },
   };

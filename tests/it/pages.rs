@@ -217,7 +217,10 @@ fn every_page_has_the_headers_of_a_page() {
                 assert!(policy.contains(directive), "{name}: {policy}");
             }
             assert_eq!(policy.contains("img-src data:"), response.body.contains("<img"), "{name}");
-            assert!(!policy.contains("unsafe") && !policy.contains("script-src data:"), "{name}: {policy}");
+            assert!(
+                !policy.contains("unsafe") && !policy.contains("script-src data:"),
+                "{name}: {policy}"
+            );
             assert!(response.body.starts_with("<!DOCTYPE html>"), "{name}");
             assert!(response.body.contains(&format!("<html lang=\"{tag}\">")), "{name}");
             let title = between(&response.body, "<title>", "</title>").unwrap();

@@ -7,6 +7,7 @@
 mod checks;
 pub use checks::verified;
 mod config;
+mod dynamic;
 mod errors;
 mod pages;
 mod sessions;

@@ -1,0 +1,216 @@
+// A relying party that serves its own keys, its own requests and its own sector: what it registers, signs, pushes and
+// is told, by openid-client.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { SignJWT } from "jose";
+import * as openid from "openid-client";
+import { ISSUER, start } from "./harness.mjs";
+import { listen, makeKey } from "./party.mjs";
+import { Visitor, destination, putApp, putUser } from "./visitor.mjs";
+
+const CALLBACK = "https://app.example/cb";
+
+let postern;
+let party;
+before(async () => {
+  party = await listen();
+  postern = await start({ vars: { ALLOW_LOOPBACK: "true", ALLOW_IMPLICIT: "true" } });
+  await postern.keysMade();
+  await putUser(postern.operator, "alice", { email: "alice@example.com", email_verified: true });
+});
+after(async () => {
+  await postern.close();
+  await party.close();
+});
+
+const options = () => ({ execute: [openid.enableNonRepudiationChecks], [openid.customFetch]: postern.ask });
+
+/** A client that registers itself with these members, and proves itself by this key. */
+async function register(key, metadata) {
+  const { body } = await postern.operator("POST", "/admin/initial-access-tokens", { uses: 1, ttl: 60 });
+  const server = new URL(ISSUER);
+  const method = openid.PrivateKeyJwt({ key: key.privateKey, kid: key.kid });
+  return openid.dynamicClientRegistration(server, {
+    redirect_uris: [CALLBACK], grant_types: ["authorization_code", "refresh_token"],
+    token_endpoint_auth_method: "private_key_jwt", ...metadata,
+  }, method, { ...options(), initialAccessToken: body.initial_access_token });
+}
+
+/** The same client, which signs with another key from now on. */
+async function rekeyed(config, key) {
+  const metadata = config.clientMetadata();
+  const method = openid.PrivateKeyJwt({ key: key.privateKey, kid: key.kid });
+  return openid.discovery(new URL(ISSUER), metadata.client_id, metadata, method, options());
+}
+
+/** What a sign-in is made of, and the checks that end it. */
+async function secrets() {
+  const verifier = openid.randomPKCECodeVerifier();
+  const [state, nonce] = [openid.randomState(), openid.randomNonce()];
+  return {
+    parameters: {
+      redirect_uri: CALLBACK, scope: "openid email", state, nonce,
+      code_challenge: await openid.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
+    },
+    checks: { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce },
+  };
+}
+
+/** Alice's tokens, by the URL that a client sends her to. */
+async function signIn(config, url, checks) {
+  const page = await new Visitor(postern.ask).authorize(url, "alice");
+  return openid.authorizationCodeGrant(config, destination(page), checks);
+}
+
+for (const alg of ["ES256", "EdDSA", "PS256", "RS256"]) {
+  test(`openid-client signs its requests with ${alg}`, async () => {
+    const key = await makeKey(alg, "key-1");
+    const config = await register(key, {
+      jwks: { keys: [key.jwk] }, request_object_signing_alg: alg, require_signed_request_object: true,
+    });
+    const { parameters, checks } = await secrets();
+    const signer = { key: key.privateKey, kid: key.kid };
+    const url = await openid.buildAuthorizationUrlWithJAR(config, parameters, signer);
+    assert.ok(url.searchParams.get("request") && !url.searchParams.has("state"));
+    assert.equal((await signIn(config, url, checks)).claims().sub, "alice");
+
+    // What is not signed, or not by its key, is told to it alone.
+    const plain = openid.buildAuthorizationUrl(config, parameters);
+    const { searchParams } = destination(await new Visitor(postern.ask).get(plain));
+    assert.equal(searchParams.get("error"), "invalid_request");
+    const other = await makeKey(alg, "key-1");
+    const forged = await openid.buildAuthorizationUrlWithJAR(config, parameters, { key: other.privateKey, kid: "key-1" });
+    const page = await new Visitor(postern.ask).get(forged);
+    assert.ok(page.status === 400 && page.body.includes("invalid_request_object"), page.body);
+  });
+}
+
+test("openid-client pushes its requests, signed or not", async () => {
+  const key = await makeKey("ES256", "key-1");
+  const config = await register(key, { jwks: { keys: [key.jwk] }, require_pushed_authorization_requests: true });
+  const { parameters, checks } = await secrets();
+  const url = await openid.buildAuthorizationUrlWithPAR(config, parameters);
+  assert.match(url.searchParams.get("request_uri"), /^urn:ietf:params:oauth:request_uri:[\w-]{43}$/);
+  assert.deepEqual([...url.searchParams.keys()].sort(), ["client_id", "request_uri"]);
+  assert.equal((await signIn(config, url, checks)).claims().sub, "alice");
+  const again = await new Visitor(postern.ask).get(url);
+  assert.equal(again.status, 400, "answered once");
+
+  const signed = await secrets();
+  const signer = { key: key.privateKey, kid: key.kid };
+  const jar = await openid.buildAuthorizationUrlWithJAR(config, signed.parameters, signer);
+  const both = await openid.buildAuthorizationUrlWithPAR(config, jar.searchParams);
+  assert.equal((await signIn(config, both, signed.checks)).claims().sub, "alice");
+  await assert.rejects(openid.buildAuthorizationUrlWithPAR(config, { ...parameters, redirect_uri: "https://evil.example" }), {
+    error: "invalid_request", status: 400,
+  });
+});
+
+test("of fifty answers at once to a pushed request, one goes out", async () => {
+  const app = await putApp(postern.operator, "pushing", { redirect_uris: [CALLBACK], trusted: true });
+  const method = openid.ClientSecretPost(app.client_secret);
+  const config = await openid.discovery(new URL(ISSUER), app.client_id, undefined, method, options());
+  const visitor = new Visitor(postern.ask);
+  const first = await openid.buildAuthorizationUrlWithPAR(config, (await secrets()).parameters);
+  await visitor.authorize(first, "alice");
+  const url = await openid.buildAuthorizationUrlWithPAR(config, (await secrets()).parameters);
+  const answers = await Promise.all(Array.from({ length: 50 }, () => visitor.get(url)));
+  const codes = answers.filter(({ headers }) => headers.get("location")?.includes("code="));
+  assert.equal(codes.length, 1);
+});
+
+test("a relying party serves its keys, its request and its sector, and rotates its key between two refreshes", async () => {
+  const [one, two] = [await makeKey("RS256", "key-1"), await makeKey("RS256", "key-2")];
+  party.json("/jwks.json", { keys: [one.jwk] });
+  party.json("/sector.json", [CALLBACK, "https://other.example/cb"]);
+  party.asked();
+  const config = await register(one, {
+    jwks_uri: party.url("/jwks.json"), request_uris: [party.url("/request.jwt#4b1f")],
+    sector_identifier_uri: party.url("/sector.json"), subject_type: "pairwise",
+    redirect_uris: [CALLBACK, "https://other.example/cb"], userinfo_signed_response_alg: "RS256",
+  });
+  assert.deepEqual(party.asked(), ["/sector.json"]);
+  const { client_id } = config.clientMetadata();
+
+  const { parameters, checks } = await secrets();
+  const request = await new SignJWT({
+    ...parameters, client_id, response_type: "code", scope: "openid email offline_access", prompt: "consent",
+  }).setProtectedHeader({ alg: "RS256", kid: "key-1", typ: "oauth-authz-req+jwt" })
+    .setIssuer(client_id).setAudience(ISSUER).setIssuedAt().setExpirationTime("1m").sign(one.privateKey);
+  party.serve("/request.jwt", request, "application/oauth-authz-req+jwt");
+  const url = new URL(config.serverMetadata().authorization_endpoint);
+  url.search = new URLSearchParams({ client_id, request_uri: party.url("/request.jwt#another") });
+  const tokens = await signIn(config, url, checks);
+  assert.deepEqual(party.asked().sort(), ["/jwks.json", "/request.jwt"]);
+
+  const { sub } = tokens.claims();
+  assert.match(sub, /^[\w-]{43}$/, "alice is called otherwise here");
+  const userinfo = await openid.fetchUserInfo(config, tokens.access_token, sub);
+  assert.equal(userinfo.email, "alice@example.com");
+  const told = await postern.userinfo(tokens.access_token);
+  assert.equal(told.headers.get("content-type"), "application/jwt");
+
+  const refreshed = await openid.refreshTokenGrant(config, tokens.refresh_token);
+  assert.equal(refreshed.claims().sub, sub);
+  party.json("/jwks.json", { keys: [two.jwk] });
+  await postern.sleep(30);
+  const next = await rekeyed(config, two);
+  const again = await openid.refreshTokenGrant(next, refreshed.refresh_token);
+  assert.equal(again.claims().sub, sub);
+  assert.deepEqual(party.asked(), ["/jwks.json"]);
+  await assert.rejects(openid.refreshTokenGrant(config, again.refresh_token), { status: 401 });
+  await postern.sleep(0);
+});
+
+test("a sector that does not list a redirect URI is refused", async () => {
+  const key = await makeKey("ES256", "key-1");
+  party.json("/sector.json", ["https://other.example/cb"]);
+  const metadata = { jwks: { keys: [key.jwk] }, sector_identifier_uri: party.url("/sector.json") };
+  await assert.rejects(register(key, metadata), { error: "invalid_client_metadata", status: 400 });
+});
+
+for (const alg of ["ES256", "RS256"]) {
+  test(`openid-client verifies userinfo that is signed with ${alg}`, async () => {
+    const key = await makeKey("ES256", "key-1");
+    const config = await register(key, { jwks: { keys: [key.jwk] }, userinfo_signed_response_alg: alg });
+    const { parameters, checks } = await secrets();
+    const tokens = await signIn(config, openid.buildAuthorizationUrl(config, parameters), checks);
+    const userinfo = await openid.fetchUserInfo(config, tokens.access_token, "alice");
+    const { client_id } = config.clientMetadata();
+    assert.deepEqual([userinfo.iss, userinfo.aud, userinfo.email], [ISSUER, client_id, "alice@example.com"]);
+  });
+}
+
+test("openid-client gets an ID token in the fragment, where the operator allows it", async () => {
+  const app = await putApp(postern.operator, "implicit", {
+    redirect_uris: [CALLBACK], response_types: ["id_token"], grant_types: ["implicit"],
+  });
+  const settings = { ...options(), execute: [openid.enableNonRepudiationChecks, openid.useIdTokenResponseType] };
+  const metadata = { client_secret: app.client_secret };
+  const config = await openid.discovery(new URL(ISSUER), app.client_id, metadata, undefined, settings);
+  const [state, nonce] = [openid.randomState(), openid.randomNonce()];
+  const url = openid.buildAuthorizationUrl(config, { redirect_uri: CALLBACK, scope: "openid email", state, nonce });
+  const page = await new Visitor(postern.ask).authorize(url, "alice");
+  const claims = await openid.implicitAuthentication(config, destination(page), nonce, { expectedState: state });
+  assert.deepEqual([claims.sub, claims.email], ["alice", "alice@example.com"]);
+});
+
+test("a client's logo is copied from its site, whose address the page does not have", async () => {
+  const png = Buffer.from("89504e470d0a1a0a0000000d49484452", "hex");
+  party.serve("/logo.png", png, "image/png");
+  party.serve("/logo.svg", "<svg/>", "image/svg+xml");
+  party.asked();
+  for (const [path, isShown] of [["/logo.png", true], ["/logo.svg", false]]) {
+    const app = await putApp(postern.operator, `logo${path.slice(-3)}`, { logo_uri: party.url(path) });
+    const target = `/auth/authorize?${new URLSearchParams({
+      client_id: app.client_id, redirect_uri: app.redirect_uris[0], response_type: "code", scope: "openid",
+    })}`;
+    for (let time = 0; time < 2; time++) {
+      const { status, body } = await new Visitor(postern.ask).get(target);
+      assert.equal(status, 200);
+      assert.equal(body.includes(`src="data:image/png;base64,${png.toString("base64")}"`), isShown, body);
+      assert.ok(!body.includes("127.0.0.1"));
+    }
+    assert.deepEqual(party.asked(), [path], "kept, or not asked for again at once");
+  }
+});
