@@ -30,6 +30,7 @@ export const LIBRARIES = {
   async "openid-client"(ask, app) {
     const methods = {
       client_secret_basic: openid.ClientSecretBasic, client_secret_post: openid.ClientSecretPost, none: openid.None,
+      private_key_jwt: () => openid.PrivateKeyJwt({ key: app.key.privateKey, kid: app.key.kid }),
     };
     const { client_id: id, client_secret: secret, id_token_signed_response_alg: alg } = app;
     const method = methods[app.token_endpoint_auth_method](secret);

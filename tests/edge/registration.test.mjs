@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import * as openid from "openid-client";
 import { ISSUER, askRaw, start, vectors } from "./harness.mjs";
 import { CALLBACKS, LIBRARIES } from "./parties.mjs";
+import { makeKey } from "./party.mjs";
 import { Visitor, authorizePath, destination, putUser, redeem, refused } from "./visitor.mjs";
 
 const REGISTER = "/auth/register";
@@ -50,16 +51,20 @@ async function manage(app, method, metadata) {
   return new Response((await response.text()) || null, response);
 }
 
-for (const method of ["client_secret_basic", "client_secret_post", "none"]) {
+for (const method of ["client_secret_basic", "client_secret_post", "none", "private_key_jwt"]) {
   test(`openid-client registers itself, signs in by ${method}, reads, replaces and deletes its registration`, async () => {
-    const asked = { client_name: "Äpp", redirect_uris, grant_types, token_endpoint_auth_method: method };
+    const key = await makeKey("ES256", "key-1");
+    const asked = {
+      client_name: "Äpp", redirect_uris, grant_types, token_endpoint_auth_method: method,
+      ...(method === "private_key_jwt" && { jwks: { keys: [key.jwk] } }),
+    };
     const app = await register(asked, await leave());
     assert.equal(app.registration_client_uri, `${ISSUER}${REGISTER}/${app.client_id}`);
-    assert.equal(app.client_secret === undefined, method === "none");
+    assert.equal(app.client_secret === undefined, !method.startsWith("client_secret"));
     const stated = [app.client_name, app.id_token_signed_response_alg, app.token_endpoint_auth_method];
     assert.deepEqual(stated, ["Äpp", "RS256", method]);
 
-    const party = await LIBRARIES["openid-client"](postern.ask, app);
+    const party = await LIBRARIES["openid-client"](postern.ask, { ...app, key });
     const alice = new Visitor(postern.ask);
     const { url, redeem: take } = await party.begin({ scope: "openid profile offline_access", prompt: "consent" });
     const tokens = await take(destination(await alice.authorize(url, "alice")));
