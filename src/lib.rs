@@ -53,6 +53,7 @@ use crate::keys::client_keys::FetchedKeys;
 use crate::keys::published::PublishedKeys;
 use crate::keys::signing::SigningKeys;
 use crate::keys::verified::VerifiedTokens;
+use crate::logos::Logos;
 use crate::ports::Platform;
 use crate::publication::{Slot, publish};
 use crate::routes::Endpoint;
@@ -68,6 +69,7 @@ pub struct Provider {
 struct Memory {
     discovery: Slot,
     fetched_keys: FetchedKeys,
+    logos: Logos,
     published_keys: PublishedKeys,
     resource_metadata: Slot,
     signing_keys: SigningKeys,

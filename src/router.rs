@@ -95,7 +95,8 @@ async fn dispatch(
     let memory = &provider.memory;
     let (client_keys, keys) = (&memory.fetched_keys, &memory.published_keys);
     let signing_keys = &memory.signing_keys;
-    let desk = Desk { client_keys, config, cx, keys, platform, signing_keys };
+    let logos = &memory.logos;
+    let desk = Desk { client_keys, config, cx, keys, logos, platform, signing_keys };
     match route.endpoint {
         Endpoint::Account => apart(account::serve(&desk, request)).await,
         Endpoint::Admin => apart(admin::serve(provider, config, platform, cx, request)).await,

@@ -6,7 +6,6 @@ use crate::endpoint::desk::Desk;
 use crate::endpoint::form;
 use crate::error::Error;
 use crate::http::{Request, Response};
-use crate::logos;
 use crate::pages::{self, Notice, Texts};
 use crate::ports::Platform;
 use crate::protocol::params::Params;
@@ -51,8 +50,8 @@ async fn page(
     // Whoever signed in lately has left a copy: this page fetches none.
     let mut copies = Vec::new();
     for one in &allowed {
-        let Desk { config, cx, platform, .. } = *desk;
-        copies.push(logos::known(&one.metadata, texts.tag, config, platform, cx).await);
+        let Desk { config, cx, logos, platform, .. } = *desk;
+        copies.push(logos.known(&one.metadata, texts.tag, config, platform, cx).await);
     }
     let applications: Vec<_> = allowed
         .iter()

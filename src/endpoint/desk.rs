@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::keys::client_keys::FetchedKeys;
 use crate::keys::published::PublishedKeys;
 use crate::keys::signing::SigningKeys;
+use crate::logos::Logos;
 use crate::ports::Platform;
 use crate::store::sessions::{self, Session};
 
@@ -20,6 +21,8 @@ pub struct Desk<'a, P> {
     pub cx: &'a Cx<'a>,
     /// Verifies hints, and begins to make what key is missing.
     pub keys: &'a PublishedKeys,
+    /// What clients show of themselves.
+    pub logos: &'a Logos,
     /// The platform.
     pub platform: &'a P,
     /// Sign what is issued.

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::grant::{Signers, authorization_code, client_credentials, refresh_token};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
+use crate::protocol::access_token;
 use crate::protocol::client_auth::Credentials;
 use crate::protocol::client_metadata::{GrantType, Named};
 use crate::protocol::params::Params;
@@ -45,17 +46,20 @@ pub async fn serve(
         return Err(TokenError::UnsupportedGrantType.into());
     }
     let (keys, published) = (&provider.memory.signing_keys, &provider.memory.published_keys);
-    let signers = Signers::get(&client, keys, published, config, platform, cx).await?;
+    let signers = || Signers::get(&client, keys, published, config, platform, cx);
     match grant_type {
         GrantType::AuthorizationCode => {
+            let signers = signers().await?;
             authorization_code::serve(&client, &params, &signers, config, platform, cx).await
         }
         GrantType::ClientCredentials => {
-            client_credentials::serve(&client, &params, &signers, config, platform, cx).await
+            let key = keys.get(access_token::ALG, published, config, platform, cx).await?;
+            client_credentials::serve(&client, &params, &key, config, platform, cx).await
         }
         // It has nothing to ask for here.
         GrantType::Implicit => Err(TokenError::UnsupportedGrantType.into()),
         GrantType::RefreshToken => {
+            let signers = signers().await?;
             refresh_token::serve(&client, &params, &signers, config, platform, cx).await
         }
     }

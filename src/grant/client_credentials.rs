@@ -4,10 +4,11 @@
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
-use crate::grant::{ACCESS_TOKEN_LIFETIME, Signers, TokenResponse, once};
+use crate::grant::{ACCESS_TOKEN_LIFETIME, TokenResponse, once};
 use crate::http::Response;
+use crate::jose::jwk::PrivateKey;
 use crate::jose::jws;
-use crate::ports::Crypto;
+use crate::ports::Platform;
 use crate::protocol::access_token::{MachineToken, TYP};
 use crate::protocol::client_metadata::GrantType;
 use crate::protocol::params::Params;
@@ -15,14 +16,15 @@ use crate::protocol::resources::{Resource, Resources};
 use crate::protocol::scope::Granted;
 use crate::protocol::token_error::TokenError;
 use crate::store::clients::Client;
+use crate::store::users;
 
 /// Issues an access token to an authenticated client.
 pub async fn serve(
     client: &Client,
     params: &Params<'_>,
-    signers: &Signers,
+    key: &PrivateKey,
     config: &Config,
-    crypto: &impl Crypto,
+    platform: &impl Platform,
     cx: &Cx<'_>,
 ) -> Result<Response, Error> {
     // 1. A client that the operator has let do so, and that has proved who it is (section 4.4).
@@ -33,6 +35,11 @@ pub async fn serve(
             "the client has not registered the grant type client_credentials",
         )
         .into());
+    }
+
+    // An API that looks at `sub` alone must not take it for a person (RFC 9068 section 5).
+    if users::is_taken(platform, &client.client_id).await? {
+        return Err(TokenError::UnauthorizedClient("the client has the name of a user").into());
     }
 
     // 2. Scopes that are its own, and of an API: what releases claims is nobody's here.
@@ -67,7 +74,7 @@ pub async fn serve(
         scope: &scope,
         sub: &client.client_id,
     };
-    let access_token = jws::sign(crypto, &signers.access_token, TYP, &token).await?;
+    let access_token = jws::sign(platform, key, TYP, &token).await?;
     TokenResponse::of(access_token, &scope).respond()
 }
 

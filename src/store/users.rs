@@ -262,6 +262,12 @@ fn end_sessions(sub: &str) -> Statement {
     Statement::new("DELETE FROM sessions WHERE sub = ?1").bind(sub)
 }
 
+/// Whether a `sub` is a user's, or was.
+pub async fn is_taken(database: &impl Database, sub: &str) -> Result<bool, Internal> {
+    let statement = Statement::new("SELECT sub FROM users WHERE sub = ?1").bind(sub);
+    Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
+}
+
 /// Deletes a user: revokes all that hangs on it and leaves a tombstone, in one batch. Returns whether
 /// there was one.
 pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<bool, Internal> {

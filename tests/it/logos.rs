@@ -108,7 +108,11 @@ fn a_logo_that_cannot_be_had_is_no_reason_to_keep_somebody_out() {
     let (world, party) = self::world(json!({ "logo_uri": LOGO }));
     serve(&world, LOGO, 200, "image/png", PNG);
     world.platform.cache_fails.set(true);
-    assert!(has_logo(&page(&world, &party)), "without a cache it is fetched each time");
+    world.platform.take_counts();
+    for _ in 0..3 {
+        assert!(has_logo(&page(&world, &party)), "an isolate remembers it too");
+    }
+    assert_eq!(world.platform.take_counts().fetches, 1);
 }
 
 #[test]

@@ -298,6 +298,16 @@ fn nobody_is_taken_for_a_machine() {
 }
 
 #[test]
+fn a_machine_is_not_taken_for_somebody() {
+    let world = world();
+    world.put_user("machine");
+    let party = machine(&world, "machine", "stock");
+    assert_refused(&ask(&world, &party, &[]), "unauthorized_client");
+    world.send(crate::world::delete("/admin/users/machine").by_operator());
+    assert_refused(&ask(&world, &party, &[]), "unauthorized_client");
+}
+
+#[test]
 fn without_resources_there_are_no_machines() {
     let world = World::with_keys();
     let metadata =

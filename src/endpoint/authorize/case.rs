@@ -1,12 +1,13 @@
 //! A request that is being worked on, and the pages that a person is shown for it.
 
+use std::rc::Rc;
+
 use crate::browser::Visit;
 use crate::browser::pending::{Pending, Progress};
 use crate::browser::ticket::{Step, Ticket};
 use crate::endpoint::authorize::asked::Asked;
 use crate::endpoint::desk::Desk;
 use crate::http::Response;
-use crate::logos;
 use crate::pages::{self, Notice, Texts};
 use crate::ports::Platform;
 use crate::routes::{ACCOUNT, CONSENT, LOGIN, SELECT_ACCOUNT};
@@ -79,9 +80,9 @@ impl<P: Platform> Case<'_, P> {
         page.response().with_cookie(self.visit.remember_browser())
     }
 
-    async fn logo(&self) -> Option<String> {
-        let Desk { config, cx, platform, .. } = *self.desk;
-        logos::copy(&self.asked.client.metadata, self.texts.tag, config, platform, cx).await
+    async fn logo(&self) -> Option<Rc<str>> {
+        let Desk { config, cx, logos, platform, .. } = *self.desk;
+        logos.copy(&self.asked.client.metadata, self.texts.tag, config, platform, cx).await
     }
 
     /// The client as the page shows it.
