@@ -10,7 +10,6 @@ use crate::protocol::client_metadata::{GrantType, Registrable};
 use crate::protocol::resources::Resources;
 use crate::protocol::scope::ScopeTable;
 use crate::publication::digest;
-use crate::routes::USERINFO;
 
 /// A valid configuration.
 #[derive(Debug)]
@@ -123,7 +122,7 @@ impl Config {
             .map_err(|reason| ConfigError { variable: "SCOPES", reason: reason.into() })?;
 
         let apis = variable("RESOURCES").unwrap_or_else(|| "{}".to_owned());
-        let resources = Resources::parse(&apis, &table, &USERINFO.url(&issuer))
+        let resources = Resources::parse(&apis, &table, issuer.as_str())
             .map_err(|reason| ConfigError { variable: "RESOURCES", reason: reason.into() })?;
 
         Ok(Self {

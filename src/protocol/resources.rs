@@ -34,15 +34,15 @@ impl Resources {
     ///
     /// # Errors
     /// Words for the operator.
-    pub fn parse(text: &str, table: &ScopeTable, userinfo: &str) -> Result<Self, String> {
+    pub fn parse(text: &str, table: &ScopeTable, issuer: &str) -> Result<Self, String> {
         let members = parse_object(text.as_bytes()).map_err(|_| "must be a JSON object")?;
         let mut resources = Self::default();
         for (uri, scopes) in members {
             if !is_indicator(&uri) {
                 return Err(format!("has {uri:?}, which is no absolute URI without a fragment"));
             }
-            if uri == userinfo {
-                return Err("must not have userinfo, whose scopes are those of SCOPES".into());
+            if uri.strip_prefix(issuer).is_some_and(|path| path.starts_with("/auth/")) {
+                return Err(format!("must not have {uri}, which is this provider's own"));
             }
             let scopes: Vec<String> = serde_json::from_value(scopes).unwrap_or_default();
             if scopes.is_empty() || !scopes.iter().all(|scope| is_scope_token(scope)) {
@@ -141,10 +141,9 @@ fn is_indicator(uri: &str) -> bool {
 mod tests {
     use super::*;
 
-    const USERINFO: &str = "https://login.example.com/auth/userinfo";
-
     fn parse(text: &str) -> Result<Resources, String> {
-        Resources::parse(text, &ScopeTable::parse(r#"{"groups":["groups"]}"#).unwrap(), USERINFO)
+        let table = ScopeTable::parse(r#"{"groups":["groups"]}"#).unwrap();
+        Resources::parse(text, &table, "https://login.example.com")
     }
 
     #[test]
@@ -155,7 +154,7 @@ mod tests {
             (r#"{"https://api.example#x":["a"]}"#, "absolute URI"),
             (r#"{"https://api.example/ x":["a"]}"#, "absolute URI"),
             (r#"{":x":["a"]}"#, "absolute URI"),
-            (r#"{"https://login.example.com/auth/userinfo":["a"]}"#, "userinfo"),
+            (r#"{"https://login.example.com/auth/userinfo":["a"]}"#, "own"),
             (r#"{"https://api.example":[]}"#, "at least one"),
             (r#"{"https://api.example":"a"}"#, "at least one"),
             (r#"{"https://api.example":[1]}"#, "at least one"),

@@ -5,17 +5,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-use crate::error::Internal;
-use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
-use crate::jose::jwk::Algorithm;
-use crate::protocol::claims::{is_email, is_line, is_web_url};
-use crate::protocol::members::Members;
-use crate::protocol::outbound_url::OutboundUrl;
-use crate::protocol::scope::Granted;
-use crate::protocol::{localized, redirect_uri};
+mod consistency;
+mod read;
+mod values;
 
-/// The most redirect URIs, and contacts, that a client may have.
-const LIST_LIMIT: usize = 50;
+pub use values::{
+    ApplicationType, AuthMethod, GrantType, Named, ResponseType, SigningAlgorithm, SubjectType,
+};
+
+use crate::error::Internal;
+use crate::jose::client_jwk::ClientAlgorithm;
+use crate::protocol::members::Members;
+use crate::protocol::{localized, redirect_uri};
+use read::{
+    contacts, flag, https_url, jwks, line, lines, one, outbound_url, redirect_uris, request_uris,
+    response_types, scope, several, web_url,
+};
+
 /// The largest document, in bytes of JSON.
 const DOCUMENT_LIMIT: usize = 32_768;
 
@@ -118,155 +124,6 @@ pub struct ClientMetadata {
     pub userinfo_signed_response_alg: Option<SigningAlgorithm>,
 }
 
-/// A member of a fixed set of names.
-pub trait Named: Copy + Sized + 'static {
-    /// All of them, by name.
-    const ALL: &'static [(&'static str, Self)];
-
-    /// All names.
-    fn names() -> Vec<&'static str> {
-        Self::ALL.iter().map(|(name, _)| *name).collect()
-    }
-
-    /// The one of this name, which stands in `member`.
-    ///
-    /// # Errors
-    /// What it must be.
-    fn parse(member: &str, name: &str) -> Result<Self, String> {
-        let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, value)| *value)
-            .ok_or_else(|| format!("{member} must be one of {}", Self::names().join(", ")))
-    }
-}
-
-fn name_of<T: Named + PartialEq>(value: T) -> &'static str {
-    T::ALL.iter().find(|(_, known)| *known == value).map_or("", |(name, _)| name)
-}
-
-macro_rules! named {
-    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-        pub enum $type {
-            $($(#[$variant_doc])* #[serde(rename = $name)] $variant,)*
-        }
-
-        impl Named for $type {
-            const ALL: &'static [(&'static str, Self)] = &[$(($name, Self::$variant),)*];
-        }
-    };
-}
-
-named! {
-    /// What kind of application a client is (OpenID Connect Registration section 2).
-    ApplicationType {
-        /// One on somebody's device.
-        Native = "native",
-        /// One on a server, or in a browser.
-        Web = "web",
-    }
-}
-
-named! {
-    /// How a client authenticates (OpenID Connect Core section 9). A client with a secret may send it
-    /// either way.
-    AuthMethod {
-        /// By its secret, in the Authorization header.
-        ClientSecretBasic = "client_secret_basic",
-        /// By its secret, in the body.
-        ClientSecretPost = "client_secret_post",
-        /// Not at all: a public client.
-        None = "none",
-        /// By an assertion that it signs (RFC 7523).
-        PrivateKeyJwt = "private_key_jwt",
-    }
-}
-
-impl Named for ClientAlgorithm {
-    const ALL: &'static [(&'static str, Self)] = &ClientAlgorithm::ALL;
-}
-
-named! {
-    /// A grant type (RFC 7591 section 2).
-    GrantType {
-        /// The authorization code.
-        AuthorizationCode = "authorization_code",
-        /// The client's own credentials, for itself (RFC 6749 section 4.4).
-        ClientCredentials = "client_credentials",
-        /// None: tokens come from the authorization endpoint (OpenID Connect Core section 3.2).
-        Implicit = "implicit",
-        /// The refresh token.
-        RefreshToken = "refresh_token",
-    }
-}
-
-named! {
-    /// An algorithm that we sign with for clients (RFC 7518 section 3.1).
-    SigningAlgorithm {
-        /// ECDSA with P-256 and SHA-256.
-        Es256 = "ES256",
-        /// RSASSA-PKCS1-v1_5 with SHA-256: the default.
-        Rs256 = "RS256",
-    }
-}
-
-impl SigningAlgorithm {
-    /// The algorithm itself.
-    pub fn algorithm(self) -> Algorithm {
-        match self {
-            Self::Es256 => Algorithm::Es256,
-            Self::Rs256 => Algorithm::Rs256,
-        }
-    }
-}
-
-named! {
-    /// A response type (OpenID Connect Core section 3).
-    ResponseType {
-        /// The authorization code flow.
-        Code = "code",
-        /// The implicit flow, with nothing but an ID token.
-        IdToken = "id_token",
-        /// The implicit flow, with an access token too.
-        IdTokenToken = "id_token token",
-    }
-}
-
-impl ResponseType {
-    /// The response type of a request: names in whatever order (OAuth 2.0 Multiple Response Types section 3).
-    pub fn of_request(text: &str) -> Option<Self> {
-        let mut names: Vec<_> = text.split(' ').collect();
-        names.sort_unstable();
-        Self::parse("response_type", &names.join(" ")).ok()
-    }
-
-    /// The grant type that a client must have registered for it (OpenID Connect Registration section 2).
-    fn grant_type(self) -> GrantType {
-        match self {
-            Self::Code => GrantType::AuthorizationCode,
-            Self::IdToken | Self::IdTokenToken => GrantType::Implicit,
-        }
-    }
-}
-
-named! {
-    /// What a client is told as `sub` (OpenID Connect Core section 8).
-    SubjectType {
-        /// Something that the clients of one sector know, and no other.
-        Pairwise = "pairwise",
-        /// The users' own `sub`.
-        Public = "public",
-    }
-}
-
-impl SubjectType {
-    /// Core section 8: what a client gets that asks for nothing.
-    fn usual() -> Self {
-        Self::Public
-    }
-}
-
 impl ClientMetadata {
     /// Takes the metadata out of a document.
     ///
@@ -330,80 +187,6 @@ impl ClientMetadata {
         Ok(metadata)
     }
 
-    /// RFC 7591 section 2.1, OpenID Connect Registration section 2: each response type has its grant type, and the
-    /// other way round.
-    fn check_flows(&self, registrable: Registrable) -> Result<(), String> {
-        for response_type in &self.response_types {
-            if !self.grant_types.contains(&response_type.grant_type()) {
-                return Err(format!(
-                    "grant_types must have {}, which the response type {} needs",
-                    name_of(response_type.grant_type()),
-                    name_of(*response_type)
-                ));
-            }
-        }
-        let has = |grant_type| self.response_types.iter().any(|one| one.grant_type() == grant_type);
-        let needs_code = [GrantType::AuthorizationCode, GrantType::RefreshToken];
-        if self.grant_types.iter().any(|one| needs_code.contains(one))
-            && !has(GrantType::AuthorizationCode)
-        {
-            return Err("response_types must have code, which a code and a refresh token both \
-                        come from"
-                .into());
-        }
-        if self.grant_types.contains(&GrantType::ClientCredentials) {
-            self.check_machine(registrable)?;
-        }
-        if !self.grant_types.contains(&GrantType::Implicit) {
-            return Ok(());
-        }
-        if !registrable.implicit {
-            return Err("grant_types must not have implicit: it is not allowed here".into());
-        }
-        if !has(GrantType::Implicit) {
-            return Err("response_types must have id_token or id_token token for implicit".into());
-        }
-        let is_public = |uri: &String| uri.starts_with("https://") && !redirect_uri::is_local(uri);
-        if self.application_type == ApplicationType::Web
-            && !self.redirect_uris.iter().all(is_public)
-        {
-            return Err("redirect_uris must be https, and not this machine's, for implicit".into());
-        }
-        Ok(())
-    }
-
-    /// What a machine may do, somebody must have said.
-    fn check_machine(&self, registrable: Registrable) -> Result<(), String> {
-        if !registrable.client_credentials {
-            return Err(
-                "grant_types must not have client_credentials, which the operator gives".into()
-            );
-        }
-        if !self.is_confidential() {
-            return Err("token_endpoint_auth_method must not be none for client_credentials".into());
-        }
-        if self.scope.is_none() {
-            return Err("scope must say what client_credentials may do".into());
-        }
-        Ok(())
-    }
-
-    /// OpenID Connect Core section 8.1: a sector is a host of the public internet, the same for all redirect URIs where
-    /// nothing else says which. What leads to a person's own device is everybody's.
-    fn check_sector(&self) -> Result<(), String> {
-        if self.subject_type == SubjectType::Public || self.sector_identifier_uri.is_some() {
-            return Ok(());
-        }
-        let mut hosts = self.redirect_uris.iter().map(|uri| public_host(uri));
-        let first = hosts.next().flatten();
-        if first.is_some() && hosts.all(|host| host == first) {
-            return Ok(());
-        }
-        Err("sector_identifier_uri must be there for pairwise, where redirect_uris do not all \
-             have one host of the public internet"
-            .into())
-    }
-
     /// The sector identifier of a client that is told pairwise subjects (Core section 8.1).
     pub fn sector(&self) -> Option<String> {
         match self.subject_type {
@@ -412,37 +195,6 @@ impl ClientMetadata {
                 let uri = self.sector_identifier_uri.as_ref().or(self.redirect_uris.first());
                 uri.and_then(|uri| redirect_uri::host(uri))
             }
-        }
-    }
-
-    /// RFC 7591 section 2: the keys stand in one place, where they must be somewhere.
-    fn check_keys(&self) -> Result<(), String> {
-        let signs = self.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt;
-        let needs_keys = [
-            (signs, "private_key_jwt"),
-            (self.request_object_signing_alg.is_some(), "request_object_signing_alg"),
-            (self.require_signed_request_object, "require_signed_request_object"),
-        ];
-        if self.jwks.is_some() && self.jwks_uri.is_some() {
-            return Err("jwks must not stand beside jwks_uri".into());
-        }
-        if let Some((_, what)) = needs_keys.iter().find(|(needs, _)| *needs)
-            && self.jwks.is_none()
-            && self.jwks_uri.is_none()
-        {
-            return Err(format!("jwks or jwks_uri must be there for {what}"));
-        }
-        if !signs && self.token_endpoint_auth_signing_alg.is_some() {
-            return Err(
-                "token_endpoint_auth_signing_alg must be left out but for private_key_jwt".into()
-            );
-        }
-        let Some(jwks) = &self.jwks else { return Ok(()) };
-        let keys = ClientKeys::read(jwks).map_err(|complaint| format!("jwks {complaint}"))?;
-        let algs = [self.token_endpoint_auth_signing_alg, self.request_object_signing_alg];
-        match algs.into_iter().flatten().find(|alg| keys.candidates(*alg, None).next().is_none()) {
-            Some(alg) => Err(format!("jwks must have a key for {}", alg.name())),
-            None => Ok(()),
         }
     }
 
@@ -502,154 +254,6 @@ impl ClientMetadata {
         let method = self.token_endpoint_auth_method;
         matches!(method, AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)
     }
-}
-
-/// The host of a redirect URI, unless that leads to a person's own device.
-fn public_host(uri: &str) -> Option<String> {
-    redirect_uri::host(uri).filter(|_| !redirect_uri::is_local(uri))
-}
-
-fn flag(members: &mut Members, member: &str) -> Result<bool, String> {
-    Ok(members.boolean(member)?.unwrap_or(false))
-}
-
-fn one<T: Named>(members: &mut Members, member: &str) -> Result<Option<T>, String> {
-    members.text(member)?.map(|name| T::parse(member, &name)).transpose()
-}
-
-fn several<T: Named + PartialEq>(
-    members: &mut Members,
-    member: &str,
-    default: T,
-) -> Result<Vec<T>, String> {
-    let Some(names) = members.texts(member)? else { return Ok(vec![default]) };
-    let mut values = Vec::new();
-    for name in names {
-        let value = T::parse(member, &name)?;
-        if values.contains(&value) {
-            return Err(format!("{member} has {name} twice"));
-        }
-        values.push(value);
-    }
-    if values.is_empty() {
-        return Err(format!("{member} must not be empty"));
-    }
-    Ok(values)
-}
-
-fn line(members: &mut Members, member: &str) -> Result<Option<String>, String> {
-    let text = members.text(member)?;
-    if text.as_deref().is_some_and(|text| !is_line(text)) {
-        return Err(format!("{member} must be a text of one line, not blank"));
-    }
-    Ok(text)
-}
-
-fn web_url(members: &mut Members, member: &str) -> Result<Option<String>, String> {
-    let url = members.text(member)?;
-    if url.as_deref().is_some_and(|url| !is_web_url(url)) {
-        return Err(format!("{member} must be an absolute http or https URL"));
-    }
-    Ok(url)
-}
-
-fn jwks(members: &mut Members) -> Result<Option<Value>, String> {
-    Ok(members.object("jwks")?.map(Value::Object))
-}
-
-fn outbound_url(
-    members: &mut Members,
-    member: &str,
-    allows_loopback: bool,
-) -> Result<Option<String>, String> {
-    let url = members.text(member)?;
-    url.map(|url| to_outbound(&url, member, allows_loopback)).transpose()
-}
-
-fn to_outbound(url: &str, member: &str, allows_loopback: bool) -> Result<String, String> {
-    let url = OutboundUrl::parse(url, allows_loopback)
-        .map_err(|complaint| format!("{member} {complaint}"))?;
-    Ok(url.as_str().to_owned())
-}
-
-/// Registration section 2. A fragment may say which version of an object lies there; none is kept for longer than
-/// it takes, so it does not matter.
-fn request_uris(members: &mut Members, allows_loopback: bool) -> Result<Vec<String>, String> {
-    const MEMBER: &str = "request_uris";
-    let uris = members.texts(MEMBER)?.unwrap_or_default();
-    if uris.len() > LIST_LIMIT {
-        return Err(format!("{MEMBER} must be at most {LIST_LIMIT} URLs"));
-    }
-    let uris: Result<Vec<_>, _> =
-        uris.iter().map(|uri| to_outbound(uri, MEMBER, allows_loopback)).collect();
-    uris
-}
-
-fn https_url(members: &mut Members, member: &str) -> Result<Option<String>, String> {
-    let url = web_url(members, member)?;
-    if url.as_deref().is_some_and(|url| !url.starts_with("https://")) {
-        return Err(format!("{member} must be an https URL"));
-    }
-    Ok(url)
-}
-
-fn lines(members: &mut Members, member: &str) -> Result<Vec<String>, String> {
-    let texts = members.texts(member)?.unwrap_or_default();
-    if texts.len() > LIST_LIMIT || !texts.iter().all(|text| is_line(text)) {
-        return Err(format!("{member} must be at most {LIST_LIMIT} texts of one line, none blank"));
-    }
-    Ok(texts)
-}
-
-fn scope(members: &mut Members) -> Result<Option<String>, String> {
-    let scope = members.text("scope")?;
-    if scope.as_deref().is_some_and(|text| text.is_empty() || Granted::parse(text).is_none()) {
-        return Err("scope must be scope tokens with single spaces between them".into());
-    }
-    Ok(scope)
-}
-
-fn contacts(members: &mut Members) -> Result<Vec<String>, String> {
-    let contacts = members.texts("contacts")?.unwrap_or_default();
-    if contacts.len() > LIST_LIMIT || !contacts.iter().all(|contact| is_email(contact)) {
-        return Err(format!("contacts must be at most {LIST_LIMIT} e-mail addresses"));
-    }
-    Ok(contacts)
-}
-
-fn response_types(members: &mut Members, is_machine: bool) -> Result<Vec<ResponseType>, String> {
-    const MEMBER: &str = "response_types";
-    if !is_machine {
-        return several(members, MEMBER, ResponseType::Code);
-    }
-    match members.texts(MEMBER)?.unwrap_or_default().as_slice() {
-        [] => Ok(Vec::new()),
-        _ => {
-            Err(format!("{MEMBER} must be left out where grant_types has client_credentials alone"))
-        }
-    }
-}
-
-fn redirect_uris(
-    members: &mut Members,
-    application_type: ApplicationType,
-    is_machine: bool,
-) -> Result<Vec<String>, String> {
-    let uris = members.texts("redirect_uris")?.unwrap_or_default();
-    if is_machine && uris.is_empty() {
-        return Ok(uris);
-    }
-    if uris.is_empty() || uris.len() > LIST_LIMIT {
-        return Err(format!("redirect_uris must be a list of 1 to {LIST_LIMIT} URIs"));
-    }
-    for (index, uri) in uris.iter().enumerate() {
-        redirect_uri::check(uri, application_type == ApplicationType::Native)
-            .map_err(|complaint| format!("redirect_uris[{index}] {complaint}"))?;
-        if uris.iter().take(index).any(|earlier| earlier == uri) {
-            return Err(format!("redirect_uris[{index}] stands there twice"));
-        }
-    }
-    Ok(uris)
 }
 
 #[cfg(test)]

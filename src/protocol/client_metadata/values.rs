@@ -1,0 +1,155 @@
+//! The values of client metadata that are names out of a fixed set.
+
+use serde::{Deserialize, Serialize};
+
+use crate::jose::client_jwk::ClientAlgorithm;
+use crate::jose::jwk::Algorithm;
+
+/// A member of a fixed set of names.
+pub trait Named: Copy + Sized + 'static {
+    /// All of them, by name.
+    const ALL: &'static [(&'static str, Self)];
+
+    /// All names.
+    fn names() -> Vec<&'static str> {
+        Self::ALL.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The one of this name, which stands in `member`.
+    ///
+    /// # Errors
+    /// What it must be.
+    fn parse(member: &str, name: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found
+            .map(|(_, value)| *value)
+            .ok_or_else(|| format!("{member} must be one of {}", Self::names().join(", ")))
+    }
+}
+
+pub(super) fn name_of<T: Named + PartialEq>(value: T) -> &'static str {
+    T::ALL.iter().find(|(_, known)| *known == value).map_or("", |(name, _)| name)
+}
+
+macro_rules! named {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+        pub enum $type {
+            $($(#[$variant_doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Named for $type {
+            const ALL: &'static [(&'static str, Self)] = &[$(($name, Self::$variant),)*];
+        }
+    };
+}
+
+named! {
+    /// What kind of application a client is (OpenID Connect Registration section 2).
+    ApplicationType {
+        /// One on somebody's device.
+        Native = "native",
+        /// One on a server, or in a browser.
+        Web = "web",
+    }
+}
+
+named! {
+    /// How a client authenticates (OpenID Connect Core section 9). A client with a secret may send it
+    /// either way.
+    AuthMethod {
+        /// By its secret, in the Authorization header.
+        ClientSecretBasic = "client_secret_basic",
+        /// By its secret, in the body.
+        ClientSecretPost = "client_secret_post",
+        /// Not at all: a public client.
+        None = "none",
+        /// By an assertion that it signs (RFC 7523).
+        PrivateKeyJwt = "private_key_jwt",
+    }
+}
+
+impl Named for ClientAlgorithm {
+    const ALL: &'static [(&'static str, Self)] = &ClientAlgorithm::ALL;
+}
+
+named! {
+    /// A grant type (RFC 7591 section 2).
+    GrantType {
+        /// The authorization code.
+        AuthorizationCode = "authorization_code",
+        /// The client's own credentials, for itself (RFC 6749 section 4.4).
+        ClientCredentials = "client_credentials",
+        /// None: tokens come from the authorization endpoint (OpenID Connect Core section 3.2).
+        Implicit = "implicit",
+        /// The refresh token.
+        RefreshToken = "refresh_token",
+    }
+}
+
+named! {
+    /// An algorithm that we sign with for clients (RFC 7518 section 3.1).
+    SigningAlgorithm {
+        /// ECDSA with P-256 and SHA-256.
+        Es256 = "ES256",
+        /// RSASSA-PKCS1-v1_5 with SHA-256: the default.
+        Rs256 = "RS256",
+    }
+}
+
+impl SigningAlgorithm {
+    /// The algorithm itself.
+    pub fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Es256 => Algorithm::Es256,
+            Self::Rs256 => Algorithm::Rs256,
+        }
+    }
+}
+
+named! {
+    /// A response type (OpenID Connect Core section 3).
+    ResponseType {
+        /// The authorization code flow.
+        Code = "code",
+        /// The implicit flow, with nothing but an ID token.
+        IdToken = "id_token",
+        /// The implicit flow, with an access token too.
+        IdTokenToken = "id_token token",
+    }
+}
+
+impl ResponseType {
+    /// The response type of a request: names in whatever order (OAuth 2.0 Multiple Response Types section 3).
+    pub fn of_request(text: &str) -> Option<Self> {
+        let mut names: Vec<_> = text.split(' ').collect();
+        names.sort_unstable();
+        Self::parse("response_type", &names.join(" ")).ok()
+    }
+
+    /// The grant type that a client must have registered for it (OpenID Connect Registration section 2).
+    pub(super) fn grant_type(self) -> GrantType {
+        match self {
+            Self::Code => GrantType::AuthorizationCode,
+            Self::IdToken | Self::IdTokenToken => GrantType::Implicit,
+        }
+    }
+}
+
+named! {
+    /// What a client is told as `sub` (OpenID Connect Core section 8).
+    SubjectType {
+        /// Something that the clients of one sector know, and no other.
+        Pairwise = "pairwise",
+        /// The users' own `sub`.
+        Public = "public",
+    }
+}
+
+impl SubjectType {
+    /// Core section 8: what a client gets that asks for nothing.
+    pub(super) fn usual() -> Self {
+        Self::Public
+    }
+}
