@@ -27,6 +27,8 @@ pub struct Publication {
     pub key: String,
     /// The text.
     pub text: String,
+    /// When it is to be forgotten, in seconds from now (at least 60).
+    pub ttl: u32,
 }
 
 /// The context of one request, or of the chores that it left. Nothing else in the core reads a clock or a

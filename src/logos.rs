@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::config::Config;
-use crate::context::Cx;
+use crate::context::{Chore, Cx, Publication};
 use crate::opaque::hash;
 use crate::outbound;
 use crate::ports::{Cache, Fetch, Wanted};
@@ -17,13 +17,13 @@ use crate::protocol::outbound_url::OutboundUrl;
 /// More logos than an isolate shows in a while; past it, all are read from the cache again.
 const CAPACITY: usize = 32;
 
-/// The copies that an isolate remembers, by their URL: `None` for what could not be had. A cache tells the others only
-/// after a while.
+/// The copies that an isolate remembers, by their URL. A cache tells the others only after a while.
 #[derive(Default)]
 pub struct Logos(RefCell<HashMap<String, Remembered>>);
 
 struct Remembered {
-    logo: Option<Rc<str>>,
+    /// As the cache has it: an empty text for what could not be had.
+    logo: Rc<str>,
     /// In Unix seconds.
     until: i64,
 }
@@ -42,6 +42,10 @@ const COPY: u32 = 86_400;
 /// For how many seconds a logo that could not be had is not fetched again.
 const PAUSE: u32 = 600;
 
+/// Until when a fetch that has begun is waited for, in seconds: longer than one takes at the most. Pages that are
+/// shown meanwhile have no logo.
+const PATIENCE: u32 = 5;
+
 impl Logos {
     /// The client's logo in a language, as a `data:` URL; `None` where it has none that can be shown.
     pub async fn copy(
@@ -54,17 +58,18 @@ impl Logos {
     ) -> Option<Rc<str>> {
         // The rules may have changed since it was registered; `http` is for no picture.
         let url = OutboundUrl::parse(logo_uri(metadata, tag)?, config.allows_loopback).ok()?;
-        if let Some(known) = self.find(&url, platform, cx).await {
-            return known;
+        let known = self.find(&url, platform, cx).await;
+        // Others may have asked while the cache was.
+        if let Some(logo) = known.or_else(|| self.remembered(&url, cx.now)) {
+            return shown(logo);
         }
+        self.remember(&url, "", cx.now, PATIENCE);
         let fetched = outbound::get("logo_uri", &url, &WANTED, platform, cx).await.ok();
-        let logo = fetched.and_then(|base64| to_data_url(&base64));
-        let logo = self.remember(&url, logo.unwrap_or_default(), cx.now);
-        let (text, ttl) = logo.as_deref().map_or(("", PAUSE), |logo| (logo, COPY));
-        if let Err(fault) = platform.put(&key(&url), text, ttl).await {
-            cx.note(fault.detail());
-        }
-        logo
+        let text = fetched.and_then(|base64| to_data_url(&base64)).unwrap_or_default();
+        let logo = self.remember(&url, &text, cx.now, PAUSE);
+        let ttl = if text.is_empty() { PAUSE } else { COPY };
+        cx.leave(Chore::Publish(Publication { key: key(&url), text, ttl }));
+        shown(logo)
     }
 
     /// The same without fetching anything.
@@ -77,22 +82,16 @@ impl Logos {
         cx: &Cx<'_>,
     ) -> Option<Rc<str>> {
         let url = OutboundUrl::parse(logo_uri(metadata, tag)?, config.allows_loopback).ok()?;
-        self.find(&url, cache, cx).await.flatten()
+        self.find(&url, cache, cx).await.and_then(shown)
     }
 
-    /// What is known of a logo: also that it could not be had.
-    async fn find(
-        &self,
-        url: &OutboundUrl,
-        cache: &impl Cache,
-        cx: &Cx<'_>,
-    ) -> Option<Option<Rc<str>>> {
-        if let Some(known) = self.0.borrow().get(url.as_str()).filter(|known| cx.now < known.until)
-        {
-            return Some(known.logo.clone());
+    /// What is known of a logo without fetching it.
+    async fn find(&self, url: &OutboundUrl, cache: &impl Cache, cx: &Cx<'_>) -> Option<Rc<str>> {
+        if let Some(logo) = self.remembered(url, cx.now) {
+            return Some(logo);
         }
         match cache.get(&key(url)).await {
-            Ok(kept) => kept.map(|kept| self.remember(url, kept, cx.now)),
+            Ok(kept) => kept.map(|kept| self.remember(url, &kept, cx.now, PAUSE)),
             Err(fault) => {
                 cx.note(fault.detail());
                 None
@@ -100,17 +99,26 @@ impl Logos {
         }
     }
 
-    /// Remembers what the cache has, an empty text where there is no logo; for no longer than it is not asked for.
-    fn remember(&self, url: &OutboundUrl, kept: String, now: i64) -> Option<Rc<str>> {
-        let logo: Option<Rc<str>> = Some(kept).filter(|kept| !kept.is_empty()).map(Rc::from);
+    fn remembered(&self, url: &OutboundUrl, now: i64) -> Option<Rc<str>> {
+        let logos = self.0.borrow();
+        let known = logos.get(url.as_str()).filter(|known| now < known.until);
+        known.map(|known| Rc::clone(&known.logo))
+    }
+
+    /// Remembers a logo for so many seconds.
+    fn remember(&self, url: &OutboundUrl, logo: &str, now: i64, ttl: u32) -> Rc<str> {
         let mut logos = self.0.borrow_mut();
         if logos.len() >= CAPACITY && !logos.contains_key(url.as_str()) {
             logos.clear();
         }
-        let until = now + i64::from(PAUSE);
-        logos.insert(url.as_str().to_owned(), Remembered { logo: logo.clone(), until });
+        let (logo, until) = (Rc::from(logo), now + i64::from(ttl));
+        logos.insert(url.as_str().to_owned(), Remembered { logo: Rc::clone(&logo), until });
         logo
     }
+}
+
+fn shown(logo: Rc<str>) -> Option<Rc<str>> {
+    Some(logo).filter(|logo| !logo.is_empty())
 }
 
 fn logo_uri<'a>(metadata: &'a ClientMetadata, tag: &str) -> Option<&'a str> {

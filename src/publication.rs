@@ -61,13 +61,13 @@ impl Published {
     pub fn under(&self, key: String) -> Result<Publication, Internal> {
         let text = serde_json::to_string(self)
             .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-        Ok(Publication { key, text })
+        Ok(Publication { key, text, ttl: TTL })
     }
 }
 
 /// Puts a publication into the cache.
 pub async fn publish(cache: &impl Cache, publication: &Publication) -> Result<(), Internal> {
-    cache.put(&publication.key, &publication.text, TTL).await
+    cache.put(&publication.key, &publication.text, publication.ttl).await
 }
 
 /// What is published under `key` and good now. A cache that fails, or holds something else, is noted

@@ -3,8 +3,7 @@
 use crate::browser::attempts::{ADDRESS_PAUSE, may_register};
 use crate::config::Registration;
 use crate::endpoint::desk::Desk;
-use crate::endpoint::registration::{body, document, metadata};
-use crate::endpoint::sector;
+use crate::endpoint::registration::{body, check_sector, document, metadata};
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::opaque::{hash, is_random_text, random_text};
@@ -29,7 +28,7 @@ pub async fn serve(
     let Desk { config, cx, platform, .. } = *desk;
 
     // 1. The operator's leave (RFC 7591 section 3): an initial access token, or none where registration is open.
-    //    There too, one that is given counts. It is spent in step 4.
+    //    There too, one that is given counts. It is spent in step 5.
     let token = initial_access_token(request, config.registration).await?;
 
     // 2. Without it, not too often, and not for nothing.
@@ -40,18 +39,16 @@ pub async fn serve(
 
     // 3. The metadata, completed by its defaults (sections 2 and 3.1).
     let metadata = metadata(&mut body(request).await?, config)?;
-    if metadata.sector_identifier_uri.is_some() {
-        // Nobody has us fetch for a token that is none.
-        if let Some(token) = &token
-            && !initial_access_tokens::is_good(platform, &hash(token), cx.now).await?
-        {
-            return Err(WRONG_TOKEN.into());
-        }
-        let checked = sector::check(&metadata, config, platform, cx).await;
-        checked.map_err(RegistrationError::InvalidClientMetadata)?;
-    }
 
-    // 4. What the client is known by from now on.
+    // 4. The sector that it names: nothing is fetched for a token that is none.
+    if let (Some(token), Some(_)) = (&token, &metadata.sector_identifier_uri)
+        && !initial_access_tokens::is_good(platform, &hash(token), cx.now).await?
+    {
+        return Err(WRONG_TOKEN.into());
+    }
+    check_sector(desk, request, &metadata).await?;
+
+    // 5. What the client is known by from now on.
     let secret = metadata.has_secret().then(|| random_text(cx)).transpose()?;
     let registration_token = random_text(cx)?;
     let client = Client {
@@ -69,7 +66,7 @@ pub async fn serve(
         return Err(WRONG_TOKEN.into());
     }
 
-    // 5. What is in force (section 3.2.1; RFC 7592 section 3).
+    // 6. What is in force (section 3.2.1; RFC 7592 section 3).
     let document = document(config, &client, secret, &registration_token)?;
     Ok(Response::json(201, &document).with("pragma", "no-cache"))
 }

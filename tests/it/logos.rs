@@ -71,7 +71,7 @@ fn what_is_no_picture_is_not_shown_and_not_asked_for_again_at_once() {
         (200, "image/png", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
         (200, "image/png", b"<html><script>alert(1)</script>"),
         (200, "image/png", b""),
-        (200, "image/png", &[b'x'; 65_537]),
+        (200, "image/png", &large_png(65_537)),
     ] {
         let (world, party) = world(json!({ "logo_uri": LOGO }));
         serve(&world, LOGO, status, media_type, bytes);
@@ -81,6 +81,33 @@ fn what_is_no_picture_is_not_shown_and_not_asked_for_again_at_once() {
         }
         assert_eq!(world.platform.take_counts().fetches, 1);
     }
+}
+
+/// What begins as a PNG does, of so many bytes.
+fn large_png(length: usize) -> Vec<u8> {
+    let mut bytes = PNG.to_vec();
+    bytes.resize(length, 0);
+    bytes
+}
+
+#[test]
+fn the_largest_picture_there_may_be_is_shown() {
+    let (world, party) = world(json!({ "logo_uri": LOGO }));
+    serve(&world, LOGO, 200, "image/png", &large_png(65_536));
+    assert!(has_logo(&page(&world, &party)));
+}
+
+#[test]
+fn a_crowd_that_comes_at_once_has_it_fetched_once() {
+    let (world, party) = world(json!({ "logo_uri": LOGO }));
+    serve(&world, LOGO, 200, "image/png", PNG);
+    world.platform.take_counts();
+    let told = world.send_together((0..20).map(|_| get(&party.authorize(&[]))).collect());
+    assert!(told.iter().all(|told| told.status == 200));
+    assert_eq!(told.iter().filter(|told| has_logo(told)).count(), 1);
+    let counts = world.platform.take_counts();
+    assert_eq!(counts.fetches, 1);
+    assert!(has_logo(&page(&world, &party)));
 }
 
 #[test]

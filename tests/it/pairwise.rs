@@ -253,6 +253,28 @@ fn nothing_is_fetched_for_a_registration_that_is_refused_anyway() {
 }
 
 #[test]
+fn nobody_makes_us_fetch_sectors_without_end() {
+    let world = World::configured(variables_with("REGISTRATION", "open"));
+    lists(&world, &json!([CALLBACK]));
+    let mut document = json!({ "redirect_uris": [CALLBACK], "sector_identifier_uri": SECTOR });
+    let told = world.send(post("/auth/register").json(&document)).json();
+    let path = told["registration_client_uri"].as_str().unwrap();
+    let path = path.strip_prefix(crate::world::ISSUER).unwrap().to_owned();
+    document["client_id"] = told["client_id"].clone();
+    world.platform.rate_limit.set(Some(4));
+    world.platform.take_counts();
+    let statuses: Vec<_> = (0..6)
+        .map(|_| {
+            let token = told["registration_access_token"].as_str().unwrap();
+            world.send(put(&path).bearer(token).json(&document)).status
+        })
+        .collect();
+    // Two were counted at registration.
+    assert_eq!(statuses, [200, 200, 429, 429, 429, 429]);
+    assert_eq!(world.platform.take_counts().fetches, 2);
+}
+
+#[test]
 fn a_person_who_is_not_signed_in_is_asked_whatever_name_is_wanted() {
     let world = world();
     let party = party(&world, "app", json!({}));

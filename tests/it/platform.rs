@@ -287,8 +287,10 @@ impl Fetch for Native {
         self.count(|counts| counts.fetches += 1);
         pause().await;
         let document = self.web.borrow().get(url.as_str()).cloned().ok_or("nobody answers")?;
-        let length = document.text.len();
-        let is_small = if wanted.is_binary { length / 4 * 3 } else { length } <= wanted.limit;
+        let text = document.text.as_str();
+        let bytes = text.trim_end_matches('=').len();
+        let length = if wanted.is_binary { bytes * 3 / 4 } else { text.len() };
+        let is_small = length <= wanted.limit;
         is_small.then_some(document).ok_or_else(|| "it is too large".to_owned())
     }
 }

@@ -516,3 +516,22 @@ fn who_registers_otherwise_later_is_told_otherwise() {
     // A refusal is never signed.
     assert_invalid(&ask(&world, "x"), "three parts");
 }
+
+#[test]
+fn a_key_that_is_not_made_yet_loses_nobody_their_token() {
+    let world = World::new();
+    world.put_alice_with_password();
+    let members =
+        json!({ "id_token_signed_response_alg": "ES256", "userinfo_signed_response_alg": "RS256" });
+    let party = world.put_party("app", members);
+    world.dies_after_responses.set(true);
+    let code = Visitor::new(&world).authorize(&party, "alice@example.com", &[]);
+    let token = member(&world.redeem(&party, &code), "access_token");
+    let told = ask(&world, &token);
+    assert_eq!((told.status, told.header("retry-after")), (503, Some("5")), "{}", told.body);
+    world.dies_after_responses.set(false);
+    world.sleep(61);
+    ask(&world, &token);
+    world.sleep(10);
+    assert_eq!(ask(&world, &token).header("content-type"), Some("application/jwt"));
+}

@@ -20,6 +20,7 @@ pub(super) const TEXTS: Texts = Texts {
                            diesem an.",
     privacy_policy: "Datenschutzerklärung",
     terms: "Nutzungsbedingungen",
+    own_pages: "Seiten der Anwendung selbst:",
     new_tab: "(öffnet sich in einem neuen Tab)",
 
     choose_account: "Konto wählen",

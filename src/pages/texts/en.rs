@@ -16,6 +16,7 @@ pub(super) const TEXTS: Texts = Texts {
     other_account_wanted: "The application asks for another account. Please sign in with that one.",
     privacy_policy: "Privacy policy",
     terms: "Terms of service",
+    own_pages: "The application’s own pages:",
     new_tab: "(opens in a new tab)",
 
     choose_account: "Choose an account",

@@ -17,6 +17,7 @@ pub(super) const TEXTS: Texts = Texts {
     other_account_wanted: "La aplicación solicita otra cuenta. Inicie sesión con esa cuenta.",
     privacy_policy: "Política de privacidad",
     terms: "Condiciones de uso",
+    own_pages: "Páginas de la propia aplicación:",
     new_tab: "(se abre en una pestaña nueva)",
 
     choose_account: "Elija una cuenta",

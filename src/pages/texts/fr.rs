@@ -18,6 +18,7 @@ pub(super) const TEXTS: Texts = Texts {
                            celui-ci.",
     privacy_policy: "Politique de confidentialité",
     terms: "Conditions d’utilisation",
+    own_pages: "Pages de l’application elle-même\u{a0}:",
     new_tab: "(s’ouvre dans un nouvel onglet)",
 
     choose_account: "Choisissez un compte",

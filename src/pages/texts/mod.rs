@@ -26,6 +26,8 @@ pub struct Texts {
     pub(super) other_account_wanted: &'static str,
     pub(super) privacy_policy: &'static str,
     pub(super) terms: &'static str,
+    /// Before the links that a client gives.
+    pub(super) own_pages: &'static str,
     pub(super) new_tab: &'static str,
 
     pub(super) choose_account: &'static str,

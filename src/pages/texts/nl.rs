@@ -17,6 +17,7 @@ pub(super) const TEXTS: Texts = Texts {
     other_account_wanted: "De app vraagt om een ander account. Meld u daarmee aan.",
     privacy_policy: "Privacybeleid",
     terms: "Gebruiksvoorwaarden",
+    own_pages: "Pagina’s van de toepassing zelf:",
     new_tab: "(opent in een nieuw tabblad)",
 
     choose_account: "Kies een account",
