@@ -6,13 +6,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::browser::attempts::may_fetch;
 use crate::config::Config;
 use crate::context::{Chore, Cx, Publication};
 use crate::opaque::hash;
 use crate::outbound;
-use crate::ports::{Cache, Fetch, Wanted};
+use crate::ports::{Cache, Platform, Wanted};
 use crate::protocol::client_metadata::ClientMetadata;
 use crate::protocol::outbound_url::OutboundUrl;
+use crate::store::clients::Client;
 
 /// More logos than an isolate shows in a while; past it, all are read from the cache again.
 const CAPACITY: usize = 32;
@@ -22,7 +24,7 @@ const CAPACITY: usize = 32;
 pub struct Logos(RefCell<HashMap<String, Remembered>>);
 
 struct Remembered {
-    /// As the cache has it: an empty text for what could not be had.
+    /// An empty text for what could not be had.
     logo: Rc<str>,
     /// In Unix seconds.
     until: i64,
@@ -39,36 +41,42 @@ const WANTED: Wanted = Wanted {
 /// For how many seconds a copy is kept.
 const COPY: u32 = 86_400;
 
-/// For how many seconds a logo that could not be had is not fetched again.
-const PAUSE: u32 = 600;
+/// For how many seconds an isolate remembers a logo, and does not fetch again what could not be had.
+const PAUSE: i64 = 600;
 
 /// Until when a fetch that has begun is waited for, in seconds: longer than one takes at the most. Pages that are
 /// shown meanwhile have no logo.
-const PATIENCE: u32 = 5;
+const PATIENCE: i64 = 5;
 
 impl Logos {
     /// The client's logo in a language, as a `data:` URL; `None` where it has none that can be shown.
     pub async fn copy(
         &self,
-        metadata: &ClientMetadata,
+        client: &Client,
         tag: &str,
         config: &Config,
-        platform: &(impl Cache + Fetch),
+        platform: &impl Platform,
         cx: &Cx<'_>,
     ) -> Option<Rc<str>> {
         // The rules may have changed since it was registered; `http` is for no picture.
-        let url = OutboundUrl::parse(logo_uri(metadata, tag)?, config.allows_loopback).ok()?;
+        let url = logo_uri(&client.metadata, tag)?;
+        let url = OutboundUrl::parse(url, config.allows_loopback).ok()?;
         let known = self.find(&url, platform, cx).await;
         // Others may have asked while the cache was.
         if let Some(logo) = known.or_else(|| self.remembered(&url, cx.now)) {
             return shown(logo);
         }
+        // Anybody can look at a page, and a client can name one logo after another.
+        if !may_fetch(platform, cx, &client.client_id).await {
+            return None;
+        }
         self.remember(&url, "", cx.now, PATIENCE);
         let fetched = outbound::get("logo_uri", &url, &WANTED, platform, cx).await.ok();
         let text = fetched.and_then(|base64| to_data_url(&base64)).unwrap_or_default();
         let logo = self.remember(&url, &text, cx.now, PAUSE);
-        let ttl = if text.is_empty() { PAUSE } else { COPY };
-        cx.leave(Chore::Publish(Publication { key: key(&url), text, ttl }));
+        if !text.is_empty() {
+            cx.leave(Chore::Publish(Publication { key: key(&url), text, ttl: COPY }));
+        }
         shown(logo)
     }
 
@@ -106,12 +114,12 @@ impl Logos {
     }
 
     /// Remembers a logo for so many seconds.
-    fn remember(&self, url: &OutboundUrl, logo: &str, now: i64, ttl: u32) -> Rc<str> {
+    fn remember(&self, url: &OutboundUrl, logo: &str, now: i64, ttl: i64) -> Rc<str> {
         let mut logos = self.0.borrow_mut();
         if logos.len() >= CAPACITY && !logos.contains_key(url.as_str()) {
             logos.clear();
         }
-        let (logo, until) = (Rc::from(logo), now + i64::from(ttl));
+        let (logo, until) = (Rc::from(logo), now + ttl);
         logos.insert(url.as_str().to_owned(), Remembered { logo: Rc::clone(&logo), until });
         logo
     }

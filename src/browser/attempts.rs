@@ -129,6 +129,11 @@ pub async fn may_register(platform: &impl RateLimit, cx: &Cx<'_>, request: &impl
     is_within_limit(platform, cx, "register", &one_subscriber(&address_of(request))).await
 }
 
+/// Likewise for what is fetched to show a client.
+pub async fn may_fetch(platform: &impl RateLimit, cx: &Cx<'_>, client_id: &str) -> bool {
+    is_within_limit(platform, cx, "fetch", client_id).await
+}
+
 async fn is_within_limit(platform: &impl RateLimit, cx: &Cx<'_>, what: &str, whose: &str) -> bool {
     platform.is_within_limit(&format!("{what} {whose}")).await.unwrap_or_else(|fault| {
         cx.note(fault.detail());

@@ -53,69 +53,73 @@ impl Pending {
             return Ok(Self { query, parameters, ..Self::default() });
         };
         let request = authorization_requests::find(database, &handle_hash, now).await?;
-        Ok(Self::of_kept(kept.to_owned(), handle_hash, request.ok_or(ANSWERED)?))
+        let KeptRequest { parameters, is_pushed, is_signed } = request.ok_or(ANSWERED)?;
+        let (query, handle_hash) = (kept.to_owned(), Some(handle_hash));
+        Ok(Self { query, parameters, handle_hash, is_pushed, is_signed })
     }
 
-    /// The request that a client has pushed, now that its person is here. `None` where `request_uri` is none that
-    /// was given out for one.
+    /// The query that asks for what a client has pushed, now that its person is here, and from now on: what was
+    /// pushed is opened once. `None` where `request_uri` is none that was given out for one.
     ///
     /// # Errors
-    /// [`ANSWERED`] where it is another client's, or not good any more.
+    /// [`ANSWERED`] where it is another client's, was opened before, or is not good any more.
     pub async fn open(
         database: &impl Database,
         request_uri: &str,
         client_id: &str,
-        now: i64,
-    ) -> Result<Option<Self>, Error> {
-        let Some(handle) = request_uri.strip_prefix(PUSHED_URI) else { return Ok(None) };
-        let (handle_hash, end) = (hash(handle), now + LIFETIME);
-        let request =
-            authorization_requests::open(database, &handle_hash, client_id, now, end).await?;
-        let request = request.ok_or(ANSWERED)?;
-        Ok(Some(Self::of_kept(format!("{HANDLE}{handle}"), handle_hash, request)))
-    }
-
-    fn of_kept(query: String, handle_hash: String, request: KeptRequest) -> Self {
-        let KeptRequest { parameters, is_pushed, is_signed } = request;
-        Self { query, parameters, handle_hash: Some(handle_hash), is_pushed, is_signed }
+        cx: &Cx<'_>,
+    ) -> Result<Option<String>, Error> {
+        if !request_uri.starts_with(PUSHED_URI) {
+            return Ok(None);
+        }
+        let handle = random_text(cx)?;
+        let (name, new_name, end) = (hash(request_uri), hash(&handle), cx.now + LIFETIME);
+        if !authorization_requests::open(database, &name, client_id, &new_name, cx.now, end).await?
+        {
+            return Err(ANSWERED.into());
+        }
+        Ok(Some(format!("{HANDLE}{handle}")))
     }
 
     /// Keeps the request, to be asked for by its handle, once.
     pub async fn keep(&mut self, database: &impl Database, cx: &Cx<'_>) -> Result<(), Internal> {
-        let handle = self.store(database, None, LIFETIME, cx).await?;
+        let handle = random_text(cx)?;
         self.query = format!("{HANDLE}{handle}");
-        self.handle_hash = Some(hash(&handle));
+        let handle_hash = hash(&handle);
+        self.store(database, &handle_hash, None, LIFETIME, cx).await?;
+        self.handle_hash = Some(handle_hash);
         Ok(())
     }
 
-    /// Keeps the request for the client that pushes it. Returns the `request_uri` that asks for it, once.
+    /// Keeps the request for the client that pushes it. Returns the `request_uri` that asks for it, once. It is kept
+    /// under the whole of that: no handle opens it.
     pub async fn push(
         &self,
         database: &impl Database,
         client_id: &str,
         cx: &Cx<'_>,
     ) -> Result<String, Internal> {
-        let handle = self.store(database, Some(client_id), PUSHED_LIFETIME, cx).await?;
-        Ok(format!("{PUSHED_URI}{handle}"))
+        let request_uri = format!("{PUSHED_URI}{}", random_text(cx)?);
+        self.store(database, &hash(&request_uri), Some(client_id), PUSHED_LIFETIME, cx).await?;
+        Ok(request_uri)
     }
 
     async fn store(
         &self,
         database: &impl Database,
+        handle_hash: &str,
         pushed_by: Option<&str>,
         lifetime: i64,
         cx: &Cx<'_>,
-    ) -> Result<String, Internal> {
-        let handle = random_text(cx)?;
+    ) -> Result<(), Internal> {
         let request = NewRequest {
-            handle_hash: &hash(&handle),
+            handle_hash,
             parameters: &self.parameters,
             pushed_by,
             is_signed: self.is_signed,
             expires_at: cx.now + lifetime,
         };
-        authorization_requests::keep(database, &request, cx.now).await?;
-        Ok(handle)
+        authorization_requests::keep(database, &request, cx.now).await
     }
 
     /// Its parameters.
@@ -138,14 +142,14 @@ impl Pending {
 }
 
 /// What a person has done for a request so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Progress {
     /// When its first page was shown, in Unix seconds.
     pub began_at: Option<i64>,
     /// Has chosen the account that is signed in.
     pub has_chosen: bool,
-    /// Has allowed what it asks for.
-    pub has_consented: bool,
+    /// What they were shown that it asks for, and allowed.
+    pub consented_to: Option<String>,
     /// Wants to be somebody else.
     pub wants_switch: bool,
 }

@@ -74,3 +74,8 @@ impl Ticket<'_> {
         [self.step.name(), time, &visit.browser_id, self.request, self.sub]
     }
 }
+
+/// A request, and what of it a person was shown, as one text: no query has the sign between them.
+pub fn shown_for(query: &str, shown: &str) -> String {
+    format!("{query}#{shown}")
+}

@@ -14,6 +14,9 @@ use crate::routes::{ACCOUNT, LOGIN, SIGNOUT};
 use crate::store::consents;
 use crate::store::sessions::Session;
 
+/// Of how many applications the logo is shown.
+const LOGOS: usize = 10;
+
 /// Shows the page, or withdraws a consent and shows it again.
 pub async fn serve(
     desk: &Desk<'_, impl Platform>,
@@ -47,12 +50,13 @@ async fn page(
     let allowed = consents::list(desk.platform, &session.sub, desk.cx.now).await?;
     let claims: Vec<Vec<&str>> =
         allowed.iter().map(|one| Granted::of_valid(&one.consent.claims).iter().collect()).collect();
-    // Whoever signed in lately has left a copy: this page fetches none.
+    // Whoever signed in lately has left a copy: this page fetches none, and looks for a few.
     let mut copies = Vec::new();
-    for one in &allowed {
+    for one in allowed.iter().take(LOGOS) {
         let Desk { config, cx, logos, platform, .. } = *desk;
         copies.push(logos.known(&one.metadata, texts.tag, config, platform, cx).await);
     }
+    copies.resize(allowed.len(), None);
     let applications: Vec<_> = allowed
         .iter()
         .zip(&claims)

@@ -2,7 +2,7 @@
 
 use crate::browser::Visit;
 use crate::browser::pending::{Pending, Progress, resumed};
-use crate::browser::ticket::{Step, Ticket};
+use crate::browser::ticket::{Step, Ticket, shown_for};
 use crate::endpoint::authorize::answer::refuse;
 use crate::endpoint::authorize::asked::{Examined, examine};
 use crate::endpoint::authorize::proceed;
@@ -33,7 +33,8 @@ pub async fn serve(
     // 2. Our own form, in this browser, for this request, and shown to who is signed in now.
     let session = desk.session(&visit).await?;
     let sub = session.as_ref().map_or("", |session| session.sub.as_str());
-    let ticket = Ticket { step: Step::Consent, request: query, sub };
+    let shown = form::field(&params, "shown")?;
+    let ticket = Ticket { step: Step::Consent, request: &shown_for(query, shown), sub };
     let Some(began_at) = ticket.began_at(&visit, token, desk.cx.now) else {
         // The question is asked again, of whoever it is.
         return proceed(desk, &visit, request, &pending, session, Progress::default()).await;
@@ -42,9 +43,12 @@ pub async fn serve(
     // 3. The decision.
     match form::field(&params, "decision")? {
         "allow" => {
-            let began_at = Some(began_at);
-            let progress =
-                Progress { began_at, has_chosen: true, has_consented: true, wants_switch: false };
+            let progress = Progress {
+                began_at: Some(began_at),
+                has_chosen: true,
+                consented_to: Some(shown.to_owned()),
+                wants_switch: false,
+            };
             proceed(desk, &visit, request, &pending, session, progress).await
         }
         "switch" => {

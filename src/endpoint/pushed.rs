@@ -35,8 +35,8 @@ pub async fn serve(
     let client =
         authenticate(&credentials, desk.client_keys, desk.config, desk.platform, desk.cx).await?;
 
-    // 2. A public client is anybody, who must not make us store too much.
-    let is_known = client.metadata.is_confidential();
+    // 2. A public client is anybody, and one that registered itself may be: they must not make us store too much.
+    let is_known = client.metadata.is_confidential() && client.registration_token_hash.is_none();
     if !is_known && !may_store(desk.platform, desk.cx, request).await {
         return Err(refused(429, TOO_MANY));
     }

@@ -3,7 +3,8 @@
 use crate::browser::attempts::{ADDRESS_PAUSE, may_register};
 use crate::config::Registration;
 use crate::endpoint::desk::Desk;
-use crate::endpoint::registration::{body, check_sector, document, metadata};
+use crate::endpoint::registration::{body, document, metadata};
+use crate::endpoint::sector;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::opaque::{hash, is_random_text, random_text};
@@ -40,13 +41,18 @@ pub async fn serve(
     // 3. The metadata, completed by its defaults (sections 2 and 3.1).
     let metadata = metadata(&mut body(request).await?, config)?;
 
-    // 4. The sector that it names: nothing is fetched for a token that is none.
-    if let (Some(token), Some(_)) = (&token, &metadata.sector_identifier_uri)
-        && !initial_access_tokens::is_good(platform, &hash(token), cx.now).await?
-    {
-        return Err(WRONG_TOKEN.into());
+    // 4. The sector that it names (OpenID Connect Registration section 5). Nothing is fetched for a token that is
+    //    none, and not too often for one that is.
+    if let (Some(token), Some(_)) = (&token, &metadata.sector_identifier_uri) {
+        if !initial_access_tokens::is_good(platform, &hash(token), cx.now).await? {
+            return Err(WRONG_TOKEN.into());
+        }
+        if !may_register(platform, cx, request).await {
+            return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE }.into());
+        }
     }
-    check_sector(desk, request, &metadata).await?;
+    let checked = sector::check(&metadata, config, platform, cx).await;
+    checked.map_err(RegistrationError::InvalidClientMetadata)?;
 
     // 5. What the client is known by from now on.
     let secret = metadata.has_secret().then(|| random_text(cx)).transpose()?;

@@ -83,17 +83,23 @@ async fn replace(
 ) -> Result<Response, Error> {
     let Desk { config, cx, platform, .. } = *desk;
 
-    // 1. The document says of whom it is, by what the client knows and not by what we told it.
+    // 1. Not too often: what is stored, and what is fetched for it, costs as much as a registration.
+    if !may_register(platform, cx, request).await {
+        return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE }.into());
+    }
+
+    // 2. The document says of whom it is, by what the client knows and not by what we told it.
     let mut members = body(request).await?;
     check_identity(&mut members, &client).map_err(RegistrationError::of)?;
 
-    // 2. What it leaves out is as if it had never been registered.
+    // 3. What it leaves out is as if it had never been registered.
     let metadata = metadata(&mut members, config)?;
 
-    // 3. The sector that it names.
-    check_sector(desk, request, &metadata).await?;
+    // 4. The sector that it names (OpenID Connect Registration section 5).
+    let checked = sector::check(&metadata, config, platform, cx).await;
+    checked.map_err(RegistrationError::InvalidClientMetadata)?;
 
-    // 4. The secret stays, and so does the token: a lost answer loses nobody their client.
+    // 5. The secret stays, and so does the token: a lost answer loses nobody their client.
     let secret = random_text(cx)?;
     let secret_hash = hash(&secret);
     let wanted = Client {
@@ -103,7 +109,7 @@ async fn replace(
     };
     let stored = registrations::replace(platform, &wanted, cx.now).await?.ok_or(WRONG_TOKEN)?;
 
-    // 5. What is in force; a secret only if it is a new one.
+    // 6. What is in force; a secret only if it is a new one.
     let is_new = stored.secret_hash.as_ref() == Some(&secret_hash);
     respond(config, &stored, is_new.then_some(secret), token)
 }
@@ -164,21 +170,6 @@ pub(super) fn metadata(
         metadata.scope = Some(known.join(" "));
     }
     Ok(metadata)
-}
-
-/// Whether the client may belong to the sector that it names (OpenID Connect Registration section 5). What we fetch
-/// for strangers is counted as what we store for them.
-pub(super) async fn check_sector(
-    desk: &Desk<'_, impl Platform>,
-    request: &impl Request,
-    metadata: &ClientMetadata,
-) -> Result<(), RegistrationError> {
-    let Desk { config, cx, platform, .. } = *desk;
-    if metadata.sector_identifier_uri.is_some() && !may_register(platform, cx, request).await {
-        return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE });
-    }
-    let checked = sector::check(metadata, config, platform, cx).await;
-    checked.map_err(RegistrationError::InvalidClientMetadata)
 }
 
 /// The client information response (RFC 7591 section 3.2.1, RFC 7592 section 3), with the secret where it is

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
-use crate::grant::{Issue, Signers, once, refresh_token, resource};
+use crate::grant::{Issue, Signers, once, refresh_token, resource, still_allowed};
 use crate::http::Response;
 use crate::opaque::{hash, random_text};
 use crate::ports::{Database, Platform};
@@ -64,7 +64,8 @@ pub async fn serve(
 
     // 5. Whom the access token is for (RFC 8707 section 2.2). The code says what was granted only now that it is
     // spent; nobody but its client has come this far.
-    let granted = Granted::of_valid(&code.grant.scope);
+    let scope = still_allowed(&code.grant.scope, client, &config.resources);
+    let granted = Granted::of_valid(&scope);
     let target = config.resources.target(resource, &granted).map_err(TokenError::InvalidTarget)?;
 
     // 6. The tokens.
@@ -73,7 +74,7 @@ pub async fn serve(
         client,
         grant: &code.grant,
         user_claims,
-        scope: &code.grant.scope,
+        scope: &scope,
         target,
         nonce: code.nonce.as_deref(),
         refresh_token: is_offline.then_some(refresh_token),

@@ -88,6 +88,18 @@ fn resource<'a>(
     }
 }
 
+/// Those of the granted scopes that the client may still have: what it can do at an API ends when that is taken from
+/// its registration.
+fn still_allowed<'a>(granted: &'a str, client: &Client, resources: &Resources) -> Cow<'a, str> {
+    if resources.is_empty() {
+        return Cow::Borrowed(granted);
+    }
+    let is_allowed =
+        |scope: &&str| resources.of_scope(scope).is_none() || client.metadata.may_have(scope);
+    let allowed: Vec<_> = Granted::of_valid(granted).iter().filter(is_allowed).collect();
+    Cow::Owned(allowed.join(" "))
+}
+
 /// What a grant type has found to be issued.
 struct Issue<'a> {
     client: &'a Client,

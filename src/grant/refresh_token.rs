@@ -7,7 +7,7 @@
 use crate::config::Config;
 use crate::context::Cx;
 use crate::error::Error;
-use crate::grant::{Issue, Signers, once, resource};
+use crate::grant::{Issue, Signers, once, resource, still_allowed};
 use crate::http::Response;
 use crate::keys::mac::{MacKey, Purpose};
 use crate::opaque::hash;
@@ -80,7 +80,8 @@ pub async fn serve(
     }
 
     // 6. No more than was granted.
-    let scope = narrow(&token.grant.scope, narrowed)?;
+    let granted = still_allowed(&token.grant.scope, client, &config.resources);
+    let scope = narrow(&granted, narrowed)?;
     let target = config
         .resources
         .target(resource, &Granted::of_valid(scope))

@@ -11,7 +11,7 @@ use crate::protocol::resources::Resources;
 use crate::protocol::scope::Granted;
 
 /// The page on which a person grants a client what it asks for, or does not. Its form posts `request`,
-/// `token` and `decision`: `allow`, `deny` or `switch`, which is to use another account.
+/// `shown`, `token` and `decision`: `allow`, `deny` or `switch`, which is to use another account.
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub struct Consent<'a> {
@@ -35,6 +35,8 @@ pub struct Consent<'a> {
     pub action: &'a str,
     /// Comes back as it is.
     pub request: &'a str,
+    /// Comes back as it is.
+    pub shown: &'a str,
     /// Comes back as it is.
     pub token: &'a str,
 }

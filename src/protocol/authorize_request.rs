@@ -112,10 +112,11 @@ impl ReplyTo {
         })
     }
 
-    /// Whether any program on the person's device could wait for the answer, and take a public client's
-    /// name.
-    pub fn is_impersonable(&self, client: &ClientMetadata) -> bool {
-        !client.is_confidential() && is_local(&self.redirect_uri)
+    /// Whether any program on the person's device could wait for the answer, and make use of it under the client's
+    /// name. A secret protects a code, and nothing else.
+    pub fn is_impersonable(&self, client: &ClientMetadata, response_type: ResponseType) -> bool {
+        let is_protected = client.is_confidential() && response_type == ResponseType::Code;
+        !is_protected && is_local(&self.redirect_uri)
     }
 }
 
@@ -214,13 +215,21 @@ impl AuthorizeRequest {
         }
         let text = |name| params.once(name).ok().flatten();
 
-        // 2. Nothing that is not supported (Core section 7.2.1).
+        // 2. No request object: those that were verified are parameters by now, and one that nobody looked into
+        // counts for nothing, and neither does what stands around it (RFC 9101 section 5).
+        if text("request").or(text("request_uri")).is_some() {
+            return Err(invalid(
+                "the request object was not verified: the request must begin anew",
+            ));
+        }
+
+        // 3. Nothing that is not supported (Core section 7.2.1).
         if text("registration").is_some() {
             let description = "registration is not supported here";
             return Err(AuthorizeError::new("registration_not_supported", description));
         }
 
-        // 3. The response type, and a way for it to travel.
+        // 4. The response type, and a way for it to travel.
         let response_type = response_type(text("response_type"), client, config.allows_implicit)?;
         let is_code = response_type == ResponseType::Code;
         if let Some(mode) = text("response_mode") {
@@ -230,11 +239,11 @@ impl AuthorizeRequest {
                 .ok_or(invalid("response_mode is none that this response_type can have"))?;
         }
 
-        // 4. The scopes (RFC 6749 section 3.3).
+        // 5. The scopes (RFC 6749 section 3.3).
         let resources: Vec<_> = params.all("resource").collect();
         let scope = grantable(text("scope"), client, config, &resources, is_code)?;
 
-        // 5. What keeps the answer from being used by others: PKCE (RFC 7636 section 4.4.1; RFC 9700 section
+        // 6. What keeps the answer from being used by others: PKCE (RFC 7636 section 4.4.1; RFC 9700 section
         // 2.1.1), or the nonce (Core section 3.2.2.1).
         let code_challenge = CodeChallenge::take(params).map_err(invalid)?.filter(|_| is_code);
         if is_code && code_challenge.is_none() && !client.is_confidential() {
@@ -249,12 +258,12 @@ impl AuthorizeRequest {
             }
         }
 
-        // 6. How the person is to be met (Core section 3.1.2.1).
+        // 7. How the person is to be met (Core section 3.1.2.1).
         let prompt = Prompt::parse(text("prompt").unwrap_or_default())?;
         let max_age = text("max_age").map(seconds).transpose()?.or(client.default_max_age);
         let claims = text("claims").map(ClaimsRequest::parse).transpose().map_err(invalid)?;
 
-        // 7. What is carried along.
+        // 8. What is carried along.
         if text("nonce").is_some_and(|nonce| nonce.len() > NONCE_LIMIT) {
             return Err(invalid("nonce is longer than 2048 bytes"));
         }
@@ -321,13 +330,18 @@ fn grantable(
     let registered = client.scope.as_deref().map(Granted::of_valid);
     let mut granted: Vec<&str> = Vec::new();
     for scope in requested.iter() {
-        // A scope says whose it is; resources that are named leave the others out.
-        let is_of_others = config.resources.of_scope(scope).is_some_and(|resource| {
-            !resources.is_empty() && !resources.contains(&resource.uri.as_str())
-        });
-        let is_known = config.scope_names().any(|known| known == scope)
-            && !is_of_others
-            && registered.is_none_or(|registered| registered.contains(scope));
+        let is_known = match config.resources.of_scope(scope) {
+            // A scope says whose it is; resources that are named leave the others out. What can be done at an API is
+            // for no client that has not registered it by name.
+            Some(resource) => {
+                (resources.is_empty() || resources.contains(&resource.uri.as_str()))
+                    && client.may_have(scope)
+            }
+            None => {
+                config.scopes.names().any(|known| known == scope)
+                    && registered.is_none_or(|registered| registered.contains(scope))
+            }
+        };
         if is_known && (scope != OFFLINE_ACCESS || may_refresh) && !granted.contains(&scope) {
             granted.push(scope);
         }

@@ -84,8 +84,11 @@ impl<'a> RequestObject<'a> {
                 Value::String(text) => parameters.append_pair(name, text),
                 // RFC 8707 section 2.1: the one parameter that may repeat.
                 Value::Array(values) if name == "resource" => {
-                    let values = values.iter().filter_map(Value::as_str);
-                    parameters.extend_pairs(values.map(|value| (name, value)))
+                    let texts: Option<Vec<_>> = values.iter().map(Value::as_str).collect();
+                    let texts = texts.filter(|texts| !texts.is_empty() && !texts.contains(&""));
+                    let texts =
+                        texts.ok_or("resource of the request object must be a list of texts")?;
+                    parameters.extend_pairs(texts.into_iter().map(|value| (name, value)))
                 }
                 // `max_age` is a number, `claims` an object (Core section 6.1).
                 other => parameters.append_pair(name, &other.to_string()),

@@ -75,26 +75,26 @@ pub async fn find(
     rows.pop().map(KeptRequest::read).transpose()
 }
 
-/// A request that a client has pushed, now that its person is here: from now on it waits for them, until
-/// `expires_at`.
+/// Gives a request that a client has pushed another handle, under which it waits for its person until `expires_at`.
+/// Returns whether it was there: of several callers, one opens it, and nobody does so again.
 pub async fn open(
     database: &impl Database,
     handle_hash: &str,
     pushed_by: &str,
+    new_handle_hash: &str,
     now: i64,
     expires_at: i64,
-) -> Result<Option<KeptRequest>, Internal> {
+) -> Result<bool, Internal> {
     let statement = Statement::new(
-        "UPDATE authorization_requests SET expires_at = ?4 \
-         WHERE handle_hash = ?1 AND pushed_by = ?2 AND expires_at > ?3 \
-         RETURNING parameters, pushed_by, is_signed",
+        "UPDATE authorization_requests SET handle_hash = ?4, expires_at = ?5 \
+         WHERE handle_hash = ?1 AND pushed_by = ?2 AND expires_at > ?3 RETURNING handle_hash",
     )
     .bind(handle_hash)
     .bind(pushed_by)
     .bind(now)
+    .bind(new_handle_hash)
     .bind(expires_at);
-    let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(KeptRequest::read).transpose()
+    Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
 }
 
 /// Takes a request out, to answer it. Returns whether it was there: of several answers, one goes out.

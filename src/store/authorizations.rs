@@ -116,6 +116,9 @@ impl NewAuthorization<'_> {
                AND (?9 IS NULL OR EXISTS \
                  (SELECT 1 FROM consents WHERE consents.sub = sessions.sub \
                   AND consents.client_id = ?3 AND scope = ?9 AND claims = ?10)) \
+               AND (?11 IS NULL OR EXISTS \
+                 (SELECT 1 FROM pairwise_subjects \
+                  WHERE pairwise_subjects.sub = sessions.sub AND sector = ?11)) \
              RETURNING id",
         )
         .bind(self.grant_id)

@@ -114,7 +114,10 @@ test("of fifty answers at once to a pushed request, one goes out", async () => {
   const first = await openid.buildAuthorizationUrlWithPAR(config, (await secrets()).parameters);
   await visitor.authorize(first, "alice");
   const url = await openid.buildAuthorizationUrlWithPAR(config, (await secrets()).parameters);
-  const answers = await Promise.all(Array.from({ length: 50 }, () => visitor.get(url)));
+  const opened = await Promise.all(Array.from({ length: 50 }, () => visitor.get(url)));
+  const [handle, ...others] = opened.flatMap(({ headers }) => headers.get("location") ?? []);
+  assert.deepEqual([others, new URL(handle).origin], [[], ISSUER], "one opens it");
+  const answers = await Promise.all(Array.from({ length: 50 }, () => visitor.get(handle)));
   const codes = answers.filter(({ headers }) => headers.get("location")?.includes("code="));
   assert.equal(codes.length, 1);
 });

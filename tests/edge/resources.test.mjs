@@ -10,6 +10,7 @@ import { Visitor, askToken, authorizePath, granted, putApp, putUser, queryAnswer
 const ORDERS = "https://orders.example/api";
 const STOCK = "https://stock.example";
 const RESOURCES = JSON.stringify({ [ORDERS]: ["orders:read", "orders:write"], [STOCK]: ["stock"] });
+const EVERYTHING = "openid orders:read orders:write stock";
 
 let postern;
 before(async () => {
@@ -44,7 +45,7 @@ async function tokensFor(app, scope, resource) {
 }
 
 test("an API takes a person's token that was made for it, by the published keys alone", async () => {
-  const app = await putApp(postern.operator, "app");
+  const app = await putApp(postern.operator, "app", { scope: EVERYTHING });
   const { access_token: token, scope } = await tokensFor(app, "openid orders:read stock", ORDERS);
   assert.equal(scope, "orders:read");
   assert.deepEqual(await present(token), [200, { sub: "alice", client_id: "app", is_machine: false }]);
@@ -69,7 +70,7 @@ test("an API takes a machine's token, got by openid-client", async () => {
 });
 
 test("an API refuses what was made for another, for userinfo, as an ID token, by others, or has expired", async () => {
-  const app = await putApp(postern.operator, "other");
+  const app = await putApp(postern.operator, "other", { scope: EVERYTHING });
   const refusal = async (token) => (await present(token))[1].code;
   const forStock = await tokensFor(app, "openid orders:read stock", STOCK);
   assert.equal(await refusal(forStock.access_token), "ERR_JWT_CLAIM_VALIDATION_FAILED");

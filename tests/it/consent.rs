@@ -400,3 +400,22 @@ fn a_fault_of_ours_is_told_to_the_client_once_it_is_proven() {
     assert!(!answer["error_description"].contains("told to fail"));
     assert!(told.log["notes"].to_string().contains("told to fail"));
 }
+
+#[test]
+fn what_is_allowed_is_what_was_shown() {
+    let world = World::with_keys();
+    world.put_alice_with_password();
+    let party = world.put_party("app", json!({ "scope": "openid" }));
+    let visitor = Visitor::new(&world);
+    let asked = [("scope", "openid email")];
+    let page = visitor.sign_in_on(&visitor.get(&party.authorize(&asked)), "alice@example.com");
+    assert!(is_consent(&page) && !page.body.contains("e-mail"), "{}", page.body);
+    world.put_party("app", json!({ "scope": "openid email" }));
+    let again = visitor.submit(&page, &[("decision", "allow")]);
+    assert!(is_consent(&again) && again.body.contains("e-mail"), "{} {}", again.status, again.body);
+    // What is claimed to have been shown is bound to the form.
+    let forged = visitor.submit(&page, &[("decision", "allow"), ("shown", "openid email  ")]);
+    assert!(is_consent(&forged), "{} {}", forged.status, forged.body);
+    let told = visitor.submit(&again, &[("decision", "allow")]);
+    assert!(told.header("location").unwrap().contains("code="));
+}

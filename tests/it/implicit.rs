@@ -257,3 +257,25 @@ fn of_a_request_by_post_one_answer_goes_out() {
     assert!(error_page(&visitor.get(&target)).contains("completed before"));
     assert_eq!(world.send(post("/auth/authorize").form("")).status, 400);
 }
+
+/// RFC 8252 section 8.6: a secret protects a code, and no token in a fragment.
+#[test]
+fn what_waits_on_a_persons_device_is_asked_about_each_time() {
+    let world = world();
+    let members = json!({
+        "application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"], "trusted": true,
+    });
+    let party = party(&world, members);
+    let visitor = Visitor::new(&world);
+    let asked = [("response_type", BOTH), ("redirect_uri", "http://127.0.0.1:4711/cb")];
+    let page = visitor.sign_in_on(&visitor.get(&party.authorize(&asked)), "alice@example.com");
+    assert!(crate::visitor::is_consent(&page), "{} {}", page.status, page.body);
+    let told = visitor.agree(page, "alice@example.com");
+    assert!(told.header("location").unwrap().contains("access_token="));
+    let silent = [asked[0], asked[1], ("prompt", "none")];
+    let told = visitor.get(&party.authorize(&silent));
+    assert!(told.header("location").unwrap().contains("error=consent_required"));
+    // A code needs the secret: the operator's own application is not asked about.
+    let told = visitor.get(&party.authorize(&[asked[1], ("prompt", "none")]));
+    assert!(told.header("location").unwrap().contains("code="));
+}

@@ -177,3 +177,39 @@ fn a_person_reads_and_sees_what_their_language_has() {
     assert_eq!(shown("de"), ("Laden", vec!["/policy", "/terms"], false));
     assert_eq!(shown("nl"), ("The Shop", vec!["/policy", "/terms"], false));
 }
+
+#[test]
+fn nobody_makes_us_fetch_logos_without_end() {
+    let (world, party) = world(json!({ "logo_uri": LOGO }));
+    world.platform.rate_limit.set(Some(3));
+    world.platform.take_counts();
+    for number in 0..6 {
+        let url = format!("https://app.example/{number}");
+        serve(&world, &url, 200, "image/png", PNG);
+        world.put_party("app", json!({ "logo_uri": url }));
+        assert_eq!(has_logo(&page(&world, &party)), number < 3);
+    }
+    assert_eq!(world.platform.take_counts().fetches, 3);
+}
+
+#[test]
+fn what_could_not_be_had_is_not_put_into_the_cache() {
+    let (world, party) = world(json!({ "logo_uri": LOGO }));
+    page(&world, &party);
+    assert!(!world.platform.cache.borrow().keys().any(|key| key.starts_with("logo/")));
+}
+
+#[test]
+fn a_persons_own_page_looks_for_ten_logos_at_the_most() {
+    let (world, _) = world(json!({}));
+    let visitor = Visitor::new(&world);
+    for number in 0..12 {
+        let logo = format!("https://app.example/{number}");
+        let party = world.put_party(&format!("app{number}"), json!({ "logo_uri": logo }));
+        visitor.authorize(&party, "alice@example.com", &[]);
+    }
+    world.new_isolate();
+    world.platform.take_counts();
+    assert_eq!(visitor.get("/auth/account").status, 200);
+    assert_eq!(world.platform.take_counts().cache_reads, 10);
+}

@@ -49,6 +49,7 @@ fn login(texts: &'static Texts) -> Login<'static> {
 fn consent(texts: &'static Texts) -> Consent<'static> {
     Consent {
         resources: no_apis(),
+        shown: "openid  ",
         texts,
         client: CLIENT,
         redirect_uri: CALLBACK,
@@ -124,6 +125,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             "consent-many",
             Consent {
                 resources: no_apis(),
+                shown: "openid  ",
                 client: Client { name: LONG_NAME, ..CLIENT },
                 redirect_uri: "https://a-very-long-host-name-of-a-department.of.an.example/cb",
                 account: "a.person.with.a.very.long.address@a-very-long-host-name.example",
@@ -323,6 +325,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
             .response(),
         Consent {
             resources: no_apis(),
+            shown: "openid  ",
             texts,
             client,
             redirect_uri: text,

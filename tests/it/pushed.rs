@@ -34,6 +34,14 @@ fn target(client_id: &str, uri: &str) -> String {
     format!("/auth/authorize?{}", encode(&[("client_id", client_id), ("request_uri", uri)]))
 }
 
+/// The page that a pushed request leads to: its own address is another, which can be loaded again.
+fn opened(visitor: &Visitor<'_>, target: &str) -> Told {
+    let told = visitor.get(target);
+    let location = told.header("location").unwrap_or_default();
+    assert!(location.starts_with(&format!("{ISSUER}/auth/authorize?handle=")), "{}", told.body);
+    visitor.follow(told)
+}
+
 fn kept(world: &World) -> Vec<String> {
     let mut statement =
         world.platform.primary.prepare("SELECT parameters FROM authorization_requests").unwrap();
@@ -48,7 +56,7 @@ fn a_pushed_request_is_answered_once() {
     // Whatever stands beside it counts for nothing.
     let more = encode(&[("state", "outer"), ("redirect_uri", "https://evil.example/")]);
     let target = format!("{}&{more}", target("app", &uri));
-    let told = visitor.agree(visitor.get(&target), "alice@example.com");
+    let told = visitor.agree(opened(&visitor, &target), "alice@example.com");
     let parameters = answer(&told, CALLBACK);
     assert_eq!(parameters["state"], "pushed state");
     assert!(member(&world.redeem(&party, &parameters["code"]), "id_token").len() > 100);
@@ -72,7 +80,7 @@ fn it_waits_for_a_minute_and_a_half_and_then_as_long_as_a_person_needs() {
     let uri = request_uri(&world.send(pushed(&party, &[])));
     world.sleep(89);
     let visitor = Visitor::new(&world);
-    let page = visitor.get(&target("app", &uri));
+    let page = opened(&visitor, &target("app", &uri));
     world.sleep(3_000);
     assert!(answer(&visitor.agree(page, "alice@example.com"), CALLBACK).contains_key("code"));
 
@@ -89,7 +97,43 @@ fn it_is_its_own_clients_alone() {
     let visitor = Visitor::new(&world);
     assert!(error_page(&visitor.get(&target("other", &uri))).contains("completed before"));
     assert!(error_page(&visitor.get(&target("app", &format!("{uri}x")))).contains("completed"));
-    assert!(is_login(&visitor.get(&target("app", &uri))));
+    assert!(is_login(&opened(&visitor, &target("app", &uri))));
+}
+
+#[test]
+fn it_is_opened_once_and_by_nothing_but_its_own_name() {
+    let (world, party) = world();
+    let uri = request_uri(&world.send(pushed(&party, &[])));
+    let visitor = Visitor::new(&world);
+    let (_, tail) = uri.rsplit_once(':').unwrap();
+    assert!(
+        error_page(&visitor.get(&format!("/auth/authorize?handle={tail}"))).contains("completed")
+    );
+    let told = visitor.get(&target("app", &uri));
+    let handle = told.header("location").unwrap().to_owned();
+    assert!(!handle.contains(tail));
+    for _ in 0..2 {
+        assert!(is_login(&visitor.get(&handle)), "the page can be loaded again");
+        assert!(error_page(&visitor.get(&target("app", &uri))).contains("completed before"));
+    }
+    world.sleep(3_600);
+    assert!(error_page(&visitor.get(&handle)).contains("left open for too long"));
+}
+
+#[test]
+fn a_client_that_registered_itself_may_not_push_without_end_either() {
+    let world = World::configured(crate::world::variables_with("REGISTRATION", "open"));
+    let document = json!({ "redirect_uris": [CALLBACK] });
+    let told = world.send(post("/auth/register").json(&document)).json();
+    let party = Party {
+        id: told["client_id"].as_str().unwrap().into(),
+        secret: Some(told["client_secret"].as_str().unwrap().into()),
+        redirect_uri: CALLBACK.into(),
+    };
+    assert_eq!(world.send(pushed(&party, &[])).status, 201);
+    world.platform.rate_limit.set(Some(0));
+    let told = world.send(pushed(&party, &[]));
+    assert_eq!((told.status, told.error().as_deref()), (429, Some("temporarily_unavailable")));
 }
 
 #[test]
@@ -109,7 +153,7 @@ fn a_client_proves_who_it_is_as_at_the_token_endpoint() {
         let mut claims = signer.claims(&world, "signing");
         claims["aud"] = aud.into();
         let uri = request_uri(&push(&signer.sign(&claims)));
-        assert!(is_login(&Visitor::new(&world).get(&target("signing", &uri))));
+        assert!(is_login(&opened(&Visitor::new(&world), &target("signing", &uri))));
     }
     for told in [
         world.send(post(PAR).form(&party.authorize_query(&[]))),
@@ -180,7 +224,7 @@ fn a_signed_request_may_be_pushed() {
     let object = signer.sign(&claims);
     let uri = request_uri(&push(&object));
     let visitor = Visitor::new(&world);
-    let told = visitor.agree(visitor.get(&target("app", &uri)), "alice@example.com");
+    let told = visitor.agree(opened(&visitor, &target("app", &uri)), "alice@example.com");
     assert_eq!(answer(&told, CALLBACK)["state"], "signed state");
 
     // Each is as binding as it was registered.
@@ -199,7 +243,7 @@ fn a_public_client_may_push_but_not_without_end() {
     let party = world.put_party("public", json!({ "token_endpoint_auth_method": "none" }));
     let push = || world.send(post(PAR).form(&party.authorize_query(&[])));
     let uri = request_uri(&push());
-    assert!(is_login(&Visitor::new(&world).get(&target("public", &uri))));
+    assert!(is_login(&opened(&Visitor::new(&world), &target("public", &uri))));
     world.platform.rate_limit.set(Some(0));
     let told = push();
     assert_eq!((told.status, told.error().as_deref()), (429, Some("temporarily_unavailable")));

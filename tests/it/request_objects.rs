@@ -363,3 +363,31 @@ fn a_request_that_a_client_may_not_make_is_not_kept_by_being_signed() {
     let told = signing.world.send(post("/auth/authorize").form(&encode(&[("request", &object)])));
     assert!(error_page(&told).contains("client_id is missing"));
 }
+
+/// Forms carry what was resolved: whoever posts one with an object in it has made it.
+#[test]
+fn a_form_takes_no_object_that_was_not_verified() {
+    let signing = Signing::new(json!({}));
+    let party = signing.world.put_party("trusted", json!({ "trusted": true }));
+    let visitor = Visitor::new(&signing.world);
+    visitor.authorize(&party, "alice@example.com", &[]);
+    for (name, value) in [("request", "e30.e30.AA"), ("request_uri", REQUEST_URI)] {
+        let query = party.authorize_query(&[(name, value)]);
+        for (path, field) in
+            [("/auth/consent", ("decision", "allow")), ("/auth/login", ("login", "x"))]
+        {
+            let told = visitor.post(path, &[("request", &query), ("token", "x"), field]);
+            let answer = answer(&told, CALLBACK);
+            assert_eq!(answer.get("error").map(String::as_str), Some("invalid_request"), "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_list_of_resources_is_a_list_of_texts() {
+    let signing = Signing::new(json!({}));
+    for resource in [json!([1]), json!([{}]), json!(["urn:x", null]), json!([""]), json!([])] {
+        let object = signing.object(&[("resource", resource)]);
+        assert_refused(&signing, &object, "invalid_request_object", "resource");
+    }
+}

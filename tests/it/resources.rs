@@ -8,11 +8,18 @@ const ORDERS: &str = "https://orders.example/api";
 const STOCK: &str = "urn:example:stock";
 const RESOURCES: &str = r#"{"https://orders.example/api":["orders:read","orders:write"],"urn:example:stock":["stock"]}"#;
 
+const EVERYTHING: &str = "openid profile email offline_access orders:read orders:write stock";
+
 fn world() -> World {
     let world = World::configured(variables_with("RESOURCES", RESOURCES));
     world.send(get("/auth/jwks.json"));
     world.put_alice_with_password();
     world
+}
+
+/// A client that may ask for everything there is.
+fn app(world: &World) -> Party {
+    world.put_party("app", json!({ "scope": EVERYTHING }))
 }
 
 /// A code for these scopes and resources, and what is asked for it.
@@ -49,7 +56,7 @@ fn assert_refused(told: &Told, error: &str) {
 #[test]
 fn a_token_is_for_the_resource_that_is_named_and_has_its_scopes_alone() {
     let world = world();
-    let party = world.put_app();
+    let party = app(&world);
     let scope = ("scope", "openid email orders:read stock offline_access");
     let userinfo = format!("{ISSUER}/auth/userinfo");
     let told = redeem(&world, &party, &[scope, ("resource", ORDERS)], &[ORDERS]);
@@ -85,7 +92,7 @@ fn a_token_is_for_the_resource_that_is_named_and_has_its_scopes_alone() {
 #[test]
 fn userinfo_takes_no_token_that_is_for_another() {
     let world = world();
-    let party = world.put_app();
+    let party = app(&world);
     let told = redeem(&world, &party, &[("scope", "openid orders:read")], &[ORDERS]);
     let token = told.json()["access_token"].as_str().unwrap().to_owned();
     let told = world.send(get("/auth/userinfo").bearer(&token));
@@ -96,7 +103,7 @@ fn userinfo_takes_no_token_that_is_for_another() {
 #[test]
 fn a_request_that_names_resources_gets_no_scope_of_others() {
     let world = world();
-    let party = world.put_app();
+    let party = app(&world);
     let visitor = Visitor::new(&world);
     let scope = ("scope", "openid orders:read stock");
     let told = redeem(&world, &party, &[scope, ("resource", ORDERS)], &[STOCK]);
@@ -122,7 +129,7 @@ fn a_request_that_names_resources_gets_no_scope_of_others() {
 #[test]
 fn what_was_allowed_at_one_resource_is_not_allowed_at_another() {
     let world = world();
-    let party = world.put_app();
+    let party = app(&world);
     let visitor = Visitor::new(&world);
     visitor.authorize(&party, "alice@example.com", &[("scope", "openid orders:read")]);
     for (scope, is_silent) in
@@ -136,7 +143,7 @@ fn what_was_allowed_at_one_resource_is_not_allowed_at_another() {
 #[test]
 fn without_openid_a_token_for_several_must_say_for_which() {
     let world = world();
-    let party = world.put_app();
+    let party = app(&world);
     let scope = ("scope", "orders:read stock");
     assert_refused(&redeem(&world, &party, &[scope], &[]), "invalid_target");
     let told = redeem(&world, &party, &[scope], &[STOCK]);
@@ -147,7 +154,7 @@ fn without_openid_a_token_for_several_must_say_for_which() {
 #[test]
 fn a_resource_that_nobody_knows_spends_no_code() {
     let world = world();
-    let party = world.put_app();
+    let party = app(&world);
     let asked = [("scope", "openid orders:read")];
     let code = Visitor::new(&world).authorize(&party, "alice@example.com", &asked);
     let parameters = [
@@ -239,7 +246,7 @@ fn a_machine_may_do_what_it_was_registered_for_at_one_resource_at_a_time() {
 #[test]
 fn who_may_ask_for_itself_the_operator_says() {
     let world = world();
-    assert_refused(&ask(&world, &world.put_app(), &[]), "unauthorized_client");
+    assert_refused(&ask(&world, &app(&world), &[]), "unauthorized_client");
     let token = {
         let order = json!({ "uses": 9, "ttl": 60 });
         let told = world.send(post("/admin/initial-access-tokens").by_operator().json(&order));
@@ -290,7 +297,7 @@ fn a_machine_sends_nobody_to_sign_in() {
 fn nobody_is_taken_for_a_machine() {
     let world = world();
     world.put_user("app");
-    let party = world.put_app();
+    let party = app(&world);
     let visitor = Visitor::new(&world);
     let told = visitor.get(&party.authorize(&[("scope", "openid stock")]));
     let told = visitor.agree(told, "app");
@@ -318,4 +325,41 @@ fn without_resources_there_are_no_machines() {
     let world = self::world();
     assert!(metadata(&world)["grant_types_supported"].to_string().contains("client_credentials"));
     assert!(metadata(&world)["scopes_supported"].to_string().contains("orders:write"));
+}
+
+#[test]
+fn a_client_has_no_scope_of_an_api_that_nobody_has_registered_for_it() {
+    let world = world();
+    let party = world.put_party("app", json!({ "trusted": true }));
+    let visitor = Visitor::new(&world);
+    visitor.authorize(&party, "alice@example.com", &[]);
+    let ask = |scope| {
+        let asked = [("scope", scope), ("prompt", "none")];
+        answer(&visitor.get(&party.authorize(&asked)), CALLBACK)
+    };
+    assert_eq!(ask("orders:write")["error"], "invalid_scope");
+    let code = ask("openid orders:write")["code"].clone();
+    assert_eq!(world.redeem(&party, &code).json()["scope"], "openid");
+}
+
+#[test]
+fn what_is_taken_from_a_client_is_taken_from_its_tokens() {
+    let world = world();
+    let party = app(&world);
+    let scope = ("scope", "openid orders:read orders:write offline_access");
+    let told = redeem(&world, &party, &[scope, ("prompt", "consent")], &[ORDERS]);
+    let token = told.json()["refresh_token"].as_str().unwrap().to_owned();
+    world.put_party("app", json!({ "scope": "openid orders:read offline_access" }));
+    let refresh = |token: &str, more: &[(&str, &str)]| {
+        let mut all = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
+        all.extend(more);
+        world.token(&party, &all)
+    };
+    assert_refused(&refresh(&token, &[("scope", "orders:write")]), "invalid_scope");
+    let told = refresh(&token, &[("resource", ORDERS)]);
+    assert_eq!(access(&told), (ORDERS.into(), "orders:read".into()));
+    let token = told.json()["refresh_token"].as_str().unwrap().to_owned();
+    world.put_party("app", json!({ "scope": "openid offline_access" }));
+    assert_refused(&refresh(&token, &[("resource", ORDERS)]), "invalid_target");
+    assert_eq!(refresh(&token, &[]).json()["scope"], "openid offline_access");
 }

@@ -40,7 +40,7 @@ impl<P: Platform> Case<'_, P> {
         let client_id = asked.client.client_id.as_str();
         let claims = serde_json::to_string(&asked.request.claims)
             .map_err(|error| Internal::unwritable(&error))?;
-        let sector = asked.client.metadata.sector();
+        let sector = asked.client.metadata.sector()?;
         let new_subject = sector.as_ref().map(|_| random_text(desk.cx)).transpose()?;
         let pairwise = sector.as_deref().zip(new_subject.as_deref());
         let pairwise = pairwise.map(|(sector, new_subject)| Pairwise { sector, new_subject });

@@ -137,7 +137,7 @@ async fn user(
     client: &Client,
     subject: String,
 ) -> Result<String, Error> {
-    match client.metadata.sector() {
+    match client.metadata.sector()? {
         None => Ok(subject),
         Some(sector) => {
             let user = pairwise_subjects::user(desk.platform, &sector, &subject).await?;
@@ -175,6 +175,12 @@ async fn hinted_sub(
 }
 
 impl Asked {
+    /// What the question for consent shows, as one text: scopes, and single claims behind two spaces. A client may
+    /// register other scopes while the question stands there.
+    pub fn shown(&self) -> String {
+        format!("{}  {}", self.request.scope, self.single_claims.join(" "))
+    }
+
     /// What to fill in as login.
     pub fn login_hint(&self) -> &str {
         self.request.login_hint.as_deref().unwrap_or_default()

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::browser::Visit;
 use crate::browser::pending::{Pending, Progress};
-use crate::browser::ticket::{Step, Ticket};
+use crate::browser::ticket::{Step, Ticket, shown_for};
 use crate::endpoint::authorize::asked::Asked;
 use crate::endpoint::desk::Desk;
 use crate::http::Response;
@@ -63,6 +63,7 @@ impl<P: Platform> Case<'_, P> {
     /// The page on which a person allows what is asked for, or does not.
     pub async fn consent_page(&self, session: &Session, progress: &Progress) -> Response {
         let claims: Vec<_> = self.asked.single_claims.iter().map(String::as_str).collect();
+        let shown = self.asked.shown();
         let logo = self.logo().await;
         let page = pages::Consent {
             texts: self.texts,
@@ -75,20 +76,26 @@ impl<P: Platform> Case<'_, P> {
             claims: &claims,
             action: &CONSENT.url(&self.desk.config.issuer),
             request: &self.pending.query,
-            token: &self.ticket(Step::Consent, &session.sub, self.began_at(progress)),
+            shown: &shown,
+            token: &self.consent_ticket(&shown, &session.sub, self.began_at(progress)),
         };
         page.response().with_cookie(self.visit.remember_browser())
     }
 
     async fn logo(&self) -> Option<Rc<str>> {
         let Desk { config, cx, logos, platform, .. } = *self.desk;
-        logos.copy(&self.asked.client.metadata, self.texts.tag, config, platform, cx).await
+        logos.copy(&self.asked.client, self.texts.tag, config, platform, cx).await
     }
 
     /// The client as the page shows it.
     fn client<'b>(&'b self, logo: Option<&'b str>) -> pages::Client<'b> {
         let Client { client_id, metadata, .. } = &self.asked.client;
         pages::Client::new(client_id, metadata, self.texts, logo)
+    }
+
+    fn consent_ticket(&self, shown: &str, sub: &str, began_at: i64) -> String {
+        let request = shown_for(&self.pending.query, shown);
+        Ticket { step: Step::Consent, request: &request, sub }.issue(self.visit, began_at)
     }
 
     fn ticket(&self, step: Step, sub: &str, began_at: i64) -> String {

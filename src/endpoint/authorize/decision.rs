@@ -80,10 +80,12 @@ pub fn decide<'a>(
     // 5. The client may have what it asks for (section 3.1.2.4). A client that anything on the person's
     // device could claim to be is asked about every time: neither memory nor trust tells it from another
     // (RFC 8252 section 8.6).
-    let is_impersonable = asked.reply_to.is_impersonable(&asked.client.metadata);
+    let is_impersonable =
+        asked.reply_to.is_impersonable(&asked.client.metadata, asked.request.response_type);
     let is_allowed = !is_impersonable
         && (asked.client.trusted || remembered.is_some_and(|known| asked.is_covered_by(known)));
-    if !progress.has_consented && (prompt.consent || !is_allowed) {
+    let has_consented = progress.consented_to.as_deref() == Some(&*asked.shown());
+    if !has_consented && (prompt.consent || !is_allowed) {
         return page(
             Next::AskConsent(session),
             "consent_required",

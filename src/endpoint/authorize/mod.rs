@@ -48,6 +48,7 @@ pub async fn serve(
     let (query, progress) = resume(&visit, query, sub, desk.cx.now);
     let pending = Pending::find(desk.platform, query, desk.cx.now).await?;
     match resolve(desk, request, pending).await? {
+        Resolved::Elsewhere(query) => Ok(ask_by(desk, &query)),
         Resolved::Pending(pending) => {
             proceed(desk, &visit, request, &pending, session, progress).await
         }
@@ -72,6 +73,7 @@ async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<
     let pending = Pending { parameters, ..Pending::default() };
     let texts = form::texts(request, &pending.params());
     let mut pending = match resolve(desk, request, pending).await? {
+        Resolved::Elsewhere(query) => return Ok(ask_by(desk, &query)),
         Resolved::Pending(pending) => pending,
         Resolved::Refused(reply_to, error) => {
             return refuse(desk, &Pending::default(), &reply_to, error, texts).await;
@@ -91,8 +93,11 @@ async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<
         }
         pending.keep(desk.platform, desk.cx).await?;
     }
-    let query = &pending.query;
-    Ok(Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))))
+    Ok(ask_by(desk, &pending.query))
+}
+
+fn ask_by<P>(desk: &Desk<'_, P>, query: &str) -> Response {
+    Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer)))
 }
 
 /// Goes on with a request from where its person has come to.
@@ -136,7 +141,7 @@ async fn advance(
     match next {
         Next::AskConsent(session) => Ok(case.consent_page(session, &progress).await),
         Next::Issue(session) => {
-            let consent = progress.has_consented.then(|| asked.allowed(remembered.as_ref()));
+            let consent = progress.consented_to.map(|_| asked.allowed(remembered.as_ref()));
             case.issue(session, remembered.as_ref(), consent.as_ref()).await
         }
         Next::Refuse(error) => refuse(desk, pending, &asked.reply_to, error, texts).await,

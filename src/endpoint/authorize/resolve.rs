@@ -25,6 +25,8 @@ const WANTED: Wanted = Wanted {
 
 /// A request by the parameters that count.
 pub enum Resolved {
+    /// They are asked for by another query, which can be loaded again.
+    Elsewhere(String),
     /// Here they are.
     Pending(Pending),
     /// They cannot be had, which is told to the client.
@@ -53,11 +55,11 @@ pub async fn resolve(
     let client = client(desk, &params).await?;
 
     // 3. What it has pushed.
-    let (platform, now) = (desk.platform, desk.cx.now);
+    let platform = desk.platform;
     if let (Some(uri), None) = (uri, object)
-        && let Some(pushed) = Pending::open(platform, uri, &client.client_id, now).await?
+        && let Some(query) = Pending::open(platform, uri, &client.client_id, desk.cx).await?
     {
-        return Ok(Resolved::Pending(pushed));
+        return Ok(Resolved::Elsewhere(query));
     }
 
     // 4. A request object: anybody can make us fetch one and store it.

@@ -16,6 +16,7 @@ pub use values::{
 use crate::error::Internal;
 use crate::jose::client_jwk::ClientAlgorithm;
 use crate::protocol::members::Members;
+use crate::protocol::scope::Granted;
 use crate::protocol::{localized, redirect_uri};
 use read::{
     contacts, flag, https_url, jwks, line, lines, one, outbound_url, redirect_uris, request_uris,
@@ -188,14 +189,17 @@ impl ClientMetadata {
     }
 
     /// The sector identifier of a client that is told pairwise subjects (Core section 8.1).
-    pub fn sector(&self) -> Option<String> {
-        match self.subject_type {
-            SubjectType::Public => None,
-            SubjectType::Pairwise => {
-                let uri = self.sector_identifier_uri.as_ref().or(self.redirect_uris.first());
-                uri.and_then(|uri| redirect_uri::host(uri))
-            }
+    ///
+    /// # Errors
+    /// [`Internal::Broken`] where it has none: it must not be told the users' own names instead.
+    pub fn sector(&self) -> Result<Option<String>, Internal> {
+        if self.subject_type == SubjectType::Public {
+            return Ok(None);
         }
+        let uri = self.sector_identifier_uri.as_ref().or(self.redirect_uris.first());
+        let detail = "a pairwise client in D1 has no sector";
+        let sector = uri.and_then(|uri| redirect_uri::host(uri));
+        sector.map(Some).ok_or_else(|| Internal::Broken { detail: detail.into() })
     }
 
     /// The metadata under the names that clients know.
@@ -242,6 +246,13 @@ impl ClientMetadata {
     /// Whether it can prove who it is.
     pub fn is_confidential(&self) -> bool {
         self.token_endpoint_auth_method != AuthMethod::None
+    }
+
+    /// Whether it has registered this scope by name.
+    pub fn may_have(&self, scope: &str) -> bool {
+        self.scope
+            .as_deref()
+            .is_some_and(|registered| Granted::of_valid(registered).contains(scope))
     }
 
     /// Whether it may have tokens from the authorization endpoint.

@@ -339,6 +339,7 @@ fn a_form_leads_home_or_to_a_registered_uri_whatever_request_it_carries() {
         };
         let body = encode(&[
             ("request", &carried),
+            ("shown", "openid  "),
             ("token", &token),
             ("decision", draws.one_of(&["allow", "deny", "switch", "continue", "x", ""])),
             ("client_id", draws.one_of(&["app", "https://evil.example/"])),
