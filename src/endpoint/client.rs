@@ -13,7 +13,7 @@ use crate::ports::{Database, Platform};
 use crate::protocol::client_assertion::{ClientAssertion, Expected};
 use crate::protocol::client_auth::{Credentials, Proof};
 use crate::protocol::client_metadata::AuthMethod;
-use crate::protocol::params::{FORM, is_media_type};
+use crate::protocol::params::{FORM, Params, is_media_type};
 use crate::protocol::token_error::TokenError;
 use crate::routes::{PUSHED, TOKEN};
 use crate::store::client_assertions;
@@ -44,17 +44,20 @@ pub async fn form(request: &impl Request) -> Result<Vec<u8>, TokenError> {
     })
 }
 
-/// The client, if it is who it says.
+/// The client that a request is from, if it is who it says.
 ///
 /// # Errors
-/// [`TokenError::InvalidClient`], and whatever the platform reports.
+/// [`TokenError::InvalidClient`], [`TokenError::InvalidRequest`], and whatever the platform reports.
 pub async fn authenticate(
-    credentials: &Credentials,
+    request: &impl Request,
+    params: &Params<'_>,
     keys: &FetchedKeys,
     config: &Config,
     platform: &impl Platform,
     cx: &Cx<'_>,
 ) -> Result<Client, Error> {
+    let authorization = request.header("authorization");
+    let credentials = Credentials::take(authorization.as_deref(), params)?;
     let client_id = credentials.client_id.as_deref();
     match &credentials.proof {
         Proof::Assertion(assertion) => {

@@ -15,7 +15,6 @@ use crate::error::{Error, PageError, Protocol};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::authorize_request::AuthorizeError;
-use crate::protocol::client_auth::Credentials;
 use crate::protocol::params::Params;
 use crate::protocol::token_error::TokenError;
 
@@ -30,10 +29,8 @@ pub async fn serve(
     // 1. The client, as at the token endpoint (section 2).
     let body = form(request).await?;
     let params = Params::parse(&body);
-    let authorization = request.header("authorization");
-    let credentials = Credentials::take(authorization.as_deref(), &params)?;
-    let client =
-        authenticate(&credentials, desk.client_keys, desk.config, desk.platform, desk.cx).await?;
+    let Desk { client_keys, config, platform, cx, .. } = *desk;
+    let client = authenticate(request, &params, client_keys, config, platform, cx).await?;
 
     // 2. A public client is anybody, and one that registered itself may be: they must not make us store too much.
     let is_known = client.metadata.is_confidential() && client.registration_token_hash.is_none();

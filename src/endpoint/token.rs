@@ -12,7 +12,6 @@ use crate::grant::{Signers, authorization_code, client_credentials, refresh_toke
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::access_token;
-use crate::protocol::client_auth::Credentials;
 use crate::protocol::client_metadata::{GrantType, Named};
 use crate::protocol::params::Params;
 use crate::protocol::token_error::TokenError;
@@ -30,10 +29,8 @@ pub async fn serve(
     let params = Params::parse(&body);
 
     // 2. The client (section 3.2.1).
-    let authorization = request.header("authorization");
-    let credentials = Credentials::take(authorization.as_deref(), &params)?;
     let keys = &provider.memory.fetched_keys;
-    let client = authenticate(&credentials, keys, config, platform, cx).await?;
+    let client = authenticate(request, &params, keys, config, platform, cx).await?;
 
     // 3. The grant type.
     let grant_type = params

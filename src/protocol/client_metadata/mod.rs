@@ -1,13 +1,13 @@
 //! Client metadata (RFC 7591 section 2, OpenID Connect Registration section 2): parsed, checked member by
 //! member, and completed by its defaults, so that what is kept is what is in force.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
-
 mod consistency;
 mod read;
 mod values;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 pub use values::{
     ApplicationType, AuthMethod, GrantType, Named, ResponseType, SigningAlgorithm, SubjectType,
