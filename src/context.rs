@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 
 use crate::error::Internal;
 use crate::jose::jwk::Algorithm;
+use crate::ports;
 
 /// Fills a buffer with random bytes from a cryptographic source, or says why it cannot.
 pub type Randomness<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), String>;
@@ -18,6 +19,8 @@ pub enum Chore {
     MakeKey(Algorithm),
     /// Put a document into the cache.
     Publish(Publication),
+    /// Delete expired rows.
+    Sweep,
 }
 
 /// A text to put into the cache under a key.
@@ -39,6 +42,7 @@ pub struct Cx<'a> {
     randomness: Randomness<'a>,
     notes: RefCell<Vec<String>>,
     refusal: Cell<Option<&'static str>>,
+    database_failed: Cell<bool>,
     chores: RefCell<Vec<Chore>>,
 }
 
@@ -50,6 +54,7 @@ impl<'a> Cx<'a> {
             randomness,
             notes: RefCell::default(),
             refusal: Cell::new(None),
+            database_failed: Cell::new(false),
             chores: RefCell::default(),
         }
     }
@@ -79,6 +84,19 @@ impl<'a> Cx<'a> {
     /// a claim, a secret or a query string.
     pub fn note(&self, note: impl Into<String>) {
         self.notes.borrow_mut().push(note.into());
+    }
+
+    /// Notes a fault for the request's log line.
+    pub fn note_fault(&self, fault: &Internal) {
+        if matches!(fault, Internal::Unavailable { what: ports::DATABASE, .. }) {
+            self.database_failed.set(true);
+        }
+        self.note(fault.detail());
+    }
+
+    /// Whether the database failed in this request.
+    pub(crate) fn database_failed(&self) -> bool {
+        self.database_failed.get()
     }
 
     /// Tells the log by which code the request was refused, where the response is no error itself: a

@@ -43,6 +43,7 @@ pub mod store;
 mod cloudflare;
 
 use serde::Serialize;
+use std::cell::Cell;
 
 pub use crate::context::{Chore, Cx, Publication};
 
@@ -57,6 +58,7 @@ use crate::logos::Logos;
 use crate::ports::Platform;
 use crate::publication::{Slot, publish};
 use crate::routes::Endpoint;
+use crate::store::sweep;
 
 /// The provider as one isolate knows it: its configuration, and what it remembers.
 pub struct Provider {
@@ -73,8 +75,14 @@ struct Memory {
     published_keys: PublishedKeys,
     resource_metadata: Slot,
     signing_keys: SigningKeys,
+    /// Before this time, in Unix seconds, no sweep is left after a fault of the database.
+    no_sweep_before: Cell<i64>,
     verified_tokens: VerifiedTokens,
 }
+
+/// For how many seconds an isolate leaves no further sweep: a database that is down need not hear of it with each
+/// request.
+const SWEEP_PAUSE: i64 = 10;
 
 impl Provider {
     /// A provider configured by `variable`, which gives the text of a variable or secret. A wrong
@@ -151,6 +159,11 @@ pub async fn handle(
             (response, None, Some("server_error"))
         }
     };
+    // A full database fails until something is deleted, and nothing else may come by that deletes.
+    if cx.database_failed() && provider.memory.no_sweep_before.get() <= cx.now {
+        provider.memory.no_sweep_before.set(cx.now + SWEEP_PAUSE);
+        cx.leave(Chore::Sweep);
+    }
     let error = error.or_else(|| cx.refusal());
     let log = Log {
         endpoint: endpoint.map_or("none", Endpoint::name),
@@ -172,7 +185,7 @@ pub async fn finish(
 ) -> Vec<String> {
     for chore in chores {
         if let Err(fault) = finish_one(provider, platform, cx, chore).await {
-            cx.note(fault.detail());
+            cx.note_fault(&fault);
         }
     }
     cx.take_notes()
@@ -189,6 +202,7 @@ async fn finish_one(
             provider.memory.published_keys.make_claimed(alg, config, platform, cx).await
         }
         (Chore::Publish(publication), Ok(_)) => publish(platform, &publication).await,
+        (Chore::Sweep, Ok(_)) => sweep::all(platform, cx.now).await,
         // A provider without a configuration left nothing to be done.
         (_, Err(_)) => Ok(()),
     }

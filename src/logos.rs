@@ -101,7 +101,7 @@ impl Logos {
         match cache.get(&key(url)).await {
             Ok(kept) => kept.map(|kept| self.remember(url, &kept, cx.now, PAUSE)),
             Err(fault) => {
-                cx.note(fault.detail());
+                cx.note_fault(&fault);
                 None
             }
         }

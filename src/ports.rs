@@ -89,6 +89,9 @@ pub struct Document {
     pub text: String,
 }
 
+/// The name of the database's binding, by which its faults are known.
+pub const DATABASE: &str = "DB";
+
 /// The truth: a SQLite-speaking database.
 ///
 /// Every failure is [`Internal::Unavailable`]; a statement that expects a conflict says what should

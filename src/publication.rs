@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use crate::context::{Chore, Cx, Publication};
 use crate::error::Internal;
+use crate::jose::json;
 use crate::ports::Cache;
 
 /// How long the cache keeps a publication, in seconds: long enough to serve, short enough that what
@@ -76,11 +77,11 @@ pub async fn lookup(cache: &impl Cache, cx: &Cx<'_>, key: &str) -> Option<Publis
     let text = match cache.get(key).await {
         Ok(text) => text?,
         Err(fault) => {
-            cx.note(fault.detail());
+            cx.note_fault(&fault);
             return None;
         }
     };
-    let Ok(published) = serde_json::from_str::<Published>(&text) else {
+    let Ok(published) = json::from_own::<Published>(&text) else {
         cx.note(format!("KV holds something else under {key}"));
         return None;
     };

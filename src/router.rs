@@ -184,8 +184,8 @@ fn render_error(
 ) -> (Response, Option<&'static str>) {
     match error {
         Error::Internal(fault) => {
-            cx.note(fault.detail());
-            // The operator is told which variable to mend; nobody else is.
+            cx.note_fault(fault);
+            // The operator is told which variable or row to mend; nobody else is.
             let for_operator = route.is_some_and(|route| route.endpoint == Endpoint::Admin);
             render_internal(fault, for_operator)
         }
@@ -258,7 +258,8 @@ fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
             ("server_error", "this service made an error, which has been logged", Advice::TryLater)
         }
     };
-    let params = Params::parse(request.query().unwrap_or_default().as_bytes());
+    let query = request.query().unwrap_or_default();
+    let params = Params::parse(query.as_bytes(), &[&["ui_locales"]]).unwrap_or_default();
     let ui_locales = params.once("ui_locales").ok().flatten();
     let texts = Texts::choose(ui_locales, request.header("accept-language").as_deref());
     let mut page = ErrorPage { texts, status: plain.status, code, description, advice }.response();
@@ -278,7 +279,10 @@ fn render_internal(fault: &Internal, for_operator: bool) -> (Response, Option<&'
         }
     };
     let description = match fault {
-        Internal::Misconfigured { .. } if for_operator => Cow::Owned(fault.detail()),
+        // A damaged row is the operator's to put again or to delete.
+        Internal::Broken { .. } | Internal::Misconfigured { .. } if for_operator => {
+            Cow::Owned(fault.detail())
+        }
         _ => Cow::Borrowed(opaque),
     };
     let response = error_response(status, Some(code), &description);

@@ -136,7 +136,7 @@ pub async fn may_fetch(platform: &impl RateLimit, cx: &Cx<'_>, client_id: &str) 
 
 async fn is_within_limit(platform: &impl RateLimit, cx: &Cx<'_>, what: &str, whose: &str) -> bool {
     platform.is_within_limit(&format!("{what} {whose}")).await.unwrap_or_else(|fault| {
-        cx.note(fault.detail());
+        cx.note_fault(&fault);
         true
     })
 }

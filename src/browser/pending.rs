@@ -7,7 +7,8 @@ use crate::context::Cx;
 use crate::error::{Error, Internal, PageError};
 use crate::opaque::{hash, is_random_text, random_text};
 use crate::ports::Database;
-use crate::protocol::params::Params;
+use crate::protocol::authorize_request::PARAMETERS;
+use crate::protocol::params::{Malformed, Params};
 use crate::store::authorization_requests::{self, KeptRequest, NewRequest};
 
 /// For how many seconds a request that is kept waits for its person.
@@ -16,7 +17,10 @@ const LIFETIME: i64 = 3_600;
 /// For how many seconds a pushed request waits for its person to come at all.
 pub const PUSHED_LIFETIME: i64 = 90;
 
-/// What the `request_uri` of a pushed request begins with (RFC 9126 section 2.2).
+/// The largest request that is kept, in bytes as it is stored.
+const KEPT_LIMIT: usize = 8_192;
+
+/// The beginning of the `request_uri` of a pushed request (RFC 9126 section 2.2).
 const PUSHED_URI: &str = "urn:ietf:params:oauth:request_uri:";
 
 /// What a person is told whose request was answered before, or has waited for too long.
@@ -29,8 +33,8 @@ pub struct Pending {
     /// The query by which it is asked for: its own parameters, or the handle of those that are kept.
     /// Forms carry it.
     pub query: String,
-    /// Its parameters, form-encoded.
-    pub parameters: String,
+    /// Its parameters.
+    pub params: Params,
     /// The hash of its handle, if it is kept.
     pub handle_hash: Option<String>,
     /// Whether its client has pushed it (RFC 9126).
@@ -49,13 +53,14 @@ impl Pending {
         let kept = query.split_once(RESUME).map_or(query, |(kept, _)| kept);
         let handle = kept.strip_prefix(HANDLE).filter(|handle| is_random_text(handle));
         let Some(handle_hash) = handle.map(hash) else {
-            let (query, parameters) = (query.to_owned(), query.to_owned());
-            return Ok(Self { query, parameters, ..Self::default() });
+            let params = Params::parse(query.as_bytes(), &[&PARAMETERS]).map_err(malformed)?;
+            return Ok(Self { query: query.to_owned(), params, ..Self::default() });
         };
         let request = authorization_requests::find(database, &handle_hash, now).await?;
         let KeptRequest { parameters, is_pushed, is_signed } = request.ok_or(ANSWERED)?;
         let (query, handle_hash) = (kept.to_owned(), Some(handle_hash));
-        Ok(Self { query, parameters, handle_hash, is_pushed, is_signed })
+        let params = Params::parse(parameters.as_bytes(), &[&PARAMETERS]).map_err(malformed)?;
+        Ok(Self { query, params, handle_hash, is_pushed, is_signed })
     }
 
     /// The query that asks for what a client has pushed, now that its person is here, and from now on: what was
@@ -79,6 +84,11 @@ impl Pending {
             return Err(ANSWERED.into());
         }
         Ok(Some(format!("{HANDLE}{handle}")))
+    }
+
+    /// Whether the request is small enough to be kept: at most 8192 bytes as it is stored.
+    pub fn may_be_kept(&self) -> bool {
+        self.params.encode().len() <= KEPT_LIMIT
     }
 
     /// Keeps the request, to be asked for by its handle, once.
@@ -114,17 +124,12 @@ impl Pending {
     ) -> Result<(), Internal> {
         let request = NewRequest {
             handle_hash,
-            parameters: &self.parameters,
+            parameters: &self.params.encode(),
             pushed_by,
             is_signed: self.is_signed,
             expires_at: cx.now + lifetime,
         };
         authorization_requests::keep(database, &request, cx.now).await
-    }
-
-    /// Its parameters.
-    pub fn params(&self) -> Params<'_> {
-        Params::parse(self.parameters.as_bytes())
     }
 
     /// Marks the request as answered: of several answers to one that is kept, one goes out.
@@ -152,6 +157,10 @@ pub struct Progress {
     pub consented_to: Option<String>,
     /// Wants to be somebody else.
     pub wants_switch: bool,
+}
+
+fn malformed(malformed: Malformed) -> Error {
+    PageError::of_application(malformed.description()).into()
 }
 
 const HANDLE: &str = "handle=";

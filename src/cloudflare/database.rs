@@ -7,7 +7,8 @@ use std::fmt;
 use crate::cloudflare::task::{Outcome, wait};
 use crate::cloudflare::{Edge, platform, unavailable};
 use crate::error::Internal;
-use crate::ports::{Database, Freshness, Row, Statement, Value};
+use crate::jose::json;
+use crate::ports::{DATABASE, Database, Freshness, Row, Statement, Value};
 
 /// A value of a row.
 struct Cell(Value);
@@ -55,8 +56,8 @@ fn write(statements: &impl Serialize) -> Result<String, Internal> {
 }
 
 fn read<T: DeserializeOwned>(outcome: Outcome) -> Result<T, Internal> {
-    let text = outcome.map_err(|detail| unavailable("DB", detail))?;
-    serde_json::from_str(&text.as_string().unwrap_or_default())
+    let text = outcome.map_err(|detail| unavailable(DATABASE, detail))?;
+    json::from_own(&text.as_string().unwrap_or_default())
         .map_err(|error| Internal::Broken { detail: format!("D1 returned no rows: {error}") })
 }
 

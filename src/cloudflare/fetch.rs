@@ -2,6 +2,7 @@
 
 use crate::cloudflare::task::wait;
 use crate::cloudflare::{Edge, platform};
+use crate::jose::json;
 use crate::ports::{Document, Fetch, Wanted};
 use crate::protocol::outbound_url::OutboundUrl;
 
@@ -10,7 +11,6 @@ impl Fetch for Edge {
         let Wanted { accept, limit, timeout, is_binary } = *wanted;
         let document =
             wait(platform::fetch_document(url.as_str(), accept, limit, timeout, is_binary)).await?;
-        serde_json::from_str(&document.as_string().unwrap_or_default())
-            .map_err(|error| error.to_string())
+        json::from_own(&document.as_string().unwrap_or_default()).map_err(|error| error.to_string())
     }
 }

@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::pages::{self, Notice, Texts};
 use crate::ports::Platform;
-use crate::protocol::params::Params;
 use crate::protocol::scope::Granted;
 use crate::routes::{ACCOUNT, LOGIN, SIGNOUT};
 use crate::store::consents;
@@ -30,8 +29,7 @@ pub async fn serve(
     if request.method() != "POST" {
         return page(desk, &visit, texts, &session).await;
     }
-    let body = form::body(request).await?;
-    let params = Params::parse(&body);
+    let params = form::fields(request, &[&["client_id", "token"]]).await?;
     let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
     if ticket.began_at(&visit, form::field(&params, "token")?, desk.cx.now).is_some() {
         let client_id = form::field(&params, "client_id")?;
@@ -52,17 +50,31 @@ async fn page(
         allowed.iter().map(|one| Granted::of_valid(&one.consent.claims).iter().collect()).collect();
     // Whoever signed in lately has left a copy: this page fetches none, and looks for a few.
     let mut copies = Vec::new();
-    for one in allowed.iter().take(LOGOS) {
+    for (index, one) in allowed.iter().enumerate() {
         let Desk { config, cx, logos, platform, .. } = *desk;
-        copies.push(logos.known(&one.metadata, texts.tag, config, platform, cx).await);
+        let copy = match &one.metadata {
+            Ok(metadata) if index < LOGOS => {
+                logos.known(metadata, texts.tag, config, platform, cx).await
+            }
+            Ok(_) => None,
+            Err(fault) => {
+                cx.note_fault(fault);
+                None
+            }
+        };
+        copies.push(copy);
     }
-    copies.resize(allowed.len(), None);
     let applications: Vec<_> = allowed
         .iter()
         .zip(&claims)
         .zip(&copies)
         .map(|((one, claims), logo)| pages::Application {
-            client: pages::Client::new(&one.client_id, &one.metadata, texts, logo.as_deref()),
+            client: match &one.metadata {
+                Ok(metadata) => {
+                    pages::Client::new(&one.client_id, metadata, texts, logo.as_deref())
+                }
+                Err(_) => pages::Client::unnamed(&one.client_id),
+            },
             client_id: &one.client_id,
             resources: &desk.config.resources,
             scope: Granted::of_valid(&one.consent.scope),

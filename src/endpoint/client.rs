@@ -23,25 +23,31 @@ use crate::store::clients::{self, Client};
 const REFUSED: TokenError =
     TokenError::InvalidClient("the client is unknown, or its credentials are wrong");
 
-/// The largest body that is read, in bytes.
-const BODY_LIMIT: usize = 65_536;
+/// The largest body that is read, in bytes: a client assertion or a request object of 16 KiB, and what goes with it.
+const BODY_LIMIT: usize = 32_768;
 
-/// The form in the body of a request; what stands in its URL does not count (RFC 6749 section 3.2).
+/// The parameters in the body of a request that are in one of the lists `known`. Parameters in the URL do not count
+/// (RFC 6749 section 3.2).
 ///
 /// # Errors
 /// [`TokenError::InvalidRequest`].
-pub async fn form(request: &impl Request) -> Result<Vec<u8>, TokenError> {
+pub async fn form(
+    request: &impl Request,
+    known: &[&'static [&'static str]],
+) -> Result<Params, TokenError> {
     if !request.header("content-type").is_some_and(|text| is_media_type(&text, FORM)) {
         return Err(TokenError::InvalidRequest(
             "the body must be application/x-www-form-urlencoded",
         ));
     }
-    request.body(BODY_LIMIT).await.map_err(|error| {
+    let body = request.body(BODY_LIMIT).await.map_err(|error| {
         TokenError::InvalidRequest(match error {
             BodyError::Interrupted => "the body could not be read",
-            BodyError::TooLarge => "the body is larger than 65536 bytes",
+            BodyError::TooLarge => "the body is larger than 32768 bytes",
         })
-    })
+    })?;
+    Params::parse(&body, known)
+        .map_err(|malformed| TokenError::InvalidRequest(malformed.description()))
 }
 
 /// The client that a request is from, if it is who it says.
@@ -50,7 +56,7 @@ pub async fn form(request: &impl Request) -> Result<Vec<u8>, TokenError> {
 /// [`TokenError::InvalidClient`], [`TokenError::InvalidRequest`], and whatever the platform reports.
 pub async fn authenticate(
     request: &impl Request,
-    params: &Params<'_>,
+    params: &Params,
     keys: &FetchedKeys,
     config: &Config,
     platform: &impl Platform,
@@ -109,7 +115,7 @@ async fn by_assertion(
     }
 
     // 3. Signed with a key of the client's.
-    let verified = keys.verify(&client, &assertion.jwt, config, platform, cx).await?;
+    let verified = keys.verify(&client, &assertion.signature, config, platform, cx).await?;
     if !verified.map_err(TokenError::InvalidClient)? {
         return Err(TokenError::InvalidClient("client_assertion has a wrong signature").into());
     }

@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::authorize_request::AuthorizeError;
-use crate::protocol::params::Params;
 use crate::routes::AUTHORIZE;
 
 const DENIED: AuthorizeError = AuthorizeError::new("access_denied", "the person did not allow it");
@@ -25,8 +24,7 @@ pub async fn serve(
     let visit = Visit::of(desk.config, desk.cx, request)?;
 
     // 1. The form, and the request that it was shown for.
-    let body = form::body(request).await?;
-    let params = Params::parse(&body);
+    let params = form::fields(request, &[&["decision", "request", "shown", "token"]]).await?;
     let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
     let pending = Pending::find(desk.platform, query, desk.cx.now).await?;
 
@@ -56,7 +54,7 @@ pub async fn serve(
             Ok(Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))))
         }
         _ => {
-            let texts = form::texts(request, &pending.params());
+            let texts = form::texts(request, &pending.params);
             let (reply_to, error) = match examine(desk, &pending).await? {
                 Examined::Accepted(asked) => (asked.reply_to, DENIED),
                 Examined::Refused(reply_to, error) => (reply_to, error),

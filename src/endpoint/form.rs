@@ -3,36 +3,49 @@
 use crate::error::PageError;
 use crate::http::{BodyError, Request};
 use crate::pages::Texts;
-use crate::protocol::params::{FORM, Params, is_media_type};
+use crate::protocol::params::{FORM, Malformed, Params, is_media_type};
 
-/// The largest form that is read, in bytes.
+/// The largest form that is read, in bytes: a request that came in a URL, of which a browser writes up to three
+/// bytes for one.
 const BODY_LIMIT: usize = 65_536;
 
-/// The body of a form.
-pub async fn body(request: &impl Request) -> Result<Vec<u8>, PageError> {
+/// The longest request that a form carries, in bytes: the platform takes no longer URL.
+const REQUEST_LIMIT: usize = 16_384;
+
+/// The fields of a form that are in one of the lists `known`.
+pub async fn fields(
+    request: &impl Request,
+    known: &[&'static [&'static str]],
+) -> Result<Params, PageError> {
     if !request.header("content-type").is_some_and(|text| is_media_type(&text, FORM)) {
         let description = "the body must be application/x-www-form-urlencoded";
         return Err(PageError { status: 415, ..PageError::of_application(description) });
     }
-    request.body(BODY_LIMIT).await.map_err(|error| match error {
+    let body = request.body(BODY_LIMIT).await.map_err(|error| match error {
         BodyError::Interrupted => PageError::of_visit("the body could not be read"),
         BodyError::TooLarge => {
             let description = "the body is larger than 65536 bytes";
             PageError { status: 413, ..PageError::of_application(description) }
         }
-    })
+    })?;
+    Params::parse(&body, known).map_err(malformed)
+}
+
+/// A query or a form that cannot be read.
+pub fn malformed(malformed: Malformed) -> PageError {
+    PageError::of_application(malformed.description())
 }
 
 /// A field of one of our own forms; absent ones are empty.
-pub fn field<'a>(params: &'a Params<'_>, name: &str) -> Result<&'a str, PageError> {
+pub fn field<'a>(params: &'a Params, name: &str) -> Result<&'a str, PageError> {
     let doubled = |_| PageError::of_visit("a field of the form stands twice");
     Ok(params.once(name).map_err(doubled)?.unwrap_or_default())
 }
 
 /// The query of the request that one of our forms carries: characters of a URL, fit for a header.
-pub fn request<'a>(params: &'a Params<'_>) -> Result<&'a str, PageError> {
+pub fn request(params: &Params) -> Result<&str, PageError> {
     let query = field(params, "request")?;
-    if query.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+    if query.len() <= REQUEST_LIMIT && query.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
         Ok(query)
     } else {
         Err(PageError::of_visit("this is not one of our forms"))
@@ -40,7 +53,7 @@ pub fn request<'a>(params: &'a Params<'_>) -> Result<&'a str, PageError> {
 }
 
 /// The language of a person: the request's choice, or the browser's.
-pub fn texts(request: &impl Request, params: &Params<'_>) -> &'static Texts {
+pub fn texts(request: &impl Request, params: &Params) -> &'static Texts {
     let ui_locales = params.once("ui_locales").ok().flatten();
     Texts::choose(ui_locales, request.header("accept-language").as_deref())
 }

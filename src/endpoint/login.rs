@@ -17,7 +17,6 @@ use crate::opaque::{hash, random_text};
 use crate::pages::{Notice, Texts};
 use crate::ports::Platform;
 use crate::protocol::login::fold_login;
-use crate::protocol::params::Params;
 use crate::protocol::password::{self, Verdict};
 use crate::routes::{ACCOUNT, AUTHORIZE};
 use crate::store::sessions::{self, SignIn};
@@ -36,8 +35,7 @@ pub async fn serve(
     let visit = Visit::of(desk.config, desk.cx, request)?;
 
     // 1. The form, and what the person came for.
-    let body = form::body(request).await?;
-    let params = Params::parse(&body);
+    let params = form::fields(request, &[&["login", "password", "request", "token"]]).await?;
     let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
     let (login, password) = (form::field(&params, "login")?, form::field(&params, "password")?);
 
@@ -169,7 +167,7 @@ async fn show_again(
         return Ok(account_login_page(desk, visit, texts, login, Some(notice)));
     }
     let pending = Pending::find(desk.platform, query, desk.cx.now).await?;
-    let texts = form::texts(request, &pending.params());
+    let texts = form::texts(request, &pending.params);
     match examine(desk, &pending).await? {
         Examined::Accepted(asked) => {
             let case = Case { asked: &asked, desk, pending: &pending, texts, visit };

@@ -1,21 +1,20 @@
 //! The pushed authorization request endpoint (RFC 9126): a client leaves its request here, and sends the person with
 //! nothing but a reference to it.
 
-use form_urlencoded::Serializer;
 use serde_json::json;
 
 use crate::browser::attempts::may_store;
 use crate::browser::pending::{PUSHED_LIFETIME, Pending};
-use crate::endpoint::authorize::TOO_MANY;
 use crate::endpoint::authorize::asked::{Examined, examine_of};
 use crate::endpoint::authorize::resolve::verify;
+use crate::endpoint::authorize::{TOO_LARGE, TOO_MANY};
 use crate::endpoint::client::{authenticate, form};
 use crate::endpoint::desk::Desk;
 use crate::error::{Error, PageError, Protocol};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
-use crate::protocol::authorize_request::AuthorizeError;
-use crate::protocol::params::Params;
+use crate::protocol::authorize_request::{AuthorizeError, PARAMETERS};
+use crate::protocol::client_auth;
 use crate::protocol::token_error::TokenError;
 
 /// What proves who the client is, and is no part of the request.
@@ -27,8 +26,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     // 1. The client, as at the token endpoint (section 2).
-    let body = form(request).await?;
-    let params = Params::parse(&body);
+    let mut params = form(request, &[&client_auth::PARAMETERS, &PARAMETERS]).await?;
     let Desk { client_keys, config, platform, cx, .. } = *desk;
     let client = authenticate(request, &params, client_keys, config, platform, cx).await?;
 
@@ -43,21 +41,22 @@ pub async fn serve(
     if params.once("request_uri").map_err(doubled)?.is_some() {
         return Err(TokenError::InvalidRequest("request_uri cannot be pushed").into());
     }
-    let client_id = params.once("client_id").map_err(doubled)?;
+    let has_client_id = params.once("client_id").map_err(doubled)?.is_some();
     let object = params.once("request").map_err(doubled)?;
-    let parameters = if let Some(object) = object {
-        verify(desk, &client, object).await?.map_err(|error| refused(400, error))?
-    } else {
-        let mut parameters = Serializer::new(String::new());
-        parameters.extend_pairs(params.iter().filter(|(name, _)| !OF_CLIENT.contains(name)));
-        // Who has said so by HTTP Basic or an assertion need not say it again.
-        if client_id.is_none() {
-            parameters.append_pair("client_id", &client.client_id);
-        }
-        parameters.finish()
-    };
     let is_signed = object.is_some();
-    let pending = Pending { parameters, is_pushed: true, is_signed, ..Pending::default() };
+    if let Some(object) = object {
+        params = verify(desk, &client, object).await?.map_err(|error| refused(400, error))?;
+    } else {
+        params.remove(&OF_CLIENT);
+        // Who has said so by HTTP Basic or an assertion need not say it again.
+        if !has_client_id {
+            params.append("client_id", client.client_id.as_str());
+        }
+    }
+    let pending = Pending { params, is_pushed: true, is_signed, ..Pending::default() };
+    if !pending.may_be_kept() {
+        return Err(refused(413, TOO_LARGE));
+    }
 
     // 4. Everything that can be wrong with it is said now, to the client alone (section 2.3).
     let client_id = client.client_id.clone();

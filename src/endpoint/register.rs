@@ -39,7 +39,7 @@ pub async fn serve(
     let expires_at = token.is_none().then(|| cx.now + UNUSED_LIFETIME);
 
     // 3. The metadata, completed by its defaults (sections 2 and 3.1).
-    let metadata = metadata(&mut body(request).await?, config)?;
+    let metadata = metadata(body(request).await?, config)?;
 
     // 4. The sector that it names (OpenID Connect Registration section 5). Nothing is fetched for a token that is
     //    none, and not too often for one that is.

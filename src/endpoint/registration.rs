@@ -19,7 +19,7 @@ use crate::protocol::registration_error::RegistrationError;
 use crate::protocol::scope::Granted;
 use crate::protocol::unsupported_metadata;
 use crate::routes::REGISTRATION;
-use crate::store::clients::{self, Client};
+use crate::store::clients::{self, Client, StoredClient};
 use crate::store::registrations;
 
 /// The largest document that is read, in bytes.
@@ -43,16 +43,17 @@ pub async fn serve(
 ) -> Result<Response, Error> {
     // 1. The client, by its registration access token (RFC 7592 section 2).
     let token = bearer::token(request, false).await?;
-    let client = authenticate(desk, request.path(), &token).await?;
+    let stored = authenticate(desk, request.path(), &token).await?;
 
     match request.method() {
         // 2. Section 2.1. The secret is known to the client alone.
-        "GET" => respond(desk.config, &client, None, &token),
+        "GET" => respond(desk.config, &stored.parse()?, None, &token),
         // 3. Section 2.2.
-        "PUT" => replace(desk, request, client, &token).await,
-        // 4. Section 2.3; the table has no other method. What the client was granted goes with it.
+        "PUT" => replace(desk, request, stored.parse()?, &token).await,
+        // 4. Section 2.3; the table has no other method. What the client was granted goes with it. A damaged row can
+        // be deleted, too.
         _ => {
-            clients::delete(desk.platform, &client.client_id, desk.cx.now).await?;
+            clients::delete(desk.platform, &stored.client_id, desk.cx.now).await?;
             Ok(Response::empty(204).with("pragma", "no-cache"))
         }
     }
@@ -63,10 +64,10 @@ async fn authenticate(
     desk: &Desk<'_, impl Platform>,
     path: &str,
     token: &str,
-) -> Result<Client, Error> {
+) -> Result<StoredClient, Error> {
     // Ids of clients that register themselves are never percent-encoded.
     let client_id = path.rsplit('/').next().unwrap_or_default();
-    let client = clients::find(desk.platform, client_id, desk.cx.now).await?;
+    let client = clients::find_stored(desk.platform, client_id, desk.cx.now).await?;
     let presented = hash(token);
     let known = client.as_ref().and_then(|client| client.registration_token_hash.as_deref());
     // Where there is none, something of the same length that nothing hashes to.
@@ -93,7 +94,7 @@ async fn replace(
     check_identity(&mut members, &client).map_err(RegistrationError::of)?;
 
     // 3. What it leaves out is as if it had never been registered.
-    let metadata = metadata(&mut members, config)?;
+    let metadata = metadata(members, config)?;
 
     // 4. The sector that it names (OpenID Connect Registration section 5).
     let checked = sector::check(&metadata, config, platform, cx).await;
@@ -149,14 +150,15 @@ pub(super) async fn body(request: &impl Request) -> Result<Members, Registration
     Members::parse(&body).map_err(RegistrationError::InvalidClientMetadata)
 }
 
-/// The metadata that a client asks for, as it will be in force.
+/// The metadata that a client asks for, as it will be in force. Whatever else the document has is dropped.
 pub(super) fn metadata(
-    members: &mut Members,
+    mut members: Members,
     config: &Config,
 ) -> Result<ClientMetadata, RegistrationError> {
-    unsupported_metadata::refuse(members).map_err(RegistrationError::of)?;
+    unsupported_metadata::refuse(&mut members).map_err(RegistrationError::of)?;
     let registrable = Registrable { client_credentials: false, ..config.registrable() };
-    let mut metadata = ClientMetadata::take(members, registrable).map_err(RegistrationError::of)?;
+    let mut metadata =
+        ClientMetadata::take(&mut members, registrable).map_err(RegistrationError::of)?;
     // Scopes that nobody can be granted are not in force.
     if let Some(scope) = &metadata.scope {
         let known: Vec<_> = Granted::of_valid(scope)

@@ -1,10 +1,9 @@
 //! Sector identifiers (OpenID Connect Registration section 5): a list, where the client says, of all redirect URIs
 //! that share its sector.
 
-use serde_json::Value;
-
 use crate::config::Config;
 use crate::context::Cx;
+use crate::jose::json::{self, parse_value};
 use crate::outbound;
 use crate::ports::{Fetch, Wanted};
 use crate::protocol::client_metadata::ClientMetadata;
@@ -32,9 +31,7 @@ pub async fn check(
     let text = outbound::get(MEMBER, &url, &WANTED, fetch, cx)
         .await
         .map_err(|complaint| format!("{MEMBER} does not say who is in its sector: {complaint}"))?;
-    let listed: Option<Vec<String>> = serde_json::from_str::<Value>(&text)
-        .ok()
-        .and_then(|list| serde_json::from_value(list).ok());
+    let listed: Option<Vec<String>> = parse_value(text.as_bytes()).and_then(json::from_parsed).ok();
     let listed =
         listed.ok_or_else(|| format!("{MEMBER} must lead to a JSON array of redirect URIs"))?;
     match metadata.redirect_uris.iter().find(|uri| !listed.contains(uri)) {

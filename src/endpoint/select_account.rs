@@ -8,7 +8,6 @@ use crate::endpoint::form;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::ports::Platform;
-use crate::protocol::params::Params;
 use crate::routes::AUTHORIZE;
 
 /// Goes on with the request as the account that is signed in, or to the login form.
@@ -17,8 +16,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let visit = Visit::of(desk.config, desk.cx, request)?;
-    let body = form::body(request).await?;
-    let params = Params::parse(&body);
+    let params = form::fields(request, &[&["decision", "request", "token"]]).await?;
     let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
 
     let session = desk.session(&visit).await?;

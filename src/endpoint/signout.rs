@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::pages::{SignedOut, Texts};
 use crate::ports::Platform;
-use crate::protocol::params::Params;
 use crate::routes::ACCOUNT;
 use crate::store::sessions;
 
@@ -19,8 +18,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let visit = Visit::of(desk.config, desk.cx, request)?;
-    let body = form::body(request).await?;
-    let params = Params::parse(&body);
+    let params = form::fields(request, &[&["token"]]).await?;
     let token = form::field(&params, "token")?;
     let is_ours = match desk.session(&visit).await? {
         Some(session) => {

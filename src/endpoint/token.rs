@@ -8,12 +8,12 @@ use crate::config::Config;
 use crate::context::Cx;
 use crate::endpoint::client::{authenticate, form};
 use crate::error::Error;
-use crate::grant::{Signers, authorization_code, client_credentials, refresh_token};
+use crate::grant::{self, Signers, authorization_code, client_credentials, refresh_token};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::access_token;
+use crate::protocol::client_auth;
 use crate::protocol::client_metadata::{GrantType, Named};
-use crate::protocol::params::Params;
 use crate::protocol::token_error::TokenError;
 
 /// Answers with tokens.
@@ -25,8 +25,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     // 1. A form in the body.
-    let body = form(request).await?;
-    let params = Params::parse(&body);
+    let params = form(request, &[&client_auth::PARAMETERS, &grant::PARAMETERS]).await?;
 
     // 2. The client (section 3.2.1).
     let keys = &provider.memory.fetched_keys;

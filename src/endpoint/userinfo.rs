@@ -26,7 +26,7 @@ use crate::store::users;
 struct Userinfo<'a> {
     sub: &'a str,
     #[serde(flatten)]
-    claims: UserClaims<'a>,
+    claims: UserClaims,
 }
 
 /// The claims of a response that is signed. It is good for no time in particular.
@@ -125,16 +125,18 @@ async fn verify(
     expected: &Expected<'_>,
 ) -> Result<Verified, Error> {
     let jws = Jws::parse(token).map_err(BearerError::InvalidToken)?;
-    let kid = access_token::check_header(&jws).map_err(BearerError::InvalidToken)?;
-    let key = find_key(provider, config, platform, cx, kid).await?;
-    if !access_token::alg_belongs_to(&jws, &key)
-        || !platform.verify(&key, jws.signing_input.as_bytes(), &jws.signature).await?
+    let kid = access_token::check_header(&jws).map_err(BearerError::InvalidToken)?.to_owned();
+    // What the claims say counts once the signature is verified, and is all that is kept of them while that is
+    // waited for.
+    let claims = access_token::check_claims(&jws.payload, expected);
+    let Jws { signature, signing_input, .. } = jws;
+    let key = find_key(provider, config, platform, cx, &kid).await?;
+    if key.alg() != access_token::ALG
+        || !platform.verify(&key, signing_input.as_bytes(), &signature).await?
     {
         return Err(BearerError::InvalidToken("the signature is wrong").into());
     }
-    let token =
-        access_token::check_claims(&jws.payload, expected).map_err(BearerError::InvalidToken)?;
-    Ok(Verified { kid: kid.to_owned(), token })
+    Ok(Verified { kid, token: claims.map_err(BearerError::InvalidToken)? })
 }
 
 /// The published key of a token. One that is published no more verifies nothing.

@@ -22,7 +22,7 @@ struct Presented<'a> {
 }
 
 impl<'a> Presented<'a> {
-    fn take(params: &'a Params<'_>) -> Result<Self, TokenError> {
+    fn take(params: &'a Params) -> Result<Self, TokenError> {
         let (code, redirect_uri) = (once(params, "code")?, once(params, "redirect_uri")?);
         Ok(Self {
             code: code.ok_or(TokenError::InvalidRequest("code is missing"))?,
@@ -36,7 +36,7 @@ impl<'a> Presented<'a> {
 /// Redeems a code of an authenticated client's.
 pub async fn serve(
     client: &Client,
-    params: &Params<'_>,
+    params: &Params,
     signers: &Signers,
     config: &Config,
     platform: &impl Platform,

@@ -21,7 +21,7 @@ use crate::store::users;
 /// Issues an access token to an authenticated client.
 pub async fn serve(
     client: &Client,
-    params: &Params<'_>,
+    params: &Params,
     key: &PrivateKey,
     config: &Config,
     platform: &impl Platform,

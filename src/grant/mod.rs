@@ -30,6 +30,10 @@ use crate::store::clients::Client;
 use crate::store::grants::Grant;
 use crate::store::users;
 
+/// The parameters of the grant types (RFC 6749 sections 4.1.3, 4.4.2 and 6; RFC 7636 section 4.5; RFC 8707 section 2).
+pub const PARAMETERS: [&str; 7] =
+    ["code", "code_verifier", "grant_type", "redirect_uri", "refresh_token", "resource", "scope"];
+
 /// For how many seconds an access token is good.
 pub const ACCESS_TOKEN_LIFETIME: i64 = 600;
 
@@ -68,15 +72,12 @@ impl Signers {
 }
 
 /// A parameter of a grant type, which may stand once.
-fn once<'a>(params: &'a Params<'_>, name: &str) -> Result<Option<&'a str>, TokenError> {
+fn once<'a>(params: &'a Params, name: &str) -> Result<Option<&'a str>, TokenError> {
     params.once(name).map_err(|_| TokenError::InvalidRequest("a parameter stands twice"))
 }
 
 /// The resource that a token is asked for, if one is named: one at a time, and one that there is.
-fn resource<'a>(
-    params: &'a Params<'_>,
-    resources: &Resources,
-) -> Result<Option<&'a str>, TokenError> {
+fn resource<'a>(params: &'a Params, resources: &Resources) -> Result<Option<&'a str>, TokenError> {
     let named = params
         .once("resource")
         .map_err(|_| TokenError::InvalidTarget("resource stands twice: a token is for one"))?;
@@ -167,7 +168,7 @@ impl Issue<'_> {
     async fn id_token(
         &self,
         access_token: Option<&str>,
-        of_user: UserClaims<'_>,
+        of_user: UserClaims,
         signers: &Signers,
         config: &Config,
         crypto: &impl Crypto,

@@ -36,7 +36,7 @@ fn expiry(grant: &Grant, now: i64) -> i64 {
 /// Refreshes the tokens of an authenticated client.
 pub async fn serve(
     client: &Client,
-    params: &Params<'_>,
+    params: &Params,
     signers: &Signers,
     config: &Config,
     platform: &impl Platform,

@@ -1,13 +1,15 @@
 //! Public keys of clients (RFC 7517), to verify what clients sign.
 //!
-//! What is not understood is passed over, as the RFC has it; what is used is checked as strictly as our own keys
-//! are. A set that has something secret in it is refused as a whole: its owner must hear of that.
+//! A key that is not understood is passed over, as the RFC has it; one that is used is checked as strictly as our
+//! own keys are. A set with something secret in it is refused as a whole, so that its owner hears of that. Of each
+//! key only the members that are used are kept, so that a set is small whatever else its owner wrote into it.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::json;
 use super::jwk::P256_BYTES;
 
 /// The most keys of a set that are looked at.
@@ -85,6 +87,14 @@ impl ClientKey {
         &self.jwk
     }
 
+    /// The key as it is kept: its required members, and its `alg` and `kid` where it has them.
+    fn to_value(&self) -> Value {
+        let mut members: Map<String, Value> = json::from_own(&self.jwk).unwrap_or_default();
+        members.extend(self.alg.map(|alg| ("alg".to_owned(), alg.name().into())));
+        members.extend(self.kid.as_deref().map(|kid| ("kid".to_owned(), kid.into())));
+        Value::Object(members)
+    }
+
     /// A digest of the key, which no other key has.
     pub fn thumbprint(&self) -> String {
         Base64UrlUnpadded::encode_string(&Sha256::digest(&self.jwk))
@@ -153,9 +163,25 @@ fn rsa_jwk(n: &str, e: &str) -> Option<String> {
     is_right.then(|| format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#))
 }
 
-/// A JWK Set of a client's (RFC 7517 section 5). Never empty.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// The keys of a client's JWK Set (RFC 7517 section 5) that can verify. Never empty.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "Value", into = "Value")]
 pub struct ClientKeys(Vec<ClientKey>);
+
+impl TryFrom<Value> for ClientKeys {
+    type Error = &'static str;
+
+    fn try_from(set: Value) -> Result<Self, Self::Error> {
+        Self::read(&set)
+    }
+}
+
+impl From<ClientKeys> for Value {
+    fn from(keys: ClientKeys) -> Self {
+        let keys: Vec<_> = keys.0.iter().map(ClientKey::to_value).collect();
+        Value::Object(Map::from_iter([("keys".to_owned(), keys.into())]))
+    }
+}
 
 impl ClientKeys {
     /// Takes the keys out of a set that can verify.
@@ -289,5 +315,16 @@ mod tests {
         }
         let many = json!({ "keys": vec![ec(); KEYS_LIMIT + 1] });
         assert!(ClientKeys::read(&many).unwrap_err().contains("32"));
+    }
+
+    #[test]
+    fn a_set_is_kept_with_the_members_that_are_used_and_no_others() {
+        let named = with(with(ec(), "kid", json!("a")), "alg", json!("ES256"));
+        let kept = json!({ "keys": [named.clone(), okp(), rsa()] });
+        let noisy = with(with(named, "use", json!("sig")), "x5c", json!(vec![0; 1_000]));
+        let set = json!({ "keys": [noisy, okp(), rsa(), { "kty": "XYZ" }], "x": [[[[]]]] });
+        let keys = ClientKeys::read(&set).unwrap();
+        assert_eq!(Value::from(keys.clone()), kept);
+        assert_eq!(ClientKeys::read(&kept).unwrap(), keys);
     }
 }

@@ -1,18 +1,43 @@
-//! JSON objects without duplicate members.
+//! The two readers of JSON: a strict one for what others wrote, and one for what this provider wrote itself.
 //!
 //! RFC 8259 leaves open what a second member of the same name means; two readers who disagree on it
 //! disagree on what was signed. RFC 7515 section 4 and RFC 7519 section 4 let us refuse it.
+//!
+//! What the strict reader accepts must be the same when it is read again after it was stored, so no member
+//! name may mean anything to a reader. The features `raw_value` and `arbitrary_precision`
+//! of `serde_json` give some names a meaning, which is why they are off; a test notices when a dependency turns one on.
+#![allow(clippy::disallowed_methods, reason = "clippy.toml leads every other reader of JSON here")]
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// A JSON object, nothing before or after it, with no member twice at any depth.
+/// Parses a JSON object that somebody else wrote: nothing before or after it, no member twice at any depth,
+/// at most 127 levels deep.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
-    match serde_json::from_slice(bytes)? {
-        Unique(Value::Object(members)) => Ok(members),
-        Unique(_) => Err(serde_json::Error::custom("not an object")),
+    match parse_value(bytes)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(serde_json::Error::custom("not an object")),
     }
+}
+
+/// Parses a JSON value that somebody else wrote, as strictly as [`parse_object`].
+pub fn parse_value(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice(bytes).map(|Unique(value)| value)
+}
+
+/// Reads JSON that this provider wrote: a row's, a publication's, or the platform's.
+pub fn from_own<'a, T: Deserialize<'a>>(
+    text: &'a (impl AsRef<[u8]> + ?Sized),
+) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(text.as_ref())
+}
+
+/// Reads a value that [`parse_object`] or [`parse_value`] has accepted.
+pub fn from_parsed<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
+    serde_json::from_value(value)
 }
 
 /// A JSON value in which no object has a member twice.
@@ -79,7 +104,19 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_object;
+    use super::{from_own, parse_object};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn no_member_name_means_anything_to_a_reader() {
+        for name in ["RawValue", "Number", "Datetime"] {
+            let name = format!("$serde_json::private::{name}");
+            let document = json!({ "x": [{ &name: "[[" }, { &name: { &name: "1" } }] });
+            let text = document.to_string();
+            assert_eq!(Value::Object(parse_object(text.as_bytes()).unwrap()), document);
+            assert_eq!(from_own::<Value>(&text).unwrap(), document);
+        }
+    }
 
     #[test]
     fn a_member_twice_is_refused_at_any_depth() {

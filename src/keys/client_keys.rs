@@ -12,7 +12,7 @@ use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::json::parse_object;
 use crate::outbound;
 use crate::ports::{Fetch, Platform, Wanted};
-use crate::protocol::client_jwt::ClientJwt;
+use crate::protocol::client_jwt::ClientSignature;
 use crate::protocol::outbound_url::OutboundUrl;
 use crate::store::clients::Client;
 
@@ -65,20 +65,19 @@ impl FetchedKeys {
     pub async fn verify(
         &self,
         client: &Client,
-        jwt: &ClientJwt<'_>,
+        signature: &ClientSignature<'_>,
         config: &Config,
         platform: &impl Platform,
         cx: &Cx<'_>,
     ) -> Result<Result<bool, &'static str>, Internal> {
-        let ClientJwt { alg, kid, jws } = jwt;
+        let ClientSignature { alg, kid, signature, signing_input } = signature;
         let kid = kid.as_deref();
         let keys = match self.of_client(client, *alg, kid, config, platform, cx).await? {
             Ok(keys) => keys,
             Err(complaint) => return Ok(Err(complaint)),
         };
         for key in keys.candidates(*alg, kid) {
-            let message = jws.signing_input.as_bytes();
-            if platform.verify_of_client(key, *alg, message, &jws.signature).await? {
+            if platform.verify_of_client(key, *alg, signing_input.as_bytes(), signature).await? {
                 return Ok(Ok(true));
             }
         }
@@ -97,11 +96,8 @@ impl FetchedKeys {
         cx: &Cx<'_>,
     ) -> Result<Known, Internal> {
         let metadata = &client.metadata;
-        if let Some(set) = &metadata.jwks {
-            let keys = ClientKeys::read(set).map_err(|complaint| Internal::Broken {
-                detail: format!("the jwks of the client {} in D1 {complaint}", client.client_id),
-            })?;
-            return Ok(Ok(Rc::new(keys)));
+        if let Some(keys) = &metadata.jwks {
+            return Ok(Ok(Rc::new(keys.clone())));
         }
         let url = metadata.jwks_uri.as_deref().unwrap_or_default();
         // The rules may have changed since it was registered.

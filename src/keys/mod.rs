@@ -70,6 +70,7 @@ pub fn next_change(rows: &[KeyRow], now: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::json;
     use crate::jose::jwk::{EcPrivateKey, P256_BYTES, PrivateKey};
     use zeroize::Zeroizing;
 
@@ -93,7 +94,7 @@ mod tests {
 
     fn rsa(index: usize, times: Times) -> KeyRow {
         let vectors = include_str!("../../tests/vectors/rsa_private_keys.json");
-        let keys: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let keys: serde_json::Value = json::from_own(vectors).unwrap();
         let key = PrivateKey::from_jwk(keys[index].to_string().as_bytes()).unwrap();
         row(key.public(), times)
     }

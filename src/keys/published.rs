@@ -87,7 +87,7 @@ impl PublishedKeys {
             Ok(rows) => rows,
             Err(fault) => {
                 let latest = cached.into_iter().chain(remembered).max_by_key(|set| set.as_of);
-                cx.note(fault.detail());
+                cx.note_fault(&fault);
                 return latest.map_or(Err(fault), |set| Ok(Some(set)));
             }
         };
@@ -115,7 +115,7 @@ impl PublishedKeys {
                 Err(fault) => Err(fault),
             };
             rows = made.unwrap_or_else(|fault| {
-                cx.note(fault.detail());
+                cx.note_fault(&fault);
                 rows
             });
             if missing(&rows, cx.now).contains(&alg) {
@@ -200,7 +200,7 @@ impl PublishedKeys {
         let found = self.search(alg, kid, config, platform, cx).await;
         match found {
             Err(fault) if known.is_some() => {
-                cx.note(fault.detail());
+                cx.note_fault(&fault);
                 Ok(known)
             }
             found => found,
@@ -289,7 +289,7 @@ impl PublishedKeys {
             let publication = set.to_published().under(cache_key(config))?;
             match publish(platform, &publication).await {
                 Ok(()) => set.is_in_cache.set(true),
-                Err(fault) => cx.note(fault.detail()),
+                Err(fault) => cx.note_fault(&fault),
             }
         }
         self.remember(Rc::new(set));
@@ -343,7 +343,7 @@ impl PublishedKeys {
     /// Leaves the making of what the set lacks, or notes why that cannot be made.
     fn ask_for_missing(&self, set: &PublishedSet, rows: &[KeyRow], config: &Config, cx: &Cx<'_>) {
         if let Err(fault) = self.make_later(&set.missing, rows, config, cx) {
-            cx.note(fault.detail());
+            cx.note_fault(&fault);
         }
     }
 

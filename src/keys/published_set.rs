@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::context::Cx;
 use crate::error::Internal;
+use crate::jose::json;
 use crate::jose::jwk::{Algorithm, JwkSet, PublicKey};
 use crate::keys::{KeyRow, missing, next_change, publishable};
 use crate::ports::Cache;
@@ -52,7 +53,7 @@ impl PublishedSet {
     /// What the cache holds, if that is good.
     pub async fn of_cache(cache: &impl Cache, key: &str, cx: &Cx<'_>) -> Option<Self> {
         let Published { body, good_until, as_of } = lookup(cache, cx, key).await?;
-        match serde_json::from_str::<JwkSet>(&body) {
+        match json::from_own::<JwkSet>(&body) {
             Ok(set) if !set.keys.is_empty() => {
                 let is_missing = |alg: &Algorithm| set.keys.iter().all(|key| key.alg() != *alg);
                 let missing = Algorithm::ALL.into_iter().filter(is_missing).collect();

@@ -92,6 +92,7 @@ fn misconfigured(reason: impl Into<Cow<'static, str>>) -> Internal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::json;
     use crate::jose::jwk::{EcPrivateKey, P256_BYTES};
 
     fn sealer(byte: u8) -> Sealer {
@@ -114,7 +115,7 @@ mod tests {
 
     fn rsa() -> PrivateKey {
         let vectors = include_str!("../../tests/vectors/rsa_private_keys.json");
-        let keys: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let keys: serde_json::Value = json::from_own(vectors).unwrap();
         PrivateKey::from_jwk(keys[0].to_string().as_bytes()).unwrap()
     }
 

@@ -40,6 +40,11 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// A client of which nothing but its identifier is known.
+    pub fn unnamed(client_id: &'a str) -> Self {
+        Self { name: client_id, client_uri: None, logo: None, policy_uri: None, tos_uri: None }
+    }
+
     pub(super) fn home(&self) -> Option<&'a str> {
         web(self.client_uri)
     }

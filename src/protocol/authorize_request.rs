@@ -16,12 +16,15 @@ use crate::protocol::scope::{Granted, OFFLINE_ACCESS, OPENID};
 /// The longest nonce, in bytes: it is kept, and stands in the ID token.
 const NONCE_LIMIT: usize = 2_048;
 
-/// The parameters that may stand once. `client_id` and `redirect_uri` come before them; `resource` (RFC
-/// 8707) may repeat.
-const SINGLE: [&str; 19] = [
+/// The parameter that may repeat (RFC 8707 section 2).
+const RESOURCE: &str = "resource";
+
+/// The parameters of an authorization request.
+pub const PARAMETERS: [&str; 22] = [
     "acr_values",
     "claims",
     "claims_locales",
+    "client_id",
     "code_challenge",
     "code_challenge_method",
     "display",
@@ -30,9 +33,11 @@ const SINGLE: [&str; 19] = [
     "max_age",
     "nonce",
     "prompt",
+    "redirect_uri",
     "registration",
     "request",
     "request_uri",
+    RESOURCE,
     "response_mode",
     "response_type",
     "scope",
@@ -77,7 +82,7 @@ impl ReplyTo {
     ///
     /// # Errors
     /// Words for the person, to whom alone they are shown.
-    pub fn prove(params: &Params<'_>, client: &ClientMetadata) -> Result<Self, &'static str> {
+    pub fn prove(params: &Params, client: &ClientMetadata) -> Result<Self, &'static str> {
         let redirect_uri = params
             .once("redirect_uri")
             .map_err(|_| "redirect_uri stands twice in the request")?
@@ -205,12 +210,13 @@ impl AuthorizeRequest {
     /// # Errors
     /// The first thing that is wrong.
     pub fn parse(
-        params: &Params<'_>,
+        params: &Params,
         client: &ClientMetadata,
         config: &Config,
     ) -> Result<Self, AuthorizeError> {
         // 1. Nothing doubled (RFC 6749 section 3.1).
-        if SINGLE.iter().any(|name| params.once(name) == Err(Doubled)) {
+        let mut single = PARAMETERS.iter().filter(|name| **name != RESOURCE);
+        if single.any(|name| params.once(name) == Err(Doubled)) {
             return Err(invalid("a parameter stands twice"));
         }
         let text = |name| params.once(name).ok().flatten();
@@ -240,7 +246,7 @@ impl AuthorizeRequest {
         }
 
         // 5. The scopes (RFC 6749 section 3.3).
-        let resources: Vec<_> = params.all("resource").collect();
+        let resources: Vec<_> = params.all(RESOURCE).collect();
         let scope = grantable(text("scope"), client, config, &resources, is_code)?;
 
         // 6. What keeps the answer from being used by others: PKCE (RFC 7636 section 4.4.1; RFC 9700 section

@@ -3,8 +3,11 @@
 use crate::http::{BodyError, Request};
 use crate::protocol::params::{FORM, Given, Params, is_media_type};
 
-/// The largest form body that is read for a token, in bytes.
-pub const BODY_LIMIT: usize = 65_536;
+/// The largest form body that is read for a token, in bytes: twice the largest token.
+pub const BODY_LIMIT: usize = 16_384;
+
+/// The one parameter that is looked at.
+const ACCESS_TOKEN: &str = "access_token";
 
 /// Why a bearer token was not accepted (RFC 6750 section 3.1). The words are for the peer: ASCII
 /// without quotation mark or backslash, and nothing of what was sent.
@@ -57,9 +60,8 @@ impl BearerError {
 /// [`BearerError::NoCredentials`] or [`BearerError::InvalidRequest`].
 pub async fn token(request: &impl Request, in_body: bool) -> Result<String, BearerError> {
     // Section 2.3, and RFC 9700 section 4.3.2: a URL ends up in logs and histories.
-    if let Some(query) = request.query()
-        && Params::parse(query.as_bytes()).get("access_token") != Given::Absent
-    {
+    let query = access_token_of(request.query().unwrap_or_default().as_bytes())?;
+    if query.get(ACCESS_TOKEN) != Given::Absent {
         return Err(BearerError::InvalidRequest("an access token must not be in the URL"));
     }
     let header = match request.header("authorization") {
@@ -74,6 +76,12 @@ pub async fn token(request: &impl Request, in_body: bool) -> Result<String, Bear
         (Some(token), None) | (None, Some(token)) => Ok(token),
         (None, None) => Err(BearerError::NoCredentials),
     }
+}
+
+/// The parameter `access_token` of a query or a body.
+fn access_token_of(text: &[u8]) -> Result<Params, BearerError> {
+    Params::parse(text, &[&[ACCESS_TOKEN]])
+        .map_err(|malformed| BearerError::InvalidRequest(malformed.description()))
 }
 
 /// Section 2.1: `Bearer 1*SP b64token`, the scheme in any case. Another scheme is no credentials.
@@ -132,10 +140,10 @@ async fn body_token(request: &impl Request) -> Result<Option<String>, BearerErro
     let body = request.body(BODY_LIMIT).await.map_err(|error| {
         BearerError::InvalidRequest(match error {
             BodyError::Interrupted => "the body could not be read",
-            BodyError::TooLarge => "the body is larger than 65536 bytes",
+            BodyError::TooLarge => "the body is larger than 16384 bytes",
         })
     })?;
-    match Params::parse(&body).get("access_token") {
+    match access_token_of(&body)?.get(ACCESS_TOKEN) {
         Given::Absent => Ok(None),
         Given::Doubled => Err(BearerError::InvalidRequest("access_token stands twice")),
         Given::Once(token) if is_b64token(token) => Ok(Some(token.to_owned())),

@@ -1,11 +1,9 @@
 //! The standard claims (OpenID Connect Core section 5.1): their scopes and their types.
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
-/// A user's claims as they are told: whole or in part, and never looked into.
-pub type UserClaims<'a> = BTreeMap<String, &'a RawValue>;
+/// A user's claims, by their whole names.
+pub type UserClaims = Map<String, Value>;
 
 /// A standard claim.
 #[derive(Debug)]

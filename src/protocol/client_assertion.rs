@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::protocol::client_jwt::ClientJwt;
+use crate::protocol::client_jwt::{ClientJwt, ClientSignature};
 use crate::protocol::client_metadata::ClientMetadata;
 
 /// What `client_assertion_type` must be (RFC 7523 section 2.2).
@@ -24,8 +24,8 @@ pub struct ClientAssertion<'a> {
     pub exp: i64,
     /// Its own id.
     pub jti: String,
-    /// What is signed, and by what.
-    pub jwt: ClientJwt<'a>,
+    /// The signature.
+    pub signature: ClientSignature<'a>,
 }
 
 /// Whom and when an assertion must be for.
@@ -50,10 +50,11 @@ impl<'a> ClientAssertion<'a> {
         }
 
         // 1. The header.
-        let jwt = ClientJwt::parse(text, ["JWT", "client-authentication+jwt"])?;
+        let ClientJwt { signature, claims } =
+            ClientJwt::parse(text, ["JWT", "client-authentication+jwt"])?;
 
         // 2. From the client, and about it.
-        let (Some(iss), Some(sub)) = (jwt.text("iss"), jwt.text("sub")) else {
+        let (Some(iss), Some(sub)) = (claims.text("iss"), claims.text("sub")) else {
             return Err("client_assertion lacks iss or sub");
         };
         if iss != sub {
@@ -63,7 +64,7 @@ impl<'a> ClientAssertion<'a> {
         // 3. For us and nobody else: what others may present here, they could have been given.
         let is_ours =
             |aud: &Value| aud.as_str().is_some_and(|aud| expected.audiences.contains(&aud));
-        let is_for_us = match jwt.jws.payload.get("aud") {
+        let is_for_us = match claims.get("aud") {
             Some(Value::Array(auds)) => !auds.is_empty() && auds.iter().all(is_ours),
             Some(aud) => is_ours(aud),
             None => false,
@@ -74,19 +75,19 @@ impl<'a> ClientAssertion<'a> {
 
         // 4. In its time.
         let (now, leeway) = (expected.now, expected.leeway);
-        let exp = jwt.check_times(now, leeway)?.ok_or("client_assertion lacks exp")?;
+        let exp = claims.check_times(now, leeway)?.ok_or("client_assertion lacks exp")?;
         if exp > now + LIFETIME + leeway {
             return Err("client_assertion ends more than an hour from now");
         }
 
         // 5. Told from every other.
-        let jti = jwt.text("jti").filter(|jti| (1..=JTI_LIMIT).contains(&jti.len()));
+        let jti = claims.text("jti").filter(|jti| (1..=JTI_LIMIT).contains(&jti.len()));
         let jti = jti.ok_or("client_assertion lacks a jti of 1 to 512 bytes")?.to_owned();
-        Ok(Self { client_id: iss.to_owned(), exp, jti, jwt })
+        Ok(Self { client_id: iss.to_owned(), exp, jti, signature })
     }
 
     /// Whether the client signs its assertions with this algorithm.
     pub fn is_as_registered(&self, client: &ClientMetadata) -> bool {
-        client.token_endpoint_auth_signing_alg.is_none_or(|alg| alg == self.jwt.alg)
+        client.token_endpoint_auth_signing_alg.is_none_or(|alg| alg == self.signature.alg)
     }
 }

@@ -8,6 +8,10 @@ use crate::protocol::client_assertion;
 use crate::protocol::params::{Doubled, Params};
 use crate::protocol::token_error::TokenError;
 
+/// The parameters by which a client says who it is (RFC 6749 section 2.3.1, RFC 7521 section 4.2).
+pub const PARAMETERS: [&str; 4] =
+    ["client_assertion", "client_assertion_type", "client_id", "client_secret"];
+
 /// Who a request says it is from. Nothing of it is proven yet.
 #[derive(Debug)]
 pub struct Credentials {
@@ -34,7 +38,7 @@ impl Credentials {
     /// # Errors
     /// [`TokenError::InvalidRequest`] for more than one, [`TokenError::InvalidClient`] for none or a
     /// malformed one.
-    pub fn take(authorization: Option<&str>, params: &Params<'_>) -> Result<Self, TokenError> {
+    pub fn take(authorization: Option<&str>, params: &Params) -> Result<Self, TokenError> {
         let doubled =
             |_: Doubled| TokenError::InvalidRequest("a parameter of the client stands twice");
         let client_id = params.once("client_id").map_err(doubled)?;
@@ -106,7 +110,7 @@ mod tests {
             Some(raw) => raw.to_owned(),
             None => format!("Basic {}", Base64::encode_string(text.as_bytes())),
         });
-        let params = Params::parse(body.as_bytes());
+        let params = Params::parse(body.as_bytes(), &[&PARAMETERS]).unwrap();
         Credentials::take(header.as_deref(), &params).map(|credentials| {
             let secret = match credentials.proof {
                 Proof::Assertion(assertion) => Some(format!("signed {assertion}")),

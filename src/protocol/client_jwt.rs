@@ -1,19 +1,37 @@
 //! JWTs that clients sign: what an assertion and a request object have in common.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::jose::client_jwk::ClientAlgorithm;
 use crate::jose::jws::Jws;
 
+/// The signature of a client's JWT, not checked yet.
+///
+/// It has none of the claims: a caller takes what it needs of them before it waits for a key, because a parsed
+/// payload takes many times the memory of its text.
+#[derive(Debug)]
+pub struct ClientSignature<'a> {
+    /// The algorithm that the header names.
+    pub alg: ClientAlgorithm,
+    /// The key that the header names.
+    pub kid: Option<String>,
+    /// The signature itself.
+    pub signature: Vec<u8>,
+    /// The text that is signed.
+    pub signing_input: &'a str,
+}
+
+/// The claims of a client's JWT.
+#[derive(Debug)]
+pub struct ClientClaims(pub Map<String, Value>);
+
 /// A JWT of a client's whose header is right and whose signature has not been checked.
 #[derive(Debug)]
 pub struct ClientJwt<'a> {
-    /// What it is signed with.
-    pub alg: ClientAlgorithm,
-    /// The key that it names.
-    pub kid: Option<String>,
-    /// What is signed, and by what.
-    pub jws: Jws<'a>,
+    /// The signature.
+    pub signature: ClientSignature<'a>,
+    /// The claims.
+    pub claims: ClientClaims,
 }
 
 impl<'a> ClientJwt<'a> {
@@ -40,12 +58,21 @@ impl<'a> ClientJwt<'a> {
             Some(kid) => Some(kid.as_str().ok_or("the client's JWT has a malformed kid")?),
         };
         let kid = kid.map(str::to_owned);
-        Ok(Self { alg, kid, jws })
+        let Jws { payload, signature, signing_input, .. } = jws;
+        let signature = ClientSignature { alg, kid, signature, signing_input };
+        Ok(Self { signature, claims: ClientClaims(payload) })
+    }
+}
+
+impl ClientClaims {
+    /// A claim, whatever it is.
+    pub fn get(&self, claim: &str) -> Option<&Value> {
+        self.0.get(claim)
     }
 
     /// A claim, if it is a string.
     pub fn text(&self, claim: &str) -> Option<&str> {
-        self.jws.payload.get(claim).and_then(Value::as_str)
+        self.get(claim).and_then(Value::as_str)
     }
 
     /// Checks that it has begun and not ended, as far as it says so, with `leeway` seconds to spare. Returns its
@@ -54,7 +81,7 @@ impl<'a> ClientJwt<'a> {
     /// # Errors
     /// Words for the peer.
     pub fn check_times(&self, now: i64, leeway: i64) -> Result<Option<i64>, &'static str> {
-        let time = |claim| match self.jws.payload.get(claim) {
+        let time = |claim| match self.get(claim) {
             None => Ok(None),
             Some(time) => match time.as_i64() {
                 Some(seconds) => Ok(Some(seconds)),

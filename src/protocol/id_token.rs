@@ -46,7 +46,7 @@ pub struct IdToken<'a> {
 
 impl IdToken<'_> {
     /// The claims as they are signed, with those of the user's that were asked for here.
-    pub fn to_claims<'a>(&'a self, of_user: UserClaims<'a>) -> impl Serialize + 'a {
+    pub fn to_claims(&self, of_user: UserClaims) -> impl Serialize {
         Claims {
             id_token: self,
             acr: PASSWORD_ACR,
@@ -67,7 +67,7 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     at_hash: Option<String>,
     #[serde(flatten)]
-    of_user: UserClaims<'a>,
+    of_user: UserClaims,
 }
 
 /// Core section 3.1.3.6: the left half of the digest that the signature uses, SHA-256 for both of ours.

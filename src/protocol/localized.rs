@@ -8,13 +8,20 @@ use crate::protocol::members::Members;
 /// The members that people are shown.
 const LOCALIZED: [&str; 5] = ["client_name", "client_uri", "logo_uri", "policy_uri", "tos_uri"];
 
+/// The most of them that a client may have.
+const LIMIT: usize = 100;
+
 /// Takes out every such member that names a language, under its whole name.
 ///
 /// # Errors
 /// Which member is wrong, and what it must be.
 pub fn take(members: &mut Members) -> Result<BTreeMap<String, String>, String> {
     let mut localized = BTreeMap::new();
-    for member in members.in_languages(&LOCALIZED) {
+    let names = members.in_languages(&LOCALIZED);
+    if let Some(name) = names.get(LIMIT) {
+        return Err(format!("{name} is one too many: at most {LIMIT} members may name a language"));
+    }
+    for member in names {
         let Some(text) = members.text(&member)? else { continue };
         let (name, tag) = member.split_once('#').unwrap_or_default();
         if !is_language_tag(tag) {

@@ -19,7 +19,7 @@ impl CodeChallenge {
     ///
     /// # Errors
     /// Words for the peer.
-    pub fn take(params: &Params<'_>) -> Result<Option<Self>, &'static str> {
+    pub fn take(params: &Params) -> Result<Option<Self>, &'static str> {
         let doubled = |_: Doubled| "a parameter of PKCE stands twice";
         let challenge = params.once("code_challenge").map_err(doubled)?;
         let method = params.once("code_challenge_method").map_err(doubled)?;
@@ -60,6 +60,7 @@ impl CodeChallenge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::authorize_request::PARAMETERS;
 
     /// RFC 7636 appendix B.
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -111,7 +112,7 @@ mod tests {
                 false,
             ),
         ] {
-            let params = Params::parse(query.as_bytes());
+            let params = Params::parse(query.as_bytes(), &[&PARAMETERS]).unwrap();
             assert_eq!(CodeChallenge::take(&params).is_ok(), is_right, "{query}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::jose::json::parse_object;
+use crate::jose::json::{self, parse_object};
 use crate::protocol::scope::{Granted, OPENID, ScopeTable, is_scope_token};
 
 /// The APIs, with their scopes. No two have a scope of one name, and none has one that releases claims: so a scope
@@ -44,7 +44,7 @@ impl Resources {
             if uri.strip_prefix(issuer).is_some_and(|path| path.starts_with("/auth/")) {
                 return Err(format!("must not have {uri}, which is this provider's own"));
             }
-            let scopes: Vec<String> = serde_json::from_value(scopes).unwrap_or_default();
+            let scopes: Vec<String> = json::from_parsed(scopes).unwrap_or_default();
             if scopes.is_empty() || !scopes.iter().all(|scope| is_scope_token(scope)) {
                 return Err(format!("must give {uri} a list of scope tokens, at least one"));
             }

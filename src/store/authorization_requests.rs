@@ -2,6 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
+use crate::store::sweep::WITH_EACH;
 
 /// A request that is to be kept.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl KeptRequest {
     }
 }
 
-/// Keeps a request, and drops those that nobody has come back for.
+/// Keeps a request, and sweeps those that nobody has come back for.
 pub async fn keep(
     database: &impl Database,
     request: &NewRequest<'_>,
@@ -55,8 +56,17 @@ pub async fn keep(
     .bind(request.pushed_by)
     .bind(i64::from(request.is_signed))
     .bind(request.expires_at);
-    let drop_old = Statement::new("DELETE FROM authorization_requests WHERE expires_at <= ?1");
-    database.batch(vec![insert, drop_old.bind(now)]).await.map(drop)
+    database.batch(vec![sweep(now, WITH_EACH), insert]).await.map(drop)
+}
+
+/// Deletes at most `limit` requests that have expired.
+pub(super) fn sweep(now: i64, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM authorization_requests WHERE handle_hash IN \
+         (SELECT handle_hash FROM authorization_requests WHERE expires_at <= ?1 LIMIT ?2)",
+    )
+    .bind(now)
+    .bind(limit)
 }
 
 /// A request that has not been answered.

@@ -2,9 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
-
-/// How many that have ended are forgotten with each that is kept: more than one, so that they become fewer.
-const FORGOTTEN: i64 = 10;
+use crate::store::sweep::WITH_EACH;
 
 /// Spends an assertion: of any number of callers, to one it is new (RFC 7523 section 3, `jti`). It is kept until
 /// nobody would take it any more, at `until`.
@@ -15,12 +13,6 @@ pub async fn spend(
     until: i64,
     now: i64,
 ) -> Result<bool, Internal> {
-    let forget = Statement::new(
-        "DELETE FROM client_assertions WHERE (client_id, jti_hash) IN \
-         (SELECT client_id, jti_hash FROM client_assertions WHERE expires_at <= ?1 LIMIT ?2)",
-    )
-    .bind(now)
-    .bind(FORGOTTEN);
     let spend = Statement::new(
         "INSERT INTO client_assertions (client_id, jti_hash, expires_at) VALUES (?1, ?2, ?3) \
          ON CONFLICT (client_id, jti_hash) DO NOTHING RETURNING jti_hash",
@@ -28,6 +20,16 @@ pub async fn spend(
     .bind(client_id)
     .bind(jti_hash)
     .bind(until);
-    let results = database.batch(vec![forget, spend]).await?;
+    let results = database.batch(vec![sweep(now, WITH_EACH), spend]).await?;
     Ok(results.last().is_some_and(|rows| !rows.is_empty()))
+}
+
+/// Deletes at most `limit` assertions that have expired.
+pub(super) fn sweep(now: i64, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM client_assertions WHERE (client_id, jti_hash) IN \
+         (SELECT client_id, jti_hash FROM client_assertions WHERE expires_at <= ?1 LIMIT ?2)",
+    )
+    .bind(now)
+    .bind(limit)
 }

@@ -1,8 +1,10 @@
 //! Clients: their metadata, and the hashes of their secrets.
 
 use crate::error::Internal;
+use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client_metadata::ClientMetadata;
+use crate::store::sweep::WITH_EACH;
 
 /// A client as stored.
 #[derive(Debug)]
@@ -29,17 +31,44 @@ macro_rules! client_columns {
 }
 pub(super) use client_columns;
 
-impl Client {
+/// A client whose metadata has not been parsed: a row can be damaged, and must be found and deleted all the same.
+#[derive(Debug)]
+pub struct StoredClient {
+    /// See [`Client::client_id`].
+    pub client_id: String,
+    /// See [`Client::registration_token_hash`].
+    pub registration_token_hash: Option<String>,
+    metadata: String,
+    secret_hash: Option<String>,
+    trusted: bool,
+    created_at: i64,
+}
+
+impl StoredClient {
     /// Reads [`client_columns`].
-    pub(super) fn read(mut row: Row) -> Result<Self, Internal> {
-        let client_id = row.text()?;
+    pub(super) fn from_row(mut row: Row) -> Result<Self, Internal> {
         Ok(Self {
-            metadata: read_metadata(&client_id, &row.text()?)?,
-            client_id,
+            client_id: row.text()?,
+            metadata: row.text()?,
             secret_hash: row.text_or_null()?,
             trusted: row.integer()? == 1,
             created_at: row.integer()?,
             registration_token_hash: row.text_or_null()?,
+        })
+    }
+
+    /// Parses the metadata.
+    ///
+    /// # Errors
+    /// [`Internal::Broken`], which names the client.
+    pub fn parse(self) -> Result<Client, Internal> {
+        Ok(Client {
+            metadata: read_metadata(&self.client_id, &self.metadata)?,
+            client_id: self.client_id,
+            secret_hash: self.secret_hash,
+            trusted: self.trusted,
+            created_at: self.created_at,
+            registration_token_hash: self.registration_token_hash,
         })
     }
 }
@@ -51,8 +80,8 @@ pub(super) fn write_metadata(metadata: &ClientMetadata) -> Result<String, Intern
 
 /// The metadata of a client, as the database has it.
 pub(super) fn read_metadata(client_id: &str, json: &str) -> Result<ClientMetadata, Internal> {
-    serde_json::from_str(json).map_err(|error| Internal::Broken {
-        detail: format!("the metadata of the client {client_id} in D1: {error}"),
+    json::from_own(json).map_err(|error| Internal::Broken {
+        detail: format!("the metadata of the client {client_id} is damaged in D1: {error}"),
     })
 }
 
@@ -76,25 +105,43 @@ pub async fn put(database: &impl Database, client: &Client, now: i64) -> Result<
     .bind(client.secret_hash.as_deref())
     .bind(i64::from(client.trusted))
     .bind(now);
-    // Nobody meant one that is forgotten.
-    let results = database.batch(vec![forget_unused(now), statement]).await?;
+    // A client that has expired keeps nothing, its secret neither.
+    let forget = Statement::new("DELETE FROM clients WHERE client_id = ?1 AND expires_at <= ?2")
+        .bind(client.client_id.as_str())
+        .bind(now);
+    let results = database.batch(vec![sweep(now, WITH_EACH), forget, statement]).await?;
     let row = results.into_iter().flatten().next_back();
-    row.map(Client::read)
-        .transpose()?
-        .ok_or_else(|| Internal::Broken { detail: "an upsert of a client returned no row".into() })
+    let row = row.ok_or_else(|| Internal::Broken {
+        detail: "an upsert of a client returned no row".into(),
+    })?;
+    StoredClient::from_row(row)?.parse()
 }
 
-/// Drops the clients that registered themselves and that nobody has used in their time.
-pub(super) fn forget_unused(now: i64) -> Statement {
-    Statement::new("DELETE FROM clients WHERE expires_at <= ?1").bind(now)
+/// Deletes at most `limit` clients that registered themselves and that nobody has used in their time.
+pub(super) fn sweep(now: i64, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM clients WHERE client_id IN \
+         (SELECT client_id FROM clients WHERE expires_at <= ?1 LIMIT ?2)",
+    )
+    .bind(now)
+    .bind(limit)
 }
 
-/// The client of this id, unless it is forgotten.
+/// The client of this id, unless it has expired.
 pub async fn find(
     database: &impl Database,
     client_id: &str,
     now: i64,
 ) -> Result<Option<Client>, Internal> {
+    find_stored(database, client_id, now).await?.map(StoredClient::parse).transpose()
+}
+
+/// The client of this id as it is stored, damaged or not, unless it has expired.
+pub async fn find_stored(
+    database: &impl Database,
+    client_id: &str,
+    now: i64,
+) -> Result<Option<StoredClient>, Internal> {
     let statement = Statement::new(concat!(
         "SELECT ",
         client_columns!(),
@@ -103,16 +150,16 @@ pub async fn find(
     .bind(client_id)
     .bind(now);
     let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(Client::read).transpose()
+    rows.pop().map(StoredClient::from_row).transpose()
 }
 
-/// Up to `limit` clients in the order of their id, beginning behind `after`.
+/// Up to `limit` clients in the order of their id, beginning behind `after`, damaged ones included.
 pub async fn list(
     database: &impl Database,
     after: &str,
     limit: i64,
     now: i64,
-) -> Result<Vec<Client>, Internal> {
+) -> Result<Vec<StoredClient>, Internal> {
     let statement = Statement::new(concat!(
         "SELECT ",
         client_columns!(),
@@ -123,7 +170,7 @@ pub async fn list(
     .bind(limit)
     .bind(now);
     let rows = database.run(Freshness::Primary, statement).await?;
-    rows.into_iter().map(Client::read).collect()
+    rows.into_iter().map(StoredClient::from_row).collect()
 }
 
 /// Deletes a client, revokes its grants and forgets what it was allowed, in one batch. Returns whether

@@ -34,8 +34,8 @@ pub async fn find(
 pub struct Allowed {
     /// The client.
     pub client_id: String,
-    /// Its metadata.
-    pub metadata: ClientMetadata,
+    /// Its metadata, or the fault of a row that is damaged: the person can withdraw from such a client, too.
+    pub metadata: Result<ClientMetadata, Internal>,
     /// What it was allowed.
     pub consent: Consent,
     /// When it was last allowed something, in Unix seconds.
@@ -64,7 +64,7 @@ pub async fn list(database: &impl Database, sub: &str, now: i64) -> Result<Vec<A
     let read = |mut row: Row| {
         let client_id = row.text()?;
         Ok(Allowed {
-            metadata: read_metadata(&client_id, &row.text()?)?,
+            metadata: read_metadata(&client_id, &row.text()?),
             client_id,
             consent: Consent { scope: row.text()?, claims: row.text()? },
             granted_at: row.integer()?,

@@ -1,6 +1,7 @@
 //! Grants: what a user allowed a client, and whether it still stands.
 
 use crate::error::Internal;
+use crate::jose::json;
 use crate::jose::jwk::Algorithm;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::access_token::AccessToken;
@@ -100,7 +101,7 @@ impl Grant {
 
 fn read_requested(json: Option<&str>) -> Result<ClaimsRequest, Internal> {
     let Some(json) = json else { return Ok(ClaimsRequest::default()) };
-    serde_json::from_str(json)
+    json::from_own(json)
         .map_err(|error| Internal::Broken { detail: format!("a grant's claims in D1: {error}") })
 }
 

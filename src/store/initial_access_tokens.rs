@@ -3,8 +3,9 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
+use crate::store::sweep::WITH_EACH;
 
-/// Keeps a token for so many uses until `expires_at`, and drops those whose time is over.
+/// Keeps a token for so many uses until `expires_at`, and sweeps those that have expired.
 pub async fn keep(
     database: &impl Database,
     token_hash: &str,
@@ -20,8 +21,17 @@ pub async fn keep(
     .bind(uses)
     .bind(expires_at)
     .bind(now);
-    let drop_old = Statement::new("DELETE FROM initial_access_tokens WHERE expires_at <= ?1");
-    database.batch(vec![insert, drop_old.bind(now)]).await.map(drop)
+    database.batch(vec![sweep(now, WITH_EACH), insert]).await.map(drop)
+}
+
+/// Deletes at most `limit` tokens that have expired.
+pub(super) fn sweep(now: i64, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM initial_access_tokens WHERE token_hash IN \
+         (SELECT token_hash FROM initial_access_tokens WHERE expires_at <= ?1 LIMIT ?2)",
+    )
+    .bind(now)
+    .bind(limit)
 }
 
 /// Whether a token would register a client. Only what spends it says whether it does.

@@ -14,4 +14,5 @@ pub mod registrations;
 pub mod sessions;
 pub mod sign_in_attempts;
 pub mod signing_keys;
+pub mod sweep;
 pub mod users;

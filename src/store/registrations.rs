@@ -2,7 +2,8 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
-use crate::store::clients::{Client, client_columns, forget_unused, write_metadata};
+use crate::store::clients::{self, Client, StoredClient, client_columns, write_metadata};
+use crate::store::sweep::WITH_EACH;
 
 /// Whether a client was registered.
 #[derive(Debug, Eq, PartialEq)]
@@ -15,7 +16,7 @@ pub enum Registering {
 
 /// Registers a new client, with the leave of an initial access token where one is given: of any number of
 /// callers at its last use, one registers. Without it the client is forgotten at `expires_at`, unless it is
-/// used. Drops what was forgotten before.
+/// used. Sweeps clients that have expired.
 pub async fn register(
     database: &impl Database,
     client: &Client,
@@ -39,7 +40,7 @@ pub async fn register(
     .bind(client.registration_token_hash.as_deref())
     .bind(expires_at)
     .bind(initial_access_token);
-    let mut statements = vec![insert, forget_unused(client.created_at)];
+    let mut statements = vec![clients::sweep(client.created_at, WITH_EACH), insert];
     if let Some(token_hash) = initial_access_token {
         let spend = Statement::new(
             "UPDATE initial_access_tokens SET uses_left = uses_left - 1 \
@@ -50,7 +51,7 @@ pub async fn register(
         statements.push(spend);
     }
     let results = database.batch(statements).await?;
-    let is_registered = results.first().is_some_and(|rows| !rows.is_empty());
+    let is_registered = results.get(1).is_some_and(|rows| !rows.is_empty());
     Ok(if is_registered { Registering::Registered } else { Registering::NoSuchToken })
 }
 
@@ -75,5 +76,5 @@ pub async fn replace(
     .bind(client.secret_hash.as_deref())
     .bind(now);
     let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(Client::read).transpose()
+    rows.pop().map(|row| StoredClient::from_row(row)?.parse()).transpose()
 }

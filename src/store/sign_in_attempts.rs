@@ -3,6 +3,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
+use crate::store::sweep::WITH_EACH;
 
 /// After how many seconds without an attempt a counter begins anew.
 const WINDOW: i64 = 3_600;
@@ -28,8 +29,7 @@ pub enum Admission {
     Wait(i64),
 }
 
-/// Counts an attempt, unless it comes before its time, and drops the counters that count nothing any more:
-/// strangers make them. `account` is the account's own counter, which slows this one; a browser that is known has
+/// Counts an attempt, unless it comes before its time, and sweeps counters that have expired: strangers make them. `account` is the account's own counter, which slows this one; a browser that is known has
 /// none.
 pub async fn admit(
     database: &impl Database,
@@ -39,12 +39,11 @@ pub async fn admit(
 ) -> Result<Admission, Internal> {
     let next =
         Statement::new("SELECT next_at FROM sign_in_attempts WHERE counter = ?1").bind(counter);
-    let drop_old = Statement::new("DELETE FROM sign_in_attempts WHERE last_at <= ?1");
-    let mut statements = vec![count(counter, account, now), next, drop_old.bind(now - WINDOW)];
-    if let Some(account) = account {
-        statements.insert(0, count_on_account(account, counter, now));
-    }
-    let mut results = database.batch(statements).await?.into_iter().skip(account.iter().count());
+    let mut statements = vec![sweep(now, WITH_EACH)];
+    statements.extend(account.map(|account| count_on_account(account, counter, now)));
+    let before = statements.len();
+    statements.extend([count(counter, account, now), next]);
+    let mut results = database.batch(statements).await?.into_iter().skip(before);
     let own = results.next().unwrap_or_default().pop();
     // A counter that begins with a pause has counted nothing yet.
     if own.map(|mut row| row.integer()).transpose()?.is_some_and(|failures| failures > 0) {
@@ -53,6 +52,16 @@ pub async fn admit(
     let next = results.next().unwrap_or_default().pop();
     let next = next.map(|mut row| row.integer()).transpose()?;
     Ok(Admission::Wait((next.unwrap_or(now) - now).max(1)))
+}
+
+/// Deletes at most `limit` counters that count nothing any more.
+pub(super) fn sweep(now: i64, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM sign_in_attempts WHERE counter IN \
+         (SELECT counter FROM sign_in_attempts WHERE last_at <= ?1 LIMIT ?2)",
+    )
+    .bind(now - WINDOW)
+    .bind(limit)
 }
 
 /// Counts on the account what `counter` is about to count.

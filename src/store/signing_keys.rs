@@ -2,6 +2,7 @@
 
 use crate::context::Cx;
 use crate::error::Internal;
+use crate::jose::json;
 use crate::jose::jwk::{Algorithm, PublicKey};
 use crate::keys::KeyRow;
 use crate::ports::{Database, Freshness, Row, Statement};
@@ -86,7 +87,7 @@ fn read(rows: Vec<Row>, cx: &Cx<'_>) -> Result<Vec<KeyRow>, Internal> {
     for mut row in rows {
         let kid = row.text()?;
         let public_jwk = row.text()?;
-        let public = match serde_json::from_str::<PublicKey>(&public_jwk) {
+        let public = match json::from_own::<PublicKey>(&public_jwk) {
             Ok(public) if public.kid() == kid => public,
             _ => {
                 cx.note(format!("the signing key {kid} is damaged in D1 and is left out"));

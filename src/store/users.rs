@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 
 use crate::error::Internal;
+use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::claims::UserClaims;
 
@@ -33,12 +34,12 @@ impl NewUser {
     }
 }
 
-/// A user's claims, as the database has them.
+/// Parses a user's claims, as the database has them.
 ///
 /// # Errors
-/// [`Internal::Broken`] when they are no JSON object.
-pub fn parse_claims(json: &str) -> Result<UserClaims<'_>, Internal> {
-    serde_json::from_str(json).map_err(|_| Internal::Broken {
+/// [`Internal::Broken`] if they are not a JSON object.
+pub fn parse_claims(json: &str) -> Result<UserClaims, Internal> {
+    json::from_own(json).map_err(|_| Internal::Broken {
         detail: "a user's claims in D1 are not a JSON object".into(),
     })
 }

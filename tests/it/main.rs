@@ -1,6 +1,7 @@
 //! Whole requests through `handle`, on real SQLite with the real migrations, with the clock and
 //! randomness fixed.
 #![allow(clippy::pedantic, clippy::restriction, reason = "tests may panic")]
+#![allow(clippy::disallowed_methods, reason = "tests read JSON as a client does")]
 
 mod admin;
 mod certification;
@@ -8,8 +9,10 @@ mod client_assertions;
 mod clients;
 mod codes;
 mod consent;
+mod damaged_rows;
 mod discovery;
 mod everywhere;
+mod full_database;
 mod hostile;
 mod implicit;
 mod jwks;

@@ -7,7 +7,8 @@ use postern::error::Internal;
 use postern::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use postern::jose::jwk::{EcPrivateKey, EcPublicKey, PrivateKey, PublicKey, RsaPublicKey};
 use postern::ports::{
-    Cache, Crypto, Database, Document, Fetch, Freshness, RateLimit, Row, Statement, Value, Wanted,
+    Cache, Crypto, DATABASE, Database, Document, Fetch, Freshness, RateLimit, Row, Statement,
+    Value, Wanted,
 };
 use postern::protocol::outbound_url::OutboundUrl;
 use rsa::BoxedUint;
@@ -98,7 +99,7 @@ impl Native {
     fn check_database(&self) -> Result<(), Internal> {
         let detail = "it was told to fail".to_owned();
         if self.database_fails.get() {
-            return Err(Internal::Unavailable { what: "DB", detail });
+            return Err(Internal::Unavailable { what: DATABASE, detail });
         }
         Ok(())
     }
@@ -120,6 +121,13 @@ impl RateLimit for Native {
         *made += 1;
         Ok(self.rate_limit.get().is_none_or(|limit| *made <= limit))
     }
+}
+
+/// A database without room is unavailable. The platform reports every other failure so, too; here it is a bug in the
+/// SQL.
+fn failed(error: rusqlite::Error) -> Internal {
+    assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull), "{error}");
+    Internal::Unavailable { what: DATABASE, detail: error.to_string() }
 }
 
 fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
@@ -159,8 +167,7 @@ impl Database for Native {
             (Freshness::Nearest, Some(replica)) => replica,
             _ => &self.primary,
         };
-        // The platform reports every failure as unavailable; here one is a bug in the SQL.
-        Ok(execute(connection, &statement).unwrap())
+        execute(connection, &statement).map_err(failed)
     }
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, Internal> {
@@ -169,14 +176,16 @@ impl Database for Native {
         self.check_database()?;
         if self.batches_fail.get() {
             let detail = "it was told to fail".to_owned();
-            return Err(Internal::Unavailable { what: "DB", detail });
+            return Err(Internal::Unavailable { what: DATABASE, detail });
         }
         let meanwhile = self.meanwhile.borrow_mut().pop_front();
         if let Some(sql) = meanwhile {
             self.primary.execute_batch(sql).unwrap();
         }
         let transaction = self.primary.unchecked_transaction().unwrap();
-        let rows = statements.iter().map(|s| execute(&transaction, s).unwrap()).collect();
+        let rows = statements.iter().map(|s| execute(&transaction, s)).collect::<Result<_, _>>();
+        // What is dropped without this is rolled back.
+        let rows = rows.map_err(failed)?;
         transaction.commit().unwrap();
         Ok(rows)
     }

@@ -201,11 +201,11 @@ fn a_request_that_is_not_signed_as_it_must_be_is_refused() {
 #[test]
 fn an_object_has_a_size_that_it_may_have() {
     let signing = Signing::new(json!({}));
-    let object = signing.object(&[("padding", json!("x".repeat(49_152)))]);
-    assert!(object.len() > 65_536);
-    assert_refused(&signing, &object, "invalid_request_object", "larger than 65536 bytes");
-    let object = signing.object(&[("padding", json!("x".repeat(48_000)))]);
-    assert!(object.len() > 64_000 && is_login(&signing.ask(&[("request", &object)])));
+    let object = signing.object(&[("padding", json!("x".repeat(12_288)))]);
+    assert!(object.len() > 16_384);
+    assert_refused(&signing, &object, "invalid_request_object", "larger than 16384 bytes");
+    let object = signing.object(&[("padding", json!("x".repeat(11_500)))]);
+    assert!(object.len() > 15_500 && is_login(&signing.ask(&[("request", &object)])));
 }
 
 #[test]

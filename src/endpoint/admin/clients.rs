@@ -6,13 +6,13 @@ use super::{CLIENT_ID as OPERATOR, Page, body, invalid, refused};
 use crate::config::Config;
 use crate::context::Cx;
 use crate::endpoint::sector;
-use crate::error::Error;
+use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
 use crate::opaque::{hash, random_text};
 use crate::ports::{Database, Platform};
 use crate::protocol::client_metadata::ClientMetadata;
 use crate::protocol::members::Members;
-use crate::store::clients::{self, Client};
+use crate::store::clients::{self, Client, StoredClient};
 
 /// Stores a new client under an id of its own making, and shows it with its secret.
 pub async fn create(
@@ -113,7 +113,8 @@ pub async fn list(
 ) -> Result<Response, Error> {
     let page = Page::asked(request)?;
     let found = clients::list(database, &page.after, page.limit + 1, cx.now).await?;
-    page.respond("clients", found, |client| client.client_id.clone(), to_json)
+    let to_json = |client: StoredClient| to_json(&client.parse()?);
+    Ok(page.respond(cx, "clients", found, |client| client.client_id.clone(), to_json))
 }
 
 /// Deletes a client, and revokes all that it was granted.
@@ -133,7 +134,7 @@ fn no_such_client() -> Error {
     refused(404, "not_found", "there is no client of this client_id")
 }
 
-fn to_json(client: &Client) -> Result<Value, Error> {
+fn to_json(client: &Client) -> Result<Value, Internal> {
     let mut members = client.metadata.to_members()?;
     members.insert("client_id".into(), client.client_id.as_str().into());
     members.insert("client_id_issued_at".into(), client.created_at.into());

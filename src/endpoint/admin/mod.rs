@@ -63,7 +63,7 @@ pub async fn serve(
     let path = path.strip_prefix("/admin/").unwrap_or_default();
     let segments: Vec<_> = path.split('/').collect();
     match (request.method(), segments.as_slice()) {
-        ("GET", ["users"]) => users::list(platform, request).await,
+        ("GET", ["users"]) => users::list(platform, cx, request).await,
         ("POST", ["users"]) => users::import(config, platform, cx, request).await,
         ("PUT", ["users", sub]) => users::put(config, platform, cx, request, &decode(sub)?).await,
         ("GET", ["users", sub]) => users::show(platform, &decode(sub)?).await,
@@ -144,7 +144,9 @@ struct Page {
 impl Page {
     /// The page that `?after=…&limit=…` asks for.
     fn asked(request: &impl Request) -> Result<Self, Error> {
-        let params = Params::parse(request.query().unwrap_or_default().as_bytes());
+        let query = request.query().unwrap_or_default();
+        let params = Params::parse(query.as_bytes(), &[&["after", "limit"]])
+            .map_err(|malformed| invalid(malformed.description()))?;
         let complaint = || invalid(format!("limit must be a number from 1 to {LARGEST_PAGE}"));
         let limit = match params.get("limit") {
             Given::Absent => PAGE,
@@ -163,23 +165,37 @@ impl Page {
     }
 
     /// The page as it is shown. One more than the limit was `found`, if there are more: then `next` is
-    /// the `after` of the next page.
+    /// the `after` of the next page. Rows that are damaged in the database are left out, and `damaged` lists their
+    /// ids.
     fn respond<T>(
         &self,
+        cx: &Cx<'_>,
         name: &str,
         mut found: Vec<T>,
-        id: impl FnOnce(&T) -> String,
-        to_json: impl Fn(&T) -> Result<Value, Error>,
-    ) -> Result<Response, Error> {
+        id: impl Fn(&T) -> String,
+        to_json: impl Fn(T) -> Result<Value, Internal>,
+    ) -> Response {
         let has_next = i64::try_from(found.len()).is_ok_and(|count| count > self.limit);
         if has_next {
             found.pop();
         }
-        let rows = found.iter().map(to_json).collect::<Result<Vec<_>, _>>()?;
+        let next = found.last().filter(|_| has_next).map(&id);
+        let (mut rows, mut damaged) = (Vec::new(), Vec::new());
+        for one in found {
+            let id = id(&one);
+            match to_json(one) {
+                Ok(row) => rows.push(row),
+                Err(fault) => {
+                    cx.note_fault(&fault);
+                    damaged.push(id);
+                }
+            }
+        }
         let mut page = Map::from_iter([(name.to_owned(), rows.into())]);
-        page.extend(
-            found.last().filter(|_| has_next).map(|row| ("next".to_owned(), id(row).into())),
-        );
-        Ok(Response::json(200, &page.into()))
+        if !damaged.is_empty() {
+            page.insert("damaged".into(), damaged.into());
+        }
+        page.extend(next.map(|id| ("next".to_owned(), id.into())));
+        Response::json(200, &page.into())
     }
 }

@@ -152,10 +152,14 @@ pub async fn show(database: &impl Database, sub: &str) -> Result<Response, Error
 }
 
 /// Lists users, a page at a time.
-pub async fn list(database: &impl Database, request: &impl Request) -> Result<Response, Error> {
+pub async fn list(
+    database: &impl Database,
+    cx: &Cx<'_>,
+    request: &impl Request,
+) -> Result<Response, Error> {
     let page = Page::asked(request)?;
     let found = users::list(database, &page.after, page.limit + 1).await?;
-    page.respond("users", found, |user| user.sub.clone(), to_json)
+    Ok(page.respond(cx, "users", found, |user| user.sub.clone(), |user| to_json(&user)))
 }
 
 /// Deletes a user: what hangs on it is revoked, and its sub is never given again.
@@ -222,9 +226,10 @@ fn no_such_user() -> Error {
     refused(404, "not_found", "there is no user of this sub")
 }
 
-fn to_json(user: &User) -> Result<Value, Error> {
-    let claims: Value = serde_json::from_str(&user.claims)
-        .map_err(|_| Internal::Broken { detail: "a user's claims in D1 are not JSON".into() })?;
+fn to_json(user: &User) -> Result<Value, Internal> {
+    let claims = users::parse_claims(&user.claims).map_err(|_| Internal::Broken {
+        detail: format!("the claims of the user {} are damaged in D1", user.sub),
+    })?;
     Ok(json!({
         "sub": user.sub,
         "login": user.login,

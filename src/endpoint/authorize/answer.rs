@@ -117,7 +117,7 @@ impl<P> Case<'_, P> {
                 ("server_error", "this service made an error, which has been logged")
             }
         };
-        self.desk.cx.note(fault.detail());
+        self.desk.cx.note_fault(fault);
         self.desk.cx.log_refusal(code);
         let parameters = [("error", code), ("error_description", description)];
         respond(self.desk, &self.asked.reply_to, &parameters, self.texts)

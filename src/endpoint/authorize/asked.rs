@@ -42,7 +42,7 @@ pub struct Asked {
 /// wrong is told on a page.
 pub async fn examine(desk: &Desk<'_, impl Platform>, pending: &Pending) -> Result<Examined, Error> {
     // 1. The client.
-    let client = client(desk, &pending.params()).await?;
+    let client = client(desk, &pending.params).await?;
     examine_of(desk, client, pending).await
 }
 
@@ -52,14 +52,14 @@ pub async fn examine_of(
     client: Client,
     pending: &Pending,
 ) -> Result<Examined, Error> {
-    let params = pending.params();
+    let params = &pending.params;
 
     // 2. The redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
-    let reply_to = ReplyTo::prove(&params, &client.metadata).map_err(PageError::of_application)?;
+    let reply_to = ReplyTo::prove(params, &client.metadata).map_err(PageError::of_application)?;
 
     // 3. Everything else: from here on, errors go to the client.
     let asked = match check_way(pending, &client.metadata) {
-        Ok(()) => ask(desk, &params, &client).await?,
+        Ok(()) => ask(desk, params, &client).await?,
         Err(error) => Err(error),
     };
     match asked {
@@ -87,7 +87,7 @@ fn check_way(pending: &Pending, client: &ClientMetadata) -> Result<(), Authorize
 }
 
 /// The client that a request names.
-pub async fn client(desk: &Desk<'_, impl Platform>, params: &Params<'_>) -> Result<Client, Error> {
+pub async fn client(desk: &Desk<'_, impl Platform>, params: &Params) -> Result<Client, Error> {
     let client_id = params
         .once("client_id")
         .map_err(|_| PageError::of_application("client_id stands twice in the request"))?
@@ -100,7 +100,7 @@ pub async fn client(desk: &Desk<'_, impl Platform>, params: &Params<'_>) -> Resu
 /// What the request asks for, and the only user that will do for it.
 async fn ask(
     desk: &Desk<'_, impl Platform>,
-    params: &Params<'_>,
+    params: &Params,
     client: &Client,
 ) -> Result<Result<(AuthorizeRequest, Option<String>), AuthorizeError>, Error> {
     let request = match AuthorizeRequest::parse(params, &client.metadata, desk.config) {
@@ -156,8 +156,13 @@ async fn hinted_sub(
         return Ok(Err("id_token_hint is larger than 16384 bytes"));
     }
     let Ok(jws) = Jws::parse(hint) else { return Ok(Err("id_token_hint is not a signed JWT")) };
+    // What it says counts once the signature is verified, and is all that is kept of it while that is waited for.
+    let hinted = id_token::hinted_sub(&jws, desk.config.issuer.as_str(), client_id);
+    let hinted = hinted.map(str::to_owned);
     let alg = jws.header_text("alg").and_then(Algorithm::from_name);
-    let key = match (alg, jws.header_text("kid")) {
+    let kid = jws.header_text("kid").map(str::to_owned);
+    let Jws { signature, signing_input, .. } = jws;
+    let key = match (alg, kid.as_deref()) {
         (Some(alg), Some(kid)) => {
             desk.keys.find(alg, kid, desk.config, desk.platform, desk.cx).await?
         }
@@ -166,12 +171,10 @@ async fn hinted_sub(
     let Some(key) = key.filter(|key| Some(key.alg()) == alg) else {
         return Ok(Err("id_token_hint is not signed with a key of this provider"));
     };
-    let message = jws.signing_input.as_bytes();
-    if !desk.platform.verify(&key, message, &jws.signature).await? {
+    if !desk.platform.verify(&key, signing_input.as_bytes(), &signature).await? {
         return Ok(Err("id_token_hint has a wrong signature"));
     }
-    let issuer = desk.config.issuer.as_str();
-    Ok(id_token::hinted_sub(&jws, issuer, client_id).map(str::to_owned))
+    Ok(hinted)
 }
 
 impl Asked {

@@ -15,11 +15,10 @@ use crate::browser::attempts::may_store;
 use crate::browser::pending::{Pending, Progress, resume};
 use crate::endpoint::desk::Desk;
 use crate::endpoint::form;
-use crate::error::{Error, PageError};
+use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::ports::Platform;
-use crate::protocol::authorize_request::AuthorizeError;
-use crate::protocol::params::Params;
+use crate::protocol::authorize_request::{AuthorizeError, PARAMETERS};
 use crate::routes::AUTHORIZE;
 use crate::store::sessions::Session;
 use answer::refuse;
@@ -39,14 +38,14 @@ pub async fn serve(
     let visit = Visit::of(desk.config, desk.cx, request)?;
     // Whatever key is missing is begun to be made now: while a person signs in, there is time.
     if let Err(fault) = desk.keys.get(desk.config, desk.platform, desk.cx).await {
-        desk.cx.note(fault.detail());
+        desk.cx.note_fault(&fault);
     }
     let session = desk.session(&visit).await?;
     let query = request.query().unwrap_or_default();
-    let texts = form::texts(request, &Params::parse(query.as_bytes()));
     let sub = session.as_ref().map(|session| session.sub.as_str());
     let (query, progress) = resume(&visit, query, sub, desk.cx.now);
     let pending = Pending::find(desk.platform, query, desk.cx.now).await?;
+    let texts = form::texts(request, &pending.params);
     match resolve(desk, request, pending).await? {
         Resolved::Elsewhere(query) => Ok(ask_by(desk, &query)),
         Resolved::Pending(pending) => {
@@ -64,14 +63,16 @@ pub const TOO_MANY: AuthorizeError = AuthorizeError::new(
     "too many sign-ins were begun from this address",
 );
 
+/// The error of a request that is larger than what is kept.
+pub const TOO_LARGE: AuthorizeError =
+    AuthorizeError::new("invalid_request", "the parameters have more than 8192 bytes");
+
 /// A request that comes by POST came from another site, without the cookies that say who is signed in: it is
 /// stored, and asked for again by a GET, to which the browser adds them.
 async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<Response, Error> {
-    let body = form::body(request).await?;
-    let parameters = String::from_utf8(body)
-        .map_err(|_| PageError::of_application("the request's body is not form-encoded"))?;
-    let pending = Pending { parameters, ..Pending::default() };
-    let texts = form::texts(request, &pending.params());
+    let params = form::fields(request, &[&PARAMETERS]).await?;
+    let pending = Pending { params, ..Pending::default() };
+    let texts = form::texts(request, &pending.params);
     let mut pending = match resolve(desk, request, pending).await? {
         Resolved::Elsewhere(query) => return Ok(ask_by(desk, &query)),
         Resolved::Pending(pending) => pending,
@@ -88,6 +89,9 @@ async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<
             }
         };
         // Anybody can make us store one.
+        if !pending.may_be_kept() {
+            return refuse(desk, &pending, &asked.reply_to, TOO_LARGE, texts).await;
+        }
         if !may_store(desk.platform, desk.cx, request).await {
             return refuse(desk, &pending, &asked.reply_to, TOO_MANY, texts).await;
         }
@@ -110,7 +114,7 @@ pub async fn proceed(
     progress: Progress,
 ) -> Result<Response, Error> {
     // 1. Who asks, where the answer goes, and what is asked for.
-    let texts = form::texts(request, &pending.params());
+    let texts = form::texts(request, &pending.params);
     let asked = match examine(desk, pending).await? {
         Examined::Accepted(asked) => asked,
         Examined::Refused(reply_to, error) => {

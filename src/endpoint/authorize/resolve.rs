@@ -3,8 +3,8 @@
 
 use crate::browser::attempts::may_store;
 use crate::browser::pending::Pending;
-use crate::endpoint::authorize::TOO_MANY;
 use crate::endpoint::authorize::asked::client;
+use crate::endpoint::authorize::{TOO_LARGE, TOO_MANY};
 use crate::endpoint::desk::Desk;
 use crate::error::{Error, PageError};
 use crate::http::Request;
@@ -12,6 +12,7 @@ use crate::outbound;
 use crate::ports::{Platform, Wanted};
 use crate::protocol::authorize_request::{AuthorizeError, ReplyTo};
 use crate::protocol::outbound_url::OutboundUrl;
+use crate::protocol::params::Params;
 use crate::protocol::request_object::{Expected, RequestObject, SIZE_LIMIT};
 use crate::store::clients::Client;
 
@@ -41,18 +42,17 @@ pub async fn resolve(
     pending: Pending,
 ) -> Result<Resolved, Error> {
     // 1. What stands in it twice is refused with the rest; what is kept was resolved before.
-    let params = pending.params();
+    let params = &pending.params;
     let (object, uri) = match (params.once("request"), params.once("request_uri")) {
         (Ok(object), Ok(uri)) if pending.handle_hash.is_none() => (object, uri),
         _ => (None, None),
     };
     if object.is_none() && uri.is_none() {
-        drop(params);
         return Ok(Resolved::Pending(pending));
     }
 
     // 2. The client, whose keys they are (RFC 9101 section 5).
-    let client = client(desk, &params).await?;
+    let client = client(desk, params).await?;
 
     // 3. What it has pushed.
     let platform = desk.platform;
@@ -72,15 +72,18 @@ pub async fn resolve(
     } else {
         Err(TOO_MANY)
     };
-    match parameters {
-        Ok(parameters) => {
-            let mut pending = Pending { parameters, is_signed: true, ..Pending::default() };
-            pending.keep(platform, desk.cx).await?;
-            Ok(Resolved::Pending(pending))
+    let signed = parameters.and_then(|params| {
+        let signed = Pending { params, is_signed: true, ..Pending::default() };
+        if signed.may_be_kept() { Ok(signed) } else { Err(TOO_LARGE) }
+    });
+    match signed {
+        Ok(mut signed) => {
+            signed.keep(platform, desk.cx).await?;
+            Ok(Resolved::Pending(signed))
         }
         // 5. Where nothing was verified, the parameters around it say where the error goes.
         Err(error) => {
-            let reply_to = ReplyTo::prove(&params, &client.metadata).map_err(|_| {
+            let reply_to = ReplyTo::prove(params, &client.metadata).map_err(|_| {
                 let page = PageError::of_application(error.description);
                 PageError { code: error.code, ..page }
             })?;
@@ -122,7 +125,7 @@ async fn fetch(
     Ok(text.map_err(refused)?.trim_ascii().to_owned())
 }
 
-/// The parameters of a request object that its client has signed, form-encoded.
+/// The parameters of a request object that its client has signed.
 ///
 /// # Errors
 /// Whatever the platform reports.
@@ -130,7 +133,7 @@ pub async fn verify(
     desk: &Desk<'_, impl Platform>,
     client: &Client,
     object: &str,
-) -> Result<Result<String, AuthorizeError>, Error> {
+) -> Result<Result<Params, AuthorizeError>, Error> {
     let refused = |description| Ok(Err(AuthorizeError::new("invalid_request_object", description)));
 
     // 1. What it says.
@@ -150,7 +153,7 @@ pub async fn verify(
         return refused("the request object is not signed with the registered algorithm");
     }
     let Desk { client_keys, config, platform, cx, .. } = *desk;
-    match client_keys.verify(client, &object.jwt, config, platform, cx).await? {
+    match client_keys.verify(client, &object.signature, config, platform, cx).await? {
         Ok(true) => Ok(Ok(object.into_parameters())),
         Ok(false) => refused("the request object has a wrong signature"),
         Err(description) => refused(description),

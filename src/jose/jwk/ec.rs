@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{KeyUse, decode_exactly, thumbprint};
+use crate::jose::json;
 
 /// The bytes of a P-256 coordinate or scalar.
 pub const P256_BYTES: usize = 32;
@@ -148,7 +149,7 @@ impl EcPrivateKey {
         struct Private<'a> {
             d: &'a str,
         }
-        let Private { d } = serde_json::from_slice(jwk).ok()?;
+        let Private { d } = json::from_own(jwk).ok()?;
         let mut scalar = Zeroizing::new([0; P256_BYTES]);
         decode_exactly(d, scalar.as_mut_slice())?;
         Self::from_scalar(scalar)
@@ -157,6 +158,7 @@ impl EcPrivateKey {
 
 #[cfg(test)]
 mod tests {
+    use crate::jose::json;
     use crate::jose::jwk::{PrivateKey, PublicKey};
 
     /// The key of RFC 7515 appendix A.3, with the thumbprint that follows from it.
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_public_key_reads_and_writes_the_same_bytes() {
-        let key: PublicKey = serde_json::from_str(A3).unwrap();
+        let key: PublicKey = json::from_own(A3).unwrap();
         assert_eq!(serde_json::to_string(&key).unwrap(), A3);
     }
 
@@ -196,7 +198,7 @@ mod tests {
         for (what, from, to) in changes {
             let text = A3.replace(from, to);
             assert_ne!(text, A3);
-            assert!(serde_json::from_str::<PublicKey>(&text).is_err(), "{what}");
+            assert!(json::from_own::<PublicKey>(&text).is_err(), "{what}");
         }
     }
 

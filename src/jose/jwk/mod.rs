@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use zeroize::Zeroizing;
 
+use crate::jose::json;
+
 /// A signature algorithm (RFC 7518 section 3.1). Symmetric ones and `none` have no name here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Algorithm {
@@ -130,7 +132,7 @@ impl PrivateKey {
         struct Kind<'a> {
             kty: &'a str,
         }
-        match serde_json::from_slice::<Kind>(jwk).ok()?.kty {
+        match json::from_own::<Kind>(jwk).ok()?.kty {
             "EC" => EcPrivateKey::from_jwk(jwk).map(Self::Ec),
             "RSA" => RsaPrivateKey::from_jwk(jwk).map(Self::Rsa),
             _ => None,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{KeyUse, decode_exactly, thumbprint};
+use crate::jose::json;
 
 /// The bytes of a modulus, and of a signature.
 pub const RSA_BYTES: usize = 256;
@@ -112,7 +113,7 @@ impl RsaPrivateKey {
 
     pub(super) fn from_jwk(jwk: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(jwk).ok()?;
-        let private: Private = serde_json::from_str(text).ok()?;
+        let private: Private = json::from_own(text).ok()?;
         let public = RsaPublicKey::of_modulus(private.n).ok()?;
         private.is_whole().then(|| Self { public, jwk: Zeroizing::new(text.to_owned()) })
     }
@@ -141,6 +142,7 @@ impl Private<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::jose::json;
     use crate::jose::jwk::{Algorithm, PrivateKey, PublicKey};
     use serde_json::{Value, json};
 
@@ -154,7 +156,7 @@ mod tests {
 
     fn private() -> Value {
         let vectors = include_str!("../../../tests/vectors/rsa_private_keys.json");
-        serde_json::from_str::<Value>(vectors).unwrap()[0].clone()
+        json::from_own::<Value>(vectors).unwrap()[0].clone()
     }
 
     fn parse(jwk: &Value) -> Option<PrivateKey> {
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_public_key_reads_and_writes_the_same_bytes() {
-        let key: PublicKey = serde_json::from_str(&text()).unwrap();
+        let key: PublicKey = json::from_own(&text()).unwrap();
         assert_eq!((key.alg(), key.kid()), (Algorithm::Rs256, KID));
         assert_eq!(serde_json::to_string(&key).unwrap(), text());
     }
@@ -173,7 +175,7 @@ mod tests {
         let key = parse(&private()).unwrap();
         let public = serde_json::to_value(key.public()).unwrap();
         assert_eq!(public["n"], private()["n"]);
-        serde_json::from_value::<PublicKey>(public).unwrap();
+        json::from_parsed::<PublicKey>(public).unwrap();
         assert_eq!(*key.to_jwk(), private().to_string());
     }
 
@@ -215,7 +217,7 @@ mod tests {
         for (what, from, to) in changes {
             let wrong = text().replace(from, to);
             assert_ne!(wrong, text());
-            assert!(serde_json::from_str::<PublicKey>(&wrong).is_err(), "{what}");
+            assert!(json::from_own::<PublicKey>(&wrong).is_err(), "{what}");
         }
     }
 

@@ -2,7 +2,6 @@
 
 use super::values::{ApplicationType, AuthMethod, GrantType, SubjectType, name_of};
 use super::{ClientMetadata, Registrable};
-use crate::jose::client_jwk::ClientKeys;
 use crate::protocol::redirect_uri;
 
 impl ClientMetadata {
@@ -102,8 +101,7 @@ impl ClientMetadata {
                 "token_endpoint_auth_signing_alg must be left out but for private_key_jwt".into()
             );
         }
-        let Some(jwks) = &self.jwks else { return Ok(()) };
-        let keys = ClientKeys::read(jwks).map_err(|complaint| format!("jwks {complaint}"))?;
+        let Some(keys) = &self.jwks else { return Ok(()) };
         let algs = [self.token_endpoint_auth_signing_alg, self.request_object_signing_alg];
         match algs.into_iter().flatten().find(|alg| keys.candidates(*alg, None).next().is_none()) {
             Some(alg) => Err(format!("jwks must have a key for {}", alg.name())),

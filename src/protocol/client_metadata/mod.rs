@@ -14,7 +14,7 @@ pub use values::{
 };
 
 use crate::error::Internal;
-use crate::jose::client_jwk::ClientAlgorithm;
+use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::protocol::members::Members;
 use crate::protocol::scope::Granted;
 use crate::protocol::{localized, redirect_uri};
@@ -66,7 +66,7 @@ pub struct ClientMetadata {
     pub initiate_login_uri: Option<String>,
     /// Its public keys, where they stand here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub jwks: Option<Value>,
+    pub jwks: Option<ClientKeys>,
     /// Its public keys, where they are fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
@@ -270,6 +270,7 @@ impl ClientMetadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::json;
     use serde_json::json;
 
     fn take(document: &Value) -> Result<ClientMetadata, String> {
@@ -331,7 +332,7 @@ mod tests {
         assert_eq!(Value::from(metadata.to_members().unwrap()), given);
         let written = serde_json::to_value(&metadata).unwrap();
         assert_eq!(written, document);
-        assert_eq!(serde_json::from_value::<ClientMetadata>(written).unwrap(), metadata);
+        assert_eq!(json::from_parsed::<ClientMetadata>(written).unwrap(), metadata);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::values::{ApplicationType, Named, ResponseType};
+use crate::jose::client_jwk::ClientKeys;
 use crate::protocol::claims::{is_email, is_line, is_web_url};
 use crate::protocol::members::Members;
 use crate::protocol::outbound_url::OutboundUrl;
@@ -56,8 +57,10 @@ pub(super) fn web_url(members: &mut Members, member: &str) -> Result<Option<Stri
     Ok(url)
 }
 
-pub(super) fn jwks(members: &mut Members) -> Result<Option<Value>, String> {
-    Ok(members.object("jwks")?.map(Value::Object))
+pub(super) fn jwks(members: &mut Members) -> Result<Option<ClientKeys>, String> {
+    let set = members.object("jwks")?.map(Value::Object);
+    set.map(|set| ClientKeys::read(&set).map_err(|complaint| format!("jwks {complaint}")))
+        .transpose()
 }
 
 pub(super) fn outbound_url(

@@ -105,7 +105,16 @@ fn controls(table: &mut Table) {
         None,
         STATE,
     );
-    table.coded("a hundred unknown parameters", &format!("{}{}", usual(&[]), "&x=1".repeat(100)));
+    let filled = format!("{}{}", usual(&[]), "&x=1".repeat(100 - usual(&[]).split('&').count()));
+    table.coded("a hundred parameters", &filled);
+    table.page("a hundred and one parameters", &format!("{filled}&x"), "more than 100");
+    table.page("thousands of parameters", &"a&".repeat(4_000), "more than 100");
+    table.page("a client_id that is not UTF-8", "client_id=%FF", "is not UTF-8");
+    for state in ["%C3", "%ff%fe"] {
+        let query = format!("{}&state={state}", usual(&[("state", "")]));
+        table.page(&format!("the state {state}, which is not UTF-8"), &query, "is not UTF-8");
+    }
+    table.coded("an unknown parameter that is not UTF-8", &format!("{}&x=%FF&%FF=1", usual(&[])));
     table.refused(
         "resources that nobody knows",
         &format!("{}&resource=a&resource=a", usual(&[])),
@@ -188,14 +197,16 @@ fn redirect_uris(table: &mut Table) {
         );
     }
     let raw = |raw: &str| format!("{}&redirect_uri={raw}", usual(&[("redirect_uri", "")]));
-    for value in [
-        "https://app.example/plain%",
-        "https://app.example/plain%zz",
-        "https://app.example/plain%ff",
-        "https://app.example/+plain",
-    ] {
+    for value in
+        ["https://app.example/plain%", "https://app.example/plain%zz", "https://app.example/+plain"]
+    {
         table.page(&format!("redirect_uri raw {value}"), &raw(value), NOT_REGISTERED);
     }
+    table.page(
+        "a redirect_uri that is not UTF-8",
+        &raw("https://app.example/plain%ff"),
+        "is not UTF-8",
+    );
     table.page(
         "redirect_uri twice, the same",
         &format!("{}&redirect_uri={PLAIN}", usual(&[])),
@@ -302,13 +313,9 @@ fn encodings(table: &mut Table) {
         table.posted(&format!("state with {name} by form_post"), &query, None, state);
     }
     let raw = |state: &str| format!("{}&state={state}", usual(&[("state", "")]));
-    for (state, decoded) in [
-        ("a+b%20c%2Bd", "a b c+d"),
-        ("%zz%", "%zz%"),
-        ("%ff%fe", "\u{fffd}\u{fffd}"),
-        ("a%00b", "a\0b"),
-        ("=x=", "=x="),
-    ] {
+    for (state, decoded) in
+        [("a+b%20c%2Bd", "a b c+d"), ("%zz%", "%zz%"), ("a%00b", "a\0b"), ("=x=", "=x=")]
+    {
         table.sent(&format!("state {state}"), &raw(state), PLAIN, None, Some(decoded));
     }
     for (name, value) in [
@@ -662,6 +669,20 @@ fn methods(table: &mut Table) {
         page(415, "form-urlencoded"),
     );
     by_post("POST as text", "", "text/plain", &usual(&[]), page(415, "form-urlencoded"));
+    by_post(
+        "POST of thousands of parameters",
+        "",
+        FORM,
+        &"a&".repeat(32_000),
+        page(400, "more than 100"),
+    );
+    by_post(
+        "POST that is not UTF-8",
+        "",
+        FORM,
+        &format!("{}&login_hint=%FF", usual(&[])),
+        page(400, "is not UTF-8"),
+    );
     by_post("POST of 65537 bytes", "", FORM, &"x".repeat(65_537), page(413, "larger than 65536"));
     by_post(
         "POST with a handle in the body",

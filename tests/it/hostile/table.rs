@@ -218,8 +218,14 @@ fn requests(table: &mut Table) {
         .push("a form of the wrong kind", 401, "is needed")
         .post("multipart/form-data; boundary=x", &form);
     table
-        .push("a form of over 64 KiB", 400, "larger than 65536")
-        .post(FORM, &format!("{form}&x={}", "y".repeat(65_536)));
+        .push("a form of over 16 KiB", 400, "larger than 16384")
+        .post(FORM, &format!("{form}&x={}", "y".repeat(16_384)));
+    table
+        .push("thousands of parameters in the body", 400, "more than 100")
+        .post(FORM, &format!("{form}{}", "&a".repeat(5_000)));
+    table
+        .push("a token in the body that is not UTF-8", 400, "is not UTF-8")
+        .post(FORM, "access_token=%FF");
     let case = table.push("a form with a GET", 401, "is needed").post(FORM, &form);
     case.method = "GET";
     table

@@ -1,0 +1,116 @@
+//! A database that has no room left: the next request sweeps what has expired, and everything works again.
+
+use crate::visitor::{PASSWORD, Party, Visitor, encode};
+use crate::world::{Ask, Told, World, get, post, variables_with};
+use serde_json::json;
+
+/// A provider whose database may grow by this many pages of 4096 bytes.
+fn with_room_for(pages: i64) -> (World, Party) {
+    let world = World::configured(variables_with("REGISTRATION", "open"));
+    world.has_entropy.set(true);
+    world.send(get("/auth/jwks.json"));
+    world.put_alice_with_password();
+    let party = world.put_app();
+    // An application has signed her in before: the grant's tables have their pages.
+    Visitor::new(&world).authorize(&party, "alice@example.com", &[]);
+    let used: i64 =
+        world.platform.primary.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    world.platform.primary.pragma_update(None, "max_page_count", used + pages).unwrap();
+    (world, party)
+}
+
+/// Sends requests until the database has no room for one, and waits until everything that they stored has expired.
+fn fill(world: &World, mut request: impl FnMut(usize) -> Ask) {
+    let is_full = |told: &Told| told.status == 503;
+    let sent = (0..10_000).find(|number| is_full(&world.send(request(*number))));
+    assert!(sent.is_some_and(|sent| sent > 10), "{sent:?}");
+    world.sleep(2 * 86_400);
+}
+
+fn sign_in(world: &World, party: &Party) -> Told {
+    let visitor = Visitor::new(world);
+    let login = visitor.get(&party.authorize(&[("prompt", "login")]));
+    visitor.sign_in_on(&login, "alice@example.com")
+}
+
+/// What a stranger can fill the database with.
+fn fillers(party: &Party) -> Vec<(&'static str, Box<dyn FnMut(usize) -> Ask>)> {
+    let secret = party.secret.clone().unwrap();
+    let query = party.authorize_query(&[("state", &"s".repeat(2_000))]);
+    let pushed = format!("{query}&{}", encode(&[("client_secret", &secret)]));
+    let posted = query.clone();
+    let metadata =
+        json!({ "redirect_uris": ["https://x.example/cb"], "client_name": "n".repeat(1_000) });
+    vec![
+        ("pushed requests", Box::new(move |_| post("/auth/par").form(&pushed))),
+        ("posted requests", Box::new(move |_| post("/auth/authorize").form(&posted))),
+        ("registrations", Box::new(move |_| post("/auth/register").json(&metadata))),
+    ]
+}
+
+#[test]
+fn a_database_that_strangers_have_filled_is_swept_by_the_next_request_whatever_it_is() {
+    for index in 0..3 {
+        let (world, party) = with_room_for(20);
+        let (what, request) = fillers(&party).swap_remove(index);
+        fill(&world, request);
+        // Nothing that a sign-in writes is of the kind that fills the database.
+        let first = sign_in(&world, &party);
+        assert!([303, 503].contains(&first.status), "{what}: {}", first.status);
+        let second = sign_in(&world, &party);
+        assert_eq!(second.status, 303, "{what}: {}", second.body);
+    }
+}
+
+#[test]
+fn a_database_that_attempts_to_sign_in_have_filled_is_swept() {
+    let (world, party) = with_room_for(3);
+    let guess = |number: usize| {
+        let mut visitor = Visitor::new(&world);
+        visitor.address = format!("10.{}.{}.1", number / 250, number % 250);
+        let page = visitor.get("/auth/account");
+        let login = format!("nobody-{number}");
+        let told = visitor.submit(&page, &[("login", &login), ("password", PASSWORD)]);
+        told.status
+    };
+    let full = (0..10_000).find(|number| guess(*number) == 503);
+    assert!(full.is_some_and(|sent| sent > 10), "{full:?}");
+    world.sleep(2 * 3_600);
+    sign_in(&world, &party);
+    assert_eq!(sign_in(&world, &party).status, 303);
+}
+
+#[test]
+fn a_database_that_fails_hears_of_a_sweep_once_in_ten_seconds() {
+    let (world, party) = with_room_for(1_000);
+    world.platform.batches_fail.set(true);
+    let push = || {
+        let secret = encode(&[("client_secret", party.secret.as_deref().unwrap())]);
+        post("/auth/par").form(&format!("{}&{secret}", party.authorize_query(&[])))
+    };
+    let left = |_| world.send(push()).left;
+    assert_eq!((0..3).map(left).collect::<Vec<_>>(), [1, 0, 0]);
+    world.sleep(10);
+    assert_eq!(world.send(push()).left, 1);
+    world.platform.batches_fail.set(false);
+    assert_eq!((world.send(push()).status, world.send(push()).left), (201, 0));
+}
+
+#[test]
+fn each_request_that_is_kept_sweeps_no_more_than_ten() {
+    let (world, party) = with_room_for(1_000);
+    let secret = encode(&[("client_secret", party.secret.as_deref().unwrap())]);
+    let push = format!("{}&{secret}", party.authorize_query(&[]));
+    for _ in 0..25 {
+        assert_eq!(world.send(post("/auth/par").form(&push)).status, 201);
+    }
+    world.sleep(3_600);
+    let count = || {
+        let sql = "SELECT count(*) FROM authorization_requests";
+        world.platform.primary.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap()
+    };
+    for expected in [16, 7, 3, 4] {
+        assert_eq!(world.send(post("/auth/par").form(&push)).status, 201);
+        assert_eq!(count(), expected);
+    }
+}
