@@ -18,14 +18,15 @@ const USAGE = `npm run -s admin -- COMMAND
                                                  given (where a list of processes shows it); or take
                                                  it away
   user get SUB                                   show a user
-  user list                                      show all, one a line, as user import reads them
+  user list                                      show all, one a line, as user import reads them; damaged
+                                                 ones are named on standard error
   user delete SUB                                delete a user; a sub is never given again
   user import [FILE] < users.ndjson              store users, each a line {"sub", "login", "claims",
                                                  "password_hash"}: the latter a PHC string of Argon2
   client create < metadata.json                  store a client under a new id; shows its secret, this once
   client put CLIENT_ID < metadata.json           store one under this id, new or replaced
   client get CLIENT_ID                           show a client
-  client list                                    show all, one a line
+  client list                                    show all, one a line; damaged ones likewise
   client delete CLIENT_ID                        delete a client and revoke what it was granted
   registration token [--uses N] [--ttl SECONDS]  print an initial access token, by which so many clients
                                                  may register themselves: one, within a day, unless told
@@ -147,13 +148,17 @@ async function document(what) {
   return json;
 }
 
-/** Prints all of a collection, one a line, a page at a time. */
+/** Prints all of a collection, one a line, a page at a time. A damaged row is named, and the list fails in the end. */
 async function list(request, collection, shown) {
   let after = "";
   do {
     const page = await request("GET", `/${collection}?limit=500&after=${encodeURIComponent(after)}`);
     const lines = page[collection].map((one) => JSON.stringify(shown(one)));
     if (lines.length > 0) await print(lines.join("\n"));
+    for (const id of page.damaged ?? []) {
+      note(`${id} is damaged in the database and is left out: put it again, or delete it`);
+      process.exitCode = 1;
+    }
     after = page.next;
   } while (after !== undefined);
 }

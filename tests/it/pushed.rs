@@ -202,6 +202,35 @@ fn what_is_wrong_with_a_request_is_told_to_who_pushes_it() {
 }
 
 #[test]
+fn a_request_is_kept_by_its_known_parameters_in_at_most_8192_bytes() {
+    let (world, party) = world();
+    let row = || kept(&world).pop().unwrap_or_default();
+    let secret = encode(&[("client_secret", party.secret.as_deref().unwrap())]);
+    let push = |state: &str, more: &str| {
+        let query = party.authorize_query(&[("state", "")]);
+        world.send(post(PAR).form(&format!("{query}&{secret}&state={state}{more}")))
+    };
+    let others = party.authorize_query(&[("state", "")]).len() + "&state=".len();
+
+    // Unknown parameters are not kept, and what proves the client neither.
+    assert_eq!(push("s", &"&x=%FF".repeat(50)).status, 201);
+    assert!(!row().contains("x=") && !row().contains("client_secret"), "{}", row());
+
+    // The limit is one of what is kept: a quotation mark takes one byte of a body and three of the row.
+    let largest = 8_192 - others;
+    assert_eq!(push(&"s".repeat(largest), "").status, 201);
+    assert_eq!(world.platform.primary.execute("DELETE FROM authorization_requests", ()).unwrap(), 2);
+    for state in ["s".repeat(largest + 1), "\"".repeat(largest / 3 + 1)] {
+        let told = push(&state, "");
+        assert_eq!((told.status, told.error().as_deref()), (413, Some("invalid_request")));
+        let posted = party.authorize_query(&[("state", &state)]);
+        let told = world.send(post("/auth/authorize").form(&posted));
+        assert_eq!(answer(&told, CALLBACK)["error"], "invalid_request");
+    }
+    assert!(kept(&world).is_empty());
+}
+
+#[test]
 fn a_signed_request_may_be_pushed() {
     let (world, party) = world();
     let signer = Signer::new("EdDSA", None, 0);
