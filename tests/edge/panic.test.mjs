@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { PANIC, buildIfChanged } from "../../scripts/build.mjs";
 import { start } from "./harness.mjs";
 
 let postern;
-before(async () => { postern = await start({ config: "wrangler.panic.toml" }); });
+before(async () => {
+  // So that this file, when it is run by itself, does not test a module of older sources.
+  await buildIfChanged(PANIC);
+  postern = await start({ config: "wrangler.panic.toml" });
+});
 after(() => postern.close());
 
 for (const moment of ["at-once", "later"]) {
