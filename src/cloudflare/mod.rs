@@ -51,12 +51,24 @@ impl Isolate {
     }
 }
 
-/// Before anything else: a panic is logged, and ends this instance of the module. The next call makes a
-/// new one.
+// The file that wasm-bindgen generates: it imports this function from itself.
+#[wasm_bindgen(raw_module = "./index.js")]
+extern "C" {
+    /// Makes a new instance of the module, which answers every later call.
+    #[wasm_bindgen(js_name = __wbg_reset_state)]
+    fn make_instance();
+}
+
+/// Runs before anything else in each instance. A panic is logged, and a new instance replaces this one.
+///
+/// The new instance is made at once. `handler::schedule_reinit` would leave it to the next call; when that call
+/// resumes a task, the generated code checks the task's instance before it makes the new one, and so resumes a
+/// task of the old instance in the memory of the new one. The handler makes no other call: an instance that has
+/// ended traps when its first call of JavaScript returns.
 #[wasm_bindgen(start)]
 fn start() {
     std::panic::set_hook(Box::new(|panic| platform::log(&panic.to_string(), true)));
-    handler::set_on_abort(handler::schedule_reinit);
+    handler::set_on_abort(make_instance);
 }
 
 /// The `fetch` handler. The answer comes as a `Response` when all that it needs is warm, and as a

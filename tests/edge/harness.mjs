@@ -56,6 +56,8 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
     watch: (...failing) => watch({ failing }),
     /** Tells a binding to fail after it has answered so many times. */
     watchUntil: (binding, spared) => watch({ failing: [binding], spared }),
+    /** Holds back what these bindings answer, until the next order; returns what was asked since the last one. */
+    hold: (...held) => watch({ held }),
     /** Puts the worker's clock ahead by so many seconds. */
     sleep: (ahead) => watch({ ahead }),
     async putAlice() {

@@ -1,4 +1,5 @@
-// As src/cloudflare/entry.mjs, on the module built with the feature provoke-panic.
+// As watched.mjs, on the module built with the feature provoke-panic.
 import { fetch } from "../../build/panic/index.js";
+import { watch } from "./watch.mjs";
 
-export default { fetch };
+export default watch({ fetch });

@@ -1,5 +1,6 @@
-// Runs in workerd: puts a worker behind bindings that count what they are asked and can be told to fail,
-// counts the answers that had to be waited for, and can put the clock ahead.
+// Runs in workerd: puts a worker behind bindings that count what they are asked and can be told to fail or to
+// hold their answers back, counts the answers that had to be waited for and the instances of the module that
+// were made, and can put the clock ahead.
 const ASKING = new Set(["all", "batch", "first", "get", "getWithMetadata", "put", "raw", "run"]);
 const MAKING = new Set(["bind", "prepare", "withSession"]);
 const { now } = Date;
@@ -8,8 +9,21 @@ export function watch(worker) {
   let counts = {};
   let failing = [];
   let spared = 0;
+  let held = [];
   const originals = new WeakMap();
   const original = (value) => originals.get(value) ?? value;
+
+  // The glue makes the first instance before it is watched, and another after each that has ended.
+  const { Instance } = WebAssembly;
+  WebAssembly.Instance = function (...parameters) {
+    counts.instances = (counts.instances ?? 0) + 1;
+    return new Instance(...parameters);
+  };
+
+  /** Waits while a binding is held. It polls, because a request must not wait for a promise of another request. */
+  const release = async (binding) => {
+    while (held.includes(binding)) await scheduler.wait(5);
+  };
 
   const watched = (binding, target) => {
     const proxy = new Proxy(target, {
@@ -24,6 +38,9 @@ export function watch(worker) {
             }
           }
           const plain = parameters.map((value) => (Array.isArray(value) ? value.map(original) : value));
+          if (ASKING.has(name) && held.includes(binding)) {
+            return release(binding).then(() => member.apply(target, plain));
+          }
           const result = member.apply(target, plain);
           return MAKING.has(name) ? watched(binding, result) : result;
         };
@@ -46,7 +63,7 @@ export function watch(worker) {
       const told = counts;
       counts = {};
       let ahead;
-      ({ failing = [], spared = 0, ahead = 0 } = await request.json());
+      ({ failing = [], spared = 0, held = [], ahead = 0 } = await request.json());
       Date.now = () => now() + ahead * 1_000;
       return Response.json(told);
     },
