@@ -27,13 +27,14 @@ const worker = localWorker();
 const server = serve(worker);
 const discovery = await step("starting the worker", () => Promise.race([ready(worker), server.failed]));
 const request = client(worker.url, worker.adminToken, `the worker at ${worker.url} does not answer`);
+const scopes = await userinfoScopes(worker, discovery);
 const users = await peopled(request, discovery);
 const people = await giveDemoPasswords(request, worker.demoPassword);
 // What it stands on is only installed by now.
 const { serveDemo } = await import("./demo/app.mjs");
 const demo = await step("starting the demo application", () =>
-  serveDemo({ issuer: discovery.issuer, worker: worker.url, admin: request, port: worker.port + 1 }));
-console.log(await welcome(request, discovery, users, people, demo));
+  serveDemo({ issuer: discovery.issuer, worker: worker.url, admin: request, port: worker.port + 1, scopes }));
+console.log(await welcome(request, { discovery, scopes, users, people, demo }));
 server.showLog();
 await server.failed;
 
@@ -99,6 +100,18 @@ async function ready({ url }) {
   throw new Failure(`the worker has not answered at ${url} for a minute`);
 }
 
+/**
+ * Returns the scopes of userinfo's access tokens, from its protected resource metadata (RFC 9728 section 3.1).
+ * Discovery also lists the scopes of the operator's APIs, which no token for userinfo can have.
+ */
+async function userinfoScopes({ origin }, { userinfo_endpoint: userinfo }) {
+  const url = `${origin}/.well-known/oauth-protected-resource${new URL(userinfo).pathname}`;
+  const response = await fetch(url);
+  if (!response.ok) throw new Failure(`GET ${url} was answered ${response.status}`);
+  const { scopes_supported: scopes } = await response.json();
+  return scopes;
+}
+
 /** Some users of the local database, which gets the demo users if it has none. */
 async function peopled(request, discovery) {
   const list = async () => (await request("GET", "/users?limit=3")).users.map(({ sub }) => sub);
@@ -123,12 +136,11 @@ async function giveDemoPasswords(request, password) {
   return people.map(({ login }) => login);
 }
 
-async function welcome(request, discovery, users, people, demo) {
-  const { issuer, jwks_uri: keys, userinfo_endpoint: userinfo, scopes_supported: supported } = discovery;
+async function welcome(request, { discovery, scopes, users, people, demo }) {
+  const { issuer, jwks_uri: keys, userinfo_endpoint: userinfo } = discovery;
   const here = (url) => url.replace(issuer, worker.url);
   const sub = users.includes("alice") ? "alice" : users[0];
-  const scope = supported.filter((name) => name !== "offline_access").join(" ");
-  const order = JSON.stringify({ sub, scope, ttl: 3_600 });
+  const order = JSON.stringify({ sub, scope: scopes.join(" "), ttl: 3_600 });
   const { access_token: token } = await request("POST", "/tokens", order).catch((error) => {
     // .dev.vars was lost or changed, and the local state was not.
     const hint = "\nput the KEY_ENCRYPTION_KEY back into .dev.vars, or delete .wrangler/state to begin anew";

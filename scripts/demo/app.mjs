@@ -21,15 +21,18 @@ const STYLE = ["../../templates/style.css", "style.css"]
 
 /**
  * Serves the demo for the provider that knows itself as `issuer` and answers at `worker`; `admin` sends a
- * request to its /admin. Where `port` is taken the system chooses one. Returns where it is.
+ * request to its /admin. `scopes` are those of userinfo. Where `port` is taken the system chooses one. Returns
+ * where it is.
  */
-export async function serveDemo({ issuer, worker, admin, port }) {
+export async function serveDemo({ issuer, worker, admin, port, scopes }) {
   const server = createServer();
   const origin = await listen(server, port);
   const redirectUri = `${origin}/callback`;
   const secret = await register(admin, origin, redirectUri);
   const config = await discover(issuer, worker, secret);
-  const app = application({ config, origin, redirectUri, account: `${issuer}/auth/account` });
+  // offline_access asks for a refresh token.
+  const scope = [...scopes, "offline_access"].join(" ");
+  const app = application({ config, origin, redirectUri, scope, account: `${issuer}/auth/account` });
   server.on("request", async (request, response) => {
     const { status, headers, body } = await app(request).catch(answerToFailure);
     response.writeHead(status, headers).end(request.method === "HEAD" ? undefined : body);
@@ -80,9 +83,8 @@ function discover(issuer, worker, secret) {
 }
 
 /** The application: a function from a request to its answer. */
-function application({ config, origin, redirectUri, account }) {
+function application({ config, origin, redirectUri, scope, account }) {
   const sessions = sessionStore();
-  const { scopes_supported: scopes } = config.serverMetadata();
 
   const routes = {
     "GET /": async ({ session }) => {
@@ -103,7 +105,7 @@ function application({ config, origin, redirectUri, account }) {
       keep(begun.flows, flow.expectedState, flow, 10);
       const location = oidc.buildAuthorizationUrl(config, {
         redirect_uri: redirectUri,
-        scope: scopes.join(" "),
+        scope,
         state: flow.expectedState,
         nonce: flow.expectedNonce,
         code_challenge: await oidc.calculatePKCECodeChallenge(flow.pkceCodeVerifier),

@@ -15,7 +15,8 @@ const admin = async (method, path, body) => {
 };
 
 const serve = async (port = 0) => {
-  const demo = await serveDemo({ issuer, worker: issuer, admin, port });
+  const scopes = ["openid", "profile", "email", "groups"];
+  const demo = await serveDemo({ issuer, worker: issuer, admin, port, scopes });
   after(() => demo.close());
   return demo;
 };

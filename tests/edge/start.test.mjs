@@ -1,0 +1,227 @@
+// `npm start` itself: scripts/start.mjs, unchanged, in a copy of the checkout. The copy has its own port, .dev.vars
+// and .wrangler/state, so that those of a developer are neither read nor written.
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { until } from "./harness.mjs";
+import { Visitor } from "./visitor.mjs";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What the script reads: the build with the sources that its fingerprint covers, and the rest. */
+const COPIED = [
+  "Cargo.lock", "Cargo.toml", "build.rs", "rust-toolchain.toml", "scripts", "src", "templates",
+  "build/fingerprint", "build/index.js", "build/index_bg.wasm", "build/snippets",
+  "migrations", "package-lock.json", "package.json", "wrangler.toml",
+];
+/** What is installed. The script only reads it where it is up to date. */
+const SHARED = [".tools", "node_modules"];
+
+const START_TIMEOUT_MS = 120_000;
+
+const RESOURCES = `RESOURCES = '{"https://api.example.com": ["orders:read"]}'`;
+const TABLES = `
+[vars.RESOURCES]
+"https://api.example.com" = ["orders:read"]
+[vars.SCOPES]
+team = ["team"]`;
+
+let folder;
+let port;
+let running;
+/** The processes of all starts, to be killed where a test failed. */
+const started = [];
+
+before(async () => {
+  const read = (file) => readFileSync(join(ROOT, file), "utf8");
+  const installed = read("node_modules/.postern-lock");
+  assert.equal(installed, read("package-lock.json"), "run npm run build first: it installs the packages");
+  folder = realpathSync(mkdtempSync(join(tmpdir(), "postern-start-")));
+  for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  for (const name of SHARED) symlinkSync(join(ROOT, name), join(folder, name), "junction");
+  port = await freePort();
+  configure(RESOURCES);
+  running = await start();
+});
+
+after(() => {
+  // Wrangler may have started another workerd since.
+  for (const { pid } of remaining(started).flatMap(({ pid }) => descendants(pid))) kill(pid);
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+test("npm start with an API in RESOURCES prints a token that userinfo answers with alice's claims", async () => {
+  const { status, claims } = await callAsPrinted(running);
+  assert.equal(status, 200, JSON.stringify(claims));
+  assert.deepEqual(
+    [claims.sub, claims.name, claims.email, claims.groups],
+    ["alice", "Alice Liddell", "alice@example.com", ["staff", "admins"]],
+  );
+});
+
+test("the demo requests no scope of an API, and alice signs in to it with the printed password", async () => {
+  const demo = new Visitor((url, init) => fetch(url, init), { issuer: running.demo });
+  const home = await demo.get("/");
+  assert.equal(home.status, 200);
+  assert.match(home.body, /<a [^>]*href="\/sign-in">Sign in<\/a>/);
+
+  const request = await demo.get("/sign-in");
+  assert.equal(requestedScope(request), "openid profile email address phone groups offline_access");
+  const [login, , password] = running.signIn;
+  const provider = new Visitor((url, init) => fetch(url, init), { issuer: running.issuer });
+  const consent = await provider.signInOn(await provider.follow(request), login, password);
+  await demo.follow(await provider.submit(consent, { decision: "allow" }));
+  assert.match((await demo.get("/")).body, /Hello, <bdi class="name">Alice Liddell<\/bdi>/);
+});
+
+test("npm start works with APIs and scopes in tables, and under an issuer's path", async () => {
+  await running.stop();
+  configure(TABLES);
+  writeFileSync(join(folder, ".dev.vars"), "ISSUER=https://login.example.com/tenant\n", { flag: "a" });
+
+  running = await start();
+  assert.equal(running.issuer, "https://login.example.com/tenant");
+  const { status, claims } = await callAsPrinted(running);
+  assert.deepEqual([status, claims.sub, claims.name, claims.groups], [200, "alice", "Alice Liddell", undefined]);
+  const request = await fetch(`${running.demo}/sign-in`, { redirect: "manual" });
+  assert.equal(requestedScope(request), "openid profile email address phone team offline_access");
+});
+
+test("SIGTERM ends npm start and all that it started", async () => {
+  const { code, processes } = await running.stop();
+  assert.equal(code, 0);
+  assert.ok(processes.some(({ name }) => name.includes("workerd")), JSON.stringify(processes));
+  assert.deepEqual(await until(() => remaining(processes), ({ length }) => length === 0), []);
+});
+
+function kill(pid) {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}
+
+/** A port that is free, as the next one is, which the demo takes; outside the range that systems choose from. */
+async function freePort() {
+  for (;;) {
+    const candidate = 20_000 + Math.floor(Math.random() * 10_000);
+    if (await isFree(candidate) && await isFree(candidate + 1)) return candidate;
+  }
+}
+
+async function isFree(port) {
+  const server = createServer().listen(port);
+  const isListening = await once(server, "listening").then(() => true, () => false);
+  await new Promise((closed) => server.close(closed));
+  return isListening;
+}
+
+/** Gives the copy's wrangler.toml these lines as the only ones of [vars]. */
+function configure(lines) {
+  const file = join(folder, "wrangler.toml");
+  const [, head, rest] = /^(.*?^\[vars\]\n).*?(^\[(?!vars\.).*)$/ms.exec(readFileSync(file, "utf8"));
+  writeFileSync(file, `${head}${lines}\n\n${rest}`);
+}
+
+/** Runs the script, and returns once it has printed its welcome. */
+async function start() {
+  const { POSTERN_NODE, npm_lifecycle_event, ...inherited } = process.env;
+  const child = spawn(process.execPath, ["scripts/start.mjs"], {
+    cwd: folder, env: { ...inherited, PORT: String(port) }, stdio: ["ignore", "pipe", "pipe"],
+  });
+  const closed = once(child, "close");
+  const said = await welcome(child, closed).finally(() => started.push(...descendants(child.pid)));
+  const find = (pattern) => pattern.exec(said)?.slice(1);
+  const [issuer] = find(/^Postern serves the issuer (\S+)$/m);
+  return {
+    said,
+    issuer,
+    /** The demo's origin. */
+    demo: find(/^Sign in: open (\S+) in a browser$/m)[0],
+    /** Two logins and the password. */
+    signIn: find(/^ {2}as (\w+) or (\w+), with the password (\S+) /m),
+    /** A header field's name and value, and the URL. */
+    curl: find(/^curl -H '([\w-]+): ([^']+)' (\S+)$/m),
+    /** Ends the script by SIGTERM. Returns its exit code, and the processes that there were before. */
+    async stop() {
+      const processes = descendants(child.pid);
+      child.kill("SIGTERM");
+      const [code] = await closed;
+      return { code, processes };
+    },
+  };
+}
+
+/** All that the script prints, up to the end of its welcome. */
+function welcome({ stdout, stderr }, closed) {
+  let said = "";
+  return new Promise((resolve, reject) => {
+    const fail = (why) => reject(new Error(`${why}\n${said}`));
+    const timer = setTimeout(fail, START_TIMEOUT_MS, `no welcome within ${START_TIMEOUT_MS} ms`);
+    closed.then(([code]) => fail(`npm start ended with ${code}`)).finally(() => clearTimeout(timer));
+    for (const stream of [stdout, stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => {
+        said += text;
+        if (/· (?:compiling|installing)/.test(said)) fail("run npm run build first: something is outdated");
+        if (said.includes("Ctrl-C ends it.")) {
+          clearTimeout(timer);
+          resolve(said);
+        }
+      });
+    }
+  });
+}
+
+/** Calls userinfo as the printed command does. */
+async function callAsPrinted({ curl: [name, value, url] }) {
+  const response = await fetch(url, { headers: { [name]: value } });
+  return { status: response.status, claims: await response.json() };
+}
+
+/** The scope of the authorization request to which a response redirects. */
+function requestedScope({ headers }) {
+  return new URL(headers.get("location")).searchParams.get("scope");
+}
+
+/** A process with all that it started, and what those started. */
+function descendants(pid) {
+  const all = runningProcesses();
+  const found = all.filter((one) => one.pid === pid);
+  // What is pushed is visited too.
+  for (const one of found) found.push(...all.filter(({ parent }) => parent === one.pid));
+  return found;
+}
+
+/** Those of some processes that have not ended. */
+function remaining(processes) {
+  const pids = new Set(runningProcesses().map(({ pid }) => pid));
+  return processes.filter(({ pid }) => pids.has(pid));
+}
+
+/** The processes of this machine, without zombies. Not every Linux has ps, and nothing else has Linux's /proc. */
+function runningProcesses() {
+  const rows = existsSync("/proc/self/stat")
+    ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(statOf)
+    : execFileSync("ps", ["-A", "-o", "pid=,ucomm=,state=,ppid="], { encoding: "utf8" }).split("\n");
+  return rows
+    .map((row) => /^ *(\d+) +\(?(.*?)\)? +(\S)\S* +(\d+)\b/s.exec(row))
+    .filter((found) => found && found[3] !== "Z")
+    .map(([, pid, name, , parent]) => ({ pid: Number(pid), name, parent: Number(parent) }));
+}
+
+function statOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return ""; // It has ended.
+  }
+}
