@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RELEASE, buildIfChanged, installBuildTools } from "./build.mjs";
 import { client } from "./client.mjs";
-import { demoUsers } from "./demo/users.mjs";
+import { DEMO_SUBS, demoUsers } from "./demo/users.mjs";
 import { createSecrets, localWorker } from "./local.mjs";
 import { Failure, WRANGLER, environment, onWindows, prepare, root, step, whenAsked, wrangler } from "./steps.mjs";
 
@@ -34,7 +34,9 @@ const people = await giveDemoPasswords(request, worker.demoPassword);
 const { serveDemo } = await import("./demo/app.mjs");
 const demo = await step("starting the demo application", () =>
   serveDemo({ issuer: discovery.issuer, worker: worker.url, admin: request, port: worker.port + 1, scopes }));
-console.log(await welcome(request, { discovery, scopes, users, people, demo }));
+const sub = users.includes("alice") ? "alice" : users[0];
+const token = sub && await mintToken(request, sub, scopes);
+console.log(welcome({ discovery, demo, people, sub, token, users }));
 server.showLog();
 await server.failed;
 
@@ -112,21 +114,21 @@ async function userinfoScopes({ origin }, { userinfo_endpoint: userinfo }) {
   return scopes;
 }
 
-/** Some users of the local database, which gets the demo users if it has none. */
+/** Returns the first users of the local database. Stores the demo users if it has none. */
 async function peopled(request, discovery) {
   const list = async () => (await request("GET", "/users?limit=3")).users.map(({ sub }) => sub);
   const users = await list();
   if (users.length > 0) return users;
-  return step("storing the demo users", async () => {
-    const { refused } = await request("POST", "/users", demoUsers(discovery.claims_supported));
-    if (refused.length > 0) throw new Failure(`the worker refuses them: ${JSON.stringify(refused)}`);
-    return list();
-  });
+  const lines = demoUsers(discovery.claims_supported);
+  const { refused } = await step("storing the demo users", () => request("POST", "/users", lines));
+  // A deleted user's sub is never given again, so this database may have to do without them.
+  for (const { line, error } of refused) console.error(`  ${DEMO_SUBS[line - 1]} is not stored: ${error}`);
+  return list();
 }
 
 /** Gives the demo users the password of .dev.vars, where they have none: one that somebody set stays. */
 async function giveDemoPasswords(request, password) {
-  const found = await Promise.all(["alice", "bob"].map((sub) => request("GET", `/users/${sub}`).catch((error) => {
+  const found = await Promise.all(DEMO_SUBS.map((sub) => request("GET", `/users/${sub}`).catch((error) => {
     if (error.code !== "not_found") throw error;
   })));
   const people = found.filter((user) => user !== undefined);
@@ -136,10 +138,8 @@ async function giveDemoPasswords(request, password) {
   return people.map(({ login }) => login);
 }
 
-async function welcome(request, { discovery, scopes, users, people, demo }) {
-  const { issuer, jwks_uri: keys, userinfo_endpoint: userinfo } = discovery;
-  const here = (url) => url.replace(issuer, worker.url);
-  const sub = users.includes("alice") ? "alice" : users[0];
+/** Returns an access token of this user for userinfo, with all scopes, which expires after an hour. */
+async function mintToken(request, sub, scopes) {
   const order = JSON.stringify({ sub, scope: scopes.join(" "), ttl: 3_600 });
   const { access_token: token } = await request("POST", "/tokens", order).catch((error) => {
     // .dev.vars was lost or changed, and the local state was not.
@@ -147,23 +147,36 @@ async function welcome(request, { discovery, scopes, users, people, demo }) {
     if (error.message.includes("KEY_ENCRYPTION_KEY")) error.message += hint;
     throw error;
   });
+  return token;
+}
+
+function welcome({ discovery, demo, people, sub, token, users }) {
+  const { issuer, jwks_uri: keys, userinfo_endpoint: userinfo } = discovery;
+  const here = (url) => url.replace(issuer, worker.url);
   return `
 Postern serves the issuer ${issuer}
 
 Sign in: open ${demo.origin} in a browser
-${people.length > 0
-    ? `  as ${people.join(" or ")}, with the password ${worker.demoPassword} unless you have set another`
-    : "  as a user to whom you gave a password (npm run -s admin -- user password SUB)"}
+${signInHint(people, users)}
 
   discovery  ${worker.url}/.well-known/openid-configuration
   keys       ${here(keys)}
   userinfo   ${here(userinfo)}
 
-Users: ${users.slice(0, 2).join(", ")}${users.length > 2 ? ", …" : ""} (more with: npm run -s admin)
-The claims of ${sub}, with a token for an hour:
+Users: ${users.slice(0, 2).join(", ") || "none"}${users.length > 2 ? ", …" : ""} (more with: npm run -s admin)
+${token ? `The claims of ${sub}, with a token for an hour:
 
 curl -H 'Authorization: Bearer ${token}' ${here(userinfo)}
-
+` : ""}
 Ctrl-C ends it. A line a request:
 `;
+}
+
+/** Says as whom to sign in. */
+function signInHint(people, users) {
+  if (people.length > 0) {
+    return `  as ${people.join(" or ")}, with the password ${worker.demoPassword} unless you have set another`;
+  }
+  if (users.length > 0) return "  as a user to whom you gave a password (npm run -s admin -- user password SUB)";
+  return "  as a user whom you store first (npm run -s admin -- user put SUB --password PASSWORD < claims.json)";
 }

@@ -54,7 +54,10 @@ const BOB = {
   groups: ["staff"],
 };
 
-/** The demo users as lines of a bulk load, with the claims that the provider knows. */
+/** The subs of the demo users. */
+export const DEMO_SUBS = ["alice", "bob"];
+
+/** The demo users as lines of a bulk load in the order of DEMO_SUBS, with the claims that the provider knows. */
 export function demoUsers(claimsSupported) {
   const line = (sub, claims) => {
     const known = Object.entries(claims).filter(([name]) => claimsSupported.includes(name));

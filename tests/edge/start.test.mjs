@@ -95,6 +95,16 @@ test("npm start works with APIs and scopes in tables, and under an issuer's path
   assert.equal(requestedScope(request), "openid profile email address phone team offline_access");
 });
 
+test("npm start goes on where its demo users were deleted, and says that there are none", async () => {
+  for (const sub of ["alice", "bob"]) await running.admin("DELETE", `/users/${sub}`);
+  await running.stop();
+  running = await start();
+  assert.match(running.said, /alice is not stored: sub belonged to a user who was deleted/);
+  assert.match(running.said, /^Users: none /m);
+  assert.deepEqual([running.signIn, running.curl], [undefined, undefined]);
+  assert.equal((await fetch(running.demo)).status, 200);
+});
+
 test("SIGTERM ends npm start and all that it started", async () => {
   const { code, processes } = await running.stop();
   assert.equal(code, 0);
@@ -142,6 +152,8 @@ async function start() {
   const said = await welcome(child, closed).finally(() => started.push(...descendants(child.pid)));
   const find = (pattern) => pattern.exec(said)?.slice(1);
   const [issuer] = find(/^Postern serves the issuer (\S+)$/m);
+  const [discovery] = find(/^ {2}discovery +(\S+)$/m);
+  const [token] = /(?<=^ADMIN_TOKEN=).+$/m.exec(readFileSync(join(folder, ".dev.vars"), "utf8"));
   return {
     said,
     issuer,
@@ -151,6 +163,15 @@ async function start() {
     signIn: find(/^ {2}as (\w+) or (\w+), with the password (\S+) /m),
     /** A header field's name and value, and the URL. */
     curl: find(/^curl -H '([\w-]+): ([^']+)' (\S+)$/m),
+    /** Sends a request as the operator. */
+    async admin(method, path, body) {
+      const url = discovery.replace("/.well-known/openid-configuration", `/admin${path}`);
+      const headers = { authorization: `Bearer ${token}` };
+      const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
+      const answer = await response.json();
+      assert.equal(response.status, 200, JSON.stringify(answer));
+      return answer;
+    },
     /** Ends the script by SIGTERM. Returns its exit code, and the processes that there were before. */
     async stop() {
       const processes = descendants(child.pid);
