@@ -10,7 +10,8 @@ import { createServer } from "node:http";
 import * as oidc from "openid-client";
 import { SIGNED_OUT, profile, stopped } from "./pages.mjs";
 
-const CLIENT_ID = "demo";
+// Each start deletes the client of this id, so a developer's own client must be unlikely to have it.
+const CLIENT_ID = "postern-demo";
 const COOKIE = "postern-demo";
 // Not localhost, where the provider is: as in real life, neither gets the other's cookies.
 const HOST = "127.0.0.1";

@@ -45,7 +45,7 @@ test("the demo shows the ID token and userinfo of who signs in", async () => {
   await signedIn().then(async (page) => {
     assert.equal(await claim(page, "ID token", "iss"), issuer);
     assert.equal(await claim(page, "ID token", "sub"), "alice");
-    assert.equal(await claim(page, "ID token", "aud"), "demo");
+    assert.equal(await claim(page, "ID token", "aud"), "postern-demo");
     assert.equal(await claim(page, "Userinfo", "email"), "alice@example.com");
     await look(page, "demo-signed-in");
   });

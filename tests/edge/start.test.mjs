@@ -34,6 +34,8 @@ const TABLES = `
 [vars.SCOPES]
 team = ["team"]`;
 
+const OWN_CLIENT = { client_name: "The developer's own", redirect_uris: ["https://app.example/cb"] };
+
 let folder;
 let port;
 let running;
@@ -96,6 +98,7 @@ test("npm start works with APIs and scopes in tables, and under an issuer's path
 });
 
 test("npm start goes on where its demo users were deleted, and says that there are none", async () => {
+  await running.admin("PUT", "/clients/demo", OWN_CLIENT);
   for (const sub of ["alice", "bob"]) await running.admin("DELETE", `/users/${sub}`);
   await running.stop();
   running = await start();
@@ -103,6 +106,12 @@ test("npm start goes on where its demo users were deleted, and says that there a
   assert.match(running.said, /^Users: none /m);
   assert.deepEqual([running.signIn, running.curl], [undefined, undefined]);
   assert.equal((await fetch(running.demo)).status, 200);
+});
+
+test("npm start keeps a client of the developer's whose client_id is demo", async () => {
+  // It was stored before the last start.
+  const { client_name: name } = await running.admin("GET", "/clients/demo");
+  assert.equal(name, OWN_CLIENT.client_name);
 });
 
 test("SIGTERM ends npm start and all that it started", async () => {
