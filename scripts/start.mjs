@@ -133,7 +133,10 @@ async function giveDemoPasswords(request, password) {
   })));
   const people = found.filter((user) => user !== undefined);
   for (const { sub } of people.filter(({ has_password: has }) => !has)) {
-    await request("PUT", `/users/${sub}/password`, JSON.stringify({ password }));
+    await request("PUT", `/users/${sub}/password`, JSON.stringify({ password })).catch((error) => {
+      if (error.code === "invalid_request") error.message = `DEMO_PASSWORD in .dev.vars is refused: ${error.message}`;
+      throw error;
+    });
   }
   return people.map(({ login }) => login);
 }
@@ -153,17 +156,19 @@ async function mintToken(request, sub, scopes) {
 function welcome({ discovery, demo, people, sub, token, users }) {
   const { issuer, jwks_uri: keys, userinfo_endpoint: userinfo } = discovery;
   const here = (url) => url.replace(issuer, worker.url);
+  // Without PORT the command line talks to the default port.
+  const admin = `${process.env.PORT ? `PORT=${worker.port} ` : ""}npm run -s admin`;
   return `
 Postern serves the issuer ${issuer}
 
 Sign in: open ${demo.origin} in a browser
-${signInHint(people, users)}
+${signInHint({ admin, people, users })}
 
   discovery  ${worker.url}/.well-known/openid-configuration
   keys       ${here(keys)}
   userinfo   ${here(userinfo)}
 
-Users: ${users.slice(0, 2).join(", ") || "none"}${users.length > 2 ? ", …" : ""} (more with: npm run -s admin)
+Users: ${users.slice(0, 2).join(", ") || "none"}${users.length > 2 ? ", …" : ""} (more with: ${admin})
 ${token ? `The claims of ${sub}, with a token for an hour:
 
 curl -H 'Authorization: Bearer ${token}' ${here(userinfo)}
@@ -173,10 +178,10 @@ Ctrl-C ends it. A line a request:
 }
 
 /** Says as whom to sign in. */
-function signInHint(people, users) {
+function signInHint({ admin, people, users }) {
   if (people.length > 0) {
-    return `  as ${people.join(" or ")}, with the password ${worker.demoPassword} unless you have set another`;
+    return `  as ${people.join(" or ")}, with the password ${worker.demoPassword} unless another was set before`;
   }
-  if (users.length > 0) return "  as a user to whom you gave a password (npm run -s admin -- user password SUB)";
-  return "  as a user whom you store first (npm run -s admin -- user put SUB --password PASSWORD < claims.json)";
+  if (users.length > 0) return `  as a user to whom you gave a password (${admin} -- user password SUB)`;
+  return `  as a user whom you store first (${admin} -- user put SUB --password PASSWORD < claims.json)`;
 }
