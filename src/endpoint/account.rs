@@ -29,7 +29,7 @@ pub async fn serve(
     if request.method() != "POST" {
         return page(desk, &visit, texts, &session).await;
     }
-    let params = form::fields(request, &[&["client_id", "token"]]).await?;
+    let params = form::fields(request, &["client_id", "token"]).await?;
     let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
     if ticket.began_at(&visit, form::field(&params, "token")?, desk.cx.now).is_some() {
         let client_id = form::field(&params, "client_id")?;

@@ -24,7 +24,7 @@ const REFUSED: TokenError =
     TokenError::InvalidClient("the client is unknown, or its credentials are wrong");
 
 /// The largest body that is read, in bytes: a client assertion or a request object of 16 KiB, and what goes with it.
-const BODY_LIMIT: usize = 32_768;
+const BODY_LIMIT: usize = 24_576;
 
 /// The parameters in the body of a request that are in one of the lists `known`. Parameters in the URL do not count
 /// (RFC 6749 section 3.2).
@@ -43,7 +43,7 @@ pub async fn form(
     let body = request.body(BODY_LIMIT).await.map_err(|error| {
         TokenError::InvalidRequest(match error {
             BodyError::Interrupted => "the body could not be read",
-            BodyError::TooLarge => "the body is larger than 32768 bytes",
+            BodyError::TooLarge => "the body is larger than 24576 bytes",
         })
     })?;
     Params::parse(&body, known)

@@ -24,7 +24,7 @@ pub async fn serve(
     let visit = Visit::of(desk.config, desk.cx, request)?;
 
     // 1. The form, and the request that it was shown for.
-    let params = form::fields(request, &[&["decision", "request", "shown", "token"]]).await?;
+    let params = form::fields(request, &["decision", "request", "shown", "token"]).await?;
     let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
     let pending = Pending::find(desk.platform, query, desk.cx.now).await?;
 

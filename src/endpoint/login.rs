@@ -35,7 +35,7 @@ pub async fn serve(
     let visit = Visit::of(desk.config, desk.cx, request)?;
 
     // 1. The form, and what the person came for.
-    let params = form::fields(request, &[&["login", "password", "request", "token"]]).await?;
+    let params = form::fields(request, &["login", "password", "request", "token"]).await?;
     let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
     let (login, password) = (form::field(&params, "login")?, form::field(&params, "password")?);
 

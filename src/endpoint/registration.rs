@@ -23,7 +23,7 @@ use crate::store::clients::{self, Client, StoredClient};
 use crate::store::registrations;
 
 /// The largest document that is read, in bytes.
-const BODY_LIMIT: usize = 65_536;
+const BODY_LIMIT: usize = 40_960;
 
 /// What the provider tells of a registration, and a client must not (RFC 7592 section 2.2).
 const OURS: [&str; 4] = [
@@ -144,7 +144,7 @@ pub(super) async fn body(request: &impl Request) -> Result<Members, Registration
     let body = request.body(BODY_LIMIT).await.map_err(|error| {
         refused(match error {
             BodyError::Interrupted => "the body could not be read",
-            BodyError::TooLarge => "the body is larger than 65536 bytes",
+            BodyError::TooLarge => "the body is larger than 40960 bytes",
         })
     })?;
     Members::parse(&body).map_err(RegistrationError::InvalidClientMetadata)

@@ -16,7 +16,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let visit = Visit::of(desk.config, desk.cx, request)?;
-    let params = form::fields(request, &[&["decision", "request", "token"]]).await?;
+    let params = form::fields(request, &["decision", "request", "token"]).await?;
     let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
 
     let session = desk.session(&visit).await?;

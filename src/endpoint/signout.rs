@@ -18,7 +18,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let visit = Visit::of(desk.config, desk.cx, request)?;
-    let params = form::fields(request, &[&["token"]]).await?;
+    let params = form::fields(request, &["token"]).await?;
     let token = form::field(&params, "token")?;
     let is_ours = match desk.session(&visit).await? {
         Some(session) => {

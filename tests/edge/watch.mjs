@@ -1,24 +1,20 @@
 // Runs in workerd: puts a worker behind bindings that count what they are asked and can be told to fail or to
 // hold their answers back, counts the answers that had to be waited for and the instances of the module that
-// were made, and can put the clock ahead.
+// were made, tells the size of their memory, and can put the clock ahead.
+import { instancesMade, memoryBytes } from "./instances.mjs";
+
 const ASKING = new Set(["all", "batch", "first", "get", "getWithMetadata", "put", "raw", "run"]);
 const MAKING = new Set(["bind", "prepare", "withSession"]);
 const { now } = Date;
 
 export function watch(worker) {
   let counts = {};
+  let instancesBefore = instancesMade();
   let failing = [];
   let spared = 0;
   let held = [];
   const originals = new WeakMap();
   const original = (value) => originals.get(value) ?? value;
-
-  // The glue makes the first instance before it is watched, and another after each that has ended.
-  const { Instance } = WebAssembly;
-  WebAssembly.Instance = function (...parameters) {
-    counts.instances = (counts.instances ?? 0) + 1;
-    return new Instance(...parameters);
-  };
 
   /** Waits while a binding is held. It polls, because a request must not wait for a promise of another request. */
   const release = async (binding) => {
@@ -60,8 +56,9 @@ export function watch(worker) {
         if (answer instanceof Promise) counts.promises = (counts.promises ?? 0) + 1;
         return answer;
       }
-      const told = counts;
+      const told = { ...counts, instances: instancesMade() - instancesBefore, memory: memoryBytes() };
       counts = {};
+      instancesBefore = instancesMade();
       let ahead;
       ({ failing = [], spared = 0, held = [], ahead = 0 } = await request.json());
       Date.now = () => now() + ahead * 1_000;

@@ -15,7 +15,7 @@ use crate::browser::attempts::may_store;
 use crate::browser::pending::{Pending, Progress, resume};
 use crate::endpoint::desk::Desk;
 use crate::endpoint::form;
-use crate::error::Error;
+use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::authorize_request::{AuthorizeError, PARAMETERS};
@@ -70,7 +70,7 @@ pub const TOO_LARGE: AuthorizeError =
 /// A request that comes by POST came from another site, without the cookies that say who is signed in: it is
 /// stored, and asked for again by a GET, to which the browser adds them.
 async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<Response, Error> {
-    let params = form::fields(request, &[&PARAMETERS]).await?;
+    let params = form::parameters(request, &form::AUTHORIZATION_REQUEST, &PARAMETERS).await?;
     let pending = Pending { params, ..Pending::default() };
     let texts = form::texts(request, &pending.params);
     let mut pending = match resolve(desk, request, pending).await? {
@@ -90,7 +90,9 @@ async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<
         };
         // Anybody can make us store one.
         if !pending.may_be_kept() {
-            return refuse(desk, &pending, &asked.reply_to, TOO_LARGE, texts).await;
+            // A redirect would carry the state, which may be what is too large.
+            let page = PageError::of_application(TOO_LARGE.description);
+            return Err(PageError { status: 413, ..page }.into());
         }
         if !may_store(desk.platform, desk.cx, request).await {
             return refuse(desk, &pending, &asked.reply_to, TOO_MANY, texts).await;

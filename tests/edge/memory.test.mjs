@@ -1,0 +1,92 @@
+// What an isolate holds while requests wait: many hostile ones at once must leave room for everybody else's.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { ISSUER, start, until } from "./harness.mjs";
+import { makeKey } from "./party.mjs";
+
+// A hundred take a few seconds, and as many MiB each as four hundred would: AT_ONCE=400 shows it.
+const AT_ONCE = Number(process.env.AT_ONCE ?? 100);
+const LIMIT = 32 * (AT_ONCE / 400) * 2 ** 20;
+
+const CALLBACK = "https://app.example/cb";
+const FORM = { "content-type": "application/x-www-form-urlencoded" };
+const JSON_BODY = { "content-type": "application/json" };
+
+/** JSON that takes sixteen times its size when it is parsed. */
+const zeros = (bytes) => `[${"0,".repeat(bytes / 2)}0]`;
+const base64url = (text) => Buffer.from(text).toString("base64url");
+const unsigned = (header, payload) => `${base64url(JSON.stringify(header))}.${base64url(payload)}.${"A".repeat(86)}`;
+
+let postern;
+let kid;
+let jwk;
+before(async () => {
+  postern = await start({ vars: { REGISTRATION: "open" } });
+  [{ kid }] = (await postern.keysMade()).filter(({ alg }) => alg === "ES256");
+  ({ jwk } = await makeKey("ES256", "key"));
+  const put = (id, metadata) => postern.operator("PUT", `/admin/clients/${id}`, { redirect_uris: [CALLBACK], ...metadata });
+  await put("public", { token_endpoint_auth_method: "none" });
+  const jwks = { keys: [jwk], x: JSON.parse(zeros(20_000)) };
+  await put("signing", { token_endpoint_auth_method: "private_key_jwt", jwks });
+});
+after(() => postern.close());
+
+const post = (path, body, headers = FORM) => postern.ask(path, { method: "POST", headers, body });
+const query = (parameters) => new URLSearchParams({
+  client_id: "public", redirect_uri: CALLBACK, response_type: "code", scope: "openid", code_challenge_method: "S256",
+  code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ...parameters,
+});
+
+const claims = () => {
+  const now = Math.floor(Date.now() / 1_000);
+  return `"iss":"signing","sub":"signing","client_id":"signing","aud":"${ISSUER}","iat":${now},"exp":${now + 60},"jti":"x"`;
+};
+const REQUESTS = {
+  "a token request of 12,000 parameters": () => post("/auth/token", "a&".repeat(12_000)),
+  "a token request with a code of 23 kB": () =>
+    post("/auth/token", `client_id=public&grant_type=authorization_code&redirect_uri=x&code=${"c".repeat(23_000)}`),
+  "a pushed request that is not UTF-8": () => post("/auth/par", `${query({})}&state=${"%FF".repeat(7_000)}`),
+  "a pushed request with a state of 23 kB": () => post("/auth/par", query({ state: "s".repeat(23_000) })),
+  "a pushed request with a state of 7 kB": () => post("/auth/par", query({ state: "s".repeat(7_000) })),
+  "a posted request of 12,000 parameters": () => post("/auth/authorize", "a&".repeat(12_000)),
+  "a posted request with a state of 23 kB": () => post("/auth/authorize", query({ state: "s".repeat(23_000) })),
+  "a registration with a list of 20,000 numbers": () =>
+    post("/auth/register", `{"redirect_uris":["${CALLBACK}"],"x":${zeros(40_000)}}`, JSON_BODY),
+  "a registration with such a list in its keys": () =>
+    post("/auth/register", `{"redirect_uris":["${CALLBACK}"],"jwks":{"keys":[${JSON.stringify(jwk)}],"x":${zeros(20_000)}}}`, JSON_BODY),
+  "a client assertion with a list of 5,000 numbers": () => post("/auth/token", new URLSearchParams({
+    client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    client_assertion: unsigned({ alg: "ES256" }, `{${claims()},"x":${zeros(10_000)}}`),
+  })),
+  "a request object with a list of 5,000 numbers": () => {
+    const request = unsigned({ alg: "ES256" }, `{${claims().replace('"sub":"signing",', "")},"x":${zeros(10_000)}}`);
+    return post("/auth/authorize", new URLSearchParams({ client_id: "signing", redirect_uri: CALLBACK, request }));
+  },
+  "an access token with a list of 2,500 numbers": () =>
+    postern.userinfo(unsigned({ alg: "ES256", typ: "at+jwt", kid }, `{"x":${zeros(5_000)}}`)),
+  "an id_token_hint with a list of 5,000 numbers": () => {
+    const hint = unsigned({ alg: "ES256", typ: "JWT", kid }, `{"x":${zeros(10_000)}}`);
+    return postern.ask(`/auth/authorize?${query({ id_token_hint: hint })}`);
+  },
+  "a request of a client whose registration had one": () =>
+    postern.ask(`/auth/authorize?${query({ client_id: "signing", prompt: "none" })}`),
+  "a login form of 60 kB": () => post("/auth/login", `token=x&login=a&password=b&request=${"%3D".repeat(16_000)}`),
+};
+
+for (const [name, send] of Object.entries(REQUESTS)) {
+  test(`${AT_ONCE} at once of ${name} take less than ${LIMIT / 2 ** 20} MiB`, async () => {
+    await postern.hold("DB");
+    let answered = 0;
+    let waiting = 0;
+    const answers = Array.from({ length: AT_ONCE }, () => send().finally(() => { answered += 1; }));
+    await until(
+      async () => (waiting += (await postern.hold("DB")).DB),
+      () => answered + waiting >= AT_ONCE,
+    );
+    const { memory, instances } = await postern.watch();
+    const statuses = (await Promise.all(answers)).map(({ status }) => status);
+    assert.deepEqual(statuses.filter((status) => status >= 500), []);
+    assert.equal(instances, 0, "an instance of the module was lost");
+    assert.ok(memory < LIMIT, `${(memory / 2 ** 20).toFixed(1)} MiB of ${LIMIT / 2 ** 20}`);
+  });
+}
