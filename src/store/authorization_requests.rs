@@ -2,7 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
-use crate::store::sweep::WITH_EACH;
+use crate::store::SWEPT_WITH_EACH;
 
 /// A request that is to be kept.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub async fn keep(
     .bind(request.pushed_by)
     .bind(i64::from(request.is_signed))
     .bind(request.expires_at);
-    database.batch(vec![sweep(now, WITH_EACH), insert]).await.map(drop)
+    database.batch(vec![sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
 }
 
 /// Deletes at most `limit` requests that have expired.

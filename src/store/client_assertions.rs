@@ -2,7 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
-use crate::store::sweep::WITH_EACH;
+use crate::store::SWEPT_WITH_EACH;
 
 /// Spends an assertion: of any number of callers, to one it is new (RFC 7523 section 3, `jti`). It is kept until
 /// nobody would take it any more, at `until`.
@@ -20,7 +20,7 @@ pub async fn spend(
     .bind(client_id)
     .bind(jti_hash)
     .bind(until);
-    let results = database.batch(vec![sweep(now, WITH_EACH), spend]).await?;
+    let results = database.batch(vec![sweep(now, SWEPT_WITH_EACH), spend]).await?;
     Ok(results.last().is_some_and(|rows| !rows.is_empty()))
 }
 

@@ -4,7 +4,7 @@ use crate::error::Internal;
 use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client_metadata::ClientMetadata;
-use crate::store::sweep::WITH_EACH;
+use crate::store::SWEPT_WITH_EACH;
 
 /// A client as stored.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub async fn put(database: &impl Database, client: &Client, now: i64) -> Result<
     let forget = Statement::new("DELETE FROM clients WHERE client_id = ?1 AND expires_at <= ?2")
         .bind(client.client_id.as_str())
         .bind(now);
-    let results = database.batch(vec![sweep(now, WITH_EACH), forget, statement]).await?;
+    let results = database.batch(vec![sweep(now, SWEPT_WITH_EACH), forget, statement]).await?;
     let row = results.into_iter().flatten().next_back();
     let row = row.ok_or_else(|| Internal::Broken {
         detail: "an upsert of a client returned no row".into(),

@@ -3,7 +3,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
-use crate::store::sweep::WITH_EACH;
+use crate::store::SWEPT_WITH_EACH;
 
 /// Keeps a token for so many uses until `expires_at`, and sweeps those that have expired.
 pub async fn keep(
@@ -21,7 +21,7 @@ pub async fn keep(
     .bind(uses)
     .bind(expires_at)
     .bind(now);
-    database.batch(vec![sweep(now, WITH_EACH), insert]).await.map(drop)
+    database.batch(vec![sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
 }
 
 /// Deletes at most `limit` tokens that have expired.

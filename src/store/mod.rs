@@ -16,3 +16,6 @@ pub mod sign_in_attempts;
 pub mod signing_keys;
 pub mod sweep;
 pub mod users;
+
+/// How many expired rows of a table are deleted with each that is added: more than one, so that they become fewer.
+const SWEPT_WITH_EACH: i64 = 10;

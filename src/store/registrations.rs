@@ -2,8 +2,8 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
+use crate::store::SWEPT_WITH_EACH;
 use crate::store::clients::{self, Client, StoredClient, client_columns, write_metadata};
-use crate::store::sweep::WITH_EACH;
 
 /// Whether a client was registered.
 #[derive(Debug, Eq, PartialEq)]
@@ -40,7 +40,7 @@ pub async fn register(
     .bind(client.registration_token_hash.as_deref())
     .bind(expires_at)
     .bind(initial_access_token);
-    let mut statements = vec![clients::sweep(client.created_at, WITH_EACH), insert];
+    let mut statements = vec![clients::sweep(client.created_at, SWEPT_WITH_EACH), insert];
     if let Some(token_hash) = initial_access_token {
         let spend = Statement::new(
             "UPDATE initial_access_tokens SET uses_left = uses_left - 1 \

@@ -3,7 +3,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
-use crate::store::sweep::WITH_EACH;
+use crate::store::SWEPT_WITH_EACH;
 
 /// After how many seconds without an attempt a counter begins anew.
 const WINDOW: i64 = 3_600;
@@ -39,7 +39,7 @@ pub async fn admit(
 ) -> Result<Admission, Internal> {
     let next =
         Statement::new("SELECT next_at FROM sign_in_attempts WHERE counter = ?1").bind(counter);
-    let mut statements = vec![sweep(now, WITH_EACH)];
+    let mut statements = vec![sweep(now, SWEPT_WITH_EACH)];
     statements.extend(account.map(|account| count_on_account(account, counter, now)));
     let before = statements.len();
     statements.extend([count(counter, account, now), next]);

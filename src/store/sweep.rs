@@ -11,9 +11,6 @@ use crate::store::{
     authorization_requests, client_assertions, clients, initial_access_tokens, sign_in_attempts,
 };
 
-/// How many expired rows are deleted with each that is added: more than one, so that they become fewer.
-pub(super) const WITH_EACH: i64 = 10;
-
 /// How many of each table are deleted at once where the sweep is all there is to do: well within the time that D1
 /// gives a batch.
 const ALONE: i64 = 1_000;

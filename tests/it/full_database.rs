@@ -20,9 +20,8 @@ fn with_room_for(pages: i64) -> (World, Party) {
 }
 
 /// Sends requests until the database has no room for one, and waits until everything that they stored has expired.
-fn fill(world: &World, mut request: impl FnMut(usize) -> Ask) {
-    let is_full = |told: &Told| told.status == 503;
-    let sent = (0..10_000).find(|number| is_full(&world.send(request(*number))));
+fn fill(world: &World, request: &Ask) {
+    let sent = (0..10_000).find(|_| world.send(request.clone()).status == 503);
     assert!(sent.is_some_and(|sent| sent > 10), "{sent:?}");
     world.sleep(2 * 86_400);
 }
@@ -33,18 +32,17 @@ fn sign_in(world: &World, party: &Party) -> Told {
     visitor.sign_in_on(&login, "alice@example.com")
 }
 
-/// What a stranger can fill the database with.
-fn fillers(party: &Party) -> Vec<(&'static str, Box<dyn FnMut(usize) -> Ask>)> {
+/// The requests by which a stranger can fill the database.
+fn fillers(party: &Party) -> [(&'static str, Ask); 3] {
     let secret = party.secret.clone().unwrap();
     let query = party.authorize_query(&[("state", &"s".repeat(2_000))]);
     let pushed = format!("{query}&{}", encode(&[("client_secret", &secret)]));
-    let posted = query.clone();
     let metadata =
         json!({ "redirect_uris": ["https://x.example/cb"], "client_name": "n".repeat(1_000) });
-    vec![
-        ("pushed requests", Box::new(move |_| post("/auth/par").form(&pushed))),
-        ("posted requests", Box::new(move |_| post("/auth/authorize").form(&posted))),
-        ("registrations", Box::new(move |_| post("/auth/register").json(&metadata))),
+    [
+        ("pushed requests", post("/auth/par").form(&pushed)),
+        ("posted requests", post("/auth/authorize").form(&query)),
+        ("registrations", post("/auth/register").json(&metadata)),
     ]
 }
 
@@ -52,7 +50,7 @@ fn fillers(party: &Party) -> Vec<(&'static str, Box<dyn FnMut(usize) -> Ask>)> {
 fn a_database_that_strangers_have_filled_is_swept_by_the_next_request_whatever_it_is() {
     for index in 0..3 {
         let (world, party) = with_room_for(20);
-        let (what, request) = fillers(&party).swap_remove(index);
+        let (what, request) = &fillers(&party)[index];
         fill(&world, request);
         // Nothing that a sign-in writes is of the kind that fills the database.
         let first = sign_in(&world, &party);
