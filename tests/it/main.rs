@@ -15,6 +15,7 @@ mod everywhere;
 mod full_database;
 mod hostile;
 mod implicit;
+mod json_round_trip;
 mod jwks;
 mod key_changes;
 mod logos;

@@ -5,8 +5,8 @@
 //! real one.
 
 mod authorize;
-mod draws;
-mod forge;
+pub mod draws;
+pub mod forge;
 mod forms;
 mod races;
 mod redirect_tricks;
@@ -26,7 +26,7 @@ use table::table;
 use crate::world::{ISSUER, World, ask, assert_golden};
 
 /// What must be in the database for the table to hold: plain SQL, for both engines.
-fn seed() -> Vec<String> {
+pub fn seed() -> Vec<String> {
     let insert_key = |public: &PublicKey| {
         let (kid, alg) = (public.kid(), public.alg().name());
         let jwk = serde_json::to_string(public).unwrap();

@@ -1,0 +1,308 @@
+//! Registrations, by clients and by the operator.
+
+use super::documents::{few, hostile, samples};
+use super::{assert_no_fault, assert_same, assert_status, brief, read, set, shown, with};
+use crate::signer::Signer;
+use crate::visitor::CALLBACK;
+use crate::world::{ISSUER, Told, World, get, post, put, variables_with};
+use postern::ports::Document;
+use serde_json::{Value, json};
+
+const CLIENTS: &str = "/admin/clients";
+const FETCHED: &str = "https://app.example/fetched.json";
+
+/// Every metadata field.
+const FIELDS: [&str; 32] = [
+    "application_type",
+    "client_name",
+    "client_name#fr",
+    "client_uri",
+    "contacts",
+    "default_acr_values",
+    "default_max_age",
+    "grant_types",
+    "id_token_signed_response_alg",
+    "initiate_login_uri",
+    "jwks",
+    "jwks_uri",
+    "logo_uri",
+    "logo_uri#fr",
+    "policy_uri",
+    "redirect_uris",
+    "request_object_signing_alg",
+    "request_uris",
+    "require_auth_time",
+    "require_pushed_authorization_requests",
+    "require_signed_request_object",
+    "response_types",
+    "scope",
+    "sector_identifier_uri",
+    "software_id",
+    "software_version",
+    "subject_type",
+    "token_endpoint_auth_method",
+    "token_endpoint_auth_signing_alg",
+    "tos_uri",
+    "userinfo_signed_response_alg",
+    "client_id",
+];
+
+fn world() -> World {
+    World::configured(variables_with("REGISTRATION", "open"))
+}
+
+fn jwk() -> Value {
+    Signer::new("ES256", Some("key-1"), 0).jwk()
+}
+
+fn document() -> Value {
+    json!({ "redirect_uris": [CALLBACK] })
+}
+
+fn with_keys(jwks: Value) -> Value {
+    set(document(), "jwks", &jwks)
+}
+
+/// Registrations with the object as unknown metadata, which must be ignored (RFC 7591 section 2).
+fn with_unknown_metadata(hostile: &Value) -> Vec<Value> {
+    vec![
+        set(document(), "note", hostile),
+        set(document(), "note", &json!([hostile])),
+        with(document(), hostile),
+    ]
+}
+
+/// JWK Sets with the object where it must be ignored (RFC 7517 sections 4 and 5): as an unknown member of the set or of
+/// a key, and as a key that cannot be used.
+fn good_sets(hostile: &Value) -> Vec<Value> {
+    let good = json!({ "keys": [jwk()] });
+    vec![
+        set(good.clone(), "note", hostile),
+        with(good, hostile),
+        json!({ "keys": [set(jwk(), "note", hostile)] }),
+        json!({ "keys": [with(jwk(), hostile)] }),
+        json!({ "keys": [hostile, jwk()] }),
+    ]
+}
+
+/// JWK Sets with the object as a member that must have another type. They may be refused or accepted.
+fn odd_sets(hostile: &Value) -> Vec<Value> {
+    let key = |member: &str, value: &Value| json!({ "keys": [set(jwk(), member, value)] });
+    let members = ["kty", "crv", "x", "y", "alg", "use", "kid", "key_ops", "x5c", "ext"];
+    let mut sets: Vec<_> = members.iter().map(|member| key(member, hostile)).collect();
+    sets.push(key("key_ops", &json!(["verify", hostile])));
+    sets.push(json!({ "keys": [jwk(), hostile, [hostile]] }));
+    sets
+}
+
+fn register(world: &World, document: &Value) -> Told {
+    world.send(post("/auth/register").json(document))
+}
+
+/// The response to a client that registered itself.
+fn registered(world: &World) -> Value {
+    let told = register(world, &document());
+    assert_eq!(told.status, 201, "{}", told.body);
+    read(&told)
+}
+
+fn path_of(client: &Value) -> String {
+    let uri = client["registration_client_uri"].as_str().unwrap();
+    uri.strip_prefix(ISSUER).unwrap().to_owned()
+}
+
+fn token_of(client: &Value) -> &str {
+    client["registration_access_token"].as_str().unwrap()
+}
+
+fn admin_path(client: &Value) -> String {
+    format!("{CLIENTS}/{}", client["client_id"].as_str().unwrap())
+}
+
+/// Asserts that a client reads its registration as the response had it, and the operator the same keys. Returns the
+/// document that the operator gets.
+#[track_caller]
+fn assert_reads_back(world: &World, answered: &Value) -> Value {
+    let mut expected = answered.clone();
+    for secret in ["client_secret", "client_secret_expires_at"] {
+        expected.as_object_mut().unwrap().remove(secret);
+    }
+    let own = world.send(get(&path_of(answered)).bearer(token_of(answered)));
+    assert_status(&own, 200, answered);
+    assert_same(&read(&own), &expected);
+    let client = shown(world, &admin_path(answered));
+    assert_same(&client["jwks"], &expected["jwks"]);
+    client
+}
+
+/// Asserts that the operator's list has exactly these documents.
+#[track_caller]
+fn assert_listed(world: &World, mut clients: Vec<Value>) {
+    clients.sort_by_key(|client| client["client_id"].as_str().unwrap().to_owned());
+    assert_same(&shown(world, &format!("{CLIENTS}?limit=500")), &json!({ "clients": clients }));
+}
+
+#[test]
+fn what_a_client_registers_reads_back_as_it_was_answered() {
+    for hostile in hostile() {
+        let world = world();
+        let documents = good_sets(&hostile).into_iter().map(with_keys);
+        let register = |document: Value| {
+            let told = register(&world, &document);
+            assert_status(&told, 201, &document);
+            assert_reads_back(&world, &read(&told))
+        };
+        let clients = documents.chain(with_unknown_metadata(&hostile)).map(register);
+        assert_listed(&world, clients.collect());
+    }
+}
+
+#[test]
+fn what_a_client_puts_into_its_registration_reads_back_as_it_was_answered() {
+    for hostile in samples() {
+        let world = world();
+        let client = registered(&world);
+        let documents = good_sets(&hostile).into_iter().map(with_keys);
+        for document in documents.chain(with_unknown_metadata(&hostile)) {
+            let document = set(document, "client_id", &client["client_id"]);
+            let request = put(&path_of(&client)).bearer(token_of(&client));
+            let told = world.send(request.json(&document));
+            assert_status(&told, 200, &document);
+            assert_listed(&world, vec![assert_reads_back(&world, &read(&told))]);
+        }
+    }
+}
+
+#[test]
+fn what_the_operator_stores_of_a_client_reads_back_as_it_was_answered_and_may_be_put_again() {
+    for (number, hostile) in samples().into_iter().enumerate() {
+        let world = world();
+        let mut clients = Vec::new();
+        for (place, document) in good_sets(&hostile).into_iter().map(with_keys).enumerate() {
+            let path = format!("{CLIENTS}/app-{number}-{place}");
+            for request in [post(CLIENTS), put(&path)] {
+                let told = world.send(request.by_operator().json(&document));
+                assert_status(&told, 200, &document);
+                let mut answered = read(&told);
+                for secret in ["client_secret", "client_secret_expires_at"] {
+                    answered.as_object_mut().unwrap().remove(secret);
+                }
+                let path = admin_path(&answered);
+                assert_same(&shown(&world, &path), &answered);
+                let again = world.send(put(&path).by_operator().json(&answered));
+                assert_status(&again, 200, &document);
+                assert_same(&read(&again), &answered);
+                clients.push(answered);
+            }
+        }
+        assert_listed(&world, clients);
+    }
+}
+
+#[test]
+fn a_key_whose_members_have_another_type_is_refused_or_reads_back_as_it_was_answered() {
+    let mut count = 0;
+    for hostile in samples() {
+        let world = world();
+        let mut clients = Vec::new();
+        for document in odd_sets(&hostile).into_iter().map(with_keys) {
+            let told = register(&world, &document);
+            assert_no_fault(&told, &document);
+            match told.status {
+                201 => clients.push(assert_reads_back(&world, &read(&told))),
+                _ => assert_status(&told, 400, &document),
+            }
+        }
+        count += clients.len();
+        assert_listed(&world, clients);
+    }
+    assert!(count >= 6, "{count} were registered");
+}
+
+#[test]
+fn an_object_in_a_metadata_field_is_refused_by_name_and_nothing_is_stored() {
+    let world = world();
+    let client = registered(&world);
+    let before = shown(&world, CLIENTS);
+    for hostile in few() {
+        for field in FIELDS {
+            for value in [&hostile, &json!([hostile])] {
+                let document = set(document(), field, value);
+                let mut requests = vec![
+                    post(CLIENTS).by_operator().json(&document),
+                    put(&format!("{CLIENTS}/app")).by_operator().json(&document),
+                ];
+                // At registration client_id is unknown metadata.
+                if field != "client_id" {
+                    requests.push(post("/auth/register").json(&document));
+                    let own = set(document.clone(), "client_id", &client["client_id"]);
+                    requests.push(put(&path_of(&client)).bearer(token_of(&client)).json(&own));
+                }
+                for request in requests {
+                    let told = world.send(request);
+                    assert_status(&told, 400, &document);
+                    let description = read(&told)["error_description"].as_str().unwrap().to_owned();
+                    assert!(description.starts_with(field), "{}: {description}", brief(&document));
+                }
+            }
+        }
+    }
+    assert_same(&shown(&world, CLIENTS), &before);
+}
+
+#[test]
+fn fetched_keys_verify_whatever_else_their_set_contains() {
+    let signer = Signer::new("ES256", Some("key-1"), 0);
+    let world = World::with_keys();
+    world.put_signing("app", json!({ "jwks_uri": FETCHED }));
+    let no_code =
+        [("grant_type", "authorization_code"), ("code", "none"), ("redirect_uri", CALLBACK)];
+    let present = |answer: &Value| {
+        serve(&world, answer);
+        world.new_isolate();
+        world.token_by(&signer.assertion(&world, "app"), &no_code)
+    };
+    for hostile in few() {
+        for set in good_sets(&hostile) {
+            let told = present(&set);
+            assert_status(&told, 400, &set);
+            assert_eq!(told.error().as_deref(), Some("invalid_grant"), "{}", brief(&set));
+        }
+        for set in odd_sets(&hostile).into_iter().chain([hostile.clone(), json!([hostile])]) {
+            let told = present(&set);
+            assert_no_fault(&told, &set);
+            assert!(matches!(told.status, 400 | 401), "{}: {}", brief(&set), told.body);
+        }
+    }
+}
+
+fn serve(world: &World, answer: &Value) {
+    let text = answer.to_string();
+    let document = Document { status: 200, media_type: "application/json".into(), text };
+    world.platform.web.borrow_mut().insert(FETCHED.into(), document);
+}
+
+#[test]
+fn a_sector_document_is_a_list_and_not_an_object_with_a_list_in_a_text() {
+    let world = world();
+    let sector = |answer: &Value| {
+        serve(&world, answer);
+        register(&world, &set(document(), "sector_identifier_uri", &json!(FETCHED)))
+    };
+    let list = json!([CALLBACK]);
+    let good = sector(&list);
+    assert_status(&good, 201, &list);
+    for name in super::NAMES {
+        let (one, all) =
+            (json!({ name: json!(CALLBACK).to_string() }), json!({ name: list.to_string() }));
+        for answer in [all.clone(), json!([one]), json!([CALLBACK, one]), json!([[all]])] {
+            assert_status(&sector(&answer), 400, &answer);
+        }
+    }
+    for hostile in hostile() {
+        for answer in [hostile.clone(), json!([hostile]), json!([CALLBACK, hostile])] {
+            assert_status(&sector(&answer), 400, &answer);
+        }
+    }
+    assert_listed(&world, vec![shown(&world, &admin_path(&read(&good)))]);
+}

@@ -1,0 +1,396 @@
+//! JWTs that others send, and the `claims` parameter.
+
+use super::documents::{NAMES, few, objects, samples, texts};
+use super::{assert_no_fault, assert_same, assert_status, brief, read, set, with};
+use crate::admin::put_user;
+use crate::hostile::forge::{Forge, THEIR_KEY, good};
+use crate::hostile::seed;
+use crate::signer::{Signer, by_assertion};
+use crate::visitor::{
+    CALLBACK, Party, Visitor, answer, claims, encode, error_page, is_login, member,
+};
+use crate::world::{ISSUER, Told, World, get, post};
+use postern::jose::json::parse_object;
+use postern::ports::Document;
+use serde_json::{Value, json};
+
+const LOGIN: &str = "alice@example.com";
+const REQUEST_URI: &str = "https://app.example/request.jwt";
+
+/// The document with the object added: as an unknown member, in a list, and its members one by one.
+fn beside(document: &Value, hostile: &Value) -> Vec<Value> {
+    let (document, list) = (document.clone(), json!([hostile]));
+    vec![
+        set(document.clone(), "note", hostile),
+        set(document.clone(), "note", &list),
+        with(document, hostile),
+    ]
+}
+
+/// The document with each of these members replaced by the object, and by a list that contains it.
+fn instead(document: &Value, members: &[&str], hostile: &Value) -> Vec<Value> {
+    let replaced = |member: &&str| {
+        let list = json!([ISSUER, hostile]);
+        [set(document.clone(), member, hostile), set(document.clone(), member, &list)]
+    };
+    members.iter().flat_map(replaced).collect()
+}
+
+fn header() -> Value {
+    json!({ "alg": "ES256", "typ": "JWT", "kid": "key-1" })
+}
+
+/// A client that signs, with its key.
+fn signing() -> (World, Signer, Party) {
+    let world = World::with_keys();
+    let signer = Signer::new("ES256", Some("key-1"), 0);
+    let members = json!({ "jwks": signer.jwks(), "request_uris": [REQUEST_URI], "trusted": true });
+    let party = world.put_signing("app", members);
+    (world, signer, party)
+}
+
+#[test]
+fn an_assertion_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim() {
+    let (world, signer, _) = signing();
+    let no_code =
+        [("grant_type", "authorization_code"), ("code", "none"), ("redirect_uri", CALLBACK)];
+    let present = |header: &Value, claims: &Value| {
+        let assertion = signer.sign_under(header, claims);
+        let told = world.token_by(&assertion, &no_code);
+        assert_no_fault(&told, claims);
+        told
+    };
+    for hostile in few() {
+        let assertion = || signer.claims(&world, "app");
+        let claims = beside(&assertion(), &hostile)
+            .into_iter()
+            .map(|claims| (header(), set(claims, "jti", &assertion()["jti"])));
+        let headers = beside(&header(), &hostile).into_iter().map(|header| (header, assertion()));
+        for (header, claims) in claims.chain(headers) {
+            let told = present(&header, &claims);
+            let what = json!([header, claims]);
+            assert_status(&told, 400, &what);
+            assert_eq!(told.error().as_deref(), Some("invalid_grant"), "{}", brief(&what));
+        }
+        let members = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+        let claims = instead(&assertion(), &members, &hostile);
+        let claims = claims.into_iter().map(|claims| (header(), claims));
+        let headers = instead(&header(), &["alg", "typ", "kid", "crit"], &hostile);
+        let headers = headers.into_iter().map(|header| (header, assertion()));
+        for (header, claims) in claims.chain(headers) {
+            let told = present(&header, &claims);
+            let what = json!([header, claims]);
+            assert_status(&told, 401, &what);
+            assert_eq!(told.error().as_deref(), Some("invalid_client"), "{}", brief(&what));
+        }
+    }
+}
+
+#[test]
+fn a_signed_request_may_contain_an_unknown_object() {
+    let (world, signer, party) = signing();
+    let visitor = Visitor::new(&world);
+    for hostile in samples() {
+        let headers = beside(&header(), &hostile).into_iter().map(|header| (header, request()));
+        let claims = beside(&request(), &hostile).into_iter().map(|claims| (header(), claims));
+        let asked = json!({ "userinfo": { "groups": hostile } });
+        let asked = (header(), set(request(), "claims", &asked));
+        for (header, claims) in headers.chain(claims).chain([asked]) {
+            let object = signer.sign_under(&header, &claims);
+            let is_good = claims_fit(&claims);
+            for told in ways(&world, &visitor, &party, &signer, &object) {
+                assert_no_fault(&told, &claims);
+                assert_eq!(
+                    is_login(&told),
+                    is_good,
+                    "{}: {} {}",
+                    brief(json!([header, claims])),
+                    told.status,
+                    brief(&told.body)
+                );
+            }
+        }
+    }
+}
+
+/// Whether `claims` is within its size limit.
+fn claims_fit(request: &Value) -> bool {
+    request.get("claims").is_none_or(|claims| claims.to_string().len() <= 16_384)
+}
+
+/// The claims of a good request object.
+fn request() -> Value {
+    json!({
+        "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
+        "response_type": "code", "scope": "openid groups",
+    })
+}
+
+/// The responses to a request object that is sent by value, by POST, by reference and pushed.
+fn ways(
+    world: &World,
+    visitor: &Visitor,
+    party: &Party,
+    signer: &Signer,
+    object: &str,
+) -> Vec<Told> {
+    let client_id = ("client_id", party.id.as_str());
+    let target = |parameter| format!("/auth/authorize?{}", encode(&[client_id, parameter]));
+    let by_value = visitor.get(&target(("request", object)));
+    let by_form =
+        visitor.follow(visitor.post("/auth/authorize", &[client_id, ("request", object)]));
+
+    let media_type = "application/oauth-authz-req+jwt".into();
+    let document = Document { status: 200, media_type, text: object.to_owned() };
+    world.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
+    let by_reference = visitor.get(&target(("request_uri", REQUEST_URI)));
+
+    let assertion = signer.assertion(world, &party.id);
+    let pushed = world.send(by_assertion(&assertion, &[("request", object)]).at("/auth/par"));
+    let opened = match pushed.status {
+        201 => {
+            let uri = read(&pushed)["request_uri"].as_str().unwrap().to_owned();
+            visitor.follow(visitor.get(&target(("request_uri", &uri))))
+        }
+        _ => pushed,
+    };
+    vec![by_value, by_form, by_reference, opened]
+}
+
+#[test]
+fn an_object_in_place_of_a_signed_parameter_causes_no_fault() {
+    let (world, signer, party) = signing();
+    let visitor = Visitor::new(&world);
+    let mut refused = 0;
+    for hostile in few() {
+        let members = [
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "nbf",
+            "iat",
+            "jti",
+            "client_id",
+            "redirect_uri",
+            "response_type",
+            "scope",
+            "state",
+            "nonce",
+            "max_age",
+            "claims",
+            "resource",
+            "prompt",
+            "login_hint",
+            "id_token_hint",
+            "ui_locales",
+            "code_challenge",
+            "code_challenge_method",
+            "response_mode",
+            "display",
+            "acr_values",
+            "request",
+            "request_uri",
+            "registration",
+        ];
+        let claims = members.map(|member| (header(), set(request(), member, &hostile)));
+        let headers = ["alg", "typ", "kid", "crit"];
+        let headers = headers.map(|member| (set(header(), member, &hostile), request()));
+        for (header, claims) in claims.into_iter().chain(headers) {
+            let object = signer.sign_under(&header, &claims);
+            let told = visitor.get(&format!(
+                "/auth/authorize?{}",
+                encode(&[("client_id", &party.id), ("request", &object)])
+            ));
+            assert_no_fault(&told, &json!([header, claims]));
+            refused += usize::from(told.status >= 400);
+        }
+    }
+    assert!(refused >= 10, "{refused} were refused on a page");
+}
+
+/// A request object may contain parameters that are not strings; they are passed on as JSON.
+#[test]
+fn an_object_for_state_and_nonce_comes_back_as_its_json() {
+    let (world, signer, party) = signing();
+    world.put_alice_with_password();
+    let visitor = Visitor::new(&world);
+    for name in NAMES {
+        for hostile in [objects(name, 1, "[["), texts(name, 3, "[["), objects(name, 45, "[1]")] {
+            let claims = set(set(request(), "state", &hostile), "nonce", &hostile);
+            let object = signer.sign_under(&header(), &claims);
+            let query = encode(&[("client_id", &party.id), ("request", &object)]);
+            let told = visitor.agree(visitor.get(&format!("/auth/authorize?{query}")), LOGIN);
+            let answer = answer(&told, CALLBACK);
+            let json = |text: &str| Value::Object(parse_object(text.as_bytes()).unwrap());
+            assert_same(&json(&answer["state"]), &hostile);
+            let parameters = [
+                ("grant_type", "authorization_code"),
+                ("code", &*answer["code"]),
+                ("redirect_uri", CALLBACK),
+            ];
+            let tokens = world.token_by(&signer.assertion(&world, "app"), &parameters);
+            let id_token = claims_of(&tokens);
+            assert_same(&json(id_token["nonce"].as_str().unwrap()), &hostile);
+        }
+    }
+}
+
+fn claims_of(tokens: &Told) -> Value {
+    claims(&member(tokens, "id_token"))
+}
+
+#[test]
+fn an_access_token_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim() {
+    let world = World::new();
+    for sql in seed() {
+        world.platform.primary.execute(&sql, ()).unwrap();
+    }
+    let present = |token: &str, what: &Value| {
+        let told = world.send(get("/auth/userinfo").bearer(token));
+        assert_no_fault(&told, what);
+        told
+    };
+    for hostile in few() {
+        for token in with_everywhere(&good(), &hostile) {
+            let forged = present(&token.clone().key(THEIR_KEY).sign(), &hostile);
+            assert_status(&forged, 401, &hostile);
+            let token = token.sign();
+            let told = present(&token, &hostile);
+            assert_status(&told, if token.len() > 8_192 { 401 } else { 200 }, &hostile);
+            assert_eq!(told.body.contains("larger than 8192 bytes"), token.len() > 8_192);
+        }
+        for claim in
+            ["iss", "sub", "aud", "client_id", "grant_id", "scope", "jti", "iat", "exp", "nbf"]
+        {
+            for value in [hostile.clone(), json!([ISSUER, hostile])] {
+                assert_status(
+                    &present(&good().claim(claim, value).sign(), &hostile),
+                    401,
+                    &hostile,
+                );
+            }
+        }
+        for member in ["alg", "typ", "kid", "crit"] {
+            let token = good().header(member, hostile.clone()).sign();
+            assert_status(&present(&token, &hostile), 401, &hostile);
+        }
+    }
+}
+
+#[test]
+fn an_id_token_hint_may_contain_an_unknown_object_but_must_be_signed_by_the_provider() {
+    let world = World::new();
+    for sql in seed() {
+        world.platform.primary.execute(&sql, ()).unwrap();
+    }
+    let party = world.put_app();
+    let hint = || {
+        good().header("typ", json!("JWT")).claim("aud", json!("app")).claim("auth_time", json!(1))
+    };
+    let ask = |forge: Forge| {
+        let hint = forge.sign();
+        let told = Visitor::new(&world).get(&party.authorize(&[("id_token_hint", &hint)]));
+        assert_no_fault(&told, &json!(hint));
+        told
+    };
+    for hostile in few() {
+        for forge in with_everywhere(&hint(), &hostile) {
+            assert!(is_login(&ask(forge.clone())), "{}", brief(&hostile));
+            let told = ask(forge.key(THEIR_KEY));
+            assert_eq!(answer(&told, CALLBACK)["error"], "invalid_request", "{}", brief(&hostile));
+        }
+        for member in ["alg", "typ", "kid"] {
+            let told = ask(hint().header(member, hostile.clone()));
+            assert_eq!(answer(&told, CALLBACK)["error"], "invalid_request", "{member}");
+        }
+        for claim in ["iss", "aud", "sub"] {
+            let told = ask(hint().claim(claim, hostile.clone()));
+            assert_eq!(answer(&told, CALLBACK)["error"], "invalid_request", "{claim}");
+        }
+    }
+}
+
+/// The token with the object added to its claims and to its header: as an unknown member, in a list, and its members
+/// one by one.
+fn with_everywhere(token: &Forge, hostile: &Value) -> Vec<Forge> {
+    let members = || hostile.as_object().unwrap().iter();
+    let claims =
+        members().fold(token.clone(), |token, (name, value)| token.claim(name, value.clone()));
+    let header =
+        members().fold(token.clone(), |token, (name, value)| token.header(name, value.clone()));
+    let list = json!([hostile]);
+    let (token, value) = (|| token.clone(), hostile.clone());
+    vec![
+        token().claim("note", list),
+        token().claim("note", value.clone()),
+        token().header("note", value),
+        claims,
+        header,
+    ]
+}
+
+#[test]
+fn the_claims_parameter_may_contain_an_unknown_object() {
+    let world = World::with_keys();
+    world.put_alice_with_password();
+    let groups = texts(NAMES[0], 3, "[[");
+    let user = json!({ "login": LOGIN, "claims": { "groups": groups } });
+    assert_status(&put_user(&world, "alice", &user), 200, &groups);
+    let party = world.put_party("app", json!({ "trusted": true }));
+    let visitor = Visitor::new(&world);
+    let mut accepted = 0;
+    for hostile in few() {
+        let wish = json!({ "groups": hostile });
+        // A claim is requested by null or by an object, which may have unknown members.
+        let is_wish = hostile.as_object().unwrap().values().all(|v| v.is_null() || v.is_object());
+        let everywhere = with(json!({ "groups": null }), &hostile);
+        for (claims, is_good) in [
+            (json!({ "id_token": wish, "userinfo": wish }), true),
+            (with(json!({ "id_token": wish, "userinfo": wish }), &hostile), true),
+            (json!({ "id_token": everywhere, "userinfo": everywhere }), is_wish),
+            (json!({ "id_token": hostile, "userinfo": wish }), is_wish),
+            (json!({ "id_token": { "sub": { "value": hostile } } }), false),
+            (json!({ "id_token": { "sub": { "values": [hostile] } } }), false),
+            (json!({ "userinfo": { "acr": { "essential": true, "value": hostile } } }), false),
+            (json!({ "userinfo": { "acr": { "essential": hostile } } }), false),
+            (json!({ "userinfo": [hostile] }), false),
+            (json!([hostile]), false),
+        ] {
+            let text = claims.to_string();
+            let parameters = [("scope", "openid"), ("claims", &*text)];
+            if !is_good || text.len() > 16_384 {
+                let told = visitor.get(&party.authorize(&parameters));
+                assert_status(&told, 303, &claims);
+                assert_eq!(
+                    answer(&told, CALLBACK)["error"],
+                    "invalid_request",
+                    "{}",
+                    brief(&claims)
+                );
+                continue;
+            }
+            let tokens = world.redeem(&party, &visitor.authorize(&party, LOGIN, &parameters));
+            assert_status(&tokens, 200, &claims);
+            let told = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+            assert_status(&told, 200, &claims);
+            assert_same(&read(&told), &json!({ "sub": "alice", "groups": groups }));
+            accepted += 1;
+        }
+    }
+    assert!(accepted > 10, "{accepted} were accepted");
+}
+
+#[test]
+fn a_request_object_without_a_client_id_is_refused_on_a_page() {
+    let (world, signer, _) = signing();
+    for hostile in few() {
+        let object = signer.sign_under(&header(), &json!({ "client_id": hostile }));
+        let query = encode(&[("client_id", "app"), ("request", &object)]);
+        let told = world.send(get(&format!("/auth/authorize?{query}")));
+        assert_status(&told, 400, &hostile);
+        assert!(error_page(&told).contains("invalid_request_object"));
+        let told = world.send(post("/auth/authorize").form(&query));
+        assert_status(&told, 400, &hostile);
+    }
+}

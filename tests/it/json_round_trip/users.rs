@@ -1,0 +1,254 @@
+//! Users and their claims, at the operator's interface, at userinfo and in ID tokens.
+
+use super::documents::{Documents, NAMES, hostile, objects, samples, texts};
+use super::{assert_same, assert_status, brief, read, set, shown, with};
+use crate::admin::{import, put_user};
+use crate::visitor::{Party, Visitor, answer, member};
+use crate::world::{Told, World, get, post, put, variables_with};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use postern::jose::json::parse_object;
+use serde_json::{Value, json};
+
+const LOGIN: &str = "alice@example.com";
+
+/// Whether a claim of a custom scope may have this value: no null, and each text one line of 1 to 2048 bytes.
+fn is_fit(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => {
+            let is_blank = text.trim().is_empty() || text == "null";
+            !is_blank && text.len() <= 2_048 && !text.chars().any(char::is_control)
+        }
+        Value::Array(elements) => elements.iter().all(is_fit),
+        Value::Object(members) => members.values().all(is_fit),
+    }
+}
+
+fn fit() -> Vec<Value> {
+    let fit: Vec<_> = hostile().into_iter().filter(is_fit).collect();
+    assert!(fit.len() > 30);
+    fit
+}
+
+/// The payload of a JWT, parsed by the strict reader.
+fn payload(jwt: &str) -> Value {
+    let part = Base64UrlUnpadded::decode_vec(jwt.split('.').nth(1).unwrap()).unwrap();
+    Value::Object(parse_object(&part).unwrap())
+}
+
+fn put_groups(world: &World, groups: &Value) -> Told {
+    put_user(world, "alice", &json!({ "login": LOGIN, "claims": { "groups": groups } }))
+}
+
+/// A trusted client with these metadata fields added.
+fn party(world: &World, id: &str, members: Value) -> Party {
+    world.put_party(id, with(json!({ "trusted": true, "scope": "openid groups odd" }), &members))
+}
+
+#[test]
+fn a_users_claims_are_shown_and_listed_as_they_were_put() {
+    let world = World::new();
+    world.put_alice();
+    for groups in hostile() {
+        let before = shown(&world, "/admin/users/alice");
+        let told = put_groups(&world, &groups);
+        if is_fit(&groups) {
+            assert_status(&told, 200, &groups);
+            assert_same(&read(&told)["claims"], &json!({ "groups": groups }));
+            assert_same(&shown(&world, "/admin/users/alice"), &read(&told));
+            assert_same(&shown(&world, "/admin/users")["users"][0], &read(&told));
+        } else {
+            assert_status(&told, 400, &groups);
+            let description = read(&told)["error_description"].as_str().unwrap().to_owned();
+            assert!(description.starts_with("claims.groups must hold no null"), "{description}");
+            assert_same(&shown(&world, "/admin/users/alice"), &before);
+        }
+    }
+}
+
+#[test]
+fn random_claims_that_are_stored_are_shown_as_they_were_put() {
+    let world = World::new();
+    let mut documents = Documents::new();
+    let mut stored = 0;
+    for _ in 0..400 {
+        let text = documents.next();
+        let body = format!("{{\"claims\":{{\"groups\":{text}}}}}");
+        let request = put("/admin/users/alice").by_operator().body("application/json", body);
+        let told = world.send(request);
+        let what = Value::from(text.as_str());
+        if told.status != 200 {
+            assert_status(&told, 400, &what);
+            continue;
+        }
+        assert_status(&told, 200, &what);
+        let groups = Value::Object(parse_object(text.as_bytes()).unwrap());
+        assert_same(&shown(&world, "/admin/users/alice")["claims"]["groups"], &groups);
+        stored += 1;
+    }
+    assert!(stored > 60, "{stored} were stored");
+}
+
+#[test]
+fn users_of_a_bulk_load_are_listed_as_they_were_loaded() {
+    let world = World::new();
+    let user = |(number, groups)| json!({ "sub": format!("u{number:03}"), "claims": { "groups": groups } });
+    let users: Vec<_> = fit().into_iter().enumerate().map(user).collect();
+    let lines: Vec<_> = users.iter().map(Value::to_string).collect();
+    assert_same(
+        &import(&world, &lines.join("\n")),
+        &json!({ "stored": users.len(), "refused": [] }),
+    );
+    let listed = shown(&world, "/admin/users?limit=500")["users"].clone();
+    assert_eq!(listed.as_array().unwrap().len(), users.len());
+    for (listed, user) in listed.as_array().unwrap().iter().zip(&users) {
+        assert_same(&listed["claims"], &user["claims"]);
+    }
+}
+
+#[test]
+fn a_line_of_a_bulk_load_with_a_wrong_member_is_refused_and_the_others_are_stored() {
+    let world = World::new();
+    for hostile in hostile() {
+        let good = json!({ "sub": "good" });
+        let lines = [
+            with(json!({ "sub": "bad" }), &hostile),
+            set(json!({ "sub": "bad" }), "claims", &hostile),
+            set(json!({ "sub": "bad" }), "login", &hostile),
+            json!({ "sub": hostile }),
+            hostile.clone(),
+            json!([hostile]),
+            good,
+        ];
+        let report = import(&world, &lines.each_ref().map(Value::to_string).join("\n"));
+        let refused = report["refused"].as_array().unwrap();
+        assert_eq!((&report["stored"], refused.len()), (&json!(1), 6), "{report}");
+    }
+    assert_eq!(shown(&world, "/admin/users")["users"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_users_claims_are_released_to_clients_as_they_were_put() {
+    let world = World::with_keys();
+    world.put_alice_with_password();
+    let plain = party(&world, "plain", json!({}));
+    let signed = party(&world, "signed", json!({ "userinfo_signed_response_alg": "ES256" }));
+    let visitor = Visitor::new(&world);
+    let minted = world.mint("openid groups");
+    let wanted = json!({ "id_token": { "groups": null } }).to_string();
+    let asked = [("scope", "openid groups"), ("claims", &*wanted)];
+    for groups in samples().into_iter().chain([texts(NAMES[0], 3, "[[")]).filter(is_fit) {
+        assert_status(&put_groups(&world, &groups), 200, &groups);
+        for party in [&plain, &signed] {
+            let tokens = world.redeem(party, &visitor.authorize(party, LOGIN, &asked));
+            assert_status(&tokens, 200, &groups);
+            assert_same(&payload(&member(&tokens, "id_token"))["groups"], &groups);
+            let told = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+            assert_status(&told, 200, &groups);
+            let claims = if party.id == "signed" { payload(&told.body) } else { read(&told) };
+            assert_same(&claims["groups"], &groups);
+        }
+        let told = world.send(get("/auth/userinfo").bearer(&minted));
+        assert_same(&read(&told), &json!({ "sub": "alice", "groups": groups }));
+    }
+}
+
+#[test]
+fn an_id_token_with_such_claims_is_accepted_as_a_hint() {
+    let world = World::with_keys();
+    world.put_alice_with_password();
+    let party = party(&world, "app", json!({}));
+    let visitor = Visitor::new(&world);
+    let wanted = json!({ "id_token": { "groups": null } }).to_string();
+    for name in NAMES {
+        for groups in [objects(name, 45, "[["), texts(name, 3, "[["), texts(name, 3, "[1]")] {
+            assert_status(&put_groups(&world, &groups), 200, &groups);
+            let tokens =
+                world.redeem(&party, &visitor.authorize(&party, LOGIN, &[("claims", &wanted)]));
+            let hint = member(&tokens, "id_token");
+            assert_same(&payload(&hint)["groups"], &groups);
+            let silent = party.authorize(&[("prompt", "none"), ("id_token_hint", &hint)]);
+            let told = visitor.get(&silent);
+            assert_status(&told, 303, &groups);
+            assert!(answer(&told, &party.redirect_uri).contains_key("code"), "{}", brief(&groups));
+        }
+    }
+}
+
+/// `SCOPES` may name a claim like this.
+#[test]
+fn a_custom_claim_may_have_a_name_that_serde_json_uses() {
+    let scopes = json!({ "odd": NAMES }).to_string();
+    let world = World::configured(variables_with("SCOPES", &scopes));
+    world.send(get("/auth/jwks.json"));
+    let claims = json!({ NAMES[0]: "[[", NAMES[1]: { NAMES[0]: "[1]" } });
+    let user = json!({ "login": LOGIN, "claims": claims });
+    let told = put_user(&world, "alice", &user);
+    assert_status(&told, 200, &claims);
+    assert_same(&read(&told)["claims"], &claims);
+    assert_same(&shown(&world, "/admin/users/alice")["claims"], &claims);
+    assert_same(&shown(&world, "/admin/users")["users"][0]["claims"], &claims);
+
+    let told = world.send(get("/auth/userinfo").bearer(&world.mint("openid odd")));
+    assert_status(&told, 200, &claims);
+    assert_same(&read(&told), &with(json!({ "sub": "alice" }), &claims));
+
+    world.put_password_hash("alice", &crate::visitor::hash_at(19_456, 2));
+    let party = party(&world, "app", json!({}));
+    for name in NAMES {
+        let wanted = json!({ "id_token": { name: null }, "userinfo": { name: null } }).to_string();
+        let asked = [("scope", "openid"), ("claims", &*wanted)];
+        let tokens = world.redeem(&party, &Visitor::new(&world).authorize(&party, LOGIN, &asked));
+        assert_same(&payload(&member(&tokens, "id_token"))[name], &claims[name]);
+        let told = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+        assert_same(&read(&told), &json!({ "sub": "alice", name: claims[name] }));
+    }
+}
+
+#[test]
+fn an_operators_document_with_a_wrong_member_is_refused_and_changes_nothing() {
+    let world = World::with_keys();
+    world.put_alice();
+    let before = shown(&world, "/admin/users");
+    let claims = crate::world::alice();
+    let standard = claims.as_object().unwrap().keys().filter(|name| *name != "groups");
+    for hostile in samples() {
+        let mut documents = Vec::new();
+        for (method, path, document) in [
+            ("PUT", "/admin/users/alice", json!({ "login": "a", "claims": {}, "sub": "alice" })),
+            ("PUT", "/admin/users/alice", json!({ "password": "correct horse" })),
+            ("PUT", "/admin/users/alice", json!({ "password_hash": "x" })),
+            ("PUT", "/admin/users/alice/password", json!({ "password": "correct horse" })),
+            ("POST", "/admin/tokens", json!({ "sub": "alice", "scope": "openid", "ttl": 60 })),
+            ("POST", "/admin/initial-access-tokens", json!({ "uses": 1, "ttl": 60 })),
+        ] {
+            documents.push((method, path, hostile.clone()));
+            documents.push((method, path, with(document.clone(), &hostile)));
+            documents.push((method, path, set(document.clone(), "x", &hostile)));
+            for member in document.as_object().unwrap().keys() {
+                documents.push((method, path, set(document.clone(), member, &hostile)));
+            }
+        }
+        for name in standard.clone() {
+            let claims = json!({ name: hostile });
+            documents.push(("PUT", "/admin/users/alice", json!({ "claims": claims })));
+        }
+        for address in [json!({ "country": hostile }), with(json!({ "country": "FR" }), &hostile)] {
+            let claims = json!({ "address": address });
+            documents.push(("PUT", "/admin/users/alice", json!({ "claims": claims })));
+        }
+        for (method, path, document) in documents {
+            let request = if method == "PUT" { put(path) } else { post(path) };
+            let told = world.send(request.by_operator().json(&document));
+            assert_status(&told, 400, &document);
+            assert_eq!(
+                told.error().as_deref(),
+                Some("invalid_request"),
+                "{path} {}",
+                brief(&document)
+            );
+        }
+    }
+    assert_same(&shown(&world, "/admin/users"), &before);
+}
