@@ -1,0 +1,472 @@
+// serde_json gives two member names a meaning of its own under some of its features. A text under such a name is then
+// parsed as JSON, and so is a text within that text, until the module's stack overflows. Here they must be ordinary
+// names, at every endpoint that takes JSON.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { SignJWT, decodeJwt } from "jose";
+import { ISSUER, operatorAt, start, until } from "./harness.mjs";
+import { listen, makeKey } from "./party.mjs";
+import {
+  CALLBACK, Visitor, authorizePath, destination, granted, isLogin, putApp, putUser, queryAnswer, redeem,
+  refresh, refused,
+} from "./visitor.mjs";
+
+const [RAW, NUMBER] = ["$serde_json::private::RawValue", "$serde_json::private::Number"];
+const DEPTHS = [1, 3, 20, 45];
+
+/** Objects within objects, each with one member of this name. */
+function objects(name, depth, value) {
+  for (let level = 0; level < depth; level++) value = { [name]: value };
+  return value;
+}
+
+/** An object whose one member is a text. The text contains such an object within many brackets, and so on. */
+function texts(name, depth, text) {
+  for (let level = 1; level < depth; level++) {
+    // With these escapes a quotation mark grows by five bytes at each level. With \" it would double.
+    const inner = text.replaceAll("\\", "\\u005c").replaceAll('"', "\\u0022");
+    text = `${"[".repeat(120)}{"${name}":"${inner}"}${"]".repeat(120)}`;
+  }
+  return { [name]: text };
+}
+
+const DOCUMENTS = [
+  objects(NUMBER, 3, 1), ...DEPTHS.flatMap((depth) => [objects(RAW, depth, "[["), texts(RAW, depth, "[1]")]),
+];
+
+const bytes = (value) => JSON.stringify(value).length;
+const brief = (value) => `${JSON.stringify(value).slice(0, 100)} (${bytes(value)} bytes)`;
+
+/** Whether a user's claim may have this value: no text in it is longer than 2048 bytes. */
+const isClaim = (value) =>
+  typeof value === "string" ? value.length <= 2_048 : typeof value !== "object" || Object.values(value).every(isClaim);
+
+let postern;
+let party;
+let operator;
+let key;
+let alice;
+let trusted;
+let rogue;
+
+/** Sends a request. Asserts that the provider does not fail, by status or by an error in a redirect. */
+async function ask(target, init = {}) {
+  const what = `${init.method ?? "GET"} ${new URL(target, ISSUER).pathname}`;
+  const response = await postern.ask(target, init).catch((error) => assert.fail(`${what}: ${error.message}`));
+  const text = await response.text();
+  assert.ok(response.status < 500, `${what}: ${response.status} ${text.slice(0, 200)}`);
+  const location = response.headers.get("location") ?? "";
+  assert.doesNotMatch(location, /error=(server_error|temporarily_unavailable)/, what);
+  return new Response(text || null, response);
+}
+
+/** Asserts that the instance of the module was kept: a new one would have to read the keys from KV. */
+async function isUnharmed() {
+  await postern.watch();
+  assert.equal((await ask("/auth/jwks.json")).status, 200);
+  assert.deepEqual(await postern.watch(), { DB: 0, KV: 0, promises: 0 }, "the instance was lost");
+}
+
+before(async () => {
+  party = await listen();
+  postern = await start({ vars: { ALLOW_LOOPBACK: "true", REGISTRATION: "open" } });
+  operator = operatorAt(ask);
+  await postern.keysMade();
+  await putUser(operator, "alice", { name: "Alice Adams" });
+  await putUser(operator, "bob", { name: "Bob Brown" });
+  key = await makeKey("ES256", "key-1");
+  trusted = await putApp(operator, "trusted", { trusted: true });
+  await putApp(operator, "signing", {
+    token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [key.jwk] }, request_uris: [party.url("/request.jwt")],
+  });
+  alice = new Visitor(ask);
+  const grant_types = ["authorization_code", "refresh_token"];
+  rogue = await (await register({ ...document, client_name: "Rogue", grant_types })).json();
+  const code = await alice.codeFor(rogue, "alice", { scope: "openid profile offline_access", prompt: "consent" });
+  rogue.tokens = await granted(await redeem(ask, rogue, code));
+  await isUnharmed();
+});
+after(async () => {
+  await postern.close();
+  await party.close();
+});
+
+// Registrations.
+
+const json = { "content-type": "application/json" };
+const document = { redirect_uris: [CALLBACK] };
+const withKeys = (jwks) => ({ ...document, jwks });
+
+const register = (metadata) =>
+  ask("/auth/register", { method: "POST", headers: json, body: JSON.stringify(metadata) });
+
+/** Reads or replaces a client's own registration. */
+const manage = (app, method, metadata) => ask(app.registration_client_uri, {
+  method, body: metadata && JSON.stringify(metadata),
+  headers: { ...json, authorization: `Bearer ${app.registration_access_token}` },
+});
+
+/** A registration as it is read: without the secret. */
+const shown = ({ client_secret, client_secret_expires_at, ...known }) => known;
+
+/** Asserts that a client reads its registration as the response had it, and the operator the same keys. */
+async function readsBack(app) {
+  const own = await manage(app, "GET");
+  assert.deepEqual([own.status, await own.json()], [200, shown(app)]);
+  const { status, body } = await operator("GET", `/admin/clients/${app.client_id}`);
+  assert.deepEqual([status, body.jwks], [200, app.jwks]);
+}
+
+async function registers(metadata) {
+  const response = await register(metadata);
+  const app = await response.json();
+  assert.equal(response.status, 201, app.error_description);
+  await readsBack(app);
+}
+
+/** Asserts that the operator can store this, reads it as the response had it, and can store that again. */
+async function stores(method, path, metadata) {
+  const stored = await operator(method, path, metadata);
+  assert.equal(stored.status, 200, stored.body.error_description);
+  const own = `/admin/clients/${stored.body.client_id}`;
+  assert.deepEqual(await operator("GET", own), { status: 200, body: shown(stored.body) });
+  assert.deepEqual(await operator("PUT", own, shown(stored.body)), { status: 200, body: shown(stored.body) });
+}
+
+/** Asserts that a document is refused with an unknown member, and with each of its members replaced. */
+async function refuses(method, path, good, hostile) {
+  const replaced = Object.keys(good).map((name) => ({ ...good, [name]: hostile }));
+  for (const wrong of [hostile, { ...good, ...hostile }, { ...good, note: hostile }, ...replaced]) {
+    const { status, body } = await operator(method, path, wrong);
+    assert.deepEqual([status, body.error], [400, "invalid_request"], body.error_description);
+  }
+}
+
+// JWTs.
+
+const sign = (claims, header = {}, { privateKey, alg, kid } = key) =>
+  new SignJWT(claims).setProtectedHeader({ alg, kid, ...header }).sign(privateKey);
+
+let made = 0;
+const seconds = () => Math.floor(Date.now() / 1_000);
+const about = (id) =>
+  ({ iss: id, sub: id, aud: ISSUER, jti: `assertion-${made++}`, iat: seconds(), exp: seconds() + 60 });
+const proven = (text) => ({
+  client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", client_assertion: text,
+});
+
+/** Sends an assertion with an unknown code: after a successful authentication the error is invalid_grant. */
+const present = (text) => {
+  const grant = { grant_type: "authorization_code", code: "none", redirect_uri: CALLBACK };
+  return ask("/auth/token", { method: "POST", body: new URLSearchParams({ ...proven(text), ...grant }) });
+};
+
+const request = () => ({
+  iss: "signing", aud: ISSUER, client_id: "signing", redirect_uri: CALLBACK, response_type: "code",
+  scope: "openid groups",
+});
+
+/** Asserts that an authorization request leads to the login form. */
+async function asksToSignIn(parameters, method = "post") {
+  const visitor = new Visitor(ask);
+  const all = { client_id: "signing", ...parameters };
+  const page = method === "post"
+    ? await visitor.follow(await visitor.post("/auth/authorize", all))
+    : await visitor.follow(await visitor.get(`/auth/authorize?${new URLSearchParams(all)}`));
+  assert.ok(isLogin(page), `${page.status} ${page.headers.get("location")}`);
+}
+
+/** Pushes an authorization request. */
+const push = async (parameters) => ask("/auth/par", {
+  method: "POST", body: new URLSearchParams({ ...proven(await sign(about("signing"))), ...parameters }),
+});
+
+/** The authorization response to a request of the trusted client, with alice signed in. */
+async function asked(parameters) {
+  const { searchParams } = new URL(authorizePath(trusted, parameters), ISSUER);
+  return queryAnswer(await alice.follow(await alice.post("/auth/authorize", Object.fromEntries(searchParams))));
+}
+
+const putGroups = (sub, groups) => operator("PUT", `/admin/users/${sub}`, { claims: { name: "Alice Adams", groups } });
+
+/** Asserts that a user's claims are shown, listed and released as they were put. */
+async function releases(sub, groups) {
+  const { status, body } = await operator("GET", `/admin/users/${sub}`);
+  assert.deepEqual([status, body.claims.groups], [200, groups]);
+  const { users } = (await operator("GET", `/admin/users?limit=500`)).body;
+  assert.deepEqual(users.find((user) => user.sub === sub), body);
+  const { access_token: token } = (await operator("POST", "/admin/tokens", { sub, scope: "openid groups" })).body;
+  const response = await ask("/auth/userinfo", { headers: { authorization: `Bearer ${token}` } });
+  assert.deepEqual(await granted(response), { sub, groups });
+}
+
+const DOORS = {
+  // Unknown metadata is ignored (RFC 7591 section 2).
+  "POST /auth/register, as metadata": (hostile) => registers({ ...document, ...hostile, note: hostile }),
+  // So are unknown members of JWK Sets and keys, and keys that cannot be used (RFC 7517 sections 4 and 5).
+  "POST /auth/register, in a JWK Set": (hostile) => registers(withKeys({ keys: [key.jwk], note: hostile })),
+  "POST /auth/register, in a key": (hostile) => registers(withKeys({ keys: [{ ...key.jwk, ...hostile }] })),
+  "POST /auth/register, as a key": (hostile) => registers(withKeys({ keys: [hostile, key.jwk] })),
+  async "POST /auth/register, as a member of a key that has another type"(hostile) {
+    for (const odd of [{ kid: hostile }, { use: hostile }, { alg: hostile }, { key_ops: ["verify", hostile] }]) {
+      const response = await register(withKeys({ keys: [{ ...key.jwk, ...odd }] }));
+      if (response.status === 201) await readsBack(await response.json());
+      else await refused(response, "invalid_client_metadata");
+    }
+  },
+  async "POST /auth/register, as a metadata field"(hostile) {
+    for (const field of ["client_name", "client_name#fr", "contacts", "default_max_age", "jwks", "jwks_uri", "scope"]) {
+      await refused(await register({ ...document, [field]: hostile }), "invalid_client_metadata");
+    }
+    await refused(await register({ redirect_uris: [hostile] }), "invalid_redirect_uri");
+  },
+  async "PUT /auth/register/{id}, of a client that alice uses"(hostile) {
+    const { client_id, client_name, grant_types } = rogue;
+    const own = { client_id, client_name, grant_types };
+    const jwks = { keys: [key.jwk], note: hostile };
+    const response = await manage(rogue, "PUT", { ...document, jwks, ...own, ...hostile });
+    const app = await response.json();
+    assert.equal(response.status, 200, app.error_description);
+    await readsBack(app);
+    const account = await alice.get("/auth/account");
+    assert.ok(account.status === 200 && account.body.includes("Rogue"), account.body);
+    const headers = { authorization: `Bearer ${rogue.tokens.access_token}` };
+    assert.equal((await granted(await ask("/auth/userinfo", { headers }))).name, "Alice Adams");
+    rogue.tokens = await granted(await refresh(ask, rogue, rogue.tokens.refresh_token));
+  },
+  "POST /admin/clients, in a JWK Set": (hostile) =>
+    stores("POST", "/admin/clients", withKeys({ keys: [key.jwk], note: hostile })),
+  "PUT /admin/clients/{id}, in a key": (hostile) =>
+    stores("PUT", "/admin/clients/app", withKeys({ keys: [{ ...key.jwk, note: hostile }] })),
+  "PUT /admin/clients/{id}, as a key": (hostile) =>
+    stores("PUT", "/admin/clients/app", withKeys({ keys: [hostile, key.jwk] })),
+  "PUT /admin/clients/{id}, as metadata": (hostile) =>
+    refuses("PUT", "/admin/clients/app", { ...document, trusted: true, client_id: "app" }, hostile),
+
+  async "PUT /admin/users/{sub}, as a claim"(hostile) {
+    const { status, body } = await putGroups("carol", hostile);
+    if (isClaim(hostile)) {
+      assert.deepEqual([status, body.claims?.groups], [200, hostile]);
+      await releases("carol", hostile);
+    } else {
+      assert.deepEqual([status, body.error], [400, "invalid_request"]);
+    }
+  },
+  async "POST /admin/users, as a claim"(hostile) {
+    const line = JSON.stringify({ sub: "dave", claims: { groups: hostile } });
+    const { status, body } = await operator("POST", "/admin/users", line);
+    assert.deepEqual([status, body.stored, body.refused.length], isClaim(hostile) ? [200, 1, 0] : [200, 0, 1]);
+    if (isClaim(hostile)) await releases("dave", hostile);
+  },
+  async "POST /admin/users, as a member"(hostile) {
+    const lines = [{ sub: "x", ...hostile }, { sub: hostile }, { sub: "x", claims: hostile }, hostile, { sub: "erin" }];
+    const { status, body } = await operator("POST", "/admin/users", lines.map(JSON.stringify).join("\n"));
+    assert.deepEqual([status, body.stored, body.refused.map(({ line }) => line)], [200, 1, [1, 2, 3, 4]]);
+  },
+  "PUT /admin/users/{sub}, as a member": (hostile) =>
+    refuses("PUT", "/admin/users/bob", { login: "bob", claims: {}, password_hash: "x" }, hostile),
+  "PUT /admin/users/{sub}/password": (hostile) =>
+    refuses("PUT", "/admin/users/bob/password", { password: "correct horse" }, hostile),
+  "POST /admin/tokens": (hostile) =>
+    refuses("POST", "/admin/tokens", { sub: "alice", scope: "openid", ttl: 60 }, hostile),
+  "POST /admin/initial-access-tokens": (hostile) =>
+    refuses("POST", "/admin/initial-access-tokens", { uses: 1, ttl: 60 }, hostile),
+
+  "request, in the claims": async (hostile) =>
+    asksToSignIn({ request: await sign({ ...request(), ...hostile }) }),
+  "request, in the header": async (hostile) =>
+    asksToSignIn({ request: await sign(request(), { note: [hostile] }) }),
+  async "request, as its claims parameter"(hostile) {
+    const claims = { userinfo: { groups: hostile }, note: 1 };
+    const object = await sign({ ...request(), claims });
+    if (bytes(claims) <= 16_384) return asksToSignIn({ request: object });
+    const visitor = new Visitor(ask);
+    const page = await visitor.post("/auth/authorize", { client_id: "signing", request: object });
+    assert.equal(queryAnswer(await visitor.follow(page)).error, "invalid_request");
+  },
+  async "request_uri"(hostile) {
+    party.serve("/request.jwt", await sign({ ...request(), note: hostile }), "application/jwt");
+    await asksToSignIn({ request_uri: party.url("/request.jwt") }, "get");
+  },
+  async "POST /auth/par, in a signed request"(hostile) {
+    const pushed = await push({ request: await sign({ ...request(), ...hostile }) });
+    assert.equal(pushed.status, 201);
+    await asksToSignIn({ request_uri: (await pushed.json()).request_uri }, "get");
+  },
+  async "POST /auth/par, in the claims parameter"(hostile) {
+    const claims = JSON.stringify({ id_token: { groups: hostile }, ...hostile });
+    const pushed = await push({ ...request(), claims });
+    if (claims.length > 16_384) return refused(pushed, "invalid_request");
+    assert.equal(pushed.status, 201);
+    await asksToSignIn({ request_uri: (await pushed.json()).request_uri }, "get");
+  },
+  async "claims, of a claim"(hostile) {
+    const claims = JSON.stringify({ userinfo: { name: null }, id_token: { name: hostile } });
+    const answer = await asked({ scope: "openid", claims });
+    if (claims.length > 16_384) return assert.equal(answer.error, "invalid_request");
+    const tokens = await granted(await redeem(ask, trusted, answer.code));
+    assert.equal(decodeJwt(tokens.id_token).name, "Alice Adams");
+    const headers = { authorization: `Bearer ${tokens.access_token}` };
+    assert.deepEqual(await granted(await ask("/auth/userinfo", { headers })), { sub: "alice", name: "Alice Adams" });
+  },
+  async "claims, for what must be another type"(hostile) {
+    for (const claims of [{ id_token: { sub: { value: hostile } } }, { userinfo: [hostile] }, [hostile]]) {
+      assert.equal((await asked({ claims: JSON.stringify(claims) })).error, "invalid_request");
+    }
+  },
+  async "state and nonce"(hostile) {
+    // No nonce is longer than this.
+    const text = JSON.stringify(hostile).slice(0, 2_048);
+    const { code, state } = await asked({ state: text, nonce: text });
+    assert.equal(state, text);
+    assert.equal(decodeJwt((await granted(await redeem(ask, trusted, code))).id_token).nonce, text);
+  },
+
+  async "client_assertion, in the claims"(hostile) {
+    const text = await sign({ ...about("signing"), ...hostile });
+    await refused(await present(text), ...(text.length > 16_384 ? ["invalid_client", 401] : ["invalid_grant"]));
+  },
+  async "client_assertion, in the header"(hostile) {
+    const text = await sign(about("signing"), { note: hostile });
+    await refused(await present(text), ...(text.length > 16_384 ? ["invalid_client", 401] : ["invalid_grant"]));
+  },
+  async "client_assertion, as a claim"(hostile) {
+    for (const claim of ["iss", "sub", "aud", "jti", "exp", "iat"]) {
+      await refused(await present(await sign({ ...about("signing"), [claim]: hostile })), "invalid_client", 401);
+    }
+  },
+  async "id_token_hint, of ours"(hostile) {
+    if (!isClaim(hostile)) return;
+    assert.equal((await putGroups("alice", hostile)).status, 200);
+    const { code } = await asked({ claims: JSON.stringify({ id_token: { groups: null } }) });
+    const { id_token: hint } = await granted(await redeem(ask, trusted, code));
+    assert.deepEqual(decodeJwt(hint).groups, hostile);
+    assert.ok((await asked({ id_token_hint: hint, prompt: "none" })).code);
+  },
+  async "id_token_hint, forged"(hostile) {
+    const claims = { iss: ISSUER, aud: "trusted", sub: "alice", auth_time: 1 };
+    for (const hint of [await sign({ ...claims, ...hostile }), await sign(claims, { typ: "JWT", note: hostile })]) {
+      assert.equal((await asked({ id_token_hint: hint })).error, "invalid_request");
+    }
+  },
+  async "access token, forged"(hostile) {
+    const { kid } = (await (await ask("/auth/jwks.json")).json()).keys.find(({ alg }) => alg === "ES256");
+    const header = { typ: "at+jwt", kid };
+    const claims = { ...about("alice"), aud: `${ISSUER}/auth/userinfo` };
+    for (const token of await Promise.all([
+      sign({ ...claims, ...hostile }, header), sign(claims, { ...header, note: hostile }),
+    ])) {
+      const headers = { authorization: `Bearer ${token}` };
+      await refused(await ask("/auth/userinfo", { headers }), "invalid_token", 401);
+    }
+  },
+
+  async "what a jwks_uri answers"(hostile) {
+    for (const set of [
+      { keys: [key.jwk], ...hostile }, { keys: [{ ...key.jwk, note: hostile }] }, { keys: [hostile, key.jwk] },
+    ]) {
+      const path = `/jwks-${made++}.json`;
+      party.json(path, set);
+      const jwks_uri = party.url(path);
+      await putApp(operator, "fetching", { token_endpoint_auth_method: "private_key_jwt", jwks_uri });
+      await refused(await present(await sign(about("fetching"))), "invalid_grant");
+    }
+  },
+  async "what a sector_identifier_uri answers"(hostile) {
+    const hidden = { [RAW]: JSON.stringify([CALLBACK]) };
+    for (const answer of [hostile, [hostile], [CALLBACK, hostile], hidden, [{ [RAW]: JSON.stringify(CALLBACK) }]]) {
+      party.json("/sector.json", answer);
+      const response = await register({ ...document, sector_identifier_uri: party.url("/sector.json") });
+      await refused(response, "invalid_client_metadata");
+    }
+  },
+};
+
+test("there are at least 25 places", () => assert.ok(Object.keys(DOORS).length >= 25));
+
+test("texts within texts, forty-five deep, do not overflow the module's stack", async () => {
+  const deep = texts(RAW, 45, "[1]");
+  assert.ok(bytes(deep) < 60_000);
+  await registers(withKeys({ keys: [key.jwk], note: deep }));
+  party.json("/sector.json", [deep]);
+  const response = await register({ ...document, sector_identifier_uri: party.url("/sector.json") });
+  await refused(response, "invalid_client_metadata");
+  await isUnharmed();
+});
+
+test("a text under such a name stays a text", async () => {
+  for (const name of [RAW, NUMBER, "__proto__", "toJSON"]) {
+    for (const text of ["[1]", "1", '{"kty":"oct","k":"AAAA"}', "[["]) {
+      const groups = JSON.parse(`[{${JSON.stringify(name)}:${JSON.stringify(text)}}]`);
+      const { status, body } = await putGroups("carol", groups);
+      assert.deepEqual([status, body.claims?.groups], [200, groups]);
+      await releases("carol", groups);
+    }
+  }
+});
+
+test("numbers are released as they were put, to the last digit", async () => {
+  const floats = [5e-324, 2.2250738585072011e-308, 1.7976931348623157e308, 0.1, 1 / 3, 123456789.123456789];
+  // Random bit patterns from a fixed seed (xorshift).
+  let state = 0x2545f4914f6cdd1dn;
+  while (floats.length < 300) {
+    for (const shift of [13n, -7n, 17n]) state ^= BigInt.asUintN(64, shift > 0n ? state << shift : state >> -shift);
+    const [float] = new Float64Array(new BigUint64Array([state]).buffer);
+    if (Number.isFinite(float)) floats.push(float);
+  }
+  assert.equal((await putGroups("carol", floats)).status, 200);
+  await releases("carol", floats);
+  const whole = "18446744073709551615,-9223372036854775808,9007199254740993";
+  await operator("PUT", "/admin/users/carol", `{"claims":{"groups":[${whole}]}}`);
+  const order = { sub: "carol", scope: "openid groups" };
+  const { access_token: token } = (await operator("POST", "/admin/tokens", order)).body;
+  const response = await ask("/auth/userinfo", { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(await response.text(), `{"sub":"carol","groups":[${whole}]}`);
+});
+
+for (const [door, knock] of Object.entries(DOORS)) {
+  test(`such a name is a name like any other: ${door}`, async () => {
+    // An earlier test may have cost an instance: have the keys read again.
+    await ask("/auth/jwks.json");
+    for (const hostile of DOCUMENTS) {
+      await knock(hostile).catch((cause) => {
+        throw new Error(`${brief(hostile)}: ${cause.message}`, { cause });
+      });
+    }
+    await isUnharmed();
+  });
+}
+
+test("afterwards the operator lists every client as it is shown, and every user", async () => {
+  const { status, body } = await operator("GET", "/admin/clients?limit=500");
+  assert.equal(status, 200);
+  assert.ok(body.clients.length > 60, `${body.clients.length} clients`);
+  for (const client of body.clients) {
+    assert.deepEqual(await operator("GET", `/admin/clients/${client.client_id}`), { status: 200, body: client });
+  }
+  const users = await operator("GET", "/admin/users?limit=500");
+  assert.deepEqual([users.status, users.body.users.map(({ sub }) => sub)], [
+    200, ["alice", "bob", "carol", "dave", "erin"],
+  ]);
+});
+
+test("afterwards somebody else signs in, alice sees her account, and a stranger registers", async () => {
+  const bob = new Visitor(ask);
+  const tokens = await granted(await redeem(ask, trusted, await bob.codeFor(trusted, "bob")));
+  assert.equal(decodeJwt(tokens.id_token).sub, "bob");
+  const page = await bob.authorize(authorizePath(rogue, { scope: "openid" }), "bob");
+  await granted(await redeem(ask, rogue, destination(page).searchParams.get("code")));
+  const account = await alice.get("/auth/account");
+  assert.ok(account.status === 200 && account.body.includes("Rogue"), account.body);
+  await registers(document);
+  await isUnharmed();
+});
+
+test("no line of the log tells of a fault", async () => {
+  await ask("/the-last-line");
+  const lines = () => postern.server.getLogs().map(({ message }) => message);
+  const isLast = (all) => all.findLastIndex((line) => line.includes('"endpoint":"none"')) > 0;
+  const all = await until(lines, isLast);
+  assert.ok(isLast(all) && all.length > 500, `${all.length} lines`);
+  assert.deepEqual(all.filter((line) => !line.startsWith('{"endpoint"') || line.includes('"notes"')).slice(0, 5), []);
+});
