@@ -43,7 +43,7 @@ test("a warm document is answered at once, without a promise, D1 or KV", async (
     assert.equal((await postern.ask(path)).status, 200);
     assert.equal((await postern.ask(path, { headers: { "if-none-match": "*" } })).status, 304);
   }
-  assert.deepEqual(await postern.watch(), { DB: 0, KV: 0, promises: 0 });
+  assert.deepEqual(await postern.watch(), { DB: 0, KV: 0, instances: 0, promises: 0 });
 });
 
 test("HEAD answers as GET does, without the body", async () => {

@@ -41,9 +41,12 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
 
   const operator = operatorAt(ask);
 
+  let memoryBytes;
   const watch = async (order) => {
     const response = await ask("/test/watch", { method: "POST", body: JSON.stringify(order) });
-    return { DB: 0, KV: 0, promises: 0, ...(await response.json()) };
+    const { memory, ...counts } = await response.json();
+    memoryBytes = memory;
+    return { DB: 0, KV: 0, promises: 0, ...counts };
   };
 
   return {
@@ -56,6 +59,8 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
     watch: (...failing) => watch({ failing }),
     /** Tells a binding to fail after it has answered so many times. */
     watchUntil: (binding, spared) => watch({ failing: [binding], spared }),
+    /** The bytes of memory that the module had at the last order. */
+    memory: () => memoryBytes,
     /** Holds back what these bindings answer, until the next order; returns what was asked since the last one. */
     hold: (...held) => watch({ held }),
     /** Puts the worker's clock ahead by so many seconds. */

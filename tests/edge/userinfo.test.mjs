@@ -33,7 +33,7 @@ test("a warm request costs one D1 statement and no KV read", async () => {
   assert.equal((await ask()).status, 200);
   await postern.watch();
   assert.deepEqual(await (await ask()).json(), { sub: "alice", email: "alice@example.com" });
-  assert.deepEqual(await postern.watch(), { DB: 1, KV: 0, promises: 1 });
+  assert.deepEqual(await postern.watch(), { DB: 1, KV: 0, instances: 0, promises: 1 });
 });
 
 test("a flood of unknown kids causes at most one search in ten seconds", async () => {
