@@ -90,6 +90,16 @@ impl Provider {
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
         Self { config: Config::parse(variable), memory: Memory::default() }
     }
+
+    /// Whether expired rows must be swept now, because the database failed: a full one fails until something is
+    /// deleted, and nothing else may come by that deletes. At most once per [`SWEEP_PAUSE`].
+    fn must_sweep(&self, cx: &Cx<'_>) -> bool {
+        let must = cx.database_failed() && self.memory.no_sweep_before.get() <= cx.now;
+        if must {
+            self.memory.no_sweep_before.set(cx.now + SWEEP_PAUSE);
+        }
+        must
+    }
 }
 
 /// What came of a request.
@@ -159,9 +169,7 @@ pub async fn handle(
             (response, None, Some("server_error"))
         }
     };
-    // A full database fails until something is deleted, and nothing else may come by that deletes.
-    if cx.database_failed() && provider.memory.no_sweep_before.get() <= cx.now {
-        provider.memory.no_sweep_before.set(cx.now + SWEEP_PAUSE);
+    if provider.must_sweep(cx) {
         cx.leave(Chore::Sweep);
     }
     let error = error.or_else(|| cx.refusal());
@@ -187,6 +195,11 @@ pub async fn finish(
         if let Err(fault) = finish_one(provider, platform, cx, chore).await {
             cx.note_fault(&fault);
         }
+    }
+    if provider.must_sweep(cx)
+        && let Err(fault) = finish_one(provider, platform, cx, Chore::Sweep).await
+    {
+        cx.note_fault(&fault);
     }
     cx.take_notes()
 }

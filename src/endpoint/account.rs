@@ -29,11 +29,11 @@ pub async fn serve(
     if request.method() != "POST" {
         return page(desk, &visit, texts, &session).await;
     }
-    let params = form::fields(request, &["client_id", "token"]).await?;
+    let mut params = form::fields(request, [("client_id", 256), form::TOKEN]).await?;
     let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
-    if ticket.began_at(&visit, form::field(&params, "token")?, desk.cx.now).is_some() {
-        let client_id = form::field(&params, "client_id")?;
-        consents::withdraw(desk.platform, &session.sub, client_id, desk.cx.now).await?;
+    if ticket.began_at(&visit, &form::field(&mut params, "token")?, desk.cx.now).is_some() {
+        let client_id = form::field(&mut params, "client_id")?;
+        consents::withdraw(desk.platform, &session.sub, &client_id, desk.cx.now).await?;
     }
     // Whatever came of it, the page shows.
     Ok(Response::see_other(ACCOUNT.url(&desk.config.issuer)))

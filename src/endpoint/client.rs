@@ -62,8 +62,7 @@ pub async fn authenticate(
     platform: &impl Platform,
     cx: &Cx<'_>,
 ) -> Result<Client, Error> {
-    let authorization = request.header("authorization");
-    let credentials = Credentials::take(authorization.as_deref(), params)?;
+    let credentials = Credentials::take(request.header("authorization").as_deref(), params)?;
     let client_id = credentials.client_id.as_deref();
     match &credentials.proof {
         Proof::Assertion(assertion) => {

@@ -24,33 +24,38 @@ pub async fn serve(
     let visit = Visit::of(desk.config, desk.cx, request)?;
 
     // 1. The form, and the request that it was shown for.
-    let params = form::fields(request, &["decision", "request", "shown", "token"]).await?;
-    let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
-    let pending = Pending::find(desk.platform, query, desk.cx.now).await?;
+    let fields = [("decision", 16), form::REQUEST, ("shown", 8_192), form::TOKEN];
+    let mut params = form::fields(request, fields).await?;
+    let (query, token) = (form::request(&mut params)?, form::field(&mut params, "token")?);
+    let decision = form::field(&mut params, "decision")?;
+    let shown = form::field(&mut params, "shown")?;
+    let pending = Pending::find(desk.platform, &query, desk.cx.now).await?;
 
     // 2. Our own form, in this browser, for this request, and shown to who is signed in now.
     let session = desk.session(&visit).await?;
     let sub = session.as_ref().map_or("", |session| session.sub.as_str());
-    let shown = form::field(&params, "shown")?;
-    let ticket = Ticket { step: Step::Consent, request: &shown_for(query, shown), sub };
-    let Some(began_at) = ticket.began_at(&visit, token, desk.cx.now) else {
+    let began_at = {
+        let ticket = Ticket { step: Step::Consent, request: &shown_for(&query, &shown), sub };
+        ticket.began_at(&visit, &token, desk.cx.now)
+    };
+    let Some(began_at) = began_at else {
         // The question is asked again, of whoever it is.
         return proceed(desk, &visit, request, &pending, session, Progress::default()).await;
     };
 
     // 3. The decision.
-    match form::field(&params, "decision")? {
+    match decision.as_str() {
         "allow" => {
             let progress = Progress {
                 began_at: Some(began_at),
                 has_chosen: true,
-                consented_to: Some(shown.to_owned()),
+                consented_to: Some(shown),
                 wants_switch: false,
             };
             proceed(desk, &visit, request, &pending, session, progress).await
         }
         "switch" => {
-            let query = resumed(&visit, query, Step::Switch, "", began_at);
+            let query = resumed(&visit, &query, Step::Switch, "", began_at);
             Ok(Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))))
         }
         _ => {

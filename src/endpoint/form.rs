@@ -3,46 +3,61 @@
 use crate::error::PageError;
 use crate::http::{BodyError, Request};
 use crate::pages::Texts;
+use crate::protocol::authorize_request::PARAMETERS;
 use crate::protocol::params::{FORM, Malformed, Params, is_media_type};
 
-/// How large a form may be, and what is said of a larger one.
-pub struct Limit {
-    bytes: usize,
-    complaint: &'static str,
-}
+/// A field of one of our own forms: its name, and the most bytes that its value may have.
+pub type Field = (&'static str, usize);
 
-/// One of our own forms: it carries a request that came in a URL, of which a browser writes up to three bytes for one.
-const OWN_FORM: Limit = Limit { bytes: 65_536, complaint: "the body is larger than 65536 bytes" };
+/// The request that a form carries: the platform takes no longer URL.
+pub const REQUEST: Field = ("request", 16_384);
 
-/// An authorization request by POST: a request object of 16 KiB, and what goes with it.
-pub const AUTHORIZATION_REQUEST: Limit =
-    Limit { bytes: 24_576, complaint: "the body is larger than 24576 bytes" };
+/// The ticket of a form: a time and a code.
+pub const TOKEN: Field = ("token", 64);
 
-/// The longest request that a form carries, in bytes: the platform takes no longer URL.
-const REQUEST_LIMIT: usize = 16_384;
+/// The largest authorization request by POST, in bytes: a request object of 16 KiB, and what goes with it.
+const AUTHORIZATION_REQUEST_LIMIT: usize = 24_576;
 
-/// The fields of one of our own forms that are in the list `known`.
-pub async fn fields(
+/// The fields of one of our own forms.
+pub async fn fields<const N: usize>(
     request: &impl Request,
-    known: &'static [&'static str],
+    fields: [Field; N],
 ) -> Result<Params, PageError> {
-    parameters(request, &OWN_FORM, known).await
+    // A browser writes up to three bytes for one.
+    let limit = fields.iter().map(|(name, limit)| name.len() + 2 + 3 * limit).sum();
+    let params = read(request, limit, &fields.map(|(name, _)| name)).await;
+    let params = params.map_err(|error| match error {
+        PageError { status: 413, .. } => PageError { status: 413, ..NOT_OURS },
+        error => error,
+    })?;
+    let is_too_long = |(name, limit): &Field| params.all(name).any(|value| value.len() > *limit);
+    if fields.iter().any(is_too_long) {
+        return Err(PageError::of_visit("a field of the form is too long"));
+    }
+    Ok(params)
 }
 
-/// The parameters of a form within this limit that are in the list `known`.
-pub async fn parameters(
+const NOT_OURS: PageError = PageError::of_visit("this is not one of our forms");
+
+/// The parameters of an authorization request by POST.
+pub async fn authorization_request(request: &impl Request) -> Result<Params, PageError> {
+    read(request, AUTHORIZATION_REQUEST_LIMIT, &PARAMETERS).await
+}
+
+async fn read(
     request: &impl Request,
-    limit: &Limit,
-    known: &'static [&'static str],
+    limit: usize,
+    known: &[&'static str],
 ) -> Result<Params, PageError> {
     if !request.header("content-type").is_some_and(|text| is_media_type(&text, FORM)) {
         let description = "the body must be application/x-www-form-urlencoded";
         return Err(PageError { status: 415, ..PageError::of_application(description) });
     }
-    let body = request.body(limit.bytes).await.map_err(|error| match error {
+    let body = request.body(limit).await.map_err(|error| match error {
         BodyError::Interrupted => PageError::of_visit("the body could not be read"),
         BodyError::TooLarge => {
-            PageError { status: 413, ..PageError::of_application(limit.complaint) }
+            let description = "the body is larger than 24576 bytes";
+            PageError { status: 413, ..PageError::of_application(description) }
         }
     })?;
     Params::parse(&body, &[known]).map_err(malformed)
@@ -53,20 +68,16 @@ pub fn malformed(malformed: Malformed) -> PageError {
     PageError::of_application(malformed.description())
 }
 
-/// A field of one of our own forms; absent ones are empty.
-pub fn field<'a>(params: &'a Params, name: &str) -> Result<&'a str, PageError> {
+/// Takes a field out of one of our own forms; absent ones are empty.
+pub fn field(params: &mut Params, name: &str) -> Result<String, PageError> {
     let doubled = |_| PageError::of_visit("a field of the form stands twice");
-    Ok(params.once(name).map_err(doubled)?.unwrap_or_default())
+    Ok(params.take(name).map_err(doubled)?.unwrap_or_default())
 }
 
-/// The query of the request that one of our forms carries: characters of a URL, fit for a header.
-pub fn request(params: &Params) -> Result<&str, PageError> {
-    let query = field(params, "request")?;
-    if query.len() <= REQUEST_LIMIT && query.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
-        Ok(query)
-    } else {
-        Err(PageError::of_visit("this is not one of our forms"))
-    }
+/// Takes out the query of the request that one of our forms carries: characters of a URL, fit for a header.
+pub fn request(params: &mut Params) -> Result<String, PageError> {
+    let query = field(params, REQUEST.0)?;
+    if query.bytes().all(|b| b.is_ascii_graphic() && b != b'#') { Ok(query) } else { Err(NOT_OURS) }
 }
 
 /// The language of a person: the request's choice, or the browser's.

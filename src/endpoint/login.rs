@@ -1,5 +1,7 @@
 //! Where the login form leads: a person says who they are, and goes on with what they came for.
 
+use zeroize::Zeroizing;
+
 use crate::browser::Visit;
 use crate::browser::attempts::Attempt;
 use crate::browser::cookies::Cookie;
@@ -35,14 +37,16 @@ pub async fn serve(
     let visit = Visit::of(desk.config, desk.cx, request)?;
 
     // 1. The form, and what the person came for.
-    let params = form::fields(request, &["login", "password", "request", "token"]).await?;
-    let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
-    let (login, password) = (form::field(&params, "login")?, form::field(&params, "password")?);
+    let fields = [("login", 1_024), ("password", 1_024), form::REQUEST, form::TOKEN];
+    let mut params = form::fields(request, fields).await?;
+    let (query, token) = (form::request(&mut params)?, form::field(&mut params, "token")?);
+    let login = form::field(&mut params, "login")?;
+    let password = Zeroizing::new(form::field(&mut params, "password")?);
 
     // 2. Our own form, in this browser, shown not long ago: nobody is signed in unawares as somebody else.
-    let ticket = Ticket { step: Step::Login, request: query, sub: "" };
-    let outcome = match ticket.began_at(&visit, token, desk.cx.now) {
-        Some(began_at) => sign_in(desk, &visit, request, login, password)
+    let ticket = Ticket { step: Step::Login, request: &query, sub: "" };
+    let outcome = match ticket.began_at(&visit, &token, desk.cx.now) {
+        Some(began_at) => sign_in(desk, &visit, request, &login, &password)
             .await?
             .map(|welcome| (welcome, began_at)),
         None if visit.is_new => Err(Notice::CookiesNeeded),
@@ -55,14 +59,14 @@ pub async fn serve(
             let next = if query.is_empty() {
                 ACCOUNT.url(&desk.config.issuer)
             } else {
-                let query = resumed(&visit, query, Step::Continue, &welcome.sub, began_at);
+                let query = resumed(&visit, &query, Step::Continue, &welcome.sub, began_at);
                 format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))
             };
             Ok(Response::see_other(next)
                 .with_cookie(Cookie::Session.set(&desk.config.issuer, &welcome.session))
                 .with_cookie(welcome.device))
         }
-        Err(notice) => show_again(desk, &visit, request, query, login, notice).await,
+        Err(notice) => show_again(desk, &visit, request, &query, &login, notice).await,
     }
 }
 

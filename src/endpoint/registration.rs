@@ -9,7 +9,7 @@ use crate::endpoint::desk::Desk;
 use crate::endpoint::sector;
 use crate::error::Error;
 use crate::http::{BodyError, Request, Response};
-use crate::opaque::{hash, random_text};
+use crate::opaque::{hash, is_random_text, random_text};
 use crate::ports::Platform;
 use crate::protocol::bearer::{self, BearerError};
 use crate::protocol::client_metadata::{ClientMetadata, Registrable};
@@ -65,6 +65,9 @@ async fn authenticate(
     path: &str,
     token: &str,
 ) -> Result<StoredClient, Error> {
+    if !is_random_text(token) {
+        return Err(WRONG_TOKEN.into());
+    }
     // Ids of clients that register themselves are never percent-encoded.
     let client_id = path.rsplit('/').next().unwrap_or_default();
     let client = clients::find_stored(desk.platform, client_id, desk.cx.now).await?;

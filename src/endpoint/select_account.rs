@@ -16,18 +16,19 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let visit = Visit::of(desk.config, desk.cx, request)?;
-    let params = form::fields(request, &["decision", "request", "token"]).await?;
-    let (query, token) = (form::request(&params)?, form::field(&params, "token")?);
+    let mut params = form::fields(request, [("decision", 16), form::REQUEST, form::TOKEN]).await?;
+    let (query, token) = (form::request(&mut params)?, form::field(&mut params, "token")?);
+    let decision = form::field(&mut params, "decision")?;
 
     let session = desk.session(&visit).await?;
     let sub = session.as_ref().map_or("", |session| session.sub.as_str());
-    let ticket = Ticket { step: Step::SelectAccount, request: query, sub };
-    let began_at = ticket.began_at(&visit, token, desk.cx.now);
-    let query = match (began_at, form::field(&params, "decision")?) {
-        (Some(began_at), "continue") => resumed(&visit, query, Step::Continue, sub, began_at),
-        (Some(began_at), "switch") => resumed(&visit, query, Step::Switch, "", began_at),
+    let ticket = Ticket { step: Step::SelectAccount, request: &query, sub };
+    let began_at = ticket.began_at(&visit, &token, desk.cx.now);
+    let query = match (began_at, decision.as_str()) {
+        (Some(began_at), "continue") => resumed(&visit, &query, Step::Continue, sub, began_at),
+        (Some(began_at), "switch") => resumed(&visit, &query, Step::Switch, "", began_at),
         // The form is old, or somebody else is signed in by now: the question is asked again.
-        _ => query.to_owned(),
+        _ => query,
     };
     Ok(Response::see_other(format!("{}?{query}", AUTHORIZE.url(&desk.config.issuer))))
 }

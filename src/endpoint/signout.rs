@@ -18,12 +18,12 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let visit = Visit::of(desk.config, desk.cx, request)?;
-    let params = form::fields(request, &["token"]).await?;
-    let token = form::field(&params, "token")?;
+    let mut params = form::fields(request, [form::TOKEN]).await?;
+    let token = form::field(&mut params, "token")?;
     let is_ours = match desk.session(&visit).await? {
         Some(session) => {
             let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
-            ticket.began_at(&visit, token, desk.cx.now).is_some()
+            ticket.began_at(&visit, &token, desk.cx.now).is_some()
         }
         // Our forms come with the cookies of the pages that show them. With none at all, it is the form of
         // another site, to which the browser does not give them; and an answer that took the session's away

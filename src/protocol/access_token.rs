@@ -13,9 +13,6 @@ pub const TYP: &str = "at+jwt";
 /// The one algorithm that access tokens are signed with, whatever ID tokens are.
 pub const ALG: Algorithm = Algorithm::Es256;
 
-/// The largest token that is looked into, in bytes.
-pub const SIZE_LIMIT: usize = 8_192;
-
 /// The claims of an access token (RFC 9068 section 2.2).
 #[derive(Debug, Eq, PartialEq, Serialize)]
 pub struct AccessToken {

@@ -6,6 +6,9 @@ use crate::protocol::params::{FORM, Given, Params, is_media_type};
 /// The largest form body that is read for a token, in bytes: twice the largest token.
 pub const BODY_LIMIT: usize = 16_384;
 
+/// The longest token that is looked at, in bytes.
+pub const TOKEN_LIMIT: usize = 8_192;
+
 /// The one parameter that is looked at.
 const ACCESS_TOKEN: &str = "access_token";
 
@@ -72,6 +75,9 @@ pub async fn token(request: &impl Request, in_body: bool) -> Result<String, Bear
     match (header, body) {
         (Some(_), Some(_)) => {
             Err(BearerError::InvalidRequest("an access token must be sent in one way only"))
+        }
+        (Some(token), None) | (None, Some(token)) if token.len() > TOKEN_LIMIT => {
+            Err(BearerError::InvalidToken("the token is larger than 8192 bytes"))
         }
         (Some(token), None) | (None, Some(token)) => Ok(token),
         (None, None) => Err(BearerError::NoCredentials),

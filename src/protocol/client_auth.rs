@@ -12,6 +12,9 @@ use crate::protocol::token_error::TokenError;
 pub const PARAMETERS: [&str; 4] =
     ["client_assertion", "client_assertion_type", "client_id", "client_secret"];
 
+/// The longest `Authorization` header that is looked into, in bytes.
+const HEADER_LIMIT: usize = 2_048;
+
 /// Who a request says it is from. Nothing of it is proven yet.
 #[derive(Debug)]
 pub struct Credentials {
@@ -82,6 +85,11 @@ impl Credentials {
 /// RFC 6749 section 2.3.1: id and secret, each form-encoded, as HTTP Basic. Ours are the same with and
 /// without that encoding.
 fn of_basic(header: &str) -> Result<(String, Proof), TokenError> {
+    if header.len() > HEADER_LIMIT {
+        return Err(TokenError::InvalidClient(
+            "the Authorization header is longer than 2048 bytes",
+        ));
+    }
     let malformed = TokenError::InvalidClient("the Authorization header is not HTTP Basic");
     let (scheme, rest) = header.split_once(' ').ok_or(malformed)?;
     if !scheme.eq_ignore_ascii_case("Basic") {
@@ -154,6 +162,7 @@ mod tests {
             (Some("raw:Basic"), "client_id=app"),
             (Some("raw:Basic %%%"), ""),
             (Some("no colon"), ""),
+            (Some(&format!("app:{}", "x".repeat(2_048))), ""),
             (Some("app:%FF"), ""),
             (None, "client_id=app&client_assertion=x"),
         ] {

@@ -55,7 +55,7 @@ impl Params {
     ///
     /// # Errors
     /// [`Malformed`], which is the sender's fault.
-    pub fn parse(text: &[u8], known: &[&'static [&'static str]]) -> Result<Self, Malformed> {
+    pub fn parse(text: &[u8], known: &[&[&'static str]]) -> Result<Self, Malformed> {
         let mut params = Self::default();
         let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         for (index, pair) in pairs.enumerate() {
@@ -76,6 +76,16 @@ impl Params {
     /// Adds a parameter behind the others.
     pub fn append(&mut self, name: &'static str, value: impl Into<String>) {
         self.0.push((name, value.into()));
+    }
+
+    /// Takes out the parameter of this name, which may be given once.
+    ///
+    /// # Errors
+    /// [`Doubled`], which is the sender's fault.
+    pub fn take(&mut self, name: &str) -> Result<Option<String>, Doubled> {
+        self.once(name)?;
+        let place = self.0.iter().position(|(known, value)| *known == name && !value.is_empty());
+        Ok(place.map(|place| self.0.swap_remove(place).1))
     }
 
     /// Removes the parameters of these names.

@@ -37,6 +37,9 @@ const query = (parameters) => new URLSearchParams({
   code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ...parameters,
 });
 
+const basic = (secret) => `Basic ${Buffer.from(`public:${secret}`).toString("base64")}`;
+const form = (fields) => new URLSearchParams({ token: "x", ...fields });
+
 const claims = () => {
   const now = Math.floor(Date.now() / 1_000);
   return `"iss":"signing","sub":"signing","client_id":"signing","aud":"${ISSUER}","iat":${now},"exp":${now + 60},"jti":"x"`;
@@ -70,7 +73,21 @@ const REQUESTS = {
   },
   "a request of a client whose registration had one": () =>
     postern.ask(`/auth/authorize?${query({ client_id: "signing", prompt: "none" })}`),
-  "a login form of 60 kB": () => post("/auth/login", `token=x&login=a&password=b&request=${"%3D".repeat(16_000)}`),
+  "a token request with 100 kB of credentials": () =>
+    post("/auth/token", "grant_type=refresh_token&refresh_token=x", { ...FORM, authorization: basic("s".repeat(75_000)) }),
+  "a token request with a long URL, header and body": () => post(
+    `/auth/token?${"q".repeat(14_000)}`, `grant_type=refresh_token&refresh_token=${"r".repeat(23_000)}`,
+    { ...FORM, authorization: basic("s".repeat(1_400)) },
+  ),
+  "a registration access token of 100 kB": () =>
+    postern.ask(`/auth/register/x?${"q".repeat(14_000)}`, { headers: { authorization: `Bearer ${"a".repeat(100_000)}` } }),
+  "a request with a state of 15 kB": () => postern.ask(`/auth/authorize?${query({ state: "s".repeat(15_000) })}`),
+  "a login form with a request of 15 kB": () =>
+    post("/auth/login", form({ login: "l".repeat(1_000), password: "p".repeat(1_000), request: query({ state: "s".repeat(15_000) }) })),
+  "a login form of 60 kB": () => post("/auth/login", form({ login: "l".repeat(60_000) })),
+  "a consent form with a request of 15 kB": () => post("/auth/consent", form({
+    decision: "deny", shown: "s".repeat(8_000), request: query({ state: "s".repeat(15_000) }),
+  })),
 };
 
 for (const [name, send] of Object.entries(REQUESTS)) {

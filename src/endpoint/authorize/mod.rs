@@ -18,7 +18,7 @@ use crate::endpoint::form;
 use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
-use crate::protocol::authorize_request::{AuthorizeError, PARAMETERS};
+use crate::protocol::authorize_request::AuthorizeError;
 use crate::routes::AUTHORIZE;
 use crate::store::sessions::Session;
 use answer::refuse;
@@ -70,7 +70,7 @@ pub const TOO_LARGE: AuthorizeError =
 /// A request that comes by POST came from another site, without the cookies that say who is signed in: it is
 /// stored, and asked for again by a GET, to which the browser adds them.
 async fn keep(desk: &Desk<'_, impl Platform>, request: &impl Request) -> Result<Response, Error> {
-    let params = form::parameters(request, &form::AUTHORIZATION_REQUEST, &PARAMETERS).await?;
+    let params = form::authorization_request(request).await?;
     let pending = Pending { params, ..Pending::default() };
     let texts = form::texts(request, &pending.params);
     let mut pending = match resolve(desk, request, pending).await? {

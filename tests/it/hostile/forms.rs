@@ -92,6 +92,36 @@ fn a_field_that_stands_twice_is_taken_for_neither() {
 }
 
 #[test]
+fn a_form_is_no_larger_than_ours_are() {
+    let (world, app) = world();
+    let alice = Visitor::new(&world);
+    let page = alice.sign_in_on(&alice.get(&app.authorize(&[])), LOGIN);
+    let (request, token) = (field(&page, "request"), field(&page, "token"));
+    let long = "x".repeat(20_000);
+    for path in ["login", "consent", "select-account"] {
+        for name in ["request", "token", "login", "password", "decision", "shown"] {
+            let mut fields = vec![("request", &*request), ("token", &token)];
+            fields.retain(|(known, _)| *known != name);
+            fields.push((name, &long));
+            let told = alice.post(&format!("/auth/{path}"), &fields);
+            let is_its = !matches!(
+                (path, name),
+                ("consent", "login" | "password")
+                    | ("login", "decision" | "shown")
+                    | ("select-account", "login" | "password" | "shown")
+            );
+            assert!(!is_its || error_page(&told).contains("too long"), "{path} {name}");
+        }
+        let told = alice.post(&format!("/auth/{path}"), &[("token", &"t".repeat(100_000))]);
+        assert_eq!(told.status, 413);
+    }
+    for path in ["account", "signout"] {
+        let told = alice.post(&format!("/auth/{path}"), &[("token", &long)]);
+        assert!(told.status == 413 && error_page(&told).contains("not one of our forms"));
+    }
+}
+
+#[test]
 fn consent_is_given_by_who_was_asked_for_what_was_asked_in_that_browser() {
     let (world, app) = world();
     let alice = Visitor::new(&world);

@@ -1,6 +1,6 @@
 //! The rows.
 
-use postern::protocol::access_token::SIZE_LIMIT;
+use postern::protocol::bearer::TOKEN_LIMIT;
 use serde_json::{Value, json};
 
 use super::forge::{AUD, BEGIN, END, ORDER, OUR_KEY, THEIR_KEY, decode, good, key, rsa_key};
@@ -115,10 +115,10 @@ fn controls(table: &mut Table) {
     );
     // Three bytes of payload are four of the token.
     let jti = |length: usize| good().claim("jti", json!("x".repeat(length))).sign();
-    let length = 1 + (SIZE_LIMIT - good().sign().len()) * 3 / 4;
-    let fitting = (length - 4..length + 4).rev().map(jti).find(|t| t.len() <= SIZE_LIMIT).unwrap();
-    let bursting = (length - 4..length + 4).map(jti).find(|t| t.len() > SIZE_LIMIT).unwrap();
-    assert!(fitting.len() > SIZE_LIMIT - 2 && bursting.len() < SIZE_LIMIT + 3);
+    let length = 1 + (TOKEN_LIMIT - good().sign().len()) * 3 / 4;
+    let fitting = (length - 4..length + 4).rev().map(jti).find(|t| t.len() <= TOKEN_LIMIT).unwrap();
+    let bursting = (length - 4..length + 4).map(jti).find(|t| t.len() > TOKEN_LIMIT).unwrap();
+    assert!(fitting.len() > TOKEN_LIMIT - 2 && bursting.len() < TOKEN_LIMIT + 3);
     table.fine("a token that just fits", &fitting);
     table.bad("a token that just does not fit", bursting, "larger than 8192");
     table.bad("a token of 60000 bytes", "x".repeat(60_000), "larger than 8192");

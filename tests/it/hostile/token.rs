@@ -489,6 +489,15 @@ fn clients(table: &mut Table) {
             Untouched,
         )
         .header("authorization", &basic("app:"));
+    table
+        .code(
+            "Basic of 3 kB",
+            APPS,
+            &nothing,
+            refused(401, "invalid_client", "longer than 2048 bytes"),
+            Untouched,
+        )
+        .header("authorization", &basic(&format!("app:{}", "s".repeat(2_250))));
     let malformed = || refused(401, "invalid_client", "not HTTP Basic");
     for value in [
         "Basic",
