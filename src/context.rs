@@ -1,9 +1,10 @@
-//! What a request may know of the world: the time, randomness, and a place for what it notices and
-//! for what it leaves to be done.
+//! The context of one request, or of the tasks that it deferred: configuration, platform, time, randomness, the log,
+//! and what is deferred until after the response.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::cell::{Cell, RefCell};
 
+use crate::config::Config;
 use crate::error::Internal;
 use crate::jose::jwk::Algorithm;
 use crate::ports;
@@ -11,10 +12,10 @@ use crate::ports;
 /// Fills a buffer with random bytes from a cryptographic source, or says why it cannot.
 pub type Randomness<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), String>;
 
-/// Work for after the response: nobody waits for it, and what of it fails is asked for again when it
-/// is missed.
+/// Work for after the response. No request waits for it; a task that fails is deferred again by the next request
+/// that needs its result.
 #[derive(Debug)]
-pub enum Chore {
+pub enum DeferredTask {
     /// Make the first key of an algorithm.
     MakeKey(Algorithm),
     /// Put a document into the cache.
@@ -30,36 +31,42 @@ pub struct Publication {
     pub key: String,
     /// The text.
     pub text: String,
-    /// When it is to be forgotten, in seconds from now (at least 60).
+    /// When the cache may forget it, in seconds from now (at least 60).
     pub ttl: u32,
 }
 
-/// The context of one request, or of the chores that it left. Nothing else in the core reads a clock or a
-/// random source.
-pub struct Cx<'a> {
-    /// The time of the request, in Unix seconds. It stands still while the request is answered.
+/// The context of one request, or of the tasks that it deferred. Nothing else in the core reads a clock or a random
+/// source.
+pub struct Context<'a, P> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The platform.
+    pub platform: &'a P,
+    /// The time of the request, in Unix seconds. It does not change while the request is answered.
     pub now: i64,
     randomness: Randomness<'a>,
     notes: RefCell<Vec<String>>,
     refusal: Cell<Option<&'static str>>,
     database_failed: Cell<bool>,
-    chores: RefCell<Vec<Chore>>,
+    deferred: RefCell<Vec<DeferredTask>>,
 }
 
-impl<'a> Cx<'a> {
+impl<'a, P> Context<'a, P> {
     /// A context at `now` (Unix seconds) that draws from `randomness`.
-    pub fn new(now: i64, randomness: Randomness<'a>) -> Self {
+    pub fn new(config: &'a Config, platform: &'a P, now: i64, randomness: Randomness<'a>) -> Self {
         Self {
+            config,
+            platform,
             now,
             randomness,
             notes: RefCell::default(),
             refusal: Cell::new(None),
             database_failed: Cell::new(false),
-            chores: RefCell::default(),
+            deferred: RefCell::default(),
         }
     }
 
-    /// `N` random bytes.
+    /// Draws `N` random bytes.
     ///
     /// # Errors
     /// [`Internal::Unavailable`] when the platform's random source fails.
@@ -70,44 +77,51 @@ impl<'a> Cx<'a> {
         Ok(bytes)
     }
 
-    /// A new id: 128 random bits, as base64url that does not begin with a hyphen: on a command line it would
+    /// Draws a secret: 256 random bits as base64url. It is given out once and stored as its hash.
+    ///
+    /// # Errors
+    /// As [`Context::random`].
+    pub fn random_text(&self) -> Result<String, Internal> {
+        Ok(Base64UrlUnpadded::encode_string(&self.random::<32>()?))
+    }
+
+    /// Draws an id: 128 random bits as base64url. It does not begin with a hyphen, because on a command line it would
     /// look like an option.
     ///
     /// # Errors
-    /// As [`Cx::random`].
+    /// As [`Context::random`].
     pub fn random_id(&self) -> Result<String, Internal> {
         let id = Base64UrlUnpadded::encode_string(&self.random::<16>()?);
         Ok(if id.starts_with('-') { id.replacen('-', "A", 1) } else { id })
     }
 
-    /// Notes something for the request's log line: a fault that the answer survived. Never a token,
-    /// a claim, a secret or a query string.
-    pub fn note(&self, note: impl Into<String>) {
+    /// Adds a note to the request's log line, which makes the line one of a fault. The text never holds a token, a
+    /// claim, a secret or a query string.
+    pub fn log_note(&self, note: impl Into<String>) {
         self.notes.borrow_mut().push(note.into());
     }
 
-    /// Notes a fault for the request's log line.
-    pub fn note_fault(&self, fault: &Internal) {
+    /// Adds a fault that the response survived to the request's log line.
+    pub fn log_fault(&self, fault: &Internal) {
         if matches!(fault, Internal::Unavailable { what: ports::DATABASE, .. }) {
             self.database_failed.set(true);
         }
-        self.note(fault.detail());
+        self.log_note(fault.detail());
     }
 
-    /// Whether the database failed in this request.
-    pub(crate) fn database_failed(&self) -> bool {
-        self.database_failed.get()
-    }
-
-    /// Tells the log by which code the request was refused, where the response is no error itself: a
-    /// redirection that carries one, or a form that is shown again.
+    /// Sets the error code of the request's log line where the response is not an error itself: a redirect with an
+    /// error, or a form that is shown again.
     pub fn log_refusal(&self, code: &'static str) {
         self.refusal.set(Some(code));
     }
 
-    /// Leaves something to be done after the response has been sent.
-    pub fn leave(&self, chore: Chore) {
-        self.chores.borrow_mut().push(chore);
+    /// Defers a task until after the response.
+    pub fn defer(&self, task: DeferredTask) {
+        self.deferred.borrow_mut().push(task);
+    }
+
+    pub(crate) fn database_failed(&self) -> bool {
+        self.database_failed.get()
     }
 
     pub(crate) fn take_notes(&self) -> Vec<String> {
@@ -118,7 +132,7 @@ impl<'a> Cx<'a> {
         self.refusal.get()
     }
 
-    pub(crate) fn take_chores(&self) -> Vec<Chore> {
-        self.chores.take()
+    pub(crate) fn take_deferred(&self) -> Vec<DeferredTask> {
+        self.deferred.take()
     }
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::pages::Advice;
-use crate::protocol::bearer::BearerError;
-use crate::protocol::registration_error::RegistrationError;
-use crate::protocol::token_error::TokenError;
+use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::protocol::client::registration_error::RegistrationError;
+use crate::protocol::token::bearer::BearerError;
+use crate::protocol::token::token_error::TokenError;
+use crate::protocol::user::password::HashError;
 
 /// Why a request was not answered as it asked.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub enum Error {
 /// The peer's fault.
 #[derive(Debug)]
 pub enum Protocol {
+    /// An invalid authorization request whose client and redirect URI are known (RFC 6749 section 4.1.2.1).
+    Authorize(AuthorizeError),
     /// A refused bearer token (RFC 6750 section 3).
     Bearer(BearerError),
     /// The path exists, but not with this method.
@@ -43,6 +46,17 @@ pub enum Protocol {
     Registration(RegistrationError),
     /// A refusal by the token endpoint (RFC 6749 section 5.2).
     Token(TokenError),
+}
+
+/// What a person can do about an error.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Advice {
+    /// Go back to the application and start again.
+    StartAgain,
+    /// Try again in a while.
+    TryLater,
+    /// Tell those who run the application, whose fault it is.
+    TellApplication,
 }
 
 /// What a person is told who came here by something that is wrong.
@@ -111,9 +125,21 @@ impl Internal {
     }
 }
 
+impl From<AuthorizeError> for Error {
+    fn from(error: AuthorizeError) -> Self {
+        Self::Protocol(Protocol::Authorize(error))
+    }
+}
+
 impl From<BearerError> for Error {
     fn from(error: BearerError) -> Self {
         Self::Protocol(Protocol::Bearer(error))
+    }
+}
+
+impl From<HashError> for Error {
+    fn from(error: HashError) -> Self {
+        Internal::Broken { detail: error.to_string() }.into()
     }
 }
 

@@ -1,114 +1,81 @@
 //! Postern: an OpenID Connect provider that runs as one WebAssembly module on Cloudflare Workers.
 //!
-//! [`handle`] answers a request, and [`finish`] does what it left for after the response; everything
-//! else is in service of them:
+//! [`handle`] answers a request, and [`finish`] does what the request deferred until after the response. The other
+//! modules stand on floors: each imports only from the floors below its own, and a test holds them to it.
 //!
-//! - [`routes`]: the table of all that is served
-//! - [`router`]: from a request to its endpoint, and what every response has in common
-//! - [`endpoint`]: one file per endpoint, each its specification's steps from top to bottom
-//! - [`grant`]: one file per grant type of the token endpoint
-//! - [`browser`]: what is known of the browser that asks: cookies, forms, attempts to sign in
-//! - [`protocol`]: the vocabulary of OAuth 2.0 and OpenID Connect, free of I/O
-//! - [`jose`]: JSON Web Keys and Signatures, strictly
-//! - [`keys`]: which key is published and which signs; keys at rest and in memory
-//! - [`pages`]: what a person sees
-//! - [`opaque`]: secrets that are random texts
-//! - [`store`]: the SQL
-//! - [`publication`]: documents rendered once and served many times
-//! - [`config`], [`context`], [`error`], [`http`]: what all of them speak
-//! - [`ports`]: the traits through which the platform is seen
-//! - `cloudflare`: the platform, and the exports of the module; only under wasm32
+//! 12. `cloudflare`: the platform, and the exports of the module; only under wasm32
+//! 11. [`router`]: from a request to its endpoint, and what every response has in common
+//! 10. [`endpoint`]: one file per endpoint, in rooms by who calls it
+//! 9. [`grant`]: one file per grant type of the token endpoint
+//! 8. [`provider`], [`routes`]: what endpoints and grants are given; the table of all that is served
+//! 7. [`fetched`]: everything that a client makes the provider fetch
+//! 6. [`keys`], [`interaction`], [`limits`]: signing keys; what a browser is in the middle of; limits
+//! 5. [`store`], [`crypto`], [`documents`]: SQL; seals and codes; documents that are rendered once
+//! 4. [`ports`], [`context`]: the traits of the platform; the context of one request
+//! 3. [`error`], [`config`], [`pages`]: faults and refusals; the environment; what a user sees
+//! 2. [`protocol`]: OAuth 2.0 and OpenID Connect without I/O
+//! 1. [`http`], [`jose`], [`secret`], [`digest`]: requests and responses; JSON, JWK, JWS; secrets; digests
 
-pub mod browser;
 pub mod config;
 pub mod context;
+pub mod crypto;
+pub mod digest;
+pub mod documents;
 pub mod endpoint;
 pub mod error;
+pub mod fetched;
 pub mod grant;
 pub mod http;
+pub mod interaction;
 pub mod jose;
 pub mod keys;
-pub mod logos;
-pub mod opaque;
-pub mod outbound;
+pub mod limits;
 pub mod pages;
 pub mod ports;
 pub mod protocol;
-pub mod publication;
+pub mod provider;
 pub mod router;
 pub mod routes;
+pub mod secret;
 pub mod store;
 
 #[cfg(target_arch = "wasm32")]
 mod cloudflare;
 
 use serde::Serialize;
-use std::cell::Cell;
 
-pub use crate::context::{Chore, Cx, Publication};
+pub use crate::context::{DeferredTask, Publication, Randomness};
 
 use crate::config::{Config, ConfigError};
+use crate::context::Context;
 use crate::error::Internal;
 use crate::http::{Request, Response};
-use crate::keys::client_keys::FetchedKeys;
-use crate::keys::published::PublishedKeys;
-use crate::keys::signing::SigningKeys;
-use crate::keys::verified::VerifiedTokens;
-use crate::logos::Logos;
 use crate::ports::Platform;
-use crate::publication::{Slot, publish};
+use crate::provider::{Memory, Provider};
 use crate::routes::Endpoint;
 use crate::store::sweep;
 
-/// The provider as one isolate knows it: its configuration, and what it remembers.
-pub struct Provider {
+/// What one isolate keeps between requests: the configuration, and its memory.
+pub struct Isolate {
     config: Result<Config, ConfigError>,
     memory: Memory,
 }
 
-/// What an isolate remembers between requests. Bounded in size and age by each of its parts.
-#[derive(Default)]
-struct Memory {
-    discovery: Slot,
-    fetched_keys: FetchedKeys,
-    logos: Logos,
-    published_keys: PublishedKeys,
-    resource_metadata: Slot,
-    signing_keys: SigningKeys,
-    /// Before this time, in Unix seconds, no sweep is left after a fault of the database.
-    no_sweep_before: Cell<i64>,
-    verified_tokens: VerifiedTokens,
-}
-
-/// For how many seconds an isolate leaves no further sweep: a database that is down need not hear of it with each
-/// request.
-const SWEEP_PAUSE: i64 = 10;
-
-impl Provider {
-    /// A provider configured by `variable`, which gives the text of a variable or secret. A wrong
-    /// configuration is answered to every request.
+impl Isolate {
+    /// An isolate configured by `variable`, which gives the text of a variable or secret. While the configuration is
+    /// wrong, every request is answered with what is wrong.
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
         Self { config: Config::parse(variable), memory: Memory::default() }
     }
-
-    /// Whether expired rows must be swept now, because the database failed: a full one fails until something is
-    /// deleted, and nothing else may come by that deletes. At most once per [`SWEEP_PAUSE`].
-    fn must_sweep(&self, cx: &Cx<'_>) -> bool {
-        let must = cx.database_failed() && self.memory.no_sweep_before.get() <= cx.now;
-        if must {
-            self.memory.no_sweep_before.set(cx.now + SWEEP_PAUSE);
-        }
-        must
-    }
 }
 
-/// What came of a request.
+/// The outcome of a request.
 pub struct Reply {
     /// The response.
     pub response: Response,
-    /// What to [`finish`] once the response is on its way.
-    pub chores: Vec<Chore>,
-    /// For the log.
+    /// The tasks to [`finish`] once the response is on its way.
+    pub deferred: Vec<DeferredTask>,
+    /// The line for the log.
     pub log: Log,
 }
 
@@ -126,8 +93,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Whether the line is to be written. Not for a document that was served as it should be: HTTP caches
-    /// answer for most of those, unseen.
+    /// Whether the line is to be written. A document that was served as it should be is not logged, because HTTP
+    /// caches answer most of those requests unseen.
     pub fn is_telling(&self) -> bool {
         !self.is_document || self.error.is_some() || self.is_fault()
     }
@@ -140,8 +107,7 @@ impl Log {
             log: &'a Log,
             io_ms: f64,
         }
-        // Nothing in it can fail to be written.
-        serde_json::to_string(&Line { log: self, io_ms }).unwrap_or_default()
+        serde_json::to_string(&Line { log: self, io_ms }).unwrap_or_else(|error| error.to_string())
     }
 
     /// Whether something was noted that an operator should see.
@@ -150,73 +116,81 @@ impl Log {
     }
 }
 
-/// Answers a request.
+/// Answers a request at `now` (Unix seconds).
 pub async fn handle(
-    provider: &Provider,
+    isolate: &Isolate,
     platform: &impl Platform,
-    cx: &Cx<'_>,
+    now: i64,
+    randomness: Randomness<'_>,
     request: &impl Request,
 ) -> Reply {
-    let (response, endpoint, error) = match &provider.config {
-        Ok(config) => {
-            let answer = router::answer(provider, config, platform, cx, request).await;
-            (answer.response, answer.endpoint, answer.error)
-        }
-        Err(error) => {
-            let description = error.to_string();
-            let response = router::misconfigured(&description);
-            cx.note(description);
-            (response, None, Some("server_error"))
-        }
+    let Isolate { config, memory } = isolate;
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => return misconfigured(error),
     };
-    if provider.must_sweep(cx) {
-        cx.leave(Chore::Sweep);
+    let context = Context::new(config, platform, now, randomness);
+    let provider = Provider { context, memory };
+    let answer = router::answer(&provider, request).await;
+    if provider.must_sweep() {
+        provider.context.defer(DeferredTask::Sweep);
     }
-    let error = error.or_else(|| cx.refusal());
+    let context = &provider.context;
     let log = Log {
-        endpoint: endpoint.map_or("none", Endpoint::name),
-        status: response.status,
-        error,
-        notes: cx.take_notes(),
-        is_document: endpoint.is_some_and(Endpoint::is_document),
+        endpoint: answer.endpoint.map_or("none", Endpoint::name),
+        status: answer.response.status,
+        error: answer.error.or_else(|| context.refusal()),
+        notes: context.take_notes(),
+        is_document: answer.endpoint.is_some_and(Endpoint::is_document),
     };
-    Reply { response, chores: cx.take_chores(), log }
+    Reply { response: answer.response, deferred: context.take_deferred(), log }
 }
 
-/// Does what a request left to be done, in a context of its own, and returns what went wrong, for the
-/// log.
+/// The reply to every request while the configuration is wrong.
+fn misconfigured(error: &ConfigError) -> Reply {
+    let description = error.to_string();
+    let response = router::misconfigured(&description);
+    let log = Log {
+        endpoint: "none",
+        status: response.status,
+        error: Some("server_error"),
+        notes: vec![description],
+        is_document: false,
+    };
+    Reply { response, deferred: Vec::new(), log }
+}
+
+/// Does what a request deferred, in a context of its own. Returns what went wrong, for the log.
 pub async fn finish(
-    provider: &Provider,
+    isolate: &Isolate,
     platform: &impl Platform,
-    cx: &Cx<'_>,
-    chores: Vec<Chore>,
+    now: i64,
+    randomness: Randomness<'_>,
+    deferred: Vec<DeferredTask>,
 ) -> Vec<String> {
-    for chore in chores {
-        if let Err(fault) = finish_one(provider, platform, cx, chore).await {
-            cx.note_fault(&fault);
-        }
+    let Isolate { config, memory } = isolate;
+    // Without a configuration no request defers anything.
+    let Ok(config) = config else { return Vec::new() };
+    let provider = Provider { context: Context::new(config, platform, now, randomness), memory };
+    for task in deferred {
+        finish_one(&provider, task).await;
     }
-    if provider.must_sweep(cx)
-        && let Err(fault) = finish_one(provider, platform, cx, Chore::Sweep).await
-    {
-        cx.note_fault(&fault);
+    if provider.must_sweep() {
+        finish_one(&provider, DeferredTask::Sweep).await;
     }
-    cx.take_notes()
+    provider.context.take_notes()
 }
 
-async fn finish_one(
-    provider: &Provider,
-    platform: &impl Platform,
-    cx: &Cx<'_>,
-    chore: Chore,
-) -> Result<(), Internal> {
-    match (chore, &provider.config) {
-        (Chore::MakeKey(alg), Ok(config)) => {
-            provider.memory.published_keys.make_claimed(alg, config, platform, cx).await
+async fn finish_one(provider: &Provider<'_, impl Platform>, task: DeferredTask) {
+    let Provider { context, memory } = provider;
+    let outcome: Result<(), Internal> = match task {
+        DeferredTask::MakeKey(alg) => memory.published_keys.make_claimed(alg, context).await,
+        DeferredTask::Publish(publication) => {
+            documents::publish(context.platform, &publication).await
         }
-        (Chore::Publish(publication), Ok(_)) => publish(platform, &publication).await,
-        (Chore::Sweep, Ok(_)) => sweep::all(platform, cx.now).await,
-        // A provider without a configuration left nothing to be done.
-        (_, Err(_)) => Ok(()),
+        DeferredTask::Sweep => sweep::all(context.platform, context.now).await,
+    };
+    if let Err(fault) = outcome {
+        context.log_fault(&fault);
     }
 }

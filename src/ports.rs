@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Internal;
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use crate::jose::jwk::{PrivateKey, PublicKey};
-use crate::protocol::outbound_url::OutboundUrl;
+use crate::protocol::client::outbound_url::OutboundUrl;
 
 /// Everything an endpoint may need of the platform at once.
 pub trait Platform: Cache + Crypto + Database + Fetch + RateLimit {}

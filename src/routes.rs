@@ -11,7 +11,9 @@ pub enum Endpoint {
     Admin,
     /// The authorization endpoint.
     Authorize,
-    /// The answer to the question for consent.
+    /// A client's own registration, RFC 7592.
+    Configuration,
+    /// The consent form's.
     Consent,
     /// Provider metadata, OpenID Connect Discovery.
     Discovery,
@@ -19,20 +21,18 @@ pub enum Endpoint {
     Jwks,
     /// The login form's.
     Login,
+    /// The end of a session.
+    Logout,
     /// Provider metadata, RFC 8414.
     OauthMetadata,
     /// Pushed authorization requests, RFC 9126.
-    Pushed,
+    Par,
     /// Registration of a new client, RFC 7591.
-    Register,
-    /// A client's own registration, RFC 7592.
     Registration,
     /// Userinfo's protected resource metadata, RFC 9728.
     ResourceMetadata,
     /// The choice of an account.
     SelectAccount,
-    /// Signing out.
-    Signout,
     /// The token endpoint.
     Token,
     /// Userinfo.
@@ -51,12 +51,12 @@ impl Endpoint {
             Self::Jwks => "jwks",
             Self::Login => "login",
             Self::OauthMetadata => "oauth_metadata",
-            Self::Pushed => "pushed_authorization_request",
-            Self::Register => "register",
-            Self::Registration => "registration",
+            Self::Par => "pushed_authorization_request",
+            Self::Registration => "register",
+            Self::Configuration => "registration",
             Self::ResourceMetadata => "resource_metadata",
             Self::SelectAccount => "select_account",
-            Self::Signout => "signout",
+            Self::Logout => "signout",
             Self::Token => "token",
             Self::Userinfo => "userinfo",
         }
@@ -120,16 +120,16 @@ pub const ROUTES: &[Route] = &[
     RESOURCE_METADATA,
     JWKS,
     AUTHORIZE,
-    PUSHED,
+    PAR,
     TOKEN,
     USERINFO,
-    REGISTER,
     REGISTRATION,
+    CONFIGURATION,
     LOGIN,
     SELECT_ACCOUNT,
     CONSENT,
     ACCOUNT,
-    SIGNOUT,
+    LOGOUT,
     ADMIN,
 ];
 
@@ -142,9 +142,9 @@ pub const AUTHORIZE: Route = Route {
     audience: Audience::People,
 };
 
-/// See [`Endpoint::Pushed`].
-pub const PUSHED: Route = Route {
-    endpoint: Endpoint::Pushed,
+/// See [`Endpoint::Par`].
+pub const PAR: Route = Route {
+    endpoint: Endpoint::Par,
     place: Place::Behind("/auth/par"),
     methods: FORM,
     member: Some("pushed_authorization_request_endpoint"),
@@ -196,9 +196,9 @@ pub const ACCOUNT: Route = Route {
     audience: Audience::People,
 };
 
-/// See [`Endpoint::Signout`].
-pub const SIGNOUT: Route = Route {
-    endpoint: Endpoint::Signout,
+/// See [`Endpoint::Logout`].
+pub const LOGOUT: Route = Route {
+    endpoint: Endpoint::Logout,
     place: Place::Behind("/auth/signout"),
     methods: FORM,
     member: None,
@@ -250,18 +250,18 @@ pub const USERINFO: Route = Route {
     audience: Audience::Clients,
 };
 
-/// See [`Endpoint::Register`].
-pub const REGISTER: Route = Route {
-    endpoint: Endpoint::Register,
+/// See [`Endpoint::Registration`].
+pub const REGISTRATION: Route = Route {
+    endpoint: Endpoint::Registration,
     place: Place::Behind("/auth/register"),
     methods: FORM,
     member: Some("registration_endpoint"),
     audience: Audience::Clients,
 };
 
-/// See [`Endpoint::Registration`]. Whoever registered may manage that, whatever the policy has become.
-pub const REGISTRATION: Route = Route {
-    endpoint: Endpoint::Registration,
+/// See [`Endpoint::Configuration`]. Whoever registered may manage that, whatever the policy has become.
+pub const CONFIGURATION: Route = Route {
+    endpoint: Endpoint::Configuration,
     place: Place::Each("/auth/register/"),
     methods: &["GET", "PUT", "DELETE"],
     member: None,
@@ -321,7 +321,7 @@ impl Route {
 /// The rows of the table that this configuration serves.
 pub fn served(config: &Config) -> impl Iterator<Item = &'static Route> {
     let is_closed = config.registration == Registration::Closed;
-    ROUTES.iter().filter(move |route| route.endpoint != Endpoint::Register || !is_closed)
+    ROUTES.iter().filter(move |route| route.endpoint != Endpoint::Registration || !is_closed)
 }
 
 /// The row of the table that serves a path.

@@ -4,7 +4,7 @@ use crate::cloudflare::task::wait;
 use crate::cloudflare::{Edge, platform};
 use crate::jose::json;
 use crate::ports::{Document, Fetch, Wanted};
-use crate::protocol::outbound_url::OutboundUrl;
+use crate::protocol::client::outbound_url::OutboundUrl;
 
 impl Fetch for Edge {
     async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, String> {

@@ -19,7 +19,7 @@ use wasm_bindgen::{handler, prelude::*};
 
 use crate::cloudflare::request::EdgeRequest;
 use crate::error::Internal;
-use crate::{Chore, Cx, Provider, finish, handle, http};
+use crate::{DeferredTask, finish, handle, http};
 
 /// The bindings, and the keys that were imported. One an isolate.
 struct Edge {
@@ -29,7 +29,7 @@ struct Edge {
 
 /// One isolate: its provider and its platform.
 struct Isolate {
-    provider: Provider,
+    core: crate::Isolate,
     edge: Edge,
 }
 
@@ -43,7 +43,7 @@ impl Isolate {
         ISOLATE.with_borrow_mut(|slot| {
             Rc::clone(slot.get_or_insert_with(|| {
                 Rc::new(Self {
-                    provider: Provider::new(|name| platform::variable(&env, name)),
+                    core: crate::Isolate::new(|name| platform::variable(&env, name)),
                     edge: Edge { env, keys: crypto::Keys::default() },
                 })
             }))
@@ -85,15 +85,15 @@ async fn answer(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
     provoke_panic(http::Request::path(&request)).await;
 
     let begin = js_sys::Date::now();
-    let cx = context_at(begin);
-    let reply = handle(&isolate.provider, &isolate.edge, &cx, &request).await;
+    let now = seconds(begin);
+    let reply = handle(&isolate.core, &isolate.edge, now, &random, &request).await;
 
     if reply.log.is_telling() {
         platform::log(&reply.log.line(js_sys::Date::now() - begin), reply.log.is_fault());
     }
-    if !reply.chores.is_empty() {
-        let chores = do_chores(Rc::clone(&isolate), reply.chores);
-        platform::wait_until(&context, &task::run(chores));
+    if !reply.deferred.is_empty() {
+        let deferred = do_deferred(Rc::clone(&isolate), reply.deferred);
+        platform::wait_until(&context, &task::run(deferred));
     }
     to_response(&reply.response)
 }
@@ -106,16 +106,20 @@ async fn provoke_panic(path: &str) {
     assert_ne!(path, "/provoke-panic/later");
 }
 
-/// The context of what begins at a moment, in milliseconds since 1970.
-fn context_at(begin: f64) -> Cx<'static> {
-    #[allow(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
-    let now = (begin / 1_000.0) as i64;
-    Cx::new(now, &|bytes| getrandom::fill(bytes).map_err(|error| error.to_string()))
+/// Milliseconds since 1970 as whole seconds.
+#[allow(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+fn seconds(milliseconds: f64) -> i64 {
+    (milliseconds / 1_000.0) as i64
 }
 
-async fn do_chores(isolate: Rc<Isolate>, chores: Vec<Chore>) -> JsValue {
-    let cx = context_at(js_sys::Date::now());
-    let notes = finish(&isolate.provider, &isolate.edge, &cx, chores).await;
+/// Fills a buffer from the platform's random source.
+fn random(bytes: &mut [u8]) -> Result<(), String> {
+    getrandom::fill(bytes).map_err(|error| error.to_string())
+}
+
+async fn do_deferred(isolate: Rc<Isolate>, deferred: Vec<DeferredTask>) -> JsValue {
+    let now = seconds(js_sys::Date::now());
+    let notes = finish(&isolate.core, &isolate.edge, now, &random, deferred).await;
     if !notes.is_empty() {
         let line = serde_json::json!({ "after_response": "failed", "notes": notes });
         platform::log(&line.to_string(), true);

@@ -4,16 +4,15 @@ mod issuer;
 
 pub use issuer::Issuer;
 
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
-use crate::protocol::client_metadata::{GrantType, Registrable};
-use crate::protocol::resources::Resources;
-use crate::protocol::scope::ScopeTable;
-use crate::publication::digest;
+use crate::digest::digest;
+use crate::protocol::authorization::authorize_request::AuthorizePolicy;
+use crate::protocol::authorization::resources::Resources;
+use crate::protocol::client::metadata::{GrantType, Registrable};
+use crate::protocol::user::scope::ScopeTable;
+use crate::secret::Secret;
 
 /// A valid configuration.
 #[derive(Debug)]
@@ -64,6 +63,15 @@ const DAY: u32 = 86_400;
 
 impl Config {
     /// What the operator may register, and allows clients to register but for what only the operator may.
+    pub fn authorize_policy(&self) -> AuthorizePolicy<'_> {
+        AuthorizePolicy {
+            allows_implicit: self.allows_implicit,
+            resources: &self.resources,
+            scopes: &self.scopes,
+        }
+    }
+
+    /// What clients may register.
     pub fn registrable(&self) -> Registrable {
         Registrable {
             client_credentials: true,
@@ -198,33 +206,6 @@ impl Caching {
     }
 }
 
-/// A secret. It prints nothing, is wiped when dropped, and is compared in constant time.
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Takes a text as a secret.
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// The secret's text.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether `guess` is the secret. Takes as long for every guess of the same length: digests are
-    /// compared, so that not even the secret's length shows.
-    pub fn matches(&self, guess: &str) -> bool {
-        Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(guess)).into()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,13 +276,5 @@ mod tests {
         ] {
             assert_ne!(one, digest(&[("ISSUER", "https://example.com"), (variable, text)]));
         }
-    }
-
-    #[test]
-    fn a_secret_prints_nothing_and_matches_only_itself() {
-        let secret = Secret::new("correct horse".into());
-        assert_eq!(format!("{secret:?}"), "Secret");
-        assert!(secret.matches("correct horse"));
-        assert!(!secret.matches("correct hors") && !secret.matches("") && !secret.matches("x"));
     }
 }

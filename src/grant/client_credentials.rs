@@ -1,59 +1,52 @@
 //! The grant type `client_credentials` (RFC 6749 section 4.4): a machine asks for itself. There is no user, so there is
 //! neither an ID token nor userinfo, and nothing to be refreshed.
 
-use crate::config::Config;
-use crate::context::Cx;
 use crate::error::Error;
-use crate::grant::{ACCESS_TOKEN_LIFETIME, TokenResponse, once};
+use crate::grant::TokenRequest;
+use crate::grant::token_set::{ACCESS_TOKEN_LIFETIME, Signers, TokenResponse};
 use crate::http::Response;
-use crate::jose::jwk::PrivateKey;
-use crate::jose::jws;
+use crate::keys::signing::sign;
 use crate::ports::Platform;
-use crate::protocol::access_token::{MachineToken, TYP};
-use crate::protocol::client_metadata::GrantType;
-use crate::protocol::params::Params;
-use crate::protocol::resources::{Resource, Resources};
-use crate::protocol::scope::Granted;
-use crate::protocol::token_error::TokenError;
-use crate::store::clients::Client;
+use crate::protocol::authorization::resources::{Resource, Resources};
+use crate::protocol::token::access_token::{MachineToken, TYP};
+use crate::protocol::token::token_error::TokenError;
+use crate::protocol::user::scope::Granted;
+use crate::provider::Provider;
 use crate::store::users;
 
-/// Issues an access token to an authenticated client.
-pub async fn serve(
-    client: &Client,
-    params: &Params,
-    key: &PrivateKey,
-    config: &Config,
-    platform: &impl Platform,
-    cx: &Cx<'_>,
+/// Issues an access token to the client itself.
+pub(super) async fn respond(
+    provider: &Provider<'_, impl Platform>,
+    request: &TokenRequest<'_>,
+    resource: Option<&str>,
+    signers: &Signers,
 ) -> Result<Response, Error> {
-    // 1. A client that the operator has let do so, and that has proved who it is (section 4.4).
-    let metadata = &client.metadata;
-    if !metadata.grant_types.contains(&GrantType::ClientCredentials) || !metadata.is_confidential()
-    {
-        return Err(TokenError::UnauthorizedClient(
-            "the client has not registered the grant type client_credentials",
-        )
-        .into());
+    let context = &provider.context;
+    let resources = &context.config.resources;
+    let client = request.client;
+
+    // 1. A client that has proved who it is (section 4.4).
+    if !client.metadata.is_confidential() {
+        let description = "a public client cannot use client_credentials";
+        return Err(TokenError::UnauthorizedClient(description).into());
     }
 
-    // An API that looks at `sub` alone must not take it for a person (RFC 9068 section 5).
-    if users::is_taken(platform, &client.client_id).await? {
+    // An API that looks at `sub` alone must not take it for a user (RFC 9068 section 5).
+    if users::is_taken(context.platform, &client.client_id).await? {
         return Err(TokenError::UnauthorizedClient("the client has the name of a user").into());
     }
 
-    // 2. Scopes that are its own, and of an API: what releases claims is nobody's here.
-    let registered = Granted::of_valid(metadata.scope.as_deref().unwrap_or_default());
+    // 2. Scopes that are its own, and of an API: those that release claims are for users.
+    let registered = Granted::of_valid(client.metadata.scope.as_deref().unwrap_or_default());
     let may_have: Vec<_> =
-        registered.iter().filter(|scope| config.resources.of_scope(scope).is_some()).collect();
-    let requested = match once(params, "scope")? {
+        registered.iter().filter(|scope| resources.of_scope(scope).is_some()).collect();
+    let requested = match request.once("scope")? {
         None => None,
         Some(text) => Some(requested(text, &may_have)?),
     };
 
     // 3. One API (RFC 8707 section 2.2).
-    let named = once(params, "resource")?;
-    let resource = target(&config.resources, named, requested.as_ref().unwrap_or(&may_have))?;
+    let resource = target(resources, resource, requested.as_ref().unwrap_or(&may_have))?;
     let is_its = |scope: &&&str| resource.scopes.iter().any(|own| own == **scope);
     let scope = match &requested {
         Some(scopes) if scopes.iter().all(|scope| is_its(&scope)) => scopes.join(" "),
@@ -65,16 +58,16 @@ pub async fn serve(
 
     // 4. The token.
     let token = MachineToken {
-        iss: config.issuer.as_str(),
+        iss: context.config.issuer.as_str(),
         aud: &resource.uri,
         client_id: &client.client_id,
-        exp: cx.now + ACCESS_TOKEN_LIFETIME,
-        iat: cx.now,
-        jti: &cx.random_id()?,
+        exp: context.now + ACCESS_TOKEN_LIFETIME,
+        iat: context.now,
+        jti: &context.random_id()?,
         scope: &scope,
         sub: &client.client_id,
     };
-    let access_token = jws::sign(platform, key, TYP, &token).await?;
+    let access_token = sign(context.platform, &signers.access_token, TYP, &token).await?;
     TokenResponse::of(access_token, &scope).respond()
 }
 

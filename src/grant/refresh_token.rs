@@ -1,118 +1,111 @@
 //! The grant type `refresh_token` (RFC 6749 section 6, RFC 9700 section 4.14.2).
 //!
-//! A token is spent by its use, and its successor follows from it: whoever lost the answer, or asked in two
-//! tabs at once, gets the same successor again, as long as nobody has used that. Any other use of a spent
-//! token is theft, of one or the other, and ends both.
+//! A refresh token is spent by its use, and its successor is derived from it: a client that lost the response, or
+//! that sent two requests at once, gets the same successor again as long as nobody has used that one. Any other use
+//! of a spent token means theft of one or the other, so the grant is revoked.
 
-use crate::config::Config;
-use crate::context::Cx;
+use crate::context::Context;
+use crate::crypto::mac::{MacKey, Purpose};
 use crate::error::Error;
-use crate::grant::{Issue, Signers, once, resource, still_allowed};
-use crate::http::Response;
-use crate::keys::mac::{MacKey, Purpose};
-use crate::opaque::hash;
+use crate::grant::{Authorized, TokenRequest};
 use crate::ports::Platform;
-use crate::protocol::client_metadata::GrantType;
-use crate::protocol::params::Params;
-use crate::protocol::scope::Granted;
-use crate::protocol::token_error::TokenError;
-use crate::store::clients::Client;
+use crate::protocol::token::token_error::TokenError;
+use crate::provider::Provider;
+use crate::secret::hash;
 use crate::store::grants::{self, Grant};
 use crate::store::refresh_tokens::{self, RefreshToken};
 
 /// For how many seconds a refresh token may lie unused.
 pub const IDLE: i64 = 30 * 86_400;
-/// For how many a grant can be refreshed at all.
+/// For how many seconds a grant can be refreshed at all.
 const LIFETIME: i64 = 180 * 86_400;
 
 /// For how many seconds a spent token still leads to its successor.
 const GRACE: i64 = 60;
 
-/// Until when a token of this grant may be used that is given out now, in Unix seconds.
-fn expiry(grant: &Grant, now: i64) -> i64 {
-    (now + IDLE).min(grant.granted_at + LIFETIME)
+/// The refresh token that comes with the other tokens.
+pub(super) enum NextRefreshToken {
+    /// There is none.
+    None,
+    /// This one, which was recorded with the code.
+    Recorded(String),
+    /// The successor of the presented one.
+    Successor {
+        /// The hash of the presented one.
+        of: String,
+        /// The successor.
+        token: String,
+    },
 }
 
-/// Refreshes the tokens of an authenticated client.
-pub async fn serve(
-    client: &Client,
-    params: &Params,
-    signers: &Signers,
-    config: &Config,
-    platform: &impl Platform,
-    cx: &Cx<'_>,
-) -> Result<Response, Error> {
-    // 1. What there must be.
-    let presented = once(params, "refresh_token")?
-        .ok_or(TokenError::InvalidRequest("refresh_token is missing"))?;
-    let narrowed = once(params, "scope")?;
-    let resource = resource(params, &config.resources)?;
-    if !client.metadata.grant_types.contains(&GrantType::RefreshToken) {
-        return Err(TokenError::UnauthorizedClient(
-            "the client has not registered the grant type refresh_token",
-        )
-        .into());
+impl NextRefreshToken {
+    /// Records the token where that is not done yet, and returns it. Another request may have recorded it first.
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidGrant`] if the successor was derived under another secret, and whatever the database
+    /// reports.
+    pub(super) async fn record(
+        self,
+        grant: &Grant,
+        context: &Context<'_, impl Platform>,
+    ) -> Result<Option<String>, Error> {
+        let (of, token) = match self {
+            Self::None => return Ok(None),
+            Self::Recorded(token) => return Ok(Some(token)),
+            Self::Successor { of, token } => (of, token),
+        };
+        let expires_at = (context.now + IDLE).min(grant.granted_at + LIFETIME);
+        let Context { platform, now, .. } = *context;
+        if refresh_tokens::rotate(platform, &of, &hash(&token), expires_at, now).await? {
+            Ok(Some(token))
+        } else {
+            Err(USED_BEFORE.into())
+        }
     }
+}
 
-    // 2. A token of this client's: of another's, nothing is said and nothing changes.
-    let mac = MacKey::new(config.key_encryption_key.as_ref())?;
+const USED_BEFORE: TokenError = TokenError::InvalidGrant("the refresh token was used before");
+
+/// Finds what a refresh token was issued for.
+pub(super) async fn authorize<'a>(
+    provider: &Provider<'_, impl Platform>,
+    request: &'a TokenRequest<'_>,
+) -> Result<Authorized<'a>, Error> {
+    let context = &provider.context;
+    let Context { platform, now, .. } = *context;
+
+    // 1. A token of this client's: of another's, nothing is said and nothing changes.
+    let presented = request.required("refresh_token", "refresh_token is missing")?;
+    let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
     let successor = mac.code(Purpose::Successor, &[presented]);
-    let (token_hash, successor_hash) = (hash(presented), hash(&successor));
-    let unknown = TokenError::InvalidGrant("the refresh token is not one of this client's");
+    let (of, successor_hash) = (hash(presented), hash(&successor));
+    let client_id = &request.client.client_id;
+    let token = refresh_tokens::find(platform, &of, &successor_hash, client_id).await?;
     let token =
-        refresh_tokens::find(platform, &token_hash, &successor_hash, &client.client_id).await?;
-    let token = token.ok_or(unknown)?;
+        token.ok_or(TokenError::InvalidGrant("the refresh token is not one of this client's"))?;
 
-    // 3. Its user and its grant are still there.
-    let Some(user_claims) = token.grant.user_claims.as_deref() else {
-        return Err(TokenError::InvalidGrant("the authorization was withdrawn").into());
-    };
+    // 2. The grant stands. If it does not, whether the token was stolen makes no difference any more.
+    token.grant.user_claims()?;
 
-    // 4. Not stolen: unused, or used a moment ago and its successor never.
-    if !may_be_used(&token, cx.now) {
-        grants::revoke(platform, &token.grant.id, cx.now).await?;
-        return Err(TokenError::InvalidGrant("the refresh token was used before").into());
+    // 3. Not stolen: unused, or used a moment ago and its successor never.
+    if !may_be_used(&token, now) {
+        grants::revoke(platform, &token.grant.id, now).await?;
+        return Err(USED_BEFORE.into());
     }
 
-    // 5. In its time.
-    if token.expires_at <= cx.now {
+    // 4. Not expired.
+    if token.expires_at <= now {
         return Err(TokenError::InvalidGrant("the refresh token has expired").into());
     }
 
-    // 6. No more than was granted.
-    let granted = still_allowed(&token.grant.scope, client, &config.resources);
-    let scope = narrow(&granted, narrowed)?;
-    let target = config
-        .resources
-        .target(resource, &Granted::of_valid(scope))
-        .map_err(TokenError::InvalidTarget)?;
-
-    // 7. Its successor, and the tokens. Another caller may have been faster: then the successor is there.
-    let expires_at = expiry(&token.grant, cx.now);
-    if !refresh_tokens::rotate(platform, &token_hash, &successor_hash, expires_at, cx.now).await? {
-        return Err(TokenError::InvalidGrant("the refresh token was used before").into());
-    }
-    let issue = Issue {
-        client,
-        grant: &token.grant,
-        user_claims,
-        scope,
-        target,
+    Ok(Authorized {
+        grant: token.grant,
         nonce: None,
-        refresh_token: Some(successor),
-    };
-    issue.respond(signers, config, platform, cx).await
+        requested_scope: request.once("scope")?,
+        refresh_token: NextRefreshToken::Successor { of, token: successor },
+    })
 }
 
 fn may_be_used(token: &RefreshToken, now: i64) -> bool {
     token.spent_at.is_none_or(|spent_at| now < spent_at + GRACE && !token.is_successor_spent)
-}
-
-/// The scopes that are asked for, if all of them were granted (RFC 6749 section 6).
-fn narrow<'a>(granted: &'a str, narrowed: Option<&'a str>) -> Result<&'a str, TokenError> {
-    let Some(narrowed) = narrowed else { return Ok(granted) };
-    match Granted::parse(narrowed) {
-        Some(scopes) if scopes.is_within(&Granted::of_valid(granted)) => Ok(narrowed),
-        _ => Err(TokenError::InvalidScope("scope has more than was granted")),
-    }
 }

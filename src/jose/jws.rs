@@ -4,10 +4,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::error::Internal;
 use crate::jose::json::parse_object;
 use crate::jose::jwk::PrivateKey;
-use crate::ports::Crypto;
 
 /// A compact JWS whose form is right and whose signature has not been checked.
 #[derive(Debug)]
@@ -67,26 +65,26 @@ struct Header<'a> {
     typ: &'a str,
 }
 
-fn encode(part: &impl Serialize) -> Result<String, Internal> {
-    let json =
-        serde_json::to_vec(part).map_err(|error| Internal::Broken { detail: error.to_string() })?;
-    Ok(Base64UrlUnpadded::encode_string(&json))
-}
-
-/// Signs `claims` into a compact JWS of the media type `typ`.
+/// The text that is signed: the encoded header and the encoded `claims`.
 ///
 /// # Errors
-/// Whatever the [`Crypto`] port reports.
-pub async fn sign(
-    crypto: &impl Crypto,
+/// For claims that cannot be written as JSON.
+pub fn signing_input(
     key: &PrivateKey,
     typ: &str,
     claims: &impl Serialize,
-) -> Result<String, Internal> {
+) -> serde_json::Result<String> {
     let header = Header { alg: key.alg().name(), kid: key.kid(), typ };
-    let signing_input = format!("{}.{}", encode(&header)?, encode(claims)?);
-    let signature = crypto.sign(key, signing_input.as_bytes()).await?;
-    Ok(format!("{signing_input}.{}", Base64UrlUnpadded::encode_string(&signature)))
+    Ok(format!("{}.{}", encode(&header)?, encode(claims)?))
+}
+
+/// The compact serialization of what was signed, and its signature.
+pub fn serialize(signing_input: &str, signature: &[u8]) -> String {
+    format!("{signing_input}.{}", Base64UrlUnpadded::encode_string(signature))
+}
+
+fn encode(part: &impl Serialize) -> serde_json::Result<String> {
+    Ok(Base64UrlUnpadded::encode_string(&serde_json::to_vec(part)?))
 }
 
 #[cfg(test)]

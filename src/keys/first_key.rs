@@ -2,13 +2,13 @@
 
 use zeroize::Zeroizing;
 
-use crate::config::Secret;
-use crate::context::Cx;
+use crate::context::Context;
+use crate::crypto::seal::Sealer;
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, EcPrivateKey, PrivateKey};
-use crate::keys::seal::Sealer;
 use crate::keys::{KeyRow, signer};
-use crate::ports::{Crypto, Database};
+use crate::ports::Platform;
+use crate::secret::Secret;
 use crate::store::signing_keys;
 
 /// How far the clocks of two isolates may be apart, in seconds, and how long a request may take: what
@@ -45,33 +45,31 @@ pub fn is_made_at_once(alg: Algorithm) -> bool {
 pub async fn make_first_key(
     alg: Algorithm,
     sealer: &Sealer,
-    platform: &(impl Crypto + Database),
-    cx: &Cx<'_>,
+    context: &Context<'_, impl Platform>,
 ) -> Result<Vec<KeyRow>, Internal> {
-    let key = generate(alg, platform, cx).await?;
+    let key = generate(alg, context).await?;
     let row = KeyRow {
         public: key.public(),
-        sealed_private: sealer.seal(&key, cx)?,
-        publish_from: cx.now - SLACK,
-        sign_from: cx.now - SLACK,
+        sealed_private: sealer.seal(&key, context.random()?)?,
+        publish_from: context.now - SLACK,
+        sign_from: context.now - SLACK,
         sign_until: None,
         retire_at: None,
     };
-    signing_keys::add_if_none_signs(platform, cx, &row).await
+    signing_keys::add_if_none_signs(context, &row).await
 }
 
 async fn generate(
     alg: Algorithm,
-    crypto: &impl Crypto,
-    cx: &Cx<'_>,
+    context: &Context<'_, impl Platform>,
 ) -> Result<PrivateKey, Internal> {
     match alg {
         Algorithm::Es256 => loop {
             // Zero and numbers past the group's order are refused, once in 2^32 draws.
-            if let Some(key) = EcPrivateKey::from_scalar(Zeroizing::new(cx.random()?)) {
+            if let Some(key) = EcPrivateKey::from_scalar(Zeroizing::new(context.random()?)) {
                 return Ok(PrivateKey::Ec(key));
             }
         },
-        Algorithm::Rs256 => crypto.generate_rsa().await,
+        Algorithm::Rs256 => context.platform.generate_rsa().await,
     }
 }

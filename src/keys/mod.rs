@@ -1,11 +1,8 @@
 //! Signing keys: which is published and which signs, a pure function of (rows, now).
 
-pub mod client_keys;
 pub mod first_key;
-pub mod mac;
 pub mod published;
 mod published_set;
-pub mod seal;
 pub mod signing;
 pub mod verified;
 

@@ -6,14 +6,15 @@ use std::rc::Rc;
 pub use crate::keys::published_set::{INCOMPLETE, MEMORY, PublishedSet, REVIEW};
 
 use crate::config::Config;
-use crate::context::{Chore, Cx};
+use crate::context::{Context, DeferredTask};
+use crate::crypto::seal::Sealer;
+use crate::digest::digest;
+use crate::documents::publish;
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, PublicKey};
 use crate::keys::first_key::{is_made_at_once, make_first_key, sealer};
-use crate::keys::seal::Sealer;
 use crate::keys::{KeyRow, missing};
-use crate::ports::{Cache, Platform};
-use crate::publication::{digest, publish};
+use crate::ports::Platform;
 use crate::store::signing_keys::{self, Claim};
 
 /// For how many seconds an isolate that did not find a `kid` looks for no other.
@@ -67,32 +68,30 @@ impl PublishedKeys {
     /// When the database does not answer, and neither cache nor memory has a set that is good.
     pub async fn get(
         &self,
-        config: &Config,
-        platform: &impl Platform,
-        cx: &Cx<'_>,
+        context: &Context<'_, impl Platform>,
     ) -> Result<Option<Rc<PublishedSet>>, Internal> {
-        let remembered = self.remembered(cx.now);
-        if let Some(set) = remembered.as_ref().filter(|set| set.is_fresh(cx.now)) {
+        let remembered = self.remembered(context.now);
+        if let Some(set) = remembered.as_ref().filter(|set| set.is_fresh(context.now)) {
             // One request looks for what an incomplete set lacks; the others need not.
-            if set.is_servable(cx.now) || cx.now < self.refreshing.get() {
+            if set.is_servable(context.now) || context.now < self.refreshing.get() {
                 return Ok(Some(Rc::clone(set)));
             }
-            self.refreshing.set(cx.now + INCOMPLETE);
+            self.refreshing.set(context.now + INCOMPLETE);
         }
-        let cached = read_cache(config, platform, cx).await;
-        if let Some(set) = self.believed(cached.as_ref(), cx.now) {
+        let cached = read_cache(context).await;
+        if let Some(set) = self.believed(cached.as_ref(), context.now) {
             return Ok(Some(set));
         }
-        let rows = match signing_keys::all(platform, cx).await {
+        let rows = match signing_keys::all(context).await {
             Ok(rows) => rows,
             Err(fault) => {
                 let latest = cached.into_iter().chain(remembered).max_by_key(|set| set.as_of);
-                cx.note_fault(&fault);
+                context.log_fault(&fault);
                 return latest.map_or(Err(fault), |set| Ok(Some(set)));
             }
         };
-        let rows = self.make_at_once(rows, config, platform, cx).await;
-        self.learn(&rows, cached.as_ref(), config, cx)
+        let rows = self.make_at_once(rows, context).await;
+        self.learn(&rows, cached.as_ref(), context)
     }
 
     /// The key table with the first keys in it that may be made while a request waits, or as it was
@@ -101,25 +100,23 @@ impl PublishedKeys {
     async fn make_at_once(
         &self,
         mut rows: Vec<KeyRow>,
-        config: &Config,
-        platform: &impl Platform,
-        cx: &Cx<'_>,
+        context: &Context<'_, impl Platform>,
     ) -> Vec<KeyRow> {
-        for alg in missing(&rows, cx.now).into_iter().filter(|&alg| is_made_at_once(alg)) {
-            if cx.now < self.unmakeable_until.get() {
+        for alg in missing(&rows, context.now).into_iter().filter(|&alg| is_made_at_once(alg)) {
+            if context.now < self.unmakeable_until.get() {
                 break;
             }
-            let secret = config.key_encryption_key.as_ref();
-            let made = match sealer(secret, &rows, cx.now) {
-                Ok(sealer) => make_first_key(alg, &sealer, platform, cx).await,
+            let secret = context.config.key_encryption_key.as_ref();
+            let made = match sealer(secret, &rows, context.now) {
+                Ok(sealer) => make_first_key(alg, &sealer, context).await,
                 Err(fault) => Err(fault),
             };
             rows = made.unwrap_or_else(|fault| {
-                cx.note_fault(&fault);
+                context.log_fault(&fault);
                 rows
             });
-            if missing(&rows, cx.now).contains(&alg) {
-                self.unmakeable_until.set(cx.now + COOL_DOWN);
+            if missing(&rows, context.now).contains(&alg) {
+                self.unmakeable_until.set(context.now + COOL_DOWN);
             }
         }
         rows
@@ -134,17 +131,16 @@ impl PublishedKeys {
         &self,
         missing: &[Algorithm],
         rows: &[KeyRow],
-        config: &Config,
-        cx: &Cx<'_>,
+        context: &Context<'_, impl Platform>,
     ) -> Result<(), Internal> {
         let quiet_until = self.making_until.get().max(self.unmakeable_until.get());
-        if missing.is_empty() || cx.now < quiet_until {
+        if missing.is_empty() || context.now < quiet_until {
             return Ok(());
         }
-        self.making_until.set(cx.now + COOL_DOWN);
-        sealer(config.key_encryption_key.as_ref(), rows, cx.now)?;
+        self.making_until.set(context.now + COOL_DOWN);
+        sealer(context.config.key_encryption_key.as_ref(), rows, context.now)?;
         for &alg in missing {
-            cx.leave(Chore::MakeKey(alg));
+            context.defer(DeferredTask::MakeKey(alg));
         }
         Ok(())
     }
@@ -156,15 +152,13 @@ impl PublishedKeys {
     pub async fn make_claimed(
         &self,
         alg: Algorithm,
-        config: &Config,
-        platform: &impl Platform,
-        cx: &Cx<'_>,
+        context: &Context<'_, impl Platform>,
     ) -> Result<(), Internal> {
-        let sealer = Sealer::new(config.key_encryption_key.as_ref())?;
-        match signing_keys::claim(platform, cx, alg, cx.now + CLAIM).await? {
+        let sealer = Sealer::new(context.config.key_encryption_key.as_ref())?;
+        match signing_keys::claim(context, alg, context.now + CLAIM).await? {
             Claim::Ours => {
-                let rows = make_first_key(alg, &sealer, platform, cx).await?;
-                self.publish_now(&rows, config, platform, cx).await
+                let rows = make_first_key(alg, &sealer, context).await?;
+                self.publish_now(&rows, context).await
             }
             Claim::Refused => Ok(()),
         }
@@ -181,26 +175,24 @@ impl PublishedKeys {
         &self,
         alg: Algorithm,
         kid: &str,
-        config: &Config,
-        platform: &impl Platform,
-        cx: &Cx<'_>,
+        context: &Context<'_, impl Platform>,
     ) -> Result<Option<Rc<PublicKey>>, Internal> {
-        let set = self.remembered(cx.now);
-        let is_fresh = set.as_ref().is_some_and(|set| set.is_fresh(cx.now));
-        let known = set.filter(|set| set.is_trusted(cx.now)).and_then(|set| set.find(kid));
+        let set = self.remembered(context.now);
+        let is_fresh = set.as_ref().is_some_and(|set| set.is_fresh(context.now));
+        let known = set.filter(|set| set.is_trusted(context.now)).and_then(|set| set.find(kid));
         if known.is_some() {
             // One request refreshes; the others need not.
-            if is_fresh || cx.now < self.refreshing.get() {
+            if is_fresh || context.now < self.refreshing.get() {
                 return Ok(known);
             }
-            self.refreshing.set(cx.now + COOL_DOWN);
-        } else if let Some(verdict) = self.last_search(alg, cx.now) {
+            self.refreshing.set(context.now + COOL_DOWN);
+        } else if let Some(verdict) = self.last_search(alg, context.now) {
             return verdict;
         }
-        let found = self.search(alg, kid, config, platform, cx).await;
+        let found = self.search(alg, kid, context).await;
         match found {
             Err(fault) if known.is_some() => {
-                cx.note_fault(&fault);
+                context.log_fault(&fault);
                 Ok(known)
             }
             found => found,
@@ -231,37 +223,35 @@ impl PublishedKeys {
         &self,
         alg: Algorithm,
         kid: &str,
-        config: &Config,
-        platform: &impl Platform,
-        cx: &Cx<'_>,
+        context: &Context<'_, impl Platform>,
     ) -> Result<Option<Rc<PublicKey>>, Internal> {
         // Without a fresh set every request reads the cache for itself: it may not await what another
         // request began, and its token may be good. With one, a single request searches on.
-        let is_ours = self.remembered(cx.now).is_some_and(|set| set.is_fresh(cx.now));
+        let is_ours = self.remembered(context.now).is_some_and(|set| set.is_fresh(context.now));
         if is_ours {
-            self.mark_search(SearchState::Running, cx.now + COOL_DOWN);
+            self.mark_search(SearchState::Running, context.now + COOL_DOWN);
         }
-        let cached = read_cache(config, platform, cx).await;
-        if let Some(set) = self.believed(cached.as_ref(), cx.now) {
+        let cached = read_cache(context).await;
+        if let Some(set) = self.believed(cached.as_ref(), context.now) {
             let found = set.find(kid);
             if found.is_some() {
                 self.search.set(None);
                 return Ok(found);
             }
             if !is_ours {
-                if let Some(verdict) = self.last_search(alg, cx.now) {
+                if let Some(verdict) = self.last_search(alg, context.now) {
                     return verdict;
                 }
-                self.mark_search(SearchState::Running, cx.now + COOL_DOWN);
+                self.mark_search(SearchState::Running, context.now + COOL_DOWN);
             }
         }
-        let rows = signing_keys::all(platform, cx).await.inspect_err(|_| {
-            let pause = if self.remembered(cx.now).is_some() { COOL_DOWN } else { RETRY };
-            self.mark_search(SearchState::Failed, cx.now + pause);
+        let rows = signing_keys::all(context).await.inspect_err(|_| {
+            let pause = if self.remembered(context.now).is_some() { COOL_DOWN } else { RETRY };
+            self.mark_search(SearchState::Failed, context.now + pause);
         })?;
-        let set = self.learn(&rows, cached.as_ref(), config, cx)?;
+        let set = self.learn(&rows, cached.as_ref(), context)?;
         // Once the set changes, what was not found in it is no verdict.
-        let until = cx.now + COOL_DOWN;
+        let until = context.now + COOL_DOWN;
         self.mark_search(SearchState::Done, set.as_ref().map_or(until, |set| set.limit(until)));
         Ok(set.and_then(|set| set.find(kid)))
     }
@@ -279,17 +269,15 @@ impl PublishedKeys {
     pub async fn publish_now(
         &self,
         rows: &[KeyRow],
-        config: &Config,
-        platform: &impl Platform,
-        cx: &Cx<'_>,
+        context: &Context<'_, impl Platform>,
     ) -> Result<(), Internal> {
-        let Some(set) = PublishedSet::of_rows(rows, cx.now)? else { return Ok(()) };
-        self.ask_for_missing(&set, rows, config, cx);
+        let Some(set) = PublishedSet::of_rows(rows, context.now)? else { return Ok(()) };
+        self.ask_for_missing(&set, rows, context);
         if set.is_complete() {
-            let publication = set.to_published().under(cache_key(config))?;
-            match publish(platform, &publication).await {
+            let publication = set.to_published().under(cache_key(context.config))?;
+            match publish(context.platform, &publication).await {
                 Ok(()) => set.is_in_cache.set(true),
-                Err(fault) => cx.note_fault(&fault),
+                Err(fault) => context.log_fault(&fault),
             }
         }
         self.remember(Rc::new(set));
@@ -297,18 +285,16 @@ impl PublishedKeys {
     }
 
     /// Whether the cache is known to have published the key of this `kid`.
-    pub async fn is_published(
-        &self,
-        kid: &str,
-        config: &Config,
-        cache: &impl Cache,
-        cx: &Cx<'_>,
-    ) -> bool {
+    pub async fn is_published(&self, kid: &str, context: &Context<'_, impl Platform>) -> bool {
         let has = |set: &Rc<PublishedSet>| set.is_in_cache.get() && set.find(kid).is_some();
-        if self.remembered(cx.now).filter(|set| set.is_fresh(cx.now)).is_some_and(|set| has(&set)) {
+        if self
+            .remembered(context.now)
+            .filter(|set| set.is_fresh(context.now))
+            .is_some_and(|set| has(&set))
+        {
             return true;
         }
-        let cached = read_cache(config, cache, cx).await.filter(|set| set.is_reviewed(cx.now));
+        let cached = read_cache(context).await.filter(|set| set.is_reviewed(context.now));
         cached.map(|set| self.remember(set)).is_some_and(|set| has(&set))
     }
 
@@ -318,32 +304,37 @@ impl PublishedKeys {
         &self,
         rows: &[KeyRow],
         cached: Option<&Rc<PublishedSet>>,
-        config: &Config,
-        cx: &Cx<'_>,
+        context: &Context<'_, impl Platform>,
     ) -> Result<Option<Rc<PublishedSet>>, Internal> {
-        let Some(set) = PublishedSet::of_rows(rows, cx.now)? else {
+        let Some(set) = PublishedSet::of_rows(rows, context.now)? else {
             // What is remembered was withdrawn.
             self.set.replace(None);
             return Ok(None);
         };
-        self.ask_for_missing(&set, rows, config, cx);
-        let is_said_by = |other: &Rc<PublishedSet>| set.is_said_by(other, cx.now);
+        self.ask_for_missing(&set, rows, context);
+        let is_said_by = |other: &Rc<PublishedSet>| set.is_said_by(other, context.now);
         let is_in_cache = cached.is_some_and(is_said_by);
         // What this isolate published a moment ago may still be on its way.
-        let is_on_its_way = cx.now < self.published_at.get() + PROPAGATION
-            && self.remembered(cx.now).as_ref().is_some_and(is_said_by);
+        let is_on_its_way = context.now < self.published_at.get() + PROPAGATION
+            && self.remembered(context.now).as_ref().is_some_and(is_said_by);
         if set.is_complete() && !is_in_cache && !is_on_its_way {
-            cx.leave(Chore::Publish(set.to_published().under(cache_key(config))?));
-            self.published_at.set(cx.now);
+            context
+                .defer(DeferredTask::Publish(set.to_published().under(cache_key(context.config))?));
+            self.published_at.set(context.now);
         }
         set.is_in_cache.set(is_in_cache);
         Ok(Some(self.remember(Rc::new(set))))
     }
 
     /// Leaves the making of what the set lacks, or notes why that cannot be made.
-    fn ask_for_missing(&self, set: &PublishedSet, rows: &[KeyRow], config: &Config, cx: &Cx<'_>) {
-        if let Err(fault) = self.make_later(&set.missing, rows, config, cx) {
-            cx.note_fault(&fault);
+    fn ask_for_missing(
+        &self,
+        set: &PublishedSet,
+        rows: &[KeyRow],
+        context: &Context<'_, impl Platform>,
+    ) {
+        if let Err(fault) = self.make_later(&set.missing, rows, context) {
+            context.log_fault(&fault);
         }
     }
 
@@ -374,8 +365,8 @@ impl PublishedKeys {
 }
 
 /// The set in the cache, if it is good.
-async fn read_cache(config: &Config, cache: &impl Cache, cx: &Cx<'_>) -> Option<Rc<PublishedSet>> {
-    PublishedSet::of_cache(cache, &cache_key(config), cx).await.map(Rc::new)
+async fn read_cache(context: &Context<'_, impl Platform>) -> Option<Rc<PublishedSet>> {
+    PublishedSet::of_cache(&cache_key(context.config), context).await.map(Rc::new)
 }
 
 /// One key for every deployment of an issuer: while an old and a new one run side by side, what one

@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::context::Cx;
+use crate::context::Context;
+use crate::documents::{Document, Published, lookup};
 use crate::error::Internal;
 use crate::jose::json;
 use crate::jose::jwk::{Algorithm, JwkSet, PublicKey};
 use crate::keys::{KeyRow, missing, next_change, publishable};
-use crate::ports::Cache;
-use crate::publication::{Document, Published, lookup};
+use crate::ports::Platform;
 
 /// For how many seconds an isolate verifies with what it read, and serves it, before it looks again.
 pub const MEMORY: i64 = 300;
@@ -51,18 +51,18 @@ impl PublishedSet {
     }
 
     /// What the cache holds, if that is good.
-    pub async fn of_cache(cache: &impl Cache, key: &str, cx: &Cx<'_>) -> Option<Self> {
-        let Published { body, good_until, as_of } = lookup(cache, cx, key).await?;
+    pub async fn of_cache(key: &str, context: &Context<'_, impl Platform>) -> Option<Self> {
+        let Published { body, good_until, as_of } = lookup(context, key).await?;
         match json::from_own::<JwkSet>(&body) {
             Ok(set) if !set.keys.is_empty() => {
                 let is_missing = |alg: &Algorithm| set.keys.iter().all(|key| key.alg() != *alg);
                 let missing = Algorithm::ALL.into_iter().filter(is_missing).collect();
-                let set = Self::new(set, missing, good_until, as_of, cx.now).ok()?;
+                let set = Self::new(set, missing, good_until, as_of, context.now).ok()?;
                 set.is_in_cache.set(true);
                 Some(set)
             }
             _ => {
-                cx.note("KV holds a key set that is damaged");
+                context.log_note("KV holds a key set that is damaged");
                 None
             }
         }

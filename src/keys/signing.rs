@@ -1,17 +1,18 @@
 //! The keys that an isolate signs with.
 
+use serde::Serialize;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::config::Config;
-use crate::context::Cx;
+use crate::context::Context;
+use crate::crypto::seal::Sealer;
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, PrivateKey};
+use crate::jose::jws;
 use crate::keys::first_key::{self, is_made_at_once, make_first_key};
 use crate::keys::published::{MEMORY, PublishedKeys};
-use crate::keys::seal::Sealer;
 use crate::keys::{KeyRow, signer};
-use crate::ports::Platform;
+use crate::ports::{Crypto, Platform};
 use crate::store::signing_keys;
 
 /// The key table as it was read, and the keys of it that were opened.
@@ -38,32 +39,31 @@ impl SigningKeys {
         &self,
         alg: Algorithm,
         published: &PublishedKeys,
-        config: &Config,
-        platform: &impl Platform,
-        cx: &Cx<'_>,
+        context: &Context<'_, impl Platform>,
     ) -> Result<Rc<PrivateKey>, Internal> {
-        let sealer = Sealer::new(config.key_encryption_key.as_ref())?;
-        let remembered = self.remembered(cx.now);
-        if let Some(row) = remembered.as_deref().and_then(|rows| signer(rows, alg, cx.now))
-            && published.is_published(row.public.kid(), config, platform, cx).await
+        let sealer = Sealer::new(context.config.key_encryption_key.as_ref())?;
+        let remembered = self.remembered(context.now);
+        if let Some(row) = remembered.as_deref().and_then(|rows| signer(rows, alg, context.now))
+            && published.is_published(row.public.kid(), context).await
         {
             return self.open(&sealer, row);
         }
         // Whatever gets published is the table as it is now: what was remembered may have a key that
         // was withdrawn since.
-        let mut rows = signing_keys::all(platform, cx).await?;
-        if signer(&rows, alg, cx.now).is_none() {
-            let sealer = first_key::sealer(config.key_encryption_key.as_ref(), &rows, cx.now)?;
+        let mut rows = signing_keys::all(context).await?;
+        if signer(&rows, alg, context.now).is_none() {
+            let sealer =
+                first_key::sealer(context.config.key_encryption_key.as_ref(), &rows, context.now)?;
             if !is_made_at_once(alg) {
-                published.make_later(&[alg], &rows, config, cx)?;
+                published.make_later(&[alg], &rows, context)?;
                 let detail =
                     format!("no key signs {} yet: the first one is being made", alg.name());
                 return Err(Internal::Unavailable { what: "the key table", detail });
             }
-            rows = make_first_key(alg, &sealer, platform, cx).await?;
+            rows = make_first_key(alg, &sealer, context).await?;
         }
-        let rows = self.remember(rows, cx.now);
-        let row = signer(&rows, alg, cx.now).ok_or_else(|| Internal::Broken {
+        let rows = self.remember(rows, context.now);
+        let row = signer(&rows, alg, context.now).ok_or_else(|| Internal::Broken {
             detail: format!(
                 "no key in signing_keys may sign {} now, and one that has not ended stands in the \
                  way of a new one: end it by its sign_until",
@@ -71,8 +71,8 @@ impl SigningKeys {
             ),
         })?;
         let key = self.open(&sealer, row)?;
-        if !published.is_published(row.public.kid(), config, platform, cx).await {
-            published.publish_now(&rows, config, platform, cx).await?;
+        if !published.is_published(row.public.kid(), context).await {
+            published.publish_now(&rows, context).await?;
         }
         Ok(key)
     }
@@ -99,4 +99,20 @@ impl SigningKeys {
         opened.push(Rc::clone(&key));
         Ok(key)
     }
+}
+
+/// Signs `claims` into a compact JWS of the media type `typ`.
+///
+/// # Errors
+/// Whatever the [`Crypto`] port reports.
+pub async fn sign(
+    crypto: &impl Crypto,
+    key: &PrivateKey,
+    typ: &str,
+    claims: &impl Serialize,
+) -> Result<String, Internal> {
+    let signing_input =
+        jws::signing_input(key, typ, claims).map_err(|error| Internal::unwritable(&error))?;
+    let signature = crypto.sign(key, signing_input.as_bytes()).await?;
+    Ok(jws::serialize(&signing_input, &signature))
 }

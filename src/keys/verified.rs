@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::protocol::access_token::AccessToken;
+use crate::protocol::token::access_token::AccessToken;
 
 /// How many tokens a generation holds. There are two.
 pub const CAPACITY: usize = 512;

@@ -1,9 +1,9 @@
 //! What an application asks for, in words.
 
 use crate::pages::Texts;
-use crate::protocol::claims;
-use crate::protocol::resources::Resources;
-use crate::protocol::scope::{Granted, OPENID};
+use crate::protocol::authorization::resources::Resources;
+use crate::protocol::user::claims;
+use crate::protocol::user::scope::{Granted, OPENID};
 
 /// One thing that is asked for.
 #[derive(Debug, Eq, PartialEq)]
@@ -83,7 +83,7 @@ fn of_claim<'a>(texts: &Texts, name: &'a str) -> Asked<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::scope::ScopeTable;
+    use crate::protocol::user::scope::ScopeTable;
 
     fn words(scope: &str, claims: &[&str]) -> Vec<String> {
         let scope = Granted::parse(scope).unwrap();

@@ -1,6 +1,6 @@
 //! Where a sign-in leads, by the redirect URI.
 
-use crate::protocol::redirect_uri::{check_authority, is_local, is_private_use};
+use crate::protocol::authorization::redirect_uri::{check_authority, is_local, is_private_use};
 
 /// Where a redirect URI leads.
 #[derive(Debug, Eq, PartialEq)]

@@ -7,8 +7,8 @@ use crate::http::Response;
 use crate::pages::asked::{Asked, asked};
 use crate::pages::destination::Destination;
 use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
-use crate::protocol::resources::Resources;
-use crate::protocol::scope::Granted;
+use crate::protocol::authorization::resources::Resources;
+use crate::protocol::user::scope::Granted;
 
 /// The page on which a person grants a client what it asks for, or does not. Its form posts `request`,
 /// `shown`, `token` and `decision`: `allow`, `deny` or `switch`, which is to use another account.

@@ -15,7 +15,7 @@ pub use form_post::FormPost;
 pub use grants::{Account, Application, Consent};
 pub use sign_in::{ChooseAccount, Login, Notice};
 pub use texts::{Texts, ui_locales_supported};
-pub use told::{Advice, ErrorPage, SignedOut};
+pub use told::{ErrorPage, SignedOut};
 
 use askama::Template;
 use askama::filters::{Html, HtmlSafe, escape};

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use crate::error::Advice;
 use crate::http::Response;
 use crate::pages::{Policy, Texts, respond_privately};
 
@@ -36,30 +37,17 @@ pub struct ErrorPage<'a> {
     pub advice: Advice,
 }
 
-/// What a person can do about an error.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Advice {
-    /// Go back to the application and start again.
-    StartAgain,
-    /// Try again in a while.
-    TryLater,
-    /// Tell those who run the application, whose fault it is.
-    TellApplication,
-}
-
 impl ErrorPage<'_> {
+    fn advice(&self) -> &'static str {
+        match self.advice {
+            Advice::StartAgain => self.texts.start_again,
+            Advice::TryLater => self.texts.try_later,
+            Advice::TellApplication => self.texts.tell_application,
+        }
+    }
+
     /// The response.
     pub fn response(&self) -> Response {
         respond_privately(self, self.texts, self.status, &Policy::default())
-    }
-}
-
-impl Advice {
-    fn words(self, texts: &Texts) -> &'static str {
-        match self {
-            Self::StartAgain => texts.start_again,
-            Self::TryLater => texts.try_later,
-            Self::TellApplication => texts.tell_application,
-        }
     }
 }

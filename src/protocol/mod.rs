@@ -1,26 +1,14 @@
-//! The vocabulary of OAuth 2.0 and OpenID Connect, free of I/O: untrusted text becomes a type here.
+//! OAuth 2.0 and OpenID Connect without I/O, clock, randomness or configuration: text in, types out.
+//!
+//! - [`authorization`]: authorization requests, and what they consist of
+//! - [`client`]: clients: their metadata, and how they prove who they are
+//! - [`token`]: tokens, and the errors about them
+//! - [`user`]: users: their claims, the scopes that release them, logins and passwords
+//! - [`params`], [`json_object`]: the two forms in which all of it comes
 
-pub mod access_token;
-pub mod authorize_request;
-pub mod bearer;
-pub mod claims;
-pub mod claims_request;
-pub mod client_assertion;
-pub mod client_auth;
-pub mod client_jwt;
-pub mod client_metadata;
-pub mod id_token;
-pub mod localized;
-pub mod login;
-pub mod members;
-pub mod outbound_url;
+pub mod authorization;
+pub mod client;
+pub mod json_object;
 pub mod params;
-pub mod password;
-pub mod pkce;
-pub mod redirect_uri;
-pub mod registration_error;
-pub mod request_object;
-pub mod resources;
-pub mod scope;
-pub mod token_error;
-pub mod unsupported_metadata;
+pub mod token;
+pub mod user;

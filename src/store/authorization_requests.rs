@@ -85,25 +85,34 @@ pub async fn find(
     rows.pop().map(KeptRequest::read).transpose()
 }
 
-/// Gives a request that a client has pushed another handle, under which it waits for its person until `expires_at`.
-/// Returns whether it was there: of several callers, one opens it, and nobody does so again.
+/// How a pushed request is opened: it gets another handle, under which it waits for its user.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// The hash of its `request_uri`.
+    pub handle_hash: &'a str,
+    /// The client that must have pushed it.
+    pub pushed_by: &'a str,
+    /// The hash of its new handle.
+    pub new_handle_hash: &'a str,
+    /// When it expires, in Unix seconds.
+    pub expires_at: i64,
+}
+
+/// Opens a pushed request. Returns whether it was there: of several callers, one opens it, and nobody does so again.
 pub async fn open(
     database: &impl Database,
-    handle_hash: &str,
-    pushed_by: &str,
-    new_handle_hash: &str,
+    opening: &Opening<'_>,
     now: i64,
-    expires_at: i64,
 ) -> Result<bool, Internal> {
     let statement = Statement::new(
         "UPDATE authorization_requests SET handle_hash = ?4, expires_at = ?5 \
          WHERE handle_hash = ?1 AND pushed_by = ?2 AND expires_at > ?3 RETURNING handle_hash",
     )
-    .bind(handle_hash)
-    .bind(pushed_by)
+    .bind(opening.handle_hash)
+    .bind(opening.pushed_by)
     .bind(now)
-    .bind(new_handle_hash)
-    .bind(expires_at);
+    .bind(opening.new_handle_hash)
+    .bind(opening.expires_at);
     Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
 }
 

@@ -3,7 +3,7 @@
 use crate::error::Internal;
 use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
-use crate::protocol::client_metadata::ClientMetadata;
+use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
 
 /// A client as stored.

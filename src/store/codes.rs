@@ -2,8 +2,8 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
-use crate::protocol::pkce::CodeChallenge;
-use crate::protocol::scope::OFFLINE_ACCESS;
+use crate::protocol::authorization::pkce::CodeChallenge;
+use crate::protocol::user::scope::OFFLINE_ACCESS;
 use crate::store::grants::{Grant, grant_columns};
 
 /// What came of presenting a code.

@@ -2,7 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
-use crate::protocol::client_metadata::ClientMetadata;
+use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::clients::read_metadata;
 
 /// What one person allowed one client: scope tokens, and single claims besides, with single spaces between

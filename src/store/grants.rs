@@ -4,8 +4,9 @@ use crate::error::Internal;
 use crate::jose::json;
 use crate::jose::jwk::Algorithm;
 use crate::ports::{Database, Freshness, Row, Statement};
-use crate::protocol::access_token::AccessToken;
-use crate::protocol::claims_request::ClaimsRequest;
+use crate::protocol::authorization::claims_request::ClaimsRequest;
+use crate::protocol::token::access_token::AccessToken;
+use crate::protocol::token::token_error::TokenError;
 
 /// A grant about to be recorded.
 #[derive(Debug)]
@@ -75,10 +76,19 @@ pub struct Grant {
     /// When it was recorded, in Unix seconds.
     pub granted_at: i64,
     /// The user's claims as JSON; `None` where the grant was revoked or the user is gone.
-    pub user_claims: Option<String>,
+    user_claims: Option<String>,
 }
 
 impl Grant {
+    /// The user's claims as JSON.
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidGrant`] if the grant was revoked or the user is gone.
+    pub fn user_claims(&self) -> Result<&str, TokenError> {
+        let withdrawn = TokenError::InvalidGrant("the authorization was withdrawn");
+        self.user_claims.as_deref().ok_or(withdrawn)
+    }
+
     /// Reads [`grant_columns`].
     pub(super) fn read(row: &mut Row) -> Result<Self, Internal> {
         let (id, subject, scope, sid) =

@@ -1,19 +1,20 @@
 //! The key table.
 
-use crate::context::Cx;
+use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
 use crate::jose::jwk::{Algorithm, PublicKey};
 use crate::keys::KeyRow;
-use crate::ports::{Database, Freshness, Row, Statement};
+use crate::ports::Platform;
+use crate::ports::{Freshness, Row, Statement};
 
 const SELECT: &str = "SELECT kid, public_jwk, sealed_private, publish_from, sign_from, sign_until, \
                       retire_at FROM signing_keys ORDER BY sign_from, kid";
 
 /// Every key, by the primary. A row whose public key cannot be proven is noted and left out.
-pub async fn all(database: &impl Database, cx: &Cx<'_>) -> Result<Vec<KeyRow>, Internal> {
-    let rows = database.run(Freshness::Primary, Statement::new(SELECT)).await?;
-    read(rows, cx)
+pub async fn all(context: &Context<'_, impl Platform>) -> Result<Vec<KeyRow>, Internal> {
+    let rows = context.platform.run(Freshness::Primary, Statement::new(SELECT)).await?;
+    read(rows, context)
 }
 
 /// True where no key of the algorithm ?1 is there that has not stopped signing at ?2.
@@ -27,8 +28,7 @@ macro_rules! none_signs {
 /// Adds `key` unless a key for its algorithm is there that has not stopped signing, and returns
 /// every key. Of any number of callers at once, exactly one adds its key.
 pub async fn add_if_none_signs(
-    database: &impl Database,
-    cx: &Cx<'_>,
+    context: &Context<'_, impl Platform>,
     key: &KeyRow,
 ) -> Result<Vec<KeyRow>, Internal> {
     let public_jwk = serde_json::to_string(&key.public)
@@ -40,7 +40,7 @@ pub async fn add_if_none_signs(
         none_signs!()
     ))
     .bind(key.public.alg().name())
-    .bind(cx.now)
+    .bind(context.now)
     .bind(key.public.kid())
     .bind(public_jwk)
     .bind(key.sealed_private.as_str())
@@ -48,8 +48,8 @@ pub async fn add_if_none_signs(
     .bind(key.sign_from)
     .bind(key.sign_until)
     .bind(key.retire_at);
-    let mut results = database.batch(vec![insert, Statement::new(SELECT)]).await?;
-    read(results.pop().unwrap_or_default(), cx)
+    let mut results = context.platform.batch(vec![insert, Statement::new(SELECT)]).await?;
+    read(results.pop().unwrap_or_default(), context)
 }
 
 /// Who makes the missing key of an algorithm.
@@ -64,8 +64,7 @@ pub enum Claim {
 /// Claims the making of a key of `alg` until `until`, in Unix seconds. Of any number of callers at
 /// once, exactly one wins.
 pub async fn claim(
-    database: &impl Database,
-    cx: &Cx<'_>,
+    context: &Context<'_, impl Platform>,
     alg: Algorithm,
     until: i64,
 ) -> Result<Claim, Internal> {
@@ -76,13 +75,13 @@ pub async fn claim(
          WHERE key_claims.claimed_until <= ?2 RETURNING alg"
     ))
     .bind(alg.name())
-    .bind(cx.now)
+    .bind(context.now)
     .bind(until);
-    let rows = database.run(Freshness::Primary, claim).await?;
+    let rows = context.platform.run(Freshness::Primary, claim).await?;
     Ok(if rows.is_empty() { Claim::Refused } else { Claim::Ours })
 }
 
-fn read(rows: Vec<Row>, cx: &Cx<'_>) -> Result<Vec<KeyRow>, Internal> {
+fn read(rows: Vec<Row>, context: &Context<'_, impl Platform>) -> Result<Vec<KeyRow>, Internal> {
     let mut keys = Vec::with_capacity(rows.len());
     for mut row in rows {
         let kid = row.text()?;
@@ -90,7 +89,7 @@ fn read(rows: Vec<Row>, cx: &Cx<'_>) -> Result<Vec<KeyRow>, Internal> {
         let public = match json::from_own::<PublicKey>(&public_jwk) {
             Ok(public) if public.kid() == kid => public,
             _ => {
-                cx.note(format!("the signing key {kid} is damaged in D1 and is left out"));
+                context.log_note(format!("the signing key {kid} is damaged in D1 and is left out"));
                 continue;
             }
         };

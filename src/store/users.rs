@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use crate::error::Internal;
 use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
-use crate::protocol::claims::UserClaims;
+use crate::protocol::user::claims::UserClaims;
 
 /// A user as the operator puts one.
 #[derive(Debug, Serialize)]

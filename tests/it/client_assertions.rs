@@ -3,7 +3,7 @@
 use crate::signer::{ALGORITHMS, Signer, by_assertion};
 use crate::visitor::{Visitor, encode};
 use crate::world::{ISSUER, Told, World, get, post, put, variables_with};
-use postern::keys::client_keys::{COOL_DOWN, MEMORY};
+use postern::fetched::client_keys::{COOL_DOWN, MEMORY};
 use postern::ports::Document;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 use crate::world::{ISSUER, World, ask, assert_golden, get, variables_with};
 use postern::config::Config;
-use postern::endpoint::discovery::metadata;
+use postern::endpoint::documents::discovery::metadata;
 use postern::routes::{Audience, Endpoint, ROUTES, route, served};
 use serde_json::Value;
 

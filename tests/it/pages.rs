@@ -1,13 +1,14 @@
 //! Every page in every state, as a browser gets it.
 
 use base64ct::{Base64, Encoding};
+use postern::error::Advice;
 use postern::http::Response;
 use postern::pages::{
-    Account, Advice, Application, ChooseAccount, Client, Consent, ErrorPage, FormPost, Login,
-    Notice, SignedOut, Texts, ui_locales_supported,
+    Account, Application, ChooseAccount, Client, Consent, ErrorPage, FormPost, Login, Notice,
+    SignedOut, Texts, ui_locales_supported,
 };
-use postern::protocol::resources::Resources;
-use postern::protocol::scope::Granted;
+use postern::protocol::authorization::resources::Resources;
+use postern::protocol::user::scope::Granted;
 use sha2::{Digest, Sha256};
 
 fn no_apis() -> &'static Resources {

@@ -10,7 +10,7 @@ use postern::ports::{
     Cache, Crypto, DATABASE, Database, Document, Fetch, Freshness, RateLimit, Row, Statement,
     Value, Wanted,
 };
-use postern::protocol::outbound_url::OutboundUrl;
+use postern::protocol::client::outbound_url::OutboundUrl;
 use rsa::BoxedUint;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ToSql};

@@ -231,7 +231,7 @@ fn a_machine_may_do_what_it_was_registered_for_at_one_resource_at_a_time() {
         (vec![("scope", "orders:read stock"), ("resource", STOCK)], "invalid_scope"),
         (vec![("scope", "orders:read"), ("resource", STOCK)], "invalid_target"),
         (vec![("resource", "https://evil.example")], "invalid_target"),
-        (vec![("resource", ORDERS), ("resource", ORDERS)], "invalid_request"),
+        (vec![("resource", ORDERS), ("resource", ORDERS)], "invalid_target"),
         (vec![("scope", "orders:write")], "invalid_scope"),
         (vec![("scope", "openid")], "invalid_scope"),
         (vec![("scope", "offline_access")], "invalid_scope"),

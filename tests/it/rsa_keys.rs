@@ -1,16 +1,16 @@
 //! The RSA key: made after a response, by one isolate, and what holds until then.
 
 use crate::jwks::{ALWAYS, BOTH, Row, insert_key, keys, rsa_key, stored_keys};
-use crate::platform::{rsa_jwks, sign_rs256};
+use crate::platform::{Native, rsa_jwks, sign_rs256};
 use crate::world::{NOW, Variables, World, block_on, get, post, variables, variables_with};
 use base64ct::{Base64UrlUnpadded, Encoding};
-use postern::Cx;
 use postern::config::Config;
+use postern::context::Context;
 use postern::error::Internal;
 use postern::jose::jwk::{Algorithm, PrivateKey, PublicKey};
-use postern::jose::jws::{Jws, sign};
+use postern::jose::jws::Jws;
 use postern::keys::published::{COOL_DOWN, INCOMPLETE, MEMORY, PublishedKeys};
-use postern::keys::signing::SigningKeys;
+use postern::keys::signing::{SigningKeys, sign};
 use postern::ports::Crypto;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -41,29 +41,28 @@ impl<'a> Isolate<'a> {
         Self { world, config, published, signing }
     }
 
-    fn with_cx<T>(&self, work: impl AsyncFnOnce(&Cx<'_>) -> T) -> T {
+    fn in_context<T>(&self, work: impl AsyncFnOnce(&Context<'_, Native>) -> T) -> T {
         let randomness = |bytes: &mut [u8]| {
             bytes.fill(0x77);
             Ok(())
         };
-        block_on(work(&Cx::new(self.world.now.get(), &randomness)))
+        let now = self.world.now.get();
+        block_on(work(&Context::new(&self.config, &self.world.platform, now, &randomness)))
     }
 
     fn signer(&self, alg: Algorithm) -> Result<Rc<PrivateKey>, Internal> {
-        let Self { world, config, published, signing } = self;
-        self.with_cx(async |cx| signing.get(alg, published, config, &world.platform, cx).await)
+        let Self { published, signing, .. } = self;
+        self.in_context(async |context| signing.get(alg, published, context).await)
     }
 
     fn find(&self, alg: Algorithm, kid: &str) -> Result<Option<Rc<PublicKey>>, Internal> {
-        let Self { world, config, published, .. } = self;
-        self.with_cx(async |cx| published.find(alg, kid, config, &world.platform, cx).await)
+        self.in_context(async |context| self.published.find(alg, kid, context).await)
     }
 
     /// Does what a request for a missing key leaves to be done.
     fn make(&self) -> Result<(), Internal> {
-        let Self { world, config, published, .. } = self;
-        let (alg, platform) = (Algorithm::Rs256, &world.platform);
-        self.with_cx(async |cx| published.make_claimed(alg, config, platform, cx).await)
+        let alg = Algorithm::Rs256;
+        self.in_context(async |context| self.published.make_claimed(alg, context).await)
     }
 }
 

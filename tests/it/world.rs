@@ -1,7 +1,7 @@
 //! A provider with its platform, a clock that stands where it is put, and randomness that repeats.
 
 use postern::http::{BodyError, Request, Response};
-use postern::{Cx, Log, Provider, Reply, finish, handle};
+use postern::{Isolate, Log, Reply, finish, handle};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
@@ -44,13 +44,13 @@ pub struct World {
     pub dies_after_responses: Cell<bool>,
     /// Whether random bytes look it. Otherwise each draw repeats one byte, as golden documents have it.
     pub has_entropy: Cell<bool>,
-    provider: RefCell<Provider>,
+    isolate: RefCell<Isolate>,
     variables: RefCell<Variables>,
     draws: Cell<u32>,
 }
 
-fn provider(variables: &Variables) -> Provider {
-    Provider::new(|name| {
+fn isolate(variables: &Variables) -> Isolate {
+    Isolate::new(|name| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone())
     })
 }
@@ -66,7 +66,7 @@ impl World {
             now: Cell::new(NOW),
             dies_after_responses: Cell::new(false),
             has_entropy: Cell::new(false),
-            provider: RefCell::new(provider(&variables)),
+            isolate: RefCell::new(isolate(&variables)),
             variables: RefCell::new(variables),
             draws: Cell::new(0),
         }
@@ -81,7 +81,7 @@ impl World {
 
     /// Goes on in a new isolate, which remembers nothing.
     pub fn new_isolate(&self) {
-        self.provider.replace(provider(&self.variables.borrow()));
+        self.isolate.replace(isolate(&self.variables.borrow()));
     }
 
     /// Goes on in a new isolate of another deployment.
@@ -96,21 +96,20 @@ impl World {
 
     /// Answers a request and, after it, does what it left to be done.
     pub fn send(&self, request: Ask) -> Told {
-        let provider = self.provider.borrow();
-        block_on(self.answer(&provider, request))
+        let isolate = self.isolate.borrow();
+        block_on(self.answer(&isolate, request))
     }
 
     /// Answers requests that arrive at once in this isolate.
     pub fn send_together(&self, requests: Vec<Ask>) -> Vec<Told> {
-        let provider = self.provider.borrow();
-        let answers = requests.into_iter().map(|request| Box::pin(self.answer(&provider, request)));
+        let isolate = self.isolate.borrow();
+        let answers = requests.into_iter().map(|request| Box::pin(self.answer(&isolate, request)));
         join(answers.collect())
     }
 
     /// Answers requests that arrive at once, each in an isolate of its own.
     pub fn send_at_once(&self, requests: Vec<Ask>) -> Vec<Told> {
-        let isolates: Vec<_> =
-            requests.iter().map(|_| provider(&self.variables.borrow())).collect();
+        let isolates: Vec<_> = requests.iter().map(|_| isolate(&self.variables.borrow())).collect();
         let answers = requests
             .into_iter()
             .zip(&isolates)
@@ -118,7 +117,7 @@ impl World {
         join(answers.collect())
     }
 
-    async fn answer(&self, provider: &Provider, request: Ask) -> Told {
+    async fn answer(&self, isolate: &Isolate, request: Ask) -> Told {
         let randomness = |bytes: &mut [u8]| {
             self.draws.set(self.draws.get() + 1);
             let [low, rest @ ..] = self.draws.get().to_le_bytes();
@@ -130,13 +129,13 @@ impl World {
             }
             Ok(())
         };
-        let cx = Cx::new(self.now.get(), &randomness);
-        let Reply { response, chores, log } = handle(provider, &self.platform, &cx, &request).await;
-        let left = chores.len();
+        let now = self.now.get();
+        let reply = handle(isolate, &self.platform, now, &randomness, &request).await;
+        let Reply { response, deferred, log } = reply;
+        let left = deferred.len();
         let mut notes_after = Vec::new();
         if !self.dies_after_responses.get() {
-            let cx = Cx::new(self.now.get(), &randomness);
-            notes_after = finish(provider, &self.platform, &cx, chores).await;
+            notes_after = finish(isolate, &self.platform, now, &randomness, deferred).await;
         }
         Told::new(response, &log, left, notes_after)
     }

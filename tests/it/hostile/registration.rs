@@ -1,7 +1,7 @@
 //! Hostile registrations, each with the answer it must get: run here, and, from the file that this writes, once
 //! more at the edge. What is accepted costs one use of the token, what is refused none.
 
-use postern::opaque::hash;
+use postern::secret::hash;
 use serde::Serialize;
 use serde_json::{Value, json};
 

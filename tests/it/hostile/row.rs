@@ -1,7 +1,7 @@
 //! A row of the tables for authorize and token: a request, the answer it must get, and what must be in the
 //! database afterwards. What it takes stands in the row, so that the edge can run it too.
 
-use postern::opaque::hash;
+use postern::secret::hash;
 use serde::Serialize;
 use serde_json::json;
 

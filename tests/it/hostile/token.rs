@@ -2,7 +2,7 @@
 //! before, and says what must have become of it.
 
 use base64ct::{Base64, Encoding};
-use postern::opaque::hash;
+use postern::secret::hash;
 
 use super::forge::{BEGIN, END};
 use super::row::{

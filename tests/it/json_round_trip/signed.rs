@@ -12,8 +12,8 @@ use crate::visitor::{
 use crate::world::{ISSUER, Told, World, get, post};
 use postern::jose::json::parse_object;
 use postern::ports::Document;
-use postern::protocol::authorize_request::PARAMETERS;
-use postern::protocol::request_object::SIZE_LIMIT;
+use postern::protocol::authorization::authorize_request::PARAMETERS;
+use postern::protocol::authorization::request_object::SIZE_LIMIT;
 use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";

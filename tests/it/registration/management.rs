@@ -5,7 +5,7 @@ use super::{
 };
 use crate::visitor::{CALLBACK, Party, Visitor};
 use crate::world::{NOW, ask, delete, get, put, variables_with};
-use postern::opaque::hash;
+use postern::secret::hash;
 use serde_json::{Value, json};
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::signer::Signer;
 use crate::visitor::{CALLBACK, Party, Visitor, answer, error_page};
 use crate::world::{ISSUER, NOW, Told, World, ask, delete, get, post, put, variables_with};
-use postern::opaque::hash;
+use postern::secret::hash;
 use serde_json::{Value, json};
 
 mod management;

@@ -1,0 +1,213 @@
+//! The client configuration endpoint (RFC 7592): what a client does with its own registration.
+
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::fetched::sector;
+use crate::http::{BodyError, Request, Response};
+use crate::limits::rate_limits::{ADDRESS_PAUSE, may_register};
+use crate::ports::Platform;
+use crate::protocol::client::metadata::{ClientMetadata, Registrable};
+use crate::protocol::client::registration_error::RegistrationError;
+use crate::protocol::client::unsupported_metadata;
+use crate::protocol::json_object::Members;
+use crate::protocol::params::is_media_type;
+use crate::protocol::token::bearer::{self, BearerError};
+use crate::protocol::user::scope::Granted;
+use crate::provider::Provider;
+use crate::routes::CONFIGURATION;
+use crate::secret::{hash, is_random_text};
+use crate::store::clients::{self, Client, StoredClient};
+use crate::store::registrations;
+
+/// The largest document that is read, in bytes.
+const BODY_LIMIT: usize = 40_960;
+
+/// What the provider tells of a registration, and a client must not (RFC 7592 section 2.2).
+const OURS: [&str; 4] = [
+    "client_id_issued_at",
+    "client_secret_expires_at",
+    "registration_access_token",
+    "registration_client_uri",
+];
+
+const WRONG_TOKEN: BearerError =
+    BearerError::InvalidToken("the registration access token is not that of this client");
+
+/// Reads, replaces or deletes a registration.
+pub async fn serve(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    // 1. The client, by its registration access token (RFC 7592 section 2).
+    let token = bearer::token(request, false).await?;
+    let stored = authenticate(provider, request.path(), &token).await?;
+
+    match request.method() {
+        // 2. Section 2.1. The secret is known to the client alone.
+        "GET" => respond(context.config, &stored.parse()?, None, &token),
+        // 3. Section 2.2.
+        "PUT" => replace(provider, request, stored.parse()?, &token).await,
+        // 4. Section 2.3; the table has no other method. What the client was granted goes with it. A damaged row can
+        // be deleted, too.
+        _ => {
+            clients::delete(context.platform, &stored.client_id, context.now).await?;
+            Ok(Response::empty(204).with("pragma", "no-cache"))
+        }
+    }
+}
+
+/// The client that this token manages. Whether there is such a client at all is not told.
+async fn authenticate(
+    provider: &Provider<'_, impl Platform>,
+    path: &str,
+    token: &str,
+) -> Result<StoredClient, Error> {
+    let context = &provider.context;
+    if !is_random_text(token) {
+        return Err(WRONG_TOKEN.into());
+    }
+    // Ids of clients that register themselves are never percent-encoded.
+    let client_id = path.rsplit('/').next().unwrap_or_default();
+    let client = clients::find_stored(context.platform, client_id, context.now).await?;
+    let presented = hash(token);
+    let known = client.as_ref().and_then(|client| client.registration_token_hash.as_deref());
+    // Where there is none, something of the same length that nothing hashes to.
+    let nothing = "=".repeat(presented.len());
+    let is_its = bool::from(known.unwrap_or(&nothing).as_bytes().ct_eq(presented.as_bytes()));
+    Ok(client.filter(|_| is_its).ok_or(WRONG_TOKEN)?)
+}
+
+async fn replace(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    client: Client,
+    token: &str,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+
+    // 1. Not too often: what is stored, and what is fetched for it, costs as much as a registration.
+    if !may_register(context, request).await {
+        return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE }.into());
+    }
+
+    // 2. The document says of whom it is, by what the client knows and not by what we told it.
+    let mut members = body(request).await?;
+    check_identity(&mut members, &client).map_err(RegistrationError::of)?;
+
+    // 3. What it leaves out is as if it had never been registered.
+    let metadata = metadata(members, context.config)?;
+
+    // 4. The sector that it names (OpenID Connect Registration section 5).
+    let checked = sector::check(&metadata, context).await;
+    checked.map_err(RegistrationError::InvalidClientMetadata)?;
+
+    // 5. The secret stays, and so does the token: a lost answer loses nobody their client.
+    let secret = context.random_text()?;
+    let secret_hash = hash(&secret);
+    let wanted = Client {
+        secret_hash: metadata.has_secret().then(|| secret_hash.clone()),
+        metadata,
+        ..client
+    };
+    let stored =
+        registrations::replace(context.platform, &wanted, context.now).await?.ok_or(WRONG_TOKEN)?;
+
+    // 6. What is in force; a secret only if it is a new one.
+    let is_new = stored.secret_hash.as_ref() == Some(&secret_hash);
+    respond(context.config, &stored, is_new.then_some(secret), token)
+}
+
+fn check_identity(members: &mut Members, client: &Client) -> Result<(), String> {
+    if let Some(name) = OURS.iter().find(|name| members.has(name)) {
+        return Err(format!("{name} must not be sent"));
+    }
+    match members.text("client_id")? {
+        None => return Err("client_id is missing".into()),
+        Some(id) if id != client.client_id => {
+            return Err("client_id is not that of this registration".into());
+        }
+        Some(_) => {}
+    }
+    let Some(secret) = members.text("client_secret")? else { return Ok(()) };
+    let is_right = client
+        .secret_hash
+        .as_deref()
+        .is_some_and(|known| bool::from(hash(&secret).as_bytes().ct_eq(known.as_bytes())));
+    if is_right { Ok(()) } else { Err("client_secret is not that of this client".into()) }
+}
+
+/// The JSON object of a request.
+pub(super) async fn body(request: &impl Request) -> Result<Members, RegistrationError> {
+    let refused = |complaint: &str| RegistrationError::InvalidClientMetadata(complaint.into());
+    let is_json = |text: String| is_media_type(&text, "application/json");
+    if !request.header("content-type").is_some_and(is_json) {
+        return Err(refused("the body must be application/json"));
+    }
+    let body = request.body(BODY_LIMIT).await.map_err(|error| {
+        refused(match error {
+            BodyError::Interrupted => "the body could not be read",
+            BodyError::TooLarge => "the body is larger than 40960 bytes",
+        })
+    })?;
+    Members::parse(&body).map_err(RegistrationError::InvalidClientMetadata)
+}
+
+/// The metadata that a client asks for, as it will be in force. Whatever else the document has is dropped.
+pub(super) fn metadata(
+    mut members: Members,
+    config: &Config,
+) -> Result<ClientMetadata, RegistrationError> {
+    unsupported_metadata::refuse(&mut members).map_err(RegistrationError::of)?;
+    let registrable = Registrable { client_credentials: false, ..config.registrable() };
+    let mut metadata =
+        ClientMetadata::take(&mut members, registrable).map_err(RegistrationError::of)?;
+    // Scopes that nobody can be granted are not in force.
+    if let Some(scope) = &metadata.scope {
+        let known: Vec<_> = Granted::of_valid(scope)
+            .iter()
+            .filter(|scope| config.scope_names().any(|name| name == *scope))
+            .collect();
+        if known.is_empty() {
+            let complaint = "scope has none that is known".to_owned();
+            return Err(RegistrationError::InvalidClientMetadata(complaint));
+        }
+        metadata.scope = Some(known.join(" "));
+    }
+    Ok(metadata)
+}
+
+/// The client information response (RFC 7591 section 3.2.1, RFC 7592 section 3), with the secret where it is
+/// new.
+pub(super) fn document(
+    config: &Config,
+    client: &Client,
+    secret: Option<String>,
+    token: &str,
+) -> Result<Value, Error> {
+    let mut members = client.metadata.to_members()?;
+    let uri = format!("{}{}", CONFIGURATION.url(&config.issuer), client.client_id);
+    members.insert("client_id".into(), client.client_id.as_str().into());
+    members.insert("client_id_issued_at".into(), client.created_at.into());
+    members.insert("registration_access_token".into(), token.into());
+    members.insert("registration_client_uri".into(), uri.into());
+    if let Some(secret) = secret {
+        members.insert("client_secret".into(), secret.into());
+        // It never does.
+        members.insert("client_secret_expires_at".into(), 0.into());
+    }
+    Ok(members.into())
+}
+
+fn respond(
+    config: &Config,
+    client: &Client,
+    secret: Option<String>,
+    token: &str,
+) -> Result<Response, Error> {
+    let document = document(config, client, secret, token)?;
+    Ok(Response::json(200, &document).with("pragma", "no-cache"))
+}

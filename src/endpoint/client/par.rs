@@ -1,0 +1,80 @@
+//! The pushed authorization request endpoint (RFC 9126): a client leaves its request here, and sends the user with
+//! nothing but a reference to it.
+
+use serde_json::json;
+
+use crate::endpoint::support::client_authentication::{authenticate, form};
+use crate::endpoint::user::authorize::resolve::{TOO_LARGE, TOO_MANY, verify};
+use crate::endpoint::user::authorize::validate::{Validation, validate_for};
+use crate::error::{Error, PageError, Protocol};
+use crate::http::{Request, Response};
+use crate::interaction::pending::{PUSHED_LIFETIME, Pending};
+use crate::limits::rate_limits::may_store;
+use crate::ports::Platform;
+use crate::protocol::authorization::authorize_request::{AuthorizeError, PARAMETERS};
+use crate::protocol::client::authentication;
+use crate::protocol::token::token_error::TokenError;
+use crate::provider::Provider;
+
+/// The parameters that authenticate the client, and are no part of the request.
+const OF_CLIENT: [&str; 3] = ["client_assertion", "client_assertion_type", "client_secret"];
+
+/// Keeps a valid request, and answers with a reference to it.
+pub async fn serve(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    // 1. The client, as at the token endpoint (section 2).
+    let mut params = form(request, &[&authentication::PARAMETERS, &PARAMETERS]).await?;
+    let client = authenticate(provider, request, &params).await?;
+
+    // 2. A public client is anybody, and one that registered itself may be: they must not make us store too much.
+    let is_known = client.metadata.is_confidential() && client.registration_token_hash.is_none();
+    if !is_known && !may_store(context, request).await {
+        return Err(refused(429, TOO_MANY));
+    }
+
+    // 3. Its request: the parameters as they are, or those of a request object (section 3).
+    let doubled = |_| TokenError::InvalidRequest("a parameter stands twice");
+    if params.once("request_uri").map_err(doubled)?.is_some() {
+        return Err(TokenError::InvalidRequest("request_uri cannot be pushed").into());
+    }
+    let has_client_id = params.once("client_id").map_err(doubled)?.is_some();
+    let object = params.once("request").map_err(doubled)?;
+    let is_signed = object.is_some();
+    if let Some(object) = object {
+        params = verify(provider, &client, object).await?;
+    } else {
+        params.remove(&OF_CLIENT);
+        // Who has said so by HTTP Basic or an assertion need not say it again.
+        if !has_client_id {
+            params.append("client_id", client.client_id.as_str());
+        }
+    }
+    let pending = Pending { params, is_pushed: true, is_signed, ..Pending::default() };
+    if !pending.may_be_kept() {
+        return Err(refused(413, TOO_LARGE));
+    }
+
+    // 4. Everything that can be wrong with it is said now, to the client alone (section 2.3).
+    let client_id = client.client_id.clone();
+    match validate_for(provider, client, &pending).await {
+        Ok(Validation::Valid(_)) => {}
+        Ok(Validation::Refused(_, error)) => return Err(error.into()),
+        Err(Error::Protocol(Protocol::Page(PageError { code, description, .. }))) => {
+            return Err(AuthorizeError::new(code, description).into());
+        }
+        Err(error) => return Err(error),
+    }
+
+    // 5. What asks for it (section 2.2).
+    let request_uri = pending.push(&client_id, context).await?;
+    let document = json!({ "request_uri": request_uri, "expires_in": PUSHED_LIFETIME });
+    Ok(Response::json(201, &document))
+}
+
+fn refused(status: u16, error: AuthorizeError) -> Error {
+    let AuthorizeError { code, description } = error;
+    Protocol::Refused { status, code, description: description.to_owned() }.into()
+}

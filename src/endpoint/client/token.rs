@@ -1,0 +1,24 @@
+//! The token endpoint (RFC 6749 section 3.2, OpenID Connect Core section 3.1.3).
+
+use crate::endpoint::support::client_authentication::{authenticate, form};
+use crate::error::Error;
+use crate::grant::{self, TokenRequest};
+use crate::http::{Request, Response};
+use crate::ports::Platform;
+use crate::protocol::client::authentication;
+use crate::provider::Provider;
+
+/// Answers with tokens.
+pub async fn serve(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    // 1. A form in the body.
+    let params = form(request, &[&authentication::PARAMETERS, &grant::PARAMETERS]).await?;
+
+    // 2. The client (section 3.2.1).
+    let client = authenticate(provider, request, &params).await?;
+
+    // 3. The grant type, and what it brings.
+    grant::respond(provider, &TokenRequest { client: &client, params: &params }).await
+}

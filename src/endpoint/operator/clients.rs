@@ -1,0 +1,136 @@
+//! Clients, by the operator.
+
+use serde_json::{Value, json};
+
+use super::{CLIENT_ID as OPERATOR, Page, body, invalid, refused};
+use crate::config::Config;
+use crate::context::Context;
+use crate::error::{Error, Internal};
+use crate::fetched::sector;
+use crate::http::{Request, Response};
+use crate::ports::Platform;
+use crate::protocol::client::metadata::ClientMetadata;
+use crate::protocol::json_object::Members;
+use crate::secret::hash;
+use crate::store::clients::{self, Client, StoredClient};
+
+/// Stores a new client under an id of its own making, and shows it with its secret.
+pub async fn create(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    store(context, request, &context.random_id()?).await
+}
+
+/// Stores a client under this id, new or replaced. One that has a secret keeps it.
+pub async fn put(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+    client_id: &str,
+) -> Result<Response, Error> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if !(1..=64).contains(&client_id.len())
+        || !client_id.bytes().all(is_plain)
+        || client_id.starts_with('-')
+    {
+        return Err(invalid("client_id must be 1 to 64 of A-Z a-z 0-9 _ -, and begin with no -"));
+    }
+    if client_id == OPERATOR {
+        return Err(refused(409, "conflict", "client_id is that of tokens minted by the operator"));
+    }
+    store(context, request, client_id).await
+}
+
+async fn store(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+    client_id: &str,
+) -> Result<Response, Error> {
+    let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
+    let (metadata, trusted) = read(&mut members, client_id, context.config).map_err(invalid)?;
+    members.end().map_err(invalid)?;
+    sector::check(&metadata, context).await.map_err(invalid)?;
+
+    let secret = context.random_text()?;
+    let secret_hash = hash(&secret);
+    let client = Client {
+        client_id: client_id.to_owned(),
+        secret_hash: metadata.has_secret().then(|| secret_hash.clone()),
+        metadata,
+        trusted,
+        created_at: context.now,
+        registration_token_hash: None,
+    };
+    let stored = clients::put(context.platform, &client, context.now).await?;
+    let mut document = to_json(&stored)?;
+    // Shown this once, and only to whom it is new.
+    if stored.secret_hash == Some(secret_hash)
+        && let Some(members) = document.as_object_mut()
+    {
+        members.insert("client_secret".into(), secret.into());
+        // RFC 7591 section 3.2.1: never.
+        members.insert("client_secret_expires_at".into(), 0.into());
+    }
+    Ok(Response::json(200, &document))
+}
+
+/// The metadata, and the operator's own word on whether the client is trusted. What
+/// [`show`] shows may be put again: what the provider adds is allowed, and changes nothing.
+fn read(
+    members: &mut Members,
+    client_id: &str,
+    config: &Config,
+) -> Result<(ClientMetadata, bool), String> {
+    if members.text("client_id")?.is_some_and(|id| id != client_id) {
+        return Err("client_id is not the one in the path".into());
+    }
+    members.integer("client_id_issued_at")?;
+    let trusted = members.boolean("trusted")?.unwrap_or(false);
+    Ok((ClientMetadata::take(members, config.registrable())?, trusted))
+}
+
+/// Shows a client, without its secret: nobody knows it any more.
+pub async fn show(
+    context: &Context<'_, impl Platform>,
+    client_id: &str,
+) -> Result<Response, Error> {
+    let client = clients::find(context.platform, client_id, context.now)
+        .await?
+        .ok_or_else(no_such_client)?;
+    Ok(Response::json(200, &to_json(&client)?))
+}
+
+/// Lists clients, a page at a time.
+pub async fn list(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let page = Page::asked(request)?;
+    let found = clients::list(context.platform, &page.after, page.limit + 1, context.now).await?;
+    let to_json = |client: StoredClient| to_json(&client.parse()?);
+    Ok(page.respond(context, "clients", found, |client| client.client_id.clone(), to_json))
+}
+
+/// Deletes a client, and revokes all that it was granted.
+pub async fn delete(
+    context: &Context<'_, impl Platform>,
+    client_id: &str,
+) -> Result<Response, Error> {
+    if clients::delete(context.platform, client_id, context.now).await? {
+        Ok(Response::json(200, &json!({ "client_id": client_id, "deleted_at": context.now })))
+    } else {
+        Err(no_such_client())
+    }
+}
+
+fn no_such_client() -> Error {
+    refused(404, "not_found", "there is no client of this client_id")
+}
+
+fn to_json(client: &Client) -> Result<Value, Internal> {
+    let mut members = client.metadata.to_members()?;
+    members.insert("client_id".into(), client.client_id.as_str().into());
+    members.insert("client_id_issued_at".into(), client.created_at.into());
+    members.insert("trusted".into(), client.trusted.into());
+    Ok(members.into())
+}

@@ -1,0 +1,20 @@
+//! Grants, by the operator.
+
+use serde_json::json;
+
+use super::refused;
+use crate::context::Context;
+use crate::error::Error;
+use crate::http::Response;
+use crate::ports::Platform;
+use crate::store::grants;
+
+/// Revokes a grant and all that was issued under it. Revoking it again changes nothing.
+pub async fn revoke(context: &Context<'_, impl Platform>, id: &str) -> Result<Response, Error> {
+    match grants::revoke(context.platform, id, context.now).await? {
+        Some(revoked_at) => {
+            Ok(Response::json(200, &json!({ "grant_id": id, "revoked_at": revoked_at })))
+        }
+        None => Err(refused(404, "not_found", "there is no grant of this id")),
+    }
+}

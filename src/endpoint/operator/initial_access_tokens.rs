@@ -1,0 +1,46 @@
+//! Initial access tokens (RFC 7591 section 3), by the operator.
+
+use serde_json::json;
+
+use super::{body, invalid};
+use crate::context::Context;
+use crate::error::Error;
+use crate::http::{Request, Response};
+use crate::ports::Platform;
+use crate::protocol::json_object::Members;
+use crate::secret::hash;
+use crate::store::initial_access_tokens::keep;
+
+const DEFAULT_USES: i64 = 1;
+const MOST_USES: i64 = 10_000;
+const DEFAULT_TTL: i64 = 86_400;
+/// A year.
+const LONGEST_TTL: i64 = 31_536_000;
+
+/// Makes a token that registers `uses` clients within `ttl` seconds, and shows it, this once.
+pub async fn create(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let (uses, ttl) = read(&body(request).await?).map_err(invalid)?;
+    let token = context.random_text()?;
+    let expires_at = context.now + ttl;
+    keep(context.platform, &hash(&token), uses, expires_at, context.now).await?;
+    let document = json!({ "initial_access_token": token, "uses": uses, "expires_at": expires_at });
+    Ok(Response::json(200, &document))
+}
+
+/// Reads `{"uses", "ttl"}`.
+fn read(json: &[u8]) -> Result<(i64, i64), String> {
+    let mut members = Members::parse(json)?;
+    let uses = members.integer("uses")?.unwrap_or(DEFAULT_USES);
+    let ttl = members.integer("ttl")?.unwrap_or(DEFAULT_TTL);
+    members.end()?;
+    if !(1..=MOST_USES).contains(&uses) {
+        return Err(format!("uses must be a number from 1 to {MOST_USES}"));
+    }
+    if !(1..=LONGEST_TTL).contains(&ttl) {
+        return Err(format!("ttl must be a number of seconds from 1 to {LONGEST_TTL}"));
+    }
+    Ok((uses, ttl))
+}

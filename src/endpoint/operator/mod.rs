@@ -1,0 +1,199 @@
+//! The operator's interface, guarded by the secret `ADMIN_TOKEN`:
+//!
+//! | request | does |
+//! | --- | --- |
+//! | `GET /admin/users?after=SUB&limit=N` | lists users in the order of their sub |
+//! | `POST /admin/users` | stores the users of an NDJSON body, with a report |
+//! | `PUT /admin/users/{sub}` | stores a user |
+//! | `GET /admin/users/{sub}` | shows a user |
+//! | `DELETE /admin/users/{sub}` | deletes a user, for ever |
+//! | `PUT /admin/users/{sub}/password` | sets a user's password |
+//! | `DELETE /admin/users/{sub}/password` | takes it away |
+//! | `GET /admin/clients?after=ID&limit=N` | lists clients in the order of their id |
+//! | `POST /admin/clients` | stores a client under a new id |
+//! | `PUT /admin/clients/{id}` | stores a client |
+//! | `GET /admin/clients/{id}` | shows a client |
+//! | `DELETE /admin/clients/{id}` | deletes a client |
+//! | `POST /admin/initial-access-tokens` | makes a token that lets clients register themselves |
+//! | `POST /admin/tokens` | mints an access token for a user |
+//! | `DELETE /admin/grants/{id}` | revokes a grant |
+
+mod clients;
+mod grants;
+mod initial_access_tokens;
+mod tokens;
+mod users;
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use crate::config::Config;
+use crate::context::Context;
+use crate::error::{Error, Internal, Protocol};
+use crate::http::{BodyError, Request, Response};
+use crate::ports::Platform;
+use crate::protocol::params::{Given, Params};
+use crate::protocol::token::bearer;
+use crate::provider::Provider;
+
+/// The largest body that is read, in bytes.
+const BODY_LIMIT: usize = 1_048_576;
+
+/// How many a page shows unless told, and at the most: some megabytes, were each as large as may be.
+const PAGE: i64 = 100;
+const LARGEST_PAGE: i64 = 500;
+
+/// The client that the operator's own grants belong to.
+const CLIENT_ID: &str = "operator";
+
+/// The shortest `ADMIN_TOKEN` that is taken for one: nothing slows down who guesses it.
+const SHORTEST_TOKEN: usize = 32;
+
+/// Answers the operator.
+pub async fn serve(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    authorize(context.config, request).await?;
+
+    let path = request.path().strip_prefix(context.config.issuer.path()).unwrap_or_default();
+    let path = path.strip_prefix("/admin/").unwrap_or_default();
+    let segments: Vec<_> = path.split('/').collect();
+    match (request.method(), segments.as_slice()) {
+        ("GET", ["users"]) => users::list(context, request).await,
+        ("POST", ["users"]) => users::import(context, request).await,
+        ("PUT", ["users", sub]) => users::put(context, request, &decode(sub)?).await,
+        ("GET", ["users", sub]) => users::show(context.platform, &decode(sub)?).await,
+        ("DELETE", ["users", sub]) => users::delete(context, &decode(sub)?).await,
+        ("PUT", ["users", sub, "password"]) => {
+            users::put_password(context, request, &decode(sub)?).await
+        }
+        ("DELETE", ["users", sub, "password"]) => {
+            users::delete_password(context, &decode(sub)?).await
+        }
+        ("GET", ["clients"]) => clients::list(context, request).await,
+        ("POST", ["clients"]) => clients::create(context, request).await,
+        ("PUT", ["clients", id]) => clients::put(context, request, &decode(id)?).await,
+        ("GET", ["clients", id]) => clients::show(context, &decode(id)?).await,
+        ("DELETE", ["clients", id]) => clients::delete(context, &decode(id)?).await,
+        ("POST", ["initial-access-tokens"]) => {
+            initial_access_tokens::create(context, request).await
+        }
+        ("POST", ["tokens"]) => tokens::mint(provider, request).await,
+        ("DELETE", ["grants", id]) => grants::revoke(context, &decode(id)?).await,
+        (_, ["users" | "clients"]) => Err(not_allowed("GET, POST")),
+        (_, ["users" | "clients", _]) => Err(not_allowed("GET, PUT, DELETE")),
+        (_, ["users", _, "password"]) => Err(not_allowed("PUT, DELETE")),
+        (_, ["initial-access-tokens" | "tokens"]) => Err(not_allowed("POST")),
+        (_, ["grants", _]) => Err(not_allowed("DELETE")),
+        _ => Err(Protocol::NotFound.into()),
+    }
+}
+
+/// Without the secret there is no such interface; with it, only its bearer comes in.
+async fn authorize(config: &Config, request: &impl Request) -> Result<(), Error> {
+    let Some(admin_token) = &config.admin_token else { return Err(Protocol::NotFound.into()) };
+    let is_strong = admin_token.expose().len() >= SHORTEST_TOKEN;
+    if !is_strong || !bearer::is_b64token(admin_token.expose()) {
+        let reason = "must be at least 32 letters, digits or any of -._~+/";
+        return Err(
+            Internal::Misconfigured { variable: "ADMIN_TOKEN", reason: reason.into() }.into()
+        );
+    }
+    match bearer::token(request, false).await {
+        Ok(token) if admin_token.matches(&token) => Ok(()),
+        _ => Err(refused(401, "unauthorized", "ADMIN_TOKEN is needed, as Authorization: Bearer")),
+    }
+}
+
+fn not_allowed(allow: &'static str) -> Error {
+    Protocol::MethodNotAllowed { allow: allow.into() }.into()
+}
+
+fn refused(status: u16, code: &'static str, description: impl Into<String>) -> Error {
+    Protocol::Refused { status, code, description: description.into() }.into()
+}
+
+fn invalid(description: impl Into<String>) -> Error {
+    refused(400, "invalid_request", description)
+}
+
+fn decode(segment: &str) -> Result<String, Error> {
+    let text = percent_decode_str(segment).decode_utf8();
+    text.map(String::from).map_err(|_| invalid("the path is not UTF-8"))
+}
+
+async fn body(request: &impl Request) -> Result<Vec<u8>, Error> {
+    request.body(BODY_LIMIT).await.map_err(|error| match error {
+        BodyError::Interrupted => invalid("the body could not be read"),
+        BodyError::TooLarge => {
+            refused(413, "too_large", format!("the body is larger than {BODY_LIMIT} bytes"))
+        }
+    })
+}
+
+/// A page of a listing: what lies behind `after`, at most `limit`.
+struct Page {
+    after: String,
+    limit: i64,
+}
+
+impl Page {
+    /// The page that `?after=…&limit=…` asks for.
+    fn asked(request: &impl Request) -> Result<Self, Error> {
+        let query = request.query().unwrap_or_default();
+        let params = Params::parse(query.as_bytes(), &[&["after", "limit"]])
+            .map_err(|malformed| invalid(malformed.description()))?;
+        let complaint = || invalid(format!("limit must be a number from 1 to {LARGEST_PAGE}"));
+        let limit = match params.get("limit") {
+            Given::Absent => PAGE,
+            Given::Once(text) => text.parse().map_err(|_| complaint())?,
+            Given::Doubled => return Err(invalid("limit stands twice")),
+        };
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            return Err(complaint());
+        }
+        let after = match params.get("after") {
+            Given::Absent => String::new(),
+            Given::Once(id) => id.to_owned(),
+            Given::Doubled => return Err(invalid("after stands twice")),
+        };
+        Ok(Self { after, limit })
+    }
+
+    /// The page as it is shown. One more than the limit was `found`, if there are more: then `next` is
+    /// the `after` of the next page. Rows that are damaged in the database are left out, and `damaged` lists their
+    /// ids.
+    fn respond<T>(
+        &self,
+        context: &Context<'_, impl Platform>,
+        name: &str,
+        mut found: Vec<T>,
+        id: impl Fn(&T) -> String,
+        to_json: impl Fn(T) -> Result<Value, Internal>,
+    ) -> Response {
+        let has_next = i64::try_from(found.len()).is_ok_and(|count| count > self.limit);
+        if has_next {
+            found.pop();
+        }
+        let next = found.last().filter(|_| has_next).map(&id);
+        let (mut rows, mut damaged) = (Vec::new(), Vec::new());
+        for one in found {
+            let id = id(&one);
+            match to_json(one) {
+                Ok(row) => rows.push(row),
+                Err(fault) => {
+                    context.log_fault(&fault);
+                    damaged.push(id);
+                }
+            }
+        }
+        let mut page = Map::from_iter([(name.to_owned(), rows.into())]);
+        if !damaged.is_empty() {
+            page.insert("damaged".into(), damaged.into());
+        }
+        page.extend(next.map(|id| ("next".to_owned(), id.into())));
+        Response::json(200, &page.into())
+    }
+}

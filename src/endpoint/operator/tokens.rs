@@ -1,0 +1,93 @@
+//! Access tokens minted by the operator, to try things out and for machines of their own.
+
+use serde_json::json;
+
+use super::{CLIENT_ID, body, invalid, refused};
+use crate::error::Error;
+use crate::http::{Request, Response};
+use crate::keys::signing::sign;
+use crate::ports::Platform;
+use crate::protocol::json_object::Members;
+use crate::protocol::token::access_token::{ALG, AccessToken, TYP};
+use crate::protocol::user::scope::Granted;
+use crate::provider::Provider;
+use crate::routes::USERINFO;
+use crate::store::grants::{NewGrant, Recording, record};
+
+const DEFAULT_TTL: i64 = 600;
+const LONGEST_TTL: i64 = 86_400;
+
+/// What the operator asks for: `{"sub", "scope", "ttl"}`.
+struct Order {
+    sub: String,
+    scope: String,
+    ttl: i64,
+}
+
+impl Order {
+    fn read(json: &[u8]) -> Result<Self, String> {
+        let mut members = Members::parse(json)?;
+        let sub = members.text("sub")?.ok_or("sub is missing")?;
+        let scope = members.text("scope")?.ok_or("scope is missing")?;
+        let ttl = members.integer("ttl")?.unwrap_or(DEFAULT_TTL);
+        members.end()?;
+        if !(1..=LONGEST_TTL).contains(&ttl) {
+            return Err(format!("ttl must be a number of seconds from 1 to {LONGEST_TTL}"));
+        }
+        Ok(Self { sub, scope, ttl })
+    }
+}
+
+/// Mints an access token for a user and records its grant.
+pub async fn mint(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    let order = Order::read(&body(request).await?).map_err(invalid)?;
+    let granted = Granted::parse(&order.scope)
+        .ok_or_else(|| invalid("scope must be scope tokens with single spaces between them"))?;
+    let is_known = |scope: &&str| context.config.scopes.names().any(|name| name == *scope);
+    if let Some(unknown) = granted.iter().find(|scope| !is_known(scope)) {
+        let known: Vec<_> = context.config.scopes.names().collect();
+        return Err(invalid(format!("scope has {unknown}, which is none of {}", known.join(" "))));
+    }
+
+    // The key first: without one, no grant is left behind.
+    let memory = &provider.memory;
+    let published = &memory.published_keys;
+    let key = memory.signing_keys.get(ALG, published, context).await?;
+    let token = AccessToken {
+        client_id: CLIENT_ID.into(),
+        exp: context.now + order.ttl,
+        grant_id: context.random_id()?,
+        iat: context.now,
+        jti: context.random_id()?,
+        nbf: context.now,
+        scope: order.scope,
+        sub: order.sub,
+    };
+    let grant = NewGrant {
+        id: &token.grant_id,
+        sub: &token.sub,
+        client_id: &token.client_id,
+        scope: &token.scope,
+        created_at: context.now,
+    };
+    if record(context.platform, &grant).await? == Recording::NoSuchUser {
+        return Err(refused(404, "not_found", "there is no user of this sub"));
+    }
+    let aud = USERINFO.url(&context.config.issuer);
+    let claims = token.to_claims(context.config.issuer.as_str(), &aud);
+    let jwt = sign(context.platform, &key, TYP, &claims).await?;
+    Ok(Response::json(
+        200,
+        &json!({
+            "access_token": jwt,
+            "token_type": "Bearer",
+            "expires_in": order.ttl,
+            "scope": token.scope,
+            "grant_id": token.grant_id,
+        }),
+    ))
+}

@@ -1,0 +1,235 @@
+//! Users, by the operator.
+
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use zeroize::Zeroizing;
+
+use super::{Page, body, invalid, refused};
+use crate::config::Config;
+use crate::context::Context;
+use crate::error::{Error, Internal};
+use crate::http::{Request, Response};
+use crate::ports::Database;
+use crate::ports::Platform;
+use crate::protocol::json_object::Members;
+use crate::protocol::user::claims;
+use crate::protocol::user::login::fold_login;
+use crate::protocol::user::password;
+use crate::store::users::{self, NewUser, Refusal, User};
+
+/// A user as the operator writes one: `{"sub", "login", "claims", "password_hash"}`; in a bulk load, a
+/// line. `path_sub` is the sub in the path, where there is one.
+fn read(
+    mut members: Members,
+    path_sub: Option<&str>,
+    config: &Config,
+    now: i64,
+) -> Result<NewUser, String> {
+    let sub = match (members.text("sub")?, path_sub) {
+        (Some(sub), Some(path_sub)) if sub != path_sub => {
+            return Err("sub is not the one in the path".into());
+        }
+        (Some(sub), _) => sub,
+        (None, path_sub) => path_sub.ok_or("sub is missing")?.to_owned(),
+    };
+    check_sub(&sub)?;
+    let login = members.text("login")?.map(|login| fold_login(&login)).transpose()?;
+    let claims = members.object("claims")?;
+    let password_hash = members.text("password_hash")?;
+    if let Some(hash) = &password_hash {
+        password::check_hash(hash).map_err(|complaint| format!("password_hash {complaint}"))?;
+    }
+    members.end()?;
+    if let Some(claims) = &claims {
+        claims::validate(claims, |claim| config.scopes.has_custom_claim(claim), now)
+            .map_err(|complaint| format!("claims.{complaint}"))?;
+    }
+    Ok(NewUser { default_login: fold_login(&sub).ok(), sub, login, claims, password_hash })
+}
+
+/// OpenID Connect Core section 2: at most 255 ASCII characters; here, printable ones.
+fn check_sub(sub: &str) -> Result<(), String> {
+    let is_printable = sub.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    // A URL cannot name the last two: every parser takes them for steps.
+    if sub.len() > 255 || !is_printable || sub.trim() != sub || matches!(sub, "" | "." | "..") {
+        return Err(
+            "sub must be 1 to 255 printable ASCII characters, no space at its ends, and not \
+                    . or .."
+                .into(),
+        );
+    }
+    Ok(())
+}
+
+/// Stores a user, new or replaced, and shows it. What is left out stays as it is. Here, and not in a
+/// bulk load, the document may have a `password`.
+pub async fn put(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+    sub: &str,
+) -> Result<Response, Error> {
+    let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
+    let password = take_password(&mut members).map_err(invalid)?;
+    let mut user = read(members, Some(sub), context.config, context.now).map_err(invalid)?;
+    if let Some(password) = password {
+        if user.password_hash.is_some() {
+            return Err(invalid("password and password_hash exclude each other"));
+        }
+        user.password_hash = Some(password::hash(&password, context.random()?)?);
+    }
+    let user = [user];
+    if let Some(Err(refusal)) = users::put_all(context.platform, &user, context.now).await?.pop() {
+        return Err(refuse(&refusal));
+    }
+    show(context.platform, sub).await
+}
+
+fn refuse(refusal: &Refusal) -> Error {
+    match refusal {
+        Refusal::LoginMissing => invalid(explain(refusal)),
+        Refusal::Deleted | Refusal::LoginTaken => refused(409, "conflict", explain(refusal)),
+    }
+}
+
+fn explain(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Deleted => "sub belonged to a user who was deleted, and is never given twice",
+        Refusal::LoginMissing => "login is missing, and sub cannot serve as one",
+        Refusal::LoginTaken => "login belongs to another user",
+    }
+}
+
+/// Sets a user's password: `{"password": …}`.
+pub async fn put_password(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+    sub: &str,
+) -> Result<Response, Error> {
+    let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
+    let password = take_password(&mut members).map_err(invalid)?;
+    members.end().map_err(invalid)?;
+    let password = password.ok_or_else(|| invalid("password is missing"))?;
+    let hash = password::hash(&password, context.random()?)?;
+    set_password(context, sub, Some(hash)).await
+}
+
+fn take_password(members: &mut Members) -> Result<Option<Zeroizing<String>>, String> {
+    let password = members.text("password")?.map(Zeroizing::new);
+    if let Some(password) = &password {
+        password::check(password).map_err(|complaint| format!("password {complaint}"))?;
+    }
+    Ok(password)
+}
+
+/// Takes a user's password away.
+pub async fn delete_password(
+    context: &Context<'_, impl Platform>,
+    sub: &str,
+) -> Result<Response, Error> {
+    set_password(context, sub, None).await
+}
+
+async fn set_password(
+    context: &Context<'_, impl Platform>,
+    sub: &str,
+    hash: Option<String>,
+) -> Result<Response, Error> {
+    if users::set_password(context.platform, sub, hash, context.now).await? {
+        show(context.platform, sub).await
+    } else {
+        Err(no_such_user())
+    }
+}
+
+/// Shows a user.
+pub async fn show(database: &impl Database, sub: &str) -> Result<Response, Error> {
+    let user = users::find(database, sub).await?.ok_or_else(no_such_user)?;
+    Ok(Response::json(200, &to_json(&user)?))
+}
+
+/// Lists users, a page at a time.
+pub async fn list(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let page = Page::asked(request)?;
+    let found = users::list(context.platform, &page.after, page.limit + 1).await?;
+    Ok(page.respond(context, "users", found, |user| user.sub.clone(), |user| to_json(&user)))
+}
+
+/// Deletes a user: what hangs on it is revoked, and its sub is never given again.
+pub async fn delete(context: &Context<'_, impl Platform>, sub: &str) -> Result<Response, Error> {
+    if users::delete(context.platform, sub, context.now).await? {
+        Ok(Response::json(200, &json!({ "sub": sub, "deleted_at": context.now })))
+    } else {
+        Err(no_such_user())
+    }
+}
+
+/// Stores the users of an NDJSON body. Every line is checked and every good one stored; the report
+/// names each line that was refused, and why.
+pub async fn import(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let body = body(request).await?;
+    let mut refusals: Vec<(usize, String)> = Vec::new();
+    let mut users: Vec<NewUser> = Vec::new();
+    let mut lines: Vec<Vec<usize>> = Vec::new();
+    let mut index_of_sub = HashMap::new();
+    let numbered = body.split(|&b| b == b'\n').enumerate().map(|(index, line)| (index + 1, line));
+    for (number, line) in numbered.filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        let user = Members::parse(line)
+            .and_then(|members| read(members, None, context.config, context.now));
+        let mut user = match user {
+            Ok(user) => user,
+            Err(complaint) => {
+                refusals.push((number, complaint));
+                continue;
+            }
+        };
+        // Of several lines on one user the last counts, as it does across requests.
+        let index = *index_of_sub.entry(user.sub.clone()).or_insert(users.len());
+        if let (Some(earlier), Some(numbers)) = (users.get_mut(index), lines.get_mut(index)) {
+            std::mem::swap(earlier, &mut user);
+            earlier.complete_from(user);
+            numbers.push(number);
+        } else {
+            users.push(user);
+            lines.push(vec![number]);
+        }
+    }
+    let mut stored = 0;
+    let outcomes = users::put_all(context.platform, &users, context.now).await?;
+    for (numbers, outcome) in lines.into_iter().zip(&outcomes) {
+        match outcome {
+            Ok(()) => stored += numbers.len(),
+            Err(refusal) => {
+                refusals
+                    .extend(numbers.into_iter().map(|number| (number, explain(refusal).into())));
+            }
+        }
+    }
+    refusals.sort();
+    let refused: Vec<_> =
+        refusals.into_iter().map(|(line, error)| json!({ "line": line, "error": error })).collect();
+    Ok(Response::json(200, &json!({ "stored": stored, "refused": refused })))
+}
+
+fn no_such_user() -> Error {
+    refused(404, "not_found", "there is no user of this sub")
+}
+
+fn to_json(user: &User) -> Result<Value, Internal> {
+    let claims = users::parse_claims(&user.claims).map_err(|_| Internal::Broken {
+        detail: format!("the claims of the user {} are damaged in D1", user.sub),
+    })?;
+    Ok(json!({
+        "sub": user.sub,
+        "login": user.login,
+        "claims": claims,
+        "has_password": user.has_password,
+        "created_at": user.created_at,
+        "updated_at": user.updated_at,
+    }))
+}

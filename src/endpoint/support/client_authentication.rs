@@ -1,0 +1,127 @@
+//! Which client asks, proven: what every endpoint that clients authenticate at begins with (RFC 6749 section 2.3,
+//! OpenID Connect Core section 9).
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::fetched::client_keys::KeysError;
+use crate::http::{BodyError, Request};
+use crate::ports::Platform;
+use crate::protocol::client::assertion::{ClientAssertion, Expected};
+use crate::protocol::client::authentication::{Credentials, Proof};
+use crate::protocol::client::metadata::AuthMethod;
+use crate::protocol::params::{FORM, Params, is_media_type};
+use crate::protocol::token::token_error::TokenError;
+use crate::provider::Provider;
+use crate::routes::{PAR, TOKEN};
+use crate::secret::{hash, hashes_to};
+use crate::store::client_assertions;
+use crate::store::clients::{self, Client};
+
+/// Whether there is such a client at all is not told.
+const REFUSED: TokenError =
+    TokenError::InvalidClient("the client is unknown, or its credentials are wrong");
+
+/// The largest body that is read, in bytes: a client assertion or a request object of 16 KiB, and what goes with it.
+const BODY_LIMIT: usize = 24_576;
+
+/// The parameters in the body of a request that are in one of the lists `known`. Parameters in the URL do not count
+/// (RFC 6749 section 3.2).
+///
+/// # Errors
+/// [`TokenError::InvalidRequest`].
+pub async fn form(
+    request: &impl Request,
+    known: &[&'static [&'static str]],
+) -> Result<Params, TokenError> {
+    if !request.header("content-type").is_some_and(|text| is_media_type(&text, FORM)) {
+        return Err(TokenError::InvalidRequest(
+            "the body must be application/x-www-form-urlencoded",
+        ));
+    }
+    let body = request.body(BODY_LIMIT).await.map_err(|error| {
+        TokenError::InvalidRequest(match error {
+            BodyError::Interrupted => "the body could not be read",
+            BodyError::TooLarge => "the body is larger than 24576 bytes",
+        })
+    })?;
+    Params::parse(&body, known)
+        .map_err(|malformed| TokenError::InvalidRequest(malformed.description()))
+}
+
+/// The client that a request is from, if it is who it says.
+///
+/// # Errors
+/// [`TokenError::InvalidClient`], [`TokenError::InvalidRequest`], and whatever the platform reports.
+pub async fn authenticate(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    params: &Params,
+) -> Result<Client, Error> {
+    let context = &provider.context;
+    let credentials = Credentials::take(request.header("authorization").as_deref(), params)?;
+    let client_id = credentials.client_id.as_deref();
+    match &credentials.proof {
+        Proof::Assertion(assertion) => by_assertion(provider, assertion, client_id).await,
+        Proof::None => {
+            let client = find(client_id.unwrap_or_default(), context).await?;
+            // A public client has nothing to prove; no other may do without.
+            if client.metadata.is_confidential() { Err(REFUSED.into()) } else { Ok(client) }
+        }
+        Proof::Secret(secret) => {
+            let client = find(client_id.unwrap_or_default(), context).await?;
+            let known = client.secret_hash.as_deref().ok_or(REFUSED)?;
+            if hashes_to(secret.expose(), known) { Ok(client) } else { Err(REFUSED.into()) }
+        }
+    }
+}
+
+async fn find(client_id: &str, context: &Context<'_, impl Platform>) -> Result<Client, Error> {
+    Ok(clients::find(context.platform, client_id, context.now).await?.ok_or(REFUSED)?)
+}
+
+/// The method `private_key_jwt` (RFC 7523 section 3).
+async fn by_assertion(
+    provider: &Provider<'_, impl Platform>,
+    text: &str,
+    client_id: Option<&str>,
+) -> Result<Client, Error> {
+    let Provider { context, memory } = provider;
+    // 1. What it says, before anything is looked for.
+    let issuer = &context.config.issuer;
+    let audiences = [issuer.as_str(), &TOKEN.url(issuer), &PAR.url(issuer)];
+    let expected =
+        Expected { audiences: &audiences, leeway: context.config.leeway, now: context.now };
+    let assertion = ClientAssertion::parse(text, &expected).map_err(TokenError::InvalidClient)?;
+    if client_id.is_some_and(|client_id| client_id != assertion.client_id) {
+        return Err(
+            TokenError::InvalidClient("client_id is not that of the client_assertion").into()
+        );
+    }
+
+    // 2. A client that authenticates so, with this algorithm.
+    let client = find(&assertion.client_id, context).await?;
+    let method = client.metadata.token_endpoint_auth_method;
+    if method != AuthMethod::PrivateKeyJwt || !assertion.is_as_registered(&client.metadata) {
+        return Err(REFUSED.into());
+    }
+
+    // 3. Signed with a key of the client's.
+    let verified = memory.fetched_keys.verify(&client, &assertion.signature, context).await;
+    let is_right = verified.map_err(|error| match error {
+        KeysError::Client(error) => TokenError::InvalidClient(error.description()).into(),
+        KeysError::Internal(fault) => Error::from(fault),
+    })?;
+    if !is_right {
+        return Err(TokenError::InvalidClient("client_assertion has a wrong signature").into());
+    }
+
+    // 4. Never seen before.
+    let until = assertion.exp + context.config.leeway;
+    let jti = hash(&assertion.jti);
+    if !client_assertions::spend(context.platform, &client.client_id, &jti, until, context.now)
+        .await?
+    {
+        return Err(TokenError::InvalidClient("client_assertion was used before").into());
+    }
+    Ok(client)
+}

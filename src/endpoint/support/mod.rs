@@ -1,0 +1,4 @@
+//! What several endpoints share.
+
+pub mod client_authentication;
+pub mod form;

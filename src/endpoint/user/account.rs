@@ -1,0 +1,119 @@
+//! A person's own page: which applications they allowed what, and a way to take it back.
+
+use crate::context::Context;
+use crate::endpoint::support::form;
+use crate::error::Error;
+use crate::http::{Request, Response};
+use crate::interaction::Visit;
+use crate::interaction::ticket::{Step, Ticket};
+use crate::pages::{self, Notice, Texts};
+use crate::ports::Platform;
+use crate::protocol::user::scope::Granted;
+use crate::provider::Provider;
+use crate::routes::{ACCOUNT, LOGIN, LOGOUT};
+use crate::store::consents;
+use crate::store::sessions::Session;
+
+/// Of how many applications the logo is shown.
+const LOGOS: usize = 10;
+
+/// Shows the page, or withdraws a consent and shows it again.
+pub async fn serve(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    let visit = Visit::of(context, request)?;
+    let texts = Texts::choose(None, request.header("accept-language").as_deref());
+    let Some(session) = visit.find_session(context).await? else {
+        return Ok(account_login_page(context, &visit, texts, "", None));
+    };
+    if request.method() != "POST" {
+        return page(provider, &visit, texts, &session).await;
+    }
+    let mut params = form::fields(request, [("client_id", 256), form::TOKEN]).await?;
+    let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
+    if ticket.began_at(&visit, &form::field(&mut params, "token")?, context.now).is_some() {
+        let client_id = form::field(&mut params, "client_id")?;
+        consents::withdraw(context.platform, &session.sub, &client_id, context.now).await?;
+    }
+    // Whatever came of it, the page shows.
+    Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)))
+}
+
+async fn page(
+    provider: &Provider<'_, impl Platform>,
+    visit: &Visit<'_>,
+    texts: &'static Texts,
+    session: &Session,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    let allowed = consents::list(context.platform, &session.sub, context.now).await?;
+    let claims: Vec<Vec<&str>> =
+        allowed.iter().map(|one| Granted::of_valid(&one.consent.claims).iter().collect()).collect();
+    // Whoever signed in lately has left a copy: this page fetches none, and looks for a few.
+    let mut copies = Vec::new();
+    for (index, one) in allowed.iter().enumerate() {
+        let copy = match &one.metadata {
+            Ok(metadata) if index < LOGOS => {
+                provider.memory.logos.known(metadata, texts.tag, context).await
+            }
+            Ok(_) => None,
+            Err(fault) => {
+                context.log_fault(fault);
+                None
+            }
+        };
+        copies.push(copy);
+    }
+    let applications: Vec<_> = allowed
+        .iter()
+        .zip(&claims)
+        .zip(&copies)
+        .map(|((one, claims), logo)| pages::Application {
+            client: match &one.metadata {
+                Ok(metadata) => {
+                    pages::Client::new(&one.client_id, metadata, texts, logo.as_deref())
+                }
+                Err(_) => pages::Client::unnamed(&one.client_id),
+            },
+            client_id: &one.client_id,
+            resources: &context.config.resources,
+            scope: Granted::of_valid(&one.consent.scope),
+            claims,
+            since: one.granted_at,
+        })
+        .collect();
+    let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
+    let page = pages::Account {
+        texts,
+        account: &session.display_name(),
+        applications: &applications,
+        withdraw_action: &ACCOUNT.url(&context.config.issuer),
+        sign_out_action: &LOGOUT.url(&context.config.issuer),
+        token: &ticket.issue(visit, context.now),
+    };
+    Ok(page.response().with_cookie(visit.remember_browser()))
+}
+
+/// The page on which a person signs in to see their own.
+pub fn account_login_page<P>(
+    context: &Context<'_, P>,
+    visit: &Visit<'_>,
+    texts: &'static Texts,
+    login: &str,
+    notice: Option<Notice>,
+) -> Response {
+    let ticket = Ticket { step: Step::Login, request: "", sub: "" };
+    let page = pages::Login {
+        texts,
+        client: None,
+        redirect_uri: None,
+        action: &LOGIN.url(&context.config.issuer),
+        request: "",
+        token: &ticket.issue(visit, context.now),
+        login,
+        notice,
+    };
+    page.response().with_cookie(visit.remember_browser())
+}

@@ -1,0 +1,109 @@
+//! Step 5: what was decided is done. The pages are those of [`Interaction`]; here a grant is recorded, and a code or
+//! tokens are issued for it.
+
+use super::implicit::{self, ImplicitRequest};
+use super::interaction::Interaction;
+use super::respond::{redirect_to_authorize, respond};
+use super::validate::ValidatedRequest;
+use crate::crypto::mac::Purpose;
+use crate::error::{Error, Internal};
+use crate::grant::token_set::Signers;
+use crate::http::Response;
+use crate::ports::Platform;
+use crate::protocol::authorization::pkce::CodeChallenge;
+use crate::protocol::client::metadata::{GrantType, ResponseType};
+use crate::secret::hash;
+use crate::store::authorizations::{NewAuthorization, NewCode, Pairwise, record, record_with_code};
+use crate::store::consents::Consent;
+use crate::store::sessions::Session;
+
+/// For how many seconds a code can be redeemed.
+const CODE_LIFETIME: i64 = 60;
+
+/// The parameters that carry what was issued.
+type Issued = Vec<(&'static str, String)>;
+
+impl<P: Platform> Interaction<'_, P> {
+    /// Grants what is requested, and answers with a code, or with tokens. `remembered` is the consent that the decision
+    /// rests on, `consent` one that was just given.
+    ///
+    /// # Errors
+    /// Whatever the platform reports.
+    pub async fn issue(
+        &self,
+        request: &ValidatedRequest,
+        session: &Session,
+        remembered: Option<&Consent>,
+        consent: Option<&Consent>,
+    ) -> Result<Response, Error> {
+        let context = &self.provider.context;
+        let client_id = request.client.client_id.as_str();
+        let claims = serde_json::to_string(&request.request.claims)
+            .map_err(|error| Internal::unwritable(&error))?;
+        let sector = request.client.metadata.sector()?;
+        let new_subject = sector.as_ref().map(|_| context.random_text()).transpose()?;
+        let pairwise = sector.as_deref().zip(new_subject.as_deref());
+        let pairwise = pairwise.map(|(sector, new_subject)| Pairwise { sector, new_subject });
+        let authorization = NewAuthorization {
+            grant_id: &context.random_id()?,
+            session_id: &session.id,
+            sid: &self.visit.mac.code(Purpose::Sid, &[&session.id, client_id]),
+            client_id,
+            pairwise,
+            scope: &request.request.scope,
+            claims: &claims,
+            remembered,
+            consent,
+            handle_hash: self.pending.handle_hash.as_deref(),
+        };
+        let issued = match request.request.response_type {
+            ResponseType::Code => self.code(request, &authorization).await?,
+            ResponseType::IdToken => self.tokens(request, &authorization, false).await?,
+            ResponseType::IdTokenToken => self.tokens(request, &authorization, true).await?,
+        };
+        // Otherwise something that the decision rests on changed a moment ago, and the request begins again.
+        let Some(issued) = issued else {
+            return Ok(redirect_to_authorize(context, &self.pending.query));
+        };
+        let parameters: Vec<_> =
+            issued.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Ok(respond(context, &request.reply_to, &parameters, self.texts))
+    }
+
+    async fn code(
+        &self,
+        request: &ValidatedRequest,
+        authorization: &NewAuthorization<'_>,
+    ) -> Result<Option<Issued>, Error> {
+        let context = &self.provider.context;
+        let code = context.random_text()?;
+        let new_code = NewCode {
+            code_hash: &hash(&code),
+            redirect_uri: &request.reply_to.redirect_uri,
+            code_challenge: request.request.code_challenge.as_ref().map(CodeChallenge::as_str),
+            nonce: request.request.nonce.as_deref(),
+            expires_at: context.now + CODE_LIFETIME,
+        };
+        let is_recorded =
+            record_with_code(context.platform, authorization, &new_code, context.now).await?;
+        Ok(is_recorded.then(|| vec![("code", code)]))
+    }
+
+    async fn tokens(
+        &self,
+        request: &ValidatedRequest,
+        authorization: &NewAuthorization<'_>,
+        with_access_token: bool,
+    ) -> Result<Option<Issued>, Error> {
+        let context = &self.provider.context;
+        let client = &request.client;
+        let signers = Signers::get(client, GrantType::Implicit, self.provider).await?;
+        let grant = record(context.platform, authorization, context.now).await?;
+        let Some(grant) = grant else { return Ok(None) };
+        let Ok(user_claims) = grant.user_claims() else { return Ok(None) };
+        let nonce = request.request.nonce.as_deref();
+        let implicit =
+            ImplicitRequest { client, grant: &grant, user_claims, nonce, with_access_token };
+        Ok(Some(implicit::parameters(&implicit, &signers, context).await?))
+    }
+}

@@ -1,0 +1,138 @@
+//! An authorization request in a browser, and the pages that its user is shown.
+
+use std::rc::Rc;
+
+use super::validate::ValidatedRequest;
+use crate::endpoint::support::form;
+use crate::http::{Request, Response};
+use crate::interaction::Visit;
+use crate::interaction::pending::{Pending, Progress};
+use crate::interaction::ticket::{Step, Ticket, shown_for};
+use crate::pages::{self, Notice, Texts};
+use crate::ports::Platform;
+use crate::provider::Provider;
+use crate::routes::{ACCOUNT, CONSENT, LOGIN, SELECT_ACCOUNT};
+use crate::store::clients::Client;
+use crate::store::sessions::Session;
+
+/// An authorization request in a browser.
+pub struct Interaction<'a, P> {
+    /// The provider.
+    pub provider: &'a Provider<'a, P>,
+    /// The browser.
+    pub visit: &'a Visit<'a>,
+    /// The request.
+    pub pending: &'a Pending,
+    /// The user's language.
+    pub texts: &'static Texts,
+}
+
+impl<'a, P> Interaction<'a, P> {
+    /// The interaction that an HTTP request is part of.
+    pub fn new(
+        provider: &'a Provider<'a, P>,
+        visit: &'a Visit<'a>,
+        pending: &'a Pending,
+        request: &impl Request,
+    ) -> Self {
+        Self { provider, visit, pending, texts: form::texts(request, &pending.params) }
+    }
+}
+
+impl<P: Platform> Interaction<'_, P> {
+    /// The page on which a person signs in.
+    pub async fn login_page(
+        &self,
+        request: &ValidatedRequest,
+        login: &str,
+        notice: Option<Notice>,
+    ) -> Response {
+        let logo = self.logo(request).await;
+        let page = pages::Login {
+            texts: self.texts,
+            client: Some(self.client(request, logo.as_deref())),
+            redirect_uri: Some(&request.reply_to.redirect_uri),
+            action: &LOGIN.url(&self.provider.context.config.issuer),
+            request: &self.pending.query,
+            token: &self.ticket(Step::Login, "", self.provider.context.now),
+            login,
+            notice,
+        };
+        page.response().with_cookie(self.visit.remember_browser())
+    }
+
+    /// The page on which a person chooses the account.
+    pub async fn select_account_page(
+        &self,
+        request: &ValidatedRequest,
+        session: &Session,
+        progress: &Progress,
+    ) -> Response {
+        let logo = self.logo(request).await;
+        let page = pages::ChooseAccount {
+            texts: self.texts,
+            client: self.client(request, logo.as_deref()),
+            redirect_uri: &request.reply_to.redirect_uri,
+            account: &session.display_name(),
+            action: &SELECT_ACCOUNT.url(&self.provider.context.config.issuer),
+            request: &self.pending.query,
+            token: &self.ticket(Step::SelectAccount, &session.sub, self.began_at(progress)),
+        };
+        page.response().with_cookie(self.visit.remember_browser())
+    }
+
+    /// The page on which a person allows what is asked for, or does not.
+    pub async fn consent_page(
+        &self,
+        request: &ValidatedRequest,
+        session: &Session,
+        progress: &Progress,
+    ) -> Response {
+        let claims: Vec<_> = request.single_claims.iter().map(String::as_str).collect();
+        let shown = request.shown();
+        let logo = self.logo(request).await;
+        let page = pages::Consent {
+            texts: self.texts,
+            client: self.client(request, logo.as_deref()),
+            redirect_uri: &request.reply_to.redirect_uri,
+            account: &session.display_name(),
+            account_url: &ACCOUNT.url(&self.provider.context.config.issuer),
+            resources: &self.provider.context.config.resources,
+            scope: request.request.granted(),
+            claims: &claims,
+            action: &CONSENT.url(&self.provider.context.config.issuer),
+            request: &self.pending.query,
+            shown: &shown,
+            token: &self.consent_ticket(&shown, &session.sub, self.began_at(progress)),
+        };
+        page.response().with_cookie(self.visit.remember_browser())
+    }
+
+    async fn logo(&self, request: &ValidatedRequest) -> Option<Rc<str>> {
+        let Provider { context, memory } = self.provider;
+        memory.logos.copy(&request.client, self.texts.tag, context).await
+    }
+
+    /// The client as the page shows it.
+    fn client<'b>(
+        &self,
+        request: &'b ValidatedRequest,
+        logo: Option<&'b str>,
+    ) -> pages::Client<'b> {
+        let Client { client_id, metadata, .. } = &request.client;
+        pages::Client::new(client_id, metadata, self.texts, logo)
+    }
+
+    fn consent_ticket(&self, shown: &str, sub: &str, began_at: i64) -> String {
+        let request = shown_for(&self.pending.query, shown);
+        Ticket { step: Step::Consent, request: &request, sub }.issue(self.visit, began_at)
+    }
+
+    fn ticket(&self, step: Step, sub: &str, began_at: i64) -> String {
+        Ticket { step, request: &self.pending.query, sub }.issue(self.visit, began_at)
+    }
+
+    fn began_at(&self, progress: &Progress) -> i64 {
+        progress.began_at.unwrap_or(self.provider.context.now)
+    }
+}

@@ -1,0 +1,153 @@
+//! The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2).
+//!
+//! Each request passes the same steps however it comes, and again after each page that its user has answered. The
+//! parameters are parsed, and then:
+//!
+//! - [`resolve`]: which parameters count
+//! - [`validate`]: whether they are valid, and where the response goes
+//! - [`decide`]: what the request needs next, given what its user has done for it so far (a pure function)
+//! - [`act`], [`interaction`]: a code or tokens, or a page; [`respond`]: the way back to the client
+
+pub mod act;
+pub mod client;
+pub mod decide;
+pub mod implicit;
+pub mod interaction;
+pub mod resolve;
+pub mod respond;
+pub mod validate;
+
+use crate::endpoint::support::form;
+use crate::error::{Error, PageError};
+use crate::http::{Request, Response};
+use crate::interaction::Visit;
+use crate::interaction::pending::{Pending, Progress, resume};
+use crate::limits::rate_limits::may_store;
+use crate::ports::Platform;
+use crate::provider::Provider;
+use crate::store::sessions::Session;
+use decide::{Next, decide};
+use interaction::Interaction;
+use resolve::{Resolved, TOO_LARGE, TOO_MANY, resolve};
+use respond::{fail, redirect_to_authorize, refuse};
+use validate::{ValidatedRequest, Validation, validate};
+
+/// Answers an authorization request, or shows the first page that it needs.
+pub async fn serve(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let Provider { context, memory } = provider;
+    if request.method() == "POST" {
+        return keep(provider, request).await;
+    }
+    let visit = Visit::of(context, request)?;
+    // A key that is missing is made while the user signs in.
+    if let Err(fault) = memory.published_keys.get(context).await {
+        context.log_fault(&fault);
+    }
+    let session = visit.find_session(context).await?;
+    let query = request.query().unwrap_or_default();
+    let sub = session.as_ref().map(|session| session.sub.as_str());
+    let (query, progress) = resume(&visit, query, sub, context.now);
+    let pending = Pending::find(context.platform, query, context.now).await?;
+    let texts = form::texts(request, &pending.params);
+    match resolve(provider, request, pending).await? {
+        Resolved::Elsewhere(query) => Ok(redirect_to_authorize(context, &query)),
+        Resolved::Pending(pending) => {
+            let interaction = Interaction::new(provider, &visit, &pending, request);
+            interaction.proceed(session, progress).await
+        }
+        Resolved::Refused(reply_to, error) => {
+            refuse(context, &Pending::default(), &reply_to, error, texts).await
+        }
+    }
+}
+
+/// Keeps a request by POST. It came from another site, without the cookies that say who is signed in; so the browser
+/// is redirected to repeat it by GET, to which it adds them.
+async fn keep(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    let params = form::authorization_request(request).await?;
+    let pending = Pending { params, ..Pending::default() };
+    let texts = form::texts(request, &pending.params);
+    let mut pending = match resolve(provider, request, pending).await? {
+        Resolved::Elsewhere(query) => return Ok(redirect_to_authorize(context, &query)),
+        Resolved::Pending(pending) => pending,
+        Resolved::Refused(reply_to, error) => {
+            return refuse(context, &Pending::default(), &reply_to, error, texts).await;
+        }
+    };
+    if pending.handle_hash.is_none() {
+        // An invalid request is refused now.
+        let valid = match validate(provider, &pending).await? {
+            Validation::Valid(valid) => valid,
+            Validation::Refused(reply_to, error) => {
+                return refuse(context, &pending, &reply_to, error, texts).await;
+            }
+        };
+        if !pending.may_be_kept() {
+            // A redirect would carry the state, which may be what is too large.
+            let page = PageError::of_application(TOO_LARGE.description);
+            return Err(PageError { status: 413, ..page }.into());
+        }
+        // Anybody can make us store one.
+        if !may_store(context, request).await {
+            return refuse(context, &pending, &valid.reply_to, TOO_MANY, texts).await;
+        }
+        pending.keep(context).await?;
+    }
+    Ok(redirect_to_authorize(context, &pending.query))
+}
+
+impl<P: Platform> Interaction<'_, P> {
+    /// Goes on with the request from where its user has come to.
+    ///
+    /// # Errors
+    /// [`PageError`]. Other faults go to the client (RFC 6749 section 4.1.2.1).
+    pub async fn proceed(
+        &self,
+        session: Option<Session>,
+        progress: Progress,
+    ) -> Result<Response, Error> {
+        let context = &self.provider.context;
+        let valid = match validate(self.provider, self.pending).await? {
+            Validation::Valid(valid) => valid,
+            Validation::Refused(reply_to, error) => {
+                return refuse(context, self.pending, &reply_to, error, self.texts).await;
+            }
+        };
+        match self.advance(&valid, session, progress).await {
+            Err(Error::Internal(fault)) => Ok(fail(context, &valid.reply_to, &fault, self.texts)),
+            response => response,
+        }
+    }
+
+    /// Decides what the request needs next (Core sections 3.1.2.3 and 3.1.2.4), and does it.
+    async fn advance(
+        &self,
+        valid: &ValidatedRequest,
+        session: Option<Session>,
+        progress: Progress,
+    ) -> Result<Response, Error> {
+        let context = &self.provider.context;
+        let remembered = valid.remembered(context.platform, session.as_ref()).await?;
+        match decide(valid, session.as_ref(), remembered.as_ref(), &progress, context.now) {
+            Next::AskConsent(session) => Ok(self.consent_page(valid, session, &progress).await),
+            Next::Issue(session) => {
+                let consent = progress.consented_to.map(|_| valid.allowed(remembered.as_ref()));
+                self.issue(valid, session, remembered.as_ref(), consent.as_ref()).await
+            }
+            Next::Refuse(error) => {
+                refuse(context, self.pending, &valid.reply_to, error, self.texts).await
+            }
+            Next::SelectAccount(session) => {
+                Ok(self.select_account_page(valid, session, &progress).await)
+            }
+            Next::SignIn(notice) => Ok(self.login_page(valid, valid.login_hint(), notice).await),
+        }
+    }
+}

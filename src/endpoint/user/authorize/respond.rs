@@ -1,0 +1,86 @@
+//! The authorization response, on its way through the browser to the client (RFC 6749 sections 4.1.2 and 4.1.2.1,
+//! RFC 9207).
+
+use form_urlencoded::Serializer;
+
+use crate::context::Context;
+use crate::error::{Error, Internal};
+use crate::http::Response;
+use crate::interaction::pending::Pending;
+use crate::pages::{FormPost, Texts};
+use crate::ports::Platform;
+use crate::protocol::authorization::authorize_request::{AuthorizeError, ReplyTo, ResponseMode};
+use crate::routes::AUTHORIZE;
+
+/// Sends an error to the client. A request that is kept is answered by it.
+///
+/// # Errors
+/// [`crate::interaction::pending::ANSWERED`] if the request was answered before, and whatever the database reports.
+pub async fn refuse(
+    context: &Context<'_, impl Platform>,
+    pending: &Pending,
+    reply_to: &ReplyTo,
+    error: AuthorizeError,
+    texts: &'static Texts,
+) -> Result<Response, Error> {
+    pending.answer(context.platform).await?;
+    context.log_refusal(error.code);
+    let parameters = [("error", error.code), ("error_description", error.description)];
+    Ok(respond(context, reply_to, &parameters, texts))
+}
+
+/// Sends a fault of the provider's to the client, and logs it. The request is not answered by it, so that the user may
+/// repeat it.
+pub fn fail<P>(
+    context: &Context<'_, P>,
+    reply_to: &ReplyTo,
+    fault: &Internal,
+    texts: &'static Texts,
+) -> Response {
+    let (code, description) = match fault {
+        Internal::Unavailable { .. } => {
+            ("temporarily_unavailable", "a part of this service does not answer")
+        }
+        Internal::Broken { .. } | Internal::Misconfigured { .. } => {
+            ("server_error", "this service made an error, which has been logged")
+        }
+    };
+    context.log_fault(fault);
+    context.log_refusal(code);
+    let parameters = [("error", code), ("error_description", description)];
+    respond(context, reply_to, &parameters, texts)
+}
+
+/// Sends `parameters` to the client, with its state and our issuer identifier.
+pub fn respond<P>(
+    context: &Context<'_, P>,
+    reply_to: &ReplyTo,
+    parameters: &[(&str, &str)],
+    texts: &'static Texts,
+) -> Response {
+    let mut parameters = parameters.to_vec();
+    if let Some(state) = &reply_to.state {
+        parameters.push(("state", state));
+    }
+    parameters.push(("iss", context.config.issuer.as_str()));
+    match reply_to.mode {
+        ResponseMode::FormPost => {
+            let redirect_uri = &reply_to.redirect_uri;
+            FormPost { texts, redirect_uri, parameters: &parameters }.response()
+        }
+        ResponseMode::Fragment => {
+            let fragment = Serializer::new(String::new()).extend_pairs(parameters).finish();
+            Response::see_other(format!("{}#{fragment}", reply_to.redirect_uri))
+        }
+        ResponseMode::Query => {
+            let separator = if reply_to.redirect_uri.contains('?') { '&' } else { '?' };
+            let query = Serializer::new(String::new()).extend_pairs(parameters).finish();
+            Response::see_other(format!("{}{separator}{query}", reply_to.redirect_uri))
+        }
+    }
+}
+
+/// Redirects the browser to the authorization endpoint with this query.
+pub fn redirect_to_authorize<P>(context: &Context<'_, P>, query: &str) -> Response {
+    Response::see_other(format!("{}?{query}", AUTHORIZE.url(&context.config.issuer)))
+}

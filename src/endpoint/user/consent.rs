@@ -1,0 +1,70 @@
+//! Where the answer to the question for consent leads (OpenID Connect Core section 3.1.2.4).
+
+use crate::endpoint::support::form;
+use crate::endpoint::user::authorize::interaction::Interaction;
+use crate::endpoint::user::authorize::respond::{redirect_to_authorize, refuse};
+use crate::endpoint::user::authorize::validate::{Validation, validate};
+use crate::error::Error;
+use crate::http::{Request, Response};
+use crate::interaction::Visit;
+use crate::interaction::pending::{Pending, Progress, resumed};
+use crate::interaction::ticket::{Step, Ticket, shown_for};
+use crate::ports::Platform;
+use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::provider::Provider;
+
+const DENIED: AuthorizeError = AuthorizeError::new("access_denied", "the person did not allow it");
+
+/// Answers the request as the person has decided.
+pub async fn serve(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    let visit = Visit::of(context, request)?;
+
+    // 1. The form, and the request that it was shown for.
+    let fields = [("decision", 16), form::REQUEST, ("shown", 8_192), form::TOKEN];
+    let mut params = form::fields(request, fields).await?;
+    let (query, token) = (form::request(&mut params)?, form::field(&mut params, "token")?);
+    let decision = form::field(&mut params, "decision")?;
+    let shown = form::field(&mut params, "shown")?;
+    let pending = Pending::find(context.platform, &query, context.now).await?;
+
+    // 2. Our own form, in this browser, for this request, and shown to who is signed in now.
+    let session = visit.find_session(context).await?;
+    let sub = session.as_ref().map_or("", |session| session.sub.as_str());
+    let began_at = {
+        let ticket = Ticket { step: Step::Consent, request: &shown_for(&query, &shown), sub };
+        ticket.began_at(&visit, &token, context.now)
+    };
+    let interaction = Interaction::new(provider, &visit, &pending, request);
+    let Some(began_at) = began_at else {
+        // The question is asked again, of the user who is signed in now.
+        return interaction.proceed(session, Progress::default()).await;
+    };
+
+    // 3. The decision.
+    match decision.as_str() {
+        "allow" => {
+            let progress = Progress {
+                began_at: Some(began_at),
+                has_chosen: true,
+                consented_to: Some(shown),
+                wants_switch: false,
+            };
+            interaction.proceed(session, progress).await
+        }
+        "switch" => {
+            let query = resumed(&visit, &query, Step::Switch, "", began_at);
+            Ok(redirect_to_authorize(context, &query))
+        }
+        _ => {
+            let (reply_to, error) = match validate(provider, &pending).await? {
+                Validation::Valid(valid) => (valid.reply_to, DENIED),
+                Validation::Refused(reply_to, error) => (reply_to, error),
+            };
+            refuse(context, &pending, &reply_to, error, interaction.texts).await
+        }
+    }
+}

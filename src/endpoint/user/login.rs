@@ -1,0 +1,212 @@
+//! Where the login form leads: a person says who they are, and goes on with what they came for.
+
+use zeroize::Zeroizing;
+
+use crate::context::Context;
+use crate::endpoint::support::form;
+use crate::endpoint::user::account::account_login_page;
+use crate::endpoint::user::authorize::interaction::Interaction;
+use crate::endpoint::user::authorize::respond::{redirect_to_authorize, refuse};
+use crate::endpoint::user::authorize::validate::{Validation, validate};
+use crate::error::{Error, PageError};
+use crate::http::{Request, Response};
+use crate::interaction::Visit;
+use crate::interaction::cookies::Cookie;
+use crate::interaction::pending::{Pending, resumed};
+use crate::interaction::ticket::{Step, Ticket};
+use crate::limits::attempts::Attempt;
+use crate::pages::{Notice, Texts};
+use crate::ports::Platform;
+use crate::protocol::user::login::fold_login;
+use crate::protocol::user::password::{self, Verdict};
+use crate::provider::Provider;
+use crate::routes::ACCOUNT;
+use crate::secret::hash;
+use crate::store::sessions::{self, SignIn};
+use crate::store::sign_in_attempts::Admission;
+use crate::store::users::find_account;
+
+/// The login form as it was posted.
+struct LoginForm {
+    login: String,
+    password: Zeroizing<String>,
+    /// The query of the request that the user signs in for; empty for the account page.
+    query: String,
+    token: String,
+}
+
+impl LoginForm {
+    async fn from_request(request: &impl Request) -> Result<Self, PageError> {
+        let fields = [("login", 1_024), ("password", 1_024), form::REQUEST, form::TOKEN];
+        let mut params = form::fields(request, fields).await?;
+        Ok(Self {
+            query: form::request(&mut params)?,
+            token: form::field(&mut params, "token")?,
+            login: form::field(&mut params, "login")?,
+            password: Zeroizing::new(form::field(&mut params, "password")?),
+        })
+    }
+}
+
+/// Signs a user in, or shows the form again with what was wrong.
+pub async fn serve(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    let issuer = &context.config.issuer;
+    // A user who types this address is looking for the account page.
+    if request.method() == "GET" {
+        return Ok(Response::see_other(ACCOUNT.url(issuer)));
+    }
+    let visit = Visit::of(context, request)?;
+
+    // 1. The form, and what the user came for.
+    let form = LoginForm::from_request(request).await?;
+
+    // 2. Our own form, in this browser, shown not long ago: nobody is signed in unawares as somebody else.
+    let ticket = Ticket { step: Step::Login, request: &form.query, sub: "" };
+    let attempted = match ticket.began_at(&visit, &form.token, context.now) {
+        Some(began_at) => (sign_in(context, &visit, request, &form).await?, began_at),
+        None if visit.is_new => (Attempted::Refused(Notice::CookiesNeeded), context.now),
+        None => (Attempted::Refused(Notice::FormExpired), context.now),
+    };
+
+    // 3. On with it, or the form again.
+    match attempted {
+        (Attempted::SignedIn(session), began_at) => {
+            let response = if form.query.is_empty() {
+                Response::see_other(ACCOUNT.url(issuer))
+            } else {
+                let query = resumed(&visit, &form.query, Step::Continue, &session.sub, began_at);
+                redirect_to_authorize(context, &query)
+            };
+            Ok(response
+                .with_cookie(Cookie::Session.set(issuer, &session.cookie))
+                .with_cookie(session.device))
+        }
+        (Attempted::Refused(notice), _) => {
+            show_again(provider, &visit, request, &form, notice).await
+        }
+    }
+}
+
+/// The outcome of an attempt to sign in.
+enum Attempted {
+    /// A session has begun.
+    SignedIn(NewSession),
+    /// It has not, and the form is shown again.
+    Refused(Notice),
+}
+
+/// A session that has begun, and the cookies for its browser.
+struct NewSession {
+    sub: String,
+    /// The session cookie's value.
+    cookie: String,
+    /// The `Set-Cookie` of the device cookie.
+    device: String,
+}
+
+async fn sign_in(
+    context: &Context<'_, impl Platform>,
+    visit: &Visit<'_>,
+    request: &impl Request,
+    form: &LoginForm,
+) -> Result<Attempted, Error> {
+    // 1. The login as it is stored. An impossible one is looked up all the same, so that it takes as long.
+    let login = fold_login(&form.login).unwrap_or_default();
+
+    // 2. Not too often. The attempt is counted before the password costs anything and is known to be wrong.
+    let attempt = Attempt::of(visit, context, request, &login)?;
+    if let Admission::Wait(seconds) = attempt.admit(context).await? {
+        let wait = u32::try_from(seconds).unwrap_or(u32::MAX);
+        return Ok(Attempted::Refused(Notice::TooManyAttempts { wait }));
+    }
+
+    // 3. The password, and the session. It is looked at once more if the hash changed meanwhile, because the user may
+    // have sent the form twice, and the first one renewed the hash.
+    for _ in 0..2 {
+        match check(context, visit, &attempt, &login, &form.password).await? {
+            Checked::HashChanged => {}
+            Checked::Right(session) => return Ok(Attempted::SignedIn(session)),
+            Checked::Wrong => break,
+        }
+    }
+    Ok(Attempted::Refused(Notice::WrongCredentials))
+}
+
+/// The outcome of a look at a password.
+enum Checked {
+    /// It was right, and the user's hash is another now.
+    HashChanged,
+    /// It is right, and the session has begun.
+    Right(NewSession),
+    /// It is wrong, or there is no such user.
+    Wrong,
+}
+
+async fn check(
+    context: &Context<'_, impl Platform>,
+    visit: &Visit<'_>,
+    attempt: &Attempt,
+    login: &str,
+    password: &str,
+) -> Result<Checked, Error> {
+    // 1. The password. It takes as long if there is no such user, or no password.
+    let account = find_account(context.platform, login).await?;
+    let known_hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
+    let verdict = password::verify(password, known_hash);
+    let (Some(account), Some(known_hash), Verdict::Right { is_outdated }) =
+        (&account, known_hash, verdict)
+    else {
+        return Ok(Checked::Wrong);
+    };
+
+    // 2. The session, under a cookie that nobody has seen before (session fixation).
+    let cookie = context.random_text()?;
+    let new_hash =
+        if is_outdated { Some(password::hash(password, context.random()?)?) } else { None };
+    let old_cookie_hash = visit.session_hash();
+    let sign_in = SignIn {
+        sub: &account.sub,
+        password_hash: known_hash,
+        new_password_hash: new_hash.as_deref(),
+        session_id: &context.random_id()?,
+        cookie_hash: &hash(&cookie),
+        old_cookie_hash: old_cookie_hash.as_deref(),
+        counter: attempt.counter(),
+        account_counter: attempt.account_counter(),
+    };
+    if !sessions::begin(context.platform, &sign_in, context.now).await? {
+        return Ok(Checked::HashChanged);
+    }
+    let device = attempt.remember_device(visit);
+    Ok(Checked::Right(NewSession { sub: account.sub.clone(), cookie, device }))
+}
+
+/// Shows the form again, with the login as it was typed.
+async fn show_again(
+    provider: &Provider<'_, impl Platform>,
+    visit: &Visit<'_>,
+    request: &impl Request,
+    form: &LoginForm,
+    notice: Notice,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    context.log_refusal(notice.code());
+    if form.query.is_empty() {
+        let texts = Texts::choose(None, request.header("accept-language").as_deref());
+        return Ok(account_login_page(context, visit, texts, &form.login, Some(notice)));
+    }
+    let pending = Pending::find(context.platform, &form.query, context.now).await?;
+    let interaction = Interaction::new(provider, visit, &pending, request);
+    match validate(provider, &pending).await? {
+        Validation::Valid(valid) => {
+            Ok(interaction.login_page(&valid, &form.login, Some(notice)).await)
+        }
+        Validation::Refused(reply_to, error) => {
+            refuse(context, &pending, &reply_to, error, interaction.texts).await
+        }
+    }
+}

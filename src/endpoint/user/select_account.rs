@@ -1,0 +1,35 @@
+//! Where the choice of an account leads (`prompt=select_account`).
+
+use crate::endpoint::support::form;
+use crate::endpoint::user::authorize::respond::redirect_to_authorize;
+use crate::error::Error;
+use crate::http::{Request, Response};
+use crate::interaction::Visit;
+use crate::interaction::pending::resumed;
+use crate::interaction::ticket::{Step, Ticket};
+use crate::ports::Platform;
+use crate::provider::Provider;
+
+/// Goes on with the request as the account that is signed in, or to the login form.
+pub async fn serve(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    let visit = Visit::of(context, request)?;
+    let mut params = form::fields(request, [("decision", 16), form::REQUEST, form::TOKEN]).await?;
+    let (query, token) = (form::request(&mut params)?, form::field(&mut params, "token")?);
+    let decision = form::field(&mut params, "decision")?;
+
+    let session = visit.find_session(context).await?;
+    let sub = session.as_ref().map_or("", |session| session.sub.as_str());
+    let ticket = Ticket { step: Step::SelectAccount, request: &query, sub };
+    let began_at = ticket.began_at(&visit, &token, context.now);
+    let query = match (began_at, decision.as_str()) {
+        (Some(began_at), "continue") => resumed(&visit, &query, Step::Continue, sub, began_at),
+        (Some(began_at), "switch") => resumed(&visit, &query, Step::Switch, "", began_at),
+        // The form is old, or somebody else is signed in by now: the question is asked again.
+        _ => query,
+    };
+    Ok(redirect_to_authorize(context, &query))
+}

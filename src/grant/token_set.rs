@@ -1,0 +1,182 @@
+//! The tokens that are issued for a user's grant.
+
+use serde::Serialize;
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use crate::context::Context;
+use crate::error::{Error, Internal};
+use crate::http::Response;
+use crate::jose::jwk::{Algorithm, PrivateKey};
+use crate::keys::signing::sign;
+use crate::ports::{Crypto, Platform};
+use crate::protocol::authorization::resources::Target;
+use crate::protocol::client::metadata::GrantType;
+use crate::protocol::token::access_token::{self, AccessToken};
+use crate::protocol::token::id_token::{self, IdToken};
+use crate::protocol::user::claims::UserClaims;
+use crate::protocol::user::scope::{Granted, OPENID};
+use crate::provider::Provider;
+use crate::routes::USERINFO;
+use crate::store::clients::Client;
+use crate::store::grants::Grant;
+use crate::store::users;
+
+/// For how many seconds an access token is good.
+pub const ACCESS_TOKEN_LIFETIME: i64 = 600;
+
+/// For how many seconds an ID token may be relied on.
+pub const ID_TOKEN_LIFETIME: i64 = 3_600;
+
+/// How access tokens are used (RFC 6750).
+pub const BEARER: &str = "Bearer";
+
+/// The keys that a client's tokens are signed with.
+pub struct Signers {
+    /// Signs access tokens.
+    pub access_token: Rc<PrivateKey>,
+    /// Signs ID tokens, where the grant type brings them.
+    id_token: Option<Rc<PrivateKey>>,
+}
+
+impl Signers {
+    /// The keys for this client and grant type.
+    ///
+    /// # Errors
+    /// Whatever [`crate::keys::signing::SigningKeys::get`] reports.
+    pub async fn get(
+        client: &Client,
+        grant_type: GrantType,
+        provider: &Provider<'_, impl Platform>,
+    ) -> Result<Self, Internal> {
+        let Provider { context, memory } = provider;
+        let key = |alg: Algorithm| memory.signing_keys.get(alg, &memory.published_keys, context);
+        let access_token = key(access_token::ALG).await?;
+        // A machine has no user, so no ID token, and need not wait for its key.
+        let id_token = match grant_type {
+            GrantType::ClientCredentials => None,
+            _ => Some(key(client.metadata.id_token_signed_response_alg.algorithm()).await?),
+        };
+        Ok(Self { access_token, id_token })
+    }
+}
+
+/// The tokens of a user's grant.
+pub struct TokenSet<'a> {
+    /// The client that gets them.
+    pub client: &'a Client,
+    /// The grant that they belong to.
+    pub grant: &'a Grant,
+    /// The user's claims, as JSON.
+    pub user_claims: &'a str,
+    /// The scopes that count, of all that were granted.
+    pub scope: &'a str,
+    /// The audience of the access token.
+    pub target: Target<'a>,
+    /// The nonce of the ID token.
+    pub nonce: Option<&'a str>,
+}
+
+impl TokenSet<'_> {
+    /// Signs the tokens. Returns the response (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+    pub(super) async fn respond(
+        self,
+        refresh_token: Option<String>,
+        signers: &Signers,
+        context: &Context<'_, impl Platform>,
+    ) -> Result<Response, Error> {
+        let access_token = self.access_token(signers, context).await?;
+        let mut id_token = None;
+        if Granted::of_valid(self.scope).contains(OPENID) {
+            let user = users::parse_claims(self.user_claims)?;
+            let of_user = context.config.scopes.select(&self.grant.requested.id_token, user);
+            let with = Some(access_token.as_str());
+            id_token = Some(self.id_token(with, of_user, signers, context).await?);
+        }
+        let scope = context.config.resources.scope_for(self.target, self.scope);
+        TokenResponse { id_token, refresh_token, ..TokenResponse::of(access_token, &scope) }
+            .respond()
+    }
+
+    /// Signs the access token (RFC 9068).
+    pub async fn access_token(
+        &self,
+        signers: &Signers,
+        context: &Context<'_, impl Crypto>,
+    ) -> Result<String, Internal> {
+        let token = AccessToken {
+            client_id: self.client.client_id.clone(),
+            exp: context.now + ACCESS_TOKEN_LIFETIME,
+            grant_id: self.grant.id.clone(),
+            iat: context.now,
+            jti: context.random_id()?,
+            nbf: context.now,
+            scope: context.config.resources.scope_for(self.target, self.scope).into_owned(),
+            sub: self.grant.subject.clone(),
+        };
+        let aud = match self.target {
+            Target::Resource(resource) => Cow::Borrowed(resource.uri.as_str()),
+            Target::Userinfo => Cow::Owned(USERINFO.url(&context.config.issuer)),
+        };
+        let claims = token.to_claims(context.config.issuer.as_str(), &aud);
+        sign(context.platform, &signers.access_token, access_token::TYP, &claims).await
+    }
+
+    /// Signs the ID token that comes with an access token, or alone, and has these claims of the user's.
+    pub async fn id_token(
+        &self,
+        access_token: Option<&str>,
+        of_user: UserClaims,
+        signers: &Signers,
+        context: &Context<'_, impl Crypto>,
+    ) -> Result<String, Internal> {
+        let key = signers.id_token.as_ref().ok_or_else(|| Internal::Broken {
+            detail: "an ID token has no key: its grant type brings none".into(),
+        })?;
+        let token = IdToken {
+            access_token,
+            aud: &self.client.client_id,
+            auth_time: self.grant.auth_time,
+            exp: context.now + ID_TOKEN_LIFETIME,
+            iat: context.now,
+            iss: context.config.issuer.as_str(),
+            nonce: self.nonce,
+            sid: self.grant.sid.as_deref(),
+            sub: &self.grant.subject,
+        };
+        sign(context.platform, key, id_token::TYP, &token.to_claims(of_user)).await
+    }
+}
+
+/// The token response (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+#[derive(Serialize)]
+pub(super) struct TokenResponse<'a> {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+}
+
+impl<'a> TokenResponse<'a> {
+    /// An access token alone.
+    pub(super) fn of(access_token: String, scope: &'a str) -> Self {
+        Self {
+            access_token,
+            token_type: BEARER,
+            expires_in: ACCESS_TOKEN_LIFETIME,
+            scope,
+            id_token: None,
+            refresh_token: None,
+        }
+    }
+
+    pub(super) fn respond(&self) -> Result<Response, Error> {
+        let response =
+            Response::json_of(200, self).map_err(|error| Internal::unwritable(&error))?;
+        Ok(response.with("pragma", "no-cache"))
+    }
+}

@@ -1,0 +1,81 @@
+//! Tickets: what a form or a link carries, so that we know it for our own.
+//!
+//! A ticket says when a person began something, and is good for one step of it, in one browser, for one
+//! request and, where a user was shown, for that user. Nothing of it is stored.
+
+use crate::crypto::mac::Purpose;
+use crate::interaction::Visit;
+
+/// For how many seconds a person may leave a page open.
+const LIFETIME: i64 = 3_600;
+
+/// What a ticket lets its bearer do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Withdraw a consent, or sign out.
+    Account,
+    /// Answer the question for consent.
+    Consent,
+    /// Go on with a request as the user who was chosen for it.
+    Continue,
+    /// Sign in.
+    Login,
+    /// Choose the account.
+    SelectAccount,
+    /// Go on with a request, and sign in as somebody else.
+    Switch,
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Consent => "consent",
+            Self::Continue => "continue",
+            Self::Login => "login",
+            Self::SelectAccount => "select_account",
+            Self::Switch => "switch",
+        }
+    }
+}
+
+/// What a ticket is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket<'a> {
+    /// The step.
+    pub step: Step,
+    /// The request, as the form carries it.
+    pub request: &'a str,
+    /// The user who was shown, if one was.
+    pub sub: &'a str,
+}
+
+impl Ticket<'_> {
+    /// Writes the ticket for what began at `began_at` (Unix seconds).
+    pub fn issue(&self, visit: &Visit<'_>, began_at: i64) -> String {
+        format!("{began_at}.{}", self.code(visit, &began_at.to_string()))
+    }
+
+    /// When it began, if `text` is this ticket, in this browser, and not too old.
+    pub fn began_at(&self, visit: &Visit<'_>, text: &str, now: i64) -> Option<i64> {
+        let (time, code) = text.split_once('.')?;
+        let began_at: i64 = time.parse().ok()?;
+        let is_ours = visit.mac.is_code(code, Purpose::Ticket, &self.parts(visit, time));
+        // Another isolate may have written it, by another clock.
+        let is_in_time = began_at <= now + visit.config.leeway && now < began_at + LIFETIME;
+        (is_ours && is_in_time).then_some(began_at.min(now))
+    }
+
+    fn code(&self, visit: &Visit<'_>, time: &str) -> String {
+        visit.mac.code(Purpose::Ticket, &self.parts(visit, time))
+    }
+
+    fn parts<'b>(&'b self, visit: &'b Visit<'_>, time: &'b str) -> [&'b str; 5] {
+        [self.step.name(), time, &visit.browser_id, self.request, self.sub]
+    }
+}
+
+/// A request, and what of it a person was shown, as one text: no query has the sign between them.
+pub fn shown_for(query: &str, shown: &str) -> String {
+    format!("{query}#{shown}")
+}

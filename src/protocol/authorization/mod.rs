@@ -1,0 +1,8 @@
+//! Authorization requests.
+
+pub mod authorize_request;
+pub mod claims_request;
+pub mod pkce;
+pub mod redirect_uri;
+pub mod request_object;
+pub mod resources;

@@ -1,0 +1,119 @@
+//! Proof Key for Code Exchange (RFC 7636), by S256 alone: `plain` protects nobody who can read the
+//! request.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::protocol::params::{Doubled, Params};
+
+/// The base64url of a SHA-256 digest.
+const CHALLENGE_BYTES: usize = 43;
+
+/// A `code_challenge` of the method S256.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CodeChallenge(String);
+
+impl CodeChallenge {
+    /// The challenge of an authorization request (section 4.3).
+    ///
+    /// # Errors
+    /// Words for the peer.
+    pub fn take(params: &Params) -> Result<Option<Self>, &'static str> {
+        let doubled = |_: Doubled| "a parameter of PKCE stands twice";
+        let challenge = params.once("code_challenge").map_err(doubled)?;
+        let method = params.once("code_challenge_method").map_err(doubled)?;
+        match (challenge, method) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err("code_challenge_method came without code_challenge"),
+            (Some(challenge), Some("S256")) => Self::parse(challenge)
+                .map(Some)
+                .ok_or("code_challenge is not a SHA-256 digest as base64url"),
+            (Some(_), None | Some("plain")) => Err("code_challenge_method must be S256, not plain"),
+            (Some(_), Some(_)) => Err("code_challenge_method must be S256"),
+        }
+    }
+
+    /// The challenge of this text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut digest = [0; 32];
+        let decoded = Base64UrlUnpadded::decode(text, &mut digest).ok()?.len();
+        (text.len() == CHALLENGE_BYTES && decoded == digest.len()).then(|| Self(text.to_owned()))
+    }
+
+    /// The challenge as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `verifier` is what the challenge was made of (section 4.6).
+    pub fn is_met_by(&self, verifier: &str) -> bool {
+        // Section 4.1: 43 to 128 unreserved characters.
+        let is_unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+        let digest = Base64UrlUnpadded::encode_string(&Sha256::digest(verifier));
+        (43..=128).contains(&verifier.len())
+            && verifier.bytes().all(is_unreserved)
+            && bool::from(digest.as_bytes().ct_eq(self.0.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::authorization::authorize_request::PARAMETERS;
+
+    /// RFC 7636 appendix B.
+    const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+    #[test]
+    fn the_verifier_of_the_specification_meets_its_challenge() {
+        let challenge = CodeChallenge::parse(CHALLENGE).unwrap();
+        assert!(challenge.is_met_by(VERIFIER));
+        for wrong in ["", CHALLENGE, VERIFIER.split_at(1).1, &format!("{VERIFIER}A")] {
+            assert!(!challenge.is_met_by(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_verifier_has_43_to_128_unreserved_characters() {
+        for (verifier, is_right) in [
+            ("a".repeat(42), false),
+            ("a".repeat(43), true),
+            ("~".repeat(128), true),
+            ("a".repeat(129), false),
+            (format!("{}+", "a".repeat(43)), false),
+            (format!("{} ", "a".repeat(43)), false),
+        ] {
+            let digest = Base64UrlUnpadded::encode_string(&Sha256::digest(&verifier));
+            let challenge = CodeChallenge::parse(&digest).unwrap();
+            assert_eq!(challenge.is_met_by(&verifier), is_right, "{verifier}");
+        }
+    }
+
+    #[test]
+    fn a_challenge_comes_with_s256_or_not_at_all() {
+        for (query, is_right) in [
+            (String::new(), true),
+            (format!("code_challenge={CHALLENGE}&code_challenge_method=S256"), true),
+            (format!("code_challenge={CHALLENGE}"), false),
+            (format!("code_challenge={CHALLENGE}&code_challenge_method=plain"), false),
+            (format!("code_challenge={CHALLENGE}&code_challenge_method=s256"), false),
+            (format!("code_challenge={CHALLENGE}=&code_challenge_method=S256"), false),
+            (
+                format!("code_challenge={}&code_challenge_method=S256", CHALLENGE.split_at(1).1),
+                false,
+            ),
+            ("code_challenge=&code_challenge_method=S256".into(), false),
+            (
+                format!(
+                    "code_challenge={CHALLENGE}&code_challenge={CHALLENGE}&code_challenge_method=S256"
+                ),
+                false,
+            ),
+        ] {
+            let params = Params::parse(query.as_bytes(), &[&PARAMETERS]).unwrap();
+            assert_eq!(CodeChallenge::take(&params).is_ok(), is_right, "{query}");
+        }
+    }
+}

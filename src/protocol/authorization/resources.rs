@@ -1,0 +1,198 @@
+//! The operator's own APIs, which tokens can be made for (RFC 8707).
+
+use std::borrow::Cow;
+
+use crate::jose::json::{self, parse_object};
+use crate::protocol::user::scope::{Granted, OPENID, ScopeTable, is_scope_token};
+
+/// The APIs, with their scopes. No two have a scope of one name, and none has one that releases claims: so a scope
+/// says whose it is, and what a person allowed by it.
+#[derive(Debug, Default)]
+pub struct Resources(Vec<Resource>);
+
+/// An API.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Resource {
+    /// Its resource indicator, which is the audience of its tokens.
+    pub uri: String,
+    /// Its scopes.
+    pub scopes: Vec<String>,
+}
+
+/// Whom an access token is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Target<'a> {
+    /// One of the APIs.
+    Resource(&'a Resource),
+    /// The userinfo endpoint.
+    Userinfo,
+}
+
+impl Resources {
+    /// Parses the operator's APIs: a JSON object from each resource indicator to its scopes, as
+    /// `{"https://api.example.com": ["orders:read"]}`.
+    ///
+    /// # Errors
+    /// Words for the operator.
+    pub fn parse(text: &str, table: &ScopeTable, issuer: &str) -> Result<Self, String> {
+        let members = parse_object(text.as_bytes()).map_err(|_| "must be a JSON object")?;
+        let mut resources = Self::default();
+        for (uri, scopes) in members {
+            if !is_indicator(&uri) {
+                return Err(format!("has {uri:?}, which is no absolute URI without a fragment"));
+            }
+            if uri.strip_prefix(issuer).is_some_and(|path| path.starts_with("/auth/")) {
+                return Err(format!("must not have {uri}, which is this provider's own"));
+            }
+            let scopes: Vec<String> = json::from_parsed(scopes).unwrap_or_default();
+            if scopes.is_empty() || !scopes.iter().all(|scope| is_scope_token(scope)) {
+                return Err(format!("must give {uri} a list of scope tokens, at least one"));
+            }
+            for (index, scope) in scopes.iter().enumerate() {
+                let is_taken = table.names().any(|name| name == scope)
+                    || resources.of_scope(scope).is_some()
+                    || scopes.iter().take(index).any(|earlier| earlier == scope);
+                if is_taken {
+                    return Err(format!("has the scope {scope} of {uri} in another place too"));
+                }
+            }
+            resources.0.push(Resource { uri, scopes });
+        }
+        Ok(resources)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The API of this indicator, compared byte for byte.
+    pub fn find(&self, uri: &str) -> Option<&Resource> {
+        self.0.iter().find(|resource| resource.uri == uri)
+    }
+
+    /// The API that has this scope.
+    pub fn of_scope(&self, scope: &str) -> Option<&Resource> {
+        self.0.iter().find(|resource| resource.scopes.iter().any(|own| own == scope))
+    }
+
+    /// All scopes of all APIs.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|resource| &resource.scopes).map(String::as_str)
+    }
+
+    /// The APIs that have some of these scopes, each once.
+    pub fn of(&self, granted: &Granted<'_>) -> Vec<&Resource> {
+        let has_some =
+            |resource: &&Resource| resource.scopes.iter().any(|scope| granted.contains(scope));
+        self.0.iter().filter(has_some).collect()
+    }
+
+    /// Whom the token is for that is asked for `requested`, or for nothing in particular, where these scopes were
+    /// granted (RFC 8707 section 2.2): then for userinfo, or, without `openid`, for the one API there is.
+    ///
+    /// # Errors
+    /// Words for the client.
+    pub fn target<'a>(
+        &'a self,
+        requested: Option<&str>,
+        granted: &Granted<'_>,
+    ) -> Result<Target<'a>, &'static str> {
+        let resources = || self.of(granted);
+        match requested {
+            Some(uri) => {
+                let found = resources().into_iter().find(|resource| resource.uri == uri);
+                found.map(Target::Resource).ok_or("resource is none that was granted")
+            }
+            None if granted.contains(OPENID) => Ok(Target::Userinfo),
+            None => match resources().as_slice() {
+                [] => Ok(Target::Userinfo),
+                [resource] => Ok(Target::Resource(resource)),
+                _ => Err("resource is missing: a token is for one of those that were granted"),
+            },
+        }
+    }
+
+    /// Those of the scopes that are a target's.
+    pub fn scope_for<'a>(&self, target: Target<'_>, scope: &'a str) -> Cow<'a, str> {
+        if self.is_empty() {
+            return Cow::Borrowed(scope);
+        }
+        let is_its = |scope: &&str| match target {
+            Target::Resource(resource) => self.of_scope(scope) == Some(resource),
+            Target::Userinfo => self.of_scope(scope).is_none(),
+        };
+        let its: Vec<_> = Granted::of_valid(scope).iter().filter(is_its).collect();
+        Cow::Owned(its.join(" "))
+    }
+}
+
+/// RFC 8707 section 2: an absolute URI without a fragment.
+fn is_indicator(uri: &str) -> bool {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    };
+    uri.split_once(':').is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty())
+        && uri.bytes().all(|b| b.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Resources, String> {
+        let table = ScopeTable::parse(r#"{"groups":["groups"]}"#).unwrap();
+        Resources::parse(text, &table, "https://login.example.com")
+    }
+
+    #[test]
+    fn the_operators_apis_are_checked() {
+        for (text, complaint) in [
+            ("[]", "JSON object"),
+            (r#"{"api":["a"]}"#, "absolute URI"),
+            (r#"{"https://api.example#x":["a"]}"#, "absolute URI"),
+            (r#"{"https://api.example/ x":["a"]}"#, "absolute URI"),
+            (r#"{":x":["a"]}"#, "absolute URI"),
+            (r#"{"https://login.example.com/auth/userinfo":["a"]}"#, "own"),
+            (r#"{"https://api.example":[]}"#, "at least one"),
+            (r#"{"https://api.example":"a"}"#, "at least one"),
+            (r#"{"https://api.example":[1]}"#, "at least one"),
+            (r#"{"https://api.example":["a b"]}"#, "at least one"),
+            (r#"{"https://api.example":["a","a"]}"#, "another place"),
+            (r#"{"https://api.example":["openid"]}"#, "another place"),
+            (r#"{"https://api.example":["groups"]}"#, "another place"),
+            (r#"{"https://a.example":["a"],"https://b.example":["a"]}"#, "another place"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(complaint), "{text}: {error}");
+        }
+        assert!(parse("{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_token_is_for_one_audience_and_has_its_scopes_alone() {
+        let resources = parse(r#"{"https://a.example":["a","aa"],"urn:example:b":["b"]}"#).unwrap();
+        let told = |requested: Option<&str>, scope: &str| {
+            let target = resources.target(requested, &Granted::parse(scope).unwrap())?;
+            let aud = match target {
+                Target::Resource(resource) => resource.uri.as_str(),
+                Target::Userinfo => "userinfo",
+            };
+            Ok::<_, &str>(format!("{aud} {}", resources.scope_for(target, scope)))
+        };
+        for (requested, scope, expected) in [
+            (None, "openid email a b", "userinfo openid email"),
+            (None, "email", "userinfo email"),
+            (None, "email aa", "https://a.example aa"),
+            (Some("https://a.example"), "openid a b aa", "https://a.example a aa"),
+            (Some("urn:example:b"), "openid a b aa", "urn:example:b b"),
+        ] {
+            assert_eq!(told(requested, scope).unwrap(), expected);
+        }
+        assert!(told(None, "a b").unwrap_err().contains("missing"));
+        for unknown in ["https://a.example/", "urn:example:b", "https://A.example", ""] {
+            assert!(told(Some(unknown), "openid a").unwrap_err().contains("granted"), "{unknown}");
+        }
+    }
+}

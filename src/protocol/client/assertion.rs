@@ -1,0 +1,93 @@
+//! Client assertions: the method `private_key_jwt` (OpenID Connect Core section 9, RFC 7523 section 3).
+
+use serde_json::Value;
+
+use crate::protocol::client::jwt::{ClientJwt, ClientSignature};
+use crate::protocol::client::metadata::ClientMetadata;
+
+/// What `client_assertion_type` must be (RFC 7523 section 2.2).
+pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The largest assertion that is looked into, in bytes.
+const SIZE_LIMIT: usize = 16_384;
+/// How far ahead an assertion may end, in seconds: until then its `jti` is kept.
+const LIFETIME: i64 = 3_600;
+/// The longest `jti`, in bytes.
+const JTI_LIMIT: usize = 512;
+
+/// An assertion whose claims are right and whose signature has not been checked.
+#[derive(Debug)]
+pub struct ClientAssertion<'a> {
+    /// The client that it is about, and from.
+    pub client_id: String,
+    /// When it ends, in Unix seconds.
+    pub exp: i64,
+    /// Its own id.
+    pub jti: String,
+    /// The signature.
+    pub signature: ClientSignature<'a>,
+}
+
+/// Whom and when an assertion must be for.
+#[derive(Debug)]
+pub struct Expected<'a> {
+    /// Every name that we answer to here: the issuer, and the endpoints that clients authenticate at.
+    pub audiences: &'a [&'a str],
+    /// By how many seconds its times may be off.
+    pub leeway: i64,
+    /// Now, in Unix seconds.
+    pub now: i64,
+}
+
+impl<'a> ClientAssertion<'a> {
+    /// Takes an assertion apart and checks what it says (RFC 7523 section 3), before any key is looked for.
+    ///
+    /// # Errors
+    /// Words for the peer.
+    pub fn parse(text: &'a str, expected: &Expected<'_>) -> Result<Self, &'static str> {
+        if text.len() > SIZE_LIMIT {
+            return Err("client_assertion is larger than 16384 bytes");
+        }
+
+        // 1. The header.
+        let ClientJwt { signature, claims } =
+            ClientJwt::parse(text, ["JWT", "client-authentication+jwt"])?;
+
+        // 2. From the client, and about it.
+        let (Some(iss), Some(sub)) = (claims.text("iss"), claims.text("sub")) else {
+            return Err("client_assertion lacks iss or sub");
+        };
+        if iss != sub {
+            return Err("iss and sub of the client_assertion are not the same client");
+        }
+
+        // 3. For us and nobody else: what others may present here, they could have been given.
+        let is_ours =
+            |aud: &Value| aud.as_str().is_some_and(|aud| expected.audiences.contains(&aud));
+        let is_for_us = match claims.get("aud") {
+            Some(Value::Array(auds)) => !auds.is_empty() && auds.iter().all(is_ours),
+            Some(aud) => is_ours(aud),
+            None => false,
+        };
+        if !is_for_us {
+            return Err("aud of the client_assertion is not this provider alone");
+        }
+
+        // 4. In its time.
+        let (now, leeway) = (expected.now, expected.leeway);
+        let exp = claims.check_times(now, leeway)?.ok_or("client_assertion lacks exp")?;
+        if exp > now + LIFETIME + leeway {
+            return Err("client_assertion ends more than an hour from now");
+        }
+
+        // 5. Told from every other.
+        let jti = claims.text("jti").filter(|jti| (1..=JTI_LIMIT).contains(&jti.len()));
+        let jti = jti.ok_or("client_assertion lacks a jti of 1 to 512 bytes")?.to_owned();
+        Ok(Self { client_id: iss.to_owned(), exp, jti, signature })
+    }
+
+    /// Whether the client signs its assertions with this algorithm.
+    pub fn is_as_registered(&self, client: &ClientMetadata) -> bool {
+        client.token_endpoint_auth_signing_alg.is_none_or(|alg| alg == self.signature.alg)
+    }
+}

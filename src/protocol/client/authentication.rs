@@ -1,0 +1,173 @@
+//! How a client says who it is (RFC 6749 section 2.3, OpenID Connect Core section 9).
+
+use base64ct::{Base64, Base64Unpadded, Encoding};
+use percent_encoding::percent_decode_str;
+
+use crate::protocol::client::assertion as assertion_type;
+use crate::protocol::params::{Doubled, Params};
+use crate::protocol::token::token_error::TokenError;
+use crate::secret::Secret;
+
+/// The parameters by which a client says who it is (RFC 6749 section 2.3.1, RFC 7521 section 4.2).
+pub const PARAMETERS: [&str; 4] =
+    ["client_assertion", "client_assertion_type", "client_id", "client_secret"];
+
+/// The longest `Authorization` header that is looked into, in bytes.
+const HEADER_LIMIT: usize = 2_048;
+
+/// Who a request says it is from. Nothing of it is proven yet.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The client, where something else than an assertion says who it is.
+    pub client_id: Option<String>,
+    /// What is to prove it.
+    pub proof: Proof,
+}
+
+/// What is to prove who a client is.
+#[derive(Debug)]
+pub enum Proof {
+    /// A JWT that it has signed, as it came (RFC 7523 section 2.2).
+    Assertion(String),
+    /// Nothing: a public client.
+    None,
+    /// Its secret.
+    Secret(Secret),
+}
+
+impl Credentials {
+    /// Takes the one credential of a request: from the `Authorization` header, or from the body.
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidRequest`] for more than one, [`TokenError::InvalidClient`] for none or a
+    /// malformed one.
+    pub fn take(authorization: Option<&str>, params: &Params) -> Result<Self, TokenError> {
+        let doubled =
+            |_: Doubled| TokenError::InvalidRequest("a parameter of the client stands twice");
+        let client_id = params.once("client_id").map_err(doubled)?;
+        let secret = params.once("client_secret").map_err(doubled)?;
+        let assertion = params.once("client_assertion").map_err(doubled)?;
+        let assertion_type = params.once("client_assertion_type").map_err(doubled)?;
+        let ways = [authorization.is_some(), secret.is_some(), assertion.is_some()];
+        if ways.into_iter().filter(|is_used| *is_used).count() > 1 {
+            return Err(TokenError::InvalidRequest("a client must authenticate in one way only"));
+        }
+        if let Some(header) = authorization {
+            let (own_id, proof) = of_basic(header)?;
+            if client_id.is_some_and(|client_id| client_id != own_id) {
+                return Err(TokenError::InvalidRequest(
+                    "client_id is not that of the Authorization header",
+                ));
+            }
+            return Ok(Self { client_id: Some(own_id), proof });
+        }
+        let client_id = client_id.map(str::to_owned);
+        let proof = match (assertion, secret) {
+            (Some(_), _) if assertion_type != Some(assertion_type::TYPE) => {
+                return Err(TokenError::InvalidClient(
+                    "client_assertion_type must be \
+                     urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                ));
+            }
+            (Some(assertion), _) => Proof::Assertion(assertion.to_owned()),
+            (None, Some(secret)) => Proof::Secret(Secret::new(secret.to_owned())),
+            (None, None) => Proof::None,
+        };
+        if client_id.is_none() && assertion.is_none() {
+            return Err(TokenError::InvalidClient(
+                "the request does not say which client it is from",
+            ));
+        }
+        Ok(Self { client_id, proof })
+    }
+}
+
+/// RFC 6749 section 2.3.1: id and secret, each form-encoded, as HTTP Basic. Ours are the same with and
+/// without that encoding.
+fn of_basic(header: &str) -> Result<(String, Proof), TokenError> {
+    if header.len() > HEADER_LIMIT {
+        return Err(TokenError::InvalidClient(
+            "the Authorization header is longer than 2048 bytes",
+        ));
+    }
+    let malformed = TokenError::InvalidClient("the Authorization header is not HTTP Basic");
+    let (scheme, rest) = header.split_once(' ').ok_or(malformed)?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return Err(malformed);
+    }
+    let rest = rest.trim_matches(' ');
+    let decoded = Base64::decode_vec(rest).or_else(|_| Base64Unpadded::decode_vec(rest));
+    let text = decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(malformed)?;
+    let (client_id, secret) = text.split_once(':').ok_or(malformed)?;
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| malformed);
+        decoded.map(String::from)
+    };
+    // Some public clients send an empty secret.
+    let secret = Some(decode(secret)?).filter(|secret| !secret.is_empty()).map(Secret::new);
+    Ok((decode(client_id)?, secret.map_or(Proof::None, Proof::Secret)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(header: Option<&str>, body: &str) -> Result<(String, Option<String>), TokenError> {
+        let header = header.map(|text| match text.strip_prefix("raw:") {
+            Some(raw) => raw.to_owned(),
+            None => format!("Basic {}", Base64::encode_string(text.as_bytes())),
+        });
+        let params = Params::parse(body.as_bytes(), &[&PARAMETERS]).unwrap();
+        Credentials::take(header.as_deref(), &params).map(|credentials| {
+            let secret = match credentials.proof {
+                Proof::Assertion(assertion) => Some(format!("signed {assertion}")),
+                Proof::None => None,
+                Proof::Secret(secret) => Some(secret.expose().to_owned()),
+            };
+            (credentials.client_id.unwrap_or_default(), secret)
+        })
+    }
+
+    #[test]
+    fn a_client_says_who_it_is_in_one_of_three_ways() {
+        let with = |secret: Option<&str>| Ok(("app".to_owned(), secret.map(str::to_owned)));
+        assert_eq!(take(Some("app:s3cret"), ""), with(Some("s3cret")));
+        assert_eq!(take(Some("app:s3cret"), "client_id=app"), with(Some("s3cret")));
+        assert_eq!(take(Some("app:a%2Bb%3A+"), ""), with(Some("a+b: ")));
+        assert_eq!(take(Some("app:a:b"), ""), with(Some("a:b")));
+        assert_eq!(take(Some("app:"), ""), with(None));
+        assert_eq!(take(Some("raw:bASIC  YXBwOngxMg=="), ""), with(Some("x12")));
+        assert_eq!(take(Some("raw:Basic YXBwOngxMg"), ""), with(Some("x12")));
+        assert_eq!(take(None, "client_id=app&client_secret=s3cret"), with(Some("s3cret")));
+        assert_eq!(take(None, "client_id=app"), with(None));
+    }
+
+    #[test]
+    fn one_credential_is_enough_and_a_second_is_refused() {
+        for (header, body) in [
+            (Some("app:s3cret"), "client_id=app&client_secret=s3cret"),
+            (Some("app:s3cret"), "client_secret=s3cret"),
+            (Some("app:s3cret"), "client_id=other"),
+            (None, "client_id=app&client_id=app"),
+            (None, "client_id=app&client_secret=a&client_secret=a"),
+        ] {
+            let error = take(header, body).unwrap_err();
+            assert_eq!(error.code(), "invalid_request", "{header:?} {body}");
+        }
+        for (header, body) in [
+            (None, ""),
+            (None, "client_secret=s3cret"),
+            (Some("raw:Bearer abc"), "client_id=app"),
+            (Some("raw:Basic"), "client_id=app"),
+            (Some("raw:Basic %%%"), ""),
+            (Some("no colon"), ""),
+            (Some(&format!("app:{}", "x".repeat(2_048))), ""),
+            (Some("app:%FF"), ""),
+            (None, "client_id=app&client_assertion=x"),
+        ] {
+            let error = take(header, body).unwrap_err();
+            assert_eq!(error.code(), "invalid_client", "{header:?} {body}");
+        }
+    }
+}

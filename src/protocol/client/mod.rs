@@ -1,0 +1,10 @@
+//! Clients.
+
+pub mod assertion;
+pub mod authentication;
+pub mod jwt;
+pub mod localized;
+pub mod metadata;
+pub mod outbound_url;
+pub mod registration_error;
+pub mod unsupported_metadata;

@@ -1,0 +1,119 @@
+//! ID tokens (OpenID Connect Core section 2).
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::jose::jws::Jws;
+use crate::protocol::user::claims::UserClaims;
+
+/// The media type in the header.
+pub const TYP: &str = "JWT";
+
+/// The authentication context of a password, and its method (RFC 8176).
+pub const PASSWORD_ACR: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+const PASSWORD_AMR: &str = "pwd";
+
+/// The largest hint that is looked into, in bytes.
+pub const HINT_LIMIT: usize = 16_384;
+
+/// What an ID token says, but for what the user's claims add to it.
+#[derive(Debug, Serialize)]
+pub struct IdToken<'a> {
+    /// The access token that comes with it, if one does, for `at_hash`.
+    #[serde(skip)]
+    pub access_token: Option<&'a str>,
+    /// The client.
+    pub aud: &'a str,
+    /// When the person last proved who they are, in Unix seconds.
+    pub auth_time: i64,
+    /// When it ends, in Unix seconds.
+    pub exp: i64,
+    /// When it was issued, in Unix seconds.
+    pub iat: i64,
+    /// The issuer.
+    pub iss: &'a str,
+    /// The request's nonce; a refreshed token has none (Core section 12.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<&'a str>,
+    /// The session, as this client knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<&'a str>,
+    /// The user.
+    pub sub: &'a str,
+}
+
+impl IdToken<'_> {
+    /// The claims as they are signed, with those of the user's that were asked for here.
+    pub fn to_claims(&self, of_user: UserClaims) -> impl Serialize {
+        Claims {
+            id_token: self,
+            acr: PASSWORD_ACR,
+            amr: [PASSWORD_AMR],
+            at_hash: self.access_token.map(at_hash),
+            of_user,
+        }
+    }
+}
+
+/// An ID token as it is signed.
+#[derive(Serialize)]
+struct Claims<'a> {
+    #[serde(flatten)]
+    id_token: &'a IdToken<'a>,
+    acr: &'static str,
+    amr: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_hash: Option<String>,
+    #[serde(flatten)]
+    of_user: UserClaims,
+}
+
+/// Core section 3.1.3.6: the left half of the digest that the signature uses, SHA-256 for both of ours.
+fn at_hash(access_token: &str) -> String {
+    let digest = Sha256::digest(access_token);
+    Base64UrlUnpadded::encode_string(digest.get(..16).unwrap_or_default())
+}
+
+/// The user that a hint names, if it is an ID token of ours for this client: its signature is verified, and
+/// that it may have ended long ago does not matter (Core section 3.1.2.1).
+///
+/// # Errors
+/// Words for the peer.
+pub fn hinted_sub<'a>(
+    jws: &'a Jws<'_>,
+    issuer: &str,
+    client_id: &str,
+) -> Result<&'a str, &'static str> {
+    let text = |name| jws.payload.get(name).and_then(Value::as_str);
+    // An access token is no ID token.
+    if jws.header_text("typ") != Some(TYP) {
+        return Err("id_token_hint is not an ID token");
+    }
+    // Nor is what userinfo was signed as.
+    if !jws.payload.contains_key("auth_time") {
+        return Err("id_token_hint is not an ID token");
+    }
+    if text("iss") != Some(issuer) {
+        return Err("id_token_hint is from another issuer");
+    }
+    if text("aud") != Some(client_id) {
+        return Err("id_token_hint was issued to another client");
+    }
+    text("sub").ok_or("id_token_hint names nobody")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at_hash;
+
+    #[test]
+    fn at_hash_is_the_left_half_of_the_digest() {
+        // OpenID Connect Core, appendix A.3.
+        assert_eq!(
+            at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"),
+            "77QmUPtjPfzWtF2AnpK9RQ"
+        );
+    }
+}

@@ -1,0 +1,6 @@
+//! Tokens.
+
+pub mod access_token;
+pub mod bearer;
+pub mod id_token;
+pub mod token_error;

@@ -1,0 +1,6 @@
+//! Users.
+
+pub mod claims;
+pub mod login;
+pub mod password;
+pub mod scope;

@@ -1,0 +1,186 @@
+//! Passwords at rest: Argon2id (RFC 9106), as PHC strings.
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use std::fmt;
+
+/// The shortest password, in characters, and the longest, in bytes. NIST SP 800-63B section 5.1.1.2 asks
+/// for 8 characters, and for at least 64 to be possible.
+const SHORTEST: usize = 8;
+const LONGEST: usize = 1_024;
+
+/// What a hash costs: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// What an imported hash may cost at the most: its owner signs in within an isolate's memory and time.
+const MOST_MEMORY_KIB: u32 = 65_536;
+const MOST_PASSES: u32 = 10;
+const MOST_LANES: u32 = 4;
+
+/// Whether a text may be a password.
+///
+/// # Errors
+/// What it must be, to follow the member's name.
+pub fn check(password: &str) -> Result<(), String> {
+    if password.chars().count() < SHORTEST || password.len() > LONGEST {
+        return Err(format!(
+            "must have at least {SHORTEST} characters, and at most {LONGEST} bytes"
+        ));
+    }
+    Ok(())
+}
+
+/// A password could not be hashed.
+#[derive(Debug)]
+pub struct HashError(argon2::password_hash::Error);
+
+impl fmt::Display for HashError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Argon2: {}", self.0)
+    }
+}
+
+/// The PHC string of a password, under a random salt. Takes some 50 ms of CPU.
+///
+/// # Errors
+/// [`HashError`], whose cause is Argon2's to name.
+pub fn hash(password: &str, salt: [u8; 16]) -> Result<String, HashError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None);
+    let params = params.map_err(|error| HashError(error.into()))?;
+    let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_with_salt(password.as_bytes(), &salt)
+        .map_err(HashError)?;
+    Ok(hash.to_string())
+}
+
+/// What came of looking at a password.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It is the user's.
+    Right {
+        /// The hash was made at another cost than today's, and should be made anew.
+        is_outdated: bool,
+    },
+    /// It is not.
+    Wrong,
+}
+
+/// A hash of nothing that anybody knows, at today's cost: for those who have none.
+const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$cG9zdGVybi1ub2JvZHk$\
+                       mGvk7u0ZoqTGzWSV2BQJbOCm8t6hjN4yQvT7nS0fAXc";
+
+/// Looks at a password. Without a hash it costs the same, and is wrong: that there is no such user, or no
+/// password, cannot be told from the time.
+pub fn verify(password: &str, phc: Option<&str>) -> Verdict {
+    let hash = PasswordHash::new(phc.unwrap_or(NOBODYS));
+    let Ok(hash) = hash else { return Verdict::Wrong };
+    let is_right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
+    if phc.is_none() || !is_right {
+        return Verdict::Wrong;
+    }
+    let is_todays = Algorithm::try_from(hash.algorithm.as_str()) == Ok(Algorithm::Argon2id)
+        && hash.version == Some(Version::V0x13.into())
+        && Params::try_from(&hash).is_ok_and(|params| {
+            (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
+        });
+    Verdict::Right { is_outdated: !is_todays }
+}
+
+/// Whether a PHC string that somebody brings can be verified here, at a cost that can be borne.
+///
+/// # Errors
+/// What it must be, to follow the member's name.
+pub fn check_hash(phc: &str) -> Result<(), String> {
+    let complaint = || "must be a PHC string of Argon2 with salt and hash".to_owned();
+    let hash = PasswordHash::new(phc).map_err(|_| complaint())?;
+    Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| complaint())?;
+    let version = hash.version.unwrap_or_default();
+    let params = Params::try_from(&hash).map_err(|_| complaint())?;
+    if hash.salt.is_none() || hash.hash.is_none() || Version::try_from(version).is_err() {
+        return Err(complaint());
+    }
+    if params.m_cost() > MOST_MEMORY_KIB
+        || params.t_cost() > MOST_PASSES
+        || params.p_cost() > MOST_LANES
+    {
+        return Err(format!(
+            "must cost at most m={MOST_MEMORY_KIB},t={MOST_PASSES},p={MOST_LANES}"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_verifies_its_password_only_and_may_be_imported() {
+        let phc = hash("correct horse", [7; 16]).unwrap();
+        assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$"), "{phc}");
+        let right = Verdict::Right { is_outdated: false };
+        assert_eq!(verify("correct horse", Some(&phc)), right);
+        assert_eq!(verify("correct hors", Some(&phc)), Verdict::Wrong);
+        assert_eq!(check_hash(&phc), Ok(()));
+    }
+
+    #[test]
+    fn nobodys_hash_is_a_real_one_of_todays_cost() {
+        assert_eq!(check_hash(NOBODYS), Ok(()));
+        let params = Params::try_from(&PasswordHash::new(NOBODYS).unwrap()).unwrap();
+        assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19_456, 2, 1));
+        assert_eq!(verify("", None), Verdict::Wrong);
+    }
+
+    #[test]
+    fn a_hash_of_another_cost_verifies_and_is_outdated() {
+        for (algorithm, passes) in [(Algorithm::Argon2id, 1), (Algorithm::Argon2i, 3)] {
+            let params = Params::new(1_024, passes, 1, None).unwrap();
+            let phc: PasswordHash = Argon2::new(algorithm, Version::V0x13, params)
+                .hash_password_with_salt(b"correct horse", &[7; 16])
+                .unwrap();
+            let right = Verdict::Right { is_outdated: true };
+            assert_eq!(verify("correct horse", Some(&phc.to_string())), right);
+            assert_eq!(verify("correct", Some(&phc.to_string())), Verdict::Wrong);
+        }
+    }
+
+    #[test]
+    fn only_a_hash_that_can_be_verified_at_a_bearable_cost_is_taken() {
+        let rest = "BwcHBwcHBwcHBwcHBwcHBw$9dvZ2wV4a1oIRgJeEFZ8K3uFmfhUlz1Kd8C4HF1V5Kc";
+        let phc = |head: &str| format!("{head}${rest}");
+        for good in [
+            "$argon2id$v=19$m=65536,t=3,p=4",
+            "$argon2i$v=19$m=4096,t=3,p=1",
+            "$argon2d$v=16$m=8,t=1,p=1",
+        ] {
+            assert_eq!(check_hash(&phc(good)), Ok(()), "{good}");
+        }
+        for bad in [
+            "correct horse",
+            "",
+            "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+            "$argon2id$v=19$m=19456,t=2,p=1",
+            "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw",
+            &phc("$pbkdf2-sha256$i=100000"),
+            &phc("$argon2id$v=17$m=19456,t=2,p=1"),
+            &phc("$argon2id$v=19$m=4194304,t=2,p=1"),
+            &phc("$argon2id$v=19$m=19456,t=4294967295,p=1"),
+            &phc("$argon2id$v=19$m=19456,t=2,p=255"),
+            &phc("$argon2id$v=19$m=0,t=0,p=0"),
+        ] {
+            assert!(check_hash(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_password_has_a_shortest_and_a_longest_length() {
+        for (length, is_right) in [(7, false), (8, true), (1_024, true), (1_025, false)] {
+            assert_eq!(check(&"x".repeat(length)).is_ok(), is_right, "{length}");
+        }
+        assert!(check("😀😀😀😀").is_err(), "four characters, though sixteen bytes");
+    }
+}

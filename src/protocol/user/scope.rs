@@ -1,0 +1,272 @@
+//! Scopes, and which claims each of them asks for (OpenID Connect Core section 5.4).
+
+use serde_json::Value;
+
+use crate::jose::json::parse_object;
+use crate::protocol::user::claims::{self, UserClaims};
+
+/// The scope that makes a request an OpenID Connect request.
+pub const OPENID: &str = "openid";
+
+/// The scope that asks for a refresh token (OpenID Connect Core section 11).
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
+/// The scopes this provider knows: the standard ones, and the operator's.
+#[derive(Debug)]
+pub struct ScopeTable {
+    custom: Vec<CustomScope>,
+}
+
+#[derive(Debug)]
+struct CustomScope {
+    name: String,
+    claims: Vec<String>,
+}
+
+const STANDARD: [&str; 6] = [OPENID, "profile", "email", "address", "phone", OFFLINE_ACCESS];
+
+/// Members that a token or a userinfo response gives a meaning of its own (RFC 7519 section 4.1,
+/// RFC 9068 section 2.2, OpenID Connect Core sections 2 and 5.3.2).
+const RESERVED: [&str; 19] = [
+    "acr",
+    "amr",
+    "at_hash",
+    "aud",
+    "auth_time",
+    "azp",
+    "c_hash",
+    "client_id",
+    "cnf",
+    "exp",
+    "grant_id",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "nonce",
+    "scope",
+    "sid",
+    "sub",
+];
+
+impl ScopeTable {
+    /// Parses the operator's scopes: a JSON object from each scope's name to the names of its
+    /// claims, as `{"groups": ["groups"]}`.
+    ///
+    /// # Errors
+    /// Words for the operator.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let members = parse_object(text.as_bytes()).map_err(|_| "must be a JSON object")?;
+        let custom = members
+            .into_iter()
+            .map(|(name, claims)| {
+                if !is_scope_token(&name) {
+                    return Err(format!("has a scope {name:?} that is not a scope token"));
+                }
+                if STANDARD.contains(&name.as_str()) {
+                    return Err(format!("must not redefine the standard scope {name}"));
+                }
+                let claims = claims_of(&claims).ok_or_else(|| {
+                    format!(
+                        "must give the scope {name} a list of claim names without #, none of them \
+                         a protocol claim such as sub or aud"
+                    )
+                })?;
+                Ok(CustomScope { name, claims })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { custom })
+    }
+
+    /// Every scope's name, the standard ones first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        STANDARD.into_iter().chain(self.custom.iter().map(|scope| scope.name.as_str()))
+    }
+
+    /// Every claim that some scope asks for, the standard ones first, each once.
+    pub fn claim_names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = claims::STANDARD.iter().map(|claim| claim.name).collect();
+        for name in self.custom.iter().flat_map(|scope| &scope.claims) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Whether a scope of the operator's asks for this claim.
+    pub fn has_custom_claim(&self, claim: &str) -> bool {
+        self.custom.iter().any(|scope| scope.claims.iter().any(|name| name == claim))
+    }
+
+    /// Those of the user's claims that userinfo tells (Core section 5.3.2): that the granted scopes ask for,
+    /// or that were `requested` one by one (Core section 5.5), in every language they are told in.
+    pub fn release(
+        &self,
+        granted: &Granted<'_>,
+        requested: &[String],
+        mut claims: UserClaims,
+    ) -> UserClaims {
+        claims.retain(|member, _| {
+            let name = member.split('#').next().unwrap_or_default();
+            self.releases(granted, name) || self.is_requested(requested, member, name)
+        });
+        claims
+    }
+
+    /// Those of the user's claims that were `requested` one by one (Core section 5.5): by their whole name, or,
+    /// in all their languages, by their name without one. A claim that no scope asks for is nobody's to ask for.
+    pub fn select(&self, requested: &[String], mut claims: UserClaims) -> UserClaims {
+        claims.retain(|member, _| {
+            let name = member.split('#').next().unwrap_or_default();
+            self.is_requested(requested, member, name)
+        });
+        claims
+    }
+
+    fn is_requested(&self, requested: &[String], member: &str, name: &str) -> bool {
+        requested.iter().any(|claim| claim == member || claim == name)
+            && self.claim_names().contains(&name)
+    }
+
+    /// Those of the claims `requested` one by one that the scopes do not release anyway, and that
+    /// somebody could have; without their languages, each once.
+    pub fn beyond<'a>(&self, granted: &Granted<'_>, requested: &'a [String]) -> Vec<&'a str> {
+        let mut names = Vec::new();
+        for claim in requested {
+            let name = claim.split('#').next().unwrap_or_default();
+            let is_known = self.claim_names().contains(&name);
+            if is_known && !self.releases(granted, name) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    fn releases(&self, granted: &Granted<'_>, claim: &str) -> bool {
+        let by_standard = claims::STANDARD
+            .iter()
+            .any(|standard| standard.name == claim && granted.contains(standard.scope));
+        let asks = |scope: &CustomScope| scope.claims.iter().any(|name| name == claim);
+        by_standard || self.custom.iter().any(|scope| granted.contains(&scope.name) && asks(scope))
+    }
+}
+
+fn claims_of(value: &Value) -> Option<Vec<String>> {
+    let is_claim_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+            && !RESERVED.contains(&name)
+    };
+    let name = |claim: &Value| claim.as_str().filter(|name| is_claim_name(name)).map(str::to_owned);
+    value.as_array()?.iter().map(name).collect()
+}
+
+/// RFC 6749 section 3.3: printable ASCII without space, quotation mark and backslash.
+pub fn is_scope_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+}
+
+/// A scope value: scope tokens with single spaces between them (RFC 6749 section 3.3).
+#[derive(Clone, Copy, Debug)]
+pub struct Granted<'a>(&'a str);
+
+impl<'a> Granted<'a> {
+    /// Parses a scope value. An empty one grants nothing.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        (text.is_empty() || text.split(' ').all(is_scope_token)).then_some(Self(text))
+    }
+
+    /// Takes a scope value that was parsed before it was stored.
+    pub fn of_valid(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// Whether all of them are among `others`.
+    pub fn is_within(&self, others: &Granted<'_>) -> bool {
+        self.iter().all(|scope| others.contains(scope))
+    }
+
+    /// Whether the scope is among them.
+    pub fn contains(&self, scope: &str) -> bool {
+        self.iter().any(|token| token == scope)
+    }
+
+    /// The scopes in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> {
+        self.0.split(' ').filter(|token| !token.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_operators_scopes_are_checked() {
+        for (text, complaint) in [
+            ("[]", "JSON object"),
+            (r#"{"a b":[]}"#, "scope token"),
+            (r#"{"":[]}"#, "scope token"),
+            (r#"{"profile":["x"]}"#, "standard scope"),
+            (r#"{"openid":["x"]}"#, "standard scope"),
+            (r#"{"offline_access":[]}"#, "standard scope"),
+            (r#"{"a":"x"}"#, "list of claim names"),
+            (r#"{"a":[1]}"#, "list of claim names"),
+            (r#"{"a":[""]}"#, "list of claim names"),
+            (r#"{"a":["sub"]}"#, "list of claim names"),
+            (r#"{"a":["name#fr"]}"#, "list of claim names"),
+            (r#"{"a":["x"],"a":["y"]}"#, "JSON object"),
+        ] {
+            let error = ScopeTable::parse(text).unwrap_err();
+            assert!(error.contains(complaint), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_scope_releases_its_own_claims_only() {
+        let table =
+            ScopeTable::parse(r#"{"groups":["groups"],"staff":["badge","email"]}"#).unwrap();
+        let releases = |scope, claim| table.releases(&Granted::parse(scope).unwrap(), claim);
+        assert!(releases("openid email", "email") && releases("staff", "email"));
+        assert!(releases("groups", "groups") && releases("staff", "badge"));
+        assert!(!releases("openid profile", "email") && !releases("openid", "groups"));
+        assert!(!releases("openid groups staff", "password"));
+    }
+
+    #[test]
+    fn a_claim_in_another_language_goes_with_its_claim() {
+        let table = ScopeTable::parse("{}").unwrap();
+        let claims = json!({ "name": "A", "name#fr": "B", "email": "a@b" });
+        let granted = Granted::parse("openid profile").unwrap();
+        let released = table.release(&granted, &[], claims.as_object().unwrap().clone());
+        assert_eq!(serde_json::to_string(&released).unwrap(), r#"{"name":"A","name#fr":"B"}"#);
+    }
+
+    #[test]
+    fn a_claim_that_was_asked_for_by_name_is_released_without_its_scope() {
+        let table = ScopeTable::parse("{}").unwrap();
+        let claims = json!({ "name": "A", "name#fr": "B", "email": "a@b", "gender": "x" });
+        let release = |requested: &[&str]| {
+            let requested: Vec<_> = requested.iter().map(|name| (*name).to_owned()).collect();
+            let granted = Granted::parse("openid email").unwrap();
+            let released = table.release(&granted, &requested, claims.as_object().unwrap().clone());
+            let released = serde_json::to_string(&released).unwrap();
+            (released, table.beyond(&granted, &requested).join(" "))
+        };
+        let expected = r#"{"email":"a@b","name":"A","name#fr":"B"}"#.to_owned();
+        assert_eq!(release(&["name"]), (expected, "name".to_owned()));
+        let expected = r#"{"email":"a@b","name#fr":"B"}"#.to_owned();
+        assert_eq!(release(&["name#fr", "salary", "email"]), (expected, "name".to_owned()));
+    }
+
+    #[test]
+    fn a_scope_value_has_single_spaces() {
+        for text in [" openid", "openid ", "openid  email", "openid\temail", "a\"b", "a\\b", "é"] {
+            assert!(Granted::parse(text).is_none(), "{text:?}");
+        }
+        assert!(Granted::parse("openid email").unwrap().contains("email"));
+        assert!(!Granted::parse("").unwrap().contains(""));
+    }
+}

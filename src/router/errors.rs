@@ -1,0 +1,179 @@
+//! Errors as responses: JSON for programs, pages for users.
+
+use std::borrow::Cow;
+
+use crate::config::Config;
+use crate::context::Context;
+use crate::error::{Advice, Error, Internal, PageError, Protocol};
+use crate::http::{Request, Response};
+use crate::pages::{ErrorPage, Texts};
+use crate::ports::Platform;
+use crate::protocol::client::registration_error::RegistrationError;
+use crate::protocol::params::Params;
+use crate::protocol::token::bearer::BearerError;
+use crate::protocol::token::token_error::TokenError;
+use crate::protocol::user::scope::OPENID;
+use crate::routes::{Audience, Endpoint, RESOURCE_METADATA, Route};
+
+/// The response to a request that failed, and the error code for the log.
+pub(super) fn respond(
+    error: &Error,
+    context: &Context<'_, impl Platform>,
+    route: Option<&Route>,
+    request: &impl Request,
+) -> (Response, Option<&'static str>) {
+    let (response, code) = render_error(error, context, route);
+    let is_for_users = route.is_some_and(|route| route.audience == Audience::People);
+    (if is_for_users { page_of(error, response, request) } else { response }, code)
+}
+
+/// An error's response, and its code for the log.
+#[cold]
+fn render_error(
+    error: &Error,
+    context: &Context<'_, impl Platform>,
+    route: Option<&Route>,
+) -> (Response, Option<&'static str>) {
+    match error {
+        Error::Internal(fault) => {
+            context.log_fault(fault);
+            // The operator is told which variable or row to mend; nobody else is.
+            let for_operator = route.is_some_and(|route| route.endpoint == Endpoint::Admin);
+            render_internal(fault, for_operator)
+        }
+        Error::Protocol(Protocol::Authorize(error)) => {
+            (error_response(400, Some(error.code), error.description), Some(error.code))
+        }
+        Error::Protocol(Protocol::Refused { status, code, description }) => {
+            let response = error_response(*status, Some(code), description);
+            let response = match status {
+                401 => response.with("www-authenticate", "Bearer realm=\"admin\""),
+                _ => response,
+            };
+            (response, Some(code))
+        }
+        Error::Protocol(Protocol::Bearer(error)) => {
+            let response = error_response(error.status(), error.code(), error.description())
+                .with("www-authenticate", challenge(*error, context.config, route));
+            (response, error.code())
+        }
+        Error::Protocol(Protocol::MethodNotAllowed { allow }) => {
+            let response = error_response(
+                405,
+                Some("method_not_allowed"),
+                "this endpoint does not have this method",
+            );
+            (response.with("allow", allow.clone()), Some("method_not_allowed"))
+        }
+        Error::Protocol(Protocol::NotFound) => {
+            (error_response(404, Some("not_found"), "nothing is served here"), Some("not_found"))
+        }
+        Error::Protocol(Protocol::Page(PageError { status, code, description, .. })) => {
+            (error_response(*status, Some(code), description), Some(code))
+        }
+        Error::Protocol(Protocol::Registration(error)) => {
+            let response = error_response(error.status(), Some(error.code()), &error.description())
+                .with("pragma", "no-cache");
+            let response = match error {
+                RegistrationError::TooOften { pause } => {
+                    response.with("retry-after", pause.to_string())
+                }
+                _ => response,
+            };
+            (response, Some(error.code()))
+        }
+        Error::Protocol(Protocol::Token(error)) => {
+            let response = error_response(error.status(), Some(error.code()), error.description())
+                .with("pragma", "no-cache");
+            let response = match error {
+                // RFC 6749 section 5.2: by the scheme that a client may use.
+                TokenError::InvalidClient(_) => {
+                    let realm = context.config.issuer.as_str();
+                    response.with("www-authenticate", format!("Basic realm=\"{realm}\""))
+                }
+                _ => response,
+            };
+            (response, Some(error.code()))
+        }
+    }
+}
+
+/// The same error as a page: what is said to a program helps nobody in a browser.
+#[cold]
+fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
+    let (code, description, advice) = match error {
+        Error::Protocol(Protocol::Page(error)) => (error.code, error.description, error.advice),
+        Error::Protocol(_) => {
+            ("invalid_request", "this page cannot be asked for in this way", Advice::StartAgain)
+        }
+        Error::Internal(Internal::Unavailable { .. }) => {
+            ("temporarily_unavailable", "a part of this service does not answer", Advice::TryLater)
+        }
+        Error::Internal(_) => {
+            ("server_error", "this service made an error, which has been logged", Advice::TryLater)
+        }
+    };
+    let query = request.query().unwrap_or_default();
+    let params = Params::parse(query.as_bytes(), &[&["ui_locales"]]).unwrap_or_default();
+    let ui_locales = params.once("ui_locales").ok().flatten();
+    let texts = Texts::choose(ui_locales, request.header("accept-language").as_deref());
+    let mut page = ErrorPage { texts, status: plain.status, code, description, advice }.response();
+    let kept =
+        plain.headers.into_iter().filter(|(name, _)| matches!(*name, "allow" | "retry-after"));
+    page.headers.extend(kept);
+    page
+}
+
+fn render_internal(fault: &Internal, for_operator: bool) -> (Response, Option<&'static str>) {
+    let (status, code, opaque) = match fault {
+        Internal::Unavailable { .. } => {
+            (503, "temporarily_unavailable", "a part of this service does not answer; try again")
+        }
+        Internal::Broken { .. } | Internal::Misconfigured { .. } => {
+            (500, "server_error", "this service made an error, which has been logged")
+        }
+    };
+    let description = match fault {
+        // A damaged row is the operator's to put again or to delete.
+        Internal::Broken { .. } | Internal::Misconfigured { .. } if for_operator => {
+            Cow::Owned(fault.detail())
+        }
+        _ => Cow::Borrowed(opaque),
+    };
+    let response = error_response(status, Some(code), &description);
+    let response = if status == 503 { response.with("retry-after", "5") } else { response };
+    (response, Some(code))
+}
+
+/// The answer to every request while the configuration is wrong.
+pub fn misconfigured(description: &str) -> Response {
+    error_response(500, Some("server_error"), description)
+        .with("cache-control", "no-store")
+        .with("x-content-type-options", "nosniff")
+}
+
+fn error_response(status: u16, code: Option<&str>, description: &str) -> Response {
+    let mut body = serde_json::Map::new();
+    if let Some(code) = code {
+        body.insert("error".into(), code.into());
+    }
+    body.insert("error_description".into(), description.into());
+    Response::json(status, &body.into())
+}
+
+/// RFC 6750 section 3; of userinfo with the scope that it needs, and the metadata pointer of RFC 9728 section
+/// 5.1.
+fn challenge(error: BearerError, config: &Config, route: Option<&Route>) -> String {
+    let realm = config.issuer.as_str();
+    let error = match error.code() {
+        Some(code) => {
+            format!(", error=\"{code}\", error_description=\"{}\"", error.description())
+        }
+        None => String::new(),
+    };
+    if route.is_none_or(|route| route.endpoint != Endpoint::Userinfo) {
+        return format!("Bearer realm=\"{realm}\"{error}");
+    }
+    let metadata = RESOURCE_METADATA.url(&config.issuer);
+    format!("Bearer realm=\"{realm}\"{error}, scope=\"{OPENID}\", resource_metadata=\"{metadata}\"")
+}

@@ -1,0 +1,106 @@
+//! From a request to its endpoint, and what every response has in common: CORS, caching, `HEAD`, 404 and 405.
+
+mod errors;
+
+use std::pin::Pin;
+use std::rc::Rc;
+
+use crate::endpoint::client::{configuration, par, registration, token, userinfo};
+use crate::endpoint::documents::{discovery, jwks, resource_metadata};
+use crate::endpoint::operator;
+use crate::endpoint::user::{account, authorize, consent, login, logout, select_account};
+use crate::error::{Error, Protocol};
+use crate::http::{Request, Response};
+use crate::ports::Platform;
+use crate::provider::Provider;
+use crate::routes::{Audience, Endpoint, Route, route};
+
+pub use errors::misconfigured;
+
+/// The response to a request, and what the log says of it.
+pub struct Answer {
+    /// The response.
+    pub response: Response,
+    /// The endpoint, for the log.
+    pub endpoint: Option<Endpoint>,
+    /// The error code, for the log.
+    pub error: Option<&'static str>,
+}
+
+/// Answers a request.
+pub async fn answer(provider: &Provider<'_, impl Platform>, request: &impl Request) -> Answer {
+    let context = &provider.context;
+    let route = route(request.path(), context.config);
+    let result = match route {
+        None => Err(Protocol::NotFound.into()),
+        Some(route) => dispatch(provider, request, route).await,
+    };
+    let (mut response, error) = match result {
+        Ok(response) => (response, None),
+        Err(error) => errors::respond(&error, context, route, request),
+    };
+    if !response.headers.iter().any(|(name, _)| *name == "cache-control") {
+        response = response.with("cache-control", "no-store");
+    }
+    if route.is_some_and(Route::has_cors) {
+        response = response
+            .with("access-control-allow-origin", "*")
+            .with("access-control-expose-headers", "ETag, WWW-Authenticate");
+    }
+    response = response.with("x-content-type-options", "nosniff");
+    // A user who has typed a password here once types it over https only (RFC 6797).
+    let is_for_users = route.is_some_and(|route| route.audience == Audience::People);
+    if is_for_users && context.config.issuer.as_str().starts_with("https://") {
+        response = response.with("strict-transport-security", "max-age=31536000");
+    }
+    if request.method() == "HEAD" {
+        response.body = Rc::from("");
+    }
+    Answer { response, endpoint: route.map(|route| route.endpoint), error }
+}
+
+async fn dispatch(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    route: &Route,
+) -> Result<Response, Error> {
+    if request.method() == "OPTIONS" && route.has_cors() {
+        return Ok(preflight(route));
+    }
+    // The operator's interface hides even its methods from those who may not use it.
+    if !route.methods.contains(&request.method()) && route.endpoint != Endpoint::Admin {
+        return Err(Protocol::MethodNotAllowed { allow: route.allow().into() }.into());
+    }
+    match route.endpoint {
+        Endpoint::Account => boxed(account::serve(provider, request)).await,
+        Endpoint::Admin => boxed(operator::serve(provider, request)).await,
+        Endpoint::Authorize => boxed(authorize::serve(provider, request)).await,
+        Endpoint::Configuration => boxed(configuration::serve(provider, request)).await,
+        Endpoint::Consent => boxed(consent::serve(provider, request)).await,
+        Endpoint::Discovery | Endpoint::OauthMetadata => discovery::serve(provider, request).await,
+        Endpoint::Jwks => jwks::serve(provider, request).await,
+        Endpoint::Login => boxed(login::serve(provider, request)).await,
+        Endpoint::Logout => boxed(logout::serve(provider, request)).await,
+        Endpoint::Par => boxed(par::serve(provider, request)).await,
+        Endpoint::Registration => boxed(registration::serve(provider, request)).await,
+        Endpoint::ResourceMetadata => resource_metadata::serve(provider, request).await,
+        Endpoint::SelectAccount => boxed(select_account::serve(provider, request)).await,
+        Endpoint::Token => boxed(token::serve(provider, request)).await,
+        Endpoint::Userinfo => boxed(userinfo::serve(provider, request)).await,
+    }
+}
+
+/// Boxes a future, so that it is a function of its own. Otherwise the compiler makes one function of all endpoints,
+/// and an isolate compiles that whole before it answers its first request.
+fn boxed<'a, T>(future: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(future)
+}
+
+/// The response to a CORS preflight (Fetch standard section 3.2).
+fn preflight(route: &Route) -> Response {
+    Response::empty(204)
+        .with("access-control-allow-methods", route.methods.join(", "))
+        // `Authorization` must be named: the wildcard does not cover it.
+        .with("access-control-allow-headers", "Authorization, Content-Type, If-None-Match")
+        .with("access-control-max-age", "86400")
+}
