@@ -9,12 +9,9 @@ use crate::context::{Context, DeferredTask, Publication};
 use crate::digest::digest;
 use crate::error::Internal;
 use crate::jose::json;
+use crate::lifetimes::PUBLICATION_SECONDS;
 use crate::ports::Cache;
 use crate::ports::Platform;
-
-/// How long the cache keeps a publication, in seconds: long enough to serve, short enough that what
-/// old deployments published does not stay for ever.
-const TTL: u32 = 7 * 86_400;
 
 /// A JSON document as it is served.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ impl Published {
     pub fn under(&self, key: String) -> Result<Publication, Internal> {
         let text = serde_json::to_string(self)
             .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-        Ok(Publication { key, text, ttl: TTL })
+        Ok(Publication { key, text, ttl: PUBLICATION_SECONDS })
     }
 }
 

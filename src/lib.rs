@@ -29,6 +29,7 @@ pub mod http;
 pub mod interaction;
 pub mod jose;
 pub mod keys;
+pub mod lifetimes;
 pub mod limits;
 pub mod pages;
 pub mod ports;

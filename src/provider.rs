@@ -9,6 +9,7 @@ use crate::fetched::logos::Logos;
 use crate::keys::published::PublishedKeys;
 use crate::keys::signing::SigningKeys;
 use crate::keys::verified::VerifiedTokens;
+use crate::lifetimes::SWEEP_PAUSE_SECONDS;
 
 /// The provider in one request.
 pub struct Provider<'a, P> {
@@ -39,10 +40,6 @@ pub struct Memory {
     no_sweep_before: Cell<i64>,
 }
 
-/// For how many seconds an isolate defers no further sweep, because a database that is down need not be asked to
-/// sweep by each request that fails.
-const SWEEP_PAUSE: i64 = 10;
-
 impl<P> Provider<'_, P> {
     /// Whether expired rows must be swept now, because the database failed in this request: a full one fails until
     /// something is deleted. At most once in 10 seconds.
@@ -50,7 +47,7 @@ impl<P> Provider<'_, P> {
         let Context { now, .. } = self.context;
         let must = self.context.database_failed() && self.memory.no_sweep_before.get() <= now;
         if must {
-            self.memory.no_sweep_before.set(now + SWEEP_PAUSE);
+            self.memory.no_sweep_before.set(now + SWEEP_PAUSE_SECONDS);
         }
         must
     }

@@ -2,8 +2,9 @@
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::grant::refresh_token::{IDLE, NextRefreshToken};
+use crate::grant::refresh_token::NextRefreshToken;
 use crate::grant::{Authorized, TokenRequest};
+use crate::lifetimes::REFRESH_TOKEN_IDLE_SECONDS;
 use crate::ports::Platform;
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::{Granted, OFFLINE_ACCESS};
@@ -68,7 +69,8 @@ async fn spend(
     let Context { platform, now, .. } = *context;
     let (code_hash, token_hash) = (hash(presented.code), hash(refresh_token));
     // A grant that has a code is too young for its own end to count.
-    let first = FirstRefreshToken { token_hash: &token_hash, expires_at: now + IDLE };
+    let first =
+        FirstRefreshToken { token_hash: &token_hash, expires_at: now + REFRESH_TOKEN_IDLE_SECONDS };
     match redeem(platform, &code_hash, &client.client_id, &first, now).await? {
         Redemption::Redeemed(code) => Ok(*code),
         Redemption::Replayed { grant_id } => {

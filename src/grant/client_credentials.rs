@@ -3,9 +3,10 @@
 
 use crate::error::Error;
 use crate::grant::TokenRequest;
-use crate::grant::token_set::{ACCESS_TOKEN_LIFETIME, Signers, TokenResponse};
+use crate::grant::token_set::{Signers, TokenResponse};
 use crate::http::Response;
 use crate::keys::signing::sign;
+use crate::lifetimes::ACCESS_TOKEN_SECONDS;
 use crate::ports::Platform;
 use crate::protocol::authorization::resources::{Resource, Resources};
 use crate::protocol::token::access_token::{MachineToken, TYP};
@@ -61,7 +62,7 @@ pub(super) async fn respond(
         iss: context.config.issuer.as_str(),
         aud: &resource.uri,
         client_id: &client.client_id,
-        exp: context.now + ACCESS_TOKEN_LIFETIME,
+        exp: context.now + ACCESS_TOKEN_SECONDS,
         iat: context.now,
         jti: &context.random_id()?,
         scope: &scope,

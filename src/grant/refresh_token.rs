@@ -8,20 +8,15 @@ use crate::context::Context;
 use crate::crypto::mac::{MacKey, Purpose};
 use crate::error::Error;
 use crate::grant::{Authorized, TokenRequest};
+use crate::lifetimes::{
+    REFRESH_GRACE_SECONDS, REFRESH_TOKEN_IDLE_SECONDS, REFRESHABLE_GRANT_SECONDS,
+};
 use crate::ports::Platform;
 use crate::protocol::token::token_error::TokenError;
 use crate::provider::Provider;
 use crate::secret::hash;
 use crate::store::grants::{self, Grant};
 use crate::store::refresh_tokens::{self, RefreshToken};
-
-/// For how many seconds a refresh token may lie unused.
-pub const IDLE: i64 = 30 * 86_400;
-/// For how many seconds a grant can be refreshed at all.
-const LIFETIME: i64 = 180 * 86_400;
-
-/// For how many seconds a spent token still leads to its successor.
-const GRACE: i64 = 60;
 
 /// The refresh token that comes with the other tokens.
 pub(super) enum NextRefreshToken {
@@ -54,7 +49,8 @@ impl NextRefreshToken {
             Self::Recorded(token) => return Ok(Some(token)),
             Self::Successor { of, token } => (of, token),
         };
-        let expires_at = (context.now + IDLE).min(grant.granted_at + LIFETIME);
+        let expires_at = (context.now + REFRESH_TOKEN_IDLE_SECONDS)
+            .min(grant.granted_at + REFRESHABLE_GRANT_SECONDS);
         let Context { platform, now, .. } = *context;
         if refresh_tokens::rotate(platform, &of, &hash(&token), expires_at, now).await? {
             Ok(Some(token))
@@ -107,5 +103,7 @@ pub(super) async fn authorize<'a>(
 }
 
 fn may_be_used(token: &RefreshToken, now: i64) -> bool {
-    token.spent_at.is_none_or(|spent_at| now < spent_at + GRACE && !token.is_successor_spent)
+    token
+        .spent_at
+        .is_none_or(|spent_at| now < spent_at + REFRESH_GRACE_SECONDS && !token.is_successor_spent)
 }

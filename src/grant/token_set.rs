@@ -9,6 +9,7 @@ use crate::error::{Error, Internal};
 use crate::http::Response;
 use crate::jose::jwk::{Algorithm, PrivateKey};
 use crate::keys::signing::sign;
+use crate::lifetimes::{ACCESS_TOKEN_SECONDS, ID_TOKEN_SECONDS};
 use crate::ports::{Crypto, Platform};
 use crate::protocol::authorization::resources::Target;
 use crate::protocol::client::metadata::GrantType;
@@ -21,12 +22,6 @@ use crate::routes::USERINFO;
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
 use crate::store::users;
-
-/// For how many seconds an access token is good.
-pub const ACCESS_TOKEN_LIFETIME: i64 = 600;
-
-/// For how many seconds an ID token may be relied on.
-pub const ID_TOKEN_LIFETIME: i64 = 3_600;
 
 /// How access tokens are used (RFC 6750).
 pub const BEARER: &str = "Bearer";
@@ -106,7 +101,7 @@ impl TokenSet<'_> {
     ) -> Result<String, Internal> {
         let token = AccessToken {
             client_id: self.client.client_id.clone(),
-            exp: context.now + ACCESS_TOKEN_LIFETIME,
+            exp: context.now + ACCESS_TOKEN_SECONDS,
             grant_id: self.grant.id.clone(),
             iat: context.now,
             jti: context.random_id()?,
@@ -137,7 +132,7 @@ impl TokenSet<'_> {
             access_token,
             aud: &self.client.client_id,
             auth_time: self.grant.auth_time,
-            exp: context.now + ID_TOKEN_LIFETIME,
+            exp: context.now + ID_TOKEN_SECONDS,
             iat: context.now,
             iss: context.config.issuer.as_str(),
             nonce: self.nonce,
@@ -167,7 +162,7 @@ impl<'a> TokenResponse<'a> {
         Self {
             access_token,
             token_type: BEARER,
-            expires_in: ACCESS_TOKEN_LIFETIME,
+            expires_in: ACCESS_TOKEN_SECONDS,
             scope,
             id_token: None,
             refresh_token: None,

@@ -3,9 +3,7 @@
 
 use crate::config::Issuer;
 use crate::http::Request;
-
-/// How long a browser in which somebody has signed in is known, in seconds: as long as browsers allow.
-const DEVICE_AGE: i64 = 400 * 86_400;
+use crate::lifetimes::DEVICE_COOKIE_SECONDS;
 
 /// A cookie by what it is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,7 +49,7 @@ impl Cookie {
         let age = match self {
             // As long as the browser is open; a session has its own end besides.
             Self::Browser | Self::Session => String::new(),
-            Self::Device => format!("; Max-Age={DEVICE_AGE}"),
+            Self::Device => format!("; Max-Age={DEVICE_COOKIE_SECONDS}"),
         };
         self.write(issuer, value, &age)
     }

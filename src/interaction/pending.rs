@@ -5,18 +5,13 @@ use crate::context::Context;
 use crate::error::{Error, Internal, PageError};
 use crate::interaction::Visit;
 use crate::interaction::ticket::{Step, Ticket};
+use crate::lifetimes::{KEPT_REQUEST_SECONDS, PUSHED_REQUEST_SECONDS};
 use crate::ports::Database;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_request::PARAMETERS;
 use crate::protocol::params::{Malformed, Params};
 use crate::secret::{hash, is_random_text};
 use crate::store::authorization_requests::{self, KeptRequest, NewRequest, Opening};
-
-/// For how many seconds a request that is kept waits for its person.
-const LIFETIME: i64 = 3_600;
-
-/// For how many seconds a pushed request waits for its person to come at all.
-pub const PUSHED_LIFETIME: i64 = 90;
 
 /// The largest request that is kept, in bytes as it is stored.
 const KEPT_LIMIT: usize = 8_192;
@@ -82,7 +77,7 @@ impl Pending {
             handle_hash: &hash(request_uri),
             pushed_by: client_id,
             new_handle_hash: &hash(&handle),
-            expires_at: context.now + LIFETIME,
+            expires_at: context.now + KEPT_REQUEST_SECONDS,
         };
         if !authorization_requests::open(context.platform, &opening, context.now).await? {
             return Err(ANSWERED.into());
@@ -100,7 +95,7 @@ impl Pending {
         let handle = context.random_text()?;
         self.query = format!("{HANDLE}{handle}");
         let handle_hash = hash(&handle);
-        self.store(&handle_hash, None, LIFETIME, context).await?;
+        self.store(&handle_hash, None, KEPT_REQUEST_SECONDS, context).await?;
         self.handle_hash = Some(handle_hash);
         Ok(())
     }
@@ -113,7 +108,7 @@ impl Pending {
         context: &Context<'_, impl Platform>,
     ) -> Result<String, Internal> {
         let request_uri = format!("{PUSHED_URI}{}", context.random_text()?);
-        self.store(&hash(&request_uri), Some(client_id), PUSHED_LIFETIME, context).await?;
+        self.store(&hash(&request_uri), Some(client_id), PUSHED_REQUEST_SECONDS, context).await?;
         Ok(request_uri)
     }
 

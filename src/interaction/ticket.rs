@@ -5,9 +5,7 @@
 
 use crate::crypto::mac::Purpose;
 use crate::interaction::Visit;
-
-/// For how many seconds a person may leave a page open.
-const LIFETIME: i64 = 3_600;
+use crate::lifetimes::FORM_SECONDS;
 
 /// What a ticket lets its bearer do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -62,7 +60,7 @@ impl Ticket<'_> {
         let began_at: i64 = time.parse().ok()?;
         let is_ours = visit.mac.is_code(code, Purpose::Ticket, &self.parts(visit, time));
         // Another isolate may have written it, by another clock.
-        let is_in_time = began_at <= now + visit.config.leeway && now < began_at + LIFETIME;
+        let is_in_time = began_at <= now + visit.config.leeway && now < began_at + FORM_SECONDS;
         (is_ours && is_in_time).then_some(began_at.min(now))
     }
 

@@ -6,14 +6,12 @@ use crate::context::Context;
 use crate::crypto::seal::Sealer;
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, EcPrivateKey, PrivateKey};
-use crate::keys::{KeyRow, signer};
+use crate::keys::signer;
+use crate::lifetimes::CLOCK_SLACK_SECONDS;
 use crate::ports::Platform;
 use crate::secret::Secret;
 use crate::store::signing_keys;
-
-/// How far the clocks of two isolates may be apart, in seconds, and how long a request may take: what
-/// one of them makes, the other must find valid at once.
-const SLACK: i64 = 60;
+use crate::store::signing_keys::KeyRow;
 
 /// A sealer for a new key: it opens every key that signs now. Under another secret, the operator's
 /// next step would be to put the right one back, and the new key would be lost.
@@ -51,8 +49,8 @@ pub async fn make_first_key(
     let row = KeyRow {
         public: key.public(),
         sealed_private: sealer.seal(&key, context.random()?)?,
-        publish_from: context.now - SLACK,
-        sign_from: context.now - SLACK,
+        publish_from: context.now - CLOCK_SLACK_SECONDS,
+        sign_from: context.now - CLOCK_SLACK_SECONDS,
         sign_until: None,
         retire_at: None,
     };

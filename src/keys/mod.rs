@@ -7,46 +7,26 @@ pub mod signing;
 pub mod verified;
 
 use crate::jose::jwk::{Algorithm, PublicKey};
+use crate::store::signing_keys::KeyRow;
 
-/// A signing key as the key table holds it. All times are Unix seconds; `None` is not foreseen.
-#[derive(Clone, Debug)]
-pub struct KeyRow {
-    /// The public half, proven.
-    pub public: PublicKey,
-    /// The private half, sealed under `KEY_ENCRYPTION_KEY`; see [`seal`].
-    pub sealed_private: String,
-    /// From when on the key is in the published set.
-    pub publish_from: i64,
-    /// From when on it may sign.
-    pub sign_from: i64,
-    /// Until when it may sign.
-    pub sign_until: Option<i64>,
-    /// When it leaves the published set: every token it signed has expired by then.
-    pub retire_at: Option<i64>,
+fn is_published(row: &KeyRow, now: i64) -> bool {
+    row.publish_from <= now && row.retire_at.is_none_or(|end| now < end)
 }
 
-impl KeyRow {
-    fn is_published(&self, now: i64) -> bool {
-        self.publish_from <= now && self.retire_at.is_none_or(|end| now < end)
-    }
-
-    fn may_sign(&self, now: i64) -> bool {
-        self.is_published(now)
-            && self.sign_from <= now
-            && self.sign_until.is_none_or(|end| now < end)
-    }
+fn may_sign(row: &KeyRow, now: i64) -> bool {
+    is_published(row, now) && row.sign_from <= now && row.sign_until.is_none_or(|end| now < end)
 }
 
 /// The keys that relying parties must know at `now`.
 pub fn publishable(rows: &[KeyRow], now: i64) -> impl Iterator<Item = &PublicKey> {
-    rows.iter().filter(move |row| row.is_published(now)).map(|row| &row.public)
+    rows.iter().filter(move |row| is_published(row, now)).map(|row| &row.public)
 }
 
 /// The key that signs with `alg` at `now`: of several, the one that began last, so that a successor
 /// takes over the moment its time comes.
 pub fn signer(rows: &[KeyRow], alg: Algorithm, now: i64) -> Option<&KeyRow> {
     rows.iter()
-        .filter(|row| row.public.alg() == alg && row.may_sign(now))
+        .filter(|row| row.public.alg() == alg && may_sign(row, now))
         .max_by_key(|row| (row.sign_from, row.public.kid()))
 }
 

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-pub use crate::keys::published_set::{INCOMPLETE, MEMORY, PublishedSet, REVIEW};
+pub use crate::keys::published_set::PublishedSet;
 
 use crate::config::Config;
 use crate::context::{Context, DeferredTask};
@@ -13,22 +13,14 @@ use crate::documents::publish;
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, PublicKey};
 use crate::keys::first_key::{is_made_at_once, make_first_key, sealer};
-use crate::keys::{KeyRow, missing};
+use crate::keys::missing;
+use crate::lifetimes::{
+    INCOMPLETE_KEY_SET_SECONDS, KEY_CLAIM_SECONDS, KEY_SEARCH_PAUSE_SECONDS,
+    KEY_SEARCH_RETRY_SECONDS, KV_PROPAGATION_SECONDS,
+};
 use crate::ports::Platform;
+use crate::store::signing_keys::KeyRow;
 use crate::store::signing_keys::{self, Claim};
-
-/// For how many seconds an isolate that did not find a `kid` looks for no other.
-pub const COOL_DOWN: i64 = 10;
-
-/// The same for an isolate that has no keys at all, because neither cache nor database answered.
-const RETRY: i64 = 1;
-
-/// For how many seconds the making of a key is claimed: far longer than it takes, and short enough that
-/// an isolate that dies over it does not leave the provider without.
-const CLAIM: i64 = 60;
-
-/// How long KV may take to show everywhere what was put, in seconds.
-const PROPAGATION: i64 = 60;
 
 /// The last search for a `kid` that was not in a fresh set.
 #[derive(Clone, Copy)]
@@ -76,7 +68,7 @@ impl PublishedKeys {
             if set.is_servable(context.now) || context.now < self.refreshing.get() {
                 return Ok(Some(Rc::clone(set)));
             }
-            self.refreshing.set(context.now + INCOMPLETE);
+            self.refreshing.set(context.now + INCOMPLETE_KEY_SET_SECONDS);
         }
         let cached = read_cache(context).await;
         if let Some(set) = self.believed(cached.as_ref(), context.now) {
@@ -116,13 +108,13 @@ impl PublishedKeys {
                 rows
             });
             if missing(&rows, context.now).contains(&alg) {
-                self.unmakeable_until.set(context.now + COOL_DOWN);
+                self.unmakeable_until.set(context.now + KEY_SEARCH_PAUSE_SECONDS);
             }
         }
         rows
     }
 
-    /// Leaves the making of missing keys for after the response; at most once per [`COOL_DOWN`],
+    /// Leaves the making of missing keys for after the response; at most once per [`KEY_SEARCH_PAUSE_SECONDS`],
     /// because anybody may ask for the keys.
     ///
     /// # Errors
@@ -137,7 +129,7 @@ impl PublishedKeys {
         if missing.is_empty() || context.now < quiet_until {
             return Ok(());
         }
-        self.making_until.set(context.now + COOL_DOWN);
+        self.making_until.set(context.now + KEY_SEARCH_PAUSE_SECONDS);
         sealer(context.config.key_encryption_key.as_ref(), rows, context.now)?;
         for &alg in missing {
             context.defer(DeferredTask::MakeKey(alg));
@@ -155,7 +147,7 @@ impl PublishedKeys {
         context: &Context<'_, impl Platform>,
     ) -> Result<(), Internal> {
         let sealer = Sealer::new(context.config.key_encryption_key.as_ref())?;
-        match signing_keys::claim(context, alg, context.now + CLAIM).await? {
+        match signing_keys::claim(context, alg, context.now + KEY_CLAIM_SECONDS).await? {
             Claim::Ours => {
                 let rows = make_first_key(alg, &sealer, context).await?;
                 self.publish_now(&rows, context).await
@@ -165,7 +157,7 @@ impl PublishedKeys {
     }
 
     /// The key of this `kid`, which a token of `alg` names: from memory, else from the cache, else from
-    /// the primary. An unknown `kid` is looked for at most once per [`COOL_DOWN`]. Whether the key is
+    /// the primary. An unknown `kid` is looked for at most once per [`KEY_SEARCH_PAUSE_SECONDS`]. Whether the key is
     /// for `alg` is the caller's to check.
     ///
     /// # Errors
@@ -185,7 +177,7 @@ impl PublishedKeys {
             if is_fresh || context.now < self.refreshing.get() {
                 return Ok(known);
             }
-            self.refreshing.set(context.now + COOL_DOWN);
+            self.refreshing.set(context.now + KEY_SEARCH_PAUSE_SECONDS);
         } else if let Some(verdict) = self.last_search(alg, context.now) {
             return verdict;
         }
@@ -229,7 +221,7 @@ impl PublishedKeys {
         // request began, and its token may be good. With one, a single request searches on.
         let is_ours = self.remembered(context.now).is_some_and(|set| set.is_fresh(context.now));
         if is_ours {
-            self.mark_search(SearchState::Running, context.now + COOL_DOWN);
+            self.mark_search(SearchState::Running, context.now + KEY_SEARCH_PAUSE_SECONDS);
         }
         let cached = read_cache(context).await;
         if let Some(set) = self.believed(cached.as_ref(), context.now) {
@@ -242,16 +234,20 @@ impl PublishedKeys {
                 if let Some(verdict) = self.last_search(alg, context.now) {
                     return verdict;
                 }
-                self.mark_search(SearchState::Running, context.now + COOL_DOWN);
+                self.mark_search(SearchState::Running, context.now + KEY_SEARCH_PAUSE_SECONDS);
             }
         }
         let rows = signing_keys::all(context).await.inspect_err(|_| {
-            let pause = if self.remembered(context.now).is_some() { COOL_DOWN } else { RETRY };
+            let pause = if self.remembered(context.now).is_some() {
+                KEY_SEARCH_PAUSE_SECONDS
+            } else {
+                KEY_SEARCH_RETRY_SECONDS
+            };
             self.mark_search(SearchState::Failed, context.now + pause);
         })?;
         let set = self.learn(&rows, cached.as_ref(), context)?;
         // Once the set changes, what was not found in it is no verdict.
-        let until = context.now + COOL_DOWN;
+        let until = context.now + KEY_SEARCH_PAUSE_SECONDS;
         self.mark_search(SearchState::Done, set.as_ref().map_or(until, |set| set.limit(until)));
         Ok(set.and_then(|set| set.find(kid)))
     }
@@ -315,7 +311,7 @@ impl PublishedKeys {
         let is_said_by = |other: &Rc<PublishedSet>| set.is_said_by(other, context.now);
         let is_in_cache = cached.is_some_and(is_said_by);
         // What this isolate published a moment ago may still be on its way.
-        let is_on_its_way = context.now < self.published_at.get() + PROPAGATION
+        let is_on_its_way = context.now < self.published_at.get() + KV_PROPAGATION_SECONDS
             && self.remembered(context.now).as_ref().is_some_and(is_said_by);
         if set.is_complete() && !is_in_cache && !is_on_its_way {
             context

@@ -8,19 +8,10 @@ use crate::documents::{Document, Published, lookup};
 use crate::error::Internal;
 use crate::jose::json;
 use crate::jose::jwk::{Algorithm, JwkSet, PublicKey};
-use crate::keys::{KeyRow, missing, next_change, publishable};
+use crate::keys::{missing, next_change, publishable};
+use crate::lifetimes::{INCOMPLETE_KEY_SET_SECONDS, KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS};
 use crate::ports::Platform;
-
-/// For how many seconds an isolate verifies with what it read, and serves it, before it looks again.
-pub const MEMORY: i64 = 300;
-
-/// For how many seconds anybody may serve a set that lacks a signing key of some algorithm: it is being
-/// made, and what it signs a second later must be verifiable.
-pub const INCOMPLETE: i64 = 5;
-
-/// For how many seconds the cache is believed, before the key table is read again: by then a change
-/// that the table did not foresee (a key withdrawn by hand) has taken effect.
-pub const REVIEW: i64 = 600;
+use crate::store::signing_keys::KeyRow;
 
 /// The published keys as of some moment. Never empty: an empty set is not remembered.
 #[derive(Debug)]
@@ -77,7 +68,7 @@ impl PublishedSet {
     ) -> Result<Self, Internal> {
         let body = serde_json::to_string(&set)
             .map_err(|error| Internal::Broken { detail: error.to_string() })?;
-        let soon = (!missing.is_empty()).then_some(read_at + INCOMPLETE);
+        let soon = (!missing.is_empty()).then_some(read_at + INCOMPLETE_KEY_SET_SECONDS);
         let good_until = changes_at.into_iter().chain(soon).min();
         Ok(Self {
             document: Rc::new(Document::new(body, good_until)),
@@ -113,22 +104,23 @@ impl PublishedSet {
 
     /// Whether tokens may be verified with it: a key that was withdrawn by hand ends within this.
     pub fn is_trusted(&self, now: i64) -> bool {
-        self.is_good(now) && now < self.as_of + REVIEW + MEMORY
+        self.is_good(now) && now < self.as_of + KEY_SET_REVIEW_SECONDS + KEY_SET_SECONDS
     }
 
     /// Whether this isolate need not look again to verify tokens with it.
     pub fn is_fresh(&self, now: i64) -> bool {
-        self.is_trusted(now) && now < self.read_at.get() + MEMORY
+        self.is_trusted(now) && now < self.read_at.get() + KEY_SET_SECONDS
     }
 
     /// Whether this isolate need not look again to serve it.
     pub fn is_servable(&self, now: i64) -> bool {
-        self.is_fresh(now) && (self.is_complete() || now < self.read_at.get() + INCOMPLETE)
+        self.is_fresh(now)
+            && (self.is_complete() || now < self.read_at.get() + INCOMPLETE_KEY_SET_SECONDS)
     }
 
     /// Whether the key table need not be read again.
     pub fn is_reviewed(&self, now: i64) -> bool {
-        self.is_complete() && now < self.as_of + REVIEW
+        self.is_complete() && now < self.as_of + KEY_SET_REVIEW_SECONDS
     }
 
     /// Whether the cache need not be told of this set, because it says `other`.

@@ -10,10 +10,12 @@ use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, PrivateKey};
 use crate::jose::jws;
 use crate::keys::first_key::{self, is_made_at_once, make_first_key};
-use crate::keys::published::{MEMORY, PublishedKeys};
-use crate::keys::{KeyRow, signer};
+use crate::keys::published::PublishedKeys;
+use crate::keys::signer;
+use crate::lifetimes::KEY_SET_SECONDS;
 use crate::ports::{Crypto, Platform};
 use crate::store::signing_keys;
+use crate::store::signing_keys::KeyRow;
 
 /// The key table as it was read, and the keys of it that were opened.
 #[derive(Default)]
@@ -79,7 +81,10 @@ impl SigningKeys {
 
     fn remembered(&self, now: i64) -> Option<Rc<[KeyRow]>> {
         let table = self.table.borrow();
-        table.as_ref().filter(|table| now < table.read_at + MEMORY).map(|t| Rc::clone(&t.rows))
+        table
+            .as_ref()
+            .filter(|table| now < table.read_at + KEY_SET_SECONDS)
+            .map(|t| Rc::clone(&t.rows))
     }
 
     fn remember(&self, rows: Vec<KeyRow>, now: i64) -> Rc<[KeyRow]> {

@@ -9,13 +9,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::lifetimes::VERIFIED_TOKENS_SECONDS;
 use crate::protocol::token::access_token::AccessToken;
 
 /// How many tokens a generation holds. There are two.
 pub const CAPACITY: usize = 512;
-
-/// For how many seconds a generation takes tokens in: what is not used for twice as long is forgotten.
-pub const GENERATION: i64 = 300;
 
 /// A SHA-256 digest of a token. The token itself is not kept, and no guess at one gets closer to it.
 pub type TokenDigest = [u8; 32];
@@ -81,7 +79,7 @@ impl Generations {
             return;
         }
         self.old = std::mem::take(&mut self.young);
-        self.turns_at = now + GENERATION;
+        self.turns_at = now + VERIFIED_TOKENS_SECONDS;
     }
 }
 
@@ -131,10 +129,12 @@ mod tests {
         let tokens = VerifiedTokens::default();
         remember(&tokens, "used", 0);
         remember(&tokens, "unused", 0);
-        for now in [GENERATION, 2 * GENERATION, 3 * GENERATION] {
+        for now in
+            [VERIFIED_TOKENS_SECONDS, 2 * VERIFIED_TOKENS_SECONDS, 3 * VERIFIED_TOKENS_SECONDS]
+        {
             assert!(knows(&tokens, "used", now));
         }
-        assert!(!knows(&tokens, "unused", 3 * GENERATION));
+        assert!(!knows(&tokens, "unused", 3 * VERIFIED_TOKENS_SECONDS));
         tokens.forget(&token_digest("used"));
         assert_eq!(size(&tokens), 0);
     }

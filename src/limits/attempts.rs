@@ -9,9 +9,8 @@ use crate::error::Internal;
 use crate::http::Request;
 use crate::interaction::Visit;
 use crate::interaction::cookies::Cookie;
-use crate::limits::rate_limits::{
-    ADDRESS_PAUSE, address_of, is_within_limit, network_of, one_subscriber,
-};
+use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
+use crate::limits::rate_limits::{address_of, is_within_limit, network_of, one_subscriber};
 use crate::ports::Platform;
 use crate::secret::is_random_text;
 use crate::store::sign_in_attempts::{self, Admission};
@@ -69,7 +68,7 @@ impl Attempt {
             None => is_within_limit(context, "device", &self.counter).await,
         };
         if !is_within {
-            return Ok(Admission::Wait(ADDRESS_PAUSE));
+            return Ok(Admission::Wait(ADDRESS_PAUSE_SECONDS));
         }
         sign_in_attempts::admit(
             context.platform,

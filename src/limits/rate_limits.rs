@@ -7,9 +7,6 @@ use crate::context::Context;
 use crate::http::Request;
 use crate::ports::Platform;
 
-/// The pause that is asked of an address that tries too often, in seconds: the rate limit's period.
-pub const ADDRESS_PAUSE: i64 = 60;
-
 /// Whether a request that is to be stored is within the coarse limit for its address. Where that limit cannot be
 /// had, it is.
 pub async fn may_store(context: &Context<'_, impl Platform>, request: &impl Request) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
+use crate::store::batch::{Batch, Handle};
 use crate::store::consents::Consent;
 use crate::store::grants::{Grant, grant_columns};
 
@@ -72,12 +73,10 @@ pub async fn record_with_code(
     .bind(code.code_challenge)
     .bind(code.nonce)
     .bind(code.expires_at);
-    let mut statements = authorization.statements(now);
-    statements.push(insert);
-    let results = database.batch(statements).await?;
-    // The subject comes before the grant, which returns a row.
-    let grant = results.get(usize::from(authorization.pairwise.is_some()));
-    Ok(grant.is_some_and(|rows| !rows.is_empty()))
+    let mut batch = Batch::default();
+    let grant = authorization.add_to(&mut batch, now);
+    batch.add(insert);
+    Ok(batch.run(database).await?.row(grant)?.is_some())
 }
 
 /// Records a grant that needs no code, and returns it. `None` under the same conditions.
@@ -92,15 +91,17 @@ pub async fn record(
         " FROM grants JOIN users ON users.sub = grants.sub WHERE grants.id = ?1",
     ))
     .bind(authorization.grant_id);
-    let mut statements = authorization.statements(now);
-    statements.push(read);
-    let row = database.batch(statements).await?.pop().unwrap_or_default().pop();
+    let mut batch = Batch::default();
+    authorization.add_to(&mut batch, now);
+    let grant = batch.read(read);
+    let row = batch.run(database).await?.row(grant)?;
     row.map(|mut row| Grant::read(&mut row)).transpose()
 }
 
 impl NewAuthorization<'_> {
-    /// The grant, and what goes with it once it is there.
-    fn statements(&self, now: i64) -> Vec<Statement> {
+    /// Adds the grant, and what goes with it once it is there. Returns the handle of the grant, which has a row if it
+    /// was recorded.
+    fn add_to(&self, batch: &mut Batch, now: i64) -> Handle {
         let grant = Statement::new(
             "INSERT INTO grants \
                (id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims, \
@@ -149,31 +150,43 @@ impl NewAuthorization<'_> {
         )
         .bind(self.client_id)
         .bind(self.grant_id);
-        let mut statements = Vec::new();
-        if let Some(Pairwise { sector, new_subject }) = self.pairwise {
-            let name = Statement::new(
-                "INSERT INTO pairwise_subjects (sub, sector, subject) \
-                 SELECT sub, ?2, ?3 FROM sessions WHERE id = ?1 ON CONFLICT (sub, sector) DO NOTHING",
-            )
-            .bind(self.session_id)
-            .bind(sector)
-            .bind(new_subject);
-            statements.push(name);
+        if let Some(pairwise) = &self.pairwise {
+            batch.add(pairwise.statement(self.session_id));
         }
-        statements.extend([grant, touch, answer, keep]);
+        let grant = batch.read(grant);
+        batch.add(touch);
+        batch.add(answer);
+        batch.add(keep);
         if let Some(consent) = self.consent {
-            let remember = Statement::new(
-                "INSERT INTO consents (sub, client_id, scope, claims, granted_at) \
-                 SELECT sub, client_id, ?2, ?3, ?4 FROM grants WHERE id = ?1 \
-                 ON CONFLICT (sub, client_id) DO UPDATE \
-                   SET scope = excluded.scope, claims = excluded.claims, granted_at = ?4",
-            )
-            .bind(self.grant_id)
-            .bind(consent.scope.as_str())
-            .bind(consent.claims.as_str())
-            .bind(now);
-            statements.push(remember);
+            batch.add(self.remember(consent, now));
         }
-        statements
+        grant
+    }
+
+    /// Remembers what the user allowed, if the grant was recorded.
+    fn remember(&self, consent: &Consent, now: i64) -> Statement {
+        Statement::new(
+            "INSERT INTO consents (sub, client_id, scope, claims, granted_at) \
+             SELECT sub, client_id, ?2, ?3, ?4 FROM grants WHERE id = ?1 \
+             ON CONFLICT (sub, client_id) DO UPDATE \
+               SET scope = excluded.scope, claims = excluded.claims, granted_at = ?4",
+        )
+        .bind(self.grant_id)
+        .bind(consent.scope.as_str())
+        .bind(consent.claims.as_str())
+        .bind(now)
+    }
+}
+
+impl Pairwise<'_> {
+    /// Gives the session's user a subject in the sector, unless there is one.
+    fn statement(&self, session_id: &str) -> Statement {
+        Statement::new(
+            "INSERT INTO pairwise_subjects (sub, sector, subject) \
+             SELECT sub, ?2, ?3 FROM sessions WHERE id = ?1 ON CONFLICT (sub, sector) DO NOTHING",
+        )
+        .bind(session_id)
+        .bind(self.sector)
+        .bind(self.new_subject)
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
 use crate::store::SWEPT_WITH_EACH;
+use crate::store::batch::Batch;
 
 /// Spends an assertion: of any number of callers, to one it is new (RFC 7523 section 3, `jti`). It is kept until
 /// nobody would take it any more, at `until`.
@@ -20,8 +21,10 @@ pub async fn spend(
     .bind(client_id)
     .bind(jti_hash)
     .bind(until);
-    let results = database.batch(vec![sweep(now, SWEPT_WITH_EACH), spend]).await?;
-    Ok(results.last().is_some_and(|rows| !rows.is_empty()))
+    let mut batch = Batch::default();
+    batch.add(sweep(now, SWEPT_WITH_EACH));
+    let is_new = batch.read(spend);
+    Ok(batch.run(database).await?.row(is_new)?.is_some())
 }
 
 /// Deletes at most `limit` assertions that have expired.

@@ -5,6 +5,7 @@ use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
+use crate::store::batch::Batch;
 
 /// A client as stored.
 #[derive(Debug)]
@@ -109,8 +110,11 @@ pub async fn put(database: &impl Database, client: &Client, now: i64) -> Result<
     let forget = Statement::new("DELETE FROM clients WHERE client_id = ?1 AND expires_at <= ?2")
         .bind(client.client_id.as_str())
         .bind(now);
-    let results = database.batch(vec![sweep(now, SWEPT_WITH_EACH), forget, statement]).await?;
-    let row = results.into_iter().flatten().next_back();
+    let mut batch = Batch::default();
+    batch.add(sweep(now, SWEPT_WITH_EACH));
+    batch.add(forget);
+    let stored = batch.read(statement);
+    let row = batch.run(database).await?.row(stored)?;
     let row = row.ok_or_else(|| Internal::Broken {
         detail: "an upsert of a client returned no row".into(),
     })?;
@@ -185,7 +189,9 @@ pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Resu
     let delete = Statement::new("DELETE FROM clients WHERE client_id = ?1 RETURNING client_id")
         .bind(client_id);
     let forget = Statement::new("DELETE FROM consents WHERE client_id = ?1").bind(client_id);
-    let statements = vec![revoke_grants, forget, delete];
-    let deleted = database.batch(statements).await?.pop().unwrap_or_default();
-    Ok(!deleted.is_empty())
+    let mut batch = Batch::default();
+    batch.add(revoke_grants);
+    batch.add(forget);
+    let deleted = batch.read(delete);
+    Ok(batch.run(database).await?.row(deleted)?.is_some())
 }

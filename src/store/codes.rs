@@ -4,6 +4,7 @@ use crate::error::Internal;
 use crate::ports::{Database, Statement};
 use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::user::scope::OFFLINE_ACCESS;
+use crate::store::batch::Batch;
 use crate::store::grants::{Grant, grant_columns};
 
 /// What came of presenting a code.
@@ -82,10 +83,12 @@ pub async fn redeem(
     ))
     .bind(code_hash)
     .bind(client_id);
-    let results = database.batch(vec![begin, spend, read]).await?;
-    let mut results = results.into_iter().skip(1);
-    let is_ours = results.next().is_some_and(|rows| !rows.is_empty());
-    let Some(mut row) = results.next().unwrap_or_default().pop() else {
+    let mut batch = Batch::default();
+    batch.add(begin);
+    let (ours, code) = (batch.read(spend), batch.read(read));
+    let mut outcome = batch.run(database).await?;
+    let is_ours = outcome.row(ours)?.is_some();
+    let Some(mut row) = outcome.row(code)? else {
         return Ok(Redemption::Unknown);
     };
     let is_spent = row.integer_or_null()?.is_some();

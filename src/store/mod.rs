@@ -2,6 +2,7 @@
 
 pub mod authorization_requests;
 pub mod authorizations;
+mod batch;
 pub mod client_assertions;
 pub mod clients;
 pub mod codes;

@@ -2,6 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
+use crate::store::batch::Batch;
 use crate::store::grants::{Grant, grant_columns};
 
 /// A refresh token as stored.
@@ -71,6 +72,9 @@ pub async fn rotate(
     .bind(token_hash)
     .bind(now);
     let look = Statement::new("SELECT token_hash FROM refresh_tokens WHERE token_hash = ?1");
-    let found = database.batch(vec![succeed, spend, look.bind(successor_hash)]).await?.pop();
-    Ok(found.is_some_and(|rows| !rows.is_empty()))
+    let mut batch = Batch::default();
+    batch.add(succeed);
+    batch.add(spend);
+    let successor = batch.read(look.bind(successor_hash));
+    Ok(batch.run(database).await?.row(successor)?.is_some())
 }

@@ -3,6 +3,7 @@
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
 use crate::store::SWEPT_WITH_EACH;
+use crate::store::batch::Batch;
 use crate::store::clients::{self, Client, StoredClient, client_columns, write_metadata};
 
 /// Whether a client was registered.
@@ -40,7 +41,9 @@ pub async fn register(
     .bind(client.registration_token_hash.as_deref())
     .bind(expires_at)
     .bind(initial_access_token);
-    let mut statements = vec![clients::sweep(client.created_at, SWEPT_WITH_EACH), insert];
+    let mut batch = Batch::default();
+    batch.add(clients::sweep(client.created_at, SWEPT_WITH_EACH));
+    let registered = batch.read(insert);
     if let Some(token_hash) = initial_access_token {
         let spend = Statement::new(
             "UPDATE initial_access_tokens SET uses_left = uses_left - 1 \
@@ -48,10 +51,9 @@ pub async fn register(
         )
         .bind(token_hash)
         .bind(client.created_at);
-        statements.push(spend);
+        batch.add(spend);
     }
-    let results = database.batch(statements).await?;
-    let is_registered = results.get(1).is_some_and(|rows| !rows.is_empty());
+    let is_registered = batch.run(database).await?.row(registered)?.is_some();
     Ok(if is_registered { Registering::Registered } else { Registering::NoSuchToken })
 }
 

@@ -1,13 +1,10 @@
 //! Sessions: in which browser who is signed in.
 
 use crate::error::Internal;
+use crate::lifetimes::{SESSION_IDLE_SECONDS, SESSION_SECONDS};
 use crate::ports::{Database, Freshness, Statement};
+use crate::store::batch::Batch;
 use crate::store::sign_in_attempts::take_back;
-
-/// For how many seconds a session lasts that is not used, and for how many at the most.
-pub const IDLE: i64 = 24 * 3_600;
-/// See [`IDLE`].
-pub const LIFETIME: i64 = 14 * 86_400;
 
 /// A session that stands.
 #[derive(Clone, Debug)]
@@ -47,8 +44,8 @@ pub async fn find(
          WHERE cookie_hash = ?1 AND used_at > ?2 AND auth_time > ?3 AND users.deleted_at IS NULL",
     )
     .bind(cookie_hash)
-    .bind(now - IDLE)
-    .bind(now - LIFETIME);
+    .bind(now - SESSION_IDLE_SECONDS)
+    .bind(now - SESSION_SECONDS);
     let Some(mut row) = database.run(Freshness::Primary, statement).await?.pop() else {
         return Ok(None);
     };
@@ -105,8 +102,8 @@ pub async fn begin(
     .bind(sign_in.cookie_hash)
     .bind(sign_in.old_cookie_hash)
     .bind(now)
-    .bind(now - IDLE)
-    .bind(now - LIFETIME)
+    .bind(now - SESSION_IDLE_SECONDS)
+    .bind(now - SESSION_SECONDS)
     .bind(sign_in.password_hash);
     let end_old = Statement::new(
         "DELETE FROM sessions WHERE cookie_hash = ?1 \
@@ -114,16 +111,19 @@ pub async fn begin(
     )
     .bind(sign_in.old_cookie_hash)
     .bind(sign_in.cookie_hash);
-    let mut statements = vec![insert, end_old];
-    statements.extend(take_back(sign_in.counter, sign_in.account_counter, sign_in.cookie_hash));
+    let mut batch = Batch::default();
+    let session = batch.read(insert);
+    batch.add(end_old);
+    for statement in take_back(sign_in.counter, sign_in.account_counter, sign_in.cookie_hash) {
+        batch.add(statement);
+    }
     if let Some(new_hash) = sign_in.new_password_hash {
         let rehash = Statement::new(
             "UPDATE users SET password_hash = ?3 WHERE sub = ?1 AND password_hash = ?2",
         );
-        statements.push(rehash.bind(sign_in.sub).bind(sign_in.password_hash).bind(new_hash));
+        batch.add(rehash.bind(sign_in.sub).bind(sign_in.password_hash).bind(new_hash));
     }
-    let results = database.batch(statements).await?;
-    Ok(results.first().is_some_and(|rows| !rows.is_empty()))
+    Ok(batch.run(database).await?.row(session)?.is_some())
 }
 
 /// Ends a browser's session.

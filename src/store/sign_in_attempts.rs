@@ -2,24 +2,17 @@
 //! counted.
 
 use crate::error::Internal;
+use crate::lifetimes::{ACCOUNT_PAUSE_SECONDS, ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS};
 use crate::ports::{Database, Statement};
 use crate::store::SWEPT_WITH_EACH;
-
-/// After how many seconds without an attempt a counter begins anew.
-const WINDOW: i64 = 3_600;
+use crate::store::batch::Batch;
 
 /// How many attempts a counter has before the first pause. Then the pauses double, from one second on …
 const FREE: i64 = 5;
-/// … to this many seconds.
-const LONGEST_PAUSE: i64 = 300;
-
 /// How many attempts on one account may fail, in browsers that nobody has signed in with, before every
 /// further one is followed by a pause, and the first one from any network preceded by it: so many networks are of
 /// no use …
 const ACCOUNT_FREE: i64 = 20;
-/// … of at most this many seconds.
-const ACCOUNT_LONGEST_PAUSE: i64 = 30;
-
 /// Whether an attempt may be looked at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Admission {
@@ -39,17 +32,19 @@ pub async fn admit(
 ) -> Result<Admission, Internal> {
     let next =
         Statement::new("SELECT next_at FROM sign_in_attempts WHERE counter = ?1").bind(counter);
-    let mut statements = vec![sweep(now, SWEPT_WITH_EACH)];
-    statements.extend(account.map(|account| count_on_account(account, counter, now)));
-    let before = statements.len();
-    statements.extend([count(counter, account, now), next]);
-    let mut results = database.batch(statements).await?.into_iter().skip(before);
-    let own = results.next().unwrap_or_default().pop();
+    let mut batch = Batch::default();
+    batch.add(sweep(now, SWEPT_WITH_EACH));
+    if let Some(account) = account {
+        batch.add(count_on_account(account, counter, now));
+    }
+    let (own, next) = (batch.read(count(counter, account, now)), batch.read(next));
+    let mut outcome = batch.run(database).await?;
+    let own = outcome.row(own)?;
     // A counter that begins with a pause has counted nothing yet.
     if own.map(|mut row| row.integer()).transpose()?.is_some_and(|failures| failures > 0) {
         return Ok(Admission::Admitted);
     }
-    let next = results.next().unwrap_or_default().pop();
+    let next = outcome.row(next)?;
     let next = next.map(|mut row| row.integer()).transpose()?;
     Ok(Admission::Wait((next.unwrap_or(now) - now).max(1)))
 }
@@ -60,7 +55,7 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
         "DELETE FROM sign_in_attempts WHERE counter IN \
          (SELECT counter FROM sign_in_attempts WHERE last_at <= ?1 LIMIT ?2)",
     )
-    .bind(now - WINDOW)
+    .bind(now - ATTEMPT_WINDOW_SECONDS)
     .bind(limit)
 }
 
@@ -76,7 +71,7 @@ fn count_on_account(account: &str, counter: &str, now: i64) -> Statement {
     )
     .bind(account)
     .bind(now)
-    .bind(WINDOW)
+    .bind(ATTEMPT_WINDOW_SECONDS)
     .bind(counter)
 }
 
@@ -98,11 +93,11 @@ fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
     .bind(counter)
     .bind(now)
     .bind(account)
-    .bind(WINDOW)
+    .bind(ATTEMPT_WINDOW_SECONDS)
     .bind(FREE - 1)
-    .bind(LONGEST_PAUSE)
+    .bind(ATTEMPT_PAUSE_SECONDS)
     .bind(ACCOUNT_FREE)
-    .bind(ACCOUNT_LONGEST_PAUSE)
+    .bind(ACCOUNT_PAUSE_SECONDS)
 }
 
 /// What a success takes back: the counter begins anew, and the account's has counted one too many. For a batch in

@@ -4,9 +4,26 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
 use crate::jose::jwk::{Algorithm, PublicKey};
-use crate::keys::KeyRow;
 use crate::ports::Platform;
 use crate::ports::{Freshness, Row, Statement};
+use crate::store::batch::Batch;
+
+/// A signing key as the key table holds it. All times are Unix seconds; `None` is not foreseen.
+#[derive(Clone, Debug)]
+pub struct KeyRow {
+    /// The public half, proven.
+    pub public: PublicKey,
+    /// The private half, sealed under `KEY_ENCRYPTION_KEY`.
+    pub sealed_private: String,
+    /// From when on the key is in the published set.
+    pub publish_from: i64,
+    /// From when on it may sign.
+    pub sign_from: i64,
+    /// Until when it may sign.
+    pub sign_until: Option<i64>,
+    /// When it leaves the published set: every token it signed has expired by then.
+    pub retire_at: Option<i64>,
+}
 
 const SELECT: &str = "SELECT kid, public_jwk, sealed_private, publish_from, sign_from, sign_until, \
                       retire_at FROM signing_keys ORDER BY sign_from, kid";
@@ -48,8 +65,10 @@ pub async fn add_if_none_signs(
     .bind(key.sign_from)
     .bind(key.sign_until)
     .bind(key.retire_at);
-    let mut results = context.platform.batch(vec![insert, Statement::new(SELECT)]).await?;
-    read(results.pop().unwrap_or_default(), context)
+    let mut batch = Batch::default();
+    batch.add(insert);
+    let keys = batch.read(Statement::new(SELECT));
+    read(batch.run(context.platform).await?.rows(keys)?, context)
 }
 
 /// Who makes the missing key of an algorithm.

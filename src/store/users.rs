@@ -8,6 +8,7 @@ use crate::error::Internal;
 use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::user::claims::UserClaims;
+use crate::store::batch::Batch;
 
 /// A user as the operator puts one.
 #[derive(Debug, Serialize)]
@@ -96,16 +97,18 @@ pub async fn put_all(
     now: i64,
 ) -> Result<Vec<Result<(), Refusal>>, Internal> {
     let shares = shares(users)?;
-    let statements = shares
-        .into_iter()
-        .flat_map(|share| [end_sessions_of_new_passwords(share.clone()), put(share, now)]);
-    let mut stored = Vec::with_capacity(users.len());
-    for rows in database.batch(statements.collect()).await? {
-        for mut row in rows {
-            stored.push(row.text()?);
+    let (mut batch, mut puts) = (Batch::default(), Vec::new());
+    for share in shares {
+        batch.add(end_sessions_of_new_passwords(share.clone()));
+        puts.push(batch.read(put(share, now)));
+    }
+    let mut outcome = batch.run(database).await?;
+    let mut stored = HashSet::with_capacity(users.len());
+    for put in puts {
+        for mut row in outcome.rows(put)? {
+            stored.insert(row.text()?);
         }
     }
-    let stored: HashSet<_> = stored.into_iter().collect();
     let refused = users.iter().map(|user| user.sub.as_str()).filter(|sub| !stored.contains(*sub));
     let known = known_among(database, &refused.collect::<Vec<_>>()).await?;
     let outcome = |user: &NewUser| match known.get(&user.sub) {
@@ -255,8 +258,10 @@ pub async fn set_password(
     .bind(sub)
     .bind(password_hash)
     .bind(now);
-    let results = database.batch(vec![statement, end_sessions(sub)]).await?;
-    Ok(results.first().is_some_and(|rows| !rows.is_empty()))
+    let mut batch = Batch::default();
+    let user = batch.read(statement);
+    batch.add(end_sessions(sub));
+    Ok(batch.run(database).await?.row(user)?.is_some())
 }
 
 fn end_sessions(sub: &str) -> Statement {
@@ -284,7 +289,10 @@ pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<boo
     .bind(now);
     let forget_consents = Statement::new("DELETE FROM consents WHERE sub = ?1").bind(sub);
     let forget_subjects = Statement::new("DELETE FROM pairwise_subjects WHERE sub = ?1").bind(sub);
-    let statements = vec![bury, revoke_grants, end_sessions(sub), forget_consents, forget_subjects];
-    let results = database.batch(statements).await?;
-    Ok(results.first().is_some_and(|rows| !rows.is_empty()))
+    let mut batch = Batch::default();
+    let buried = batch.read(bury);
+    for statement in [revoke_grants, end_sessions(sub), forget_consents, forget_subjects] {
+        batch.add(statement);
+    }
+    Ok(batch.run(database).await?.row(buried)?.is_some())
 }

@@ -1,6 +1,6 @@
 use crate::platform::rsa_jwks;
 use crate::world::{NOW, Told, World, assert_golden, get, post, variables, variables_with};
-use postern::keys::published::MEMORY;
+use postern::lifetimes::KEY_SET_SECONDS;
 use serde_json::{Value, json};
 
 const JWKS: &str = "/auth/jwks.json";
@@ -107,7 +107,7 @@ fn the_set_is_served_from_memory_then_from_the_cache_then_from_the_table() {
 #[test]
 fn memory_is_asked_for_no_longer_than_its_age() {
     let world = World::with_keys();
-    world.sleep(MEMORY);
+    world.sleep(KEY_SET_SECONDS);
     world.platform.take_counts();
     world.send(get(JWKS));
     assert_eq!(world.platform.take_counts().cache_reads, 1);
@@ -260,7 +260,7 @@ fn the_set_survives_an_outage_in_memory_and_in_the_cache() {
     assert_eq!(world.send(get(JWKS)).body, body, "from the cache");
 
     world.platform.cache_fails.set(true);
-    world.sleep(MEMORY);
+    world.sleep(KEY_SET_SECONDS);
     let told = world.send(get(JWKS));
     assert_eq!(told.body, body, "from memory, past its age");
     assert!(told.log["notes"].to_string().contains("DB is unavailable"));

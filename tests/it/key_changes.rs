@@ -2,7 +2,7 @@
 
 use crate::jwks::{ALWAYS, foreign_key, insert_key, keys, keys_for, rsa_key};
 use crate::world::{NOW, World, get, post};
-use postern::keys::published::{MEMORY, REVIEW};
+use postern::lifetimes::{KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS};
 use serde_json::json;
 
 const JWKS: &str = "/auth/jwks.json";
@@ -20,7 +20,10 @@ fn a_change_that_nobody_foresaw_takes_effect_in_time() {
     while keys(&world.send(get(JWKS))).len() == 3 {
         world.sleep(30);
         elapsed += 30;
-        assert!(elapsed <= MEMORY + REVIEW, "the cache is believed for ever");
+        assert!(
+            elapsed <= KEY_SET_SECONDS + KEY_SET_REVIEW_SECONDS,
+            "the cache is believed for ever"
+        );
     }
     world.new_isolate();
     assert_eq!(keys(&world.send(get(JWKS))).len(), 2, "and it was published");
@@ -34,10 +37,10 @@ fn an_older_set_in_the_cache_does_not_take_back_a_newer_one() {
     world.send(get(JWKS));
     let old = world.platform.cache.borrow().clone();
     insert_key(&world, &foreign_key(2), ALWAYS);
-    world.sleep(REVIEW);
+    world.sleep(KEY_SET_REVIEW_SECONDS);
     assert_eq!(keys(&world.send(get(JWKS))).len(), 3);
     *world.platform.cache.borrow_mut() = old;
-    world.sleep(MEMORY);
+    world.sleep(KEY_SET_SECONDS);
     assert_eq!(keys(&world.send(get(JWKS))).len(), 3);
 }
 
@@ -77,7 +80,7 @@ fn a_key_that_was_withdrawn_is_not_published_again_by_an_isolate_that_remembers_
     let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1";
     world.platform.primary.execute(withdraw, [NOW]).unwrap();
     world.platform.cache.borrow_mut().clear();
-    world.sleep(MEMORY - 1);
+    world.sleep(KEY_SET_SECONDS - 1);
     world.mint("openid");
     world.sleep(1);
     world.mint("openid");
@@ -152,7 +155,7 @@ fn the_only_key_when_withdrawn_is_refused_for_good() {
     let withdraw =
         "UPDATE signing_keys SET publish_from = 0, sign_from = 0, sign_until = 1, retire_at = 1";
     world.platform.primary.execute(withdraw, []).unwrap();
-    world.sleep(MEMORY + REVIEW);
+    world.sleep(KEY_SET_SECONDS + KEY_SET_REVIEW_SECONDS);
     for _ in 0..3 {
         let told = world.send_together(vec![ask(), ask(), ask()]);
         assert!(told.iter().all(|one| one.status != 200), "{told:?}");
@@ -168,7 +171,7 @@ fn an_old_set_is_not_trusted_for_the_sake_of_an_outage() {
     assert_eq!(world.send(get("/auth/userinfo").bearer(&token)).status, 200);
     world.platform.database_fails.set(true);
     world.platform.cache_fails.set(true);
-    world.sleep(MEMORY + REVIEW);
+    world.sleep(KEY_SET_SECONDS + KEY_SET_REVIEW_SECONDS);
     world.platform.take_counts();
     let told = world.send_together(vec![get("/auth/userinfo").bearer(&token); 3]);
     assert!(told.iter().all(|one| one.status == 503));
@@ -181,7 +184,7 @@ fn a_publication_that_failed_is_made_again() {
     world.platform.cache_fails.set(true);
     world.send(get(JWKS));
     world.platform.cache_fails.set(false);
-    world.sleep(MEMORY);
+    world.sleep(KEY_SET_SECONDS);
     world.send(get(JWKS));
     assert_eq!(world.platform.cache.borrow().len(), 1);
 }

@@ -9,8 +9,9 @@ use postern::context::Context;
 use postern::error::Internal;
 use postern::jose::jwk::{Algorithm, PrivateKey, PublicKey};
 use postern::jose::jws::Jws;
-use postern::keys::published::{COOL_DOWN, INCOMPLETE, MEMORY, PublishedKeys};
+use postern::keys::published::PublishedKeys;
 use postern::keys::signing::{SigningKeys, sign};
+use postern::lifetimes::{INCOMPLETE_KEY_SET_SECONDS, KEY_SEARCH_PAUSE_SECONDS, KEY_SET_SECONDS};
 use postern::ports::Crypto;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -112,12 +113,12 @@ fn a_claim_that_is_never_fulfilled_ends() {
     world.platform.generation_fails.set(false);
     world.platform.take_counts();
     for _ in 0..5 {
-        world.sleep(COOL_DOWN);
+        world.sleep(KEY_SEARCH_PAUSE_SECONDS);
         let told = world.send_at_once(vec![get(JWKS); 3]);
         assert!(told.iter().all(|one| one.left == 1 && one.notes_after.is_empty()));
     }
     assert_eq!(world.platform.take_counts().generations, 0, "claimed");
-    world.sleep(COOL_DOWN);
+    world.sleep(KEY_SEARCH_PAUSE_SECONDS);
     world.send_at_once(vec![get(JWKS); 20]);
     assert_eq!(world.platform.take_counts().generations, 1, "by one of many");
     assert_eq!(stored_keys(&world), BOTH);
@@ -133,7 +134,7 @@ fn a_set_that_lacks_a_signing_key_is_kept_by_nobody() {
 
     // Another isolate makes the key: this one knows it within seconds.
     Isolate::new(&world).make().unwrap();
-    world.sleep(INCOMPLETE - 1);
+    world.sleep(INCOMPLETE_KEY_SET_SECONDS - 1);
     let told = world.send(get(JWKS));
     assert_eq!(keys(&told).len(), 1);
     assert!(told.header("cache-control").unwrap().starts_with("public, max-age=1, "));
@@ -156,7 +157,7 @@ fn a_flood_while_the_key_is_missing_reads_the_table_once_in_some_seconds() {
     world.send(get(JWKS));
     world.platform.take_counts();
     for round in 1..=6 {
-        world.sleep(INCOMPLETE);
+        world.sleep(INCOMPLETE_KEY_SET_SECONDS);
         let mut told = world.send_together(vec![get(JWKS); 50]);
         told.extend((0..50).map(|_| world.send(get(JWKS))));
         assert!(told.iter().all(|one| keys(one).len() == 1));
@@ -178,7 +179,7 @@ fn a_missing_key_is_served_around_while_the_table_does_not_answer() {
     world.dies_after_responses.set(true);
     let body = world.send(get(JWKS)).body;
     world.platform.database_fails.set(true);
-    world.sleep(MEMORY - 1);
+    world.sleep(KEY_SET_SECONDS - 1);
     for _ in 0..3 {
         let told = world.send(get(JWKS));
         assert_eq!((told.status, told.body.as_str()), (200, body.as_str()));
@@ -280,7 +281,7 @@ fn no_verdict_on_a_kid_while_the_first_key_of_its_algorithm_is_being_made() {
     }
     let counts = world.platform.take_counts();
     assert_eq!((counts.cache_reads, counts.statements), (0, 0));
-    world.sleep(COOL_DOWN);
+    world.sleep(KEY_SEARCH_PAUSE_SECONDS);
     assert_eq!(isolate.find(Algorithm::Rs256, &kid).unwrap().unwrap().kid(), kid);
     assert!(isolate.find(Algorithm::Rs256, "unknown").unwrap().is_none());
     assert!(isolate.find(Algorithm::Rs256, "unknown").unwrap().is_none(), "a verdict now");
@@ -302,7 +303,7 @@ fn an_rsa_key_is_rotated_by_its_times() {
     let world = World::new();
     let (old, new) = (rsa_key(), successor());
     assert_ne!(old.0, new.0);
-    let (sign_from, retire_at) = (NOW + MEMORY, NOW + 2 * MEMORY);
+    let (sign_from, retire_at) = (NOW + KEY_SET_SECONDS, NOW + 2 * KEY_SET_SECONDS);
     insert_key(&world, &old, (NOW, NOW, Some(sign_from), Some(retire_at)));
     insert_key(&world, &new, (NOW, sign_from, None, None));
     let isolate = Isolate::new(&world);
@@ -322,7 +323,7 @@ fn an_rsa_key_is_rotated_by_its_times() {
 #[test]
 fn a_lost_rsa_key_is_replaced_by_the_next_request_for_the_keys() {
     let world = World::with_keys();
-    world.sleep(MEMORY);
+    world.sleep(KEY_SET_SECONDS);
     let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE alg = 'RS256'";
     world.platform.primary.execute(withdraw, [NOW]).unwrap();
     world.platform.cache.borrow_mut().clear();
@@ -355,7 +356,7 @@ fn what_was_not_found_in_a_set_is_no_verdict_once_the_set_has_changed() {
 fn an_older_whole_set_in_the_cache_does_not_hide_the_key_that_was_made_since() {
     let world = World::with_keys();
     let old = world.platform.cache.borrow().clone();
-    world.sleep(2 * COOL_DOWN);
+    world.sleep(2 * KEY_SEARCH_PAUSE_SECONDS);
     let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE alg = 'RS256'";
     world.platform.primary.execute(withdraw, [NOW]).unwrap();
     world.platform.primary.execute("DELETE FROM key_claims", ()).unwrap();
@@ -365,6 +366,6 @@ fn an_older_whole_set_in_the_cache_does_not_hide_the_key_that_was_made_since() {
     assert_eq!(keys(&world.send(get(JWKS))).len(), 1, "a search has read the table");
     Isolate::new(&world).make().unwrap();
     *world.platform.cache.borrow_mut() = old;
-    world.sleep(INCOMPLETE);
+    world.sleep(INCOMPLETE_KEY_SET_SECONDS);
     assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
 }

@@ -439,7 +439,7 @@ fn a_good_token_is_never_refused_because_others_arrive_with_it() {
         if is_cold {
             world.new_isolate();
         } else {
-            world.sleep(postern::keys::published::MEMORY);
+            world.sleep(postern::lifetimes::KEY_SET_SECONDS);
         }
         world.platform.take_counts();
         let told = world.send_together(vec![get(USERINFO).bearer(&token); 20]);

@@ -7,7 +7,8 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::fetched::sector;
 use crate::http::{BodyError, Request, Response};
-use crate::limits::rate_limits::{ADDRESS_PAUSE, may_register};
+use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
+use crate::limits::rate_limits::may_register;
 use crate::ports::Platform;
 use crate::protocol::client::metadata::{ClientMetadata, Registrable};
 use crate::protocol::client::registration_error::RegistrationError;
@@ -91,7 +92,7 @@ async fn replace(
 
     // 1. Not too often: what is stored, and what is fetched for it, costs as much as a registration.
     if !may_register(context, request).await {
-        return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE }.into());
+        return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS }.into());
     }
 
     // 2. The document says of whom it is, by what the client knows and not by what we told it.

@@ -8,7 +8,8 @@ use crate::endpoint::user::authorize::resolve::{TOO_LARGE, TOO_MANY, verify};
 use crate::endpoint::user::authorize::validate::{Validation, validate_for};
 use crate::error::{Error, PageError, Protocol};
 use crate::http::{Request, Response};
-use crate::interaction::pending::{PUSHED_LIFETIME, Pending};
+use crate::interaction::pending::Pending;
+use crate::lifetimes::PUSHED_REQUEST_SECONDS;
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_request::{AuthorizeError, PARAMETERS};
@@ -70,7 +71,7 @@ pub async fn serve(
 
     // 5. What asks for it (section 2.2).
     let request_uri = pending.push(&client_id, context).await?;
-    let document = json!({ "request_uri": request_uri, "expires_in": PUSHED_LIFETIME });
+    let document = json!({ "request_uri": request_uri, "expires_in": PUSHED_REQUEST_SECONDS });
     Ok(Response::json(201, &document))
 }
 

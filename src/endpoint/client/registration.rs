@@ -5,7 +5,8 @@ use crate::endpoint::client::configuration::{body, document, metadata};
 use crate::error::Error;
 use crate::fetched::sector;
 use crate::http::{Request, Response};
-use crate::limits::rate_limits::{ADDRESS_PAUSE, may_register};
+use crate::lifetimes::{ADDRESS_PAUSE_SECONDS, UNUSED_CLIENT_SECONDS};
+use crate::limits::rate_limits::may_register;
 use crate::ports::Platform;
 use crate::protocol::client::registration_error::RegistrationError;
 use crate::protocol::token::bearer::{self, BearerError};
@@ -14,9 +15,6 @@ use crate::secret::{hash, is_random_text};
 use crate::store::clients::Client;
 use crate::store::initial_access_tokens;
 use crate::store::registrations::{Registering, register};
-
-/// For how long a client that registered without a token is kept before anybody has used it, in seconds.
-const UNUSED_LIFETIME: i64 = 86_400;
 
 const WRONG_TOKEN: BearerError =
     BearerError::InvalidToken("the initial access token is unknown, used up or expired");
@@ -34,9 +32,9 @@ pub async fn serve(
 
     // 2. Without it, not too often, and not for nothing.
     if token.is_none() && !may_register(context, request).await {
-        return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE }.into());
+        return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS }.into());
     }
-    let expires_at = token.is_none().then(|| context.now + UNUSED_LIFETIME);
+    let expires_at = token.is_none().then(|| context.now + UNUSED_CLIENT_SECONDS);
 
     // 3. The metadata, completed by its defaults (sections 2 and 3.1).
     let metadata = metadata(body(request).await?, context.config)?;
@@ -48,7 +46,7 @@ pub async fn serve(
             return Err(WRONG_TOKEN.into());
         }
         if !may_register(context, request).await {
-            return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE }.into());
+            return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS }.into());
         }
     }
     let checked = sector::check(&metadata, context).await;

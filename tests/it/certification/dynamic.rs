@@ -335,7 +335,9 @@ fn oidcc_server_rotate_keys() {
     let suite = Suite::new();
     let before = check_jwks(&suite.world, &suite.discovery)["keys"].as_array().unwrap().clone();
     insert_key(&suite.world, &foreign_key(1), ALWAYS);
-    suite.world.sleep(postern::keys::published::MEMORY + postern::keys::published::REVIEW);
+    suite
+        .world
+        .sleep(postern::lifetimes::KEY_SET_SECONDS + postern::lifetimes::KEY_SET_REVIEW_SECONDS);
     let after = check_jwks(&suite.world, &suite.discovery)["keys"].as_array().unwrap().clone();
     let added: Vec<_> = after.iter().filter(|key| !before.contains(key)).collect();
     assert_eq!((added.len(), &added[0]["kty"]), (1, &json!("EC")));

@@ -9,6 +9,7 @@ use crate::crypto::mac::Purpose;
 use crate::error::{Error, Internal};
 use crate::grant::token_set::Signers;
 use crate::http::Response;
+use crate::lifetimes::CODE_SECONDS;
 use crate::ports::Platform;
 use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::client::metadata::{GrantType, ResponseType};
@@ -16,9 +17,6 @@ use crate::secret::hash;
 use crate::store::authorizations::{NewAuthorization, NewCode, Pairwise, record, record_with_code};
 use crate::store::consents::Consent;
 use crate::store::sessions::Session;
-
-/// For how many seconds a code can be redeemed.
-const CODE_LIFETIME: i64 = 60;
 
 /// The parameters that carry what was issued.
 type Issued = Vec<(&'static str, String)>;
@@ -82,7 +80,7 @@ impl<P: Platform> Interaction<'_, P> {
             redirect_uri: &request.reply_to.redirect_uri,
             code_challenge: request.request.code_challenge.as_ref().map(CodeChallenge::as_str),
             nonce: request.request.nonce.as_deref(),
-            expires_at: context.now + CODE_LIFETIME,
+            expires_at: context.now + CODE_SECONDS,
         };
         let is_recorded =
             record_with_code(context.platform, authorization, &new_code, context.now).await?;

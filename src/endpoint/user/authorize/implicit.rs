@@ -3,7 +3,8 @@
 
 use crate::context::Context;
 use crate::error::Internal;
-use crate::grant::token_set::{ACCESS_TOKEN_LIFETIME, BEARER, Signers, TokenSet};
+use crate::grant::token_set::{BEARER, Signers, TokenSet};
+use crate::lifetimes::ACCESS_TOKEN_SECONDS;
 use crate::ports::Crypto;
 use crate::protocol::authorization::resources::Target;
 use crate::protocol::user::scope::Granted;
@@ -54,7 +55,7 @@ pub async fn parameters(
     Ok(vec![
         ("access_token", access_token),
         ("token_type", BEARER.to_owned()),
-        ("expires_in", ACCESS_TOKEN_LIFETIME.to_string()),
+        ("expires_in", ACCESS_TOKEN_SECONDS.to_string()),
         ("scope", config.resources.scope_for(target, scope).into_owned()),
         ("id_token", id_token),
     ])
