@@ -115,6 +115,20 @@ impl Internal {
         Self::Broken { detail: error.to_string() }
     }
 
+    /// What everybody may know of it: the HTTP status, the code (RFC 6749 section 4.1.2.1), and words.
+    pub const fn opaque(&self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::Unavailable { .. } => (
+                503,
+                "temporarily_unavailable",
+                "a part of this service does not answer; try again",
+            ),
+            Self::Broken { .. } | Self::Misconfigured { .. } => {
+                (500, "server_error", "this service made an error, which has been logged")
+            }
+        }
+    }
+
     /// The fault in words for the log.
     pub fn detail(&self) -> String {
         match self {

@@ -106,11 +106,9 @@ fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
         Error::Protocol(_) => {
             ("invalid_request", "this page cannot be asked for in this way", Advice::StartAgain)
         }
-        Error::Internal(Internal::Unavailable { .. }) => {
-            ("temporarily_unavailable", "a part of this service does not answer", Advice::TryLater)
-        }
-        Error::Internal(_) => {
-            ("server_error", "this service made an error, which has been logged", Advice::TryLater)
+        Error::Internal(fault) => {
+            let (_, code, description) = fault.opaque();
+            (code, description, Advice::TryLater)
         }
     };
     let query = request.query().unwrap_or_default();
@@ -125,14 +123,7 @@ fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
 }
 
 fn render_internal(fault: &Internal, for_operator: bool) -> (Response, Option<&'static str>) {
-    let (status, code, opaque) = match fault {
-        Internal::Unavailable { .. } => {
-            (503, "temporarily_unavailable", "a part of this service does not answer; try again")
-        }
-        Internal::Broken { .. } | Internal::Misconfigured { .. } => {
-            (500, "server_error", "this service made an error, which has been logged")
-        }
-    };
+    let (status, code, opaque) = fault.opaque();
     let description = match fault {
         // A damaged row is the operator's to put again or to delete.
         Internal::Broken { .. } | Internal::Misconfigured { .. } if for_operator => {

@@ -37,14 +37,7 @@ pub fn fail<P>(
     fault: &Internal,
     texts: &'static Texts,
 ) -> Response {
-    let (code, description) = match fault {
-        Internal::Unavailable { .. } => {
-            ("temporarily_unavailable", "a part of this service does not answer")
-        }
-        Internal::Broken { .. } | Internal::Misconfigured { .. } => {
-            ("server_error", "this service made an error, which has been logged")
-        }
-    };
+    let (_, code, description) = fault.opaque();
     context.log_fault(fault);
     context.log_refusal(code);
     let parameters = [("error", code), ("error_description", description)];
