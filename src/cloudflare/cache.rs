@@ -1,22 +1,25 @@
 //! The [`Cache`] port on Workers KV.
 
-use crate::cloudflare::task::wait;
-use crate::cloudflare::{Edge, platform, unavailable};
+use wasm_bindgen::JsValue;
+
+use crate::cloudflare::Edge;
+use crate::cloudflare::task::wait_for;
 use crate::error::Internal;
 use crate::ports::Cache;
 
-fn failed(detail: String) -> Internal {
-    unavailable("KV", detail)
-}
-
 impl Cache for Edge {
     async fn get(&self, key: &str) -> Result<Option<String>, Internal> {
-        let text = wait(platform::get(&self.env, key)).await.map_err(failed)?;
-        Ok(text.as_string())
+        let value = self.kv.get()?.get(key);
+        let text = wait_for(async { Ok(value.text().await?.into()) }).await;
+        text.map(|text| text.as_string()).map_err(|detail| self.kv.unavailable(detail))
     }
 
     async fn put(&self, key: &str, text: &str, ttl: u32) -> Result<(), Internal> {
-        wait(platform::put(&self.env, key, text, ttl)).await.map_err(failed)?;
-        Ok(())
+        let value = self.kv.get()?.put(key, text);
+        let put = wait_for(async move {
+            value?.expiration_ttl(ttl.into()).execute().await?;
+            Ok(JsValue::UNDEFINED)
+        });
+        put.await.map(drop).map_err(|detail| self.kv.unavailable(detail))
     }
 }

@@ -7,7 +7,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use zeroize::Zeroizing;
 
 use crate::cloudflare::task::{Outcome, wait};
-use crate::cloudflare::{Edge, platform, unavailable};
+use crate::cloudflare::{Edge, platform};
 use crate::error::Internal;
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use crate::jose::jwk::{PrivateKey, PublicKey};
@@ -27,7 +27,7 @@ pub struct Keys {
 }
 
 fn failed(detail: String) -> Internal {
-    unavailable(WHAT, detail)
+    Internal::Unavailable { what: WHAT, detail }
 }
 
 /// The imported key of a thumbprint, imported from its JWK if it is new.

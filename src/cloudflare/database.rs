@@ -1,14 +1,19 @@
-//! The [`Database`] port on D1: the primary, or the nearest replica through its Sessions API. Statements and rows cross as JSON.
+//! The [`Database`] port on D1: the primary, or the nearest replica through its Sessions API.
+//!
+//! A query is one crossing, with its statements and rows as JSON, on the object that `worker` finds. `worker`'s own
+//! `prepare`, `bind` and results cross for each parameter and each value.
 
+use js_sys::Promise;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
 use std::fmt;
+use wasm_bindgen::JsValue;
 
-use crate::cloudflare::task::{Outcome, wait};
-use crate::cloudflare::{Edge, platform, unavailable};
+use crate::cloudflare::task::wait;
+use crate::cloudflare::{Edge, platform};
 use crate::error::Internal;
 use crate::jose::json;
-use crate::ports::{DATABASE, Database, Freshness, Row, Statement, Value};
+use crate::ports::{Database, Freshness, Row, Statement, Value};
 
 /// A value of a row.
 struct Cell(Value);
@@ -55,23 +60,30 @@ fn write(statements: &impl Serialize) -> Result<String, Internal> {
         .map_err(|error| Internal::Broken { detail: error.to_string() })
 }
 
-fn read<T: DeserializeOwned>(outcome: Outcome) -> Result<T, Internal> {
-    let text = outcome.map_err(|detail| unavailable(DATABASE, detail))?;
-    json::from_own(&text.as_string().unwrap_or_default())
+fn read<T: DeserializeOwned>(rows: &JsValue) -> Result<T, Internal> {
+    json::from_own(&rows.as_string().unwrap_or_default())
         .map_err(|error| Internal::Broken { detail: format!("D1 returned no rows: {error}") })
+}
+
+impl Edge {
+    async fn wait_for_rows<T: DeserializeOwned>(&self, promise: Promise) -> Result<T, Internal> {
+        let rows = wait(promise).await.map_err(|detail| self.database.unavailable(detail))?;
+        read(&rows)
+    }
 }
 
 impl Database for Edge {
     async fn run(&self, freshness: Freshness, statement: Statement) -> Result<Vec<Row>, Internal> {
+        let database = self.database.get()?.as_ref();
         let is_primary = freshness == Freshness::Primary;
-        let statement = write(&statement)?;
-        let rows = read(wait(platform::query(&self.env, is_primary, &statement)).await)?;
-        Ok(to_rows(rows))
+        let promise = platform::query(database, is_primary, &write(&statement)?);
+        self.wait_for_rows(promise).await.map(to_rows)
     }
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, Internal> {
-        let statements = write(&statements)?;
-        let results: Vec<_> = read(wait(platform::batch(&self.env, &statements)).await)?;
+        let database = self.database.get()?.as_ref();
+        let promise = platform::batch(database, &write(&statements)?);
+        let results: Vec<_> = self.wait_for_rows(promise).await?;
         Ok(results.into_iter().map(to_rows).collect())
     }
 }

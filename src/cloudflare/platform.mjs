@@ -1,6 +1,6 @@
-// What the module asks of the platform: each function is one crossing from wasm to JavaScript. What takes
-// time is asynchronous, so that it never throws, and gives a text wherever it can: numbers, rows and keys
-// cross as JSON.
+// What would cost too much through `worker`: each function does all of its work in one crossing from wasm to
+// JavaScript, where `worker` crosses for each parameter, field and value. What takes time is asynchronous, so that
+// it never throws, and returns a text wherever it can: rows and keys cross as JSON.
 const { subtle } = crypto;
 
 /** What SubtleCrypto must be told of an algorithm, to generate, import, sign and verify alike. */
@@ -34,13 +34,6 @@ export async function drive(task, promise) {
 
 /** Only the message: what JavaScript prints of an error carries stacks and paths. */
 const message = (error) => (error instanceof Error ? error.message : typeof error === "string" ? error : "no message");
-
-export function waitUntil(context, promise) {
-  // A context that refuses has ended; the next isolate does it.
-  try { context.waitUntil(promise); } catch {}
-}
-
-export const log = (line, isFault) => (isFault ? console.error(line) : console.log(line));
 
 // Requests and responses.
 
@@ -134,39 +127,23 @@ export async function fetchDocument(url, accept, limit, timeout, isBinary) {
 
 // The bindings.
 
-/** A variable's text; one that wrangler.toml gives as a table comes as JSON. */
-export function variable(env, name) {
-  const value = env[name];
-  return typeof value === "string" || value === null ? value : JSON.stringify(value);
-}
-
-function bound(env, name) {
-  if (!env[name]) throw new Error("it is not bound in wrangler.toml");
-  return env[name];
-}
-
 // Without a session, D1 asks the primary.
-const database = (env, isPrimary) => (isPrimary ? bound(env, "DB") : bound(env, "DB").withSession("first-unconstrained"));
+const nearest = (database) => database.withSession("first-unconstrained");
 
 const prepared = (database, { sql, parameters }) => database.prepare(sql).bind(...parameters);
 
 /** The rows of one statement. */
-export const query = async (env, isPrimary, statement) =>
-  JSON.stringify(await prepared(database(env, isPrimary), JSON.parse(statement)).raw());
+export const query = async (database, isPrimary, statement) =>
+  JSON.stringify(await prepared(isPrimary ? database : nearest(database), JSON.parse(statement)).raw());
 
 /** The rows of each of some statements. */
-export async function batch(env, statements) {
-  const primary = database(env, true);
-  const results = await primary.batch(JSON.parse(statements).map((statement) => prepared(primary, statement)));
+export async function batch(database, statements) {
+  const results = await database.batch(JSON.parse(statements).map((statement) => prepared(database, statement)));
   // Objects keep their columns in the order in which the statement names them.
   return JSON.stringify(results.map(({ results }) => (results ?? []).map((row) => Object.values(row))));
 }
 
-export const get = async (env, key) => bound(env, "KV").get(key);
-
-export const put = async (env, key, text, ttl) => bound(env, "KV").put(key, text, { expirationTtl: ttl });
-
-export const isWithinLimit = async (env, key) => (await bound(env, "SIGN_IN_LIMIT").limit({ key })).success;
+export const isWithinLimit = async (limiter, key) => (await limiter.limit({ key })).success;
 
 // SubtleCrypto. It takes its copy of the bytes that it is given, which lie in wasm's memory, at once.
 

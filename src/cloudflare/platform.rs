@@ -10,20 +10,12 @@ use crate::cloudflare::task::Task;
 #[wasm_bindgen(module = "/src/cloudflare/platform.mjs")]
 extern "C" {
     pub fn drive(task: Task, promise: Promise) -> JsValue;
-    #[wasm_bindgen(js_name = waitUntil)]
-    pub fn wait_until(context: &JsValue, promise: &JsValue);
-    pub fn log(line: &str, is_fault: bool);
 
     pub fn head(request: &JsValue) -> String;
     pub fn header(request: &JsValue, name: &str) -> Option<String>;
     pub fn body(request: &JsValue, limit: usize) -> Promise;
     pub fn respond(status: u16, fields: &str, body: Option<&str>, is_recurring: bool) -> JsValue;
 
-    pub fn variable(env: &JsValue, name: &str) -> Option<String>;
-    pub fn query(env: &JsValue, is_primary: bool, statement: &str) -> Promise;
-    pub fn batch(env: &JsValue, statements: &str) -> Promise;
-    pub fn get(env: &JsValue, key: &str) -> Promise;
-    pub fn put(env: &JsValue, key: &str, text: &str, ttl: u32) -> Promise;
     #[wasm_bindgen(js_name = fetchDocument)]
     pub fn fetch_document(
         url: &str,
@@ -32,8 +24,11 @@ extern "C" {
         timeout: u32,
         is_binary: bool,
     ) -> Promise;
+
+    pub fn query(database: &JsValue, is_primary: bool, statement: &str) -> Promise;
+    pub fn batch(database: &JsValue, statements: &str) -> Promise;
     #[wasm_bindgen(js_name = isWithinLimit)]
-    pub fn is_within_limit(env: &JsValue, key: &str) -> Promise;
+    pub fn is_within_limit(limiter: &JsValue, key: &str) -> Promise;
 
     #[wasm_bindgen(js_name = importKey)]
     pub fn import_key(alg: &str, jwk: &str, usage: &str) -> Promise;

@@ -5,8 +5,10 @@
 //! answers, and refuses to poll it when a panic has ended the instance it was made in.
 
 use js_sys::Promise;
+use js_sys::futures::future_to_promise;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use wasm_bindgen::prelude::*;
@@ -27,6 +29,14 @@ thread_local! {
 pub async fn wait(promise: Promise) -> Outcome {
     ASKED.set(Some(promise));
     poll_fn(|_| OUTCOME.take().map_or(Poll::Pending, Poll::Ready)).await
+}
+
+/// Waits for a future of `worker`'s, such as a read of KV.
+///
+/// A task has no waker that such a future could wake, so the executor of `js_sys` polls it. That costs several
+/// crossings, so a call on a busy path belongs in `platform.mjs`, and its promise in [`wait`].
+pub async fn wait_for(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Outcome {
+    wait(future_to_promise(AssertUnwindSafe(future))).await
 }
 
 /// A future that waits.

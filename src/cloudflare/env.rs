@@ -1,0 +1,64 @@
+//! What wrangler.toml gives the module: variables, secrets and bindings.
+
+use js_sys::JSON;
+use wasm_bindgen::prelude::*;
+use worker::{Env, EnvBinding};
+
+use crate::error::Internal;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A value of any type. `Env::var` and `Env::d1` throw at null, which a configuration in JSON can hold.
+    type Value;
+}
+
+impl EnvBinding for Value {
+    // Unused, since `get` checks no type.
+    const TYPE_NAME: &'static str = "";
+
+    fn get(value: JsValue) -> worker::Result<Self> {
+        Ok(value.unchecked_into())
+    }
+}
+
+/// Returns the text of a variable or secret. A value that is not a text, such as a table, is returned as JSON.
+pub fn variable(env: &Env, name: &str) -> Option<String> {
+    let value = env.get_binding::<Value>(name).ok()?;
+    if value.is_null() {
+        return None;
+    }
+    value.as_string().or_else(|| JSON::stringify(&value).ok()?.as_string())
+}
+
+/// A binding, looked up once an isolate because each look-up crosses to JavaScript several times.
+pub struct Binding<T> {
+    name: &'static str,
+    found: Result<T, &'static str>,
+}
+
+impl<T> Binding<T> {
+    /// Looks a binding up by `look_up`, such as [`Env::d1`].
+    pub fn find(
+        env: &Env,
+        name: &'static str,
+        look_up: impl FnOnce(&Env, &str) -> worker::Result<T>,
+    ) -> Self {
+        let is_bound = env.get_binding::<Value>(name).is_ok_and(|value| value.is_truthy());
+        let found = if is_bound {
+            look_up(env, name).map_err(|_| "wrangler.toml binds it to something else")
+        } else {
+            Err("it is not bound in wrangler.toml")
+        };
+        Self { name, found }
+    }
+
+    /// Fails if the binding is missing or has another type.
+    pub fn get(&self) -> Result<&T, Internal> {
+        self.found.as_ref().map_err(|reason| self.unavailable((*reason).to_owned()))
+    }
+
+    /// The error for a call of this binding that failed with a message.
+    pub fn unavailable(&self, detail: String) -> Internal {
+        Internal::Unavailable { what: self.name, detail }
+    }
+}
