@@ -50,7 +50,7 @@ impl Signers {
         // A machine has no user, so no ID token, and need not wait for its key.
         let id_token = match grant_type {
             GrantType::ClientCredentials => None,
-            _ => Some(key(client.metadata.id_token_signed_response_alg.algorithm()).await?),
+            _ => Some(key(client.metadata.id_token_signed_response_alg).await?),
         };
         Ok(Self { access_token, id_token })
     }
@@ -139,7 +139,7 @@ impl TokenSet<'_> {
             sid: self.grant.sid.as_deref(),
             sub: &self.grant.subject,
         };
-        sign(context.platform, key, id_token::TYP, &token.to_claims(of_user)).await
+        sign(context.platform, key, id_token::TYP, &token.to_claims(key.alg(), of_user)).await
     }
 }
 

@@ -22,6 +22,8 @@ const ED25519_BYTES: usize = 32;
 const SECRET_MEMBERS: [&str; 8] = ["d", "dp", "dq", "k", "oth", "p", "q", "qi"];
 
 /// An algorithm that clients may sign with (RFC 7518 section 3.1, RFC 8037 section 3.1).
+///
+/// It is another type than [`Algorithm`](super::jwk::Algorithm), because the provider has no key for two of these.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum ClientAlgorithm {
     /// ECDSA with P-256 and SHA-256.

@@ -10,12 +10,11 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::jose::client_jwk::ClientAlgorithm;
+use crate::jose::jwk::Algorithm;
 use crate::pages::ui_locales_supported;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_request::{Prompt, ResponseMode};
-use crate::protocol::client::metadata::{
-    AuthMethod, GrantType, Named, ResponseType, SigningAlgorithm, SubjectType,
-};
+use crate::protocol::client::metadata::{AuthMethod, GrantType, Named, ResponseType, SubjectType};
 use crate::protocol::token::id_token::PASSWORD_ACR;
 use crate::provider::Provider;
 use crate::routes::served;
@@ -66,8 +65,8 @@ pub fn metadata(config: &Config) -> Value {
         ("grant_types_supported", grant_types.into()),
         ("acr_values_supported", json!([PASSWORD_ACR])),
         ("subject_types_supported", SubjectType::names().into()),
-        ("id_token_signing_alg_values_supported", SigningAlgorithm::names().into()),
-        ("userinfo_signing_alg_values_supported", SigningAlgorithm::names().into()),
+        ("id_token_signing_alg_values_supported", Algorithm::names().into()),
+        ("userinfo_signing_alg_values_supported", Algorithm::names().into()),
         ("token_endpoint_auth_methods_supported", AuthMethod::names().into()),
         ("token_endpoint_auth_signing_alg_values_supported", ClientAlgorithm::names().into()),
         ("display_values_supported", json!(["page", "popup", "touch"])),

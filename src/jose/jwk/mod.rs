@@ -15,12 +15,14 @@ use zeroize::Zeroizing;
 
 use crate::jose::json;
 
-/// A signature algorithm (RFC 7518 section 3.1). Symmetric ones and `none` have no name here.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// An algorithm that the provider signs with (RFC 7518 section 3.1). Symmetric ones and `none` have no name here.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Algorithm {
     /// ECDSA with P-256 and SHA-256.
+    #[serde(rename = "ES256")]
     Es256,
     /// RSASSA-PKCS1-v1_5 with SHA-256, and a modulus of 2048 bits.
+    #[serde(rename = "RS256")]
     Rs256,
 }
 
@@ -29,7 +31,7 @@ impl Algorithm {
     pub const ALL: [Self; 2] = [Self::Es256, Self::Rs256];
 
     /// The registered name.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
             Self::Rs256 => "RS256",
@@ -39,6 +41,13 @@ impl Algorithm {
     /// The algorithm of this registered name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// Returns the digest of `message` by the hash function of the algorithm.
+    pub fn digest(self, message: &[u8]) -> impl AsRef<[u8]> {
+        match self {
+            Self::Es256 | Self::Rs256 => Sha256::digest(message),
+        }
     }
 }
 

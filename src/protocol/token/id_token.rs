@@ -3,8 +3,8 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
 use crate::protocol::user::claims::UserClaims;
 
@@ -45,13 +45,13 @@ pub struct IdToken<'a> {
 }
 
 impl IdToken<'_> {
-    /// The claims as they are signed, with those of the user's that were asked for here.
-    pub fn to_claims(&self, of_user: UserClaims) -> impl Serialize {
+    /// Returns the claims to sign with a key for `alg`, with those of the user's claims that are requested for it.
+    pub fn to_claims(&self, alg: Algorithm, of_user: UserClaims) -> impl Serialize {
         Claims {
             id_token: self,
             acr: PASSWORD_ACR,
             amr: [PASSWORD_AMR],
-            at_hash: self.access_token.map(at_hash),
+            at_hash: self.access_token.map(|token| at_hash(alg, token)),
             of_user,
         }
     }
@@ -70,10 +70,12 @@ struct Claims<'a> {
     of_user: UserClaims,
 }
 
-/// Core section 3.1.3.6: the left half of the digest that the signature uses, SHA-256 for both of ours.
-fn at_hash(access_token: &str) -> String {
-    let digest = Sha256::digest(access_token);
-    Base64UrlUnpadded::encode_string(digest.get(..16).unwrap_or_default())
+/// Returns the left half of the digest by the hash function of the ID token's own algorithm (Core section 3.1.3.6).
+fn at_hash(alg: Algorithm, access_token: &str) -> String {
+    let digest = alg.digest(access_token.as_bytes());
+    let digest = digest.as_ref();
+    let (left_half, _) = digest.split_at(digest.len() / 2);
+    Base64UrlUnpadded::encode_string(left_half)
 }
 
 /// The user that a hint names, if it is an ID token of ours for this client: its signature is verified, and
@@ -106,14 +108,14 @@ pub fn hinted_sub<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::at_hash;
+    use super::*;
 
     #[test]
     fn at_hash_is_the_left_half_of_the_digest() {
         // OpenID Connect Core, appendix A.3.
-        assert_eq!(
-            at_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"),
-            "77QmUPtjPfzWtF2AnpK9RQ"
-        );
+        let access_token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        for alg in Algorithm::ALL {
+            assert_eq!(at_hash(alg, access_token), "77QmUPtjPfzWtF2AnpK9RQ");
+        }
     }
 }

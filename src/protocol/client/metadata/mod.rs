@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-pub use values::{
-    ApplicationType, AuthMethod, GrantType, Named, ResponseType, SigningAlgorithm, SubjectType,
-};
+pub use values::{ApplicationType, AuthMethod, GrantType, Named, ResponseType, SubjectType};
 
 use crate::error::Internal;
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
+use crate::jose::jwk::Algorithm;
 use crate::protocol::authorization::redirect_uri;
 use crate::protocol::client::localized;
 use crate::protocol::json_object::Members;
@@ -61,7 +60,7 @@ pub struct ClientMetadata {
     /// The grant types it may use.
     pub grant_types: Vec<GrantType>,
     /// What its ID tokens are signed with.
-    pub id_token_signed_response_alg: SigningAlgorithm,
+    pub id_token_signed_response_alg: Algorithm,
     /// Where somebody else can have it begin a sign-in (OpenID Connect Core section 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initiate_login_uri: Option<String>,
@@ -123,7 +122,7 @@ pub struct ClientMetadata {
     pub tos_uri: Option<String>,
     /// What userinfo is signed with for it; plain JSON, where it names nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub userinfo_signed_response_alg: Option<SigningAlgorithm>,
+    pub userinfo_signed_response_alg: Option<Algorithm>,
 }
 
 impl ClientMetadata {
@@ -146,7 +145,7 @@ impl ClientMetadata {
             default_max_age: members.integer("default_max_age")?,
             grant_types,
             id_token_signed_response_alg: one(members, "id_token_signed_response_alg")?
-                .unwrap_or(SigningAlgorithm::Rs256),
+                .unwrap_or(Algorithm::Rs256),
             initiate_login_uri: https_url(members, "initiate_login_uri")?,
             jwks: jwks(members)?,
             jwks_uri: outbound_url(members, "jwks_uri", allows_loopback)?,

@@ -70,6 +70,11 @@ named! {
     }
 }
 
+impl Named for Algorithm {
+    const ALL: &'static [(&'static str, Self)] =
+        &[(Self::Es256.name(), Self::Es256), (Self::Rs256.name(), Self::Rs256)];
+}
+
 impl Named for ClientAlgorithm {
     const ALL: &'static [(&'static str, Self)] = &ClientAlgorithm::ALL;
 }
@@ -85,26 +90,6 @@ named! {
         Implicit = "implicit",
         /// The refresh token.
         RefreshToken = "refresh_token",
-    }
-}
-
-named! {
-    /// An algorithm that we sign with for clients (RFC 7518 section 3.1).
-    SigningAlgorithm {
-        /// ECDSA with P-256 and SHA-256.
-        Es256 = "ES256",
-        /// RSASSA-PKCS1-v1_5 with SHA-256: the default.
-        Rs256 = "RS256",
-    }
-}
-
-impl SigningAlgorithm {
-    /// The algorithm itself.
-    pub fn algorithm(self) -> Algorithm {
-        match self {
-            Self::Es256 => Algorithm::Es256,
-            Self::Rs256 => Algorithm::Rs256,
-        }
     }
 }
 
