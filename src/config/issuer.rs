@@ -1,5 +1,7 @@
 //! The issuer identifier.
 
+use crate::protocol::authority::{Authority, AuthorityError};
+
 /// The issuer identifier: an absolute https URL without query, fragment or trailing slash (OpenID
 /// Connect Discovery section 3; RFC 8414 section 2), in the one spelling that every URL parser
 /// leaves alone, because relying parties compare it byte by byte.
@@ -37,8 +39,7 @@ impl Issuer {
             Some(slash) => rest.split_at(slash),
             None => (rest, ""),
         };
-        let host = check_authority(authority, is_https)?;
-        if !is_https && !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
+        if !check_authority(authority, is_https)?.allows_http() && !is_https {
             return Err("must begin with https:// (http:// is for localhost, 127.0.0.1 and [::1])");
         }
         check_path(path)?;
@@ -61,41 +62,32 @@ impl Issuer {
     }
 }
 
-/// Checks host and port and returns the host.
-fn check_authority(authority: &str, is_https: bool) -> Result<&str, &'static str> {
-    if authority.contains('@') {
-        return Err("must not have a user or a password");
+/// Parses host and port, and checks that they have the one spelling that every URL parser leaves alone.
+fn check_authority(text: &str, is_https: bool) -> Result<Authority<'_>, &'static str> {
+    let host_name = "must have a host name in lower case, international names in their xn-- form";
+    let authority = Authority::parse(text).map_err(|error| match error {
+        AuthorityError::Host | AuthorityError::Missing => host_name,
+        AuthorityError::Port => "must have a port from 1 to 65535",
+        AuthorityError::UserInfo => "must not have a user or a password",
+    })?;
+    let host = authority.host();
+    if host.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(host_name);
     }
-    let after_brackets = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-    let colon = authority.get(after_brackets..).and_then(|rest| rest.find(':'));
-    let (host, port) = match colon {
-        Some(colon) => authority.split_at(after_brackets + colon),
-        None => (authority, ""),
-    };
-    let is_name = |label: &str| {
-        !label.is_empty()
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
-    if host != "[::1]" && !host.split('.').all(is_name) {
-        return Err("must have a host name in lower case, international names in their xn-- form");
-    }
-    // What ends in a number is an IPv4 address to a URL parser, in whatever spelling (URL standard,
-    // "ends in a number"); only the usual one is left alone by all of them.
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let is_number = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
-    if is_number && host.parse::<std::net::Ipv4Addr>().is_err() {
+    let is_plain = host == "[::1]" || host.parse::<std::net::Ipv4Addr>().is_ok();
+    if authority.is_address() && !is_plain {
         return Err("must have an IPv4 address as four decimal numbers, or a host name");
     }
-    if let Some(digits) = port.strip_prefix(':') {
-        let number = digits.parse::<u16>().map_err(|_| "must have a port from 1 to 65535")?;
-        if number == 0 || digits.starts_with(['0', '+']) {
+    if let Some(port) = authority.port() {
+        // A leading zero is another spelling.
+        if !text.ends_with(&format!(":{port}")) {
             return Err("must have a port from 1 to 65535");
         }
-        if number == if is_https { 443 } else { 80 } {
+        if port == if is_https { 443 } else { 80 } {
             return Err("must not name the scheme's own port");
         }
     }
-    Ok(host)
+    Ok(authority)
 }
 
 fn check_path(path: &str) -> Result<(), &'static str> {

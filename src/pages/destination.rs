@@ -1,6 +1,7 @@
 //! Where a sign-in leads, by the redirect URI.
 
-use crate::protocol::authorization::redirect_uri::{check_authority, is_local, is_private_use};
+use crate::protocol::authority::Authority;
+use crate::protocol::authorization::redirect_uri::{is_local, is_private_use};
 
 /// Where a redirect URI leads.
 #[derive(Debug, Eq, PartialEq)]
@@ -19,9 +20,9 @@ impl<'a> Destination<'a> {
         if is_local(redirect_uri) {
             return Self::ThisDevice;
         }
-        let (scheme, rest) = redirect_uri.split_once(':').unwrap_or_default();
-        match (scheme, check_authority(rest)) {
-            ("https" | "http", Ok(host)) => Self::Web(host),
+        let is_web = redirect_uri.starts_with("https:") || redirect_uri.starts_with("http:");
+        match Authority::of_url(redirect_uri) {
+            Ok(authority) if is_web => Self::Web(authority.host()),
             _ => Self::Unknown,
         }
     }
@@ -49,6 +50,8 @@ mod tests {
             ("http://localhost:3000/cb", Destination::ThisDevice, Some("http")),
             ("http://127.0.0.1/cb", Destination::ThisDevice, Some("http")),
             ("http://[::1]:9/cb", Destination::ThisDevice, Some("http")),
+            ("https://LocalHost/cb", Destination::ThisDevice, Some("https")),
+            ("https://127.1/cb", Destination::ThisDevice, Some("https")),
             ("com.example.app:/cb", Destination::ThisDevice, Some("com.example.app")),
             ("https://", Destination::Unknown, Some("https")),
             ("javascript:alert(1)", Destination::Unknown, None),

@@ -5,7 +5,9 @@
 //! - [`token`]: tokens, and the errors about them
 //! - [`user`]: users: their claims, the scopes that release them, logins and passwords
 //! - [`params`], [`json_object`]: the two forms in which all of it comes
+//! - [`authority`]: hosts and ports of URLs
 
+pub mod authority;
 pub mod authorization;
 pub mod client;
 pub mod json_object;

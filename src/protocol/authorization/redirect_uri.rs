@@ -1,6 +1,8 @@
 //! Redirect URIs, as clients register them (RFC 6749 section 3.1.2, RFC 8252 section 7).
 
-use std::net::Ipv6Addr;
+use std::fmt;
+
+use crate::protocol::authority::{Authority, AuthorityError};
 
 /// The longest one, in bytes.
 const LIMIT: usize = 2_048;
@@ -8,42 +10,97 @@ const LIMIT: usize = 2_048;
 /// The parameters that an answer adds (RFC 6749 section 4.1.2, RFC 9207): twice, they would say two things.
 const ANSWER: [&str; 5] = ["code", "error", "error_description", "iss", "state"];
 
+/// Why a redirect URI cannot be registered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RedirectUriError {
+    /// It has no host, or something else than a host and a port.
+    Authority,
+    /// A percent sign encodes nothing.
+    Escape,
+    /// It has a fragment.
+    Fragment,
+    /// It is `http` and leads elsewhere than to loopback.
+    Http,
+    /// A native application's scheme is not one of its own.
+    NativeScheme,
+    /// It has a character that must be percent-encoded.
+    NotAscii,
+    /// It has a parameter that the response adds.
+    ResponseParameter,
+    /// It has no scheme.
+    NotAbsolute,
+    /// It has more than 2048 bytes.
+    TooLong,
+    /// A web application's scheme is another than `https` and `http`.
+    WebScheme,
+}
+
+impl RedirectUriError {
+    /// What the redirect URI must be, to follow the name of the metadata field.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Authority => "must have a host, no user, and a port of digits if any",
+            Self::Escape => "must have two hexadecimal digits behind every %",
+            Self::Fragment => "must not have a fragment",
+            Self::Http => "must be https (http is for localhost, 127.0.0.1 and [::1])",
+            Self::NativeScheme => {
+                "must be https, http on loopback, or a scheme of one's own with a dot in it"
+            }
+            Self::NotAscii => "must be an absolute URI, what is not ASCII percent-encoded",
+            Self::ResponseParameter => {
+                "must not have a parameter of the answer, such as code or state"
+            }
+            Self::NotAbsolute => "must be an absolute URI",
+            Self::TooLong => "must be at most 2048 bytes",
+            Self::WebScheme => "must be https, or http on loopback",
+        }
+    }
+}
+
+impl fmt::Display for RedirectUriError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.description())
+    }
+}
+
+impl From<AuthorityError> for RedirectUriError {
+    fn from(_: AuthorityError) -> Self {
+        Self::Authority
+    }
+}
+
 /// Checks a URI that is to be registered. It is later compared byte for byte, so nothing is normalized:
 /// what two parsers could read differently is refused. A native application may have a scheme of its own.
 ///
 /// # Errors
-/// What it must be.
-pub fn check(uri: &str, is_native: bool) -> Result<(), &'static str> {
+/// [`RedirectUriError`].
+pub fn check(uri: &str, is_native: bool) -> Result<(), RedirectUriError> {
     if uri.len() > LIMIT {
-        return Err("must be at most 2048 bytes");
+        return Err(RedirectUriError::TooLong);
     }
     if !uri.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b)) {
-        return Err("must be an absolute URI, what is not ASCII percent-encoded");
+        return Err(RedirectUriError::NotAscii);
     }
     let is_encoded =
         |escape: &str| escape.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     if !uri.split('%').skip(1).all(is_encoded) {
-        return Err("must have two hexadecimal digits behind every %");
+        return Err(RedirectUriError::Escape);
     }
     if uri.contains('#') {
-        return Err("must not have a fragment");
+        return Err(RedirectUriError::Fragment);
     }
     let query = uri.split_once('?').map_or("", |(_, query)| query);
     if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| ANSWER.contains(&&*name)) {
-        return Err("must not have a parameter of the answer, such as code or state");
+        return Err(RedirectUriError::ResponseParameter);
     }
-    let (scheme, rest) = uri.split_once(':').ok_or("must be an absolute URI")?;
+    let (scheme, _) = uri.split_once(':').ok_or(RedirectUriError::NotAbsolute)?;
     match (scheme, is_native) {
-        ("https", _) => check_authority(rest).map(drop),
-        ("http", _) => match check_authority(rest)? {
-            "localhost" | "127.0.0.1" | "[::1]" => Ok(()),
-            _ => Err("must be https (http is for localhost, 127.0.0.1 and [::1])"),
-        },
+        ("https", _) => Ok(Authority::of_url(uri).map(drop)?),
+        ("http", _) if Authority::of_url(uri)?.allows_http() => Ok(()),
+        ("http", _) => Err(RedirectUriError::Http),
         (_, true) if is_private_use(scheme) => Ok(()),
-        (_, true) => {
-            Err("must be https, http on loopback, or a scheme of one's own with a dot in it")
-        }
-        (_, false) => Err("must be https, or http on loopback"),
+        (_, true) => Err(RedirectUriError::NativeScheme),
+        (_, false) => Err(RedirectUriError::WebScheme),
     }
 }
 
@@ -62,27 +119,27 @@ fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
         return None;
     }
     let rest = uri.strip_prefix("http://")?;
-    let host = check_authority(uri.strip_prefix("http:")?).ok()?;
-    let behind_host = rest.strip_prefix(host)?;
-    let path = behind_host.find(['/', '?']).and_then(|start| behind_host.get(start..));
-    Some((host, path.unwrap_or_default()))
+    let (_, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    Some((Authority::of_url(uri).ok()?.host(), path))
 }
 
 /// Whether the URI leads to something on the person's own device, where any program can wait for it
-/// (RFC 8252 section 8.6): a loopback address or a private-use scheme.
+/// (RFC 8252 section 8.6): a loopback host in any spelling, or a private-use scheme.
 pub fn is_local(uri: &str) -> bool {
-    let Some((scheme, rest)) = uri.split_once(':') else { return false };
-    match (scheme, check_authority(rest)) {
-        ("https" | "http", host) => matches!(host, Ok("localhost" | "127.0.0.1" | "[::1]")),
-        _ => is_private_use(scheme),
+    match uri.split_once(':') {
+        Some(("https" | "http", _)) => {
+            Authority::of_url(uri).is_ok_and(|authority| authority.is_loopback())
+        }
+        Some((scheme, _)) => is_private_use(scheme),
+        None => false,
     }
 }
 
 /// The host of a URI in lower case, without the port, if it has one.
 pub fn host(uri: &str) -> Option<String> {
-    let (scheme, rest) = uri.split_once(':')?;
-    let is_web = matches!(scheme, "http" | "https");
-    is_web.then(|| check_authority(rest).ok()).flatten().map(str::to_ascii_lowercase)
+    let is_web = uri.starts_with("https:") || uri.starts_with("http:");
+    let authority = is_web.then(|| Authority::of_url(uri).ok()).flatten()?;
+    Some(authority.host().to_ascii_lowercase())
 }
 
 /// RFC 8252 section 7.1: a reversed domain name, in lower case.
@@ -93,28 +150,6 @@ pub(crate) fn is_private_use(scheme: &str) -> bool {
         && scheme.contains('.')
         && scheme.split('.').all(|label| !label.is_empty())
         && scheme.bytes().all(is_scheme_byte)
-}
-
-/// The host behind `//`, without a user and with a numeric port at the most.
-pub(crate) fn check_authority(rest: &str) -> Result<&str, &'static str> {
-    const COMPLAINT: &str = "must have a host, no user, and a port of digits if any";
-    let rest = rest.strip_prefix("//").ok_or(COMPLAINT)?;
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let (host, port) = match authority.rfind(']') {
-        Some(bracket) => authority.split_at(bracket + 1),
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    let is_number = |digits: &str| {
-        digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|p| p > 0)
-    };
-    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    let is_name = host.split('.').all(is_label);
-    let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let is_literal = literal.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
-    if is_port && (is_name || is_literal) { Ok(host) } else { Err(COMPLAINT) }
 }
 
 #[cfg(test)]
@@ -173,6 +208,38 @@ mod tests {
         ] {
             assert!(!is_registered(uri, &registered(known), true), "{known} {uri}");
         }
+    }
+
+    #[test]
+    fn a_uri_leads_to_this_device_in_any_spelling_of_loopback() {
+        for uri in [
+            "http://localhost:3000/cb",
+            "https://LOCALHOST/cb",
+            "https://app.localhost/cb",
+            "https://127.0.0.2:8443/cb",
+            "https://127.1/cb",
+            "https://0x7f.1/cb",
+            "https://2130706433/cb",
+            "https://[0:0:0:0:0:0:0:1]/cb",
+            "https://[::ffff:127.0.0.1]/cb",
+            "com.example.app:/cb",
+        ] {
+            assert!(is_local(uri), "{uri}");
+        }
+        for uri in [
+            "https://app.example/cb",
+            "https://127.0.0.1.example/cb",
+            "https://localhost@app.example/cb",
+            "https://app.example/localhost",
+            "https://128.0.0.1/cb",
+            "https:localhost",
+            "localhost",
+            "",
+        ] {
+            assert!(!is_local(uri), "{uri}");
+        }
+        assert_eq!(host("https://App.Example:1/x"), Some("app.example".to_owned()));
+        assert_eq!((host("com.example.app://x"), host("https:x://y")), (None, None));
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! Whoever may name a URL for us to fetch must not be able to name one inside of somebody's network. What a
 //! name resolves to is the platform's to decide; what can be told from the URL is told here.
 
+use std::fmt;
+
+use crate::protocol::authority::{Authority, AuthorityError};
+
 /// The longest one, in bytes.
 const LIMIT: usize = 2_048;
 
@@ -21,103 +25,119 @@ const PRIVATE_SUFFIXES: [&str; 9] = [
 
 /// A URL that may be fetched.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct OutboundUrl(String);
+pub struct OutboundUrl {
+    url: String,
+    host: String,
+}
+
+/// Why a URL may not be fetched.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OutboundUrlError {
+    /// The host is an address.
+    Address,
+    /// The host is no name.
+    HostName,
+    /// It has a character that must be percent-encoded.
+    NotAscii,
+    /// It is no absolute `https` URL.
+    NotHttps,
+    /// The host has a name that the public internet does not know.
+    NotPublic,
+    /// The port is not a number from 1 to 65535.
+    Port,
+    /// It has more than 2048 bytes.
+    TooLong,
+    /// It has a user or a password.
+    UserInfo,
+}
+
+impl OutboundUrlError {
+    /// What the URL must be, to follow the name of the metadata field.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Address => "must have a host name, not an address",
+            Self::HostName => "must have a host name, international names in their xn-- form",
+            Self::NotAscii => "must be an absolute https URL, what is not ASCII percent-encoded",
+            Self::NotHttps => "must be an absolute https URL",
+            Self::NotPublic => "must have a host name of the public internet",
+            Self::Port => "must have a port from 1 to 65535",
+            Self::TooLong => "must be at most 2048 bytes",
+            Self::UserInfo => "must not have a user or a password",
+        }
+    }
+}
+
+impl fmt::Display for OutboundUrlError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.description())
+    }
+}
+
+impl From<AuthorityError> for OutboundUrlError {
+    fn from(error: AuthorityError) -> Self {
+        match error {
+            AuthorityError::Host => Self::HostName,
+            AuthorityError::Missing => Self::NotHttps,
+            AuthorityError::Port => Self::Port,
+            AuthorityError::UserInfo => Self::UserInfo,
+        }
+    }
+}
 
 impl OutboundUrl {
     /// Parses a URL. A fragment is not sent, and left out. `allows_loopback` is for development: then `http` on
     /// this machine may be fetched too.
     ///
     /// # Errors
-    /// What it must be, to follow the name of whatever it stands in.
-    pub fn parse(url: &str, allows_loopback: bool) -> Result<Self, &'static str> {
+    /// [`OutboundUrlError`].
+    pub fn parse(url: &str, allows_loopback: bool) -> Result<Self, OutboundUrlError> {
         if url.len() > LIMIT {
-            return Err("must be at most 2048 bytes");
+            return Err(OutboundUrlError::TooLong);
         }
         // What two parsers could read differently is refused: only one of them is ours.
         if !url.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b)) {
-            return Err("must be an absolute https URL, what is not ASCII percent-encoded");
+            return Err(OutboundUrlError::NotAscii);
         }
-        let url = url.split('#').next().unwrap_or_default();
-        let (scheme, rest) = url.split_once("://").ok_or("must be an absolute https URL")?;
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, _) = rest.split_at_checked(end).unwrap_or_default();
-        if allows_loopback && scheme == "http" && is_loopback(authority) {
-            return Ok(Self(url.to_owned()));
-        }
-        if scheme != "https" {
-            return Err("must be an absolute https URL");
-        }
-        check_authority(authority)?;
-        Ok(Self(url.to_owned()))
+        let url = url.split_once('#').map_or(url, |(url, _)| url);
+        let authority = Authority::of_url(url);
+        let host = match (url.split_once(':'), authority) {
+            (Some(("http", _)), Ok(authority)) if allows_loopback && authority.allows_http() => {
+                authority.host().to_owned()
+            }
+            (Some(("https", _)), authority) => public_host(&authority?)?,
+            _ => return Err(OutboundUrlError::NotHttps),
+        };
+        Ok(Self { url: url.to_owned(), host })
     }
 
     /// The URL, without a fragment.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.url
     }
 
     /// The host in lower case, without the port.
-    pub fn host(&self) -> String {
-        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        split_port(authority).0.to_ascii_lowercase()
+    pub fn host(&self) -> &str {
+        &self.host
     }
 }
 
-fn is_loopback(authority: &str) -> bool {
-    let (host, port) = split_port(authority);
-    matches!(host, "localhost" | "127.0.0.1" | "[::1]") && is_port(port)
-}
-
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    let after_brackets = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-    match authority.get(after_brackets..).and_then(|rest| rest.find(':')) {
-        Some(colon) => {
-            let (host, port) =
-                authority.split_at_checked(after_brackets + colon).unwrap_or_default();
-            (host, port.get(1..))
-        }
-        None => (authority, None),
+/// Returns the host in lower case, if it is a public name and nothing else: no address in whatever spelling, no name
+/// of a single label, none that only a private network knows.
+fn public_host(authority: &Authority<'_>) -> Result<String, OutboundUrlError> {
+    if authority.is_address() {
+        return Err(OutboundUrlError::Address);
     }
-}
-
-fn is_port(port: Option<&str>) -> bool {
-    port.is_none_or(|digits| {
-        digits.bytes().all(|b| b.is_ascii_digit())
-            && digits.parse::<u16>().is_ok_and(|port| port > 0)
-    })
-}
-
-/// A public name and nothing else: no user, no address in whatever spelling, no name of a single label, none
-/// that only a private network knows.
-fn check_authority(authority: &str) -> Result<(), &'static str> {
-    if authority.contains('@') {
-        return Err("must not have a user or a password");
-    }
-    let (host, port) = split_port(authority);
-    if !is_port(port) {
-        return Err("must have a port from 1 to 65535");
-    }
-    let host = host.to_ascii_lowercase();
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
+    let host = authority.host().to_ascii_lowercase();
+    // RFC 1035 section 2.3.4, RFC 952.
+    let is_label =
+        |label: &str| label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-');
     if host.len() > 253 || !host.split('.').all(is_label) {
-        return Err("must have a host name, international names in their xn-- form");
-    }
-    // What ends in a number is an IPv4 address to a URL parser, in whatever spelling (URL standard, "ends in
-    // a number").
-    let last = host.rsplit('.').next().unwrap_or_default();
-    if last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x") {
-        return Err("must have a host name, not an address");
+        return Err(OutboundUrlError::HostName);
     }
     if !host.contains('.') || PRIVATE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix)) {
-        return Err("must have a host name of the public internet");
+        return Err(OutboundUrlError::NotPublic);
     }
-    Ok(())
+    Ok(host)
 }
 
 #[cfg(test)]
@@ -137,7 +157,7 @@ mod tests {
             assert_eq!(OutboundUrl::parse(url, false).unwrap().as_str(), url);
         }
         let url = OutboundUrl::parse("https://App.Example:8443/r#4f2a", false).unwrap();
-        assert_eq!((url.as_str(), &*url.host()), ("https://App.Example:8443/r", "app.example"));
+        assert_eq!((url.as_str(), url.host()), ("https://App.Example:8443/r", "app.example"));
     }
 
     #[test]

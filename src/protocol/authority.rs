@@ -1,0 +1,312 @@
+//! The authority of a URL: host and port (RFC 3986 section 3.2).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The host and the port of an `http` or `https` URL.
+///
+/// It has no user information, because `https://bank.example@evil.example` leads to `evil.example`. The host is ASCII
+/// and not percent-encoded, so that every URL parser finds the same one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Authority<'a> {
+    host: &'a str,
+    kind: HostKind,
+    port: Option<u16>,
+}
+
+/// Why a text is no authority.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AuthorityError {
+    /// The host is neither a name nor an IPv6 address in brackets.
+    Host,
+    /// The URL has no `//` behind its scheme.
+    Missing,
+    /// The port is not a number from 1 to 65535.
+    Port,
+    /// There is a user or a password.
+    UserInfo,
+}
+
+/// What a URL parser takes a host for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum HostKind {
+    /// An IPv4 address, because it ends in a number (URL standard section 3.5). `None` where that fails.
+    V4(Option<Ipv4Addr>),
+    /// An IPv6 address.
+    V6(Ipv6Addr),
+    /// A name.
+    Name,
+}
+
+impl<'a> Authority<'a> {
+    /// Parses the authority of a URL that begins with its scheme.
+    ///
+    /// # Errors
+    /// [`AuthorityError`].
+    pub fn of_url(url: &'a str) -> Result<Self, AuthorityError> {
+        let rest = url.split_once(':').and_then(|(_, rest)| rest.strip_prefix("//"));
+        let rest = rest.ok_or(AuthorityError::Missing)?;
+        let (authority, _) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        Self::parse(authority)
+    }
+
+    /// Parses an authority.
+    ///
+    /// # Errors
+    /// [`AuthorityError`].
+    pub fn parse(authority: &'a str) -> Result<Self, AuthorityError> {
+        if authority.contains('@') {
+            return Err(AuthorityError::UserInfo);
+        }
+        let (host, port) = match authority.rfind(']') {
+            Some(bracket) => authority.split_at(bracket + 1),
+            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+        };
+        let kind = HostKind::parse(host).ok_or(AuthorityError::Host)?;
+        let port = match port {
+            "" => None,
+            port => Some(port.strip_prefix(':').and_then(parse_port).ok_or(AuthorityError::Port)?),
+        };
+        Ok(Self { host, kind, port })
+    }
+
+    /// The host as it is written in the URL, without the port.
+    pub fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// The port, if the URL has one.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Whether a URL parser takes the host for an IP address, in whatever spelling.
+    pub fn is_address(&self) -> bool {
+        self.kind != HostKind::Name
+    }
+
+    /// Whether the host is this device to a browser: `localhost` or a name below it (RFC 6761 section 6.3), or a
+    /// loopback address in any spelling, such as `127.1`, `0x7f.1` and `[::ffff:127.0.0.1]`.
+    pub fn is_loopback(&self) -> bool {
+        match self.kind {
+            HostKind::V4(address) => address.is_some_and(|address| address.is_loopback()),
+            HostKind::V6(address) => IpAddr::V6(address).to_canonical().is_loopback(),
+            HostKind::Name => {
+                let last = self.host.rsplit('.').next();
+                last.is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
+            }
+        }
+    }
+
+    /// Whether `http` may lead to the host: loopback in one of its three plain spellings.
+    pub fn allows_http(&self) -> bool {
+        matches!(self.host, "localhost" | "127.0.0.1" | "[::1]")
+    }
+}
+
+impl HostKind {
+    fn parse(host: &str) -> Option<Self> {
+        if let Some(literal) = host.strip_prefix('[') {
+            return literal.strip_suffix(']')?.parse().ok().map(Self::V6);
+        }
+        let is_label = |label: &str| {
+            !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        if !host.split('.').all(is_label) {
+            return None;
+        }
+        let last = host.rsplit('.').next()?;
+        let is_number = last.bytes().all(|b| b.is_ascii_digit()) || hexadecimal(last).is_some();
+        Some(if is_number { Self::V4(parse_v4(host)) } else { Self::Name })
+    }
+}
+
+fn parse_port(digits: &str) -> Option<u16> {
+    // Rust's own parser accepts a plus sign too.
+    let is_plain = digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|port| is_plain && *port > 0)
+}
+
+/// Parses an IPv4 address as browsers do (URL standard, "IPv4 parser"): up to four numbers, each decimal, octal or
+/// hexadecimal, the last of which fills all bytes that are left.
+fn parse_v4(host: &str) -> Option<Ipv4Addr> {
+    let numbers: Vec<u32> = host.split('.').map(parse_number).collect::<Option<_>>()?;
+    let (last, first) = numbers.split_last()?;
+    let [mut address, mut room] = [0, u32::BITS];
+    for number in first {
+        let byte = u8::try_from(*number).ok()?;
+        room = room.checked_sub(u8::BITS).filter(|room| *room > 0)?;
+        address |= u32::from(byte) << room;
+    }
+    let is_within = u64::from(*last) < 1 << room;
+    is_within.then(|| Ipv4Addr::from_bits(address | last))
+}
+
+fn parse_number(text: &str) -> Option<u32> {
+    match (hexadecimal(text), text.strip_prefix('0')) {
+        (Some(""), _) | (None, Some("")) => Some(0),
+        (Some(digits), _) => u32::from_str_radix(digits, 16).ok(),
+        (None, Some(digits)) => u32::from_str_radix(digits, 8).ok(),
+        (None, None) => text.parse().ok(),
+    }
+}
+
+fn hexadecimal(text: &str) -> Option<&str> {
+    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_a_host_and_a_port() {
+        for (url, host, port) in [
+            ("https://app.example", "app.example", None),
+            ("https://App.example:8443/cb?x#y", "App.example", Some(8443)),
+            ("https://app.example:08443?x:1@y", "app.example", Some(8443)),
+            ("http://[2001:db8::1]:1/", "[2001:db8::1]", Some(1)),
+            ("https://10.0.0.1.example#x", "10.0.0.1.example", None),
+        ] {
+            let authority = Authority::of_url(url).unwrap();
+            assert_eq!((authority.host(), authority.port()), (host, port), "{url}");
+        }
+    }
+
+    #[test]
+    fn whatever_two_parsers_could_read_differently_is_refused() {
+        for (error, urls) in [
+            (AuthorityError::Missing, &["", "app.example", "https:app.example", "https:/a"][..]),
+            (AuthorityError::Missing, &["https:x://app.example", "https:\\\\app.example"]),
+            (
+                AuthorityError::UserInfo,
+                &["https://u@app.example", "https://a:1@[::1]", "https://@a"],
+            ),
+            (
+                AuthorityError::Host,
+                &["https://", "https:///a", "https://:1", "https://a..b", "https://."],
+            ),
+            (
+                AuthorityError::Host,
+                &["https://a.example./", "https://bücher.example", "https://%61.example"],
+            ),
+            (
+                AuthorityError::Host,
+                &["https://a_b.example", "https://a\\b.example", "https://１２７.1"],
+            ),
+            (
+                AuthorityError::Host,
+                &["https://[]", "https://[::1", "https://[::1%25lo]", "https://[evil]"],
+            ),
+            (
+                AuthorityError::Host,
+                &["https://a]", "https://[[::1]", "https://a[::1]", "https://[127.0.0.1]"],
+            ),
+            (
+                AuthorityError::Port,
+                &["https://a:", "https://a:0", "https://a:65536", "https://a:+1"],
+            ),
+            (
+                AuthorityError::Port,
+                &["https://a:x", "https://a:1:2", "https://[::1]x", "https://[::1]:"],
+            ),
+        ] {
+            for url in urls {
+                assert_eq!(Authority::of_url(url), Err(error), "{url}");
+            }
+        }
+    }
+
+    #[test]
+    fn loopback_is_recognized_in_every_spelling() {
+        for host in [
+            "localhost",
+            "LocalHost",
+            "app.localhost",
+            "a.b.LOCALHOST",
+            "127.0.0.1",
+            "127.255.0.3",
+            "127.1",
+            "127.0.1",
+            "127.65536",
+            "0177.0.0.1",
+            "0x7f.1",
+            "0X7F.0.0.0x1",
+            "0x7f.0x.0.0",
+            "0x7f000001",
+            "2130706433",
+            "017700000001",
+            "[::1]",
+            "[0:0:0:0:0:0:0:1]",
+            "[0000:0000::0001]",
+            "[::ffff:127.0.0.1]",
+            "[::FFFF:7f00:1]",
+        ] {
+            for url in [format!("https://{host}/cb"), format!("http://{host}:3000")] {
+                assert!(Authority::of_url(&url).unwrap().is_loopback(), "{url}");
+            }
+        }
+        for host in [
+            "app.example",
+            "localhost.example",
+            "notlocalhost",
+            "127.0.0.1.example",
+            "127-0-0-1.example",
+            "128.0.0.1",
+            "10.0.0.1",
+            "1.127",
+            "127",
+            "0127.0.0.1",
+            "127.0.0.256",
+            "127.256.1",
+            "127.0.0.0.1",
+            "127.16777216",
+            "127.0.0.08",
+            "4294967297",
+            "0x1ffffffff",
+            "127.0.0.0xg",
+            "127.a.0.1",
+            "[::2]",
+            "[::ffff:128.0.0.1]",
+            "[2001:db8::1]",
+        ] {
+            let url = format!("https://{host}/cb");
+            assert!(!Authority::of_url(&url).unwrap().is_loopback(), "{url}");
+        }
+    }
+
+    #[test]
+    fn http_leads_to_three_spellings_alone() {
+        for (host, allows_http) in [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("LOCALHOST", false),
+            ("app.localhost", false),
+            ("127.1", false),
+            ("127.0.0.2", false),
+            ("[0::1]", false),
+            ("app.example", false),
+        ] {
+            let url = format!("http://{host}");
+            assert_eq!(Authority::of_url(&url).unwrap().allows_http(), allows_http, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_host_in_brackets_or_with_a_number_at_its_end_is_an_address() {
+        for (host, is_address) in [
+            ("127.0.0.1", true),
+            ("10.1", true),
+            ("example.1", true),
+            ("256.1.1.1", true),
+            ("1.2.3.0x4", true),
+            ("0xg", true),
+            ("1.example", false),
+            ("0x7f.example", false),
+            ("[::1]", true),
+        ] {
+            let url = format!("https://{host}");
+            assert_eq!(Authority::of_url(&url).unwrap().is_address(), is_address, "{host}");
+        }
+    }
+}
