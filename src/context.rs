@@ -9,8 +9,15 @@ use crate::error::Internal;
 use crate::jose::jwk::Algorithm;
 use crate::ports;
 
-/// Fills a buffer with random bytes from a cryptographic source, or says why it cannot.
-pub type Randomness<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), String>;
+/// Fills a buffer with random bytes from a cryptographic source.
+pub type Randomness<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), RandomnessError>;
+
+/// The platform's random source failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RandomnessError {
+    /// What the platform said, for the log.
+    pub detail: String,
+}
 
 /// Work for after the response. No request waits for it; a task that fails is deferred again by the next request
 /// that needs its result.
@@ -72,8 +79,9 @@ impl<'a, P> Context<'a, P> {
     /// [`Internal::Unavailable`] when the platform's random source fails.
     pub fn random<const N: usize>(&self) -> Result<[u8; N], Internal> {
         let mut bytes = [0; N];
-        (self.randomness)(&mut bytes)
-            .map_err(|detail| Internal::Unavailable { what: "randomness", detail })?;
+        (self.randomness)(&mut bytes).map_err(|RandomnessError { detail }| {
+            Internal::Unavailable { what: "randomness", detail }
+        })?;
         Ok(bytes)
     }
 

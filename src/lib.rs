@@ -45,7 +45,7 @@ mod cloudflare;
 
 use serde::Serialize;
 
-pub use crate::context::{DeferredTask, Publication, Randomness};
+pub use crate::context::{DeferredTask, Publication, Randomness, RandomnessError};
 
 use crate::config::{Config, ConfigError};
 use crate::context::Context;

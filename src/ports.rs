@@ -61,8 +61,15 @@ pub trait Fetch {
     /// than is wanted.
     ///
     /// # Errors
-    /// Words for the log on why there is none.
-    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, String>;
+    /// [`FetchError`].
+    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, FetchError>;
+}
+
+/// Why a document could not be fetched: nothing answers, or too late, or with too much.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FetchError {
+    /// What the platform said, for the log.
+    pub detail: String,
 }
 
 /// What is wanted of a document that is fetched.

@@ -3,14 +3,16 @@
 use crate::cloudflare::task::wait;
 use crate::cloudflare::{Edge, platform};
 use crate::jose::json;
-use crate::ports::{Document, Fetch, Wanted};
+use crate::ports::{Document, Fetch, FetchError, Wanted};
 use crate::protocol::client::outbound_url::OutboundUrl;
 
 impl Fetch for Edge {
-    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, String> {
+    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, FetchError> {
         let Wanted { accept, limit, timeout, is_binary } = *wanted;
         let document =
-            wait(platform::fetch_document(url.as_str(), accept, limit, timeout, is_binary)).await?;
-        json::from_own(&document.as_string().unwrap_or_default()).map_err(|error| error.to_string())
+            wait(platform::fetch_document(url.as_str(), accept, limit, timeout, is_binary)).await;
+        let document = document.map_err(|detail| FetchError { detail })?;
+        json::from_own(&document.as_string().unwrap_or_default())
+            .map_err(|error| FetchError { detail: error.to_string() })
     }
 }

@@ -28,7 +28,7 @@ use worker::{D1Database, Env, KvStore, RateLimiter, console_error, console_log};
 use crate::cloudflare::env::Binding;
 use crate::cloudflare::request::EdgeRequest;
 use crate::ports::DATABASE;
-use crate::{DeferredTask, finish, handle};
+use crate::{DeferredTask, RandomnessError, finish, handle};
 
 /// The bindings, and the keys that were imported. One an isolate.
 struct Edge {
@@ -120,8 +120,8 @@ fn seconds(milliseconds: f64) -> i64 {
 }
 
 /// Fills a buffer from the platform's random source.
-fn random(bytes: &mut [u8]) -> Result<(), String> {
-    getrandom::fill(bytes).map_err(|error| error.to_string())
+fn random(bytes: &mut [u8]) -> Result<(), RandomnessError> {
+    getrandom::fill(bytes).map_err(|error| RandomnessError { detail: error.to_string() })
 }
 
 async fn do_deferred(isolate: Rc<Isolate>, deferred: Vec<DeferredTask>) -> JsValue {

@@ -116,11 +116,11 @@ impl FetchedKeys {
         if let Some(keys) = &metadata.jwks {
             return Ok(Rc::new(keys.clone()));
         }
-        let url = metadata.jwks_uri.as_deref().unwrap_or_default();
         // The rules may have changed since it was registered.
-        let Ok(url) = OutboundUrl::parse(url, context.config.allows_loopback) else {
-            return Err(DocumentError::Forbidden.into());
-        };
+        let allows_loopback = context.config.allows_loopback;
+        let url = metadata.jwks_uri.as_deref();
+        let url = url.and_then(|url| OutboundUrl::parse(url, allows_loopback).ok());
+        let url = url.ok_or(DocumentError::Forbidden)?;
         if let Some(known) = self.remembered(url.as_str(), alg, kid, context.now) {
             return known;
         }

@@ -51,8 +51,8 @@ pub async fn get(
     wanted: &Wanted,
     context: &Context<'_, impl Fetch>,
 ) -> Result<String, DocumentError> {
-    let document = context.platform.fetch(url, wanted).await.map_err(|failure| {
-        context.log_note(format!("{what} at {} was not fetched: {failure}", url.host()));
+    let document = context.platform.fetch(url, wanted).await.map_err(|error| {
+        context.log_note(format!("{what} at {} was not fetched: {}", url.host(), error.detail));
         DocumentError::NotFetched
     })?;
     if document.status != 200 {

@@ -20,25 +20,50 @@ pub struct Jws<'a> {
     pub signing_input: &'a str,
 }
 
+/// Why a text is no compact JWS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum JwsError {
+    /// The header is not a JSON object with unique members.
+    Header,
+    /// A part is not canonical unpadded base64url.
+    NotBase64url,
+    /// It does not have three parts.
+    NotThreeParts,
+    /// The payload is not a JSON object with unique members.
+    Payload,
+}
+
+impl JwsError {
+    /// What is malformed, for the peer.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Header => "the header is not a JSON object with unique members",
+            Self::NotBase64url => "a part of the token is not canonical unpadded base64url",
+            Self::NotThreeParts => "the token does not have three parts",
+            Self::Payload => "the payload is not a JSON object with unique members",
+        }
+    }
+}
+
 impl<'a> Jws<'a> {
     /// Takes a compact serialization apart: three parts, each canonical unpadded base64url, header
     /// and payload JSON objects without duplicate members (RFC 7515 section 5.2, steps 1 to 7).
     ///
     /// # Errors
-    /// Words for the peer on what is malformed.
-    pub fn parse(token: &'a str) -> Result<Self, &'static str> {
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(NOT_THREE_PARTS)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(NOT_THREE_PARTS)?;
+    /// [`JwsError`].
+    pub fn parse(token: &'a str) -> Result<Self, JwsError> {
+        let parts = token.rsplit_once('.');
+        let (signing_input, signature) = parts.ok_or(JwsError::NotThreeParts)?;
+        let parts = signing_input.split_once('.');
+        let (header, payload) = parts.ok_or(JwsError::NotThreeParts)?;
         if payload.contains('.') {
-            return Err(NOT_THREE_PARTS);
+            return Err(JwsError::NotThreeParts);
         }
         let header = decode(header)?;
         let payload = decode(payload)?;
         let signature = decode(signature)?;
-        let header = parse_object(&header)
-            .map_err(|_| "the header is not a JSON object with unique members")?;
-        let payload = parse_object(&payload)
-            .map_err(|_| "the payload is not a JSON object with unique members")?;
+        let header = parse_object(&header).map_err(|_| JwsError::Header)?;
+        let payload = parse_object(&payload).map_err(|_| JwsError::Payload)?;
         Ok(Self { header, payload, signature, signing_input })
     }
 
@@ -48,13 +73,10 @@ impl<'a> Jws<'a> {
     }
 }
 
-const NOT_THREE_PARTS: &str = "the token does not have three parts";
-
 /// RFC 7515 section 2: no padding, no white space, and no bits set that do not count, so that a
 /// token has one spelling only.
-fn decode(part: &str) -> Result<Vec<u8>, &'static str> {
-    Base64UrlUnpadded::decode_vec(part)
-        .map_err(|_| "a part of the token is not canonical unpadded base64url")
+fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
+    Base64UrlUnpadded::decode_vec(part).map_err(|_| JwsError::NotBase64url)
 }
 
 /// The header of what we sign.
@@ -110,8 +132,8 @@ mod tests {
             ("e30..AA", "payload"),
             ("e30.bnVsbA.AA", "payload"),
         ] {
-            let error = Jws::parse(token).err().unwrap_or("accepted");
-            assert!(error.contains(complaint), "{token}: {error}");
+            let description = Jws::parse(token).unwrap_err().description();
+            assert!(description.contains(complaint), "{token}: {description}");
         }
         let jws = Jws::parse("e30.e30.").unwrap();
         assert_eq!((jws.signing_input, jws.signature.len()), ("e30.e30", 0));

@@ -7,8 +7,8 @@ use postern::error::Internal;
 use postern::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use postern::jose::jwk::{EcPrivateKey, EcPublicKey, PrivateKey, PublicKey, RsaPublicKey};
 use postern::ports::{
-    Cache, Crypto, DATABASE, Database, Document, Fetch, Freshness, RateLimit, Row, Statement,
-    Value, Wanted,
+    Cache, Crypto, DATABASE, Database, Document, Fetch, FetchError, Freshness, RateLimit, Row,
+    Statement, Value, Wanted,
 };
 use postern::protocol::client::outbound_url::OutboundUrl;
 use rsa::BoxedUint;
@@ -292,15 +292,17 @@ fn verify_of_client(
 }
 
 impl Fetch for Native {
-    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, String> {
+    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, FetchError> {
+        let failed = |detail: &str| FetchError { detail: detail.to_owned() };
         self.count(|counts| counts.fetches += 1);
         pause().await;
-        let document = self.web.borrow().get(url.as_str()).cloned().ok_or("nobody answers")?;
+        let document = self.web.borrow().get(url.as_str()).cloned();
+        let document = document.ok_or_else(|| failed("nobody answers"))?;
         let text = document.text.as_str();
         let bytes = text.trim_end_matches('=').len();
         let length = if wanted.is_binary { bytes * 3 / 4 } else { text.len() };
         let is_small = length <= wanted.limit;
-        is_small.then_some(document).ok_or_else(|| "it is too large".to_owned())
+        is_small.then_some(document).ok_or_else(|| failed("it is too large"))
     }
 }
 

@@ -101,8 +101,7 @@ async fn authenticate(
     if let Some(seen) = memory.find(&digest, context.now) {
         let key = find_key(provider, &seen.kid).await;
         let accepted = key.and_then(|_| {
-            Ok(access_token::check_times(&seen.token, &expected)
-                .map_err(BearerError::InvalidToken)?)
+            Ok(access_token::check_times(&seen.token, &expected).map_err(BearerError::from)?)
         });
         return accepted.map(|()| seen).inspect_err(|_| memory.forget(&digest));
     }
@@ -118,8 +117,8 @@ async fn verify(
     expected: &Expected<'_>,
 ) -> Result<Verified, Error> {
     let context = &provider.context;
-    let jws = Jws::parse(token).map_err(BearerError::InvalidToken)?;
-    let kid = access_token::check_header(&jws).map_err(BearerError::InvalidToken)?.to_owned();
+    let jws = Jws::parse(token).map_err(BearerError::from)?;
+    let kid = access_token::check_header(&jws).map_err(BearerError::from)?.to_owned();
     // What the claims say counts once the signature is verified, and is all that is kept of them while that is
     // waited for.
     let claims = access_token::check_claims(&jws.payload, expected);
@@ -130,7 +129,7 @@ async fn verify(
     {
         return Err(BearerError::InvalidToken("the signature is wrong").into());
     }
-    Ok(Verified { kid, token: claims.map_err(BearerError::InvalidToken)? })
+    Ok(Verified { kid, token: claims.map_err(BearerError::from)? })
 }
 
 /// The published key of a token. One that is published no more verifies nothing.

@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::fetched::client_keys::KeysError;
 use crate::http::{BodyError, Request};
 use crate::ports::Platform;
-use crate::protocol::client::assertion::{ClientAssertion, Expected};
-use crate::protocol::client::authentication::{Credentials, Proof};
+use crate::protocol::client::assertion::{AssertionError, ClientAssertion, Expected};
+use crate::protocol::client::authentication::Credentials;
 use crate::protocol::client::metadata::AuthMethod;
 use crate::protocol::params::{FORM, Params, is_media_type};
 use crate::protocol::token::token_error::TokenError;
@@ -58,17 +58,18 @@ pub async fn authenticate(
     params: &Params,
 ) -> Result<Client, Error> {
     let context = &provider.context;
-    let credentials = Credentials::take(request.header("authorization").as_deref(), params)?;
-    let client_id = credentials.client_id.as_deref();
-    match &credentials.proof {
-        Proof::Assertion(assertion) => by_assertion(provider, assertion, client_id).await,
-        Proof::None => {
-            let client = find(client_id.unwrap_or_default(), context).await?;
+    let authorization = request.header("authorization");
+    match Credentials::from_request(authorization.as_deref(), params)? {
+        Credentials::Assertion { assertion, client_id } => {
+            by_assertion(provider, &assertion, client_id.as_deref()).await
+        }
+        Credentials::Public { client_id } => {
+            let client = find(&client_id, context).await?;
             // A public client has nothing to prove; no other may do without.
             if client.metadata.is_confidential() { Err(REFUSED.into()) } else { Ok(client) }
         }
-        Proof::Secret(secret) => {
-            let client = find(client_id.unwrap_or_default(), context).await?;
+        Credentials::Secret { client_id, secret } => {
+            let client = find(&client_id, context).await?;
             let known = client.secret_hash.as_deref().ok_or(REFUSED)?;
             if hashes_to(secret.expose(), known) { Ok(client) } else { Err(REFUSED.into()) }
         }
@@ -91,11 +92,9 @@ async fn by_assertion(
     let audiences = [issuer.as_str(), &TOKEN.url(issuer), &PAR.url(issuer)];
     let expected =
         Expected { audiences: &audiences, leeway: context.config.leeway, now: context.now };
-    let assertion = ClientAssertion::parse(text, &expected).map_err(TokenError::InvalidClient)?;
+    let assertion = ClientAssertion::parse(text, &expected).map_err(refused)?;
     if client_id.is_some_and(|client_id| client_id != assertion.client_id) {
-        return Err(
-            TokenError::InvalidClient("client_id is not that of the client_assertion").into()
-        );
+        return Err(refused(AssertionError::OtherClient));
     }
 
     // 2. A client that authenticates so, with this algorithm.
@@ -112,7 +111,7 @@ async fn by_assertion(
         KeysError::Internal(fault) => Error::from(fault),
     })?;
     if !is_right {
-        return Err(TokenError::InvalidClient("client_assertion has a wrong signature").into());
+        return Err(refused(AssertionError::Signature));
     }
 
     // 4. Never seen before.
@@ -121,7 +120,11 @@ async fn by_assertion(
     if !client_assertions::spend(context.platform, &client.client_id, &jti, until, context.now)
         .await?
     {
-        return Err(TokenError::InvalidClient("client_assertion was used before").into());
+        return Err(refused(AssertionError::Replayed));
     }
     Ok(client)
+}
+
+fn refused(error: AssertionError) -> Error {
+    TokenError::from(error).into()
 }

@@ -5,7 +5,7 @@ use p256::elliptic_curve::sec1::ToSec1Point;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{KeyUse, decode_exactly, thumbprint};
+use super::{JwkError, KeyUse, decode_exactly, thumbprint};
 use crate::jose::json;
 
 /// The bytes of a P-256 coordinate or scalar.
@@ -69,17 +69,13 @@ impl EcPublicKey {
 }
 
 impl TryFrom<Members> for EcPublicKey {
-    type Error = &'static str;
+    type Error = JwkError;
 
     fn try_from(members: Members) -> Result<Self, Self::Error> {
         let key = Self(members);
-        let point = key.point().ok_or("x and y are not coordinates of 32 bytes")?;
-        p256::PublicKey::from_sec1_bytes(&point).map_err(|_| "the point is not on the curve")?;
-        if key.0.kid == kid(&key.0.x, &key.0.y) {
-            Ok(key)
-        } else {
-            Err("the kid is not the key's thumbprint")
-        }
+        let point = key.point().ok_or(JwkError::Coordinates)?;
+        p256::PublicKey::from_sec1_bytes(&point).map_err(|_| JwkError::Point)?;
+        if key.0.kid == kid(&key.0.x, &key.0.y) { Ok(key) } else { Err(JwkError::Kid) }
     }
 }
 

@@ -155,6 +155,33 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
+/// Why a public key is not accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum JwkError {
+    /// A coordinate of an EC key is not one of P-256.
+    Coordinates,
+    /// The `kid` is not the key's thumbprint.
+    Kid,
+    /// The modulus of an RSA key is not encoded in 256 bytes.
+    ModulusLength,
+    /// The modulus of an RSA key is even, or too small.
+    Modulus,
+    /// The point of an EC key is not on the curve.
+    Point,
+}
+
+impl fmt::Display for JwkError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Coordinates => "x and y are not coordinates of 32 bytes",
+            Self::Kid => "the kid is not the key's thumbprint",
+            Self::ModulusLength => "n is not a number of 256 bytes",
+            Self::Modulus => "n is not an odd number of 2048 bits",
+            Self::Point => "the point is not on the curve",
+        })
+    }
+}
+
 /// What every key here is for.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum KeyUse {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{KeyUse, decode_exactly, thumbprint};
+use super::{JwkError, KeyUse, decode_exactly, thumbprint};
 use crate::jose::json;
 
 /// The bytes of a modulus, and of a signature.
@@ -47,7 +47,7 @@ enum Exponent {
 
 impl RsaPublicKey {
     /// The key of this modulus, in base64url.
-    fn of_modulus(n: &str) -> Result<Self, &'static str> {
+    fn of_modulus(n: &str) -> Result<Self, JwkError> {
         let kid = thumbprint(&format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#));
         let key = Self(Members {
             kty: KeyType::Rsa,
@@ -57,10 +57,10 @@ impl RsaPublicKey {
             n: n.to_owned(),
             e: Exponent::F4,
         });
-        let modulus = key.modulus().ok_or("n is not a number of 256 bytes")?;
+        let modulus = key.modulus().ok_or(JwkError::ModulusLength)?;
         let [first, .., last] = modulus;
         if first & 0x80 == 0 || last & 1 == 0 {
-            return Err("n is not an odd number of 2048 bits");
+            return Err(JwkError::Modulus);
         }
         Ok(key)
     }
@@ -79,11 +79,11 @@ impl RsaPublicKey {
 }
 
 impl TryFrom<Members> for RsaPublicKey {
-    type Error = &'static str;
+    type Error = JwkError;
 
     fn try_from(members: Members) -> Result<Self, Self::Error> {
         let key = Self::of_modulus(&members.n)?;
-        if key.0 == members { Ok(key) } else { Err("the kid is not the key's thumbprint") }
+        if key.0 == members { Ok(key) } else { Err(JwkError::Kid) }
     }
 }
 

@@ -1,15 +1,14 @@
 //! Authorization requests (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1): from raw parameters
 //! to what they ask for.
 //!
-//! There are two kinds of refusal, and the types keep them apart: before [`ReplyTo`] stands, nothing may be
-//! sent anywhere; after it, errors go to the client.
+//! There are two kinds of refusal, and the types keep them apart: before there is a
+//! [`ReplyTo`](super::reply_to::ReplyTo), nothing may be sent anywhere; after it, errors go to the client.
 
-use crate::jose::jws::Jws;
 use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::authorization::pkce::CodeChallenge;
-use crate::protocol::authorization::redirect_uri::{is_local, is_registered};
+use crate::protocol::authorization::reply_to::ResponseMode;
 use crate::protocol::authorization::resources::Resources;
-use crate::protocol::client::metadata::{ApplicationType, ClientMetadata, GrantType, ResponseType};
+use crate::protocol::client::metadata::{ClientMetadata, GrantType, ResponseType};
 use crate::protocol::params::{Doubled, Params};
 use crate::protocol::user::scope::{Granted, OFFLINE_ACCESS, OPENID, ScopeTable};
 
@@ -44,86 +43,6 @@ pub const PARAMETERS: [&str; 22] = [
     "state",
     "ui_locales",
 ];
-
-/// How the answer travels.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ResponseMode {
-    /// In a form that the browser posts (OAuth 2.0 Form Post Response Mode).
-    FormPost,
-    /// In the redirect URI's fragment, which no server sees (OAuth 2.0 Multiple Response Types section 2.1).
-    Fragment,
-    /// In the redirect URI's query.
-    Query,
-}
-
-impl ResponseMode {
-    /// All of them, by name.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("query", Self::Query), ("fragment", Self::Fragment), ("form_post", Self::FormPost)];
-
-    fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, mode)| mode)
-    }
-}
-
-/// Where the answer goes. It exists only for a redirect URI that the client has registered.
-#[derive(Debug)]
-pub struct ReplyTo {
-    /// The redirect URI, as the request has it.
-    pub redirect_uri: String,
-    /// How the answer travels.
-    pub mode: ResponseMode,
-    /// What the client wants to see again; a doubled one is nobody's.
-    pub state: Option<String>,
-}
-
-impl ReplyTo {
-    /// Proves the redirect URI.
-    ///
-    /// # Errors
-    /// Words for the person, to whom alone they are shown.
-    pub fn prove(params: &Params, client: &ClientMetadata) -> Result<Self, &'static str> {
-        let redirect_uri = params
-            .once("redirect_uri")
-            .map_err(|_| "redirect_uri stands twice in the request")?
-            .ok_or("redirect_uri is missing from the request")?;
-        let is_native = client.application_type == ApplicationType::Native;
-        if !is_registered(redirect_uri, &client.redirect_uris, is_native) {
-            return Err("redirect_uri is none of those that the application has registered");
-        }
-        // A request object stands here only while it is refused, but by the way and with the state that it has:
-        // it counts more than the parameters around it (RFC 9101 section 5), and is as little proven as they are.
-        let object = params.once("request").ok().flatten().and_then(|text| Jws::parse(text).ok());
-        let text = |name| {
-            let inside = object.as_ref().and_then(|object| object.payload.get(name)?.as_str());
-            inside.filter(|text| !text.is_empty()).or(params.once(name).ok().flatten())
-        };
-        // What may have a token in it never travels in a query, errors neither (Core section 3.2.2.6).
-        let names_token = |name| ["id_token", "token"].contains(&name);
-        let usual = match text("response_type") {
-            Some(names) if client.has_implicit() && names.split(' ').any(names_token) => {
-                ResponseMode::Fragment
-            }
-            _ => ResponseMode::Query,
-        };
-        let is_possible = |mode: &ResponseMode| *mode == usual || *mode == ResponseMode::FormPost;
-        Ok(Self {
-            redirect_uri: redirect_uri.to_owned(),
-            mode: text("response_mode")
-                .and_then(ResponseMode::parse)
-                .filter(is_possible)
-                .unwrap_or(usual),
-            state: text("state").map(str::to_owned),
-        })
-    }
-
-    /// Whether any program on the person's device could wait for the answer, and make use of it under the client's
-    /// name. A secret protects a code, and nothing else.
-    pub fn is_impersonable(&self, client: &ClientMetadata, response_type: ResponseType) -> bool {
-        let is_protected = client.is_confidential() && response_type == ResponseType::Code;
-        !is_protected && is_local(&self.redirect_uri)
-    }
-}
 
 /// An error that goes to the client (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -262,7 +181,7 @@ impl AuthorizeRequest {
 
         // 6. What keeps the answer from being used by others: PKCE (RFC 7636 section 4.4.1; RFC 9700 section
         // 2.1.1), or the nonce (Core section 3.2.2.1).
-        let code_challenge = CodeChallenge::take(params).map_err(invalid)?.filter(|_| is_code);
+        let code_challenge = CodeChallenge::from_params(params)?.filter(|_| is_code);
         if is_code && code_challenge.is_none() && !client.is_confidential() {
             return Err(invalid("a public client must send a code_challenge"));
         }
@@ -278,7 +197,7 @@ impl AuthorizeRequest {
         // 7. How the person is to be met (Core section 3.1.2.1).
         let prompt = Prompt::parse(text("prompt").unwrap_or_default())?;
         let max_age = text("max_age").map(seconds).transpose()?.or(client.default_max_age);
-        let claims = text("claims").map(ClaimsRequest::parse).transpose().map_err(invalid)?;
+        let claims = text("claims").map(ClaimsRequest::parse).transpose()?;
 
         // 8. What is carried along.
         if text("nonce").is_some_and(|nonce| nonce.len() > NONCE_LIMIT) {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::jose::json::parse_object;
+use crate::protocol::authorization::authorize_request::AuthorizeError;
 
 /// The most claims that are asked for at either place.
 const LIMIT: usize = 100;
@@ -29,6 +30,52 @@ pub struct ClaimsRequest {
     pub essential_acr: Option<Vec<String>>,
 }
 
+/// Why the parameter `claims` is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClaimsRequestError {
+    /// `acr` is requested with a value that is not a string.
+    Acr,
+    /// A claim is requested by something else than null or an object.
+    Claim,
+    /// `essential` is not a boolean.
+    Essential,
+    /// It is not a JSON object with unique members.
+    NotJson,
+    /// `id_token` or `userinfo` is not an object.
+    Place,
+    /// `sub` is requested with two values, or with one that is not a string.
+    Sub,
+    /// It has more than 16384 bytes.
+    TooLong,
+    /// It requests more than 100 claims at one place.
+    TooMany,
+    /// `values` is no list, or stands beside `value`.
+    Values,
+}
+
+impl ClaimsRequestError {
+    /// What is wrong, for the client.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Acr => "claims asks for an acr that is not a text",
+            Self::Claim => "claims asks for a claim by something else than null or an object",
+            Self::Essential => "claims has an essential that is neither true nor false",
+            Self::NotJson => "claims is not a JSON object with unique members",
+            Self::Place => "claims has a member that is not an object",
+            Self::Sub => "claims asks for more than one sub, or one that is not a text",
+            Self::TooLong => "claims is longer than 16384 bytes",
+            Self::TooMany => "claims asks for more than 100 claims at once",
+            Self::Values => "claims has a value beside values, or values that are no list",
+        }
+    }
+}
+
+impl From<ClaimsRequestError> for AuthorizeError {
+    fn from(error: ClaimsRequestError) -> Self {
+        Self::new("invalid_request", error.description())
+    }
+}
+
 /// How one claim is asked for (section 5.5.1).
 #[derive(Default)]
 struct Wish {
@@ -40,13 +87,12 @@ impl ClaimsRequest {
     /// Parses the parameter.
     ///
     /// # Errors
-    /// Words for the peer.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    /// [`ClaimsRequestError`].
+    pub fn parse(text: &str) -> Result<Self, ClaimsRequestError> {
         if text.len() > PARAMETER_LIMIT {
-            return Err("claims is longer than 16384 bytes");
+            return Err(ClaimsRequestError::TooLong);
         }
-        let members = parse_object(text.as_bytes())
-            .map_err(|_| "claims is not a JSON object with unique members")?;
+        let members = parse_object(text.as_bytes()).map_err(|_| ClaimsRequestError::NotJson)?;
         let mut request = Self::default();
         // Members that are not understood must be ignored.
         for (place, value) in members {
@@ -60,12 +106,12 @@ impl ClaimsRequest {
     }
 
     /// Takes the claims of one place: those that bind the sign-in, and the names of the others.
-    fn take(&mut self, place: Value) -> Result<Vec<String>, &'static str> {
+    fn take(&mut self, place: Value) -> Result<Vec<String>, ClaimsRequestError> {
         let claims = match place {
             Value::Null => Map::new(),
             Value::Object(claims) if claims.len() <= LIMIT => claims,
-            Value::Object(_) => return Err("claims asks for more than 100 claims at once"),
-            _ => return Err("claims has a member that is not an object"),
+            Value::Object(_) => return Err(ClaimsRequestError::TooMany),
+            _ => return Err(ClaimsRequestError::Place),
         };
         let mut names = Vec::new();
         for (name, value) in claims {
@@ -83,28 +129,27 @@ impl ClaimsRequest {
         Ok(names)
     }
 
-    fn restrict_sub(&mut self, wish: &Wish) -> Result<(), &'static str> {
-        let conflict = "claims asks for more than one sub, or one that is not a text";
+    fn restrict_sub(&mut self, wish: &Wish) -> Result<(), ClaimsRequestError> {
         let sub = match wish.values.as_slice() {
             [] => return Ok(()),
             [Value::String(sub)] => sub,
-            _ => return Err(conflict),
+            _ => return Err(ClaimsRequestError::Sub),
         };
         if self.sub.as_ref().is_some_and(|other| other != sub) {
-            return Err(conflict);
+            return Err(ClaimsRequestError::Sub);
         }
         self.sub = Some(sub.clone());
         Ok(())
     }
 
-    fn restrict_acr(&mut self, wish: Wish) -> Result<(), &'static str> {
+    fn restrict_acr(&mut self, wish: Wish) -> Result<(), ClaimsRequestError> {
         // Essential, whatever it is: it always stands in the ID token.
         if wish.values.is_empty() {
             return Ok(());
         }
         let text = |value| match value {
             Value::String(text) => Ok(text),
-            _ => Err("claims asks for an acr that is not a text"),
+            _ => Err(ClaimsRequestError::Acr),
         };
         let values: Vec<_> = wish.values.into_iter().map(text).collect::<Result<_, _>>()?;
         match &mut self.essential_acr {
@@ -117,22 +162,22 @@ impl ClaimsRequest {
 }
 
 impl Wish {
-    fn parse(value: Value) -> Result<Self, &'static str> {
+    fn parse(value: Value) -> Result<Self, ClaimsRequestError> {
         let mut members = match value {
             Value::Null => return Ok(Self::default()),
             Value::Object(members) => members,
-            _ => return Err("claims asks for a claim by something else than null or an object"),
+            _ => return Err(ClaimsRequestError::Claim),
         };
         let is_essential = match members.remove("essential") {
             None => false,
             Some(Value::Bool(is_essential)) => is_essential,
-            Some(_) => return Err("claims has an essential that is neither true nor false"),
+            Some(_) => return Err(ClaimsRequestError::Essential),
         };
         let values = match (members.remove("value"), members.remove("values")) {
             (None, None) => Vec::new(),
             (Some(value), None) => vec![value],
             (None, Some(Value::Array(values))) => values,
-            _ => return Err("claims has a value beside values, or values that are no list"),
+            _ => return Err(ClaimsRequestError::Values),
         };
         Ok(Self { is_essential, values })
     }

@@ -5,6 +5,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::protocol::authorization::authorize_request::AuthorizeError;
 use crate::protocol::params::{Doubled, Params};
 
 /// The base64url of a SHA-256 digest.
@@ -14,23 +15,62 @@ const CHALLENGE_BYTES: usize = 43;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CodeChallenge(String);
 
+/// Why the parameters of PKCE are refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PkceError {
+    /// A parameter is given twice.
+    Doubled,
+    /// `code_challenge` is no digest.
+    MalformedChallenge,
+    /// `code_challenge_method` is none that is known.
+    Method,
+    /// `code_challenge_method` is given without `code_challenge`.
+    MethodAlone,
+    /// `code_challenge_method` is `plain`, or left out, which means the same (section 4.3).
+    Plain,
+}
+
+impl PkceError {
+    /// What is wrong, for the client.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Doubled => "a parameter of PKCE stands twice",
+            Self::MalformedChallenge => "code_challenge is not a SHA-256 digest as base64url",
+            Self::Method => "code_challenge_method must be S256",
+            Self::MethodAlone => "code_challenge_method came without code_challenge",
+            Self::Plain => "code_challenge_method must be S256, not plain",
+        }
+    }
+}
+
+impl From<Doubled> for PkceError {
+    fn from(_: Doubled) -> Self {
+        Self::Doubled
+    }
+}
+
+impl From<PkceError> for AuthorizeError {
+    fn from(error: PkceError) -> Self {
+        Self::new("invalid_request", error.description())
+    }
+}
+
 impl CodeChallenge {
     /// The challenge of an authorization request (section 4.3).
     ///
     /// # Errors
-    /// Words for the peer.
-    pub fn take(params: &Params) -> Result<Option<Self>, &'static str> {
-        let doubled = |_: Doubled| "a parameter of PKCE stands twice";
-        let challenge = params.once("code_challenge").map_err(doubled)?;
-        let method = params.once("code_challenge_method").map_err(doubled)?;
+    /// [`PkceError`].
+    pub fn from_params(params: &Params) -> Result<Option<Self>, PkceError> {
+        let challenge = params.once("code_challenge")?;
+        let method = params.once("code_challenge_method")?;
         match (challenge, method) {
             (None, None) => Ok(None),
-            (None, Some(_)) => Err("code_challenge_method came without code_challenge"),
-            (Some(challenge), Some("S256")) => Self::parse(challenge)
-                .map(Some)
-                .ok_or("code_challenge is not a SHA-256 digest as base64url"),
-            (Some(_), None | Some("plain")) => Err("code_challenge_method must be S256, not plain"),
-            (Some(_), Some(_)) => Err("code_challenge_method must be S256"),
+            (None, Some(_)) => Err(PkceError::MethodAlone),
+            (Some(challenge), Some("S256")) => {
+                Self::parse(challenge).map(Some).ok_or(PkceError::MalformedChallenge)
+            }
+            (Some(_), None | Some("plain")) => Err(PkceError::Plain),
+            (Some(_), Some(_)) => Err(PkceError::Method),
         }
     }
 
@@ -113,7 +153,7 @@ mod tests {
             ),
         ] {
             let params = Params::parse(query.as_bytes(), &[&PARAMETERS]).unwrap();
-            assert_eq!(CodeChallenge::take(&params).is_ok(), is_right, "{query}");
+            assert_eq!(CodeChallenge::from_params(&params).is_ok(), is_right, "{query}");
         }
     }
 }

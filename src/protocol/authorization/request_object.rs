@@ -3,13 +3,16 @@
 
 use serde_json::Value;
 
-use crate::protocol::authorization::authorize_request;
-use crate::protocol::client::jwt::{ClientJwt, ClientSignature};
+use crate::protocol::authorization::authorize_request::{self, AuthorizeError};
+use crate::protocol::client::jwt::{ClientJwt, ClientJwtError, ClientSignature};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::params::Params;
 
 /// The largest one that is looked into, in bytes.
 pub const SIZE_LIMIT: usize = 16_384;
+
+/// The error code of a request object that is not accepted (OpenID Connect Core section 3.1.2.6).
+pub const INVALID_REQUEST_OBJECT: &str = "invalid_request_object";
 
 /// A request object whose claims are right and whose signature has not been checked.
 #[derive(Debug)]
@@ -32,15 +35,70 @@ pub struct Expected<'a> {
     pub now: i64,
 }
 
+/// Why a request object is not accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RequestObjectError {
+    /// It is not signed with the algorithm that the client has registered.
+    Algorithm,
+    /// `aud` does not name this provider.
+    Audience,
+    /// `client_id` is another client, or missing.
+    ClientId,
+    /// `iss` is not the client.
+    Issuer,
+    /// It is no JWT that a client may sign, or not now.
+    Jwt(ClientJwtError),
+    /// It has a request object in it.
+    Nested,
+    /// `resource` is not a list of texts.
+    Resource,
+    /// The signature is wrong.
+    Signature,
+    /// `sub` is the client.
+    Subject,
+    /// It is larger than [`SIZE_LIMIT`].
+    TooLarge,
+}
+
+impl RequestObjectError {
+    /// What is wrong, for the client.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Algorithm => "the request object is not signed with the registered algorithm",
+            Self::Audience => "aud of the request object is not this provider",
+            Self::ClientId => "client_id of the request object is not that of the request",
+            Self::Issuer => "iss of the request object is not the client",
+            Self::Jwt(error) => error.description(),
+            Self::Nested => "the request object has another one in it",
+            Self::Resource => "resource of the request object must be a list of texts",
+            Self::Signature => "the request object has a wrong signature",
+            Self::Subject => "sub of the request object is the client, as in a client_assertion",
+            Self::TooLarge => "the request object is larger than 16384 bytes",
+        }
+    }
+}
+
+impl From<ClientJwtError> for RequestObjectError {
+    fn from(error: ClientJwtError) -> Self {
+        Self::Jwt(error)
+    }
+}
+
+impl From<RequestObjectError> for AuthorizeError {
+    fn from(error: RequestObjectError) -> Self {
+        Self::new(INVALID_REQUEST_OBJECT, error.description())
+    }
+}
+
 impl<'a> RequestObject<'a> {
     /// Takes a request object apart and checks what it says (RFC 9101 sections 4, 5 and 6.1), before any key is
     /// looked for.
     ///
     /// # Errors
-    /// Words for the peer.
-    pub fn parse(text: &'a str, expected: &Expected<'_>) -> Result<Self, &'static str> {
+    /// [`RequestObjectError`].
+    pub fn parse(text: &'a str, expected: &Expected<'_>) -> Result<Self, RequestObjectError> {
         if text.len() > SIZE_LIMIT {
-            return Err("the request object is larger than 16384 bytes");
+            return Err(RequestObjectError::TooLarge);
         }
 
         // 1. The header. `none` is no signature.
@@ -49,10 +107,10 @@ impl<'a> RequestObject<'a> {
 
         // 2. From the client that asks, and for us, as far as it says so.
         if claims.text("client_id") != Some(expected.client_id) {
-            return Err("client_id of the request object is not that of the request");
+            return Err(RequestObjectError::ClientId);
         }
         if claims.get("iss").is_some_and(|iss| iss != expected.client_id) {
-            return Err("iss of the request object is not the client");
+            return Err(RequestObjectError::Issuer);
         }
         let is_for_us = match claims.get("aud") {
             None => true,
@@ -60,12 +118,12 @@ impl<'a> RequestObject<'a> {
             Some(aud) => aud == expected.issuer,
         };
         if !is_for_us {
-            return Err("aud of the request object is not this provider");
+            return Err(RequestObjectError::Audience);
         }
 
         // 3. No assertion of the client's own: that was made for another use (section 10.8).
         if claims.get("sub").is_some_and(|sub| sub == expected.client_id) {
-            return Err("sub of the request object is the client, as in a client_assertion");
+            return Err(RequestObjectError::Subject);
         }
 
         // 4. In its time.
@@ -73,7 +131,7 @@ impl<'a> RequestObject<'a> {
 
         // 5. The whole request, and no other object in it (section 4).
         if claims.get("request").or(claims.get("request_uri")).is_some() {
-            return Err("the request object has another one in it");
+            return Err(RequestObjectError::Nested);
         }
         let mut parameters = Params::default();
         for name in authorize_request::PARAMETERS {
@@ -84,9 +142,7 @@ impl<'a> RequestObject<'a> {
                 Some(Value::Array(values)) if name == "resource" => {
                     let texts: Option<Vec<_>> = values.iter().map(Value::as_str).collect();
                     let texts = texts.filter(|texts| !texts.is_empty() && !texts.contains(&""));
-                    let texts =
-                        texts.ok_or("resource of the request object must be a list of texts")?;
-                    for text in texts {
+                    for text in texts.ok_or(RequestObjectError::Resource)? {
                         parameters.append(name, text);
                     }
                 }

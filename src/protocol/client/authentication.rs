@@ -3,7 +3,7 @@
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use percent_encoding::percent_decode_str;
 
-use crate::protocol::client::assertion as assertion_type;
+use crate::protocol::client::assertion;
 use crate::protocol::params::{Doubled, Params};
 use crate::protocol::token::token_error::TokenError;
 use crate::secret::Secret;
@@ -15,24 +15,28 @@ pub const PARAMETERS: [&str; 4] =
 /// The longest `Authorization` header that is looked into, in bytes.
 const HEADER_LIMIT: usize = 2_048;
 
-/// Who a request says it is from. Nothing of it is proven yet.
+/// Which client a request says it is from, and what is to prove it. Nothing of it is proven yet.
 #[derive(Debug)]
-pub struct Credentials {
-    /// The client, where something else than an assertion says who it is.
-    pub client_id: Option<String>,
-    /// What is to prove it.
-    pub proof: Proof,
-}
-
-/// What is to prove who a client is.
-#[derive(Debug)]
-pub enum Proof {
-    /// A JWT that it has signed, as it came (RFC 7523 section 2.2).
-    Assertion(String),
+pub enum Credentials {
+    /// A JWT that the client has signed (RFC 7523 section 2.2).
+    Assertion {
+        /// The JWT, as it was sent.
+        assertion: String,
+        /// The client that the request names beside it.
+        client_id: Option<String>,
+    },
     /// Nothing: a public client.
-    None,
-    /// Its secret.
-    Secret(Secret),
+    Public {
+        /// The client.
+        client_id: String,
+    },
+    /// A secret.
+    Secret {
+        /// The client.
+        client_id: String,
+        /// Its secret.
+        secret: Secret,
+    },
 }
 
 impl Credentials {
@@ -41,7 +45,7 @@ impl Credentials {
     /// # Errors
     /// [`TokenError::InvalidRequest`] for more than one, [`TokenError::InvalidClient`] for none or a
     /// malformed one.
-    pub fn take(authorization: Option<&str>, params: &Params) -> Result<Self, TokenError> {
+    pub fn from_request(authorization: Option<&str>, params: &Params) -> Result<Self, TokenError> {
         let doubled =
             |_: Doubled| TokenError::InvalidRequest("a parameter of the client stands twice");
         let client_id = params.once("client_id").map_err(doubled)?;
@@ -53,38 +57,40 @@ impl Credentials {
             return Err(TokenError::InvalidRequest("a client must authenticate in one way only"));
         }
         if let Some(header) = authorization {
-            let (own_id, proof) = of_basic(header)?;
+            let (own_id, secret) = parse_basic(header)?;
             if client_id.is_some_and(|client_id| client_id != own_id) {
                 return Err(TokenError::InvalidRequest(
                     "client_id is not that of the Authorization header",
                 ));
             }
-            return Ok(Self { client_id: Some(own_id), proof });
+            return Ok(Self::new(own_id, secret));
         }
         let client_id = client_id.map(str::to_owned);
-        let proof = match (assertion, secret) {
-            (Some(_), _) if assertion_type != Some(assertion_type::TYPE) => {
+        if let Some(assertion) = assertion {
+            if assertion_type != Some(assertion::TYPE) {
                 return Err(TokenError::InvalidClient(
                     "client_assertion_type must be \
                      urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
                 ));
             }
-            (Some(assertion), _) => Proof::Assertion(assertion.to_owned()),
-            (None, Some(secret)) => Proof::Secret(Secret::new(secret.to_owned())),
-            (None, None) => Proof::None,
-        };
-        if client_id.is_none() && assertion.is_none() {
-            return Err(TokenError::InvalidClient(
-                "the request does not say which client it is from",
-            ));
+            return Ok(Self::Assertion { assertion: assertion.to_owned(), client_id });
         }
-        Ok(Self { client_id, proof })
+        let client_id = client_id
+            .ok_or(TokenError::InvalidClient("the request does not say which client it is from"))?;
+        Ok(Self::new(client_id, secret.map(|secret| Secret::new(secret.to_owned()))))
+    }
+
+    fn new(client_id: String, secret: Option<Secret>) -> Self {
+        match secret {
+            Some(secret) => Self::Secret { client_id, secret },
+            None => Self::Public { client_id },
+        }
     }
 }
 
 /// RFC 6749 section 2.3.1: id and secret, each form-encoded, as HTTP Basic. Ours are the same with and
 /// without that encoding.
-fn of_basic(header: &str) -> Result<(String, Proof), TokenError> {
+fn parse_basic(header: &str) -> Result<(String, Option<Secret>), TokenError> {
     if header.len() > HEADER_LIMIT {
         return Err(TokenError::InvalidClient(
             "the Authorization header is longer than 2048 bytes",
@@ -106,7 +112,7 @@ fn of_basic(header: &str) -> Result<(String, Proof), TokenError> {
     };
     // Some public clients send an empty secret.
     let secret = Some(decode(secret)?).filter(|secret| !secret.is_empty()).map(Secret::new);
-    Ok((decode(client_id)?, secret.map_or(Proof::None, Proof::Secret)))
+    Ok((decode(client_id)?, secret))
 }
 
 #[cfg(test)]
@@ -119,13 +125,14 @@ mod tests {
             None => format!("Basic {}", Base64::encode_string(text.as_bytes())),
         });
         let params = Params::parse(body.as_bytes(), &[&PARAMETERS]).unwrap();
-        Credentials::take(header.as_deref(), &params).map(|credentials| {
-            let secret = match credentials.proof {
-                Proof::Assertion(assertion) => Some(format!("signed {assertion}")),
-                Proof::None => None,
-                Proof::Secret(secret) => Some(secret.expose().to_owned()),
-            };
-            (credentials.client_id.unwrap_or_default(), secret)
+        Credentials::from_request(header.as_deref(), &params).map(|credentials| match credentials {
+            Credentials::Assertion { assertion, client_id } => {
+                (client_id.unwrap_or_default(), Some(format!("signed {assertion}")))
+            }
+            Credentials::Public { client_id } => (client_id, None),
+            Credentials::Secret { client_id, secret } => {
+                (client_id, Some(secret.expose().to_owned()))
+            }
         })
     }
 

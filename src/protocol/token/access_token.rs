@@ -85,62 +85,111 @@ pub struct Expected<'a> {
     pub leeway: i64,
 }
 
+/// Why an access token is not accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AccessTokenError {
+    /// `alg` is not [`ALG`].
+    Algorithm,
+    /// `aud` is another resource.
+    Audience,
+    /// The header has `crit`.
+    CriticalExtension,
+    /// `exp` is over.
+    Expired,
+    /// `exp` is missing or not a time.
+    ExpiryMissing,
+    /// `iat` or `nbf` is not reached yet.
+    FromFuture,
+    /// A claim that every access token has is missing.
+    Incomplete,
+    /// `iat` is missing or not a time.
+    IssueTimeMissing,
+    /// `iss` is another issuer.
+    Issuer,
+    /// `kid` is missing.
+    KeyIdMissing,
+    /// `nbf` is not a time.
+    NotBefore,
+    /// `typ` is not [`TYP`].
+    Type,
+}
+
+impl AccessTokenError {
+    /// What is wrong, for the peer.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Algorithm => "the token is signed with an algorithm that is not accepted",
+            Self::Audience => "the token is for another audience",
+            Self::CriticalExtension => "the token has a critical extension that is not understood",
+            Self::Expired => "the token has expired",
+            Self::ExpiryMissing => "the token does not say when it expires",
+            Self::FromFuture => "the token is from the future",
+            Self::Incomplete => "the token lacks a claim that an access token has",
+            Self::IssueTimeMissing => "the token does not say when it was issued",
+            Self::Issuer => "the token is from another issuer",
+            Self::KeyIdMissing => "the token does not name its key",
+            Self::NotBefore => "the token has a wrong nbf",
+            Self::Type => "the token is not an access token: typ is not at+jwt",
+        }
+    }
+}
+
 /// Checks the header of a token before any key is looked for (RFC 9068 section 4; RFC 8725 sections
 /// 3.1 and 3.11), and returns the `kid` to look for. Members that point at keys (`jku`, `jwk`,
 /// `x5u`, `x5c`) are not read: keys come from our own set alone.
 ///
 /// # Errors
-/// Words for the peer.
-pub fn check_header<'a>(jws: &'a Jws<'_>) -> Result<&'a str, &'static str> {
-    let typ = jws.header_text("typ").unwrap_or_default();
+/// [`AccessTokenError`].
+pub fn check_header<'a>(jws: &'a Jws<'_>) -> Result<&'a str, AccessTokenError> {
     // RFC 7515 section 4.1.9: a media type, its "application/" optional, in any case.
-    let is_typ = |known: &str| typ.eq_ignore_ascii_case(known);
-    if !is_typ(TYP) && !is_typ("application/at+jwt") {
-        return Err("the token is not an access token: typ is not at+jwt");
+    let is_typ =
+        |typ: &str| typ.eq_ignore_ascii_case(TYP) || typ.eq_ignore_ascii_case("application/at+jwt");
+    if !jws.header_text("typ").is_some_and(is_typ) {
+        return Err(AccessTokenError::Type);
     }
     if jws.header_text("alg") != Some(ALG.name()) {
-        return Err("the token is signed with an algorithm that is not accepted");
+        return Err(AccessTokenError::Algorithm);
     }
     // RFC 7515 section 4.1.11: no extension is understood, and an empty list is malformed.
     if jws.header.contains_key("crit") {
-        return Err("the token has a critical extension that is not understood");
+        return Err(AccessTokenError::CriticalExtension);
     }
-    jws.header_text("kid").ok_or("the token does not name its key")
+    jws.header_text("kid").ok_or(AccessTokenError::KeyIdMissing)
 }
 
 /// Checks the times of a token that was accepted before: all of it that changes.
 ///
 /// # Errors
-/// Words for the peer.
-pub fn check_times(token: &AccessToken, expected: &Expected<'_>) -> Result<(), &'static str> {
+/// [`AccessTokenError`].
+pub fn check_times(token: &AccessToken, expected: &Expected<'_>) -> Result<(), AccessTokenError> {
     check_exp(token.exp, expected)?;
     check_nbf(token.nbf, expected)
 }
 
-fn check_exp(exp: i64, expected: &Expected<'_>) -> Result<(), &'static str> {
+fn check_exp(exp: i64, expected: &Expected<'_>) -> Result<(), AccessTokenError> {
     let is_good = expected.now < exp.saturating_add(expected.leeway);
-    is_good.then_some(()).ok_or("the token has expired")
+    is_good.then_some(()).ok_or(AccessTokenError::Expired)
 }
 
-fn check_nbf(nbf: i64, expected: &Expected<'_>) -> Result<(), &'static str> {
+fn check_nbf(nbf: i64, expected: &Expected<'_>) -> Result<(), AccessTokenError> {
     let is_good = nbf <= expected.now.saturating_add(expected.leeway);
-    is_good.then_some(()).ok_or("the token is from the future")
+    is_good.then_some(()).ok_or(AccessTokenError::FromFuture)
 }
 
 /// Checks the claims of a token, in this order: `iss`, `aud`, times, and then the presence of the rest (RFC 9068
 /// section 4). The outcome counts for nothing unless the signature is right.
 ///
 /// # Errors
-/// Words for the peer.
+/// [`AccessTokenError`].
 pub fn check_claims(
     claims: &Map<String, Value>,
     expected: &Expected<'_>,
-) -> Result<AccessToken, &'static str> {
+) -> Result<AccessToken, AccessTokenError> {
     let text = |name| claims.get(name).and_then(Value::as_str);
     let time = |name| claims.get(name).and_then(Value::as_i64);
 
     if text("iss") != Some(expected.iss) {
-        return Err("the token is from another issuer");
+        return Err(AccessTokenError::Issuer);
     }
     let is_for_us = match claims.get("aud") {
         Some(Value::String(aud)) => aud == expected.aud,
@@ -150,18 +199,18 @@ pub fn check_claims(
         _ => false,
     };
     if !is_for_us {
-        return Err("the token is for another audience");
+        return Err(AccessTokenError::Audience);
     }
-    let exp = time("exp").ok_or("the token does not say when it expires")?;
+    let exp = time("exp").ok_or(AccessTokenError::ExpiryMissing)?;
     check_exp(exp, expected)?;
-    let iat = time("iat").ok_or("the token does not say when it was issued")?;
+    let iat = time("iat").ok_or(AccessTokenError::IssueTimeMissing)?;
     let nbf = match claims.get("nbf") {
         None => iat,
-        Some(nbf) => nbf.as_i64().ok_or("the token has a wrong nbf")?.max(iat),
+        Some(nbf) => nbf.as_i64().ok_or(AccessTokenError::NotBefore)?.max(iat),
     };
     check_nbf(nbf, expected)?;
     let required = |name| text(name).filter(|text| !text.is_empty()).map(str::to_owned);
-    let incomplete = "the token lacks a claim that an access token has";
+    let incomplete = AccessTokenError::Incomplete;
     Ok(AccessToken {
         client_id: required("client_id").ok_or(incomplete)?,
         exp,

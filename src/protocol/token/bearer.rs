@@ -1,7 +1,9 @@
 //! Bearer tokens in requests (RFC 6750 section 2), and the errors about them (section 3).
 
 use crate::http::{BodyError, Request};
+use crate::jose::jws::JwsError;
 use crate::protocol::params::{FORM, Given, Params, is_media_type};
+use crate::protocol::token::access_token::AccessTokenError;
 
 /// The largest form body that is read for a token, in bytes: twice the largest token.
 pub const BODY_LIMIT: usize = 16_384;
@@ -56,6 +58,18 @@ impl BearerError {
     }
 }
 
+impl From<AccessTokenError> for BearerError {
+    fn from(error: AccessTokenError) -> Self {
+        Self::InvalidToken(error.description())
+    }
+}
+
+impl From<JwsError> for BearerError {
+    fn from(error: JwsError) -> Self {
+        Self::InvalidToken(error.description())
+    }
+}
+
 /// The one bearer token of a request that follows RFC 6750: in the `Authorization` header, or, where
 /// `in_body` allows it (never with GET, section 2.2), in a form body.
 ///
@@ -96,7 +110,7 @@ fn header_token(value: &str) -> Result<Option<&str>, BearerError> {
         return Err(BearerError::InvalidRequest("there are two Authorization headers"));
     }
     let scheme_length = value.bytes().take_while(|&b| is_token_byte(b)).count();
-    let (scheme, rest) = value.split_at_checked(scheme_length).unwrap_or_default();
+    let (scheme, rest) = value.split_at(scheme_length);
     if !scheme.eq_ignore_ascii_case("Bearer") {
         return Ok(None);
     }
@@ -132,8 +146,8 @@ fn has_two_credentials(value: &str) -> bool {
         .map(str::trim)
         .any(|element| {
             let name_length = element.bytes().take_while(|&b| is_token_byte(b)).count();
-            let after_name = element.get(name_length..).unwrap_or_default().trim_start();
-            !element.is_empty() && (name_length == 0 || !after_name.starts_with('='))
+            let (name, after_name) = element.split_at(name_length);
+            !element.is_empty() && (name.is_empty() || !after_name.trim_start().starts_with('='))
         })
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
+use crate::protocol::authorization::authorize_request::AuthorizeError;
 use crate::protocol::user::claims::UserClaims;
 
 /// The media type in the header.
@@ -78,32 +79,75 @@ fn at_hash(alg: Algorithm, access_token: &str) -> String {
     Base64UrlUnpadded::encode_string(left_half)
 }
 
+/// Why an `id_token_hint` is not accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum IdTokenHintError {
+    /// It was issued to another client.
+    Audience,
+    /// It is from another issuer.
+    Issuer,
+    /// It is signed with a key of somebody else.
+    Key,
+    /// It is another kind of token.
+    NotIdToken,
+    /// It is no signed JWT.
+    NotSigned,
+    /// Its signature is wrong.
+    Signature,
+    /// It has no `sub`.
+    SubjectMissing,
+    /// It is larger than [`HINT_LIMIT`].
+    TooLarge,
+}
+
+impl IdTokenHintError {
+    /// What is wrong, for the client.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Audience => "id_token_hint was issued to another client",
+            Self::Issuer => "id_token_hint is from another issuer",
+            Self::Key => "id_token_hint is not signed with a key of this provider",
+            Self::NotIdToken => "id_token_hint is not an ID token",
+            Self::NotSigned => "id_token_hint is not a signed JWT",
+            Self::Signature => "id_token_hint has a wrong signature",
+            Self::SubjectMissing => "id_token_hint names nobody",
+            Self::TooLarge => "id_token_hint is larger than 16384 bytes",
+        }
+    }
+}
+
+impl From<IdTokenHintError> for AuthorizeError {
+    fn from(error: IdTokenHintError) -> Self {
+        Self::new("invalid_request", error.description())
+    }
+}
+
 /// The user that a hint names, if it is an ID token of ours for this client: its signature is verified, and
 /// that it may have ended long ago does not matter (Core section 3.1.2.1).
 ///
 /// # Errors
-/// Words for the peer.
+/// [`IdTokenHintError`].
 pub fn hinted_sub<'a>(
     jws: &'a Jws<'_>,
     issuer: &str,
     client_id: &str,
-) -> Result<&'a str, &'static str> {
+) -> Result<&'a str, IdTokenHintError> {
     let text = |name| jws.payload.get(name).and_then(Value::as_str);
     // An access token is no ID token.
     if jws.header_text("typ") != Some(TYP) {
-        return Err("id_token_hint is not an ID token");
+        return Err(IdTokenHintError::NotIdToken);
     }
     // Nor is what userinfo was signed as.
     if !jws.payload.contains_key("auth_time") {
-        return Err("id_token_hint is not an ID token");
+        return Err(IdTokenHintError::NotIdToken);
     }
     if text("iss") != Some(issuer) {
-        return Err("id_token_hint is from another issuer");
+        return Err(IdTokenHintError::Issuer);
     }
     if text("aud") != Some(client_id) {
-        return Err("id_token_hint was issued to another client");
+        return Err(IdTokenHintError::Audience);
     }
-    text("sub").ok_or("id_token_hint names nobody")
+    text("sub").ok_or(IdTokenHintError::SubjectMissing)
 }
 
 #[cfg(test)]

@@ -10,8 +10,11 @@ use crate::http::Request;
 use crate::interaction::pending::Pending;
 use crate::limits::rate_limits::may_store;
 use crate::ports::{Platform, Wanted};
-use crate::protocol::authorization::authorize_request::{AuthorizeError, ReplyTo};
-use crate::protocol::authorization::request_object::{Expected, RequestObject, SIZE_LIMIT};
+use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::protocol::authorization::reply_to::ReplyTo;
+use crate::protocol::authorization::request_object::{
+    Expected, INVALID_REQUEST_OBJECT, RequestObject, RequestObjectError, SIZE_LIMIT,
+};
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::protocol::params::Params;
 use crate::provider::Provider;
@@ -146,7 +149,7 @@ pub async fn verify(
     object: &str,
 ) -> Result<Params, Error> {
     let Provider { context, memory } = provider;
-    let refused = |description| AuthorizeError::new("invalid_request_object", description);
+    let refused = |error: RequestObjectError| Error::from(AuthorizeError::from(error));
 
     // 1. Its claims.
     let expected = Expected {
@@ -159,13 +162,14 @@ pub async fn verify(
 
     // 2. Signed with a key of the client's, by the registered algorithm (RFC 9101 section 6.2).
     if !object.is_as_registered(&client.metadata) {
-        let description = "the request object is not signed with the registered algorithm";
-        return Err(refused(description).into());
+        return Err(refused(RequestObjectError::Algorithm));
     }
     match memory.fetched_keys.verify(client, &object.signature, context).await {
         Ok(true) => Ok(object.into_parameters()),
-        Ok(false) => Err(refused("the request object has a wrong signature").into()),
-        Err(KeysError::Client(error)) => Err(refused(error.description()).into()),
+        Ok(false) => Err(refused(RequestObjectError::Signature)),
+        Err(KeysError::Client(error)) => {
+            Err(AuthorizeError::new(INVALID_REQUEST_OBJECT, error.description()).into())
+        }
         Err(KeysError::Internal(fault)) => Err(fault.into()),
     }
 }

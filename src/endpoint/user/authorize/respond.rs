@@ -9,7 +9,8 @@ use crate::http::Response;
 use crate::interaction::pending::Pending;
 use crate::pages::{FormPost, Texts};
 use crate::ports::Platform;
-use crate::protocol::authorization::authorize_request::{AuthorizeError, ReplyTo, ResponseMode};
+use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::protocol::authorization::reply_to::{ReplyTo, ResponseMode};
 use crate::routes::AUTHORIZE;
 
 /// Sends an error to the client. A request that is kept is answered by it.

@@ -6,11 +6,10 @@ use crate::interaction::pending::Pending;
 use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
 use crate::ports::{Database, Platform};
-use crate::protocol::authorization::authorize_request::{
-    AuthorizeError, AuthorizeRequest, ReplyTo,
-};
+use crate::protocol::authorization::authorize_request::{AuthorizeError, AuthorizeRequest};
+use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::client::metadata::ClientMetadata;
-use crate::protocol::token::id_token;
+use crate::protocol::token::id_token::{self, IdTokenHintError};
 use crate::protocol::user::scope::Granted;
 use crate::provider::Provider;
 use crate::store::clients::Client;
@@ -66,7 +65,8 @@ pub async fn validate_for(
     let params = &pending.params;
 
     // 2. The redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
-    let reply_to = ReplyTo::prove(params, &client.metadata).map_err(PageError::of_application)?;
+    let reply_to = ReplyTo::prove(params, &client.metadata)
+        .map_err(|error| PageError::of_application(error.description()))?;
 
     // 3. Everything else: from here on, errors go to the client.
     match validate_parameters(provider, &client, pending).await {
@@ -153,12 +153,12 @@ async fn hinted_subject(
 ) -> Result<String, Error> {
     let Provider { context, memory } = provider;
     if hint.len() > id_token::HINT_LIMIT {
-        return Err(invalid("id_token_hint is larger than 16384 bytes").into());
+        return Err(hint_error(IdTokenHintError::TooLarge));
     }
-    let jws = Jws::parse(hint).map_err(|_| invalid("id_token_hint is not a signed JWT"))?;
+    let jws = Jws::parse(hint).map_err(|_| hint_error(IdTokenHintError::NotSigned))?;
     // The claims count once the signature is verified. While that is waited for, only the outcome is kept of them.
     let hinted = id_token::hinted_sub(&jws, context.config.issuer.as_str(), client_id);
-    let hinted = hinted.map(str::to_owned).map_err(invalid);
+    let hinted = hinted.map(str::to_owned);
     let alg = jws.header_text("alg").and_then(Algorithm::from_name);
     let kid = jws.header_text("kid").map(str::to_owned);
     let Jws { signature, signing_input, .. } = jws;
@@ -168,11 +168,15 @@ async fn hinted_subject(
     };
     let key = key
         .filter(|key| Some(key.alg()) == alg)
-        .ok_or(invalid("id_token_hint is not signed with a key of this provider"))?;
+        .ok_or_else(|| hint_error(IdTokenHintError::Key))?;
     if !context.platform.verify(&key, signing_input.as_bytes(), &signature).await? {
-        return Err(invalid("id_token_hint has a wrong signature").into());
+        return Err(hint_error(IdTokenHintError::Signature));
     }
-    Ok(hinted?)
+    hinted.map_err(hint_error)
+}
+
+fn hint_error(error: IdTokenHintError) -> Error {
+    AuthorizeError::from(error).into()
 }
 
 impl ValidatedRequest {
