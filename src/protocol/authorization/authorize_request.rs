@@ -182,16 +182,10 @@ impl AuthorizeRequest {
         // 6. What keeps the answer from being used by others: PKCE (RFC 7636 section 4.4.1; RFC 9700 section
         // 2.1.1), or the nonce (Core section 3.2.2.1).
         let code_challenge = CodeChallenge::from_params(params)?.filter(|_| is_code);
-        if is_code && code_challenge.is_none() && !client.is_confidential() {
-            return Err(invalid("a public client must send a code_challenge"));
-        }
-        if !is_code {
-            if !Granted::of_valid(&scope).contains(OPENID) {
-                return Err(invalid("scope must have openid for an ID token"));
-            }
-            if text("nonce").is_none() {
-                return Err(invalid("nonce is missing"));
-            }
+        if is_code {
+            check_code(client, code_challenge.as_ref())?;
+        } else {
+            check_implicit(&scope, text("nonce"))?;
         }
 
         // 7. How the person is to be met (Core section 3.1.2.1).
@@ -241,6 +235,26 @@ fn response_type(
         let description = "the client has not registered this response_type";
         Err(AuthorizeError::new("unauthorized_client", description))
     }
+}
+
+fn check_code(
+    client: &ClientMetadata,
+    code_challenge: Option<&CodeChallenge>,
+) -> Result<(), AuthorizeError> {
+    if code_challenge.is_none() && !client.is_confidential() {
+        return Err(invalid("a public client must send a code_challenge"));
+    }
+    Ok(())
+}
+
+fn check_implicit(scope: &str, nonce: Option<&str>) -> Result<(), AuthorizeError> {
+    if !Granted::of_valid(scope).contains(OPENID) {
+        return Err(invalid("scope must have openid for an ID token"));
+    }
+    if nonce.is_none() {
+        return Err(invalid("nonce is missing"));
+    }
+    Ok(())
 }
 
 /// A number in digits alone: Rust's own parser would take a plus sign too.
