@@ -98,7 +98,7 @@ impl Crypto for Edge {
         message: &[u8],
         signature: &[u8],
     ) -> Result<bool, Internal> {
-        let jwk = || Ok(Zeroizing::new(key.jwk().to_owned()));
+        let jwk = || Ok(Zeroizing::new(key.jwk()));
         // Thumbprints are of keys: an RSA key is imported for each algorithm by itself.
         let name = format!("{} {}", alg.name(), key.thumbprint());
         let key = imported(&self.keys.clients, alg.name(), &name, jwk, "verify").await;

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::json;
 use super::jwk::P256_BYTES;
 
 /// The most keys of a set that are looked at.
@@ -67,31 +66,41 @@ impl ClientAlgorithm {
     }
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
-    Ec,
-    Okp,
-    Rsa,
+/// The members of a key that differ from key to key, as base64url.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Material {
+    Ec { x: String, y: String },
+    Okp { x: String },
+    Rsa { n: String },
 }
 
 /// A public key of a client's that can verify.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClientKey {
     alg: Option<ClientAlgorithm>,
-    jwk: String,
     kid: Option<String>,
-    kind: Kind,
+    material: Material,
 }
 
 impl ClientKey {
     /// The key as a JWK of its required members alone (RFC 7638 section 3.2).
-    pub fn jwk(&self) -> &str {
-        &self.jwk
+    pub fn jwk(&self) -> String {
+        Value::Object(self.required()).to_string()
+    }
+
+    /// The required members, in lexicographic order.
+    fn required(&self) -> Map<String, Value> {
+        let members: &[(&str, &str)] = match &self.material {
+            Material::Ec { x, y } => &[("crv", "P-256"), ("kty", "EC"), ("x", x), ("y", y)],
+            Material::Okp { x } => &[("crv", "Ed25519"), ("kty", "OKP"), ("x", x)],
+            Material::Rsa { n } => &[("e", "AQAB"), ("kty", "RSA"), ("n", n)],
+        };
+        members.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
     }
 
     /// The key as it is kept: its required members, and its `alg` and `kid` where it has them.
     fn to_value(&self) -> Value {
-        let mut members: Map<String, Value> = json::from_own(&self.jwk).unwrap_or_default();
+        let mut members = self.required();
         members.extend(self.alg.map(|alg| ("alg".to_owned(), alg.name().into())));
         members.extend(self.kid.as_deref().map(|kid| ("kid".to_owned(), kid.into())));
         Value::Object(members)
@@ -99,15 +108,17 @@ impl ClientKey {
 
     /// A digest of the key, which no other key has.
     pub fn thumbprint(&self) -> String {
-        Base64UrlUnpadded::encode_string(&Sha256::digest(&self.jwk))
+        Base64UrlUnpadded::encode_string(&Sha256::digest(self.jwk()))
     }
 
     /// Whether the key is for this algorithm.
     fn is_for(&self, alg: ClientAlgorithm) -> bool {
         let is_kind = match alg {
-            ClientAlgorithm::Es256 => self.kind == Kind::Ec,
-            ClientAlgorithm::EdDsa => self.kind == Kind::Okp,
-            ClientAlgorithm::Ps256 | ClientAlgorithm::Rs256 => self.kind == Kind::Rsa,
+            ClientAlgorithm::Es256 => matches!(self.material, Material::Ec { .. }),
+            ClientAlgorithm::EdDsa => matches!(self.material, Material::Okp { .. }),
+            ClientAlgorithm::Ps256 | ClientAlgorithm::Rs256 => {
+                matches!(self.material, Material::Rsa { .. })
+            }
         };
         is_kind && self.alg.is_none_or(|own| own == alg)
     }
@@ -128,13 +139,13 @@ impl ClientKey {
         {
             return None;
         }
-        let (kind, jwk) = match text("kty")? {
-            "EC" => (Kind::Ec, ec_jwk(text("crv")?, text("x")?, text("y")?)?),
-            "OKP" => (Kind::Okp, okp_jwk(text("crv")?, text("x")?)?),
-            "RSA" => (Kind::Rsa, rsa_jwk(text("n")?, text("e")?)?),
+        let material = match text("kty")? {
+            "EC" => ec(text("crv")?, text("x")?, text("y")?)?,
+            "OKP" => okp(text("crv")?, text("x")?)?,
+            "RSA" => rsa(text("n")?, text("e")?)?,
             _ => return None,
         };
-        Some(Self { alg, jwk, kid: text("kid").map(str::to_owned), kind })
+        Some(Self { alg, kid: text("kid").map(str::to_owned), material })
     }
 }
 
@@ -142,27 +153,27 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     Base64UrlUnpadded::decode_vec(text).ok()
 }
 
-fn ec_jwk(crv: &str, x: &str, y: &str) -> Option<String> {
+fn ec(crv: &str, x: &str, y: &str) -> Option<Material> {
     let (x_bytes, y_bytes) = (decode(x)?, decode(y)?);
     if crv != "P-256" || x_bytes.len() != P256_BYTES || y_bytes.len() != P256_BYTES {
         return None;
     }
     let point = [&[4], x_bytes.as_slice(), &y_bytes].concat();
     p256::PublicKey::from_sec1_bytes(&point).ok()?;
-    Some(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
+    Some(Material::Ec { x: x.to_owned(), y: y.to_owned() })
 }
 
-fn okp_jwk(crv: &str, x: &str) -> Option<String> {
+fn okp(crv: &str, x: &str) -> Option<Material> {
     let is_right = crv == "Ed25519" && decode(x)?.len() == ED25519_BYTES;
-    is_right.then(|| format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#))
+    is_right.then(|| Material::Okp { x: x.to_owned() })
 }
 
-fn rsa_jwk(n: &str, e: &str) -> Option<String> {
+fn rsa(n: &str, e: &str) -> Option<Material> {
     let modulus = decode(n)?;
     let is_full = modulus.first().is_some_and(|first| first & 0x80 != 0);
     let is_odd = modulus.last().is_some_and(|last| last & 1 == 1);
     let is_right = MODULUS_BYTES.contains(&modulus.len()) && is_full && is_odd && e == "AQAB";
-    is_right.then(|| format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#))
+    is_right.then(|| Material::Rsa { n: n.to_owned() })
 }
 
 /// The keys of a client's JWK Set (RFC 7517 section 5) that can verify. Never empty.
@@ -317,6 +328,17 @@ mod tests {
         }
         let many = json!({ "keys": vec![ec(); KEYS_LIMIT + 1] });
         assert!(ClientKeys::read(&many).unwrap_err().contains("32"));
+    }
+
+    #[test]
+    fn a_key_has_the_thumbprint_of_the_specification() {
+        let keys = ClientKeys::read(&json!({ "keys": [rsa(), okp()] })).unwrap();
+        // RFC 7638 section 3.1, RFC 8037 appendix A.3.
+        let expected = [
+            "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+        ];
+        assert_eq!(keys.0.iter().map(ClientKey::thumbprint).collect::<Vec<_>>(), expected);
     }
 
     #[test]

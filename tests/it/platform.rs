@@ -260,7 +260,7 @@ fn verify_of_client(
     message: &[u8],
     signature: &[u8],
 ) -> bool {
-    let jwk: serde_json::Value = serde_json::from_str(key.jwk()).unwrap();
+    let jwk: serde_json::Value = serde_json::from_str(&key.jwk()).unwrap();
     let member = |name: &str| Base64UrlUnpadded::decode_vec(jwk[name].as_str().unwrap()).unwrap();
     let rsa = || {
         let n = BoxedUint::from_be_slice_vartime(&member("n"));

@@ -10,8 +10,6 @@ use crate::jose::json;
 
 /// The bytes of a P-256 coordinate or scalar.
 pub const P256_BYTES: usize = 32;
-/// The same as base64url.
-const P256_TEXT_BYTES: usize = 43;
 /// More than a private JWK takes.
 const PRIVATE_JWK_BYTES: usize = 256;
 
@@ -126,14 +124,20 @@ impl EcPrivateKey {
     }
 
     pub(super) fn to_jwk(&self) -> Zeroizing<String> {
-        let mut buffer = Zeroizing::new([0; P256_TEXT_BYTES]);
-        let d = Base64UrlUnpadded::encode(self.scalar(), buffer.as_mut_slice()).unwrap_or_default();
+        // One allocation, which is wiped.
+        let d = Zeroizing::new(Base64UrlUnpadded::encode_string(self.scalar()));
         let Members { x, y, .. } = &self.public.0;
         // Sized beforehand: a string that grows leaves copies of the secret behind.
         let mut jwk = Zeroizing::new(String::with_capacity(PRIVATE_JWK_BYTES));
-        for part in
-            [r#"{"kty":"EC","crv":"P-256","x":""#, x, r#"","y":""#, y, r#"","d":""#, d, r#""}"#]
-        {
+        for part in [
+            r#"{"kty":"EC","crv":"P-256","x":""#,
+            x,
+            r#"","y":""#,
+            y,
+            r#"","d":""#,
+            d.as_str(),
+            r#""}"#,
+        ] {
             jwk.push_str(part);
         }
         jwk
