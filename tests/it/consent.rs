@@ -87,7 +87,13 @@ fn who_does_not_allow_it_sends_the_client_away() {
 #[test]
 fn a_client_that_anything_local_could_claim_to_be_is_always_asked_about() {
     let world = world();
-    for (id, uri) in [("loopback", "http://127.0.0.1/cb"), ("private", "com.example.app:/cb")] {
+    for (id, uri) in [
+        ("loopback", "http://127.0.0.1/cb"),
+        ("name", "https://LocalHost:8443/cb"),
+        ("short", "https://127.1/cb"),
+        ("mapped", "https://[::ffff:127.0.0.1]/cb"),
+        ("private", "com.example.app:/cb"),
+    ] {
         let members = |method: &str| {
             json!({
                 "application_type": "native", "redirect_uris": [uri], "trusted": true,
