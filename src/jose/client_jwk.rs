@@ -8,6 +8,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::fmt;
 
 use super::jwk::P256_BYTES;
 
@@ -181,8 +182,46 @@ fn rsa(n: &str, e: &str) -> Option<Material> {
 #[serde(try_from = "Value", into = "Value")]
 pub struct ClientKeys(Vec<ClientKey>);
 
+/// Why a JWK Set cannot be a client's. Displayed, it follows the name of whatever the set stands in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum JwkSetError {
+    /// A key has a member that only a private or a symmetric key has.
+    HasSecret {
+        /// The key's place in the set.
+        index: usize,
+        /// The member's name.
+        member: &'static str,
+    },
+    /// No key can verify a signature.
+    NoUsableKey,
+    /// There is no array `keys`.
+    NotASet,
+    /// There are too many keys.
+    TooManyKeys,
+}
+
+impl fmt::Display for JwkSetError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HasSecret { index, member } => write!(
+                formatter,
+                "keys[{index}] must not have {member:?}, which belongs to a private or symmetric \
+                 key: replace that key, because it is no longer secret"
+            ),
+            Self::NoUsableKey => formatter.write_str(
+                "must have a key for ES256, EdDSA (Ed25519), PS256 or RS256 (2048 to 4096 bits, \
+                 exponent 65537)",
+            ),
+            Self::NotASet => {
+                formatter.write_str("must be a JWK Set: an object with the array \"keys\"")
+            }
+            Self::TooManyKeys => write!(formatter, "must have at most {KEYS_LIMIT} keys"),
+        }
+    }
+}
+
 impl TryFrom<Value> for ClientKeys {
-    type Error = &'static str;
+    type Error = JwkSetError;
 
     fn try_from(set: Value) -> Result<Self, Self::Error> {
         Self::read(&set)
@@ -198,30 +237,19 @@ impl From<ClientKeys> for Value {
 
 impl ClientKeys {
     /// Takes the keys out of a set that can verify.
-    ///
-    /// # Errors
-    /// What it must be, to follow the name of whatever it stands in.
-    pub fn read(set: &Value) -> Result<Self, &'static str> {
-        let keys = set.get("keys").and_then(Value::as_array);
-        let keys = keys.ok_or("must be a JWK Set, an object with the list keys")?;
+    pub fn read(set: &Value) -> Result<Self, JwkSetError> {
+        let keys = set.get("keys").and_then(Value::as_array).ok_or(JwkSetError::NotASet)?;
         if keys.len() > KEYS_LIMIT {
-            return Err("must have at most 32 keys");
+            return Err(JwkSetError::TooManyKeys);
         }
-        let objects: Vec<_> = keys.iter().filter_map(Value::as_object).collect();
-        let is_secret = |key: &&Map<String, Value>| {
-            SECRET_MEMBERS.iter().any(|member| key.contains_key(*member))
-        };
-        if objects.iter().any(is_secret) {
-            return Err("must not have a private or symmetric key, which is no secret any more");
+        for (index, key) in keys.iter().enumerate() {
+            if let Some(member) = SECRET_MEMBERS.into_iter().find(|name| key.get(name).is_some()) {
+                return Err(JwkSetError::HasSecret { index, member });
+            }
         }
-        let keys: Vec<_> = objects.into_iter().filter_map(ClientKey::read).collect();
-        if keys.is_empty() {
-            return Err(
-                "must have a key for ES256, EdDSA (Ed25519), PS256 or RS256 (2048 to 4096 \
-                        bits, exponent 65537)",
-            );
-        }
-        Ok(Self(keys))
+        let keys: Vec<_> =
+            keys.iter().filter_map(Value::as_object).filter_map(ClientKey::read).collect();
+        if keys.is_empty() { Err(JwkSetError::NoUsableKey) } else { Ok(Self(keys)) }
     }
 
     /// The keys that may have signed: those of this `kid`, or, where a signature names none, all for its
@@ -320,14 +348,16 @@ mod tests {
     fn a_set_with_a_secret_in_it_is_refused_as_a_whole() {
         for member in SECRET_MEMBERS {
             let set = json!({ "keys": [ec(), with(rsa(), member, json!("AQAB"))] });
-            assert!(ClientKeys::read(&set).unwrap_err().contains("private"), "{member}");
+            let error = JwkSetError::HasSecret { index: 1, member };
+            assert_eq!(ClientKeys::read(&set), Err(error));
+            assert!(error.to_string().contains("private"), "{error}");
         }
         for set in [json!({}), json!([]), json!({ "keys": {} }), json!({ "keys": [] }), json!(null)]
         {
             assert!(ClientKeys::read(&set).is_err(), "{set}");
         }
         let many = json!({ "keys": vec![ec(); KEYS_LIMIT + 1] });
-        assert!(ClientKeys::read(&many).unwrap_err().contains("32"));
+        assert_eq!(ClientKeys::read(&many), Err(JwkSetError::TooManyKeys));
     }
 
     #[test]
