@@ -1,5 +1,8 @@
 //! The issuer identifier.
 
+use std::fmt;
+use std::net::Ipv4Addr;
+
 use crate::protocol::authority::{Authority, AuthorityError};
 
 /// The issuer identifier: an absolute https URL without query, fragment or trailing slash (OpenID
@@ -8,42 +11,98 @@ use crate::protocol::authority::{Authority, AuthorityError};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Issuer {
     url: String,
-    origin_length: usize,
+    origin: String,
+    path: String,
+}
+
+/// Why a URL cannot be the issuer identifier. Displayed, it follows the variable's name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum IssuerError {
+    /// It names the port that its scheme has anyway.
+    DefaultPort,
+    /// It has a fragment.
+    Fragment,
+    /// The host is not a name in lower case.
+    Host,
+    /// The host ends in a number, and is not an IPv4 address in its usual spelling.
+    Ipv4Address,
+    /// It is `http`, and not on a loopback host.
+    NotHttps,
+    /// It is not set.
+    NotSet,
+    /// The path has something other than plain segments.
+    Path,
+    /// The port is not a number from 1 to 65535.
+    Port,
+    /// It has a query.
+    Query,
+    /// It has no scheme, or another one.
+    Scheme,
+    /// It ends with a slash.
+    TrailingSlash,
+    /// It has a user or a password.
+    User,
+}
+
+impl fmt::Display for IssuerError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::DefaultPort => "must not name the scheme's own port",
+            Self::Fragment => "must not have a fragment",
+            Self::Host => {
+                "must have a host name in lower case, international names in their xn-- form"
+            }
+            Self::Ipv4Address => {
+                "must have an IPv4 address as four decimal numbers, or a host name"
+            }
+            Self::NotHttps => {
+                "must begin with https:// (http:// is for localhost, 127.0.0.1 and [::1])"
+            }
+            Self::NotSet => {
+                "is not set: give the URL at which this provider is reached, for example \
+                 https://login.example.com"
+            }
+            Self::Path => "must have a path of letters, digits and -._~ only",
+            Self::Port => "must have a port from 1 to 65535",
+            Self::Query => "must not have a query",
+            Self::Scheme => "must begin with https:// (or http:// on a loopback host)",
+            Self::TrailingSlash => "must not end with a slash",
+            Self::User => "must not have a user or a password",
+        })
+    }
 }
 
 impl Issuer {
     /// Parses an issuer identifier.
-    ///
-    /// # Errors
-    /// Words for the operator, to follow the variable's name.
-    pub fn parse(url: &str) -> Result<Self, &'static str> {
+    pub fn parse(url: &str) -> Result<Self, IssuerError> {
         if url.is_empty() {
-            return Err("is not set: give the URL at which this provider is reached, for example \
-                        https://login.example.com");
+            return Err(IssuerError::NotSet);
         }
         let (is_https, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
             (Some(rest), _) => (true, rest),
             (_, Some(rest)) => (false, rest),
-            _ => return Err("must begin with https:// (or http:// on a loopback host)"),
+            _ => return Err(IssuerError::Scheme),
         };
         if url.contains('?') {
-            return Err("must not have a query");
+            return Err(IssuerError::Query);
         }
         if url.contains('#') {
-            return Err("must not have a fragment");
+            return Err(IssuerError::Fragment);
         }
         if url.ends_with('/') {
-            return Err("must not end with a slash");
+            return Err(IssuerError::TrailingSlash);
         }
         let (authority, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
             None => (rest, ""),
         };
         if !check_authority(authority, is_https)?.allows_http() && !is_https {
-            return Err("must begin with https:// (http:// is for localhost, 127.0.0.1 and [::1])");
+            return Err(IssuerError::NotHttps);
         }
         check_path(path)?;
-        Ok(Self { url: url.to_owned(), origin_length: url.len() - path.len() })
+        let scheme = if is_https { "https" } else { "http" };
+        let origin = format!("{scheme}://{authority}");
+        Ok(Self { url: url.to_owned(), origin, path: path.to_owned() })
     }
 
     /// The issuer identifier as it was configured.
@@ -53,52 +112,48 @@ impl Issuer {
 
     /// Scheme, host and port, without a slash at the end.
     pub fn origin(&self) -> &str {
-        self.url.get(..self.origin_length).unwrap_or_default()
+        &self.origin
     }
 
     /// The path: empty, or beginning but not ending with a slash.
     pub fn path(&self) -> &str {
-        self.url.get(self.origin_length..).unwrap_or_default()
+        &self.path
     }
 }
 
 /// Parses host and port, and checks that they have the one spelling that every URL parser leaves alone.
-fn check_authority(text: &str, is_https: bool) -> Result<Authority<'_>, &'static str> {
-    let host_name = "must have a host name in lower case, international names in their xn-- form";
+fn check_authority(text: &str, is_https: bool) -> Result<Authority<'_>, IssuerError> {
     let authority = Authority::parse(text).map_err(|error| match error {
-        AuthorityError::Host | AuthorityError::Missing => host_name,
-        AuthorityError::Port => "must have a port from 1 to 65535",
-        AuthorityError::UserInfo => "must not have a user or a password",
+        AuthorityError::Host | AuthorityError::Missing => IssuerError::Host,
+        AuthorityError::Port => IssuerError::Port,
+        AuthorityError::UserInfo => IssuerError::User,
     })?;
     let host = authority.host();
     if host.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(host_name);
+        return Err(IssuerError::Host);
     }
-    let is_plain = host == "[::1]" || host.parse::<std::net::Ipv4Addr>().is_ok();
+    let is_plain = host == "[::1]" || host.parse::<Ipv4Addr>().is_ok();
     if authority.is_address() && !is_plain {
-        return Err("must have an IPv4 address as four decimal numbers, or a host name");
+        return Err(IssuerError::Ipv4Address);
     }
     if let Some(port) = authority.port() {
         // A leading zero is another spelling.
         if !text.ends_with(&format!(":{port}")) {
-            return Err("must have a port from 1 to 65535");
+            return Err(IssuerError::Port);
         }
         if port == if is_https { 443 } else { 80 } {
-            return Err("must not name the scheme's own port");
+            return Err(IssuerError::DefaultPort);
         }
     }
     Ok(authority)
 }
 
-fn check_path(path: &str) -> Result<(), &'static str> {
+fn check_path(path: &str) -> Result<(), IssuerError> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
     let is_segment =
         |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_plain);
-    if path.is_empty() || path.split('/').skip(1).all(is_segment) {
-        Ok(())
-    } else {
-        Err("must have a path of letters, digits and -._~ only")
-    }
+    let is_right = path.is_empty() || path.split('/').skip(1).all(is_segment);
+    if is_right { Ok(()) } else { Err(IssuerError::Path) }
 }
 
 #[cfg(test)]

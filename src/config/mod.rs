@@ -2,9 +2,8 @@
 
 mod issuer;
 
-pub use issuer::Issuer;
+pub use issuer::{Issuer, IssuerError};
 
-use std::borrow::Cow;
 use std::fmt;
 
 use crate::digest::digest;
@@ -49,12 +48,18 @@ pub struct ConfigError {
     /// The variable's name.
     pub variable: &'static str,
     /// What is wrong with it.
-    pub reason: Cow<'static, str>,
+    pub reason: String,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.variable, self.reason)
+    }
+}
+
+impl ConfigError {
+    fn new(variable: &'static str, reason: impl fmt::Display) -> Self {
+        Self { variable, reason: reason.to_string() }
     }
 }
 
@@ -105,37 +110,39 @@ impl Config {
             None => Ok(default),
             Some(text) => match text.parse::<u32>() {
                 Ok(number) if number <= limit => Ok(number),
-                _ => Err(ConfigError {
-                    variable: name,
-                    reason: format!("must be a whole number of seconds from 0 to {limit}").into(),
-                }),
+                _ => {
+                    let reason =
+                        format_args!("must be a whole number of seconds from 0 to {limit}");
+                    Err(ConfigError::new(name, reason))
+                }
             },
         };
 
         let flag = |name| match variable(name).as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(ConfigError { variable: name, reason: "must be true or false".into() }),
+            Some(_) => Err(ConfigError::new(name, "must be true or false")),
         };
 
         let allows_implicit = flag("ALLOW_IMPLICIT")?;
-        let issuer = variable("ISSUER").unwrap_or_default();
-        let issuer = Issuer::parse(&issuer)
-            .map_err(|reason| ConfigError { variable: "ISSUER", reason: reason.into() })?;
+        let issuer = variable("ISSUER").ok_or(IssuerError::NotSet);
+        let issuer = issuer
+            .and_then(|url| Issuer::parse(&url))
+            .map_err(|error| ConfigError::new("ISSUER", error))?;
         let max_age = number("CACHE_MAX_AGE", 300, 7 * DAY)?;
         let stale_while_revalidate = number("CACHE_STALE_WHILE_REVALIDATE", 600, 7 * DAY)?;
         let stale_if_error = number("CACHE_STALE_IF_ERROR", DAY, 7 * DAY)?;
         let leeway = number("CLOCK_LEEWAY", 5, 60)?;
         let registration = variable("REGISTRATION").unwrap_or_else(|| "token".to_owned());
-        let policy = Registration::parse(&registration)
-            .map_err(|reason| ConfigError { variable: "REGISTRATION", reason: reason.into() })?;
+        let policy = Registration::from_name(&registration)
+            .ok_or_else(|| ConfigError::new("REGISTRATION", "must be closed, token or open"))?;
         let scopes = variable("SCOPES").unwrap_or_else(|| DEFAULT_SCOPES.to_owned());
-        let table = ScopeTable::parse(&scopes)
-            .map_err(|reason| ConfigError { variable: "SCOPES", reason: reason.into() })?;
+        let table =
+            ScopeTable::parse(&scopes).map_err(|error| ConfigError::new("SCOPES", error))?;
 
         let apis = variable("RESOURCES").unwrap_or_else(|| "{}".to_owned());
         let resources = Resources::parse(&apis, &table, issuer.as_str())
-            .map_err(|reason| ConfigError { variable: "RESOURCES", reason: reason.into() })?;
+            .map_err(|error| ConfigError::new("RESOURCES", error))?;
 
         Ok(Self {
             admin_token: variable("ADMIN_TOKEN").map(Secret::new),
@@ -172,12 +179,12 @@ pub enum Registration {
 }
 
 impl Registration {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "closed" => Ok(Self::Closed),
-            "open" => Ok(Self::Open),
-            "token" => Ok(Self::Token),
-            _ => Err("must be closed, token or open"),
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "closed" => Some(Self::Closed),
+            "open" => Some(Self::Open),
+            "token" => Some(Self::Token),
+            _ => None,
         }
     }
 }

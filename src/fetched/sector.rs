@@ -8,33 +8,36 @@ use crate::ports::Platform;
 use crate::ports::Wanted;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::outbound_url::OutboundUrl;
+use crate::protocol::invalid_field::InvalidField;
 
 /// What is fetched of a `sector_identifier_uri`.
 const WANTED: Wanted =
     Wanted { accept: "application/json", limit: 65_536, timeout: 5_000, is_binary: false };
 
-/// Checks that a client may belong to the sector that it names. Once, when it says so: what the list says later
-/// changes nothing. Anybody may be able to say so, so everything else is checked before.
-///
-/// # Errors
-/// What must be, beginning with the member's name.
+const FIELD: &str = "sector_identifier_uri";
+
+/// Checks that a client may belong to the sector that it names. The list is fetched once: what it says later changes
+/// nothing. Everything else is checked before, because anybody may be able to make the provider fetch it.
 pub async fn check(
     metadata: &ClientMetadata,
     context: &Context<'_, impl Platform>,
-) -> Result<(), String> {
-    const MEMBER: &str = "sector_identifier_uri";
+) -> Result<(), InvalidField> {
     let Some(uri) = &metadata.sector_identifier_uri else { return Ok(()) };
     let url = OutboundUrl::parse(uri, context.config.allows_loopback)
-        .map_err(|complaint| format!("{MEMBER} {complaint}"))?;
-    let text = get(MEMBER, &url, &WANTED, context).await.map_err(|error| {
-        let complaint = error.description();
-        format!("{MEMBER} does not say who is in its sector: {complaint}")
+        .map_err(|error| InvalidField::new(FIELD, error))?;
+    let text = get(FIELD, &url, &WANTED, context).await.map_err(|error| {
+        let reason = format_args!("must list the redirect URIs: {}", error.description());
+        InvalidField::new(FIELD, reason)
     })?;
     let listed: Option<Vec<String>> = parse_value(text.as_bytes()).and_then(json::from_parsed).ok();
-    let listed =
-        listed.ok_or_else(|| format!("{MEMBER} must lead to a JSON array of redirect URIs"))?;
+    let Some(listed) = listed else {
+        return Err(InvalidField::new(FIELD, "must lead to a JSON array of redirect URIs"));
+    };
     match metadata.redirect_uris.iter().find(|uri| !listed.contains(uri)) {
-        Some(uri) => Err(format!("{MEMBER} must list every redirect URI, and {uri} is missing")),
+        Some(uri) => {
+            let reason = format_args!("must list every redirect URI, and {uri} is missing");
+            Err(InvalidField::new(FIELD, reason))
+        }
         None => Ok(()),
     }
 }

@@ -115,8 +115,9 @@ async fn issue(
     let scope = narrow(&registered, requested_scope)?;
 
     // 7. One audience (RFC 8707 section 2.2).
-    let target =
-        resources.target(resource, &Granted::of_valid(scope)).map_err(TokenError::InvalidTarget)?;
+    let target = resources
+        .target(resource, &Granted::of_valid(scope))
+        .map_err(|error| TokenError::InvalidTarget(error.description()))?;
 
     // 8. The refresh token, now that nothing can be refused any more.
     let refresh_token = refresh_token.record(&grant, context).await?;
@@ -133,7 +134,7 @@ fn grant_type(request: &TokenRequest<'_>) -> Result<GrantType, TokenError> {
         .once("grant_type")
         .map_err(|_| TokenError::InvalidRequest("grant_type stands twice"))?
         .ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
-    GrantType::parse("grant_type", grant_type).map_err(|_| TokenError::UnsupportedGrantType)
+    GrantType::from_name(grant_type).ok_or(TokenError::UnsupportedGrantType)
 }
 
 /// The resource that the request names, if it names one. A token is for one.

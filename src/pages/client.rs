@@ -2,7 +2,7 @@
 
 use crate::pages::Texts;
 use crate::protocol::client::metadata::ClientMetadata;
-use crate::protocol::user::claims::is_web_url;
+use crate::protocol::text_forms::is_web_url;
 
 /// A client as a page shows it. Every text is the client's own, and not believed: URLs that are not of
 /// the web are left out.

@@ -1,85 +1,125 @@
-//! A JSON object taken apart member by member, so that what is wrong with one is said by its name.
+//! A reader of JSON objects, field by field.
 
 use serde_json::{Map, Value};
+use std::fmt;
 
 use crate::jose::json::parse_object;
+use crate::protocol::invalid_field::InvalidField;
 
-/// The members that have not been taken out yet.
+/// The fields of a document that have not been taken out yet.
 #[derive(Debug)]
-pub struct Members(Map<String, Value>);
+pub struct JsonObject(Map<String, Value>);
 
-impl Members {
-    /// Parses a JSON object without duplicate members.
-    ///
-    /// # Errors
-    /// Here as in all that follows: words for whoever wrote the document, beginning with the member.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
-        parse_object(json).map(Self).map_err(|error| format!("not a JSON object: {error}"))
+/// A document is not a JSON object, or has a field twice.
+#[derive(Debug)]
+pub struct NotAnObject(serde_json::Error);
+
+impl fmt::Display for NotAnObject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "not a JSON object: {}", self.0)
+    }
+}
+
+/// Why a document is refused.
+#[derive(Debug)]
+pub enum InvalidDocument {
+    /// One of its fields is wrong.
+    Field(InvalidField),
+    /// It is not a JSON object.
+    NotAnObject(NotAnObject),
+}
+
+impl fmt::Display for InvalidDocument {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(error) => error.fmt(formatter),
+            Self::NotAnObject(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl From<InvalidField> for InvalidDocument {
+    fn from(error: InvalidField) -> Self {
+        Self::Field(error)
+    }
+}
+
+impl From<NotAnObject> for InvalidDocument {
+    fn from(error: NotAnObject) -> Self {
+        Self::NotAnObject(error)
+    }
+}
+
+impl JsonObject {
+    /// Parses a JSON object without duplicate fields.
+    pub fn parse(json: &[u8]) -> Result<Self, NotAnObject> {
+        parse_object(json).map(Self).map_err(NotAnObject)
     }
 
-    /// Whether there is such a member, whatever it is.
-    pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+    /// Whether there is such a field, whatever its value.
+    pub fn contains(&self, field: &str) -> bool {
+        self.0.contains_key(field)
     }
 
-    /// The whole names of those that tell one of `names` in a language, as `client_name#ja`.
-    pub fn in_languages(&self, names: &[&str]) -> Vec<String> {
-        let is_one =
-            |member: &str| member.split_once('#').is_some_and(|(name, _)| names.contains(&name));
-        self.0.keys().filter(|member| is_one(member)).cloned().collect()
+    /// The names of the fields.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// Takes out a boolean.
-    pub fn boolean(&mut self, name: &str) -> Result<Option<bool>, String> {
-        self.take(name, "true or false", |value| value.as_bool())
+    pub fn boolean(&mut self, field: &str) -> Result<Option<bool>, InvalidField> {
+        self.take(field, "true or false", |value| value.as_bool())
     }
 
-    /// Takes out a whole number.
-    pub fn integer(&mut self, name: &str) -> Result<Option<i64>, String> {
-        self.take(name, "a whole number", |value| value.as_i64())
+    /// Takes out an integer.
+    pub fn integer(&mut self, field: &str) -> Result<Option<i64>, InvalidField> {
+        self.take(field, "an integer", |value| value.as_i64())
     }
 
     /// Takes out an object.
-    pub fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, String> {
-        self.take(name, "an object", |value| match value {
-            Value::Object(members) => Some(members),
+    pub fn object(&mut self, field: &str) -> Result<Option<Map<String, Value>>, InvalidField> {
+        self.take(field, "an object", |value| match value {
+            Value::Object(fields) => Some(fields),
             _ => None,
         })
     }
 
-    /// Takes out a text.
-    pub fn text(&mut self, name: &str) -> Result<Option<String>, String> {
-        self.take(name, "a text", text_of)
+    /// Takes out a string.
+    pub fn string(&mut self, field: &str) -> Result<Option<String>, InvalidField> {
+        self.take(field, "a string", string)
     }
 
-    /// Takes out a list of texts.
-    pub fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, String> {
-        self.take(name, "a list of texts", |value| match value {
-            Value::Array(elements) => elements.into_iter().map(text_of).collect(),
+    /// Takes out an array of strings.
+    pub fn strings(&mut self, field: &str) -> Result<Option<Vec<String>>, InvalidField> {
+        let elements = self.take(field, "an array of strings", |value| match value {
+            Value::Array(elements) => Some(elements),
             _ => None,
-        })
+        })?;
+        let Some(elements) = elements else { return Ok(None) };
+        let strings = elements.into_iter().enumerate().map(|(index, element)| {
+            string(element).ok_or_else(|| InvalidField::element(field, index, "must be a string"))
+        });
+        strings.collect::<Result<_, _>>().map(Some)
     }
 
-    /// Refuses what was not taken out.
-    pub fn end(self) -> Result<(), String> {
-        match self.0.keys().next() {
-            Some(name) => Err(format!("{name} is not a member of this document")),
-            None => Ok(()),
-        }
+    /// Refuses the fields that were not taken out.
+    pub fn end(self) -> Result<(), InvalidField> {
+        self.fields().next().map_or(Ok(()), |field| Err(InvalidField::unknown(field)))
     }
 
     fn take<T>(
         &mut self,
-        name: &str,
-        what: &str,
+        field: &str,
+        kind: &str,
         read: impl FnOnce(Value) -> Option<T>,
-    ) -> Result<Option<T>, String> {
-        let value = self.0.remove(name);
-        value.map(|value| read(value).ok_or_else(|| format!("{name} must be {what}"))).transpose()
+    ) -> Result<Option<T>, InvalidField> {
+        let Some(value) = self.0.remove(field) else { return Ok(None) };
+        let invalid = || InvalidField::new(field, format_args!("must be {kind}"));
+        read(value).map(Some).ok_or_else(invalid)
     }
 }
 
-fn text_of(value: Value) -> Option<String> {
+fn string(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         _ => None,

@@ -6,11 +6,14 @@
 //! - [`user`]: users: their claims, the scopes that release them, logins and passwords
 //! - [`params`], [`json_object`]: the two forms in which all of it comes
 //! - [`authority`]: hosts and ports of URLs
+//! - [`invalid_field`], [`text_forms`]: what is wrong with a document, and what its texts must be
 
 pub mod authority;
 pub mod authorization;
 pub mod client;
+pub mod invalid_field;
 pub mod json_object;
 pub mod params;
+pub mod text_forms;
 pub mod token;
 pub mod user;

@@ -92,20 +92,23 @@ fn a_wrong_document_or_id_is_refused_by_name() {
     let world = World::new();
     for (document, words) in [
         (json!([]), "not a JSON object"),
-        (json!({}), "redirect_uris must be a list"),
+        (json!({}), "redirect_uris: must be an array of 1 to 50 URIs"),
         (
             json!({ "redirect_uris": [CALLBACK], "client_secret": "x" }),
-            "client_secret is not a member",
+            "client_secret: unknown field",
         ),
-        (json!({ "redirect_uris": [CALLBACK], "client_id": "x" }), "client_id is not the one"),
-        (json!({ "redirect_uris": [CALLBACK], "trusted": 1 }), "trusted must be true or false"),
-        (json!({ "redirect_uris": [CALLBACK, "x"] }), "redirect_uris[1] must be"),
+        (
+            json!({ "redirect_uris": [CALLBACK], "client_id": "x" }),
+            "client_id: must be the one in the path",
+        ),
+        (json!({ "redirect_uris": [CALLBACK], "trusted": 1 }), "trusted: must be true or false"),
+        (json!({ "redirect_uris": [CALLBACK, "x"] }), "redirect_uris[1]: must be"),
     ] {
         assert_refused(&put_client(&world, "app", &document), 400, words);
     }
     let document = json!({ "redirect_uris": [CALLBACK] });
     for id in ["-app", "a%20b", "a.b", "%C3%A9", &"x".repeat(65), "a%2Fb"] {
-        assert_refused(&put_client(&world, id, &document), 400, "client_id must be");
+        assert_refused(&put_client(&world, id, &document), 400, "client_id: must be");
     }
     assert_refused(&put_client(&world, "operator", &document), 409, "operator");
     assert_eq!(world.send(get("/admin/clients").by_operator()).json(), json!({ "clients": [] }));

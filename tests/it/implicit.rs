@@ -201,31 +201,31 @@ fn with_it_discovery_says_so() {
 fn grant_and_response_types_must_fit_and_redirect_uris_too() {
     let world = world();
     for (members, complaint) in [
-        (json!({ "response_types": ["id_token"] }), "grant_types must have implicit"),
+        (json!({ "response_types": ["id_token"] }), "grant_types: must have implicit"),
         (
             json!({ "response_types": ["id_token"], "grant_types": ["implicit", "refresh_token"] }),
-            "response_types must have code",
+            "response_types: must have code",
         ),
         (
             json!({ "response_types": ["id_token"], "grant_types": ["implicit", "authorization_code"] }),
-            "response_types must have code",
+            "response_types: must have code",
         ),
         (
             json!({ "response_types": ["code"], "grant_types": ["implicit"] }),
-            "grant_types must have authorization_code",
+            "grant_types: must have authorization_code",
         ),
         (
             json!({ "grant_types": ["implicit", "authorization_code"] }),
-            "response_types must have id_token",
+            "response_types: must have id_token",
         ),
-        (json!({ "response_types": ["token"] }), "response_types must be one of"),
+        (json!({ "response_types": ["token"] }), "response_types[0]: must be one of"),
         (
             json!({ "response_types": ["id_token"], "grant_types": ["implicit"], "redirect_uris": ["http://localhost/cb"] }),
-            "redirect_uris",
+            "redirect_uris[0]",
         ),
         (
             json!({ "response_types": ["id_token"], "grant_types": ["implicit"], "redirect_uris": ["https://localhost/cb"] }),
-            "redirect_uris",
+            "redirect_uris[0]",
         ),
     ] {
         let mut document = json!({ "redirect_uris": [CALLBACK] });

@@ -13,7 +13,8 @@ use crate::ports::Platform;
 use crate::protocol::client::metadata::{ClientMetadata, Registrable};
 use crate::protocol::client::registration_error::RegistrationError;
 use crate::protocol::client::unsupported_metadata;
-use crate::protocol::json_object::Members;
+use crate::protocol::invalid_field::InvalidField;
+use crate::protocol::json_object::JsonObject;
 use crate::protocol::params::is_media_type;
 use crate::protocol::token::bearer::{self, BearerError};
 use crate::protocol::user::scope::Granted;
@@ -72,7 +73,7 @@ async fn authenticate(
         return Err(WRONG_TOKEN.into());
     }
     // Ids of clients that register themselves are never percent-encoded.
-    let client_id = path.rsplit('/').next().unwrap_or_default();
+    let client_id = path.rsplit_once('/').map_or(path, |(_, id)| id);
     let client = clients::find_stored(context.platform, client_id, context.now).await?;
     let presented = hash(token);
     let known = client.as_ref().and_then(|client| client.registration_token_hash.as_deref());
@@ -96,15 +97,14 @@ async fn replace(
     }
 
     // 2. The document says of whom it is, by what the client knows and not by what we told it.
-    let mut members = body(request).await?;
-    check_identity(&mut members, &client).map_err(RegistrationError::of)?;
+    let mut document = body(request).await?;
+    check_identity(&mut document, &client).map_err(RegistrationError::from)?;
 
     // 3. What it leaves out is as if it had never been registered.
-    let metadata = metadata(members, context.config)?;
+    let metadata = metadata(document, context.config)?;
 
     // 4. The sector that it names (OpenID Connect Registration section 5).
-    let checked = sector::check(&metadata, context).await;
-    checked.map_err(RegistrationError::InvalidClientMetadata)?;
+    sector::check(&metadata, context).await.map_err(RegistrationError::from)?;
 
     // 5. The secret stays, and so does the token: a lost answer loses nobody their client.
     let secret = context.random_text()?;
@@ -122,50 +122,47 @@ async fn replace(
     respond(context.config, &stored, is_new.then_some(secret), token)
 }
 
-fn check_identity(members: &mut Members, client: &Client) -> Result<(), String> {
-    if let Some(name) = OURS.iter().find(|name| members.has(name)) {
-        return Err(format!("{name} must not be sent"));
+fn check_identity(document: &mut JsonObject, client: &Client) -> Result<(), InvalidField> {
+    if let Some(field) = OURS.into_iter().find(|field| document.contains(field)) {
+        return Err(InvalidField::new(field, "must be left out (RFC 7592 section 2.2)"));
     }
-    match members.text("client_id")? {
-        None => return Err("client_id is missing".into()),
+    match document.string("client_id")? {
+        None => return Err(InvalidField::missing("client_id")),
         Some(id) if id != client.client_id => {
-            return Err("client_id is not that of this registration".into());
+            return Err(InvalidField::new("client_id", "must be that of this registration"));
         }
         Some(_) => {}
     }
-    let Some(secret) = members.text("client_secret")? else { return Ok(()) };
+    let Some(secret) = document.string("client_secret")? else { return Ok(()) };
     let is_right = client
         .secret_hash
         .as_deref()
         .is_some_and(|known| bool::from(hash(&secret).as_bytes().ct_eq(known.as_bytes())));
-    if is_right { Ok(()) } else { Err("client_secret is not that of this client".into()) }
+    let reason = "must be the present secret of this client, or left out";
+    if is_right { Ok(()) } else { Err(InvalidField::new("client_secret", reason)) }
 }
 
 /// The JSON object of a request.
-pub(super) async fn body(request: &impl Request) -> Result<Members, RegistrationError> {
-    let refused = |complaint: &str| RegistrationError::InvalidClientMetadata(complaint.into());
+pub(super) async fn body(request: &impl Request) -> Result<JsonObject, RegistrationError> {
     let is_json = |text: String| is_media_type(&text, "application/json");
     if !request.header("content-type").is_some_and(is_json) {
-        return Err(refused("the body must be application/json"));
+        return Err(RegistrationError::NotJson);
     }
-    let body = request.body(BODY_LIMIT).await.map_err(|error| {
-        refused(match error {
-            BodyError::Interrupted => "the body could not be read",
-            BodyError::TooLarge => "the body is larger than 40960 bytes",
-        })
+    let body = request.body(BODY_LIMIT).await.map_err(|error| match error {
+        BodyError::Interrupted => RegistrationError::BodyInterrupted,
+        BodyError::TooLarge => RegistrationError::BodyTooLarge { limit: BODY_LIMIT },
     })?;
-    Members::parse(&body).map_err(RegistrationError::InvalidClientMetadata)
+    Ok(JsonObject::parse(&body)?)
 }
 
-/// The metadata that a client asks for, as it will be in force. Whatever else the document has is dropped.
+/// Takes the metadata that a client registers out of a document, as it will be in force. Other fields are dropped.
 pub(super) fn metadata(
-    mut members: Members,
+    mut document: JsonObject,
     config: &Config,
 ) -> Result<ClientMetadata, RegistrationError> {
-    unsupported_metadata::refuse(&mut members).map_err(RegistrationError::of)?;
+    unsupported_metadata::refuse(&mut document)?;
     let registrable = Registrable { client_credentials: false, ..config.registrable() };
-    let mut metadata =
-        ClientMetadata::take(&mut members, registrable).map_err(RegistrationError::of)?;
+    let mut metadata = ClientMetadata::from_document(&mut document, registrable)?;
     // Scopes that nobody can be granted are not in force.
     if let Some(scope) = &metadata.scope {
         let known: Vec<_> = Granted::of_valid(scope)
@@ -173,8 +170,9 @@ pub(super) fn metadata(
             .filter(|scope| config.scope_names().any(|name| name == *scope))
             .collect();
         if known.is_empty() {
-            let complaint = "scope has none that is known".to_owned();
-            return Err(RegistrationError::InvalidClientMetadata(complaint));
+            let known: Vec<_> = config.scope_names().collect();
+            let reason = format_args!("must have at least one of {}", known.join(" "));
+            return Err(InvalidField::new("scope", reason).into());
         }
         metadata.scope = Some(known.join(" "));
     }

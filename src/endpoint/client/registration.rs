@@ -49,8 +49,7 @@ pub async fn serve(
             return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS }.into());
         }
     }
-    let checked = sector::check(&metadata, context).await;
-    checked.map_err(RegistrationError::InvalidClientMetadata)?;
+    sector::check(&metadata, context).await.map_err(RegistrationError::from)?;
 
     // 5. What the client is known by from now on.
     let secret = metadata.has_secret().then(|| context.random_text()).transpose()?;

@@ -9,8 +9,9 @@ use crate::error::{Error, Internal};
 use crate::fetched::sector;
 use crate::http::{Request, Response};
 use crate::ports::Platform;
-use crate::protocol::client::metadata::ClientMetadata;
-use crate::protocol::json_object::Members;
+use crate::protocol::client::metadata::{ClientMetadata, MetadataError};
+use crate::protocol::invalid_field::InvalidField;
+use crate::protocol::json_object::JsonObject;
 use crate::secret::hash;
 use crate::store::clients::{self, Client, StoredClient};
 
@@ -33,10 +34,12 @@ pub async fn put(
         || !client_id.bytes().all(is_plain)
         || client_id.starts_with('-')
     {
-        return Err(invalid("client_id must be 1 to 64 of A-Z a-z 0-9 _ -, and begin with no -"));
+        let reason = "must be 1 to 64 of A-Z a-z 0-9 _ -, and not begin with -";
+        return Err(invalid(InvalidField::new("client_id", reason)));
     }
     if client_id == OPERATOR {
-        return Err(refused(409, "conflict", "client_id is that of tokens minted by the operator"));
+        let reason = "must not be that of tokens minted by the operator";
+        return Err(refused(409, "conflict", InvalidField::new("client_id", reason)));
     }
     store(context, request, client_id).await
 }
@@ -46,9 +49,8 @@ async fn store(
     request: &impl Request,
     client_id: &str,
 ) -> Result<Response, Error> {
-    let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
-    let (metadata, trusted) = read(&mut members, client_id, context.config).map_err(invalid)?;
-    members.end().map_err(invalid)?;
+    let document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
+    let (metadata, trusted) = read(document, client_id, context.config).map_err(invalid)?;
     sector::check(&metadata, context).await.map_err(invalid)?;
 
     let secret = context.random_text()?;
@@ -77,16 +79,18 @@ async fn store(
 /// The metadata, and the operator's own word on whether the client is trusted. What
 /// [`show`] shows may be put again: what the provider adds is allowed, and changes nothing.
 fn read(
-    members: &mut Members,
+    mut document: JsonObject,
     client_id: &str,
     config: &Config,
-) -> Result<(ClientMetadata, bool), String> {
-    if members.text("client_id")?.is_some_and(|id| id != client_id) {
-        return Err("client_id is not the one in the path".into());
+) -> Result<(ClientMetadata, bool), MetadataError> {
+    if document.string("client_id")?.is_some_and(|id| id != client_id) {
+        return Err(InvalidField::new("client_id", "must be the one in the path").into());
     }
-    members.integer("client_id_issued_at")?;
-    let trusted = members.boolean("trusted")?.unwrap_or(false);
-    Ok((ClientMetadata::take(members, config.registrable())?, trusted))
+    document.integer("client_id_issued_at")?;
+    let trusted = document.boolean("trusted")?.unwrap_or(false);
+    let metadata = ClientMetadata::from_document(&mut document, config.registrable())?;
+    document.end()?;
+    Ok((metadata, trusted))
 }
 
 /// Shows a client, without its secret: nobody knows it any more.

@@ -7,7 +7,8 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::ports::Platform;
-use crate::protocol::json_object::Members;
+use crate::protocol::invalid_field::InvalidField;
+use crate::protocol::json_object::{InvalidDocument, JsonObject};
 use crate::secret::hash;
 use crate::store::initial_access_tokens::keep;
 
@@ -31,16 +32,18 @@ pub async fn create(
 }
 
 /// Reads `{"uses", "ttl"}`.
-fn read(json: &[u8]) -> Result<(i64, i64), String> {
-    let mut members = Members::parse(json)?;
-    let uses = members.integer("uses")?.unwrap_or(DEFAULT_USES);
-    let ttl = members.integer("ttl")?.unwrap_or(DEFAULT_TTL);
-    members.end()?;
+fn read(json: &[u8]) -> Result<(i64, i64), InvalidDocument> {
+    let mut document = JsonObject::parse(json)?;
+    let uses = document.integer("uses")?.unwrap_or(DEFAULT_USES);
+    let ttl = document.integer("ttl")?.unwrap_or(DEFAULT_TTL);
+    document.end()?;
     if !(1..=MOST_USES).contains(&uses) {
-        return Err(format!("uses must be a number from 1 to {MOST_USES}"));
+        let reason = format_args!("must be a number from 1 to {MOST_USES}");
+        return Err(InvalidField::new("uses", reason).into());
     }
     if !(1..=LONGEST_TTL).contains(&ttl) {
-        return Err(format!("ttl must be a number of seconds from 1 to {LONGEST_TTL}"));
+        let reason = format_args!("must be a number of seconds from 1 to {LONGEST_TTL}");
+        return Err(InvalidField::new("ttl", reason).into());
     }
     Ok((uses, ttl))
 }

@@ -26,12 +26,14 @@ mod users;
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
+use std::fmt;
 
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Internal, Protocol};
 use crate::http::{BodyError, Request, Response};
 use crate::ports::Platform;
+use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::params::{Given, Params};
 use crate::protocol::token::bearer;
 use crate::provider::Provider;
@@ -57,8 +59,8 @@ pub async fn serve(
     let context = &provider.context;
     authorize(context.config, request).await?;
 
-    let path = request.path().strip_prefix(context.config.issuer.path()).unwrap_or_default();
-    let path = path.strip_prefix("/admin/").unwrap_or_default();
+    let path = request.path().strip_prefix(context.config.issuer.path());
+    let path = path.and_then(|path| path.strip_prefix("/admin/")).ok_or(Protocol::NotFound)?;
     let segments: Vec<_> = path.split('/').collect();
     match (request.method(), segments.as_slice()) {
         ("GET", ["users"]) => users::list(context, request).await,
@@ -111,11 +113,11 @@ fn not_allowed(allow: &'static str) -> Error {
     Protocol::MethodNotAllowed { allow: allow.into() }.into()
 }
 
-fn refused(status: u16, code: &'static str, description: impl Into<String>) -> Error {
-    Protocol::Refused { status, code, description: description.into() }.into()
+fn refused(status: u16, code: &'static str, description: impl fmt::Display) -> Error {
+    Protocol::Refused { status, code, description: description.to_string() }.into()
 }
 
-fn invalid(description: impl Into<String>) -> Error {
+fn invalid(description: impl fmt::Display) -> Error {
     refused(400, "invalid_request", description)
 }
 
@@ -128,7 +130,7 @@ async fn body(request: &impl Request) -> Result<Vec<u8>, Error> {
     request.body(BODY_LIMIT).await.map_err(|error| match error {
         BodyError::Interrupted => invalid("the body could not be read"),
         BodyError::TooLarge => {
-            refused(413, "too_large", format!("the body is larger than {BODY_LIMIT} bytes"))
+            refused(413, "too_large", format_args!("the body is larger than {BODY_LIMIT} bytes"))
         }
     })
 }
@@ -145,19 +147,22 @@ impl Page {
         let query = request.query().unwrap_or_default();
         let params = Params::parse(query.as_bytes(), &[&["after", "limit"]])
             .map_err(|malformed| invalid(malformed.description()))?;
-        let complaint = || invalid(format!("limit must be a number from 1 to {LARGEST_PAGE}"));
+        let wrong_limit = || {
+            let reason = format_args!("must be a number from 1 to {LARGEST_PAGE}");
+            invalid(InvalidField::new("limit", reason))
+        };
         let limit = match params.get("limit") {
             Given::Absent => PAGE,
-            Given::Once(text) => text.parse().map_err(|_| complaint())?,
-            Given::Doubled => return Err(invalid("limit stands twice")),
+            Given::Once(text) => text.parse().map_err(|_| wrong_limit())?,
+            Given::Doubled => return Err(invalid("duplicate parameter: limit")),
         };
         if !(1..=LARGEST_PAGE).contains(&limit) {
-            return Err(complaint());
+            return Err(wrong_limit());
         }
         let after = match params.get("after") {
             Given::Absent => String::new(),
             Given::Once(id) => id.to_owned(),
-            Given::Doubled => return Err(invalid("after stands twice")),
+            Given::Doubled => return Err(invalid("duplicate parameter: after")),
         };
         Ok(Self { after, limit })
     }

@@ -7,9 +7,10 @@ use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::keys::signing::sign;
 use crate::ports::Platform;
-use crate::protocol::json_object::Members;
+use crate::protocol::invalid_field::InvalidField;
+use crate::protocol::json_object::{InvalidDocument, JsonObject};
 use crate::protocol::token::access_token::{ALG, AccessToken, TYP};
-use crate::protocol::user::scope::Granted;
+use crate::protocol::user::scope::{Granted, ScopeTable};
 use crate::provider::Provider;
 use crate::routes::USERINFO;
 use crate::store::grants::{NewGrant, Recording, record};
@@ -25,16 +26,33 @@ struct Order {
 }
 
 impl Order {
-    fn read(json: &[u8]) -> Result<Self, String> {
-        let mut members = Members::parse(json)?;
-        let sub = members.text("sub")?.ok_or("sub is missing")?;
-        let scope = members.text("scope")?.ok_or("scope is missing")?;
-        let ttl = members.integer("ttl")?.unwrap_or(DEFAULT_TTL);
-        members.end()?;
+    fn read(json: &[u8]) -> Result<Self, InvalidDocument> {
+        let mut document = JsonObject::parse(json)?;
+        let sub = document.string("sub")?.ok_or_else(|| InvalidField::missing("sub"))?;
+        let scope = document.string("scope")?.ok_or_else(|| InvalidField::missing("scope"))?;
+        let ttl = document.integer("ttl")?.unwrap_or(DEFAULT_TTL);
+        document.end()?;
         if !(1..=LONGEST_TTL).contains(&ttl) {
-            return Err(format!("ttl must be a number of seconds from 1 to {LONGEST_TTL}"));
+            let reason = format_args!("must be a number of seconds from 1 to {LONGEST_TTL}");
+            return Err(InvalidField::new("ttl", reason).into());
         }
         Ok(Self { sub, scope, ttl })
+    }
+}
+
+fn check_scope(scope: &str, known: &ScopeTable) -> Result<(), InvalidField> {
+    let Some(scopes) = Granted::parse(scope) else {
+        let reason = "must be scope tokens with single spaces between them";
+        return Err(InvalidField::new("scope", reason));
+    };
+    let is_known = |scope: &str| known.names().any(|name| name == scope);
+    match scopes.iter().find(|scope| !is_known(scope)) {
+        Some(unknown) => {
+            let names: Vec<_> = known.names().collect();
+            let reason = format_args!("{unknown} is not one of {}", names.join(" "));
+            Err(InvalidField::new("scope", reason))
+        }
+        None => Ok(()),
     }
 }
 
@@ -45,13 +63,7 @@ pub async fn mint(
 ) -> Result<Response, Error> {
     let context = &provider.context;
     let order = Order::read(&body(request).await?).map_err(invalid)?;
-    let granted = Granted::parse(&order.scope)
-        .ok_or_else(|| invalid("scope must be scope tokens with single spaces between them"))?;
-    let is_known = |scope: &&str| context.config.scopes.names().any(|name| name == *scope);
-    if let Some(unknown) = granted.iter().find(|scope| !is_known(scope)) {
-        let known: Vec<_> = context.config.scopes.names().collect();
-        return Err(invalid(format!("scope has {unknown}, which is none of {}", known.join(" "))));
-    }
+    check_scope(&order.scope, &context.config.scopes).map_err(invalid)?;
 
     // The key first: without one, no grant is left behind.
     let memory = &provider.memory;

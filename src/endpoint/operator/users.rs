@@ -11,52 +11,52 @@ use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
 use crate::ports::Database;
 use crate::ports::Platform;
-use crate::protocol::json_object::Members;
+use crate::protocol::invalid_field::InvalidField;
+use crate::protocol::json_object::{InvalidDocument, JsonObject};
 use crate::protocol::user::claims;
 use crate::protocol::user::login::fold_login;
 use crate::protocol::user::password;
 use crate::store::users::{self, NewUser, Refusal, User};
 
-/// A user as the operator writes one: `{"sub", "login", "claims", "password_hash"}`; in a bulk load, a
+/// Reads a user as the operator writes one: `{"sub", "login", "claims", "password_hash"}`; in a bulk load, a
 /// line. `path_sub` is the sub in the path, where there is one.
 fn read(
-    mut members: Members,
+    mut document: JsonObject,
     path_sub: Option<&str>,
     config: &Config,
     now: i64,
-) -> Result<NewUser, String> {
-    let sub = match (members.text("sub")?, path_sub) {
+) -> Result<NewUser, InvalidField> {
+    let sub = match (document.string("sub")?, path_sub) {
         (Some(sub), Some(path_sub)) if sub != path_sub => {
-            return Err("sub is not the one in the path".into());
+            return Err(InvalidField::new("sub", "must be the one in the path"));
         }
         (Some(sub), _) => sub,
-        (None, path_sub) => path_sub.ok_or("sub is missing")?.to_owned(),
+        (None, Some(path_sub)) => path_sub.to_owned(),
+        (None, None) => return Err(InvalidField::missing("sub")),
     };
     check_sub(&sub)?;
-    let login = members.text("login")?.map(|login| fold_login(&login)).transpose()?;
-    let claims = members.object("claims")?;
-    let password_hash = members.text("password_hash")?;
+    let login = document.string("login")?.map(|login| fold_login(&login)).transpose();
+    let login = login.map_err(|error| InvalidField::new("login", error))?;
+    let claims = document.object("claims")?;
+    let password_hash = document.string("password_hash")?;
     if let Some(hash) = &password_hash {
-        password::check_hash(hash).map_err(|complaint| format!("password_hash {complaint}"))?;
+        password::check_hash(hash).map_err(|error| InvalidField::new("password_hash", error))?;
     }
-    members.end()?;
+    document.end()?;
     if let Some(claims) = &claims {
-        claims::validate(claims, |claim| config.scopes.has_custom_claim(claim), now)
-            .map_err(|complaint| format!("claims.{complaint}"))?;
+        claims::validate(claims, |claim| config.scopes.has_custom_claim(claim), now)?;
     }
     Ok(NewUser { default_login: fold_login(&sub).ok(), sub, login, claims, password_hash })
 }
 
 /// OpenID Connect Core section 2: at most 255 ASCII characters; here, printable ones.
-fn check_sub(sub: &str) -> Result<(), String> {
+fn check_sub(sub: &str) -> Result<(), InvalidField> {
     let is_printable = sub.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     // A URL cannot name the last two: every parser takes them for steps.
     if sub.len() > 255 || !is_printable || sub.trim() != sub || matches!(sub, "" | "." | "..") {
-        return Err(
-            "sub must be 1 to 255 printable ASCII characters, no space at its ends, and not \
-                    . or .."
-                .into(),
-        );
+        let reason = "must be 1 to 255 printable ASCII characters, no space at its ends, and not \
+                      . or ..";
+        return Err(InvalidField::new("sub", reason));
     }
     Ok(())
 }
@@ -68,12 +68,13 @@ pub async fn put(
     request: &impl Request,
     sub: &str,
 ) -> Result<Response, Error> {
-    let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
-    let password = take_password(&mut members).map_err(invalid)?;
-    let mut user = read(members, Some(sub), context.config, context.now).map_err(invalid)?;
+    let mut document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
+    let password = take_password(&mut document).map_err(invalid)?;
+    let mut user = read(document, Some(sub), context.config, context.now).map_err(invalid)?;
     if let Some(password) = password {
         if user.password_hash.is_some() {
-            return Err(invalid("password and password_hash exclude each other"));
+            let reason = "must not be there together with password_hash";
+            return Err(invalid(InvalidField::new("password", reason)));
         }
         user.password_hash = Some(password::hash(&password, context.random()?)?);
     }
@@ -91,12 +92,13 @@ fn refuse(refusal: &Refusal) -> Error {
     }
 }
 
-fn explain(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Deleted => "sub belonged to a user who was deleted, and is never given twice",
-        Refusal::LoginMissing => "login is missing, and sub cannot serve as one",
-        Refusal::LoginTaken => "login belongs to another user",
-    }
+fn explain(refusal: &Refusal) -> InvalidField {
+    let (field, reason) = match refusal {
+        Refusal::Deleted => ("sub", "belonged to a user who was deleted, and is never given twice"),
+        Refusal::LoginMissing => ("login", "missing, and sub cannot serve as one"),
+        Refusal::LoginTaken => ("login", "belongs to another user"),
+    };
+    InvalidField::new(field, reason)
 }
 
 /// Sets a user's password: `{"password": …}`.
@@ -105,18 +107,19 @@ pub async fn put_password(
     request: &impl Request,
     sub: &str,
 ) -> Result<Response, Error> {
-    let mut members = Members::parse(&body(request).await?).map_err(invalid)?;
-    let password = take_password(&mut members).map_err(invalid)?;
-    members.end().map_err(invalid)?;
-    let password = password.ok_or_else(|| invalid("password is missing"))?;
+    let mut document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
+    let password = take_password(&mut document).map_err(invalid)?;
+    document.end().map_err(invalid)?;
+    let password = password.ok_or_else(|| invalid(InvalidField::missing("password")))?;
     let hash = password::hash(&password, context.random()?)?;
     set_password(context, sub, Some(hash)).await
 }
 
-fn take_password(members: &mut Members) -> Result<Option<Zeroizing<String>>, String> {
-    let password = members.text("password")?.map(Zeroizing::new);
+fn take_password(document: &mut JsonObject) -> Result<Option<Zeroizing<String>>, InvalidField> {
+    const FIELD: &str = "password";
+    let password = document.string(FIELD)?.map(Zeroizing::new);
     if let Some(password) = &password {
-        password::check(password).map_err(|complaint| format!("password {complaint}"))?;
+        password::check(password).map_err(|error| InvalidField::new(FIELD, error))?;
     }
     Ok(password)
 }
@@ -179,12 +182,10 @@ pub async fn import(
     let mut index_of_sub = HashMap::new();
     let numbered = body.split(|&b| b == b'\n').enumerate().map(|(index, line)| (index + 1, line));
     for (number, line) in numbered.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-        let user = Members::parse(line)
-            .and_then(|members| read(members, None, context.config, context.now));
-        let mut user = match user {
+        let mut user = match read_line(line, context.config, context.now) {
             Ok(user) => user,
-            Err(complaint) => {
-                refusals.push((number, complaint));
+            Err(error) => {
+                refusals.push((number, error.to_string()));
                 continue;
             }
         };
@@ -205,8 +206,8 @@ pub async fn import(
         match outcome {
             Ok(()) => stored += numbers.len(),
             Err(refusal) => {
-                refusals
-                    .extend(numbers.into_iter().map(|number| (number, explain(refusal).into())));
+                let error = explain(refusal).to_string();
+                refusals.extend(numbers.into_iter().map(|number| (number, error.clone())));
             }
         }
     }
@@ -214,6 +215,10 @@ pub async fn import(
     let refused: Vec<_> =
         refusals.into_iter().map(|(line, error)| json!({ "line": line, "error": error })).collect();
     Ok(Response::json(200, &json!({ "stored": stored, "refused": refused })))
+}
+
+fn read_line(line: &[u8], config: &Config, now: i64) -> Result<NewUser, InvalidDocument> {
+    Ok(read(JsonObject::parse(line)?, None, config, now)?)
 }
 
 fn no_such_user() -> Error {

@@ -1,6 +1,8 @@
 //! The operator's own APIs, which tokens can be made for (RFC 8707).
 
+use serde_json::Value;
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::jose::json::{self, parse_object};
 use crate::protocol::user::scope::{Granted, OPENID, ScopeTable, is_scope_token};
@@ -28,35 +30,95 @@ pub enum Target<'a> {
     Userinfo,
 }
 
+/// Why the operator's APIs are refused. Displayed, it follows the variable's name.
+#[derive(Debug)]
+pub enum ResourcesError {
+    /// They are not a JSON object.
+    NotAnObject(serde_json::Error),
+    /// A name is not a resource indicator.
+    NotAnIndicator {
+        /// The name.
+        uri: String,
+    },
+    /// An API has no list of scopes.
+    NotScopes {
+        /// The API.
+        uri: String,
+    },
+    /// A resource indicator is this provider's own.
+    Own {
+        /// The resource indicator.
+        uri: String,
+    },
+    /// A scope has another meaning as well.
+    ScopeTaken {
+        /// The scope.
+        scope: String,
+        /// The API that has it.
+        uri: String,
+    },
+}
+
+impl fmt::Display for ResourcesError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAnObject(error) => write!(formatter, "must be a JSON object: {error}"),
+            Self::NotAnIndicator { uri } => {
+                write!(formatter, "has {uri:?}, which is not an absolute URI without a fragment")
+            }
+            Self::NotScopes { uri } => {
+                write!(formatter, "must give {uri} a list of scope tokens, at least one")
+            }
+            Self::Own { uri } => {
+                write!(formatter, "must not have {uri}, which is this provider's own")
+            }
+            Self::ScopeTaken { scope, uri } => write!(
+                formatter,
+                "has the scope {scope} of {uri} in another place too: each scope belongs to one API"
+            ),
+        }
+    }
+}
+
+/// Why a token cannot be for the requested resource (RFC 8707 section 2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TargetError {
+    /// Several resources were granted, and none is requested.
+    Ambiguous,
+    /// The requested resource was not granted.
+    NotGranted,
+}
+
+impl TargetError {
+    /// What was wrong, for the client.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Ambiguous => {
+                "resource is missing: a token is for one of the resources that were granted"
+            }
+            Self::NotGranted => "resource must be one of the resources that were granted",
+        }
+    }
+}
+
 impl Resources {
     /// Parses the operator's APIs: a JSON object from each resource indicator to its scopes, as
     /// `{"https://api.example.com": ["orders:read"]}`.
-    ///
-    /// # Errors
-    /// Words for the operator.
-    pub fn parse(text: &str, table: &ScopeTable, issuer: &str) -> Result<Self, String> {
-        let members = parse_object(text.as_bytes()).map_err(|_| "must be a JSON object")?;
+    pub fn parse(text: &str, table: &ScopeTable, issuer: &str) -> Result<Self, ResourcesError> {
+        let members = parse_object(text.as_bytes()).map_err(ResourcesError::NotAnObject)?;
         let mut resources = Self::default();
         for (uri, scopes) in members {
-            if !is_indicator(&uri) {
-                return Err(format!("has {uri:?}, which is no absolute URI without a fragment"));
-            }
-            if uri.strip_prefix(issuer).is_some_and(|path| path.starts_with("/auth/")) {
-                return Err(format!("must not have {uri}, which is this provider's own"));
-            }
-            let scopes: Vec<String> = json::from_parsed(scopes).unwrap_or_default();
-            if scopes.is_empty() || !scopes.iter().all(|scope| is_scope_token(scope)) {
-                return Err(format!("must give {uri} a list of scope tokens, at least one"));
-            }
-            for (index, scope) in scopes.iter().enumerate() {
+            let resource = Resource::new(uri, scopes, issuer)?;
+            for (index, scope) in resource.scopes.iter().enumerate() {
                 let is_taken = table.names().any(|name| name == scope)
                     || resources.of_scope(scope).is_some()
-                    || scopes.iter().take(index).any(|earlier| earlier == scope);
+                    || resource.scopes.iter().take(index).any(|earlier| earlier == scope);
                 if is_taken {
-                    return Err(format!("has the scope {scope} of {uri} in another place too"));
+                    let (scope, uri) = (scope.clone(), resource.uri);
+                    return Err(ResourcesError::ScopeTaken { scope, uri });
                 }
             }
-            resources.0.push(Resource { uri, scopes });
+            resources.0.push(resource);
         }
         Ok(resources)
     }
@@ -88,27 +150,24 @@ impl Resources {
         self.0.iter().filter(has_some).collect()
     }
 
-    /// Whom the token is for that is asked for `requested`, or for nothing in particular, where these scopes were
-    /// granted (RFC 8707 section 2.2): then for userinfo, or, without `openid`, for the one API there is.
-    ///
-    /// # Errors
-    /// Words for the client.
+    /// Chooses the token's audience (RFC 8707 section 2.2): the requested resource; otherwise userinfo if `openid` was
+    /// granted; otherwise the only resource that was granted.
     pub fn target<'a>(
         &'a self,
         requested: Option<&str>,
         granted: &Granted<'_>,
-    ) -> Result<Target<'a>, &'static str> {
+    ) -> Result<Target<'a>, TargetError> {
         let resources = || self.of(granted);
         match requested {
             Some(uri) => {
                 let found = resources().into_iter().find(|resource| resource.uri == uri);
-                found.map(Target::Resource).ok_or("resource is none that was granted")
+                found.map(Target::Resource).ok_or(TargetError::NotGranted)
             }
             None if granted.contains(OPENID) => Ok(Target::Userinfo),
             None => match resources().as_slice() {
                 [] => Ok(Target::Userinfo),
                 [resource] => Ok(Target::Resource(resource)),
-                _ => Err("resource is missing: a token is for one of those that were granted"),
+                _ => Err(TargetError::Ambiguous),
             },
         }
     }
@@ -127,6 +186,25 @@ impl Resources {
     }
 }
 
+impl Resource {
+    fn new(uri: String, scopes: Value, issuer: &str) -> Result<Self, ResourcesError> {
+        if !is_indicator(&uri) {
+            return Err(ResourcesError::NotAnIndicator { uri });
+        }
+        if uri.strip_prefix(issuer).is_some_and(|path| path.starts_with("/auth/")) {
+            return Err(ResourcesError::Own { uri });
+        }
+        match json::from_parsed::<Vec<String>>(scopes) {
+            Ok(scopes)
+                if !scopes.is_empty() && scopes.iter().all(|scope| is_scope_token(scope)) =>
+            {
+                Ok(Self { uri, scopes })
+            }
+            _ => Err(ResourcesError::NotScopes { uri }),
+        }
+    }
+}
+
 /// RFC 8707 section 2: an absolute URI without a fragment.
 fn is_indicator(uri: &str) -> bool {
     let is_scheme = |scheme: &str| {
@@ -141,7 +219,7 @@ fn is_indicator(uri: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Resources, String> {
+    fn parse(text: &str) -> Result<Resources, ResourcesError> {
         let table = ScopeTable::parse(r#"{"groups":["groups"]}"#).unwrap();
         Resources::parse(text, &table, "https://login.example.com")
     }
@@ -164,7 +242,7 @@ mod tests {
             (r#"{"https://api.example":["groups"]}"#, "another place"),
             (r#"{"https://a.example":["a"],"https://b.example":["a"]}"#, "another place"),
         ] {
-            let error = parse(text).unwrap_err();
+            let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(complaint), "{text}: {error}");
         }
         assert!(parse("{}").unwrap().is_empty());
@@ -179,7 +257,7 @@ mod tests {
                 Target::Resource(resource) => resource.uri.as_str(),
                 Target::Userinfo => "userinfo",
             };
-            Ok::<_, &str>(format!("{aud} {}", resources.scope_for(target, scope)))
+            Ok::<_, TargetError>(format!("{aud} {}", resources.scope_for(target, scope)))
         };
         for (requested, scope, expected) in [
             (None, "openid email a b", "userinfo openid email"),
@@ -190,9 +268,9 @@ mod tests {
         ] {
             assert_eq!(told(requested, scope).unwrap(), expected);
         }
-        assert!(told(None, "a b").unwrap_err().contains("missing"));
+        assert_eq!(told(None, "a b"), Err(TargetError::Ambiguous));
         for unknown in ["https://a.example/", "urn:example:b", "https://A.example", ""] {
-            assert!(told(Some(unknown), "openid a").unwrap_err().contains("granted"), "{unknown}");
+            assert_eq!(told(Some(unknown), "openid a"), Err(TargetError::NotGranted), "{unknown}");
         }
     }
 }

@@ -1,40 +1,51 @@
-//! Members of client metadata in several languages, `client_name#ja` (RFC 7591 section 2.2).
+//! Fields of client metadata in several languages, `client_name#ja` (RFC 7591 section 2.2).
 
 use std::collections::BTreeMap;
 
-use crate::protocol::json_object::Members;
-use crate::protocol::user::claims::{is_language_tag, is_line, is_web_url};
+use crate::protocol::invalid_field::InvalidField;
+use crate::protocol::json_object::JsonObject;
+use crate::protocol::text_forms::{LINE, WEB_URL, is_language_tag, is_line, is_web_url};
 
-/// The members that people are shown.
+/// The fields that users are shown.
 const LOCALIZED: [&str; 5] = ["client_name", "client_uri", "logo_uri", "policy_uri", "tos_uri"];
 
 /// The most of them that a client may have.
 const LIMIT: usize = 100;
 
-/// Takes out every such member that names a language, under its whole name.
-///
-/// # Errors
-/// Which member is wrong, and what it must be.
-pub fn take(members: &mut Members) -> Result<BTreeMap<String, String>, String> {
-    let mut localized = BTreeMap::new();
-    let names = members.in_languages(&LOCALIZED);
-    if let Some(name) = names.get(LIMIT) {
-        return Err(format!("{name} is one too many: at most {LIMIT} members may name a language"));
+/// Takes out every such field that names a language, under its whole name.
+pub fn from_document(document: &mut JsonObject) -> Result<BTreeMap<String, String>, InvalidField> {
+    let fields: Vec<_> = document.fields().filter_map(LocalizedField::parse).collect();
+    if let Some(LocalizedField { field, .. }) = fields.get(LIMIT) {
+        let reason = format_args!("one too many: at most {LIMIT} fields may name a language");
+        return Err(InvalidField::new(field, reason));
     }
-    for member in names {
-        let Some(text) = members.text(&member)? else { continue };
-        let (name, tag) = member.split_once('#').unwrap_or_default();
-        if !is_language_tag(tag) {
-            return Err(format!("{member} must have a BCP 47 language tag behind the #"));
-        }
-        let (is_right, what) = match name {
-            "client_name" => (is_line(&text), "a text of one line, not blank"),
-            _ => (is_web_url(&text), "an absolute http or https URL"),
+    let mut localized = BTreeMap::new();
+    for LocalizedField { field, is_name, has_tag } in fields {
+        let Some(text) = document.string(&field)? else { continue };
+        let (is_right, requirement) = match (has_tag, is_name) {
+            (false, _) => (false, "must have a BCP 47 language tag after the #"),
+            (true, true) => (is_line(&text), LINE),
+            (true, false) => (is_web_url(&text), WEB_URL),
         };
         if !is_right {
-            return Err(format!("{member} must be {what}"));
+            return Err(InvalidField::new(field, requirement));
         }
-        localized.insert(member, text);
+        localized.insert(field, text);
     }
     Ok(localized)
+}
+
+struct LocalizedField {
+    field: String,
+    /// Whether it is `client_name`; the others are URLs.
+    is_name: bool,
+    has_tag: bool,
+}
+
+impl LocalizedField {
+    fn parse(field: &str) -> Option<Self> {
+        let (name, tag) = field.split_once('#').filter(|(name, _)| LOCALIZED.contains(name))?;
+        let (is_name, has_tag) = (name == "client_name", is_language_tag(tag));
+        Some(Self { field: field.to_owned(), is_name, has_tag })
+    }
 }

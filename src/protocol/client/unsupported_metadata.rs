@@ -1,9 +1,10 @@
-//! Members of client metadata that are known and not supported. Unknown ones are ignored (RFC 7591 section 2);
-//! a client that asks for one of these, and is not told, would expect more protection than it gets.
+//! Fields of client metadata that are known and not supported. Unknown ones are ignored (RFC 7591 section 2), but a
+//! client that registers one of these would expect more protection than it gets.
 
-use crate::protocol::json_object::Members;
+use crate::protocol::invalid_field::InvalidField;
+use crate::protocol::json_object::JsonObject;
 
-/// What must not be asked for at all.
+/// Fields that are refused whatever their value.
 const UNSUPPORTED: [&str; 17] = [
     "authorization_encrypted_response_alg",
     "authorization_encrypted_response_enc",
@@ -24,20 +25,17 @@ const UNSUPPORTED: [&str; 17] = [
     "userinfo_encrypted_response_enc",
 ];
 
-/// What is in force only by being off.
+/// Fields that must be false or left out.
 const OFF: [&str; 2] = ["dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"];
 
-/// Refuses a document that asks for something of this. What is left out by being off is taken out.
-///
-/// # Errors
-/// Which member is not supported.
-pub fn refuse(members: &mut Members) -> Result<(), String> {
-    if let Some(name) = UNSUPPORTED.iter().find(|name| members.has(name)) {
-        return Err(format!("{name} is not supported"));
+/// Refuses a document that has one of these fields. Takes out those that are false.
+pub fn refuse(document: &mut JsonObject) -> Result<(), InvalidField> {
+    if let Some(field) = UNSUPPORTED.into_iter().find(|field| document.contains(field)) {
+        return Err(InvalidField::new(field, "not supported"));
     }
-    for name in OFF {
-        if members.boolean(name)? == Some(true) {
-            return Err(format!("{name} is not supported"));
+    for field in OFF {
+        if document.boolean(field)? == Some(true) {
+            return Err(InvalidField::new(field, "not supported: must be false or left out"));
         }
     }
     Ok(())

@@ -1,6 +1,12 @@
 //! The standard claims (OpenID Connect Core section 5.1): their scopes and their types.
 
 use serde_json::{Map, Value};
+use std::fmt;
+
+use crate::protocol::invalid_field::InvalidField;
+use crate::protocol::text_forms::{
+    EMAIL, LINE, WEB_URL, has_control, is_email, is_language_tag, is_line, is_text, is_web_url,
+};
 
 /// A user's claims, by their whole names.
 pub type UserClaims = Map<String, Value>;
@@ -58,107 +64,128 @@ const fn claim(name: &'static str, scope: &'static str, kind: Kind) -> StandardC
 const ADDRESS_MEMBERS: [&str; 6] =
     ["formatted", "street_address", "locality", "region", "postal_code", "country"];
 
-/// The longest text a claim may hold, in bytes.
-const TEXT_LIMIT: usize = 2_048;
 /// The largest claims document, in bytes of JSON.
 const DOCUMENT_LIMIT: usize = 32_768;
 /// 1990-01-01: an `updated_at` before it is not seconds since 1970.
 const EARLIEST: i64 = 631_152_000;
 
-/// Checks a user's claims, so that whatever is stored can be released as it is. `is_custom` tells the
-/// claims of the operator's own scopes.
-///
-/// # Errors
-/// Which member is wrong, and what it must be.
+/// Checks the field `claims` of a user, so that whatever is stored can be released as it is. `is_custom` returns
+/// whether a claim is one of the operator's own scopes.
 pub fn validate(
     claims: &Map<String, Value>,
     is_custom: impl Fn(&str) -> bool,
     now: i64,
-) -> Result<(), String> {
-    for (member, value) in claims {
-        let (name, tag) = match member.split_once('#') {
-            Some((name, tag)) => (name, Some(tag)),
-            None => (member.as_str(), None),
-        };
-        // The operator's own definition of a standard name does not change its type.
-        let result = match STANDARD.iter().find(|standard| standard.name == name) {
-            Some(standard) => check_standard(standard.kind, value, now),
-            None if is_custom(name) => check_custom(value),
-            None if name == "sub" => Err("is the user's own sub: leave it out"),
-            None => Err("is neither a standard claim nor in a scope of SCOPES"),
-        };
-        result.map_err(|complaint| format!("{member} {complaint}"))?;
-        // OpenID Connect Core section 5.2: a claim may be told in several languages.
-        if tag.is_some_and(|tag| !is_language_tag(tag) || !value.is_string()) {
-            return Err(format!(
-                "{member} must be a text, with a BCP 47 language tag behind the #"
-            ));
-        }
+) -> Result<(), InvalidField> {
+    for (claim, value) in claims {
+        check(claim, value, &is_custom, now)
+            .map_err(|error| InvalidField::new(format_args!("claims.{claim}"), error))?;
     }
     let size = serde_json::to_string(claims).map_or(usize::MAX, |text| text.len());
     if size > DOCUMENT_LIMIT {
-        return Err(format!("all together have {size} bytes of JSON, more than {DOCUMENT_LIMIT}"));
+        let reason = format_args!("must be at most {DOCUMENT_LIMIT} bytes of JSON, and is {size}");
+        return Err(InvalidField::new("claims", reason));
     }
     Ok(())
 }
 
-fn check_standard(kind: Kind, value: &Value, now: i64) -> Result<(), &'static str> {
-    let text = value.as_str();
-    let (is_right, complaint) = match kind {
-        Kind::Address => (is_address(value), ADDRESS_COMPLAINT),
-        Kind::Birthdate => {
-            (text.is_some_and(is_birthdate), "must be a date as YYYY-MM-DD, 0000-MM-DD or YYYY")
-        }
-        Kind::Boolean => (value.is_boolean(), "must be true or false"),
-        Kind::Email => (text.is_some_and(is_email), "must be an e-mail address"),
-        Kind::LanguageTag => {
-            // Some implementations use an underscore, and Core section 5.1 lets them.
-            let is_locale = text.is_some_and(|text| is_language_tag(&text.replace('_', "-")));
-            (is_locale, "must be a BCP 47 language tag such as en-GB")
-        }
-        Kind::Text => (text.is_some_and(is_line), LINE_COMPLAINT),
-        Kind::Time => (
-            value.as_i64().is_some_and(|time| (EARLIEST..=now).contains(&time)),
-            "must be a whole number of seconds since 1970, not in the future",
-        ),
-        Kind::Url => (text.is_some_and(is_web_url), "must be an absolute http or https URL"),
-        Kind::ZoneInfo => {
-            (text.is_some_and(is_zone), "must be a time zone's name such as Europe/Paris")
-        }
-    };
-    if is_right { Ok(()) } else { Err(complaint) }
+/// Why a claim is refused.
+enum ClaimError {
+    /// A claim of the operator's own is not fit to be released.
+    Custom,
+    /// A standard claim does not have its type.
+    Standard(Kind),
+    /// It is `sub`.
+    Sub,
+    /// It has a language, and is not a text or the language is not a BCP 47 language tag.
+    Tagged,
+    /// No scope releases it.
+    Unknown,
 }
 
-const LINE_COMPLAINT: &str =
-    "must be a text of one line, not blank, not \"null\", at most 2048 bytes";
-const CUSTOM_COMPLAINT: &str =
-    "must hold no null, and no text that is blank, of several lines or over 2048 bytes";
-const ADDRESS_COMPLAINT: &str = "must be an object of texts, not blank, named formatted, \
-                                 street_address, locality, region, postal_code or country";
+impl fmt::Display for ClaimError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Custom => {
+                "must hold no null, and no string that is blank, of several lines or over 2048 \
+                 bytes"
+            }
+            Self::Standard(kind) => kind.requirement(),
+            Self::Sub => "must not be among the claims: it is the user's own sub",
+            Self::Tagged => "must be a string, with a BCP 47 language tag after the #",
+            Self::Unknown => "is neither a standard claim nor in a scope of SCOPES",
+        })
+    }
+}
 
-fn check_custom(value: &Value) -> Result<(), &'static str> {
-    let is_right = match value {
+fn check(
+    claim: &str,
+    value: &Value,
+    is_custom: &impl Fn(&str) -> bool,
+    now: i64,
+) -> Result<(), ClaimError> {
+    let (name, tag) = match claim.split_once('#') {
+        Some((name, tag)) => (name, Some(tag)),
+        None => (claim, None),
+    };
+    // The operator's own definition of a standard name does not change its type.
+    match STANDARD.iter().find(|standard| standard.name == name) {
+        Some(StandardClaim { kind, .. }) if kind.accepts(value, now) => {}
+        Some(StandardClaim { kind, .. }) => return Err(ClaimError::Standard(*kind)),
+        None if is_custom(name) && is_custom_value(value) => {}
+        None if is_custom(name) => return Err(ClaimError::Custom),
+        None if name == "sub" => return Err(ClaimError::Sub),
+        None => return Err(ClaimError::Unknown),
+    }
+    // OpenID Connect Core section 5.2: a claim may be in several languages.
+    if tag.is_some_and(|tag| !is_language_tag(tag) || !value.is_string()) {
+        return Err(ClaimError::Tagged);
+    }
+    Ok(())
+}
+
+impl Kind {
+    fn accepts(self, value: &Value, now: i64) -> bool {
+        let text_is = |is_right: fn(&str) -> bool| value.as_str().is_some_and(is_right);
+        match self {
+            Self::Address => is_address(value),
+            Self::Birthdate => text_is(is_birthdate),
+            Self::Boolean => value.is_boolean(),
+            Self::Email => text_is(is_email),
+            // Some implementations use an underscore, and Core section 5.1 lets them.
+            Self::LanguageTag => text_is(|text| is_language_tag(&text.replace('_', "-"))),
+            Self::Text => text_is(is_line),
+            Self::Time => value.as_i64().is_some_and(|time| (EARLIEST..=now).contains(&time)),
+            Self::Url => text_is(is_web_url),
+            Self::ZoneInfo => text_is(is_zone),
+        }
+    }
+
+    fn requirement(self) -> &'static str {
+        match self {
+            Self::Address => {
+                "must be an object of strings, not blank, named formatted, street_address, \
+                 locality, region, postal_code or country"
+            }
+            Self::Birthdate => "must be a date as YYYY-MM-DD, 0000-MM-DD or YYYY",
+            Self::Boolean => "must be true or false",
+            Self::Email => EMAIL,
+            Self::LanguageTag => "must be a BCP 47 language tag such as en-GB",
+            Self::Text => LINE,
+            Self::Time => "must be an integer number of seconds since 1970, not in the future",
+            Self::Url => WEB_URL,
+            Self::ZoneInfo => "must be a time zone's name such as Europe/Paris",
+        }
+    }
+}
+
+fn is_custom_value(value: &Value) -> bool {
+    match value {
         Value::Null => false,
         Value::Bool(_) | Value::Number(_) => true,
         Value::String(text) => is_line(text),
-        Value::Array(elements) => return elements.iter().try_for_each(check_custom),
-        Value::Object(members) => return members.values().try_for_each(check_custom),
-    };
-    if is_right { Ok(()) } else { Err(CUSTOM_COMPLAINT) }
-}
-
-/// Relying parties take a blank or a "null" for a claim that should have been left out.
-fn is_text(text: &str) -> bool {
-    !text.trim().is_empty() && text != "null" && text.len() <= TEXT_LIMIT
-}
-
-/// Whether a text is fit to be shown: one line, not blank, not `null`, at most 2048 bytes.
-pub fn is_line(text: &str) -> bool {
-    is_text(text) && !has_control(text)
-}
-
-fn has_control(text: &str) -> bool {
-    text.chars().any(char::is_control)
+        Value::Array(elements) => elements.iter().all(is_custom_value),
+        Value::Object(members) => members.values().all(is_custom_value),
+    }
 }
 
 fn is_address(value: &Value) -> bool {
@@ -173,64 +200,30 @@ fn is_address(value: &Value) -> bool {
 }
 
 fn is_birthdate(text: &str) -> bool {
-    let digits =
-        |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
-    let mut parts = text.split('-');
-    let year = parts.next().unwrap_or_default();
-    if !digits(year, 4) {
-        return false;
-    }
-    match (parts.next(), parts.next(), parts.next()) {
-        (None, ..) => year != "0000",
-        (Some(month), Some(day), None) if digits(month, 2) && digits(day, 2) => {
-            let number = |part: &str| part.parse::<u32>().unwrap_or_default();
-            // A year left out may have been a leap year.
-            let leap = matches!(number(year), y if y % 4 == 0 && (y % 100 != 0 || y % 400 == 0));
-            let days = match number(month) {
-                2 if leap => 29,
-                2 => 28,
-                4 | 6 | 9 | 11 => 30,
-                1..=12 => 31,
-                _ => 0,
-            };
-            (1..=days).contains(&number(day))
-        }
+    let number = |part: &str, length| {
+        let is_number = part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
+        if is_number { part.parse::<u32>().ok() } else { None }
+    };
+    match text.split('-').collect::<Vec<_>>().as_slice() {
+        [year] => number(year, 4).is_some_and(|year| year != 0),
+        [year, month, day] => match (number(year, 4), number(month, 2), number(day, 2)) {
+            (Some(year), Some(month), Some(day)) => (1..=days(year, month)).contains(&day),
+            _ => false,
+        },
         _ => false,
     }
 }
 
-/// RFC 5322's addr-spec without its quoted and bracketed forms, which no relying party expects.
-pub fn is_email(text: &str) -> bool {
-    let is_atom = |atom: &str| {
-        !atom.is_empty()
-            && atom
-                .chars()
-                .all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || !c.is_ascii())
-    };
-    let is_label = |label: &str| {
-        !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || !c.is_ascii())
-    };
-    is_line(text)
-        && text.split_once('@').is_some_and(|(local, domain)| {
-            local.split('.').all(is_atom) && domain.split('.').all(is_label)
-        })
-}
-
-/// Whether a text has the form of a BCP 47 language tag.
-pub fn is_language_tag(text: &str) -> bool {
-    text.len() <= 35
-        && text.split('-').all(|subtag| {
-            (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric())
-        })
-        && text.starts_with(|c: char| c.is_ascii_alphabetic())
-}
-
-/// Whether a text is an absolute http or https URL of plain characters, at most 2048 bytes.
-pub fn is_web_url(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
-        && text.len() <= TEXT_LIMIT
-        && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b))
+/// The days of a month. The year 0 stands for one that is left out, which may have been a leap year.
+fn days(year: u32, month: u32) -> u32 {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    }
 }
 
 fn is_zone(text: &str) -> bool {
@@ -246,7 +239,7 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    fn check(member: &str, value: Value) -> Result<(), String> {
+    fn check(member: &str, value: Value) -> Result<(), InvalidField> {
         let claims = Map::from_iter([(member.to_owned(), value)]);
         validate(&claims, |claim| claim == "groups", NOW)
     }
@@ -326,7 +319,7 @@ mod tests {
             ("email_verified#fr", json!(true)),
         ] {
             let error = check(member, value.clone()).unwrap_err();
-            assert!(error.starts_with(&format!("{member} ")), "{value}: {error}");
+            assert_eq!(error.field, format!("claims.{member}"), "{value}: {error}");
         }
     }
 
@@ -340,6 +333,7 @@ mod tests {
     #[test]
     fn a_document_has_a_largest_size() {
         let groups: Vec<_> = (0..100).map(|_| "g".repeat(400)).collect();
-        assert!(check("groups", json!(groups)).unwrap_err().contains("bytes"));
+        let error = check("groups", json!(groups)).unwrap_err();
+        assert!(error.field == "claims" && error.reason.contains("bytes"), "{error}");
     }
 }

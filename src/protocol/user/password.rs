@@ -20,17 +20,20 @@ const MOST_MEMORY_KIB: u32 = 65_536;
 const MOST_PASSES: u32 = 10;
 const MOST_LANES: u32 = 4;
 
-/// Whether a text may be a password.
-///
-/// # Errors
-/// What it must be, to follow the member's name.
-pub fn check(password: &str) -> Result<(), String> {
-    if password.chars().count() < SHORTEST || password.len() > LONGEST {
-        return Err(format!(
-            "must have at least {SHORTEST} characters, and at most {LONGEST} bytes"
-        ));
+/// A text that cannot be a password, because it is too short or too long.
+#[derive(Debug, Eq, PartialEq)]
+pub struct InvalidPassword;
+
+impl fmt::Display for InvalidPassword {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "must have at least {SHORTEST} characters, and at most {LONGEST} bytes")
     }
-    Ok(())
+}
+
+/// Checks that a text may be a password.
+pub fn check(password: &str) -> Result<(), InvalidPassword> {
+    let is_right = password.chars().count() >= SHORTEST && password.len() <= LONGEST;
+    if is_right { Ok(()) } else { Err(InvalidPassword) }
 }
 
 /// A password could not be hashed.
@@ -89,26 +92,43 @@ pub fn verify(password: &str, phc: Option<&str>) -> Verdict {
     Verdict::Right { is_outdated: !is_todays }
 }
 
-/// Whether a PHC string that somebody brings can be verified here, at a cost that can be borne.
-///
-/// # Errors
-/// What it must be, to follow the member's name.
-pub fn check_hash(phc: &str) -> Result<(), String> {
-    let complaint = || "must be a PHC string of Argon2 with salt and hash".to_owned();
-    let hash = PasswordHash::new(phc).map_err(|_| complaint())?;
-    Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| complaint())?;
-    let version = hash.version.unwrap_or_default();
-    let params = Params::try_from(&hash).map_err(|_| complaint())?;
-    if hash.salt.is_none() || hash.hash.is_none() || Version::try_from(version).is_err() {
-        return Err(complaint());
+/// Why a hash cannot be imported.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ImportError {
+    /// It is not the PHC string of an Argon2 hash.
+    NotArgon2,
+    /// To verify it would cost too much.
+    TooCostly,
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotArgon2 => {
+                formatter.write_str("must be a PHC string of Argon2 with salt and hash")
+            }
+            Self::TooCostly => write!(
+                formatter,
+                "must cost at most m={MOST_MEMORY_KIB},t={MOST_PASSES},p={MOST_LANES}"
+            ),
+        }
+    }
+}
+
+/// Checks that an imported PHC string can be verified here, at a bearable cost.
+pub fn check_hash(phc: &str) -> Result<(), ImportError> {
+    let hash = PasswordHash::new(phc).map_err(|_| ImportError::NotArgon2)?;
+    Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| ImportError::NotArgon2)?;
+    let params = Params::try_from(&hash).map_err(|_| ImportError::NotArgon2)?;
+    let is_known = |version: u32| Version::try_from(version).is_ok();
+    if hash.salt.is_none() || hash.hash.is_none() || !hash.version.is_some_and(is_known) {
+        return Err(ImportError::NotArgon2);
     }
     if params.m_cost() > MOST_MEMORY_KIB
         || params.t_cost() > MOST_PASSES
         || params.p_cost() > MOST_LANES
     {
-        return Err(format!(
-            "must cost at most m={MOST_MEMORY_KIB},t={MOST_PASSES},p={MOST_LANES}"
-        ));
+        return Err(ImportError::TooCostly);
     }
     Ok(())
 }

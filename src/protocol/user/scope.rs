@@ -1,6 +1,7 @@
 //! Scopes, and which claims each of them asks for (OpenID Connect Core section 5.4).
 
 use serde_json::Value;
+use std::fmt;
 
 use crate::jose::json::parse_object;
 use crate::protocol::user::claims::{self, UserClaims};
@@ -49,33 +50,54 @@ const RESERVED: [&str; 19] = [
     "sub",
 ];
 
+/// Why the operator's scopes are refused. Displayed, it follows the variable's name.
+#[derive(Debug)]
+pub enum ScopesError {
+    /// A scope does not have a list of claims that it may release.
+    NotClaimNames {
+        /// The scope.
+        scope: String,
+    },
+    /// They are not a JSON object.
+    NotAnObject(serde_json::Error),
+    /// A name is not a scope token (RFC 6749 section 3.3).
+    NotAScopeToken {
+        /// The name.
+        scope: String,
+    },
+    /// A standard scope is defined again.
+    Standard {
+        /// The scope.
+        scope: String,
+    },
+}
+
+impl fmt::Display for ScopesError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotClaimNames { scope } => write!(
+                formatter,
+                "must give the scope {scope} a list of claim names without #, none of them a \
+                 protocol claim such as sub or aud"
+            ),
+            Self::NotAnObject(error) => write!(formatter, "must be a JSON object: {error}"),
+            Self::NotAScopeToken { scope } => {
+                write!(formatter, "has a scope {scope:?} that is not a scope token")
+            }
+            Self::Standard { scope } => {
+                write!(formatter, "must not redefine the standard scope {scope}")
+            }
+        }
+    }
+}
+
 impl ScopeTable {
     /// Parses the operator's scopes: a JSON object from each scope's name to the names of its
     /// claims, as `{"groups": ["groups"]}`.
-    ///
-    /// # Errors
-    /// Words for the operator.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let members = parse_object(text.as_bytes()).map_err(|_| "must be a JSON object")?;
-        let custom = members
-            .into_iter()
-            .map(|(name, claims)| {
-                if !is_scope_token(&name) {
-                    return Err(format!("has a scope {name:?} that is not a scope token"));
-                }
-                if STANDARD.contains(&name.as_str()) {
-                    return Err(format!("must not redefine the standard scope {name}"));
-                }
-                let claims = claims_of(&claims).ok_or_else(|| {
-                    format!(
-                        "must give the scope {name} a list of claim names without #, none of them \
-                         a protocol claim such as sub or aud"
-                    )
-                })?;
-                Ok(CustomScope { name, claims })
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { custom })
+    pub fn parse(text: &str) -> Result<Self, ScopesError> {
+        let members = parse_object(text.as_bytes()).map_err(ScopesError::NotAnObject)?;
+        let custom = members.into_iter().map(|(name, claims)| CustomScope::new(name, &claims));
+        Ok(Self { custom: custom.collect::<Result<_, _>>()? })
     }
 
     /// Every scope's name, the standard ones first.
@@ -108,7 +130,7 @@ impl ScopeTable {
         mut claims: UserClaims,
     ) -> UserClaims {
         claims.retain(|member, _| {
-            let name = member.split('#').next().unwrap_or_default();
+            let name = without_language(member);
             self.releases(granted, name) || self.is_requested(requested, member, name)
         });
         claims
@@ -118,7 +140,7 @@ impl ScopeTable {
     /// in all their languages, by their name without one. A claim that no scope asks for is nobody's to ask for.
     pub fn select(&self, requested: &[String], mut claims: UserClaims) -> UserClaims {
         claims.retain(|member, _| {
-            let name = member.split('#').next().unwrap_or_default();
+            let name = without_language(member);
             self.is_requested(requested, member, name)
         });
         claims
@@ -134,7 +156,7 @@ impl ScopeTable {
     pub fn beyond<'a>(&self, granted: &Granted<'_>, requested: &'a [String]) -> Vec<&'a str> {
         let mut names = Vec::new();
         for claim in requested {
-            let name = claim.split('#').next().unwrap_or_default();
+            let name = without_language(claim);
             let is_known = self.claim_names().contains(&name);
             if is_known && !self.releases(granted, name) && !names.contains(&name) {
                 names.push(name);
@@ -150,6 +172,26 @@ impl ScopeTable {
         let asks = |scope: &CustomScope| scope.claims.iter().any(|name| name == claim);
         by_standard || self.custom.iter().any(|scope| granted.contains(&scope.name) && asks(scope))
     }
+}
+
+impl CustomScope {
+    fn new(name: String, claims: &Value) -> Result<Self, ScopesError> {
+        if !is_scope_token(&name) {
+            return Err(ScopesError::NotAScopeToken { scope: name });
+        }
+        if STANDARD.contains(&name.as_str()) {
+            return Err(ScopesError::Standard { scope: name });
+        }
+        match claims_of(claims) {
+            Some(claims) => Ok(Self { name, claims }),
+            None => Err(ScopesError::NotClaimNames { scope: name }),
+        }
+    }
+}
+
+/// The name of a claim without its language (OpenID Connect Core section 5.2).
+fn without_language(claim: &str) -> &str {
+    claim.split_once('#').map_or(claim, |(name, _)| name)
 }
 
 fn claims_of(value: &Value) -> Option<Vec<String>> {
@@ -219,7 +261,7 @@ mod tests {
             (r#"{"a":["name#fr"]}"#, "list of claim names"),
             (r#"{"a":["x"],"a":["y"]}"#, "JSON object"),
         ] {
-            let error = ScopeTable::parse(text).unwrap_err();
+            let error = ScopeTable::parse(text).unwrap_err().to_string();
             assert!(error.contains(complaint), "{text}: {error}");
         }
     }

@@ -258,7 +258,7 @@ fn texts_and_urls(table: &mut Table) {
         ("de#en", "de#en"),
     ] {
         let member = format!("client_name#{tag}");
-        let begin = format!("client_name#{shown} must have a BCP 47");
+        let begin = format!("client_name#{shown}: must have a BCP 47");
         table.with(&format!("the language {tag:?}"), json!({ member: "App" }), refused(&begin));
     }
     let mut names: serde_json::Map<String, Value> =
@@ -366,15 +366,11 @@ fn choices(table: &mut Table) {
             json!({ "subject_type": "pairwise", "redirect_uris": ["http://localhost/cb"] }),
             "sector_identifier_uri",
         ),
-        (
-            "signed requests without a key",
-            json!({ "require_signed_request_object": true }),
-            "jwks or jwks_uri",
-        ),
+        ("signed requests without a key", json!({ "require_signed_request_object": true }), "jwks"),
         (
             "an algorithm of requests without a key",
             json!({ "request_object_signing_alg": "ES256" }),
-            "jwks or jwks_uri",
+            "jwks",
         ),
     ] {
         table.with(name, members, refused(begin));

@@ -61,7 +61,7 @@ fn a_users_claims_are_shown_and_listed_as_they_were_put() {
         } else {
             assert_status(&told, 400, &groups);
             let description = read(&told)["error_description"].as_str().unwrap().to_owned();
-            assert!(description.starts_with("claims.groups must hold no null"), "{description}");
+            assert!(description.starts_with("claims.groups: must hold no null"), "{description}");
             assert_same(&shown(&world, "/admin/users/alice"), &before);
         }
     }

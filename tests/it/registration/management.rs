@@ -138,7 +138,7 @@ fn a_replacement_that_is_wrong_changes_nothing() {
     assert_refused(
         &told.replace(&world, &document()),
         "invalid_client_metadata",
-        "client_id is missing",
+        "client_id: missing",
     );
     let token = told.text("registration_access_token");
     let plain = put(told.path()).bearer(token).body("text/plain", "{}");

@@ -256,12 +256,12 @@ fn the_operators_order_for_a_token_is_checked() {
     assert_eq!((&told["uses"], &told["expires_at"]), (&1.into(), &(NOW + DAY).into()));
     for (wrong, words) in [
         (json!([]), "JSON object"),
-        (json!({ "uses": 0 }), "uses must be"),
-        (json!({ "uses": 10_001 }), "uses must be"),
-        (json!({ "uses": "1" }), "uses must be"),
-        (json!({ "ttl": 0 }), "ttl must be"),
-        (json!({ "ttl": 31_536_001 }), "ttl must be"),
-        (json!({ "user": 1 }), "user is not a member"),
+        (json!({ "uses": 0 }), "uses: must be"),
+        (json!({ "uses": 10_001 }), "uses: must be"),
+        (json!({ "uses": "1" }), "uses: must be"),
+        (json!({ "ttl": 0 }), "ttl: must be"),
+        (json!({ "ttl": 31_536_001 }), "ttl: must be"),
+        (json!({ "user": 1 }), "user: unknown field"),
     ] {
         let told = order(wrong);
         assert_eq!(told.status, 400);

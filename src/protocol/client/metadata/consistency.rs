@@ -1,71 +1,86 @@
-//! What the members of client metadata say together.
+//! What the fields of client metadata require of each other.
 
-use super::values::{ApplicationType, AuthMethod, GrantType, SubjectType, name_of};
-use super::{ClientMetadata, Registrable};
+use super::values::{ApplicationType, AuthMethod, GrantType, SubjectType};
+use super::{ClientMetadata, MetadataError, Registrable};
 use crate::protocol::authorization::redirect_uri;
+use crate::protocol::invalid_field::InvalidField;
 
 impl ClientMetadata {
     /// RFC 7591 section 2.1, OpenID Connect Registration section 2: each response type has its grant type, and the
     /// other way round.
-    pub(super) fn check_flows(&self, registrable: Registrable) -> Result<(), String> {
+    pub(super) fn check_flows(&self, registrable: Registrable) -> Result<(), MetadataError> {
         for response_type in &self.response_types {
-            if !self.grant_types.contains(&response_type.grant_type()) {
-                return Err(format!(
-                    "grant_types must have {}, which the response type {} needs",
-                    name_of(response_type.grant_type()),
-                    name_of(*response_type)
-                ));
+            let grant_type = response_type.grant_type();
+            if !self.grant_types.contains(&grant_type) {
+                let (needed, response_type) = (grant_type.name(), response_type.name());
+                let reason =
+                    format!("must have {needed}, which the response type {response_type} needs");
+                return Err(InvalidField::new("grant_types", reason).into());
             }
         }
         let has = |grant_type| self.response_types.iter().any(|one| one.grant_type() == grant_type);
         let needs_code = [GrantType::AuthorizationCode, GrantType::RefreshToken];
-        if self.grant_types.iter().any(|one| needs_code.contains(one))
+        if let Some(grant_type) = self.grant_types.iter().find(|one| needs_code.contains(one))
             && !has(GrantType::AuthorizationCode)
         {
-            return Err("response_types must have code, which a code and a refresh token both \
-                        come from"
-                .into());
+            let reason =
+                format!("must have code, which the grant type {} needs", grant_type.name());
+            return Err(InvalidField::new("response_types", reason).into());
         }
         if self.grant_types.contains(&GrantType::ClientCredentials) {
             self.check_machine(registrable)?;
         }
-        if !self.grant_types.contains(&GrantType::Implicit) {
+        if self.grant_types.contains(&GrantType::Implicit) {
+            self.check_implicit(registrable, has(GrantType::Implicit))?;
+        }
+        Ok(())
+    }
+
+    /// A client may act for itself only within what the operator has set.
+    fn check_machine(&self, registrable: Registrable) -> Result<(), InvalidField> {
+        let (field, reason) = if !registrable.client_credentials {
+            (
+                "grant_types",
+                "must not have client_credentials, which only the operator can register",
+            )
+        } else if !self.is_confidential() {
+            ("token_endpoint_auth_method", "must not be none for the grant type client_credentials")
+        } else if self.scope.is_none() {
+            ("scope", "missing, and the grant type client_credentials needs it")
+        } else {
             return Ok(());
-        }
+        };
+        Err(InvalidField::new(field, reason))
+    }
+
+    fn check_implicit(
+        &self,
+        registrable: Registrable,
+        has_response_type: bool,
+    ) -> Result<(), MetadataError> {
         if !registrable.implicit {
-            return Err("grant_types must not have implicit: it is not allowed here".into());
+            let reason = "must not have implicit, which this provider does not allow";
+            return Err(InvalidField::new("grant_types", reason).into());
         }
-        if !has(GrantType::Implicit) {
-            return Err("response_types must have id_token or id_token token for implicit".into());
+        if !has_response_type {
+            let reason = "must have id_token or id_token token, because grant_types has implicit";
+            return Err(InvalidField::new("response_types", reason).into());
         }
         let is_public = |uri: &String| uri.starts_with("https://") && !redirect_uri::is_local(uri);
-        if self.application_type == ApplicationType::Web
-            && !self.redirect_uris.iter().all(is_public)
-        {
-            return Err("redirect_uris must be https, and not this machine's, for implicit".into());
+        match self.redirect_uris.iter().position(|uri| !is_public(uri)) {
+            Some(index) if self.application_type == ApplicationType::Web => {
+                let reason = "must be https, and not on a loopback host, for the grant type \
+                              implicit of a web application";
+                let error = InvalidField::element("redirect_uris", index, reason);
+                Err(MetadataError::RedirectUri(error))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// What a machine may do, somebody must have said.
-    fn check_machine(&self, registrable: Registrable) -> Result<(), String> {
-        if !registrable.client_credentials {
-            return Err(
-                "grant_types must not have client_credentials, which the operator gives".into()
-            );
-        }
-        if !self.is_confidential() {
-            return Err("token_endpoint_auth_method must not be none for client_credentials".into());
-        }
-        if self.scope.is_none() {
-            return Err("scope must say what client_credentials may do".into());
-        }
-        Ok(())
-    }
-
-    /// OpenID Connect Core section 8.1: a sector is a host of the public internet, the same for all redirect URIs where
-    /// nothing else says which. What leads to a person's own device is everybody's.
-    pub(super) fn check_sector(&self) -> Result<(), String> {
+    /// OpenID Connect Core section 8.1: a sector is a host of the public internet, the same for all redirect URIs unless
+    /// `sector_identifier_uri` names one. Loopback and private-use URIs belong to no one host.
+    pub(super) fn check_sector(&self) -> Result<(), InvalidField> {
         if self.subject_type == SubjectType::Public || self.sector_identifier_uri.is_some() {
             return Ok(());
         }
@@ -74,43 +89,54 @@ impl ClientMetadata {
         if first.is_some() && hosts.all(|host| host == first) {
             return Ok(());
         }
-        Err("sector_identifier_uri must be there for pairwise, where redirect_uris do not all \
-             have one host of the public internet"
-            .into())
+        Err(InvalidField::new(
+            "sector_identifier_uri",
+            "missing: the subject type pairwise needs it unless all redirect_uris have the same \
+             host on the public internet",
+        ))
     }
 
-    /// RFC 7591 section 2: the keys stand in one place, where they must be somewhere.
-    pub(super) fn check_keys(&self) -> Result<(), String> {
+    /// RFC 7591 section 2: the keys are in one place, and are there if something needs them.
+    pub(super) fn check_keys(&self) -> Result<(), InvalidField> {
         let signs = self.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt;
         let needs_keys = [
-            (signs, "private_key_jwt"),
+            (signs, "token_endpoint_auth_method private_key_jwt"),
             (self.request_object_signing_alg.is_some(), "request_object_signing_alg"),
             (self.require_signed_request_object, "require_signed_request_object"),
         ];
         if self.jwks.is_some() && self.jwks_uri.is_some() {
-            return Err("jwks must not stand beside jwks_uri".into());
+            return Err(InvalidField::new("jwks", "must not be there together with jwks_uri"));
         }
         if let Some((_, what)) = needs_keys.iter().find(|(needs, _)| *needs)
             && self.jwks.is_none()
             && self.jwks_uri.is_none()
         {
-            return Err(format!("jwks or jwks_uri must be there for {what}"));
+            return Err(InvalidField::new("jwks", format_args!("{what} needs jwks or jwks_uri")));
         }
         if !signs && self.token_endpoint_auth_signing_alg.is_some() {
-            return Err(
-                "token_endpoint_auth_signing_alg must be left out but for private_key_jwt".into()
-            );
+            return Err(InvalidField::new(
+                "token_endpoint_auth_signing_alg",
+                "must be left out unless token_endpoint_auth_method is private_key_jwt",
+            ));
         }
         let Some(keys) = &self.jwks else { return Ok(()) };
-        let algs = [self.token_endpoint_auth_signing_alg, self.request_object_signing_alg];
-        match algs.into_iter().flatten().find(|alg| keys.candidates(*alg, None).next().is_none()) {
-            Some(alg) => Err(format!("jwks must have a key for {}", alg.name())),
-            None => Ok(()),
+        let algs = [
+            ("token_endpoint_auth_signing_alg", self.token_endpoint_auth_signing_alg),
+            ("request_object_signing_alg", self.request_object_signing_alg),
+        ];
+        for (field, alg) in algs {
+            if let Some(alg) = alg
+                && keys.candidates(alg, None).next().is_none()
+            {
+                let reason = format!("must have a key for {}, the {field}", alg.name());
+                return Err(InvalidField::new("jwks", reason));
+            }
         }
+        Ok(())
     }
 }
 
-/// The host of a redirect URI, unless that leads to a person's own device.
+/// The host of a redirect URI, unless the URI leads to the user's own device.
 fn public_host(uri: &str) -> Option<String> {
     redirect_uri::host(uri).filter(|_| !redirect_uri::is_local(uri))
 }

@@ -1,7 +1,8 @@
-//! Client metadata (RFC 7591 section 2, OpenID Connect Registration section 2): parsed, checked member by
-//! member, and completed by its defaults, so that what is kept is what is in force.
+//! Client metadata (RFC 7591 section 2, OpenID Connect Registration section 2): parsed, checked field by
+//! field, and completed by its defaults, so that what is kept is what is in force.
 
 mod consistency;
+mod error;
 mod read;
 mod values;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+pub use error::MetadataError;
 pub use values::{ApplicationType, AuthMethod, GrantType, Named, ResponseType, SubjectType};
 
 use crate::error::Internal;
@@ -16,11 +18,11 @@ use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::jwk::Algorithm;
 use crate::protocol::authorization::redirect_uri;
 use crate::protocol::client::localized;
-use crate::protocol::json_object::Members;
+use crate::protocol::json_object::JsonObject;
 use crate::protocol::user::scope::Granted;
 use read::{
-    contacts, flag, https_url, jwks, line, lines, one, outbound_url, redirect_uris, request_uris,
-    response_types, scope, several, web_url,
+    contacts, flag, https_url, jwks, line, lines, non_negative, one, outbound_url, redirect_uris,
+    request_uris, response_types, scope, several, web_url,
 };
 
 /// The largest document, in bytes of JSON.
@@ -127,63 +129,62 @@ pub struct ClientMetadata {
 
 impl ClientMetadata {
     /// Takes the metadata out of a document.
-    ///
-    /// # Errors
-    /// Which member is wrong, and what it must be.
-    pub fn take(members: &mut Members, registrable: Registrable) -> Result<Self, String> {
+    pub fn from_document(
+        document: &mut JsonObject,
+        registrable: Registrable,
+    ) -> Result<Self, MetadataError> {
         let allows_loopback = registrable.loopback;
-        let application_type = one(members, "application_type")?.unwrap_or(ApplicationType::Web);
-        let grant_types = several(members, "grant_types", GrantType::AuthorizationCode)?;
+        let application_type = one(document, "application_type")?.unwrap_or(ApplicationType::Web);
+        let grant_types = several(document, "grant_types", GrantType::AuthorizationCode)?;
         // A machine sends nobody here, and gets no answer but its tokens.
         let is_machine = grant_types == [GrantType::ClientCredentials];
         let metadata = Self {
             application_type,
-            client_name: line(members, "client_name")?,
-            client_uri: web_url(members, "client_uri")?,
-            contacts: contacts(members)?,
-            default_acr_values: lines(members, "default_acr_values")?,
-            default_max_age: members.integer("default_max_age")?,
+            client_name: line(document, "client_name")?,
+            client_uri: web_url(document, "client_uri")?,
+            contacts: contacts(document)?,
+            default_acr_values: lines(document, "default_acr_values")?,
+            default_max_age: non_negative(document, "default_max_age")?,
             grant_types,
-            id_token_signed_response_alg: one(members, "id_token_signed_response_alg")?
+            id_token_signed_response_alg: one(document, "id_token_signed_response_alg")?
                 .unwrap_or(Algorithm::Rs256),
-            initiate_login_uri: https_url(members, "initiate_login_uri")?,
-            jwks: jwks(members)?,
-            jwks_uri: outbound_url(members, "jwks_uri", allows_loopback)?,
-            localized: localized::take(members)?,
-            logo_uri: web_url(members, "logo_uri")?,
-            policy_uri: web_url(members, "policy_uri")?,
-            redirect_uris: redirect_uris(members, application_type, is_machine)?,
-            request_object_signing_alg: one(members, "request_object_signing_alg")?,
-            request_uris: request_uris(members, allows_loopback)?,
-            require_auth_time: flag(members, "require_auth_time")?,
+            initiate_login_uri: https_url(document, "initiate_login_uri")?,
+            jwks: jwks(document)?,
+            jwks_uri: outbound_url(document, "jwks_uri", allows_loopback)?,
+            localized: localized::from_document(document)?,
+            logo_uri: web_url(document, "logo_uri")?,
+            policy_uri: web_url(document, "policy_uri")?,
+            redirect_uris: redirect_uris(document, application_type, is_machine)?,
+            request_object_signing_alg: one(document, "request_object_signing_alg")?,
+            request_uris: request_uris(document, allows_loopback)?,
+            require_auth_time: flag(document, "require_auth_time")?,
             require_pushed_authorization_requests: flag(
-                members,
+                document,
                 "require_pushed_authorization_requests",
             )?,
-            require_signed_request_object: flag(members, "require_signed_request_object")?,
-            response_types: response_types(members, is_machine)?,
-            scope: scope(members)?,
-            sector_identifier_uri: outbound_url(members, "sector_identifier_uri", allows_loopback)?,
-            software_id: line(members, "software_id")?,
-            software_version: line(members, "software_version")?,
-            subject_type: one(members, "subject_type")?.unwrap_or_else(SubjectType::usual),
-            token_endpoint_auth_method: one(members, "token_endpoint_auth_method")?
+            require_signed_request_object: flag(document, "require_signed_request_object")?,
+            response_types: response_types(document, is_machine)?,
+            scope: scope(document)?,
+            sector_identifier_uri: outbound_url(
+                document,
+                "sector_identifier_uri",
+                allows_loopback,
+            )?,
+            software_id: line(document, "software_id")?,
+            software_version: line(document, "software_version")?,
+            subject_type: one(document, "subject_type")?.unwrap_or_else(SubjectType::usual),
+            token_endpoint_auth_method: one(document, "token_endpoint_auth_method")?
                 .unwrap_or(AuthMethod::ClientSecretBasic),
-            token_endpoint_auth_signing_alg: one(members, "token_endpoint_auth_signing_alg")?,
-            tos_uri: web_url(members, "tos_uri")?,
-            userinfo_signed_response_alg: one(members, "userinfo_signed_response_alg")?,
+            token_endpoint_auth_signing_alg: one(document, "token_endpoint_auth_signing_alg")?,
+            tos_uri: web_url(document, "tos_uri")?,
+            userinfo_signed_response_alg: one(document, "userinfo_signed_response_alg")?,
         };
         metadata.check_flows(registrable)?;
         metadata.check_keys()?;
         metadata.check_sector()?;
         let size = serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len());
         if size > DOCUMENT_LIMIT {
-            return Err(format!(
-                "the document has {size} bytes of JSON, more than {DOCUMENT_LIMIT}"
-            ));
-        }
-        if metadata.default_max_age.is_some_and(|age| age < 0) {
-            return Err("default_max_age must not be negative".into());
+            return Err(MetadataError::TooLarge { size });
         }
         Ok(metadata)
     }
@@ -268,158 +269,4 @@ impl ClientMetadata {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::jose::json;
-    use serde_json::json;
-
-    fn take(document: &Value) -> Result<ClientMetadata, String> {
-        let mut members = Members::parse(document.to_string().as_bytes())?;
-        let metadata = ClientMetadata::take(&mut members, Registrable::default())?;
-        members.end()?;
-        Ok(metadata)
-    }
-
-    fn with(member: &str, value: Value) -> Value {
-        let mut document = json!({ "redirect_uris": ["https://app.example/cb"] });
-        document[member] = value;
-        document
-    }
-
-    #[test]
-    fn what_is_kept_is_what_is_in_force() {
-        let metadata = take(&json!({ "redirect_uris": ["https://app.example/cb"] })).unwrap();
-        assert_eq!(
-            serde_json::to_value(metadata).unwrap(),
-            json!({
-                "application_type": "web",
-                "grant_types": ["authorization_code"],
-                "id_token_signed_response_alg": "RS256",
-                "redirect_uris": ["https://app.example/cb"],
-                "require_auth_time": false,
-                "require_pushed_authorization_requests": false,
-                "require_signed_request_object": false,
-                "response_types": ["code"],
-                "subject_type": "public",
-                "token_endpoint_auth_method": "client_secret_basic",
-            })
-        );
-    }
-
-    #[test]
-    fn what_is_kept_reads_back_as_itself() {
-        let document = json!({
-            "application_type": "native", "client_name": "Äpp", "client_uri": "https://app.example",
-            "contacts": ["dev@app.example"], "default_max_age": 0,
-            "grant_types": ["authorization_code", "refresh_token"],
-            "id_token_signed_response_alg": "ES256", "logo_uri": "https://app.example/logo.png",
-            "default_acr_values": ["urn:example:gold"],
-            "initiate_login_uri": "https://app.example/begin",
-            "localized": { "client_name#ja": "アプリ", "tos_uri#fr": "https://app.example/fr" },
-            "policy_uri": "https://app.example/policy", "redirect_uris": ["com.example.app:/cb"],
-            "require_auth_time": true, "require_pushed_authorization_requests": true,
-            "require_signed_request_object": false, "response_types": ["code"],
-            "scope": "openid email", "sector_identifier_uri": "https://app.example/sector",
-            "software_id": "4NRB1", "software_version": "2.1", "subject_type": "pairwise",
-            "userinfo_signed_response_alg": "ES256",
-            "token_endpoint_auth_method": "none", "tos_uri": "https://app.example/tos",
-        });
-        let mut given = document.clone();
-        let localized = given.as_object_mut().unwrap().remove("localized").unwrap();
-        given.as_object_mut().unwrap().extend(localized.as_object().unwrap().clone());
-        let metadata = take(&given).unwrap();
-        assert!(!metadata.is_confidential());
-        assert_eq!(Value::from(metadata.to_members().unwrap()), given);
-        let written = serde_json::to_value(&metadata).unwrap();
-        assert_eq!(written, document);
-        assert_eq!(json::from_parsed::<ClientMetadata>(written).unwrap(), metadata);
-    }
-
-    #[test]
-    fn a_wrong_member_is_named() {
-        for (member, value) in [
-            ("redirect_uris", json!([])),
-            ("redirect_uris", json!("https://app.example/cb")),
-            ("redirect_uris", json!([1])),
-            ("redirect_uris", json!(null)),
-            ("redirect_uris", json!(["http://app.example/cb"])),
-            ("redirect_uris", json!(["https://a.example", "https://a.example"])),
-            ("redirect_uris", json!(["com.example.app:/cb"])),
-            ("application_type", json!("desktop")),
-            ("application_type", json!(1)),
-            ("client_name", json!("")),
-            ("client_name", json!("two\nlines")),
-            ("client_uri", json!("javascript:alert(1)")),
-            ("logo_uri", json!("data:image/png;base64,AA")),
-            ("policy_uri", json!("/policy")),
-            ("tos_uri", json!("https://a\"><script>")),
-            ("contacts", json!(["nobody"])),
-            ("contacts", json!("dev@app.example")),
-            ("client_name#", json!("App")),
-            ("client_name#a_b", json!("App")),
-            ("client_name#fr", json!("")),
-            ("logo_uri#fr", json!("data:image/png;base64,AA")),
-            ("localized", json!({ "client_name#ja": "x" })),
-            ("default_acr_values", json!("gold")),
-            ("default_acr_values", json!([""])),
-            ("initiate_login_uri", json!("http://app.example/begin")),
-            ("scope", json!("")),
-            ("scope", json!("openid  email")),
-            ("software_id", json!(1)),
-            ("software_version", json!(" ")),
-            ("default_max_age", json!(-1)),
-            ("default_max_age", json!("60")),
-            ("grant_types", json!([])),
-            ("grant_types", json!(["implicit"])),
-            ("grant_types", json!(["refresh_token"])),
-            ("grant_types", json!(["authorization_code", "authorization_code"])),
-            ("id_token_signed_response_alg", json!("none")),
-            ("id_token_signed_response_alg", json!("HS256")),
-            ("require_auth_time", json!("true")),
-            ("response_types", json!(["token"])),
-            ("response_types", json!([])),
-            ("token_endpoint_auth_method", json!("client_secret_jwt")),
-            ("token_endpoint_auth_signing_alg", json!("HS256")),
-            ("token_endpoint_auth_signing_alg", json!("RS256")),
-            ("jwks", json!({ "keys": [] })),
-            ("jwks", json!("{}")),
-            ("jwks_uri", json!("http://app.example/jwks")),
-            ("jwks_uri", json!("https://127.0.0.1/jwks")),
-            ("jwks_uri", json!(["https://app.example/jwks"])),
-            ("token_endpoint_auth_method", json!(null)),
-            ("client_secret", json!("chosen")),
-        ] {
-            let error = take(&with(member, value.clone())).unwrap_err();
-            assert!(error.starts_with(member), "{member} {value}: {error}");
-        }
-        assert!(take(&json!({})).unwrap_err().starts_with("redirect_uris"));
-    }
-
-    #[test]
-    fn a_client_that_signs_has_its_keys_in_one_place() {
-        let okp = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
-        let signing = |more: Value| {
-            let mut document = with("token_endpoint_auth_method", json!("private_key_jwt"));
-            document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            take(&document)
-        };
-        let jwks = json!({ "keys": [okp] });
-        let uri = "https://app.example/jwks";
-        assert!(signing(json!({ "jwks": jwks })).unwrap().is_confidential());
-        assert!(!signing(json!({ "jwks_uri": uri })).unwrap().has_secret());
-        assert!(
-            signing(json!({ "jwks": jwks, "token_endpoint_auth_signing_alg": "EdDSA" })).is_ok()
-        );
-        for (more, complaint) in [
-            (json!({}), "jwks or jwks_uri"),
-            (json!({ "jwks": jwks, "jwks_uri": uri }), "jwks must not stand beside jwks_uri"),
-            (
-                json!({ "jwks": jwks, "token_endpoint_auth_signing_alg": "RS256" }),
-                "a key for RS256",
-            ),
-        ] {
-            let error = signing(more.clone()).unwrap_err();
-            assert!(error.contains(complaint), "{more}: {error}");
-        }
-    }
-}
+mod tests;

@@ -1,164 +1,217 @@
-//! The members of client metadata, read and checked one by one. Each complaint begins with the member's name.
+//! The fields of client metadata, read and checked one by one.
 
 use serde_json::Value;
 
+use super::MetadataError;
 use super::values::{ApplicationType, Named, ResponseType};
 use crate::jose::client_jwk::ClientKeys;
 use crate::protocol::authorization::redirect_uri;
 use crate::protocol::client::outbound_url::OutboundUrl;
-use crate::protocol::json_object::Members;
-use crate::protocol::user::claims::{is_email, is_line, is_web_url};
+use crate::protocol::invalid_field::InvalidField;
+use crate::protocol::json_object::JsonObject;
+use crate::protocol::text_forms::{EMAIL, LINE, WEB_URL, is_email, is_line, is_web_url};
 use crate::protocol::user::scope::Granted;
 
-/// The most redirect URIs, request URIs and contacts that a client may have.
+/// The most redirect URIs, request URIs, contacts and authentication contexts that a client may have.
 const LIST_LIMIT: usize = 50;
 
-pub(super) fn flag(members: &mut Members, member: &str) -> Result<bool, String> {
-    Ok(members.boolean(member)?.unwrap_or(false))
+pub(super) fn flag(document: &mut JsonObject, field: &str) -> Result<bool, InvalidField> {
+    Ok(document.boolean(field)?.unwrap_or(false))
 }
 
-pub(super) fn one<T: Named>(members: &mut Members, member: &str) -> Result<Option<T>, String> {
-    members.text(member)?.map(|name| T::parse(member, &name)).transpose()
+pub(super) fn one<T: Named>(
+    document: &mut JsonObject,
+    field: &str,
+) -> Result<Option<T>, InvalidField> {
+    let Some(name) = document.string(field)? else { return Ok(None) };
+    let value = T::from_name(&name);
+    value.map(Some).ok_or_else(|| InvalidField::new(field, must_be_one_of::<T>()))
 }
 
 pub(super) fn several<T: Named + PartialEq>(
-    members: &mut Members,
-    member: &str,
+    document: &mut JsonObject,
+    field: &str,
     default: T,
-) -> Result<Vec<T>, String> {
-    let Some(names) = members.texts(member)? else { return Ok(vec![default]) };
+) -> Result<Vec<T>, InvalidField> {
+    let Some(names) = document.strings(field)? else { return Ok(vec![default]) };
+    if names.is_empty() {
+        return Err(InvalidField::new(field, "must not be empty"));
+    }
     let mut values = Vec::new();
-    for name in names {
-        let value = T::parse(member, &name)?;
+    for (index, name) in names.iter().enumerate() {
+        let value = T::from_name(name)
+            .ok_or_else(|| InvalidField::element(field, index, must_be_one_of::<T>()))?;
         if values.contains(&value) {
-            return Err(format!("{member} has {name} twice"));
+            return Err(duplicate(field, index));
         }
         values.push(value);
-    }
-    if values.is_empty() {
-        return Err(format!("{member} must not be empty"));
     }
     Ok(values)
 }
 
-pub(super) fn line(members: &mut Members, member: &str) -> Result<Option<String>, String> {
-    let text = members.text(member)?;
-    if text.as_deref().is_some_and(|text| !is_line(text)) {
-        return Err(format!("{member} must be a text of one line, not blank"));
+fn must_be_one_of<T: Named>() -> String {
+    format!("must be one of {}", T::names().join(", "))
+}
+
+fn duplicate(field: &str, index: usize) -> InvalidField {
+    InvalidField::element(field, index, "must not be there twice")
+}
+
+pub(super) fn non_negative(
+    document: &mut JsonObject,
+    field: &str,
+) -> Result<Option<i64>, InvalidField> {
+    match document.integer(field)? {
+        Some(number) if number < 0 => Err(InvalidField::new(field, "must not be negative")),
+        number => Ok(number),
     }
-    Ok(text)
 }
 
-pub(super) fn web_url(members: &mut Members, member: &str) -> Result<Option<String>, String> {
-    let url = members.text(member)?;
-    if url.as_deref().is_some_and(|url| !is_web_url(url)) {
-        return Err(format!("{member} must be an absolute http or https URL"));
+fn checked(
+    document: &mut JsonObject,
+    field: &str,
+    is_right: impl Fn(&str) -> bool,
+    requirement: &str,
+) -> Result<Option<String>, InvalidField> {
+    match document.string(field)? {
+        Some(text) if !is_right(&text) => Err(InvalidField::new(field, requirement)),
+        text => Ok(text),
     }
-    Ok(url)
 }
 
-pub(super) fn jwks(members: &mut Members) -> Result<Option<ClientKeys>, String> {
-    let set = members.object("jwks")?.map(Value::Object);
-    set.map(|set| ClientKeys::read(&set).map_err(|complaint| format!("jwks {complaint}")))
-        .transpose()
-}
-
-pub(super) fn outbound_url(
-    members: &mut Members,
-    member: &str,
-    allows_loopback: bool,
-) -> Result<Option<String>, String> {
-    let url = members.text(member)?;
-    url.map(|url| to_outbound(&url, member, allows_loopback)).transpose()
-}
-
-fn to_outbound(url: &str, member: &str, allows_loopback: bool) -> Result<String, String> {
-    let url = OutboundUrl::parse(url, allows_loopback)
-        .map_err(|complaint| format!("{member} {complaint}"))?;
-    Ok(url.as_str().to_owned())
-}
-
-/// Registration section 2. A fragment may say which version of an object lies there; none is kept for longer than
-/// it takes, so it does not matter.
-pub(super) fn request_uris(
-    members: &mut Members,
-    allows_loopback: bool,
-) -> Result<Vec<String>, String> {
-    const MEMBER: &str = "request_uris";
-    let uris = members.texts(MEMBER)?.unwrap_or_default();
-    if uris.len() > LIST_LIMIT {
-        return Err(format!("{MEMBER} must be at most {LIST_LIMIT} URLs"));
-    }
-    let uris: Result<Vec<_>, _> =
-        uris.iter().map(|uri| to_outbound(uri, MEMBER, allows_loopback)).collect();
-    uris
-}
-
-pub(super) fn https_url(members: &mut Members, member: &str) -> Result<Option<String>, String> {
-    let url = web_url(members, member)?;
-    if url.as_deref().is_some_and(|url| !url.starts_with("https://")) {
-        return Err(format!("{member} must be an https URL"));
-    }
-    Ok(url)
-}
-
-pub(super) fn lines(members: &mut Members, member: &str) -> Result<Vec<String>, String> {
-    let texts = members.texts(member)?.unwrap_or_default();
-    if texts.len() > LIST_LIMIT || !texts.iter().all(|text| is_line(text)) {
-        return Err(format!("{member} must be at most {LIST_LIMIT} texts of one line, none blank"));
+/// A list that may be left out, of at most [`LIST_LIMIT`] elements.
+fn list(document: &mut JsonObject, field: &str) -> Result<Vec<String>, InvalidField> {
+    let texts = document.strings(field)?.unwrap_or_default();
+    if texts.len() > LIST_LIMIT {
+        let reason = format_args!("must have at most {LIST_LIMIT} elements");
+        return Err(InvalidField::new(field, reason));
     }
     Ok(texts)
 }
 
-pub(super) fn scope(members: &mut Members) -> Result<Option<String>, String> {
-    let scope = members.text("scope")?;
-    if scope.as_deref().is_some_and(|text| text.is_empty() || Granted::parse(text).is_none()) {
-        return Err("scope must be scope tokens with single spaces between them".into());
+fn checked_list(
+    document: &mut JsonObject,
+    field: &str,
+    is_right: impl Fn(&str) -> bool,
+    requirement: &str,
+) -> Result<Vec<String>, InvalidField> {
+    let texts = list(document, field)?;
+    match texts.iter().position(|text| !is_right(text)) {
+        Some(index) => Err(InvalidField::element(field, index, requirement)),
+        None => Ok(texts),
     }
-    Ok(scope)
 }
 
-pub(super) fn contacts(members: &mut Members) -> Result<Vec<String>, String> {
-    let contacts = members.texts("contacts")?.unwrap_or_default();
-    if contacts.len() > LIST_LIMIT || !contacts.iter().all(|contact| is_email(contact)) {
-        return Err(format!("contacts must be at most {LIST_LIMIT} e-mail addresses"));
+pub(super) fn line(document: &mut JsonObject, field: &str) -> Result<Option<String>, InvalidField> {
+    checked(document, field, is_line, LINE)
+}
+
+pub(super) fn lines(document: &mut JsonObject, field: &str) -> Result<Vec<String>, InvalidField> {
+    checked_list(document, field, is_line, LINE)
+}
+
+pub(super) fn web_url(
+    document: &mut JsonObject,
+    field: &str,
+) -> Result<Option<String>, InvalidField> {
+    checked(document, field, is_web_url, WEB_URL)
+}
+
+pub(super) fn https_url(
+    document: &mut JsonObject,
+    field: &str,
+) -> Result<Option<String>, InvalidField> {
+    let is_https = |url: &str| is_web_url(url) && url.starts_with("https://");
+    checked(document, field, is_https, "must be an absolute https URL")
+}
+
+pub(super) fn scope(document: &mut JsonObject) -> Result<Option<String>, InvalidField> {
+    let is_scope = |text: &str| !text.is_empty() && Granted::parse(text).is_some();
+    checked(
+        document,
+        "scope",
+        is_scope,
+        "must be scope tokens with single spaces between them (RFC 6749 section 3.3)",
+    )
+}
+
+pub(super) fn contacts(document: &mut JsonObject) -> Result<Vec<String>, InvalidField> {
+    checked_list(document, "contacts", is_email, EMAIL)
+}
+
+pub(super) fn jwks(document: &mut JsonObject) -> Result<Option<ClientKeys>, InvalidField> {
+    const FIELD: &str = "jwks";
+    let Some(set) = document.object(FIELD)? else { return Ok(None) };
+    let keys = ClientKeys::read(&Value::Object(set));
+    keys.map(Some).map_err(|error| InvalidField::new(FIELD, error))
+}
+
+pub(super) fn outbound_url(
+    document: &mut JsonObject,
+    field: &str,
+    allows_loopback: bool,
+) -> Result<Option<String>, InvalidField> {
+    let Some(url) = document.string(field)? else { return Ok(None) };
+    match OutboundUrl::parse(&url, allows_loopback) {
+        Ok(url) => Ok(Some(url.as_str().to_owned())),
+        Err(error) => Err(InvalidField::new(field, error)),
     }
-    Ok(contacts)
+}
+
+/// Registration section 2. A fragment may name the version of the object at the URL; it is dropped, because no object
+/// outlives the request that it was fetched for.
+pub(super) fn request_uris(
+    document: &mut JsonObject,
+    allows_loopback: bool,
+) -> Result<Vec<String>, InvalidField> {
+    const FIELD: &str = "request_uris";
+    let uris = list(document, FIELD)?;
+    let parsed = uris.iter().enumerate().map(|(index, uri)| {
+        let url = OutboundUrl::parse(uri, allows_loopback)
+            .map_err(|error| InvalidField::element(FIELD, index, error))?;
+        Ok(url.as_str().to_owned())
+    });
+    parsed.collect()
 }
 
 pub(super) fn response_types(
-    members: &mut Members,
+    document: &mut JsonObject,
     is_machine: bool,
-) -> Result<Vec<ResponseType>, String> {
-    const MEMBER: &str = "response_types";
+) -> Result<Vec<ResponseType>, InvalidField> {
+    const FIELD: &str = "response_types";
     if !is_machine {
-        return several(members, MEMBER, ResponseType::Code);
+        return several(document, FIELD, ResponseType::Code);
     }
-    match members.texts(MEMBER)?.unwrap_or_default().as_slice() {
-        [] => Ok(Vec::new()),
-        _ => {
-            Err(format!("{MEMBER} must be left out where grant_types has client_credentials alone"))
-        }
+    match document.strings(FIELD)? {
+        Some(names) if !names.is_empty() => Err(InvalidField::new(
+            FIELD,
+            "must be left out if grant_types has client_credentials alone",
+        )),
+        _ => Ok(Vec::new()),
     }
 }
 
+/// Every error of this field has an error code of its own.
 pub(super) fn redirect_uris(
-    members: &mut Members,
+    document: &mut JsonObject,
     application_type: ApplicationType,
     is_machine: bool,
-) -> Result<Vec<String>, String> {
-    let uris = members.texts("redirect_uris")?.unwrap_or_default();
+) -> Result<Vec<String>, MetadataError> {
+    const FIELD: &str = "redirect_uris";
+    let uris = document.strings(FIELD).map_err(MetadataError::RedirectUri)?.unwrap_or_default();
     if is_machine && uris.is_empty() {
         return Ok(uris);
     }
     if uris.is_empty() || uris.len() > LIST_LIMIT {
-        return Err(format!("redirect_uris must be a list of 1 to {LIST_LIMIT} URIs"));
+        let reason = format_args!("must be an array of 1 to {LIST_LIMIT} URIs");
+        return Err(MetadataError::RedirectUri(InvalidField::new(FIELD, reason)));
     }
     for (index, uri) in uris.iter().enumerate() {
         redirect_uri::check(uri, application_type == ApplicationType::Native)
-            .map_err(|complaint| format!("redirect_uris[{index}] {complaint}"))?;
+            .map_err(|error| InvalidField::element(FIELD, index, error))
+            .map_err(MetadataError::RedirectUri)?;
         if uris.iter().take(index).any(|earlier| earlier == uri) {
-            return Err(format!("redirect_uris[{index}] stands there twice"));
+            return Err(MetadataError::RedirectUri(duplicate(FIELD, index)));
         }
     }
     Ok(uris)

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::jose::client_jwk::ClientAlgorithm;
 use crate::jose::jwk::Algorithm;
 
-/// A member of a fixed set of names.
+/// A value out of a fixed set, known by its name.
 pub trait Named: Copy + Sized + 'static {
-    /// All of them, by name.
+    /// All values, by name.
     const ALL: &'static [(&'static str, Self)];
 
     /// All names.
@@ -15,20 +15,10 @@ pub trait Named: Copy + Sized + 'static {
         Self::ALL.iter().map(|(name, _)| *name).collect()
     }
 
-    /// The one of this name, which stands in `member`.
-    ///
-    /// # Errors
-    /// What it must be.
-    fn parse(member: &str, name: &str) -> Result<Self, String> {
-        let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, value)| *value)
-            .ok_or_else(|| format!("{member} must be one of {}", Self::names().join(", ")))
+    /// The value of this name.
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
-}
-
-pub(super) fn name_of<T: Named + PartialEq>(value: T) -> &'static str {
-    T::ALL.iter().find(|(_, known)| *known == value).map_or("", |(name, _)| name)
 }
 
 macro_rules! named {
@@ -37,6 +27,15 @@ macro_rules! named {
         #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
         pub enum $type {
             $($(#[$variant_doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl $type {
+            /// The registered name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
         }
 
         impl Named for $type {
@@ -110,7 +109,7 @@ impl ResponseType {
     pub fn of_request(text: &str) -> Option<Self> {
         let mut names: Vec<_> = text.split(' ').collect();
         names.sort_unstable();
-        Self::parse("response_type", &names.join(" ")).ok()
+        Self::from_name(&names.join(" "))
     }
 
     /// The grant type that a client must have registered for it (OpenID Connect Registration section 2).

@@ -1,0 +1,165 @@
+use super::*;
+use crate::jose::json;
+use serde_json::json;
+
+fn take(document: &Value) -> Result<ClientMetadata, MetadataError> {
+    let mut document = JsonObject::parse(document.to_string().as_bytes()).unwrap();
+    let metadata = ClientMetadata::from_document(&mut document, Registrable::default())?;
+    document.end()?;
+    Ok(metadata)
+}
+
+fn field_of(error: &MetadataError) -> &str {
+    match error {
+        MetadataError::Field(error) => &error.field,
+        MetadataError::RedirectUri(error) => {
+            assert!(error.field.starts_with("redirect_uris"), "{error}");
+            &error.field
+        }
+        MetadataError::TooLarge { .. } => "",
+    }
+}
+
+fn with(member: &str, value: Value) -> Value {
+    let mut document = json!({ "redirect_uris": ["https://app.example/cb"] });
+    document[member] = value;
+    document
+}
+
+#[test]
+fn what_is_kept_is_what_is_in_force() {
+    let metadata = take(&json!({ "redirect_uris": ["https://app.example/cb"] })).unwrap();
+    assert_eq!(
+        serde_json::to_value(metadata).unwrap(),
+        json!({
+            "application_type": "web",
+            "grant_types": ["authorization_code"],
+            "id_token_signed_response_alg": "RS256",
+            "redirect_uris": ["https://app.example/cb"],
+            "require_auth_time": false,
+            "require_pushed_authorization_requests": false,
+            "require_signed_request_object": false,
+            "response_types": ["code"],
+            "subject_type": "public",
+            "token_endpoint_auth_method": "client_secret_basic",
+        })
+    );
+}
+
+#[test]
+fn what_is_kept_reads_back_as_itself() {
+    let document = json!({
+        "application_type": "native", "client_name": "Äpp", "client_uri": "https://app.example",
+        "contacts": ["dev@app.example"], "default_max_age": 0,
+        "grant_types": ["authorization_code", "refresh_token"],
+        "id_token_signed_response_alg": "ES256", "logo_uri": "https://app.example/logo.png",
+        "default_acr_values": ["urn:example:gold"],
+        "initiate_login_uri": "https://app.example/begin",
+        "localized": { "client_name#ja": "アプリ", "tos_uri#fr": "https://app.example/fr" },
+        "policy_uri": "https://app.example/policy", "redirect_uris": ["com.example.app:/cb"],
+        "require_auth_time": true, "require_pushed_authorization_requests": true,
+        "require_signed_request_object": false, "response_types": ["code"],
+        "scope": "openid email", "sector_identifier_uri": "https://app.example/sector",
+        "software_id": "4NRB1", "software_version": "2.1", "subject_type": "pairwise",
+        "userinfo_signed_response_alg": "ES256",
+        "token_endpoint_auth_method": "none", "tos_uri": "https://app.example/tos",
+    });
+    let mut given = document.clone();
+    let localized = given.as_object_mut().unwrap().remove("localized").unwrap();
+    given.as_object_mut().unwrap().extend(localized.as_object().unwrap().clone());
+    let metadata = take(&given).unwrap();
+    assert!(!metadata.is_confidential());
+    assert_eq!(Value::from(metadata.to_members().unwrap()), given);
+    let written = serde_json::to_value(&metadata).unwrap();
+    assert_eq!(written, document);
+    assert_eq!(json::from_parsed::<ClientMetadata>(written).unwrap(), metadata);
+}
+
+#[test]
+fn a_wrong_member_is_named() {
+    for (member, value) in [
+        ("redirect_uris", json!([])),
+        ("redirect_uris", json!("https://app.example/cb")),
+        ("redirect_uris", json!([1])),
+        ("redirect_uris", json!(null)),
+        ("redirect_uris", json!(["http://app.example/cb"])),
+        ("redirect_uris", json!(["https://a.example", "https://a.example"])),
+        ("redirect_uris", json!(["com.example.app:/cb"])),
+        ("application_type", json!("desktop")),
+        ("application_type", json!(1)),
+        ("client_name", json!("")),
+        ("client_name", json!("two\nlines")),
+        ("client_uri", json!("javascript:alert(1)")),
+        ("logo_uri", json!("data:image/png;base64,AA")),
+        ("policy_uri", json!("/policy")),
+        ("tos_uri", json!("https://a\"><script>")),
+        ("contacts", json!(["nobody"])),
+        ("contacts", json!("dev@app.example")),
+        ("client_name#", json!("App")),
+        ("client_name#a_b", json!("App")),
+        ("client_name#fr", json!("")),
+        ("logo_uri#fr", json!("data:image/png;base64,AA")),
+        ("localized", json!({ "client_name#ja": "x" })),
+        ("default_acr_values", json!("gold")),
+        ("default_acr_values", json!([""])),
+        ("initiate_login_uri", json!("http://app.example/begin")),
+        ("scope", json!("")),
+        ("scope", json!("openid  email")),
+        ("software_id", json!(1)),
+        ("software_version", json!(" ")),
+        ("default_max_age", json!(-1)),
+        ("default_max_age", json!("60")),
+        ("grant_types", json!([])),
+        ("grant_types", json!(["implicit"])),
+        ("grant_types", json!(["refresh_token"])),
+        ("grant_types", json!(["authorization_code", "authorization_code"])),
+        ("id_token_signed_response_alg", json!("none")),
+        ("id_token_signed_response_alg", json!("HS256")),
+        ("require_auth_time", json!("true")),
+        ("response_types", json!(["token"])),
+        ("response_types", json!([])),
+        ("token_endpoint_auth_method", json!("client_secret_jwt")),
+        ("token_endpoint_auth_signing_alg", json!("HS256")),
+        ("token_endpoint_auth_signing_alg", json!("RS256")),
+        ("jwks", json!({ "keys": [] })),
+        ("jwks", json!("{}")),
+        ("jwks_uri", json!("http://app.example/jwks")),
+        ("jwks_uri", json!("https://127.0.0.1/jwks")),
+        ("jwks_uri", json!(["https://app.example/jwks"])),
+        ("token_endpoint_auth_method", json!(null)),
+        ("client_secret", json!("chosen")),
+    ] {
+        let error = take(&with(member, value.clone())).unwrap_err();
+        let field = field_of(&error).split('[').next().unwrap();
+        assert_eq!(field, member, "{value}: {error}");
+        let is_uri = matches!(error, MetadataError::RedirectUri(_));
+        assert_eq!(is_uri, member == "redirect_uris", "{value}: {error}");
+    }
+    assert_eq!(field_of(&take(&json!({})).unwrap_err()), "redirect_uris");
+}
+
+#[test]
+fn a_client_that_signs_has_its_keys_in_one_place() {
+    let okp = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    let signing = |more: Value| {
+        let mut document = with("token_endpoint_auth_method", json!("private_key_jwt"));
+        document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        take(&document)
+    };
+    let jwks = json!({ "keys": [okp] });
+    let uri = "https://app.example/jwks";
+    assert!(signing(json!({ "jwks": jwks })).unwrap().is_confidential());
+    assert!(!signing(json!({ "jwks_uri": uri })).unwrap().has_secret());
+    assert!(signing(json!({ "jwks": jwks, "token_endpoint_auth_signing_alg": "EdDSA" })).is_ok());
+    for (more, complaint) in [
+        (json!({}), "jwks or jwks_uri"),
+        (
+            json!({ "jwks": jwks, "jwks_uri": uri }),
+            "jwks: must not be there together with jwks_uri",
+        ),
+        (json!({ "jwks": jwks, "token_endpoint_auth_signing_alg": "RS256" }), "a key for RS256"),
+    ] {
+        let error = signing(more.clone()).unwrap_err().to_string();
+        assert!(error.contains(complaint), "{more}: {error}");
+    }
+}
