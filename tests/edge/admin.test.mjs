@@ -83,13 +83,13 @@ test("an initial access token is printed alone, and registers as many clients as
 test("an error is one line with a non-zero exit", async () => {
   for (const [args, input, complaint, env] of [
     [["user", "put", "x"], "not JSON", /^the claims must be JSON: /],
-    [["user", "put", "x"], '{"emial":"x@y"}', /^invalid_request: claims\.emial is neither/],
+    [["user", "put", "x"], '{"emial":"x@y"}', /^invalid_request: claims\.emial: neither/],
     [["user", "put"], "{}", /^user put takes SUB/],
     [["user", "frobnicate"], "", /^there is no command user frobnicate/],
     [["token", "--sub", "x"], "", /^token takes --sub and --scope/],
     [["registration", "token", "--uses", "many"], "", /^--uses must be a whole number$/m],
-    [["registration", "token", "--ttl", "0"], "", /^invalid_request: ttl must be a number of seconds from 1/],
-    [["client", "create"], "{}", /^invalid_request: redirect_uris must be/],
+    [["registration", "token", "--ttl", "0"], "", /^invalid_request: ttl: must be a number of seconds from 1/],
+    [["client", "create"], "{}", /^invalid_request: redirect_uris: must be/],
     [["user", "list"], "", /does not accept this ADMIN_TOKEN/, { ADMIN_TOKEN: "x".repeat(40) }],
     [["user", "list"], "", /^POSTERN_URL must be an https URL/, { POSTERN_URL: "http://login.example.com" }],
     [["user", "list"], "", /^no answer from http:\/\/127\.0\.0\.1:1 /, { POSTERN_URL: "http://127.0.0.1:1" }],

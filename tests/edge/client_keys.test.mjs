@@ -214,7 +214,7 @@ test("no URL of the table is taken, and none of them reaches a server on this ma
       redirect_uris: ["https://app.example/cb"], token_endpoint_auth_method: "private_key_jwt", jwks_uri: url,
     });
     assert.equal(status, 400, `${url}: ${JSON.stringify(body)}`);
-    assert.match(body.error_description, /^jwks_uri must/, url);
+    assert.match(body.error_description, /^jwks_uri: must/, url);
   }
   // Nor if it had got into the database by another way.
   const key = await makeKey("ES256", "key-1");

@@ -99,7 +99,7 @@ test("openid-client is told what is wrong with its registration, and that costs 
   await assert.rejects(register(wrong, token), { error: "invalid_redirect_uri", status: 400 });
   await assert.rejects(register({ redirect_uris, id_token_signed_response_alg: "none" }, token), (error) => {
     assert.equal(error.error, "invalid_client_metadata");
-    assert.match(error.error_description, /^id_token_signed_response_alg must/);
+    assert.match(error.error_description, /^id_token_signed_response_alg: must/);
     return true;
   });
   assert.ok((await register({ redirect_uris }, token)).client_id);

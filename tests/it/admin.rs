@@ -159,7 +159,7 @@ fn a_wrong_document_is_refused_by_the_member_that_is_wrong() {
         (json!({ "login": 7 }), "login: must be a string"),
         (json!({ "claims": null }), "claims: must be an object"),
         (json!({ "claims": { "email": "nobody" } }), "claims.email: must be an e-mail address"),
-        (json!({ "claims": { "emial": "a@b" } }), "claims.emial: is neither"),
+        (json!({ "claims": { "emial": "a@b" } }), "claims.emial: neither"),
         (json!({ "claims": { "address": { "city": "x" } } }), "claims.address: must be"),
     ] {
         assert_refused(&put_user(&world, "alice", &document), 400, words);

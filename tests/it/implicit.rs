@@ -173,7 +173,7 @@ fn without_the_operators_word_there_is_none_of_it() {
         document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let told = world.send(put("/admin/clients/app").by_operator().json(&document));
         assert_eq!(told.status, 400, "{}", told.body);
-        assert!(told.body.contains("not allowed here"), "{}", told.body);
+        assert!(told.body.contains("grant_types: must not have implicit"), "{}", told.body);
     }
     // A client that was registered while it was allowed.
     let allowed = self::world();

@@ -187,18 +187,18 @@ pub(super) fn document(
     secret: Option<String>,
     token: &str,
 ) -> Result<Value, Error> {
-    let mut members = client.metadata.to_members()?;
+    let mut fields = client.metadata.to_document()?;
     let uri = format!("{}{}", CONFIGURATION.url(&config.issuer), client.client_id);
-    members.insert("client_id".into(), client.client_id.as_str().into());
-    members.insert("client_id_issued_at".into(), client.created_at.into());
-    members.insert("registration_access_token".into(), token.into());
-    members.insert("registration_client_uri".into(), uri.into());
+    fields.insert("client_id".into(), client.client_id.as_str().into());
+    fields.insert("client_id_issued_at".into(), client.created_at.into());
+    fields.insert("registration_access_token".into(), token.into());
+    fields.insert("registration_client_uri".into(), uri.into());
     if let Some(secret) = secret {
-        members.insert("client_secret".into(), secret.into());
+        fields.insert("client_secret".into(), secret.into());
         // It never does.
-        members.insert("client_secret_expires_at".into(), 0.into());
+        fields.insert("client_secret_expires_at".into(), 0.into());
     }
-    Ok(members.into())
+    Ok(fields.into())
 }
 
 fn respond(

@@ -67,11 +67,11 @@ async fn store(
     let mut document = to_json(&stored)?;
     // Shown this once, and only to whom it is new.
     if stored.secret_hash == Some(secret_hash)
-        && let Some(members) = document.as_object_mut()
+        && let Some(fields) = document.as_object_mut()
     {
-        members.insert("client_secret".into(), secret.into());
+        fields.insert("client_secret".into(), secret.into());
         // RFC 7591 section 3.2.1: never.
-        members.insert("client_secret_expires_at".into(), 0.into());
+        fields.insert("client_secret_expires_at".into(), 0.into());
     }
     Ok(Response::json(200, &document))
 }
@@ -132,9 +132,9 @@ fn no_such_client() -> Error {
 }
 
 fn to_json(client: &Client) -> Result<Value, Internal> {
-    let mut members = client.metadata.to_members()?;
-    members.insert("client_id".into(), client.client_id.as_str().into());
-    members.insert("client_id_issued_at".into(), client.created_at.into());
-    members.insert("trusted".into(), client.trusted.into());
-    Ok(members.into())
+    let mut fields = client.metadata.to_document()?;
+    fields.insert("client_id".into(), client.client_id.as_str().into());
+    fields.insert("client_id_issued_at".into(), client.created_at.into());
+    fields.insert("trusted".into(), client.trusted.into());
+    Ok(fields.into())
 }

@@ -112,7 +112,7 @@ impl fmt::Display for ClaimError {
             Self::Standard(kind) => kind.requirement(),
             Self::Sub => "must not be among the claims: it is the user's own sub",
             Self::Tagged => "must be a string, with a BCP 47 language tag after the #",
-            Self::Unknown => "is neither a standard claim nor in a scope of SCOPES",
+            Self::Unknown => "neither a standard claim nor in a scope of SCOPES",
         })
     }
 }

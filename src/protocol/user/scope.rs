@@ -26,7 +26,7 @@ struct CustomScope {
 
 const STANDARD: [&str; 6] = [OPENID, "profile", "email", "address", "phone", OFFLINE_ACCESS];
 
-/// Members that a token or a userinfo response gives a meaning of its own (RFC 7519 section 4.1,
+/// Claims that a token or a userinfo response gives a meaning of its own (RFC 7519 section 4.1,
 /// RFC 9068 section 2.2, OpenID Connect Core sections 2 and 5.3.2).
 const RESERVED: [&str; 19] = [
     "acr",

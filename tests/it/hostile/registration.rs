@@ -366,11 +366,15 @@ fn choices(table: &mut Table) {
             json!({ "subject_type": "pairwise", "redirect_uris": ["http://localhost/cb"] }),
             "sector_identifier_uri",
         ),
-        ("signed requests without a key", json!({ "require_signed_request_object": true }), "jwks"),
+        (
+            "signed requests without a key",
+            json!({ "require_signed_request_object": true }),
+            "jwks: require_signed_request_object needs jwks or jwks_uri",
+        ),
         (
             "an algorithm of requests without a key",
             json!({ "request_object_signing_alg": "ES256" }),
-            "jwks",
+            "jwks: request_object_signing_alg needs jwks or jwks_uri",
         ),
     ] {
         table.with(name, members, refused(begin));

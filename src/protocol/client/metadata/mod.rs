@@ -28,12 +28,12 @@ use read::{
 /// The largest document, in bytes of JSON.
 const DOCUMENT_LIMIT: usize = 32_768;
 
-/// What an operator may allow clients to register, or not.
+/// What clients may register only if the operator allows it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Registrable {
-    /// The grant type of machines, which nobody is asked about.
+    /// The grant type `client_credentials`, for which no user gives consent.
     pub client_credentials: bool,
-    /// Response types that bring tokens without a code.
+    /// Response types that return tokens without a code.
     pub implicit: bool,
     /// URLs to be fetched that lead to this machine.
     pub loopback: bool,
@@ -136,7 +136,7 @@ impl ClientMetadata {
         let allows_loopback = registrable.loopback;
         let application_type = one(document, "application_type")?.unwrap_or(ApplicationType::Web);
         let grant_types = several(document, "grant_types", GrantType::AuthorizationCode)?;
-        // A machine sends nobody here, and gets no answer but its tokens.
+        // A machine sends no user to the authorization endpoint, so it needs neither redirect URI nor response type.
         let is_machine = grant_types == [GrantType::ClientCredentials];
         let metadata = Self {
             application_type,
@@ -207,13 +207,13 @@ impl ClientMetadata {
     ///
     /// # Errors
     /// [`Internal::Broken`] where it cannot be written as JSON.
-    pub fn to_members(&self) -> Result<Map<String, Value>, Internal> {
+    pub fn to_document(&self) -> Result<Map<String, Value>, Internal> {
         let mut plain = self.clone();
         let localized = std::mem::take(&mut plain.localized);
         match serde_json::to_value(plain) {
-            Ok(Value::Object(mut members)) => {
-                members.extend(localized.into_iter().map(|(name, text)| (name, text.into())));
-                Ok(members)
+            Ok(Value::Object(mut fields)) => {
+                fields.extend(localized.into_iter().map(|(name, text)| (name, text.into())));
+                Ok(fields)
             }
             Ok(_) => Err(Internal::Broken { detail: "client metadata is no object".into() }),
             Err(error) => Err(Internal::Broken { detail: error.to_string() }),

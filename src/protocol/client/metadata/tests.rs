@@ -69,7 +69,7 @@ fn what_is_kept_reads_back_as_itself() {
     given.as_object_mut().unwrap().extend(localized.as_object().unwrap().clone());
     let metadata = take(&given).unwrap();
     assert!(!metadata.is_confidential());
-    assert_eq!(Value::from(metadata.to_members().unwrap()), given);
+    assert_eq!(Value::from(metadata.to_document().unwrap()), given);
     let written = serde_json::to_value(&metadata).unwrap();
     assert_eq!(written, document);
     assert_eq!(json::from_parsed::<ClientMetadata>(written).unwrap(), metadata);
