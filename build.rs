@@ -8,7 +8,7 @@ use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     let mut files = vec![PathBuf::from("Cargo.toml"), PathBuf::from("Cargo.lock")];
-    for directory in ["src", "templates"] {
+    for directory in ["src", "templates", "tools"] {
         collect(Path::new(directory), &mut files)?;
         println!("cargo::rerun-if-changed={directory}");
     }

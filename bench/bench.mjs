@@ -3,7 +3,7 @@
 // nothing, `-- --profile` tells where the time of userinfo goes. NOTES.md tells how to read what comes out.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { NAMED, RELEASE, buildIfChanged, installBuildTools } from "../scripts/build.mjs";
+import { NAMED, RELEASE, buildIfChanged } from "../scripts/build.mjs";
 import { Failure, prepare, root, step, whenAsked } from "../scripts/steps.mjs";
 
 // Many short rounds rather than few long ones: what else the machine does then weighs on all alike.
@@ -23,7 +23,6 @@ plan.isQuick = options.includes("--quick");
 plan.only = only;
 
 await prepare();
-await installBuildTools();
 if (options.includes("--profile")) {
   await buildIfChanged(NAMED);
   const { profile } = await import("./profile.mjs");

@@ -1,10 +1,10 @@
-// Builds the wasm module into build/: cargo, wasm-bindgen, wasm-opt. wrangler bundles the result with
+// Builds the wasm module into build/: cargo, wasm-bindgen (tools/bindgen), wasm-opt. wrangler bundles the result with
 // src/cloudflare/entry.mjs.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { join } from "node:path";
-import { isMain, onWindows, prepare, root, run, step } from "./steps.mjs";
+import { isMain, prepare, root, run, step } from "./steps.mjs";
 
 /** The module as it is served. */
 export const RELEASE = { what: "the module", out: "build", profile: "release", features: [] };
@@ -19,30 +19,16 @@ export const PANIC = {
 
 export const TARGET = "wasm32-unknown-unknown";
 
-const tools = join(root, ".tools");
-const wasmBindgen = join(tools, "bin", onWindows ? "wasm-bindgen.exe" : "wasm-bindgen");
+/** tools/bindgen, compiled where it does not wait for the module: cargo locks a target directory. */
+const BINDGEN = [
+  "--package", "postern-bindgen", "--profile", "tools", "--target-dir", join(root, ".tools", "target"), "--locked",
+];
 
-/** The version of a crate that Cargo.lock pins: the one place where it stands. */
-function lockedVersion(crate) {
-  const lock = readFileSync(join(root, "Cargo.lock"), "utf8");
-  const found = lock.match(new RegExp(`name = "${crate}"\\r?\\nversion = "([^"]+)"`));
-  if (!found) throw new Error(`Cargo.lock has no ${crate}: is the checkout whole?`);
-  return found[1];
-}
-
-/** Installs what cargo does not bring: the wasm target and wasm-bindgen, under the project. */
-export async function installBuildTools() {
+/** Adds the wasm target, where rustup has not. */
+export async function addWasmTarget() {
   const targets = await run("rustup", ["target", "list", "--installed"]);
-  if (!targets.split(/\s+/).includes(TARGET)) {
-    await step(`adding the Rust target ${TARGET}`, () => run("rustup", ["target", "add", TARGET]));
-  }
-  const version = lockedVersion("wasm-bindgen");
-  const stamp = join(tools, "wasm-bindgen-version");
-  if (existsSync(wasmBindgen) && existsSync(stamp) && readFileSync(stamp, "utf8") === version) return;
-  await step(`installing wasm-bindgen ${version} (some minutes, once)`, async () => {
-    await run("cargo", ["install", "wasm-bindgen-cli", "--version", version, "--locked", "--root", tools, "--force"]);
-    writeFileSync(stamp, version);
-  });
+  if (targets.split(/\s+/).includes(TARGET)) return;
+  await step(`adding the Rust target ${TARGET}`, () => run("rustup", ["target", "add", TARGET]));
 }
 
 const stampOf = (variant) => join(root, variant.out, "fingerprint");
@@ -50,7 +36,7 @@ const stampOf = (variant) => join(root, variant.out, "fingerprint");
 /** A digest of all that a variant is built from. */
 function fingerprint(variant) {
   const files = ["Cargo.lock", "Cargo.toml", "build.rs", "rust-toolchain.toml", "scripts/build.mjs"];
-  for (const folder of ["src", "templates"]) {
+  for (const folder of ["src", "templates", "tools"]) {
     for (const file of readdirSync(join(root, folder), { recursive: true })) files.push(join(folder, file));
   }
   const hash = createHash("sha256").update(JSON.stringify(variant));
@@ -76,19 +62,20 @@ export async function build(variant) {
   const built = fingerprint(variant);
   rmSync(stampOf(variant), { force: true });
 
-  await step(`compiling ${what}`, () => run("cargo", [
-    "rustc", "--profile", profile, "--lib", "--crate-type", "cdylib", "--target", TARGET, "--locked",
-    ...features.flatMap((feature) => ["--features", feature]),
-  ]));
+  await addWasmTarget();
+  await step(`compiling ${what}`, async () => {
+    await Promise.all([
+      run("cargo", [
+        "rustc", "--profile", profile, "--lib", "--crate-type", "cdylib", "--target", TARGET, "--locked",
+        ...features.flatMap((feature) => ["--features", feature]),
+      ]),
+      run("cargo", ["build", ...BINDGEN]),
+    ]);
+  });
   await step(`binding ${what}`, async () => {
     const metadata = await run("cargo", ["metadata", "--no-deps", "--format-version", "1", "--locked"]);
     const compiled = join(JSON.parse(metadata).target_directory, TARGET, profile, "postern.wasm");
-    await run(wasmBindgen, [
-      "--target", "module", "--no-typescript", "--out-dir", out, "--out-name", "index",
-      // What the recovery after a panic stands on.
-      "--experimental-reset-state-function", "--force-enable-abort-handler",
-      compiled,
-    ]);
+    await run("cargo", ["run", "--quiet", ...BINDGEN, "--", compiled, out]);
   });
   if (profile === "release") {
     await step(`optimizing ${what}`, async () => {
@@ -111,6 +98,5 @@ function sizeOf(file) {
 
 if (isMain(import.meta.url)) {
   await prepare();
-  await installBuildTools();
   await build(RELEASE);
 }

@@ -1,7 +1,7 @@
 // npm run deploy: the module, the database and the secrets, on Cloudflare. `-- --dry-run` does what can
 // be done without an account.
 import { join } from "node:path";
-import { RELEASE, buildIfChanged, installBuildTools } from "./build.mjs";
+import { RELEASE, buildIfChanged } from "./build.mjs";
 import { SECRETS, randomSecret } from "./local.mjs";
 import { Failure, isMain, prepare, root, step, wrangler } from "./steps.mjs";
 
@@ -14,7 +14,6 @@ if (isMain(import.meta.url)) {
 
 /** Builds, and packs what would be uploaded. */
 export async function dryRun() {
-  await installBuildTools();
   await buildIfChanged(RELEASE);
   await step("packing it for Cloudflare", async () => {
     const told = await wrangler(["deploy", "--dry-run"]);
@@ -28,7 +27,6 @@ async function deploy() {
   checkIssuer(vars.ISSUER);
   const { database_name: name } = databases.find(({ binding }) => binding === "DB");
   const hasDatabase = await step(`looking for the database ${name}`, () => isThere(name));
-  await installBuildTools();
   await buildIfChanged(RELEASE);
 
   // The schema goes before the code that needs it, so a migration must leave room for the code that

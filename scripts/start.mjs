@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RELEASE, buildIfChanged, installBuildTools } from "./build.mjs";
+import { RELEASE, buildIfChanged } from "./build.mjs";
 import { client } from "./client.mjs";
 import { DEMO_SUBS, demoUsers } from "./demo/users.mjs";
 import { createSecrets, localWorker } from "./local.mjs";
@@ -15,7 +15,6 @@ const STATE = ["--persist-to", ".wrangler/state"];
 
 await refuseTakenPort(localWorker().port);
 await prepare();
-await installBuildTools();
 await buildIfChanged(RELEASE);
 const created = createSecrets();
 if (created.length > 0) console.error(`· made ${created.join(", ")} in .dev.vars`);

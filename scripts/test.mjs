@@ -1,5 +1,5 @@
 // npm test: every check there is, from a fresh clone on.
-import { PANIC, TARGET, buildIfChanged, installBuildTools } from "./build.mjs";
+import { PANIC, TARGET, addWasmTarget, buildIfChanged } from "./build.mjs";
 import { findChromium } from "./chromium.mjs";
 import { dryRun } from "./deploy.mjs";
 import { Failure, WRANGLER, prepare, run, step } from "./steps.mjs";
@@ -18,10 +18,10 @@ if (!browser) {
 }
 
 await prepare();
-await installBuildTools();
+await addWasmTarget();
 await installLints();
 
-await step("formatting", () => run("cargo", ["fmt", "--check"]));
+await step("formatting", () => run("cargo", ["fmt", "--all", "--check"]));
 await lint("lints", ["--all-targets"]);
 // As the build compiles it, so that the two share what they depend on.
 const module = ["--lib", "--target", TARGET, "--release"];

@@ -19,6 +19,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** What the script reads: the build with the sources that its fingerprint covers, and the rest. */
 const COPIED = [
   "Cargo.lock", "Cargo.toml", "build.rs", "rust-toolchain.toml", "scripts", "src", "templates",
+  "tools",
   "build/fingerprint", "build/index.js", "build/index_bg.wasm", "build/snippets",
   "migrations", "package-lock.json", "package.json", "wrangler.toml",
 ];
