@@ -1,10 +1,8 @@
-// npm run bench: Postern beside what else could be run, on this machine and in one go. `-- --quick` takes less
-// than a minute, `-- --full` measures with a million users as well, `-- --only=ROUTE,…` only some routes, and writes
-// nothing, `-- --profile` tells where the time of userinfo goes. NOTES.md tells how to read what comes out.
+// npm run bench: Postern beside what else could be run, on this machine and in one go.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { NAMED, RELEASE, buildIfChanged } from "../scripts/build.mjs";
-import { Failure, prepare, root, step, whenAsked } from "../scripts/steps.mjs";
+import { Failure, parseOptions, prepare, root, step, whenAsked } from "../scripts/steps.mjs";
 
 // Many short rounds rather than few long ones: what else the machine does then weighs on all alike.
 const PLANS = {
@@ -12,18 +10,26 @@ const PLANS = {
   whole: { rounds: 61, requests: 150, warmUp: 4_000, connections: 8, users: 1_000, starts: 25, memory: 100_000 },
 };
 
-const options = process.argv.slice(2);
-const [only] = options.filter((option) => option.startsWith("--only=")).map((option) => option.slice(7).split(","));
-if (options.some((option) => !["--quick", "--full", "--profile", `--only=${only}`].includes(option))) {
-  throw new Failure("npm run bench takes --quick, --full, --only=ROUTE,…, --profile or nothing");
-}
+const USAGE = `npm run bench
+
+Measures Postern beside other providers, and writes bench/results. bench/NOTES.md tells how to read them.
+
+  --quick         takes less than a minute, and writes bench/results/quick.*
+  --full          measures with a million users as well
+  --only=ROUTE,…  measures these routes only, and writes nothing
+  --profile       shows where the time of userinfo goes, and measures nothing else`;
+
+const options = parseOptions(USAGE, {
+  quick: { type: "boolean" }, full: { type: "boolean" }, only: { type: "string" }, profile: { type: "boolean" },
+});
 if (process.platform !== "linux") throw new Failure("the bench reads /proc, which only Linux has");
-const plan = { ...(options.includes("--quick") ? PLANS.quick : PLANS.whole), isFull: options.includes("--full") };
-plan.isQuick = options.includes("--quick");
-plan.only = only;
+const plan = {
+  ...(options.quick ? PLANS.quick : PLANS.whole),
+  isFull: Boolean(options.full), isQuick: Boolean(options.quick), only: options.only?.split(","),
+};
 
 await prepare();
-if (options.includes("--profile")) {
+if (options.profile) {
   await buildIfChanged(NAMED);
   const { profile } = await import("./profile.mjs");
   await profile();

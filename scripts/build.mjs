@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { join } from "node:path";
-import { isMain, prepare, root, run, step } from "./steps.mjs";
+import { isMain, parseOptions, prepare, root, run, step } from "./steps.mjs";
 
 /** The module as it is served. */
 export const RELEASE = { what: "the module", out: "build", profile: "release", features: [] };
@@ -97,6 +97,7 @@ function sizeOf(file) {
 }
 
 if (isMain(import.meta.url)) {
+  parseOptions("npm run build\n\nBuilds the module into build/, whether or not its sources changed.");
   await prepare();
   await build(RELEASE);
 }

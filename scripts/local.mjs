@@ -13,15 +13,19 @@ const MAKERS = {
   DEMO_PASSWORD: () => randomBytes(9).toString("base64url"),
 };
 
+const DEFAULT_PORT = 8787;
+
 const file = join(root, ".dev.vars");
 
 /**
- * Where the local worker is, under which issuer, and what opens its doors. An ISSUER in .dev.vars
+ * Where the local worker is, under which issuer, what opens its doors, and where its data is. An ISSUER in .dev.vars
  * is somebody's choice and wins (a tunnel's URL, an issuer with a path); without one it is the URL
  * of the worker, whatever wrangler.toml says, which is about the deployed one.
+ *
+ * Each port has data of its own: two workers that share a database would replace each other's demo client.
  */
 export function localWorker() {
-  const port = Number(process.env.PORT || 8787);
+  const port = Number(process.env.PORT || DEFAULT_PORT);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Failure("PORT must be a number from 1 to 65535");
   const { ISSUER, ADMIN_TOKEN, DEMO_PASSWORD } = readVariables();
   // The parser leaves out a port that goes without saying, as an issuer must.
@@ -30,6 +34,7 @@ export function localWorker() {
   return {
     port, origin, url: origin + path, issuer: ISSUER || origin,
     adminToken: ADMIN_TOKEN, demoPassword: DEMO_PASSWORD,
+    state: `.wrangler/state${port === DEFAULT_PORT ? "" : `-${port}`}`,
   };
 }
 
@@ -38,10 +43,16 @@ export function createSecrets() {
   const variables = readVariables();
   const missing = Object.keys(MAKERS).filter((name) => !variables[name]);
   if (missing.length === 0) return missing;
-  const before = existsSync(file) ? readFileSync(file, "utf8") : "";
   const lines = missing.map((name) => `${name}=${MAKERS[name]()}\n`).join("");
-  const separator = before === "" || before.endsWith("\n") ? "" : "\n";
-  writeFileSync(file, separator + lines, { flag: "a", mode: 0o600 });
+  const before = existsSync(file) ? readFileSync(file, "utf8") : undefined;
+  const separator = before === undefined || before === "" || before.endsWith("\n") ? "" : "\n";
+  try {
+    writeFileSync(file, separator + lines, { flag: before === undefined ? "ax" : "a", mode: 0o600 });
+  } catch (error) {
+    // Another npm start in this checkout has just made the file.
+    if (error.code === "EEXIST") return createSecrets();
+    throw error;
+  }
   return missing;
 }
 

@@ -2,29 +2,42 @@
 // sign in to and a token to try. PORT changes the port.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RELEASE, buildIfChanged } from "./build.mjs";
 import { client } from "./client.mjs";
 import { DEMO_SUBS, demoUsers } from "./demo/users.mjs";
 import { createSecrets, localWorker } from "./local.mjs";
-import { Failure, WRANGLER, environment, onWindows, prepare, root, step, whenAsked, wrangler } from "./steps.mjs";
+import { checkPort, holdPort, taken } from "./ports.mjs";
+import {
+  Failure, WRANGLER, environment, onWindows, parseOptions, prepare, root, step, whenAsked, wrangler,
+} from "./steps.mjs";
 
-const STATE = ["--persist-to", ".wrangler/state"];
+const USAGE = `npm start
 
-await refuseTakenPort(localWorker().port);
+Builds Postern if its sources changed, and serves it on http://localhost:8787, with a demo application beside it.
+The issuer is the worker's URL, unless .dev.vars names another ISSUER. Everything else is read from wrangler.toml
+and .dev.vars.
+
+  PORT=9000 npm start    serves it on another port, with data of its own`;
+
+parseOptions(USAGE);
+const { port, state } = localWorker();
+await checkPort(port);
 await prepare();
+// During a long build too: whatever else would listen there fails at once.
+const releasePort = await holdPort(port);
 await buildIfChanged(RELEASE);
 const created = createSecrets();
 if (created.length > 0) console.error(`· made ${created.join(", ")} in .dev.vars`);
 await step("migrating the local database", async () => {
-  await wrangler(["d1", "migrations", "apply", "DB", "--local", ...STATE]);
+  await wrangler(["d1", "migrations", "apply", "DB", "--local", "--persist-to", state]);
 });
 
 const worker = localWorker();
+await releasePort();
 const server = serve(worker);
-const discovery = await step("starting the worker", () => Promise.race([ready(worker), server.failed]));
+const discovery = await step("starting the worker", () => Promise.race([ready(worker, server), server.failed]));
 const request = client(worker.url, worker.adminToken, `the worker at ${worker.url} does not answer`);
 const scopes = await userinfoScopes(worker, discovery);
 const users = await peopled(request, discovery);
@@ -39,18 +52,12 @@ console.log(welcome({ discovery, demo, people, sub, token, users }));
 server.showLog();
 await server.failed;
 
-/** Tells of a port that is taken before anything else does, and before a long build. */
-async function refuseTakenPort(port) {
-  const socket = connect({ port, host: "localhost" });
-  const isTaken = await once(socket, "connect").then(() => true, () => false);
-  socket.destroy();
-  if (isTaken) throw new Failure(`port ${port} is taken: end what listens there, or choose another with PORT=…`);
-}
-
 /** Runs wrangler dev, which ends with this process however that ends. */
-function serve({ port, issuer }) {
+function serve({ port, issuer, state }) {
   // What stands in .dev.vars would lose against --var; an ISSUER that does is passed as well.
-  const args = ["dev", "--local", "--port", String(port), ...STATE, "--var", `ISSUER:${issuer}`];
+  const args = ["dev", "--local", "--port", String(port), "--persist-to", state, "--var", `ISSUER:${issuer}`];
+  // Two that start at once would choose the same port for the inspector; the system does not.
+  args.push("--inspector-port", "0");
   // A process group of its own: Ctrl-C reaches it through us, once, and what it leaves can be ended.
   const child = spawn("wrangler", [...args, "--show-interactive-dev-session=false"], {
     cwd: root, env: environment(WRANGLER), stdio: ["ignore", "pipe", "pipe"], detached: !onWindows, shell: onWindows,
@@ -74,11 +81,15 @@ function serve({ port, issuer }) {
   let tell = (line) => held.push(line);
   for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", (line) => tell(line));
   return {
+    /** Whether wrangler listens. Before that, what answers at its port is another program. */
+    isListening: () => held.some((line) => line.includes("Ready on ")),
     /** Rejects when wrangler ends by itself. */
     failed: new Promise((_, reject) => {
       child.on("error", reject);
       child.on("close", (code) => {
-        if (!isStopping) reject(new Failure(`wrangler dev ended with ${code}\n${held.join("\n")}`));
+        if (isStopping) return;
+        const said = held.join("\n");
+        reject(said.includes("Address already in use") ? taken(port) : new Failure(`wrangler dev ended with ${code}\n${said}`));
       });
     }),
     /** Shows what is logged from now on: the module's lines, which wrangler's own only double. */
@@ -89,8 +100,9 @@ function serve({ port, issuer }) {
 }
 
 /** Waits for the worker and returns its discovery document. */
-async function ready({ url }) {
+async function ready({ url }, server) {
   for (let tries = 0; tries < 600; tries += 1, await sleep(100)) {
+    if (!server.isListening()) continue;
     const response = await fetch(`${url}/.well-known/openid-configuration`).catch(() => undefined);
     if (response?.ok) return response.json();
     if (response?.status === 500) {
@@ -145,7 +157,7 @@ async function mintToken(request, sub, scopes) {
   const order = JSON.stringify({ sub, scope: scopes.join(" "), ttl: 3_600 });
   const { access_token: token } = await request("POST", "/tokens", order).catch((error) => {
     // .dev.vars was lost or changed, and the local state was not.
-    const hint = "\nput the KEY_ENCRYPTION_KEY back into .dev.vars, or delete .wrangler/state to begin anew";
+    const hint = `\nput the KEY_ENCRYPTION_KEY back into .dev.vars, or delete ${worker.state} to begin anew`;
     if (error.message.includes("KEY_ENCRYPTION_KEY")) error.message += hint;
     throw error;
   });

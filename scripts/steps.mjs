@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 /** The project's folder. */
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -57,6 +58,24 @@ export const wrangler = (args, options = {}) => run("wrangler", args, { ...optio
 
 /** A failure that its message tells whole: no stack is printed. */
 export class Failure extends Error {}
+
+/**
+ * Returns the options that this script was given, by name. Prints its usage and exits for `--help`; fails for
+ * whatever is not among `options`, which parseArgs defines.
+ */
+export function parseOptions(usage, options = {}) {
+  let values;
+  try {
+    ({ values } = parseArgs({ options: { ...options, help: { type: "boolean", short: "h" } } }));
+  } catch (error) {
+    throw new Failure(`${error.message.split(". ")[0]}; --help shows what there is`);
+  }
+  if (values.help) {
+    console.log(usage);
+    process.exit();
+  }
+  return values;
+}
 
 /**
  * Says what is being done and, after it, how long it took and what came of it. `shows` is for work

@@ -2,7 +2,15 @@
 import { PANIC, TARGET, addWasmTarget, buildIfChanged } from "./build.mjs";
 import { findChromium } from "./chromium.mjs";
 import { dryRun } from "./deploy.mjs";
-import { Failure, WRANGLER, prepare, run, step } from "./steps.mjs";
+import { Failure, WRANGLER, parseOptions, prepare, run, step } from "./steps.mjs";
+
+const USAGE = `npm test
+
+Runs every check: formatting, lints, native tests, the release build, tests in workerd and in Chromium.
+CONTRIBUTING.md tells how to run a part of them.
+
+  REQUIRE_BROWSER=1    fails where there is no browser
+  CHROMIUM=PROGRAM     names the browser`;
 
 const NO_BROWSER = `
 !! NOT TESTED: signing in with a browser. This machine has no Chromium or Chrome.
@@ -10,6 +18,7 @@ const NO_BROWSER = `
 !! and run npm test again. Everything else is tested.
 `;
 
+parseOptions(USAGE);
 // Said before all the rest is waited for, too.
 const browser = findChromium();
 if (!browser) {

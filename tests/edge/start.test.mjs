@@ -9,17 +9,18 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { holdPort } from "../../scripts/ports.mjs";
 import { until } from "./harness.mjs";
-import { Visitor } from "./visitor.mjs";
+import { Visitor, isConsent } from "./visitor.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What the script reads: the build with the sources that its fingerprint covers, and the rest. */
 const COPIED = [
-  "Cargo.lock", "Cargo.toml", "build.rs", "rust-toolchain.toml", "scripts", "src", "templates",
-  "tools",
+  "Cargo.lock", "Cargo.toml", "build.rs", "rust-toolchain.toml", "scripts", "src", "templates", "tools",
   "build/fingerprint", "build/index.js", "build/index_bg.wasm", "build/snippets",
   "migrations", "package-lock.json", "package.json", "wrangler.toml",
 ];
@@ -71,18 +72,49 @@ test("npm start with an API in RESOURCES prints a token that userinfo answers wi
 });
 
 test("the demo requests no scope of an API, and alice signs in to it with the printed password", async () => {
-  const demo = new Visitor((url, init) => fetch(url, init), { issuer: running.demo });
-  const home = await demo.get("/");
-  assert.equal(home.status, 200);
-  assert.match(home.body, /<a [^>]*href="\/sign-in">Sign in<\/a>/);
+  const { home, scope } = await signInToDemo(running);
+  assert.equal(scope, "openid profile email address phone groups offline_access");
+  assert.match(home, /Hello, <bdi class="name">Alice Liddell<\/bdi>/);
+});
 
-  const request = await demo.get("/sign-in");
-  assert.equal(requestedScope(request), "openid profile email address phone groups offline_access");
-  const [login, , password] = running.signIn;
-  const provider = new Visitor((url, init) => fetch(url, init), { issuer: running.issuer });
-  const consent = await provider.signInOn(await provider.follow(request), login, password);
-  await demo.follow(await provider.submit(consent, { decision: "allow" }));
-  assert.match((await demo.get("/")).body, /Hello, <bdi class="name">Alice Liddell<\/bdi>/);
+test("npm start --help prints the usage, and an argument that it does not take is refused", async () => {
+  const help = await runScript({ args: ["--help"] });
+  assert.equal(help.code, 0);
+  assert.match(help.said, /^npm start\n[^·]*PORT=9000 npm start/);
+  assert.deepEqual(await runScript({ args: ["--port=9000"] }), {
+    code: 1, said: "Unknown option '--port'; --help shows what there is\n",
+  });
+});
+
+test("a second npm start on the same port fails at once and says that the port is taken", async () => {
+  const { code, said } = await runScript();
+  assert.equal(code, 1);
+  assert.equal(said, `port ${port} is taken: end what listens there, or choose another with PORT=…\n`);
+});
+
+test("npm start holds its port at both loopback addresses while it builds", async () => {
+  const free = await freePort();
+  const release = await holdPort(free);
+  await assert.rejects(holdPort(free), /is taken/);
+  await release();
+  await (await holdPort(free))();
+  for (const host of ["127.0.0.1", "::1"]) {
+    const server = createServer().listen({ port: free, host });
+    // A machine without IPv6 cannot listen there.
+    if (!await once(server, "listening").then(() => true, () => false)) continue;
+    await assert.rejects(holdPort(free), /is taken/, host);
+    await new Promise((closed) => server.close(closed));
+  }
+});
+
+test("two npm start in one checkout on two ports leave each other's users, demo and tokens alone", async () => {
+  const other = await start({ port: await freePort() });
+  assert.notEqual(other.issuer, running.issuer);
+  for (const one of [running, other]) {
+    assert.match((await signInToDemo(one)).home, /Alice Liddell/);
+    assert.equal((await callAsPrinted(one)).status, 200);
+  }
+  await other.stop();
 });
 
 test("npm start works with APIs and scopes in tables, and under an issuer's path", async () => {
@@ -152,12 +184,23 @@ function configure(lines) {
   writeFileSync(file, `${head}${lines}\n\n${rest}`);
 }
 
-/** Runs the script, and returns once it has printed its welcome. */
-async function start() {
+function spawnScript(args, port) {
   const { POSTERN_NODE, npm_lifecycle_event, ...inherited } = process.env;
-  const child = spawn(process.execPath, ["scripts/start.mjs"], {
+  return spawn(process.execPath, ["scripts/start.mjs", ...args], {
     cwd: folder, env: { ...inherited, PORT: String(port) }, stdio: ["ignore", "pipe", "pipe"],
   });
+}
+
+/** Runs the script until it ends by itself. Returns its exit code, and all that it printed. */
+async function runScript({ args = [] } = {}) {
+  const child = spawnScript(args, port);
+  const [out, error, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { code, said: out + error };
+}
+
+/** Runs the script, and returns once it has printed its welcome. */
+async function start({ port: chosen = port } = {}) {
+  const child = spawnScript([], chosen);
   const closed = once(child, "close");
   const said = await welcome(child, closed).finally(() => started.push(...descendants(child.pid)));
   const find = (pattern) => pattern.exec(said)?.slice(1);
@@ -200,8 +243,8 @@ function welcome({ stdout, stderr }, closed) {
     const timer = setTimeout(fail, START_TIMEOUT_MS, `no welcome within ${START_TIMEOUT_MS} ms`);
     closed.then(([code]) => fail(`npm start ended with ${code}`)).finally(() => clearTimeout(timer));
     for (const stream of [stdout, stderr]) {
-      stream.setEncoding("utf8").on("data", (text) => {
-        said += text;
+      stream.setEncoding("utf8").on("data", (data) => {
+        said += data;
         if (/· (?:compiling|installing)/.test(said)) fail("run npm run build first: something is outdated");
         if (said.includes("Ctrl-C ends it.")) {
           clearTimeout(timer);
@@ -210,6 +253,20 @@ function welcome({ stdout, stderr }, closed) {
       });
     }
   });
+}
+
+/** Signs alice in to the demo. Returns the demo's page after that, and the scope that it requested. */
+async function signInToDemo({ demo: origin, issuer, signIn: [login, , password] }) {
+  const demo = new Visitor((url, init) => fetch(url, init), { issuer: origin });
+  const home = await demo.get("/");
+  assert.equal(home.status, 200);
+  assert.match(home.body, /<a [^>]*href="\/sign-in">Sign in<\/a>/);
+  const request = await demo.get("/sign-in");
+  const provider = new Visitor((url, init) => fetch(url, init), { issuer });
+  const answer = await provider.signInOn(await provider.follow(request), login, password);
+  // Whoever has allowed it before is not asked again.
+  await demo.follow(isConsent(answer) ? await provider.submit(answer, { decision: "allow" }) : answer);
+  return { home: (await demo.get("/")).body, scope: requestedScope(request) };
 }
 
 /** Calls userinfo as the printed command does. */
