@@ -84,7 +84,9 @@ export async function build(variant) {
       // compiles a function when it first calls it, and whole.
       const apart = ["--one-caller-inline-max-function-size", "100"];
       const names = hasNames ? ["-g"] : [];
-      await run("wasm-opt", ["-O3", ...apart, ...names, "--all-features", "-o", module, module]);
+      // Node 24 cannot read compact imports, and the scripts ask the module about its configuration.
+      const instructions = ["--all-features", "--disable-compact-imports"];
+      await run("wasm-opt", ["-O3", ...apart, ...names, ...instructions, "-o", module, module]);
       return sizeOf(module);
     });
   }

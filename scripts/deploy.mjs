@@ -1,20 +1,29 @@
-// npm run deploy: the module, the database and the secrets, on Cloudflare. `-- --dry-run` does what can
-// be done without an account.
-import { join } from "node:path";
+// npm run deploy: the module, the database and the secrets, on Cloudflare.
 import { RELEASE, buildIfChanged } from "./build.mjs";
+import { checkVariables, readConfiguration } from "./configuration.mjs";
 import { SECRETS, randomSecret } from "./local.mjs";
-import { Failure, isMain, prepare, root, step, wrangler } from "./steps.mjs";
+import { Failure, isMain, parseOptions, prepare, step, wrangler } from "./steps.mjs";
+
+const USAGE = `npm run deploy
+
+Builds Postern, checks its variables, and deploys it with its database and its secrets. README.md tells what to set
+before.
+
+  --dry-run    does what can be done without an account, and sends nothing`;
 
 if (isMain(import.meta.url)) {
-  const [option] = process.argv.slice(2);
-  if (option !== undefined && option !== "--dry-run") throw new Failure("npm run deploy takes --dry-run or nothing");
+  const { "dry-run": isDry } = parseOptions(USAGE, { "dry-run": { type: "boolean" } });
   await prepare();
-  await (option ? dryRun() : deploy());
+  await (isDry ? dryRun() : deploy());
 }
 
-/** Builds, and packs what would be uploaded. */
+/** Builds, checks the variables, and packs what would be uploaded. A new checkout has no ISSUER, and passes. */
 export async function dryRun() {
+  const { vars } = await readConfiguration();
   await buildIfChanged(RELEASE);
+  const checked = { ...vars, ISSUER: vars.ISSUER || "https://login.example.com" };
+  await step("checking the variables", () => checkVariables(checked));
+  if (!vars.ISSUER) console.error("· ISSUER in wrangler.toml is empty: without one, npm run deploy fails");
   await step("packing it for Cloudflare", async () => {
     const told = await wrangler(["deploy", "--dry-run"]);
     return told.match(/Total Upload: .*/)?.[0];
@@ -22,12 +31,15 @@ export async function dryRun() {
 }
 
 async function deploy() {
-  const { unstable_readConfig: readConfig } = await import("wrangler");
-  const { vars, d1_databases: databases } = readConfig({ config: join(root, "wrangler.toml") });
-  checkIssuer(vars.ISSUER);
+  const { vars, d1_databases: databases } = await readConfiguration();
+  if (!vars.ISSUER) {
+    throw new Failure("ISSUER in wrangler.toml is empty: set it to the URL at which relying parties will know the " +
+      "provider, such as https://login.example.com or https://postern.YOUR-SUBDOMAIN.workers.dev");
+  }
+  await buildIfChanged(RELEASE);
+  await step("checking the variables", () => checkVariables(vars));
   const { database_name: name } = databases.find(({ binding }) => binding === "DB");
   const hasDatabase = await step(`looking for the database ${name}`, () => isThere(name));
-  await buildIfChanged(RELEASE);
 
   // The schema goes before the code that needs it, so a migration must leave room for the code that
   // still runs. Only the first time there is no database yet: wrangler makes it while it deploys, as the
@@ -37,19 +49,6 @@ async function deploy() {
   if (!hasDatabase) await migrate();
   await createSecrets();
   console.log(`Postern serves the issuer ${vars.ISSUER}: see ${vars.ISSUER}/.well-known/openid-configuration`);
-}
-
-/** Finds what would make the worker answer nothing but an error. It judges the rest itself. */
-function checkIssuer(issuer) {
-  if (!issuer) {
-    throw new Failure("ISSUER in wrangler.toml is empty: set it to the URL at which relying parties will know the " +
-      "provider, such as https://login.example.com or https://postern.YOUR-SUBDOMAIN.workers.dev");
-  }
-  const url = URL.canParse(issuer) ? new URL(issuer) : undefined;
-  if (url?.protocol !== "https:" || issuer !== url.origin + url.pathname.replace(/\/$/, "")) {
-    throw new Failure("ISSUER in wrangler.toml must be an https URL in lower case, without user, query, fragment or " +
-      "slash at the end, such as https://login.example.com");
-  }
 }
 
 async function isThere(name) {

@@ -3,29 +3,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync,
-} from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { holdPort } from "../../scripts/ports.mjs";
+import { configure, copyCheckout } from "./checkout.mjs";
 import { until } from "./harness.mjs";
 import { Visitor, isConsent } from "./visitor.mjs";
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-
-/** What the script reads: the build with the sources that its fingerprint covers, and the rest. */
-const COPIED = [
-  "Cargo.lock", "Cargo.toml", "build.rs", "rust-toolchain.toml", "scripts", "src", "templates", "tools",
-  "build/fingerprint", "build/index.js", "build/index_bg.wasm", "build/snippets",
-  "migrations", "package-lock.json", "package.json", "wrangler.toml",
-];
-/** What is installed. The script only reads it where it is up to date. */
-const SHARED = [".tools", "node_modules"];
 
 const START_TIMEOUT_MS = 120_000;
 
@@ -45,14 +31,9 @@ let running;
 const started = [];
 
 before(async () => {
-  const read = (file) => readFileSync(join(ROOT, file), "utf8");
-  const installed = read("node_modules/.postern-lock");
-  assert.equal(installed, read("package-lock.json"), "run npm run build first: it installs the packages");
-  folder = realpathSync(mkdtempSync(join(tmpdir(), "postern-start-")));
-  for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
-  for (const name of SHARED) symlinkSync(join(ROOT, name), join(folder, name), "junction");
+  folder = copyCheckout();
   port = await freePort();
-  configure(RESOURCES);
+  configure(folder, RESOURCES);
   running = await start();
 });
 
@@ -117,9 +98,16 @@ test("two npm start in one checkout on two ports leave each other's users, demo 
   await other.stop();
 });
 
-test("npm start works with APIs and scopes in tables, and under an issuer's path", async () => {
+test("npm start names a wrong variable", async () => {
   await running.stop();
-  configure(TABLES);
+  configure(folder, 'REGISTRATION = "Open"');
+  const { code, said } = await runScript();
+  assert.equal(code, 1);
+  assert.match(said, /\nthe worker does not start: REGISTRATION must be closed, token or open\n/);
+});
+
+test("npm start works with APIs and scopes in tables, and under an issuer's path", async () => {
+  configure(folder, TABLES);
   writeFileSync(join(folder, ".dev.vars"), "ISSUER=https://login.example.com/tenant\n", { flag: "a" });
 
   running = await start();
@@ -175,13 +163,6 @@ async function isFree(port) {
   const isListening = await once(server, "listening").then(() => true, () => false);
   await new Promise((closed) => server.close(closed));
   return isListening;
-}
-
-/** Gives the copy's wrangler.toml these lines as the only ones of [vars]. */
-function configure(lines) {
-  const file = join(folder, "wrangler.toml");
-  const [, head, rest] = /^(.*?^\[vars\]\n).*?(^\[(?!vars\.).*)$/ms.exec(readFileSync(file, "utf8"));
-  writeFileSync(file, `${head}${lines}\n\n${rest}`);
 }
 
 function spawnScript(args, port) {
