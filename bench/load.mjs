@@ -1,5 +1,6 @@
 // The load: requests as bytes over a fixed number of kept-alive connections, each asked again as soon as it has
 // answered.
+import { once } from "node:events";
 import net from "node:net";
 import { Failure } from "../scripts/steps.mjs";
 import { HOST } from "./world.mjs";
@@ -41,24 +42,40 @@ function unchunk(text) {
   }
 }
 
-/** One connection: `ask` sends a request and resolves with the response, bytes as Latin-1. */
+/**
+ * One connection. It is opened when it is first used, and again where the worker closed it while it was idle, as workerd
+ * does after 15 seconds. `ask` sends a request and resolves with the response, bytes as Latin-1.
+ */
 class Connection {
   constructor(port) {
-    this.socket = net.connect(port, "127.0.0.1").setNoDelay(true).setEncoding("latin1");
+    this.port = port;
+  }
+
+  async open() {
+    if (this.socket) return;
+    const socket = net.connect(this.port, "127.0.0.1").setNoDelay(true).setEncoding("latin1");
+    await once(socket, "connect");
+    this.socket = socket;
     this.text = "";
-    const fail = (error) => this.reject?.(error ?? new Failure("the worker closed the connection"));
-    this.socket.on("error", fail).on("close", () => fail());
-    this.socket.on("data", (text) => {
+    const end = (error) => {
+      if (this.socket !== socket) return;
+      this.socket = undefined;
+      this.reject?.(error ?? new Failure("the worker closed the connection"));
+    };
+    socket.on("error", end).on("end", () => end()).on("close", () => end());
+    socket.on("data", (text) => {
       this.text += text;
       const response = parse(this.text);
       if (response) {
         this.text = "";
+        this.reject = undefined;
         this.resolve(response);
       }
     });
   }
 
-  ask(bytes) {
+  async ask(bytes) {
+    if (!this.socket) await this.open();
     return new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -68,7 +85,7 @@ class Connection {
 
   close() {
     this.reject = undefined;
-    this.socket.destroy();
+    this.socket?.destroy();
   }
 }
 
@@ -93,6 +110,7 @@ export class Load {
   async run(requests, status) {
     const latencies = new Float64Array(requests.length);
     let next = 0;
+    await Promise.all(this.connections.map((connection) => connection.open()));
     const begin = performance.now();
     await Promise.all(this.connections.map(async (connection) => {
       while (next < requests.length) {

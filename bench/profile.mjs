@@ -28,7 +28,7 @@ export async function profile() {
     const open = async (entry, options) => {
       const store = await stores.open(entry);
       await store.fill({ users, redeemable: IN_ALL });
-      const worker = await start(await bundle(entry.replaceAll(/[^a-z]+/g, "-"), entry, {}), POSTERN.settings, store.ports, options);
+      const worker = await start(await bundle(entry, entry, {}), POSTERN.settings, store.ports, options);
       const visit = new Visit(POSTERN, worker, store, { ...DEFAULTS, tokens, etags: {} });
       for (const name of ["discovery", "jwks"]) {
         const { head } = await visit.ask(request("GET", visit.paths[name]));

@@ -108,7 +108,7 @@ async function readDocuments(stores) {
 async function bundleAll(documents) {
   const inWorkerd = CONTENDERS.filter(({ isOnNode }) => !isOnNode);
   const bundles = await Promise.all(inWorkerd.map(async ({ name, entry }) =>
-    [name, await bundle(name.replaceAll(/[^a-z]+/g, "-"), entry, documents)]));
+    [name, await bundle(name, entry, documents)]));
   return new Map(bundles);
 }
 

@@ -15,7 +15,8 @@ const workerd = join(root, "node_modules", ".bin", "workerd");
  */
 export async function bundle(name, entry, documents) {
   const { build } = await import("esbuild");
-  const folder = join(out, name);
+  // No two names give the same folder.
+  const folder = join(out, encodeURIComponent(name));
   mkdirSync(folder, { recursive: true });
   const wasm = [];
   await build({

@@ -1,0 +1,63 @@
+// The bench's own load and bundles.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Load, ask, request } from "../../bench/load.mjs";
+import { bundle } from "../../bench/workerd.mjs";
+
+const GET = request("GET", "/");
+const ANSWER = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+// Without it a connection that is never answered would keep the test waiting.
+const LIMIT = { timeout: 10_000 };
+
+test("the load opens its connections when it sends, and again where they were closed while idle", LIMIT, async (t) => {
+  const sockets = [];
+  const port = await serve(t, (socket) => {
+    sockets.push(socket);
+    socket.on("data", () => socket.write(ANSWER));
+  });
+  const load = new Load(port, 2);
+  await ask(port, GET);
+  assert.equal(sockets.length, 1, "only that of ask()");
+
+  await load.run([GET, GET, GET], 200);
+  assert.equal(sockets.length, 3);
+  await Promise.all(sockets.slice(1).map((socket) => once(socket.end(), "close")));
+  await load.run([GET, GET, GET], 200);
+  assert.equal(sockets.length, 5);
+  load.close();
+});
+
+test("the load fails where the worker closes a connection instead of answering", LIMIT, async (t) => {
+  const port = await serve(t, (socket) => socket.on("data", () => socket.end()));
+  const load = new Load(port, 1);
+  await assert.rejects(load.run([GET], 200), /the worker closed the connection/);
+  load.close();
+});
+
+test("contenders whose names differ in a digit have bundles of their own", async (t) => {
+  const bundles = [];
+  for (const version of ["1", "2"]) {
+    const bundled = await bundle(`bench test ${version}`, "bench/contenders/bare.mjs", { version });
+    t.after(() => rmSync(bundled.folder, { recursive: true }));
+    bundles.push(bundled);
+  }
+  const texts = bundles.map(({ folder }) => readFileSync(join(folder, "index.js"), "utf8"));
+  assert.match(texts[0], /version: "1"/);
+  assert.match(texts[1], /version: "2"/);
+});
+
+/** A server that ends with the test. Returns its port. */
+async function serve(t, connected) {
+  const sockets = [];
+  const server = createServer((socket) => { sockets.push(socket); connected(socket); }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return server.address().port;
+}
