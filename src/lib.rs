@@ -14,8 +14,10 @@
 //! 4. [`ports`], [`context`]: the traits of the platform; the context of one request
 //! 3. [`error`], [`config`], [`pages`]: faults and refusals; the environment; what a user sees
 //! 2. [`protocol`]: OAuth 2.0 and OpenID Connect without I/O
-//! 1. [`http`], [`jose`], [`secret`], [`digest`]: requests and responses; JSON, JWK, JWS; secrets; digests
+//! 1. [`http`], [`jose`], [`secret`], [`digest`], [`lifetimes`], [`bounded_map`]: requests and responses; JSON, JWK,
+//!    JWS; secrets; digests; policy times; a map that cannot grow
 
+pub mod bounded_map;
 pub mod config;
 pub mod context;
 pub mod crypto;

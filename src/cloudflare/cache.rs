@@ -11,7 +11,7 @@ impl Cache for Edge {
     async fn get(&self, key: &str) -> Result<Option<String>, Internal> {
         let value = self.kv.get()?.get(key);
         let text = wait_for(async { Ok(value.text().await?.into()) }).await;
-        text.map(|text| text.as_string()).map_err(|detail| self.kv.unavailable(detail))
+        text.map(|text| text.as_string()).map_err(|failure| self.kv.unavailable(failure.message))
     }
 
     async fn put(&self, key: &str, text: &str, ttl: u32) -> Result<(), Internal> {
@@ -20,6 +20,6 @@ impl Cache for Edge {
             value?.expiration_ttl(ttl.into()).execute().await?;
             Ok(JsValue::UNDEFINED)
         });
-        put.await.map(drop).map_err(|detail| self.kv.unavailable(detail))
+        put.await.map(drop).map_err(|failure| self.kv.unavailable(failure.message))
     }
 }

@@ -67,7 +67,8 @@ fn read<T: DeserializeOwned>(rows: &JsValue) -> Result<T, Internal> {
 
 impl Edge {
     async fn wait_for_rows<T: DeserializeOwned>(&self, promise: Promise) -> Result<T, Internal> {
-        let rows = wait(promise).await.map_err(|detail| self.database.unavailable(detail))?;
+        let rows =
+            wait(promise).await.map_err(|failure| self.database.unavailable(failure.message))?;
         read(&rows)
     }
 }

@@ -30,10 +30,26 @@ pub fn variable(env: &Env, name: &str) -> Option<String> {
     value.as_string().or_else(|| JSON::stringify(&value).ok()?.as_string())
 }
 
+/// Why a binding cannot be used.
+#[derive(Clone, Copy)]
+enum BindingError {
+    Missing,
+    OtherType,
+}
+
+impl BindingError {
+    const fn description(self) -> &'static str {
+        match self {
+            Self::Missing => "it is not bound in wrangler.toml",
+            Self::OtherType => "wrangler.toml binds it to something else",
+        }
+    }
+}
+
 /// A binding, looked up once an isolate because each look-up crosses to JavaScript several times.
 pub struct Binding<T> {
     name: &'static str,
-    found: Result<T, &'static str>,
+    found: Result<T, BindingError>,
 }
 
 impl<T> Binding<T> {
@@ -45,16 +61,16 @@ impl<T> Binding<T> {
     ) -> Self {
         let is_bound = env.get_binding::<Value>(name).is_ok_and(|value| value.is_truthy());
         let found = if is_bound {
-            look_up(env, name).map_err(|_| "wrangler.toml binds it to something else")
+            look_up(env, name).map_err(|_| BindingError::OtherType)
         } else {
-            Err("it is not bound in wrangler.toml")
+            Err(BindingError::Missing)
         };
         Self { name, found }
     }
 
     /// Fails if the binding is missing or has another type.
     pub fn get(&self) -> Result<&T, Internal> {
-        self.found.as_ref().map_err(|reason| self.unavailable((*reason).to_owned()))
+        self.found.as_ref().map_err(|reason| self.unavailable(reason.description().to_owned()))
     }
 
     /// The error for a call of this binding that failed with a message.

@@ -1,6 +1,6 @@
 //! The [`Fetch`] port on the platform's `fetch`.
 
-use crate::cloudflare::task::wait;
+use crate::cloudflare::task::{Failure, wait};
 use crate::cloudflare::{Edge, platform};
 use crate::jose::json;
 use crate::ports::{Document, Fetch, FetchError, Wanted};
@@ -11,7 +11,7 @@ impl Fetch for Edge {
         let Wanted { accept, limit, timeout, is_binary } = *wanted;
         let document =
             wait(platform::fetch_document(url.as_str(), accept, limit, timeout, is_binary)).await;
-        let document = document.map_err(|detail| FetchError { detail })?;
+        let document = document.map_err(|Failure { message }| FetchError { detail: message })?;
         json::from_own(&document.as_string().unwrap_or_default())
             .map_err(|error| FetchError { detail: error.to_string() })
     }

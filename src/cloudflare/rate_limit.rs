@@ -11,6 +11,6 @@ impl RateLimit for Edge {
         let is_within = wait(platform::is_within_limit(limiter.as_ref(), key)).await;
         is_within
             .map(|is_within| is_within.is_truthy())
-            .map_err(|detail| self.sign_in_limit.unavailable(detail))
+            .map_err(|failure| self.sign_in_limit.unavailable(failure.message))
     }
 }

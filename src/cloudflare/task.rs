@@ -15,8 +15,14 @@ use wasm_bindgen::prelude::*;
 
 use crate::cloudflare::platform::drive;
 
-/// What came of a promise: its value, or the message of its failure.
-pub type Outcome = Result<JsValue, String>;
+/// A promise that was rejected.
+pub struct Failure {
+    /// The message of the error.
+    pub message: String,
+}
+
+/// The outcome of a promise: its value, or its failure.
+pub type Outcome = Result<JsValue, Failure>;
 
 thread_local! {
     /// What the task that is polled waits for.
@@ -47,7 +53,10 @@ pub struct Task(Pin<Box<dyn Future<Output = JsValue>>>);
 impl Task {
     /// Goes on with what came of the promise. Returns the next one, or the value.
     pub fn resume(&mut self, value: JsValue, error: Option<String>) -> JsValue {
-        OUTCOME.set(Some(error.map_or(Ok(value), Err)));
+        OUTCOME.set(Some(match error {
+            None => Ok(value),
+            Some(message) => Err(Failure { message }),
+        }));
         match self.poll() {
             Poll::Ready(value) => value,
             Poll::Pending => ASKED.take().into(),

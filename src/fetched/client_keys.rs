@@ -2,33 +2,22 @@
 
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::bounded_map::BoundedMap;
 use crate::context::Context;
 use crate::error::Internal;
 use crate::fetched::{DocumentError, get};
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::json::parse_object;
+use crate::lifetimes::{
+    CLIENT_KEYS_FETCH_SECONDS, CLIENT_KEYS_GRACE_SECONDS, CLIENT_KEYS_PAUSE_SECONDS,
+    CLIENT_KEYS_SECONDS,
+};
 use crate::ports::{Platform, Wanted};
 use crate::protocol::client::jwt::ClientSignature;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::store::clients::Client;
-
-/// For how many seconds a set is used before it is fetched anew: a key that a client withdrew ends within.
-pub const MEMORY: i64 = 600;
-
-/// For how many seconds a set is not fetched again, whatever key is missing from it.
-pub const COOL_DOWN: i64 = 30;
-
-/// For how many seconds a set is used while it cannot be fetched anew.
-const GRACE: i64 = 86_400;
-
-/// Until when a fetch that has begun is waited for, in seconds: longer than one takes at the most.
-const PATIENCE: i64 = 10;
-
-/// More sets than an isolate sees in a while; past it, all are fetched anew.
-const CAPACITY: usize = 64;
 
 /// What is fetched: of a JWK Set no more than this many bytes, for no more than this many milliseconds.
 const WANTED: Wanted = Wanted {
@@ -38,9 +27,9 @@ const WANTED: Wanted = Wanted {
     is_binary: false,
 };
 
-/// The fetched sets that an isolate remembers, by their URL.
+/// The fetched sets that an isolate remembers, by their URL: more than it sees in a while.
 #[derive(Default)]
-pub struct FetchedKeys(RefCell<HashMap<String, Fetched>>);
+pub struct FetchedKeys(RefCell<BoundedMap<String, Fetched, 64>>);
 
 /// A client's keys, or why there are none.
 type Known = Result<Rc<ClientKeys>, DocumentError>;
@@ -141,7 +130,7 @@ impl FetchedKeys {
         let Fetched { keys, as_of, quiet_until, is_running } = sets.get(url)?;
         let is_quiet = now < *quiet_until;
         if let Ok(keys) = keys
-            && (now < as_of + MEMORY || is_quiet)
+            && (now < as_of + CLIENT_KEYS_SECONDS || is_quiet)
             && keys.candidates(alg, kid).next().is_some()
         {
             return Some(Ok(Rc::clone(keys)));
@@ -160,14 +149,15 @@ impl FetchedKeys {
     /// Remembers what came of a fetch. One that failed does not take away what the last one brought, for a while.
     fn learn(&self, url: &str, keys: Known, now: i64) -> Known {
         let mut sets = self.0.borrow_mut();
-        let is_good = |set: &&mut Fetched| set.keys.is_ok() && now < set.as_of + GRACE;
+        let is_good =
+            |set: &&mut Fetched| set.keys.is_ok() && now < set.as_of + CLIENT_KEYS_GRACE_SECONDS;
         if keys.is_err()
             && let Some(set) = sets.get_mut(url).filter(is_good)
         {
-            (set.quiet_until, set.is_running) = (now + COOL_DOWN, false);
+            (set.quiet_until, set.is_running) = (now + CLIENT_KEYS_PAUSE_SECONDS, false);
             return set.keys.clone();
         }
-        let quiet_until = now + COOL_DOWN;
+        let quiet_until = now + CLIENT_KEYS_PAUSE_SECONDS;
         let fetched = Fetched { keys: keys.clone(), as_of: now, quiet_until, is_running: false };
         sets.insert(url.to_owned(), fetched);
         keys
@@ -175,16 +165,13 @@ impl FetchedKeys {
 
     fn mark_running(&self, url: &str, now: i64) {
         let mut sets = self.0.borrow_mut();
-        if sets.len() >= CAPACITY && !sets.contains_key(url) {
-            sets.clear();
+        let quiet_until = now + CLIENT_KEYS_FETCH_SECONDS;
+        if let Some(set) = sets.get_mut(url) {
+            (set.quiet_until, set.is_running) = (quiet_until, true);
+            return;
         }
-        let set = sets.entry(url.to_owned()).or_insert(Fetched {
-            keys: Err(DocumentError::NotFetched),
-            as_of: now,
-            quiet_until: now,
-            is_running: true,
-        });
-        (set.quiet_until, set.is_running) = (now + PATIENCE, true);
+        let keys = Err(DocumentError::NotFetched);
+        sets.insert(url.to_owned(), Fetched { keys, as_of: now, quiet_until, is_running: true });
     }
 }
 

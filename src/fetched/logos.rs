@@ -3,11 +3,12 @@
 
 use base64ct::{Base64, Encoding};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::bounded_map::BoundedMap;
 use crate::context::{Context, DeferredTask, Publication};
 use crate::fetched::get;
+use crate::lifetimes::{LOGO_COPY_SECONDS, LOGO_FETCH_SECONDS, LOGO_SECONDS};
 use crate::limits::rate_limits::may_fetch;
 use crate::ports::{Platform, Wanted};
 use crate::protocol::client::metadata::ClientMetadata;
@@ -15,12 +16,10 @@ use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::secret::hash;
 use crate::store::clients::Client;
 
-/// More logos than an isolate shows in a while; past it, all are read from the cache again.
-const CAPACITY: usize = 32;
-
-/// The copies that an isolate remembers, by their URL. A cache tells the others only after a while.
+/// The copies that an isolate remembers, by their URL: more than it shows in a while. A cache tells the others only
+/// after a while.
 #[derive(Default)]
-pub struct Logos(RefCell<HashMap<String, Remembered>>);
+pub struct Logos(RefCell<BoundedMap<String, Remembered, 32>>);
 
 struct Remembered {
     /// An empty text for what could not be had.
@@ -36,16 +35,6 @@ const WANTED: Wanted = Wanted {
     timeout: 2_000,
     is_binary: true,
 };
-
-/// For how many seconds a copy is kept.
-const COPY: u32 = 86_400;
-
-/// For how many seconds an isolate remembers a logo, and does not fetch again what could not be had.
-const PAUSE: i64 = 600;
-
-/// Until when a fetch that has begun is waited for, in seconds: longer than one takes at the most. Pages that are
-/// shown meanwhile have no logo.
-const PATIENCE: i64 = 5;
 
 impl Logos {
     /// The client's logo in a language, as a `data:` URL; `None` where it has none that can be shown.
@@ -67,12 +56,16 @@ impl Logos {
         if !may_fetch(context, &client.client_id).await {
             return None;
         }
-        self.remember(&url, "", context.now, PATIENCE);
+        self.remember(&url, "", context.now, LOGO_FETCH_SECONDS);
         let fetched = get("logo_uri", &url, &WANTED, context).await.ok();
         let text = fetched.and_then(|base64| to_data_url(&base64)).unwrap_or_default();
-        let logo = self.remember(&url, &text, context.now, PAUSE);
+        let logo = self.remember(&url, &text, context.now, LOGO_SECONDS);
         if !text.is_empty() {
-            context.defer(DeferredTask::Publish(Publication { key: key(&url), text, ttl: COPY }));
+            context.defer(DeferredTask::Publish(Publication {
+                key: key(&url),
+                text,
+                ttl: LOGO_COPY_SECONDS,
+            }));
         }
         shown(logo)
     }
@@ -99,7 +92,7 @@ impl Logos {
             return Some(logo);
         }
         match context.platform.get(&key(url)).await {
-            Ok(kept) => kept.map(|kept| self.remember(url, &kept, context.now, PAUSE)),
+            Ok(kept) => kept.map(|kept| self.remember(url, &kept, context.now, LOGO_SECONDS)),
             Err(fault) => {
                 context.log_fault(&fault);
                 None
@@ -115,12 +108,9 @@ impl Logos {
 
     /// Remembers a logo for so many seconds.
     fn remember(&self, url: &OutboundUrl, logo: &str, now: i64, ttl: i64) -> Rc<str> {
-        let mut logos = self.0.borrow_mut();
-        if logos.len() >= CAPACITY && !logos.contains_key(url.as_str()) {
-            logos.clear();
-        }
         let (logo, until) = (Rc::from(logo), now + ttl);
-        logos.insert(url.as_str().to_owned(), Remembered { logo: Rc::clone(&logo), until });
+        let remembered = Remembered { logo: Rc::clone(&logo), until };
+        self.0.borrow_mut().insert(url.as_str().to_owned(), remembered);
         logo
     }
 }

@@ -1,7 +1,7 @@
 //! Where a sign-in leads, by the redirect URI.
 
 use crate::protocol::authority::Authority;
-use crate::protocol::authorization::redirect_uri::{is_local, is_private_use};
+use crate::protocol::client::redirect_uri::{is_local, is_private_use};
 
 /// Where a redirect URI leads.
 #[derive(Debug, Eq, PartialEq)]

@@ -3,7 +3,7 @@
 use crate::signer::{ALGORITHMS, Signer, by_assertion};
 use crate::visitor::{Visitor, encode};
 use crate::world::{ISSUER, Told, World, get, post, put, variables_with};
-use postern::fetched::client_keys::{COOL_DOWN, MEMORY};
+use postern::lifetimes::{CLIENT_KEYS_PAUSE_SECONDS, CLIENT_KEYS_SECONDS};
 use postern::ports::Document;
 use serde_json::{Value, json};
 
@@ -276,14 +276,14 @@ fn fetched_keys_are_remembered_and_a_rotation_is_noticed() {
     serve(&world, new.jwks().to_string());
     assert_refused(&world.token_by(&new.assertion(&world, "app"), &NO_CODE), "wrong signature");
     assert_eq!(fetches(&world), 0);
-    world.sleep(COOL_DOWN);
+    world.sleep(CLIENT_KEYS_PAUSE_SECONDS);
     assert_let_in(&world.token_by(&new.assertion(&world, "app"), &NO_CODE));
     assert_refused(&world.token_by(&old.assertion(&world, "app"), &NO_CODE), "wrong signature");
     assert_eq!(fetches(&world), 1);
 
     // What was withdrawn ends within ten minutes, unasked.
     serve(&world, old.jwks().to_string());
-    world.sleep(MEMORY - 1);
+    world.sleep(CLIENT_KEYS_SECONDS - 1);
     assert_let_in(&world.token_by(&new.assertion(&world, "app"), &NO_CODE));
     assert_eq!(fetches(&world), 0);
     world.sleep(1);
@@ -297,7 +297,7 @@ fn keys_that_cannot_be_fetched_anew_stay_good_for_a_day() {
     let world = world_with_uri(&signer);
     assert_let_in(&world.token_by(&signer.assertion(&world, "app"), &NO_CODE));
     world.platform.web.borrow_mut().clear();
-    world.sleep(MEMORY);
+    world.sleep(CLIENT_KEYS_SECONDS);
     let told = world.token_by(&signer.assertion(&world, "app"), &NO_CODE);
     assert_let_in(&told);
     assert!(told.log["notes"][0].as_str().unwrap().contains("app.example"), "{}", told.log);

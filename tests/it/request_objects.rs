@@ -352,7 +352,7 @@ fn a_client_rotates_its_key_and_its_next_request_is_verified() {
     serve(&old);
     assert!(is_login(&ask(&old)));
     serve(&new);
-    signing.world.sleep(postern::fetched::client_keys::COOL_DOWN);
+    signing.world.sleep(postern::lifetimes::CLIENT_KEYS_PAUSE_SECONDS);
     assert!(is_login(&ask(&new)));
     assert!(error_page(&ask(&old)).contains("invalid_request_object"));
 }

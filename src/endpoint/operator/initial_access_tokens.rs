@@ -6,6 +6,7 @@ use super::{body, invalid};
 use crate::context::Context;
 use crate::error::Error;
 use crate::http::{Request, Response};
+use crate::lifetimes::{INITIAL_ACCESS_TOKEN_LONGEST_SECONDS, INITIAL_ACCESS_TOKEN_SECONDS};
 use crate::ports::Platform;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::{InvalidDocument, JsonObject};
@@ -14,10 +15,6 @@ use crate::store::initial_access_tokens::keep;
 
 const DEFAULT_USES: i64 = 1;
 const MOST_USES: i64 = 10_000;
-const DEFAULT_TTL: i64 = 86_400;
-/// A year.
-const LONGEST_TTL: i64 = 31_536_000;
-
 /// Makes a token that registers `uses` clients within `ttl` seconds, and shows it, this once.
 pub async fn create(
     context: &Context<'_, impl Platform>,
@@ -35,14 +32,16 @@ pub async fn create(
 fn read(json: &[u8]) -> Result<(i64, i64), InvalidDocument> {
     let mut document = JsonObject::parse(json)?;
     let uses = document.integer("uses")?.unwrap_or(DEFAULT_USES);
-    let ttl = document.integer("ttl")?.unwrap_or(DEFAULT_TTL);
+    let ttl = document.integer("ttl")?.unwrap_or(INITIAL_ACCESS_TOKEN_SECONDS);
     document.end()?;
     if !(1..=MOST_USES).contains(&uses) {
         let reason = format_args!("must be a number from 1 to {MOST_USES}");
         return Err(InvalidField::new("uses", reason).into());
     }
-    if !(1..=LONGEST_TTL).contains(&ttl) {
-        let reason = format_args!("must be a number of seconds from 1 to {LONGEST_TTL}");
+    if !(1..=INITIAL_ACCESS_TOKEN_LONGEST_SECONDS).contains(&ttl) {
+        let reason = format_args!(
+            "must be a number of seconds from 1 to {INITIAL_ACCESS_TOKEN_LONGEST_SECONDS}"
+        );
         return Err(InvalidField::new("ttl", reason).into());
     }
     Ok((uses, ttl))

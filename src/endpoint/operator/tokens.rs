@@ -6,6 +6,7 @@ use super::{CLIENT_ID, body, invalid, refused};
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::keys::signing::sign;
+use crate::lifetimes::{OPERATORS_TOKEN_LONGEST_SECONDS, OPERATORS_TOKEN_SECONDS};
 use crate::ports::Platform;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::{InvalidDocument, JsonObject};
@@ -14,9 +15,6 @@ use crate::protocol::user::scope::{Granted, ScopeTable};
 use crate::provider::Provider;
 use crate::routes::USERINFO;
 use crate::store::grants::{NewGrant, Recording, record};
-
-const DEFAULT_TTL: i64 = 600;
-const LONGEST_TTL: i64 = 86_400;
 
 /// What the operator asks for: `{"sub", "scope", "ttl"}`.
 struct Order {
@@ -30,10 +28,12 @@ impl Order {
         let mut document = JsonObject::parse(json)?;
         let sub = document.string("sub")?.ok_or_else(|| InvalidField::missing("sub"))?;
         let scope = document.string("scope")?.ok_or_else(|| InvalidField::missing("scope"))?;
-        let ttl = document.integer("ttl")?.unwrap_or(DEFAULT_TTL);
+        let ttl = document.integer("ttl")?.unwrap_or(OPERATORS_TOKEN_SECONDS);
         document.end()?;
-        if !(1..=LONGEST_TTL).contains(&ttl) {
-            let reason = format_args!("must be a number of seconds from 1 to {LONGEST_TTL}");
+        if !(1..=OPERATORS_TOKEN_LONGEST_SECONDS).contains(&ttl) {
+            let reason = format_args!(
+                "must be a number of seconds from 1 to {OPERATORS_TOKEN_LONGEST_SECONDS}"
+            );
             return Err(InvalidField::new("ttl", reason).into());
         }
         Ok(Self { sub, scope, ttl })

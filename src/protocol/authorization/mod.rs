@@ -3,7 +3,6 @@
 pub mod authorize_request;
 pub mod claims_request;
 pub mod pkce;
-pub mod redirect_uri;
 pub mod reply_to;
 pub mod request_object;
 pub mod resources;

@@ -2,8 +2,8 @@
 //! Types section 2.1).
 
 use crate::jose::jws::Jws;
-use crate::protocol::authorization::redirect_uri::{is_local, is_registered};
 use crate::protocol::client::metadata::{ApplicationType, ClientMetadata, ResponseType};
+use crate::protocol::client::redirect_uri::{is_local, is_registered};
 use crate::protocol::params::{Doubled, Params};
 
 /// How the answer travels.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::lifetimes::CLIENT_ASSERTION_SECONDS;
 use crate::protocol::client::jwt::{ClientJwt, ClientJwtError, ClientSignature};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::token::token_error::TokenError;
@@ -11,8 +12,6 @@ pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The largest assertion that is looked into, in bytes.
 const SIZE_LIMIT: usize = 16_384;
-/// How far ahead an assertion may end, in seconds: until then its `jti` is kept.
-const LIFETIME: i64 = 3_600;
 /// The longest `jti`, in bytes.
 const JTI_LIMIT: usize = 512;
 
@@ -135,7 +134,7 @@ impl<'a> ClientAssertion<'a> {
         // 4. In its time.
         let (now, leeway) = (expected.now, expected.leeway);
         let exp = claims.check_times(now, leeway)?.ok_or(AssertionError::ExpiryMissing)?;
-        if exp > now + LIFETIME + leeway {
+        if exp > now + CLIENT_ASSERTION_SECONDS + leeway {
             return Err(AssertionError::TooLong);
         }
 

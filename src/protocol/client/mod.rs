@@ -6,5 +6,6 @@ pub mod jwt;
 pub mod localized;
 pub mod metadata;
 pub mod outbound_url;
+pub mod redirect_uri;
 pub mod registration_error;
 pub mod unsupported_metadata;

@@ -2,7 +2,7 @@
 
 use super::values::{ApplicationType, AuthMethod, GrantType, SubjectType};
 use super::{ClientMetadata, MetadataError, Registrable};
-use crate::protocol::authorization::redirect_uri;
+use crate::protocol::client::redirect_uri;
 use crate::protocol::invalid_field::InvalidField;
 
 impl ClientMetadata {

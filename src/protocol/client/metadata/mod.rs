@@ -16,8 +16,8 @@ pub use values::{ApplicationType, AuthMethod, GrantType, Named, ResponseType, Su
 use crate::error::Internal;
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::jwk::Algorithm;
-use crate::protocol::authorization::redirect_uri;
 use crate::protocol::client::localized;
+use crate::protocol::client::redirect_uri;
 use crate::protocol::json_object::JsonObject;
 use crate::protocol::user::scope::Granted;
 use read::{
