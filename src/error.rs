@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::protocol::client::metadata::NoSector;
 use crate::protocol::client::registration_error::RegistrationError;
 use crate::protocol::token::bearer::BearerError;
 use crate::protocol::token::token_error::TokenError;
@@ -160,6 +161,12 @@ impl From<HashError> for Error {
 impl From<Internal> for Error {
     fn from(fault: Internal) -> Self {
         Self::Internal(fault)
+    }
+}
+
+impl From<NoSector> for Error {
+    fn from(NoSector: NoSector) -> Self {
+        Internal::Broken { detail: "a pairwise client in D1 has no sector".into() }.into()
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, Internal};
 use crate::fetched::sector;
 use crate::http::{BodyError, Request, Response};
 use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
@@ -187,7 +187,7 @@ pub(super) fn document(
     secret: Option<String>,
     token: &str,
 ) -> Result<Value, Error> {
-    let mut fields = client.metadata.to_document()?;
+    let mut fields = client.metadata.to_document().map_err(|error| Internal::unwritable(&error))?;
     let uri = format!("{}{}", CONFIGURATION.url(&config.issuer), client.client_id);
     fields.insert("client_id".into(), client.client_id.as_str().into());
     fields.insert("client_id_issued_at".into(), client.created_at.into());

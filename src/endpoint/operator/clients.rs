@@ -132,7 +132,7 @@ fn no_such_client() -> Error {
 }
 
 fn to_json(client: &Client) -> Result<Value, Internal> {
-    let mut fields = client.metadata.to_document()?;
+    let mut fields = client.metadata.to_document().map_err(|error| Internal::unwritable(&error))?;
     fields.insert("client_id".into(), client.client_id.as_str().into());
     fields.insert("client_id_issued_at".into(), client.created_at.into());
     fields.insert("trusted".into(), client.trusted.into());

@@ -10,6 +10,7 @@ use crate::protocol::authorization::reply_to::ResponseMode;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::metadata::{ClientMetadata, GrantType, ResponseType};
 use crate::protocol::params::{Doubled, Params};
+use crate::protocol::token::id_token::IdTokenHintError;
 use crate::protocol::user::scope::{Granted, OFFLINE_ACCESS, OPENID, ScopeTable};
 
 /// The longest nonce, in bytes: it is kept, and stands in the ID token.
@@ -57,6 +58,12 @@ impl AuthorizeError {
     /// An error of this code.
     pub const fn new(code: &'static str, description: &'static str) -> Self {
         Self { code, description }
+    }
+}
+
+impl From<IdTokenHintError> for AuthorizeError {
+    fn from(error: IdTokenHintError) -> Self {
+        invalid(error.description())
     }
 }
 

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
-use crate::protocol::authorization::authorize_request::AuthorizeError;
 use crate::protocol::user::claims::UserClaims;
 
 /// The media type in the header.
@@ -113,12 +112,6 @@ impl IdTokenHintError {
             Self::SubjectMissing => "id_token_hint names nobody",
             Self::TooLarge => "id_token_hint is larger than 16384 bytes",
         }
-    }
-}
-
-impl From<IdTokenHintError> for AuthorizeError {
-    fn from(error: IdTokenHintError) -> Self {
-        Self::new("invalid_request", error.description())
     }
 }
 

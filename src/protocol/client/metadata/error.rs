@@ -36,3 +36,7 @@ impl From<InvalidField> for MetadataError {
         Self::Field(error)
     }
 }
+
+/// A pairwise client whose metadata has no sector any more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NoSector;

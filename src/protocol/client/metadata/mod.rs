@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-pub use error::MetadataError;
+pub use error::{MetadataError, NoSector};
 pub use values::{ApplicationType, AuthMethod, GrantType, Named, ResponseType, SubjectType};
 
-use crate::error::Internal;
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::jwk::Algorithm;
 use crate::protocol::client::localized;
@@ -192,32 +191,27 @@ impl ClientMetadata {
     /// The sector identifier of a client that is told pairwise subjects (Core section 8.1).
     ///
     /// # Errors
-    /// [`Internal::Broken`] where it has none: it must not be told the users' own names instead.
-    pub fn sector(&self) -> Result<Option<String>, Internal> {
+    /// [`NoSector`] where it has none: it must not be told the users' own names instead.
+    pub fn sector(&self) -> Result<Option<String>, NoSector> {
         if self.subject_type == SubjectType::Public {
             return Ok(None);
         }
         let uri = self.sector_identifier_uri.as_ref().or(self.redirect_uris.first());
-        let detail = "a pairwise client in D1 has no sector";
-        let sector = uri.and_then(|uri| redirect_uri::host(uri));
-        sector.map(Some).ok_or_else(|| Internal::Broken { detail: detail.into() })
+        uri.and_then(|uri| redirect_uri::host(uri)).map(Some).ok_or(NoSector)
     }
 
     /// The metadata under the names that clients know.
     ///
     /// # Errors
-    /// [`Internal::Broken`] where it cannot be written as JSON.
-    pub fn to_document(&self) -> Result<Map<String, Value>, Internal> {
+    /// Where it cannot be written as JSON.
+    pub fn to_document(&self) -> serde_json::Result<Map<String, Value>> {
         let mut plain = self.clone();
         let localized = std::mem::take(&mut plain.localized);
-        match serde_json::to_value(plain) {
-            Ok(Value::Object(mut fields)) => {
-                fields.extend(localized.into_iter().map(|(name, text)| (name, text.into())));
-                Ok(fields)
-            }
-            Ok(_) => Err(Internal::Broken { detail: "client metadata is no object".into() }),
-            Err(error) => Err(Internal::Broken { detail: error.to_string() }),
-        }
+        let Value::Object(mut fields) = serde_json::to_value(plain)? else {
+            return Err(serde::ser::Error::custom("client metadata is no object"));
+        };
+        fields.extend(localized.into_iter().map(|(name, text)| (name, text.into())));
+        Ok(fields)
     }
 
     /// What people are shown of a member in a language: its text in that, wherever it is spoken, or else the `plain`

@@ -1,0 +1,138 @@
+//! The shapes that the source must have: what a reader relies on in every file.
+
+use std::path::Path;
+
+use crate::floors::rust_files;
+
+/// A function as the source has it.
+struct Function {
+    name: String,
+    parameters: usize,
+    lines: usize,
+}
+
+/// The sources of the crate without their tests, by path.
+fn sources() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    rust_files(Path::new("src"), &mut files);
+    let source = |file: std::path::PathBuf| {
+        let text = std::fs::read_to_string(&file).unwrap();
+        (file.to_str().unwrap().to_owned(), text)
+    };
+    files.into_iter().map(source).collect()
+}
+
+fn without_tests(source: &str) -> &str {
+    source.split("#[cfg(test)]\nmod tests").next().unwrap()
+}
+
+/// The functions of a source that rustfmt has formatted: a function ends with a brace at its own indentation.
+fn functions(source: &str) -> Vec<Function> {
+    let lines: Vec<_> = source.lines().collect();
+    let mut functions = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let Some((before, after)) = line.split_once("fn ") else { continue };
+        let is_item = before.trim().split(' ').all(|word| {
+            word.is_empty() || word.starts_with("pub") || ["async", "const"].contains(&word)
+        });
+        if !is_item {
+            continue;
+        }
+        // A method that a trait only declares has no body.
+        let ends_with = |sign: char| lines[start..].iter().position(|line| line.ends_with(sign));
+        if ends_with(';').is_some_and(|end| ends_with('{').is_none_or(|body| end < body)) {
+            continue;
+        }
+        let end = format!("{}}}", " ".repeat(line.len() - line.trim_start().len()));
+        let length = lines[start..].iter().position(|line| *line == end).unwrap_or(0);
+        let text = lines[start..].join("\n");
+        let name = after.split(['(', '<']).next().unwrap().to_owned();
+        functions.push(Function { name, parameters: parameters(&text), lines: length + 1 });
+    }
+    functions
+}
+
+/// How many parameters a function has, `self` apart.
+fn parameters(text: &str) -> usize {
+    let (mut depth, mut angle, mut list) = (0, 0, String::new());
+    let start = text.find('(').unwrap();
+    let mut previous = ' ';
+    for c in text[start..].chars() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            '<' => angle += 1,
+            '>' if previous != '-' => angle -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+        list.push(if c == ',' && depth == 1 && angle == 0 { '\n' } else { c });
+        previous = c;
+    }
+    let list: Vec<_> = list[1..].lines().map(str::trim).filter(|text| !text.is_empty()).collect();
+    let joined = list.join(" ");
+    let count = joined.matches(": ").count().min(list.len().max(1));
+    let is_self = |text: &&&str| ["self", "&self", "&mut self", "mut self"].contains(&text.trim());
+    if joined.is_empty() { 0 } else { count.max(list.len()) - list.iter().filter(is_self).count() }
+}
+
+#[test]
+fn no_function_takes_six_parameters() {
+    let mut found = Vec::new();
+    for (path, source) in sources() {
+        for function in functions(&source).into_iter().filter(|function| function.parameters > 5) {
+            found.push(format!("{path}: {} takes {}", function.name, function.parameters));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_function_is_longer_than_76_lines() {
+    let mut found = Vec::new();
+    for (path, source) in sources() {
+        for function in functions(without_tests(&source)).into_iter().filter(|one| one.lines > 76) {
+            found.push(format!("{path}: {} has {} lines", function.name, function.lines));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_file_is_longer_than_400_lines() {
+    let long = |(path, source): &(String, String)| {
+        let lines = source.lines().count();
+        (lines > 400).then(|| format!("{path} has {lines} lines"))
+    };
+    let found: Vec<_> = sources().iter().filter_map(long).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_error_is_a_bare_text() {
+    let mut found = Vec::new();
+    for (path, source) in sources() {
+        for (number, line) in without_tests(&source).lines().enumerate() {
+            let squeezed = line.replace(' ', "");
+            let is_text = squeezed.contains(",String>") || squeezed.contains(",&'staticstr>");
+            let is_error =
+                is_text && squeezed.contains("Result<") || squeezed.contains("Result<Result<");
+            // A map's values may be texts.
+            if is_error && !squeezed.contains("Map<") {
+                found.push(format!("{path}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} bare texts as errors:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn functions_are_counted_as_they_are() {
+    let source = "pub async fn a(&self, b: &[(u8, u8)], c: Option<Result<A, B>>) -> X {\n    y\n}\nfn e() {\n}\n";
+    let functions = functions(source);
+    let counted: Vec<_> =
+        functions.iter().map(|f| (f.name.as_str(), f.parameters, f.lines)).collect();
+    assert_eq!(counted, [("a", 2, 3), ("e", 0, 2)]);
+}
