@@ -42,7 +42,7 @@ pub enum Malformed {
 
 impl Malformed {
     /// What was wrong, for the peer.
-    pub fn description(self) -> &'static str {
+    pub const fn description(self) -> &'static str {
         match self {
             Self::NotUtf8 => "a parameter is not UTF-8",
             Self::TooMany => "the request has more than 100 parameters",

@@ -4,9 +4,11 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use crate::config::Config;
+use crate::endpoint::support::bearer::bearer_token;
+use crate::endpoint::support::body::{Limit, has_media_type, limit, read};
 use crate::error::{Error, Internal};
 use crate::fetched::sector;
-use crate::http::{BodyError, Request, Response};
+use crate::http::{Request, Response};
 use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
 use crate::limits::rate_limits::may_register;
 use crate::ports::Platform;
@@ -15,8 +17,7 @@ use crate::protocol::client::registration_error::RegistrationError;
 use crate::protocol::client::unsupported_metadata;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
-use crate::protocol::params::is_media_type;
-use crate::protocol::token::bearer::{self, BearerError};
+use crate::protocol::token::bearer::BearerError;
 use crate::protocol::user::scope::Granted;
 use crate::provider::Provider;
 use crate::routes::CONFIGURATION;
@@ -25,7 +26,7 @@ use crate::store::clients::{self, Client, StoredClient};
 use crate::store::registrations;
 
 /// The largest document that is read, in bytes.
-const BODY_LIMIT: usize = 40_960;
+const BODY_LIMIT: Limit = limit!(40_960);
 
 /// What the provider tells of a registration, and a client must not (RFC 7592 section 2.2).
 const OURS: [&str; 4] = [
@@ -45,7 +46,7 @@ pub async fn serve(
 ) -> Result<Response, Error> {
     let context = &provider.context;
     // 1. The client, by its registration access token (RFC 7592 section 2).
-    let token = bearer::token(request, false).await?;
+    let token = bearer_token(request, false).await?;
     let stored = authenticate(provider, request.path(), &token).await?;
 
     match request.method() {
@@ -144,14 +145,11 @@ fn check_identity(document: &mut JsonObject, client: &Client) -> Result<(), Inva
 
 /// The JSON object of a request.
 pub(super) async fn body(request: &impl Request) -> Result<JsonObject, RegistrationError> {
-    let is_json = |text: String| is_media_type(&text, "application/json");
-    if !request.header("content-type").is_some_and(is_json) {
+    if !has_media_type(request, "application/json") {
         return Err(RegistrationError::NotJson);
     }
-    let body = request.body(BODY_LIMIT).await.map_err(|error| match error {
-        BodyError::Interrupted => RegistrationError::BodyInterrupted,
-        BodyError::TooLarge => RegistrationError::BodyTooLarge { limit: BODY_LIMIT },
-    })?;
+    let body = read(request, BODY_LIMIT).await;
+    let body = body.map_err(|error| RegistrationError::UnreadBody(error.description()))?;
     Ok(JsonObject::parse(&body)?)
 }
 

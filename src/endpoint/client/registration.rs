@@ -2,6 +2,7 @@
 
 use crate::config::Registration;
 use crate::endpoint::client::configuration::{body, document, metadata};
+use crate::endpoint::support::bearer::bearer_token;
 use crate::error::Error;
 use crate::fetched::sector;
 use crate::http::{Request, Response};
@@ -9,7 +10,7 @@ use crate::lifetimes::{ADDRESS_PAUSE_SECONDS, UNUSED_CLIENT_SECONDS};
 use crate::limits::rate_limits::may_register;
 use crate::ports::Platform;
 use crate::protocol::client::registration_error::RegistrationError;
-use crate::protocol::token::bearer::{self, BearerError};
+use crate::protocol::token::bearer::BearerError;
 use crate::provider::Provider;
 use crate::secret::{hash, is_random_text};
 use crate::store::clients::Client;
@@ -78,7 +79,7 @@ async fn initial_access_token(
     request: &impl Request,
     policy: Registration,
 ) -> Result<Option<String>, BearerError> {
-    match bearer::token(request, false).await {
+    match bearer_token(request, false).await {
         Ok(token) if is_random_text(&token) => Ok(Some(token)),
         Ok(_) => Err(WRONG_TOKEN),
         // Credentials that are no bearer token are not none.

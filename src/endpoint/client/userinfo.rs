@@ -3,6 +3,7 @@
 use serde::Serialize;
 use std::rc::Rc;
 
+use crate::endpoint::support::bearer::bearer_token;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
 use crate::jose::jwk::{Algorithm, PublicKey};
@@ -12,7 +13,7 @@ use crate::keys::verified::{Verified, token_digest};
 use crate::ports::{Database, Freshness, Platform};
 use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::token::access_token::{self, AccessToken, Expected};
-use crate::protocol::token::bearer::{self, BearerError};
+use crate::protocol::token::bearer::BearerError;
 use crate::protocol::user::claims::UserClaims;
 use crate::protocol::user::scope::{Granted, OPENID};
 use crate::provider::Provider;
@@ -48,7 +49,7 @@ pub async fn serve(
 ) -> Result<Response, Error> {
     let context = &provider.context;
     // 1. One token, sent as RFC 6750 section 2 has it.
-    let token = bearer::token(request, request.method() == "POST").await?;
+    let token = bearer_token(request, request.method() == "POST").await?;
 
     // 2. An access token of ours, for this endpoint, in its time (RFC 9068 section 4).
     let verified = authenticate(provider, &token).await?;

@@ -30,16 +30,18 @@ use std::fmt;
 
 use crate::config::Config;
 use crate::context::Context;
+use crate::endpoint::support::bearer::bearer_token;
+use crate::endpoint::support::body::{BodyError, Limit, limit, read};
 use crate::error::{Error, Internal, Protocol};
-use crate::http::{BodyError, Request, Response};
+use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::params::{Given, Params};
-use crate::protocol::token::bearer;
+use crate::protocol::token::bearer::is_b64token;
 use crate::provider::Provider;
 
-/// The largest body that is read, in bytes.
-const BODY_LIMIT: usize = 1_048_576;
+/// The largest body that is read.
+const BODY_LIMIT: Limit = limit!(1_048_576);
 
 /// How many a page shows unless told, and at the most: some megabytes, were each as large as may be.
 const PAGE: i64 = 100;
@@ -97,13 +99,13 @@ pub async fn serve(
 async fn authorize(config: &Config, request: &impl Request) -> Result<(), Error> {
     let Some(admin_token) = &config.admin_token else { return Err(Protocol::NotFound.into()) };
     let is_strong = admin_token.expose().len() >= SHORTEST_TOKEN;
-    if !is_strong || !bearer::is_b64token(admin_token.expose()) {
+    if !is_strong || !is_b64token(admin_token.expose()) {
         let reason = "must be at least 32 letters, digits or any of -._~+/";
         return Err(
             Internal::Misconfigured { variable: "ADMIN_TOKEN", reason: reason.into() }.into()
         );
     }
-    match bearer::token(request, false).await {
+    match bearer_token(request, false).await {
         Ok(token) if admin_token.matches(&token) => Ok(()),
         _ => Err(refused(401, "unauthorized", "ADMIN_TOKEN is needed, as Authorization: Bearer")),
     }
@@ -127,11 +129,9 @@ fn decode(segment: &str) -> Result<String, Error> {
 }
 
 async fn body(request: &impl Request) -> Result<Vec<u8>, Error> {
-    request.body(BODY_LIMIT).await.map_err(|error| match error {
-        BodyError::Interrupted => invalid("the body could not be read"),
-        BodyError::TooLarge => {
-            refused(413, "too_large", format_args!("the body is larger than {BODY_LIMIT} bytes"))
-        }
+    read(request, BODY_LIMIT).await.map_err(|error| {
+        let code = if let BodyError::TooLarge(_) = error { "too_large" } else { "invalid_request" };
+        refused(error.status(), code, error.description())
     })
 }
 

@@ -1,15 +1,16 @@
 //! Which client asks, proven: what every endpoint that clients authenticate at begins with (RFC 6749 section 2.3,
 //! OpenID Connect Core section 9).
 
+use super::body::{Limit, limit, read_form};
 use crate::context::Context;
 use crate::error::Error;
 use crate::fetched::client_keys::KeysError;
-use crate::http::{BodyError, Request};
+use crate::http::Request;
 use crate::ports::Platform;
 use crate::protocol::client::assertion::{AssertionError, ClientAssertion, Expected};
 use crate::protocol::client::authentication::Credentials;
 use crate::protocol::client::metadata::AuthMethod;
-use crate::protocol::params::{FORM, Params, is_media_type};
+use crate::protocol::params::Params;
 use crate::protocol::token::token_error::TokenError;
 use crate::provider::Provider;
 use crate::routes::{PAR, TOKEN};
@@ -21,8 +22,8 @@ use crate::store::clients::{self, Client};
 const REFUSED: TokenError =
     TokenError::InvalidClient("the client is unknown, or its credentials are wrong");
 
-/// The largest body that is read, in bytes: a client assertion or a request object of 16 KiB, and what goes with it.
-const BODY_LIMIT: usize = 24_576;
+/// The largest body that is read: a client assertion or a request object of 16 KiB, and what goes with it.
+const BODY_LIMIT: Limit = limit!(24_576);
 
 /// The parameters in the body of a request that are in one of the lists `known`. Parameters in the URL do not count
 /// (RFC 6749 section 3.2).
@@ -33,19 +34,9 @@ pub async fn form(
     request: &impl Request,
     known: &[&'static [&'static str]],
 ) -> Result<Params, TokenError> {
-    if !request.header("content-type").is_some_and(|text| is_media_type(&text, FORM)) {
-        return Err(TokenError::InvalidRequest(
-            "the body must be application/x-www-form-urlencoded",
-        ));
-    }
-    let body = request.body(BODY_LIMIT).await.map_err(|error| {
-        TokenError::InvalidRequest(match error {
-            BodyError::Interrupted => "the body could not be read",
-            BodyError::TooLarge => "the body is larger than 24576 bytes",
-        })
-    })?;
-    Params::parse(&body, known)
-        .map_err(|malformed| TokenError::InvalidRequest(malformed.description()))
+    read_form(request, BODY_LIMIT, known)
+        .await
+        .map_err(|error| TokenError::InvalidRequest(error.description()))
 }
 
 /// The client that a request is from, if it is who it says.

@@ -1,10 +1,11 @@
 //! What the endpoints for people share: reading a form, and choosing the language.
 
+use super::body::{BodyError, Limit, limit, read_form};
 use crate::error::PageError;
-use crate::http::{BodyError, Request};
+use crate::http::Request;
 use crate::pages::Texts;
 use crate::protocol::authorization::authorize_request::PARAMETERS;
-use crate::protocol::params::{FORM, Malformed, Params, is_media_type};
+use crate::protocol::params::{Malformed, Params};
 
 /// A field of one of our own forms: its name, and the most bytes that its value may have.
 pub type Field = (&'static str, usize);
@@ -15,8 +16,8 @@ pub const REQUEST: Field = ("request", 16_384);
 /// The ticket of a form: a time and a code.
 pub const TOKEN: Field = ("token", 64);
 
-/// The largest authorization request by POST, in bytes: a request object of 16 KiB, and what goes with it.
-const AUTHORIZATION_REQUEST_LIMIT: usize = 24_576;
+/// The largest authorization request by POST: a request object of 16 KiB, and what goes with it.
+const AUTHORIZATION_REQUEST_LIMIT: Limit = limit!(24_576);
 
 /// The fields of one of our own forms.
 pub async fn fields<const N: usize>(
@@ -24,11 +25,12 @@ pub async fn fields<const N: usize>(
     fields: [Field; N],
 ) -> Result<Params, PageError> {
     // A browser writes up to three bytes for one.
-    let limit = fields.iter().map(|(name, limit)| name.len() + 2 + 3 * limit).sum();
-    let params = read(request, limit, &fields.map(|(name, _)| name)).await;
+    let bytes = fields.iter().map(|(name, limit)| name.len() + 2 + 3 * limit).sum();
+    let limit = Limit { bytes, exceeded: NOT_OURS.description };
+    let params = read_form(request, limit, &[&fields.map(|(name, _)| name)]).await;
     let params = params.map_err(|error| match error {
-        PageError { status: 413, .. } => PageError { status: 413, ..NOT_OURS },
-        error => error,
+        BodyError::TooLarge(_) => PageError { status: error.status(), ..NOT_OURS },
+        error => refused(error),
     })?;
     let is_too_long = |(name, limit): &Field| params.all(name).any(|value| value.len() > *limit);
     if fields.iter().any(is_too_long) {
@@ -41,29 +43,20 @@ const NOT_OURS: PageError = PageError::of_visit("this is not one of our forms");
 
 /// The parameters of an authorization request by POST.
 pub async fn authorization_request(request: &impl Request) -> Result<Params, PageError> {
-    read(request, AUTHORIZATION_REQUEST_LIMIT, &PARAMETERS).await
+    read_form(request, AUTHORIZATION_REQUEST_LIMIT, &[&PARAMETERS]).await.map_err(refused)
 }
 
-async fn read(
-    request: &impl Request,
-    limit: usize,
-    known: &[&'static str],
-) -> Result<Params, PageError> {
-    if !request.header("content-type").is_some_and(|text| is_media_type(&text, FORM)) {
-        let description = "the body must be application/x-www-form-urlencoded";
-        return Err(PageError { status: 415, ..PageError::of_application(description) });
-    }
-    let body = request.body(limit).await.map_err(|error| match error {
-        BodyError::Interrupted => PageError::of_visit("the body could not be read"),
-        BodyError::TooLarge => {
-            let description = "the body is larger than 24576 bytes";
-            PageError { status: 413, ..PageError::of_application(description) }
+fn refused(error: BodyError) -> PageError {
+    match error {
+        BodyError::Interrupted => PageError::of_visit(error.description()),
+        BodyError::Malformed(_) | BodyError::NotForm | BodyError::TooLarge(_) => {
+            let page = PageError::of_application(error.description());
+            PageError { status: error.status(), ..page }
         }
-    })?;
-    Params::parse(&body, &[known]).map_err(malformed)
+    }
 }
 
-/// A query or a form that cannot be read.
+/// A query that cannot be read.
 pub fn malformed(malformed: Malformed) -> PageError {
     PageError::of_application(malformed.description())
 }

@@ -10,13 +10,6 @@ const DESCRIPTION_LIMIT: usize = 300;
 /// Why a client was not registered, or its registration not changed.
 #[derive(Debug)]
 pub enum RegistrationError {
-    /// The body did not arrive whole.
-    BodyInterrupted,
-    /// The body is too large.
-    BodyTooLarge {
-        /// What it may have, in bytes.
-        limit: usize,
-    },
     /// The metadata, or another field of the document, cannot be honoured.
     Metadata(MetadataError),
     /// The body is not a JSON object.
@@ -28,6 +21,8 @@ pub enum RegistrationError {
         /// For how many seconds it is to wait.
         pause: i64,
     },
+    /// The body did not arrive, or is too large.
+    UnreadBody(&'static str),
 }
 
 impl RegistrationError {
@@ -35,11 +30,10 @@ impl RegistrationError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Metadata(MetadataError::RedirectUri(_)) => "invalid_redirect_uri",
-            Self::BodyInterrupted
-            | Self::BodyTooLarge { .. }
-            | Self::Metadata(MetadataError::Field(_) | MetadataError::TooLarge { .. })
+            Self::Metadata(MetadataError::Field(_) | MetadataError::TooLarge { .. })
             | Self::NotAnObject(_)
-            | Self::NotJson => "invalid_client_metadata",
+            | Self::NotJson
+            | Self::UnreadBody(_) => "invalid_client_metadata",
             Self::TooOften { .. } => "temporarily_unavailable",
         }
     }
@@ -47,12 +41,11 @@ impl RegistrationError {
     /// What was wrong: ASCII without quotation mark or backslash, whatever the client sent.
     pub fn description(&self) -> String {
         match self {
-            Self::BodyInterrupted => "the body could not be read".into(),
-            Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),
             Self::Metadata(error) => plain(&error.to_string()),
             Self::NotAnObject(error) => plain(&error.to_string()),
             Self::NotJson => "the body must be application/json".into(),
             Self::TooOften { .. } => "too many clients are registered from this address".into(),
+            Self::UnreadBody(description) => (*description).into(),
         }
     }
 

@@ -1,18 +1,7 @@
-//! Bearer tokens in requests (RFC 6750 section 2), and the errors about them (section 3).
+//! Bearer tokens in the `Authorization` header (RFC 6750 section 2.1), and the errors about them (section 3).
 
-use crate::http::{BodyError, Request};
 use crate::jose::jws::JwsError;
-use crate::protocol::params::{FORM, Given, Params, is_media_type};
 use crate::protocol::token::access_token::AccessTokenError;
-
-/// The largest form body that is read for a token, in bytes: twice the largest token.
-pub const BODY_LIMIT: usize = 16_384;
-
-/// The longest token that is looked at, in bytes.
-pub const TOKEN_LIMIT: usize = 8_192;
-
-/// The one parameter that is looked at.
-const ACCESS_TOKEN: &str = "access_token";
 
 /// Why a bearer token was not accepted (RFC 6750 section 3.1). The words are for the peer: ASCII
 /// without quotation mark or backslash, and nothing of what was sent.
@@ -70,42 +59,12 @@ impl From<JwsError> for BearerError {
     }
 }
 
-/// The one bearer token of a request that follows RFC 6750: in the `Authorization` header, or, where
-/// `in_body` allows it (never with GET, section 2.2), in a form body.
+/// The token of an `Authorization` header: `Bearer 1*SP b64token`, the scheme in any case. Another scheme is no
+/// credentials.
 ///
 /// # Errors
-/// [`BearerError::NoCredentials`] or [`BearerError::InvalidRequest`].
-pub async fn token(request: &impl Request, in_body: bool) -> Result<String, BearerError> {
-    // Section 2.3, and RFC 9700 section 4.3.2: a URL ends up in logs and histories.
-    let query = access_token_of(request.query().unwrap_or_default().as_bytes())?;
-    if query.get(ACCESS_TOKEN) != Given::Absent {
-        return Err(BearerError::InvalidRequest("an access token must not be in the URL"));
-    }
-    let header = match request.header("authorization") {
-        Some(value) => header_token(&value)?.map(str::to_owned),
-        None => None,
-    };
-    let body = if in_body { body_token(request).await? } else { None };
-    match (header, body) {
-        (Some(_), Some(_)) => {
-            Err(BearerError::InvalidRequest("an access token must be sent in one way only"))
-        }
-        (Some(token), None) | (None, Some(token)) if token.len() > TOKEN_LIMIT => {
-            Err(BearerError::InvalidToken("the token is larger than 8192 bytes"))
-        }
-        (Some(token), None) | (None, Some(token)) => Ok(token),
-        (None, None) => Err(BearerError::NoCredentials),
-    }
-}
-
-/// The parameter `access_token` of a query or a body.
-fn access_token_of(text: &[u8]) -> Result<Params, BearerError> {
-    Params::parse(text, &[&[ACCESS_TOKEN]])
-        .map_err(|malformed| BearerError::InvalidRequest(malformed.description()))
-}
-
-/// Section 2.1: `Bearer 1*SP b64token`, the scheme in any case. Another scheme is no credentials.
-fn header_token(value: &str) -> Result<Option<&str>, BearerError> {
+/// [`BearerError::InvalidRequest`].
+pub fn header_token(value: &str) -> Result<Option<&str>, BearerError> {
     if has_two_credentials(value) {
         return Err(BearerError::InvalidRequest("there are two Authorization headers"));
     }
@@ -151,27 +110,7 @@ fn has_two_credentials(value: &str) -> bool {
         })
 }
 
-/// Section 2.2: a form body, with any charset parameter, and one `access_token` in it.
-async fn body_token(request: &impl Request) -> Result<Option<String>, BearerError> {
-    let is_form = request.header("content-type").is_some_and(|text| is_media_type(&text, FORM));
-    if !is_form {
-        return Ok(None);
-    }
-    let body = request.body(BODY_LIMIT).await.map_err(|error| {
-        BearerError::InvalidRequest(match error {
-            BodyError::Interrupted => "the body could not be read",
-            BodyError::TooLarge => "the body is larger than 16384 bytes",
-        })
-    })?;
-    match access_token_of(&body)?.get(ACCESS_TOKEN) {
-        Given::Absent => Ok(None),
-        Given::Doubled => Err(BearerError::InvalidRequest("access_token stands twice")),
-        Given::Once(token) if is_b64token(token) => Ok(Some(token.to_owned())),
-        Given::Once(_) => Err(BearerError::InvalidRequest("access_token is not a b64token")),
-    }
-}
-
-/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+/// Whether a text is `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 section 2.1).
 pub fn is_b64token(text: &str) -> bool {
     let unpadded = text.trim_end_matches('=');
     !unpadded.is_empty()

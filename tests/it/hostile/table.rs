@@ -1,6 +1,6 @@
 //! The rows.
 
-use postern::protocol::token::bearer::TOKEN_LIMIT;
+use postern::endpoint::support::bearer::TOKEN_LIMIT;
 use serde_json::{Value, json};
 
 use super::forge::{AUD, BEGIN, END, ORDER, OUR_KEY, THEIR_KEY, decode, good, key, rsa_key};

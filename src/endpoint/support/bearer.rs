@@ -1,0 +1,65 @@
+//! The bearer token of a request (RFC 6750 section 2).
+
+use super::body::{self, Limit, has_media_type, limit};
+use crate::http::Request;
+use crate::protocol::params::{FORM, Given, Params};
+use crate::protocol::token::bearer::{BearerError, header_token, is_b64token};
+
+/// The largest form body that is read for a token: twice the largest token.
+const BODY_LIMIT: Limit = limit!(16_384);
+
+/// The longest token that is looked at, in bytes.
+pub const TOKEN_LIMIT: usize = 8_192;
+
+/// The one parameter that is looked at.
+const ACCESS_TOKEN: &str = "access_token";
+
+/// The one bearer token of a request that follows RFC 6750: in the `Authorization` header, or, where
+/// `in_body` allows it (never with GET, section 2.2), in a form body.
+///
+/// # Errors
+/// [`BearerError::NoCredentials`], [`BearerError::InvalidRequest`] and [`BearerError::InvalidToken`].
+pub async fn bearer_token(request: &impl Request, in_body: bool) -> Result<String, BearerError> {
+    // Section 2.3, and RFC 9700 section 4.3.2: a URL ends up in logs and histories.
+    let query = access_token_of(request.query().unwrap_or_default().as_bytes())?;
+    if query.get(ACCESS_TOKEN) != Given::Absent {
+        return Err(BearerError::InvalidRequest("an access token must not be in the URL"));
+    }
+    let header = match request.header("authorization") {
+        Some(value) => header_token(&value)?.map(str::to_owned),
+        None => None,
+    };
+    let body = if in_body { body_token(request).await? } else { None };
+    match (header, body) {
+        (Some(_), Some(_)) => {
+            Err(BearerError::InvalidRequest("an access token must be sent in one way only"))
+        }
+        (Some(token), None) | (None, Some(token)) if token.len() > TOKEN_LIMIT => {
+            Err(BearerError::InvalidToken("the token is larger than 8192 bytes"))
+        }
+        (Some(token), None) | (None, Some(token)) => Ok(token),
+        (None, None) => Err(BearerError::NoCredentials),
+    }
+}
+
+/// The parameter `access_token` of a query or a body.
+fn access_token_of(text: &[u8]) -> Result<Params, BearerError> {
+    Params::parse(text, &[&[ACCESS_TOKEN]])
+        .map_err(|malformed| BearerError::InvalidRequest(malformed.description()))
+}
+
+/// Section 2.2: a form body, with any charset parameter, and one `access_token` in it. Another body has no token.
+async fn body_token(request: &impl Request) -> Result<Option<String>, BearerError> {
+    if !has_media_type(request, FORM) {
+        return Ok(None);
+    }
+    let body = body::read(request, BODY_LIMIT)
+        .await
+        .map_err(|error| BearerError::InvalidRequest(error.description()))?;
+    match access_token_of(&body)?.get(ACCESS_TOKEN) {
+        Given::Absent => Ok(None),
+        Given::Doubled => Err(BearerError::InvalidRequest("access_token stands twice")),
+        Given::Once(token) if is_b64token(token) => Ok(Some(token.to_owned())),
+        Given::Once(_) => Err(BearerError::InvalidRequest("access_token is not a b64token")),
+    }
+}
