@@ -14,8 +14,8 @@ pub trait Request {
     /// The path of the URL, percent-encoded as it was sent.
     fn path(&self) -> &str;
 
-    /// The query of the URL without its question mark.
-    fn query(&self) -> Option<&str>;
+    /// The query of the URL without its question mark; empty where there is none.
+    fn query(&self) -> &str;
 
     /// A header's value without surrounding white space; several fields of one name come joined by
     /// `", "` (RFC 9110 section 5.3).

@@ -61,7 +61,10 @@ fn write(statements: &impl Serialize) -> Result<String, Internal> {
 }
 
 fn read<T: DeserializeOwned>(rows: &JsValue) -> Result<T, Internal> {
-    json::from_own(&rows.as_string().unwrap_or_default())
+    let rows = rows
+        .as_string()
+        .ok_or_else(|| Internal::Broken { detail: "D1 returned no text".into() })?;
+    json::from_own(&rows)
         .map_err(|error| Internal::Broken { detail: format!("D1 returned no rows: {error}") })
 }
 

@@ -12,7 +12,8 @@ impl Fetch for Edge {
         let document =
             wait(platform::fetch_document(url.as_str(), accept, limit, timeout, is_binary)).await;
         let document = document.map_err(|Failure { message }| FetchError { detail: message })?;
-        json::from_own(&document.as_string().unwrap_or_default())
-            .map_err(|error| FetchError { detail: error.to_string() })
+        let document =
+            document.as_string().ok_or_else(|| FetchError { detail: "no text".into() })?;
+        json::from_own(&document).map_err(|error| FetchError { detail: error.to_string() })
     }
 }

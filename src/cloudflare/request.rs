@@ -30,15 +30,16 @@ impl EdgeRequest {
 
 impl http::Request for EdgeRequest {
     fn method(&self) -> &str {
-        self.head.split(' ').next().unwrap_or_default()
+        self.head.split_once(' ').map_or("", |(method, _)| method)
     }
 
     fn path(&self) -> &str {
-        self.target().split('?').next().unwrap_or_default()
+        let target = self.target();
+        target.split_once('?').map_or(target, |(path, _)| path)
     }
 
-    fn query(&self) -> Option<&str> {
-        self.target().split_once('?').map(|(_, query)| query)
+    fn query(&self) -> &str {
+        self.target().split_once('?').map_or("", |(_, query)| query)
     }
 
     fn header(&self, name: &str) -> Option<String> {

@@ -35,8 +35,8 @@ pub fn asked<'a>(
             None => of_scope(texts, name),
         });
     }
-    for name in claims {
-        let name = name.split('#').next().unwrap_or_default();
+    for &name in claims {
+        let name = name.split_once('#').map_or(name, |(name, _)| name);
         let standard = claims::STANDARD.iter().find(|standard| standard.name == name);
         if !standard.is_some_and(|standard| scope.contains(standard.scope)) {
             add(of_claim(texts, name));

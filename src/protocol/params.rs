@@ -62,11 +62,12 @@ impl Params {
             if index == PAIRS_LIMIT {
                 return Err(Malformed::TooMany);
             }
-            let mut halves = pair.splitn(2, |byte| *byte == b'=').map(decode);
-            let (name, value) = (halves.next().unwrap_or_default(), halves.next());
+            let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let (name, value) = pair.split_at(equals);
+            let name = decode(name);
             let mut names = known.iter().copied().flatten();
             if let Some(name) = names.find(|known| known.as_bytes() == name) {
-                let value = String::from_utf8(value.unwrap_or_default());
+                let value = String::from_utf8(decode(value.strip_prefix(b"=").unwrap_or(value)));
                 params.append(name, value.map_err(|_| Malformed::NotUtf8)?);
             }
         }
@@ -137,7 +138,7 @@ fn decode(text: &[u8]) -> Vec<u8> {
 
 /// Whether a `Content-Type` names `media_type`, parameters such as a charset aside.
 pub fn is_media_type(content_type: &str, media_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default();
+    let essence = content_type.split_once(';').map_or(content_type, |(essence, _)| essence);
     essence.trim().eq_ignore_ascii_case(media_type)
 }
 

@@ -111,8 +111,8 @@ fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
             (code, description, Advice::TryLater)
         }
     };
-    let query = request.query().unwrap_or_default();
-    let params = Params::parse(query.as_bytes(), &[&["ui_locales"]]).unwrap_or_default();
+    // A query that cannot be parsed chooses no language.
+    let params = Params::parse(request.query().as_bytes(), &[&["ui_locales"]]).unwrap_or_default();
     let ui_locales = params.once("ui_locales").ok().flatten();
     let texts = Texts::choose(ui_locales, request.header("accept-language").as_deref());
     let mut page = ErrorPage { texts, status: plain.status, code, description, advice }.response();

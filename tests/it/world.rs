@@ -275,8 +275,8 @@ impl Request for Ask {
         &self.path
     }
 
-    fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+    fn query(&self) -> &str {
+        self.query.as_deref().unwrap_or_default()
     }
 
     fn header(&self, name: &str) -> Option<String> {

@@ -144,8 +144,7 @@ struct Page {
 impl Page {
     /// The page that `?after=…&limit=…` asks for.
     fn asked(request: &impl Request) -> Result<Self, Error> {
-        let query = request.query().unwrap_or_default();
-        let params = Params::parse(query.as_bytes(), &[&["after", "limit"]])
+        let params = Params::parse(request.query().as_bytes(), &[&["after", "limit"]])
             .map_err(|malformed| invalid(malformed.description()))?;
         let wrong_limit = || {
             let reason = format_args!("must be a number from 1 to {LARGEST_PAGE}");

@@ -21,7 +21,7 @@ const ACCESS_TOKEN: &str = "access_token";
 /// [`BearerError::NoCredentials`], [`BearerError::InvalidRequest`] and [`BearerError::InvalidToken`].
 pub async fn bearer_token(request: &impl Request, in_body: bool) -> Result<String, BearerError> {
     // Section 2.3, and RFC 9700 section 4.3.2: a URL ends up in logs and histories.
-    let query = access_token_of(request.query().unwrap_or_default().as_bytes())?;
+    let query = access_token_of(request.query().as_bytes())?;
     if query.get(ACCESS_TOKEN) != Given::Absent {
         return Err(BearerError::InvalidRequest("an access token must not be in the URL"));
     }

@@ -60,7 +60,7 @@ pub fn decide<'a>(
     }
 
     // 3. It is who it must be: somebody else is never good enough (section 3.1.2.2).
-    if validated.required_sub.as_ref().is_some_and(|sub| *sub != session.sub) {
+    if !validated.required_user.admits(&session.sub) {
         return sign_in(Some(Notice::OtherAccountWanted));
     }
 

@@ -47,9 +47,8 @@ pub async fn serve(
         context.log_fault(&fault);
     }
     let session = visit.find_session(context).await?;
-    let query = request.query().unwrap_or_default();
     let sub = session.as_ref().map(|session| session.sub.as_str());
-    let (query, progress) = resume(&visit, query, sub, context.now);
+    let (query, progress) = resume(&visit, request.query(), sub, context.now);
     let pending = Pending::find(context.platform, query, context.now).await?;
     let texts = form::texts(request, &pending.params);
     match resolve(provider, request, pending).await? {

@@ -25,6 +25,27 @@ pub enum Validation {
     Refused(ReplyTo, AuthorizeError),
 }
 
+/// The user who must sign in.
+pub enum RequiredUser {
+    /// Any user.
+    Any,
+    /// No user, because the client knows nobody by the subject that it named.
+    Nobody,
+    /// The user of this `sub`.
+    Only(String),
+}
+
+impl RequiredUser {
+    /// Whether a user will do.
+    pub fn admits(&self, sub: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Nobody => false,
+            Self::Only(required) => required == sub,
+        }
+    }
+}
+
 /// A valid authorization request.
 pub struct ValidatedRequest {
     /// The client that sends it.
@@ -33,8 +54,8 @@ pub struct ValidatedRequest {
     pub reply_to: ReplyTo,
     /// What is requested.
     pub request: AuthorizeRequest,
-    /// The only user that will do, by `id_token_hint` or `claims`.
-    pub required_sub: Option<String>,
+    /// The user who must sign in, by `id_token_hint` or `claims`.
+    pub required_user: RequiredUser,
     /// The claims that are requested one by one, beyond those that the scopes release.
     pub single_claims: Vec<String>,
 }
@@ -70,12 +91,13 @@ pub async fn validate_for(
 
     // 3. Everything else: from here on, errors go to the client.
     match validate_parameters(provider, &client, pending).await {
-        Ok((request, required_sub)) => {
+        Ok((request, required_user)) => {
             let names = [request.claims.userinfo.as_slice(), &request.claims.id_token].concat();
             let scopes = &provider.context.config.scopes;
             let single_claims = scopes.beyond(&request.granted(), &names);
             let single_claims = single_claims.into_iter().map(str::to_owned).collect();
-            let valid = ValidatedRequest { client, reply_to, request, required_sub, single_claims };
+            let valid =
+                ValidatedRequest { client, reply_to, request, required_user, single_claims };
             Ok(Validation::Valid(Box::new(valid)))
         }
         Err(Error::Protocol(Protocol::Authorize(error))) => {
@@ -85,12 +107,12 @@ pub async fn validate_for(
     }
 }
 
-/// Returns what is requested, and the only user that will do for it.
+/// Returns what is requested, and the user who must sign in for it.
 async fn validate_parameters(
     provider: &Provider<'_, impl Platform>,
     client: &Client,
     pending: &Pending,
-) -> Result<(AuthorizeRequest, Option<String>), Error> {
+) -> Result<(AuthorizeRequest, RequiredUser), Error> {
     // 1. The request came as its client wants all of them to come.
     check_required_transport(pending, &client.metadata)?;
 
@@ -109,11 +131,11 @@ async fn validate_parameters(
     {
         return Err(invalid("id_token_hint and claims name two users").into());
     }
-    let required_sub = match hinted.or(named) {
-        Some(subject) => Some(find_user(provider, client, subject).await?),
-        None => None,
+    let required_user = match hinted.or(named) {
+        Some(subject) => find_user(provider, client, subject).await?,
+        None => RequiredUser::Any,
     };
-    Ok((request, required_sub))
+    Ok((request, required_user))
 }
 
 const fn invalid(description: &'static str) -> AuthorizeError {
@@ -134,15 +156,15 @@ fn check_required_transport(
     Ok(())
 }
 
-/// The user whom this client knows by this subject; an empty text, which is no user's, where there is none.
+/// Returns the user whom this client knows by a subject.
 async fn find_user(
     provider: &Provider<'_, impl Platform>,
     client: &Client,
     subject: String,
-) -> Result<String, Error> {
-    let Some(sector) = client.metadata.sector()? else { return Ok(subject) };
+) -> Result<RequiredUser, Error> {
+    let Some(sector) = client.metadata.sector()? else { return Ok(RequiredUser::Only(subject)) };
     let user = pairwise_subjects::user(provider.context.platform, &sector, &subject).await?;
-    Ok(user.unwrap_or_default())
+    Ok(user.map_or(RequiredUser::Nobody, RequiredUser::Only))
 }
 
 /// The subject of an ID token that was issued to this client.
