@@ -17,10 +17,12 @@ Measures Postern beside other providers, and writes bench/results. bench/NOTES.m
   --quick         takes less than a minute, and writes bench/results/quick.*
   --full          measures with a million users as well
   --only=ROUTE,…  measures these routes only, and writes nothing
+  --against=PATH  measures only the CPU of each route, against the build of another checkout, and writes nothing
   --profile       shows where the time of userinfo goes, and measures nothing else`;
 
 const options = parseOptions(USAGE, {
-  quick: { type: "boolean" }, full: { type: "boolean" }, only: { type: "string" }, profile: { type: "boolean" },
+  quick: { type: "boolean" }, full: { type: "boolean" }, only: { type: "string" }, against: { type: "string" },
+  profile: { type: "boolean" },
 });
 if (process.platform !== "linux") throw new Failure("the bench reads /proc, which only Linux has");
 const plan = {
@@ -36,9 +38,15 @@ if (options.profile) {
   process.exit();
 }
 await buildIfChanged(RELEASE);
+whenAsked(() => process.exit(1));
+
+if (options.against) {
+  const { measurePair } = await import("./pair.mjs");
+  console.log(await measurePair(plan, options.against));
+  process.exit();
+}
 
 const { runAll } = await import("./run.mjs");
-whenAsked(() => process.exit(1));
 const results = await runAll(plan);
 
 const { judge } = await import("./goals.mjs");

@@ -22,14 +22,7 @@ export async function runAll(plan) {
   const asked = chosen(plan);
   const stores = startStores();
   try {
-    const plans = new Map(ROUTES.map(({ name, weight }) => {
-      const { rounds, connections } = plan;
-      const count = Math.round(plan.requests * weight);
-      // V8 optimizes by what was called how often, whatever a route costs.
-      const { warmUp } = plan;
-      // What is compared beforehand takes one, too.
-      return [name, { rounds, connections, count, warmUp, inAll: rounds * count + warmUp + 1 }];
-    }));
+    const plans = countsOf(plan);
     const documents = await step("asking Postern for its documents", () => readDocuments(stores));
     const bundles = await step("bundling the contenders", () => bundleAll(documents));
     const tokens = await step("signing tokens", () => makeTokens({
@@ -66,8 +59,16 @@ export async function runAll(plan) {
   }
 }
 
+/** How many requests each route gets: in a round, to warm up, and in all. */
+export const countsOf = ({ rounds, connections, requests, warmUp }) => new Map(ROUTES.map(({ name, weight }) => {
+  const count = Math.round(requests * weight);
+  // V8 optimizes by what was called how often, whatever a route costs, so all warm up alike. What is compared
+  // beforehand takes one, too.
+  return [name, { rounds, connections, count, warmUp, inAll: rounds * count + warmUp + 1 }];
+}));
+
 /** The routes that the plan names, or all. */
-function chosen({ only }) {
+export function chosen({ only }) {
   const unknown = (only ?? []).filter((name) => !ROUTES.some((route) => route.name === name));
   if (unknown.length > 0) {
     throw new Failure(`there is no route ${unknown.join(" or ")}; there are ${ROUTES.map(({ name }) => name).join(", ")}`);
@@ -84,7 +85,7 @@ async function launch(contender, bundled, ports) {
 }
 
 /** What Postern publishes, which bare and hono + jose serve as well. */
-async function readDocuments(stores) {
+export async function readDocuments(stores) {
   const store = await stores.open("documents");
   await store.fill({ users: 1, redeemable: 1 });
   const worker = await launch(POSTERN, await bundle("documents", POSTERN.entry), store.ports);
@@ -113,7 +114,7 @@ async function bundleAll(documents) {
 }
 
 /** Every contender with a store of its own, filled alike. */
-async function openAll({ documents, bundles, tokens, stores }, contents, contenders = CONTENDERS) {
+export async function openAll({ documents, bundles, tokens, stores }, contents, contenders = CONTENDERS) {
   const visits = [];
   for (const contender of contenders) {
     const name = `${contender.name} ${Math.random()}`;
@@ -133,7 +134,7 @@ async function openAll({ documents, bundles, tokens, stores }, contents, contend
   return visits;
 }
 
-const stopAll = (visits) => Promise.all(visits.map(async ({ worker, store }) => {
+export const stopAll = (visits) => Promise.all(visits.map(async ({ worker, store }) => {
   await worker.stop();
   await store.close();
 }));
