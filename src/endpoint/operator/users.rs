@@ -211,7 +211,7 @@ pub async fn import(
             }
         }
     }
-    refusals.sort();
+    refusals.sort_unstable_by_key(|(line, _)| *line);
     let refused: Vec<_> =
         refusals.into_iter().map(|(line, error)| json!({ "line": line, "error": error })).collect();
     Ok(Response::json(200, &json!({ "stored": stored, "refused": refused })))

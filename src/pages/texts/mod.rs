@@ -116,13 +116,22 @@ impl Texts {
     /// (OpenID Connect Core section 3.1.2.1), then of the browser's `Accept-Language`, then English.
     pub fn choose(ui_locales: Option<&str>, accept_language: Option<&str>) -> &'static Self {
         let requested =
-            ui_locales.unwrap_or_default().split_ascii_whitespace().find_map(Self::find);
+            ui_locales.and_then(|tags| tags.split_ascii_whitespace().find_map(Self::find));
         let [default, ..] = ALL;
-        requested
-            .or_else(|| {
-                accepted(accept_language.unwrap_or_default()).into_iter().find_map(Self::find)
-            })
-            .unwrap_or(default)
+        requested.or_else(|| Self::accepted(accept_language?)).unwrap_or(default)
+    }
+
+    /// The language of an `Accept-Language` that weighs most, of equal ones the first (RFC 9110 section 12.5.4).
+    /// Ranges that are malformed or have weight 0 are ignored.
+    fn accepted(header: &str) -> Option<&'static Self> {
+        let ranges = header.split(',').filter_map(|member| match member.split_once(';') {
+            None => Some((Self::find(member.trim())?, 1_000)),
+            Some((range, parameter)) => {
+                Some((Self::find(range.trim())?, weight(parameter.trim())?))
+            }
+        });
+        let heavier = |best: (_, u16), next: (_, u16)| if next.1 > best.1 { next } else { best };
+        ranges.filter(|(_, weight)| *weight > 0).reduce(heavier).map(|(texts, _)| texts)
     }
 
     /// The language of a range, by the primary subtag (RFC 4647 section 3.4). `*` names none.
@@ -133,21 +142,6 @@ impl Texts {
         let primary = range.split('-').next().filter(|_| range.split('-').all(is_subtag))?;
         ALL.into_iter().find(|texts| texts.tag.eq_ignore_ascii_case(primary))
     }
-}
-
-/// The ranges of an `Accept-Language` (RFC 9110 section 12.5.4), the most wanted first; what is
-/// malformed or has weight 0 is left out.
-fn accepted(header: &str) -> Vec<&str> {
-    let mut ranges: Vec<_> = header
-        .split(',')
-        .filter_map(|member| match member.split_once(';') {
-            None => Some((member.trim(), 1_000)),
-            Some((range, parameter)) => Some((range.trim(), weight(parameter.trim())?)),
-        })
-        .filter(|(_, weight)| *weight > 0)
-        .collect();
-    ranges.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
-    ranges.into_iter().map(|(range, _)| range).collect()
 }
 
 /// A weight in thousandths (RFC 9110 section 12.4.2).

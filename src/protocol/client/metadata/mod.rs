@@ -225,17 +225,12 @@ impl ClientMetadata {
         let is_in_it = |tag: &str| {
             tag.split('-').next().is_some_and(|first| first.eq_ignore_ascii_case(language))
         };
-        let mut texts: Vec<_> = self
-            .localized
-            .iter()
-            .filter_map(|(name, text)| {
-                let (name, tag) = name.split_once('#')?;
-                (name == member && is_in_it(tag)).then_some((tag.len(), text.as_str()))
-            })
-            .collect();
+        let texts = self.localized.iter().filter_map(|(name, text)| {
+            let (name, tag) = name.split_once('#')?;
+            (name == member && is_in_it(tag)).then_some((tag.len(), text.as_str()))
+        });
         // The language itself comes before what is spoken in one place.
-        texts.sort_unstable();
-        texts.first().map(|(_, text)| *text).or(plain)
+        texts.min().map(|(_, text)| text).or(plain)
     }
 
     /// Whether it can prove who it is.

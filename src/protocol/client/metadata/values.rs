@@ -107,9 +107,11 @@ named! {
 impl ResponseType {
     /// The response type of a request: names in whatever order (OAuth 2.0 Multiple Response Types section 3).
     pub fn of_request(text: &str) -> Option<Self> {
-        let mut names: Vec<_> = text.split(' ').collect();
-        names.sort_unstable();
-        Self::from_name(&names.join(" "))
+        let is_same = |name: &str| {
+            let has = |word| text.split(' ').any(|other| other == word);
+            name.split(' ').all(has) && name.split(' ').count() == text.split(' ').count()
+        };
+        Self::ALL.iter().find(|(name, _)| is_same(name)).map(|(_, response_type)| *response_type)
     }
 
     /// The grant type that a client must have registered for it (OpenID Connect Registration section 2).
