@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::client::metadata::NoSector;
 use crate::protocol::client::registration_error::RegistrationError;
 use crate::protocol::token::bearer::BearerError;

@@ -10,7 +10,7 @@ use crate::interaction::Visit;
 use crate::interaction::pending::{Pending, Progress, resumed};
 use crate::interaction::ticket::{Step, Ticket, shown_for};
 use crate::ports::Platform;
-use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::provider::Provider;
 
 const DENIED: AuthorizeError = AuthorizeError::new("access_denied", "the person did not allow it");

@@ -4,13 +4,13 @@
 //! There are two kinds of refusal, and the types keep them apart: before there is a
 //! [`ReplyTo`](super::reply_to::ReplyTo), nothing may be sent anywhere; after it, errors go to the client.
 
+use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::authorization::reply_to::ResponseMode;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::metadata::{ClientMetadata, GrantType, ResponseType};
 use crate::protocol::params::{Doubled, Params};
-use crate::protocol::token::id_token::IdTokenHintError;
 use crate::protocol::user::scope::{Granted, OFFLINE_ACCESS, OPENID, ScopeTable};
 
 /// The longest nonce, in bytes: it is kept, and stands in the ID token.
@@ -44,28 +44,6 @@ pub const PARAMETERS: [&str; 22] = [
     "state",
     "ui_locales",
 ];
-
-/// An error that goes to the client (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct AuthorizeError {
-    /// The error code.
-    pub code: &'static str,
-    /// What was wrong: ASCII without quotation mark or backslash, and nothing of what was sent.
-    pub description: &'static str,
-}
-
-impl AuthorizeError {
-    /// An error of this code.
-    pub const fn new(code: &'static str, description: &'static str) -> Self {
-        Self { code, description }
-    }
-}
-
-impl From<IdTokenHintError> for AuthorizeError {
-    fn from(error: IdTokenHintError) -> Self {
-        invalid(error.description())
-    }
-}
 
 const fn invalid(description: &'static str) -> AuthorizeError {
     AuthorizeError::new("invalid_request", description)

@@ -1,5 +1,6 @@
 //! Authorization requests.
 
+pub mod authorize_error;
 pub mod authorize_request;
 pub mod claims_request;
 pub mod pkce;

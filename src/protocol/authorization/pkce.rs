@@ -5,7 +5,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::params::{Doubled, Params};
 
 /// The base64url of a SHA-256 digest.

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::protocol::authorization::authorize_request::{self, AuthorizeError};
+use crate::protocol::authorization::authorize_error::AuthorizeError;
+use crate::protocol::authorization::authorize_request;
 use crate::protocol::client::jwt::{ClientJwt, ClientJwtError, ClientSignature};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::params::Params;

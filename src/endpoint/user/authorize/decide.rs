@@ -4,7 +4,7 @@
 use crate::endpoint::user::authorize::validate::ValidatedRequest;
 use crate::interaction::pending::Progress;
 use crate::pages::Notice;
-use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::token::id_token::PASSWORD_ACR;
 use crate::store::consents::Consent;
 use crate::store::sessions::Session;

@@ -10,7 +10,7 @@ use crate::http::Request;
 use crate::interaction::pending::Pending;
 use crate::limits::rate_limits::may_store;
 use crate::ports::{Platform, Wanted};
-use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::authorization::request_object::{
     Expected, INVALID_REQUEST_OBJECT, RequestObject, RequestObjectError, SIZE_LIMIT,

@@ -9,7 +9,7 @@ use crate::http::Response;
 use crate::interaction::pending::Pending;
 use crate::pages::{FormPost, Texts};
 use crate::ports::Platform;
-use crate::protocol::authorization::authorize_request::AuthorizeError;
+use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::reply_to::{ReplyTo, ResponseMode};
 use crate::routes::AUTHORIZE;
 
