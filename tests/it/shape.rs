@@ -110,22 +110,60 @@ fn no_file_is_longer_than_400_lines() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// The types that a source gives to `Result`, each as the texts of its value and its error.
+fn results(source: &str) -> Vec<(String, String)> {
+    let code: String = source.split_whitespace().collect();
+    let after = code.match_indices("Result<").map(|(index, name)| &code[index + name.len()..]);
+    let types = |rest: &str| {
+        let (mut depth, mut comma, mut previous) = (0, None, ' ');
+        for (index, c) in rest.char_indices() {
+            match c {
+                '<' | '(' | '[' => depth += 1,
+                '>' if previous == '-' => {}
+                '>' | ')' | ']' if depth == 0 => {
+                    let end = comma.unwrap_or(index);
+                    let error = rest[end..index].trim_matches(',');
+                    return Some((rest[..end].to_owned(), error.to_owned()));
+                }
+                '>' | ')' | ']' => depth -= 1,
+                ',' if depth == 0 => comma = comma.or(Some(index)),
+                _ => {}
+            }
+            previous = c;
+        }
+        None
+    };
+    after.filter_map(types).collect()
+}
+
+fn is_bare(error: &str) -> bool {
+    error == "String"
+        || error.starts_with('&') && error.ends_with("str")
+        || error.starts_with("Cow<")
+}
+
 #[test]
-fn no_error_is_a_bare_text() {
+fn no_error_is_a_bare_text_or_a_result_in_a_result() {
     let mut found = Vec::new();
     for (path, source) in sources() {
-        for (number, line) in without_tests(&source).lines().enumerate() {
-            let squeezed = line.replace(' ', "");
-            let is_text = squeezed.contains(",String>") || squeezed.contains(",&'staticstr>");
-            let is_error =
-                is_text && squeezed.contains("Result<") || squeezed.contains("Result<Result<");
-            // A map's values may be texts.
-            if is_error && !squeezed.contains("Map<") {
-                found.push(format!("{path}:{}: {}", number + 1, line.trim()));
+        for (value, error) in results(without_tests(&source)) {
+            if is_bare(&error) || value.starts_with("Result<") {
+                found.push(format!("{path}: Result<{value}, {error}>"));
             }
         }
     }
-    assert!(found.is_empty(), "{} bare texts as errors:\n{}", found.len(), found.join("\n"));
+    assert!(found.is_empty(), "{} such errors:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn results_are_read_over_line_breaks() {
+    let source = "-> Result<\n    Vec<(u8, u8)>,\n    &'static str,\n>; Result<Map<String, String>, E>; Result<()>";
+    let pair = |value: &str, error: &str| (value.to_owned(), error.to_owned());
+    assert_eq!(
+        results(source),
+        [pair("Vec<(u8,u8)>", "&'staticstr"), pair("Map<String,String>", "E"), pair("()", "")]
+    );
+    assert!(is_bare("&'staticstr") && is_bare("String") && !is_bare("E"));
 }
 
 #[test]
