@@ -84,17 +84,19 @@ impl<'a> Authority<'a> {
         self.kind != HostKind::Name
     }
 
-    /// Whether the host is this device to a browser: `localhost` or a name below it (RFC 6761 section 6.3), or a
-    /// loopback address in any spelling, such as `127.1`, `0x7f.1` and `[::ffff:127.0.0.1]`.
-    pub fn is_loopback(&self) -> bool {
-        match self.kind {
-            HostKind::V4(address) => address.is_some_and(|address| address.is_loopback()),
-            HostKind::V6(address) => IpAddr::V6(address).to_canonical().is_loopback(),
+    /// Whether the host is this device to a browser: `localhost` or a name below it (RFC 6761 section 6.3), a loopback
+    /// address, or the unspecified address, at which Linux and macOS reach themselves. Addresses count in any spelling,
+    /// such as `127.1`, `0x7f.1`, `[::ffff:127.0.0.1]` and `0`.
+    pub fn is_this_device(&self) -> bool {
+        let address = match self.kind {
+            HostKind::V4(address) => address.map(IpAddr::V4),
+            HostKind::V6(address) => Some(IpAddr::V6(address).to_canonical()),
             HostKind::Name => {
                 let last = self.host.rsplit('.').next();
-                last.is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
+                return last.is_some_and(|label| label.eq_ignore_ascii_case("localhost"));
             }
-        }
+        };
+        address.is_some_and(|address| address.is_loopback() || address.is_unspecified())
     }
 
     /// Whether `http` may lead to the host: loopback in one of its three plain spellings.
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_recognized_in_every_spelling() {
+    fn this_device_is_recognized_in_every_spelling() {
         for host in [
             "localhost",
             "LocalHost",
@@ -240,9 +242,15 @@ mod tests {
             "[0000:0000::0001]",
             "[::ffff:127.0.0.1]",
             "[::FFFF:7f00:1]",
+            "0.0.0.0",
+            "0",
+            "0x.0",
+            "[::]",
+            "[0:0::0]",
+            "[::ffff:0.0.0.0]",
         ] {
             for url in [format!("https://{host}/cb"), format!("http://{host}:3000")] {
-                assert!(Authority::of_url(&url).unwrap().is_loopback(), "{url}");
+                assert!(Authority::of_url(&url).unwrap().is_this_device(), "{url}");
             }
         }
         for host in [
@@ -265,12 +273,14 @@ mod tests {
             "0x1ffffffff",
             "127.0.0.0xg",
             "127.a.0.1",
+            "0.0.0.1",
+            "0.0.0.0.example",
             "[::2]",
             "[::ffff:128.0.0.1]",
             "[2001:db8::1]",
         ] {
             let url = format!("https://{host}/cb");
-            assert!(!Authority::of_url(&url).unwrap().is_loopback(), "{url}");
+            assert!(!Authority::of_url(&url).unwrap().is_this_device(), "{url}");
         }
     }
 

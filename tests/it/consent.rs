@@ -92,6 +92,7 @@ fn a_client_that_anything_local_could_claim_to_be_is_always_asked_about() {
         ("name", "https://LocalHost:8443/cb"),
         ("short", "https://127.1/cb"),
         ("mapped", "https://[::ffff:127.0.0.1]/cb"),
+        ("unspecified", "https://0.0.0.0:8443/cb"),
         ("private", "com.example.app:/cb"),
     ] {
         let members = |method: &str| {

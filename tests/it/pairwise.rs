@@ -163,6 +163,8 @@ fn a_sector_is_one_host_or_a_list_that_says_so() {
         json!(["https://0x7f.1/cb"]),
         json!(["https://2130706433/cb"]),
         json!(["https://[::ffff:7f00:1]/cb"]),
+        json!(["https://0.0.0.0/cb"]),
+        json!(["https://[::]/cb"]),
         json!(["https://a.example/cb", "http://localhost/cb"]),
     ] {
         let told = put_with(&world, &uris, json!({}));

@@ -124,11 +124,11 @@ fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether the URI leads to something on the person's own device, where any program can wait for it
-/// (RFC 8252 section 8.6): a loopback host in any spelling, or a private-use scheme.
+/// (RFC 8252 section 8.6): a host that is this device, in any spelling, or a private-use scheme.
 pub fn is_local(uri: &str) -> bool {
     match uri.split_once(':') {
         Some(("https" | "http", _)) => {
-            Authority::of_url(uri).is_ok_and(|authority| authority.is_loopback())
+            Authority::of_url(uri).is_ok_and(|authority| authority.is_this_device())
         }
         Some((scheme, _)) => is_private_use(scheme),
         None => false,
@@ -222,6 +222,8 @@ mod tests {
             "https://2130706433/cb",
             "https://[0:0:0:0:0:0:0:1]/cb",
             "https://[::ffff:127.0.0.1]/cb",
+            "https://0.0.0.0:8443/cb",
+            "https://[::]/cb",
             "com.example.app:/cb",
         ] {
             assert!(is_local(uri), "{uri}");
