@@ -70,8 +70,11 @@ pub(super) async fn authorize<'a>(
     let context = &provider.context;
     let Context { platform, now, .. } = *context;
 
-    // 1. A token of this client's: of another's, nothing is said and nothing changes.
+    // 1. The parameters.
     let presented = request.required("refresh_token", "refresh_token is missing")?;
+    let requested_scope = request.once("scope")?;
+
+    // 2. A token of this client's: of another's, nothing is said and nothing changes.
     let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
     let successor = mac.code(Purpose::Successor, &[presented]);
     let (of, successor_hash) = (hash(presented), hash(&successor));
@@ -80,16 +83,16 @@ pub(super) async fn authorize<'a>(
     let token =
         token.ok_or(TokenError::InvalidGrant("the refresh token is not one of this client's"))?;
 
-    // 2. The grant stands. If it does not, whether the token was stolen makes no difference any more.
+    // 3. The grant stands. If it does not, whether the token was stolen makes no difference any more.
     token.grant.user_claims()?;
 
-    // 3. Not stolen: unused, or used a moment ago and its successor never.
+    // 4. Not stolen: unused, or used a moment ago and its successor never.
     if !may_be_used(&token, now) {
         grants::revoke(platform, &token.grant.id, now).await?;
         return Err(USED_BEFORE.into());
     }
 
-    // 4. Not expired.
+    // 5. Not expired.
     if token.expires_at <= now {
         return Err(TokenError::InvalidGrant("the refresh token has expired").into());
     }
@@ -97,7 +100,7 @@ pub(super) async fn authorize<'a>(
     Ok(Authorized {
         grant: token.grant,
         nonce: None,
-        requested_scope: request.once("scope")?,
+        requested_scope,
         refresh_token: NextRefreshToken::Successor { of, token: successor },
     })
 }

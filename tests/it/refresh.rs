@@ -158,3 +158,17 @@ fn a_token_ends_when_it_lies_unused_and_with_its_grant() {
     world.sleep(5 * DAY);
     assert_invalid(&world.refresh(&app, &token), "expired");
 }
+
+#[test]
+fn a_malformed_request_ends_no_grant() {
+    let (world, app, tokens) = signed_in("openid offline_access");
+    let first = member(&tokens, "refresh_token");
+    let second = member(&world.refresh(&app, &first), "refresh_token");
+    world.sleep(61);
+    let twice = [("grant_type", "refresh_token"), ("scope", "openid"), ("scope", "openid")];
+    for token in [first.as_str(), "unknown"] {
+        let told = world.token(&app, &[&twice[..], &[("refresh_token", token)]].concat());
+        assert_eq!((told.status, told.error().as_deref()), (400, Some("invalid_request")));
+    }
+    assert_eq!(world.refresh(&app, &second).status, 200);
+}
