@@ -64,9 +64,10 @@ pub async fn respond(
 ) -> Result<Response, Error> {
     let config = provider.context.config;
 
-    // 1. A grant type that is served, and that the client has registered.
+    // 1. A grant type that is served here, and that the client has registered. The tokens of the implicit flow come from
+    //    the authorization endpoint alone.
     let grant_type = grant_type(request)?;
-    if !config.serves(grant_type) {
+    if !config.serves(grant_type) || grant_type == GrantType::Implicit {
         return Err(TokenError::UnsupportedGrantType.into());
     }
     if !request.client.metadata.grant_types.contains(&grant_type) {
@@ -89,7 +90,7 @@ pub async fn respond(
         GrantType::ClientCredentials => {
             return client_credentials::respond(provider, request, resource, &signers).await;
         }
-        // Its tokens come from the authorization endpoint alone.
+        // Refused in step 1.
         GrantType::Implicit => return Err(TokenError::UnsupportedGrantType.into()),
     };
     issue(provider, request, authorized, resource, &signers).await

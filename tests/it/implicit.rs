@@ -138,8 +138,10 @@ fn a_client_gets_only_what_it_has_registered() {
     }
     let told = authorize(&world, &party, &[("response_type", "id_token")]);
     assert!(fragment(&told).contains_key("id_token"));
-    let told = world.token(&party, &[("grant_type", "implicit")]);
-    assert_eq!(told.error().as_deref(), Some("unsupported_grant_type"));
+    for party in [party, world.put_party("without", json!({}))] {
+        let told = world.token(&party, &[("grant_type", "implicit")]);
+        assert_eq!(told.error().as_deref(), Some("unsupported_grant_type"));
+    }
 }
 
 #[test]
