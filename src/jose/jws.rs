@@ -67,6 +67,12 @@ impl<'a> Jws<'a> {
         Ok(Self { header, payload, signature, signing_input })
     }
 
+    /// Drops header and payload, and returns the signature and what it is over. A binding that takes these two fields
+    /// out would keep the others alive to the end of its block, and so while the signature is verified.
+    pub fn into_signed(self) -> (Vec<u8>, &'a str) {
+        (self.signature, self.signing_input)
+    }
+
     /// The header's member, if it is a string.
     pub fn header_text(&self, name: &str) -> Option<&str> {
         self.header.get(name).and_then(Value::as_str)

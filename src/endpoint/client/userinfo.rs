@@ -123,7 +123,7 @@ async fn verify(
     // What the claims say counts once the signature is verified, and is all that is kept of them while that is
     // waited for.
     let claims = access_token::check_claims(&jws.payload, expected);
-    let Jws { signature, signing_input, .. } = jws;
+    let (signature, signing_input) = jws.into_signed();
     let key = find_key(provider, &kid).await?;
     if key.alg() != access_token::ALG
         || !context.platform.verify(&key, signing_input.as_bytes(), &signature).await?

@@ -184,7 +184,7 @@ async fn hinted_subject(
     let hinted = hinted.map(str::to_owned);
     let alg = jws.header_text("alg").and_then(Algorithm::from_name);
     let kid = jws.header_text("kid").map(str::to_owned);
-    let Jws { signature, signing_input, .. } = jws;
+    let (signature, signing_input) = jws.into_signed();
     let key = match (alg, kid.as_deref()) {
         (Some(alg), Some(kid)) => memory.published_keys.find(alg, kid, context).await?,
         _ => None,
