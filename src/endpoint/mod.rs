@@ -1,8 +1,83 @@
-//! The endpoints, in rooms by who calls them. Each file is named as its specification names the endpoint, and reads
-//! from top to bottom as the specification's list of steps.
+//! The endpoints, in rooms by who calls them, and which of them answers. Each file is named as its specification names
+//! the endpoint, and reads from top to bottom as the specification's list of steps.
 
-pub mod client;
-pub mod documents;
 pub mod operator;
-pub mod support;
-pub mod user;
+
+/// The endpoints that clients call.
+pub mod client {
+    pub mod configuration;
+    pub mod par;
+    pub mod registration;
+    pub mod token;
+    pub mod userinfo;
+}
+
+/// The published documents.
+pub mod documents {
+    pub mod discovery;
+    pub mod jwks;
+    pub mod resource_metadata;
+    mod respond;
+}
+
+/// What several endpoints share.
+pub mod support {
+    pub mod bearer;
+    pub mod body;
+    pub mod client_authentication;
+    pub mod form;
+}
+
+/// The endpoints that users call with their browsers.
+pub mod user {
+    pub mod account;
+    pub mod authorize;
+    pub mod consent;
+    pub mod login;
+    pub mod logout;
+    pub mod select_account;
+}
+
+use std::pin::Pin;
+
+use crate::error::Error;
+use crate::http::{Request, Response};
+use crate::ports::Platform;
+use crate::provider::Provider;
+use crate::routes::Endpoint;
+
+/// Has an endpoint answer.
+///
+/// # Errors
+/// Whatever the endpoint reports.
+pub async fn serve(
+    endpoint: Endpoint,
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+) -> Result<Response, Error> {
+    match endpoint {
+        Endpoint::Account => boxed(user::account::serve(provider, request)).await,
+        Endpoint::Admin => boxed(operator::serve(provider, request)).await,
+        Endpoint::Authorize => boxed(user::authorize::serve(provider, request)).await,
+        Endpoint::Configuration => boxed(client::configuration::serve(provider, request)).await,
+        Endpoint::Consent => boxed(user::consent::serve(provider, request)).await,
+        Endpoint::Discovery | Endpoint::OauthMetadata => {
+            documents::discovery::serve(provider, request).await
+        }
+        Endpoint::Jwks => documents::jwks::serve(provider, request).await,
+        Endpoint::Login => boxed(user::login::serve(provider, request)).await,
+        Endpoint::Logout => boxed(user::logout::serve(provider, request)).await,
+        Endpoint::Par => boxed(client::par::serve(provider, request)).await,
+        Endpoint::Registration => boxed(client::registration::serve(provider, request)).await,
+        Endpoint::ResourceMetadata => documents::resource_metadata::serve(provider, request).await,
+        Endpoint::SelectAccount => boxed(user::select_account::serve(provider, request)).await,
+        Endpoint::Token => boxed(client::token::serve(provider, request)).await,
+        Endpoint::Userinfo => boxed(client::userinfo::serve(provider, request)).await,
+    }
+}
+
+/// Boxes a future, so that it is a function of its own. Otherwise the compiler makes one function of all endpoints,
+/// and an isolate compiles that whole before it answers its first request.
+fn boxed<'a, T>(future: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(future)
+}

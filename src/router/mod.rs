@@ -2,13 +2,9 @@
 
 mod errors;
 
-use std::pin::Pin;
 use std::rc::Rc;
 
-use crate::endpoint::client::{configuration, par, registration, token, userinfo};
-use crate::endpoint::documents::{discovery, jwks, resource_metadata};
-use crate::endpoint::operator;
-use crate::endpoint::user::{account, authorize, consent, login, logout, select_account};
+use crate::endpoint;
 use crate::error::{Error, Protocol};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
@@ -71,29 +67,7 @@ async fn dispatch(
     if !route.methods.contains(&request.method()) && route.endpoint != Endpoint::Admin {
         return Err(Protocol::MethodNotAllowed { allow: route.allow().into() }.into());
     }
-    match route.endpoint {
-        Endpoint::Account => boxed(account::serve(provider, request)).await,
-        Endpoint::Admin => boxed(operator::serve(provider, request)).await,
-        Endpoint::Authorize => boxed(authorize::serve(provider, request)).await,
-        Endpoint::Configuration => boxed(configuration::serve(provider, request)).await,
-        Endpoint::Consent => boxed(consent::serve(provider, request)).await,
-        Endpoint::Discovery | Endpoint::OauthMetadata => discovery::serve(provider, request).await,
-        Endpoint::Jwks => jwks::serve(provider, request).await,
-        Endpoint::Login => boxed(login::serve(provider, request)).await,
-        Endpoint::Logout => boxed(logout::serve(provider, request)).await,
-        Endpoint::Par => boxed(par::serve(provider, request)).await,
-        Endpoint::Registration => boxed(registration::serve(provider, request)).await,
-        Endpoint::ResourceMetadata => resource_metadata::serve(provider, request).await,
-        Endpoint::SelectAccount => boxed(select_account::serve(provider, request)).await,
-        Endpoint::Token => boxed(token::serve(provider, request)).await,
-        Endpoint::Userinfo => boxed(userinfo::serve(provider, request)).await,
-    }
-}
-
-/// Boxes a future, so that it is a function of its own. Otherwise the compiler makes one function of all endpoints,
-/// and an isolate compiles that whole before it answers its first request.
-fn boxed<'a, T>(future: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
-    Box::pin(future)
+    endpoint::serve(route.endpoint, provider, request).await
 }
 
 /// The response to a CORS preflight (Fetch standard section 3.2).

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::respond;
+use super::respond::respond;
 use crate::config::Config;
 use crate::error::Error;
 use crate::http::{Request, Response};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::respond;
+use super::respond::respond;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::ports::Platform;

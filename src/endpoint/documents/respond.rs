@@ -1,8 +1,4 @@
-//! The published documents.
-
-pub mod discovery;
-pub mod jwks;
-pub mod resource_metadata;
+//! A published document as a response.
 
 use std::rc::Rc;
 
@@ -11,7 +7,11 @@ use crate::documents::Document;
 use crate::http::{Request, Response};
 
 /// A published document, or 304 where the client has it (RFC 9110 section 13.1.2).
-fn respond<P>(document: &Document, context: &Context<'_, P>, request: &impl Request) -> Response {
+pub(super) fn respond<P>(
+    document: &Document,
+    context: &Context<'_, P>,
+    request: &impl Request,
+) -> Response {
     let remaining = document.good_until.map(|end| end - context.now);
     let is_known = request
         .header("if-none-match")
