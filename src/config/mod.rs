@@ -9,7 +9,7 @@ use std::fmt;
 use crate::digest::digest;
 use crate::protocol::authorization::authorize_request::AuthorizePolicy;
 use crate::protocol::authorization::resources::Resources;
-use crate::protocol::client::metadata::{GrantType, Registrable};
+use crate::protocol::client::metadata::Registrable;
 use crate::protocol::user::scope::ScopeTable;
 use crate::secret::Secret;
 
@@ -88,15 +88,6 @@ impl Config {
     /// Every scope that can be granted.
     pub fn scope_names(&self) -> impl Iterator<Item = &str> {
         self.scopes.names().chain(self.resources.scopes())
-    }
-
-    /// Whether anybody can use this grant type here.
-    pub fn serves(&self, grant_type: GrantType) -> bool {
-        match grant_type {
-            GrantType::AuthorizationCode | GrantType::RefreshToken => true,
-            GrantType::ClientCredentials => !self.resources.is_empty(),
-            GrantType::Implicit => self.allows_implicit,
-        }
     }
 
     /// Reads the configuration from `variable`, which gives the text of a variable or secret.

@@ -6,6 +6,7 @@ pub mod client_credentials;
 pub mod refresh_token;
 pub mod token_set;
 
+use crate::config::Config;
 use crate::error::Error;
 use crate::http::Response;
 use crate::ports::Platform;
@@ -23,6 +24,15 @@ use token_set::{Signers, TokenSet};
 /// The parameters of the grant types (RFC 6749 sections 4.1.3, 4.4.2 and 6; RFC 7636 section 4.5; RFC 8707 section 2).
 pub const PARAMETERS: [&str; 7] =
     ["code", "code_verifier", "grant_type", "redirect_uri", "refresh_token", "resource", "scope"];
+
+/// Whether anybody can use this grant type here. Discovery lists those that are.
+pub fn is_served(grant_type: GrantType, config: &Config) -> bool {
+    match grant_type {
+        GrantType::AuthorizationCode | GrantType::RefreshToken => true,
+        GrantType::ClientCredentials => !config.resources.is_empty(),
+        GrantType::Implicit => config.allows_implicit,
+    }
+}
 
 /// A token request of an authenticated client.
 pub struct TokenRequest<'a> {
@@ -67,7 +77,7 @@ pub async fn respond(
     // 1. A grant type that is served here, and that the client has registered. The tokens of the implicit flow come from
     //    the authorization endpoint alone.
     let grant_type = grant_type(request)?;
-    if !config.serves(grant_type) || grant_type == GrantType::Implicit {
+    if !is_served(grant_type, config) || grant_type == GrantType::Implicit {
         return Err(TokenError::UnsupportedGrantType.into());
     }
     if !request.client.metadata.grant_types.contains(&grant_type) {

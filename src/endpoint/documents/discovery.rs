@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::respond::respond;
 use crate::config::Config;
 use crate::error::Error;
+use crate::grant::is_served;
 use crate::http::{Request, Response};
 use crate::jose::client_jwk::ClientAlgorithm;
 use crate::jose::jwk::Algorithm;
@@ -56,7 +57,7 @@ pub fn metadata(config: &Config) -> Value {
         .filter(|(_, mode)| implicit || *mode != ResponseMode::Fragment)
         .map(|(name, _)| *name)
         .collect();
-    let grant_types = names(|grant_type: &GrantType| config.serves(*grant_type));
+    let grant_types = names(|grant_type: &GrantType| is_served(*grant_type, config));
     let claims: Vec<_> = PROTOCOL_CLAIMS.into_iter().chain(config.scopes.claim_names()).collect();
     let locales: Vec<_> = ui_locales_supported().collect();
     let more = [
