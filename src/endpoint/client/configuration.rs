@@ -1,7 +1,6 @@
 //! The client configuration endpoint (RFC 7592): what a client does with its own registration.
 
 use serde_json::Value;
-use subtle::ConstantTimeEq;
 
 use crate::config::Config;
 use crate::endpoint::support::bearer::bearer_token;
@@ -21,7 +20,7 @@ use crate::protocol::token::bearer::BearerError;
 use crate::protocol::user::scope::Granted;
 use crate::provider::Provider;
 use crate::routes::CONFIGURATION;
-use crate::secret::{hash, is_random_text};
+use crate::secret::{hash, hashes_to, is_random_text};
 use crate::store::clients::{self, Client, StoredClient};
 use crate::store::registrations;
 
@@ -38,6 +37,9 @@ const OURS: [&str; 4] = [
 
 const WRONG_TOKEN: BearerError =
     BearerError::InvalidToken("the registration access token is not that of this client");
+
+/// What is compared where a client has no token: as long as a hash, and nothing hashes to it.
+const NO_HASH: &str = "===========================================";
 
 /// Reads, replaces or deletes a registration.
 pub async fn serve(
@@ -76,11 +78,8 @@ async fn authenticate(
     // Ids of clients that register themselves are never percent-encoded.
     let client_id = path.rsplit_once('/').map_or(path, |(_, id)| id);
     let client = clients::find_stored(context.platform, client_id, context.now).await?;
-    let presented = hash(token);
     let known = client.as_ref().and_then(|client| client.registration_token_hash.as_deref());
-    // Where there is none, something of the same length that nothing hashes to.
-    let nothing = "=".repeat(presented.len());
-    let is_its = bool::from(known.unwrap_or(&nothing).as_bytes().ct_eq(presented.as_bytes()));
+    let is_its = hashes_to(token, known.unwrap_or(NO_HASH));
     Ok(client.filter(|_| is_its).ok_or(WRONG_TOKEN)?)
 }
 
@@ -135,10 +134,7 @@ fn check_identity(document: &mut JsonObject, client: &Client) -> Result<(), Inva
         Some(_) => {}
     }
     let Some(secret) = document.string("client_secret")? else { return Ok(()) };
-    let is_right = client
-        .secret_hash
-        .as_deref()
-        .is_some_and(|known| bool::from(hash(&secret).as_bytes().ct_eq(known.as_bytes())));
+    let is_right = client.secret_hash.as_deref().is_some_and(|known| hashes_to(&secret, known));
     let reason = "must be the present secret of this client, or left out";
     if is_right { Ok(()) } else { Err(InvalidField::new("client_secret", reason)) }
 }
