@@ -21,7 +21,8 @@ pub enum Error {
 /// The peer's fault.
 #[derive(Debug)]
 pub enum Protocol {
-    /// An invalid authorization request whose client and redirect URI are known (RFC 6749 section 4.1.2.1).
+    /// An invalid authorization request of a known client. The authorization endpoint sends it to the redirect URI once
+    /// that is proven (RFC 6749 section 4.1.2.1), and shows a page before; a client that pushes is told at once.
     Authorize(AuthorizeError),
     /// A refused bearer token (RFC 6750 section 3).
     Bearer(BearerError),

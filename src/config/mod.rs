@@ -67,7 +67,7 @@ const DEFAULT_SCOPES: &str = r#"{"groups":["groups"]}"#;
 const DAY: u32 = 86_400;
 
 impl Config {
-    /// What the operator may register, and allows clients to register but for what only the operator may.
+    /// What the configuration says of authorization requests.
     pub fn authorize_policy(&self) -> AuthorizePolicy<'_> {
         AuthorizePolicy {
             allows_implicit: self.allows_implicit,
@@ -76,7 +76,7 @@ impl Config {
         }
     }
 
-    /// What clients may register.
+    /// What the operator may register, and allows clients to register but for what only the operator may.
     pub fn registrable(&self) -> Registrable {
         Registrable {
             client_credentials: true,

@@ -66,11 +66,10 @@ impl From<Internal> for KeysError {
 }
 
 impl FetchedKeys {
-    /// Whether a JWT is signed with a key of its client's: without a `kid`, any of its algorithm. Where the client
-    /// has no keys to verify with, words for it on why.
+    /// Whether a JWT is signed with a key of its client's: without a `kid`, any of its algorithm.
     ///
     /// # Errors
-    /// [`Internal::Unavailable`] while another request fetches them, and whatever the platform reports.
+    /// [`KeysError`].
     pub async fn verify(
         &self,
         client: &Client,
@@ -92,8 +91,7 @@ impl FetchedKeys {
         Ok(false)
     }
 
-    /// The keys of a client among which must be one that signed with `alg` as `kid`, or words for it on why there
-    /// are none.
+    /// The keys of a client among which must be one that signed with `alg` as `kid`.
     async fn of_client(
         &self,
         client: &Client,

@@ -7,12 +7,14 @@ use crate::ports::{Database, Statement};
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::Batch;
 
-/// How many attempts a counter has before the first pause. Then the pauses double, from one second on …
+/// How many attempts a counter has before the first pause. Then the pauses double, from one second to
+/// [`ATTEMPT_PAUSE_SECONDS`].
 const FREE: i64 = 5;
-/// How many attempts on one account may fail, in browsers that nobody has signed in with, before every
-/// further one is followed by a pause, and the first one from any network preceded by it: so many networks are of
-/// no use …
+/// How many attempts on one account may fail, in browsers that nobody has signed in with, before every further one is
+/// followed by a pause of at most [`ACCOUNT_PAUSE_SECONDS`], and the first one from any network preceded by it: so many
+/// networks are of no use.
 const ACCOUNT_FREE: i64 = 20;
+
 /// Whether an attempt may be looked at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Admission {

@@ -15,6 +15,7 @@ use crate::store::initial_access_tokens::keep;
 
 const DEFAULT_USES: i64 = 1;
 const MOST_USES: i64 = 10_000;
+
 /// Makes a token that registers `uses` clients within `ttl` seconds, and shows it, this once.
 pub async fn create(
     context: &Context<'_, impl Platform>,
