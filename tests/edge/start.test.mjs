@@ -123,7 +123,7 @@ test("npm start goes on where its demo users were deleted, and says that there a
   for (const sub of ["alice", "bob"]) await running.admin("DELETE", `/users/${sub}`);
   await running.stop();
   running = await start();
-  assert.match(running.said, /alice is not stored: sub belonged to a user who was deleted/);
+  assert.match(running.said, /alice is not stored: sub: belonged to a user who was deleted/);
   assert.ok(running.said.includes(`Users: none (more with: PORT=${port} npm run -s admin)`), running.said);
   assert.deepEqual([running.signIn, running.curl], [undefined, undefined]);
   assert.equal((await fetch(running.demo)).status, 200);
