@@ -50,6 +50,22 @@ fn code_redeemed_twice_revokes_the_grant() {
 }
 
 #[test]
+fn a_client_that_gave_up_the_grant_type_is_refused_and_keeps_its_code() {
+    let (world, app) = world();
+    let code = code(&world, &app, &[]);
+    let has = |grant_types: &str| {
+        let sql = format!(
+            "UPDATE clients SET metadata = json_set(metadata, '$.grant_types', json('{grant_types}'))"
+        );
+        assert_eq!(world.platform.primary.execute(&sql, ()).unwrap(), 1);
+    };
+    has(r#"["refresh_token"]"#);
+    assert_error(&world.redeem(&app, &code), "unauthorized_client", "registered");
+    has(r#"["authorization_code"]"#);
+    assert_eq!(world.redeem(&app, &code).status, 200);
+}
+
+#[test]
 fn of_simultaneous_redemptions_one_succeeds() {
     let (world, app) = world();
     let code = code(&world, &app, &[]);
