@@ -76,14 +76,14 @@ pub struct PageError {
 
 impl PageError {
     /// A request that no person makes: the application that sent them here is wrong.
-    pub const fn of_application(description: &'static str) -> Self {
+    pub const fn application_fault(description: &'static str) -> Self {
         let advice = Advice::TellApplication;
         Self { status: 400, code: "invalid_request", description, advice }
     }
 
     /// A request that was good once, or came in pieces.
-    pub const fn of_visit(description: &'static str) -> Self {
-        Self { advice: Advice::StartAgain, ..Self::of_application(description) }
+    pub const fn start_again(description: &'static str) -> Self {
+        Self { advice: Advice::StartAgain, ..Self::application_fault(description) }
     }
 }
 

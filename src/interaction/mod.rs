@@ -16,12 +16,12 @@ use crate::ports::Platform;
 use cookies::Cookie;
 
 /// A page's visitor: a browser, and the key by which we know again what we gave it.
-pub struct Visit<'a> {
+pub struct BrowserContext<'a> {
     /// The provider's configuration.
     pub config: &'a Config,
     /// What the forms of this browser are bound to. Made at its first visit, and set by every page that
     /// has a form.
-    pub browser_id: String,
+    pub id: String,
     /// Whether the browser came without it.
     pub is_new: bool,
     /// Knows our own codes.
@@ -30,12 +30,12 @@ pub struct Visit<'a> {
     pub session: Option<String>,
 }
 
-impl<'a> Visit<'a> {
+impl<'a> BrowserContext<'a> {
     /// The visit that a request is.
     ///
     /// # Errors
     /// [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent or malformed.
-    pub fn of(
+    pub fn from_request(
         context: &Context<'a, impl Platform>,
         request: &impl Request,
     ) -> Result<Self, Internal> {
@@ -44,7 +44,7 @@ impl<'a> Visit<'a> {
         Ok(Self {
             config: context.config,
             is_new: known.is_none(),
-            browser_id: known.map_or_else(|| context.random_text(), Ok)?,
+            id: known.map_or_else(|| context.random_text(), Ok)?,
             mac: MacKey::new(context.config.key_encryption_key.as_ref())?,
             session: cookie(Cookie::Session).filter(|value| is_random_text(value)),
         })
@@ -69,6 +69,6 @@ impl<'a> Visit<'a> {
 
     /// The `Set-Cookie` that keeps the browser's id, for pages with a form.
     pub fn remember_browser(&self) -> String {
-        Cookie::Browser.set(&self.config.issuer, &self.browser_id)
+        Cookie::Browser.set(&self.config.issuer, &self.id)
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::error::{Error, Internal, PageError};
-use crate::interaction::Visit;
+use crate::interaction::BrowserContext;
 use crate::interaction::ticket::{Step, Ticket};
 use crate::lifetimes::{KEPT_REQUEST_SECONDS, PUSHED_REQUEST_SECONDS};
 use crate::ports::Database;
@@ -21,7 +21,7 @@ const PUSHED_URI: &str = "urn:ietf:params:oauth:request_uri:";
 
 /// What a person is told whose request was answered before, or has waited for too long.
 pub const ANSWERED: PageError =
-    PageError::of_visit("this sign-in was completed before, or was left open for too long");
+    PageError::start_again("this sign-in was completed before, or was left open for too long");
 
 /// An authorization request that is not answered yet.
 #[derive(Debug, Default)]
@@ -157,29 +157,35 @@ pub struct Progress {
 }
 
 fn malformed(malformed: Malformed) -> Error {
-    PageError::of_application(malformed.description()).into()
+    PageError::application_fault(malformed.description()).into()
 }
 
 const HANDLE: &str = "handle=";
 const RESUME: &str = "&resume=";
 
 /// The query that goes on with a request.
-pub fn resumed(visit: &Visit<'_>, query: &str, step: Step, sub: &str, began_at: i64) -> String {
-    let ticket = Ticket { step, request: query, sub }.issue(visit, began_at);
+pub fn resumed(
+    browser: &BrowserContext<'_>,
+    query: &str,
+    step: Step,
+    sub: &str,
+    began_at: i64,
+) -> String {
+    let ticket = Ticket { step, request: query, sub }.issue(browser, began_at);
     format!("{query}{RESUME}{ticket}")
 }
 
 /// Takes the ticket off a query that goes on with a request. Whatever is no ticket of ours is a parameter that
 /// is not known, and stays.
 pub fn resume<'a>(
-    visit: &Visit<'_>,
+    browser: &BrowserContext<'_>,
     query: &'a str,
     sub: Option<&str>,
     now: i64,
 ) -> (&'a str, Progress) {
     let unchanged = (query, Progress::default());
     let Some((request, text)) = query.rsplit_once(RESUME) else { return unchanged };
-    let began_at = |step, sub| Ticket { step, request, sub }.began_at(visit, text, now);
+    let began_at = |step, sub| Ticket { step, request, sub }.began_at(browser, text, now);
     if let Some(began_at) = sub.and_then(|sub| began_at(Step::Continue, sub)) {
         let progress =
             Progress { began_at: Some(began_at), has_chosen: true, ..Progress::default() };

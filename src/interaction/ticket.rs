@@ -4,7 +4,7 @@
 //! request and, where a user was shown, for that user. Nothing of it is stored.
 
 use crate::crypto::mac::Purpose;
-use crate::interaction::Visit;
+use crate::interaction::BrowserContext;
 use crate::lifetimes::FORM_SECONDS;
 
 /// What a ticket lets its bearer do.
@@ -50,26 +50,26 @@ pub struct Ticket<'a> {
 
 impl Ticket<'_> {
     /// Writes the ticket for what began at `began_at` (Unix seconds).
-    pub fn issue(&self, visit: &Visit<'_>, began_at: i64) -> String {
-        format!("{began_at}.{}", self.code(visit, &began_at.to_string()))
+    pub fn issue(&self, browser: &BrowserContext<'_>, began_at: i64) -> String {
+        format!("{began_at}.{}", self.code(browser, &began_at.to_string()))
     }
 
     /// When it began, if `text` is this ticket, in this browser, and not too old.
-    pub fn began_at(&self, visit: &Visit<'_>, text: &str, now: i64) -> Option<i64> {
+    pub fn began_at(&self, browser: &BrowserContext<'_>, text: &str, now: i64) -> Option<i64> {
         let (time, code) = text.split_once('.')?;
         let began_at: i64 = time.parse().ok()?;
-        let is_ours = visit.mac.is_code(code, Purpose::Ticket, &self.parts(visit, time));
+        let is_ours = browser.mac.is_code(code, Purpose::Ticket, &self.parts(browser, time));
         // Another isolate may have written it, by another clock.
-        let is_in_time = began_at <= now + visit.config.leeway && now < began_at + FORM_SECONDS;
+        let is_in_time = began_at <= now + browser.config.leeway && now < began_at + FORM_SECONDS;
         (is_ours && is_in_time).then_some(began_at.min(now))
     }
 
-    fn code(&self, visit: &Visit<'_>, time: &str) -> String {
-        visit.mac.code(Purpose::Ticket, &self.parts(visit, time))
+    fn code(&self, browser: &BrowserContext<'_>, time: &str) -> String {
+        browser.mac.code(Purpose::Ticket, &self.parts(browser, time))
     }
 
-    fn parts<'b>(&'b self, visit: &'b Visit<'_>, time: &'b str) -> [&'b str; 5] {
-        [self.step.name(), time, &visit.browser_id, self.request, self.sub]
+    fn parts<'b>(&'b self, browser: &'b BrowserContext<'_>, time: &'b str) -> [&'b str; 5] {
+        [self.step.name(), time, &browser.id, self.request, self.sub]
     }
 }
 

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::crypto::mac::Purpose;
 use crate::error::Internal;
 use crate::http::Request;
-use crate::interaction::Visit;
+use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
 use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
 use crate::limits::rate_limits::{address_of, is_within_limit, network_of, one_subscriber};
@@ -38,19 +38,19 @@ const DEVICE_PEOPLE: usize = 5;
 
 impl Attempt {
     /// An attempt for a login, which is case-folded.
-    pub fn of(
-        visit: &Visit<'_>,
+    pub fn from_request(
+        browser: &BrowserContext<'_>,
         context: &Context<'_, impl Platform>,
         request: &impl Request,
         login: &str,
     ) -> Result<Self, Internal> {
         let address = address_of(request);
-        let code = |parts: &[&str]| visit.mac.code(Purpose::Counter, parts);
-        let device = match Device::of(visit, request) {
+        let code = |parts: &[&str]| browser.mac.code(Purpose::Counter, parts);
+        let device = match Device::from_request(browser, request) {
             Some(device) => device,
             None => Device { id: context.random_text()?, codes: Vec::new() },
         };
-        let (counter, account) = if device.knows(visit, login) {
+        let (counter, account) = if device.knows(browser, login) {
             (code(&["device", login, &device.id]), None)
         } else {
             let counter = code(&["network", login, &network_of(&address)]);
@@ -90,19 +90,19 @@ impl Attempt {
     }
 
     /// The `Set-Cookie` by which the browser is known for this account from now on.
-    pub fn remember_device(&self, visit: &Visit<'_>) -> String {
+    pub fn remember_device(&self, browser: &BrowserContext<'_>) -> String {
         let Device { id, codes } = &self.device;
-        let code = visit.mac.code(Purpose::Device, &[&self.login, id]);
+        let code = browser.mac.code(Purpose::Device, &[&self.login, id]);
         let others = codes.iter().filter(|other| **other != code).take(DEVICE_PEOPLE - 1);
         let parts: Vec<_> = [id, &code].into_iter().chain(others).map(String::as_str).collect();
-        Cookie::Device.set(&visit.config.issuer, &parts.join("."))
+        Cookie::Device.set(&browser.config.issuer, &parts.join("."))
     }
 }
 
 impl Device {
     /// What the browser's device cookie says; nothing of it is proven.
-    fn of(visit: &Visit<'_>, request: &impl Request) -> Option<Self> {
-        let value = Cookie::Device.read(&visit.config.issuer, request)?;
+    fn from_request(browser: &BrowserContext<'_>, request: &impl Request) -> Option<Self> {
+        let value = Cookie::Device.read(&browser.config.issuer, request)?;
         let mut parts = value.split('.').map(str::to_owned);
         let id = parts.next()?;
         let codes: Vec<_> = parts.take(DEVICE_PEOPLE).collect();
@@ -111,8 +111,9 @@ impl Device {
     }
 
     /// Whether somebody has signed in here by this login.
-    fn knows(&self, visit: &Visit<'_>, login: &str) -> bool {
-        let is_ours = |code: &String| visit.mac.is_code(code, Purpose::Device, &[login, &self.id]);
+    fn knows(&self, browser: &BrowserContext<'_>, login: &str) -> bool {
+        let is_ours =
+            |code: &String| browser.mac.is_code(code, Purpose::Device, &[login, &self.id]);
         self.codes.iter().any(is_ours)
     }
 }

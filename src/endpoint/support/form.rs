@@ -34,12 +34,12 @@ pub async fn fields<const N: usize>(
     })?;
     let is_too_long = |(name, limit): &Field| params.all(name).any(|value| value.len() > *limit);
     if fields.iter().any(is_too_long) {
-        return Err(PageError::of_visit("a field of the form is too long"));
+        return Err(PageError::start_again("a field of the form is too long"));
     }
     Ok(params)
 }
 
-const NOT_OURS: PageError = PageError::of_visit("this is not one of our forms");
+const NOT_OURS: PageError = PageError::start_again("this is not one of our forms");
 
 /// The parameters of an authorization request by POST.
 pub async fn authorization_request(request: &impl Request) -> Result<Params, PageError> {
@@ -48,9 +48,9 @@ pub async fn authorization_request(request: &impl Request) -> Result<Params, Pag
 
 fn refused(error: BodyError) -> PageError {
     match error {
-        BodyError::Interrupted => PageError::of_visit(error.description()),
+        BodyError::Interrupted => PageError::start_again(error.description()),
         BodyError::Malformed(_) | BodyError::NotForm | BodyError::TooLarge(_) => {
-            let page = PageError::of_application(error.description());
+            let page = PageError::application_fault(error.description());
             PageError { status: error.status(), ..page }
         }
     }
@@ -58,12 +58,12 @@ fn refused(error: BodyError) -> PageError {
 
 /// A query that cannot be read.
 pub fn malformed(malformed: Malformed) -> PageError {
-    PageError::of_application(malformed.description())
+    PageError::application_fault(malformed.description())
 }
 
 /// Takes a field out of one of our own forms; absent ones are empty.
 pub fn field(params: &mut Params, name: &str) -> Result<String, PageError> {
-    let doubled = |_| PageError::of_visit("a field of the form stands twice");
+    let doubled = |_| PageError::start_again("a field of the form stands twice");
     Ok(params.take(name).map_err(doubled)?.unwrap_or_default())
 }
 

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::endpoint::support::form;
 use crate::error::Error;
 use crate::http::{Request, Response};
-use crate::interaction::Visit;
+use crate::interaction::BrowserContext;
 use crate::interaction::ticket::{Step, Ticket};
 use crate::pages::{self, Notice, Texts};
 use crate::ports::Platform;
@@ -23,17 +23,17 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    let visit = Visit::of(context, request)?;
+    let browser = BrowserContext::from_request(context, request)?;
     let texts = Texts::choose(None, request.header("accept-language").as_deref());
-    let Some(session) = visit.find_session(context).await? else {
-        return Ok(account_login_page(context, &visit, texts, "", None));
+    let Some(session) = browser.find_session(context).await? else {
+        return Ok(account_login_page(context, &browser, texts, "", None));
     };
     if request.method() != "POST" {
-        return page(provider, &visit, texts, &session).await;
+        return page(provider, &browser, texts, &session).await;
     }
     let mut params = form::fields(request, [("client_id", 256), form::TOKEN]).await?;
     let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
-    if ticket.began_at(&visit, &form::field(&mut params, "token")?, context.now).is_some() {
+    if ticket.began_at(&browser, &form::field(&mut params, "token")?, context.now).is_some() {
         let client_id = form::field(&mut params, "client_id")?;
         consents::withdraw(context.platform, &session.sub, &client_id, context.now).await?;
     }
@@ -43,7 +43,7 @@ pub async fn serve(
 
 async fn page(
     provider: &Provider<'_, impl Platform>,
-    visit: &Visit<'_>,
+    browser: &BrowserContext<'_>,
     texts: &'static Texts,
     session: &Session,
 ) -> Result<Response, Error> {
@@ -91,15 +91,15 @@ async fn page(
         applications: &applications,
         withdraw_action: &ACCOUNT.url(&context.config.issuer),
         sign_out_action: &LOGOUT.url(&context.config.issuer),
-        token: &ticket.issue(visit, context.now),
+        token: &ticket.issue(browser, context.now),
     };
-    Ok(page.response().with_cookie(visit.remember_browser()))
+    Ok(page.response().with_cookie(browser.remember_browser()))
 }
 
 /// The page on which a person signs in to see their own.
 pub fn account_login_page<P>(
     context: &Context<'_, P>,
-    visit: &Visit<'_>,
+    browser: &BrowserContext<'_>,
     texts: &'static Texts,
     login: &str,
     notice: Option<Notice>,
@@ -111,9 +111,9 @@ pub fn account_login_page<P>(
         redirect_uri: None,
         action: &LOGIN.url(&context.config.issuer),
         request: "",
-        token: &ticket.issue(visit, context.now),
+        token: &ticket.issue(browser, context.now),
         login,
         notice,
     };
-    page.response().with_cookie(visit.remember_browser())
+    page.response().with_cookie(browser.remember_browser())
 }

@@ -6,7 +6,7 @@ use crate::endpoint::user::authorize::respond::{redirect_to_authorize, refuse};
 use crate::endpoint::user::authorize::validate::{Validation, validate};
 use crate::error::Error;
 use crate::http::{Request, Response};
-use crate::interaction::Visit;
+use crate::interaction::BrowserContext;
 use crate::interaction::pending::{Pending, Progress, resumed};
 use crate::interaction::ticket::{Step, Ticket, shown_for};
 use crate::ports::Platform;
@@ -21,7 +21,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    let visit = Visit::of(context, request)?;
+    let browser = BrowserContext::from_request(context, request)?;
 
     // 1. The form, and the request that it was shown for.
     let fields = [("decision", 16), form::REQUEST, ("shown", 8_192), form::TOKEN];
@@ -32,13 +32,13 @@ pub async fn serve(
     let pending = Pending::find(context.platform, &query, context.now).await?;
 
     // 2. Our own form, in this browser, for this request, and shown to who is signed in now.
-    let session = visit.find_session(context).await?;
+    let session = browser.find_session(context).await?;
     let sub = session.as_ref().map_or("", |session| session.sub.as_str());
     let began_at = {
         let ticket = Ticket { step: Step::Consent, request: &shown_for(&query, &shown), sub };
-        ticket.began_at(&visit, &token, context.now)
+        ticket.began_at(&browser, &token, context.now)
     };
-    let interaction = Interaction::new(provider, &visit, &pending, request);
+    let interaction = Interaction::new(provider, &browser, &pending, request);
     let Some(began_at) = began_at else {
         // The question is asked again, of the user who is signed in now.
         return interaction.proceed(session, Progress::default()).await;
@@ -56,7 +56,7 @@ pub async fn serve(
             interaction.proceed(session, progress).await
         }
         "switch" => {
-            let query = resumed(&visit, &query, Step::Switch, "", began_at);
+            let query = resumed(&browser, &query, Step::Switch, "", began_at);
             Ok(redirect_to_authorize(context, &query))
         }
         _ => {

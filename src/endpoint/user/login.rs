@@ -10,7 +10,7 @@ use crate::endpoint::user::authorize::respond::{redirect_to_authorize, refuse};
 use crate::endpoint::user::authorize::validate::{Validation, validate};
 use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
-use crate::interaction::Visit;
+use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
 use crate::interaction::pending::{Pending, resumed};
 use crate::interaction::ticket::{Step, Ticket};
@@ -59,16 +59,16 @@ pub async fn serve(
     if request.method() == "GET" {
         return Ok(Response::see_other(ACCOUNT.url(issuer)));
     }
-    let visit = Visit::of(context, request)?;
+    let browser = BrowserContext::from_request(context, request)?;
 
     // 1. The form, and what the user came for.
     let form = LoginForm::from_request(request).await?;
 
     // 2. Our own form, in this browser, shown not long ago: nobody is signed in unawares as somebody else.
     let ticket = Ticket { step: Step::Login, request: &form.query, sub: "" };
-    let attempted = match ticket.began_at(&visit, &form.token, context.now) {
-        Some(began_at) => (sign_in(context, &visit, request, &form).await?, began_at),
-        None if visit.is_new => (Attempted::Refused(Notice::CookiesNeeded), context.now),
+    let attempted = match ticket.began_at(&browser, &form.token, context.now) {
+        Some(began_at) => (sign_in(context, &browser, request, &form).await?, began_at),
+        None if browser.is_new => (Attempted::Refused(Notice::CookiesNeeded), context.now),
         None => (Attempted::Refused(Notice::FormExpired), context.now),
     };
 
@@ -78,7 +78,7 @@ pub async fn serve(
             let response = if form.query.is_empty() {
                 Response::see_other(ACCOUNT.url(issuer))
             } else {
-                let query = resumed(&visit, &form.query, Step::Continue, &session.sub, began_at);
+                let query = resumed(&browser, &form.query, Step::Continue, &session.sub, began_at);
                 redirect_to_authorize(context, &query)
             };
             Ok(response
@@ -86,7 +86,7 @@ pub async fn serve(
                 .with_cookie(session.device))
         }
         (Attempted::Refused(notice), _) => {
-            show_again(provider, &visit, request, &form, notice).await
+            show_again(provider, &browser, request, &form, notice).await
         }
     }
 }
@@ -110,7 +110,7 @@ struct NewSession {
 
 async fn sign_in(
     context: &Context<'_, impl Platform>,
-    visit: &Visit<'_>,
+    browser: &BrowserContext<'_>,
     request: &impl Request,
     form: &LoginForm,
 ) -> Result<Attempted, Error> {
@@ -118,7 +118,7 @@ async fn sign_in(
     let login = fold_login(&form.login).unwrap_or_default();
 
     // 2. Not too often. The attempt is counted before the password costs anything and is known to be wrong.
-    let attempt = Attempt::of(visit, context, request, &login)?;
+    let attempt = Attempt::from_request(browser, context, request, &login)?;
     if let Admission::Wait(seconds) = attempt.admit(context).await? {
         let wait = u32::try_from(seconds).unwrap_or(u32::MAX);
         return Ok(Attempted::Refused(Notice::TooManyAttempts { wait }));
@@ -127,7 +127,7 @@ async fn sign_in(
     // 3. The password, and the session. It is looked at once more if the hash changed meanwhile, because the user may
     // have sent the form twice, and the first one renewed the hash.
     for _ in 0..2 {
-        match check(context, visit, &attempt, &login, &form.password).await? {
+        match check(context, browser, &attempt, &login, &form.password).await? {
             Checked::HashChanged => {}
             Checked::Right(session) => return Ok(Attempted::SignedIn(session)),
             Checked::Wrong => break,
@@ -148,7 +148,7 @@ enum Checked {
 
 async fn check(
     context: &Context<'_, impl Platform>,
-    visit: &Visit<'_>,
+    browser: &BrowserContext<'_>,
     attempt: &Attempt,
     login: &str,
     password: &str,
@@ -167,7 +167,7 @@ async fn check(
     let cookie = context.random_text()?;
     let new_hash =
         if is_outdated { Some(password::hash(password, context.random()?)?) } else { None };
-    let old_cookie_hash = visit.session_hash();
+    let old_cookie_hash = browser.session_hash();
     let sign_in = SignIn {
         sub: &account.sub,
         password_hash: known_hash,
@@ -181,14 +181,14 @@ async fn check(
     if !sessions::begin(context.platform, &sign_in, context.now).await? {
         return Ok(Checked::HashChanged);
     }
-    let device = attempt.remember_device(visit);
+    let device = attempt.remember_device(browser);
     Ok(Checked::Right(NewSession { sub: account.sub.clone(), cookie, device }))
 }
 
 /// Shows the form again, with the login as it was typed.
 async fn show_again(
     provider: &Provider<'_, impl Platform>,
-    visit: &Visit<'_>,
+    browser: &BrowserContext<'_>,
     request: &impl Request,
     form: &LoginForm,
     notice: Notice,
@@ -197,10 +197,10 @@ async fn show_again(
     context.log_refusal(notice.code());
     if form.query.is_empty() {
         let texts = Texts::choose(None, request.header("accept-language").as_deref());
-        return Ok(account_login_page(context, visit, texts, &form.login, Some(notice)));
+        return Ok(account_login_page(context, browser, texts, &form.login, Some(notice)));
     }
     let pending = Pending::find(context.platform, &form.query, context.now).await?;
-    let interaction = Interaction::new(provider, visit, &pending, request);
+    let interaction = Interaction::new(provider, browser, &pending, request);
     match validate(provider, &pending).await? {
         Validation::Valid(valid) => {
             Ok(interaction.login_page(&valid, &form.login, Some(notice)).await)

@@ -3,7 +3,7 @@
 use crate::endpoint::support::form;
 use crate::error::Error;
 use crate::http::{Request, Response};
-use crate::interaction::Visit;
+use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
 use crate::interaction::ticket::{Step, Ticket};
 use crate::pages::{SignedOut, Texts};
@@ -18,24 +18,24 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    let visit = Visit::of(context, request)?;
+    let browser = BrowserContext::from_request(context, request)?;
     let mut params = form::fields(request, [form::TOKEN]).await?;
     let token = form::field(&mut params, "token")?;
-    let is_ours = match visit.find_session(context).await? {
+    let is_ours = match browser.find_session(context).await? {
         Some(session) => {
             let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
-            ticket.began_at(&visit, &token, context.now).is_some()
+            ticket.began_at(&browser, &token, context.now).is_some()
         }
         // Our forms come with the cookies of the pages that show them. With none at all, it is the form of
         // another site, to which the browser does not give them; and an answer that took the session's away
         // would sign the person out.
-        None => !visit.is_new,
+        None => !browser.is_new,
     };
     if !is_ours {
         // Not our form, or an old one: the person decides again.
         return Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)));
     }
-    if let Some(cookie_hash) = visit.session_hash() {
+    if let Some(cookie_hash) = browser.session_hash() {
         sessions::end(context.platform, &cookie_hash).await?;
     }
     let texts = Texts::choose(None, request.header("accept-language").as_deref());

@@ -4,7 +4,7 @@ use crate::endpoint::support::form;
 use crate::endpoint::user::authorize::respond::redirect_to_authorize;
 use crate::error::Error;
 use crate::http::{Request, Response};
-use crate::interaction::Visit;
+use crate::interaction::BrowserContext;
 use crate::interaction::pending::resumed;
 use crate::interaction::ticket::{Step, Ticket};
 use crate::ports::Platform;
@@ -16,18 +16,18 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    let visit = Visit::of(context, request)?;
+    let browser = BrowserContext::from_request(context, request)?;
     let mut params = form::fields(request, [("decision", 16), form::REQUEST, form::TOKEN]).await?;
     let (query, token) = (form::request(&mut params)?, form::field(&mut params, "token")?);
     let decision = form::field(&mut params, "decision")?;
 
-    let session = visit.find_session(context).await?;
+    let session = browser.find_session(context).await?;
     let sub = session.as_ref().map_or("", |session| session.sub.as_str());
     let ticket = Ticket { step: Step::SelectAccount, request: &query, sub };
-    let began_at = ticket.began_at(&visit, &token, context.now);
+    let began_at = ticket.began_at(&browser, &token, context.now);
     let query = match (began_at, decision.as_str()) {
-        (Some(began_at), "continue") => resumed(&visit, &query, Step::Continue, sub, began_at),
-        (Some(began_at), "switch") => resumed(&visit, &query, Step::Switch, "", began_at),
+        (Some(began_at), "continue") => resumed(&browser, &query, Step::Continue, sub, began_at),
+        (Some(began_at), "switch") => resumed(&browser, &query, Step::Switch, "", began_at),
         // The form is old, or somebody else is signed in by now: the question is asked again.
         _ => query,
     };

@@ -45,7 +45,7 @@ impl<P: Platform> Interaction<'_, P> {
         let authorization = NewAuthorization {
             grant_id: &context.random_id()?,
             session_id: &session.id,
-            sid: &self.visit.mac.code(Purpose::Sid, &[&session.id, client_id]),
+            sid: &self.browser.mac.code(Purpose::Sid, &[&session.id, client_id]),
             client_id,
             pairwise,
             scope: &request.request.scope,

@@ -16,9 +16,9 @@ pub async fn find_client(
 ) -> Result<Client, Error> {
     let client_id = params
         .once("client_id")
-        .map_err(|_| PageError::of_application("client_id stands twice in the request"))?
-        .ok_or(PageError::of_application("client_id is missing from the request"))?;
+        .map_err(|_| PageError::application_fault("client_id stands twice in the request"))?
+        .ok_or(PageError::application_fault("client_id is missing from the request"))?;
     let description = "client_id names no application that is registered here";
-    let unknown = PageError { code: "invalid_client", ..PageError::of_application(description) };
+    let unknown = PageError { code: "invalid_client", ..PageError::application_fault(description) };
     Ok(clients::find(context.platform, client_id, context.now).await?.ok_or(unknown)?)
 }

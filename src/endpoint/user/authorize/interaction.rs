@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::validate::ValidatedRequest;
 use crate::endpoint::support::form;
 use crate::http::{Request, Response};
-use crate::interaction::Visit;
+use crate::interaction::BrowserContext;
 use crate::interaction::pending::{Pending, Progress};
 use crate::interaction::ticket::{Step, Ticket, shown_for};
 use crate::pages::{self, Notice, Texts};
@@ -20,7 +20,7 @@ pub struct Interaction<'a, P> {
     /// The provider.
     pub provider: &'a Provider<'a, P>,
     /// The browser.
-    pub visit: &'a Visit<'a>,
+    pub browser: &'a BrowserContext<'a>,
     /// The request.
     pub pending: &'a Pending,
     /// The user's language.
@@ -31,11 +31,11 @@ impl<'a, P> Interaction<'a, P> {
     /// The interaction that an HTTP request is part of.
     pub fn new(
         provider: &'a Provider<'a, P>,
-        visit: &'a Visit<'a>,
+        browser: &'a BrowserContext<'a>,
         pending: &'a Pending,
         request: &impl Request,
     ) -> Self {
-        Self { provider, visit, pending, texts: form::texts(request, &pending.params) }
+        Self { provider, browser, pending, texts: form::texts(request, &pending.params) }
     }
 }
 
@@ -58,7 +58,7 @@ impl<P: Platform> Interaction<'_, P> {
             login,
             notice,
         };
-        page.response().with_cookie(self.visit.remember_browser())
+        page.response().with_cookie(self.browser.remember_browser())
     }
 
     /// The page on which a person chooses the account.
@@ -78,7 +78,7 @@ impl<P: Platform> Interaction<'_, P> {
             request: &self.pending.query,
             token: &self.ticket(Step::SelectAccount, &session.sub, self.began_at(progress)),
         };
-        page.response().with_cookie(self.visit.remember_browser())
+        page.response().with_cookie(self.browser.remember_browser())
     }
 
     /// The page on which a person allows what is asked for, or does not.
@@ -105,7 +105,7 @@ impl<P: Platform> Interaction<'_, P> {
             shown: &shown,
             token: &self.consent_ticket(&shown, &session.sub, self.began_at(progress)),
         };
-        page.response().with_cookie(self.visit.remember_browser())
+        page.response().with_cookie(self.browser.remember_browser())
     }
 
     async fn logo(&self, request: &ValidatedRequest) -> Option<Rc<str>> {
@@ -125,11 +125,11 @@ impl<P: Platform> Interaction<'_, P> {
 
     fn consent_ticket(&self, shown: &str, sub: &str, began_at: i64) -> String {
         let request = shown_for(&self.pending.query, shown);
-        Ticket { step: Step::Consent, request: &request, sub }.issue(self.visit, began_at)
+        Ticket { step: Step::Consent, request: &request, sub }.issue(self.browser, began_at)
     }
 
     fn ticket(&self, step: Step, sub: &str, began_at: i64) -> String {
-        Ticket { step, request: &self.pending.query, sub }.issue(self.visit, began_at)
+        Ticket { step, request: &self.pending.query, sub }.issue(self.browser, began_at)
     }
 
     fn began_at(&self, progress: &Progress) -> i64 {

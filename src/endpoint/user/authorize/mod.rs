@@ -20,7 +20,7 @@ pub mod validate;
 use crate::endpoint::support::form;
 use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
-use crate::interaction::Visit;
+use crate::interaction::BrowserContext;
 use crate::interaction::pending::{Pending, Progress, resume};
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
@@ -41,20 +41,20 @@ pub async fn serve(
     if request.method() == "POST" {
         return keep(provider, request).await;
     }
-    let visit = Visit::of(context, request)?;
+    let browser = BrowserContext::from_request(context, request)?;
     // A key that is missing is made while the user signs in.
     if let Err(fault) = memory.published_keys.get(context).await {
         context.log_fault(&fault);
     }
-    let session = visit.find_session(context).await?;
+    let session = browser.find_session(context).await?;
     let sub = session.as_ref().map(|session| session.sub.as_str());
-    let (query, progress) = resume(&visit, request.query(), sub, context.now);
+    let (query, progress) = resume(&browser, request.query(), sub, context.now);
     let pending = Pending::find(context.platform, query, context.now).await?;
     let texts = form::texts(request, &pending.params);
     match resolve(provider, request, pending).await? {
         Resolved::Elsewhere(query) => Ok(redirect_to_authorize(context, &query)),
         Resolved::Pending(pending) => {
-            let interaction = Interaction::new(provider, &visit, &pending, request);
+            let interaction = Interaction::new(provider, &browser, &pending, request);
             interaction.proceed(session, progress).await
         }
         Resolved::Refused(reply_to, error) => {
@@ -90,7 +90,7 @@ async fn keep(
         };
         if !pending.may_be_kept() {
             // A redirect would carry the state, which may be what is too large.
-            let page = PageError::of_application(TOO_LARGE.description);
+            let page = PageError::application_fault(TOO_LARGE.description);
             return Err(PageError { status: 413, ..page }.into());
         }
         // Anybody can make us store one.

@@ -85,7 +85,7 @@ pub async fn resolve(
         // 5. Where nothing was verified, the parameters around it say where the error goes.
         Err(Error::Protocol(Protocol::Authorize(error))) => {
             let reply_to = ReplyTo::prove(params, &client.metadata).map_err(|_| {
-                let page = PageError::of_application(error.description);
+                let page = PageError::application_fault(error.description);
                 PageError { code: error.code, ..page }
             })?;
             Ok(Resolved::Refused(reply_to, error))
