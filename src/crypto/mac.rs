@@ -22,7 +22,7 @@ pub enum Purpose {
     /// A session's id, as one client knows it.
     Sid,
     /// A form or a link that continues what a browser began.
-    Ticket,
+    Interaction,
 }
 
 impl Purpose {
@@ -32,7 +32,7 @@ impl Purpose {
             Self::Device => b"postern device v1",
             Self::Successor => b"postern successor v1",
             Self::Sid => b"postern sid v1",
-            Self::Ticket => b"postern ticket v1",
+            Self::Interaction => b"postern ticket v1",
         }
     }
 }
@@ -85,16 +85,16 @@ mod tests {
 
     #[test]
     fn a_code_stands_for_its_key_purpose_and_parts_alone() {
-        let code = key(7).code(Purpose::Ticket, &["ab", "c"]);
+        let code = key(7).code(Purpose::Interaction, &["ab", "c"]);
         assert_eq!(code.len(), 43);
-        assert!(key(7).is_code(&code, Purpose::Ticket, &["ab", "c"]));
-        assert!(!key(8).is_code(&code, Purpose::Ticket, &["ab", "c"]));
+        assert!(key(7).is_code(&code, Purpose::Interaction, &["ab", "c"]));
+        assert!(!key(8).is_code(&code, Purpose::Interaction, &["ab", "c"]));
         assert!(!key(7).is_code(&code, Purpose::Sid, &["ab", "c"]));
         for parts in [&["a", "bc"][..], &["abc"], &["ab", "c", ""], &[]] {
-            assert!(!key(7).is_code(&code, Purpose::Ticket, parts), "{parts:?}");
+            assert!(!key(7).is_code(&code, Purpose::Interaction, parts), "{parts:?}");
         }
         for wrong in ["", code.split_at(1).1, &format!("{code}A")] {
-            assert!(!key(7).is_code(wrong, Purpose::Ticket, &["ab", "c"]));
+            assert!(!key(7).is_code(wrong, Purpose::Interaction, &["ab", "c"]));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What is known of the browser that asks: its cookies, what it began, how often it tried to sign in.
 
 pub mod cookies;
-pub mod pending;
-pub mod ticket;
+pub mod pending_request;
+pub mod token;
 
 use crate::config::Config;
 use crate::context::Context;

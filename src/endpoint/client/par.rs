@@ -8,7 +8,7 @@ use crate::endpoint::user::authorize::resolve::{TOO_LARGE, TOO_MANY, verify};
 use crate::endpoint::user::authorize::validate::{Validation, validate_for};
 use crate::error::{Error, PageError, Protocol};
 use crate::http::{Request, Response};
-use crate::interaction::pending::Pending;
+use crate::interaction::pending_request::PendingRequest;
 use crate::lifetimes::PUSHED_REQUEST_SECONDS;
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
@@ -54,7 +54,8 @@ pub async fn serve(
             params.append("client_id", client.client_id.as_str());
         }
     }
-    let pending = Pending { params, is_pushed: true, is_signed, ..Pending::default() };
+    let pending =
+        PendingRequest { params, is_pushed: true, is_signed, ..PendingRequest::default() };
     if !pending.may_be_kept() {
         return Err(refused(413, TOO_LARGE));
     }

@@ -5,7 +5,7 @@ use crate::endpoint::support::form;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
-use crate::interaction::ticket::{Step, Ticket};
+use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::pages::{self, Notice, Texts};
 use crate::ports::Platform;
 use crate::protocol::user::scope::Granted;
@@ -32,8 +32,12 @@ pub async fn serve(
         return page(provider, &browser, texts, &session).await;
     }
     let mut params = form::fields(request, [("client_id", 256), form::TOKEN]).await?;
-    let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
-    if ticket.began_at(&browser, &form::field(&mut params, "token")?, context.now).is_some() {
+    let interaction_token =
+        InteractionToken { step: InteractionStep::Account, request: "", sub: &session.sub };
+    if interaction_token
+        .began_at(&browser, &form::field(&mut params, "token")?, context.now)
+        .is_some()
+    {
         let client_id = form::field(&mut params, "client_id")?;
         consents::withdraw(context.platform, &session.sub, &client_id, context.now).await?;
     }
@@ -84,14 +88,15 @@ async fn page(
             since: one.granted_at,
         })
         .collect();
-    let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
+    let interaction_token =
+        InteractionToken { step: InteractionStep::Account, request: "", sub: &session.sub };
     let page = pages::Account {
         texts,
         account: &session.display_name(),
         applications: &applications,
         withdraw_action: &ACCOUNT.url(&context.config.issuer),
         sign_out_action: &LOGOUT.url(&context.config.issuer),
-        token: &ticket.issue(browser, context.now),
+        token: &interaction_token.issue(browser, context.now),
     };
     Ok(page.response().with_cookie(browser.remember_browser()))
 }
@@ -104,14 +109,14 @@ pub fn account_login_page<P>(
     login: &str,
     notice: Option<Notice>,
 ) -> Response {
-    let ticket = Ticket { step: Step::Login, request: "", sub: "" };
+    let interaction_token = InteractionToken { step: InteractionStep::Login, request: "", sub: "" };
     let page = pages::Login {
         texts,
         client: None,
         redirect_uri: None,
         action: &LOGIN.url(&context.config.issuer),
         request: "",
-        token: &ticket.issue(browser, context.now),
+        token: &interaction_token.issue(browser, context.now),
         login,
         notice,
     };

@@ -7,8 +7,8 @@ use crate::endpoint::user::authorize::validate::{Validation, validate};
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
-use crate::interaction::pending::{Pending, Progress, resumed};
-use crate::interaction::ticket::{Step, Ticket, shown_for};
+use crate::interaction::pending_request::{InteractionState, PendingRequest, resumed};
+use crate::interaction::token::{InteractionStep, InteractionToken, shown_for};
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::provider::Provider;
@@ -29,34 +29,38 @@ pub async fn serve(
     let (query, token) = (form::request(&mut params)?, form::field(&mut params, "token")?);
     let decision = form::field(&mut params, "decision")?;
     let shown = form::field(&mut params, "shown")?;
-    let pending = Pending::find(context.platform, &query, context.now).await?;
+    let pending = PendingRequest::find(context.platform, &query, context.now).await?;
 
     // 2. Our own form, in this browser, for this request, and shown to who is signed in now.
     let session = browser.find_session(context).await?;
     let sub = session.as_ref().map_or("", |session| session.sub.as_str());
     let began_at = {
-        let ticket = Ticket { step: Step::Consent, request: &shown_for(&query, &shown), sub };
-        ticket.began_at(&browser, &token, context.now)
+        let interaction_token = InteractionToken {
+            step: InteractionStep::Consent,
+            request: &shown_for(&query, &shown),
+            sub,
+        };
+        interaction_token.began_at(&browser, &token, context.now)
     };
     let interaction = Interaction::new(provider, &browser, &pending, request);
     let Some(began_at) = began_at else {
         // The question is asked again, of the user who is signed in now.
-        return interaction.proceed(session, Progress::default()).await;
+        return interaction.proceed(session, InteractionState::default()).await;
     };
 
     // 3. The decision.
     match decision.as_str() {
         "allow" => {
-            let progress = Progress {
+            let state = InteractionState {
                 began_at: Some(began_at),
                 has_chosen: true,
                 consented_to: Some(shown),
                 wants_switch: false,
             };
-            interaction.proceed(session, progress).await
+            interaction.proceed(session, state).await
         }
         "switch" => {
-            let query = resumed(&browser, &query, Step::Switch, "", began_at);
+            let query = resumed(&browser, &query, InteractionStep::Switch, "", began_at);
             Ok(redirect_to_authorize(context, &query))
         }
         _ => {

@@ -12,8 +12,8 @@ use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
-use crate::interaction::pending::{Pending, resumed};
-use crate::interaction::ticket::{Step, Ticket};
+use crate::interaction::pending_request::{PendingRequest, resumed};
+use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::limits::attempts::Attempt;
 use crate::pages::{Notice, Texts};
 use crate::ports::Platform;
@@ -65,8 +65,9 @@ pub async fn serve(
     let form = LoginForm::from_request(request).await?;
 
     // 2. Our own form, in this browser, shown not long ago: nobody is signed in unawares as somebody else.
-    let ticket = Ticket { step: Step::Login, request: &form.query, sub: "" };
-    let attempted = match ticket.began_at(&browser, &form.token, context.now) {
+    let interaction_token =
+        InteractionToken { step: InteractionStep::Login, request: &form.query, sub: "" };
+    let attempted = match interaction_token.began_at(&browser, &form.token, context.now) {
         Some(began_at) => (sign_in(context, &browser, request, &form).await?, began_at),
         None if browser.is_new => (Attempted::Refused(Notice::CookiesNeeded), context.now),
         None => (Attempted::Refused(Notice::FormExpired), context.now),
@@ -78,7 +79,13 @@ pub async fn serve(
             let response = if form.query.is_empty() {
                 Response::see_other(ACCOUNT.url(issuer))
             } else {
-                let query = resumed(&browser, &form.query, Step::Continue, &session.sub, began_at);
+                let query = resumed(
+                    &browser,
+                    &form.query,
+                    InteractionStep::Continue,
+                    &session.sub,
+                    began_at,
+                );
                 redirect_to_authorize(context, &query)
             };
             Ok(response
@@ -199,7 +206,7 @@ async fn show_again(
         let texts = Texts::choose(None, request.header("accept-language").as_deref());
         return Ok(account_login_page(context, browser, texts, &form.login, Some(notice)));
     }
-    let pending = Pending::find(context.platform, &form.query, context.now).await?;
+    let pending = PendingRequest::find(context.platform, &form.query, context.now).await?;
     let interaction = Interaction::new(provider, browser, &pending, request);
     match validate(provider, &pending).await? {
         Validation::Valid(valid) => {

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
-use crate::interaction::ticket::{Step, Ticket};
+use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::pages::{SignedOut, Texts};
 use crate::ports::Platform;
 use crate::provider::Provider;
@@ -23,8 +23,9 @@ pub async fn serve(
     let token = form::field(&mut params, "token")?;
     let is_ours = match browser.find_session(context).await? {
         Some(session) => {
-            let ticket = Ticket { step: Step::Account, request: "", sub: &session.sub };
-            ticket.began_at(&browser, &token, context.now).is_some()
+            let interaction_token =
+                InteractionToken { step: InteractionStep::Account, request: "", sub: &session.sub };
+            interaction_token.began_at(&browser, &token, context.now).is_some()
         }
         // Our forms come with the cookies of the pages that show them. With none at all, it is the form of
         // another site, to which the browser does not give them; and an answer that took the session's away

@@ -5,8 +5,8 @@ use crate::endpoint::user::authorize::respond::redirect_to_authorize;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
-use crate::interaction::pending::resumed;
-use crate::interaction::ticket::{Step, Ticket};
+use crate::interaction::pending_request::resumed;
+use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::ports::Platform;
 use crate::provider::Provider;
 
@@ -23,11 +23,16 @@ pub async fn serve(
 
     let session = browser.find_session(context).await?;
     let sub = session.as_ref().map_or("", |session| session.sub.as_str());
-    let ticket = Ticket { step: Step::SelectAccount, request: &query, sub };
-    let began_at = ticket.began_at(&browser, &token, context.now);
+    let interaction_token =
+        InteractionToken { step: InteractionStep::SelectAccount, request: &query, sub };
+    let began_at = interaction_token.began_at(&browser, &token, context.now);
     let query = match (began_at, decision.as_str()) {
-        (Some(began_at), "continue") => resumed(&browser, &query, Step::Continue, sub, began_at),
-        (Some(began_at), "switch") => resumed(&browser, &query, Step::Switch, "", began_at),
+        (Some(began_at), "continue") => {
+            resumed(&browser, &query, InteractionStep::Continue, sub, began_at)
+        }
+        (Some(began_at), "switch") => {
+            resumed(&browser, &query, InteractionStep::Switch, "", began_at)
+        }
         // The form is old, or somebody else is signed in by now: the question is asked again.
         _ => query,
     };

@@ -2,7 +2,7 @@
 //! they have done for this request so far.
 
 use crate::endpoint::user::authorize::validate::ValidatedRequest;
-use crate::interaction::pending::Progress;
+use crate::interaction::pending_request::InteractionState;
 use crate::pages::Notice;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::token::id_token::PASSWORD_ACR;
@@ -29,7 +29,7 @@ pub fn decide<'a>(
     validated: &ValidatedRequest,
     session: Option<&'a Session>,
     remembered: Option<&Consent>,
-    progress: &Progress,
+    state: &InteractionState,
     now: i64,
 ) -> Next<'a> {
     let prompt = validated.request.prompt;
@@ -51,11 +51,11 @@ pub fn decide<'a>(
     let sign_in =
         |notice| page(Next::SignIn(notice), "login_required", "nobody is signed in who would do");
     let Some(session) = session else { return sign_in(None) };
-    let is_new = progress.began_at.is_some_and(|began_at| session.auth_time >= began_at);
+    let is_new = state.began_at.is_some_and(|began_at| session.auth_time >= began_at);
     // No age at all is what prompt=login asks for: the very second of a sign-in has more than one request.
     let is_too_old =
         validated.request.max_age.is_some_and(|age| age == 0 || now - session.auth_time > age);
-    if progress.wants_switch || (prompt.login || is_too_old) && !is_new {
+    if state.wants_switch || (prompt.login || is_too_old) && !is_new {
         return sign_in(None);
     }
 
@@ -73,7 +73,7 @@ pub fn decide<'a>(
     }
 
     // 4. It is the account that the person wants to use.
-    if prompt.select_account && !progress.has_chosen {
+    if prompt.select_account && !state.has_chosen {
         return Next::SelectAccount(session);
     }
 
@@ -86,7 +86,7 @@ pub fn decide<'a>(
     let is_allowed = !is_impersonable
         && (validated.client.trusted
             || remembered.is_some_and(|known| validated.is_covered_by(known)));
-    let has_consented = progress.consented_to.as_deref() == Some(&*validated.shown());
+    let has_consented = state.consented_to.as_deref() == Some(&*validated.shown());
     if !has_consented && (prompt.consent || !is_allowed) {
         return page(
             Next::AskConsent(session),

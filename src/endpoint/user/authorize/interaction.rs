@@ -6,8 +6,8 @@ use super::validate::ValidatedRequest;
 use crate::endpoint::support::form;
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
-use crate::interaction::pending::{Pending, Progress};
-use crate::interaction::ticket::{Step, Ticket, shown_for};
+use crate::interaction::pending_request::{InteractionState, PendingRequest};
+use crate::interaction::token::{InteractionStep, InteractionToken, shown_for};
 use crate::pages::{self, Notice, Texts};
 use crate::ports::Platform;
 use crate::provider::Provider;
@@ -22,7 +22,7 @@ pub struct Interaction<'a, P> {
     /// The browser.
     pub browser: &'a BrowserContext<'a>,
     /// The request.
-    pub pending: &'a Pending,
+    pub pending: &'a PendingRequest,
     /// The user's language.
     pub texts: &'static Texts,
 }
@@ -32,7 +32,7 @@ impl<'a, P> Interaction<'a, P> {
     pub fn new(
         provider: &'a Provider<'a, P>,
         browser: &'a BrowserContext<'a>,
-        pending: &'a Pending,
+        pending: &'a PendingRequest,
         request: &impl Request,
     ) -> Self {
         Self { provider, browser, pending, texts: form::texts(request, &pending.params) }
@@ -54,7 +54,7 @@ impl<P: Platform> Interaction<'_, P> {
             redirect_uri: Some(&request.reply_to.redirect_uri),
             action: &LOGIN.url(&self.provider.context.config.issuer),
             request: &self.pending.query,
-            token: &self.ticket(Step::Login, "", self.provider.context.now),
+            token: &self.interaction_token(InteractionStep::Login, "", self.provider.context.now),
             login,
             notice,
         };
@@ -66,7 +66,7 @@ impl<P: Platform> Interaction<'_, P> {
         &self,
         request: &ValidatedRequest,
         session: &Session,
-        progress: &Progress,
+        state: &InteractionState,
     ) -> Response {
         let logo = self.logo(request).await;
         let page = pages::ChooseAccount {
@@ -76,7 +76,11 @@ impl<P: Platform> Interaction<'_, P> {
             account: &session.display_name(),
             action: &SELECT_ACCOUNT.url(&self.provider.context.config.issuer),
             request: &self.pending.query,
-            token: &self.ticket(Step::SelectAccount, &session.sub, self.began_at(progress)),
+            token: &self.interaction_token(
+                InteractionStep::SelectAccount,
+                &session.sub,
+                self.began_at(state),
+            ),
         };
         page.response().with_cookie(self.browser.remember_browser())
     }
@@ -86,7 +90,7 @@ impl<P: Platform> Interaction<'_, P> {
         &self,
         request: &ValidatedRequest,
         session: &Session,
-        progress: &Progress,
+        state: &InteractionState,
     ) -> Response {
         let claims: Vec<_> = request.single_claims.iter().map(String::as_str).collect();
         let shown = request.shown();
@@ -103,7 +107,7 @@ impl<P: Platform> Interaction<'_, P> {
             action: &CONSENT.url(&self.provider.context.config.issuer),
             request: &self.pending.query,
             shown: &shown,
-            token: &self.consent_ticket(&shown, &session.sub, self.began_at(progress)),
+            token: &self.consent_ticket(&shown, &session.sub, self.began_at(state)),
         };
         page.response().with_cookie(self.browser.remember_browser())
     }
@@ -125,14 +129,15 @@ impl<P: Platform> Interaction<'_, P> {
 
     fn consent_ticket(&self, shown: &str, sub: &str, began_at: i64) -> String {
         let request = shown_for(&self.pending.query, shown);
-        Ticket { step: Step::Consent, request: &request, sub }.issue(self.browser, began_at)
+        InteractionToken { step: InteractionStep::Consent, request: &request, sub }
+            .issue(self.browser, began_at)
     }
 
-    fn ticket(&self, step: Step, sub: &str, began_at: i64) -> String {
-        Ticket { step, request: &self.pending.query, sub }.issue(self.browser, began_at)
+    fn interaction_token(&self, step: InteractionStep, sub: &str, began_at: i64) -> String {
+        InteractionToken { step, request: &self.pending.query, sub }.issue(self.browser, began_at)
     }
 
-    fn began_at(&self, progress: &Progress) -> i64 {
-        progress.began_at.unwrap_or(self.provider.context.now)
+    fn began_at(&self, state: &InteractionState) -> i64 {
+        state.began_at.unwrap_or(self.provider.context.now)
     }
 }

@@ -21,7 +21,7 @@ use crate::endpoint::support::form;
 use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
-use crate::interaction::pending::{Pending, Progress, resume};
+use crate::interaction::pending_request::{InteractionState, PendingRequest, resume};
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
 use crate::provider::Provider;
@@ -48,17 +48,17 @@ pub async fn serve(
     }
     let session = browser.find_session(context).await?;
     let sub = session.as_ref().map(|session| session.sub.as_str());
-    let (query, progress) = resume(&browser, request.query(), sub, context.now);
-    let pending = Pending::find(context.platform, query, context.now).await?;
+    let (query, state) = resume(&browser, request.query(), sub, context.now);
+    let pending = PendingRequest::find(context.platform, query, context.now).await?;
     let texts = form::texts(request, &pending.params);
     match resolve(provider, request, pending).await? {
         Resolved::Elsewhere(query) => Ok(redirect_to_authorize(context, &query)),
         Resolved::Pending(pending) => {
             let interaction = Interaction::new(provider, &browser, &pending, request);
-            interaction.proceed(session, progress).await
+            interaction.proceed(session, state).await
         }
         Resolved::Refused(reply_to, error) => {
-            refuse(context, &Pending::default(), &reply_to, error, texts).await
+            refuse(context, &PendingRequest::default(), &reply_to, error, texts).await
         }
     }
 }
@@ -71,13 +71,13 @@ async fn keep(
 ) -> Result<Response, Error> {
     let context = &provider.context;
     let params = form::authorization_request(request).await?;
-    let pending = Pending { params, ..Pending::default() };
+    let pending = PendingRequest { params, ..PendingRequest::default() };
     let texts = form::texts(request, &pending.params);
     let mut pending = match resolve(provider, request, pending).await? {
         Resolved::Elsewhere(query) => return Ok(redirect_to_authorize(context, &query)),
         Resolved::Pending(pending) => pending,
         Resolved::Refused(reply_to, error) => {
-            return refuse(context, &Pending::default(), &reply_to, error, texts).await;
+            return refuse(context, &PendingRequest::default(), &reply_to, error, texts).await;
         }
     };
     if pending.handle_hash.is_none() {
@@ -110,7 +110,7 @@ impl<P: Platform> Interaction<'_, P> {
     pub async fn proceed(
         &self,
         session: Option<Session>,
-        progress: Progress,
+        state: InteractionState,
     ) -> Result<Response, Error> {
         let context = &self.provider.context;
         let valid = match validate(self.provider, self.pending).await? {
@@ -119,7 +119,7 @@ impl<P: Platform> Interaction<'_, P> {
                 return refuse(context, self.pending, &reply_to, error, self.texts).await;
             }
         };
-        match self.advance(&valid, session, progress).await {
+        match self.advance(&valid, session, state).await {
             Err(Error::Internal(fault)) => Ok(fail(context, &valid.reply_to, &fault, self.texts)),
             response => response,
         }
@@ -130,21 +130,21 @@ impl<P: Platform> Interaction<'_, P> {
         &self,
         valid: &ValidatedRequest,
         session: Option<Session>,
-        progress: Progress,
+        state: InteractionState,
     ) -> Result<Response, Error> {
         let context = &self.provider.context;
         let remembered = valid.remembered(context.platform, session.as_ref()).await?;
-        match decide(valid, session.as_ref(), remembered.as_ref(), &progress, context.now) {
-            Next::AskConsent(session) => Ok(self.consent_page(valid, session, &progress).await),
+        match decide(valid, session.as_ref(), remembered.as_ref(), &state, context.now) {
+            Next::AskConsent(session) => Ok(self.consent_page(valid, session, &state).await),
             Next::Issue(session) => {
-                let consent = progress.consented_to.map(|_| valid.allowed(remembered.as_ref()));
+                let consent = state.consented_to.map(|_| valid.allowed(remembered.as_ref()));
                 self.issue(valid, session, remembered.as_ref(), consent.as_ref()).await
             }
             Next::Refuse(error) => {
                 refuse(context, self.pending, &valid.reply_to, error, self.texts).await
             }
             Next::SelectAccount(session) => {
-                Ok(self.select_account_page(valid, session, &progress).await)
+                Ok(self.select_account_page(valid, session, &state).await)
             }
             Next::SignIn(notice) => Ok(self.login_page(valid, valid.login_hint(), notice).await),
         }

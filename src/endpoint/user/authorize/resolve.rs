@@ -1,4 +1,4 @@
-//! Step 2: the parameters that count are found: those of a request object, where the request has one (RFC 9101 section
+//! InteractionStep 2: the parameters that count are found: those of a request object, where the request has one (RFC 9101 section
 //! 5), or those that its client has pushed (RFC 9126 section 4). The parameters around these do not count.
 
 use super::client::find_client;
@@ -7,7 +7,7 @@ use crate::error::{Error, PageError, Protocol};
 use crate::fetched;
 use crate::fetched::client_keys::KeysError;
 use crate::http::Request;
-use crate::interaction::pending::Pending;
+use crate::interaction::pending_request::PendingRequest;
 use crate::limits::rate_limits::may_store;
 use crate::ports::{Platform, Wanted};
 use crate::protocol::authorization::authorize_error::AuthorizeError;
@@ -43,7 +43,7 @@ pub enum Resolved {
     /// They are at another query, which can be loaded again.
     Elsewhere(String),
     /// The request.
-    Pending(Pending),
+    Pending(PendingRequest),
     /// They cannot be had, and the error goes to the client.
     Refused(ReplyTo, AuthorizeError),
 }
@@ -56,7 +56,7 @@ pub enum Resolved {
 pub async fn resolve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
-    pending: Pending,
+    pending: PendingRequest,
 ) -> Result<Resolved, Error> {
     let context = &provider.context;
     // 1. A doubled parameter is refused with the rest; a request that is kept was resolved before.
@@ -74,7 +74,7 @@ pub async fn resolve(
 
     // 3. A request that it has pushed.
     if let (Some(uri), None) = (uri, object)
-        && let Some(query) = Pending::open(uri, &client.client_id, context).await?
+        && let Some(query) = PendingRequest::open(uri, &client.client_id, context).await?
     {
         return Ok(Resolved::Elsewhere(query));
     }
@@ -100,7 +100,7 @@ async fn keep_signed(
     request: &impl Request,
     client: &Client,
     object: (Option<&str>, Option<&str>),
-) -> Result<Pending, Error> {
+) -> Result<PendingRequest, Error> {
     let context = &provider.context;
     // Anybody can make us fetch and store one.
     if !may_store(context, request).await {
@@ -114,7 +114,7 @@ async fn keep_signed(
             return Err(AuthorizeError::new("invalid_request", description).into());
         }
     };
-    let mut signed = Pending { params, is_signed: true, ..Pending::default() };
+    let mut signed = PendingRequest { params, is_signed: true, ..PendingRequest::default() };
     if !signed.may_be_kept() {
         return Err(TOO_LARGE.into());
     }

@@ -6,7 +6,7 @@ use form_urlencoded::Serializer;
 use crate::context::Context;
 use crate::error::{Error, Internal};
 use crate::http::Response;
-use crate::interaction::pending::Pending;
+use crate::interaction::pending_request::PendingRequest;
 use crate::pages::{FormPost, Texts};
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
@@ -16,10 +16,10 @@ use crate::routes::AUTHORIZE;
 /// Sends an error to the client. A request that is kept is answered by it.
 ///
 /// # Errors
-/// [`crate::interaction::pending::ANSWERED`] if the request was answered before, and whatever the database reports.
+/// [`crate::interaction::pending_request::ANSWERED`] if the request was answered before, and whatever the database reports.
 pub async fn refuse(
     context: &Context<'_, impl Platform>,
-    pending: &Pending,
+    pending: &PendingRequest,
     reply_to: &ReplyTo,
     error: AuthorizeError,
     texts: &'static Texts,

@@ -1,8 +1,8 @@
-//! Step 3: a request is validated: who sends it, where the response goes, and what is requested.
+//! InteractionStep 3: a request is validated: who sends it, where the response goes, and what is requested.
 
 use super::client::find_client;
 use crate::error::{Error, PageError, Protocol};
-use crate::interaction::pending::Pending;
+use crate::interaction::pending_request::PendingRequest;
 use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
 use crate::ports::{Database, Platform};
@@ -68,7 +68,7 @@ pub struct ValidatedRequest {
 /// [`PageError`], and whatever the platform reports.
 pub async fn validate(
     provider: &Provider<'_, impl Platform>,
-    pending: &Pending,
+    pending: &PendingRequest,
 ) -> Result<Validation, Error> {
     // 1. The client.
     let client = find_client(&provider.context, &pending.params).await?;
@@ -82,7 +82,7 @@ pub async fn validate(
 pub async fn validate_for(
     provider: &Provider<'_, impl Platform>,
     client: Client,
-    pending: &Pending,
+    pending: &PendingRequest,
 ) -> Result<Validation, Error> {
     let params = &pending.params;
 
@@ -112,7 +112,7 @@ pub async fn validate_for(
 async fn validate_parameters(
     provider: &Provider<'_, impl Platform>,
     client: &Client,
-    pending: &Pending,
+    pending: &PendingRequest,
 ) -> Result<(AuthorizeRequest, RequiredUser), Error> {
     // 1. The request came as its client wants all of them to come.
     check_required_transport(pending, &client.metadata)?;
@@ -145,7 +145,7 @@ const fn invalid(description: &'static str) -> AuthorizeError {
 
 /// Checks that the request was pushed or signed, where its client has registered that all of them are.
 fn check_required_transport(
-    pending: &Pending,
+    pending: &PendingRequest,
     client: &ClientMetadata,
 ) -> Result<(), AuthorizeError> {
     if client.require_pushed_authorization_requests && !pending.is_pushed {

@@ -4,7 +4,7 @@
 use crate::context::Context;
 use crate::error::{Error, Internal, PageError};
 use crate::interaction::BrowserContext;
-use crate::interaction::ticket::{Step, Ticket};
+use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::lifetimes::{KEPT_REQUEST_SECONDS, PUSHED_REQUEST_SECONDS};
 use crate::ports::Database;
 use crate::ports::Platform;
@@ -25,7 +25,7 @@ pub const ANSWERED: PageError =
 
 /// An authorization request that is not answered yet.
 #[derive(Debug, Default)]
-pub struct Pending {
+pub struct PendingRequest {
     /// The query by which it is asked for: its own parameters, or the handle of those that are kept.
     /// Forms carry it.
     pub query: String,
@@ -39,7 +39,7 @@ pub struct Pending {
     pub is_signed: bool,
 }
 
-impl Pending {
+impl PendingRequest {
     /// The request that a query asks for.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl Pending {
 
 /// What a person has done for a request so far.
 #[derive(Clone, Debug, Default)]
-pub struct Progress {
+pub struct InteractionState {
     /// When its first page was shown, in Unix seconds.
     pub began_at: Option<i64>,
     /// Has chosen the account that is signed in.
@@ -167,12 +167,12 @@ const RESUME: &str = "&resume=";
 pub fn resumed(
     browser: &BrowserContext<'_>,
     query: &str,
-    step: Step,
+    step: InteractionStep,
     sub: &str,
     began_at: i64,
 ) -> String {
-    let ticket = Ticket { step, request: query, sub }.issue(browser, began_at);
-    format!("{query}{RESUME}{ticket}")
+    let interaction_token = InteractionToken { step, request: query, sub }.issue(browser, began_at);
+    format!("{query}{RESUME}{interaction_token}")
 }
 
 /// Takes the ticket off a query that goes on with a request. Whatever is no ticket of ours is a parameter that
@@ -182,19 +182,25 @@ pub fn resume<'a>(
     query: &'a str,
     sub: Option<&str>,
     now: i64,
-) -> (&'a str, Progress) {
-    let unchanged = (query, Progress::default());
+) -> (&'a str, InteractionState) {
+    let unchanged = (query, InteractionState::default());
     let Some((request, text)) = query.rsplit_once(RESUME) else { return unchanged };
-    let began_at = |step, sub| Ticket { step, request, sub }.began_at(browser, text, now);
-    if let Some(began_at) = sub.and_then(|sub| began_at(Step::Continue, sub)) {
-        let progress =
-            Progress { began_at: Some(began_at), has_chosen: true, ..Progress::default() };
-        return (request, progress);
+    let began_at = |step, sub| InteractionToken { step, request, sub }.began_at(browser, text, now);
+    if let Some(began_at) = sub.and_then(|sub| began_at(InteractionStep::Continue, sub)) {
+        let state = InteractionState {
+            began_at: Some(began_at),
+            has_chosen: true,
+            ..InteractionState::default()
+        };
+        return (request, state);
     }
-    if let Some(began_at) = began_at(Step::Switch, "") {
-        let progress =
-            Progress { began_at: Some(began_at), wants_switch: true, ..Progress::default() };
-        return (request, progress);
+    if let Some(began_at) = began_at(InteractionStep::Switch, "") {
+        let state = InteractionState {
+            began_at: Some(began_at),
+            wants_switch: true,
+            ..InteractionState::default()
+        };
+        return (request, state);
     }
     unchanged
 }

@@ -9,7 +9,7 @@ use crate::lifetimes::FORM_SECONDS;
 
 /// What a ticket lets its bearer do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Step {
+pub enum InteractionStep {
     /// Withdraw a consent, or sign out.
     Account,
     /// Answer the question for consent.
@@ -24,7 +24,7 @@ pub enum Step {
     Switch,
 }
 
-impl Step {
+impl InteractionStep {
     fn name(self) -> &'static str {
         match self {
             Self::Account => "account",
@@ -39,16 +39,16 @@ impl Step {
 
 /// What a ticket is for.
 #[derive(Clone, Copy, Debug)]
-pub struct Ticket<'a> {
+pub struct InteractionToken<'a> {
     /// The step.
-    pub step: Step,
+    pub step: InteractionStep,
     /// The request, as the form carries it.
     pub request: &'a str,
     /// The user who was shown, if one was.
     pub sub: &'a str,
 }
 
-impl Ticket<'_> {
+impl InteractionToken<'_> {
     /// Writes the ticket for what began at `began_at` (Unix seconds).
     pub fn issue(&self, browser: &BrowserContext<'_>, began_at: i64) -> String {
         format!("{began_at}.{}", self.code(browser, &began_at.to_string()))
@@ -58,14 +58,14 @@ impl Ticket<'_> {
     pub fn began_at(&self, browser: &BrowserContext<'_>, text: &str, now: i64) -> Option<i64> {
         let (time, code) = text.split_once('.')?;
         let began_at: i64 = time.parse().ok()?;
-        let is_ours = browser.mac.is_code(code, Purpose::Ticket, &self.parts(browser, time));
+        let is_ours = browser.mac.is_code(code, Purpose::Interaction, &self.parts(browser, time));
         // Another isolate may have written it, by another clock.
         let is_in_time = began_at <= now + browser.config.leeway && now < began_at + FORM_SECONDS;
         (is_ours && is_in_time).then_some(began_at.min(now))
     }
 
     fn code(&self, browser: &BrowserContext<'_>, time: &str) -> String {
-        browser.mac.code(Purpose::Ticket, &self.parts(browser, time))
+        browser.mac.code(Purpose::Interaction, &self.parts(browser, time))
     }
 
     fn parts<'b>(&'b self, browser: &'b BrowserContext<'_>, time: &'b str) -> [&'b str; 5] {
