@@ -7,7 +7,7 @@ use crate::grant::{Authorized, TokenRequest};
 use crate::lifetimes::REFRESH_TOKEN_IDLE_SECONDS;
 use crate::ports::Platform;
 use crate::protocol::token::token_error::TokenError;
-use crate::protocol::user::scope::{Granted, OFFLINE_ACCESS};
+use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes};
 use crate::provider::Provider;
 use crate::secret::hash;
 use crate::store::clients::Client;
@@ -52,7 +52,7 @@ pub(super) async fn authorize<'a>(
         return Err(error.into());
     }
 
-    let is_offline = Granted::of_valid(&code.grant.scope).contains(OFFLINE_ACCESS);
+    let is_offline = Scopes::of_valid(&code.grant.scope).contains(OFFLINE_ACCESS);
     let refresh_token =
         if is_offline { NextRefreshToken::Recorded(refresh_token) } else { NextRefreshToken::None };
     let (grant, nonce) = (code.grant, code.nonce);

@@ -11,7 +11,7 @@ use crate::ports::Platform;
 use crate::protocol::authorization::resources::{Resource, Resources};
 use crate::protocol::token::access_token::{MachineToken, TYP};
 use crate::protocol::token::token_error::TokenError;
-use crate::protocol::user::scope::Granted;
+use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::store::users;
 
@@ -38,7 +38,7 @@ pub(super) async fn respond(
     }
 
     // 2. Scopes that are its own, and of an API: those that release claims are for users.
-    let registered = Granted::of_valid(client.metadata.scope.as_deref().unwrap_or_default());
+    let registered = Scopes::of_valid(client.metadata.scope.as_deref().unwrap_or_default());
     let may_have: Vec<_> =
         registered.iter().filter(|scope| resources.of_scope(scope).is_some()).collect();
     let requested = match request.once("scope")? {
@@ -73,7 +73,7 @@ pub(super) async fn respond(
 }
 
 fn requested<'a>(text: &'a str, may_have: &[&str]) -> Result<Vec<&'a str>, TokenError> {
-    let scopes = Granted::parse(text)
+    let scopes = Scopes::parse(text)
         .ok_or(TokenError::InvalidScope("scope must be scope tokens with single spaces"))?;
     let scopes: Vec<_> = scopes.iter().collect();
     if scopes.iter().all(|scope| may_have.contains(scope)) {
@@ -90,7 +90,7 @@ fn target<'a>(
     scopes: &[&str],
 ) -> Result<&'a Resource, TokenError> {
     let scope = scopes.join(" ");
-    let found = resources.of(&Granted::of_valid(&scope));
+    let found = resources.of(&Scopes::of_valid(&scope));
     match (named, found.as_slice()) {
         (Some(uri), found) => {
             let resource = found.iter().find(|resource| resource.uri == uri).copied();

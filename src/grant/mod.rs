@@ -14,7 +14,7 @@ use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::metadata::{GrantType, Named};
 use crate::protocol::params::Params;
 use crate::protocol::token::token_error::TokenError;
-use crate::protocol::user::scope::Granted;
+use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
@@ -127,7 +127,7 @@ async fn issue(
 
     // 7. One audience (RFC 8707 section 2.2).
     let target = resources
-        .target(resource, &Granted::of_valid(scope))
+        .target(resource, &Scopes::of_valid(scope))
         .map_err(|error| TokenError::InvalidTarget(error.description()))?;
 
     // 8. The refresh token, now that nothing can be refused any more.
@@ -169,15 +169,15 @@ fn resource<'a>(
 fn still_registered(granted: &str, client: &Client, resources: &Resources) -> String {
     let is_registered =
         |scope: &&str| resources.of_scope(scope).is_none() || client.metadata.may_have(scope);
-    let scopes: Vec<_> = Granted::of_valid(granted).iter().filter(is_registered).collect();
+    let scopes: Vec<_> = Scopes::of_valid(granted).iter().filter(is_registered).collect();
     scopes.join(" ")
 }
 
 /// The scopes that are requested, if all of them were granted (RFC 6749 section 6).
 fn narrow<'a>(granted: &'a str, requested: Option<&'a str>) -> Result<&'a str, TokenError> {
     let Some(requested) = requested else { return Ok(granted) };
-    match Granted::parse(requested) {
-        Some(scopes) if scopes.is_within(&Granted::of_valid(granted)) => Ok(requested),
+    match Scopes::parse(requested) {
+        Some(scopes) if scopes.is_within(&Scopes::of_valid(granted)) => Ok(requested),
         _ => Err(TokenError::InvalidScope("scope has more than was granted")),
     }
 }

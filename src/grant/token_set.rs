@@ -16,7 +16,7 @@ use crate::protocol::client::metadata::GrantType;
 use crate::protocol::token::access_token::{self, AccessToken};
 use crate::protocol::token::id_token::{self, IdToken};
 use crate::protocol::user::claims::UserClaims;
-use crate::protocol::user::scope::{Granted, OPENID};
+use crate::protocol::user::scope::{OPENID, Scopes};
 use crate::provider::Provider;
 use crate::routes::USERINFO;
 use crate::store::clients::Client;
@@ -82,7 +82,7 @@ impl TokenSet<'_> {
     ) -> Result<Response, Error> {
         let access_token = self.access_token(signers, context).await?;
         let mut id_token = None;
-        if Granted::of_valid(self.scope).contains(OPENID) {
+        if Scopes::of_valid(self.scope).contains(OPENID) {
             let user = users::parse_claims(self.user_claims)?;
             let of_user = context.config.scopes.select(&self.grant.requested.id_token, user);
             let with = Some(access_token.as_str());

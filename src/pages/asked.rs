@@ -3,7 +3,7 @@
 use crate::pages::Texts;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::user::claims;
-use crate::protocol::user::scope::{Granted, OPENID};
+use crate::protocol::user::scope::{OPENID, Scopes};
 
 /// One thing that is asked for.
 #[derive(Debug, Eq, PartialEq)]
@@ -20,7 +20,7 @@ pub enum Asked<'a> {
 pub fn asked<'a>(
     texts: &Texts,
     resources: &'a Resources,
-    scope: Granted<'a>,
+    scope: Scopes<'a>,
     claims: &'a [&'a str],
 ) -> Vec<Asked<'a>> {
     let mut asked = Vec::new();
@@ -86,7 +86,7 @@ mod tests {
     use crate::protocol::user::scope::ScopeTable;
 
     fn words(scope: &str, claims: &[&str]) -> Vec<String> {
-        let scope = Granted::parse(scope).unwrap();
+        let scope = Scopes::parse(scope).unwrap();
         let texts = Texts::choose(None, None);
         let word = |item: Asked<'_>| match item {
             Asked::Words(words) => words.to_owned(),

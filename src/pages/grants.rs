@@ -8,7 +8,7 @@ use crate::pages::asked::{Asked, asked};
 use crate::pages::destination::Destination;
 use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
 use crate::protocol::authorization::resources::Resources;
-use crate::protocol::user::scope::Granted;
+use crate::protocol::user::scope::Scopes;
 
 /// The page on which a person grants a client what it asks for, or does not. Its form posts `request`,
 /// `shown`, `token` and `decision`: `allow`, `deny` or `switch`, which is to use another account.
@@ -28,7 +28,7 @@ pub struct Consent<'a> {
     /// The APIs there are.
     pub resources: &'a Resources,
     /// The scopes it asks for.
-    pub scope: Granted<'a>,
+    pub scope: Scopes<'a>,
     /// The single claims it asks for by the `claims` parameter.
     pub claims: &'a [&'a str],
     /// Where the form is posted.
@@ -86,7 +86,7 @@ pub struct Application<'a> {
     /// The APIs there are.
     pub resources: &'a Resources,
     /// The scopes it was granted.
-    pub scope: Granted<'a>,
+    pub scope: Scopes<'a>,
     /// The single claims it was granted.
     pub claims: &'a [&'a str],
     /// When, in seconds since 1970.

@@ -8,7 +8,7 @@ use postern::pages::{
     SignedOut, Texts, ui_locales_supported,
 };
 use postern::protocol::authorization::resources::Resources;
-use postern::protocol::user::scope::Granted;
+use postern::protocol::user::scope::Scopes;
 use sha2::{Digest, Sha256};
 
 fn no_apis() -> &'static Resources {
@@ -56,7 +56,7 @@ fn consent(texts: &'static Texts) -> Consent<'static> {
         redirect_uri: CALLBACK,
         account: "alice@example.com",
         account_url: "/auth/account",
-        scope: Granted::parse("openid profile email").unwrap(),
+        scope: Scopes::parse("openid profile email").unwrap(),
         claims: &[],
         action: "/auth/consent",
         request: "the request",
@@ -78,7 +78,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             resources: no_apis(),
             client: CLIENT,
             client_id: "reports",
-            scope: Granted::parse("openid profile email offline_access").unwrap(),
+            scope: Scopes::parse("openid profile email offline_access").unwrap(),
             claims: &[],
             since: 1_767_225_600,
         },
@@ -86,7 +86,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             resources: no_apis(),
             client: BARE,
             client_id: "bare",
-            scope: Granted::parse("openid groups").unwrap(),
+            scope: Scopes::parse("openid groups").unwrap(),
             claims: &["birthdate"],
             since: 1_798_761_599,
         },
@@ -130,7 +130,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
                 client: Client { name: LONG_NAME, ..CLIENT },
                 redirect_uri: "https://a-very-long-host-name-of-a-department.of.an.example/cb",
                 account: "a.person.with.a.very.long.address@a-very-long-host-name.example",
-                scope: Granted::parse(
+                scope: Scopes::parse(
                     "openid profile email address phone offline_access groups \
                      https://api.example/a/very/long/scope/that/does/not/end.readwrite",
                 )
@@ -299,7 +299,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         tos_uri: Some(text),
     };
     let (action, request, token, account) = (text, text, text, text);
-    let scope = Granted::parse("openid <script>alert(1)</script>").unwrap();
+    let scope = Scopes::parse("openid <script>alert(1)</script>").unwrap();
     let claims = &[text];
     let application = Application {
         client,

@@ -17,7 +17,7 @@ use crate::protocol::client::unsupported_metadata;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 use crate::protocol::token::bearer::BearerError;
-use crate::protocol::user::scope::Granted;
+use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::routes::CONFIGURATION;
 use crate::secret::{hash, hashes_to, is_random_text};
@@ -159,7 +159,7 @@ pub(super) fn metadata(
     let mut metadata = ClientMetadata::from_document(&mut document, registrable)?;
     // Scopes that nobody can be granted are not in force.
     if let Some(scope) = &metadata.scope {
-        let known: Vec<_> = Granted::of_valid(scope)
+        let known: Vec<_> = Scopes::of_valid(scope)
             .iter()
             .filter(|scope| config.scope_names().any(|name| name == *scope))
             .collect();

@@ -15,7 +15,7 @@ use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::token::access_token::{self, AccessToken, Expected};
 use crate::protocol::token::bearer::BearerError;
 use crate::protocol::user::claims::UserClaims;
-use crate::protocol::user::scope::{Granted, OPENID};
+use crate::protocol::user::scope::{OPENID, Scopes};
 use crate::provider::Provider;
 use crate::routes::USERINFO;
 use crate::store::grants::{Standing, standing};
@@ -56,7 +56,7 @@ pub async fn serve(
     let token = &verified.token;
 
     // 3. Issued for OpenID Connect (Core section 5.3.1).
-    let granted = Granted::parse(&token.scope)
+    let granted = Scopes::parse(&token.scope)
         .ok_or(BearerError::InvalidToken("the token has a malformed scope"))?;
     if !granted.contains(OPENID) {
         return Err(BearerError::InsufficientScope.into());

@@ -11,7 +11,7 @@ use crate::ports::Platform;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::{InvalidDocument, JsonObject};
 use crate::protocol::token::access_token::{ALG, AccessToken, TYP};
-use crate::protocol::user::scope::{Granted, ScopeTable};
+use crate::protocol::user::scope::{ScopeTable, Scopes};
 use crate::provider::Provider;
 use crate::routes::USERINFO;
 use crate::store::grants::{NewGrant, Recording, record};
@@ -41,7 +41,7 @@ impl Order {
 }
 
 fn check_scope(scope: &str, known: &ScopeTable) -> Result<(), InvalidField> {
-    let Some(scopes) = Granted::parse(scope) else {
+    let Some(scopes) = Scopes::parse(scope) else {
         let reason = "must be scope tokens with single spaces between them";
         return Err(InvalidField::new("scope", reason));
     };

@@ -8,7 +8,7 @@ use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::pages::{self, Notice, Texts};
 use crate::ports::Platform;
-use crate::protocol::user::scope::Granted;
+use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::routes::{ACCOUNT, LOGIN, LOGOUT};
 use crate::store::consents;
@@ -54,7 +54,7 @@ async fn page(
     let context = &provider.context;
     let allowed = consents::list(context.platform, &session.sub, context.now).await?;
     let claims: Vec<Vec<&str>> =
-        allowed.iter().map(|one| Granted::of_valid(&one.consent.claims).iter().collect()).collect();
+        allowed.iter().map(|one| Scopes::of_valid(&one.consent.claims).iter().collect()).collect();
     // Whoever signed in lately has left a copy: this page fetches none, and looks for a few.
     let mut copies = Vec::new();
     for (index, one) in allowed.iter().enumerate() {
@@ -83,7 +83,7 @@ async fn page(
             },
             client_id: &one.client_id,
             resources: &context.config.resources,
-            scope: Granted::of_valid(&one.consent.scope),
+            scope: Scopes::of_valid(&one.consent.scope),
             claims,
             since: one.granted_at,
         })

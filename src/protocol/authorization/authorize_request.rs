@@ -11,7 +11,7 @@ use crate::protocol::authorization::reply_to::ResponseMode;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::metadata::{ClientMetadata, GrantType, ResponseType};
 use crate::protocol::params::{Doubled, Params};
-use crate::protocol::user::scope::{Granted, OFFLINE_ACCESS, OPENID, ScopeTable};
+use crate::protocol::user::scope::{OFFLINE_ACCESS, OPENID, ScopeTable, Scopes};
 
 /// The longest nonce, in bytes: it is kept, and stands in the ID token.
 const NONCE_LIMIT: usize = 2_048;
@@ -197,8 +197,8 @@ impl AuthorizeRequest {
     }
 
     /// The scopes that can be granted.
-    pub fn granted(&self) -> Granted<'_> {
-        Granted::of_valid(&self.scope)
+    pub fn granted(&self) -> Scopes<'_> {
+        Scopes::of_valid(&self.scope)
     }
 }
 
@@ -233,7 +233,7 @@ fn check_code(
 }
 
 fn check_implicit(scope: &str, nonce: Option<&str>) -> Result<(), AuthorizeError> {
-    if !Granted::of_valid(scope).contains(OPENID) {
+    if !Scopes::of_valid(scope).contains(OPENID) {
         return Err(invalid("scope must have openid for an ID token"));
     }
     if nonce.is_none() {
@@ -259,10 +259,10 @@ fn grantable(
     is_code: bool,
 ) -> Result<String, AuthorizeError> {
     let refused = |description| AuthorizeError::new("invalid_scope", description);
-    let requested = Granted::parse(scope.ok_or(refused("scope is missing"))?)
+    let requested = Scopes::parse(scope.ok_or(refused("scope is missing"))?)
         .ok_or(refused("scope must be scope tokens with single spaces between them"))?;
     let may_refresh = is_code && client.grant_types.contains(&GrantType::RefreshToken);
-    let registered = client.scope.as_deref().map(Granted::of_valid);
+    let registered = client.scope.as_deref().map(Scopes::of_valid);
     let mut granted: Vec<&str> = Vec::new();
     for scope in requested.iter() {
         let is_known = match policy.resources.of_scope(scope) {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::jose::json::{self, parse_object};
-use crate::protocol::user::scope::{Granted, OPENID, ScopeTable, is_scope_token};
+use crate::protocol::user::scope::{OPENID, ScopeTable, Scopes, is_scope_token};
 
 /// The APIs, with their scopes. No two have a scope of one name, and none has one that releases claims: so a scope
 /// says whose it is, and what a person allowed by it.
@@ -144,7 +144,7 @@ impl Resources {
     }
 
     /// The APIs that have some of these scopes, each once.
-    pub fn of(&self, granted: &Granted<'_>) -> Vec<&Resource> {
+    pub fn of(&self, granted: &Scopes<'_>) -> Vec<&Resource> {
         let has_some =
             |resource: &&Resource| resource.scopes.iter().any(|scope| granted.contains(scope));
         self.0.iter().filter(has_some).collect()
@@ -155,7 +155,7 @@ impl Resources {
     pub fn target<'a>(
         &'a self,
         requested: Option<&str>,
-        granted: &Granted<'_>,
+        granted: &Scopes<'_>,
     ) -> Result<Target<'a>, TargetError> {
         let resources = || self.of(granted);
         match requested {
@@ -181,7 +181,7 @@ impl Resources {
             Target::Resource(resource) => self.of_scope(scope) == Some(resource),
             Target::Userinfo => self.of_scope(scope).is_none(),
         };
-        let its: Vec<_> = Granted::of_valid(scope).iter().filter(is_its).collect();
+        let its: Vec<_> = Scopes::of_valid(scope).iter().filter(is_its).collect();
         Cow::Owned(its.join(" "))
     }
 }
@@ -252,7 +252,7 @@ mod tests {
     fn a_token_is_for_one_audience_and_has_its_scopes_alone() {
         let resources = parse(r#"{"https://a.example":["a","aa"],"urn:example:b":["b"]}"#).unwrap();
         let told = |requested: Option<&str>, scope: &str| {
-            let target = resources.target(requested, &Granted::parse(scope).unwrap())?;
+            let target = resources.target(requested, &Scopes::parse(scope).unwrap())?;
             let aud = match target {
                 Target::Resource(resource) => resource.uri.as_str(),
                 Target::Userinfo => "userinfo",

@@ -125,7 +125,7 @@ impl ScopeTable {
     /// or that were `requested` one by one (Core section 5.5), in every language they are told in.
     pub fn release(
         &self,
-        granted: &Granted<'_>,
+        granted: &Scopes<'_>,
         requested: &[String],
         mut claims: UserClaims,
     ) -> UserClaims {
@@ -153,7 +153,7 @@ impl ScopeTable {
 
     /// Those of the claims `requested` one by one that the scopes do not release anyway, and that
     /// somebody could have; without their languages, each once.
-    pub fn beyond<'a>(&self, granted: &Granted<'_>, requested: &'a [String]) -> Vec<&'a str> {
+    pub fn beyond<'a>(&self, granted: &Scopes<'_>, requested: &'a [String]) -> Vec<&'a str> {
         let mut names = Vec::new();
         for claim in requested {
             let name = without_language(claim);
@@ -165,7 +165,7 @@ impl ScopeTable {
         names
     }
 
-    fn releases(&self, granted: &Granted<'_>, claim: &str) -> bool {
+    fn releases(&self, granted: &Scopes<'_>, claim: &str) -> bool {
         let by_standard = claims::STANDARD
             .iter()
             .any(|standard| standard.name == claim && granted.contains(standard.scope));
@@ -211,9 +211,9 @@ pub fn is_scope_token(text: &str) -> bool {
 
 /// A scope value: scope tokens with single spaces between them (RFC 6749 section 3.3).
 #[derive(Clone, Copy, Debug)]
-pub struct Granted<'a>(&'a str);
+pub struct Scopes<'a>(&'a str);
 
-impl<'a> Granted<'a> {
+impl<'a> Scopes<'a> {
     /// Parses a scope value. An empty one grants nothing.
     pub fn parse(text: &'a str) -> Option<Self> {
         (text.is_empty() || text.split(' ').all(is_scope_token)).then_some(Self(text))
@@ -225,7 +225,7 @@ impl<'a> Granted<'a> {
     }
 
     /// Whether all of them are among `others`.
-    pub fn is_within(&self, others: &Granted<'_>) -> bool {
+    pub fn is_within(&self, others: &Scopes<'_>) -> bool {
         self.iter().all(|scope| others.contains(scope))
     }
 
@@ -270,7 +270,7 @@ mod tests {
     fn a_scope_releases_its_own_claims_only() {
         let table =
             ScopeTable::parse(r#"{"groups":["groups"],"staff":["badge","email"]}"#).unwrap();
-        let releases = |scope, claim| table.releases(&Granted::parse(scope).unwrap(), claim);
+        let releases = |scope, claim| table.releases(&Scopes::parse(scope).unwrap(), claim);
         assert!(releases("openid email", "email") && releases("staff", "email"));
         assert!(releases("groups", "groups") && releases("staff", "badge"));
         assert!(!releases("openid profile", "email") && !releases("openid", "groups"));
@@ -281,7 +281,7 @@ mod tests {
     fn a_claim_in_another_language_goes_with_its_claim() {
         let table = ScopeTable::parse("{}").unwrap();
         let claims = json!({ "name": "A", "name#fr": "B", "email": "a@b" });
-        let granted = Granted::parse("openid profile").unwrap();
+        let granted = Scopes::parse("openid profile").unwrap();
         let released = table.release(&granted, &[], claims.as_object().unwrap().clone());
         assert_eq!(serde_json::to_string(&released).unwrap(), r#"{"name":"A","name#fr":"B"}"#);
     }
@@ -292,7 +292,7 @@ mod tests {
         let claims = json!({ "name": "A", "name#fr": "B", "email": "a@b", "gender": "x" });
         let release = |requested: &[&str]| {
             let requested: Vec<_> = requested.iter().map(|name| (*name).to_owned()).collect();
-            let granted = Granted::parse("openid email").unwrap();
+            let granted = Scopes::parse("openid email").unwrap();
             let released = table.release(&granted, &requested, claims.as_object().unwrap().clone());
             let released = serde_json::to_string(&released).unwrap();
             (released, table.beyond(&granted, &requested).join(" "))
@@ -306,9 +306,9 @@ mod tests {
     #[test]
     fn a_scope_value_has_single_spaces() {
         for text in [" openid", "openid ", "openid  email", "openid\temail", "a\"b", "a\\b", "é"] {
-            assert!(Granted::parse(text).is_none(), "{text:?}");
+            assert!(Scopes::parse(text).is_none(), "{text:?}");
         }
-        assert!(Granted::parse("openid email").unwrap().contains("email"));
-        assert!(!Granted::parse("").unwrap().contains(""));
+        assert!(Scopes::parse("openid email").unwrap().contains("email"));
+        assert!(!Scopes::parse("").unwrap().contains(""));
     }
 }

@@ -7,7 +7,7 @@ use crate::grant::token_set::{BEARER, Signers, TokenSet};
 use crate::lifetimes::ACCESS_TOKEN_SECONDS;
 use crate::ports::Crypto;
 use crate::protocol::authorization::resources::Target;
-use crate::protocol::user::scope::Granted;
+use crate::protocol::user::scope::Scopes;
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
 use crate::store::users;
@@ -45,7 +45,7 @@ pub async fn parameters(
     let config = context.config;
     if !with_access_token {
         // Without an access token there is no userinfo, so the ID token has the claims of the scopes (section 5.4).
-        let granted = Granted::of_valid(scope);
+        let granted = Scopes::of_valid(scope);
         let of_user = config.scopes.release(&granted, requested, claims);
         return Ok(vec![("id_token", tokens.id_token(None, of_user, signers, context).await?)]);
     }

@@ -11,7 +11,7 @@ use crate::protocol::authorization::authorize_request::AuthorizeRequest;
 use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::token::id_token::{self, IdTokenHintError};
-use crate::protocol::user::scope::Granted;
+use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::store::clients::Client;
 use crate::store::consents::{self, Consent};
@@ -230,11 +230,11 @@ impl ValidatedRequest {
 
     /// Whether all that is asked for was allowed before.
     pub fn is_covered_by(&self, consent: &Consent) -> bool {
-        self.request.granted().is_within(&Granted::of_valid(&consent.scope))
+        self.request.granted().is_within(&Scopes::of_valid(&consent.scope))
             && self
                 .single_claims
                 .iter()
-                .all(|claim| Granted::of_valid(&consent.claims).contains(claim))
+                .all(|claim| Scopes::of_valid(&consent.claims).contains(claim))
     }
 
     /// What is allowed once this is: what was before, and what is asked for.
@@ -249,7 +249,7 @@ impl ValidatedRequest {
 }
 
 fn united<'a>(before: &'a str, more: impl Iterator<Item = &'a str>) -> String {
-    let mut all: Vec<_> = Granted::of_valid(before).iter().collect();
+    let mut all: Vec<_> = Scopes::of_valid(before).iter().collect();
     for one in more {
         if !all.contains(&one) {
             all.push(one);

@@ -18,7 +18,7 @@ use crate::jose::jwk::Algorithm;
 use crate::protocol::client::localized;
 use crate::protocol::client::redirect_uri;
 use crate::protocol::json_object::JsonObject;
-use crate::protocol::user::scope::Granted;
+use crate::protocol::user::scope::Scopes;
 use read::{
     contacts, flag, https_url, jwks, line, lines, non_negative, one, outbound_url, redirect_uris,
     request_uris, response_types, scope, several, web_url,
@@ -240,9 +240,7 @@ impl ClientMetadata {
 
     /// Whether it has registered this scope by name.
     pub fn may_have(&self, scope: &str) -> bool {
-        self.scope
-            .as_deref()
-            .is_some_and(|registered| Granted::of_valid(registered).contains(scope))
+        self.scope.as_deref().is_some_and(|registered| Scopes::of_valid(registered).contains(scope))
     }
 
     /// Whether it may have tokens from the authorization endpoint.

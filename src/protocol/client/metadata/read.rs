@@ -10,7 +10,7 @@ use crate::protocol::client::redirect_uri;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 use crate::protocol::text_forms::{EMAIL, LINE, WEB_URL, is_email, is_line, is_web_url};
-use crate::protocol::user::scope::Granted;
+use crate::protocol::user::scope::Scopes;
 
 /// The most redirect URIs, request URIs, contacts and authentication contexts that a client may have.
 const LIST_LIMIT: usize = 50;
@@ -126,7 +126,7 @@ pub(super) fn https_url(
 }
 
 pub(super) fn scope(document: &mut JsonObject) -> Result<Option<String>, InvalidField> {
-    let is_scope = |text: &str| !text.is_empty() && Granted::parse(text).is_some();
+    let is_scope = |text: &str| !text.is_empty() && Scopes::parse(text).is_some();
     checked(
         document,
         "scope",
