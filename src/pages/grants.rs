@@ -4,8 +4,8 @@ use askama::Template;
 use time::OffsetDateTime;
 
 use crate::http::Response;
-use crate::pages::asked::{Asked, asked};
 use crate::pages::destination::Destination;
+use crate::pages::requested_access::{RequestedAccess, requested_access};
 use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::user::scope::Scopes;
@@ -52,8 +52,8 @@ impl Consent<'_> {
         respond_privately(self, self.texts, 200, &policy)
     }
 
-    fn asked(&self) -> Vec<Asked<'_>> {
-        asked(self.texts, self.resources, self.scope, self.claims)
+    fn requested_access(&self) -> Vec<RequestedAccess<'_>> {
+        requested_access(self.texts, self.resources, self.scope, self.claims)
     }
 }
 
@@ -94,8 +94,8 @@ pub struct Application<'a> {
 }
 
 impl Application<'_> {
-    fn asked(&self, texts: &Texts) -> Vec<Asked<'_>> {
-        asked(texts, self.resources, self.scope, self.claims)
+    fn requested_access(&self, texts: &Texts) -> Vec<RequestedAccess<'_>> {
+        requested_access(texts, self.resources, self.scope, self.claims)
     }
 
     fn date(&self) -> String {

@@ -1,21 +1,21 @@
 //! The pages a person sees. A view is plain data with a `response`; its template is in `templates/`.
 //! They are HTML forms that need no script, but for the one that posts to the application.
 
-mod asked;
 mod client;
 mod destination;
 mod form_post;
 mod grants;
+mod messages;
+mod requested_access;
 mod sign_in;
 mod texts;
-mod told;
 
 pub use client::Client;
 pub use form_post::FormPost;
 pub use grants::{Account, Application, Consent};
+pub use messages::{ErrorPage, SignedOut};
 pub use sign_in::{ChooseAccount, Login, Notice};
 pub use texts::{Texts, ui_locales_supported};
-pub use told::{ErrorPage, SignedOut};
 
 use askama::Template;
 use askama::filters::{Html, HtmlSafe, escape};

@@ -109,7 +109,7 @@ pub async fn list(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    let page = Page::asked(request)?;
+    let page = Page::from_request(request)?;
     let found = clients::list(context.platform, &page.after, page.limit + 1, context.now).await?;
     let to_json = |client: StoredClient| to_json(&client.parse()?);
     Ok(page.respond(context, "clients", found, |client| client.client_id.clone(), to_json))

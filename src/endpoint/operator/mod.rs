@@ -143,7 +143,7 @@ struct Page {
 
 impl Page {
     /// The page that `?after=…&limit=…` asks for.
-    fn asked(request: &impl Request) -> Result<Self, Error> {
+    fn from_request(request: &impl Request) -> Result<Self, Error> {
         let params = Params::parse(request.query().as_bytes(), &[&["after", "limit"]])
             .map_err(|malformed| invalid(malformed.description()))?;
         let wrong_limit = || {

@@ -155,7 +155,7 @@ pub async fn list(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    let page = Page::asked(request)?;
+    let page = Page::from_request(request)?;
     let found = users::list(context.platform, &page.after, page.limit + 1).await?;
     Ok(page.respond(context, "users", found, |user| user.sub.clone(), |user| to_json(&user)))
 }

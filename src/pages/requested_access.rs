@@ -7,7 +7,7 @@ use crate::protocol::user::scope::{OPENID, Scopes};
 
 /// One thing that is asked for.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Asked<'a> {
+pub enum RequestedAccess<'a> {
     /// A standard one, in words.
     Words(&'static str),
     /// One of the operator's, by its name.
@@ -17,21 +17,21 @@ pub enum Asked<'a> {
 }
 
 /// What the scopes ask for, and then the single claims that no scope covers; each thing once.
-pub fn asked<'a>(
+pub fn requested_access<'a>(
     texts: &Texts,
     resources: &'a Resources,
     scope: Scopes<'a>,
     claims: &'a [&'a str],
-) -> Vec<Asked<'a>> {
-    let mut asked = Vec::new();
+) -> Vec<RequestedAccess<'a>> {
+    let mut accesses = Vec::new();
     let mut add = |item| {
-        if !asked.contains(&item) {
-            asked.push(item);
+        if !accesses.contains(&item) {
+            accesses.push(item);
         }
     };
     for name in scope.iter() {
         add(match resources.of_scope(name) {
-            Some(resource) => Asked::OfResource(name, &resource.uri),
+            Some(resource) => RequestedAccess::OfResource(name, &resource.uri),
             None => of_scope(texts, name),
         });
     }
@@ -42,11 +42,11 @@ pub fn asked<'a>(
             add(of_claim(texts, name));
         }
     }
-    asked
+    accesses
 }
 
-fn of_scope<'a>(texts: &Texts, name: &'a str) -> Asked<'a> {
-    Asked::Words(match name {
+fn of_scope<'a>(texts: &Texts, name: &'a str) -> RequestedAccess<'a> {
+    RequestedAccess::Words(match name {
         OPENID => texts.openid,
         "profile" => texts.profile,
         "email" => texts.email,
@@ -54,13 +54,13 @@ fn of_scope<'a>(texts: &Texts, name: &'a str) -> Asked<'a> {
         "phone" => texts.phone,
         "groups" => texts.groups,
         "offline_access" => texts.offline_access,
-        _ => return Asked::Name(name),
+        _ => return RequestedAccess::Name(name),
     })
 }
 
 /// Claims that a person would not tell apart are one thing.
-fn of_claim<'a>(texts: &Texts, name: &'a str) -> Asked<'a> {
-    Asked::Words(match name {
+fn of_claim<'a>(texts: &Texts, name: &'a str) -> RequestedAccess<'a> {
+    RequestedAccess::Words(match name {
         "sub" => texts.openid,
         "name" | "given_name" | "family_name" | "middle_name" => texts.name,
         "nickname" => texts.nickname,
@@ -76,7 +76,7 @@ fn of_claim<'a>(texts: &Texts, name: &'a str) -> Asked<'a> {
         "address" => texts.address,
         "phone_number" | "phone_number_verified" => texts.phone,
         "groups" => texts.groups,
-        _ => return Asked::Name(name),
+        _ => return RequestedAccess::Name(name),
     })
 }
 
@@ -88,15 +88,15 @@ mod tests {
     fn words(scope: &str, claims: &[&str]) -> Vec<String> {
         let scope = Scopes::parse(scope).unwrap();
         let texts = Texts::choose(None, None);
-        let word = |item: Asked<'_>| match item {
-            Asked::Words(words) => words.to_owned(),
-            Asked::Name(name) => format!("<{name}>"),
-            Asked::OfResource(name, uri) => format!("<{name}> {uri}"),
+        let word = |item: RequestedAccess<'_>| match item {
+            RequestedAccess::Words(words) => words.to_owned(),
+            RequestedAccess::Name(name) => format!("<{name}>"),
+            RequestedAccess::OfResource(name, uri) => format!("<{name}> {uri}"),
         };
         let resources = r#"{"https://api.example":["orders"]}"#;
         let table = ScopeTable::parse("{}").unwrap();
         let resources = Resources::parse(resources, &table, "").unwrap();
-        asked(texts, &resources, scope, claims).into_iter().map(word).collect()
+        requested_access(texts, &resources, scope, claims).into_iter().map(word).collect()
     }
 
     #[test]
