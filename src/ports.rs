@@ -62,7 +62,7 @@ pub trait Fetch {
     ///
     /// # Errors
     /// [`FetchError`].
-    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, FetchError>;
+    async fn fetch(&self, url: &OutboundUrl, limits: &FetchLimits) -> Result<Document, FetchError>;
 }
 
 /// Why a document could not be fetched: nothing answers, or too late, or with too much.
@@ -74,7 +74,7 @@ pub struct FetchError {
 
 /// What is wanted of a document that is fetched.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub struct FetchLimits {
     /// The media types, as the `Accept` header lists them.
     pub accept: &'static str,
     /// The most bytes it may have.
@@ -243,12 +243,12 @@ impl Row {
 }
 
 /// Names the kind of what was found, not its content: rows hold claims and sealed keys.
-fn mismatch(wanted: &str, found: Option<&Value>) -> Internal {
+fn mismatch(limits: &str, found: Option<&Value>) -> Internal {
     let found = match found {
         Some(Value::Integer(_)) => "a number",
         Some(Value::Null) => "null",
         Some(Value::Text(_)) => "a text",
         None => "no further column",
     };
-    Internal::Broken { detail: format!("a database row holds {found} where {wanted} was expected") }
+    Internal::Broken { detail: format!("a database row holds {found} where {limits} was expected") }
 }

@@ -92,7 +92,7 @@ pub struct Route {
     /// The methods it answers, `OPTIONS` apart.
     pub methods: &'static [&'static str],
     /// The member of the provider metadata that gives its URL.
-    pub member: Option<&'static str>,
+    pub field: Option<&'static str>,
     /// Who asks.
     pub audience: Audience,
 }
@@ -138,7 +138,7 @@ pub const AUTHORIZE: Route = Route {
     endpoint: Endpoint::Authorize,
     place: Place::Behind("/auth/authorize"),
     methods: PAGE,
-    member: Some("authorization_endpoint"),
+    field: Some("authorization_endpoint"),
     audience: Audience::People,
 };
 
@@ -147,7 +147,7 @@ pub const PAR: Route = Route {
     endpoint: Endpoint::Par,
     place: Place::Behind("/auth/par"),
     methods: FORM,
-    member: Some("pushed_authorization_request_endpoint"),
+    field: Some("pushed_authorization_request_endpoint"),
     audience: Audience::Clients,
 };
 
@@ -156,7 +156,7 @@ pub const TOKEN: Route = Route {
     endpoint: Endpoint::Token,
     place: Place::Behind("/auth/token"),
     methods: FORM,
-    member: Some("token_endpoint"),
+    field: Some("token_endpoint"),
     audience: Audience::Clients,
 };
 
@@ -165,7 +165,7 @@ pub const LOGIN: Route = Route {
     endpoint: Endpoint::Login,
     place: Place::Behind("/auth/login"),
     methods: PAGE,
-    member: None,
+    field: None,
     audience: Audience::People,
 };
 
@@ -174,7 +174,7 @@ pub const SELECT_ACCOUNT: Route = Route {
     endpoint: Endpoint::SelectAccount,
     place: Place::Behind("/auth/select-account"),
     methods: FORM,
-    member: None,
+    field: None,
     audience: Audience::People,
 };
 
@@ -183,7 +183,7 @@ pub const CONSENT: Route = Route {
     endpoint: Endpoint::Consent,
     place: Place::Behind("/auth/consent"),
     methods: FORM,
-    member: None,
+    field: None,
     audience: Audience::People,
 };
 
@@ -192,7 +192,7 @@ pub const ACCOUNT: Route = Route {
     endpoint: Endpoint::Account,
     place: Place::Behind("/auth/account"),
     methods: PAGE,
-    member: None,
+    field: None,
     audience: Audience::People,
 };
 
@@ -201,7 +201,7 @@ pub const LOGOUT: Route = Route {
     endpoint: Endpoint::Logout,
     place: Place::Behind("/auth/signout"),
     methods: FORM,
-    member: None,
+    field: None,
     audience: Audience::People,
 };
 
@@ -210,7 +210,7 @@ pub const DISCOVERY: Route = Route {
     endpoint: Endpoint::Discovery,
     place: Place::Behind("/.well-known/openid-configuration"),
     methods: DOCUMENT,
-    member: None,
+    field: None,
     audience: Audience::Clients,
 };
 
@@ -219,7 +219,7 @@ pub const OAUTH_METADATA: Route = Route {
     endpoint: Endpoint::OauthMetadata,
     place: Place::WellKnown("/.well-known/oauth-authorization-server", ""),
     methods: DOCUMENT,
-    member: None,
+    field: None,
     audience: Audience::Clients,
 };
 
@@ -228,7 +228,7 @@ pub const RESOURCE_METADATA: Route = Route {
     endpoint: Endpoint::ResourceMetadata,
     place: Place::WellKnown("/.well-known/oauth-protected-resource", USERINFO_PATH),
     methods: DOCUMENT,
-    member: None,
+    field: None,
     audience: Audience::Clients,
 };
 
@@ -237,7 +237,7 @@ pub const JWKS: Route = Route {
     endpoint: Endpoint::Jwks,
     place: Place::Behind("/auth/jwks.json"),
     methods: DOCUMENT,
-    member: Some("jwks_uri"),
+    field: Some("jwks_uri"),
     audience: Audience::Clients,
 };
 
@@ -246,7 +246,7 @@ pub const USERINFO: Route = Route {
     endpoint: Endpoint::Userinfo,
     place: Place::Behind(USERINFO_PATH),
     methods: &["GET", "POST"],
-    member: Some("userinfo_endpoint"),
+    field: Some("userinfo_endpoint"),
     audience: Audience::Clients,
 };
 
@@ -255,7 +255,7 @@ pub const REGISTRATION: Route = Route {
     endpoint: Endpoint::Registration,
     place: Place::Behind("/auth/register"),
     methods: FORM,
-    member: Some("registration_endpoint"),
+    field: Some("registration_endpoint"),
     audience: Audience::Clients,
 };
 
@@ -264,7 +264,7 @@ pub const CONFIGURATION: Route = Route {
     endpoint: Endpoint::Configuration,
     place: Place::Each("/auth/register/"),
     methods: &["GET", "PUT", "DELETE"],
-    member: None,
+    field: None,
     audience: Audience::Clients,
 };
 
@@ -273,7 +273,7 @@ pub const ADMIN: Route = Route {
     endpoint: Endpoint::Admin,
     place: Place::Below("/admin"),
     methods: &["GET", "POST", "PUT", "DELETE"],
-    member: None,
+    field: None,
     audience: Audience::Operator,
 };
 

@@ -14,13 +14,13 @@ use crate::lifetimes::{
     CLIENT_KEYS_FETCH_SECONDS, CLIENT_KEYS_GRACE_SECONDS, CLIENT_KEYS_PAUSE_SECONDS,
     CLIENT_KEYS_SECONDS,
 };
-use crate::ports::{Platform, Wanted};
+use crate::ports::{FetchLimits, Platform};
 use crate::protocol::client::jwt::ClientSignature;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::store::clients::Client;
 
 /// What is fetched: of a JWK Set no more than this many bytes, for no more than this many milliseconds.
-const WANTED: Wanted = Wanted {
+const WANTED: FetchLimits = FetchLimits {
     accept: "application/jwk-set+json, application/json",
     limit: 65_536,
     timeout: 5_000,

@@ -10,7 +10,7 @@ use crate::context::{Context, DeferredTask, Publication};
 use crate::fetched::get;
 use crate::lifetimes::{LOGO_COPY_SECONDS, LOGO_FETCH_SECONDS, LOGO_SECONDS};
 use crate::limits::rate_limits::may_fetch;
-use crate::ports::{Platform, Wanted};
+use crate::ports::{FetchLimits, Platform};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::secret::hash;
@@ -29,7 +29,7 @@ struct Remembered {
 }
 
 /// What is fetched: a person waits for it.
-const WANTED: Wanted = Wanted {
+const WANTED: FetchLimits = FetchLimits {
     accept: "image/png, image/jpeg, image/gif, image/webp",
     limit: 65_536,
     timeout: 2_000,

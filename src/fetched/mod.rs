@@ -5,7 +5,7 @@ pub mod logos;
 pub mod sector;
 
 use crate::context::Context;
-use crate::ports::{Fetch, Wanted};
+use crate::ports::{Fetch, FetchLimits};
 use crate::protocol::client::outbound_url::OutboundUrl;
 
 /// Why a client's document cannot be used. It is the client's fault.
@@ -48,17 +48,17 @@ impl DocumentError {
 pub async fn get(
     what: &'static str,
     url: &OutboundUrl,
-    wanted: &Wanted,
+    limits: &FetchLimits,
     context: &Context<'_, impl Fetch>,
 ) -> Result<String, DocumentError> {
-    let document = context.platform.fetch(url, wanted).await.map_err(|error| {
+    let document = context.platform.fetch(url, limits).await.map_err(|error| {
         context.log_note(format!("{what} at {} was not fetched: {}", url.host(), error.detail));
         DocumentError::NotFetched
     })?;
     if document.status != 200 {
         return Err(DocumentError::BadStatus);
     }
-    if !wanted.accept.split(", ").any(|known| known == document.media_type) {
+    if !limits.accept.split(", ").any(|known| known == document.media_type) {
         return Err(DocumentError::BadMediaType);
     }
     Ok(document.text)

@@ -4,15 +4,15 @@
 use crate::context::Context;
 use crate::fetched::get;
 use crate::jose::json::{self, parse_value};
+use crate::ports::FetchLimits;
 use crate::ports::Platform;
-use crate::ports::Wanted;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::protocol::invalid_field::InvalidField;
 
 /// What is fetched of a `sector_identifier_uri`.
-const WANTED: Wanted =
-    Wanted { accept: "application/json", limit: 65_536, timeout: 5_000, is_binary: false };
+const WANTED: FetchLimits =
+    FetchLimits { accept: "application/json", limit: 65_536, timeout: 5_000, is_binary: false };
 
 const FIELD: &str = "sector_identifier_uri";
 

@@ -18,8 +18,8 @@ const KEYS_LIMIT: usize = 32;
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 const ED25519_BYTES: usize = 32;
 
-/// Members that only a private or a symmetric key has (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
-const SECRET_MEMBERS: [&str; 8] = ["d", "dp", "dq", "k", "oth", "p", "q", "qi"];
+/// JwkFields that only a private or a symmetric key has (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+const PRIVATE_FIELDS: [&str; 8] = ["d", "dp", "dq", "k", "oth", "p", "q", "qi"];
 
 /// An algorithm that clients may sign with (RFC 7518 section 3.1, RFC 8037 section 3.1).
 ///
@@ -91,20 +91,20 @@ impl ClientKey {
 
     /// The required members, in lexicographic order.
     fn required(&self) -> Map<String, Value> {
-        let members: &[(&str, &str)] = match &self.material {
+        let fields: &[(&str, &str)] = match &self.material {
             Material::Ec { x, y } => &[("crv", "P-256"), ("kty", "EC"), ("x", x), ("y", y)],
             Material::Okp { x } => &[("crv", "Ed25519"), ("kty", "OKP"), ("x", x)],
             Material::Rsa { n } => &[("e", "AQAB"), ("kty", "RSA"), ("n", n)],
         };
-        members.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
     }
 
     /// The key as it is kept: its required members, and its `alg` and `kid` where it has them.
     fn to_value(&self) -> Value {
-        let mut members = self.required();
-        members.extend(self.alg.map(|alg| ("alg".to_owned(), alg.name().into())));
-        members.extend(self.kid.as_deref().map(|kid| ("kid".to_owned(), kid.into())));
-        Value::Object(members)
+        let mut fields = self.required();
+        fields.extend(self.alg.map(|alg| ("alg".to_owned(), alg.name().into())));
+        fields.extend(self.kid.as_deref().map(|kid| ("kid".to_owned(), kid.into())));
+        Value::Object(fields)
     }
 
     /// A digest of the key, which no other key has.
@@ -125,17 +125,17 @@ impl ClientKey {
     }
 
     /// Reads a key; `None` for one that cannot verify, whatever the reason.
-    fn read(members: &Map<String, Value>) -> Option<Self> {
-        let text = |name| members.get(name).and_then(Value::as_str);
+    fn read(fields: &Map<String, Value>) -> Option<Self> {
+        let text = |name| fields.get(name).and_then(Value::as_str);
         // RFC 7517 sections 4.2 to 4.4.
-        let alg = match members.get("alg") {
+        let alg = match fields.get("alg") {
             None => None,
             Some(name) => Some(ClientAlgorithm::from_name(name.as_str()?)?),
         };
-        if members.get("use").is_some_and(|purpose| purpose != "sig") {
+        if fields.get("use").is_some_and(|purpose| purpose != "sig") {
             return None;
         }
-        if let Some(operations) = members.get("key_ops")
+        if let Some(operations) = fields.get("key_ops")
             && !operations.as_array()?.iter().any(|operation| operation == "verify")
         {
             return None;
@@ -190,7 +190,7 @@ pub enum JwkSetError {
         /// The key's place in the set.
         index: usize,
         /// The member's name.
-        member: &'static str,
+        field: &'static str,
     },
     /// No key can verify a signature.
     NoUsableKey,
@@ -203,9 +203,9 @@ pub enum JwkSetError {
 impl fmt::Display for JwkSetError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::HasSecret { index, member } => write!(
+            Self::HasSecret { index, field } => write!(
                 formatter,
-                "keys[{index}] must not have {member:?}, which belongs to a private or symmetric \
+                "keys[{index}] must not have {field:?}, which belongs to a private or symmetric \
                  key: replace that key, because it is no longer secret"
             ),
             Self::NoUsableKey => formatter.write_str(
@@ -243,8 +243,8 @@ impl ClientKeys {
             return Err(JwkSetError::TooManyKeys);
         }
         for (index, key) in keys.iter().enumerate() {
-            if let Some(member) = SECRET_MEMBERS.into_iter().find(|name| key.get(name).is_some()) {
-                return Err(JwkSetError::HasSecret { index, member });
+            if let Some(field) = PRIVATE_FIELDS.into_iter().find(|name| key.get(name).is_some()) {
+                return Err(JwkSetError::HasSecret { index, field });
             }
         }
         let keys: Vec<_> =
@@ -290,8 +290,8 @@ mod tests {
         })
     }
 
-    fn with(mut key: Value, member: &str, value: Value) -> Value {
-        key[member] = value;
+    fn with(mut key: Value, field: &str, value: Value) -> Value {
+        key[field] = value;
         key
     }
 
@@ -346,9 +346,9 @@ mod tests {
 
     #[test]
     fn a_set_with_a_secret_in_it_is_refused_as_a_whole() {
-        for member in SECRET_MEMBERS {
-            let set = json!({ "keys": [ec(), with(rsa(), member, json!("AQAB"))] });
-            let error = JwkSetError::HasSecret { index: 1, member };
+        for field in PRIVATE_FIELDS {
+            let set = json!({ "keys": [ec(), with(rsa(), field, json!("AQAB"))] });
+            let error = JwkSetError::HasSecret { index: 1, field };
             assert_eq!(ClientKeys::read(&set), Err(error));
             assert!(error.to_string().contains("private"), "{error}");
         }

@@ -18,7 +18,7 @@ use std::fmt;
 /// at most 127 levels deep.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     match parse_value(bytes)? {
-        Value::Object(members) => Ok(members),
+        Value::Object(fields) => Ok(fields),
         _ => Err(serde_json::Error::custom("not an object")),
     }
 }
@@ -71,14 +71,14 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut members = Map::new();
+        let mut fields = Map::new();
         while let Some((name, Unique(value))) = access.next_entry::<String, Unique>()? {
-            if members.contains_key(&name) {
+            if fields.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("the member {name:?} stands twice")));
             }
-            members.insert(name, value);
+            fields.insert(name, value);
         }
-        Ok(Value::Object(members))
+        Ok(Value::Object(fields))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {

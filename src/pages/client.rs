@@ -28,8 +28,8 @@ impl<'a> Client<'a> {
         texts: &Texts,
         logo: Option<&'a str>,
     ) -> Self {
-        let text = |member, plain: &'a Option<String>| {
-            metadata.in_language(member, plain.as_deref(), texts.tag)
+        let text = |field, plain: &'a Option<String>| {
+            metadata.in_language(field, plain.as_deref(), texts.tag)
         };
         Self {
             name: text("client_name", &metadata.client_name).unwrap_or(client_id),

@@ -113,7 +113,7 @@ fn what_an_assertion_says_is_checked_claim_by_claim() {
     let world = world_of(&signer);
     let token = format!("{ISSUER}/auth/token");
     let now = world.now.get();
-    for (member, value) in [
+    for (field, value) in [
         ("aud", json!(ISSUER)),
         ("aud", json!(token)),
         ("aud", json!([token, ISSUER])),
@@ -124,13 +124,13 @@ fn what_an_assertion_says_is_checked_claim_by_claim() {
         ("extra", json!({ "a": 1 })),
     ] {
         let mut claims = signer.claims(&world, "app");
-        claims[member] = value.clone();
+        claims[field] = value.clone();
         if value.is_null() {
-            claims.as_object_mut().unwrap().remove(member);
+            claims.as_object_mut().unwrap().remove(field);
         }
         assert_let_in(&world.token_by(&signer.sign(&claims), &NO_CODE));
     }
-    for (member, value, words) in [
+    for (field, value, words) in [
         ("iss", json!("other"), "not the same client"),
         ("iss", json!(null), "lacks iss or sub"),
         ("sub", json!("other"), "not the same client"),
@@ -157,9 +157,9 @@ fn what_an_assertion_says_is_checked_claim_by_claim() {
         ("jti", json!("j".repeat(513)), "lacks a jti"),
     ] {
         let mut claims = signer.claims(&world, "app");
-        claims[member] = value.clone();
+        claims[field] = value.clone();
         if value.is_null() {
-            claims.as_object_mut().unwrap().remove(member);
+            claims.as_object_mut().unwrap().remove(field);
         }
         let told = world.token_by(&signer.sign(&claims), &NO_CODE);
         assert_refused(&told, words);

@@ -1,4 +1,4 @@
-use crate::visitor::{CALLBACK, CHALLENGE, Party, VERIFIER, Visitor, answer, encode, member};
+use crate::visitor::{CALLBACK, CHALLENGE, Party, VERIFIER, Visitor, answer, encode, field};
 use crate::world::{Told, World, delete, get, post};
 use base64ct::{Base64, Encoding};
 use serde_json::json;
@@ -38,14 +38,14 @@ fn code_redeemed_twice_revokes_the_grant() {
     let (world, app) = world();
     let code = code(&world, &app, &[("scope", "openid offline_access")]);
     let tokens = world.redeem(&app, &code);
-    let access_token = member(&tokens, "access_token");
+    let access_token = field(&tokens, "access_token");
     assert_eq!(world.send(get("/auth/userinfo").bearer(&access_token)).status, 200);
 
     // However late.
     world.sleep(300);
     assert_error(&world.redeem(&app, &code), "invalid_grant", "used before");
     assert_eq!(world.send(get("/auth/userinfo").bearer(&access_token)).status, 401);
-    let refreshed = world.refresh(&app, &member(&tokens, "refresh_token"));
+    let refreshed = world.refresh(&app, &field(&tokens, "refresh_token"));
     assert_error(&refreshed, "invalid_grant", "withdrawn");
 }
 
@@ -81,7 +81,7 @@ fn of_simultaneous_redemptions_one_succeeds() {
     assert_eq!(told.iter().filter(|one| one.status == 200).count(), 1);
     assert!(told.iter().filter(|one| one.status != 200).all(|one| one.status == 400));
     let winner = told.iter().find(|one| one.status == 200).unwrap();
-    let access_token = member(winner, "access_token");
+    let access_token = field(winner, "access_token");
     assert_eq!(world.send(get("/auth/userinfo").bearer(&access_token)).status, 401);
 }
 
@@ -110,7 +110,7 @@ fn another_client_gets_nothing_and_changes_nothing() {
     assert_error(&world.redeem(&other, &code), "invalid_grant", "not one of this client's");
     let tokens = world.redeem(&app, &code);
     assert_error(&world.redeem(&other, &code), "invalid_grant", "not one of this client's");
-    let access_token = member(&tokens, "access_token");
+    let access_token = field(&tokens, "access_token");
     assert_eq!(world.send(get("/auth/userinfo").bearer(&access_token)).status, 200);
 }
 
@@ -218,7 +218,7 @@ fn a_grant_ends_with_its_user_and_its_client() {
     for path in ["/admin/users/alice", "/admin/clients/app"] {
         let (world, app) = world();
         let first = code(&world, &app, &[]);
-        let access_token = member(&world.redeem(&app, &first), "access_token");
+        let access_token = field(&world.redeem(&app, &first), "access_token");
         let second = code(&world, &app, &[]);
         let deleted = world.send(delete(path).by_operator());
         assert_eq!(deleted.status, 200);

@@ -1,6 +1,6 @@
 use crate::visitor::{
-    CALLBACK, CHALLENGE, PASSWORD, Visitor, answer, claims, form_to, is_choice, is_consent,
-    is_login, member,
+    CALLBACK, CHALLENGE, PASSWORD, Visitor, answer, claims, field, form_to, is_choice, is_consent,
+    is_login,
 };
 use crate::world::{NOW, World, get, post, put, variables_with};
 use serde_json::{Value, json};
@@ -95,13 +95,13 @@ fn a_client_that_anything_local_could_claim_to_be_is_always_asked_about() {
         ("unspecified", "https://0.0.0.0:8443/cb"),
         ("private", "com.example.app:/cb"),
     ] {
-        let members = |method: &str| {
+        let fields = |method: &str| {
             json!({
                 "application_type": "native", "redirect_uris": [uri], "trusted": true,
                 "token_endpoint_auth_method": method,
             })
         };
-        let app = world.put_party(id, members("none"));
+        let app = world.put_party(id, fields("none"));
         let alice = Visitor::new(&world);
         alice.authorize(&app, LOGIN, &[]);
         let told = alice.get(&app.authorize(&[]));
@@ -109,7 +109,7 @@ fn a_client_that_anything_local_could_claim_to_be_is_always_asked_about() {
         let told = alice.get(&app.authorize(&[("prompt", "none")]));
         assert_eq!(answer(&told, uri)["error"], "consent_required");
         // A client that proves itself at the token endpoint is another matter.
-        let app = world.put_party(id, members("client_secret_basic"));
+        let app = world.put_party(id, fields("client_secret_basic"));
         assert!(answer(&alice.get(&app.authorize(&[])), uri).contains_key("code"));
     }
     // So is a public one that only its own host can answer for.
@@ -122,11 +122,11 @@ fn a_client_that_anything_local_could_claim_to_be_is_always_asked_about() {
 #[test]
 fn a_native_client_comes_back_at_whatever_port_it_got() {
     let world = world();
-    let members = json!({
+    let fields = json!({
         "application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"],
         "token_endpoint_auth_method": "none",
     });
-    let mut app = world.put_party("native", members);
+    let mut app = world.put_party("native", fields);
     app.redirect_uri = "http://127.0.0.1:51004/cb".into();
     let code = Visitor::new(&world).authorize(&app, LOGIN, &[("code_challenge", CHALLENGE)]);
     let mut elsewhere = app.clone();
@@ -150,13 +150,13 @@ fn single_claims_are_asked_for_shown_remembered_and_told() {
     }
     let told = alice.submit(&consent, &[("decision", "allow")]);
     let tokens = world.redeem(&app, &answer(&told, CALLBACK)["code"]);
-    let id_token = claims(&member(&tokens, "id_token"));
+    let id_token = claims(&field(&tokens, "id_token"));
     assert_eq!(
         (&id_token["name"], &id_token["groups"]),
         (&json!("Alice Adams"), &json!(["staff", "admins"]))
     );
     assert_eq!(id_token.get("phone_number"), None);
-    let userinfo = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+    let userinfo = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
     assert_eq!(userinfo.json(), json!({ "sub": "alice", "phone_number": "+33 1 23 45 67 89" }));
 
     assert!(answer(&alice.get(&app.authorize(&parameters)), CALLBACK).contains_key("code"));
@@ -176,7 +176,7 @@ fn an_account_is_chosen_where_the_client_asks_for_it() {
     let told = visitor.submit(&page, &[("decision", "continue")]);
     let subject = |told: &crate::world::Told| {
         let tokens = world.redeem(&app, &answer(told, CALLBACK)["code"]);
-        claims(&member(&tokens, "id_token"))["sub"].clone()
+        claims(&field(&tokens, "id_token"))["sub"].clone()
     };
     assert_eq!(subject(&told), "alice");
     let login = visitor.submit(&page, &[("decision", "switch")]);
@@ -200,7 +200,7 @@ fn who_is_asked_for_consent_may_be_somebody_else() {
     assert!(is_consent(&page) && page.body.contains("bob"));
     let told = visitor.submit(&page, &[("decision", "allow")]);
     let tokens = world.redeem(&app, &answer(&told, CALLBACK)["code"]);
-    assert_eq!(claims(&member(&tokens, "id_token"))["sub"], "bob");
+    assert_eq!(claims(&field(&tokens, "id_token"))["sub"], "bob");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn nobody_else_than_the_one_asked_for_is_ever_returned() {
     let app = world.put_party("app", json!({ "trusted": true }));
     let visitor = Visitor::new(&world);
     let code = visitor.authorize(&app, LOGIN, &[]);
-    let hint = member(&world.redeem(&app, &code), "id_token");
+    let hint = field(&world.redeem(&app, &code), "id_token");
     let by_claims = r#"{"id_token":{"sub":{"value":"alice"}}}"#;
     let bob = Visitor::new(&world);
     bob.authorize(&app, "bob", &[]);
@@ -223,7 +223,7 @@ fn nobody_else_than_the_one_asked_for_is_ever_returned() {
         assert!(is_login(&again) && again.body.contains("another account"), "{}", again.body);
         let told = bob.sign_in_on(&again, LOGIN);
         let tokens = world.redeem(&app, &answer(&told, CALLBACK)["code"]);
-        assert_eq!(claims(&member(&tokens, "id_token"))["sub"], "alice");
+        assert_eq!(claims(&field(&tokens, "id_token"))["sub"], "alice");
         bob.authorize(&app, "bob", &[("prompt", "login")]);
     }
 }
@@ -259,9 +259,9 @@ fn a_person_sees_what_they_allowed_and_takes_it_back() {
 
     let told = alice.submit_form(&form_to(&page, "/auth/account"), &[]);
     assert!(!told.body.contains("The App") && !is_login(&told), "{}", told.body);
-    let access_token = member(&tokens, "access_token");
+    let access_token = field(&tokens, "access_token");
     assert_eq!(world.send(get("/auth/userinfo").bearer(&access_token)).status, 401);
-    let refreshed = world.refresh(&app, &member(&tokens, "refresh_token"));
+    let refreshed = world.refresh(&app, &field(&tokens, "refresh_token"));
     assert_eq!(refreshed.error().as_deref(), Some("invalid_grant"));
     assert!(is_consent(&alice.get(&app.authorize(&[]))));
 }
@@ -279,7 +279,7 @@ fn who_signs_out_is_signed_out_here_and_only_here() {
     assert_eq!(told.status, 200);
     assert!(told.body.contains("signed out"), "{}", told.body);
     assert!(is_login(&here.get("/auth/account")) && !is_login(&there.get("/auth/account")));
-    assert_eq!(world.refresh(&app, &member(&tokens, "refresh_token")).status, 200);
+    assert_eq!(world.refresh(&app, &field(&tokens, "refresh_token")).status, 200);
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn a_trusted_client_that_can_come_back_is_seen_and_ended_too() {
     let page = alice.get("/auth/account");
     assert!(page.body.contains("The App") && page.body.contains("Your e-mail address"));
     alice.submit_form(&form_to(&page, "/auth/account"), &[]);
-    let refreshed = world.refresh(&app, &member(&tokens, "refresh_token"));
+    let refreshed = world.refresh(&app, &field(&tokens, "refresh_token"));
     assert_eq!(refreshed.error().as_deref(), Some("invalid_grant"));
     assert!(!alice.get("/auth/account").body.contains("The App"));
 }
@@ -355,8 +355,8 @@ fn a_claim_that_no_scope_asks_for_any_more_is_told_to_nobody() {
     let parameters = [("scope", "openid"), ("claims", wanted)];
     let code = Visitor::new(&world).authorize(&app, "bob", &parameters);
     let tokens = world.redeem(&app, &code);
-    assert_eq!(claims(&member(&tokens, "id_token")).get("salary"), None);
-    let userinfo = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+    assert_eq!(claims(&field(&tokens, "id_token")).get("salary"), None);
+    let userinfo = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
     assert_eq!(userinfo.json(), json!({ "sub": "bob" }));
 }
 

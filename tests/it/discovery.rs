@@ -51,11 +51,11 @@ fn discovery_advertises_what_the_router_serves_and_nothing_else() {
             .map(|(name, url)| {
                 let path = url.as_str().unwrap().strip_prefix(origin).unwrap();
                 let route = route(path, &config).unwrap_or_else(|| panic!("{name}: 404"));
-                assert_eq!(route.member, Some(name.as_str()));
+                assert_eq!(route.field, Some(name.as_str()));
                 name.as_str()
             })
             .collect();
-        let mut served: Vec<_> = served(&config).filter_map(|route| route.member).collect();
+        let mut served: Vec<_> = served(&config).filter_map(|route| route.field).collect();
         advertised.sort_unstable();
         served.sort_unstable();
         assert_eq!(advertised, served);
@@ -66,16 +66,16 @@ fn discovery_advertises_what_the_router_serves_and_nothing_else() {
 #[test]
 fn what_is_not_served_yet_is_absent() {
     let metadata = metadata(&config(ISSUER));
-    for member in ["end_session_endpoint", "revocation_endpoint"] {
-        assert!(metadata.get(member).is_none(), "{member}");
+    for field in ["end_session_endpoint", "revocation_endpoint"] {
+        assert!(metadata.get(field).is_none(), "{field}");
     }
 }
 
 #[test]
 fn a_member_whose_default_would_be_false_of_us_is_stated() {
     let metadata = metadata(&config(ISSUER));
-    for member in ["request_parameter_supported", "require_request_uri_registration"] {
-        assert_eq!(metadata[member], Value::Bool(true), "{member}");
+    for field in ["request_parameter_supported", "require_request_uri_registration"] {
+        assert_eq!(metadata[field], Value::Bool(true), "{field}");
     }
 }
 

@@ -17,12 +17,12 @@ fn world() -> World {
 }
 
 /// A client of every response type, but for these members.
-fn party(world: &World, members: Value) -> Party {
+fn party(world: &World, fields: Value) -> Party {
     let mut all = json!({
         "response_types": ["code", "id_token", BOTH],
         "grant_types": ["authorization_code", "implicit", "refresh_token"],
     });
-    all.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     world.put_party("app", all)
 }
 
@@ -129,8 +129,8 @@ fn what_a_request_for_tokens_must_have_is_said_in_the_fragment() {
 #[test]
 fn a_client_gets_only_what_it_has_registered() {
     let world = world();
-    let members = json!({ "response_types": ["id_token"], "grant_types": ["implicit"] });
-    let party = party(&world, members);
+    let fields = json!({ "response_types": ["id_token"], "grant_types": ["implicit"] });
+    let party = party(&world, fields);
     for (response_type, error) in [("code", "unauthorized_client"), (BOTH, "unauthorized_client")] {
         let told = authorize(&world, &party, &[("response_type", response_type)]);
         let (_, query) = told.header("location").unwrap().rsplit_once(['?', '#']).unwrap();
@@ -167,12 +167,12 @@ fn without_the_operators_word_there_is_none_of_it() {
     assert_eq!(metadata["response_types_supported"], json!(["code"]));
     assert_eq!(metadata["response_modes_supported"], json!(["query", "form_post"]));
     assert!(!metadata["grant_types_supported"].as_array().unwrap().contains(&"implicit".into()));
-    for members in [
+    for fields in [
         json!({ "response_types": ["id_token"], "grant_types": ["implicit"] }),
         json!({ "response_types": ["code", BOTH], "grant_types": ["authorization_code", "implicit"] }),
     ] {
         let mut document = json!({ "redirect_uris": [CALLBACK] });
-        document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let told = world.send(put("/admin/clients/app").by_operator().json(&document));
         assert_eq!(told.status, 400, "{}", told.body);
         assert!(told.body.contains("grant_types: must not have implicit"), "{}", told.body);
@@ -201,7 +201,7 @@ fn with_it_discovery_says_so() {
 #[test]
 fn grant_and_response_types_must_fit_and_redirect_uris_too() {
     let world = world();
-    for (members, complaint) in [
+    for (fields, complaint) in [
         (json!({ "response_types": ["id_token"] }), "grant_types: must have implicit"),
         (
             json!({ "response_types": ["id_token"], "grant_types": ["implicit", "refresh_token"] }),
@@ -230,10 +230,10 @@ fn grant_and_response_types_must_fit_and_redirect_uris_too() {
         ),
     ] {
         let mut document = json!({ "redirect_uris": [CALLBACK] });
-        document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let told = world.send(put("/admin/clients/app").by_operator().json(&document));
-        assert_eq!(told.status, 400, "{members} {}", told.body);
-        assert!(told.body.contains(complaint), "{members} {}", told.body);
+        assert_eq!(told.status, 400, "{fields} {}", told.body);
+        assert!(told.body.contains(complaint), "{fields} {}", told.body);
     }
     // On a person's own device a client may wait there.
     let native = json!({
@@ -263,10 +263,10 @@ fn of_a_request_by_post_one_answer_goes_out() {
 #[test]
 fn what_waits_on_a_persons_device_is_asked_about_each_time() {
     let world = world();
-    let members = json!({
+    let fields = json!({
         "application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"], "trusted": true,
     });
-    let party = party(&world, members);
+    let party = party(&world, fields);
     let visitor = Visitor::new(&world);
     let asked = [("response_type", BOTH), ("redirect_uri", "http://127.0.0.1:4711/cb")];
     let page = visitor.sign_in_on(&visitor.get(&party.authorize(&asked)), "alice@example.com");

@@ -79,14 +79,14 @@ fn shown(world: &World, path: &str) -> Value {
 }
 
 /// An object with the members of another added to its own.
-fn with(mut object: Value, members: &Value) -> Value {
-    object.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+fn with(mut object: Value, fields: &Value) -> Value {
+    object.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     object
 }
 
 /// An object with a member set.
-fn set(mut object: Value, member: &str, value: &Value) -> Value {
-    object[member] = value.clone();
+fn set(mut object: Value, field: &str, value: &Value) -> Value {
+    object[field] = value.clone();
     object
 }
 

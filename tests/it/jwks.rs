@@ -42,15 +42,15 @@ fn the_first_keys_are_made_on_first_need_and_the_set_is_byte_exact() {
 fn a_key_has_its_public_members_and_no_other() {
     let told = World::with_keys().send(get(JWKS));
     let key = keys_for(&told, "ES256").remove(0);
-    let members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+    let fields: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
     assert_eq!(
         (&key["kty"], &key["crv"], &key["use"]),
         (&json!("EC"), &json!("P-256"), &json!("sig"))
     );
     let key = keys_for(&told, "RS256").remove(0);
-    let members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(members, ["alg", "e", "kid", "kty", "n", "use"]);
+    let fields: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["alg", "e", "kid", "kty", "n", "use"]);
     assert_eq!(
         (&key["kty"], &key["e"], &key["use"]),
         (&json!("RSA"), &json!("AQAB"), &json!("sig"))
@@ -294,9 +294,9 @@ fn a_private_key_is_never_stored_in_the_clear() {
     assert!(!cache.is_empty());
     let rsa = &rsa_jwks()[0];
     for text in cache.values().chain([&dump]) {
-        for member in ["d", "p", "q", "dp", "dq", "qi"] {
-            assert!(!text.replace('\\', "").contains(&format!("\"{member}\"")), "{member}");
-            assert!(!text.contains(rsa[member].as_str().unwrap()), "{member}");
+        for field in ["d", "p", "q", "dp", "dq", "qi"] {
+            assert!(!text.replace('\\', "").contains(&format!("\"{field}\"")), "{field}");
+            assert!(!text.contains(rsa[field].as_str().unwrap()), "{field}");
         }
         assert!(text.contains(rsa["n"].as_str().unwrap()));
     }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 const LOGO: &str = "https://app.example/logo.png";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
 
-fn world(members: Value) -> (World, Party) {
+fn world(fields: Value) -> (World, Party) {
     let world = World::with_keys();
     world.put_alice_with_password();
-    let party = world.put_party("app", members);
+    let party = world.put_party("app", fields);
     (world, party)
 }
 

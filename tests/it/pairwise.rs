@@ -1,6 +1,6 @@
 //! Pairwise subjects (OpenID Connect Core section 8.1): what a user is called by the clients of one sector.
 
-use crate::visitor::{CALLBACK, Party, Visitor, answer, claims, is_login, member};
+use crate::visitor::{CALLBACK, Party, Visitor, answer, claims, field, is_login};
 use crate::world::{Told, World, delete, get, post, put, variables_with};
 use postern::ports::Document;
 use serde_json::{Value, json};
@@ -14,9 +14,9 @@ fn world() -> World {
     world
 }
 
-fn party(world: &World, id: &str, members: Value) -> Party {
+fn party(world: &World, id: &str, fields: Value) -> Party {
     let mut all = json!({ "subject_type": "pairwise", "response_types": ["code"] });
-    all.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     world.put_party(id, all)
 }
 
@@ -44,8 +44,8 @@ fn subject(world: &World, party: &Party) -> (String, Value) {
         json!({ "sub": subject, "email": "alice@example.com", "email_verified": true })
     );
     let refreshed = world.refresh(party, tokens["refresh_token"].as_str().unwrap());
-    assert_eq!(claims(&member(&refreshed, "id_token"))["sub"], subject);
-    assert_eq!(claims(&member(&refreshed, "access_token"))["sub"], subject);
+    assert_eq!(claims(&field(&refreshed, "id_token"))["sub"], subject);
+    assert_eq!(claims(&field(&refreshed, "access_token"))["sub"], subject);
     (subject, tokens)
 }
 
@@ -138,14 +138,14 @@ fn a_client_becomes_pairwise_and_what_it_was_told_before_stays() {
     let tokens = world.redeem(&party, &code).json();
     self::party(&world, "app", json!({}));
     let told = world.refresh(&party, tokens["refresh_token"].as_str().unwrap());
-    assert_eq!(claims(&member(&told, "id_token"))["sub"], "alice");
+    assert_eq!(claims(&field(&told, "id_token"))["sub"], "alice");
     assert_ne!(subject(&world, &party).0, "alice");
 }
 
 /// Puts a client with these members, and these redirect URIs.
-fn put_with(world: &World, uris: &Value, members: Value) -> Told {
+fn put_with(world: &World, uris: &Value, fields: Value) -> Told {
     let mut document = json!({ "subject_type": "pairwise", "redirect_uris": uris });
-    document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     world.send(put("/admin/clients/app").by_operator().json(&document))
 }
 
@@ -191,15 +191,15 @@ fn a_sector_is_one_host_or_a_list_that_says_so() {
 fn a_list_that_is_none_or_lacks_a_redirect_uri_is_refused() {
     let world = world();
     let uris = json!([CALLBACK]);
-    let refusal = |members: Value| {
-        let told = put_with(&world, &uris, members);
+    let refusal = |fields: Value| {
+        let told = put_with(&world, &uris, fields);
         assert_eq!(told.status, 400, "{}", told.body);
         let description = told.json()["error_description"].as_str().unwrap().to_owned();
         assert!(description.starts_with("sector_identifier_uri"), "{description}");
         description
     };
-    let members = json!({ "sector_identifier_uri": SECTOR });
-    assert!(refusal(members.clone()).contains("could not be fetched"));
+    let fields = json!({ "sector_identifier_uri": SECTOR });
+    assert!(refusal(fields.clone()).contains("could not be fetched"));
     let good = uris.to_string();
     for (status, media_type, text, words) in [
         (404, "application/json", &*good, "200"),
@@ -212,10 +212,10 @@ fn a_list_that_is_none_or_lacks_a_redirect_uri_is_refused() {
         (200, "application/json", "[\"https://app.example/\"]", "missing"),
     ] {
         serves(&world, status, media_type, text);
-        assert!(refusal(members.clone()).contains(words), "{text}");
+        assert!(refusal(fields.clone()).contains(words), "{text}");
     }
     lists(&world, &json!([CALLBACK, "x".repeat(65_536)]));
-    assert!(refusal(members.clone()).contains("could not be fetched"));
+    assert!(refusal(fields.clone()).contains("could not be fetched"));
     // Also where nothing pairwise is asked for (Registration section 5).
     lists(&world, &json!([]));
     refusal(json!({ "sector_identifier_uri": SECTOR, "subject_type": "public" }));

@@ -7,8 +7,8 @@ use postern::error::Internal;
 use postern::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use postern::jose::jwk::{EcPrivateKey, EcPublicKey, PrivateKey, PublicKey, RsaPublicKey};
 use postern::ports::{
-    Cache, Crypto, DATABASE, Database, Document, Fetch, FetchError, Freshness, RateLimit, Row,
-    Statement, Value, Wanted,
+    Cache, Crypto, DATABASE, Database, Document, Fetch, FetchError, FetchLimits, Freshness,
+    RateLimit, Row, Statement, Value,
 };
 use postern::protocol::client::outbound_url::OutboundUrl;
 use rsa::BoxedUint;
@@ -221,14 +221,14 @@ pub fn rsa_jwks() -> Vec<serde_json::Value> {
 }
 
 /// A number that a JWK has.
-pub fn number(jwk: &serde_json::Value, member: &str) -> BoxedUint {
-    let text = jwk[member].as_str().unwrap();
+pub fn number(jwk: &serde_json::Value, field: &str) -> BoxedUint {
+    let text = jwk[field].as_str().unwrap();
     BoxedUint::from_be_slice_vartime(&Base64UrlUnpadded::decode_vec(text).unwrap())
 }
 
 /// The RS256 signature under a private JWK.
 pub fn sign_rs256(jwk: &serde_json::Value, message: &[u8]) -> Vec<u8> {
-    let number = |member| number(jwk, member);
+    let number = |field| number(jwk, field);
     let primes = vec![number("p"), number("q")];
     let key = rsa::PrivateKey::from_components(number("n"), number("e"), number("d"), primes);
     rsa::pkcs1v15::SigningKey::<Sha256>::new(key.unwrap()).sign(message).to_vec()
@@ -261,19 +261,19 @@ fn verify_of_client(
     signature: &[u8],
 ) -> bool {
     let jwk: serde_json::Value = serde_json::from_str(&key.jwk()).unwrap();
-    let member = |name: &str| Base64UrlUnpadded::decode_vec(jwk[name].as_str().unwrap()).unwrap();
+    let field = |name: &str| Base64UrlUnpadded::decode_vec(jwk[name].as_str().unwrap()).unwrap();
     let rsa = || {
-        let n = BoxedUint::from_be_slice_vartime(&member("n"));
+        let n = BoxedUint::from_be_slice_vartime(&field("n"));
         rsa::PublicKey::new(n, BoxedUint::from(65_537_u64)).unwrap()
     };
     match alg {
         ClientAlgorithm::Es256 => {
-            let point = [&[4], member("x").as_slice(), &member("y")].concat();
+            let point = [&[4], field("x").as_slice(), &field("y")].concat();
             let key = VerifyingKey::from_sec1_bytes(&point).unwrap();
             Signature::from_slice(signature).is_ok_and(|s| key.verify(message, &s).is_ok())
         }
         ClientAlgorithm::EdDsa => {
-            let key = member("x").try_into().unwrap();
+            let key = field("x").try_into().unwrap();
             let key = ed25519_dalek::VerifyingKey::from_bytes(&key);
             let signature = ed25519_dalek::Signature::from_slice(signature);
             key.is_ok_and(|key| signature.is_ok_and(|s| key.verify_strict(message, &s).is_ok()))
@@ -292,7 +292,7 @@ fn verify_of_client(
 }
 
 impl Fetch for Native {
-    async fn fetch(&self, url: &OutboundUrl, wanted: &Wanted) -> Result<Document, FetchError> {
+    async fn fetch(&self, url: &OutboundUrl, limits: &FetchLimits) -> Result<Document, FetchError> {
         let failed = |detail: &str| FetchError { detail: detail.to_owned() };
         self.count(|counts| counts.fetches += 1);
         pause().await;
@@ -300,8 +300,8 @@ impl Fetch for Native {
         let document = document.ok_or_else(|| failed("nobody answers"))?;
         let text = document.text.as_str();
         let bytes = text.trim_end_matches('=').len();
-        let length = if wanted.is_binary { bytes * 3 / 4 } else { text.len() };
-        let is_small = length <= wanted.limit;
+        let length = if limits.is_binary { bytes * 3 / 4 } else { text.len() };
+        let is_small = length <= limits.limit;
         is_small.then_some(document).ok_or_else(|| failed("it is too large"))
     }
 }

@@ -1,7 +1,7 @@
 //! Authorization requests that clients push (RFC 9126).
 
 use crate::signer::{Signer, by_assertion};
-use crate::visitor::{CALLBACK, Party, Visitor, answer, encode, error_page, is_login, member};
+use crate::visitor::{CALLBACK, Party, Visitor, answer, encode, error_page, field, is_login};
 use crate::world::{Ask, ISSUER, Told, World, post};
 use serde_json::json;
 
@@ -59,7 +59,7 @@ fn a_pushed_request_is_answered_once() {
     let told = visitor.agree(opened(&visitor, &target), "alice@example.com");
     let parameters = answer(&told, CALLBACK);
     assert_eq!(parameters["state"], "pushed state");
-    assert!(member(&world.redeem(&party, &parameters["code"]), "id_token").len() > 100);
+    assert!(field(&world.redeem(&party, &parameters["code"]), "id_token").len() > 100);
     assert!(error_page(&visitor.get(&target)).contains("completed before"));
     assert!(kept(&world).is_empty());
 }

@@ -2,7 +2,7 @@
 
 use crate::signer::{ALGORITHMS, Signer};
 use crate::visitor::{
-    CALLBACK, Party, Visitor, answer, claims, encode, error_page, is_login, member,
+    CALLBACK, Party, Visitor, answer, claims, encode, error_page, field, is_login,
 };
 use crate::world::{ISSUER, Told, World, get, post};
 use postern::ports::Document;
@@ -18,12 +18,12 @@ struct Signing {
 
 impl Signing {
     /// A client that signs its requests, by the members that differ from the usual.
-    fn new(members: Value) -> Self {
+    fn new(fields: Value) -> Self {
         let signer = Signer::new("ES256", None, 0);
         let world = World::with_keys();
         world.put_alice_with_password();
         let mut all = json!({ "jwks": signer.jwks(), "request_uris": [REQUEST_URI] });
-        all.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let party = world.put_party("app", all);
         Self { world, party, signer }
     }
@@ -88,7 +88,7 @@ fn flow(signing: &Signing, parameters: &[(&str, &str)]) -> Value {
         ("redirect_uri", CALLBACK),
     ];
     let told = signing.world.token(&signing.party, &parameters);
-    claims(&member(&told, "id_token"))
+    claims(&field(&told, "id_token"))
 }
 
 #[test]

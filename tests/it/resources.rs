@@ -261,7 +261,7 @@ fn who_may_ask_for_itself_the_operator_says() {
         assert_refused(&told, "invalid_client_metadata");
         assert!(told.body.contains("grant_types"), "{}", told.body);
     }
-    for (members, words) in [
+    for (fields, words) in [
         (json!({}), "scope"),
         (
             json!({ "scope": "stock", "token_endpoint_auth_method": "none" }),
@@ -271,9 +271,9 @@ fn who_may_ask_for_itself_the_operator_says() {
         (json!({ "scope": "stock", "redirect_uris": ["http://app.example"] }), "redirect_uris"),
     ] {
         let mut document = json!({ "grant_types": ["client_credentials"] });
-        document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let told = world.send(put("/admin/clients/m").by_operator().json(&document));
-        assert!(told.status == 400 && told.body.contains(words), "{members} {}", told.body);
+        assert!(told.status == 400 && told.body.contains(words), "{fields} {}", told.body);
     }
     // What is shown may be put again.
     machine(&world, "m", "stock");

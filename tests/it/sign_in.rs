@@ -1,6 +1,6 @@
 use crate::visitor::{
-    PASSWORD, Visitor, answer, claims, encode, error_page, form, hash_at, header, is_consent,
-    is_login, member,
+    PASSWORD, Visitor, answer, claims, encode, error_page, field, form, hash_at, header,
+    is_consent, is_login,
 };
 use crate::world::{ISSUER, NOW, World, get, post};
 use serde_json::json;
@@ -27,7 +27,7 @@ fn a_person_signs_in_agrees_and_the_client_gets_tokens_that_work() {
     assert_eq!(tokens.json()["token_type"], "Bearer");
     assert_eq!(tokens.json()["scope"], "openid profile email");
     assert_eq!(tokens.json().get("refresh_token"), None, "nobody asked for offline access");
-    let id_token = claims(&member(&tokens, "id_token"));
+    let id_token = claims(&field(&tokens, "id_token"));
     let sid = id_token["sid"].as_str().unwrap().to_owned();
     assert_eq!(
         id_token,
@@ -38,9 +38,9 @@ fn a_person_signs_in_agrees_and_the_client_gets_tokens_that_work() {
             "at_hash": id_token["at_hash"],
         })
     );
-    assert_eq!(header(&member(&tokens, "id_token"))["alg"], "RS256");
+    assert_eq!(header(&field(&tokens, "id_token"))["alg"], "RS256");
 
-    let userinfo = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+    let userinfo = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
     assert_eq!(userinfo.json()["name"], "Alice Adams");
     assert_eq!(userinfo.json()["email"], "alice@example.com");
     assert_eq!(userinfo.json().get("phone_number"), None);

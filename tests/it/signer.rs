@@ -142,9 +142,9 @@ impl rsa::rand_core::TryCryptoRng for Salt {}
 
 impl World {
     /// A client that signs, by the members that differ from the usual.
-    pub fn put_signing(&self, id: &str, members: Value) -> Party {
+    pub fn put_signing(&self, id: &str, fields: Value) -> Party {
         let mut document = json!({ "token_endpoint_auth_method": "private_key_jwt" });
-        document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         self.put_party(id, document)
     }
 

@@ -1,5 +1,5 @@
 use crate::platform::migrated;
-use crate::visitor::{Visitor, answer, claims, encode, header, member};
+use crate::visitor::{Visitor, answer, claims, encode, field, header};
 use crate::world::{
     ISSUER, NOW, Told, World, alice, assert_golden, delete, get, post, put, variables_with,
 };
@@ -36,7 +36,7 @@ fn a_token_is_byte_exact() {
 #[test]
 fn every_scope_releases_its_claims_and_no_other() {
     let all = alice();
-    for (scope, members) in [
+    for (scope, fields) in [
         ("openid", vec![]),
         (
             "openid profile",
@@ -66,8 +66,8 @@ fn every_scope_releases_its_claims_and_no_other() {
         let (world, token) = world_with(scope);
         let told = ask(&world, &token);
         let mut expected = json!({ "sub": "alice" });
-        for member in members {
-            expected[member] = all[member].clone();
+        for field in fields {
+            expected[field] = all[field].clone();
         }
         assert_eq!((told.status, told.json()), (200, expected), "{scope}");
     }
@@ -455,7 +455,7 @@ fn signed(alg: &str) -> (World, Told) {
     let party = world.put_party("app", json!({ "userinfo_signed_response_alg": alg }));
     let asked = [("scope", "openid email")];
     let code = Visitor::new(&world).authorize(&party, "alice@example.com", &asked);
-    let token = member(&world.redeem(&party, &code), "access_token");
+    let token = field(&world.redeem(&party, &code), "access_token");
     let told = ask(&world, &token);
     let by_post = world.send(post(USERINFO).bearer(&token));
     assert_eq!(claims(&by_post.body), claims(&told.body));
@@ -509,7 +509,7 @@ fn who_registers_otherwise_later_is_told_otherwise() {
     world.put_alice_with_password();
     let party = world.put_app();
     let code = Visitor::new(&world).authorize(&party, "alice@example.com", &[]);
-    let token = member(&world.redeem(&party, &code), "access_token");
+    let token = field(&world.redeem(&party, &code), "access_token");
     assert_eq!(ask(&world, &token).header("content-type"), Some("application/json"));
     world.put_party("app", json!({ "userinfo_signed_response_alg": "ES256" }));
     assert_eq!(ask(&world, &token).header("content-type"), Some("application/jwt"));
@@ -521,12 +521,12 @@ fn who_registers_otherwise_later_is_told_otherwise() {
 fn a_key_that_is_not_made_yet_loses_nobody_their_token() {
     let world = World::new();
     world.put_alice_with_password();
-    let members =
+    let fields =
         json!({ "id_token_signed_response_alg": "ES256", "userinfo_signed_response_alg": "RS256" });
-    let party = world.put_party("app", members);
+    let party = world.put_party("app", fields);
     world.dies_after_responses.set(true);
     let code = Visitor::new(&world).authorize(&party, "alice@example.com", &[]);
-    let token = member(&world.redeem(&party, &code), "access_token");
+    let token = field(&world.redeem(&party, &code), "access_token");
     let told = ask(&world, &token);
     assert_eq!((told.status, told.header("retry-after")), (503, Some("5")), "{}", told.body);
     world.dies_after_responses.set(false);

@@ -78,12 +78,12 @@ impl World {
     }
 
     /// A client of this id, by the members that differ from the usual.
-    pub fn put_party(&self, id: &str, members: Value) -> Party {
+    pub fn put_party(&self, id: &str, fields: Value) -> Party {
         let mut document = json!({
             "client_name": "The App", "redirect_uris": [CALLBACK],
             "grant_types": ["authorization_code", "refresh_token"],
         });
-        for (name, value) in members.as_object().unwrap() {
+        for (name, value) in fields.as_object().unwrap() {
             document[name] = value.clone();
         }
         let told = self.send(put(&format!("/admin/clients/{id}")).by_operator().json(&document));
@@ -372,7 +372,7 @@ fn part(jwt: &str, index: usize) -> Value {
 }
 
 /// A text member of a JSON answer.
-pub fn member(told: &Told, name: &str) -> String {
+pub fn field(told: &Told, name: &str) -> String {
     assert_eq!(told.status, 200, "{}", told.body);
     told.json()[name].as_str().unwrap_or_else(|| panic!("no {name}: {}", told.body)).to_owned()
 }

@@ -41,11 +41,11 @@ pub async fn serve(
 /// The metadata of this configuration.
 #[cold]
 pub fn metadata(config: &Config) -> Value {
-    let mut members = Map::new();
-    members.insert("issuer".into(), config.issuer.as_str().into());
+    let mut metadata = Map::new();
+    metadata.insert("issuer".into(), config.issuer.as_str().into());
     for route in served(config) {
-        if let Some(member) = route.member {
-            members.insert(member.into(), route.url(&config.issuer).into());
+        if let Some(field) = route.field {
+            metadata.insert(field.into(), route.url(&config.issuer).into());
         }
     }
     let scopes: Vec<_> = config.scope_names().collect();
@@ -85,8 +85,8 @@ pub fn metadata(config: &Config) -> Value {
         ("require_pushed_authorization_requests", false.into()),
         ("authorization_response_iss_parameter_supported", true.into()),
     ];
-    members.extend(more.map(|(name, value)| (name.to_owned(), value)));
-    Value::Object(members)
+    metadata.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    Value::Object(metadata)
 }
 
 /// The names of the values that are served.

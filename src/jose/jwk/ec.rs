@@ -15,12 +15,12 @@ const PRIVATE_JWK_BYTES: usize = 256;
 
 /// A public key whose point is on the curve and whose `kid` is its thumbprint.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(try_from = "Members", into = "Members")]
-pub struct EcPublicKey(Members);
+#[serde(try_from = "JwkFields", into = "JwkFields")]
+pub struct EcPublicKey(JwkFields);
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Members {
+struct JwkFields {
     kty: KeyType,
     r#use: KeyUse,
     alg: Alg,
@@ -66,18 +66,18 @@ impl EcPublicKey {
     }
 }
 
-impl TryFrom<Members> for EcPublicKey {
+impl TryFrom<JwkFields> for EcPublicKey {
     type Error = JwkError;
 
-    fn try_from(members: Members) -> Result<Self, Self::Error> {
-        let key = Self(members);
+    fn try_from(fields: JwkFields) -> Result<Self, Self::Error> {
+        let key = Self(fields);
         let point = key.point().ok_or(JwkError::Coordinates)?;
         p256::PublicKey::from_sec1_bytes(&point).map_err(|_| JwkError::Point)?;
         if key.0.kid == kid(&key.0.x, &key.0.y) { Ok(key) } else { Err(JwkError::Kid) }
     }
 }
 
-impl From<EcPublicKey> for Members {
+impl From<EcPublicKey> for JwkFields {
     fn from(key: EcPublicKey) -> Self {
         key.0
     }
@@ -101,7 +101,7 @@ impl EcPrivateKey {
         let point = secret.public_key().to_sec1_point(false);
         let (x, y) = point.as_bytes().strip_prefix(&[4])?.split_at_checked(P256_BYTES)?;
         let (x, y) = (Base64UrlUnpadded::encode_string(x), Base64UrlUnpadded::encode_string(y));
-        let public = EcPublicKey(Members {
+        let public = EcPublicKey(JwkFields {
             kty: KeyType::Ec,
             r#use: KeyUse::Signature,
             alg: Alg::Es256,
@@ -126,7 +126,7 @@ impl EcPrivateKey {
     pub(super) fn to_jwk(&self) -> Zeroizing<String> {
         // One allocation, which is wiped.
         let d = Zeroizing::new(Base64UrlUnpadded::encode_string(self.scalar()));
-        let Members { x, y, .. } = &self.public.0;
+        let JwkFields { x, y, .. } = &self.public.0;
         // Sized beforehand: a string that grows leaves copies of the secret behind.
         let mut jwk = Zeroizing::new(String::with_capacity(PRIVATE_JWK_BYTES));
         for part in [

@@ -12,12 +12,12 @@ pub const RSA_BYTES: usize = 256;
 /// A public key whose modulus is odd and of exactly 2048 bits, whose exponent is 65537, and whose
 /// `kid` is its thumbprint.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(try_from = "Members", into = "Members")]
-pub struct RsaPublicKey(Members);
+#[serde(try_from = "JwkFields", into = "JwkFields")]
+pub struct RsaPublicKey(JwkFields);
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Members {
+struct JwkFields {
     kty: KeyType,
     r#use: KeyUse,
     alg: Alg,
@@ -49,7 +49,7 @@ impl RsaPublicKey {
     /// The key of this modulus, in base64url.
     fn of_modulus(n: &str) -> Result<Self, JwkError> {
         let kid = thumbprint(&format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#));
-        let key = Self(Members {
+        let key = Self(JwkFields {
             kty: KeyType::Rsa,
             r#use: KeyUse::Signature,
             alg: Alg::Rs256,
@@ -78,16 +78,16 @@ impl RsaPublicKey {
     }
 }
 
-impl TryFrom<Members> for RsaPublicKey {
+impl TryFrom<JwkFields> for RsaPublicKey {
     type Error = JwkError;
 
-    fn try_from(members: Members) -> Result<Self, Self::Error> {
-        let key = Self::of_modulus(&members.n)?;
-        if key.0 == members { Ok(key) } else { Err(JwkError::Kid) }
+    fn try_from(fields: JwkFields) -> Result<Self, Self::Error> {
+        let key = Self::of_modulus(&fields.n)?;
+        if key.0 == fields { Ok(key) } else { Err(JwkError::Kid) }
     }
 }
 
-impl From<RsaPublicKey> for Members {
+impl From<RsaPublicKey> for JwkFields {
     fn from(key: RsaPublicKey) -> Self {
         key.0
     }
@@ -181,17 +181,17 @@ mod tests {
 
     #[test]
     fn a_private_key_that_is_not_whole_is_not_a_key() {
-        for member in ["kty", "n", "e", "d", "p", "q", "dp", "dq", "qi"] {
+        for field in ["kty", "n", "e", "d", "p", "q", "dp", "dq", "qi"] {
             for wrong in [Value::Null, json!(""), json!(1), json!("AAEC")] {
                 let mut jwk = private();
-                jwk[member] = wrong.clone();
-                let is_secret = !["kty", "n", "e"].contains(&member);
+                jwk[field] = wrong.clone();
+                let is_secret = !["kty", "n", "e"].contains(&field);
                 let is_key = is_secret && wrong == "AAEC";
-                assert_eq!(parse(&jwk).is_some(), is_key, "{member} {wrong}");
+                assert_eq!(parse(&jwk).is_some(), is_key, "{field} {wrong}");
             }
             let mut jwk = private();
-            jwk.as_object_mut().unwrap().remove(member);
-            assert!(parse(&jwk).is_none(), "without {member}");
+            jwk.as_object_mut().unwrap().remove(field);
+            assert!(parse(&jwk).is_none(), "without {field}");
         }
     }
 

@@ -124,8 +124,8 @@ impl Texts {
     /// The language of an `Accept-Language` that weighs most, of equal ones the first (RFC 9110 section 12.5.4).
     /// Ranges that are malformed or have weight 0 are ignored.
     fn accepted(header: &str) -> Option<&'static Self> {
-        let ranges = header.split(',').filter_map(|member| match member.split_once(';') {
-            None => Some((Self::find(member.trim())?, 1_000)),
+        let ranges = header.split(',').filter_map(|range| match range.split_once(';') {
+            None => Some((Self::find(range.trim())?, 1_000)),
             Some((range, parameter)) => {
                 Some((Self::find(range.trim())?, weight(parameter.trim())?))
             }

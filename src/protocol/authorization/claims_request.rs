@@ -92,10 +92,10 @@ impl ClaimsRequest {
         if text.len() > PARAMETER_LIMIT {
             return Err(ClaimsRequestError::TooLong);
         }
-        let members = parse_object(text.as_bytes()).map_err(|_| ClaimsRequestError::NotJson)?;
+        let fields = parse_object(text.as_bytes()).map_err(|_| ClaimsRequestError::NotJson)?;
         let mut request = Self::default();
-        // Members that are not understood must be ignored.
-        for (place, value) in members {
+        // JwkFields that are not understood must be ignored.
+        for (place, value) in fields {
             match place.as_str() {
                 "id_token" => request.id_token = request.take(value)?,
                 "userinfo" => request.userinfo = request.take(value)?,
@@ -163,17 +163,17 @@ impl ClaimsRequest {
 
 impl Wish {
     fn parse(value: Value) -> Result<Self, ClaimsRequestError> {
-        let mut members = match value {
+        let mut fields = match value {
             Value::Null => return Ok(Self::default()),
-            Value::Object(members) => members,
+            Value::Object(fields) => fields,
             _ => return Err(ClaimsRequestError::Claim),
         };
-        let is_essential = match members.remove("essential") {
+        let is_essential = match fields.remove("essential") {
             None => false,
             Some(Value::Bool(is_essential)) => is_essential,
             Some(_) => return Err(ClaimsRequestError::Essential),
         };
-        let values = match (members.remove("value"), members.remove("values")) {
+        let values = match (fields.remove("value"), fields.remove("values")) {
             (None, None) => Vec::new(),
             (Some(value), None) => vec![value],
             (None, Some(Value::Array(values))) => values,

@@ -105,9 +105,9 @@ impl Resources {
     /// Parses the operator's APIs: a JSON object from each resource indicator to its scopes, as
     /// `{"https://api.example.com": ["orders:read"]}`.
     pub fn parse(text: &str, table: &ScopeTable, issuer: &str) -> Result<Self, ResourcesError> {
-        let members = parse_object(text.as_bytes()).map_err(ResourcesError::NotAnObject)?;
+        let fields = parse_object(text.as_bytes()).map_err(ResourcesError::NotAnObject)?;
         let mut resources = Self::default();
-        for (uri, scopes) in members {
+        for (uri, scopes) in fields {
             let resource = Resource::new(uri, scopes, issuer)?;
             for (index, scope) in resource.scopes.iter().enumerate() {
                 let is_taken = table.names().any(|name| name == scope)

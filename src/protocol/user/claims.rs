@@ -184,16 +184,16 @@ fn is_custom_value(value: &Value) -> bool {
         Value::Bool(_) | Value::Number(_) => true,
         Value::String(text) => is_line(text),
         Value::Array(elements) => elements.iter().all(is_custom_value),
-        Value::Object(members) => members.values().all(is_custom_value),
+        Value::Object(fields) => fields.values().all(is_custom_value),
     }
 }
 
 fn is_address(value: &Value) -> bool {
     // A street address may have several lines, ended by \n or \r\n (Core section 5.1.1).
     let is_lines = |text: &str| is_text(text) && text.lines().all(|line| !has_control(line));
-    value.as_object().is_some_and(|members| {
-        !members.is_empty()
-            && members.iter().all(|(name, value)| {
+    value.as_object().is_some_and(|fields| {
+        !fields.is_empty()
+            && fields.iter().all(|(name, value)| {
                 ADDRESS_MEMBERS.contains(&name.as_str()) && value.as_str().is_some_and(is_lines)
             })
     })
@@ -239,8 +239,8 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    fn check(member: &str, value: Value) -> Result<(), InvalidField> {
-        let claims = Map::from_iter([(member.to_owned(), value)]);
+    fn check(claim: &str, value: Value) -> Result<(), InvalidField> {
+        let claims = Map::from_iter([(claim.to_owned(), value)]);
         validate(&claims, |claim| claim == "groups", NOW)
     }
 
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_wrong_claim_is_named() {
-        for (member, value) in [
+        for (claim, value) in [
             ("name", json!("")),
             ("name", json!(" \t")),
             ("name", json!("null")),
@@ -318,8 +318,8 @@ mod tests {
             ("name#en_US", json!("Alice")),
             ("email_verified#fr", json!(true)),
         ] {
-            let error = check(member, value.clone()).unwrap_err();
-            assert_eq!(error.field, format!("claims.{member}"), "{value}: {error}");
+            let error = check(claim, value.clone()).unwrap_err();
+            assert_eq!(error.field, format!("claims.{claim}"), "{value}: {error}");
         }
     }
 

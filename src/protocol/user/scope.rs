@@ -95,8 +95,8 @@ impl ScopeTable {
     /// Parses the operator's scopes: a JSON object from each scope's name to the names of its
     /// claims, as `{"groups": ["groups"]}`.
     pub fn parse(text: &str) -> Result<Self, ScopesError> {
-        let members = parse_object(text.as_bytes()).map_err(ScopesError::NotAnObject)?;
-        let custom = members.into_iter().map(|(name, claims)| CustomScope::new(name, &claims));
+        let fields = parse_object(text.as_bytes()).map_err(ScopesError::NotAnObject)?;
+        let custom = fields.into_iter().map(|(name, claims)| CustomScope::new(name, &claims));
         Ok(Self { custom: custom.collect::<Result<_, _>>()? })
     }
 
@@ -129,9 +129,9 @@ impl ScopeTable {
         requested: &[String],
         mut claims: UserClaims,
     ) -> UserClaims {
-        claims.retain(|member, _| {
-            let name = without_language(member);
-            self.releases(granted, name) || self.is_requested(requested, member, name)
+        claims.retain(|claim_name, _| {
+            let name = without_language(claim_name);
+            self.releases(granted, name) || self.is_requested(requested, claim_name, name)
         });
         claims
     }
@@ -139,15 +139,15 @@ impl ScopeTable {
     /// Those of the user's claims that were `requested` one by one (Core section 5.5): by their whole name, or,
     /// in all their languages, by their name without one. A claim that no scope asks for is nobody's to ask for.
     pub fn select(&self, requested: &[String], mut claims: UserClaims) -> UserClaims {
-        claims.retain(|member, _| {
-            let name = without_language(member);
-            self.is_requested(requested, member, name)
+        claims.retain(|claim_name, _| {
+            let name = without_language(claim_name);
+            self.is_requested(requested, claim_name, name)
         });
         claims
     }
 
-    fn is_requested(&self, requested: &[String], member: &str, name: &str) -> bool {
-        requested.iter().any(|claim| claim == member || claim == name)
+    fn is_requested(&self, requested: &[String], claim_name: &str, name: &str) -> bool {
+        requested.iter().any(|claim| claim == claim_name || claim == name)
             && self.claim_names().contains(&name)
     }
 

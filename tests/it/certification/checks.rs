@@ -61,12 +61,12 @@ fn check_key(key: &Value) {
     };
     assert_eq!((key["alg"].as_str().unwrap(), key["crv"].as_str()), known);
     assert_eq!(key["use"], "sig");
-    for member in numbers {
-        assert!(!decode(key[member].as_str().unwrap()).is_empty(), "{key}");
+    for field in numbers {
+        assert!(!decode(key[field].as_str().unwrap()).is_empty(), "{key}");
     }
     // `oct` keys have k; the others are the private parts.
-    for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
-        assert!(key.get(member).is_none(), "{key}");
+    for field in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+        assert!(key.get(field).is_none(), "{key}");
     }
     // It is a key, and not only of a key's form.
     assert!(!is_signed_by(key, b"", &[0; 64]));
@@ -83,7 +83,7 @@ fn is_signed_by(key: &Value, message: &[u8], signature: &[u8]) -> bool {
         return rsa::pkcs1v15::Signature::try_from(signature)
             .is_ok_and(|signature| key.verify(message, &signature).is_ok());
     }
-    let coordinate = |member: &str| decode(key[member].as_str().unwrap());
+    let coordinate = |field: &str| decode(key[field].as_str().unwrap());
     let point = [vec![4], coordinate("x"), coordinate("y")].concat();
     let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).unwrap();
     p256::ecdsa::Signature::from_slice(signature)
@@ -98,8 +98,8 @@ pub fn verified(token: &str, jwks: &Value) -> Value {
         "ES256" => "EC",
         alg => panic!("alg is {alg}"),
     };
-    let is_or_absent = |key: &Value, member: &str, value: &Value| {
-        key.get(member).is_none_or(|stated| stated == value)
+    let is_or_absent = |key: &Value, field: &str, value: &Value| {
+        key.get(field).is_none_or(|stated| stated == value)
     };
     let keys = jwks["keys"].as_array().unwrap().iter().filter(|key| {
         key["kid"] == header["kid"]

@@ -3,7 +3,7 @@
 use super::checks::{check_discovery, check_jwks, verified};
 use super::pages::check_login_page;
 use crate::signer::Signer;
-use crate::visitor::{Visitor, answer, header, is_choice, is_consent, member};
+use crate::visitor::{Visitor, answer, field, header, is_choice, is_consent};
 use crate::world::{ISSUER, World, get, variables_with};
 use serde_json::{Value, json};
 
@@ -25,12 +25,12 @@ const KNOWN: &str = "issuer authorization_endpoint token_endpoint userinfo_endpo
     prompt_values_supported authorization_response_iss_parameter_supported     pushed_authorization_request_endpoint require_pushed_authorization_requests";
 
 /// The texts of a member that is a list of different ones.
-fn list<'a>(metadata: &'a Value, member: &str) -> Vec<&'a str> {
-    let list = metadata[member].as_array().unwrap_or_else(|| panic!("{member} is no list"));
+fn list<'a>(metadata: &'a Value, field: &str) -> Vec<&'a str> {
+    let list = metadata[field].as_array().unwrap_or_else(|| panic!("{field} is no list"));
     let texts: Vec<_> = list.iter().map(|text| text.as_str().unwrap()).collect();
-    assert!(!texts.is_empty(), "{member} must be left out");
+    assert!(!texts.is_empty(), "{field} must be left out");
     for (index, text) in texts.iter().enumerate() {
-        assert!(!text.is_empty() && !texts[..index].contains(text), "{member}: {text}");
+        assert!(!text.is_empty() && !texts[..index].contains(text), "{field}: {text}");
     }
     texts
 }
@@ -44,9 +44,9 @@ fn check_url(url: &str, issuer: &str) {
 
 fn check_types(metadata: &Value) {
     let known: Vec<_> = KNOWN.split_whitespace().collect();
-    for (member, value) in metadata.as_object().unwrap() {
-        assert!(known.contains(&member.as_str()), "{member} is not known");
-        match member.as_str() {
+    for (field, value) in metadata.as_object().unwrap() {
+        assert!(known.contains(&field.as_str()), "{field} is not known");
+        match field.as_str() {
             "issuer" => {}
             url if url.ends_with("_endpoint") || url.ends_with("_uri") => {
                 check_url(value.as_str().unwrap(), metadata["issuer"].as_str().unwrap());
@@ -54,7 +54,7 @@ fn check_types(metadata: &Value) {
             flag if flag.ends_with("_parameter_supported") || flag.starts_with("require_") => {
                 assert!(value.is_boolean(), "{flag}");
             }
-            _ => assert!(!list(metadata, member).is_empty()),
+            _ => assert!(!list(metadata, field).is_empty()),
         }
     }
 }
@@ -142,12 +142,12 @@ fn every_advertised_way_to_authenticate_works_for_every_advertised_grant_type() 
             "private_key_jwt" => world.redeem_by(&assertion(), &party, &code),
             _ => world.redeem(&party, &code),
         };
-        let refresh_token = member(&told, "refresh_token");
+        let refresh_token = field(&told, "refresh_token");
         let told = match method {
             "private_key_jwt" => world.refresh_by(&assertion(), &refresh_token),
             _ => world.refresh(&party, &refresh_token),
         };
-        member(&told, "access_token");
+        field(&told, "access_token");
     }
 }
 
@@ -179,7 +179,7 @@ fn every_advertised_algorithm_signs_id_tokens() {
     for alg in list(&metadata, "id_token_signing_alg_values_supported") {
         let party = world.put_party(alg, json!({ "id_token_signed_response_alg": alg }));
         let code = browser.authorize(&party, "alice@example.com", &[]);
-        let id_token = member(&world.redeem(&party, &code), "id_token");
+        let id_token = field(&world.redeem(&party, &code), "id_token");
         assert_eq!(header(&id_token)["alg"], alg);
         verified(&id_token, &jwks);
     }

@@ -5,7 +5,7 @@ use super::pages::check_login_page;
 use crate::jwks::{ALWAYS, foreign_key, insert_key};
 use crate::signer::{Signer, by_assertion};
 use crate::visitor::{
-    CALLBACK, Party, Visitor, answer, claims, decode, encode, error_page, header, is_login, member,
+    CALLBACK, Party, Visitor, answer, claims, decode, encode, error_page, field, header, is_login,
 };
 use crate::world::{ISSUER, Told, World, delete, get, post, variables};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
@@ -41,17 +41,17 @@ impl Suite {
         Self { world, discovery, signer: Signer::new("RS256", None, 0) }
     }
 
-    fn supports(&self, member: &str, value: &str) -> bool {
-        self.discovery[member].as_array().is_some_and(|list| list.contains(&value.into()))
+    fn supports(&self, field: &str, value: &str) -> bool {
+        self.discovery[field].as_array().is_some_and(|list| list.contains(&value.into()))
     }
 
-    fn send_registration(&self, members: Value) -> Told {
+    fn send_registration(&self, fields: Value) -> Told {
         let mut document = json!({
             "client_name": "The App", "redirect_uris": [CALLBACK], "response_types": ["code"],
             "grant_types": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_method": "private_key_jwt", "jwks": self.signer.jwks(),
         });
-        for (name, value) in members.as_object().unwrap() {
+        for (name, value) in fields.as_object().unwrap() {
             document[name] = value.clone();
         }
         document.as_object_mut().unwrap().retain(|_, value| !value.is_null());
@@ -59,8 +59,8 @@ impl Suite {
     }
 
     /// Registers a client: what every module checks of the answer.
-    fn register(&self, members: Value) -> Client {
-        let told = self.send_registration(members);
+    fn register(&self, fields: Value) -> Client {
+        let told = self.send_registration(fields);
         assert_eq!(
             (told.status, told.header("content-type")),
             (201, Some("application/json")),
@@ -262,13 +262,13 @@ fn oidcc_server() {
 }
 
 /// The login page of a client that says this of itself.
-fn shown(member: &str, value: &str, bytes: Option<&[u8]>) -> String {
+fn shown(field: &str, value: &str, bytes: Option<&[u8]>) -> String {
     let suite = Suite::new();
     if let Some(bytes) = bytes {
         suite.serve(value, "image/jpeg", &Base64::encode_string(bytes));
     }
-    let client = suite.register(json!({ member: value }));
-    assert_eq!(client.registered[member], value);
+    let client = suite.register(json!({ field: value }));
+    assert_eq!(client.registered[field], value);
     let page = suite.ask(&Visitor::new(&suite.world), &client, &[]);
     check_login_page(&page);
     suite.unregister(&client);
@@ -311,8 +311,8 @@ fn sector(listed: &Value) -> (Suite, Told) {
     assert!(suite.supports("subject_types_supported", "pairwise"));
     let uri = "https://app.example/sector.json";
     suite.serve(uri, "application/json", &listed.to_string());
-    let members = json!({ "subject_type": "pairwise", "sector_identifier_uri": uri });
-    let told = suite.send_registration(members);
+    let fields = json!({ "subject_type": "pairwise", "sector_identifier_uri": uri });
+    let told = suite.send_registration(fields);
     (suite, told)
 }
 
@@ -354,11 +354,11 @@ fn oidcc_refresh_token_rp_key_rotation() {
     let tokens = suite.flow(&client, &asked);
     let refresh_token = tokens["refresh_token"].as_str().unwrap();
     let told = suite.refresh(&client, &suite.signer, refresh_token);
-    let refresh_token = member(&told, "refresh_token");
+    let refresh_token = field(&told, "refresh_token");
     let new = Signer::new("RS256", Some("b"), 1);
     suite.serve_keys(&new);
     suite.world.sleep(60);
-    assert!(!member(&suite.refresh(&client, &new, &refresh_token), "id_token").is_empty());
+    assert!(!field(&suite.refresh(&client, &new, &refresh_token), "id_token").is_empty());
     suite.unregister(&client);
 }
 
@@ -377,8 +377,8 @@ fn oidcc_request_uri_signed_rs256() {
     assert_eq!(suite.discovery["request_uri_parameter_supported"], true);
     assert!(suite.supports("request_object_signing_alg_values_supported", "RS256"));
     let uri = "https://app.example/requesturi/7f2a#Zr0Jq1wOqk";
-    let members = json!({ "request_object_signing_alg": "RS256", "request_uris": [uri] });
-    let client = suite.register(members);
+    let fields = json!({ "request_object_signing_alg": "RS256", "request_uris": [uri] });
+    let client = suite.register(fields);
     let request = json!({
         "iss": client.party.id, "aud": ISSUER, "client_id": client.party.id, "nonce": "n",
         "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid", "state": "s",
@@ -433,7 +433,7 @@ fn oidcc_refresh_token() {
     let tokens = [suite.flow(&one, &asked), suite.flow(&two, &asked)];
     suite.world.sleep(1);
     let told = suite.refresh(&one, &suite.signer, tokens[0]["refresh_token"].as_str().unwrap());
-    let refreshed = claims(&member(&told, "id_token"));
+    let refreshed = claims(&field(&told, "id_token"));
     let id_token = claims(tokens[0]["id_token"].as_str().unwrap());
     for claim in ["iss", "sub", "aud", "auth_time"] {
         assert_eq!(refreshed[claim], id_token[claim]);
@@ -454,6 +454,6 @@ fn oidcc_ensure_client_assertion_with_iss_aud_succeeds() {
     assert_eq!(claims(&assertion)["aud"], ISSUER);
     let parameters = [("grant_type", "refresh_token"), ("refresh_token", &*refresh_token)];
     let told = suite.world.send(by_assertion(&assertion, &parameters));
-    assert!(!member(&told, "access_token").is_empty());
+    assert!(!field(&told, "access_token").is_empty());
     suite.unregister(&client);
 }

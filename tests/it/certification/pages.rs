@@ -67,14 +67,14 @@ pub fn oidcc_ensure_registered_redirect_uri(suite: &Suite) {
 /// An unsigned request object of these members.
 pub fn request_object(suite: &Suite, parameters: &[(&str, &str)]) -> String {
     let query = suite.query(&suite.client, parameters);
-    let members: Map<_, _> = decode(&query)
+    let fields: Map<_, _> = decode(&query)
         .into_iter()
         .map(|(name, value)| (name, value.into()))
         .chain([("iss".into(), "client".into()), ("aud".into(), ISSUER.into())])
         .collect();
     let encode = |text: String| Base64UrlUnpadded::encode_string(text.as_bytes());
     let header = json!({ "alg": "none" }).to_string();
-    format!("{}.{}.", encode(header), encode(json!(members).to_string()))
+    format!("{}.{}.", encode(header), encode(json!(fields).to_string()))
 }
 
 pub fn oidcc_ensure_request_object_with_redirect_uri(suite: &Suite) {

@@ -98,11 +98,11 @@ fn refresh(suite: &Suite, client: &Party, flow: &Flow, more: &[(&str, &str)]) {
 }
 
 pub fn oidcc_refresh_token(suite: &Suite) {
-    for (member, value) in
+    for (field, value) in
         [("grant_types_supported", "refresh_token"), ("scopes_supported", "offline_access")]
     {
-        let list: &Value = &suite.discovery[member];
-        assert!(list.as_array().unwrap().contains(&value.into()), "{member}: {list}");
+        let list: &Value = &suite.discovery[field];
+        assert!(list.as_array().unwrap().contains(&value.into()), "{field}: {list}");
     }
     let other = suite.world.put_party("client2", json!({}));
 

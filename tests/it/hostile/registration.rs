@@ -24,7 +24,7 @@ struct Row {
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Answer {
     /// Registered, with these members in force; null for one that is not there.
-    Registered { members: Value },
+    Registered { fields: Value },
     /// Refused by an error whose description begins with the member.
     Refused { error: String, begin: String },
 }
@@ -32,8 +32,8 @@ enum Answer {
 #[derive(Default)]
 struct Table(Vec<Row>);
 
-fn registered(members: Value) -> Answer {
-    Answer::Registered { members }
+fn registered(fields: Value) -> Answer {
+    Answer::Registered { fields }
 }
 
 /// The error about a member, by its name.
@@ -53,18 +53,18 @@ impl Table {
         self.raw(name, "application/json", document.to_string(), answer);
     }
 
-    /// A registration that is good but for what `members` say.
-    fn with(&mut self, name: &str, members: Value, answer: Answer) {
+    /// A registration that is good but for what `fields` say.
+    fn with(&mut self, name: &str, fields: Value, answer: Answer) {
         let mut document = json!({ "redirect_uris": [CALLBACK] });
-        document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         self.json(name, &document, answer);
     }
 
     /// One member that must be refused by its name, with each of these values.
-    fn bad(&mut self, member: &str, values: &[Value]) {
+    fn bad(&mut self, field: &str, values: &[Value]) {
         for value in values {
             let shown: String = value.to_string().chars().take(60).collect();
-            self.with(&format!("{member}: {shown}"), json!({ member: value }), refused(member));
+            self.with(&format!("{field}: {shown}"), json!({ field: value }), refused(field));
         }
     }
 
@@ -231,9 +231,9 @@ fn redirect_uris(table: &mut Table) {
 fn texts_and_urls(table: &mut Table) {
     let wrong_texts =
         [json!(""), json!(" \t"), json!("two\nlines"), json!(1), json!(["App"]), json!(null)];
-    for member in ["client_name", "client_name#de", "software_id", "software_version"] {
-        table.bad(member, &wrong_texts);
-        table.bad(member, &[json!("x".repeat(2_049)), json!({ "en": "App" }), json!("\u{0}")]);
+    for field in ["client_name", "client_name#de", "software_id", "software_version"] {
+        table.bad(field, &wrong_texts);
+        table.bad(field, &[json!("x".repeat(2_049)), json!({ "en": "App" }), json!("\u{0}")]);
     }
     let wrong_urls = [
         json!(""),
@@ -245,8 +245,8 @@ fn texts_and_urls(table: &mut Table) {
         json!(true),
         json!(null),
     ];
-    for member in ["client_uri", "logo_uri", "policy_uri", "tos_uri", "tos_uri#nl"] {
-        table.bad(member, &wrong_urls);
+    for field in ["client_uri", "logo_uri", "policy_uri", "tos_uri", "tos_uri#nl"] {
+        table.bad(field, &wrong_urls);
     }
     table.bad("initiate_login_uri", &wrong_urls);
     table.bad("initiate_login_uri", &[json!("http://app.example/begin")]);
@@ -257,9 +257,9 @@ fn texts_and_urls(table: &mut Table) {
         ("d\"e\\\u{e9}", "d'e??"),
         ("de#en", "de#en"),
     ] {
-        let member = format!("client_name#{tag}");
+        let field = format!("client_name#{tag}");
         let begin = format!("client_name#{shown}: must have a BCP 47");
-        table.with(&format!("the language {tag:?}"), json!({ member: "App" }), refused(&begin));
+        table.with(&format!("the language {tag:?}"), json!({ field: "App" }), refused(&begin));
     }
     let mut names: serde_json::Map<String, Value> =
         (0..20).map(|n| (format!("client_name#x{n}"), json!("x".repeat(2_000)))).collect();
@@ -355,7 +355,7 @@ fn choices(table: &mut Table) {
         "request_object_signing_alg",
         &[json!("none"), json!("HS256"), json!("ES384"), json!(["RS256"]), json!(null)],
     );
-    for (name, members, begin) in [
+    for (name, fields, begin) in [
         (
             "pairwise for two hosts without a sector",
             json!({ "subject_type": "pairwise", "redirect_uris": [CALLBACK, "https://b.example/"] }),
@@ -377,7 +377,7 @@ fn choices(table: &mut Table) {
             "jwks: request_object_signing_alg needs jwks or jwks_uri",
         ),
     ] {
-        table.with(name, members, refused(begin));
+        table.with(name, fields, refused(begin));
     }
     table.with(
         "pairwise for one host, and userinfo signed",
@@ -449,22 +449,22 @@ fn strangers(table: &mut Table) {
         "client_secret_expires_at": 9, "registration_access_token": "chosen",
         "registration_client_uri": "https://evil.example/", "trusted": true,
     });
-    let members = json!({ "client_secret_expires_at": 0, "trusted": null });
-    table.with("what the provider says, said by the client", chosen, registered(members));
+    let fields = json!({ "client_secret_expires_at": 0, "trusted": null });
+    table.with("what the provider says, said by the client", chosen, registered(fields));
     let unknown = json!({ "__proto__": { "trusted": true }, "of_tomorrow": null, "": [1.5] });
-    let members = json!({ "__proto__": null, "of_tomorrow": null, "": null });
-    table.with("members that nobody knows", unknown, registered(members));
+    let fields = json!({ "__proto__": null, "of_tomorrow": null, "": null });
+    table.with("members that nobody knows", unknown, registered(fields));
     let statement = json!({ "software_statement": "eyJhbGciOiJub25lIn0.eyJ0cnVzdGVkIjp0cnVlfQ." });
-    let members = json!({ "software_statement": null, "trusted": null });
-    table.with("a software statement", statement, registered(members));
+    let fields = json!({ "software_statement": null, "trusted": null });
+    table.with("a software statement", statement, registered(fields));
     let inside =
         json!({ "localized": { "client_name#de": "x" }, "metadata": {}, "secret_hash": "x" });
-    let members = json!({ "localized": null, "client_name#de": null, "secret_hash": null });
-    table.with("what it is stored as", inside, registered(members));
+    let fields = json!({ "localized": null, "client_name#de": null, "secret_hash": null });
+    table.with("what it is stored as", inside, registered(fields));
     let unlocalized =
         json!({ "contacts#de": ["x"], "redirect_uris#de": ["https://evil.example/"] });
-    let members = json!({ "contacts#de": null, "redirect_uris": [CALLBACK] });
-    table.with("languages of what has none", unlocalized, registered(members));
+    let fields = json!({ "contacts#de": null, "redirect_uris": [CALLBACK] });
+    table.with("languages of what has none", unlocalized, registered(fields));
 }
 
 impl Row {
@@ -474,10 +474,10 @@ impl Row {
         assert_eq!(told.header("pragma"), Some("no-cache"), "{name}");
         let body = told.json();
         match &self.answer {
-            Answer::Registered { members } => {
+            Answer::Registered { fields } => {
                 assert_eq!(told.status, 201, "{name}: {body}");
-                for (member, value) in members.as_object().unwrap() {
-                    assert_eq!(&body[member], value, "{name}: {member}");
+                for (field, value) in fields.as_object().unwrap() {
+                    assert_eq!(&body[field], value, "{name}: {field}");
                 }
                 assert_ne!(body["client_id"], "chosen");
                 let uri = body["registration_client_uri"].as_str().unwrap();

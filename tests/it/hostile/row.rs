@@ -166,16 +166,16 @@ pub fn seed() -> Vec<String> {
     let native = json!({ "application_type": "native", "token_endpoint_auth_method": "none" });
     let public = json!({ "token_endpoint_auth_method": "none" });
     let mut seed = Vec::new();
-    for (id, mut members, redirect_uris, trusted) in [
+    for (id, mut fields, redirect_uris, trusted) in [
         ("app", json!({}), &APP[..], 0),
         ("other", json!({}), &["https://other.example/cb"], 0),
         ("own", json!({}), &["https://own.example/cb"], 1),
         ("spa", public, &["https://spa.example/"], 1),
         ("desk", native, &DESK, 1),
     ] {
-        members["redirect_uris"] = json!(redirect_uris);
-        members["id_token_signed_response_alg"] = "ES256".into();
-        let is_public = world.put_party(id, members).secret.is_none();
+        fields["redirect_uris"] = json!(redirect_uris);
+        fields["id_token_signed_response_alg"] = "ES256".into();
+        let is_public = world.put_party(id, fields).secret.is_none();
         let sql = "SELECT metadata FROM clients WHERE client_id = ?1";
         let metadata: String =
             world.platform.primary.query_row(sql, [id], |row| row.get(0)).unwrap();

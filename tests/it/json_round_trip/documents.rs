@@ -86,13 +86,13 @@ impl Documents {
 
     /// The next document.
     pub fn next(&mut self) -> String {
-        let members = self.members(4);
+        let fields = self.fields(4);
         // One document in fifty is nested about as deep as serde_json allows.
         if self.0.below(50) > 0 {
-            return members;
+            return fields;
         }
         let depth = 110 + self.0.below(20);
-        let nested = (0..depth).fold(members, |inner, _| match self.0.below(2) {
+        let nested = (0..depth).fold(fields, |inner, _| match self.0.below(2) {
             0 => format!("[{inner}]"),
             _ => format!("{{{}:{inner}}}", self.name()),
         });
@@ -104,7 +104,7 @@ impl Documents {
             0 => self.0.one_of(&["null", "true", "false"]).to_owned(),
             1..=3 => self.number(),
             4..=7 => self.string(),
-            8..=10 => self.members(depth),
+            8..=10 => self.fields(depth),
             _ => {
                 let count = self.0.below(4);
                 let elements: Vec<_> = (0..count).map(|_| self.value(depth - 1)).collect();
@@ -115,12 +115,12 @@ impl Documents {
         format!("{space}{value}{space}")
     }
 
-    fn members(&mut self, depth: usize) -> String {
+    fn fields(&mut self, depth: usize) -> String {
         let count = self.0.below(4);
-        let members: Vec<_> = (0..count)
+        let fields: Vec<_> = (0..count)
             .map(|_| format!("{}:{}", self.name(), self.value(depth.saturating_sub(1))))
             .collect();
-        format!("{{{}}}", members.join(","))
+        format!("{{{}}}", fields.join(","))
     }
 
     /// A member name with its quotation marks.

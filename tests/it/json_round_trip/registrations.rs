@@ -87,9 +87,9 @@ fn good_sets(hostile: &Value) -> Vec<Value> {
 
 /// JWK Sets with the object as a member that must have another type. They may be refused or accepted.
 fn odd_sets(hostile: &Value) -> Vec<Value> {
-    let key = |member: &str, value: &Value| json!({ "keys": [set(jwk(), member, value)] });
-    let members = ["kty", "crv", "x", "y", "alg", "use", "kid", "key_ops", "x5c", "ext"];
-    let mut sets: Vec<_> = members.iter().map(|member| key(member, hostile)).collect();
+    let key = |changed: &str, value: &Value| json!({ "keys": [set(jwk(), changed, value)] });
+    let fields = ["kty", "crv", "x", "y", "alg", "use", "kid", "key_ops", "x5c", "ext"];
+    let mut sets: Vec<_> = fields.iter().map(|changed| key(changed, hostile)).collect();
     sets.push(key("key_ops", &json!(["verify", hostile])));
     sets.push(json!({ "keys": [jwk(), hostile, [hostile]] }));
     sets

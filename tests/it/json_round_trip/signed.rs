@@ -7,7 +7,7 @@ use crate::hostile::forge::{Forge, THEIR_KEY, good};
 use crate::hostile::seed;
 use crate::signer::{Signer, by_assertion};
 use crate::visitor::{
-    CALLBACK, Party, Visitor, answer, claims, encode, error_page, is_login, member,
+    CALLBACK, Party, Visitor, answer, claims, encode, error_page, field, is_login,
 };
 use crate::world::{ISSUER, Told, World, get, post};
 use postern::jose::json::parse_object;
@@ -30,12 +30,12 @@ fn beside(document: &Value, hostile: &Value) -> Vec<Value> {
 }
 
 /// The document with each of these members replaced by the object, and by a list that contains it.
-fn instead(document: &Value, members: &[&str], hostile: &Value) -> Vec<Value> {
-    let replaced = |member: &&str| {
+fn instead(document: &Value, fields: &[&str], hostile: &Value) -> Vec<Value> {
+    let replaced = |field: &&str| {
         let list = json!([ISSUER, hostile]);
-        [set(document.clone(), member, hostile), set(document.clone(), member, &list)]
+        [set(document.clone(), field, hostile), set(document.clone(), field, &list)]
     };
-    members.iter().flat_map(replaced).collect()
+    fields.iter().flat_map(replaced).collect()
 }
 
 fn header() -> Value {
@@ -46,8 +46,8 @@ fn header() -> Value {
 fn signing() -> (World, Signer, Party) {
     let world = World::with_keys();
     let signer = Signer::new("ES256", Some("key-1"), 0);
-    let members = json!({ "jwks": signer.jwks(), "request_uris": [REQUEST_URI], "trusted": true });
-    let party = world.put_signing("app", members);
+    let fields = json!({ "jwks": signer.jwks(), "request_uris": [REQUEST_URI], "trusted": true });
+    let party = world.put_signing("app", fields);
     (world, signer, party)
 }
 
@@ -74,8 +74,8 @@ fn an_assertion_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim() 
             assert_status(&told, 400, &what);
             assert_eq!(told.error().as_deref(), Some("invalid_grant"), "{}", brief(&what));
         }
-        let members = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
-        let claims = instead(&assertion(), &members, &hostile);
+        let fields = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+        let claims = instead(&assertion(), &fields, &hostile);
         let claims = claims.into_iter().map(|claims| (header(), claims));
         let headers = instead(&header(), &["alg", "typ", "kid", "crit"], &hostile);
         let headers = headers.into_iter().map(|header| (header, assertion()));
@@ -176,7 +176,7 @@ fn an_object_in_place_of_a_signed_parameter_causes_no_fault() {
     let visitor = Visitor::new(&world);
     let mut refused = 0;
     for hostile in few() {
-        let members = [
+        let fields = [
             "iss",
             "sub",
             "aud",
@@ -206,9 +206,9 @@ fn an_object_in_place_of_a_signed_parameter_causes_no_fault() {
             "request_uri",
             "registration",
         ];
-        let claims = members.map(|member| (header(), set(request(), member, &hostile)));
+        let claims = fields.map(|field| (header(), set(request(), field, &hostile)));
         let headers = ["alg", "typ", "kid", "crit"];
-        let headers = headers.map(|member| (set(header(), member, &hostile), request()));
+        let headers = headers.map(|field| (set(header(), field, &hostile), request()));
         for (header, claims) in claims.into_iter().chain(headers) {
             let object = signer.sign_under(&header, &claims);
             let told = visitor.get(&format!(
@@ -250,7 +250,7 @@ fn an_object_for_state_and_nonce_comes_back_as_its_json() {
 }
 
 fn claims_of(tokens: &Told) -> Value {
-    claims(&member(tokens, "id_token"))
+    claims(&field(tokens, "id_token"))
 }
 
 #[test]
@@ -284,8 +284,8 @@ fn an_access_token_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim
                 );
             }
         }
-        for member in ["alg", "typ", "kid", "crit"] {
-            let token = good().header(member, hostile.clone()).sign();
+        for field in ["alg", "typ", "kid", "crit"] {
+            let token = good().header(field, hostile.clone()).sign();
             assert_status(&present(&token, &hostile), 401, &hostile);
         }
     }
@@ -313,9 +313,9 @@ fn an_id_token_hint_may_contain_an_unknown_object_but_must_be_signed_by_the_prov
             let told = ask(forge.key(THEIR_KEY));
             assert_eq!(answer(&told, CALLBACK)["error"], "invalid_request", "{}", brief(&hostile));
         }
-        for member in ["alg", "typ", "kid"] {
-            let told = ask(hint().header(member, hostile.clone()));
-            assert_eq!(answer(&told, CALLBACK)["error"], "invalid_request", "{member}");
+        for field in ["alg", "typ", "kid"] {
+            let told = ask(hint().header(field, hostile.clone()));
+            assert_eq!(answer(&told, CALLBACK)["error"], "invalid_request", "{field}");
         }
         for claim in ["iss", "aud", "sub"] {
             let told = ask(hint().claim(claim, hostile.clone()));
@@ -327,11 +327,11 @@ fn an_id_token_hint_may_contain_an_unknown_object_but_must_be_signed_by_the_prov
 /// The token with the object added to its claims and to its header: as an unknown member, in a list, and its members
 /// one by one.
 fn with_everywhere(token: &Forge, hostile: &Value) -> Vec<Forge> {
-    let members = || hostile.as_object().unwrap().iter();
+    let fields = || hostile.as_object().unwrap().iter();
     let claims =
-        members().fold(token.clone(), |token, (name, value)| token.claim(name, value.clone()));
+        fields().fold(token.clone(), |token, (name, value)| token.claim(name, value.clone()));
     let header =
-        members().fold(token.clone(), |token, (name, value)| token.header(name, value.clone()));
+        fields().fold(token.clone(), |token, (name, value)| token.header(name, value.clone()));
     let list = json!([hostile]);
     let (token, value) = (|| token.clone(), hostile.clone());
     vec![
@@ -385,7 +385,7 @@ fn the_claims_parameter_may_contain_an_unknown_object() {
             }
             let tokens = world.redeem(&party, &visitor.authorize(&party, LOGIN, &parameters));
             assert_status(&tokens, 200, &claims);
-            let told = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+            let told = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
             assert_status(&told, 200, &claims);
             assert_same(&read(&told), &json!({ "sub": "alice", "groups": groups }));
             accepted += 1;

@@ -3,7 +3,7 @@
 use super::documents::{Documents, NAMES, hostile, objects, samples, texts};
 use super::{assert_same, assert_status, brief, read, set, shown, with};
 use crate::admin::{import, put_user};
-use crate::visitor::{Party, Visitor, answer, member};
+use crate::visitor::{Party, Visitor, answer, field};
 use crate::world::{Told, World, get, post, put, variables_with};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::jose::json::parse_object;
@@ -21,7 +21,7 @@ fn is_fit(value: &Value) -> bool {
             !is_blank && text.len() <= 2_048 && !text.chars().any(char::is_control)
         }
         Value::Array(elements) => elements.iter().all(is_fit),
-        Value::Object(members) => members.values().all(is_fit),
+        Value::Object(fields) => fields.values().all(is_fit),
     }
 }
 
@@ -42,8 +42,8 @@ fn put_groups(world: &World, groups: &Value) -> Told {
 }
 
 /// A trusted client with these metadata fields added.
-fn party(world: &World, id: &str, members: Value) -> Party {
-    world.put_party(id, with(json!({ "trusted": true, "scope": "openid groups odd" }), &members))
+fn party(world: &World, id: &str, fields: Value) -> Party {
+    world.put_party(id, with(json!({ "trusted": true, "scope": "openid groups odd" }), &fields))
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn a_users_claims_are_released_to_clients_as_they_were_put() {
         for party in [&plain, &signed] {
             let tokens = world.redeem(party, &visitor.authorize(party, LOGIN, &asked));
             assert_status(&tokens, 200, &groups);
-            assert_same(&payload(&member(&tokens, "id_token"))["groups"], &groups);
-            let told = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+            assert_same(&payload(&field(&tokens, "id_token"))["groups"], &groups);
+            let told = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
             assert_status(&told, 200, &groups);
             let claims = if party.id == "signed" { payload(&told.body) } else { read(&told) };
             assert_same(&claims["groups"], &groups);
@@ -166,7 +166,7 @@ fn an_id_token_with_such_claims_is_accepted_as_a_hint() {
             assert_status(&put_groups(&world, &groups), 200, &groups);
             let tokens =
                 world.redeem(&party, &visitor.authorize(&party, LOGIN, &[("claims", &wanted)]));
-            let hint = member(&tokens, "id_token");
+            let hint = field(&tokens, "id_token");
             assert_same(&payload(&hint)["groups"], &groups);
             let silent = party.authorize(&[("prompt", "none"), ("id_token_hint", &hint)]);
             let told = visitor.get(&silent);
@@ -200,8 +200,8 @@ fn a_custom_claim_may_have_a_name_that_serde_json_uses() {
         let wanted = json!({ "id_token": { name: null }, "userinfo": { name: null } }).to_string();
         let asked = [("scope", "openid"), ("claims", &*wanted)];
         let tokens = world.redeem(&party, &Visitor::new(&world).authorize(&party, LOGIN, &asked));
-        assert_same(&payload(&member(&tokens, "id_token"))[name], &claims[name]);
-        let told = world.send(get("/auth/userinfo").bearer(&member(&tokens, "access_token")));
+        assert_same(&payload(&field(&tokens, "id_token"))[name], &claims[name]);
+        let told = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
         assert_same(&read(&told), &json!({ "sub": "alice", name: claims[name] }));
     }
 }
@@ -226,8 +226,8 @@ fn an_operators_document_with_a_wrong_member_is_refused_and_changes_nothing() {
             documents.push((method, path, hostile.clone()));
             documents.push((method, path, with(document.clone(), &hostile)));
             documents.push((method, path, set(document.clone(), "x", &hostile)));
-            for member in document.as_object().unwrap().keys() {
-                documents.push((method, path, set(document.clone(), member, &hostile)));
+            for field in document.as_object().unwrap().keys() {
+                documents.push((method, path, set(document.clone(), field, &hostile)));
             }
         }
         for name in standard.clone() {

@@ -69,8 +69,8 @@ fn a_replacement_leaves_nothing_but_id_secret_and_token() {
     let replaced = told.replace(&world, &document);
     assert_eq!((replaced.status, replaced.header("pragma")), (200, Some("no-cache")));
     let mut expected = told.0.clone();
-    for member in ["client_secret", "client_secret_expires_at", "client_name#fr"] {
-        expected.as_object_mut().unwrap().remove(member);
+    for field in ["client_secret", "client_secret_expires_at", "client_name#fr"] {
+        expected.as_object_mut().unwrap().remove(field);
     }
     expected["client_name"] = "New".into();
     expected["redirect_uris"] = json!(["https://app.example/new"]);
@@ -110,7 +110,7 @@ fn a_replacement_that_is_wrong_changes_nothing() {
     let world = open();
     let told = register(&world, &document());
     let id = told.text("client_id");
-    for (member, value, error) in [
+    for (field, value, error) in [
         ("client_id", Value::Null, "invalid_client_metadata"),
         ("client_id", json!("another"), "invalid_client_metadata"),
         ("client_secret", json!("a-guess"), "invalid_client_metadata"),
@@ -132,8 +132,8 @@ fn a_replacement_that_is_wrong_changes_nothing() {
         ("client_name", json!(""), "invalid_client_metadata"),
     ] {
         let mut document = json!({ "client_id": id, "redirect_uris": [CALLBACK] });
-        document[member] = value;
-        assert_refused(&told.replace(&world, &document), error, member);
+        document[field] = value;
+        assert_refused(&told.replace(&world, &document), error, field);
     }
     assert_refused(
         &told.replace(&world, &document()),

@@ -38,8 +38,8 @@ impl Registered {
         Self(told.json())
     }
 
-    fn text(&self, member: &str) -> &str {
-        self.0[member].as_str().unwrap()
+    fn text(&self, changed: &str) -> &str {
+        self.0[changed].as_str().unwrap()
     }
 
     fn path(&self) -> &str {

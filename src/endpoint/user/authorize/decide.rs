@@ -38,8 +38,8 @@ pub fn decide<'a>(
     };
 
     // 1. Only what a password can show can be shown (Core section 5.5.1.1).
-    if let Some(wanted) = &validated.request.claims.essential_acr
-        && !wanted.iter().any(|acr| acr == PASSWORD_ACR)
+    if let Some(limits) = &validated.request.claims.essential_acr
+        && !limits.iter().any(|acr| acr == PASSWORD_ACR)
     {
         return Next::Refuse(AuthorizeError::new(
             "unmet_authentication_requirements",

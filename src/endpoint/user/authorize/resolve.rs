@@ -9,7 +9,7 @@ use crate::fetched::client_keys::KeysError;
 use crate::http::Request;
 use crate::interaction::pending_request::PendingRequest;
 use crate::limits::rate_limits::may_store;
-use crate::ports::{Platform, Wanted};
+use crate::ports::{FetchLimits, Platform};
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::authorization::request_object::{
@@ -31,7 +31,7 @@ pub const TOO_LARGE: AuthorizeError =
     AuthorizeError::new("invalid_request", "the parameters have more than 8192 bytes");
 
 /// What is fetched of a client's `request_uri` (RFC 9101 section 5.2.3).
-const WANTED: Wanted = Wanted {
+const WANTED: FetchLimits = FetchLimits {
     accept: "application/oauth-authz-req+jwt, application/jwt, application/jose",
     limit: SIZE_LIMIT,
     timeout: 5_000,

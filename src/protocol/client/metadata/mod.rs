@@ -218,7 +218,7 @@ impl ClientMetadata {
     /// one.
     pub fn in_language<'a>(
         &'a self,
-        member: &str,
+        field: &str,
         plain: Option<&'a str>,
         language: &str,
     ) -> Option<&'a str> {
@@ -227,7 +227,7 @@ impl ClientMetadata {
         };
         let texts = self.localized.iter().filter_map(|(name, text)| {
             let (name, tag) = name.split_once('#')?;
-            (name == member && is_in_it(tag)).then_some((tag.len(), text.as_str()))
+            (name == field && is_in_it(tag)).then_some((tag.len(), text.as_str()))
         });
         // The language itself comes before what is spoken in one place.
         texts.min().map(|(_, text)| text).or(plain)

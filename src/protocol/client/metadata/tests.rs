@@ -20,9 +20,9 @@ fn field_of(error: &MetadataError) -> &str {
     }
 }
 
-fn with(member: &str, value: Value) -> Value {
+fn with(changed: &str, value: Value) -> Value {
     let mut document = json!({ "redirect_uris": ["https://app.example/cb"] });
-    document[member] = value;
+    document[changed] = value;
     document
 }
 
@@ -77,7 +77,7 @@ fn what_is_kept_reads_back_as_itself() {
 
 #[test]
 fn a_wrong_member_is_named() {
-    for (member, value) in [
+    for (changed, value) in [
         ("redirect_uris", json!([])),
         ("redirect_uris", json!("https://app.example/cb")),
         ("redirect_uris", json!([1])),
@@ -129,11 +129,11 @@ fn a_wrong_member_is_named() {
         ("token_endpoint_auth_method", json!(null)),
         ("client_secret", json!("chosen")),
     ] {
-        let error = take(&with(member, value.clone())).unwrap_err();
+        let error = take(&with(changed, value.clone())).unwrap_err();
         let field = field_of(&error).split('[').next().unwrap();
-        assert_eq!(field, member, "{value}: {error}");
+        assert_eq!(field, changed, "{value}: {error}");
         let is_uri = matches!(error, MetadataError::RedirectUri(_));
-        assert_eq!(is_uri, member == "redirect_uris", "{value}: {error}");
+        assert_eq!(is_uri, changed == "redirect_uris", "{value}: {error}");
     }
     assert_eq!(field_of(&take(&json!({})).unwrap_err()), "redirect_uris");
 }
