@@ -15,13 +15,13 @@ use crate::store::codes::{Code, FirstRefreshToken, Redemption, redeem};
 use crate::store::grants;
 
 /// The parameters of a redemption.
-struct Presented<'a> {
+struct RedemptionRequest<'a> {
     code: &'a str,
     code_verifier: Option<&'a str>,
     redirect_uri: &'a str,
 }
 
-impl<'a> Presented<'a> {
+impl<'a> RedemptionRequest<'a> {
     fn from_request(request: &'a TokenRequest<'_>) -> Result<Self, TokenError> {
         Ok(Self {
             code: request.required("code", "code is missing")?,
@@ -39,14 +39,14 @@ pub(super) async fn authorize<'a>(
     let context = &provider.context;
 
     // 1. The parameters.
-    let presented = Presented::from_request(request)?;
+    let redemption = RedemptionRequest::from_request(request)?;
 
     // 2. Spent here and now, or not at all (RFC 6749 section 4.1.2).
     let refresh_token = context.random_text()?;
-    let code = spend(request.client, &presented, &refresh_token, context).await?;
+    let code = spend(request.client, &redemption, &refresh_token, context).await?;
 
     // 3. Bound to the redirect URI and the challenge of its request (section 4.1.3; RFC 7636 section 4.6).
-    if let Err(error) = check_binding(&code, &presented) {
+    if let Err(error) = check_binding(&code, &redemption) {
         // The sender has the code and not the rest, so nothing may come of the code any more.
         grants::revoke(context.platform, &code.grant.id, context.now).await?;
         return Err(error.into());
@@ -62,12 +62,12 @@ pub(super) async fn authorize<'a>(
 /// Spends the code. A replayed code means theft, so its grant is revoked (RFC 6749 section 10.5).
 async fn spend(
     client: &Client,
-    presented: &Presented<'_>,
+    redemption: &RedemptionRequest<'_>,
     refresh_token: &str,
     context: &Context<'_, impl Platform>,
 ) -> Result<Code, Error> {
     let Context { platform, now, .. } = *context;
-    let (code_hash, token_hash) = (hash(presented.code), hash(refresh_token));
+    let (code_hash, token_hash) = (hash(redemption.code), hash(refresh_token));
     // A grant that has a code is too young for its own end to count.
     let first =
         FirstRefreshToken { token_hash: &token_hash, expires_at: now + REFRESH_TOKEN_IDLE_SECONDS };
@@ -84,13 +84,13 @@ async fn spend(
     }
 }
 
-fn check_binding(code: &Code, presented: &Presented<'_>) -> Result<(), TokenError> {
-    if code.redirect_uri != presented.redirect_uri {
+fn check_binding(code: &Code, redemption: &RedemptionRequest<'_>) -> Result<(), TokenError> {
+    if code.redirect_uri != redemption.redirect_uri {
         return Err(TokenError::InvalidGrant(
             "redirect_uri is not that of the authorization request",
         ));
     }
-    match (&code.code_challenge, presented.code_verifier) {
+    match (&code.code_challenge, redemption.code_verifier) {
         (None, None) => Ok(()),
         (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => Ok(()),
         (Some(_), Some(_)) => {

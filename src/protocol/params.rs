@@ -18,18 +18,18 @@ pub struct Params(Vec<(&'static str, String)>);
 
 /// How often a parameter is given. An empty value counts as not given (RFC 6749 section 3.1).
 #[derive(Debug, Eq, PartialEq)]
-pub enum Given<'a> {
+pub enum ParamValue<'a> {
     /// Not at all.
     Absent,
     /// Twice or more, which no parameter may be.
-    Doubled,
+    Duplicate,
     /// Once.
-    Once(&'a str),
+    Single(&'a str),
 }
 
 /// A parameter is given twice or more.
 #[derive(Debug, Eq, PartialEq)]
-pub struct Doubled;
+pub struct DuplicateParameter;
 
 /// Why a query or a body is refused as a whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -82,8 +82,8 @@ impl Params {
     /// Takes out the parameter of this name, which may be given once.
     ///
     /// # Errors
-    /// [`Doubled`], which is the sender's fault.
-    pub fn take(&mut self, name: &str) -> Result<Option<String>, Doubled> {
+    /// [`DuplicateParameter`], which is the sender's fault.
+    pub fn take(&mut self, name: &str) -> Result<Option<String>, DuplicateParameter> {
         self.once(name)?;
         let place = self.0.iter().position(|(known, value)| *known == name && !value.is_empty());
         Ok(place.map(|place| self.0.swap_remove(place).1))
@@ -109,22 +109,22 @@ impl Params {
     /// The parameter of this name, which may be given once.
     ///
     /// # Errors
-    /// [`Doubled`], which is the sender's fault.
-    pub fn once(&self, name: &str) -> Result<Option<&str>, Doubled> {
+    /// [`DuplicateParameter`], which is the sender's fault.
+    pub fn once(&self, name: &str) -> Result<Option<&str>, DuplicateParameter> {
         match self.get(name) {
-            Given::Absent => Ok(None),
-            Given::Once(value) => Ok(Some(value)),
-            Given::Doubled => Err(Doubled),
+            ParamValue::Absent => Ok(None),
+            ParamValue::Single(value) => Ok(Some(value)),
+            ParamValue::Duplicate => Err(DuplicateParameter),
         }
     }
 
     /// The parameter of this name.
-    pub fn get(&self, name: &str) -> Given<'_> {
+    pub fn get(&self, name: &str) -> ParamValue<'_> {
         let mut values = self.0.iter().filter(|(known, value)| *known == name && !value.is_empty());
         match (values.next(), values.next()) {
-            (None, _) => Given::Absent,
-            (Some((_, value)), None) => Given::Once(value),
-            (Some(_), Some(_)) => Given::Doubled,
+            (None, _) => ParamValue::Absent,
+            (Some((_, value)), None) => ParamValue::Single(value),
+            (Some(_), Some(_)) => ParamValue::Duplicate,
         }
     }
 }
@@ -153,12 +153,12 @@ mod tests {
         let text =
             b"%61ccess_token=a%2Bb+c&empty=&twice=1&twice=2&half=&half=1&a+b=%C3%A9&&unknown=1";
         let params = Params::parse(text, KNOWN).unwrap();
-        assert_eq!(params.get("access_token"), Given::Once("a+b c"));
-        assert_eq!(params.get("empty"), Given::Absent);
-        assert_eq!(params.get("twice"), Given::Doubled);
-        assert_eq!(params.get("half"), Given::Once("1"));
-        assert_eq!(params.get("a b"), Given::Once("é"));
-        assert_eq!(params.get("unknown"), Given::Absent);
+        assert_eq!(params.get("access_token"), ParamValue::Single("a+b c"));
+        assert_eq!(params.get("empty"), ParamValue::Absent);
+        assert_eq!(params.get("twice"), ParamValue::Duplicate);
+        assert_eq!(params.get("half"), ParamValue::Single("1"));
+        assert_eq!(params.get("a b"), ParamValue::Single("é"));
+        assert_eq!(params.get("unknown"), ParamValue::Absent);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct NewGrant<'a> {
 
 /// Whether a grant was recorded.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Recording {
+pub enum RecordOutcome {
     /// There is no such user, or not any more.
     NoSuchUser,
     /// It is recorded.
@@ -33,7 +33,10 @@ pub enum Recording {
 }
 
 /// Records a grant, if its user exists: a user deleted a moment ago gets none.
-pub async fn record(database: &impl Database, grant: &NewGrant<'_>) -> Result<Recording, Internal> {
+pub async fn record(
+    database: &impl Database,
+    grant: &NewGrant<'_>,
+) -> Result<RecordOutcome, Internal> {
     let statement = Statement::new(
         "INSERT INTO grants (id, sub, client_id, scope, created_at) \
          SELECT ?1, sub, ?3, ?4, ?5 FROM users WHERE sub = ?2 AND deleted_at IS NULL RETURNING id",
@@ -44,7 +47,7 @@ pub async fn record(database: &impl Database, grant: &NewGrant<'_>) -> Result<Re
     .bind(grant.scope)
     .bind(grant.created_at);
     let rows = database.run(Freshness::Primary, statement).await?;
-    Ok(if rows.is_empty() { Recording::NoSuchUser } else { Recording::Recorded })
+    Ok(if rows.is_empty() { RecordOutcome::NoSuchUser } else { RecordOutcome::Recorded })
 }
 
 /// The columns that [`Grant`] reads, of a statement that has `grants` and `users`.
@@ -117,11 +120,11 @@ fn read_requested(json: Option<&str>) -> Result<ClaimsRequest, Internal> {
 
 /// What stands behind an access token.
 #[derive(Debug)]
-pub enum Standing {
+pub enum GrantStatus {
     /// The grant was revoked, or the user deleted.
     Revoked,
     /// The grant stands.
-    Stands {
+    Active {
         /// The user's claims as JSON.
         claims: String,
         /// The claims that the request asked for one by one.
@@ -134,11 +137,11 @@ pub enum Standing {
 }
 
 /// Finds the user through the token's grant, and whether the grant still stands, in one statement.
-pub async fn standing(
+pub async fn status(
     database: &impl Database,
     freshness: Freshness,
     token: &AccessToken,
-) -> Result<Standing, Internal> {
+) -> Result<GrantStatus, Internal> {
     let statement = Statement::new(
         "SELECT grants.revoked_at, users.claims, grants.claims AS requested, \
            clients.metadata->>'userinfo_signed_response_alg' AS alg \
@@ -151,16 +154,16 @@ pub async fn standing(
     .bind(token.sub.as_str())
     .bind(token.client_id.as_str());
     let Some(mut row) = database.run(freshness, statement).await?.pop() else {
-        return Ok(Standing::Unknown);
+        return Ok(GrantStatus::Unknown);
     };
     // A deleted user has no claims left.
     Ok(match (row.integer_or_null()?, row.text_or_null()?) {
-        (None, Some(claims)) => Standing::Stands {
+        (None, Some(claims)) => GrantStatus::Active {
             claims,
             requested: read_requested(row.text_or_null()?.as_deref())?,
             signed_with: row.text_or_null()?.as_deref().and_then(Algorithm::from_name),
         },
-        _ => Standing::Revoked,
+        _ => GrantStatus::Revoked,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::store::clients::{self, Client, StoredClient, client_columns, write_me
 
 /// Whether a client was registered.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Registering {
+pub enum RegistrationOutcome {
     /// The initial access token is none, is used up, or its time is over.
     NoSuchToken,
     /// It is registered, and that was one use of its initial access token.
@@ -23,7 +23,7 @@ pub async fn register(
     client: &Client,
     initial_access_token: Option<&str>,
     expires_at: Option<i64>,
-) -> Result<Registering, Internal> {
+) -> Result<RegistrationOutcome, Internal> {
     let insert = Statement::new(
         "INSERT INTO clients \
            (client_id, metadata, secret_hash, trusted, created_at, updated_at, \
@@ -54,7 +54,11 @@ pub async fn register(
         batch.add(spend);
     }
     let is_registered = batch.run(database).await?.row(registered)?.is_some();
-    Ok(if is_registered { Registering::Registered } else { Registering::NoSuchToken })
+    Ok(if is_registered {
+        RegistrationOutcome::Registered
+    } else {
+        RegistrationOutcome::NoSuchToken
+    })
 }
 
 /// Replaces the metadata of a client that manages its own registration, and returns it as stored, or `None`

@@ -15,7 +15,7 @@ use crate::provider::Provider;
 use crate::secret::{hash, is_random_text};
 use crate::store::clients::Client;
 use crate::store::initial_access_tokens;
-use crate::store::registrations::{Registering, register};
+use crate::store::registrations::{RegistrationOutcome, register};
 
 const WRONG_TOKEN: BearerError =
     BearerError::InvalidToken("the initial access token is unknown, used up or expired");
@@ -66,7 +66,7 @@ pub async fn serve(
     };
     let token_hash = token.as_deref().map(hash);
     let done = register(context.platform, &client, token_hash.as_deref(), expires_at).await?;
-    if done == Registering::NoSuchToken {
+    if done == RegistrationOutcome::NoSuchToken {
         return Err(WRONG_TOKEN.into());
     }
 

@@ -18,7 +18,7 @@ use crate::protocol::user::claims::UserClaims;
 use crate::protocol::user::scope::{OPENID, Scopes};
 use crate::provider::Provider;
 use crate::routes::USERINFO;
-use crate::store::grants::{Standing, standing};
+use crate::store::grants::{self, GrantStatus};
 use crate::store::users;
 
 /// The members of the response (Core section 5.3.2).
@@ -63,7 +63,8 @@ pub async fn serve(
     }
 
     // 4. Its grant stands, and names the same user and client.
-    let Found { claims, requested, signed_with } = standing_claims(context.platform, token).await?;
+    let ActiveGrant { claims, requested, signed_with } =
+        active_grant(context.platform, token).await?;
 
     // 5. The claims that were asked for, by scope or by name (Core sections 5.3.2, 5.4 and 5.5).
     let claims = users::parse_claims(&claims)?;
@@ -145,7 +146,7 @@ async fn find_key(
 }
 
 /// What was found behind a token.
-struct Found {
+struct ActiveGrant {
     claims: String,
     requested: ClaimsRequest,
     signed_with: Option<Algorithm>,
@@ -153,17 +154,17 @@ struct Found {
 
 /// One statement, answered by the nearest replica. Only a missing grant is asked for again at the
 /// primary: a token just issued may be ahead of the replica.
-async fn standing_claims(database: &impl Database, token: &AccessToken) -> Result<Found, Error> {
-    let mut found = standing(database, Freshness::Nearest, token).await?;
-    if let Standing::Unknown = found {
-        found = standing(database, Freshness::Primary, token).await?;
+async fn active_grant(database: &impl Database, token: &AccessToken) -> Result<ActiveGrant, Error> {
+    let mut found = grants::status(database, Freshness::Nearest, token).await?;
+    if let GrantStatus::Unknown = found {
+        found = grants::status(database, Freshness::Primary, token).await?;
     }
     match found {
-        Standing::Stands { claims, requested, signed_with } => {
-            Ok(Found { claims, requested, signed_with })
+        GrantStatus::Active { claims, requested, signed_with } => {
+            Ok(ActiveGrant { claims, requested, signed_with })
         }
-        Standing::Revoked => Err(BearerError::InvalidToken("the token was revoked").into()),
-        Standing::Unknown => {
+        GrantStatus::Revoked => Err(BearerError::InvalidToken("the token was revoked").into()),
+        GrantStatus::Unknown => {
             Err(BearerError::InvalidToken("the token belongs to no grant we know").into())
         }
     }

@@ -36,7 +36,7 @@ use crate::error::{Error, Internal, Protocol};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::invalid_field::InvalidField;
-use crate::protocol::params::{Given, Params};
+use crate::protocol::params::{ParamValue, Params};
 use crate::protocol::token::bearer::is_b64token;
 use crate::provider::Provider;
 
@@ -151,17 +151,17 @@ impl Page {
             invalid(InvalidField::new("limit", reason))
         };
         let limit = match params.get("limit") {
-            Given::Absent => PAGE,
-            Given::Once(text) => text.parse().map_err(|_| wrong_limit())?,
-            Given::Doubled => return Err(invalid("duplicate parameter: limit")),
+            ParamValue::Absent => PAGE,
+            ParamValue::Single(text) => text.parse().map_err(|_| wrong_limit())?,
+            ParamValue::Duplicate => return Err(invalid("duplicate parameter: limit")),
         };
         if !(1..=LARGEST_PAGE).contains(&limit) {
             return Err(wrong_limit());
         }
         let after = match params.get("after") {
-            Given::Absent => String::new(),
-            Given::Once(id) => id.to_owned(),
-            Given::Doubled => return Err(invalid("duplicate parameter: after")),
+            ParamValue::Absent => String::new(),
+            ParamValue::Single(id) => id.to_owned(),
+            ParamValue::Duplicate => return Err(invalid("duplicate parameter: after")),
         };
         Ok(Self { after, limit })
     }

@@ -14,16 +14,16 @@ use crate::protocol::token::access_token::{ALG, AccessToken, TYP};
 use crate::protocol::user::scope::{ScopeTable, Scopes};
 use crate::provider::Provider;
 use crate::routes::USERINFO;
-use crate::store::grants::{NewGrant, Recording, record};
+use crate::store::grants::{NewGrant, RecordOutcome, record};
 
 /// What the operator asks for: `{"sub", "scope", "ttl"}`.
-struct Order {
+struct MintRequest {
     sub: String,
     scope: String,
     ttl: i64,
 }
 
-impl Order {
+impl MintRequest {
     fn read(json: &[u8]) -> Result<Self, InvalidDocument> {
         let mut document = JsonObject::parse(json)?;
         let sub = document.string("sub")?.ok_or_else(|| InvalidField::missing("sub"))?;
@@ -62,8 +62,8 @@ pub async fn mint(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    let order = Order::read(&body(request).await?).map_err(invalid)?;
-    check_scope(&order.scope, &context.config.scopes).map_err(invalid)?;
+    let mint_request = MintRequest::read(&body(request).await?).map_err(invalid)?;
+    check_scope(&mint_request.scope, &context.config.scopes).map_err(invalid)?;
 
     // The key first: without one, no grant is left behind.
     let memory = &provider.memory;
@@ -71,13 +71,13 @@ pub async fn mint(
     let key = memory.signing_keys.get(ALG, published, context).await?;
     let token = AccessToken {
         client_id: CLIENT_ID.into(),
-        exp: context.now + order.ttl,
+        exp: context.now + mint_request.ttl,
         grant_id: context.random_id()?,
         iat: context.now,
         jti: context.random_id()?,
         nbf: context.now,
-        scope: order.scope,
-        sub: order.sub,
+        scope: mint_request.scope,
+        sub: mint_request.sub,
     };
     let grant = NewGrant {
         id: &token.grant_id,
@@ -86,7 +86,7 @@ pub async fn mint(
         scope: &token.scope,
         created_at: context.now,
     };
-    if record(context.platform, &grant).await? == Recording::NoSuchUser {
+    if record(context.platform, &grant).await? == RecordOutcome::NoSuchUser {
         return Err(refused(404, "not_found", "there is no user of this sub"));
     }
     let aud = USERINFO.url(&context.config.issuer);
@@ -97,7 +97,7 @@ pub async fn mint(
         &json!({
             "access_token": jwt,
             "token_type": "Bearer",
-            "expires_in": order.ttl,
+            "expires_in": mint_request.ttl,
             "scope": token.scope,
             "grant_id": token.grant_id,
         }),

@@ -2,7 +2,7 @@
 
 use super::body::{self, Limit, has_media_type, limit};
 use crate::http::Request;
-use crate::protocol::params::{FORM, Given, Params};
+use crate::protocol::params::{FORM, ParamValue, Params};
 use crate::protocol::token::bearer::{BearerError, header_token, is_b64token};
 
 /// The largest form body that is read for a token: twice the largest token.
@@ -22,7 +22,7 @@ const ACCESS_TOKEN: &str = "access_token";
 pub async fn bearer_token(request: &impl Request, in_body: bool) -> Result<String, BearerError> {
     // Section 2.3, and RFC 9700 section 4.3.2: a URL ends up in logs and histories.
     let query = access_token_of(request.query().as_bytes())?;
-    if query.get(ACCESS_TOKEN) != Given::Absent {
+    if query.get(ACCESS_TOKEN) != ParamValue::Absent {
         return Err(BearerError::InvalidRequest("an access token must not be in the URL"));
     }
     let header = match request.header("authorization") {
@@ -57,9 +57,9 @@ async fn body_token(request: &impl Request) -> Result<Option<String>, BearerErro
         .await
         .map_err(|error| BearerError::InvalidRequest(error.description()))?;
     match access_token_of(&body)?.get(ACCESS_TOKEN) {
-        Given::Absent => Ok(None),
-        Given::Doubled => Err(BearerError::InvalidRequest("access_token stands twice")),
-        Given::Once(token) if is_b64token(token) => Ok(Some(token.to_owned())),
-        Given::Once(_) => Err(BearerError::InvalidRequest("access_token is not a b64token")),
+        ParamValue::Absent => Ok(None),
+        ParamValue::Duplicate => Err(BearerError::InvalidRequest("access_token stands twice")),
+        ParamValue::Single(token) if is_b64token(token) => Ok(Some(token.to_owned())),
+        ParamValue::Single(_) => Err(BearerError::InvalidRequest("access_token is not a b64token")),
     }
 }

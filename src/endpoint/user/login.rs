@@ -18,7 +18,7 @@ use crate::limits::attempts::Attempt;
 use crate::pages::{Notice, Texts};
 use crate::ports::Platform;
 use crate::protocol::user::login::fold_login;
-use crate::protocol::user::password::{self, Verdict};
+use crate::protocol::user::password::{self, PasswordCheck};
 use crate::provider::Provider;
 use crate::routes::ACCOUNT;
 use crate::secret::hash;
@@ -164,7 +164,7 @@ async fn check(
     let account = find_account(context.platform, login).await?;
     let known_hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = password::verify(password, known_hash);
-    let (Some(account), Some(known_hash), Verdict::Right { is_outdated }) =
+    let (Some(account), Some(known_hash), PasswordCheck::Right { is_outdated }) =
         (&account, known_hash, verdict)
     else {
         return Ok(Checked::Wrong);

@@ -10,7 +10,7 @@ use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::authorization::reply_to::ResponseMode;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::metadata::{ClientMetadata, GrantType, ResponseType};
-use crate::protocol::params::{Doubled, Params};
+use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::user::scope::{OFFLINE_ACCESS, OPENID, ScopeTable, Scopes};
 
 /// The longest nonce, in bytes: it is kept, and stands in the ID token.
@@ -131,7 +131,7 @@ impl AuthorizeRequest {
     ) -> Result<Self, AuthorizeError> {
         // 1. Nothing doubled (RFC 6749 section 3.1).
         let mut single = PARAMETERS.iter().filter(|name| **name != RESOURCE);
-        if single.any(|name| params.once(name) == Err(Doubled)) {
+        if single.any(|name| params.once(name) == Err(DuplicateParameter)) {
             return Err(invalid("a parameter stands twice"));
         }
         let text = |name| params.once(name).ok().flatten();

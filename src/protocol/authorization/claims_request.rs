@@ -78,7 +78,7 @@ impl From<ClaimsRequestError> for AuthorizeError {
 
 /// How one claim is asked for (section 5.5.1).
 #[derive(Default)]
-struct Wish {
+struct ClaimRequirement {
     is_essential: bool,
     values: Vec<Value>,
 }
@@ -115,10 +115,10 @@ impl ClaimsRequest {
         };
         let mut names = Vec::new();
         for (name, value) in claims {
-            let wish = Wish::parse(value)?;
+            let requirement = ClaimRequirement::parse(value)?;
             match name.as_str() {
-                "sub" => self.restrict_sub(&wish)?,
-                "acr" if wish.is_essential => self.restrict_acr(wish)?,
+                "sub" => self.restrict_sub(&requirement)?,
+                "acr" if requirement.is_essential => self.restrict_acr(requirement)?,
                 _ if name.len() <= NAME_LIMIT && name.bytes().all(|b| b.is_ascii_graphic()) => {
                     names.push(name);
                 }
@@ -129,8 +129,8 @@ impl ClaimsRequest {
         Ok(names)
     }
 
-    fn restrict_sub(&mut self, wish: &Wish) -> Result<(), ClaimsRequestError> {
-        let sub = match wish.values.as_slice() {
+    fn restrict_sub(&mut self, requirement: &ClaimRequirement) -> Result<(), ClaimsRequestError> {
+        let sub = match requirement.values.as_slice() {
             [] => return Ok(()),
             [Value::String(sub)] => sub,
             _ => return Err(ClaimsRequestError::Sub),
@@ -142,16 +142,16 @@ impl ClaimsRequest {
         Ok(())
     }
 
-    fn restrict_acr(&mut self, wish: Wish) -> Result<(), ClaimsRequestError> {
+    fn restrict_acr(&mut self, requirement: ClaimRequirement) -> Result<(), ClaimsRequestError> {
         // Essential, whatever it is: it always stands in the ID token.
-        if wish.values.is_empty() {
+        if requirement.values.is_empty() {
             return Ok(());
         }
         let text = |value| match value {
             Value::String(text) => Ok(text),
             _ => Err(ClaimsRequestError::Acr),
         };
-        let values: Vec<_> = wish.values.into_iter().map(text).collect::<Result<_, _>>()?;
+        let values: Vec<_> = requirement.values.into_iter().map(text).collect::<Result<_, _>>()?;
         match &mut self.essential_acr {
             // Both places bind.
             Some(known) => known.retain(|value| values.contains(value)),
@@ -161,7 +161,7 @@ impl ClaimsRequest {
     }
 }
 
-impl Wish {
+impl ClaimRequirement {
     fn parse(value: Value) -> Result<Self, ClaimsRequestError> {
         let mut fields = match value {
             Value::Null => return Ok(Self::default()),

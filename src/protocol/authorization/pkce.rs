@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::protocol::authorization::authorize_error::AuthorizeError;
-use crate::protocol::params::{Doubled, Params};
+use crate::protocol::params::{DuplicateParameter, Params};
 
 /// The base64url of a SHA-256 digest.
 const CHALLENGE_BYTES: usize = 43;
@@ -19,7 +19,7 @@ pub struct CodeChallenge(String);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PkceError {
     /// A parameter is given twice.
-    Doubled,
+    Duplicate,
     /// `code_challenge` is no digest.
     MalformedChallenge,
     /// `code_challenge_method` is none that is known.
@@ -34,7 +34,7 @@ impl PkceError {
     /// What is wrong, for the client.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Doubled => "a parameter of PKCE stands twice",
+            Self::Duplicate => "a parameter of PKCE stands twice",
             Self::MalformedChallenge => "code_challenge is not a SHA-256 digest as base64url",
             Self::Method => "code_challenge_method must be S256",
             Self::MethodAlone => "code_challenge_method came without code_challenge",
@@ -43,9 +43,9 @@ impl PkceError {
     }
 }
 
-impl From<Doubled> for PkceError {
-    fn from(_: Doubled) -> Self {
-        Self::Doubled
+impl From<DuplicateParameter> for PkceError {
+    fn from(_: DuplicateParameter) -> Self {
+        Self::Duplicate
     }
 }
 

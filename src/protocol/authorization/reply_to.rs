@@ -4,7 +4,7 @@
 use crate::jose::jws::Jws;
 use crate::protocol::client::metadata::{ApplicationType, ClientMetadata, ResponseType};
 use crate::protocol::client::redirect_uri::{is_local, is_registered};
-use crate::protocol::params::{Doubled, Params};
+use crate::protocol::params::{DuplicateParameter, Params};
 
 /// How the answer travels.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,7 +43,7 @@ pub struct ReplyTo {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ReplyToError {
     /// It is given twice.
-    Doubled,
+    Duplicate,
     /// It is missing.
     Missing,
     /// The client has not registered it.
@@ -54,7 +54,7 @@ impl ReplyToError {
     /// What is wrong, for the user, to whom alone it is shown.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Doubled => "redirect_uri stands twice in the request",
+            Self::Duplicate => "redirect_uri stands twice in the request",
             Self::Missing => "redirect_uri is missing from the request",
             Self::NotRegistered => {
                 "redirect_uri is none of those that the application has registered"
@@ -63,9 +63,9 @@ impl ReplyToError {
     }
 }
 
-impl From<Doubled> for ReplyToError {
-    fn from(_: Doubled) -> Self {
-        Self::Doubled
+impl From<DuplicateParameter> for ReplyToError {
+    fn from(_: DuplicateParameter) -> Self {
+        Self::Duplicate
     }
 }
 

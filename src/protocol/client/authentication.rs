@@ -4,7 +4,7 @@ use base64ct::{Base64, Base64Unpadded, Encoding};
 use percent_encoding::percent_decode_str;
 
 use crate::protocol::client::assertion;
-use crate::protocol::params::{Doubled, Params};
+use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::token::token_error::TokenError;
 use crate::secret::Secret;
 
@@ -46,8 +46,9 @@ impl Credentials {
     /// [`TokenError::InvalidRequest`] for more than one, [`TokenError::InvalidClient`] for none or a
     /// malformed one.
     pub fn from_request(authorization: Option<&str>, params: &Params) -> Result<Self, TokenError> {
-        let doubled =
-            |_: Doubled| TokenError::InvalidRequest("a parameter of the client stands twice");
+        let doubled = |_: DuplicateParameter| {
+            TokenError::InvalidRequest("a parameter of the client stands twice")
+        };
         let client_id = params.once("client_id").map_err(doubled)?;
         let secret = params.once("client_secret").map_err(doubled)?;
         let assertion = params.once("client_assertion").map_err(doubled)?;

@@ -61,7 +61,7 @@ pub fn hash(password: &str, salt: [u8; 16]) -> Result<String, HashError> {
 
 /// What came of looking at a password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
+pub enum PasswordCheck {
     /// It is the user's.
     Right {
         /// The hash was made at another cost than today's, and should be made anew.
@@ -77,19 +77,19 @@ const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$cG9zdGVybi1ub2JvZHk$\
 
 /// Looks at a password. Without a hash it costs the same, and is wrong: that there is no such user, or no
 /// password, cannot be told from the time.
-pub fn verify(password: &str, phc: Option<&str>) -> Verdict {
+pub fn verify(password: &str, phc: Option<&str>) -> PasswordCheck {
     let hash = PasswordHash::new(phc.unwrap_or(NOBODYS));
-    let Ok(hash) = hash else { return Verdict::Wrong };
+    let Ok(hash) = hash else { return PasswordCheck::Wrong };
     let is_right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
     if phc.is_none() || !is_right {
-        return Verdict::Wrong;
+        return PasswordCheck::Wrong;
     }
     let is_todays = Algorithm::try_from(hash.algorithm.as_str()) == Ok(Algorithm::Argon2id)
         && hash.version == Some(Version::V0x13.into())
         && Params::try_from(&hash).is_ok_and(|params| {
             (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
         });
-    Verdict::Right { is_outdated: !is_todays }
+    PasswordCheck::Right { is_outdated: !is_todays }
 }
 
 /// Why a hash cannot be imported.
@@ -141,9 +141,9 @@ mod tests {
     fn a_hash_verifies_its_password_only_and_may_be_imported() {
         let phc = hash("correct horse", [7; 16]).unwrap();
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$"), "{phc}");
-        let right = Verdict::Right { is_outdated: false };
+        let right = PasswordCheck::Right { is_outdated: false };
         assert_eq!(verify("correct horse", Some(&phc)), right);
-        assert_eq!(verify("correct hors", Some(&phc)), Verdict::Wrong);
+        assert_eq!(verify("correct hors", Some(&phc)), PasswordCheck::Wrong);
         assert_eq!(check_hash(&phc), Ok(()));
     }
 
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(check_hash(NOBODYS), Ok(()));
         let params = Params::try_from(&PasswordHash::new(NOBODYS).unwrap()).unwrap();
         assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19_456, 2, 1));
-        assert_eq!(verify("", None), Verdict::Wrong);
+        assert_eq!(verify("", None), PasswordCheck::Wrong);
     }
 
     #[test]
@@ -162,9 +162,9 @@ mod tests {
             let phc: PasswordHash = Argon2::new(algorithm, Version::V0x13, params)
                 .hash_password_with_salt(b"correct horse", &[7; 16])
                 .unwrap();
-            let right = Verdict::Right { is_outdated: true };
+            let right = PasswordCheck::Right { is_outdated: true };
             assert_eq!(verify("correct horse", Some(&phc.to_string())), right);
-            assert_eq!(verify("correct", Some(&phc.to_string())), Verdict::Wrong);
+            assert_eq!(verify("correct", Some(&phc.to_string())), PasswordCheck::Wrong);
         }
     }
 

@@ -15,7 +15,7 @@ pub enum Next<'a> {
     /// Ask who is signed in whether the client may have what it asks for.
     AskConsent(&'a Session),
     /// Answer with a code for who is signed in.
-    Issue(&'a Session),
+    Respond(&'a Session),
     /// Answer with an error.
     Refuse(AuthorizeError),
     /// Ask whether it shall be the account that is signed in.
@@ -94,5 +94,5 @@ pub fn decide<'a>(
             "the person must be asked for consent",
         );
     }
-    Next::Issue(session)
+    Next::Respond(session)
 }

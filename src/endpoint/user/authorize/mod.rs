@@ -136,7 +136,7 @@ impl<P: Platform> Interaction<'_, P> {
         let remembered = valid.remembered(context.platform, session.as_ref()).await?;
         match decide(valid, session.as_ref(), remembered.as_ref(), &state, context.now) {
             Next::AskConsent(session) => Ok(self.consent_page(valid, session, &state).await),
-            Next::Issue(session) => {
+            Next::Respond(session) => {
                 let consent = state.consented_to.map(|_| valid.allowed(remembered.as_ref()));
                 self.issue(valid, session, remembered.as_ref(), consent.as_ref()).await
             }
