@@ -98,7 +98,7 @@ pub struct Log {
 impl Log {
     /// Whether the line is to be written. A document that was served as it should be is not logged, because HTTP
     /// caches answer most of those requests unseen.
-    pub fn is_telling(&self) -> bool {
+    pub fn should_write(&self) -> bool {
         !self.is_document || self.error.is_some() || self.is_fault()
     }
 

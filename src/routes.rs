@@ -12,7 +12,7 @@ pub enum Endpoint {
     /// The authorization endpoint.
     Authorize,
     /// A client's own registration, RFC 7592.
-    Configuration,
+    ClientConfiguration,
     /// The consent form's.
     Consent,
     /// Provider metadata, OpenID Connect Discovery.
@@ -28,7 +28,7 @@ pub enum Endpoint {
     /// Pushed authorization requests, RFC 9126.
     Par,
     /// Registration of a new client, RFC 7591.
-    Registration,
+    ClientRegistration,
     /// Userinfo's protected resource metadata, RFC 9728.
     ResourceMetadata,
     /// The choice of an account.
@@ -51,12 +51,12 @@ impl Endpoint {
             Self::Jwks => "jwks",
             Self::Login => "login",
             Self::OauthMetadata => "oauth_metadata",
-            Self::Par => "pushed_authorization_request",
-            Self::Registration => "register",
-            Self::Configuration => "registration",
+            Self::Par => "par",
+            Self::ClientRegistration => "client_registration",
+            Self::ClientConfiguration => "client_configuration",
             Self::ResourceMetadata => "resource_metadata",
             Self::SelectAccount => "select_account",
-            Self::Logout => "signout",
+            Self::Logout => "logout",
             Self::Token => "token",
             Self::Userinfo => "userinfo",
         }
@@ -70,13 +70,13 @@ impl Endpoint {
 
 /// Where an endpoint lies, relative to the issuer.
 #[derive(Clone, Copy, Debug)]
-pub enum Place {
+pub enum PathPattern {
     /// Behind the issuer's path, and everything below it.
-    Below(&'static str),
+    Prefix(&'static str),
     /// Behind the issuer's path (OpenID Connect Discovery section 4).
-    Behind(&'static str),
+    Exact(&'static str),
     /// Behind the issuer's path, and one segment more: an id.
-    Each(&'static str),
+    WithId(&'static str),
     /// A well-known path with the issuer's own path inserted behind it, and then the rest (RFC 8414
     /// section 3, RFC 9728 section 3).
     WellKnown(&'static str, &'static str),
@@ -88,18 +88,18 @@ pub struct Route {
     /// What answers.
     pub endpoint: Endpoint,
     /// Where.
-    pub place: Place,
+    pub path: PathPattern,
     /// The methods it answers, `OPTIONS` apart.
     pub methods: &'static [&'static str],
     /// The member of the provider metadata that gives its URL.
-    pub field: Option<&'static str>,
+    pub metadata_field: Option<&'static str>,
     /// Who asks.
-    pub audience: Audience,
+    pub caller: Caller,
 }
 
 /// Who asks at an endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Audience {
+pub enum Caller {
     /// Programs, and scripts of any origin too: no cookie is ever looked at. Errors are JSON.
     Clients,
     /// The operator. Errors are JSON.
@@ -136,155 +136,155 @@ pub const ROUTES: &[Route] = &[
 /// See [`Endpoint::Authorize`].
 pub const AUTHORIZE: Route = Route {
     endpoint: Endpoint::Authorize,
-    place: Place::Behind("/auth/authorize"),
+    path: PathPattern::Exact("/auth/authorize"),
     methods: PAGE,
-    field: Some("authorization_endpoint"),
-    audience: Audience::People,
+    metadata_field: Some("authorization_endpoint"),
+    caller: Caller::People,
 };
 
 /// See [`Endpoint::Par`].
 pub const PAR: Route = Route {
     endpoint: Endpoint::Par,
-    place: Place::Behind("/auth/par"),
+    path: PathPattern::Exact("/auth/par"),
     methods: FORM,
-    field: Some("pushed_authorization_request_endpoint"),
-    audience: Audience::Clients,
+    metadata_field: Some("pushed_authorization_request_endpoint"),
+    caller: Caller::Clients,
 };
 
 /// See [`Endpoint::Token`].
 pub const TOKEN: Route = Route {
     endpoint: Endpoint::Token,
-    place: Place::Behind("/auth/token"),
+    path: PathPattern::Exact("/auth/token"),
     methods: FORM,
-    field: Some("token_endpoint"),
-    audience: Audience::Clients,
+    metadata_field: Some("token_endpoint"),
+    caller: Caller::Clients,
 };
 
 /// See [`Endpoint::Login`].
 pub const LOGIN: Route = Route {
     endpoint: Endpoint::Login,
-    place: Place::Behind("/auth/login"),
+    path: PathPattern::Exact("/auth/login"),
     methods: PAGE,
-    field: None,
-    audience: Audience::People,
+    metadata_field: None,
+    caller: Caller::People,
 };
 
 /// See [`Endpoint::SelectAccount`].
 pub const SELECT_ACCOUNT: Route = Route {
     endpoint: Endpoint::SelectAccount,
-    place: Place::Behind("/auth/select-account"),
+    path: PathPattern::Exact("/auth/select-account"),
     methods: FORM,
-    field: None,
-    audience: Audience::People,
+    metadata_field: None,
+    caller: Caller::People,
 };
 
 /// See [`Endpoint::Consent`].
 pub const CONSENT: Route = Route {
     endpoint: Endpoint::Consent,
-    place: Place::Behind("/auth/consent"),
+    path: PathPattern::Exact("/auth/consent"),
     methods: FORM,
-    field: None,
-    audience: Audience::People,
+    metadata_field: None,
+    caller: Caller::People,
 };
 
 /// See [`Endpoint::Account`].
 pub const ACCOUNT: Route = Route {
     endpoint: Endpoint::Account,
-    place: Place::Behind("/auth/account"),
+    path: PathPattern::Exact("/auth/account"),
     methods: PAGE,
-    field: None,
-    audience: Audience::People,
+    metadata_field: None,
+    caller: Caller::People,
 };
 
 /// See [`Endpoint::Logout`].
 pub const LOGOUT: Route = Route {
     endpoint: Endpoint::Logout,
-    place: Place::Behind("/auth/signout"),
+    path: PathPattern::Exact("/auth/signout"),
     methods: FORM,
-    field: None,
-    audience: Audience::People,
+    metadata_field: None,
+    caller: Caller::People,
 };
 
 /// See [`Endpoint::Discovery`].
 pub const DISCOVERY: Route = Route {
     endpoint: Endpoint::Discovery,
-    place: Place::Behind("/.well-known/openid-configuration"),
+    path: PathPattern::Exact("/.well-known/openid-configuration"),
     methods: DOCUMENT,
-    field: None,
-    audience: Audience::Clients,
+    metadata_field: None,
+    caller: Caller::Clients,
 };
 
 /// See [`Endpoint::OauthMetadata`].
 pub const OAUTH_METADATA: Route = Route {
     endpoint: Endpoint::OauthMetadata,
-    place: Place::WellKnown("/.well-known/oauth-authorization-server", ""),
+    path: PathPattern::WellKnown("/.well-known/oauth-authorization-server", ""),
     methods: DOCUMENT,
-    field: None,
-    audience: Audience::Clients,
+    metadata_field: None,
+    caller: Caller::Clients,
 };
 
 /// See [`Endpoint::ResourceMetadata`].
 pub const RESOURCE_METADATA: Route = Route {
     endpoint: Endpoint::ResourceMetadata,
-    place: Place::WellKnown("/.well-known/oauth-protected-resource", USERINFO_PATH),
+    path: PathPattern::WellKnown("/.well-known/oauth-protected-resource", USERINFO_PATH),
     methods: DOCUMENT,
-    field: None,
-    audience: Audience::Clients,
+    metadata_field: None,
+    caller: Caller::Clients,
 };
 
 /// See [`Endpoint::Jwks`].
 pub const JWKS: Route = Route {
     endpoint: Endpoint::Jwks,
-    place: Place::Behind("/auth/jwks.json"),
+    path: PathPattern::Exact("/auth/jwks.json"),
     methods: DOCUMENT,
-    field: Some("jwks_uri"),
-    audience: Audience::Clients,
+    metadata_field: Some("jwks_uri"),
+    caller: Caller::Clients,
 };
 
 /// See [`Endpoint::Userinfo`].
 pub const USERINFO: Route = Route {
     endpoint: Endpoint::Userinfo,
-    place: Place::Behind(USERINFO_PATH),
+    path: PathPattern::Exact(USERINFO_PATH),
     methods: &["GET", "POST"],
-    field: Some("userinfo_endpoint"),
-    audience: Audience::Clients,
+    metadata_field: Some("userinfo_endpoint"),
+    caller: Caller::Clients,
 };
 
-/// See [`Endpoint::Registration`].
+/// See [`Endpoint::ClientRegistration`].
 pub const REGISTRATION: Route = Route {
-    endpoint: Endpoint::Registration,
-    place: Place::Behind("/auth/register"),
+    endpoint: Endpoint::ClientRegistration,
+    path: PathPattern::Exact("/auth/register"),
     methods: FORM,
-    field: Some("registration_endpoint"),
-    audience: Audience::Clients,
+    metadata_field: Some("registration_endpoint"),
+    caller: Caller::Clients,
 };
 
-/// See [`Endpoint::Configuration`]. Whoever registered may manage that, whatever the policy has become.
+/// See [`Endpoint::ClientConfiguration`]. Whoever registered may manage that, whatever the policy has become.
 pub const CONFIGURATION: Route = Route {
-    endpoint: Endpoint::Configuration,
-    place: Place::Each("/auth/register/"),
+    endpoint: Endpoint::ClientConfiguration,
+    path: PathPattern::WithId("/auth/register/"),
     methods: &["GET", "PUT", "DELETE"],
-    field: None,
-    audience: Audience::Clients,
+    metadata_field: None,
+    caller: Caller::Clients,
 };
 
 /// See [`Endpoint::Admin`].
 pub const ADMIN: Route = Route {
     endpoint: Endpoint::Admin,
-    place: Place::Below("/admin"),
+    path: PathPattern::Prefix("/admin"),
     methods: &["GET", "POST", "PUT", "DELETE"],
-    field: None,
-    audience: Audience::Operator,
+    metadata_field: None,
+    caller: Caller::Operator,
 };
 
 impl Route {
     /// The endpoint's URL; where it has one for each id, what stands before that.
     pub fn url(&self, issuer: &Issuer) -> String {
-        match self.place {
-            Place::Below(path) | Place::Behind(path) | Place::Each(path) => {
+        match self.path {
+            PathPattern::Prefix(path) | PathPattern::Exact(path) | PathPattern::WithId(path) => {
                 format!("{}{path}", issuer.as_str())
             }
-            Place::WellKnown(before, after) => {
+            PathPattern::WellKnown(before, after) => {
                 format!("{}{before}{}{after}", issuer.origin(), issuer.path())
             }
         }
@@ -292,15 +292,15 @@ impl Route {
 
     fn matches(&self, path: &str, issuer: &Issuer) -> bool {
         let behind = path.strip_prefix(issuer.path());
-        match self.place {
-            Place::Below(own) => behind
+        match self.path {
+            PathPattern::Prefix(own) => behind
                 .and_then(|path| path.strip_prefix(own))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-            Place::Behind(own) => behind == Some(own),
-            Place::Each(own) => {
+            PathPattern::Exact(own) => behind == Some(own),
+            PathPattern::WithId(own) => {
                 behind.and_then(|path| path.strip_prefix(own)).is_some_and(|id| !id.contains('/'))
             }
-            Place::WellKnown(before, after) => path
+            PathPattern::WellKnown(before, after) => path
                 .strip_prefix(before)
                 .and_then(|path| path.strip_prefix(issuer.path()))
                 .is_some_and(|rest| rest == after),
@@ -309,7 +309,7 @@ impl Route {
 
     /// Whether scripts of any origin may use it.
     pub fn has_cors(&self) -> bool {
-        self.audience == Audience::Clients
+        self.caller == Caller::Clients
     }
 
     /// The methods as `Allow` lists them.
@@ -321,7 +321,7 @@ impl Route {
 /// The rows of the table that this configuration serves.
 pub fn served(config: &Config) -> impl Iterator<Item = &'static Route> {
     let is_closed = config.registration == Registration::Closed;
-    ROUTES.iter().filter(move |route| route.endpoint != Endpoint::Registration || !is_closed)
+    ROUTES.iter().filter(move |route| route.endpoint != Endpoint::ClientRegistration || !is_closed)
 }
 
 /// The row of the table that serves a path.

@@ -61,7 +61,7 @@ thread_local! {
 
 impl Isolate {
     /// The isolate's one, made at its first request: `env` is the same for as long as it lives.
-    fn of(env: &Env) -> Rc<Self> {
+    fn for_env(env: &Env) -> Rc<Self> {
         ISOLATE
             .with_borrow_mut(|slot| Rc::clone(slot.get_or_insert_with(|| Rc::new(Self::new(env)))))
     }
@@ -81,7 +81,7 @@ pub fn fetch(request: JsValue, env: Env, context: Context) -> JsValue {
 }
 
 async fn answer(request: JsValue, env: Env, context: Context) -> JsValue {
-    let isolate = Isolate::of(&env);
+    let isolate = Isolate::for_env(&env);
     let request = EdgeRequest::new(request);
     #[cfg(feature = "provoke-panic")]
     provoke_panic(crate::http::Request::path(&request)).await;
@@ -90,7 +90,7 @@ async fn answer(request: JsValue, env: Env, context: Context) -> JsValue {
     let now = seconds(begin);
     let reply = handle(&isolate.core, &isolate.edge, now, &random, &request).await;
 
-    if reply.log.is_telling() {
+    if reply.log.should_write() {
         let line = reply.log.line(js_sys::Date::now() - begin);
         if reply.log.is_fault() {
             console_error!("{line}");

@@ -59,7 +59,9 @@ pub async fn serve(
         Endpoint::Account => boxed(user::account::serve(provider, request)).await,
         Endpoint::Admin => boxed(operator::serve(provider, request)).await,
         Endpoint::Authorize => boxed(user::authorize::serve(provider, request)).await,
-        Endpoint::Configuration => boxed(client::configuration::serve(provider, request)).await,
+        Endpoint::ClientConfiguration => {
+            boxed(client::configuration::serve(provider, request)).await
+        }
         Endpoint::Consent => boxed(user::consent::serve(provider, request)).await,
         Endpoint::Discovery | Endpoint::OauthMetadata => {
             documents::discovery::serve(provider, request).await
@@ -68,7 +70,7 @@ pub async fn serve(
         Endpoint::Login => boxed(user::login::serve(provider, request)).await,
         Endpoint::Logout => boxed(user::logout::serve(provider, request)).await,
         Endpoint::Par => boxed(client::par::serve(provider, request)).await,
-        Endpoint::Registration => boxed(client::registration::serve(provider, request)).await,
+        Endpoint::ClientRegistration => boxed(client::registration::serve(provider, request)).await,
         Endpoint::ResourceMetadata => documents::resource_metadata::serve(provider, request).await,
         Endpoint::SelectAccount => boxed(user::select_account::serve(provider, request)).await,
         Endpoint::Token => boxed(client::token::serve(provider, request)).await,

@@ -180,5 +180,5 @@ async fn fetch_set(
 ) -> Result<ClientKeys, DocumentError> {
     let text = get("jwks_uri", url, &WANTED, context).await?;
     let set = parse_object(text.as_bytes()).map_err(|_| DocumentError::NotJson)?;
-    ClientKeys::read(&Value::Object(set)).map_err(|_| DocumentError::NoKeys)
+    ClientKeys::from_json(&Value::Object(set)).map_err(|_| DocumentError::NoKeys)
 }

@@ -69,7 +69,7 @@ pub(super) async fn respond(
         sub: &client.client_id,
     };
     let access_token = sign(context.platform, &signers.access_token, TYP, &token).await?;
-    TokenResponse::of(access_token, &scope).respond()
+    TokenResponse::new(access_token, &scope).respond()
 }
 
 fn requested<'a>(text: &'a str, may_have: &[&str]) -> Result<Vec<&'a str>, TokenError> {
@@ -90,7 +90,7 @@ fn target<'a>(
     scopes: &[&str],
 ) -> Result<&'a Resource, TokenError> {
     let scope = scopes.join(" ");
-    let found = resources.of(&Scopes::of_valid(&scope));
+    let found = resources.for_scopes(&Scopes::of_valid(&scope));
     match (named, found.as_slice()) {
         (Some(uri), found) => {
             let resource = found.iter().find(|resource| resource.uri == uri).copied();

@@ -89,7 +89,7 @@ impl TokenSet<'_> {
             id_token = Some(self.id_token(with, of_user, signers, context).await?);
         }
         let scope = context.config.resources.scope_for(self.target, self.scope);
-        TokenResponse { id_token, refresh_token, ..TokenResponse::of(access_token, &scope) }
+        TokenResponse { id_token, refresh_token, ..TokenResponse::new(access_token, &scope) }
             .respond()
     }
 
@@ -158,7 +158,7 @@ pub(super) struct TokenResponse<'a> {
 
 impl<'a> TokenResponse<'a> {
     /// An access token alone.
-    pub(super) fn of(access_token: String, scope: &'a str) -> Self {
+    pub(super) fn new(access_token: String, scope: &'a str) -> Self {
         Self {
             access_token,
             token_type: BEARER,

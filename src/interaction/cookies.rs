@@ -31,7 +31,7 @@ impl Cookie {
     }
 
     /// Its value in a request. Of two of one name one is not ours, and which cannot be told.
-    pub fn read(self, issuer: &Issuer, request: &impl Request) -> Option<String> {
+    pub fn value_in(self, issuer: &Issuer, request: &impl Request) -> Option<String> {
         let name = self.name(issuer);
         let header = request.header("cookie")?;
         // What browsers trim, and no more: a neighbouring host may set a cookie whose name begins with some

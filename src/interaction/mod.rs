@@ -39,7 +39,7 @@ impl<'a> BrowserContext<'a> {
         context: &Context<'a, impl Platform>,
         request: &impl Request,
     ) -> Result<Self, Internal> {
-        let cookie = |cookie: Cookie| cookie.read(&context.config.issuer, request);
+        let cookie = |cookie: Cookie| cookie.value_in(&context.config.issuer, request);
         let known = cookie(Cookie::Browser).filter(|id| is_random_text(id));
         Ok(Self {
             config: context.config,

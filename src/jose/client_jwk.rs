@@ -125,7 +125,7 @@ impl ClientKey {
     }
 
     /// Reads a key; `None` for one that cannot verify, whatever the reason.
-    fn read(fields: &Map<String, Value>) -> Option<Self> {
+    fn from_fields(fields: &Map<String, Value>) -> Option<Self> {
         let text = |name| fields.get(name).and_then(Value::as_str);
         // RFC 7517 sections 4.2 to 4.4.
         let alg = match fields.get("alg") {
@@ -224,7 +224,7 @@ impl TryFrom<Value> for ClientKeys {
     type Error = JwkSetError;
 
     fn try_from(set: Value) -> Result<Self, Self::Error> {
-        Self::read(&set)
+        Self::from_json(&set)
     }
 }
 
@@ -237,7 +237,7 @@ impl From<ClientKeys> for Value {
 
 impl ClientKeys {
     /// Takes the keys out of a set that can verify.
-    pub fn read(set: &Value) -> Result<Self, JwkSetError> {
+    pub fn from_json(set: &Value) -> Result<Self, JwkSetError> {
         let keys = set.get("keys").and_then(Value::as_array).ok_or(JwkSetError::NotASet)?;
         if keys.len() > KEYS_LIMIT {
             return Err(JwkSetError::TooManyKeys);
@@ -248,7 +248,7 @@ impl ClientKeys {
             }
         }
         let keys: Vec<_> =
-            keys.iter().filter_map(Value::as_object).filter_map(ClientKey::read).collect();
+            keys.iter().filter_map(Value::as_object).filter_map(ClientKey::from_fields).collect();
         if keys.is_empty() { Err(JwkSetError::NoUsableKey) } else { Ok(Self(keys)) }
     }
 
@@ -297,7 +297,7 @@ mod tests {
 
     fn count(keys: &[Value], alg: &str, kid: Option<&str>) -> usize {
         let alg = ClientAlgorithm::from_name(alg).unwrap();
-        ClientKeys::read(&json!({ "keys": keys })).unwrap().candidates(alg, kid).count()
+        ClientKeys::from_json(&json!({ "keys": keys })).unwrap().candidates(alg, kid).count()
     }
 
     #[test]
@@ -339,7 +339,8 @@ mod tests {
             ("no object", json!("key")),
         ] {
             assert_eq!(count(&[key, okp()], "EdDSA", None), 1, "{what}");
-            let alone = ClientKeys::read(&json!({ "keys": [with(ec(), "crv", json!("P-521"))] }));
+            let alone =
+                ClientKeys::from_json(&json!({ "keys": [with(ec(), "crv", json!("P-521"))] }));
             assert!(alone.is_err(), "{what}");
         }
     }
@@ -349,20 +350,20 @@ mod tests {
         for field in PRIVATE_FIELDS {
             let set = json!({ "keys": [ec(), with(rsa(), field, json!("AQAB"))] });
             let error = JwkSetError::HasSecret { index: 1, field };
-            assert_eq!(ClientKeys::read(&set), Err(error));
+            assert_eq!(ClientKeys::from_json(&set), Err(error));
             assert!(error.to_string().contains("private"), "{error}");
         }
         for set in [json!({}), json!([]), json!({ "keys": {} }), json!({ "keys": [] }), json!(null)]
         {
-            assert!(ClientKeys::read(&set).is_err(), "{set}");
+            assert!(ClientKeys::from_json(&set).is_err(), "{set}");
         }
         let many = json!({ "keys": vec![ec(); KEYS_LIMIT + 1] });
-        assert_eq!(ClientKeys::read(&many), Err(JwkSetError::TooManyKeys));
+        assert_eq!(ClientKeys::from_json(&many), Err(JwkSetError::TooManyKeys));
     }
 
     #[test]
     fn a_key_has_the_thumbprint_of_the_specification() {
-        let keys = ClientKeys::read(&json!({ "keys": [rsa(), okp()] })).unwrap();
+        let keys = ClientKeys::from_json(&json!({ "keys": [rsa(), okp()] })).unwrap();
         // RFC 7638 section 3.1, RFC 8037 appendix A.3.
         let expected = [
             "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
@@ -377,8 +378,8 @@ mod tests {
         let kept = json!({ "keys": [named.clone(), okp(), rsa()] });
         let noisy = with(with(named, "use", json!("sig")), "x5c", json!(vec![0; 1_000]));
         let set = json!({ "keys": [noisy, okp(), rsa(), { "kty": "XYZ" }], "x": [[[[]]]] });
-        let keys = ClientKeys::read(&set).unwrap();
+        let keys = ClientKeys::from_json(&set).unwrap();
         assert_eq!(Value::from(keys.clone()), kept);
-        assert_eq!(ClientKeys::read(&kept).unwrap(), keys);
+        assert_eq!(ClientKeys::from_json(&kept).unwrap(), keys);
     }
 }

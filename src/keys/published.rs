@@ -71,7 +71,7 @@ impl PublishedKeys {
             self.refreshing.set(context.now + INCOMPLETE_KEY_SET_SECONDS);
         }
         let cached = read_cache(context).await;
-        if let Some(set) = self.believed(cached.as_ref(), context.now) {
+        if let Some(set) = self.trusted_set(cached.as_ref(), context.now) {
             return Ok(Some(set));
         }
         let rows = match signing_keys::all(context).await {
@@ -224,7 +224,7 @@ impl PublishedKeys {
             self.mark_search(SearchState::Running, context.now + KEY_SEARCH_PAUSE_SECONDS);
         }
         let cached = read_cache(context).await;
-        if let Some(set) = self.believed(cached.as_ref(), context.now) {
+        if let Some(set) = self.trusted_set(cached.as_ref(), context.now) {
             let found = set.find(kid);
             if found.is_some() {
                 self.search.set(None);
@@ -308,11 +308,11 @@ impl PublishedKeys {
             return Ok(None);
         };
         self.ask_for_missing(&set, rows, context);
-        let is_said_by = |other: &Rc<PublishedSet>| set.is_said_by(other, context.now);
-        let is_in_cache = cached.is_some_and(is_said_by);
+        let is_confirmed_by = |other: &Rc<PublishedSet>| set.is_confirmed_by(other, context.now);
+        let is_in_cache = cached.is_some_and(is_confirmed_by);
         // What this isolate published a moment ago may still be on its way.
         let is_on_its_way = context.now < self.published_at.get() + KV_PROPAGATION_SECONDS
-            && self.remembered(context.now).as_ref().is_some_and(is_said_by);
+            && self.remembered(context.now).as_ref().is_some_and(is_confirmed_by);
         if set.is_complete() && !is_in_cache && !is_on_its_way {
             context
                 .defer(DeferredTask::Publish(set.to_published().under(cache_key(context.config))?));
@@ -335,7 +335,7 @@ impl PublishedKeys {
     }
 
     /// What the cache holds, or the later set that is remembered, if the key table need not be read.
-    fn believed(&self, cached: Option<&Rc<PublishedSet>>, now: i64) -> Option<Rc<PublishedSet>> {
+    fn trusted_set(&self, cached: Option<&Rc<PublishedSet>>, now: i64) -> Option<Rc<PublishedSet>> {
         let cached = cached.filter(|set| set.is_reviewed(now))?;
         let set = self.remember(Rc::clone(cached));
         set.is_complete().then_some(set)

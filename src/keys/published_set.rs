@@ -124,7 +124,7 @@ impl PublishedSet {
     }
 
     /// Whether the cache need not be told of this set, because it says `other`.
-    pub fn is_said_by(&self, other: &Self, now: i64) -> bool {
+    pub fn is_confirmed_by(&self, other: &Self, now: i64) -> bool {
         other.is_reviewed(now)
             && self.document.body == other.document.body
             && self.changes_at == other.changes_at

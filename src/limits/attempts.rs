@@ -102,7 +102,7 @@ impl Attempt {
 impl Device {
     /// What the browser's device cookie says; nothing of it is proven.
     fn from_request(browser: &BrowserContext<'_>, request: &impl Request) -> Option<Self> {
-        let value = Cookie::Device.read(&browser.config.issuer, request)?;
+        let value = Cookie::Device.value_in(&browser.config.issuer, request)?;
         let mut parts = value.split('.').map(str::to_owned);
         let id = parts.next()?;
         let codes: Vec<_> = parts.take(DEVICE_PEOPLE).collect();

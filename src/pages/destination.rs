@@ -16,7 +16,7 @@ pub enum Destination<'a> {
 
 impl<'a> Destination<'a> {
     /// The destination of a redirect URI.
-    pub fn of(redirect_uri: &'a str) -> Self {
+    pub fn new(redirect_uri: &'a str) -> Self {
         if is_local(redirect_uri) {
             return Self::ThisDevice;
         }
@@ -58,7 +58,7 @@ mod tests {
             ("a.b; script-src *:x", Destination::Unknown, None),
             ("", Destination::Unknown, None),
         ] {
-            assert_eq!(Destination::of(uri), destination, "{uri}");
+            assert_eq!(Destination::new(uri), destination, "{uri}");
             assert_eq!(Destination::scheme(uri), scheme, "{uri}");
         }
     }

@@ -68,17 +68,17 @@ impl JsonObject {
 
     /// Takes out a boolean.
     pub fn boolean(&mut self, field: &str) -> Result<Option<bool>, InvalidField> {
-        self.take(field, "true or false", |value| value.as_bool())
+        self.extract(field, "true or false", |value| value.as_bool())
     }
 
     /// Takes out an integer.
     pub fn integer(&mut self, field: &str) -> Result<Option<i64>, InvalidField> {
-        self.take(field, "an integer", |value| value.as_i64())
+        self.extract(field, "an integer", |value| value.as_i64())
     }
 
     /// Takes out an object.
     pub fn object(&mut self, field: &str) -> Result<Option<Map<String, Value>>, InvalidField> {
-        self.take(field, "an object", |value| match value {
+        self.extract(field, "an object", |value| match value {
             Value::Object(fields) => Some(fields),
             _ => None,
         })
@@ -86,12 +86,12 @@ impl JsonObject {
 
     /// Takes out a string.
     pub fn string(&mut self, field: &str) -> Result<Option<String>, InvalidField> {
-        self.take(field, "a string", string)
+        self.extract(field, "a string", string)
     }
 
     /// Takes out an array of strings.
     pub fn strings(&mut self, field: &str) -> Result<Option<Vec<String>>, InvalidField> {
-        let elements = self.take(field, "an array of strings", |value| match value {
+        let elements = self.extract(field, "an array of strings", |value| match value {
             Value::Array(elements) => Some(elements),
             _ => None,
         })?;
@@ -107,7 +107,7 @@ impl JsonObject {
         self.fields().next().map_or(Ok(()), |field| Err(InvalidField::unknown(field)))
     }
 
-    fn take<T>(
+    fn extract<T>(
         &mut self,
         field: &str,
         kind: &str,

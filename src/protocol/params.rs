@@ -83,7 +83,7 @@ impl Params {
     ///
     /// # Errors
     /// [`DuplicateParameter`], which is the sender's fault.
-    pub fn take(&mut self, name: &str) -> Result<Option<String>, DuplicateParameter> {
+    pub fn extract(&mut self, name: &str) -> Result<Option<String>, DuplicateParameter> {
         self.once(name)?;
         let place = self.0.iter().position(|(known, value)| *known == name && !value.is_empty());
         Ok(place.map(|place| self.0.swap_remove(place).1))

@@ -13,7 +13,7 @@ use crate::protocol::params::Params;
 use crate::protocol::token::bearer::BearerError;
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::OPENID;
-use crate::routes::{Audience, Endpoint, RESOURCE_METADATA, Route};
+use crate::routes::{Caller, Endpoint, RESOURCE_METADATA, Route};
 
 /// The response to a request that failed, and the error code for the log.
 pub(super) fn respond(
@@ -23,7 +23,7 @@ pub(super) fn respond(
     request: &impl Request,
 ) -> (Response, Option<&'static str>) {
     let (response, code) = render_error(error, context, route);
-    let is_for_users = route.is_some_and(|route| route.audience == Audience::People);
+    let is_for_users = route.is_some_and(|route| route.caller == Caller::People);
     (if is_for_users { page_of(error, response, request) } else { response }, code)
 }
 

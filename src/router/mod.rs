@@ -9,7 +9,7 @@ use crate::error::{Error, Protocol};
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::provider::Provider;
-use crate::routes::{Audience, Endpoint, Route, route};
+use crate::routes::{Caller, Endpoint, Route, route};
 
 pub use errors::misconfigured;
 
@@ -45,7 +45,7 @@ pub async fn answer(provider: &Provider<'_, impl Platform>, request: &impl Reque
     }
     response = response.with("x-content-type-options", "nosniff");
     // A user who has typed a password here once types it over https only (RFC 6797).
-    let is_for_users = route.is_some_and(|route| route.audience == Audience::People);
+    let is_for_users = route.is_some_and(|route| route.caller == Caller::People);
     if is_for_users && context.config.issuer.as_str().starts_with("https://") {
         response = response.with("strict-transport-security", "max-age=31536000");
     }

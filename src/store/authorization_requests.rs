@@ -31,7 +31,7 @@ pub struct KeptRequest {
 }
 
 impl KeptRequest {
-    fn read(mut row: Row) -> Result<Self, Internal> {
+    fn from_row(mut row: Row) -> Result<Self, Internal> {
         Ok(Self {
             parameters: row.text()?,
             is_pushed: row.text_or_null()?.is_some(),
@@ -82,7 +82,7 @@ pub async fn find(
     .bind(handle_hash)
     .bind(now);
     let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(KeptRequest::read).transpose()
+    rows.pop().map(KeptRequest::from_row).transpose()
 }
 
 /// How a pushed request is opened: it gets another handle, under which it waits for its user.

@@ -93,9 +93,9 @@ pub async fn record(
     .bind(authorization.grant_id);
     let mut batch = Batch::default();
     authorization.add_to(&mut batch, now);
-    let grant = batch.read(read);
+    let grant = batch.query(read);
     let row = batch.run(database).await?.row(grant)?;
-    row.map(|mut row| Grant::read(&mut row)).transpose()
+    row.map(|mut row| Grant::from_row(&mut row)).transpose()
 }
 
 impl NewAuthorization<'_> {
@@ -153,7 +153,7 @@ impl NewAuthorization<'_> {
         if let Some(pairwise) = &self.pairwise {
             batch.add(pairwise.statement(self.session_id));
         }
-        let grant = batch.read(grant);
+        let grant = batch.query(grant);
         batch.add(touch);
         batch.add(answer);
         batch.add(keep);

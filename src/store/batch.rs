@@ -20,7 +20,7 @@ impl Batch {
     }
 
     /// Adds a statement whose rows are read by the handle.
-    pub(super) fn read(&mut self, statement: Statement) -> Handle {
+    pub(super) fn query(&mut self, statement: Statement) -> Handle {
         self.0.push(statement);
         Handle(self.0.len() - 1)
     }

@@ -23,7 +23,7 @@ pub async fn spend(
     .bind(until);
     let mut batch = Batch::default();
     batch.add(sweep(now, SWEPT_WITH_EACH));
-    let is_new = batch.read(spend);
+    let is_new = batch.query(spend);
     Ok(batch.run(database).await?.row(is_new)?.is_some())
 }
 

@@ -64,7 +64,7 @@ impl StoredClient {
     /// [`Internal::Broken`], which names the client.
     pub fn parse(self) -> Result<Client, Internal> {
         Ok(Client {
-            metadata: read_metadata(&self.client_id, &self.metadata)?,
+            metadata: parse_metadata(&self.client_id, &self.metadata)?,
             client_id: self.client_id,
             secret_hash: self.secret_hash,
             trusted: self.trusted,
@@ -80,7 +80,7 @@ pub(super) fn write_metadata(metadata: &ClientMetadata) -> Result<String, Intern
 }
 
 /// The metadata of a client, as the database has it.
-pub(super) fn read_metadata(client_id: &str, json: &str) -> Result<ClientMetadata, Internal> {
+pub(super) fn parse_metadata(client_id: &str, json: &str) -> Result<ClientMetadata, Internal> {
     json::from_own(json).map_err(|error| Internal::Broken {
         detail: format!("the metadata of the client {client_id} is damaged in D1: {error}"),
     })
@@ -113,7 +113,7 @@ pub async fn put(database: &impl Database, client: &Client, now: i64) -> Result<
     let mut batch = Batch::default();
     batch.add(sweep(now, SWEPT_WITH_EACH));
     batch.add(forget);
-    let stored = batch.read(statement);
+    let stored = batch.query(statement);
     let row = batch.run(database).await?.row(stored)?;
     let row = row.ok_or_else(|| Internal::Broken {
         detail: "an upsert of a client returned no row".into(),
@@ -192,6 +192,6 @@ pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Resu
     let mut batch = Batch::default();
     batch.add(revoke_grants);
     batch.add(forget);
-    let deleted = batch.read(delete);
+    let deleted = batch.query(delete);
     Ok(batch.run(database).await?.row(deleted)?.is_some())
 }

@@ -85,7 +85,7 @@ pub async fn redeem(
     .bind(client_id);
     let mut batch = Batch::default();
     batch.add(begin);
-    let (ours, code) = (batch.read(spend), batch.read(read));
+    let (ours, code) = (batch.query(spend), batch.query(read));
     let mut outcome = batch.run(database).await?;
     let is_ours = outcome.row(ours)?.is_some();
     let Some(mut row) = outcome.row(code)? else {
@@ -94,9 +94,9 @@ pub async fn redeem(
     let is_spent = row.integer_or_null()?.is_some();
     let code = Code {
         redirect_uri: row.text()?,
-        code_challenge: row.text_or_null()?.map(|text| read_challenge(&text)).transpose()?,
+        code_challenge: row.text_or_null()?.map(|text| parse_challenge(&text)).transpose()?,
         nonce: row.text_or_null()?,
-        grant: Grant::read(&mut row)?,
+        grant: Grant::from_row(&mut row)?,
     };
     Ok(match (is_ours, is_spent) {
         (true, _) => Redemption::Redeemed(Box::new(code)),
@@ -106,7 +106,7 @@ pub async fn redeem(
 }
 
 /// A challenge that was parsed before it was stored. One that is damaged is not one that was never there.
-fn read_challenge(text: &str) -> Result<CodeChallenge, Internal> {
+fn parse_challenge(text: &str) -> Result<CodeChallenge, Internal> {
     CodeChallenge::parse(text).ok_or_else(|| Internal::Broken {
         detail: "the code_challenge of a code in D1 is not one".into(),
     })

@@ -3,7 +3,7 @@
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
-use crate::store::clients::read_metadata;
+use crate::store::clients::parse_metadata;
 
 /// What one person allowed one client: scope tokens, and single claims besides, with single spaces between
 /// them.
@@ -64,7 +64,7 @@ pub async fn list(database: &impl Database, sub: &str, now: i64) -> Result<Vec<A
     let read = |mut row: Row| {
         let client_id = row.text()?;
         Ok(Allowed {
-            metadata: read_metadata(&client_id, &row.text()?),
+            metadata: parse_metadata(&client_id, &row.text()?),
             client_id,
             consent: Consent { scope: row.text()?, claims: row.text()? },
             granted_at: row.integer()?,

@@ -93,14 +93,14 @@ impl Grant {
     }
 
     /// Reads [`grant_columns`].
-    pub(super) fn read(row: &mut Row) -> Result<Self, Internal> {
+    pub(super) fn from_row(row: &mut Row) -> Result<Self, Internal> {
         let (id, subject, scope, sid) =
             (row.text()?, row.text()?, row.text()?, row.text_or_null()?);
         let (auth_time, requested) = (row.integer_or_null()?, row.text_or_null()?);
         let (granted_at, revoked_at) = (row.integer()?, row.integer_or_null()?);
         let user_claims = row.text_or_null()?.filter(|_| revoked_at.is_none());
         Ok(Self {
-            requested: read_requested(requested.as_deref())?,
+            requested: parse_requested(requested.as_deref())?,
             auth_time: auth_time.unwrap_or(granted_at),
             id,
             subject,
@@ -112,7 +112,7 @@ impl Grant {
     }
 }
 
-fn read_requested(json: Option<&str>) -> Result<ClaimsRequest, Internal> {
+fn parse_requested(json: Option<&str>) -> Result<ClaimsRequest, Internal> {
     let Some(json) = json else { return Ok(ClaimsRequest::default()) };
     json::from_own(json)
         .map_err(|error| Internal::Broken { detail: format!("a grant's claims in D1: {error}") })
@@ -160,7 +160,7 @@ pub async fn status(
     Ok(match (row.integer_or_null()?, row.text_or_null()?) {
         (None, Some(claims)) => GrantStatus::Active {
             claims,
-            requested: read_requested(row.text_or_null()?.as_deref())?,
+            requested: parse_requested(row.text_or_null()?.as_deref())?,
             signed_with: row.text_or_null()?.as_deref().and_then(Algorithm::from_name),
         },
         _ => GrantStatus::Revoked,

@@ -44,7 +44,7 @@ pub async fn find(
         expires_at: row.integer()?,
         spent_at: row.integer_or_null()?,
         is_successor_spent: row.integer()? == 1,
-        grant: Grant::read(&mut row)?,
+        grant: Grant::from_row(&mut row)?,
     }))
 }
 
@@ -75,6 +75,6 @@ pub async fn rotate(
     let mut batch = Batch::default();
     batch.add(succeed);
     batch.add(spend);
-    let successor = batch.read(look.bind(successor_hash));
+    let successor = batch.query(look.bind(successor_hash));
     Ok(batch.run(database).await?.row(successor)?.is_some())
 }

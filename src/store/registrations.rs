@@ -43,7 +43,7 @@ pub async fn register(
     .bind(initial_access_token);
     let mut batch = Batch::default();
     batch.add(clients::sweep(client.created_at, SWEPT_WITH_EACH));
-    let registered = batch.read(insert);
+    let registered = batch.query(insert);
     if let Some(token_hash) = initial_access_token {
         let spend = Statement::new(
             "UPDATE initial_access_tokens SET uses_left = uses_left - 1 \

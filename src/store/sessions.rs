@@ -4,7 +4,7 @@ use crate::error::Internal;
 use crate::lifetimes::{SESSION_IDLE_SECONDS, SESSION_SECONDS};
 use crate::ports::{Database, Freshness, Statement};
 use crate::store::batch::Batch;
-use crate::store::sign_in_attempts::take_back;
+use crate::store::sign_in_attempts::undo;
 
 /// A session that stands.
 #[derive(Clone, Debug)]
@@ -112,9 +112,9 @@ pub async fn begin(
     .bind(sign_in.old_cookie_hash)
     .bind(sign_in.cookie_hash);
     let mut batch = Batch::default();
-    let session = batch.read(insert);
+    let session = batch.query(insert);
     batch.add(end_old);
-    for statement in take_back(sign_in.counter, sign_in.account_counter, sign_in.cookie_hash) {
+    for statement in undo(sign_in.counter, sign_in.account_counter, sign_in.cookie_hash) {
         batch.add(statement);
     }
     if let Some(new_hash) = sign_in.new_password_hash {

@@ -39,7 +39,7 @@ pub async fn admit(
     if let Some(account) = account {
         batch.add(count_on_account(account, counter, now));
     }
-    let (own, next) = (batch.read(count(counter, account, now)), batch.read(next));
+    let (own, next) = (batch.query(count(counter, account, now)), batch.query(next));
     let mut outcome = batch.run(database).await?;
     let own = outcome.row(own)?;
     // A counter that begins with a pause has counted nothing yet.
@@ -104,7 +104,7 @@ fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
 
 /// What a success takes back: the counter begins anew, and the account's has counted one too many. For a batch in
 /// which the session under `cookie_hash` may have begun.
-pub(super) fn take_back(counter: &str, account: Option<&str>, cookie_hash: &str) -> [Statement; 2] {
+pub(super) fn undo(counter: &str, account: Option<&str>, cookie_hash: &str) -> [Statement; 2] {
     let forget = Statement::new(
         "DELETE FROM sign_in_attempts WHERE counter = ?1 \
          AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2)",

@@ -31,7 +31,7 @@ const SELECT: &str = "SELECT kid, public_jwk, sealed_private, publish_from, sign
 /// Every key, by the primary. A row whose public key cannot be proven is noted and left out.
 pub async fn all(context: &Context<'_, impl Platform>) -> Result<Vec<KeyRow>, Internal> {
     let rows = context.platform.run(Freshness::Primary, Statement::new(SELECT)).await?;
-    read(rows, context)
+    key_rows(rows, context)
 }
 
 /// True where no key of the algorithm ?1 is there that has not stopped signing at ?2.
@@ -67,8 +67,8 @@ pub async fn add_if_none_signs(
     .bind(key.retire_at);
     let mut batch = Batch::default();
     batch.add(insert);
-    let keys = batch.read(Statement::new(SELECT));
-    read(batch.run(context.platform).await?.rows(keys)?, context)
+    let keys = batch.query(Statement::new(SELECT));
+    key_rows(batch.run(context.platform).await?.rows(keys)?, context)
 }
 
 /// Who makes the missing key of an algorithm.
@@ -100,7 +100,7 @@ pub async fn claim(
     Ok(if rows.is_empty() { Claim::Refused } else { Claim::Ours })
 }
 
-fn read(rows: Vec<Row>, context: &Context<'_, impl Platform>) -> Result<Vec<KeyRow>, Internal> {
+fn key_rows(rows: Vec<Row>, context: &Context<'_, impl Platform>) -> Result<Vec<KeyRow>, Internal> {
     let mut keys = Vec::with_capacity(rows.len());
     for mut row in rows {
         let kid = row.text()?;

@@ -63,7 +63,7 @@ pub struct User {
 }
 
 impl User {
-    fn read(mut row: Row) -> Result<Self, Internal> {
+    fn from_row(mut row: Row) -> Result<Self, Internal> {
         Ok(Self {
             sub: row.text()?,
             login: row.text()?,
@@ -100,7 +100,7 @@ pub async fn put_all(
     let (mut batch, mut puts) = (Batch::default(), Vec::new());
     for share in shares {
         batch.add(end_sessions_of_new_passwords(share.clone()));
-        puts.push(batch.read(put(share, now)));
+        puts.push(batch.query(put(share, now)));
     }
     let mut outcome = batch.run(database).await?;
     let mut stored = HashSet::with_capacity(users.len());
@@ -203,7 +203,7 @@ pub async fn find(database: &impl Database, sub: &str) -> Result<Option<User>, I
     )
     .bind(sub);
     let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(User::read).transpose()
+    rows.pop().map(User::from_row).transpose()
 }
 
 /// Up to `limit` users in the order of their sub, beginning behind `after`.
@@ -219,7 +219,7 @@ pub async fn list(
     .bind(after)
     .bind(limit);
     let rows = database.run(Freshness::Primary, statement).await?;
-    rows.into_iter().map(User::read).collect()
+    rows.into_iter().map(User::from_row).collect()
 }
 
 /// Who signs in by a login.
@@ -259,7 +259,7 @@ pub async fn set_password(
     .bind(password_hash)
     .bind(now);
     let mut batch = Batch::default();
-    let user = batch.read(statement);
+    let user = batch.query(statement);
     batch.add(end_sessions(sub));
     Ok(batch.run(database).await?.row(user)?.is_some())
 }
@@ -290,7 +290,7 @@ pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<boo
     let forget_consents = Statement::new("DELETE FROM consents WHERE sub = ?1").bind(sub);
     let forget_subjects = Statement::new("DELETE FROM pairwise_subjects WHERE sub = ?1").bind(sub);
     let mut batch = Batch::default();
-    let buried = batch.read(bury);
+    let buried = batch.query(bury);
     for statement in [revoke_grants, end_sessions(sub), forget_consents, forget_subjects] {
         batch.add(statement);
     }

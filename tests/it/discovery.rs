@@ -1,7 +1,7 @@
 use crate::world::{ISSUER, World, ask, assert_golden, get, variables_with};
 use postern::config::Config;
 use postern::endpoint::documents::discovery::metadata;
-use postern::routes::{Audience, Endpoint, ROUTES, route, served};
+use postern::routes::{Caller, Endpoint, ROUTES, route, served};
 use serde_json::Value;
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -51,11 +51,11 @@ fn discovery_advertises_what_the_router_serves_and_nothing_else() {
             .map(|(name, url)| {
                 let path = url.as_str().unwrap().strip_prefix(origin).unwrap();
                 let route = route(path, &config).unwrap_or_else(|| panic!("{name}: 404"));
-                assert_eq!(route.field, Some(name.as_str()));
+                assert_eq!(route.metadata_field, Some(name.as_str()));
                 name.as_str()
             })
             .collect();
-        let mut served: Vec<_> = served(&config).filter_map(|route| route.field).collect();
+        let mut served: Vec<_> = served(&config).filter_map(|route| route.metadata_field).collect();
         advertised.sort_unstable();
         served.sort_unstable();
         assert_eq!(advertised, served);
@@ -185,7 +185,7 @@ fn every_route_answers_each_of_its_methods_and_no_other() {
         let options = if route.has_cors() { ", OPTIONS" } else { "" };
         assert_eq!(told.header("allow").unwrap(), route.methods.join(", ") + options);
         let media_type = told.header("content-type").unwrap();
-        let is_page = route.audience == Audience::People;
+        let is_page = route.caller == Caller::People;
         assert_eq!(media_type.starts_with("text/html"), is_page, "{path}");
     }
 }

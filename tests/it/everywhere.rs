@@ -139,9 +139,9 @@ fn the_log_line_tells_what_happened_and_no_secret() {
 #[test]
 fn a_document_is_logged_only_where_something_is_wrong() {
     let world = World::new();
-    let is_telling = |path: &str| world.send(get(path)).is_logged;
-    assert!(!is_telling("/.well-known/openid-configuration") && !is_telling("/auth/jwks.json"));
-    assert!(is_telling("/auth/userinfo") && is_telling("/x"));
+    let should_write = |path: &str| world.send(get(path)).is_logged;
+    assert!(!should_write("/.well-known/openid-configuration") && !should_write("/auth/jwks.json"));
+    assert!(should_write("/auth/userinfo") && should_write("/x"));
     let told = world.send(ask("POST", "/auth/jwks.json"));
     assert!(told.is_logged && told.log["error"] == "method_not_allowed");
     let world = World::new();

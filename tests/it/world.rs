@@ -324,7 +324,7 @@ impl Told {
             headers: headers.map(|(name, value)| (name, value.into_owned())).collect(),
             body: response.body.to_string(),
             log: serde_json::from_str(&log.line(0.0)).unwrap(),
-            is_logged: log.is_telling(),
+            is_logged: log.should_write(),
             left,
             notes_after,
         }

@@ -44,7 +44,7 @@ pub fn metadata(config: &Config) -> Value {
     let mut metadata = Map::new();
     metadata.insert("issuer".into(), config.issuer.as_str().into());
     for route in served(config) {
-        if let Some(field) = route.field {
+        if let Some(field) = route.metadata_field {
             metadata.insert(field.into(), route.url(&config.issuer).into());
         }
     }

@@ -50,7 +50,8 @@ async fn store(
     client_id: &str,
 ) -> Result<Response, Error> {
     let document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
-    let (metadata, trusted) = read(document, client_id, context.config).map_err(invalid)?;
+    let (metadata, trusted) =
+        parse_document(document, client_id, context.config).map_err(invalid)?;
     sector::check(&metadata, context).await.map_err(invalid)?;
 
     let secret = context.random_text()?;
@@ -78,7 +79,7 @@ async fn store(
 
 /// The metadata, and the operator's own word on whether the client is trusted. What
 /// [`show`] shows may be put again: what the provider adds is allowed, and changes nothing.
-fn read(
+fn parse_document(
     mut document: JsonObject,
     client_id: &str,
     config: &Config,

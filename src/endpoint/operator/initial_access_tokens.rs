@@ -21,7 +21,7 @@ pub async fn create(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    let (uses, ttl) = read(&body(request).await?).map_err(invalid)?;
+    let (uses, ttl) = parse_document(&body(request).await?).map_err(invalid)?;
     let token = context.random_text()?;
     let expires_at = context.now + ttl;
     keep(context.platform, &hash(&token), uses, expires_at, context.now).await?;
@@ -30,7 +30,7 @@ pub async fn create(
 }
 
 /// Reads `{"uses", "ttl"}`.
-fn read(json: &[u8]) -> Result<(i64, i64), InvalidDocument> {
+fn parse_document(json: &[u8]) -> Result<(i64, i64), InvalidDocument> {
     let mut document = JsonObject::parse(json)?;
     let uses = document.integer("uses")?.unwrap_or(DEFAULT_USES);
     let ttl = document.integer("ttl")?.unwrap_or(INITIAL_ACCESS_TOKEN_SECONDS);

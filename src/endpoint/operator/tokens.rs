@@ -24,7 +24,7 @@ struct MintRequest {
 }
 
 impl MintRequest {
-    fn read(json: &[u8]) -> Result<Self, InvalidDocument> {
+    fn parse(json: &[u8]) -> Result<Self, InvalidDocument> {
         let mut document = JsonObject::parse(json)?;
         let sub = document.string("sub")?.ok_or_else(|| InvalidField::missing("sub"))?;
         let scope = document.string("scope")?.ok_or_else(|| InvalidField::missing("scope"))?;
@@ -62,7 +62,7 @@ pub async fn mint(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    let mint_request = MintRequest::read(&body(request).await?).map_err(invalid)?;
+    let mint_request = MintRequest::parse(&body(request).await?).map_err(invalid)?;
     check_scope(&mint_request.scope, &context.config.scopes).map_err(invalid)?;
 
     // The key first: without one, no grant is left behind.

@@ -20,7 +20,7 @@ use crate::store::users::{self, NewUser, Refusal, User};
 
 /// Reads a user as the operator writes one: `{"sub", "login", "claims", "password_hash"}`; in a bulk load, a
 /// line. `path_sub` is the sub in the path, where there is one.
-fn read(
+fn parse_document(
     mut document: JsonObject,
     path_sub: Option<&str>,
     config: &Config,
@@ -69,8 +69,9 @@ pub async fn put(
     sub: &str,
 ) -> Result<Response, Error> {
     let mut document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
-    let password = take_password(&mut document).map_err(invalid)?;
-    let mut user = read(document, Some(sub), context.config, context.now).map_err(invalid)?;
+    let password = extract_password(&mut document).map_err(invalid)?;
+    let mut user =
+        parse_document(document, Some(sub), context.config, context.now).map_err(invalid)?;
     if let Some(password) = password {
         if user.password_hash.is_some() {
             let reason = "must not be there together with password_hash";
@@ -108,14 +109,14 @@ pub async fn put_password(
     sub: &str,
 ) -> Result<Response, Error> {
     let mut document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
-    let password = take_password(&mut document).map_err(invalid)?;
+    let password = extract_password(&mut document).map_err(invalid)?;
     document.end().map_err(invalid)?;
     let password = password.ok_or_else(|| invalid(InvalidField::missing("password")))?;
     let hash = password::hash(&password, context.random()?)?;
     set_password(context, sub, Some(hash)).await
 }
 
-fn take_password(document: &mut JsonObject) -> Result<Option<Zeroizing<String>>, InvalidField> {
+fn extract_password(document: &mut JsonObject) -> Result<Option<Zeroizing<String>>, InvalidField> {
     const FIELD: &str = "password";
     let password = document.string(FIELD)?.map(Zeroizing::new);
     if let Some(password) = &password {
@@ -182,7 +183,7 @@ pub async fn import(
     let mut index_of_sub = HashMap::new();
     let numbered = body.split(|&b| b == b'\n').enumerate().map(|(index, line)| (index + 1, line));
     for (number, line) in numbered.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-        let mut user = match read_line(line, context.config, context.now) {
+        let mut user = match parse_line(line, context.config, context.now) {
             Ok(user) => user,
             Err(error) => {
                 refusals.push((number, error.to_string()));
@@ -217,8 +218,8 @@ pub async fn import(
     Ok(Response::json(200, &json!({ "stored": stored, "refused": refused })))
 }
 
-fn read_line(line: &[u8], config: &Config, now: i64) -> Result<NewUser, InvalidDocument> {
-    Ok(read(JsonObject::parse(line)?, None, config, now)?)
+fn parse_line(line: &[u8], config: &Config, now: i64) -> Result<NewUser, InvalidDocument> {
+    Ok(parse_document(JsonObject::parse(line)?, None, config, now)?)
 }
 
 fn no_such_user() -> Error {

@@ -64,7 +64,7 @@ pub fn malformed(malformed: Malformed) -> PageError {
 /// Takes a field out of one of our own forms; absent ones are empty.
 pub fn field(params: &mut Params, name: &str) -> Result<String, PageError> {
     let doubled = |_| PageError::start_again("a field of the form stands twice");
-    Ok(params.take(name).map_err(doubled)?.unwrap_or_default())
+    Ok(params.extract(name).map_err(doubled)?.unwrap_or_default())
 }
 
 /// Takes out the query of the request that one of our forms carries: characters of a URL, fit for a header.

@@ -42,7 +42,7 @@ pub enum ClaimsRequestError {
     /// It is not a JSON object with unique members.
     NotJson,
     /// `id_token` or `userinfo` is not an object.
-    Place,
+    Section,
     /// `sub` is requested with two values, or with one that is not a string.
     Sub,
     /// It has more than 16384 bytes.
@@ -61,7 +61,7 @@ impl ClaimsRequestError {
             Self::Claim => "claims asks for a claim by something else than null or an object",
             Self::Essential => "claims has an essential that is neither true nor false",
             Self::NotJson => "claims is not a JSON object with unique members",
-            Self::Place => "claims has a member that is not an object",
+            Self::Section => "claims has a member that is not an object",
             Self::Sub => "claims asks for more than one sub, or one that is not a text",
             Self::TooLong => "claims is longer than 16384 bytes",
             Self::TooMany => "claims asks for more than 100 claims at once",
@@ -95,10 +95,10 @@ impl ClaimsRequest {
         let fields = parse_object(text.as_bytes()).map_err(|_| ClaimsRequestError::NotJson)?;
         let mut request = Self::default();
         // JwkFields that are not understood must be ignored.
-        for (place, value) in fields {
-            match place.as_str() {
-                "id_token" => request.id_token = request.take(value)?,
-                "userinfo" => request.userinfo = request.take(value)?,
+        for (section, value) in fields {
+            match section.as_str() {
+                "id_token" => request.id_token = request.parse_claims(value)?,
+                "userinfo" => request.userinfo = request.parse_claims(value)?,
                 _ => {}
             }
         }
@@ -106,12 +106,12 @@ impl ClaimsRequest {
     }
 
     /// Takes the claims of one place: those that bind the sign-in, and the names of the others.
-    fn take(&mut self, place: Value) -> Result<Vec<String>, ClaimsRequestError> {
-        let claims = match place {
+    fn parse_claims(&mut self, section: Value) -> Result<Vec<String>, ClaimsRequestError> {
+        let claims = match section {
             Value::Null => Map::new(),
             Value::Object(claims) if claims.len() <= LIMIT => claims,
             Value::Object(_) => return Err(ClaimsRequestError::TooMany),
-            _ => return Err(ClaimsRequestError::Place),
+            _ => return Err(ClaimsRequestError::Section),
         };
         let mut names = Vec::new();
         for (name, value) in claims {

@@ -74,7 +74,7 @@ impl ReplyTo {
     ///
     /// # Errors
     /// [`ReplyToError`].
-    pub fn prove(params: &Params, client: &ClientMetadata) -> Result<Self, ReplyToError> {
+    pub fn from_request(params: &Params, client: &ClientMetadata) -> Result<Self, ReplyToError> {
         let redirect_uri = params.once("redirect_uri")?.ok_or(ReplyToError::Missing)?;
         let is_native = client.application_type == ApplicationType::Native;
         if !is_registered(redirect_uri, &client.redirect_uris, is_native) {

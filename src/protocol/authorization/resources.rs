@@ -144,7 +144,7 @@ impl Resources {
     }
 
     /// The APIs that have some of these scopes, each once.
-    pub fn of(&self, granted: &Scopes<'_>) -> Vec<&Resource> {
+    pub fn for_scopes(&self, granted: &Scopes<'_>) -> Vec<&Resource> {
         let has_some =
             |resource: &&Resource| resource.scopes.iter().any(|scope| granted.contains(scope));
         self.0.iter().filter(has_some).collect()
@@ -157,7 +157,7 @@ impl Resources {
         requested: Option<&str>,
         granted: &Scopes<'_>,
     ) -> Result<Target<'a>, TargetError> {
-        let resources = || self.of(granted);
+        let resources = || self.for_scopes(granted);
         match requested {
             Some(uri) => {
                 let found = resources().into_iter().find(|resource| resource.uri == uri);

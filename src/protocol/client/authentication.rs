@@ -120,7 +120,7 @@ fn parse_basic(header: &str) -> Result<(String, Option<Secret>), TokenError> {
 mod tests {
     use super::*;
 
-    fn take(header: Option<&str>, body: &str) -> Result<(String, Option<String>), TokenError> {
+    fn parse(header: Option<&str>, body: &str) -> Result<(String, Option<String>), TokenError> {
         let header = header.map(|text| match text.strip_prefix("raw:") {
             Some(raw) => raw.to_owned(),
             None => format!("Basic {}", Base64::encode_string(text.as_bytes())),
@@ -140,15 +140,15 @@ mod tests {
     #[test]
     fn a_client_says_who_it_is_in_one_of_three_ways() {
         let with = |secret: Option<&str>| Ok(("app".to_owned(), secret.map(str::to_owned)));
-        assert_eq!(take(Some("app:s3cret"), ""), with(Some("s3cret")));
-        assert_eq!(take(Some("app:s3cret"), "client_id=app"), with(Some("s3cret")));
-        assert_eq!(take(Some("app:a%2Bb%3A+"), ""), with(Some("a+b: ")));
-        assert_eq!(take(Some("app:a:b"), ""), with(Some("a:b")));
-        assert_eq!(take(Some("app:"), ""), with(None));
-        assert_eq!(take(Some("raw:bASIC  YXBwOngxMg=="), ""), with(Some("x12")));
-        assert_eq!(take(Some("raw:Basic YXBwOngxMg"), ""), with(Some("x12")));
-        assert_eq!(take(None, "client_id=app&client_secret=s3cret"), with(Some("s3cret")));
-        assert_eq!(take(None, "client_id=app"), with(None));
+        assert_eq!(parse(Some("app:s3cret"), ""), with(Some("s3cret")));
+        assert_eq!(parse(Some("app:s3cret"), "client_id=app"), with(Some("s3cret")));
+        assert_eq!(parse(Some("app:a%2Bb%3A+"), ""), with(Some("a+b: ")));
+        assert_eq!(parse(Some("app:a:b"), ""), with(Some("a:b")));
+        assert_eq!(parse(Some("app:"), ""), with(None));
+        assert_eq!(parse(Some("raw:bASIC  YXBwOngxMg=="), ""), with(Some("x12")));
+        assert_eq!(parse(Some("raw:Basic YXBwOngxMg"), ""), with(Some("x12")));
+        assert_eq!(parse(None, "client_id=app&client_secret=s3cret"), with(Some("s3cret")));
+        assert_eq!(parse(None, "client_id=app"), with(None));
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             (None, "client_id=app&client_id=app"),
             (None, "client_id=app&client_secret=a&client_secret=a"),
         ] {
-            let error = take(header, body).unwrap_err();
+            let error = parse(header, body).unwrap_err();
             assert_eq!(error.code(), "invalid_request", "{header:?} {body}");
         }
         for (header, body) in [
@@ -174,7 +174,7 @@ mod tests {
             (Some("app:%FF"), ""),
             (None, "client_id=app&client_assertion=x"),
         ] {
-            let error = take(header, body).unwrap_err();
+            let error = parse(header, body).unwrap_err();
             assert_eq!(error.code(), "invalid_client", "{header:?} {body}");
         }
     }

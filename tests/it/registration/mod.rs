@@ -113,7 +113,7 @@ fn the_answer_states_what_is_in_force_and_how_it_is_managed() {
     assert_eq!(told.header("cache-control"), Some("no-store"));
     assert_eq!(told.header("pragma"), Some("no-cache"));
     assert_eq!(told.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(told.log["endpoint"], "register");
+    assert_eq!(told.log["endpoint"], "client_registration");
     let told = Registered::new(&told);
     let (id, secret) = (told.text("client_id"), told.text("client_secret"));
     let registration_token = told.text("registration_access_token");
@@ -383,7 +383,7 @@ fn nothing_that_lets_somebody_in_stands_in_the_log_or_comes_back_in_an_error() {
     let told = Registered::new(&world.send(post(REGISTER).json(&document())));
     let read = told.read(&world);
     let line = read.log.to_string();
-    assert_eq!(read.log["endpoint"], "registration");
+    assert_eq!(read.log["endpoint"], "client_configuration");
     assert!(!line.contains(told.text("client_id")));
     assert!(!line.contains(told.text("registration_access_token")));
 }

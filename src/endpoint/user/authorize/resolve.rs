@@ -84,7 +84,7 @@ pub async fn resolve(
         Ok(signed) => Ok(Resolved::Pending(signed)),
         // 5. Where nothing was verified, the parameters around it say where the error goes.
         Err(Error::Protocol(Protocol::Authorize(error))) => {
-            let reply_to = ReplyTo::prove(params, &client.metadata).map_err(|_| {
+            let reply_to = ReplyTo::from_request(params, &client.metadata).map_err(|_| {
                 let page = PageError::application_fault(error.description);
                 PageError { code: error.code, ..page }
             })?;

@@ -87,7 +87,7 @@ pub async fn validate_for(
     let params = &pending.params;
 
     // 2. The redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
-    let reply_to = ReplyTo::prove(params, &client.metadata)
+    let reply_to = ReplyTo::from_request(params, &client.metadata)
         .map_err(|error| PageError::application_fault(error.description()))?;
 
     // 3. Everything else: from here on, errors go to the client.

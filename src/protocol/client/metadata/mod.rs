@@ -3,7 +3,7 @@
 
 mod consistency;
 mod error;
-mod read;
+mod fields;
 mod values;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::protocol::client::localized;
 use crate::protocol::client::redirect_uri;
 use crate::protocol::json_object::JsonObject;
 use crate::protocol::user::scope::Scopes;
-use read::{
+use fields::{
     contacts, flag, https_url, jwks, line, lines, non_negative, one, outbound_url, redirect_uris,
     request_uris, response_types, scope, several, web_url,
 };

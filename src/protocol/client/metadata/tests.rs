@@ -2,7 +2,7 @@ use super::*;
 use crate::jose::json;
 use serde_json::json;
 
-fn take(document: &Value) -> Result<ClientMetadata, MetadataError> {
+fn parse(document: &Value) -> Result<ClientMetadata, MetadataError> {
     let mut document = JsonObject::parse(document.to_string().as_bytes()).unwrap();
     let metadata = ClientMetadata::from_document(&mut document, Registrable::default())?;
     document.end()?;
@@ -28,7 +28,7 @@ fn with(changed: &str, value: Value) -> Value {
 
 #[test]
 fn what_is_kept_is_what_is_in_force() {
-    let metadata = take(&json!({ "redirect_uris": ["https://app.example/cb"] })).unwrap();
+    let metadata = parse(&json!({ "redirect_uris": ["https://app.example/cb"] })).unwrap();
     assert_eq!(
         serde_json::to_value(metadata).unwrap(),
         json!({
@@ -67,7 +67,7 @@ fn what_is_kept_reads_back_as_itself() {
     let mut given = document.clone();
     let localized = given.as_object_mut().unwrap().remove("localized").unwrap();
     given.as_object_mut().unwrap().extend(localized.as_object().unwrap().clone());
-    let metadata = take(&given).unwrap();
+    let metadata = parse(&given).unwrap();
     assert!(!metadata.is_confidential());
     assert_eq!(Value::from(metadata.to_document().unwrap()), given);
     let written = serde_json::to_value(&metadata).unwrap();
@@ -129,13 +129,13 @@ fn a_wrong_member_is_named() {
         ("token_endpoint_auth_method", json!(null)),
         ("client_secret", json!("chosen")),
     ] {
-        let error = take(&with(changed, value.clone())).unwrap_err();
+        let error = parse(&with(changed, value.clone())).unwrap_err();
         let field = field_of(&error).split('[').next().unwrap();
         assert_eq!(field, changed, "{value}: {error}");
         let is_uri = matches!(error, MetadataError::RedirectUri(_));
         assert_eq!(is_uri, changed == "redirect_uris", "{value}: {error}");
     }
-    assert_eq!(field_of(&take(&json!({})).unwrap_err()), "redirect_uris");
+    assert_eq!(field_of(&parse(&json!({})).unwrap_err()), "redirect_uris");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_client_that_signs_has_its_keys_in_one_place() {
     let signing = |more: Value| {
         let mut document = with("token_endpoint_auth_method", json!("private_key_jwt"));
         document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        take(&document)
+        parse(&document)
     };
     let jwks = json!({ "keys": [okp] });
     let uri = "https://app.example/jwks";

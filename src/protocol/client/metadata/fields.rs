@@ -142,7 +142,7 @@ pub(super) fn contacts(document: &mut JsonObject) -> Result<Vec<String>, Invalid
 pub(super) fn jwks(document: &mut JsonObject) -> Result<Option<ClientKeys>, InvalidField> {
     const FIELD: &str = "jwks";
     let Some(set) = document.object(FIELD)? else { return Ok(None) };
-    let keys = ClientKeys::read(&Value::Object(set));
+    let keys = ClientKeys::from_json(&Value::Object(set));
     keys.map(Some).map_err(|error| InvalidField::new(FIELD, error))
 }
 
