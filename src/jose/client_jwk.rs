@@ -18,7 +18,7 @@ const KEYS_LIMIT: usize = 32;
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 const ED25519_BYTES: usize = 32;
 
-/// JwkFields that only a private or a symmetric key has (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+/// Fields that only a private or a symmetric key has (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
 const PRIVATE_FIELDS: [&str; 8] = ["d", "dp", "dq", "k", "oth", "p", "q", "qi"];
 
 /// An algorithm that clients may sign with (RFC 7518 section 3.1, RFC 8037 section 3.1).

@@ -125,10 +125,10 @@ test(`the ${table.rows.length} hostile registrations get the answers they get na
     const url = new URL(REGISTER, postern.url);
     const answer = await askRaw(url, { method: "POST", headers, body: row.body });
     const told = JSON.parse(answer.body);
-    const { kind, members, error, begin } = row.answer;
+    const { kind, fields, error, begin } = row.answer;
     assert.equal(answer.status, kind === "registered" ? 201 : 400, `${row.name}: ${answer.body}`);
     if (kind === "registered") {
-      for (const [member, value] of Object.entries(members)) {
+      for (const [member, value] of Object.entries(fields)) {
         const inForce = Object.hasOwn(told, member) ? told[member] : null;
         assert.deepEqual(inForce, value, `${row.name}: ${member}`);
       }

@@ -94,7 +94,7 @@ impl ClaimsRequest {
         }
         let fields = parse_object(text.as_bytes()).map_err(|_| ClaimsRequestError::NotJson)?;
         let mut request = Self::default();
-        // JwkFields that are not understood must be ignored.
+        // Fields that are not understood must be ignored.
         for (section, value) in fields {
             match section.as_str() {
                 "id_token" => request.id_token = request.parse_claims(value)?,

@@ -135,7 +135,7 @@ impl AccessTokenError {
 }
 
 /// Checks the header of a token before any key is looked for (RFC 9068 section 4; RFC 8725 sections
-/// 3.1 and 3.11), and returns the `kid` to look for. JwkFields that point at keys (`jku`, `jwk`,
+/// 3.1 and 3.11), and returns the `kid` to look for. Header parameters that point at keys (`jku`, `jwk`,
 /// `x5u`, `x5c`) are not read: keys come from our own set alone.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! InteractionStep 5: what was decided is done. The pages are those of [`Interaction`]; here a grant is recorded, and a code or
+//! Step 5: what was decided is done. The pages are those of [`Interaction`]; here a grant is recorded, and a code or
 //! tokens are issued for it.
 
 use super::implicit::{self, ImplicitRequest};

@@ -1,4 +1,4 @@
-//! InteractionStep 2: the parameters that count are found: those of a request object, where the request has one (RFC 9101 section
+//! Step 2: the parameters that count are found: those of a request object, where the request has one (RFC 9101 section
 //! 5), or those that its client has pushed (RFC 9126 section 4). The parameters around these do not count.
 
 use super::client::find_client;

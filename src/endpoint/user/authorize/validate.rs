@@ -1,4 +1,4 @@
-//! InteractionStep 3: a request is validated: who sends it, where the response goes, and what is requested.
+//! Step 3: a request is validated: who sends it, where the response goes, and what is requested.
 
 use super::client::find_client;
 use crate::error::{Error, PageError, Protocol};
