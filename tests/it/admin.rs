@@ -1,38 +1,40 @@
-use crate::world::{
-    ADMIN_TOKEN, NOW, Told, World, alice, ask, delete, get, post, put, variables_with,
+use crate::test_provider::{
+    ADMIN_TOKEN, NOW, TestProvider, TestRequest, TestResponse, alice, delete, get, post, put,
+    variables_with,
 };
 use serde_json::{Value, json};
 
 #[track_caller]
-pub fn assert_refused(told: &Told, status: u16, words: &str) {
-    assert_eq!(told.status, status, "{}", told.body);
-    let description = told.json()["error_description"].as_str().unwrap().to_owned();
+pub fn assert_refused(response: &TestResponse, status: u16, words: &str) {
+    assert_eq!(response.status, status, "{}", response.body);
+    let description = response.json()["error_description"].as_str().unwrap().to_owned();
     assert!(description.contains(words), "{description}");
 }
 
-pub fn put_user(world: &World, sub: &str, document: &Value) -> Told {
-    world.send(put(&format!("/admin/users/{sub}")).by_operator().json(document))
+pub fn put_user(provider: &TestProvider, sub: &str, document: &Value) -> TestResponse {
+    provider.send(put(&format!("/admin/users/{sub}")).by_operator().json(document))
 }
 
-pub fn import(world: &World, lines: &str) -> Value {
-    let told = world.send(post("/admin/users").by_operator().body("application/x-ndjson", lines));
-    assert_eq!(told.status, 200, "{}", told.body);
-    told.json()
+pub fn import(provider: &TestProvider, lines: &str) -> Value {
+    let response =
+        provider.send(post("/admin/users").by_operator().body("application/x-ndjson", lines));
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.json()
 }
 
 #[test]
 fn without_the_secret_there_is_no_interface() {
-    let world = World::configured(variables_with("ADMIN_TOKEN", ""));
+    let provider = TestProvider::configured(variables_with("ADMIN_TOKEN", ""));
     for request in
         [get("/admin/users"), get("/admin/users").by_operator(), get("/admin/x"), get("/admin")]
     {
-        assert_eq!(world.send(request).status, 404);
+        assert_eq!(provider.send(request).status, 404);
     }
 }
 
 #[test]
 fn only_the_operator_comes_in() {
-    let world = World::new();
+    let provider = TestProvider::new();
     for request in [
         get("/admin/users"),
         get("/admin/users").bearer("x"),
@@ -44,14 +46,14 @@ fn only_the_operator_comes_in() {
         post("/admin/users").form(&format!("access_token={ADMIN_TOKEN}")),
         get("/admin/users").by_operator().by_operator(),
         get("/admin/nothing"),
-        ask("PATCH", "/admin/users"),
+        TestRequest::new("PATCH", "/admin/users"),
     ] {
-        let told = world.send(request.clone());
-        assert_eq!(told.status, 401, "{request:?}");
-        assert!(told.header("www-authenticate").unwrap().starts_with("Bearer"));
-        assert_eq!(told.header("cache-control"), Some("no-store"));
+        let response = provider.send(request.clone());
+        assert_eq!(response.status, 401, "{request:?}");
+        assert!(response.header("www-authenticate").unwrap().starts_with("Bearer"));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert_eq!(world.platform.take_counts(), Default::default());
+    assert_eq!(provider.platform.take_counts(), Default::default());
     for (method, path, status) in [
         ("GET", "/admin/users", 200),
         ("GET", "/admin", 404),
@@ -62,92 +64,99 @@ fn only_the_operator_comes_in() {
         ("POST", "/admin/users/a", 405),
         ("GET", "/admin/grants/a", 405),
     ] {
-        assert_eq!(world.send(ask(method, path).by_operator()).status, status, "{method} {path}");
+        assert_eq!(
+            provider.send(TestRequest::new(method, path).by_operator()).status,
+            status,
+            "{method} {path}"
+        );
     }
 }
 
 #[test]
 fn a_weak_or_impossible_admin_token_opens_nothing() {
     for token in ["short", "p@ssword-that-is-quite-long-enough-really", &"=".repeat(40)] {
-        let world = World::configured(variables_with("ADMIN_TOKEN", token));
-        let told = world.send(get("/admin/users").bearer(token));
-        assert_refused(&told, 500, "ADMIN_TOKEN must be at least 32");
+        let provider = TestProvider::configured(variables_with("ADMIN_TOKEN", token));
+        let response = provider.send(get("/admin/users").bearer(token));
+        assert_refused(&response, 500, "ADMIN_TOKEN must be at least 32");
     }
 }
 
 #[test]
 fn a_wrong_method_is_told_the_right_ones() {
-    let world = World::new();
+    let provider = TestProvider::new();
     for (path, allow) in [
         ("/admin/users", "GET, POST"),
         ("/admin/users/a", "GET, PUT, DELETE"),
         ("/admin/tokens", "POST"),
         ("/admin/grants/a", "DELETE"),
     ] {
-        let told = world.send(ask("PATCH", path).by_operator());
-        assert_eq!((told.status, told.header("allow")), (405, Some(allow)), "{path}");
+        let response = provider.send(TestRequest::new("PATCH", path).by_operator());
+        assert_eq!((response.status, response.header("allow")), (405, Some(allow)), "{path}");
     }
 }
 
 #[test]
 fn a_user_is_put_shown_and_listed_as_stored() {
-    let world = World::new();
-    world.put_alice();
+    let provider = TestProvider::new();
+    provider.put_alice();
     let expected = json!({
         "sub": "alice", "login": "alice@example.com", "claims": alice(), "has_password": false,
         "created_at": NOW, "updated_at": NOW,
     });
-    assert_eq!(world.send(get("/admin/users/alice").by_operator()).json(), expected);
-    let page = world.send(get("/admin/users").by_operator()).json();
+    assert_eq!(provider.send(get("/admin/users/alice").by_operator()).json(), expected);
+    let page = provider.send(get("/admin/users").by_operator()).json();
     assert_eq!(page, json!({ "users": [expected] }));
 }
 
 #[test]
 fn putting_again_replaces_the_claims_and_keeps_the_login() {
-    let world = World::new();
-    world.put_alice();
-    world.sleep(5);
-    let told = put_user(&world, "alice", &json!({ "claims": { "name": "A" } }));
-    assert_eq!(told.json()["login"], "alice@example.com");
-    assert_eq!(told.json()["claims"], json!({ "name": "A" }));
+    let provider = TestProvider::new();
+    provider.put_alice();
+    provider.sleep(5);
+    let response = put_user(&provider, "alice", &json!({ "claims": { "name": "A" } }));
+    assert_eq!(response.json()["login"], "alice@example.com");
+    assert_eq!(response.json()["claims"], json!({ "name": "A" }));
     assert_eq!(
-        (&told.json()["created_at"], &told.json()["updated_at"]),
+        (&response.json()["created_at"], &response.json()["updated_at"]),
         (&NOW.into(), &(NOW + 5).into())
     );
-    let told = put_user(&world, "alice", &json!({ "login": "ALICE" }));
-    assert_eq!(told.json()["login"], "alice");
-    assert_eq!(told.json()["claims"], json!({ "name": "A" }), "what is left out stays");
+    let response = put_user(&provider, "alice", &json!({ "login": "ALICE" }));
+    assert_eq!(response.json()["login"], "alice");
+    assert_eq!(response.json()["claims"], json!({ "name": "A" }), "what is left out stays");
 }
 
 #[test]
 fn a_login_is_unique_without_regard_to_case() {
-    let world = World::new();
-    world.put_alice();
-    let bob = |login| put_user(&world, "bob", &json!({ "login": login }));
+    let provider = TestProvider::new();
+    provider.put_alice();
+    let bob = |login| put_user(&provider, "bob", &json!({ "login": login }));
     for (login, folded) in
         [("ΣΑΣ", "σας"), ("σασ", "σας"), ("Straße", "strasse"), ("STRAẞE", "strasse")]
     {
-        assert_eq!(put_user(&world, "carol", &json!({ "login": login })).json()["login"], folded);
+        assert_eq!(
+            put_user(&provider, "carol", &json!({ "login": login })).json()["login"],
+            folded
+        );
     }
     assert_refused(&bob("ALICE@example.COM"), 409, "login: belongs to another user");
-    assert_eq!(world.send(get("/admin/users/bob").by_operator()).status, 404);
+    assert_eq!(provider.send(get("/admin/users/bob").by_operator()).status, 404);
     assert_eq!(bob("bob").status, 200);
     assert_refused(&bob("alice@example.com"), 409, "login: belongs to another user");
-    assert_eq!(world.send(get("/admin/users/bob").by_operator()).json()["login"], "bob");
+    assert_eq!(provider.send(get("/admin/users/bob").by_operator()).json()["login"], "bob");
 }
 
 #[test]
 fn a_new_user_without_a_login_signs_in_by_the_sub() {
-    let world = World::new();
-    assert_eq!(put_user(&world, "Bob-7", &json!({})).json()["login"], "bob-7");
-    assert_refused(&put_user(&world, "a%20b", &json!({})), 400, "login: missing");
-    assert_eq!(put_user(&world, "a%20b", &json!({ "login": "ab" })).json()["sub"], "a b");
-    assert_eq!(put_user(&world, "a%20b", &json!({})).json()["login"], "ab", "it stays as it is");
+    let provider = TestProvider::new();
+    assert_eq!(put_user(&provider, "Bob-7", &json!({})).json()["login"], "bob-7");
+    assert_refused(&put_user(&provider, "a%20b", &json!({})), 400, "login: missing");
+    assert_eq!(put_user(&provider, "a%20b", &json!({ "login": "ab" })).json()["sub"], "a b");
+    assert_eq!(put_user(&provider, "a%20b", &json!({})).json()["login"], "ab", "it stays as it is");
 }
 
 #[test]
 fn a_wrong_document_is_refused_by_the_member_that_is_wrong() {
-    let world = World::new();
+    let provider = TestProvider::new();
     for (document, words) in [
         (json!([]), "not a JSON object"),
         (json!({ "sub": "bob" }), "sub: must be the one in the path"),
@@ -162,33 +171,36 @@ fn a_wrong_document_is_refused_by_the_member_that_is_wrong() {
         (json!({ "claims": { "emial": "a@b" } }), "claims.emial: neither"),
         (json!({ "claims": { "address": { "city": "x" } } }), "claims.address: must be"),
     ] {
-        assert_refused(&put_user(&world, "alice", &document), 400, words);
+        assert_refused(&put_user(&provider, "alice", &document), 400, words);
     }
     let twice = put("/admin/users/alice")
         .by_operator()
         .body("application/json", r#"{"login":"a","login":"b"}"#);
-    assert_refused(&world.send(twice), 400, "stands twice");
+    assert_refused(&provider.send(twice), 400, "stands twice");
     for sub in ["%20", "a%0Ab", ".", "..", "%C3%A9", "%20a", &"x".repeat(256)] {
-        assert_refused(&put_user(&world, sub, &json!({ "login": "a" })), 400, "sub: must be");
+        assert_refused(&put_user(&provider, sub, &json!({ "login": "a" })), 400, "sub: must be");
     }
-    assert_refused(&put_user(&world, "%FF", &json!({})), 400, "the path is not UTF-8");
-    assert_eq!(world.send(get("/admin/users").by_operator()).json(), json!({ "users": [] }));
+    assert_refused(&put_user(&provider, "%FF", &json!({})), 400, "the path is not UTF-8");
+    assert_eq!(provider.send(get("/admin/users").by_operator()).json(), json!({ "users": [] }));
 }
 
 #[test]
 fn a_sub_is_never_given_twice() {
-    let world = World::new();
-    world.put_alice();
-    let told = world.send(delete("/admin/users/alice").by_operator());
-    assert_eq!((told.status, told.json()), (200, json!({ "sub": "alice", "deleted_at": NOW })));
-    assert_eq!(world.send(delete("/admin/users/alice").by_operator()).status, 404);
-    assert_eq!(world.send(get("/admin/users/alice").by_operator()).status, 404);
-    assert_eq!(world.send(get("/admin/users").by_operator()).json(), json!({ "users": [] }));
-    assert_refused(&put_user(&world, "alice", &json!({})), 409, "never given twice");
-    let login_is_free = put_user(&world, "other", &json!({ "login": "alice@example.com" }));
+    let provider = TestProvider::new();
+    provider.put_alice();
+    let response = provider.send(delete("/admin/users/alice").by_operator());
+    assert_eq!(
+        (response.status, response.json()),
+        (200, json!({ "sub": "alice", "deleted_at": NOW }))
+    );
+    assert_eq!(provider.send(delete("/admin/users/alice").by_operator()).status, 404);
+    assert_eq!(provider.send(get("/admin/users/alice").by_operator()).status, 404);
+    assert_eq!(provider.send(get("/admin/users").by_operator()).json(), json!({ "users": [] }));
+    assert_refused(&put_user(&provider, "alice", &json!({})), 409, "never given twice");
+    let login_is_free = put_user(&provider, "other", &json!({ "login": "alice@example.com" }));
     assert_eq!(login_is_free.status, 200);
     assert_refused(
-        &put_user(&world, "alice", &json!({ "login": "alice@example.com" })),
+        &put_user(&provider, "alice", &json!({ "login": "alice@example.com" })),
         409,
         "never given",
     );
@@ -196,23 +208,23 @@ fn a_sub_is_never_given_twice() {
 
 #[test]
 fn nothing_of_a_deleted_person_is_left() {
-    let world = World::new();
-    world.put_alice();
-    world.mint("openid");
-    world.send(
+    let provider = TestProvider::new();
+    provider.put_alice();
+    provider.mint("openid");
+    provider.send(
         put("/admin/users/alice/password")
             .by_operator()
             .json(&json!({ "password": "correct horse" })),
     );
-    world.send(delete("/admin/users/alice").by_operator());
+    provider.send(delete("/admin/users/alice").by_operator());
     let sql = "SELECT login, claims, password_hash, deleted_at FROM users";
-    let row: (Option<String>, Option<String>, Option<String>, i64) = world
+    let row: (Option<String>, Option<String>, Option<String>, i64) = provider
         .platform
         .primary
         .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .unwrap();
     assert_eq!(row, (None, None, None, NOW));
-    let standing: i64 = world
+    let standing: i64 = provider
         .platform
         .primary
         .query_row("SELECT count(*) FROM grants WHERE revoked_at IS NULL", [], |row| row.get(0))
@@ -222,14 +234,15 @@ fn nothing_of_a_deleted_person_is_left() {
 
 #[test]
 fn users_are_listed_in_pages() {
-    let world = World::new();
+    let provider = TestProvider::new();
     let lines: String = (0..25).map(|n| format!("{{\"sub\":\"u{n:02}\"}}\n")).collect();
-    assert_eq!(import(&world, &lines)["stored"], 25);
+    assert_eq!(import(&provider, &lines)["stored"], 25);
     let mut after = String::new();
     let mut subs = Vec::new();
     loop {
-        let page =
-            world.send(get(&format!("/admin/users?limit=10&after={after}")).by_operator()).json();
+        let page = provider
+            .send(get(&format!("/admin/users?limit=10&after={after}")).by_operator())
+            .json();
         let users = page["users"].as_array().unwrap().clone();
         subs.extend(users.iter().map(|user| user["sub"].as_str().unwrap().to_owned()));
         match page.get("next") {
@@ -238,20 +251,20 @@ fn users_are_listed_in_pages() {
         }
     }
     assert_eq!(subs, (0..25).map(|n| format!("u{n:02}")).collect::<Vec<_>>());
-    let page = world.send(get("/admin/users?limit=25").by_operator()).json();
+    let page = provider.send(get("/admin/users?limit=25").by_operator()).json();
     assert!(page.get("next").is_none());
     for query in ["limit=0", "limit=501", "limit=x", "limit=1&limit=2", "after=a&after=b"] {
-        let told = world.send(get(&format!("/admin/users?{query}")).by_operator());
-        assert_eq!(told.status, 400, "{query}");
+        let response = provider.send(get(&format!("/admin/users?{query}")).by_operator());
+        assert_eq!(response.status, 400, "{query}");
     }
 }
 
 #[test]
 fn every_line_of_a_bulk_load_is_checked_and_the_good_ones_stored() {
-    let world = World::new();
-    world.put_alice();
-    put_user(&world, "gone", &json!({}));
-    world.send(delete("/admin/users/gone").by_operator());
+    let provider = TestProvider::new();
+    provider.put_alice();
+    put_user(&provider, "gone", &json!({}));
+    provider.send(delete("/admin/users/gone").by_operator());
     let lines = [
         r#"{"sub":"bob","login":"Bob","claims":{"name":"Bob"}}"#,
         "",
@@ -264,7 +277,7 @@ fn every_line_of_a_bulk_load_is_checked_and_the_good_ones_stored() {
         "  {\"sub\":\"frank\"}\r",
         r#"{"sub":"alice","claims":{}}"#,
     ];
-    let report = import(&world, &lines.join("\n"));
+    let report = import(&provider, &lines.join("\n"));
     assert_eq!(report["stored"], 3);
     let refused: Vec<_> = report["refused"]
         .as_array()
@@ -284,54 +297,56 @@ fn every_line_of_a_bulk_load_is_checked_and_the_good_ones_stored() {
         assert!(error.contains(words), "line {line}: {error}");
     }
     assert_eq!(refused.len(), 6);
-    let alice = world.send(get("/admin/users/alice").by_operator()).json();
+    let alice = provider.send(get("/admin/users/alice").by_operator()).json();
     assert_eq!((&alice["login"], &alice["claims"]), (&"alice@example.com".into(), &json!({})));
 }
 
 #[test]
 fn a_bulk_load_of_nothing_stores_nothing() {
-    let world = World::new();
-    assert_eq!(import(&world, ""), json!({ "stored": 0, "refused": [] }));
-    assert_eq!(import(&world, "\n\n"), json!({ "stored": 0, "refused": [] }));
+    let provider = TestProvider::new();
+    assert_eq!(import(&provider, ""), json!({ "stored": 0, "refused": [] }));
+    assert_eq!(import(&provider, "\n\n"), json!({ "stored": 0, "refused": [] }));
 }
 
 #[test]
 fn a_bulk_load_has_a_largest_size_and_may_need_several_statements() {
-    let world = World::new();
+    let provider = TestProvider::new();
     let line =
         |n: usize| json!({ "sub": format!("u{n}"), "claims": { "name": "x".repeat(2_000) } });
     let lines: String = (0..500).map(|n| line(n).to_string() + "\n").collect();
     assert!(lines.len() > 1_000_000 && lines.len() < 1_048_576);
-    assert_eq!(import(&world, &lines)["stored"], 500);
-    let told = world.send(post("/admin/users").by_operator().body("text/plain", lines.repeat(2)));
-    assert_refused(&told, 413, "larger than");
+    assert_eq!(import(&provider, &lines)["stored"], 500);
+    let response =
+        provider.send(post("/admin/users").by_operator().body("text/plain", lines.repeat(2)));
+    assert_refused(&response, 413, "larger than");
 }
 
 #[test]
 fn a_swap_of_logins_in_one_load_is_refused_and_not_half_done() {
-    let world = World::new();
-    import(&world, "{\"sub\":\"a\",\"login\":\"x\"}\n{\"sub\":\"b\",\"login\":\"y\"}");
-    let report = import(&world, "{\"sub\":\"a\",\"login\":\"y\"}\n{\"sub\":\"b\",\"login\":\"y\"}");
+    let provider = TestProvider::new();
+    import(&provider, "{\"sub\":\"a\",\"login\":\"x\"}\n{\"sub\":\"b\",\"login\":\"y\"}");
+    let report =
+        import(&provider, "{\"sub\":\"a\",\"login\":\"y\"}\n{\"sub\":\"b\",\"login\":\"y\"}");
     assert_eq!((&report["stored"], &report["refused"][0]["line"]), (&1.into(), &1.into()));
-    assert_eq!(world.send(get("/admin/users/a").by_operator()).json()["login"], "x");
+    assert_eq!(provider.send(get("/admin/users/a").by_operator()).json()["login"], "x");
 }
 
 #[test]
 fn a_minted_token_tells_its_grant_and_lifetime() {
-    let world = World::new();
-    world.put_alice();
-    let mint = |order: Value| world.send(post("/admin/tokens").by_operator().json(&order));
-    let told = mint(json!({ "sub": "alice", "scope": "openid email", "ttl": 60 })).json();
-    assert_eq!(told["token_type"], "Bearer");
-    assert_eq!((&told["expires_in"], &told["scope"]), (&60.into(), &"openid email".into()));
-    let grant: (String, String, String) = world
+    let provider = TestProvider::new();
+    provider.put_alice();
+    let mint = |order: Value| provider.send(post("/admin/tokens").by_operator().json(&order));
+    let response = mint(json!({ "sub": "alice", "scope": "openid email", "ttl": 60 })).json();
+    assert_eq!(response["token_type"], "Bearer");
+    assert_eq!((&response["expires_in"], &response["scope"]), (&60.into(), &"openid email".into()));
+    let grant: (String, String, String) = provider
         .platform
         .primary
         .query_row("SELECT id, client_id, scope FROM grants", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .unwrap();
-    assert_eq!(grant.0, told["grant_id"].as_str().unwrap());
+    assert_eq!(grant.0, response["grant_id"].as_str().unwrap());
     assert_eq!((grant.1.as_str(), grant.2.as_str()), ("operator", "openid email"));
 
     for (order, status, words) in [
@@ -355,36 +370,36 @@ fn a_minted_token_tells_its_grant_and_lifetime() {
 
 #[test]
 fn a_revoked_grant_stays_revoked_since_the_first_time() {
-    let world = World::new();
-    world.put_alice();
+    let provider = TestProvider::new();
+    provider.put_alice();
     let order = json!({ "sub": "alice", "scope": "openid" });
-    let minted = world.send(post("/admin/tokens").by_operator().json(&order)).json();
+    let minted = provider.send(post("/admin/tokens").by_operator().json(&order)).json();
     let path = format!("/admin/grants/{}", minted["grant_id"].as_str().unwrap());
     for _ in 0..2 {
-        let told = world.send(delete(&path).by_operator());
-        assert_eq!((told.status, &told.json()["revoked_at"]), (200, &NOW.into()));
-        world.sleep(5);
+        let response = provider.send(delete(&path).by_operator());
+        assert_eq!((response.status, &response.json()["revoked_at"]), (200, &NOW.into()));
+        provider.sleep(5);
     }
-    assert_refused(&world.send(delete("/admin/grants/x").by_operator()), 404, "no grant");
+    assert_refused(&provider.send(delete("/admin/grants/x").by_operator()), 404, "no grant");
 }
 
 #[test]
 fn an_unreachable_database_is_503_for_the_operator_too() {
-    let world = World::new();
-    world.platform.database_fails.set(true);
-    assert_eq!(world.send(get("/admin/users").by_operator()).status, 503);
-    assert_eq!(put_user(&world, "alice", &json!({})).status, 503);
+    let provider = TestProvider::new();
+    provider.platform.database_fails.set(true);
+    assert_eq!(provider.send(get("/admin/users").by_operator()).status, 503);
+    assert_eq!(put_user(&provider, "alice", &json!({})).status, 503);
 }
 
 #[test]
 fn of_several_lines_on_one_user_the_last_counts() {
-    let world = World::new();
+    let provider = TestProvider::new();
     let report = import(
-        &world,
+        &provider,
         "{\"sub\":\"a\",\"login\":\"x\",\"claims\":{\"name\":\"One\"}}\n{\"sub\":\"b\"}\n\
          {\"sub\":\"a\",\"claims\":{\"name\":\"Two\"}}\n{\"sub\":\"a\"}",
     );
     assert_eq!(report, json!({ "stored": 4, "refused": [] }));
-    let user = world.send(get("/admin/users/a").by_operator()).json();
+    let user = provider.send(get("/admin/users/a").by_operator()).json();
     assert_eq!((&user["login"], &user["claims"]["name"]), (&"x".into(), &"Two".into()));
 }

@@ -1,8 +1,8 @@
 //! Clients that prove who they are by a key (`private_key_jwt`).
 
+use crate::browser::{Browser, encode};
 use crate::signer::{ALGORITHMS, Signer, by_assertion};
-use crate::visitor::{Visitor, encode};
-use crate::world::{ISSUER, Told, World, get, post, put, variables_with};
+use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put, variables_with};
 use postern::lifetimes::{CLIENT_KEYS_PAUSE_SECONDS, CLIENT_KEYS_SECONDS};
 use postern::ports::Document;
 use serde_json::{Value, json};
@@ -16,103 +16,106 @@ const NO_CODE: [(&str, &str); 3] = [
 ];
 
 /// A world in which a client signs with this key.
-fn world_of(signer: &Signer) -> World {
-    let world = World::with_keys();
-    world.put_signing("app", json!({ "jwks": signer.jwks() }));
-    world
+fn provider_of(signer: &Signer) -> TestProvider {
+    let provider = TestProvider::with_keys();
+    provider.put_signing("app", json!({ "jwks": signer.jwks() }));
+    provider
 }
 
-fn serve(world: &World, text: impl Into<String>) {
-    serve_as(world, 200, "application/json", text);
+fn serve(provider: &TestProvider, text: impl Into<String>) {
+    serve_as(provider, 200, "application/json", text);
 }
 
-fn serve_as(world: &World, status: u16, media_type: &str, text: impl Into<String>) {
+fn serve_as(provider: &TestProvider, status: u16, media_type: &str, text: impl Into<String>) {
     let document = Document { status, media_type: media_type.into(), text: text.into() };
-    world.platform.web.borrow_mut().insert(JWKS_URI.into(), document);
+    provider.platform.web.borrow_mut().insert(JWKS_URI.into(), document);
 }
 
 #[track_caller]
-fn assert_let_in(told: &Told) {
+fn assert_let_in(response: &TestResponse) {
     assert_eq!(
-        (told.status, &told.json()["error"]),
+        (response.status, &response.json()["error"]),
         (400, &"invalid_grant".into()),
         "{}",
-        told.body
+        response.body
     );
 }
 
 #[track_caller]
-fn assert_refused(told: &Told, words: &str) {
+fn assert_refused(response: &TestResponse, words: &str) {
     assert_eq!(
-        (told.status, &told.json()["error"]),
+        (response.status, &response.json()["error"]),
         (401, &"invalid_client".into()),
         "{}",
-        told.body
+        response.body
     );
-    let description = told.json()["error_description"].as_str().unwrap().to_owned();
+    let description = response.json()["error_description"].as_str().unwrap().to_owned();
     assert!(description.contains(words), "{description}");
 }
 
-fn fetches(world: &World) -> u32 {
-    world.platform.take_counts().fetches
+fn fetches(provider: &TestProvider) -> u32 {
+    provider.platform.take_counts().fetches
 }
 
 #[test]
 fn a_client_signs_in_people_with_every_algorithm_that_it_may_sign_with() {
     for alg in ALGORITHMS {
         let signer = Signer::new(alg, None, 0);
-        let world = world_of(&signer);
-        world.put_alice_with_password();
-        let party = world.put_signing("app", json!({ "jwks": signer.jwks() }));
-        let code = Visitor::new(&world).authorize(&party, "alice@example.com", &[]);
-        let told = world.redeem_by(&signer.assertion(&world, "app"), &party, &code);
-        assert_eq!(told.status, 200, "{alg}: {}", told.body);
-        assert!(told.json()["access_token"].is_string());
+        let provider = provider_of(&signer);
+        provider.put_alice_with_password();
+        let client = provider.put_signing("app", json!({ "jwks": signer.jwks() }));
+        let code = Browser::new(&provider).authorize(&client, "alice@example.com", &[]);
+        let response = provider.redeem_by(&signer.assertion(&provider, "app"), &client, &code);
+        assert_eq!(response.status, 200, "{alg}: {}", response.body);
+        assert!(response.json()["access_token"].is_string());
     }
 }
 
 #[test]
 fn an_assertion_is_good_once() {
     let signer = Signer::new("ES256", None, 0);
-    let world = world_of(&signer);
-    let assertion = signer.assertion(&world, "app");
+    let provider = provider_of(&signer);
+    let assertion = signer.assertion(&provider, "app");
     let requests = vec![by_assertion(&assertion, &NO_CODE); 50];
-    let told = world.send_at_once(requests);
-    assert_eq!(told.iter().filter(|told| told.status == 400).count(), 1);
-    assert_eq!(told.iter().filter(|told| told.body.contains("used before")).count(), 49);
+    let response = provider.send_at_once(requests);
+    assert_eq!(response.iter().filter(|response| response.status == 400).count(), 1);
+    assert_eq!(
+        response.iter().filter(|response| response.body.contains("used before")).count(),
+        49
+    );
     // Another client may have the same jti.
-    world.put_signing("other", json!({ "jwks": signer.jwks() }));
-    let mut claims = signer.claims(&world, "other");
+    provider.put_signing("other", json!({ "jwks": signer.jwks() }));
+    let mut claims = signer.claims(&provider, "other");
     claims["jti"] = "shared".into();
-    assert_let_in(&world.token_by(&signer.sign(&claims), &NO_CODE));
+    assert_let_in(&provider.token_by(&signer.sign(&claims), &NO_CODE));
     (claims["iss"], claims["sub"]) = ("app".into(), "app".into());
-    assert_let_in(&world.token_by(&signer.sign(&claims), &NO_CODE));
+    assert_let_in(&provider.token_by(&signer.sign(&claims), &NO_CODE));
 }
 
 #[test]
 fn what_was_used_is_forgotten_when_nobody_would_take_it_any_more() {
     let signer = Signer::new("EdDSA", None, 0);
-    let world = world_of(&signer);
-    let count = |world: &World| -> i64 {
+    let provider = provider_of(&signer);
+    let count = |provider: &TestProvider| -> i64 {
         let sql = "SELECT count(*) FROM client_assertions";
-        world.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap()
+        provider.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap()
     };
-    let old = signer.assertion(&world, "app");
-    assert_let_in(&world.token_by(&old, &NO_CODE));
-    world.sleep(64);
-    assert_refused(&world.token_by(&old, &NO_CODE), "used before");
-    world.sleep(1);
-    assert_refused(&world.token_by(&old, &NO_CODE), "expired");
-    assert_let_in(&world.token_by(&signer.assertion(&world, "app"), &NO_CODE));
-    assert_eq!(count(&world), 1);
+    let old = signer.assertion(&provider, "app");
+    assert_let_in(&provider.token_by(&old, &NO_CODE));
+    provider.sleep(64);
+    assert_refused(&provider.token_by(&old, &NO_CODE), "used before");
+    provider.sleep(1);
+    assert_refused(&provider.token_by(&old, &NO_CODE), "expired");
+    assert_let_in(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
+    assert_eq!(count(&provider), 1);
 }
 
 #[test]
 fn what_an_assertion_says_is_checked_claim_by_claim() {
     let signer = Signer::new("ES256", None, 0);
-    let world = world_of(&signer);
+    let provider = provider_of(&signer);
     let token = format!("{ISSUER}/auth/token");
-    let now = world.now.get();
+    let now = provider.now.get();
     for (field, value) in [
         ("aud", json!(ISSUER)),
         ("aud", json!(token)),
@@ -123,12 +126,12 @@ fn what_an_assertion_says_is_checked_claim_by_claim() {
         ("iat", json!(null)),
         ("extra", json!({ "a": 1 })),
     ] {
-        let mut claims = signer.claims(&world, "app");
+        let mut claims = signer.claims(&provider, "app");
         claims[field] = value.clone();
         if value.is_null() {
             claims.as_object_mut().unwrap().remove(field);
         }
-        assert_let_in(&world.token_by(&signer.sign(&claims), &NO_CODE));
+        assert_let_in(&provider.token_by(&signer.sign(&claims), &NO_CODE));
     }
     for (field, value, words) in [
         ("iss", json!("other"), "not the same client"),
@@ -156,21 +159,21 @@ fn what_an_assertion_says_is_checked_claim_by_claim() {
         ("jti", json!(7), "lacks a jti"),
         ("jti", json!("j".repeat(513)), "lacks a jti"),
     ] {
-        let mut claims = signer.claims(&world, "app");
+        let mut claims = signer.claims(&provider, "app");
         claims[field] = value.clone();
         if value.is_null() {
             claims.as_object_mut().unwrap().remove(field);
         }
-        let told = world.token_by(&signer.sign(&claims), &NO_CODE);
-        assert_refused(&told, words);
+        let response = provider.token_by(&signer.sign(&claims), &NO_CODE);
+        assert_refused(&response, words);
     }
 }
 
 #[test]
 fn an_assertion_is_signed_as_its_header_says_and_its_client_registered() {
     let signer = Signer::new("RS256", None, 0);
-    let world = world_of(&signer);
-    let claims = || signer.claims(&world, "app");
+    let provider = provider_of(&signer);
+    let claims = || signer.claims(&provider, "app");
     for (header, words) in [
         (json!({ "alg": "none" }), "must be signed with"),
         (json!({ "alg": "HS256" }), "must be signed with"),
@@ -185,125 +188,140 @@ fn an_assertion_is_signed_as_its_header_says_and_its_client_registered() {
         (json!({ "alg": "RS256", "typ": "at+jwt" }), "another type"),
         (json!({ "alg": "RS256", "typ": "oauth-authz-req+jwt" }), "another type"),
     ] {
-        assert_refused(&world.token_by(&signer.sign_under(&header, &claims()), &NO_CODE), words);
+        assert_refused(&provider.token_by(&signer.sign_under(&header, &claims()), &NO_CODE), words);
     }
     for typ in ["JWT", "jwt", "client-authentication+jwt"] {
         let header = json!({ "alg": "RS256", "typ": typ });
-        assert_let_in(&world.token_by(&signer.sign_under(&header, &claims()), &NO_CODE));
+        assert_let_in(&provider.token_by(&signer.sign_under(&header, &claims()), &NO_CODE));
     }
     let stranger = Signer::new("RS256", None, 1);
-    assert_refused(&world.token_by(&stranger.sign(&claims()), &NO_CODE), "wrong signature");
+    assert_refused(&provider.token_by(&stranger.sign(&claims()), &NO_CODE), "wrong signature");
     for garbage in ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."] {
-        let told = world.token_by(garbage, &NO_CODE);
-        assert_eq!(told.status, 401, "{garbage}: {}", told.body);
+        let response = provider.token_by(garbage, &NO_CODE);
+        assert_eq!(response.status, 401, "{garbage}: {}", response.body);
     }
 
     // One that registered an algorithm signs with no other, even by a key that could.
     let keys = json!({ "keys": [signer.jwk()] });
     let one = json!({ "jwks": keys, "token_endpoint_auth_signing_alg": "PS256" });
-    world.put_signing("strict", one);
+    provider.put_signing("strict", one);
     let ps256 = Signer::new("PS256", None, 0);
-    assert_let_in(&world.token_by(&ps256.assertion(&world, "strict"), &NO_CODE));
-    assert_refused(&world.token_by(&signer.assertion(&world, "strict"), &NO_CODE), "unknown, or");
+    assert_let_in(&provider.token_by(&ps256.assertion(&provider, "strict"), &NO_CODE));
+    assert_refused(
+        &provider.token_by(&signer.assertion(&provider, "strict"), &NO_CODE),
+        "unknown, or",
+    );
 }
 
 #[test]
 fn each_client_authenticates_by_its_own_method_and_by_one_at_a_time() {
     let signer = Signer::new("ES256", None, 0);
-    let world = world_of(&signer);
-    let app = world.put_party("secret", json!({ "jwks": signer.jwks() }));
+    let provider = provider_of(&signer);
+    let app = provider.put_client_with("secret", json!({ "jwks": signer.jwks() }));
     let secret = app.secret.clone().unwrap();
     // Keys alone do not make it a client that signs, nor does a secret help one that does.
-    assert_refused(&world.token_by(&signer.assertion(&world, "secret"), &NO_CODE), "unknown, or");
+    assert_refused(
+        &provider.token_by(&signer.assertion(&provider, "secret"), &NO_CODE),
+        "unknown, or",
+    );
     let by = |parameters: &[(&str, &str)]| {
         let mut all = NO_CODE.to_vec();
         all.extend(parameters);
-        world.send(post("/auth/token").form(&encode(&all)))
+        provider.send(post("/auth/token").form(&encode(&all)))
     };
     assert_refused(&by(&[("client_id", "app")]), "unknown, or");
     assert_refused(&by(&[("client_id", "app"), ("client_secret", &secret)]), "unknown, or");
     assert_refused(
-        &world.token_by(
-            &signer.assertion(&world, "app"),
+        &provider.token_by(
+            &signer.assertion(&provider, "app"),
             &[NO_CODE.as_slice(), &[("client_id", "secret")]].concat(),
         ),
         "client_id is not that",
     );
     let both = [NO_CODE.as_slice(), &[("client_secret", secret.as_str())]].concat();
-    let told = world.token_by(&signer.assertion(&world, "app"), &both);
-    assert_eq!((told.status, &told.json()["error"]), (400, &"invalid_request".into()));
+    let response = provider.token_by(&signer.assertion(&provider, "app"), &both);
+    assert_eq!((response.status, &response.json()["error"]), (400, &"invalid_request".into()));
     let twice = [("client_assertion_type", crate::signer::ASSERTION_TYPE)];
-    let told =
-        world.token_by(&signer.assertion(&world, "app"), &[NO_CODE.as_slice(), &twice].concat());
-    assert_eq!((told.status, &told.json()["error"]), (400, &"invalid_request".into()));
-    let mut long = signer.claims(&world, "app");
+    let response = provider
+        .token_by(&signer.assertion(&provider, "app"), &[NO_CODE.as_slice(), &twice].concat());
+    assert_eq!((response.status, &response.json()["error"]), (400, &"invalid_request".into()));
+    let mut long = signer.claims(&provider, "app");
     long["extra"] = "x".repeat(16_384).into();
-    assert_refused(&world.token_by(&signer.sign(&long), &NO_CODE), "larger than 16384 bytes");
-    let typeless = [("client_assertion", signer.assertion(&world, "app"))];
+    assert_refused(&provider.token_by(&signer.sign(&long), &NO_CODE), "larger than 16384 bytes");
+    let typeless = [("client_assertion", signer.assertion(&provider, "app"))];
     assert_refused(&by(&[("client_assertion", &typeless[0].1)]), "client_assertion_type");
 }
 
 #[test]
 fn without_a_kid_each_key_of_the_algorithm_is_tried() {
     let signers = [0, 1, 2].map(|number| Signer::new("ES256", None, number));
-    let world = World::with_keys();
+    let provider = TestProvider::with_keys();
     let keys: Vec<_> = signers.iter().map(Signer::jwk).collect();
-    world.put_signing("app", json!({ "jwks": { "keys": keys } }));
+    provider.put_signing("app", json!({ "jwks": { "keys": keys } }));
     for signer in &signers {
-        assert_let_in(&world.token_by(&signer.assertion(&world, "app"), &NO_CODE));
+        assert_let_in(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
     }
 }
 
-fn world_with_uri(signer: &Signer) -> World {
-    let world = World::with_keys();
-    serve(&world, signer.jwks().to_string());
-    world.put_signing("app", json!({ "jwks_uri": JWKS_URI }));
-    world.platform.take_counts();
-    world
+fn provider_with_uri(signer: &Signer) -> TestProvider {
+    let provider = TestProvider::with_keys();
+    serve(&provider, signer.jwks().to_string());
+    provider.put_signing("app", json!({ "jwks_uri": JWKS_URI }));
+    provider.platform.take_counts();
+    provider
 }
 
 #[test]
 fn fetched_keys_are_remembered_and_a_rotation_is_noticed() {
     let old = Signer::new("ES256", Some("old"), 0);
     let new = Signer::new("ES256", Some("new"), 1);
-    let world = world_with_uri(&old);
+    let provider = provider_with_uri(&old);
     for _ in 0..3 {
-        assert_let_in(&world.token_by(&old.assertion(&world, "app"), &NO_CODE));
+        assert_let_in(&provider.token_by(&old.assertion(&provider, "app"), &NO_CODE));
     }
-    assert_eq!(fetches(&world), 1);
+    assert_eq!(fetches(&provider), 1);
 
     // An unknown kid is looked for, but not again and again.
-    serve(&world, new.jwks().to_string());
-    assert_refused(&world.token_by(&new.assertion(&world, "app"), &NO_CODE), "wrong signature");
-    assert_eq!(fetches(&world), 0);
-    world.sleep(CLIENT_KEYS_PAUSE_SECONDS);
-    assert_let_in(&world.token_by(&new.assertion(&world, "app"), &NO_CODE));
-    assert_refused(&world.token_by(&old.assertion(&world, "app"), &NO_CODE), "wrong signature");
-    assert_eq!(fetches(&world), 1);
+    serve(&provider, new.jwks().to_string());
+    assert_refused(
+        &provider.token_by(&new.assertion(&provider, "app"), &NO_CODE),
+        "wrong signature",
+    );
+    assert_eq!(fetches(&provider), 0);
+    provider.sleep(CLIENT_KEYS_PAUSE_SECONDS);
+    assert_let_in(&provider.token_by(&new.assertion(&provider, "app"), &NO_CODE));
+    assert_refused(
+        &provider.token_by(&old.assertion(&provider, "app"), &NO_CODE),
+        "wrong signature",
+    );
+    assert_eq!(fetches(&provider), 1);
 
     // What was withdrawn ends within ten minutes, unasked.
-    serve(&world, old.jwks().to_string());
-    world.sleep(CLIENT_KEYS_SECONDS - 1);
-    assert_let_in(&world.token_by(&new.assertion(&world, "app"), &NO_CODE));
-    assert_eq!(fetches(&world), 0);
-    world.sleep(1);
-    assert_refused(&world.token_by(&new.assertion(&world, "app"), &NO_CODE), "wrong signature");
-    assert_eq!(fetches(&world), 1);
+    serve(&provider, old.jwks().to_string());
+    provider.sleep(CLIENT_KEYS_SECONDS - 1);
+    assert_let_in(&provider.token_by(&new.assertion(&provider, "app"), &NO_CODE));
+    assert_eq!(fetches(&provider), 0);
+    provider.sleep(1);
+    assert_refused(
+        &provider.token_by(&new.assertion(&provider, "app"), &NO_CODE),
+        "wrong signature",
+    );
+    assert_eq!(fetches(&provider), 1);
 }
 
 #[test]
 fn keys_that_cannot_be_fetched_anew_stay_good_for_a_day() {
     let signer = Signer::new("EdDSA", Some("a"), 0);
-    let world = world_with_uri(&signer);
-    assert_let_in(&world.token_by(&signer.assertion(&world, "app"), &NO_CODE));
-    world.platform.web.borrow_mut().clear();
-    world.sleep(CLIENT_KEYS_SECONDS);
-    let told = world.token_by(&signer.assertion(&world, "app"), &NO_CODE);
-    assert_let_in(&told);
-    assert!(told.log["notes"][0].as_str().unwrap().contains("app.example"), "{}", told.log);
-    world.sleep(86_400);
+    let provider = provider_with_uri(&signer);
+    assert_let_in(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
+    provider.platform.web.borrow_mut().clear();
+    provider.sleep(CLIENT_KEYS_SECONDS);
+    let response = provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE);
+    assert_let_in(&response);
+    assert!(response.log["notes"][0].as_str().unwrap().contains("app.example"), "{}", response.log);
+    provider.sleep(86_400);
     assert_refused(
-        &world.token_by(&signer.assertion(&world, "app"), &NO_CODE),
+        &provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE),
         "could not be fetched",
     );
 }
@@ -322,41 +340,49 @@ fn whatever_is_wrong_with_a_jwks_uri_is_told_and_not_asked_for_again_at_once() {
         (200, "application/json", r#"{"keys":[]}"#.into(), "no JWK Set"),
         (200, "application/json", format!("{good}{}", " ".repeat(65_536)), "could not be fetched"),
     ] {
-        let world = world_with_uri(&signer);
-        serve_as(&world, status, media_type, text);
+        let provider = provider_with_uri(&signer);
+        serve_as(&provider, status, media_type, text);
         for _ in 0..3 {
-            assert_refused(&world.token_by(&signer.assertion(&world, "app"), &NO_CODE), words);
+            assert_refused(
+                &provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE),
+                words,
+            );
         }
-        assert_eq!(fetches(&world), 1, "{words}");
+        assert_eq!(fetches(&provider), 1, "{words}");
     }
 }
 
 #[test]
 fn a_flood_fetches_once_and_who_waits_for_it_is_not_refused() {
     let signer = Signer::new("ES256", Some("a"), 0);
-    let world = world_with_uri(&signer);
-    let requests = (0..20).map(|_| by_assertion(&signer.assertion(&world, "app"), &NO_CODE));
-    let told = world.send_together(requests.collect());
-    assert_eq!(fetches(&world), 1);
-    assert!(told.iter().all(|told| matches!(told.status, 400 | 503)), "{:?}", told[0].body);
-    assert!(told.iter().any(|told| told.status == 400));
+    let provider = provider_with_uri(&signer);
+    let requests = (0..20).map(|_| by_assertion(&signer.assertion(&provider, "app"), &NO_CODE));
+    let response = provider.send_together(requests.collect());
+    assert_eq!(fetches(&provider), 1);
     assert!(
-        told.iter()
-            .filter(|told| told.status == 503)
-            .all(|told| told.header("retry-after").is_some())
+        response.iter().all(|response| matches!(response.status, 400 | 503)),
+        "{:?}",
+        response[0].body
+    );
+    assert!(response.iter().any(|response| response.status == 400));
+    assert!(
+        response
+            .iter()
+            .filter(|response| response.status == 503)
+            .all(|response| response.header("retry-after").is_some())
     );
 }
 
 #[test]
 fn nothing_is_fetched_for_who_only_says_a_name() {
     let signer = Signer::new("ES256", Some("a"), 0);
-    let world = world_with_uri(&signer);
-    let mut claims = signer.claims(&world, "app");
+    let provider = provider_with_uri(&signer);
+    let mut claims = signer.claims(&provider, "app");
     claims["exp"] = 1.into();
-    world.token_by(&signer.sign(&claims), &NO_CODE);
-    world.token_by(&signer.assertion(&world, "nobody"), &NO_CODE);
-    world.token_by("eyJhbGciOiJSUzI1NiJ9.e30.AA", &NO_CODE);
-    assert_eq!(fetches(&world), 0);
+    provider.token_by(&signer.sign(&claims), &NO_CODE);
+    provider.token_by(&signer.assertion(&provider, "nobody"), &NO_CODE);
+    provider.token_by("eyJhbGciOiJSUzI1NiJ9.e30.AA", &NO_CODE);
+    assert_eq!(fetches(&provider), 0);
 }
 
 #[test]
@@ -366,29 +392,33 @@ fn a_jwks_uri_on_this_machine_is_for_development() {
         "redirect_uris": ["https://app.example/cb"], "jwks_uri": uri,
         "token_endpoint_auth_method": "private_key_jwt",
     });
-    let register =
-        |world: &World| world.send(put("/admin/clients/app").by_operator().json(&document));
-    assert_eq!(register(&World::with_keys()).status, 400);
-    let world = World::configured(variables_with("ALLOW_LOOPBACK", "true"));
-    assert_eq!(register(&world).status, 200);
+    let register = |provider: &TestProvider| {
+        provider.send(put("/admin/clients/app").by_operator().json(&document))
+    };
+    assert_eq!(register(&TestProvider::with_keys()).status, 400);
+    let provider = TestProvider::configured(variables_with("ALLOW_LOOPBACK", "true"));
+    assert_eq!(register(&provider).status, 200);
     // What was registered under another rule is not fetched.
-    world.deploy(variables_with("ALLOW_LOOPBACK", "false"));
+    provider.deploy(variables_with("ALLOW_LOOPBACK", "false"));
     let signer = Signer::new("ES256", None, 0);
-    assert_refused(&world.token_by(&signer.assertion(&world, "app"), &NO_CODE), "may be fetched");
-    assert_eq!(fetches(&world), 0);
+    assert_refused(
+        &provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE),
+        "may be fetched",
+    );
+    assert_eq!(fetches(&provider), 0);
 }
 
 #[test]
 fn metadata_tells_what_a_client_is_not_only_what_it_was_asked() {
-    let world = World::with_keys();
+    let provider = TestProvider::with_keys();
     let signer = Signer::new("PS256", Some("a"), 0);
-    let party = world.put_signing("app", json!({ "jwks": signer.jwks() }));
-    assert_eq!(party.secret, None);
-    let shown = world.send(get("/admin/clients/app").by_operator()).json();
+    let client = provider.put_signing("app", json!({ "jwks": signer.jwks() }));
+    assert_eq!(client.secret, None);
+    let shown = provider.send(get("/admin/clients/app").by_operator()).json();
     assert_eq!(shown["jwks"], signer.jwks());
     assert_eq!(shown["token_endpoint_auth_method"], "private_key_jwt");
     assert_eq!(shown.get("client_secret"), None::<&Value>);
-    let metadata = world.send(get("/.well-known/openid-configuration")).json();
+    let metadata = provider.send(get("/.well-known/openid-configuration")).json();
     let algorithms = &metadata["token_endpoint_auth_signing_alg_values_supported"];
     assert_eq!(algorithms, &json!(["ES256", "EdDSA", "Ed25519", "PS256", "RS256"]));
 }

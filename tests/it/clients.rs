@@ -1,40 +1,40 @@
-use crate::world::{NOW, Told, World, delete, get, post, put};
+use crate::test_provider::{NOW, TestProvider, TestResponse, delete, get, post, put};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 const CALLBACK: &str = "https://app.example/cb";
 
-fn create(world: &World, document: &Value) -> Told {
-    world.send(post("/admin/clients").by_operator().json(document))
+fn create(provider: &TestProvider, document: &Value) -> TestResponse {
+    provider.send(post("/admin/clients").by_operator().json(document))
 }
 
-fn put_client(world: &World, id: &str, document: &Value) -> Told {
-    world.send(put(&format!("/admin/clients/{id}")).by_operator().json(document))
+fn put_client(provider: &TestProvider, id: &str, document: &Value) -> TestResponse {
+    provider.send(put(&format!("/admin/clients/{id}")).by_operator().json(document))
 }
 
-fn show(world: &World, id: &str) -> Told {
-    world.send(get(&format!("/admin/clients/{id}")).by_operator())
+fn show(provider: &TestProvider, id: &str) -> TestResponse {
+    provider.send(get(&format!("/admin/clients/{id}")).by_operator())
 }
 
-fn stored_hash(world: &World, id: &str) -> Option<String> {
+fn stored_hash(provider: &TestProvider, id: &str) -> Option<String> {
     let sql = "SELECT secret_hash FROM clients WHERE client_id = ?1";
-    world.platform.primary.query_row(sql, [id], |row| row.get(0)).unwrap()
+    provider.platform.primary.query_row(sql, [id], |row| row.get(0)).unwrap()
 }
 
 #[track_caller]
-fn assert_refused(told: &Told, status: u16, words: &str) {
-    assert_eq!(told.status, status, "{}", told.body);
-    let description = told.json()["error_description"].as_str().unwrap().to_owned();
+fn assert_refused(response: &TestResponse, status: u16, words: &str) {
+    assert_eq!(response.status, status, "{}", response.body);
+    let description = response.json()["error_description"].as_str().unwrap().to_owned();
     assert!(description.contains(words), "{description}");
 }
 
 #[test]
 fn a_client_is_shown_with_its_secret_once() {
-    let world = World::new();
-    let told = create(&world, &json!({ "client_name": "App", "redirect_uris": [CALLBACK] }));
-    assert_eq!((told.status, told.header("cache-control")), (200, Some("no-store")));
-    let mut created = told.json();
+    let provider = TestProvider::new();
+    let response = create(&provider, &json!({ "client_name": "App", "redirect_uris": [CALLBACK] }));
+    assert_eq!((response.status, response.header("cache-control")), (200, Some("no-store")));
+    let mut created = response.json();
     let id = created["client_id"].as_str().unwrap().to_owned();
     let secret = created["client_secret"].as_str().unwrap().to_owned();
     for text in [&id, &secret] {
@@ -49,39 +49,40 @@ fn a_client_is_shown_with_its_secret_once() {
     assert_eq!(created["token_endpoint_auth_method"], "client_secret_basic");
 
     let hash = Base64UrlUnpadded::encode_string(&Sha256::digest(&secret));
-    assert_eq!(stored_hash(&world, &id), Some(hash));
+    assert_eq!(stored_hash(&provider, &id), Some(hash));
     created.as_object_mut().unwrap().remove("client_secret");
     created.as_object_mut().unwrap().remove("client_secret_expires_at");
-    assert_eq!(show(&world, &id).json(), created);
+    assert_eq!(show(&provider, &id).json(), created);
 }
 
 #[test]
 fn a_client_that_is_put_again_keeps_its_secret() {
-    let world = World::new();
-    let first = put_client(&world, "app", &json!({ "redirect_uris": [CALLBACK] })).json();
+    let provider = TestProvider::new();
+    let first = put_client(&provider, "app", &json!({ "redirect_uris": [CALLBACK] })).json();
     assert!(first.get("client_secret").is_some());
-    let hash = stored_hash(&world, "app");
+    let hash = stored_hash(&provider, "app");
 
-    world.sleep(5);
-    let mut shown = show(&world, "app").json();
+    provider.sleep(5);
+    let mut shown = show(&provider, "app").json();
     shown["client_name"] = "App".into();
     shown["trusted"] = true.into();
-    let again = put_client(&world, "app", &shown).json();
+    let again = put_client(&provider, "app", &shown).json();
     assert_eq!(again, shown, "what was shown may be put, changed");
-    assert_eq!(stored_hash(&world, "app"), hash);
+    assert_eq!(stored_hash(&provider, "app"), hash);
 }
 
 #[test]
 fn a_public_client_has_no_secret_and_one_that_becomes_confidential_gets_a_new_one() {
-    let world = World::new();
+    let provider = TestProvider::new();
     let document =
         |method| json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method });
-    let secret =
-        |method| put_client(&world, "app", &document(method)).json().get("client_secret").cloned();
+    let secret = |method| {
+        put_client(&provider, "app", &document(method)).json().get("client_secret").cloned()
+    };
     let first = secret("client_secret_post");
     assert!(first.is_some());
     assert_eq!(secret("none"), None);
-    assert_eq!(stored_hash(&world, "app"), None);
+    assert_eq!(stored_hash(&provider, "app"), None);
     let second = secret("client_secret_basic");
     assert!(second.is_some() && second != first);
     assert_eq!(secret("client_secret_post"), None, "the two are interchangeable");
@@ -89,7 +90,7 @@ fn a_public_client_has_no_secret_and_one_that_becomes_confidential_gets_a_new_on
 
 #[test]
 fn a_wrong_document_or_id_is_refused_by_name() {
-    let world = World::new();
+    let provider = TestProvider::new();
     for (document, words) in [
         (json!([]), "not a JSON object"),
         (json!({}), "redirect_uris: must be an array of 1 to 50 URIs"),
@@ -104,24 +105,24 @@ fn a_wrong_document_or_id_is_refused_by_name() {
         (json!({ "redirect_uris": [CALLBACK], "trusted": 1 }), "trusted: must be true or false"),
         (json!({ "redirect_uris": [CALLBACK, "x"] }), "redirect_uris[1]: must be"),
     ] {
-        assert_refused(&put_client(&world, "app", &document), 400, words);
+        assert_refused(&put_client(&provider, "app", &document), 400, words);
     }
     let document = json!({ "redirect_uris": [CALLBACK] });
     for id in ["-app", "a%20b", "a.b", "%C3%A9", &"x".repeat(65), "a%2Fb"] {
-        assert_refused(&put_client(&world, id, &document), 400, "client_id: must be");
+        assert_refused(&put_client(&provider, id, &document), 400, "client_id: must be");
     }
-    assert_refused(&put_client(&world, "operator", &document), 409, "operator");
-    assert_eq!(world.send(get("/admin/clients").by_operator()).json(), json!({ "clients": [] }));
+    assert_refused(&put_client(&provider, "operator", &document), 409, "operator");
+    assert_eq!(provider.send(get("/admin/clients").by_operator()).json(), json!({ "clients": [] }));
 }
 
 #[test]
 fn clients_are_listed_in_pages() {
-    let world = World::new();
+    let provider = TestProvider::new();
     for n in 0..5 {
-        put_client(&world, &format!("app{n}"), &json!({ "redirect_uris": [CALLBACK] }));
+        put_client(&provider, &format!("app{n}"), &json!({ "redirect_uris": [CALLBACK] }));
     }
     let page =
-        |query: &str| world.send(get(&format!("/admin/clients?{query}")).by_operator()).json();
+        |query: &str| provider.send(get(&format!("/admin/clients?{query}")).by_operator()).json();
     let ids = |page: &Value| -> Vec<String> {
         let clients = page["clients"].as_array().unwrap().iter();
         clients.map(|client| client["client_id"].as_str().unwrap().to_owned()).collect()
@@ -138,29 +139,29 @@ fn clients_are_listed_in_pages() {
 
 #[test]
 fn deleting_a_client_revokes_its_grants() {
-    let world = World::new();
-    world.put_alice();
-    put_client(&world, "app", &json!({ "redirect_uris": [CALLBACK] }));
+    let provider = TestProvider::new();
+    provider.put_alice();
+    put_client(&provider, "app", &json!({ "redirect_uris": [CALLBACK] }));
     let insert = "INSERT INTO grants (id, sub, client_id, scope, created_at, revoked_at) VALUES (?1, 'alice', ?2, 'openid', 0, NULL)";
     for (grant, client) in [("g1", "app"), ("g2", "other")] {
-        world.platform.primary.execute(insert, [grant, client]).unwrap();
+        provider.platform.primary.execute(insert, [grant, client]).unwrap();
     }
-    let told = world.send(delete("/admin/clients/app").by_operator());
-    assert_eq!(told.json(), json!({ "client_id": "app", "deleted_at": NOW }));
+    let response = provider.send(delete("/admin/clients/app").by_operator());
+    assert_eq!(response.json(), json!({ "client_id": "app", "deleted_at": NOW }));
     let revoked = |grant: &str| -> Option<i64> {
         let sql = "SELECT revoked_at FROM grants WHERE id = ?1";
-        world.platform.primary.query_row(sql, [grant], |row| row.get(0)).unwrap()
+        provider.platform.primary.query_row(sql, [grant], |row| row.get(0)).unwrap()
     };
     assert_eq!((revoked("g1"), revoked("g2")), (Some(NOW), None));
-    assert_eq!(show(&world, "app").status, 404);
-    assert_eq!(world.send(delete("/admin/clients/app").by_operator()).status, 404);
+    assert_eq!(show(&provider, "app").status, 404);
+    assert_eq!(provider.send(delete("/admin/clients/app").by_operator()).status, 404);
 }
 
 #[test]
 fn deleting_a_client_that_is_none_revokes_nothing() {
-    let world = World::new();
-    world.put_alice();
-    let token = world.mint("openid");
-    assert_eq!(world.send(delete("/admin/clients/operator").by_operator()).status, 404);
-    assert_eq!(world.send(get("/auth/userinfo").bearer(&token)).status, 200);
+    let provider = TestProvider::new();
+    provider.put_alice();
+    let token = provider.mint("openid");
+    assert_eq!(provider.send(delete("/admin/clients/operator").by_operator()).status, 404);
+    assert_eq!(provider.send(get("/auth/userinfo").bearer(&token)).status, 200);
 }

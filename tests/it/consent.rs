@@ -1,23 +1,23 @@
-use crate::visitor::{
-    CALLBACK, CHALLENGE, PASSWORD, Visitor, answer, claims, field, form_to, is_choice, is_consent,
+use crate::browser::{
+    Browser, CALLBACK, CHALLENGE, PASSWORD, answer, claims, field, form_to, is_choice, is_consent,
     is_login,
 };
-use crate::world::{NOW, World, get, post, put, variables_with};
+use crate::test_provider::{NOW, TestProvider, get, post, put, variables_with};
 use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";
 
-fn world() -> World {
-    let world = World::new();
-    world.put_alice_with_password();
-    world
+fn provider() -> TestProvider {
+    let provider = TestProvider::new();
+    provider.put_alice_with_password();
+    provider
 }
 
 #[test]
 fn consent_is_remembered_and_asked_again_for_more() {
-    let world = world();
-    let app = world.put_app();
-    let alice = Visitor::new(&world);
+    let provider = provider();
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[("scope", "openid email")]);
     for (scope, is_asked) in [
         ("openid email", false),
@@ -25,60 +25,61 @@ fn consent_is_remembered_and_asked_again_for_more() {
         ("openid email profile", true),
         ("openid offline_access", true),
     ] {
-        let told = alice.get(&app.authorize(&[("scope", scope)]));
-        assert_eq!(is_consent(&told), is_asked, "{scope}: {}", told.body);
-        let told = alice.get(&app.authorize(&[("scope", scope), ("prompt", "none")]));
-        let error = answer(&told, CALLBACK).remove("error");
+        let response = alice.get(&app.authorize(&[("scope", scope)]));
+        assert_eq!(is_consent(&response), is_asked, "{scope}: {}", response.body);
+        let response = alice.get(&app.authorize(&[("scope", scope), ("prompt", "none")]));
+        let error = answer(&response, CALLBACK).remove("error");
         assert_eq!(error.as_deref(), is_asked.then_some("consent_required"), "{scope}");
     }
     // What is allowed later adds to what was.
     alice.authorize(&app, LOGIN, &[("scope", "openid profile")]);
-    let told = alice.get(&app.authorize(&[("scope", "openid email profile")]));
-    assert!(answer(&told, CALLBACK).contains_key("code"));
+    let response = alice.get(&app.authorize(&[("scope", "openid email profile")]));
+    assert!(answer(&response, CALLBACK).contains_key("code"));
     // Another client, and another person, have their own.
-    let other = world.put_party("other", json!({}));
+    let other = provider.put_client_with("other", json!({}));
     assert!(is_consent(&alice.get(&other.authorize(&[("scope", "openid")]))));
-    world.put_user("bob");
-    let bob = Visitor::new(&world);
+    provider.put_user("bob");
+    let bob = Browser::new(&provider);
     assert!(is_consent(&bob.sign_in_on(&bob.get(&app.authorize(&[])), "bob")));
 }
 
 #[test]
 fn a_trusted_client_asks_nobody_unless_it_wants_to() {
-    let world = world();
-    let app = world.put_party("app", json!({ "trusted": true }));
-    let alice = Visitor::new(&world);
-    let told = alice.get(&app.authorize(&[("scope", "openid offline_access")]));
-    let told = alice.sign_in_on(&told, LOGIN);
-    let code = answer(&told, CALLBACK).remove("code").unwrap();
-    assert!(world.redeem(&app, &code).json().get("refresh_token").is_some());
+    let provider = provider();
+    let app = provider.put_client_with("app", json!({ "trusted": true }));
+    let alice = Browser::new(&provider);
+    let response = alice.get(&app.authorize(&[("scope", "openid offline_access")]));
+    let response = alice.sign_in_on(&response, LOGIN);
+    let code = answer(&response, CALLBACK).remove("code").unwrap();
+    assert!(provider.redeem(&app, &code).json().get("refresh_token").is_some());
     assert!(is_consent(&alice.get(&app.authorize(&[("prompt", "consent")]))));
 }
 
 #[test]
 fn prompt_consent_asks_again_and_again() {
-    let world = world();
-    let app = world.put_app();
-    let alice = Visitor::new(&world);
+    let provider = provider();
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[]);
     for _ in 0..2 {
-        let told = alice.get(&app.authorize(&[("prompt", "consent")]));
-        assert!(is_consent(&told));
+        let response = alice.get(&app.authorize(&[("prompt", "consent")]));
+        assert!(is_consent(&response));
         assert!(
-            answer(&alice.submit(&told, &[("decision", "allow")]), CALLBACK).contains_key("code")
+            answer(&alice.submit(&response, &[("decision", "allow")]), CALLBACK)
+                .contains_key("code")
         );
     }
 }
 
 #[test]
 fn who_does_not_allow_it_sends_the_client_away() {
-    let world = world();
-    let app = world.put_app();
-    let alice = Visitor::new(&world);
-    let told = alice.sign_in_on(&alice.get(&app.authorize(&[])), LOGIN);
+    let provider = provider();
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
+    let response = alice.sign_in_on(&alice.get(&app.authorize(&[])), LOGIN);
     for decision in ["deny", "", "nonsense"] {
-        let told = alice.submit(&told, &[("decision", decision)]);
-        let answer = answer(&told, CALLBACK);
+        let response = alice.submit(&response, &[("decision", decision)]);
+        let answer = answer(&response, CALLBACK);
         assert_eq!((&*answer["error"], &*answer["state"]), ("access_denied", "the state"));
     }
     assert!(is_consent(&alice.get(&app.authorize(&[]))), "nothing was remembered");
@@ -86,7 +87,7 @@ fn who_does_not_allow_it_sends_the_client_away() {
 
 #[test]
 fn a_client_that_anything_local_could_claim_to_be_is_always_asked_about() {
-    let world = world();
+    let provider = provider();
     for (id, uri) in [
         ("loopback", "http://127.0.0.1/cb"),
         ("name", "https://LocalHost:8443/cb"),
@@ -101,46 +102,46 @@ fn a_client_that_anything_local_could_claim_to_be_is_always_asked_about() {
                 "token_endpoint_auth_method": method,
             })
         };
-        let app = world.put_party(id, fields("none"));
-        let alice = Visitor::new(&world);
+        let app = provider.put_client_with(id, fields("none"));
+        let alice = Browser::new(&provider);
         alice.authorize(&app, LOGIN, &[]);
-        let told = alice.get(&app.authorize(&[]));
-        assert!(is_consent(&told), "neither memory nor trust counts");
-        let told = alice.get(&app.authorize(&[("prompt", "none")]));
-        assert_eq!(answer(&told, uri)["error"], "consent_required");
+        let response = alice.get(&app.authorize(&[]));
+        assert!(is_consent(&response), "neither memory nor trust counts");
+        let response = alice.get(&app.authorize(&[("prompt", "none")]));
+        assert_eq!(answer(&response, uri)["error"], "consent_required");
         // A client that proves itself at the token endpoint is another matter.
-        let app = world.put_party(id, fields("client_secret_basic"));
+        let app = provider.put_client_with(id, fields("client_secret_basic"));
         assert!(answer(&alice.get(&app.authorize(&[])), uri).contains_key("code"));
     }
     // So is a public one that only its own host can answer for.
-    let spa = world.put_party("spa", json!({ "token_endpoint_auth_method": "none" }));
-    let alice = Visitor::new(&world);
+    let spa = provider.put_client_with("spa", json!({ "token_endpoint_auth_method": "none" }));
+    let alice = Browser::new(&provider);
     alice.authorize(&spa, LOGIN, &[]);
     assert!(answer(&alice.get(&spa.authorize(&[])), CALLBACK).contains_key("code"));
 }
 
 #[test]
 fn a_native_client_comes_back_at_whatever_port_it_got() {
-    let world = world();
+    let provider = provider();
     let fields = json!({
         "application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"],
         "token_endpoint_auth_method": "none",
     });
-    let mut app = world.put_party("native", fields);
+    let mut app = provider.put_client_with("native", fields);
     app.redirect_uri = "http://127.0.0.1:51004/cb".into();
-    let code = Visitor::new(&world).authorize(&app, LOGIN, &[("code_challenge", CHALLENGE)]);
+    let code = Browser::new(&provider).authorize(&app, LOGIN, &[("code_challenge", CHALLENGE)]);
     let mut elsewhere = app.clone();
     elsewhere.redirect_uri = "http://127.0.0.1:51005/cb".into();
-    assert_eq!(world.redeem(&elsewhere, &code).error().as_deref(), Some("invalid_grant"));
-    let code = Visitor::new(&world).authorize(&app, LOGIN, &[]);
-    assert_eq!(world.redeem(&app, &code).status, 200);
+    assert_eq!(provider.redeem(&elsewhere, &code).error().as_deref(), Some("invalid_grant"));
+    let code = Browser::new(&provider).authorize(&app, LOGIN, &[]);
+    assert_eq!(provider.redeem(&app, &code).status, 200);
 }
 
 #[test]
 fn single_claims_are_asked_for_shown_remembered_and_told() {
-    let world = world();
-    let app = world.put_app();
-    let alice = Visitor::new(&world);
+    let provider = provider();
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
     let wanted = r#"{"userinfo":{"phone_number":{"essential":true}},"id_token":{"name":null,"groups":null}}"#;
     let parameters = [("scope", "openid"), ("claims", wanted)];
     let consent = alice.sign_in_on(&alice.get(&app.authorize(&parameters)), LOGIN);
@@ -148,15 +149,15 @@ fn single_claims_are_asked_for_shown_remembered_and_told() {
     for words in ["Your phone number", "Your name", "The groups you belong to"] {
         assert!(consent.body.contains(words), "{words}: {}", consent.body);
     }
-    let told = alice.submit(&consent, &[("decision", "allow")]);
-    let tokens = world.redeem(&app, &answer(&told, CALLBACK)["code"]);
+    let response = alice.submit(&consent, &[("decision", "allow")]);
+    let tokens = provider.redeem(&app, &answer(&response, CALLBACK)["code"]);
     let id_token = claims(&field(&tokens, "id_token"));
     assert_eq!(
         (&id_token["name"], &id_token["groups"]),
         (&json!("Alice Adams"), &json!(["staff", "admins"]))
     );
     assert_eq!(id_token.get("phone_number"), None);
-    let userinfo = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
+    let userinfo = provider.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
     assert_eq!(userinfo.json(), json!({ "sub": "alice", "phone_number": "+33 1 23 45 67 89" }));
 
     assert!(answer(&alice.get(&app.authorize(&parameters)), CALLBACK).contains_key("code"));
@@ -166,63 +167,63 @@ fn single_claims_are_asked_for_shown_remembered_and_told() {
 
 #[test]
 fn an_account_is_chosen_where_the_client_asks_for_it() {
-    let world = world();
-    world.put_user("bob");
-    let app = world.put_party("app", json!({ "trusted": true }));
-    let visitor = Visitor::new(&world);
-    visitor.authorize(&app, LOGIN, &[]);
-    let page = visitor.get(&app.authorize(&[("prompt", "select_account")]));
+    let provider = provider();
+    provider.put_user("bob");
+    let app = provider.put_client_with("app", json!({ "trusted": true }));
+    let browser = Browser::new(&provider);
+    browser.authorize(&app, LOGIN, &[]);
+    let page = browser.get(&app.authorize(&[("prompt", "select_account")]));
     assert!(is_choice(&page) && page.body.contains("Alice Adams"));
-    let told = visitor.submit(&page, &[("decision", "continue")]);
-    let subject = |told: &crate::world::Told| {
-        let tokens = world.redeem(&app, &answer(told, CALLBACK)["code"]);
+    let response = browser.submit(&page, &[("decision", "continue")]);
+    let subject = |response: &crate::test_provider::TestResponse| {
+        let tokens = provider.redeem(&app, &answer(response, CALLBACK)["code"]);
         claims(&field(&tokens, "id_token"))["sub"].clone()
     };
-    assert_eq!(subject(&told), "alice");
-    let login = visitor.submit(&page, &[("decision", "switch")]);
+    assert_eq!(subject(&response), "alice");
+    let login = browser.submit(&page, &[("decision", "switch")]);
     assert!(is_login(&login));
-    assert_eq!(subject(&visitor.sign_in_on(&login, "bob")), "bob");
+    assert_eq!(subject(&browser.sign_in_on(&login, "bob")), "bob");
     // Who has just signed in has chosen.
-    let fresh = Visitor::new(&world);
+    let fresh = Browser::new(&provider);
     let login = fresh.get(&app.authorize(&[("prompt", "select_account")]));
     assert_eq!(subject(&fresh.sign_in_on(&login, "bob")), "bob");
 }
 
 #[test]
 fn who_is_asked_for_consent_may_be_somebody_else() {
-    let world = world();
-    world.put_user("bob");
-    let app = world.put_app();
-    let visitor = Visitor::new(&world);
-    let page = visitor.sign_in_on(&visitor.get(&app.authorize(&[])), LOGIN);
-    let login = visitor.submit(&page, &[("decision", "switch")]);
-    let page = visitor.sign_in_on(&login, "bob");
+    let provider = provider();
+    provider.put_user("bob");
+    let app = provider.put_app();
+    let browser = Browser::new(&provider);
+    let page = browser.sign_in_on(&browser.get(&app.authorize(&[])), LOGIN);
+    let login = browser.submit(&page, &[("decision", "switch")]);
+    let page = browser.sign_in_on(&login, "bob");
     assert!(is_consent(&page) && page.body.contains("bob"));
-    let told = visitor.submit(&page, &[("decision", "allow")]);
-    let tokens = world.redeem(&app, &answer(&told, CALLBACK)["code"]);
+    let response = browser.submit(&page, &[("decision", "allow")]);
+    let tokens = provider.redeem(&app, &answer(&response, CALLBACK)["code"]);
     assert_eq!(claims(&field(&tokens, "id_token"))["sub"], "bob");
 }
 
 #[test]
 fn nobody_else_than_the_one_asked_for_is_ever_returned() {
-    let world = world();
-    world.put_user("bob");
-    let app = world.put_party("app", json!({ "trusted": true }));
-    let visitor = Visitor::new(&world);
-    let code = visitor.authorize(&app, LOGIN, &[]);
-    let hint = field(&world.redeem(&app, &code), "id_token");
+    let provider = provider();
+    provider.put_user("bob");
+    let app = provider.put_client_with("app", json!({ "trusted": true }));
+    let browser = Browser::new(&provider);
+    let code = browser.authorize(&app, LOGIN, &[]);
+    let hint = field(&provider.redeem(&app, &code), "id_token");
     let by_claims = r#"{"id_token":{"sub":{"value":"alice"}}}"#;
-    let bob = Visitor::new(&world);
+    let bob = Browser::new(&provider);
     bob.authorize(&app, "bob", &[]);
     for wanted in [("id_token_hint", hint.as_str()), ("claims", by_claims)] {
-        let told = bob.get(&app.authorize(&[wanted, ("prompt", "none")]));
-        assert_eq!(answer(&told, CALLBACK)["error"], "login_required");
+        let response = bob.get(&app.authorize(&[wanted, ("prompt", "none")]));
+        assert_eq!(answer(&response, CALLBACK)["error"], "login_required");
         let page = bob.get(&app.authorize(&[wanted]));
         assert!(is_login(&page));
         let again = bob.sign_in_on(&page, "bob");
         assert!(is_login(&again) && again.body.contains("another account"), "{}", again.body);
-        let told = bob.sign_in_on(&again, LOGIN);
-        let tokens = world.redeem(&app, &answer(&told, CALLBACK)["code"]);
+        let response = bob.sign_in_on(&again, LOGIN);
+        let tokens = provider.redeem(&app, &answer(&response, CALLBACK)["code"]);
         assert_eq!(claims(&field(&tokens, "id_token"))["sub"], "alice");
         bob.authorize(&app, "bob", &[("prompt", "login")]);
     }
@@ -230,13 +231,13 @@ fn nobody_else_than_the_one_asked_for_is_ever_returned() {
 
 #[test]
 fn an_essential_acr_that_cannot_be_met_fails() {
-    let world = world();
-    let app = world.put_party("app", json!({ "trusted": true }));
-    let alice = Visitor::new(&world);
+    let provider = provider();
+    let app = provider.put_client_with("app", json!({ "trusted": true }));
+    let alice = Browser::new(&provider);
     let acr = |wish: Value| json!({ "id_token": { "acr": wish } }).to_string();
     let unmet = acr(json!({ "essential": true, "values": ["urn:mfa"] }));
-    let told = alice.get(&app.authorize(&[("claims", &unmet)]));
-    assert_eq!(answer(&told, CALLBACK)["error"], "unmet_authentication_requirements");
+    let response = alice.get(&app.authorize(&[("claims", &unmet)]));
+    assert_eq!(answer(&response, CALLBACK)["error"], "unmet_authentication_requirements");
     for wish in [
         json!({ "values": ["urn:mfa"] }),
         json!({ "essential": true }),
@@ -248,74 +249,74 @@ fn an_essential_acr_that_cannot_be_met_fails() {
 
 #[test]
 fn a_person_sees_what_they_allowed_and_takes_it_back() {
-    let world = world();
-    let app = world.put_app();
-    let alice = Visitor::new(&world);
+    let provider = provider();
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
     assert!(is_login(&alice.get("/auth/account")));
     let code = alice.authorize(&app, LOGIN, &[("scope", "openid email offline_access")]);
-    let tokens = world.redeem(&app, &code);
+    let tokens = provider.redeem(&app, &code);
     let page = alice.get("/auth/account");
     assert!(page.body.contains("The App") && page.body.contains("2026-05-28"), "{}", page.body);
 
-    let told = alice.submit_form(&form_to(&page, "/auth/account"), &[]);
-    assert!(!told.body.contains("The App") && !is_login(&told), "{}", told.body);
+    let response = alice.submit_form(&form_to(&page, "/auth/account"), &[]);
+    assert!(!response.body.contains("The App") && !is_login(&response), "{}", response.body);
     let access_token = field(&tokens, "access_token");
-    assert_eq!(world.send(get("/auth/userinfo").bearer(&access_token)).status, 401);
-    let refreshed = world.refresh(&app, &field(&tokens, "refresh_token"));
+    assert_eq!(provider.send(get("/auth/userinfo").bearer(&access_token)).status, 401);
+    let refreshed = provider.refresh(&app, &field(&tokens, "refresh_token"));
     assert_eq!(refreshed.error().as_deref(), Some("invalid_grant"));
     assert!(is_consent(&alice.get(&app.authorize(&[]))));
 }
 
 #[test]
 fn who_signs_out_is_signed_out_here_and_only_here() {
-    let world = world();
-    let app = world.put_app();
-    let (here, there) = (Visitor::new(&world), Visitor::new(&world));
+    let provider = provider();
+    let app = provider.put_app();
+    let (here, there) = (Browser::new(&provider), Browser::new(&provider));
     let code = here.authorize(&app, LOGIN, &[("scope", "openid offline_access")]);
-    let tokens = world.redeem(&app, &code);
+    let tokens = provider.redeem(&app, &code);
     there.authorize(&app, LOGIN, &[]);
     let page = here.get("/auth/account");
-    let told = here.submit_form(&form_to(&page, "/auth/signout"), &[]);
-    assert_eq!(told.status, 200);
-    assert!(told.body.contains("signed out"), "{}", told.body);
+    let response = here.submit_form(&form_to(&page, "/auth/signout"), &[]);
+    assert_eq!(response.status, 200);
+    assert!(response.body.contains("signed out"), "{}", response.body);
     assert!(is_login(&here.get("/auth/account")) && !is_login(&there.get("/auth/account")));
-    assert_eq!(world.refresh(&app, &field(&tokens, "refresh_token")).status, 200);
+    assert_eq!(provider.refresh(&app, &field(&tokens, "refresh_token")).status, 200);
 }
 
 #[test]
 fn a_session_ends_unused_after_a_day_and_in_any_case_after_two_weeks() {
-    let world = world();
-    let app = world.put_party("app", json!({ "trusted": true }));
-    let alice = Visitor::new(&world);
+    let provider = provider();
+    let app = provider.put_client_with("app", json!({ "trusted": true }));
+    let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[]);
-    let silent = |visitor: &Visitor| {
-        let told = visitor.get(&app.authorize(&[("prompt", "none")]));
-        answer(&told, CALLBACK).remove("error")
+    let silent = |browser: &Browser| {
+        let response = browser.get(&app.authorize(&[("prompt", "none")]));
+        answer(&response, CALLBACK).remove("error")
     };
     for _ in 0..14 {
-        world.now.set(world.now.get() + 86_399);
+        provider.now.set(provider.now.get() + 86_399);
         assert_eq!(silent(&alice), None);
     }
-    world.now.set(NOW + 14 * 86_400);
+    provider.now.set(NOW + 14 * 86_400);
     assert_eq!(silent(&alice).as_deref(), Some("login_required"));
     alice.authorize(&app, LOGIN, &[]);
-    world.sleep(86_400);
+    provider.sleep(86_400);
     assert_eq!(silent(&alice).as_deref(), Some("login_required"));
 }
 
 #[test]
 fn a_changed_password_ends_every_session() {
-    let world = world();
-    let app = world.put_party("app", json!({ "trusted": true }));
+    let provider = provider();
+    let app = provider.put_client_with("app", json!({ "trusted": true }));
     let changes = [
         ("/admin/users/alice/password", json!({ "password": "another one entirely" })),
         ("/admin/users/alice", json!({ "password": "yet another one" })),
     ];
     for (path, document) in changes {
-        world.put_alice_with_password();
-        let alice = Visitor::new(&world);
+        provider.put_alice_with_password();
+        let alice = Browser::new(&provider);
         alice.authorize(&app, LOGIN, &[]);
-        let put = |document: &Value| world.send(put(path).by_operator().json(document)).status;
+        let put = |document: &Value| provider.send(put(path).by_operator().json(document)).status;
         if path.ends_with("alice") {
             assert_eq!(put(&json!({ "claims": {} })), 200);
             assert!(!is_login(&alice.get("/auth/account")), "claims are no password");
@@ -327,17 +328,17 @@ fn a_changed_password_ends_every_session() {
 
 #[test]
 fn a_trusted_client_that_can_come_back_is_seen_and_ended_too() {
-    let world = world();
-    let app = world.put_party("app", json!({ "trusted": true }));
-    let alice = Visitor::new(&world);
+    let provider = provider();
+    let app = provider.put_client_with("app", json!({ "trusted": true }));
+    let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[("scope", "openid")]);
     assert!(!alice.get("/auth/account").body.contains("The App"), "nothing is left of it");
     let code = alice.authorize(&app, LOGIN, &[("scope", "openid email offline_access")]);
-    let tokens = world.redeem(&app, &code);
+    let tokens = provider.redeem(&app, &code);
     let page = alice.get("/auth/account");
     assert!(page.body.contains("The App") && page.body.contains("Your e-mail address"));
     alice.submit_form(&form_to(&page, "/auth/account"), &[]);
-    let refreshed = world.refresh(&app, &field(&tokens, "refresh_token"));
+    let refreshed = provider.refresh(&app, &field(&tokens, "refresh_token"));
     assert_eq!(refreshed.error().as_deref(), Some("invalid_grant"));
     assert!(!alice.get("/auth/account").body.contains("The App"));
 }
@@ -345,84 +346,84 @@ fn a_trusted_client_that_can_come_back_is_seen_and_ended_too() {
 #[test]
 fn a_claim_that_no_scope_asks_for_any_more_is_told_to_nobody() {
     let with = variables_with("SCOPES", r#"{"hr":["salary"]}"#);
-    let world = World::configured(with);
-    world.put_user("bob");
+    let provider = TestProvider::configured(with);
+    provider.put_user("bob");
     let put_claims = put("/admin/users/bob").by_operator().json(&json!({"claims": {"salary": 1}}));
-    assert_eq!(world.send(put_claims).status, 200);
-    world.deploy(variables_with("SCOPES", "{}"));
-    let app = world.put_app();
+    assert_eq!(provider.send(put_claims).status, 200);
+    provider.deploy(variables_with("SCOPES", "{}"));
+    let app = provider.put_app();
     let wanted = r#"{"userinfo":{"salary":null},"id_token":{"salary":null}}"#;
     let parameters = [("scope", "openid"), ("claims", wanted)];
-    let code = Visitor::new(&world).authorize(&app, "bob", &parameters);
-    let tokens = world.redeem(&app, &code);
+    let code = Browser::new(&provider).authorize(&app, "bob", &parameters);
+    let tokens = provider.redeem(&app, &code);
     assert_eq!(claims(&field(&tokens, "id_token")).get("salary"), None);
-    let userinfo = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
+    let userinfo = provider.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
     assert_eq!(userinfo.json(), json!({ "sub": "bob" }));
 }
 
 #[test]
 fn no_age_at_all_is_a_new_sign_in_in_the_same_second_too() {
-    let world = world();
-    let app = world.put_party("app", json!({ "trusted": true }));
-    let alice = Visitor::new(&world);
+    let provider = provider();
+    let app = provider.put_client_with("app", json!({ "trusted": true }));
+    let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[]);
     let page = alice.get(&app.authorize(&[("max_age", "0")]));
-    let told = alice.sign_in_on(&page, LOGIN);
-    assert!(answer(&told, CALLBACK).contains_key("code"), "once is enough");
-    let told = alice.get(&app.authorize(&[("max_age", "0"), ("prompt", "none")]));
-    assert_eq!(answer(&told, CALLBACK)["error"], "login_required");
+    let response = alice.sign_in_on(&page, LOGIN);
+    assert!(answer(&response, CALLBACK).contains_key("code"), "once is enough");
+    let response = alice.get(&app.authorize(&[("max_age", "0"), ("prompt", "none")]));
+    assert_eq!(answer(&response, CALLBACK)["error"], "login_required");
 }
 
 #[test]
 fn a_kept_request_is_found_again_by_whoever_signs_in_next() {
-    let world = world();
-    world.put_user("bob");
-    let app = world.put_app();
-    let told = world.send(post("/auth/authorize").form(&app.authorize_query(&[])));
-    let visitor = Visitor::new(&world);
-    let form = form_to(&visitor.get(told.header("location").unwrap()), "/auth/login");
+    let provider = provider();
+    provider.put_user("bob");
+    let app = provider.put_app();
+    let response = provider.send(post("/auth/authorize").form(&app.authorize_query(&[])));
+    let browser = Browser::new(&provider);
+    let form = form_to(&browser.get(response.header("location").unwrap()), "/auth/login");
     let mut fields: Vec<_> = form.fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     fields.extend([("login", LOGIN), ("password", PASSWORD)]);
-    let on = visitor.post(&form.action, &fields);
+    let on = browser.post(&form.action, &fields);
     let on = on.header("location").unwrap();
-    assert!(is_consent(&visitor.get(on)));
+    assert!(is_consent(&browser.get(on)));
     // In another tab, bob signs in.
-    let page = visitor.get("/auth/account");
-    visitor.submit_form(&form_to(&page, "/auth/signout"), &[]);
-    visitor.sign_in_on(&visitor.get("/auth/account"), "bob");
-    let page = visitor.get(on);
+    let page = browser.get("/auth/account");
+    browser.submit_form(&form_to(&page, "/auth/signout"), &[]);
+    browser.sign_in_on(&browser.get("/auth/account"), "bob");
+    let page = browser.get(on);
     assert!(is_consent(&page) && page.body.contains("bob"), "{}", page.body);
 }
 
 #[test]
 fn a_fault_of_ours_is_told_to_the_client_once_it_is_proven() {
-    let world = world();
-    let app = world.put_party("app", json!({ "trusted": true }));
-    let alice = Visitor::new(&world);
+    let provider = provider();
+    let app = provider.put_client_with("app", json!({ "trusted": true }));
+    let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[]);
-    world.platform.batches_fail.set(true);
-    let told = alice.get(&app.authorize(&[("prompt", "none")]));
-    let answer = answer(&told, CALLBACK);
+    provider.platform.batches_fail.set(true);
+    let response = alice.get(&app.authorize(&[("prompt", "none")]));
+    let answer = answer(&response, CALLBACK);
     assert_eq!((&*answer["error"], &*answer["state"]), ("temporarily_unavailable", "the state"));
-    assert!(!answer["error_description"].contains("told to fail"));
-    assert!(told.log["notes"].to_string().contains("told to fail"));
+    assert!(!answer["error_description"].contains("made to fail"));
+    assert!(response.log["notes"].to_string().contains("made to fail"));
 }
 
 #[test]
 fn what_is_allowed_is_what_was_shown() {
-    let world = World::with_keys();
-    world.put_alice_with_password();
-    let party = world.put_party("app", json!({ "scope": "openid" }));
-    let visitor = Visitor::new(&world);
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let client = provider.put_client_with("app", json!({ "scope": "openid" }));
+    let browser = Browser::new(&provider);
     let asked = [("scope", "openid email")];
-    let page = visitor.sign_in_on(&visitor.get(&party.authorize(&asked)), "alice@example.com");
+    let page = browser.sign_in_on(&browser.get(&client.authorize(&asked)), "alice@example.com");
     assert!(is_consent(&page) && !page.body.contains("e-mail"), "{}", page.body);
-    world.put_party("app", json!({ "scope": "openid email" }));
-    let again = visitor.submit(&page, &[("decision", "allow")]);
+    provider.put_client_with("app", json!({ "scope": "openid email" }));
+    let again = browser.submit(&page, &[("decision", "allow")]);
     assert!(is_consent(&again) && again.body.contains("e-mail"), "{} {}", again.status, again.body);
     // What is claimed to have been shown is bound to the form.
-    let forged = visitor.submit(&page, &[("decision", "allow"), ("shown", "openid email  ")]);
+    let forged = browser.submit(&page, &[("decision", "allow"), ("shown", "openid email  ")]);
     assert!(is_consent(&forged), "{} {}", forged.status, forged.body);
-    let told = visitor.submit(&again, &[("decision", "allow")]);
-    assert!(told.header("location").unwrap().contains("code="));
+    let response = browser.submit(&again, &[("decision", "allow")]);
+    assert!(response.header("location").unwrap().contains("code="));
 }

@@ -1,4 +1,4 @@
-use crate::world::{ISSUER, World, ask, assert_golden, get, variables_with};
+use crate::test_provider::{ISSUER, TestProvider, TestRequest, assert_golden, get, variables_with};
 use postern::config::Config;
 use postern::endpoint::documents::discovery::metadata;
 use postern::routes::{Caller, Endpoint, ROUTES, route, served};
@@ -23,15 +23,15 @@ fn config_with(issuer: &str, registration: &str) -> Config {
 
 #[test]
 fn the_documents_are_byte_exact() {
-    let world = World::new();
-    assert_golden("discovery.json", &world.send(get(DISCOVERY)).body);
-    assert_golden("protected-resource.json", &world.send(get(RESOURCE)).body);
+    let provider = TestProvider::new();
+    assert_golden("discovery.json", &provider.send(get(DISCOVERY)).body);
+    assert_golden("protected-resource.json", &provider.send(get(RESOURCE)).body);
 }
 
 #[test]
 fn oauth_metadata_is_the_same_document() {
-    let world = World::new();
-    assert_eq!(world.send(get(DISCOVERY)).body, world.send(get(OAUTH)).body);
+    let provider = TestProvider::new();
+    assert_eq!(provider.send(get(DISCOVERY)).body, provider.send(get(OAUTH)).body);
 }
 
 #[test]
@@ -81,7 +81,8 @@ fn a_member_whose_default_would_be_false_of_us_is_stated() {
 
 #[test]
 fn an_issuer_with_a_path_has_every_endpoint_under_it() {
-    let world = World::configured(variables_with("ISSUER", "https://example.com/tenant/a"));
+    let provider =
+        TestProvider::configured(variables_with("ISSUER", "https://example.com/tenant/a"));
     for (path, is_served) in [
         ("/tenant/a/.well-known/openid-configuration", true),
         ("/.well-known/oauth-authorization-server/tenant/a", true),
@@ -95,96 +96,96 @@ fn an_issuer_with_a_path_has_every_endpoint_under_it() {
         ("/auth/jwks.json", false),
         ("/tenant/ab/auth/jwks.json", false),
     ] {
-        assert_eq!(world.send(get(path)).status, if is_served { 200 } else { 404 }, "{path}");
+        assert_eq!(provider.send(get(path)).status, if is_served { 200 } else { 404 }, "{path}");
     }
-    let metadata = world.send(get("/tenant/a/.well-known/openid-configuration")).json();
+    let metadata = provider.send(get("/tenant/a/.well-known/openid-configuration")).json();
     assert_eq!(metadata["issuer"], "https://example.com/tenant/a");
     assert_eq!(metadata["jwks_uri"], "https://example.com/tenant/a/auth/jwks.json");
     let path = "/.well-known/oauth-protected-resource/tenant/a/auth/userinfo";
-    let resource = world.send(get(path)).json();
+    let resource = provider.send(get(path)).json();
     assert_eq!(resource["resource"], "https://example.com/tenant/a/auth/userinfo");
     assert_eq!(resource["authorization_servers"][0], "https://example.com/tenant/a");
 }
 
 #[test]
 fn a_wrong_issuer_answers_every_request_by_naming_the_variable() {
-    let world = World::configured(variables_with("ISSUER", "http://example.com/"));
+    let provider = TestProvider::configured(variables_with("ISSUER", "http://example.com/"));
     for path in [DISCOVERY, "/auth/jwks.json", "/auth/userinfo", "/admin/users", "/nothing"] {
-        let told = world.send(get(path).with("host", "login.example.com"));
-        assert_eq!(told.status, 500, "{path}");
-        assert_eq!(told.error().as_deref(), Some("server_error"));
-        assert!(told.json()["error_description"].as_str().unwrap().starts_with("ISSUER must"));
-        assert_eq!(told.header("cache-control"), Some("no-store"));
-        assert!(told.log["notes"][0].as_str().unwrap().starts_with("ISSUER must"));
+        let response = provider.send(get(path).with("host", "login.example.com"));
+        assert_eq!(response.status, 500, "{path}");
+        assert_eq!(response.error().as_deref(), Some("server_error"));
+        assert!(response.json()["error_description"].as_str().unwrap().starts_with("ISSUER must"));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        assert!(response.log["notes"][0].as_str().unwrap().starts_with("ISSUER must"));
     }
 }
 
 #[test]
 fn the_host_header_changes_nothing() {
-    let world = World::new();
-    let told = world.send(get(DISCOVERY).with("host", "evil.example"));
-    assert_eq!(told.json()["issuer"], ISSUER);
+    let provider = TestProvider::new();
+    let response = provider.send(get(DISCOVERY).with("host", "evil.example"));
+    assert_eq!(response.json()["issuer"], ISSUER);
 }
 
 #[test]
 fn a_document_is_rendered_once_and_published() {
-    let world = World::new();
-    let first = world.send(get(DISCOVERY));
-    let counts = world.platform.take_counts();
+    let provider = TestProvider::new();
+    let first = provider.send(get(DISCOVERY));
+    let counts = provider.platform.take_counts();
     assert_eq!((counts.cache_reads, counts.cache_writes), (1, 1));
 
-    assert_eq!(world.send(get(DISCOVERY)).body, first.body);
-    assert_eq!(world.platform.take_counts().cache_reads, 0, "from memory");
+    assert_eq!(provider.send(get(DISCOVERY)).body, first.body);
+    assert_eq!(provider.platform.take_counts().cache_reads, 0, "from memory");
 
-    world.new_isolate();
-    assert_eq!(world.send(get(DISCOVERY)).body, first.body);
-    let counts = world.platform.take_counts();
+    provider.new_isolate();
+    assert_eq!(provider.send(get(DISCOVERY)).body, first.body);
+    let counts = provider.platform.take_counts();
     assert_eq!((counts.cache_reads, counts.cache_writes), (1, 0), "from the cache");
 }
 
 #[test]
 fn a_new_deployment_never_serves_the_old_document() {
-    let world = World::new();
-    world.send(get(DISCOVERY));
-    world.deploy(variables_with("SCOPES", r#"{"roles":["roles"]}"#));
-    let scopes = world.send(get(DISCOVERY)).json()["scopes_supported"].clone();
+    let provider = TestProvider::new();
+    provider.send(get(DISCOVERY));
+    provider.deploy(variables_with("SCOPES", r#"{"roles":["roles"]}"#));
+    let scopes = provider.send(get(DISCOVERY)).json()["scopes_supported"].clone();
     assert!(scopes.as_array().unwrap().contains(&"roles".into()));
 }
 
 #[test]
 fn a_failing_or_damaged_cache_costs_nothing_but_a_note() {
-    let world = World::new();
-    let whole = world.send(get(DISCOVERY)).body;
-    world.new_isolate();
-    world.platform.cache_fails.set(true);
-    let told = world.send(get(DISCOVERY));
-    assert_eq!((told.status, &told.body), (200, &whole));
-    assert!(told.log["notes"][0].as_str().unwrap().contains("KV is unavailable"));
+    let provider = TestProvider::new();
+    let whole = provider.send(get(DISCOVERY)).body;
+    provider.new_isolate();
+    provider.platform.cache_fails.set(true);
+    let response = provider.send(get(DISCOVERY));
+    assert_eq!((response.status, &response.body), (200, &whole));
+    assert!(response.log["notes"][0].as_str().unwrap().contains("KV is unavailable"));
 
-    world.new_isolate();
-    world.platform.cache_fails.set(false);
-    for text in world.platform.cache.borrow_mut().values_mut() {
+    provider.new_isolate();
+    provider.platform.cache_fails.set(false);
+    for text in provider.platform.cache.borrow_mut().values_mut() {
         *text = "<html>".into();
     }
-    let told = world.send(get(DISCOVERY));
-    assert_eq!((told.status, &told.body), (200, &whole));
-    assert!(told.log["notes"][0].as_str().unwrap().contains("something else"));
+    let response = provider.send(get(DISCOVERY));
+    assert_eq!((response.status, &response.body), (200, &whole));
+    assert!(response.log["notes"][0].as_str().unwrap().contains("something else"));
 }
 
 #[test]
 fn every_route_answers_each_of_its_methods_and_no_other() {
-    let world = World::new();
+    let provider = TestProvider::new();
     for route in ROUTES.iter().filter(|route| route.endpoint != Endpoint::Admin) {
         let url = route.url(&config(ISSUER).issuer);
         let path = url.strip_prefix(ISSUER).unwrap();
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "get"] {
-            let told = world.send(ask(method, path));
-            assert_eq!(told.status != 405, route.methods.contains(&method), "{method} {path}");
+            let response = provider.send(TestRequest::new(method, path));
+            assert_eq!(response.status != 405, route.methods.contains(&method), "{method} {path}");
         }
-        let told = world.send(ask("PATCH", path));
+        let response = provider.send(TestRequest::new("PATCH", path));
         let options = if route.has_cors() { ", OPTIONS" } else { "" };
-        assert_eq!(told.header("allow").unwrap(), route.methods.join(", ") + options);
-        let media_type = told.header("content-type").unwrap();
+        assert_eq!(response.header("allow").unwrap(), route.methods.join(", ") + options);
+        let media_type = response.header("content-type").unwrap();
         let is_page = route.caller == Caller::People;
         assert_eq!(media_type.starts_with("text/html"), is_page, "{path}");
     }

@@ -2,7 +2,7 @@
 //! read the same document. serde_json gives two member names a meaning of its own under its features `raw_value` and
 //! `arbitrary_precision`; here they must be ordinary names.
 
-use crate::world::{Told, World, get};
+use crate::test_provider::{TestProvider, TestResponse, get};
 use postern::jose::json::parse_object;
 use rusqlite::Connection;
 use serde::Deserialize;
@@ -50,32 +50,43 @@ fn assert_same(left: &Value, right: &Value) {
 /// The JSON object of a response. The strict reader parses it, because no feature of serde_json gives a member name a
 /// meaning there.
 #[track_caller]
-fn read(told: &Told) -> Value {
-    let object = parse_object(told.body.as_bytes());
-    Value::Object(object.unwrap_or_else(|error| panic!("{error}: {}", brief(&told.body))))
+fn read(response: &TestResponse) -> Value {
+    let object = parse_object(response.body.as_bytes());
+    Value::Object(object.unwrap_or_else(|error| panic!("{error}: {}", brief(&response.body))))
 }
 
 /// Asserts the status of a response, and that the provider logged no fault.
 #[track_caller]
-fn assert_status(told: &Told, status: u16, what: &Value) {
-    assert_no_fault(told, what);
-    assert_eq!(told.status, status, "{}: {}", brief(what), brief(&told.body));
+fn assert_status(response: &TestResponse, status: u16, what: &Value) {
+    assert_no_fault(response, what);
+    assert_eq!(response.status, status, "{}: {}", brief(what), brief(&response.body));
 }
 
 /// Asserts that the provider logged no fault. The authorization endpoint answers a fault with a redirect, so the status
 /// alone does not show it.
 #[track_caller]
-fn assert_no_fault(told: &Told, what: &Value) {
-    assert!(told.status < 500, "{}: {} {}", brief(what), brief(&told.body), brief(&told.log));
-    assert_eq!((told.log.get("notes"), &*told.notes_after), (None, &[][..]), "{}", brief(what));
+fn assert_no_fault(response: &TestResponse, what: &Value) {
+    assert!(
+        response.status < 500,
+        "{}: {} {}",
+        brief(what),
+        brief(&response.body),
+        brief(&response.log)
+    );
+    assert_eq!(
+        (response.log.get("notes"), &*response.notes_after),
+        (None, &[][..]),
+        "{}",
+        brief(what)
+    );
 }
 
 /// The document that the operator gets at a path.
 #[track_caller]
-fn shown(world: &World, path: &str) -> Value {
-    let told = world.send(get(path).by_operator());
-    assert_eq!(told.status, 200, "{path}: {} {}", brief(&told.body), brief(&told.log));
-    read(&told)
+fn shown(provider: &TestProvider, path: &str) -> Value {
+    let response = provider.send(get(path).by_operator());
+    assert_eq!(response.status, 200, "{path}: {} {}", brief(&response.body), brief(&response.log));
+    read(&response)
 }
 
 /// An object with the members of another added to its own.

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read JSON as a client does")]
 
 mod admin;
+mod browser;
 mod certification;
 mod client_assertions;
 mod clients;
@@ -33,6 +34,5 @@ mod rsa_keys;
 mod shape;
 mod sign_in;
 mod signer;
+mod test_provider;
 mod userinfo;
-mod visitor;
-mod world;

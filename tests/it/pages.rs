@@ -243,8 +243,8 @@ fn a_notice_has_its_status() {
     ] {
         let response = Login { notice: Some(notice), ..login(texts("en")) }.response();
         assert_eq!(response.status, status);
-        let told = response.headers.iter().find(|(name, _)| *name == "retry-after");
-        assert_eq!(told.map(|(_, value)| &**value), retry_after);
+        let response = response.headers.iter().find(|(name, _)| *name == "retry-after");
+        assert_eq!(response.map(|(_, value)| &**value), retry_after);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The ports natively: SQLite, a map that can be told to fail, and RustCrypto.
+//! The ports natively: SQLite, a map that can be made to fail, and RustCrypto.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::{SignatureEncoding, Signer, Verifier};
@@ -97,7 +97,7 @@ impl Native {
     }
 
     fn check_database(&self) -> Result<(), Internal> {
-        let detail = "it was told to fail".to_owned();
+        let detail = "it was made to fail".to_owned();
         if self.database_fails.get() {
             return Err(Internal::Unavailable { what: DATABASE, detail });
         }
@@ -175,7 +175,7 @@ impl Database for Native {
         pause().await;
         self.check_database()?;
         if self.batches_fail.get() {
-            let detail = "it was told to fail".to_owned();
+            let detail = "it was made to fail".to_owned();
             return Err(Internal::Unavailable { what: DATABASE, detail });
         }
         let meanwhile = self.meanwhile.borrow_mut().pop_front();
@@ -196,7 +196,7 @@ impl Cache for Native {
         self.count(|counts| counts.cache_reads += 1);
         pause().await;
         if self.cache_fails.get() {
-            let detail = "it was told to fail".to_owned();
+            let detail = "it was made to fail".to_owned();
             return Err(Internal::Unavailable { what: "KV", detail });
         }
         Ok(self.cache.borrow().get(key).cloned())
@@ -207,7 +207,7 @@ impl Cache for Native {
         self.count(|counts| counts.cache_writes += 1);
         pause().await;
         if self.cache_fails.get() {
-            let detail = "it was told to fail".to_owned();
+            let detail = "it was made to fail".to_owned();
             return Err(Internal::Unavailable { what: "KV", detail });
         }
         self.cache.borrow_mut().insert(key.to_owned(), text.to_owned());
@@ -324,7 +324,7 @@ impl Crypto for Native {
         self.count(|counts| counts.generations += 1);
         pause().await;
         if self.generation_fails.get() {
-            let detail = "it was told to fail".to_owned();
+            let detail = "it was made to fail".to_owned();
             return Err(Internal::Unavailable { what: "SubtleCrypto", detail });
         }
         let jwks = rsa_jwks();

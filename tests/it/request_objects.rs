@@ -1,18 +1,18 @@
 //! Authorization requests that clients sign (RFC 9101).
 
-use crate::signer::{ALGORITHMS, Signer};
-use crate::visitor::{
-    CALLBACK, Party, Visitor, answer, claims, encode, error_page, field, is_login,
+use crate::browser::{
+    Browser, CALLBACK, TestClient, answer, claims, encode, error_page, field, is_login,
 };
-use crate::world::{ISSUER, Told, World, get, post};
+use crate::signer::{ALGORITHMS, Signer};
+use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post};
 use postern::ports::Document;
 use serde_json::{Value, json};
 
 const REQUEST_URI: &str = "https://app.example/requests/1";
 
 struct Signing {
-    world: World,
-    party: Party,
+    provider: TestProvider,
+    client: TestClient,
     signer: Signer,
 }
 
@@ -20,12 +20,12 @@ impl Signing {
     /// A client that signs its requests, by the members that differ from the usual.
     fn new(fields: Value) -> Self {
         let signer = Signer::new("ES256", None, 0);
-        let world = World::with_keys();
-        world.put_alice_with_password();
+        let provider = TestProvider::with_keys();
+        provider.put_alice_with_password();
         let mut all = json!({ "jwks": signer.jwks(), "request_uris": [REQUEST_URI] });
         all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let party = world.put_party("app", all);
-        Self { world, party, signer }
+        let client = provider.put_client_with("app", all);
+        Self { provider, client, signer }
     }
 
     /// The claims of a good object, by those that differ; null leaves one out.
@@ -47,19 +47,19 @@ impl Signing {
     }
 
     /// The first answer to a request of nothing but the client's id and these.
-    fn ask(&self, parameters: &[(&str, &str)]) -> Told {
-        Visitor::new(&self.world).get(&self.target(parameters))
+    fn send_request(&self, parameters: &[(&str, &str)]) -> TestResponse {
+        Browser::new(&self.provider).get(&self.target(parameters))
     }
 
     fn target(&self, parameters: &[(&str, &str)]) -> String {
-        let mut all = vec![("client_id", self.party.id.as_str())];
+        let mut all = vec![("client_id", self.client.id.as_str())];
         all.extend(parameters);
         format!("/auth/authorize?{}", encode(&all))
     }
 
     fn serve(&self, status: u16, media_type: &str, text: String) {
         let document = Document { status, media_type: media_type.into(), text };
-        self.world.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
+        self.provider.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
     }
 
     fn serve_object(&self, object: String) {
@@ -70,25 +70,29 @@ impl Signing {
 /// Asserts what a request is refused with, where it says beside the object where to.
 #[track_caller]
 fn assert_refused(signing: &Signing, object: &str, code: &str, words: &str) {
-    let told = signing.ask(&[("request", object), ("redirect_uri", CALLBACK), ("state", "outer")]);
-    let answer = answer(&told, CALLBACK);
+    let response = signing.send_request(&[
+        ("request", object),
+        ("redirect_uri", CALLBACK),
+        ("state", "outer"),
+    ]);
+    let answer = answer(&response, CALLBACK);
     assert_eq!(answer["error"], code, "{answer:?}");
     assert!(answer["error_description"].contains(words), "{answer:?}");
 }
 
 /// A whole flow, and what its ID token says.
 fn flow(signing: &Signing, parameters: &[(&str, &str)]) -> Value {
-    let visitor = Visitor::new(&signing.world);
-    let told = visitor.agree(visitor.get(&signing.target(parameters)), "alice@example.com");
-    let answer = answer(&told, CALLBACK);
+    let browser = Browser::new(&signing.provider);
+    let response = browser.agree(browser.get(&signing.target(parameters)), "alice@example.com");
+    let answer = answer(&response, CALLBACK);
     assert_eq!(answer["state"], "signed state");
     let parameters = [
         ("grant_type", "authorization_code"),
         ("code", &*answer["code"]),
         ("redirect_uri", CALLBACK),
     ];
-    let told = signing.world.token(&signing.party, &parameters);
-    claims(&field(&told, "id_token"))
+    let response = signing.provider.token(&signing.client, &parameters);
+    claims(&field(&response, "id_token"))
 }
 
 #[test]
@@ -119,13 +123,13 @@ fn only_what_was_signed_counts() {
         ("prompt", "none"),
         ("code_challenge", "too short"),
     ];
-    let visitor = Visitor::new(&signing.world);
-    let page = visitor.get(&signing.target(&outer));
+    let browser = Browser::new(&signing.provider);
+    let page = browser.get(&signing.target(&outer));
     assert!(is_login(&page), "prompt=none was not signed");
-    let told = visitor.sign_in_on(&page, "alice@example.com");
-    assert!(!told.body.contains("phone"), "{}", told.body);
-    let told = visitor.agree(told, "alice@example.com");
-    let answer = answer(&told, CALLBACK);
+    let response = browser.sign_in_on(&page, "alice@example.com");
+    assert!(!response.body.contains("phone"), "{}", response.body);
+    let response = browser.agree(response, "alice@example.com");
+    let answer = answer(&response, CALLBACK);
     assert_eq!((&*answer["state"], answer.len()), ("signed state", 3));
 }
 
@@ -136,7 +140,7 @@ fn what_is_signed_may_have_objects_and_numbers() {
         ("claims", json!({ "id_token": { "nickname": null } })),
         ("max_age", json!(0)),
         ("acr_values", json!(null)),
-        ("exp", json!(signing.world.now.get() + 60)),
+        ("exp", json!(signing.provider.now.get() + 60)),
         ("unknown", json!([1, 2])),
     ]);
     assert_eq!(flow(&signing, &[("request", &object)])["nickname"], "Al");
@@ -145,7 +149,7 @@ fn what_is_signed_may_have_objects_and_numbers() {
 #[test]
 fn a_request_that_is_not_signed_as_it_must_be_is_refused() {
     let signing = Signing::new(json!({}));
-    let now = signing.world.now.get();
+    let now = signing.provider.now.get();
     for (claim, value, words) in [
         ("client_id", json!(null), "client_id"),
         ("client_id", json!("other"), "client_id"),
@@ -182,19 +186,19 @@ fn a_request_that_is_not_signed_as_it_must_be_is_refused() {
         assert_refused(&signing, &object, "invalid_request_object", words);
     }
     // An assertion that somebody has seen is no request, whatever else it would be.
-    let assertion = signing.signer.assertion(&signing.world, "app");
+    let assertion = signing.signer.assertion(&signing.provider, "app");
     assert_refused(&signing, &assertion, "invalid_request_object", "client_id");
     let aud = json!(["https://other.example", ISSUER]);
     let typ = json!({ "alg": "ES256", "typ": "OAuth-Authz-Req+JWT" });
     let object = signing.signer.sign_under(&typ, &signing.claims(&[("aud", aud)]));
-    assert!(is_login(&signing.ask(&[("request", &object)])));
+    assert!(is_login(&signing.send_request(&[("request", &object)])));
     for parameters in [
         [("request", object.as_str()), ("request_uri", REQUEST_URI)],
         [("request", object.as_str()), ("request", object.as_str())],
     ] {
         let mut all = parameters.to_vec();
         all.extend([("redirect_uri", CALLBACK), ("response_type", "code"), ("scope", "openid")]);
-        assert_eq!(answer(&signing.ask(&all), CALLBACK)["error"], "invalid_request");
+        assert_eq!(answer(&signing.send_request(&all), CALLBACK)["error"], "invalid_request");
     }
 }
 
@@ -205,16 +209,17 @@ fn an_object_has_a_size_that_it_may_have() {
     assert!(object.len() > 16_384);
     assert_refused(&signing, &object, "invalid_request_object", "larger than 16384 bytes");
     let object = signing.object(&[("padding", json!("x".repeat(11_500)))]);
-    assert!(object.len() > 15_500 && is_login(&signing.ask(&[("request", &object)])));
+    assert!(object.len() > 15_500 && is_login(&signing.send_request(&[("request", &object)])));
 }
 
 #[test]
 fn where_nothing_says_where_to_a_person_is_told() {
     let signing = Signing::new(json!({}));
-    let page = error_page(&signing.ask(&[("request", "e30.e30.AA")]));
+    let page = error_page(&signing.send_request(&[("request", "e30.e30.AA")]));
     assert!(page.contains("invalid_request_object"), "{page}");
     let object = signing.object(&[("redirect_uri", json!("https://evil.example/cb"))]);
-    let page = error_page(&signing.ask(&[("request", &object), ("redirect_uri", CALLBACK)]));
+    let page =
+        error_page(&signing.send_request(&[("request", &object), ("redirect_uri", CALLBACK)]));
     assert!(page.contains("redirect_uri"), "{page}");
 }
 
@@ -222,10 +227,10 @@ fn where_nothing_says_where_to_a_person_is_told() {
 fn an_error_in_what_was_signed_goes_where_that_says() {
     let signing = Signing::new(json!({}));
     let object = signing.object(&[("scope", json!("unheard-of"))]);
-    let answer = answer(&signing.ask(&[("request", &object)]), CALLBACK);
+    let answer = answer(&signing.send_request(&[("request", &object)]), CALLBACK);
     assert_eq!((&*answer["error"], &*answer["state"]), ("invalid_scope", "signed state"));
     let sql = "SELECT count(*) FROM authorization_requests";
-    let kept: i64 = signing.world.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap();
+    let kept: i64 = signing.provider.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(kept, 0, "an answered request is not kept");
 }
 
@@ -238,9 +243,9 @@ fn a_client_may_bind_itself_to_one_algorithm_and_to_signing_at_all() {
     }));
     let object = signing.object(&[]);
     assert_refused(&signing, &object, "invalid_request_object", "registered algorithm");
-    assert!(is_login(&signing.ask(&[("request", &rsa.sign(&signing.claims(&[])))])));
-    let told = Visitor::new(&signing.world).get(&signing.party.authorize(&[]));
-    let answer = answer(&told, CALLBACK);
+    assert!(is_login(&signing.send_request(&[("request", &rsa.sign(&signing.claims(&[])))])));
+    let response = Browser::new(&signing.provider).get(&signing.client.authorize(&[]));
+    let answer = answer(&response, CALLBACK);
     assert_eq!(answer["error"], "invalid_request");
     assert!(answer["error_description"].contains("signed"), "{answer:?}");
 }
@@ -248,24 +253,25 @@ fn a_client_may_bind_itself_to_one_algorithm_and_to_signing_at_all() {
 #[test]
 fn a_person_may_take_longer_than_the_object_is_good_for() {
     let signing = Signing::new(json!({}));
-    let object = signing.object(&[("exp", json!(signing.world.now.get() + 10))]);
-    let visitor = Visitor::new(&signing.world);
-    let page = visitor.get(&signing.target(&[("request", &object)]));
-    signing.world.sleep(600);
-    let told = visitor.agree(page, "alice@example.com");
-    assert!(answer(&told, CALLBACK).contains_key("code"));
+    let object = signing.object(&[("exp", json!(signing.provider.now.get() + 10))]);
+    let browser = Browser::new(&signing.provider);
+    let page = browser.get(&signing.target(&[("request", &object)]));
+    signing.provider.sleep(600);
+    let response = browser.agree(page, "alice@example.com");
+    assert!(answer(&response, CALLBACK).contains_key("code"));
 }
 
 #[test]
 fn a_signed_request_may_come_by_post() {
     let signing = Signing::new(json!({}));
-    let visitor = Visitor::new(&signing.world);
+    let browser = Browser::new(&signing.provider);
     let object = signing.object(&[]);
-    let told = visitor.post("/auth/authorize", &[("client_id", "app"), ("request", &object)]);
-    let told = visitor.agree(visitor.follow(told), "alice@example.com");
-    assert_eq!(answer(&told, CALLBACK)["state"], "signed state");
-    let told = visitor.post("/auth/authorize", &[("client_id", "app"), ("request", "e30.e30.AA")]);
-    assert!(error_page(&told).contains("invalid_request_object"));
+    let response = browser.post("/auth/authorize", &[("client_id", "app"), ("request", &object)]);
+    let response = browser.agree(browser.follow(response), "alice@example.com");
+    assert_eq!(answer(&response, CALLBACK)["state"], "signed state");
+    let response =
+        browser.post("/auth/authorize", &[("client_id", "app"), ("request", "e30.e30.AA")]);
+    assert!(error_page(&response).contains("invalid_request_object"));
 }
 
 #[test]
@@ -273,10 +279,14 @@ fn a_request_is_fetched_from_where_its_client_has_registered_that_it_lies() {
     for media_type in ["application/oauth-authz-req+jwt", "application/jwt", "application/jose"] {
         let signing = Signing::new(json!({ "request_uris": [format!("{REQUEST_URI}#4b1f")] }));
         signing.serve(200, media_type, format!("{}\n", signing.object(&[])));
-        signing.world.platform.take_counts();
+        signing.provider.platform.take_counts();
         let uri = format!("{REQUEST_URI}#another");
         assert_eq!(flow(&signing, &[("request_uri", &uri)])["nonce"], "signed nonce");
-        assert_eq!(signing.world.platform.take_counts().fetches, 1, "kept while a person signs in");
+        assert_eq!(
+            signing.provider.platform.take_counts().fetches,
+            1,
+            "kept while a person signs in"
+        );
     }
 }
 
@@ -287,11 +297,11 @@ fn whatever_lies_elsewhere_or_is_no_request_is_refused() {
     let refusal = |uri: &str| {
         let mut all = vec![("request_uri", uri)];
         all.extend(outer);
-        let answer = answer(&signing.ask(&all), CALLBACK);
+        let answer = answer(&signing.send_request(&all), CALLBACK);
         assert_eq!(answer["state"], "outer");
         (answer["error"].clone(), answer["error_description"].clone())
     };
-    signing.world.platform.take_counts();
+    signing.provider.platform.take_counts();
     for uri in [
         "https://app.example/requests/2",
         "https://app.example/requests/1?",
@@ -305,7 +315,7 @@ fn whatever_lies_elsewhere_or_is_no_request_is_refused() {
         assert_eq!(code, "invalid_request_uri", "{uri}");
         assert!(words.contains("registered"), "{words}");
     }
-    assert_eq!(signing.world.platform.take_counts().fetches, 0);
+    assert_eq!(signing.provider.platform.take_counts().fetches, 0);
 
     assert_eq!(refusal(REQUEST_URI).0, "invalid_request_uri", "nobody answers");
     let good = signing.object(&[]);
@@ -327,14 +337,14 @@ fn whatever_lies_elsewhere_or_is_no_request_is_refused() {
 fn nobody_makes_us_fetch_and_keep_without_end() {
     let signing = Signing::new(json!({}));
     signing.serve_object(signing.object(&[]));
-    signing.world.platform.take_counts();
-    signing.world.platform.rate_limit.set(Some(2));
+    signing.provider.platform.take_counts();
+    signing.provider.platform.rate_limit.set(Some(2));
     let outer = [("request_uri", REQUEST_URI), ("redirect_uri", CALLBACK)];
     for _ in 0..2 {
-        assert!(is_login(&signing.ask(&outer)));
+        assert!(is_login(&signing.send_request(&outer)));
     }
-    assert_eq!(answer(&signing.ask(&outer), CALLBACK)["error"], "temporarily_unavailable");
-    assert_eq!(signing.world.platform.take_counts().fetches, 2);
+    assert_eq!(answer(&signing.send_request(&outer), CALLBACK)["error"], "temporarily_unavailable");
+    assert_eq!(signing.provider.platform.take_counts().fetches, 2);
 }
 
 #[test]
@@ -342,52 +352,54 @@ fn a_client_rotates_its_key_and_its_next_request_is_verified() {
     let signing = Signing::new(json!({}));
     let (old, new) = (Signer::new("ES256", Some("a"), 2), Signer::new("ES256", Some("b"), 3));
     let uri = "https://app.example/jwks.json";
-    signing.world.put_party("app", json!({ "jwks_uri": uri }));
+    signing.provider.put_client_with("app", json!({ "jwks_uri": uri }));
     let serve = |signer: &Signer| {
         let text = signer.jwks().to_string();
         let document = Document { status: 200, media_type: "application/json".into(), text };
-        signing.world.platform.web.borrow_mut().insert(uri.into(), document);
+        signing.provider.platform.web.borrow_mut().insert(uri.into(), document);
     };
-    let ask = |signer: &Signer| signing.ask(&[("request", &signer.sign(&signing.claims(&[])))]);
+    let send_request =
+        |signer: &Signer| signing.send_request(&[("request", &signer.sign(&signing.claims(&[])))]);
     serve(&old);
-    assert!(is_login(&ask(&old)));
+    assert!(is_login(&send_request(&old)));
     serve(&new);
-    signing.world.sleep(postern::lifetimes::CLIENT_KEYS_PAUSE_SECONDS);
-    assert!(is_login(&ask(&new)));
-    assert!(error_page(&ask(&old)).contains("invalid_request_object"));
+    signing.provider.sleep(postern::lifetimes::CLIENT_KEYS_PAUSE_SECONDS);
+    assert!(is_login(&send_request(&new)));
+    assert!(error_page(&send_request(&old)).contains("invalid_request_object"));
 }
 
 #[test]
 fn a_request_that_a_client_may_not_make_is_not_kept_by_being_signed() {
     let signing = Signing::new(json!({}));
-    let other = signing.world.put_party("other", json!({}));
+    let other = signing.provider.put_client_with("other", json!({}));
     let object = signing.object(&[]);
     let target =
         format!("/auth/authorize?{}", encode(&[("client_id", &*other.id), ("request", &object)]));
-    assert!(error_page(&signing.world.send(get(&target))).contains("client_id"));
+    assert!(error_page(&signing.provider.send(get(&target))).contains("client_id"));
     let claims = signing.claims(&[("client_id", json!("other")), ("iss", json!("other"))]);
     let object = signing.signer.sign(&claims);
     let target =
         format!("/auth/authorize?{}", encode(&[("client_id", "other"), ("request", &object)]));
-    assert!(error_page(&signing.world.send(get(&target))).contains("no keys"));
-    let told = signing.world.send(post("/auth/authorize").form(&encode(&[("request", &object)])));
-    assert!(error_page(&told).contains("client_id is missing"));
+    assert!(error_page(&signing.provider.send(get(&target))).contains("no keys"));
+    let response =
+        signing.provider.send(post("/auth/authorize").form(&encode(&[("request", &object)])));
+    assert!(error_page(&response).contains("client_id is missing"));
 }
 
 /// Forms carry what was resolved: whoever posts one with an object in it has made it.
 #[test]
 fn a_form_takes_no_object_that_was_not_verified() {
     let signing = Signing::new(json!({}));
-    let party = signing.world.put_party("trusted", json!({ "trusted": true }));
-    let visitor = Visitor::new(&signing.world);
-    visitor.authorize(&party, "alice@example.com", &[]);
+    let client = signing.provider.put_client_with("trusted", json!({ "trusted": true }));
+    let browser = Browser::new(&signing.provider);
+    browser.authorize(&client, "alice@example.com", &[]);
     for (name, value) in [("request", "e30.e30.AA"), ("request_uri", REQUEST_URI)] {
-        let query = party.authorize_query(&[(name, value)]);
+        let query = client.authorize_query(&[(name, value)]);
         for (path, field) in
             [("/auth/consent", ("decision", "allow")), ("/auth/login", ("login", "x"))]
         {
-            let told = visitor.post(path, &[("request", &query), ("token", "x"), field]);
-            let answer = answer(&told, CALLBACK);
+            let response = browser.post(path, &[("request", &query), ("token", "x"), field]);
+            let answer = answer(&response, CALLBACK);
             assert_eq!(answer.get("error").map(String::as_str), Some("invalid_request"), "{path}");
         }
     }

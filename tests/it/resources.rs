@@ -1,7 +1,7 @@
 //! Tokens for the operator's own APIs (RFC 8707), for people and for machines.
 
-use crate::visitor::{CALLBACK, Party, Visitor, answer, claims, header, is_consent};
-use crate::world::{ISSUER, Told, World, get, post, put, variables_with};
+use crate::browser::{Browser, CALLBACK, TestClient, answer, claims, header, is_consent};
+use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put, variables_with};
 use serde_json::{Value, json};
 
 const ORDERS: &str = "https://orders.example/api";
@@ -10,72 +10,82 @@ const RESOURCES: &str = r#"{"https://orders.example/api":["orders:read","orders:
 
 const EVERYTHING: &str = "openid profile email offline_access orders:read orders:write stock";
 
-fn world() -> World {
-    let world = World::configured(variables_with("RESOURCES", RESOURCES));
-    world.send(get("/auth/jwks.json"));
-    world.put_alice_with_password();
-    world
+fn provider() -> TestProvider {
+    let provider = TestProvider::configured(variables_with("RESOURCES", RESOURCES));
+    provider.send(get("/auth/jwks.json"));
+    provider.put_alice_with_password();
+    provider
 }
 
 /// A client that may ask for everything there is.
-fn app(world: &World) -> Party {
-    world.put_party("app", json!({ "scope": EVERYTHING }))
+fn app(provider: &TestProvider) -> TestClient {
+    provider.put_client_with("app", json!({ "scope": EVERYTHING }))
 }
 
 /// A code for these scopes and resources, and what is asked for it.
-fn redeem(world: &World, party: &Party, asked: &[(&str, &str)], resources: &[&str]) -> Told {
-    let visitor = Visitor::new(world);
-    let told = visitor.agree(visitor.get(&party.authorize(asked)), "alice@example.com");
-    let code = answer(&told, CALLBACK).remove("code").unwrap();
+fn redeem(
+    provider: &TestProvider,
+    client: &TestClient,
+    asked: &[(&str, &str)],
+    resources: &[&str],
+) -> TestResponse {
+    let browser = Browser::new(provider);
+    let response = browser.agree(browser.get(&client.authorize(asked)), "alice@example.com");
+    let code = answer(&response, CALLBACK).remove("code").unwrap();
     let mut parameters = vec![
         ("grant_type", "authorization_code"),
         ("code", code.as_str()),
         ("redirect_uri", CALLBACK),
-        ("code_verifier", crate::visitor::VERIFIER),
+        ("code_verifier", crate::browser::VERIFIER),
     ];
     parameters.extend(resources.iter().map(|uri| ("resource", *uri)));
-    world.token(party, &parameters)
+    provider.token(client, &parameters)
 }
 
 /// Whom an access token is for, and what it may do there.
 #[track_caller]
-fn access(told: &Told) -> (String, String) {
-    assert_eq!(told.status, 200, "{}", told.body);
-    let token = told.json()["access_token"].as_str().unwrap().to_owned();
+fn access(response: &TestResponse) -> (String, String) {
+    assert_eq!(response.status, 200, "{}", response.body);
+    let token = response.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(header(&token)["typ"], "at+jwt");
     let claims = claims(&token);
-    assert_eq!((&claims["scope"], &claims["iss"]), (&told.json()["scope"], &json!(ISSUER)));
+    assert_eq!((&claims["scope"], &claims["iss"]), (&response.json()["scope"], &json!(ISSUER)));
     (claims["aud"].as_str().unwrap().into(), claims["scope"].as_str().unwrap().into())
 }
 
 #[track_caller]
-fn assert_refused(told: &Told, error: &str) {
-    assert_eq!((told.status, told.error().as_deref()), (400, Some(error)), "{}", told.body);
+fn assert_refused(response: &TestResponse, error: &str) {
+    assert_eq!(
+        (response.status, response.error().as_deref()),
+        (400, Some(error)),
+        "{}",
+        response.body
+    );
 }
 
 #[test]
 fn a_token_is_for_the_resource_that_is_named_and_has_its_scopes_alone() {
-    let world = world();
-    let party = app(&world);
+    let provider = provider();
+    let client = app(&provider);
     let scope = ("scope", "openid email orders:read stock offline_access");
     let userinfo = format!("{ISSUER}/auth/userinfo");
-    let told = redeem(&world, &party, &[scope, ("resource", ORDERS)], &[ORDERS]);
-    assert_eq!(access(&told), (ORDERS.into(), "orders:read".into()));
-    assert!(told.json()["id_token"].is_string(), "who they are is told all the same");
+    let response = redeem(&provider, &client, &[scope, ("resource", ORDERS)], &[ORDERS]);
+    assert_eq!(access(&response), (ORDERS.into(), "orders:read".into()));
+    assert!(response.json()["id_token"].is_string(), "who they are is told all the same");
     let asked = [scope, ("prompt", "consent")];
-    let told = redeem(&world, &party, &asked, &[]);
-    assert_eq!(access(&told), (userinfo, "openid email offline_access".into()));
+    let response = redeem(&provider, &client, &asked, &[]);
+    assert_eq!(access(&response), (userinfo, "openid email offline_access".into()));
 
     // One grant is good for all, one at a time.
-    let refresh_token = told.json()["refresh_token"].as_str().unwrap().to_owned();
+    let refresh_token = response.json()["refresh_token"].as_str().unwrap().to_owned();
     let refresh = |token: &str, more: &[(&str, &str)]| {
         let mut all = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
         all.extend(more);
-        world.token(&party, &all)
+        provider.token(&client, &all)
     };
-    let told = refresh(&refresh_token, &[("resource", STOCK)]);
-    assert_eq!(access(&told), (STOCK.into(), "stock".into()));
-    let next = told.json()["refresh_token"].as_str().unwrap().to_owned();
+    let response = refresh(&refresh_token, &[("resource", STOCK)]);
+    assert_eq!(access(&response), (STOCK.into(), "stock".into()));
+    let next = response.json()["refresh_token"].as_str().unwrap().to_owned();
     for (more, error) in [
         (vec![("resource", ORDERS), ("scope", "stock")], "invalid_target"),
         (vec![("resource", ORDERS), ("resource", STOCK)], "invalid_target"),
@@ -84,32 +94,32 @@ fn a_token_is_for_the_resource_that_is_named_and_has_its_scopes_alone() {
     ] {
         assert_refused(&refresh(&next, &more), error);
     }
-    let told = refresh(&next, &[("scope", "orders:read")]);
-    assert_eq!(access(&told), (ORDERS.into(), "orders:read".into()), "without openid, the one");
-    assert!(told.json().get("id_token").is_none());
+    let response = refresh(&next, &[("scope", "orders:read")]);
+    assert_eq!(access(&response), (ORDERS.into(), "orders:read".into()), "without openid, the one");
+    assert!(response.json().get("id_token").is_none());
 }
 
 #[test]
 fn userinfo_takes_no_token_that_is_for_another() {
-    let world = world();
-    let party = app(&world);
-    let told = redeem(&world, &party, &[("scope", "openid orders:read")], &[ORDERS]);
-    let token = told.json()["access_token"].as_str().unwrap().to_owned();
-    let told = world.send(get("/auth/userinfo").bearer(&token));
-    assert_eq!((told.status, told.error().as_deref()), (401, Some("invalid_token")));
-    assert!(told.body.contains("another audience"), "{}", told.body);
+    let provider = provider();
+    let client = app(&provider);
+    let response = redeem(&provider, &client, &[("scope", "openid orders:read")], &[ORDERS]);
+    let token = response.json()["access_token"].as_str().unwrap().to_owned();
+    let response = provider.send(get("/auth/userinfo").bearer(&token));
+    assert_eq!((response.status, response.error().as_deref()), (401, Some("invalid_token")));
+    assert!(response.body.contains("another audience"), "{}", response.body);
 }
 
 #[test]
 fn a_request_that_names_resources_gets_no_scope_of_others() {
-    let world = world();
-    let party = app(&world);
-    let visitor = Visitor::new(&world);
+    let provider = provider();
+    let client = app(&provider);
+    let browser = Browser::new(&provider);
     let scope = ("scope", "openid orders:read stock");
-    let told = redeem(&world, &party, &[scope, ("resource", ORDERS)], &[STOCK]);
-    assert_refused(&told, "invalid_target");
-    let both = format!("{}&resource={STOCK}", party.authorize(&[scope, ("resource", ORDERS)]));
-    let page = visitor.sign_in_on(&visitor.get(&both), "alice@example.com");
+    let response = redeem(&provider, &client, &[scope, ("resource", ORDERS)], &[STOCK]);
+    assert_refused(&response, "invalid_target");
+    let both = format!("{}&resource={STOCK}", client.authorize(&[scope, ("resource", ORDERS)]));
+    let page = browser.sign_in_on(&browser.get(&both), "alice@example.com");
     assert!(is_consent(&page));
     for words in ["orders:read", ORDERS, "stock", STOCK] {
         assert!(page.body.contains(words), "{}", page.body);
@@ -121,87 +131,92 @@ fn a_request_that_names_resources_gets_no_scope_of_others() {
         ("https://orders.example/api/", "openid orders:read"),
     ] {
         let asked = [("resource", resource), ("scope", scope)];
-        let answer = answer(&visitor.get(&party.authorize(&asked)), CALLBACK);
+        let answer = answer(&browser.get(&client.authorize(&asked)), CALLBACK);
         assert_eq!(answer["error"], "invalid_target", "{resource} {scope}");
     }
 }
 
 #[test]
 fn what_was_allowed_at_one_resource_is_not_allowed_at_another() {
-    let world = world();
-    let party = app(&world);
-    let visitor = Visitor::new(&world);
-    visitor.authorize(&party, "alice@example.com", &[("scope", "openid orders:read")]);
+    let provider = provider();
+    let client = app(&provider);
+    let browser = Browser::new(&provider);
+    browser.authorize(&client, "alice@example.com", &[("scope", "openid orders:read")]);
     for (scope, is_silent) in
         [("openid orders:read", true), ("openid orders:write", false), ("openid stock", false)]
     {
-        let told = visitor.get(&party.authorize(&[("scope", scope), ("prompt", "none")]));
-        assert_eq!(answer(&told, CALLBACK).contains_key("code"), is_silent, "{scope}");
+        let response = browser.get(&client.authorize(&[("scope", scope), ("prompt", "none")]));
+        assert_eq!(answer(&response, CALLBACK).contains_key("code"), is_silent, "{scope}");
     }
 }
 
 #[test]
 fn without_openid_a_token_for_several_must_say_for_which() {
-    let world = world();
-    let party = app(&world);
+    let provider = provider();
+    let client = app(&provider);
     let scope = ("scope", "orders:read stock");
-    assert_refused(&redeem(&world, &party, &[scope], &[]), "invalid_target");
-    let told = redeem(&world, &party, &[scope], &[STOCK]);
-    assert_eq!(access(&told), (STOCK.into(), "stock".into()));
-    assert_refused(&redeem(&world, &party, &[scope], &[STOCK, ORDERS]), "invalid_target");
+    assert_refused(&redeem(&provider, &client, &[scope], &[]), "invalid_target");
+    let response = redeem(&provider, &client, &[scope], &[STOCK]);
+    assert_eq!(access(&response), (STOCK.into(), "stock".into()));
+    assert_refused(&redeem(&provider, &client, &[scope], &[STOCK, ORDERS]), "invalid_target");
 }
 
 #[test]
 fn a_resource_that_nobody_knows_spends_no_code() {
-    let world = world();
-    let party = app(&world);
+    let provider = provider();
+    let client = app(&provider);
     let asked = [("scope", "openid orders:read")];
-    let code = Visitor::new(&world).authorize(&party, "alice@example.com", &asked);
+    let code = Browser::new(&provider).authorize(&client, "alice@example.com", &asked);
     let parameters = [
         ("grant_type", "authorization_code"),
         ("code", &*code),
         ("redirect_uri", CALLBACK),
-        ("code_verifier", crate::visitor::VERIFIER),
+        ("code_verifier", crate::browser::VERIFIER),
         ("resource", "https://evil.example"),
     ];
-    assert_refused(&world.token(&party, &parameters), "invalid_target");
-    assert_eq!(world.redeem(&party, &code).status, 200);
+    assert_refused(&provider.token(&client, &parameters), "invalid_target");
+    assert_eq!(provider.redeem(&client, &code).status, 200);
 }
 
 /// A client that asks for itself.
-fn machine(world: &World, id: &str, scope: &str) -> Party {
+fn machine(provider: &TestProvider, id: &str, scope: &str) -> TestClient {
     let document = json!({
         "client_name": "A machine", "grant_types": ["client_credentials"], "scope": scope,
     });
-    let told = world.send(put(&format!("/admin/clients/{id}")).by_operator().json(&document));
-    assert_eq!(told.status, 200, "{}", told.body);
+    let response =
+        provider.send(put(&format!("/admin/clients/{id}")).by_operator().json(&document));
+    assert_eq!(response.status, 200, "{}", response.body);
     assert_eq!(
-        (&told.json()["response_types"], &told.json()["redirect_uris"]),
+        (&response.json()["response_types"], &response.json()["redirect_uris"]),
         (&json!([]), &json!([]))
     );
-    let secret = Some(told.json()["client_secret"].as_str().unwrap().to_owned());
-    Party { id: id.into(), secret, redirect_uri: String::new() }
+    let secret = Some(response.json()["client_secret"].as_str().unwrap().to_owned());
+    TestClient { id: id.into(), secret, redirect_uri: String::new() }
 }
 
-fn ask(world: &World, party: &Party, parameters: &[(&str, &str)]) -> Told {
+fn send_request(
+    provider: &TestProvider,
+    client: &TestClient,
+    parameters: &[(&str, &str)],
+) -> TestResponse {
     let mut all = vec![("grant_type", "client_credentials")];
     all.extend(parameters);
-    world.token(party, &all)
+    provider.token(client, &all)
 }
 
 #[test]
 fn a_machine_gets_a_token_of_its_own() {
-    let world = world();
-    let party = machine(&world, "machine", "orders:read orders:write email");
-    let told = ask(&world, &party, &[]);
-    assert_eq!(access(&told), (ORDERS.into(), "orders:read orders:write".into()));
-    let names: Vec<_> = told.json().as_object().unwrap().keys().cloned().collect();
+    let provider = provider();
+    let client = machine(&provider, "machine", "orders:read orders:write email");
+    let response = send_request(&provider, &client, &[]);
+    assert_eq!(access(&response), (ORDERS.into(), "orders:read orders:write".into()));
+    let names: Vec<_> = response.json().as_object().unwrap().keys().cloned().collect();
     assert_eq!(names, ["access_token", "expires_in", "scope", "token_type"]);
-    let token = told.json()["access_token"].as_str().unwrap().to_owned();
+    let token = response.json()["access_token"].as_str().unwrap().to_owned();
     let mut claims = claims(&token);
     assert_eq!(claims["jti"].as_str().unwrap().len(), 22);
     claims.as_object_mut().unwrap().remove("jti");
-    let now = world.now.get();
+    let now = provider.now.get();
     assert_eq!(
         claims,
         json!({
@@ -209,21 +224,24 @@ fn a_machine_gets_a_token_of_its_own() {
             "iat": now, "exp": now + 600, "scope": "orders:read orders:write",
         })
     );
-    let told = world.send(get("/auth/userinfo").bearer(&token));
-    assert_eq!((told.status, told.error().as_deref()), (401, Some("invalid_token")));
+    let response = provider.send(get("/auth/userinfo").bearer(&token));
+    assert_eq!((response.status, response.error().as_deref()), (401, Some("invalid_token")));
 }
 
 #[test]
 fn a_machine_may_do_what_it_was_registered_for_at_one_resource_at_a_time() {
-    let world = world();
-    let party = machine(&world, "machine", "orders:read stock email offline_access openid");
+    let provider = provider();
+    let client = machine(&provider, "machine", "orders:read stock email offline_access openid");
     for (parameters, aud, scope) in [
         (vec![("resource", ORDERS)], ORDERS, "orders:read"),
         (vec![("resource", STOCK)], STOCK, "stock"),
         (vec![("scope", "stock")], STOCK, "stock"),
         (vec![("scope", "stock"), ("resource", STOCK)], STOCK, "stock"),
     ] {
-        assert_eq!(access(&ask(&world, &party, &parameters)), (aud.into(), scope.into()));
+        assert_eq!(
+            access(&send_request(&provider, &client, &parameters)),
+            (aud.into(), scope.into())
+        );
     }
     for (parameters, error) in [
         (vec![], "invalid_target"),
@@ -238,28 +256,29 @@ fn a_machine_may_do_what_it_was_registered_for_at_one_resource_at_a_time() {
         (vec![("scope", "email")], "invalid_scope"),
         (vec![("scope", "stock  stock")], "invalid_scope"),
     ] {
-        let told = ask(&world, &party, &parameters);
-        assert_eq!(told.error().as_deref(), Some(error), "{parameters:?} {}", told.body);
+        let response = send_request(&provider, &client, &parameters);
+        assert_eq!(response.error().as_deref(), Some(error), "{parameters:?} {}", response.body);
     }
 }
 
 #[test]
 fn who_may_ask_for_itself_the_operator_says() {
-    let world = world();
-    assert_refused(&ask(&world, &app(&world), &[]), "unauthorized_client");
+    let provider = provider();
+    assert_refused(&send_request(&provider, &app(&provider), &[]), "unauthorized_client");
     let token = {
         let order = json!({ "uses": 9, "ttl": 60 });
-        let told = world.send(post("/admin/initial-access-tokens").by_operator().json(&order));
-        told.json()["initial_access_token"].as_str().unwrap().to_owned()
+        let response =
+            provider.send(post("/admin/initial-access-tokens").by_operator().json(&order));
+        response.json()["initial_access_token"].as_str().unwrap().to_owned()
     };
     for grant_types in
         [json!(["client_credentials"]), json!(["authorization_code", "client_credentials"])]
     {
         let document =
             json!({ "redirect_uris": [CALLBACK], "grant_types": grant_types, "scope": "stock" });
-        let told = world.send(post("/auth/register").bearer(&token).json(&document));
-        assert_refused(&told, "invalid_client_metadata");
-        assert!(told.body.contains("grant_types"), "{}", told.body);
+        let response = provider.send(post("/auth/register").bearer(&token).json(&document));
+        assert_refused(&response, "invalid_client_metadata");
+        assert!(response.body.contains("grant_types"), "{}", response.body);
     }
     for (fields, words) in [
         (json!({}), "scope"),
@@ -272,94 +291,103 @@ fn who_may_ask_for_itself_the_operator_says() {
     ] {
         let mut document = json!({ "grant_types": ["client_credentials"] });
         document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let told = world.send(put("/admin/clients/m").by_operator().json(&document));
-        assert!(told.status == 400 && told.body.contains(words), "{fields} {}", told.body);
+        let response = provider.send(put("/admin/clients/m").by_operator().json(&document));
+        assert!(
+            response.status == 400 && response.body.contains(words),
+            "{fields} {}",
+            response.body
+        );
     }
     // What is shown may be put again.
-    machine(&world, "m", "stock");
-    let shown = world.send(get("/admin/clients/m").by_operator()).json();
-    let told = world.send(put("/admin/clients/m").by_operator().json(&shown));
-    assert_eq!((told.status, told.json()), (200, shown));
+    machine(&provider, "m", "stock");
+    let shown = provider.send(get("/admin/clients/m").by_operator()).json();
+    let response = provider.send(put("/admin/clients/m").by_operator().json(&shown));
+    assert_eq!((response.status, response.json()), (200, shown));
 }
 
 #[test]
 fn a_machine_sends_nobody_to_sign_in() {
-    let world = world();
-    machine(&world, "machine", "stock");
+    let provider = provider();
+    machine(&provider, "machine", "stock");
     let target = "/auth/authorize?client_id=machine&response_type=code&scope=stock&redirect_uri=";
     for uri in ["", "https://app.example/cb", "https%3A%2F%2Fapp.example%2Fcb"] {
-        let told = world.send(get(&format!("{target}{uri}")));
-        assert_eq!((told.status, told.header("location")), (400, None));
+        let response = provider.send(get(&format!("{target}{uri}")));
+        assert_eq!((response.status, response.header("location")), (400, None));
     }
 }
 
 #[test]
 fn nobody_is_taken_for_a_machine() {
-    let world = world();
-    world.put_user("app");
-    let party = app(&world);
-    let visitor = Visitor::new(&world);
-    let told = visitor.get(&party.authorize(&[("scope", "openid stock")]));
-    let told = visitor.agree(told, "app");
-    assert_eq!(answer(&told, CALLBACK)["error"], "access_denied");
+    let provider = provider();
+    provider.put_user("app");
+    let client = app(&provider);
+    let browser = Browser::new(&provider);
+    let response = browser.get(&client.authorize(&[("scope", "openid stock")]));
+    let response = browser.agree(response, "app");
+    assert_eq!(answer(&response, CALLBACK)["error"], "access_denied");
 }
 
 #[test]
 fn a_machine_is_not_taken_for_somebody() {
-    let world = world();
-    world.put_user("machine");
-    let party = machine(&world, "machine", "stock");
-    assert_refused(&ask(&world, &party, &[]), "unauthorized_client");
-    world.send(crate::world::delete("/admin/users/machine").by_operator());
-    assert_refused(&ask(&world, &party, &[]), "unauthorized_client");
+    let provider = provider();
+    provider.put_user("machine");
+    let client = machine(&provider, "machine", "stock");
+    assert_refused(&send_request(&provider, &client, &[]), "unauthorized_client");
+    provider.send(crate::test_provider::delete("/admin/users/machine").by_operator());
+    assert_refused(&send_request(&provider, &client, &[]), "unauthorized_client");
 }
 
 #[test]
 fn without_resources_there_are_no_machines() {
-    let world = World::with_keys();
-    let metadata =
-        |world: &World| -> Value { world.send(get("/.well-known/openid-configuration")).json() };
-    assert!(!metadata(&world)["grant_types_supported"].to_string().contains("client_credentials"));
-    let party = machine(&world, "machine", "stock");
-    assert_refused(&ask(&world, &party, &[]), "unsupported_grant_type");
-    let world = self::world();
-    assert!(metadata(&world)["grant_types_supported"].to_string().contains("client_credentials"));
-    assert!(metadata(&world)["scopes_supported"].to_string().contains("orders:write"));
+    let provider = TestProvider::with_keys();
+    let metadata = |provider: &TestProvider| -> Value {
+        provider.send(get("/.well-known/openid-configuration")).json()
+    };
+    assert!(
+        !metadata(&provider)["grant_types_supported"].to_string().contains("client_credentials")
+    );
+    let client = machine(&provider, "machine", "stock");
+    assert_refused(&send_request(&provider, &client, &[]), "unsupported_grant_type");
+    let provider = self::provider();
+    assert!(
+        metadata(&provider)["grant_types_supported"].to_string().contains("client_credentials")
+    );
+    assert!(metadata(&provider)["scopes_supported"].to_string().contains("orders:write"));
 }
 
 #[test]
 fn a_client_has_no_scope_of_an_api_that_nobody_has_registered_for_it() {
-    let world = world();
-    let party = world.put_party("app", json!({ "trusted": true }));
-    let visitor = Visitor::new(&world);
-    visitor.authorize(&party, "alice@example.com", &[]);
-    let ask = |scope| {
+    let provider = provider();
+    let client = provider.put_client_with("app", json!({ "trusted": true }));
+    let browser = Browser::new(&provider);
+    browser.authorize(&client, "alice@example.com", &[]);
+    let send_request = |scope| {
         let asked = [("scope", scope), ("prompt", "none")];
-        answer(&visitor.get(&party.authorize(&asked)), CALLBACK)
+        answer(&browser.get(&client.authorize(&asked)), CALLBACK)
     };
-    assert_eq!(ask("orders:write")["error"], "invalid_scope");
-    let code = ask("openid orders:write")["code"].clone();
-    assert_eq!(world.redeem(&party, &code).json()["scope"], "openid");
+    assert_eq!(send_request("orders:write")["error"], "invalid_scope");
+    let code = send_request("openid orders:write")["code"].clone();
+    assert_eq!(provider.redeem(&client, &code).json()["scope"], "openid");
 }
 
 #[test]
 fn what_is_taken_from_a_client_is_taken_from_its_tokens() {
-    let world = world();
-    let party = app(&world);
+    let provider = provider();
+    let client = app(&provider);
     let scope = ("scope", "openid orders:read orders:write offline_access");
-    let told = redeem(&world, &party, &[scope, ("prompt", "consent")], &[ORDERS]);
-    let token = told.json()["refresh_token"].as_str().unwrap().to_owned();
-    world.put_party("app", json!({ "scope": "openid orders:read offline_access" }));
+    let response = redeem(&provider, &client, &[scope, ("prompt", "consent")], &[ORDERS]);
+    let token = response.json()["refresh_token"].as_str().unwrap().to_owned();
+    provider.put_client_with("app", json!({ "scope": "openid orders:read offline_access" }));
     let refresh = |token: &str, more: &[(&str, &str)]| {
         let mut all = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
         all.extend(more);
-        world.token(&party, &all)
+        provider.token(&client, &all)
     };
     assert_refused(&refresh(&token, &[("scope", "orders:write")]), "invalid_scope");
-    let told = refresh(&token, &[("resource", ORDERS)]);
-    assert_eq!(access(&told), (ORDERS.into(), "orders:read".into()));
-    let token = told.json()["refresh_token"].as_str().unwrap().to_owned();
-    world.put_party("app", json!({ "scope": "openid offline_access" }));
+    let response = refresh(&token, &[("resource", ORDERS)]);
+    assert_eq!(access(&response), (ORDERS.into(), "orders:read".into()));
+    let token = response.json()["refresh_token"].as_str().unwrap().to_owned();
+    provider.put_client_with("app", json!({ "scope": "openid offline_access" }));
     assert_refused(&refresh(&token, &[("resource", ORDERS)]), "invalid_target");
     assert_eq!(refresh(&token, &[]).json()["scope"], "openid offline_access");
 }

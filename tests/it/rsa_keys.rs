@@ -2,7 +2,9 @@
 
 use crate::jwks::{ALWAYS, BOTH, Row, insert_key, keys, rsa_key, stored_keys};
 use crate::platform::{Native, rsa_jwks, sign_rs256};
-use crate::world::{NOW, Variables, World, block_on, get, post, variables, variables_with};
+use crate::test_provider::{
+    NOW, TestProvider, Variables, block_on, get, post, variables, variables_with,
+};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::config::Config;
 use postern::context::Context;
@@ -22,24 +24,24 @@ const ENDS_AT_ONCE: &str = "public, max-age=5, stale-while-revalidate=0, stale-i
 
 /// The key memory of an isolate, to be asked without a request.
 struct Isolate<'a> {
-    world: &'a World,
+    provider: &'a TestProvider,
     config: Config,
     published: PublishedKeys,
     signing: SigningKeys,
 }
 
 impl<'a> Isolate<'a> {
-    fn new(world: &'a World) -> Self {
-        Self::configured(world, variables())
+    fn new(provider: &'a TestProvider) -> Self {
+        Self::configured(provider, variables())
     }
 
-    fn configured(world: &'a World, variables: Variables) -> Self {
+    fn configured(provider: &'a TestProvider, variables: Variables) -> Self {
         let variable = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, text)| text.clone())
         };
         let config = Config::parse(variable).unwrap();
         let (published, signing) = Default::default();
-        Self { world, config, published, signing }
+        Self { provider, config, published, signing }
     }
 
     fn in_context<T>(&self, work: impl AsyncFnOnce(&Context<'_, Native>) -> T) -> T {
@@ -47,8 +49,8 @@ impl<'a> Isolate<'a> {
             bytes.fill(0x77);
             Ok(())
         };
-        let now = self.world.now.get();
-        block_on(work(&Context::new(&self.config, &self.world.platform, now, &randomness)))
+        let now = self.provider.now.get();
+        block_on(work(&Context::new(&self.config, &self.provider.platform, now, &randomness)))
     }
 
     fn signer(&self, alg: Algorithm) -> Result<Rc<PrivateKey>, Internal> {
@@ -73,175 +75,179 @@ fn is_unavailable<T>(result: &Result<T, Internal>) -> bool {
 
 #[test]
 fn an_rsa_key_is_made_after_the_response_and_never_in_it() {
-    let world = World::new();
-    world.put_alice();
-    world.dies_after_responses.set(true);
+    let provider = TestProvider::new();
+    provider.put_alice();
+    provider.dies_after_responses.set(true);
     for _ in 0..5 {
-        assert_eq!(keys(&world.send(get(JWKS))).len(), 1);
-        world.mint("openid");
-        world.new_isolate();
+        assert_eq!(keys(&provider.send(get(JWKS))).len(), 1);
+        provider.mint("openid");
+        provider.new_isolate();
     }
-    assert_eq!(world.platform.take_counts().generations, 0);
-    assert_eq!(stored_keys(&world), ["ES256"]);
+    assert_eq!(provider.platform.take_counts().generations, 0);
+    assert_eq!(stored_keys(&provider), ["ES256"]);
 
-    world.dies_after_responses.set(false);
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 1, "the response does not wait for it");
-    assert_eq!(world.platform.take_counts().generations, 1);
-    assert_eq!(stored_keys(&world), BOTH);
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 2, "the isolate that made it knows it at once");
-    world.new_isolate();
-    world.platform.take_counts();
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
-    assert_eq!(world.platform.take_counts().statements, 0, "and it was published");
+    provider.dies_after_responses.set(false);
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 1, "the response does not wait for it");
+    assert_eq!(provider.platform.take_counts().generations, 1);
+    assert_eq!(stored_keys(&provider), BOTH);
+    assert_eq!(
+        keys(&provider.send(get(JWKS))).len(),
+        2,
+        "the isolate that made it knows it at once"
+    );
+    provider.new_isolate();
+    provider.platform.take_counts();
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 2);
+    assert_eq!(provider.platform.take_counts().statements, 0, "and it was published");
 }
 
 #[test]
 fn minting_a_token_leaves_the_rsa_key_to_be_made_as_well() {
-    let world = World::new();
-    world.put_alice();
-    world.mint("openid");
-    assert_eq!(stored_keys(&world), BOTH);
-    assert_eq!(world.platform.take_counts().generations, 1);
+    let provider = TestProvider::new();
+    provider.put_alice();
+    provider.mint("openid");
+    assert_eq!(stored_keys(&provider), BOTH);
+    assert_eq!(provider.platform.take_counts().generations, 1);
 }
 
 #[test]
 fn a_claim_that_is_never_fulfilled_ends() {
-    let world = World::new();
-    world.platform.generation_fails.set(true);
-    let told = world.send(get(JWKS));
-    assert_eq!(told.notes_after, ["SubtleCrypto is unavailable: it was told to fail"]);
-    world.platform.generation_fails.set(false);
-    world.platform.take_counts();
+    let provider = TestProvider::new();
+    provider.platform.generation_fails.set(true);
+    let response = provider.send(get(JWKS));
+    assert_eq!(response.notes_after, ["SubtleCrypto is unavailable: it was made to fail"]);
+    provider.platform.generation_fails.set(false);
+    provider.platform.take_counts();
     for _ in 0..5 {
-        world.sleep(KEY_SEARCH_PAUSE_SECONDS);
-        let told = world.send_at_once(vec![get(JWKS); 3]);
-        assert!(told.iter().all(|one| one.left == 1 && one.notes_after.is_empty()));
+        provider.sleep(KEY_SEARCH_PAUSE_SECONDS);
+        let response = provider.send_at_once(vec![get(JWKS); 3]);
+        assert!(response.iter().all(|one| one.left == 1 && one.notes_after.is_empty()));
     }
-    assert_eq!(world.platform.take_counts().generations, 0, "claimed");
-    world.sleep(KEY_SEARCH_PAUSE_SECONDS);
-    world.send_at_once(vec![get(JWKS); 20]);
-    assert_eq!(world.platform.take_counts().generations, 1, "by one of many");
-    assert_eq!(stored_keys(&world), BOTH);
+    assert_eq!(provider.platform.take_counts().generations, 0, "claimed");
+    provider.sleep(KEY_SEARCH_PAUSE_SECONDS);
+    provider.send_at_once(vec![get(JWKS); 20]);
+    assert_eq!(provider.platform.take_counts().generations, 1, "by one of many");
+    assert_eq!(stored_keys(&provider), BOTH);
 }
 
 #[test]
 fn a_set_that_lacks_a_signing_key_is_kept_by_nobody() {
-    let world = World::new();
-    world.dies_after_responses.set(true);
-    let told = world.send(get(JWKS));
-    assert_eq!(told.header("cache-control"), Some(ENDS_AT_ONCE));
-    assert!(world.platform.cache.borrow().is_empty());
+    let provider = TestProvider::new();
+    provider.dies_after_responses.set(true);
+    let response = provider.send(get(JWKS));
+    assert_eq!(response.header("cache-control"), Some(ENDS_AT_ONCE));
+    assert!(provider.platform.cache.borrow().is_empty());
 
     // Another isolate makes the key: this one knows it within seconds.
-    Isolate::new(&world).make().unwrap();
-    world.sleep(INCOMPLETE_KEY_SET_SECONDS - 1);
-    let told = world.send(get(JWKS));
-    assert_eq!(keys(&told).len(), 1);
-    assert!(told.header("cache-control").unwrap().starts_with("public, max-age=1, "));
-    world.sleep(1);
-    let told = world.send(get(JWKS));
-    assert_eq!(keys(&told).len(), 2);
-    assert!(told.header("cache-control").unwrap().starts_with("public, max-age=300, "));
+    Isolate::new(&provider).make().unwrap();
+    provider.sleep(INCOMPLETE_KEY_SET_SECONDS - 1);
+    let response = provider.send(get(JWKS));
+    assert_eq!(keys(&response).len(), 1);
+    assert!(response.header("cache-control").unwrap().starts_with("public, max-age=1, "));
+    provider.sleep(1);
+    let response = provider.send(get(JWKS));
+    assert_eq!(keys(&response).len(), 2);
+    assert!(response.header("cache-control").unwrap().starts_with("public, max-age=300, "));
 }
 
 #[test]
 fn a_flood_while_the_key_is_missing_reads_the_table_once_in_some_seconds() {
-    let world = World::new();
-    world.put_alice();
-    let token = world.mint("openid");
-    world.platform.primary.execute("DELETE FROM signing_keys WHERE alg = 'RS256'", ()).unwrap();
-    world.platform.cache.borrow_mut().clear();
-    world.dies_after_responses.set(true);
-    world.sleep(60);
-    world.new_isolate();
-    world.send(get(JWKS));
-    world.platform.take_counts();
+    let provider = TestProvider::new();
+    provider.put_alice();
+    let token = provider.mint("openid");
+    provider.platform.primary.execute("DELETE FROM signing_keys WHERE alg = 'RS256'", ()).unwrap();
+    provider.platform.cache.borrow_mut().clear();
+    provider.dies_after_responses.set(true);
+    provider.sleep(60);
+    provider.new_isolate();
+    provider.send(get(JWKS));
+    provider.platform.take_counts();
     for round in 1..=6 {
-        world.sleep(INCOMPLETE_KEY_SET_SECONDS);
-        let mut told = world.send_together(vec![get(JWKS); 50]);
-        told.extend((0..50).map(|_| world.send(get(JWKS))));
-        assert!(told.iter().all(|one| keys(one).len() == 1));
-        let counts = world.platform.take_counts();
+        provider.sleep(INCOMPLETE_KEY_SET_SECONDS);
+        let mut response = provider.send_together(vec![get(JWKS); 50]);
+        response.extend((0..50).map(|_| provider.send(get(JWKS))));
+        assert!(response.iter().all(|one| keys(one).len() == 1));
+        let counts = provider.platform.take_counts();
         assert_eq!((counts.cache_reads, counts.statements), (1, 1), "round {round}");
-        let left: usize = told.iter().map(|one| one.left).sum();
+        let left: usize = response.iter().map(|one| one.left).sum();
         assert_eq!(left, usize::from(round % 2 == 0), "at most one chore in ten seconds");
         // Access tokens are verified all the while, and cost what they always cost.
-        let ask = get("/auth/userinfo").bearer(&token);
-        assert!(world.send_together(vec![ask; 20]).iter().all(|one| one.status == 200));
-        let counts = world.platform.take_counts();
+        let send_request = get("/auth/userinfo").bearer(&token);
+        assert!(provider.send_together(vec![send_request; 20]).iter().all(|one| one.status == 200));
+        let counts = provider.platform.take_counts();
         assert_eq!((counts.cache_reads, counts.statements), (0, 20));
     }
 }
 
 #[test]
 fn a_missing_key_is_served_around_while_the_table_does_not_answer() {
-    let world = World::new();
-    world.dies_after_responses.set(true);
-    let body = world.send(get(JWKS)).body;
-    world.platform.database_fails.set(true);
-    world.sleep(KEY_SET_SECONDS - 1);
+    let provider = TestProvider::new();
+    provider.dies_after_responses.set(true);
+    let body = provider.send(get(JWKS)).body;
+    provider.platform.database_fails.set(true);
+    provider.sleep(KEY_SET_SECONDS - 1);
     for _ in 0..3 {
-        let told = world.send(get(JWKS));
-        assert_eq!((told.status, told.body.as_str()), (200, body.as_str()));
+        let response = provider.send(get(JWKS));
+        assert_eq!((response.status, response.body.as_str()), (200, body.as_str()));
         let ends = "public, max-age=0, stale-while-revalidate=0, stale-if-error=0";
-        assert_eq!(told.header("cache-control"), Some(ends));
+        assert_eq!(response.header("cache-control"), Some(ends));
     }
-    assert_eq!(world.platform.take_counts().statements, 2);
+    assert_eq!(provider.platform.take_counts().statements, 2);
 }
 
 #[test]
 fn without_the_secret_no_key_is_asked_for_and_service_goes_on() {
-    let world = World::with_keys();
-    world.put_alice();
-    let token = world.mint("openid");
-    world.platform.primary.execute("DELETE FROM signing_keys WHERE alg = 'RS256'", ()).unwrap();
-    world.platform.primary.execute("DELETE FROM key_claims", ()).unwrap();
-    world.platform.cache.borrow_mut().clear();
+    let provider = TestProvider::with_keys();
+    provider.put_alice();
+    let token = provider.mint("openid");
+    provider.platform.primary.execute("DELETE FROM signing_keys WHERE alg = 'RS256'", ()).unwrap();
+    provider.platform.primary.execute("DELETE FROM key_claims", ()).unwrap();
+    provider.platform.cache.borrow_mut().clear();
     for secret in ["", "AAAA", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"] {
-        world.deploy(variables_with("KEY_ENCRYPTION_KEY", secret));
+        provider.deploy(variables_with("KEY_ENCRYPTION_KEY", secret));
         let mut notes = 0;
         for _ in 0..30 {
-            let told = world.send(get(JWKS));
-            assert_eq!((keys(&told).len(), told.left), (1, 0));
-            notes += usize::from(told.log.to_string().contains("KEY_ENCRYPTION_KEY"));
-            assert_eq!(world.send(get("/auth/userinfo").bearer(&token)).status, 200);
-            world.sleep(1);
+            let response = provider.send(get(JWKS));
+            assert_eq!((keys(&response).len(), response.left), (1, 0));
+            notes += usize::from(response.log.to_string().contains("KEY_ENCRYPTION_KEY"));
+            assert_eq!(provider.send(get("/auth/userinfo").bearer(&token)).status, 200);
+            provider.sleep(1);
         }
         assert_eq!(notes, 3, "noted once in ten seconds");
-        let isolate = Isolate::configured(&world, variables_with("KEY_ENCRYPTION_KEY", secret));
+        let isolate = Isolate::configured(&provider, variables_with("KEY_ENCRYPTION_KEY", secret));
         for _ in 0..2 {
             let signer = isolate.signer(Algorithm::Rs256);
             assert!(matches!(signer, Err(Internal::Misconfigured { .. })), "{signer:?}");
         }
-        world.now.set(NOW);
+        provider.now.set(NOW);
     }
-    assert_eq!(stored_keys(&world), ["ES256"]);
+    assert_eq!(stored_keys(&provider), ["ES256"]);
 }
 
 #[test]
 fn rs256_is_signed_once_its_key_is_made_and_verifies() {
-    let world = World::new();
-    let isolate = Isolate::new(&world);
+    let provider = TestProvider::new();
+    let isolate = Isolate::new(&provider);
     for _ in 0..3 {
         assert!(is_unavailable(&isolate.signer(Algorithm::Rs256)), "come back");
     }
-    assert_eq!(world.platform.take_counts().generations, 0);
+    assert_eq!(provider.platform.take_counts().generations, 0);
     isolate.make().unwrap();
     let signer = isolate.signer(Algorithm::Rs256).unwrap();
     assert_eq!(signer.alg(), Algorithm::Rs256);
-    world.send(get(JWKS));
+    provider.send(get(JWKS));
 
     let claims = json!({ "sub": "alice" });
-    let token = block_on(sign(&world.platform, &signer, "JWT", &claims)).unwrap();
+    let token = block_on(sign(&provider.platform, &signer, "JWT", &claims)).unwrap();
     let jws = Jws::parse(&token).unwrap();
     assert_eq!(jws.header_text("alg"), Some("RS256"));
     assert_eq!(jws.signature.len(), 256);
     let kid = jws.header_text("kid").unwrap();
-    for isolate in [isolate, Isolate::new(&world)] {
+    for isolate in [isolate, Isolate::new(&provider)] {
         let key = isolate.find(Algorithm::Rs256, kid).unwrap().unwrap();
         let input = jws.signing_input.as_bytes();
         let verify = |message: &[u8], signature: &[u8]| {
-            block_on(world.platform.verify(&key, message, signature)).unwrap()
+            block_on(provider.platform.verify(&key, message, signature)).unwrap()
         };
         assert!(verify(input, &jws.signature));
         assert!(!verify(b"another message", &jws.signature));
@@ -260,28 +266,28 @@ fn the_signature_of_rfc_7515_appendix_a_2_verifies() {
     let key: PublicKey = serde_json::from_value(jwk).unwrap();
     let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
     let jws = Jws::parse(token).unwrap();
-    let platform = World::new().platform;
+    let platform = TestProvider::new().platform;
     let verify = platform.verify(&key, jws.signing_input.as_bytes(), &jws.signature);
     assert!(block_on(verify).unwrap());
 }
 
 #[test]
 fn no_verdict_on_a_kid_while_the_first_key_of_its_algorithm_is_being_made() {
-    let world = World::new();
-    world.dies_after_responses.set(true);
-    world.send(get(JWKS));
+    let provider = TestProvider::new();
+    provider.dies_after_responses.set(true);
+    provider.send(get(JWKS));
     let (kid, _, _) = rsa_key();
-    let isolate = Isolate::new(&world);
+    let isolate = Isolate::new(&provider);
     assert!(isolate.find(Algorithm::Rs256, &kid).unwrap().is_none(), "the table was asked");
-    Isolate::new(&world).make().unwrap();
-    world.platform.take_counts();
+    Isolate::new(&provider).make().unwrap();
+    provider.platform.take_counts();
     for _ in 0..5 {
         assert!(is_unavailable(&isolate.find(Algorithm::Rs256, &kid)), "it may be there by now");
         assert!(isolate.find(Algorithm::Es256, "unknown").unwrap().is_none());
     }
-    let counts = world.platform.take_counts();
+    let counts = provider.platform.take_counts();
     assert_eq!((counts.cache_reads, counts.statements), (0, 0));
-    world.sleep(KEY_SEARCH_PAUSE_SECONDS);
+    provider.sleep(KEY_SEARCH_PAUSE_SECONDS);
     assert_eq!(isolate.find(Algorithm::Rs256, &kid).unwrap().unwrap().kid(), kid);
     assert!(isolate.find(Algorithm::Rs256, "unknown").unwrap().is_none());
     assert!(isolate.find(Algorithm::Rs256, "unknown").unwrap().is_none(), "a verdict now");
@@ -289,32 +295,32 @@ fn no_verdict_on_a_kid_while_the_first_key_of_its_algorithm_is_being_made() {
 
 /// The second RSA key, sealed under the secret of every world.
 fn successor() -> Row {
-    let world = World::with_keys();
-    world.platform.primary.execute("DELETE FROM signing_keys", ()).unwrap();
-    world.platform.primary.execute("DELETE FROM key_claims", ()).unwrap();
-    Isolate::new(&world).make().unwrap();
+    let provider = TestProvider::with_keys();
+    provider.platform.primary.execute("DELETE FROM signing_keys", ()).unwrap();
+    provider.platform.primary.execute("DELETE FROM key_claims", ()).unwrap();
+    Isolate::new(&provider).make().unwrap();
     let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let sql = "SELECT kid, public_jwk, sealed_private FROM signing_keys";
-    world.platform.primary.query_row(sql, (), row).unwrap()
+    provider.platform.primary.query_row(sql, (), row).unwrap()
 }
 
 #[test]
 fn an_rsa_key_is_rotated_by_its_times() {
-    let world = World::new();
+    let provider = TestProvider::new();
     let (old, new) = (rsa_key(), successor());
     assert_ne!(old.0, new.0);
     let (sign_from, retire_at) = (NOW + KEY_SET_SECONDS, NOW + 2 * KEY_SET_SECONDS);
-    insert_key(&world, &old, (NOW, NOW, Some(sign_from), Some(retire_at)));
-    insert_key(&world, &new, (NOW, sign_from, None, None));
-    let isolate = Isolate::new(&world);
+    insert_key(&provider, &old, (NOW, NOW, Some(sign_from), Some(retire_at)));
+    insert_key(&provider, &new, (NOW, sign_from, None, None));
+    let isolate = Isolate::new(&provider);
     let signs = || isolate.signer(Algorithm::Rs256).unwrap().kid().to_owned();
     assert_eq!(signs(), old.0);
-    world.now.set(sign_from - 1);
+    provider.now.set(sign_from - 1);
     assert_eq!(signs(), old.0);
-    world.now.set(sign_from);
+    provider.now.set(sign_from);
     assert_eq!(signs(), new.0);
     for (now, is_known) in [(retire_at - 1, true), (retire_at, false)] {
-        world.now.set(now);
+        provider.now.set(now);
         assert_eq!(isolate.find(Algorithm::Rs256, &old.0).unwrap().is_some(), is_known);
     }
     assert_eq!(signs(), new.0);
@@ -322,50 +328,50 @@ fn an_rsa_key_is_rotated_by_its_times() {
 
 #[test]
 fn a_lost_rsa_key_is_replaced_by_the_next_request_for_the_keys() {
-    let world = World::with_keys();
-    world.sleep(KEY_SET_SECONDS);
+    let provider = TestProvider::with_keys();
+    provider.sleep(KEY_SET_SECONDS);
     let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE alg = 'RS256'";
-    world.platform.primary.execute(withdraw, [NOW]).unwrap();
-    world.platform.cache.borrow_mut().clear();
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 1);
-    let told = world.send(get(JWKS));
-    let kids: Vec<_> = keys(&told).iter().map(|key| key["kid"].clone()).collect();
+    provider.platform.primary.execute(withdraw, [NOW]).unwrap();
+    provider.platform.cache.borrow_mut().clear();
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 1);
+    let response = provider.send(get(JWKS));
+    let kids: Vec<_> = keys(&response).iter().map(|key| key["kid"].clone()).collect();
     assert!(kids.len() == 2 && !kids.contains(&rsa_key().0.into()));
 }
 
 #[test]
 fn what_was_not_found_in_a_set_is_no_verdict_once_the_set_has_changed() {
-    let world = World::new();
-    world.put_alice();
-    insert_key(&world, &rsa_key(), ALWAYS);
-    insert_key(&world, &successor(), (NOW, NOW, Some(NOW + 5), Some(NOW + 5)));
-    let token = world.mint("openid");
-    let ask = |token: &str| world.send(get("/auth/userinfo").bearer(token)).status;
+    let provider = TestProvider::new();
+    provider.put_alice();
+    insert_key(&provider, &rsa_key(), ALWAYS);
+    insert_key(&provider, &successor(), (NOW, NOW, Some(NOW + 5), Some(NOW + 5)));
+    let token = provider.mint("openid");
+    let send_request = |token: &str| provider.send(get("/auth/userinfo").bearer(token)).status;
     let forged = format!(
         "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6InVua25vd24ifQ.e30.{}",
         "A".repeat(86)
     );
-    assert_eq!((ask(&forged), ask(&token)), (401, 200));
-    world.sleep(5);
-    assert_eq!(ask(&token), 200, "within ten seconds of the search");
+    assert_eq!((send_request(&forged), send_request(&token)), (401, 200));
+    provider.sleep(5);
+    assert_eq!(send_request(&token), 200, "within ten seconds of the search");
     let order = json!({ "sub": "alice", "scope": "openid" });
-    assert_eq!(world.send(post("/admin/tokens").by_operator().json(&order)).status, 200);
+    assert_eq!(provider.send(post("/admin/tokens").by_operator().json(&order)).status, 200);
 }
 
 #[test]
 fn an_older_whole_set_in_the_cache_does_not_hide_the_key_that_was_made_since() {
-    let world = World::with_keys();
-    let old = world.platform.cache.borrow().clone();
-    world.sleep(2 * KEY_SEARCH_PAUSE_SECONDS);
+    let provider = TestProvider::with_keys();
+    let old = provider.platform.cache.borrow().clone();
+    provider.sleep(2 * KEY_SEARCH_PAUSE_SECONDS);
     let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE alg = 'RS256'";
-    world.platform.primary.execute(withdraw, [NOW]).unwrap();
-    world.platform.primary.execute("DELETE FROM key_claims", ()).unwrap();
-    world.dies_after_responses.set(true);
+    provider.platform.primary.execute(withdraw, [NOW]).unwrap();
+    provider.platform.primary.execute("DELETE FROM key_claims", ()).unwrap();
+    provider.dies_after_responses.set(true);
     let forged = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6InVua25vd24ifQ.e30.AAAA";
-    world.send(get("/auth/userinfo").bearer(forged));
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 1, "a search has read the table");
-    Isolate::new(&world).make().unwrap();
-    *world.platform.cache.borrow_mut() = old;
-    world.sleep(INCOMPLETE_KEY_SET_SECONDS);
-    assert_eq!(keys(&world.send(get(JWKS))).len(), 2);
+    provider.send(get("/auth/userinfo").bearer(forged));
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 1, "a search has read the table");
+    Isolate::new(&provider).make().unwrap();
+    *provider.platform.cache.borrow_mut() = old;
+    provider.sleep(INCOMPLETE_KEY_SET_SECONDS);
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 2);
 }

@@ -1,28 +1,28 @@
-use crate::visitor::{
-    PASSWORD, Visitor, answer, claims, encode, error_page, field, form, hash_at, header,
+use crate::browser::{
+    Browser, PASSWORD, answer, claims, encode, error_page, field, form, hash_at, header,
     is_consent, is_login,
 };
-use crate::world::{ISSUER, NOW, World, get, post};
+use crate::test_provider::{ISSUER, NOW, TestProvider, get, post};
 use serde_json::json;
 
 #[test]
 fn a_person_signs_in_agrees_and_the_client_gets_tokens_that_work() {
-    let world = World::new();
-    world.put_alice_with_password();
-    let app = world.put_app();
-    let alice = Visitor::new(&world);
+    let provider = TestProvider::new();
+    provider.put_alice_with_password();
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
 
     let login = alice.get(&app.authorize(&[]));
     assert_eq!(login.status, 200);
     assert!(is_login(&login) && login.body.contains("The App"));
     let consent = alice.sign_in_on(&login, "Alice@example.com");
     assert!(is_consent(&consent) && consent.body.contains("Alice Adams"), "{}", consent.body);
-    let told = alice.submit(&consent, &[("decision", "allow")]);
-    let answer = answer(&told, &app.redirect_uri);
+    let response = alice.submit(&consent, &[("decision", "allow")]);
+    let answer = answer(&response, &app.redirect_uri);
     assert_eq!((answer["state"].as_str(), answer["iss"].as_str()), ("the state", ISSUER));
     assert_eq!(answer.len(), 3);
 
-    let tokens = world.redeem(&app, &answer["code"]);
+    let tokens = provider.redeem(&app, &answer["code"]);
     assert_eq!(tokens.header("cache-control"), Some("no-store"));
     assert_eq!(tokens.json()["token_type"], "Bearer");
     assert_eq!(tokens.json()["scope"], "openid profile email");
@@ -40,7 +40,7 @@ fn a_person_signs_in_agrees_and_the_client_gets_tokens_that_work() {
     );
     assert_eq!(header(&field(&tokens, "id_token"))["alg"], "RS256");
 
-    let userinfo = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
+    let userinfo = provider.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
     assert_eq!(userinfo.json()["name"], "Alice Adams");
     assert_eq!(userinfo.json()["email"], "alice@example.com");
     assert_eq!(userinfo.json().get("phone_number"), None);
@@ -48,37 +48,38 @@ fn a_person_signs_in_agrees_and_the_client_gets_tokens_that_work() {
 
 #[test]
 fn a_request_by_post_comes_back_by_get_and_is_answered_once() {
-    let world = World::new();
-    world.put_alice_with_password();
-    let app = world.put_app();
-    let alice = Visitor::new(&world);
-    let told = world.send(post("/auth/authorize").form(&app.authorize_query(&[])));
-    assert_eq!((told.status, told.cookies().len()), (303, 0));
-    let location = told.header("location").unwrap().to_owned();
+    let provider = TestProvider::new();
+    provider.put_alice_with_password();
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
+    let response = provider.send(post("/auth/authorize").form(&app.authorize_query(&[])));
+    assert_eq!((response.status, response.cookies().len()), (303, 0));
+    let location = response.header("location").unwrap().to_owned();
     assert!(location.starts_with(&format!("{ISSUER}/auth/authorize?handle=")), "{location}");
 
     let login = alice.get(&location);
     assert!(is_login(&alice.get(&location)), "a page may be loaded again");
     let consent = alice.sign_in_on(&login, "alice@example.com");
-    let told = alice.submit(&consent, &[("decision", "allow")]);
-    assert!(answer(&told, &app.redirect_uri).contains_key("code"));
-    for told in [alice.get(&location), alice.submit(&consent, &[("decision", "allow")])] {
-        assert!(error_page(&told).contains("completed before"));
+    let response = alice.submit(&consent, &[("decision", "allow")]);
+    assert!(answer(&response, &app.redirect_uri).contains_key("code"));
+    for response in [alice.get(&location), alice.submit(&consent, &[("decision", "allow")])] {
+        assert!(error_page(&response).contains("completed before"));
     }
 }
 
 #[test]
 fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
-    let world = World::new();
-    world.put_alice_with_password();
-    let app = world.put_app();
+    let provider = TestProvider::new();
+    provider.put_alice_with_password();
+    let app = provider.put_app();
     let page = |login: &str, password: &str| {
-        let visitor = Visitor::new(&world);
-        let login_page = visitor.get(&app.authorize(&[]));
-        let told = visitor.submit(&login_page, &[("login", login), ("password", password)]);
-        assert_eq!(told.status, 403);
-        let token = &form(&told).fields.iter().find(|(name, _)| name == "token").unwrap().1.clone();
-        told.body.replace(token, "").replace(&format!("value=\"{login}\""), "")
+        let browser = Browser::new(&provider);
+        let login_page = browser.get(&app.authorize(&[]));
+        let response = browser.submit(&login_page, &[("login", login), ("password", password)]);
+        assert_eq!(response.status, 403);
+        let token =
+            &form(&response).fields.iter().find(|(name, _)| name == "token").unwrap().1.clone();
+        response.body.replace(token, "").replace(&format!("value=\"{login}\""), "")
     };
     let wrong = page("alice@example.com", "wrong");
     assert_eq!(wrong, page("nobody@example.com", "wrong"));
@@ -87,15 +88,15 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
 
 #[test]
 fn a_hash_of_another_cost_is_made_anew_at_sign_in() {
-    let world = World::new();
-    world.put_alice_with_password();
-    world.put_password_hash("alice", &hash_at(64, 1));
-    let app = world.put_app();
+    let provider = TestProvider::new();
+    provider.put_alice_with_password();
+    provider.put_password_hash("alice", &hash_at(64, 1));
+    let app = provider.put_app();
     let stored = || -> String {
         let sql = "SELECT password_hash FROM users WHERE sub = 'alice'";
-        world.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap()
+        provider.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap()
     };
-    let alice = Visitor::new(&world);
+    let alice = Browser::new(&provider);
     let page = alice.get(&app.authorize(&[]));
     let wrong = [("login", "alice@example.com"), ("password", "wrong")];
     assert_eq!(alice.submit(&page, &wrong).status, 403);
@@ -109,35 +110,36 @@ fn a_hash_of_another_cost_is_made_anew_at_sign_in() {
 
 #[test]
 fn the_log_tells_why_and_never_who() {
-    let world = World::new();
-    world.put_alice_with_password();
-    let app = world.put_app();
-    let alice = Visitor::new(&world);
+    let provider = TestProvider::new();
+    provider.put_alice_with_password();
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
     let refused = alice.get(&app.authorize(&[("prompt", "none")]));
     assert_eq!((refused.status, &refused.log["error"]), (303, &json!("login_required")));
     let page = alice.get(&app.authorize(&[]));
     assert_eq!(page.log.get("error"), None);
-    let told = alice.submit(&page, &[("login", "alice@example.com"), ("password", "mistyped")]);
-    assert_eq!(told.log["error"], "wrong_credentials");
-    for told in [&refused, &page, &told] {
-        let line = told.log.to_string();
+    let response = alice.submit(&page, &[("login", "alice@example.com"), ("password", "mistyped")]);
+    assert_eq!(response.log["error"], "wrong_credentials");
+    for response in [&refused, &page, &response] {
+        let line = response.log.to_string();
         assert!(!["alice", "mistyped", "app"].iter().any(|word| line.contains(word)), "{line}");
     }
 }
 
 #[test]
 fn a_form_that_is_sent_twice_at_once_signs_in_twice_though_the_first_renews_the_hash() {
-    let world = World::new();
-    world.put_alice_with_password();
-    world.put_password_hash("alice", &hash_at(64, 1));
-    let app = world.put_app();
-    let alice = Visitor::new(&world);
+    let provider = TestProvider::new();
+    provider.put_alice_with_password();
+    provider.put_password_hash("alice", &hash_at(64, 1));
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
     let form = form(&alice.get(&app.authorize(&[])));
     let mut fields: Vec<_> = form.fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     fields.extend([("login", "alice@example.com"), ("password", PASSWORD)]);
     let cookies: Vec<_> = alice.cookies.borrow().iter().map(|(n, v)| format!("{n}={v}")).collect();
-    let ask = post("/auth/login").form(&encode(&fields)).with("cookie", &cookies.join("; "));
-    for told in world.send_at_once(vec![ask; 2]) {
-        assert_eq!(told.status, 303, "{}", told.log);
+    let send_request =
+        post("/auth/login").form(&encode(&fields)).with("cookie", &cookies.join("; "));
+    for response in provider.send_at_once(vec![send_request; 2]) {
+        assert_eq!(response.status, 303, "{}", response.log);
     }
 }

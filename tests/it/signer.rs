@@ -1,8 +1,8 @@
 //! Relying parties that sign: their keys, and what they sign with them.
 
+use crate::browser::{TestClient, VERIFIER, encode};
 use crate::platform::{number, rsa_jwks, sign_rs256};
-use crate::visitor::{Party, VERIFIER, encode};
-use crate::world::{Ask, ISSUER, Told, World, post};
+use crate::test_provider::{ISSUER, TestProvider, TestRequest, TestResponse, post};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::{RandomizedSigner, SignatureEncoding, Signer as _};
 use serde_json::{Value, json};
@@ -90,10 +90,10 @@ impl Signer {
     }
 
     /// The claims of an assertion of this client's, as it is made now.
-    pub fn claims(&self, world: &World, client_id: &str) -> Value {
+    pub fn claims(&self, provider: &TestProvider, client_id: &str) -> Value {
         thread_local! { static NEXT: Cell<u32> = const { Cell::new(0) } }
         let number = NEXT.replace(NEXT.get() + 1);
-        let now = world.now.get();
+        let now = provider.now.get();
         json!({
             "iss": client_id, "sub": client_id, "aud": ISSUER, "jti": format!("jti-{number}"),
             "iat": now, "exp": now + 60,
@@ -101,8 +101,8 @@ impl Signer {
     }
 
     /// A good assertion.
-    pub fn assertion(&self, world: &World, client_id: &str) -> String {
-        self.sign(&self.claims(world, client_id))
+    pub fn assertion(&self, provider: &TestProvider, client_id: &str) -> String {
+        self.sign(&self.claims(provider, client_id))
     }
 }
 
@@ -140,36 +140,36 @@ impl rsa::rand_core::TryRng for Salt {
 
 impl rsa::rand_core::TryCryptoRng for Salt {}
 
-impl World {
+impl TestProvider {
     /// A client that signs, by the members that differ from the usual.
-    pub fn put_signing(&self, id: &str, fields: Value) -> Party {
+    pub fn put_signing(&self, id: &str, fields: Value) -> TestClient {
         let mut document = json!({ "token_endpoint_auth_method": "private_key_jwt" });
         document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        self.put_party(id, document)
+        self.put_client_with(id, document)
     }
 
-    pub fn redeem_by(&self, assertion: &str, party: &Party, code: &str) -> Told {
+    pub fn redeem_by(&self, assertion: &str, client: &TestClient, code: &str) -> TestResponse {
         let parameters = [
             ("grant_type", "authorization_code"),
             ("code", code),
-            ("redirect_uri", &party.redirect_uri),
+            ("redirect_uri", &client.redirect_uri),
             ("code_verifier", VERIFIER),
         ];
         self.token_by(assertion, &parameters)
     }
 
-    pub fn refresh_by(&self, assertion: &str, token: &str) -> Told {
+    pub fn refresh_by(&self, assertion: &str, token: &str) -> TestResponse {
         self.token_by(assertion, &[("grant_type", "refresh_token"), ("refresh_token", token)])
     }
 
     /// What the token endpoint says to a client that presents an assertion.
-    pub fn token_by(&self, assertion: &str, parameters: &[(&str, &str)]) -> Told {
+    pub fn token_by(&self, assertion: &str, parameters: &[(&str, &str)]) -> TestResponse {
         self.send(by_assertion(assertion, parameters))
     }
 }
 
 /// A request for tokens with an assertion.
-pub fn by_assertion(assertion: &str, parameters: &[(&str, &str)]) -> Ask {
+pub fn by_assertion(assertion: &str, parameters: &[(&str, &str)]) -> TestRequest {
     let mut all = vec![("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion)];
     all.extend(parameters);
     post("/auth/token").form(&encode(&all))

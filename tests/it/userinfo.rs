@@ -1,7 +1,8 @@
+use crate::browser::{Browser, answer, claims, encode, field, header};
 use crate::platform::migrated;
-use crate::visitor::{Visitor, answer, claims, encode, field, header};
-use crate::world::{
-    ISSUER, NOW, Told, World, alice, assert_golden, delete, get, post, put, variables_with,
+use crate::test_provider::{
+    ISSUER, NOW, TestProvider, TestResponse, alice, assert_golden, delete, get, post, put,
+    variables_with,
 };
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
@@ -9,27 +10,27 @@ use serde_json::{Value, json};
 const USERINFO: &str = "/auth/userinfo";
 
 /// A world with alice in it, and a token of hers.
-fn world_with(scope: &str) -> (World, String) {
-    let world = World::new();
-    world.put_alice();
-    let token = world.mint(scope);
-    (world, token)
+fn provider_with(scope: &str) -> (TestProvider, String) {
+    let provider = TestProvider::new();
+    provider.put_alice();
+    let token = provider.mint(scope);
+    (provider, token)
 }
 
-fn ask(world: &World, token: &str) -> Told {
-    world.send(get(USERINFO).bearer(token))
+fn send_request(provider: &TestProvider, token: &str) -> TestResponse {
+    provider.send(get(USERINFO).bearer(token))
 }
 
 #[track_caller]
-fn assert_invalid(told: &Told, words: &str) {
-    assert_eq!((told.status, told.error().as_deref()), (401, Some("invalid_token")));
-    let description = told.json()["error_description"].as_str().unwrap().to_owned();
+fn assert_invalid(response: &TestResponse, words: &str) {
+    assert_eq!((response.status, response.error().as_deref()), (401, Some("invalid_token")));
+    let description = response.json()["error_description"].as_str().unwrap().to_owned();
     assert!(description.contains(words), "{description}");
 }
 
 #[test]
 fn a_token_is_byte_exact() {
-    let (_, token) = world_with("openid profile email");
+    let (_, token) = provider_with("openid profile email");
     assert_golden("access_token.txt", &token);
 }
 
@@ -63,38 +64,38 @@ fn every_scope_releases_its_claims_and_no_other() {
         ("openid groups", vec!["groups"]),
         ("groups openid email", vec!["groups", "email", "email_verified"]),
     ] {
-        let (world, token) = world_with(scope);
-        let told = ask(&world, &token);
+        let (provider, token) = provider_with(scope);
+        let response = send_request(&provider, &token);
         let mut expected = json!({ "sub": "alice" });
         for field in fields {
             expected[field] = all[field].clone();
         }
-        assert_eq!((told.status, told.json()), (200, expected), "{scope}");
+        assert_eq!((response.status, response.json()), (200, expected), "{scope}");
     }
 }
 
 #[test]
 fn absent_claims_are_omitted() {
-    let world = World::new();
+    let provider = TestProvider::new();
     let claims = json!({ "claims": { "name": "Alice" } });
-    world.send(put("/admin/users/alice").by_operator().json(&claims));
-    let token = world.mint("openid profile email address phone groups");
-    assert_eq!(ask(&world, &token).json(), json!({ "sub": "alice", "name": "Alice" }));
+    provider.send(put("/admin/users/alice").by_operator().json(&claims));
+    let token = provider.mint("openid profile email address phone groups");
+    assert_eq!(send_request(&provider, &token).json(), json!({ "sub": "alice", "name": "Alice" }));
 }
 
 #[test]
 fn the_answer_is_json_that_nobody_stores() {
-    let (world, token) = world_with("openid");
-    let told = ask(&world, &token);
-    assert_eq!(told.header("content-type"), Some("application/json"));
-    assert_eq!(told.header("cache-control"), Some("no-store"));
-    assert_eq!(told.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(told.header("x-content-type-options"), Some("nosniff"));
+    let (provider, token) = provider_with("openid");
+    let response = send_request(&provider, &token);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert_eq!(response.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
 }
 
 #[test]
 fn a_token_may_come_in_the_header_or_in_a_form() {
-    let (world, token) = world_with("openid");
+    let (provider, token) = provider_with("openid");
     let form = format!("access_token={token}&other=1");
     let with_charset = "application/x-www-form-urlencoded;charset=UTF-8";
     for request in [
@@ -105,96 +106,96 @@ fn a_token_may_come_in_the_header_or_in_a_form() {
         post(USERINFO).form(&form),
         post(USERINFO).body(with_charset, form.clone()),
     ] {
-        assert_eq!(world.send(request.clone()).status, 200, "{request:?}");
+        assert_eq!(provider.send(request.clone()).status, 200, "{request:?}");
     }
 }
 
 #[test]
 fn no_credentials_get_a_challenge_without_an_error() {
-    let told = World::new().send(get(USERINFO));
-    assert_eq!((told.status, told.error()), (401, None));
+    let response = TestProvider::new().send(get(USERINFO));
+    assert_eq!((response.status, response.error()), (401, None));
     let expected = format!(
         "Bearer realm=\"{ISSUER}\", scope=\"openid\", \
          resource_metadata=\"{ISSUER}/.well-known/oauth-protected-resource/auth/userinfo\""
     );
-    assert_eq!(told.header("www-authenticate"), Some(expected.as_str()));
+    assert_eq!(response.header("www-authenticate"), Some(expected.as_str()));
 }
 
 #[test]
 fn an_error_is_told_in_the_challenge_and_in_the_body() {
-    let told = ask(&World::new(), "x");
-    let challenge = told.header("www-authenticate").unwrap();
+    let response = send_request(&TestProvider::new(), "x");
+    let challenge = response.header("www-authenticate").unwrap();
     assert!(
         challenge.starts_with(&format!("Bearer realm=\"{ISSUER}\", error=\"invalid_token\", "))
     );
     assert!(challenge.contains(", error_description=\"the token does not have three parts\", "));
-    assert_eq!(told.error().as_deref(), Some("invalid_token"));
-    assert_eq!(told.header("cache-control"), Some("no-store"));
-    assert_eq!(told.log["error"], "invalid_token");
+    assert_eq!(response.error().as_deref(), Some("invalid_token"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert_eq!(response.log["error"], "invalid_token");
 }
 
 #[test]
 fn a_token_without_openid_has_insufficient_scope() {
-    let (world, token) = world_with("profile email");
-    world.platform.take_counts();
-    let told = ask(&world, &token);
-    assert_eq!((told.status, told.error().as_deref()), (403, Some("insufficient_scope")));
-    assert!(told.header("www-authenticate").unwrap().contains("scope=\"openid\""));
-    assert_eq!(world.platform.take_counts().statements, 0);
+    let (provider, token) = provider_with("profile email");
+    provider.platform.take_counts();
+    let response = send_request(&provider, &token);
+    assert_eq!((response.status, response.error().as_deref()), (403, Some("insufficient_scope")));
+    assert!(response.header("www-authenticate").unwrap().contains("scope=\"openid\""));
+    assert_eq!(provider.platform.take_counts().statements, 0);
 }
 
 #[test]
 fn a_token_ends_when_it_says() {
-    let (world, token) = world_with("openid");
-    world.sleep(600 + 4);
-    assert_eq!(ask(&world, &token).status, 200, "within the leeway");
-    world.sleep(1);
-    assert_invalid(&ask(&world, &token), "expired");
+    let (provider, token) = provider_with("openid");
+    provider.sleep(600 + 4);
+    assert_eq!(send_request(&provider, &token).status, 200, "within the leeway");
+    provider.sleep(1);
+    assert_invalid(&send_request(&provider, &token), "expired");
 }
 
 #[test]
 fn the_leeway_is_configurable() {
-    let (world, token) = world_with("openid");
-    world.deploy(variables_with("CLOCK_LEEWAY", "0"));
-    world.sleep(599);
-    assert_eq!(ask(&world, &token).status, 200);
-    world.sleep(1);
-    assert_invalid(&ask(&world, &token), "expired");
-    world.now.set(NOW - 1);
-    assert_invalid(&ask(&world, &token), "from the future");
+    let (provider, token) = provider_with("openid");
+    provider.deploy(variables_with("CLOCK_LEEWAY", "0"));
+    provider.sleep(599);
+    assert_eq!(send_request(&provider, &token).status, 200);
+    provider.sleep(1);
+    assert_invalid(&send_request(&provider, &token), "expired");
+    provider.now.set(NOW - 1);
+    assert_invalid(&send_request(&provider, &token), "from the future");
 }
 
 #[test]
 fn a_revoked_grant_ends_its_token_at_once() {
-    let world = World::new();
-    world.put_alice();
+    let provider = TestProvider::new();
+    provider.put_alice();
     let order = json!({ "sub": "alice", "scope": "openid" });
-    let minted = world.send(post("/admin/tokens").by_operator().json(&order)).json();
+    let minted = provider.send(post("/admin/tokens").by_operator().json(&order)).json();
     let (token, grant) = (minted["access_token"].as_str(), minted["grant_id"].as_str());
-    let other = world.mint("openid");
+    let other = provider.mint("openid");
     let path = format!("/admin/grants/{}", grant.unwrap());
-    assert_eq!(world.send(delete(&path).by_operator()).status, 200);
-    assert_invalid(&ask(&world, token.unwrap()), "revoked");
-    assert_eq!(ask(&world, &other).status, 200);
+    assert_eq!(provider.send(delete(&path).by_operator()).status, 200);
+    assert_invalid(&send_request(&provider, token.unwrap()), "revoked");
+    assert_eq!(send_request(&provider, &other).status, 200);
 }
 
 #[test]
 fn a_deleted_user_ends_every_token() {
-    let (world, token) = world_with("openid");
-    assert_eq!(world.send(delete("/admin/users/alice").by_operator()).status, 200);
-    assert_invalid(&ask(&world, &token), "revoked");
+    let (provider, token) = provider_with("openid");
+    assert_eq!(provider.send(delete("/admin/users/alice").by_operator()).status, 200);
+    assert_invalid(&send_request(&provider, &token), "revoked");
 }
 
 #[test]
 fn a_warm_request_costs_one_statement_and_a_new_token_one_verification() {
-    let (world, token) = world_with("openid");
-    let other = world.mint("openid email");
-    world.new_isolate();
-    ask(&world, &token);
-    world.platform.take_counts();
+    let (provider, token) = provider_with("openid");
+    let other = provider.mint("openid email");
+    provider.new_isolate();
+    send_request(&provider, &token);
+    provider.platform.take_counts();
     for (token, verifications) in [(&other, 1), (&token, 0), (&other, 0)] {
-        assert_eq!(ask(&world, token).status, 200);
-        let counts = world.platform.take_counts();
+        assert_eq!(send_request(&provider, token).status, 200);
+        let counts = provider.platform.take_counts();
         assert_eq!((counts.statements, counts.batches), (1, 0));
         assert_eq!(counts.verifications, verifications);
         assert_eq!((counts.cache_reads, counts.cache_writes), (0, 0));
@@ -209,86 +210,89 @@ fn claims_of(token: &str) -> Value {
 
 #[test]
 fn a_token_seen_before_ends_in_its_second() {
-    let (world, token) = world_with("openid");
+    let (provider, token) = provider_with("openid");
     let end = claims_of(&token)["exp"].as_i64().unwrap() + 5;
     // Used all the time, and so never forgotten.
-    for now in (world.now.get()..end).step_by(99).chain([end - 1]) {
-        world.now.set(now);
-        assert_eq!(ask(&world, &token).status, 200, "{} seconds before", end - now);
+    for now in (provider.now.get()..end).step_by(99).chain([end - 1]) {
+        provider.now.set(now);
+        assert_eq!(send_request(&provider, &token).status, 200, "{} seconds before", end - now);
     }
-    world.now.set(end);
-    world.platform.take_counts();
-    assert_invalid(&ask(&world, &token), "expired");
-    assert_eq!(world.platform.take_counts().verifications, 0, "it was known, and refused");
+    provider.now.set(end);
+    provider.platform.take_counts();
+    assert_invalid(&send_request(&provider, &token), "expired");
+    assert_eq!(provider.platform.take_counts().verifications, 0, "it was known, and refused");
 }
 
 #[test]
 fn a_token_seen_before_ends_with_its_grant() {
-    let (world, token) = world_with("openid");
-    assert_eq!(ask(&world, &token).status, 200);
+    let (provider, token) = provider_with("openid");
+    assert_eq!(send_request(&provider, &token).status, 200);
     let grant = claims_of(&token)["grant_id"].as_str().unwrap().to_owned();
-    let told = world.send(delete(&format!("/admin/grants/{grant}")).by_operator());
-    assert_eq!(told.status, 200);
-    assert_invalid(&ask(&world, &token), "revoked");
+    let response = provider.send(delete(&format!("/admin/grants/{grant}")).by_operator());
+    assert_eq!(response.status, 200);
+    assert_invalid(&send_request(&provider, &token), "revoked");
 }
 
 #[test]
 fn a_token_seen_before_ends_with_its_key() {
-    let (world, _) = world_with("openid");
+    let (provider, _) = provider_with("openid");
     let order = json!({"sub": "alice", "scope": "openid", "ttl": 86_400});
-    let minted = world.send(post("/admin/tokens").by_operator().json(&order)).json();
+    let minted = provider.send(post("/admin/tokens").by_operator().json(&order)).json();
     let token = minted["access_token"].as_str().unwrap();
-    assert_eq!(ask(&world, token).status, 200);
+    assert_eq!(send_request(&provider, token).status, 200);
     let withdraw =
         "UPDATE signing_keys SET publish_from = 0, sign_from = 0, sign_until = 1, retire_at = 1";
-    world.platform.primary.execute(withdraw, []).unwrap();
+    provider.platform.primary.execute(withdraw, []).unwrap();
     for _ in 0..90 {
-        world.sleep(10);
-        ask(&world, token);
+        provider.sleep(10);
+        send_request(&provider, token);
     }
-    world.platform.take_counts();
-    assert_ne!(ask(&world, token).status, 200);
-    assert_eq!(world.platform.take_counts().verifications, 0, "nothing verifies it");
+    provider.platform.take_counts();
+    assert_ne!(send_request(&provider, token).status, 200);
+    assert_eq!(provider.platform.take_counts().verifications, 0, "nothing verifies it");
 }
 
 #[test]
 fn a_flood_of_forged_tokens_pushes_no_good_one_out() {
-    let (world, token) = world_with("openid");
-    ask(&world, &token);
+    let (provider, token) = provider_with("openid");
+    send_request(&provider, &token);
     let (input, _) = token.rsplit_once('.').unwrap();
     for number in 0..1_500_u64 {
         let signature = [[1; 8]; 7].concat().into_iter().chain(number.to_be_bytes());
         let signature = Base64UrlUnpadded::encode_string(&signature.collect::<Vec<u8>>());
-        assert_invalid(&ask(&world, &format!("{input}.{signature}")), "signature is wrong");
+        assert_invalid(
+            &send_request(&provider, &format!("{input}.{signature}")),
+            "signature is wrong",
+        );
     }
-    world.platform.take_counts();
-    assert_eq!(ask(&world, &token).status, 200);
-    assert_eq!(world.platform.take_counts().verifications, 0);
+    provider.platform.take_counts();
+    assert_eq!(send_request(&provider, &token).status, 200);
+    assert_eq!(provider.platform.take_counts().verifications, 0);
 }
 
 #[test]
 fn only_a_missing_grant_is_asked_for_again_at_the_primary() {
-    let (world, old) = world_with("openid");
-    *world.platform.replica.borrow_mut() = Some(migrated());
-    ask(&world, &old);
-    world.platform.take_counts();
-    assert_eq!(ask(&world, &old).status, 200, "the replica lags, the primary knows");
-    assert_eq!(world.platform.take_counts().statements, 2);
+    let (provider, old) = provider_with("openid");
+    *provider.platform.replica.borrow_mut() = Some(migrated());
+    send_request(&provider, &old);
+    provider.platform.take_counts();
+    assert_eq!(send_request(&provider, &old).status, 200, "the replica lags, the primary knows");
+    assert_eq!(provider.platform.take_counts().statements, 2);
 
     // A replica that has the row is believed, whatever it says.
     let replica = migrated();
-    copy(&world, &replica);
-    *world.platform.replica.borrow_mut() = Some(replica);
-    assert_eq!(ask(&world, &old).status, 200);
-    assert_eq!(world.platform.take_counts().statements, 1);
-    let replica = world.platform.replica.borrow();
+    copy(&provider, &replica);
+    *provider.platform.replica.borrow_mut() = Some(replica);
+    assert_eq!(send_request(&provider, &old).status, 200);
+    assert_eq!(provider.platform.take_counts().statements, 1);
+    let replica = provider.platform.replica.borrow();
     replica.as_ref().unwrap().execute("UPDATE grants SET revoked_at = 1", ()).unwrap();
     drop(replica);
-    assert_invalid(&ask(&world, &old), "revoked");
-    assert_eq!(world.platform.take_counts().statements, 1);
+    assert_invalid(&send_request(&provider, &old), "revoked");
+    assert_eq!(provider.platform.take_counts().statements, 1);
 }
 
-fn copy(world: &World, replica: &rusqlite::Connection) {
+fn copy(provider: &TestProvider, replica: &rusqlite::Connection) {
     for (select, insert) in [
         (
             "SELECT sub, login, claims FROM users",
@@ -299,7 +303,7 @@ fn copy(world: &World, replica: &rusqlite::Connection) {
             "INSERT INTO grants (id, sub, client_id, scope, created_at, revoked_at) VALUES (?1, ?2, ?3, '', 0, NULL)",
         ),
     ] {
-        let mut rows = world.platform.primary.prepare(select).unwrap();
+        let mut rows = provider.platform.primary.prepare(select).unwrap();
         let rows = rows
             .query_map((), |row| Ok([row.get::<_, String>(0)?, row.get(1)?, row.get(2)?]))
             .unwrap();
@@ -311,24 +315,24 @@ fn copy(world: &World, replica: &rusqlite::Connection) {
 
 #[test]
 fn an_unreachable_database_is_503_and_says_when_to_come_back() {
-    let (world, token) = world_with("openid");
-    world.platform.database_fails.set(true);
-    let told = ask(&world, &token);
-    assert_eq!((told.status, told.header("retry-after")), (503, Some("5")));
-    assert_eq!(told.error().as_deref(), Some("temporarily_unavailable"));
-    assert_eq!(told.header("cache-control"), Some("no-store"));
-    assert!(!told.body.contains("told to fail"), "our detail stays in the log");
-    assert!(told.log["notes"].to_string().contains("told to fail"));
-    world.platform.database_fails.set(false);
-    assert_eq!(ask(&world, &token).status, 200);
+    let (provider, token) = provider_with("openid");
+    provider.platform.database_fails.set(true);
+    let response = send_request(&provider, &token);
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));
+    assert_eq!(response.error().as_deref(), Some("temporarily_unavailable"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert!(!response.body.contains("made to fail"), "our detail stays in the log");
+    assert!(response.log["notes"].to_string().contains("made to fail"));
+    provider.platform.database_fails.set(false);
+    assert_eq!(send_request(&provider, &token).status, 200);
 }
 
 #[test]
 fn a_failing_cache_costs_userinfo_nothing() {
-    let (world, token) = world_with("openid");
-    world.platform.cache_fails.set(true);
-    world.new_isolate();
-    assert_eq!(ask(&world, &token).status, 200);
+    let (provider, token) = provider_with("openid");
+    provider.platform.cache_fails.set(true);
+    provider.new_isolate();
+    assert_eq!(send_request(&provider, &token).status, 200);
 }
 
 /// The token with another kid in its header, which no key table has.
@@ -342,196 +346,218 @@ fn with_unknown_kid(token: &str, number: u32) -> String {
 
 #[test]
 fn a_flood_of_unknown_kids_causes_one_search_in_ten_seconds() {
-    let (world, token) = world_with("openid");
-    ask(&world, &token);
+    let (provider, token) = provider_with("openid");
+    send_request(&provider, &token);
     for round in 0..3 {
-        world.platform.take_counts();
+        provider.platform.take_counts();
         for number in 0..100 {
-            assert_invalid(&ask(&world, &with_unknown_kid(&token, number)), "unknown key");
+            assert_invalid(
+                &send_request(&provider, &with_unknown_kid(&token, number)),
+                "unknown key",
+            );
         }
-        let counts = world.platform.take_counts();
+        let counts = provider.platform.take_counts();
         assert_eq!((counts.cache_reads, counts.statements), (1, 1), "round {round}");
         assert_eq!((counts.cache_writes, counts.verifications), (0, 0));
-        assert_eq!(ask(&world, &token).status, 200, "a good token is none the worse for it");
-        world.sleep(9);
-        ask(&world, &with_unknown_kid(&token, 0));
-        assert_eq!(world.platform.take_counts().cache_reads, 0);
-        world.sleep(1);
+        assert_eq!(
+            send_request(&provider, &token).status,
+            200,
+            "a good token is none the worse for it"
+        );
+        provider.sleep(9);
+        send_request(&provider, &with_unknown_kid(&token, 0));
+        assert_eq!(provider.platform.take_counts().cache_reads, 0);
+        provider.sleep(1);
     }
 }
 
 #[test]
 fn a_flood_before_the_first_key_exists_is_held_back_too() {
-    let (other, token) = world_with("openid");
+    let (other, token) = provider_with("openid");
     drop(other);
-    let world = World::new();
-    assert_invalid(&ask(&world, &token), "unknown key");
+    let provider = TestProvider::new();
+    assert_invalid(&send_request(&provider, &token), "unknown key");
     for _ in 0..50 {
-        assert_eq!(ask(&world, &token).status, 503, "the first key may be made any moment");
+        assert_eq!(
+            send_request(&provider, &token).status,
+            503,
+            "the first key may be made any moment"
+        );
     }
-    let counts = world.platform.take_counts();
+    let counts = provider.platform.take_counts();
     assert_eq!((counts.cache_reads, counts.statements, counts.batches), (1, 1, 0));
 }
 
 #[test]
 fn a_token_of_a_new_key_is_found_through_the_cache_or_the_primary() {
-    let (world, token) = world_with("openid");
+    let (provider, token) = provider_with("openid");
     for cache_fails in [false, true] {
-        world.platform.cache_fails.set(cache_fails);
-        world.new_isolate();
-        assert_eq!(ask(&world, &token).status, 200);
+        provider.platform.cache_fails.set(cache_fails);
+        provider.new_isolate();
+        assert_eq!(send_request(&provider, &token).status, 200);
     }
 }
 
 #[test]
 fn a_search_that_fails_is_not_a_verdict() {
-    let (world, token) = world_with("openid");
-    world.platform.cache.borrow_mut().clear();
-    world.platform.database_fails.set(true);
-    world.new_isolate();
-    world.platform.take_counts();
-    assert_eq!(ask(&world, &token).status, 503);
-    assert_eq!(ask(&world, &token).status, 503, "and it is not repeated within a second");
-    assert_eq!(world.platform.take_counts().cache_reads, 1);
-    world.platform.database_fails.set(false);
-    world.sleep(1);
-    assert_eq!(ask(&world, &token).status, 200);
+    let (provider, token) = provider_with("openid");
+    provider.platform.cache.borrow_mut().clear();
+    provider.platform.database_fails.set(true);
+    provider.new_isolate();
+    provider.platform.take_counts();
+    assert_eq!(send_request(&provider, &token).status, 503);
+    assert_eq!(
+        send_request(&provider, &token).status,
+        503,
+        "and it is not repeated within a second"
+    );
+    assert_eq!(provider.platform.take_counts().cache_reads, 1);
+    provider.platform.database_fails.set(false);
+    provider.sleep(1);
+    assert_eq!(send_request(&provider, &token).status, 200);
 }
 
 #[test]
 fn another_issuers_token_is_refused_even_under_the_same_key() {
-    let (world, token) = world_with("openid");
-    world.deploy(variables_with("ISSUER", "https://other.example.com"));
-    world.send(get("/auth/jwks.json"));
-    assert_invalid(&ask(&world, &token), "another issuer");
+    let (provider, token) = provider_with("openid");
+    provider.deploy(variables_with("ISSUER", "https://other.example.com"));
+    provider.send(get("/auth/jwks.json"));
+    assert_invalid(&send_request(&provider, &token), "another issuer");
 }
 
 #[test]
 fn of_unknown_kids_that_arrive_together_one_is_searched_for() {
-    let (world, token) = world_with("openid");
+    let (provider, token) = provider_with("openid");
     let flood =
         || (0..50).map(|n| get(USERINFO).bearer(&with_unknown_kid(&token, n))).collect::<Vec<_>>();
     // Cold, every request must read the cache, and one asks the primary; warm, one does either.
     for (is_cold, cache_reads) in [(true, 50), (false, 1)] {
         if is_cold {
-            world.new_isolate();
+            provider.new_isolate();
         } else {
-            world.sleep(10);
+            provider.sleep(10);
         }
-        world.platform.take_counts();
-        let told = world.send_together(flood());
-        let counts = world.platform.take_counts();
+        provider.platform.take_counts();
+        let response = provider.send_together(flood());
+        let counts = provider.platform.take_counts();
         assert_eq!(
             (counts.cache_reads, counts.statements, counts.cache_writes),
             (cache_reads, 1, 0)
         );
         // While one is searched for, the others get no verdict, and come back.
-        assert!(told.iter().all(|one| one.status == 401 || one.header("retry-after").is_some()));
-        assert!(told.iter().any(|one| one.status == 401));
-        assert_invalid(&ask(&world, &with_unknown_kid(&token, 99)), "unknown key");
+        assert!(
+            response.iter().all(|one| one.status == 401 || one.header("retry-after").is_some())
+        );
+        assert!(response.iter().any(|one| one.status == 401));
+        assert_invalid(&send_request(&provider, &with_unknown_kid(&token, 99)), "unknown key");
     }
 }
 
 #[test]
 fn a_good_token_is_never_refused_because_others_arrive_with_it() {
-    let (world, token) = world_with("openid");
+    let (provider, token) = provider_with("openid");
     for (is_cold, cache_reads) in [(true, 20), (false, 1)] {
         if is_cold {
-            world.new_isolate();
+            provider.new_isolate();
         } else {
-            world.sleep(postern::lifetimes::KEY_SET_SECONDS);
+            provider.sleep(postern::lifetimes::KEY_SET_SECONDS);
         }
-        world.platform.take_counts();
-        let told = world.send_together(vec![get(USERINFO).bearer(&token); 20]);
-        assert!(told.iter().all(|one| one.status == 200));
-        assert_eq!(world.platform.take_counts().cache_reads, cache_reads);
+        provider.platform.take_counts();
+        let response = provider.send_together(vec![get(USERINFO).bearer(&token); 20]);
+        assert!(response.iter().all(|one| one.status == 200));
+        assert_eq!(provider.platform.take_counts().cache_reads, cache_reads);
     }
 }
 
 /// A client whose userinfo is signed, and what it is told.
-fn signed(alg: &str) -> (World, Told) {
-    let world = World::with_keys();
-    world.put_alice_with_password();
-    let party = world.put_party("app", json!({ "userinfo_signed_response_alg": alg }));
+fn signed(alg: &str) -> (TestProvider, TestResponse) {
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let client = provider.put_client_with("app", json!({ "userinfo_signed_response_alg": alg }));
     let asked = [("scope", "openid email")];
-    let code = Visitor::new(&world).authorize(&party, "alice@example.com", &asked);
-    let token = field(&world.redeem(&party, &code), "access_token");
-    let told = ask(&world, &token);
-    let by_post = world.send(post(USERINFO).bearer(&token));
-    assert_eq!(claims(&by_post.body), claims(&told.body));
-    (world, told)
+    let code = Browser::new(&provider).authorize(&client, "alice@example.com", &asked);
+    let token = field(&provider.redeem(&client, &code), "access_token");
+    let response = send_request(&provider, &token);
+    let by_post = provider.send(post(USERINFO).bearer(&token));
+    assert_eq!(claims(&by_post.body), claims(&response.body));
+    (provider, response)
 }
 
 #[test]
 fn a_client_that_registered_so_is_told_under_a_signature() {
     for alg in ["ES256", "RS256"] {
-        let (world, told) = signed(alg);
+        let (provider, response) = signed(alg);
         assert_eq!(
-            (told.status, told.header("content-type")),
+            (response.status, response.header("content-type")),
             (200, Some("application/jwt")),
             "{}",
-            told.body
+            response.body
         );
         assert_eq!(
-            claims(&told.body),
+            claims(&response.body),
             json!({
-                "iss": ISSUER, "aud": "app", "iat": world.now.get(), "sub": "alice",
+                "iss": ISSUER, "aud": "app", "iat": provider.now.get(), "sub": "alice",
                 "email": "alice@example.com", "email_verified": true,
             })
         );
-        let header = header(&told.body);
+        let header = header(&response.body);
         assert_eq!((&header["alg"], &header["typ"]), (&json!(alg), &json!("JWT")));
-        let jwks = world.send(get("/auth/jwks.json")).json();
-        crate::certification::verified(&told.body, &jwks);
+        let jwks = provider.send(get("/auth/jwks.json")).json();
+        crate::certification::verified(&response.body, &jwks);
     }
 }
 
 #[test]
 fn what_was_signed_for_userinfo_is_no_id_token() {
-    let (world, told) = signed("RS256");
+    let (provider, response) = signed("RS256");
     let target = format!(
         "/auth/authorize?{}",
         encode(&[
             ("client_id", "app"),
-            ("redirect_uri", crate::visitor::CALLBACK),
+            ("redirect_uri", crate::browser::CALLBACK),
             ("response_type", "code"),
             ("scope", "openid"),
-            ("id_token_hint", &told.body),
+            ("id_token_hint", &response.body),
         ])
     );
-    let answer = answer(&world.send(get(&target)), crate::visitor::CALLBACK);
+    let answer = answer(&provider.send(get(&target)), crate::browser::CALLBACK);
     assert_eq!(answer["error_description"], "id_token_hint is not an ID token");
 }
 
 #[test]
 fn who_registers_otherwise_later_is_told_otherwise() {
-    let world = World::with_keys();
-    world.put_alice_with_password();
-    let party = world.put_app();
-    let code = Visitor::new(&world).authorize(&party, "alice@example.com", &[]);
-    let token = field(&world.redeem(&party, &code), "access_token");
-    assert_eq!(ask(&world, &token).header("content-type"), Some("application/json"));
-    world.put_party("app", json!({ "userinfo_signed_response_alg": "ES256" }));
-    assert_eq!(ask(&world, &token).header("content-type"), Some("application/jwt"));
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let client = provider.put_app();
+    let code = Browser::new(&provider).authorize(&client, "alice@example.com", &[]);
+    let token = field(&provider.redeem(&client, &code), "access_token");
+    assert_eq!(send_request(&provider, &token).header("content-type"), Some("application/json"));
+    provider.put_client_with("app", json!({ "userinfo_signed_response_alg": "ES256" }));
+    assert_eq!(send_request(&provider, &token).header("content-type"), Some("application/jwt"));
     // A refusal is never signed.
-    assert_invalid(&ask(&world, "x"), "three parts");
+    assert_invalid(&send_request(&provider, "x"), "three parts");
 }
 
 #[test]
 fn a_key_that_is_not_made_yet_loses_nobody_their_token() {
-    let world = World::new();
-    world.put_alice_with_password();
+    let provider = TestProvider::new();
+    provider.put_alice_with_password();
     let fields =
         json!({ "id_token_signed_response_alg": "ES256", "userinfo_signed_response_alg": "RS256" });
-    let party = world.put_party("app", fields);
-    world.dies_after_responses.set(true);
-    let code = Visitor::new(&world).authorize(&party, "alice@example.com", &[]);
-    let token = field(&world.redeem(&party, &code), "access_token");
-    let told = ask(&world, &token);
-    assert_eq!((told.status, told.header("retry-after")), (503, Some("5")), "{}", told.body);
-    world.dies_after_responses.set(false);
-    world.sleep(61);
-    ask(&world, &token);
-    world.sleep(10);
-    assert_eq!(ask(&world, &token).header("content-type"), Some("application/jwt"));
+    let client = provider.put_client_with("app", fields);
+    provider.dies_after_responses.set(true);
+    let code = Browser::new(&provider).authorize(&client, "alice@example.com", &[]);
+    let token = field(&provider.redeem(&client, &code), "access_token");
+    let response = send_request(&provider, &token);
+    assert_eq!(
+        (response.status, response.header("retry-after")),
+        (503, Some("5")),
+        "{}",
+        response.body
+    );
+    provider.dies_after_responses.set(false);
+    provider.sleep(61);
+    send_request(&provider, &token);
+    provider.sleep(10);
+    assert_eq!(send_request(&provider, &token).header("content-type"), Some("application/jwt"));
 }

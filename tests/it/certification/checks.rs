@@ -1,9 +1,9 @@
 //! What the suite checks in every module.
 
 use super::suite::Parameters;
+use crate::browser::{TestClient, claims, header};
 use crate::platform::number;
-use crate::visitor::{Party, claims, header};
-use crate::world::{ISSUER, Told, World, get};
+use crate::test_provider::{ISSUER, TestProvider, TestResponse, get};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::Verifier;
 use serde_json::Value;
@@ -27,21 +27,21 @@ pub fn path<'a>(url: &'a str, issuer: &str) -> &'a str {
 }
 
 /// The metadata of an issuer.
-pub fn check_discovery(world: &World, issuer: &str) -> Value {
+pub fn check_discovery(provider: &TestProvider, issuer: &str) -> Value {
     let url = format!("{issuer}/.well-known/openid-configuration");
-    let told = world.send(get(path(&url, issuer)));
-    assert_eq!((told.status, told.header("content-type")), (200, Some("application/json")));
-    let metadata = told.json();
+    let response = provider.send(get(path(&url, issuer)));
+    assert_eq!((response.status, response.header("content-type")), (200, Some("application/json")));
+    let metadata = response.json();
     assert_eq!(metadata["issuer"], issuer);
     metadata
 }
 
 /// The keys: each with an id of its own, public, whole, and of a known kind.
-pub fn check_jwks(world: &World, discovery: &Value) -> Value {
+pub fn check_jwks(provider: &TestProvider, discovery: &Value) -> Value {
     let issuer = discovery["issuer"].as_str().unwrap();
-    let told = world.send(get(path(discovery["jwks_uri"].as_str().unwrap(), issuer)));
-    assert_eq!((told.status, told.header("content-type")), (200, Some("application/json")));
-    let jwks = told.json();
+    let response = provider.send(get(path(discovery["jwks_uri"].as_str().unwrap(), issuer)));
+    assert_eq!((response.status, response.header("content-type")), (200, Some("application/json")));
+    let jwks = response.json();
     let keys = jwks["keys"].as_array().unwrap();
     let kids: BTreeSet<_> = keys.iter().map(|key| key["kid"].as_str().unwrap()).collect();
     assert!(!keys.is_empty() && kids.len() == keys.len() && !kids.contains(""), "{jwks}");
@@ -132,11 +132,11 @@ pub fn entropy(text: &str) -> f64 {
 }
 
 /// The token response (RFC 6749 section 5.1).
-pub fn check_token_response(told: &Told, scope: &str) -> Value {
-    assert_eq!(told.status, 200, "{}", told.body);
-    assert_eq!(told.header("content-type"), Some("application/json"));
-    assert_eq!(told.header("cache-control"), Some("no-store"));
-    let tokens = told.json();
+pub fn check_token_response(response: &TestResponse, scope: &str) -> Value {
+    assert_eq!(response.status, 200, "{}", response.body);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    let tokens = response.json();
     assert_eq!(tokens["token_type"], "Bearer");
     assert!(tokens["expires_in"].as_i64().unwrap() > 0, "{tokens}");
     assert_eq!(tokens["scope"], scope);
@@ -145,17 +145,22 @@ pub fn check_token_response(told: &Told, scope: &str) -> Value {
 }
 
 /// An error of the token endpoint's (RFC 6749 section 5.2).
-pub fn check_token_error(told: &Told, error: &str) {
-    assert_eq!((told.status, told.error().as_deref()), (400, Some(error)), "{}", told.body);
-    assert_eq!(told.header("content-type"), Some("application/json"));
-    assert_eq!(told.header("cache-control"), Some("no-store"));
-    check_description(told.json()["error_description"].as_str().unwrap());
+pub fn check_token_error(response: &TestResponse, error: &str) {
+    assert_eq!(
+        (response.status, response.error().as_deref()),
+        (400, Some(error)),
+        "{}",
+        response.body
+    );
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    check_description(response.json()["error_description"].as_str().unwrap());
 }
 
 /// The ID token (Core sections 2 and 3.1.3.7), and nothing in it that was not asked for.
 pub fn check_id_token(
     id_token: &Value,
-    client: &Party,
+    client: &TestClient,
     nonce: Option<&str>,
     access_token: &str,
     now: i64,

@@ -2,9 +2,9 @@
 
 use super::checks::{check_discovery, check_jwks, verified};
 use super::pages::check_login_page;
+use crate::browser::{Browser, answer, field, header, is_choice, is_consent};
 use crate::signer::Signer;
-use crate::visitor::{Visitor, answer, field, header, is_choice, is_consent};
-use crate::world::{ISSUER, World, get, variables_with};
+use crate::test_provider::{ISSUER, TestProvider, get, variables_with};
 use serde_json::{Value, json};
 
 /// The members of metadata that this provider could have: OpenID Connect Discovery 1.0 section 3, RFC 8414
@@ -59,9 +59,9 @@ fn check_types(metadata: &Value) {
     }
 }
 
-fn check_metadata(world: &World, issuer: &str) {
+fn check_metadata(provider: &TestProvider, issuer: &str) {
     // 1. Where it lies, and whose it is.
-    let metadata = check_discovery(world, issuer);
+    let metadata = check_discovery(provider, issuer);
     assert!(issuer.starts_with("https://") && !issuer.contains(['?', '#', '@']), "{issuer}");
 
     // 2. Every member is known, and of its type; every endpoint is https.
@@ -95,7 +95,7 @@ fn check_metadata(world: &World, issuer: &str) {
     assert!(list(&metadata, "request_object_signing_alg_values_supported").contains(&"RS256"));
 
     // 5. The keys: one for each algorithm.
-    let jwks = check_jwks(world, &metadata);
+    let jwks = check_jwks(provider, &metadata);
     for alg in list(&metadata, "id_token_signing_alg_values_supported") {
         assert!(jwks["keys"].as_array().unwrap().iter().any(|key| key["alg"] == alg), "{alg}");
     }
@@ -103,69 +103,69 @@ fn check_metadata(world: &World, issuer: &str) {
 
 #[test]
 fn oidcc_discovery_endpoint_verification() {
-    check_metadata(&World::with_keys(), ISSUER);
+    check_metadata(&TestProvider::with_keys(), ISSUER);
 }
 
 #[test]
 fn the_metadata_of_an_issuer_with_a_path_passes_too() {
     let issuer = "https://example.com:8443/tenant/a";
-    let world = World::configured(variables_with("ISSUER", issuer));
-    world.send(get("/tenant/a/auth/jwks.json"));
-    check_metadata(&world, issuer);
+    let provider = TestProvider::configured(variables_with("ISSUER", issuer));
+    provider.send(get("/tenant/a/auth/jwks.json"));
+    check_metadata(&provider, issuer);
 }
 
 /// A provider with alice, and what it says of itself.
-fn provider() -> (World, Value) {
-    let world = World::with_keys();
-    world.put_alice_with_password();
-    let metadata = check_discovery(&world, ISSUER);
-    (world, metadata)
+fn provider() -> (TestProvider, Value) {
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let metadata = check_discovery(&provider, ISSUER);
+    (provider, metadata)
 }
 
 #[test]
 fn every_advertised_way_to_authenticate_works_for_every_advertised_grant_type() {
-    let (world, metadata) = provider();
-    let browser = Visitor::new(&world);
+    let (provider, metadata) = provider();
+    let browser = Browser::new(&provider);
     assert_eq!(list(&metadata, "grant_types_supported"), ["authorization_code", "refresh_token"]);
     for method in list(&metadata, "token_endpoint_auth_methods_supported") {
         let signer = Signer::new("RS256", None, 0);
-        let party = match method {
-            "private_key_jwt" => world.put_signing(method, json!({ "jwks": signer.jwks() })),
-            _ => world.put_party(method, json!({ "token_endpoint_auth_method": method })),
+        let client = match method {
+            "private_key_jwt" => provider.put_signing(method, json!({ "jwks": signer.jwks() })),
+            _ => provider.put_client_with(method, json!({ "token_endpoint_auth_method": method })),
         };
         // A client sends the secret that it has.
-        assert_eq!(party.secret.is_some(), method.starts_with("client_secret"));
+        assert_eq!(client.secret.is_some(), method.starts_with("client_secret"));
         let scope = [("scope", "openid offline_access")];
-        let code = browser.authorize(&party, "alice@example.com", &scope);
-        let assertion = || signer.assertion(&world, &party.id);
-        let told = match method {
-            "private_key_jwt" => world.redeem_by(&assertion(), &party, &code),
-            _ => world.redeem(&party, &code),
+        let code = browser.authorize(&client, "alice@example.com", &scope);
+        let assertion = || signer.assertion(&provider, &client.id);
+        let response = match method {
+            "private_key_jwt" => provider.redeem_by(&assertion(), &client, &code),
+            _ => provider.redeem(&client, &code),
         };
-        let refresh_token = field(&told, "refresh_token");
-        let told = match method {
-            "private_key_jwt" => world.refresh_by(&assertion(), &refresh_token),
-            _ => world.refresh(&party, &refresh_token),
+        let refresh_token = field(&response, "refresh_token");
+        let response = match method {
+            "private_key_jwt" => provider.refresh_by(&assertion(), &refresh_token),
+            _ => provider.refresh(&client, &refresh_token),
         };
-        field(&told, "access_token");
+        field(&response, "access_token");
     }
 }
 
 #[test]
 fn every_advertised_value_of_prompt_and_display_is_understood() {
-    let (world, metadata) = provider();
-    let app = world.put_app();
-    let browser = Visitor::new(&world);
+    let (provider, metadata) = provider();
+    let app = provider.put_app();
+    let browser = Browser::new(&provider);
     for display in list(&metadata, "display_values_supported") {
         browser.authorize(&app, "alice@example.com", &[("display", display)]);
     }
     for prompt in list(&metadata, "prompt_values_supported") {
-        let told = browser.get(&app.authorize(&[("prompt", prompt)]));
+        let response = browser.get(&app.authorize(&[("prompt", prompt)]));
         match prompt {
-            "none" => assert!(answer(&told, &app.redirect_uri).contains_key("code")),
-            "login" => check_login_page(&told),
-            "consent" => assert!(is_consent(&told), "{}", told.body),
-            "select_account" => assert!(is_choice(&told), "{}", told.body),
+            "none" => assert!(answer(&response, &app.redirect_uri).contains_key("code")),
+            "login" => check_login_page(&response),
+            "consent" => assert!(is_consent(&response), "{}", response.body),
+            "select_account" => assert!(is_choice(&response), "{}", response.body),
             other => panic!("prompt={other}"),
         }
     }
@@ -173,13 +173,13 @@ fn every_advertised_value_of_prompt_and_display_is_understood() {
 
 #[test]
 fn every_advertised_algorithm_signs_id_tokens() {
-    let (world, metadata) = provider();
-    let browser = Visitor::new(&world);
-    let jwks = check_jwks(&world, &metadata);
+    let (provider, metadata) = provider();
+    let browser = Browser::new(&provider);
+    let jwks = check_jwks(&provider, &metadata);
     for alg in list(&metadata, "id_token_signing_alg_values_supported") {
-        let party = world.put_party(alg, json!({ "id_token_signed_response_alg": alg }));
-        let code = browser.authorize(&party, "alice@example.com", &[]);
-        let id_token = field(&world.redeem(&party, &code), "id_token");
+        let client = provider.put_client_with(alg, json!({ "id_token_signed_response_alg": alg }));
+        let code = browser.authorize(&client, "alice@example.com", &[]);
+        let id_token = field(&provider.redeem(&client, &code), "id_token");
         assert_eq!(header(&id_token)["alg"], alg);
         verified(&id_token, &jwks);
     }

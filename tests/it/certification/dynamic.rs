@@ -2,12 +2,13 @@
 
 use super::checks::{check_discovery, check_error, check_jwks, check_token_response, verified};
 use super::pages::check_login_page;
+use crate::browser::{
+    Browser, CALLBACK, TestClient, answer, claims, decode, encode, error_page, field, header,
+    is_login,
+};
 use crate::jwks::{ALWAYS, foreign_key, insert_key};
 use crate::signer::{Signer, by_assertion};
-use crate::visitor::{
-    CALLBACK, Party, Visitor, answer, claims, decode, encode, error_page, field, header, is_login,
-};
-use crate::world::{ISSUER, Told, World, delete, get, post, variables};
+use crate::test_provider::{ISSUER, TestProvider, TestResponse, delete, get, post, variables};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::ports::Document;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ const JWKS_URI: &str = "https://app.example/jwks.json";
 
 /// A provider that lets clients register themselves, and allows what this plan asks for.
 struct Suite {
-    world: World,
+    provider: TestProvider,
     discovery: Value,
     signer: Signer,
 }
@@ -24,28 +25,28 @@ struct Suite {
 /// A client of a module's.
 struct Client {
     registered: Value,
-    party: Party,
+    test_client: TestClient,
 }
 
 impl Suite {
     fn new() -> Self {
         let mut all = variables();
         all.extend([("REGISTRATION", "open".to_owned()), ("ALLOW_IMPLICIT", "true".to_owned())]);
-        let world = World::configured(all);
-        world.has_entropy.set(true);
-        world.send(get("/auth/jwks.json"));
-        world.put_alice_with_password();
-        let discovery = check_discovery(&world, ISSUER);
-        check_jwks(&world, &discovery);
+        let provider = TestProvider::configured(all);
+        provider.has_entropy.set(true);
+        provider.send(get("/auth/jwks.json"));
+        provider.put_alice_with_password();
+        let discovery = check_discovery(&provider, ISSUER);
+        check_jwks(&provider, &discovery);
         // Without a kid, but where its keys are fetched.
-        Self { world, discovery, signer: Signer::new("RS256", None, 0) }
+        Self { provider, discovery, signer: Signer::new("RS256", None, 0) }
     }
 
     fn supports(&self, field: &str, value: &str) -> bool {
         self.discovery[field].as_array().is_some_and(|list| list.contains(&value.into()))
     }
 
-    fn send_registration(&self, fields: Value) -> Told {
+    fn send_registration(&self, fields: Value) -> TestResponse {
         let mut document = json!({
             "client_name": "The App", "redirect_uris": [CALLBACK], "response_types": ["code"],
             "grant_types": ["authorization_code", "refresh_token"],
@@ -55,30 +56,30 @@ impl Suite {
             document[name] = value.clone();
         }
         document.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        self.world.send(post("/auth/register").json(&document))
+        self.provider.send(post("/auth/register").json(&document))
     }
 
     /// Registers a client: what every module checks of the answer.
     fn register(&self, fields: Value) -> Client {
-        let told = self.send_registration(fields);
+        let response = self.send_registration(fields);
         assert_eq!(
-            (told.status, told.header("content-type")),
+            (response.status, response.header("content-type")),
             (201, Some("application/json")),
             "{}",
-            told.body
+            response.body
         );
-        let registered = told.json();
+        let registered = response.json();
         assert!(registered["registration_access_token"].is_string());
         let uri = registered["registration_client_uri"].as_str().unwrap();
         assert!(uri.starts_with("https://"), "{uri}");
         let has_secret = registered.get("client_secret").is_some();
         assert_eq!(has_secret, registered.get("client_secret_expires_at").is_some());
-        let party = Party {
+        let test_client = TestClient {
             id: registered["client_id"].as_str().unwrap().into(),
             secret: None,
             redirect_uri: registered["redirect_uris"][0].as_str().unwrap().into(),
         };
-        Client { registered, party }
+        Client { registered, test_client }
     }
 
     /// What every module ends with.
@@ -86,60 +87,66 @@ impl Suite {
         let uri = client.registered["registration_client_uri"].as_str().unwrap();
         let token = client.registered["registration_access_token"].as_str().unwrap();
         let request = delete(uri.strip_prefix(ISSUER).unwrap()).bearer(token);
-        assert_eq!(self.world.send(request).status, 204);
+        assert_eq!(self.provider.send(request).status, 204);
     }
 
     fn assertion(&self, client: &Client, signer: &Signer) -> String {
-        let now = self.world.now.get();
-        let mut claims = signer.claims(&self.world, &client.party.id);
+        let now = self.provider.now.get();
+        let mut claims = signer.claims(&self.provider, &client.test_client.id);
         (claims["aud"], claims["nbf"]) = (self.discovery["token_endpoint"].clone(), now.into());
         signer.sign(&claims)
     }
 
     /// The first answer to a request of a client's.
-    fn ask(&self, browser: &Visitor<'_>, client: &Client, parameters: &[(&str, &str)]) -> Told {
-        browser.get(&client.party.authorize(&usual(parameters)))
+    fn send_request(
+        &self,
+        browser: &Browser<'_>,
+        client: &Client,
+        parameters: &[(&str, &str)],
+    ) -> TestResponse {
+        browser.get(&client.test_client.authorize(&usual(parameters)))
     }
 
     /// Somebody signs in and agrees, and the client gets its tokens.
     fn flow(&self, client: &Client, parameters: &[(&str, &str)]) -> Value {
-        let browser = Visitor::new(&self.world);
-        let told = browser.agree(self.ask(&browser, client, parameters), "alice@example.com");
-        self.redeem(client, &answer(&told, &client.party.redirect_uri)["code"])
+        let browser = Browser::new(&self.provider);
+        let response =
+            browser.agree(self.send_request(&browser, client, parameters), "alice@example.com");
+        self.redeem(client, &answer(&response, &client.test_client.redirect_uri)["code"])
     }
 
     fn redeem(&self, client: &Client, code: &str) -> Value {
         let parameters = [
             ("grant_type", "authorization_code"),
             ("code", code),
-            ("redirect_uri", &client.party.redirect_uri),
+            ("redirect_uri", &client.test_client.redirect_uri),
         ];
         let assertion = self.assertion(client, &self.signer);
-        let told = self.world.send(by_assertion(&assertion, &parameters));
-        assert_eq!(told.status, 200, "{}", told.body);
-        let tokens = told.json();
-        check_token_response(&told, tokens["scope"].as_str().unwrap());
-        let jwks = check_jwks(&self.world, &self.discovery);
+        let response = self.provider.send(by_assertion(&assertion, &parameters));
+        assert_eq!(response.status, 200, "{}", response.body);
+        let tokens = response.json();
+        check_token_response(&response, tokens["scope"].as_str().unwrap());
+        let jwks = check_jwks(&self.provider, &self.discovery);
         let id_token = tokens["id_token"].as_str().unwrap();
         let id_token_claims = verified(id_token, &jwks);
         assert!(header(id_token)["kid"].is_string());
         let bearer = tokens["access_token"].as_str().unwrap();
-        let told = self.world.send(get("/auth/userinfo").bearer(bearer));
-        assert_eq!(told.status, 200, "{}", told.body);
+        let response = self.provider.send(get("/auth/userinfo").bearer(bearer));
+        assert_eq!(response.status, 200, "{}", response.body);
         if client.registered.get("userinfo_signed_response_alg").is_none() {
-            assert_eq!(told.json()["sub"], id_token_claims["sub"]);
+            assert_eq!(response.json()["sub"], id_token_claims["sub"]);
         }
         tokens
     }
 
-    fn refresh(&self, client: &Client, signer: &Signer, token: &str) -> Told {
+    fn refresh(&self, client: &Client, signer: &Signer, token: &str) -> TestResponse {
         let parameters = [("grant_type", "refresh_token"), ("refresh_token", token)];
-        self.world.send(by_assertion(&self.assertion(client, signer), &parameters))
+        self.provider.send(by_assertion(&self.assertion(client, signer), &parameters))
     }
 
     fn serve(&self, url: &str, media_type: &str, text: &str) {
         let document = Document { status: 200, media_type: media_type.into(), text: text.into() };
-        self.world.platform.web.borrow_mut().insert(url.into(), document);
+        self.provider.platform.web.borrow_mut().insert(url.into(), document);
     }
 
     fn serve_keys(&self, signer: &Signer) {
@@ -169,8 +176,8 @@ fn oidcc_idtoken_rs256() {
 fn oidcc_idtoken_unsigned() {
     let suite = Suite::new();
     assert!(!suite.supports("id_token_signing_alg_values_supported", "none"));
-    let told = suite.send_registration(json!({ "id_token_signed_response_alg": "none" }));
-    assert_eq!(told.error().as_deref(), Some("invalid_client_metadata"));
+    let response = suite.send_registration(json!({ "id_token_signed_response_alg": "none" }));
+    assert_eq!(response.error().as_deref(), Some("invalid_client_metadata"));
 }
 
 #[test]
@@ -180,11 +187,14 @@ fn oidcc_userinfo_rs256() {
     let client = suite.register(json!({ "userinfo_signed_response_alg": "RS256" }));
     let tokens = suite.flow(&client, &[("scope", "openid email")]);
     let bearer = tokens["access_token"].as_str().unwrap();
-    let told = suite.world.send(get("/auth/userinfo").bearer(bearer));
-    assert_eq!(told.header("content-type"), Some("application/jwt"));
-    assert_eq!(header(&told.body)["alg"], "RS256");
-    let userinfo = verified(&told.body, &check_jwks(&suite.world, &suite.discovery));
-    assert_eq!((&userinfo["iss"], &userinfo["aud"]), (&json!(ISSUER), &json!(client.party.id)));
+    let response = suite.provider.send(get("/auth/userinfo").bearer(bearer));
+    assert_eq!(response.header("content-type"), Some("application/jwt"));
+    assert_eq!(header(&response.body)["alg"], "RS256");
+    let userinfo = verified(&response.body, &check_jwks(&suite.provider, &suite.discovery));
+    assert_eq!(
+        (&userinfo["iss"], &userinfo["aud"]),
+        (&json!(ISSUER), &json!(client.test_client.id))
+    );
     assert_eq!(userinfo["sub"], claims(tokens["id_token"].as_str().unwrap())["sub"]);
     assert!(userinfo.get("nonce").is_none());
     suite.unregister(&client);
@@ -195,8 +205,9 @@ fn oidcc_ensure_redirect_uri_in_authorization_request() {
     let suite = Suite::new();
     let two = json!([CALLBACK, "https://app.example/second"]);
     let client = suite.register(json!({ "redirect_uris": two }));
-    let told = suite.ask(&Visitor::new(&suite.world), &client, &[("redirect_uri", "")]);
-    assert!(error_page(&told).contains("redirect_uri is missing"));
+    let response =
+        suite.send_request(&Browser::new(&suite.provider), &client, &[("redirect_uri", "")]);
+    assert!(error_page(&response).contains("redirect_uri is missing"));
     suite.unregister(&client);
 }
 
@@ -204,9 +215,9 @@ fn oidcc_ensure_redirect_uri_in_authorization_request() {
 fn oidcc_redirect_uri_query_ok() {
     let suite = Suite::new();
     let client = suite.register(json!({ "redirect_uris": ["https://app.example/cb?foo=bar"] }));
-    let browser = Visitor::new(&suite.world);
-    let told = browser.agree(suite.ask(&browser, &client, &[]), "alice@example.com");
-    let (_, query) = told.header("location").unwrap().split_once('?').unwrap();
+    let browser = Browser::new(&suite.provider);
+    let response = browser.agree(suite.send_request(&browser, &client, &[]), "alice@example.com");
+    let (_, query) = response.header("location").unwrap().split_once('?').unwrap();
     let parameters = decode(query);
     assert_eq!(parameters["foo"], "bar");
     suite.redeem(&client, &parameters["code"]);
@@ -216,8 +227,9 @@ fn oidcc_redirect_uri_query_ok() {
 fn check_redirect_uri_refused(registered: &str, asked: &str) {
     let suite = Suite::new();
     let client = suite.register(json!({ "redirect_uris": [registered] }));
-    let told = suite.ask(&Visitor::new(&suite.world), &client, &[("redirect_uri", asked)]);
-    assert!(error_page(&told).contains("redirect_uri is none of those"), "{}", told.body);
+    let response =
+        suite.send_request(&Browser::new(&suite.provider), &client, &[("redirect_uri", asked)]);
+    assert!(error_page(&response).contains("redirect_uri is none of those"), "{}", response.body);
     suite.unregister(&client);
 }
 
@@ -233,10 +245,10 @@ fn oidcc_redirect_uri_query_added() {
 
 #[test]
 fn oidcc_redirect_uri_regfrag() {
-    let told =
+    let response =
         Suite::new().send_registration(json!({ "redirect_uris": [format!("{CALLBACK}#f")] }));
-    assert_eq!((told.status, told.header("content-type")), (400, Some("application/json")));
-    assert_eq!(told.error().as_deref(), Some("invalid_redirect_uri"));
+    assert_eq!((response.status, response.header("content-type")), (400, Some("application/json")));
+    assert_eq!(response.error().as_deref(), Some("invalid_redirect_uri"));
 }
 
 #[test]
@@ -269,7 +281,7 @@ fn shown(field: &str, value: &str, bytes: Option<&[u8]>) -> String {
     }
     let client = suite.register(json!({ field: value }));
     assert_eq!(client.registered[field], value);
-    let page = suite.ask(&Visitor::new(&suite.world), &client, &[]);
+    let page = suite.send_request(&Browser::new(&suite.provider), &client, &[]);
     check_login_page(&page);
     suite.unregister(&client);
     page.body
@@ -300,45 +312,48 @@ fn oidcc_registration_jwks_uri() {
     suite.serve_keys(&suite.signer);
     let client = suite.register(json!({ "jwks": null, "jwks_uri": JWKS_URI }));
     assert_eq!(client.registered["jwks_uri"], JWKS_URI);
-    suite.world.platform.take_counts();
+    suite.provider.platform.take_counts();
     suite.flow(&client, &[]);
-    assert_eq!(suite.world.platform.take_counts().fetches, 1);
+    assert_eq!(suite.provider.platform.take_counts().fetches, 1);
     suite.unregister(&client);
 }
 
-fn sector(listed: &Value) -> (Suite, Told) {
+fn sector(listed: &Value) -> (Suite, TestResponse) {
     let suite = Suite::new();
     assert!(suite.supports("subject_types_supported", "pairwise"));
     let uri = "https://app.example/sector.json";
     suite.serve(uri, "application/json", &listed.to_string());
     let fields = json!({ "subject_type": "pairwise", "sector_identifier_uri": uri });
-    let told = suite.send_registration(fields);
-    (suite, told)
+    let response = suite.send_registration(fields);
+    (suite, response)
 }
 
 #[test]
 fn oidcc_registration_sector_uri() {
-    let (_, told) = sector(&json!([CALLBACK]));
-    assert_eq!((told.status, &told.json()["subject_type"]), (201, &json!("pairwise")));
+    let (_, response) = sector(&json!([CALLBACK]));
+    assert_eq!((response.status, &response.json()["subject_type"]), (201, &json!("pairwise")));
 }
 
 #[test]
 fn oidcc_registration_sector_bad() {
-    let (_, told) = sector(&json!(["https://app.example/another"]));
+    let (_, response) = sector(&json!(["https://app.example/another"]));
     let expected = (400, Some("application/json"), Some("invalid_client_metadata"));
-    assert_eq!((told.status, told.header("content-type"), told.error().as_deref()), expected);
+    assert_eq!(
+        (response.status, response.header("content-type"), response.error().as_deref()),
+        expected
+    );
 }
 
 /// The operator puts a new key into service while the suite waits.
 #[test]
 fn oidcc_server_rotate_keys() {
     let suite = Suite::new();
-    let before = check_jwks(&suite.world, &suite.discovery)["keys"].as_array().unwrap().clone();
-    insert_key(&suite.world, &foreign_key(1), ALWAYS);
+    let before = check_jwks(&suite.provider, &suite.discovery)["keys"].as_array().unwrap().clone();
+    insert_key(&suite.provider, &foreign_key(1), ALWAYS);
     suite
-        .world
+        .provider
         .sleep(postern::lifetimes::KEY_SET_SECONDS + postern::lifetimes::KEY_SET_REVIEW_SECONDS);
-    let after = check_jwks(&suite.world, &suite.discovery)["keys"].as_array().unwrap().clone();
+    let after = check_jwks(&suite.provider, &suite.discovery)["keys"].as_array().unwrap().clone();
     let added: Vec<_> = after.iter().filter(|key| !before.contains(key)).collect();
     assert_eq!((added.len(), &added[0]["kty"]), (1, &json!("EC")));
     assert!(before.iter().all(|key| after.contains(key)), "what was signed can be verified");
@@ -353,11 +368,11 @@ fn oidcc_refresh_token_rp_key_rotation() {
     let asked = [("scope", "openid offline_access"), ("prompt", "consent")];
     let tokens = suite.flow(&client, &asked);
     let refresh_token = tokens["refresh_token"].as_str().unwrap();
-    let told = suite.refresh(&client, &suite.signer, refresh_token);
-    let refresh_token = field(&told, "refresh_token");
+    let response = suite.refresh(&client, &suite.signer, refresh_token);
+    let refresh_token = field(&response, "refresh_token");
     let new = Signer::new("RS256", Some("b"), 1);
     suite.serve_keys(&new);
-    suite.world.sleep(60);
+    suite.provider.sleep(60);
     assert!(!field(&suite.refresh(&client, &new, &refresh_token), "id_token").is_empty());
     suite.unregister(&client);
 }
@@ -367,8 +382,8 @@ fn oidcc_refresh_token_rp_key_rotation() {
 fn oidcc_request_uri_unsigned() {
     let suite = Suite::new();
     assert!(!suite.supports("request_object_signing_alg_values_supported", "none"));
-    let told = suite.send_registration(json!({ "request_object_signing_alg": "none" }));
-    assert_eq!(told.error().as_deref(), Some("invalid_client_metadata"));
+    let response = suite.send_registration(json!({ "request_object_signing_alg": "none" }));
+    assert_eq!(response.error().as_deref(), Some("invalid_client_metadata"));
 }
 
 #[test]
@@ -380,21 +395,21 @@ fn oidcc_request_uri_signed_rs256() {
     let fields = json!({ "request_object_signing_alg": "RS256", "request_uris": [uri] });
     let client = suite.register(fields);
     let request = json!({
-        "iss": client.party.id, "aud": ISSUER, "client_id": client.party.id, "nonce": "n",
+        "iss": client.test_client.id, "aud": ISSUER, "client_id": client.test_client.id, "nonce": "n",
         "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid", "state": "s",
     });
     let (url, _) = uri.split_once('#').unwrap();
     suite.serve(url, "application/jose", &suite.signer.sign(&request));
-    let browser = Visitor::new(&suite.world);
+    let browser = Browser::new(&suite.provider);
     let query = [
-        ("client_id", client.party.id.as_str()),
+        ("client_id", client.test_client.id.as_str()),
         ("response_type", "code"),
         ("scope", "openid"),
         ("request_uri", uri),
     ];
-    let told = browser.get(&format!("/auth/authorize?{}", encode(&query)));
-    let told = browser.agree(told, "alice@example.com");
-    let response = answer(&told, CALLBACK);
+    let response = browser.get(&format!("/auth/authorize?{}", encode(&query)));
+    let response = browser.agree(response, "alice@example.com");
+    let response = answer(&response, CALLBACK);
     assert_eq!(response["state"], "s");
     let tokens = suite.redeem(&client, &response["code"]);
     assert_eq!(claims(tokens["id_token"].as_str().unwrap())["nonce"], "n");
@@ -407,20 +422,20 @@ fn oidcc_ensure_request_object_with_redirect_uri() {
     let suite = Suite::new();
     let client = suite.register(json!({}));
     let request = json!({
-        "client_id": client.party.id, "redirect_uri": CALLBACK, "response_type": "code",
+        "client_id": client.test_client.id, "redirect_uri": CALLBACK, "response_type": "code",
         "scope": "openid", "state": "s",
     });
     let unregistered = format!("{CALLBACK}&c4Zq1");
-    let browser = Visitor::new(&suite.world);
-    let ask = |object: &str| {
+    let browser = Browser::new(&suite.provider);
+    let send_request = |object: &str| {
         let object = [("request", object), ("redirect_uri", unregistered.as_str())];
-        suite.ask(&browser, &client, &object)
+        suite.send_request(&browser, &client, &object)
     };
-    assert!(is_login(&ask(&suite.signer.sign(&request))));
+    assert!(is_login(&send_request(&suite.signer.sign(&request))));
     let encoded = |value: &Value| Base64UrlUnpadded::encode_string(value.to_string().as_bytes());
     let unsigned = format!("{}.{}.", encoded(&json!({ "alg": "none" })), encoded(&request));
-    assert!(error_page(&ask(&unsigned)).contains("invalid_request_object"));
-    let error = suite.ask(&browser, &client, &[("request", &unsigned), ("state", "s")]);
+    assert!(error_page(&send_request(&unsigned)).contains("invalid_request_object"));
+    let error = suite.send_request(&browser, &client, &[("request", &unsigned), ("state", "s")]);
     check_error(&answer(&error, CALLBACK), Some("s"));
     suite.unregister(&client);
 }
@@ -431,15 +446,15 @@ fn oidcc_refresh_token() {
     let (one, two) = (suite.register(json!({})), suite.register(json!({})));
     let asked = [("scope", "openid offline_access"), ("prompt", "consent")];
     let tokens = [suite.flow(&one, &asked), suite.flow(&two, &asked)];
-    suite.world.sleep(1);
-    let told = suite.refresh(&one, &suite.signer, tokens[0]["refresh_token"].as_str().unwrap());
-    let refreshed = claims(&field(&told, "id_token"));
+    suite.provider.sleep(1);
+    let response = suite.refresh(&one, &suite.signer, tokens[0]["refresh_token"].as_str().unwrap());
+    let refreshed = claims(&field(&response, "id_token"));
     let id_token = claims(tokens[0]["id_token"].as_str().unwrap());
     for claim in ["iss", "sub", "aud", "auth_time"] {
         assert_eq!(refreshed[claim], id_token[claim]);
     }
-    let told = suite.refresh(&one, &suite.signer, tokens[1]["refresh_token"].as_str().unwrap());
-    assert_eq!((told.status, told.error().as_deref()), (400, Some("invalid_grant")));
+    let response = suite.refresh(&one, &suite.signer, tokens[1]["refresh_token"].as_str().unwrap());
+    assert_eq!((response.status, response.error().as_deref()), (400, Some("invalid_grant")));
     suite.unregister(&one);
     suite.unregister(&two);
 }
@@ -450,10 +465,10 @@ fn oidcc_ensure_client_assertion_with_iss_aud_succeeds() {
     let client = suite.register(json!({}));
     let asked = [("scope", "openid offline_access"), ("prompt", "consent")];
     let refresh_token = suite.flow(&client, &asked)["refresh_token"].as_str().unwrap().to_owned();
-    let assertion = suite.signer.assertion(&suite.world, &client.party.id);
+    let assertion = suite.signer.assertion(&suite.provider, &client.test_client.id);
     assert_eq!(claims(&assertion)["aud"], ISSUER);
     let parameters = [("grant_type", "refresh_token"), ("refresh_token", &*refresh_token)];
-    let told = suite.world.send(by_assertion(&assertion, &parameters));
-    assert!(!field(&told, "access_token").is_empty());
+    let response = suite.provider.send(by_assertion(&assertion, &parameters));
+    assert!(!field(&response, "access_token").is_empty());
     suite.unregister(&client);
 }

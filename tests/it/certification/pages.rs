@@ -1,27 +1,27 @@
 //! Modules in which somebody looks at a page.
 
 use super::suite::Suite;
-use crate::visitor::{decode, error_page, is_login};
-use crate::world::{ISSUER, Told};
+use crate::browser::{decode, error_page, is_login};
+use crate::test_provider::{ISSUER, TestResponse};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, json};
 
 /// The page on which a person signs in, in English.
-pub fn check_login_page(told: &Told) {
-    assert_eq!((told.status, told.header("location")), (200, None), "{}", told.body);
-    assert_eq!(told.header("content-type"), Some("text/html; charset=utf-8"));
-    assert_eq!(told.header("content-language"), Some("en"));
-    assert!(is_login(told) && told.body.contains("<h1>Sign in</h1>"), "{}", told.body);
-    assert!(told.body.contains("The App"), "{}", told.body);
+pub fn check_login_page(response: &TestResponse) {
+    assert_eq!((response.status, response.header("location")), (200, None), "{}", response.body);
+    assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(response.header("content-language"), Some("en"));
+    assert!(is_login(response) && response.body.contains("<h1>Sign in</h1>"), "{}", response.body);
+    assert!(response.body.contains("The App"), "{}", response.body);
 }
 
 /// A flow that begins with the login page.
-fn shown(suite: &Suite, parameters: &[(&str, &str)]) -> Told {
+fn shown(suite: &Suite, parameters: &[(&str, &str)]) -> TestResponse {
     let browser = suite.browser();
-    let page = suite.ask(&browser, parameters);
+    let page = suite.send_request(&browser, parameters);
     check_login_page(&page);
-    let told = browser.sign_in_on(&page, "alice@example.com");
-    suite.finish(&browser.agree(told, "alice@example.com"), parameters);
+    let response = browser.sign_in_on(&page, "alice@example.com");
+    suite.finish(&browser.agree(response, "alice@example.com"), parameters);
     page
 }
 
@@ -44,15 +44,15 @@ pub fn oidcc_ui_locales(suite: &Suite) {
 }
 
 /// The page for a person whose request has a redirect URI that is not registered: nothing leads there.
-fn check_redirect_uri_page(told: &Told, redirect_uri: &str) {
-    let page = check_error_page(told, redirect_uri);
+fn check_redirect_uri_page(response: &TestResponse, redirect_uri: &str) {
+    let page = check_error_page(response, redirect_uri);
     assert!(page.contains("redirect_uri is none of those that the application has registered"));
     assert!(page.contains("<code>invalid_request</code>"), "{page}");
 }
 
-fn check_error_page(told: &Told, redirect_uri: &str) -> String {
-    let page = error_page(told);
-    assert_eq!((told.status, told.header("refresh")), (400, None));
+fn check_error_page(response: &TestResponse, redirect_uri: &str) -> String {
+    let page = error_page(response);
+    assert_eq!((response.status, response.header("refresh")), (400, None));
     assert!(page.contains("<h1>Something went wrong</h1>"), "{page}");
     assert!(!page.contains(redirect_uri) && !page.contains("<script"), "{page}");
     page
@@ -60,8 +60,8 @@ fn check_error_page(told: &Told, redirect_uri: &str) -> String {
 
 pub fn oidcc_ensure_registered_redirect_uri(suite: &Suite) {
     let unregistered = format!("{}/c4Zq1", suite.client.redirect_uri);
-    let told = suite.ask(&suite.browser(), &[("redirect_uri", &unregistered)]);
-    check_redirect_uri_page(&told, &unregistered);
+    let response = suite.send_request(&suite.browser(), &[("redirect_uri", &unregistered)]);
+    check_redirect_uri_page(&response, &unregistered);
 }
 
 /// An unsigned request object of these members.
@@ -87,6 +87,6 @@ pub fn oidcc_ensure_request_object_with_redirect_uri(suite: &Suite) {
         ("state", ""),
         ("nonce", ""),
     ];
-    let page = check_error_page(&suite.ask(&suite.browser(), &parameters), &unregistered);
+    let page = check_error_page(&suite.send_request(&suite.browser(), &parameters), &unregistered);
     assert!(page.contains("<code>invalid_request_object</code>"), "{page}");
 }

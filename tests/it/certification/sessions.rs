@@ -2,7 +2,7 @@
 
 use super::pages::check_login_page;
 use super::suite::{Flow, STATE, Suite};
-use crate::world::Told;
+use crate::test_provider::TestResponse;
 
 fn auth_time(flow: &Flow) -> i64 {
     flow.id_token["auth_time"].as_i64().unwrap()
@@ -12,8 +12,8 @@ fn auth_time(flow: &Flow) -> i64 {
 fn signs_in_twice(suite: &Suite, parameters: &[(&str, &str)], seconds: i64) {
     let browser = suite.browser();
     let first = suite.flow(&browser, &[]);
-    suite.world.sleep(seconds);
-    let page = suite.ask(&browser, parameters);
+    suite.provider.sleep(seconds);
+    let page = suite.send_request(&browser, parameters);
     check_login_page(&page);
     let second = suite.finish(&browser.agree(page, "alice@example.com"), parameters);
     assert_eq!(second.id_token["sub"], first.id_token["sub"]);
@@ -21,8 +21,13 @@ fn signs_in_twice(suite: &Suite, parameters: &[(&str, &str)], seconds: i64) {
 }
 
 /// The rest of a flow in which no page is shown: the same person, since the same time.
-fn goes_on_silently(suite: &Suite, first: &Flow, parameters: &[(&str, &str)], told: &Told) {
-    let second = suite.finish(told, parameters);
+fn goes_on_silently(
+    suite: &Suite,
+    first: &Flow,
+    parameters: &[(&str, &str)],
+    response: &TestResponse,
+) {
+    let second = suite.finish(response, parameters);
     assert_eq!(second.id_token["sub"], first.id_token["sub"]);
     assert_eq!(auth_time(&second), auth_time(first));
 }
@@ -37,37 +42,40 @@ pub fn oidcc_max_age_1(suite: &Suite) {
 
 pub fn oidcc_prompt_none_not_logged_in(suite: &Suite) {
     let state = "aB3-".repeat(32);
-    let told = suite.ask(&suite.browser(), &[("prompt", "none"), ("state", &state)]);
-    assert_eq!(suite.error(&told, Some(&state)), "login_required");
+    let response = suite.send_request(&suite.browser(), &[("prompt", "none"), ("state", &state)]);
+    assert_eq!(suite.error(&response, Some(&state)), "login_required");
 }
 
 pub fn oidcc_prompt_none_logged_in(suite: &Suite) {
     let browser = suite.browser();
     let first = suite.flow(&browser, &[]);
-    suite.world.sleep(1);
+    suite.provider.sleep(1);
     let parameters = [("prompt", "none")];
-    goes_on_silently(suite, &first, &parameters, &suite.ask(&browser, &parameters));
+    goes_on_silently(suite, &first, &parameters, &suite.send_request(&browser, &parameters));
 }
 
 pub fn oidcc_id_token_hint(suite: &Suite) {
     let browser = suite.browser();
     let first = suite.flow(&browser, &[]);
-    suite.world.sleep(1);
+    suite.provider.sleep(1);
     let parameters = [("prompt", "none"), ("id_token_hint", first.token("id_token"))];
-    goes_on_silently(suite, &first, &parameters, &suite.ask(&browser, &parameters));
+    goes_on_silently(suite, &first, &parameters, &suite.send_request(&browser, &parameters));
 
     // By somebody else's hint, nobody is signed in who would do.
-    suite.world.put_user("bob");
+    suite.provider.put_user("bob");
     let bobs = suite.browser();
-    let bob = suite.finish(&bobs.agree(suite.ask(&bobs, &[]), "bob"), &[]);
+    let bob = suite.finish(&bobs.agree(suite.send_request(&bobs, &[]), "bob"), &[]);
     let parameters = [("prompt", "none"), ("id_token_hint", bob.token("id_token"))];
-    assert_eq!(suite.error(&suite.ask(&browser, &parameters), Some(STATE)), "login_required");
+    assert_eq!(
+        suite.error(&suite.send_request(&browser, &parameters), Some(STATE)),
+        "login_required"
+    );
 }
 
 pub fn oidcc_max_age_10000(suite: &Suite) {
     let browser = suite.browser();
     let first = suite.flow(&browser, &[("max_age", "15000")]);
-    suite.world.sleep(1);
+    suite.provider.sleep(1);
     let parameters = [("max_age", "10000")];
-    goes_on_silently(suite, &first, &parameters, &suite.ask(&browser, &parameters));
+    goes_on_silently(suite, &first, &parameters, &suite.send_request(&browser, &parameters));
 }

@@ -1,8 +1,8 @@
 //! Requests that succeed, each in its own way.
 
 use super::suite::{Flow, Suite};
-use crate::visitor::{CHALLENGE, VERIFIER, header};
-use crate::world::{alice, post, put};
+use crate::browser::{CHALLENGE, VERIFIER, header};
+use crate::test_provider::{alice, post, put};
 use serde_json::{Value, json};
 
 const PROFILE: [&str; 14] = [
@@ -53,8 +53,9 @@ pub fn oidcc_idtoken_unsigned(suite: &Suite) {
     let unsigned = json!({
         "redirect_uris": ["https://app.example/cb"], "id_token_signed_response_alg": "none",
     });
-    let told = suite.world.send(put("/admin/clients/unsigned").by_operator().json(&unsigned));
-    assert_eq!(told.status, 400, "{}", told.body);
+    let response =
+        suite.provider.send(put("/admin/clients/unsigned").by_operator().json(&unsigned));
+    assert_eq!(response.status, 400, "{}", response.body);
 }
 
 pub fn oidcc_ensure_request_without_nonce_succeeds_for_code_flow(suite: &Suite) {
@@ -95,9 +96,9 @@ pub fn oidcc_alternate_happy_flow(suite: &Suite) {
     let parameters = [("scope", "email openid")];
     let query = suite.query(&suite.client, &parameters);
     let reversed: Vec<_> = query.rsplit('&').collect();
-    let told = browser.get(&format!("/auth/authorize?{}", reversed.join("&")));
-    let told = browser.agree(told, "alice@example.com");
-    check_userinfo(&suite.finish(&told, &parameters), &EMAIL);
+    let response = browser.get(&format!("/auth/authorize?{}", reversed.join("&")));
+    let response = browser.agree(response, "alice@example.com");
+    check_userinfo(&suite.finish(&response, &parameters), &EMAIL);
 }
 
 pub fn oidcc_ensure_request_with_unknown_parameter_succeeds(suite: &Suite) {
@@ -128,15 +129,15 @@ pub fn oidcc_ensure_post_request_succeeds(suite: &Suite) {
     let first = suite.flow(&browser, &[]);
     // It comes from another site, so the browser leaves its cookies out.
     let query = suite.query(&suite.client, &[]);
-    let told = suite.world.send(post("/auth/authorize").form(&query));
-    let told = browser.agree(browser.follow(told), "alice@example.com");
-    let second = suite.finish(&told, &[]);
+    let response = suite.provider.send(post("/auth/authorize").form(&query));
+    let response = browser.agree(browser.follow(response), "alice@example.com");
+    let second = suite.finish(&response, &[]);
     assert_eq!(second.id_token["auth_time"], first.id_token["auth_time"], "nobody signs in anew");
 
     // And where nobody is signed in.
     let browser = suite.browser();
-    let told = browser.follow(suite.world.send(post("/auth/authorize").form(&query)));
-    suite.finish(&browser.agree(told, "alice@example.com"), &[]);
+    let response = browser.follow(suite.provider.send(post("/auth/authorize").form(&query)));
+    suite.finish(&browser.agree(response, "alice@example.com"), &[]);
 }
 
 pub fn oidcc_ensure_request_with_valid_pkce_succeeds(suite: &Suite) {
@@ -144,8 +145,8 @@ pub fn oidcc_ensure_request_with_valid_pkce_succeeds(suite: &Suite) {
     assert_eq!(methods, &Value::from(vec!["S256"]));
     let browser = suite.browser();
     let parameters = [("code_challenge", CHALLENGE), ("code_challenge_method", "S256")];
-    let told = browser.agree(suite.ask(&browser, &parameters), "alice@example.com");
-    let code = suite.code(&told, &suite.client);
-    let told = suite.redeem(&suite.client, &code, &[("code_verifier", VERIFIER)]);
-    suite.tokens(&told, &suite.client, code, &parameters);
+    let response = browser.agree(suite.send_request(&browser, &parameters), "alice@example.com");
+    let code = suite.code(&response, &suite.client);
+    let response = suite.redeem(&suite.client, &code, &[("code_verifier", VERIFIER)]);
+    suite.tokens(&response, &suite.client, code, &parameters);
 }

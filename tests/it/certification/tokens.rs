@@ -2,22 +2,25 @@
 
 use super::checks::{check_code, check_token_error, check_token_response};
 use super::suite::{Flow, Suite};
-use crate::visitor::Party;
-use crate::world::{get, post};
+use crate::browser::TestClient;
+use crate::test_provider::{get, post};
 use serde_json::{Value, json};
 
 const USERINFO: &str = "/auth/userinfo";
 
 pub fn oidcc_userinfo_get(suite: &Suite) {
     let flow = suite.flow(&suite.browser(), &[("scope", "openid profile")]);
-    let told = suite.userinfo(get(USERINFO).bearer(flow.token("access_token")));
-    assert_eq!((&told["sub"], &told["name"]), (&flow.id_token["sub"], &"Alice Adams".into()));
+    let response = suite.userinfo(get(USERINFO).bearer(flow.token("access_token")));
+    assert_eq!(
+        (&response["sub"], &response["name"]),
+        (&flow.id_token["sub"], &"Alice Adams".into())
+    );
 }
 
 pub fn oidcc_userinfo_post_header(suite: &Suite) {
     let flow = suite.flow(&suite.browser(), &[("scope", "openid profile")]);
-    let told = suite.userinfo(post(USERINFO).bearer(flow.token("access_token")));
-    assert_eq!(told, flow.userinfo);
+    let response = suite.userinfo(post(USERINFO).bearer(flow.token("access_token")));
+    assert_eq!(response, flow.userinfo);
 }
 
 pub fn oidcc_userinfo_post_body(suite: &Suite) {
@@ -30,10 +33,10 @@ pub fn oidcc_userinfo_post_body(suite: &Suite) {
 /// access token that it was redeemed for.
 fn reuse(suite: &Suite, seconds: i64) {
     let flow = suite.flow(&suite.browser(), &[]);
-    suite.world.sleep(seconds);
+    suite.provider.sleep(seconds);
     check_token_error(&suite.redeem(&suite.client, &flow.code, &[]), "invalid_grant");
-    let told = suite.world.send(get(USERINFO).bearer(flow.token("access_token")));
-    assert_eq!((told.status, told.error().as_deref()), (401, Some("invalid_token")));
+    let response = suite.provider.send(get(USERINFO).bearer(flow.token("access_token")));
+    assert_eq!((response.status, response.error().as_deref()), (401, Some("invalid_token")));
 }
 
 pub fn oidcc_codereuse(suite: &Suite) {
@@ -48,41 +51,42 @@ pub fn oidcc_server_client_secret_post(suite: &Suite) {
     let method = "client_secret_post";
     let methods = &suite.discovery["token_endpoint_auth_methods_supported"];
     assert!(methods.as_array().unwrap().contains(&method.into()), "{methods}");
-    let client = suite.world.put_party("post", json!({ "token_endpoint_auth_method": method }));
+    let client =
+        suite.provider.put_client_with("post", json!({ "token_endpoint_auth_method": method }));
     let browser = suite.browser();
     let target = format!("/auth/authorize?{}", suite.query(&client, &[]));
-    let told = browser.agree(browser.get(&target), "alice@example.com");
-    let code = suite.code(&told, &client);
+    let response = browser.agree(browser.get(&target), "alice@example.com");
+    let code = suite.code(&response, &client);
     let parameters = [
         ("grant_type", "authorization_code"),
         ("code", code.as_str()),
         ("redirect_uri", &client.redirect_uri),
     ];
-    let told = suite.world.token(&client, &parameters);
-    suite.tokens(&told, &client, code.clone(), &[]);
+    let response = suite.provider.token(&client, &parameters);
+    suite.tokens(&response, &client, code.clone(), &[]);
 }
 
 /// A flow of a client's that asks for a refresh token.
-fn offline(suite: &Suite, client: &Party) -> Flow {
+fn offline(suite: &Suite, client: &TestClient) -> Flow {
     let browser = suite.browser();
     let parameters = [("scope", "openid offline_access"), ("prompt", "consent")];
     let target = format!("/auth/authorize?{}", suite.query(client, &parameters));
-    let told = browser.agree(browser.get(&target), "alice@example.com");
-    let code = suite.code(&told, client);
-    let told = suite.redeem(client, &code, &[]);
-    let flow = suite.tokens(&told, client, code, &parameters);
+    let response = browser.agree(browser.get(&target), "alice@example.com");
+    let code = suite.code(&response, client);
+    let response = suite.redeem(client, &code, &[]);
+    let flow = suite.tokens(&response, client, code, &parameters);
     check_code(flow.token("refresh_token"));
     flow
 }
 
 /// Refreshes the tokens of a flow, a while later.
-fn refresh(suite: &Suite, client: &Party, flow: &Flow, more: &[(&str, &str)]) {
-    suite.world.sleep(1);
+fn refresh(suite: &Suite, client: &TestClient, flow: &Flow, more: &[(&str, &str)]) {
+    suite.provider.sleep(1);
     let mut parameters =
         vec![("grant_type", "refresh_token"), ("refresh_token", flow.token("refresh_token"))];
     parameters.extend(more);
-    let told = suite.token(client, &parameters);
-    let tokens = check_token_response(&told, "openid offline_access");
+    let response = suite.token(client, &parameters);
+    let tokens = check_token_response(&response, "openid offline_access");
     check_code(tokens["refresh_token"].as_str().unwrap());
     assert_ne!(tokens["access_token"], flow.tokens["access_token"]);
     let id_token = suite.verify(tokens["id_token"].as_str().unwrap());
@@ -104,7 +108,7 @@ pub fn oidcc_refresh_token(suite: &Suite) {
         let list: &Value = &suite.discovery[field];
         assert!(list.as_array().unwrap().contains(&value.into()), "{field}: {list}");
     }
-    let other = suite.world.put_party("client2", json!({}));
+    let other = suite.provider.put_client_with("client2", json!({}));
 
     let first = offline(suite, &suite.client);
     refresh(suite, &suite.client, &first, &[("scope", "openid offline_access")]);

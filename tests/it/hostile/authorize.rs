@@ -8,8 +8,8 @@ use super::row::{
     Answer, COOKIE, FORM, PLAIN, QUERIED, Row, assert_distinct, assert_written, planted, replaced,
     seed,
 };
-use crate::visitor::CHALLENGE;
-use crate::world::{ISSUER, get, post};
+use crate::browser::CHALLENGE;
+use crate::test_provider::{ISSUER, get, post};
 
 const STATE: &str = "the state";
 const NOT_REGISTERED: &str = "none of those";
@@ -715,20 +715,20 @@ fn every_hostile_authorization_request_gets_its_own_answer() {
     let rows = table();
     assert!(rows.len() >= 200, "{}", rows.len());
     assert_distinct(&rows);
-    let world = planted(&all_seeds());
+    let provider = planted(&all_seeds());
     for row in &rows {
-        row.check(&world, &world.send(row.request()));
+        row.check(&provider, &provider.send(row.request()));
     }
 }
 
 /// Whatever is wrong is said at once; the rest is kept, and asked for again by a GET.
 #[test]
 fn a_hostile_request_by_post_gets_the_same_answer() {
-    let world = planted(&all_seeds());
+    let provider = planted(&all_seeds());
     for mut row in table().into_iter().filter(|row| row.method == "GET") {
         let is_about_the_handle = row.target.contains("?handle=");
         let (_, query) = row.target.split_once('?').unwrap();
-        let told = world.send(post("/auth/authorize").form(query));
+        let response = provider.send(post("/auth/authorize").form(query));
         let is_refused_at_once = match &row.answer {
             Answer::Page { .. } => !is_about_the_handle,
             Answer::Redirect { error: Some(error), .. }
@@ -739,12 +739,12 @@ fn a_hostile_request_by_post_gets_the_same_answer() {
             _ => false,
         };
         if is_refused_at_once {
-            row.check(&world, &told);
+            row.check(&provider, &response);
         } else if !is_about_the_handle {
-            Row { answer: Answer::Kept, ..row.clone() }.check(&world, &told);
-            let target = told.header("location").unwrap().strip_prefix(ISSUER).unwrap();
+            Row { answer: Answer::Kept, ..row.clone() }.check(&provider, &response);
+            let target = response.header("location").unwrap().strip_prefix(ISSUER).unwrap();
             row.target = target.to_owned();
-            row.check(&world, &world.send(row.request()));
+            row.check(&provider, &provider.send(row.request()));
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::platform::{rsa_jwks, sign_rs256};
-use crate::world::ISSUER;
+use crate::test_provider::ISSUER;
 
 pub const AUD: &str = "https://login.example.com/auth/userinfo";
 pub const BEGIN: i64 = 1_779_999_000;

@@ -23,7 +23,7 @@ use forge::{BEGIN, OUR_KEY, key, rsa_key};
 use postern::jose::jwk::PublicKey;
 use table::table;
 
-use crate::world::{ISSUER, World, ask, assert_golden};
+use crate::test_provider::{ISSUER, TestProvider, TestRequest, assert_golden};
 
 /// What must be in the database for the table to hold: plain SQL, for both engines.
 pub fn seed() -> Vec<String> {
@@ -50,28 +50,28 @@ pub fn seed() -> Vec<String> {
 fn every_hostile_request_gets_its_own_answer() {
     let cases = table();
     assert!(cases.len() >= 60);
-    let world = World::new();
+    let provider = TestProvider::new();
     for sql in seed() {
-        world.platform.primary.execute(&sql, ()).unwrap();
+        provider.platform.primary.execute(&sql, ()).unwrap();
     }
     for case in &cases {
-        let mut request = ask(case.method, &case.target);
+        let mut request = TestRequest::new(case.method, &case.target);
         for (name, value) in &case.headers {
             request = request.with(name, value);
         }
         if let Some(body) = &case.body {
             request = request.with_body(body.as_str());
         }
-        let told = world.send(request);
-        let description = told.json().get("error_description").cloned().unwrap_or_default();
-        assert_eq!(told.status, case.status, "{}: {description}", case.name);
-        assert_eq!(told.error().as_deref(), case.error, "{}", case.name);
+        let response = provider.send(request);
+        let description = response.json().get("error_description").cloned().unwrap_or_default();
+        assert_eq!(response.status, case.status, "{}: {description}", case.name);
+        assert_eq!(response.error().as_deref(), case.error, "{}", case.name);
         assert!(
             description.as_str().unwrap_or_default().contains(case.words),
             "{}: {description}",
             case.name
         );
-        let challenge = told.header("www-authenticate").unwrap_or_default();
+        let challenge = response.header("www-authenticate").unwrap_or_default();
         assert_eq!(
             challenge.matches("Bearer ").count(),
             usize::from(case.status != 200),
@@ -85,7 +85,7 @@ fn every_hostile_request_gets_its_own_answer() {
                 case.name
             );
         }
-        assert_eq!(told.header("cache-control"), Some("no-store"));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
         // Nothing of what was sent comes back, and a description is fit for a header.
         let words = description.as_str().unwrap_or_default();
         assert!(words.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\'));
@@ -116,9 +116,9 @@ fn a_row_is_refused_for_its_own_reason_only() {
 /// panic or a 200 that the good token would not have got.
 #[test]
 fn a_mutilated_request_gets_a_specified_answer() {
-    let world = World::new();
+    let provider = TestProvider::new();
     for sql in seed() {
-        world.platform.primary.execute(&sql, ()).unwrap();
+        provider.platform.primary.execute(&sql, ()).unwrap();
     }
     let good = format!("Bearer {}", forge::good().sign());
     let mut draws = Draws::new();
@@ -127,10 +127,11 @@ fn a_mutilated_request_gets_a_specified_answer() {
     let pool: Vec<&str> = pool.iter().map(String::as_str).collect();
     for _ in 0..10_000 {
         let value = draws.mutilate(&good, 4, &pool);
-        let told = world.send(ask("GET", "/auth/userinfo").with("authorization", &value));
-        assert!(matches!(told.status, 200 | 400 | 401), "{} for {value}", told.status);
+        let response =
+            provider.send(TestRequest::new("GET", "/auth/userinfo").with("authorization", &value));
+        assert!(matches!(response.status, 200 | 400 | 401), "{} for {value}", response.status);
         // The scheme has no case, and spaces around it do not count; the token has one spelling.
         let token = value.trim().rsplit(' ').next().unwrap_or_default();
-        assert!(told.status != 200 || good.ends_with(token), "{value}");
+        assert!(response.status != 200 || good.ends_with(token), "{value}");
     }
 }

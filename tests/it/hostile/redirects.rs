@@ -4,8 +4,8 @@
 use super::draws::Draws;
 use super::redirect_tricks::{DESK_TRICKS, LOOPBACK, TRICKS};
 use super::row::{COOKIE, PLAIN, QUERIED, planted, seed};
-use crate::visitor::{CHALLENGE, decode, encode, form};
-use crate::world::{Ask, ISSUER, Told, World, get, post};
+use crate::browser::{CHALLENGE, decode, encode, form};
+use crate::test_provider::{ISSUER, TestProvider, TestRequest, TestResponse, get, post};
 
 /// What the clients of the tables have registered, told anew.
 const REGISTERED: [(&str, &[&str]); 5] = [
@@ -69,10 +69,10 @@ fn check_parameters(names_and_values: Vec<(String, String)>, sent: &str) {
 }
 
 /// Holds an answer to what was sent against the rule.
-fn lead(told: &Told, sent: &str) -> Lead {
-    assert_ne!(told.status / 100, 5, "{}", told.body);
-    assert_eq!(told.header("refresh"), None);
-    assert!(!told.body.contains("http-equiv") && !told.body.contains("formaction"));
+fn lead(response: &TestResponse, sent: &str) -> Lead {
+    assert_ne!(response.status / 100, 5, "{}", response.body);
+    assert_eq!(response.header("refresh"), None);
+    assert!(!response.body.contains("http-equiv") && !response.body.contains("formaction"));
     let is_home = |url: &str| {
         let rest = url.strip_prefix(&format!("{ISSUER}/auth/"));
         let path = rest.and_then(|rest| rest.split('?').next()).unwrap_or_default();
@@ -80,11 +80,11 @@ fn lead(told: &Told, sent: &str) -> Lead {
             && path.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
             && url.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
     };
-    for (name, value) in &told.headers {
+    for (name, value) in &response.headers {
         assert!(value.bytes().all(|b| (0x20..0x7f).contains(&b)), "{name}: {value:?}");
     }
-    if let Some(location) = told.header("location") {
-        assert_eq!((told.status, told.body.as_str()), (303, ""));
+    if let Some(location) = response.header("location") {
+        assert_eq!((response.status, response.body.as_str()), (303, ""));
         if is_home(location) {
             return Lead::Home;
         }
@@ -102,10 +102,10 @@ fn lead(told: &Told, sent: &str) -> Lead {
         check_parameters(pairs, sent);
         return Lead::Client;
     }
-    if !told.body.contains("<form") {
+    if !response.body.contains("<form") {
         return Lead::Nowhere;
     }
-    let form = form(told);
+    let form = form(response);
     if is_home(&form.action) {
         return Lead::Home;
     }
@@ -131,10 +131,10 @@ impl Seen {
         }
     }
 
-    fn send(&mut self, world: &World, request: Ask, sent: &str) -> Told {
-        let told = world.send(request.with("cookie", COOKIE));
-        self.count(lead(&told, sent));
-        told
+    fn send(&mut self, provider: &TestProvider, request: TestRequest, sent: &str) -> TestResponse {
+        let response = provider.send(request.with("cookie", COOKIE));
+        self.count(lead(&response, sent));
+        response
     }
 }
 
@@ -236,18 +236,19 @@ fn draw_query(draws: &mut Draws) -> String {
 
 #[test]
 fn an_authorization_request_leads_home_or_to_a_registered_uri() {
-    let world = planted(&seed());
+    let provider = planted(&seed());
     let (mut draws, mut seen) = (Draws::new(), Seen::default());
     for _ in 0..4_000 {
         let query = draw_query(&mut draws);
         if draws.below(3) > 0 {
             // As the platform hands a URL over: without what no URL has.
             let query = query.replace(|c: char| !c.is_ascii_graphic() || c == '#', "");
-            seen.send(&world, get(&format!("/auth/authorize?{query}")), &query);
+            seen.send(&provider, get(&format!("/auth/authorize?{query}")), &query);
         } else {
-            let told = seen.send(&world, post("/auth/authorize").form(&query), &query);
-            if let Some(own) = told.header("location").and_then(|url| url.strip_prefix(ISSUER)) {
-                seen.send(&world, get(own), &query);
+            let response = seen.send(&provider, post("/auth/authorize").form(&query), &query);
+            if let Some(own) = response.header("location").and_then(|url| url.strip_prefix(ISSUER))
+            {
+                seen.send(&provider, get(own), &query);
             }
         }
     }
@@ -256,7 +257,7 @@ fn an_authorization_request_leads_home_or_to_a_registered_uri() {
 
 #[test]
 fn only_the_port_of_a_native_clients_loopback_uri_is_free() {
-    let world = planted(&seed());
+    let provider = planted(&seed());
     let (mut draws, mut seen) = (Draws::new(), Seen::default());
     for _ in 0..2_000 {
         let (host, path) = PORTED[draws.below(PORTED.len())];
@@ -276,14 +277,14 @@ fn only_the_port_of_a_native_clients_loopback_uri_is_free() {
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ]);
-        seen.send(&world, get(&format!("/auth/authorize?{query}")), &query);
+        seen.send(&provider, get(&format!("/auth/authorize?{query}")), &query);
     }
     assert!(seen.nowhere > 500 && seen.client > 500 && seen.home == 0, "{seen:?}");
 }
 
 #[test]
 fn a_form_leads_home_or_to_a_registered_uri_whatever_request_it_carries() {
-    let world = planted(&seed());
+    let provider = planted(&seed());
     let mut draws = Draws::new();
     let (mut shown_before, mut answered) = (Seen::default(), Seen::default());
     let hostile = [
@@ -318,7 +319,7 @@ fn a_form_leads_home_or_to_a_registered_uri_whatever_request_it_carries() {
             }
         };
         let shown = request.replace(|c: char| !c.is_ascii_graphic() || c == '#', "");
-        let page = shown_before.send(&world, get(&format!("/auth/authorize?{shown}")), &shown);
+        let page = shown_before.send(&provider, get(&format!("/auth/authorize?{shown}")), &shown);
         let mut cookies = COOKIE.to_owned();
         for cookie in page.cookies() {
             cookies = format!("{cookies}; {}", cookie.split(';').next().unwrap());
@@ -349,8 +350,8 @@ fn a_form_leads_home_or_to_a_registered_uri_whatever_request_it_carries() {
         ]);
         let target =
             format!("/auth/{path}?{}", draws.one_of(&["", "request=x&next=//evil.example"]));
-        let told = world.send(post(&target).form(&body).with("cookie", &cookies));
-        answered.count(lead(&told, &carried));
+        let response = provider.send(post(&target).form(&body).with("cookie", &cookies));
+        answered.count(lead(&response, &carried));
     }
     assert!(answered.nowhere > 500 && answered.home > 500 && answered.client > 100, "{answered:?}");
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::forge::END;
-use crate::world::{ISSUER, NOW, Told, World, assert_golden, post};
+use crate::test_provider::{ISSUER, NOW, TestProvider, TestResponse, assert_golden, post};
 
 const TOKEN: &str = "an-initial-access-token-everybody-knows-012";
 const CALLBACK: &str = "https://app.example/cb";
@@ -468,14 +468,14 @@ fn strangers(table: &mut Table) {
 }
 
 impl Row {
-    fn check(&self, told: &Told) {
+    fn check(&self, response: &TestResponse) {
         let name = &self.name;
-        assert_eq!(told.header("cache-control"), Some("no-store"), "{name}");
-        assert_eq!(told.header("pragma"), Some("no-cache"), "{name}");
-        let body = told.json();
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{name}");
+        assert_eq!(response.header("pragma"), Some("no-cache"), "{name}");
+        let body = response.json();
         match &self.answer {
             Answer::Registered { fields } => {
-                assert_eq!(told.status, 201, "{name}: {body}");
+                assert_eq!(response.status, 201, "{name}: {body}");
                 for (field, value) in fields.as_object().unwrap() {
                     assert_eq!(&body[field], value, "{name}: {field}");
                 }
@@ -485,7 +485,7 @@ impl Row {
             }
             Answer::Refused { error, begin } => {
                 assert_eq!(
-                    (told.status, told.error().as_ref()),
+                    (response.status, response.error().as_ref()),
                     (400, Some(error)),
                     "{name}: {body}"
                 );
@@ -512,20 +512,20 @@ fn every_hostile_registration_gets_its_own_answer() {
     names.sort();
     assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
 
-    let world = World::new();
-    world.platform.primary.execute(&seed(), ()).unwrap();
+    let provider = TestProvider::new();
+    provider.platform.primary.execute(&seed(), ()).unwrap();
     for row in &rows {
         let request = post("/auth/register").bearer(TOKEN);
-        row.check(&world.send(request.body(&row.content_type, row.body.as_str())));
+        row.check(&provider.send(request.body(&row.content_type, row.body.as_str())));
     }
     let is_registered = |row: &&Row| matches!(row.answer, Answer::Registered { .. });
     let registered = rows.iter().filter(is_registered).count() as i64;
     let sql = "SELECT (SELECT count(*) FROM clients), 1000 - uses_left FROM initial_access_tokens";
     let counts: (i64, i64) =
-        world.platform.primary.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        provider.platform.primary.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     assert_eq!(counts, (registered, registered), "a use for each client, and for nothing else");
     let sql = "SELECT count(*) FROM clients WHERE trusted = 1";
-    let trusted: i64 = world.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
+    let trusted: i64 = provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
     assert_eq!(trusted, 0);
 }
 

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::forge::{BEGIN, END};
-use crate::visitor::{answer, encode, error_page, form};
-use crate::world::{Ask, ISSUER, Told, World, ask, assert_golden};
+use crate::browser::{answer, encode, error_page, form};
+use crate::test_provider::{ISSUER, TestProvider, TestRequest, TestResponse, assert_golden};
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
 /// The secret of every confidential client here.
@@ -67,8 +67,8 @@ impl Row {
         self
     }
 
-    pub fn request(&self) -> Ask {
-        let mut request = ask(&self.method, &self.target);
+    pub fn request(&self) -> TestRequest {
+        let mut request = TestRequest::new(&self.method, &self.target);
         for (name, value) in &self.headers {
             request = request.with(name, value);
         }
@@ -76,73 +76,80 @@ impl Row {
     }
 
     /// Holds what came back, and what it left behind, against the row.
-    pub fn check(&self, world: &World, told: &Told) {
-        let _named = Named(self, told);
-        assert_eq!(told.header("cache-control"), Some("no-store"));
+    pub fn check(&self, provider: &TestProvider, response: &TestResponse) {
+        let _named = Named(self, response);
+        assert_eq!(response.header("cache-control"), Some("no-store"));
         match &self.answer {
             Answer::Kept => {
-                assert_eq!((told.status, told.cookies().len()), (303, 0));
+                assert_eq!((response.status, response.cookies().len()), (303, 0));
                 let own = format!("{ISSUER}/auth/authorize?handle=");
-                assert_eq!(told.header("location").unwrap().strip_prefix(&own).unwrap().len(), 43);
+                assert_eq!(
+                    response.header("location").unwrap().strip_prefix(&own).unwrap().len(),
+                    43
+                );
             }
             Answer::Page { status, words } => {
-                assert!(error_page(told).contains(words));
-                assert_eq!((told.status, told.cookies().len()), (*status, 0));
+                assert!(error_page(response).contains(words));
+                assert_eq!((response.status, response.cookies().len()), (*status, 0));
             }
             Answer::Redirect { to, error, state } => {
-                check_parameters(answer(told, to), error.as_deref(), state.as_deref());
-                assert_eq!(told.cookies().len(), 0);
+                check_parameters(answer(response, to), error.as_deref(), state.as_deref());
+                assert_eq!(response.cookies().len(), 0);
             }
             Answer::Post { to, error, state } => {
-                assert_eq!((told.status, told.header("location")), (200, None));
-                let form = form(told);
+                assert_eq!((response.status, response.header("location")), (200, None));
+                let form = form(response);
                 assert_eq!(form.action, *to);
                 let parameters = form.fields.iter().cloned().collect();
                 check_parameters(parameters, error.as_deref(), state.as_deref());
-                assert_eq!(told.body.matches("<input").count(), form.fields.len());
+                assert_eq!(response.body.matches("<input").count(), form.fields.len());
             }
             Answer::Shown { holds, lacks } => {
-                assert_eq!((told.status, told.header("location")), (200, None));
-                assert!(form(told).action.starts_with(&format!("{ISSUER}/auth/")));
-                assert!(holds.iter().all(|text| told.body.contains(text)));
-                assert!(!lacks.iter().any(|text| told.body.contains(text)));
+                assert_eq!((response.status, response.header("location")), (200, None));
+                assert!(form(response).action.starts_with(&format!("{ISSUER}/auth/")));
+                assert!(holds.iter().all(|text| response.body.contains(text)));
+                assert!(!lacks.iter().any(|text| response.body.contains(text)));
             }
             Answer::Refused { status, error, words } => {
-                assert_eq!((told.status, told.error().as_ref()), (*status, Some(error)));
-                let description = told.json()["error_description"].as_str().unwrap().to_owned();
+                assert_eq!((response.status, response.error().as_ref()), (*status, Some(error)));
+                let description = response.json()["error_description"].as_str().unwrap().to_owned();
                 assert!(description.contains(words));
                 let is_plain = |b: u8| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\';
                 assert!(description.bytes().all(is_plain));
                 let realm = format!("Basic realm=\"{ISSUER}\"");
                 let challenge = (*status == 401).then_some(realm.as_str());
-                assert_eq!(told.header("www-authenticate"), challenge);
+                assert_eq!(response.header("www-authenticate"), challenge);
             }
             Answer::Tokens { scope, refreshable } => {
-                let body = told.json();
-                assert_eq!((told.status, &body["scope"]), (200, &json!(scope)));
+                let body = response.json();
+                assert_eq!((response.status, &body["scope"]), (200, &json!(scope)));
                 assert_eq!(body.get("refresh_token").is_some(), *refreshable);
             }
         }
         let is_json = matches!(self.answer, Answer::Refused { .. } | Answer::Tokens { .. });
         // Scripts of other origins may read what the token endpoint says, and no page; it sets no cookie.
-        assert_eq!(told.header("access-control-allow-origin"), is_json.then_some("*"));
-        assert_eq!(told.header("access-control-allow-credentials"), None);
-        assert!(!is_json || told.cookies().is_empty() && told.header("location").is_none());
+        assert_eq!(response.header("access-control-allow-origin"), is_json.then_some("*"));
+        assert_eq!(response.header("access-control-allow-credentials"), None);
+        assert!(!is_json || response.cookies().is_empty() && response.header("location").is_none());
         for (sql, count) in &self.after {
-            let found: i64 = world.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
+            let found: i64 =
+                provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
             assert_eq!(found, *count, "{sql}");
         }
     }
 }
 
 /// Names the row where a check of it fails.
-struct Named<'a>(&'a Row, &'a Told);
+struct Named<'a>(&'a Row, &'a TestResponse);
 
 impl Drop for Named<'_> {
     fn drop(&mut self) {
-        let Self(row, told) = self;
+        let Self(row, response) = self;
         if std::thread::panicking() {
-            println!("ROW {}: {} {:?} {}", row.name, told.status, told.headers, told.body);
+            println!(
+                "ROW {}: {} {:?} {}",
+                row.name, response.status, response.headers, response.body
+            );
         }
     }
 }
@@ -162,7 +169,7 @@ fn check_parameters(
 
 /// The clients that the tables are about, and alice with her session, as plain SQL for both engines.
 pub fn seed() -> Vec<String> {
-    let world = World::new();
+    let provider = TestProvider::new();
     let native = json!({ "application_type": "native", "token_endpoint_auth_method": "none" });
     let public = json!({ "token_endpoint_auth_method": "none" });
     let mut seed = Vec::new();
@@ -175,10 +182,10 @@ pub fn seed() -> Vec<String> {
     ] {
         fields["redirect_uris"] = json!(redirect_uris);
         fields["id_token_signed_response_alg"] = "ES256".into();
-        let is_public = world.put_party(id, fields).secret.is_none();
+        let is_public = provider.put_client_with(id, fields).secret.is_none();
         let sql = "SELECT metadata FROM clients WHERE client_id = ?1";
         let metadata: String =
-            world.platform.primary.query_row(sql, [id], |row| row.get(0)).unwrap();
+            provider.platform.primary.query_row(sql, [id], |row| row.get(0)).unwrap();
         let secret = if is_public { "NULL".into() } else { format!("'{}'", hash(SECRET)) };
         seed.push(format!(
             "INSERT INTO clients (client_id, metadata, secret_hash, trusted, created_at, updated_at) VALUES ('{id}', '{metadata}', {secret}, {trusted}, 0, 0)"
@@ -206,12 +213,12 @@ const DESK: [&str; 5] = [
 ];
 
 /// A world with what `seed` puts there.
-pub fn planted(seed: &[String]) -> World {
-    let world = World::new();
+pub fn planted(seed: &[String]) -> TestProvider {
+    let provider = TestProvider::new();
     for sql in seed {
-        world.platform.primary.execute(sql, ()).unwrap();
+        provider.platform.primary.execute(sql, ()).unwrap();
     }
-    world
+    provider
 }
 
 /// Writes a table for the edge.

@@ -4,12 +4,12 @@ use postern::endpoint::support::bearer::TOKEN_LIMIT;
 use serde_json::{Value, json};
 
 use super::forge::{AUD, BEGIN, END, ORDER, OUR_KEY, THEIR_KEY, decode, good, key, rsa_key};
-use crate::world::ISSUER;
+use crate::test_provider::ISSUER;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A row of the table.
-pub struct Case {
+pub struct TokenCase {
     pub name: String,
     pub method: &'static str,
     pub target: String,
@@ -21,11 +21,11 @@ pub struct Case {
     pub words: &'static str,
 }
 
-pub struct Table(Vec<Case>);
+pub struct Table(Vec<TokenCase>);
 
 impl Table {
-    pub fn push(&mut self, name: &str, status: u16, words: &'static str) -> &mut Case {
-        self.0.push(Case {
+    pub fn push(&mut self, name: &str, status: u16, words: &'static str) -> &mut TokenCase {
+        self.0.push(TokenCase {
             name: name.into(),
             method: "GET",
             target: "/auth/userinfo".into(),
@@ -53,7 +53,7 @@ impl Table {
     }
 }
 
-impl Case {
+impl TokenCase {
     pub fn header(&mut self, name: &str, value: &str) -> &mut Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -79,7 +79,7 @@ impl Case {
     }
 }
 
-pub fn table() -> Vec<Case> {
+pub fn table() -> Vec<TokenCase> {
     let mut table = Table(Vec::new());
     controls(&mut table);
     requests(&mut table);

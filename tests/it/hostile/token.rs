@@ -8,8 +8,8 @@ use super::forge::{BEGIN, END};
 use super::row::{
     Answer, FORM, PLAIN, Row, SECRET, assert_distinct, assert_written, planted, replaced, seed,
 };
-use crate::visitor::{CHALLENGE, VERIFIER};
-use crate::world::NOW;
+use crate::browser::{CHALLENGE, VERIFIER};
+use crate::test_provider::NOW;
 
 struct Table {
     rows: Vec<Row>,
@@ -886,9 +886,9 @@ fn every_hostile_request_for_tokens_gets_its_own_answer() {
     let Table { rows, seed } = table();
     assert!(rows.len() >= 120, "{}", rows.len());
     assert_distinct(&rows);
-    let world = planted(&seed);
+    let provider = planted(&seed);
     for row in &rows {
-        row.check(&world, &world.send(row.request()));
+        row.check(&provider, &provider.send(row.request()));
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::documents::{few, hostile, samples};
 use super::{assert_no_fault, assert_same, assert_status, brief, read, set, shown, with};
+use crate::browser::CALLBACK;
 use crate::signer::Signer;
-use crate::visitor::CALLBACK;
-use crate::world::{ISSUER, Told, World, get, post, put, variables_with};
+use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put, variables_with};
 use postern::ports::Document;
 use serde_json::{Value, json};
 
@@ -47,8 +47,8 @@ const FIELDS: [&str; 32] = [
     "client_id",
 ];
 
-fn world() -> World {
-    World::configured(variables_with("REGISTRATION", "open"))
+fn provider() -> TestProvider {
+    TestProvider::configured(variables_with("REGISTRATION", "open"))
 }
 
 fn jwk() -> Value {
@@ -95,15 +95,15 @@ fn odd_sets(hostile: &Value) -> Vec<Value> {
     sets
 }
 
-fn register(world: &World, document: &Value) -> Told {
-    world.send(post("/auth/register").json(document))
+fn register(provider: &TestProvider, document: &Value) -> TestResponse {
+    provider.send(post("/auth/register").json(document))
 }
 
 /// The response to a client that registered itself.
-fn registered(world: &World) -> Value {
-    let told = register(world, &document());
-    assert_eq!(told.status, 201, "{}", told.body);
-    read(&told)
+fn registered(provider: &TestProvider) -> Value {
+    let response = register(provider, &document());
+    assert_eq!(response.status, 201, "{}", response.body);
+    read(&response)
 }
 
 fn path_of(client: &Value) -> String {
@@ -122,53 +122,53 @@ fn admin_path(client: &Value) -> String {
 /// Asserts that a client reads its registration as the response had it, and the operator the same keys. Returns the
 /// document that the operator gets.
 #[track_caller]
-fn assert_reads_back(world: &World, answered: &Value) -> Value {
+fn assert_reads_back(provider: &TestProvider, answered: &Value) -> Value {
     let mut expected = answered.clone();
     for secret in ["client_secret", "client_secret_expires_at"] {
         expected.as_object_mut().unwrap().remove(secret);
     }
-    let own = world.send(get(&path_of(answered)).bearer(token_of(answered)));
+    let own = provider.send(get(&path_of(answered)).bearer(token_of(answered)));
     assert_status(&own, 200, answered);
     assert_same(&read(&own), &expected);
-    let client = shown(world, &admin_path(answered));
+    let client = shown(provider, &admin_path(answered));
     assert_same(&client["jwks"], &expected["jwks"]);
     client
 }
 
 /// Asserts that the operator's list has exactly these documents.
 #[track_caller]
-fn assert_listed(world: &World, mut clients: Vec<Value>) {
+fn assert_listed(provider: &TestProvider, mut clients: Vec<Value>) {
     clients.sort_by_key(|client| client["client_id"].as_str().unwrap().to_owned());
-    assert_same(&shown(world, &format!("{CLIENTS}?limit=500")), &json!({ "clients": clients }));
+    assert_same(&shown(provider, &format!("{CLIENTS}?limit=500")), &json!({ "clients": clients }));
 }
 
 #[test]
 fn what_a_client_registers_reads_back_as_it_was_answered() {
     for hostile in hostile() {
-        let world = world();
+        let provider = provider();
         let documents = good_sets(&hostile).into_iter().map(with_keys);
         let register = |document: Value| {
-            let told = register(&world, &document);
-            assert_status(&told, 201, &document);
-            assert_reads_back(&world, &read(&told))
+            let response = register(&provider, &document);
+            assert_status(&response, 201, &document);
+            assert_reads_back(&provider, &read(&response))
         };
         let clients = documents.chain(with_unknown_metadata(&hostile)).map(register);
-        assert_listed(&world, clients.collect());
+        assert_listed(&provider, clients.collect());
     }
 }
 
 #[test]
 fn what_a_client_puts_into_its_registration_reads_back_as_it_was_answered() {
     for hostile in samples() {
-        let world = world();
-        let client = registered(&world);
+        let provider = provider();
+        let client = registered(&provider);
         let documents = good_sets(&hostile).into_iter().map(with_keys);
         for document in documents.chain(with_unknown_metadata(&hostile)) {
             let document = set(document, "client_id", &client["client_id"]);
             let request = put(&path_of(&client)).bearer(token_of(&client));
-            let told = world.send(request.json(&document));
-            assert_status(&told, 200, &document);
-            assert_listed(&world, vec![assert_reads_back(&world, &read(&told))]);
+            let response = provider.send(request.json(&document));
+            assert_status(&response, 200, &document);
+            assert_listed(&provider, vec![assert_reads_back(&provider, &read(&response))]);
         }
     }
 }
@@ -176,26 +176,26 @@ fn what_a_client_puts_into_its_registration_reads_back_as_it_was_answered() {
 #[test]
 fn what_the_operator_stores_of_a_client_reads_back_as_it_was_answered_and_may_be_put_again() {
     for (number, hostile) in samples().into_iter().enumerate() {
-        let world = world();
+        let provider = provider();
         let mut clients = Vec::new();
         for (place, document) in good_sets(&hostile).into_iter().map(with_keys).enumerate() {
             let path = format!("{CLIENTS}/app-{number}-{place}");
             for request in [post(CLIENTS), put(&path)] {
-                let told = world.send(request.by_operator().json(&document));
-                assert_status(&told, 200, &document);
-                let mut answered = read(&told);
+                let response = provider.send(request.by_operator().json(&document));
+                assert_status(&response, 200, &document);
+                let mut answered = read(&response);
                 for secret in ["client_secret", "client_secret_expires_at"] {
                     answered.as_object_mut().unwrap().remove(secret);
                 }
                 let path = admin_path(&answered);
-                assert_same(&shown(&world, &path), &answered);
-                let again = world.send(put(&path).by_operator().json(&answered));
+                assert_same(&shown(&provider, &path), &answered);
+                let again = provider.send(put(&path).by_operator().json(&answered));
                 assert_status(&again, 200, &document);
                 assert_same(&read(&again), &answered);
                 clients.push(answered);
             }
         }
-        assert_listed(&world, clients);
+        assert_listed(&provider, clients);
     }
 }
 
@@ -203,27 +203,27 @@ fn what_the_operator_stores_of_a_client_reads_back_as_it_was_answered_and_may_be
 fn a_key_whose_members_have_another_type_is_refused_or_reads_back_as_it_was_answered() {
     let mut count = 0;
     for hostile in samples() {
-        let world = world();
+        let provider = provider();
         let mut clients = Vec::new();
         for document in odd_sets(&hostile).into_iter().map(with_keys) {
-            let told = register(&world, &document);
-            assert_no_fault(&told, &document);
-            match told.status {
-                201 => clients.push(assert_reads_back(&world, &read(&told))),
-                _ => assert_status(&told, 400, &document),
+            let response = register(&provider, &document);
+            assert_no_fault(&response, &document);
+            match response.status {
+                201 => clients.push(assert_reads_back(&provider, &read(&response))),
+                _ => assert_status(&response, 400, &document),
             }
         }
         count += clients.len();
-        assert_listed(&world, clients);
+        assert_listed(&provider, clients);
     }
     assert!(count >= 6, "{count} were registered");
 }
 
 #[test]
 fn an_object_in_a_metadata_field_is_refused_by_name_and_nothing_is_stored() {
-    let world = world();
-    let client = registered(&world);
-    let before = shown(&world, CLIENTS);
+    let provider = provider();
+    let client = registered(&provider);
+    let before = shown(&provider, CLIENTS);
     for hostile in few() {
         for field in FIELDS {
             for value in [&hostile, &json!([hostile])] {
@@ -239,55 +239,56 @@ fn an_object_in_a_metadata_field_is_refused_by_name_and_nothing_is_stored() {
                     requests.push(put(&path_of(&client)).bearer(token_of(&client)).json(&own));
                 }
                 for request in requests {
-                    let told = world.send(request);
-                    assert_status(&told, 400, &document);
-                    let description = read(&told)["error_description"].as_str().unwrap().to_owned();
+                    let response = provider.send(request);
+                    assert_status(&response, 400, &document);
+                    let description =
+                        read(&response)["error_description"].as_str().unwrap().to_owned();
                     assert!(description.starts_with(field), "{}: {description}", brief(&document));
                 }
             }
         }
     }
-    assert_same(&shown(&world, CLIENTS), &before);
+    assert_same(&shown(&provider, CLIENTS), &before);
 }
 
 #[test]
 fn fetched_keys_verify_whatever_else_their_set_contains() {
     let signer = Signer::new("ES256", Some("key-1"), 0);
-    let world = World::with_keys();
-    world.put_signing("app", json!({ "jwks_uri": FETCHED }));
+    let provider = TestProvider::with_keys();
+    provider.put_signing("app", json!({ "jwks_uri": FETCHED }));
     let no_code =
         [("grant_type", "authorization_code"), ("code", "none"), ("redirect_uri", CALLBACK)];
     let present = |answer: &Value| {
-        serve(&world, answer);
-        world.new_isolate();
-        world.token_by(&signer.assertion(&world, "app"), &no_code)
+        serve(&provider, answer);
+        provider.new_isolate();
+        provider.token_by(&signer.assertion(&provider, "app"), &no_code)
     };
     for hostile in few() {
         for set in good_sets(&hostile) {
-            let told = present(&set);
-            assert_status(&told, 400, &set);
-            assert_eq!(told.error().as_deref(), Some("invalid_grant"), "{}", brief(&set));
+            let response = present(&set);
+            assert_status(&response, 400, &set);
+            assert_eq!(response.error().as_deref(), Some("invalid_grant"), "{}", brief(&set));
         }
         for set in odd_sets(&hostile).into_iter().chain([hostile.clone(), json!([hostile])]) {
-            let told = present(&set);
-            assert_no_fault(&told, &set);
-            assert!(matches!(told.status, 400 | 401), "{}: {}", brief(&set), told.body);
+            let response = present(&set);
+            assert_no_fault(&response, &set);
+            assert!(matches!(response.status, 400 | 401), "{}: {}", brief(&set), response.body);
         }
     }
 }
 
-fn serve(world: &World, answer: &Value) {
+fn serve(provider: &TestProvider, answer: &Value) {
     let text = answer.to_string();
     let document = Document { status: 200, media_type: "application/json".into(), text };
-    world.platform.web.borrow_mut().insert(FETCHED.into(), document);
+    provider.platform.web.borrow_mut().insert(FETCHED.into(), document);
 }
 
 #[test]
 fn a_sector_document_is_a_list_and_not_an_object_with_a_list_in_a_text() {
-    let world = world();
+    let provider = provider();
     let sector = |answer: &Value| {
-        serve(&world, answer);
-        register(&world, &set(document(), "sector_identifier_uri", &json!(FETCHED)))
+        serve(&provider, answer);
+        register(&provider, &set(document(), "sector_identifier_uri", &json!(FETCHED)))
     };
     let list = json!([CALLBACK]);
     let good = sector(&list);
@@ -304,5 +305,5 @@ fn a_sector_document_is_a_list_and_not_an_object_with_a_list_in_a_text() {
             assert_status(&sector(&answer), 400, &answer);
         }
     }
-    assert_listed(&world, vec![shown(&world, &admin_path(&read(&good)))]);
+    assert_listed(&provider, vec![shown(&provider, &admin_path(&read(&good)))]);
 }

@@ -3,13 +3,13 @@
 use super::documents::{NAMES, few, objects, samples, texts};
 use super::{assert_no_fault, assert_same, assert_status, brief, read, set, with};
 use crate::admin::put_user;
+use crate::browser::{
+    Browser, CALLBACK, TestClient, answer, claims, encode, error_page, field, is_login,
+};
 use crate::hostile::forge::{Forge, THEIR_KEY, good};
 use crate::hostile::seed;
 use crate::signer::{Signer, by_assertion};
-use crate::visitor::{
-    CALLBACK, Party, Visitor, answer, claims, encode, error_page, field, is_login,
-};
-use crate::world::{ISSUER, Told, World, get, post};
+use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post};
 use postern::jose::json::parse_object;
 use postern::ports::Document;
 use postern::protocol::authorization::authorize_request::PARAMETERS;
@@ -43,36 +43,36 @@ fn header() -> Value {
 }
 
 /// A client that signs, with its key.
-fn signing() -> (World, Signer, Party) {
-    let world = World::with_keys();
+fn signing() -> (TestProvider, Signer, TestClient) {
+    let provider = TestProvider::with_keys();
     let signer = Signer::new("ES256", Some("key-1"), 0);
     let fields = json!({ "jwks": signer.jwks(), "request_uris": [REQUEST_URI], "trusted": true });
-    let party = world.put_signing("app", fields);
-    (world, signer, party)
+    let client = provider.put_signing("app", fields);
+    (provider, signer, client)
 }
 
 #[test]
 fn an_assertion_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim() {
-    let (world, signer, _) = signing();
+    let (provider, signer, _) = signing();
     let no_code =
         [("grant_type", "authorization_code"), ("code", "none"), ("redirect_uri", CALLBACK)];
     let present = |header: &Value, claims: &Value| {
         let assertion = signer.sign_under(header, claims);
-        let told = world.token_by(&assertion, &no_code);
-        assert_no_fault(&told, claims);
-        told
+        let response = provider.token_by(&assertion, &no_code);
+        assert_no_fault(&response, claims);
+        response
     };
     for hostile in few() {
-        let assertion = || signer.claims(&world, "app");
+        let assertion = || signer.claims(&provider, "app");
         let claims = beside(&assertion(), &hostile)
             .into_iter()
             .map(|claims| (header(), set(claims, "jti", &assertion()["jti"])));
         let headers = beside(&header(), &hostile).into_iter().map(|header| (header, assertion()));
         for (header, claims) in claims.chain(headers) {
-            let told = present(&header, &claims);
+            let response = present(&header, &claims);
             let what = json!([header, claims]);
-            assert_status(&told, 400, &what);
-            assert_eq!(told.error().as_deref(), Some("invalid_grant"), "{}", brief(&what));
+            assert_status(&response, 400, &what);
+            assert_eq!(response.error().as_deref(), Some("invalid_grant"), "{}", brief(&what));
         }
         let fields = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
         let claims = instead(&assertion(), &fields, &hostile);
@@ -80,18 +80,18 @@ fn an_assertion_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim() 
         let headers = instead(&header(), &["alg", "typ", "kid", "crit"], &hostile);
         let headers = headers.into_iter().map(|header| (header, assertion()));
         for (header, claims) in claims.chain(headers) {
-            let told = present(&header, &claims);
+            let response = present(&header, &claims);
             let what = json!([header, claims]);
-            assert_status(&told, 401, &what);
-            assert_eq!(told.error().as_deref(), Some("invalid_client"), "{}", brief(&what));
+            assert_status(&response, 401, &what);
+            assert_eq!(response.error().as_deref(), Some("invalid_client"), "{}", brief(&what));
         }
     }
 }
 
 #[test]
 fn a_signed_request_may_contain_an_unknown_object() {
-    let (world, signer, party) = signing();
-    let visitor = Visitor::new(&world);
+    let (provider, signer, client) = signing();
+    let browser = Browser::new(&provider);
     for hostile in samples() {
         let headers = beside(&header(), &hostile).into_iter().map(|header| (header, request()));
         let claims = beside(&request(), &hostile).into_iter().map(|claims| (header(), claims));
@@ -103,15 +103,15 @@ fn a_signed_request_may_contain_an_unknown_object() {
                 continue;
             }
             let is_good = may_be_kept(&claims);
-            for told in ways(&world, &visitor, &party, &signer, &object) {
-                assert_no_fault(&told, &claims);
+            for response in ways(&provider, &browser, &client, &signer, &object) {
+                assert_no_fault(&response, &claims);
                 assert_eq!(
-                    is_login(&told),
+                    is_login(&response),
                     is_good,
                     "{}: {} {}",
                     brief(json!([header, claims])),
-                    told.status,
-                    brief(&told.body)
+                    response.status,
+                    brief(&response.body)
                 );
             }
         }
@@ -141,29 +141,29 @@ fn request() -> Value {
 
 /// The responses to a request object that is sent by value, by POST, by reference and pushed.
 fn ways(
-    world: &World,
-    visitor: &Visitor,
-    party: &Party,
+    provider: &TestProvider,
+    browser: &Browser,
+    client: &TestClient,
     signer: &Signer,
     object: &str,
-) -> Vec<Told> {
-    let client_id = ("client_id", party.id.as_str());
+) -> Vec<TestResponse> {
+    let client_id = ("client_id", client.id.as_str());
     let target = |parameter| format!("/auth/authorize?{}", encode(&[client_id, parameter]));
-    let by_value = visitor.get(&target(("request", object)));
+    let by_value = browser.get(&target(("request", object)));
     let by_form =
-        visitor.follow(visitor.post("/auth/authorize", &[client_id, ("request", object)]));
+        browser.follow(browser.post("/auth/authorize", &[client_id, ("request", object)]));
 
     let media_type = "application/oauth-authz-req+jwt".into();
     let document = Document { status: 200, media_type, text: object.to_owned() };
-    world.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
-    let by_reference = visitor.get(&target(("request_uri", REQUEST_URI)));
+    provider.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
+    let by_reference = browser.get(&target(("request_uri", REQUEST_URI)));
 
-    let assertion = signer.assertion(world, &party.id);
-    let pushed = world.send(by_assertion(&assertion, &[("request", object)]).at("/auth/par"));
+    let assertion = signer.assertion(provider, &client.id);
+    let pushed = provider.send(by_assertion(&assertion, &[("request", object)]).at("/auth/par"));
     let opened = match pushed.status {
         201 => {
             let uri = read(&pushed)["request_uri"].as_str().unwrap().to_owned();
-            visitor.follow(visitor.get(&target(("request_uri", &uri))))
+            browser.follow(browser.get(&target(("request_uri", &uri))))
         }
         _ => pushed,
     };
@@ -172,8 +172,8 @@ fn ways(
 
 #[test]
 fn an_object_in_place_of_a_signed_parameter_causes_no_fault() {
-    let (world, signer, party) = signing();
-    let visitor = Visitor::new(&world);
+    let (provider, signer, client) = signing();
+    let browser = Browser::new(&provider);
     let mut refused = 0;
     for hostile in few() {
         let fields = [
@@ -211,12 +211,12 @@ fn an_object_in_place_of_a_signed_parameter_causes_no_fault() {
         let headers = headers.map(|field| (set(header(), field, &hostile), request()));
         for (header, claims) in claims.into_iter().chain(headers) {
             let object = signer.sign_under(&header, &claims);
-            let told = visitor.get(&format!(
+            let response = browser.get(&format!(
                 "/auth/authorize?{}",
-                encode(&[("client_id", &party.id), ("request", &object)])
+                encode(&[("client_id", &client.id), ("request", &object)])
             ));
-            assert_no_fault(&told, &json!([header, claims]));
-            refused += usize::from(told.status >= 400);
+            assert_no_fault(&response, &json!([header, claims]));
+            refused += usize::from(response.status >= 400);
         }
     }
     assert!(refused >= 10, "{refused} were refused on a page");
@@ -225,16 +225,16 @@ fn an_object_in_place_of_a_signed_parameter_causes_no_fault() {
 /// A request object may contain parameters that are not strings; they are passed on as JSON.
 #[test]
 fn an_object_for_state_and_nonce_comes_back_as_its_json() {
-    let (world, signer, party) = signing();
-    world.put_alice_with_password();
-    let visitor = Visitor::new(&world);
+    let (provider, signer, client) = signing();
+    provider.put_alice_with_password();
+    let browser = Browser::new(&provider);
     for name in NAMES {
         for hostile in [objects(name, 1, "[["), texts(name, 3, "[["), objects(name, 45, "[1]")] {
             let claims = set(set(request(), "state", &hostile), "nonce", &hostile);
             let object = signer.sign_under(&header(), &claims);
-            let query = encode(&[("client_id", &party.id), ("request", &object)]);
-            let told = visitor.agree(visitor.get(&format!("/auth/authorize?{query}")), LOGIN);
-            let answer = answer(&told, CALLBACK);
+            let query = encode(&[("client_id", &client.id), ("request", &object)]);
+            let response = browser.agree(browser.get(&format!("/auth/authorize?{query}")), LOGIN);
+            let answer = answer(&response, CALLBACK);
             let json = |text: &str| Value::Object(parse_object(text.as_bytes()).unwrap());
             assert_same(&json(&answer["state"]), &hostile);
             let parameters = [
@@ -242,36 +242,36 @@ fn an_object_for_state_and_nonce_comes_back_as_its_json() {
                 ("code", &*answer["code"]),
                 ("redirect_uri", CALLBACK),
             ];
-            let tokens = world.token_by(&signer.assertion(&world, "app"), &parameters);
+            let tokens = provider.token_by(&signer.assertion(&provider, "app"), &parameters);
             let id_token = claims_of(&tokens);
             assert_same(&json(id_token["nonce"].as_str().unwrap()), &hostile);
         }
     }
 }
 
-fn claims_of(tokens: &Told) -> Value {
+fn claims_of(tokens: &TestResponse) -> Value {
     claims(&field(tokens, "id_token"))
 }
 
 #[test]
 fn an_access_token_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim() {
-    let world = World::new();
+    let provider = TestProvider::new();
     for sql in seed() {
-        world.platform.primary.execute(&sql, ()).unwrap();
+        provider.platform.primary.execute(&sql, ()).unwrap();
     }
     let present = |token: &str, what: &Value| {
-        let told = world.send(get("/auth/userinfo").bearer(token));
-        assert_no_fault(&told, what);
-        told
+        let response = provider.send(get("/auth/userinfo").bearer(token));
+        assert_no_fault(&response, what);
+        response
     };
     for hostile in few() {
         for token in with_everywhere(&good(), &hostile) {
             let forged = present(&token.clone().key(THEIR_KEY).sign(), &hostile);
             assert_status(&forged, 401, &hostile);
             let token = token.sign();
-            let told = present(&token, &hostile);
-            assert_status(&told, if token.len() > 8_192 { 401 } else { 200 }, &hostile);
-            assert_eq!(told.body.contains("larger than 8192 bytes"), token.len() > 8_192);
+            let response = present(&token, &hostile);
+            assert_status(&response, if token.len() > 8_192 { 401 } else { 200 }, &hostile);
+            assert_eq!(response.body.contains("larger than 8192 bytes"), token.len() > 8_192);
         }
         for claim in
             ["iss", "sub", "aud", "client_id", "grant_id", "scope", "jti", "iat", "exp", "nbf"]
@@ -293,33 +293,38 @@ fn an_access_token_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim
 
 #[test]
 fn an_id_token_hint_may_contain_an_unknown_object_but_must_be_signed_by_the_provider() {
-    let world = World::new();
+    let provider = TestProvider::new();
     for sql in seed() {
-        world.platform.primary.execute(&sql, ()).unwrap();
+        provider.platform.primary.execute(&sql, ()).unwrap();
     }
-    let party = world.put_app();
+    let client = provider.put_app();
     let hint = || {
         good().header("typ", json!("JWT")).claim("aud", json!("app")).claim("auth_time", json!(1))
     };
-    let ask = |forge: Forge| {
+    let send_request = |forge: Forge| {
         let hint = forge.sign();
-        let told = Visitor::new(&world).get(&party.authorize(&[("id_token_hint", &hint)]));
-        assert_no_fault(&told, &json!(hint));
-        told
+        let response = Browser::new(&provider).get(&client.authorize(&[("id_token_hint", &hint)]));
+        assert_no_fault(&response, &json!(hint));
+        response
     };
     for hostile in few() {
         for forge in with_everywhere(&hint(), &hostile) {
-            assert!(is_login(&ask(forge.clone())), "{}", brief(&hostile));
-            let told = ask(forge.key(THEIR_KEY));
-            assert_eq!(answer(&told, CALLBACK)["error"], "invalid_request", "{}", brief(&hostile));
+            assert!(is_login(&send_request(forge.clone())), "{}", brief(&hostile));
+            let response = send_request(forge.key(THEIR_KEY));
+            assert_eq!(
+                answer(&response, CALLBACK)["error"],
+                "invalid_request",
+                "{}",
+                brief(&hostile)
+            );
         }
         for field in ["alg", "typ", "kid"] {
-            let told = ask(hint().header(field, hostile.clone()));
-            assert_eq!(answer(&told, CALLBACK)["error"], "invalid_request", "{field}");
+            let response = send_request(hint().header(field, hostile.clone()));
+            assert_eq!(answer(&response, CALLBACK)["error"], "invalid_request", "{field}");
         }
         for claim in ["iss", "aud", "sub"] {
-            let told = ask(hint().claim(claim, hostile.clone()));
-            assert_eq!(answer(&told, CALLBACK)["error"], "invalid_request", "{claim}");
+            let response = send_request(hint().claim(claim, hostile.clone()));
+            assert_eq!(answer(&response, CALLBACK)["error"], "invalid_request", "{claim}");
         }
     }
 }
@@ -345,13 +350,13 @@ fn with_everywhere(token: &Forge, hostile: &Value) -> Vec<Forge> {
 
 #[test]
 fn the_claims_parameter_may_contain_an_unknown_object() {
-    let world = World::with_keys();
-    world.put_alice_with_password();
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
     let groups = texts(NAMES[0], 3, "[[");
     let user = json!({ "login": LOGIN, "claims": { "groups": groups } });
-    assert_status(&put_user(&world, "alice", &user), 200, &groups);
-    let party = world.put_party("app", json!({ "trusted": true }));
-    let visitor = Visitor::new(&world);
+    assert_status(&put_user(&provider, "alice", &user), 200, &groups);
+    let client = provider.put_client_with("app", json!({ "trusted": true }));
+    let browser = Browser::new(&provider);
     let mut accepted = 0;
     for hostile in few() {
         let wish = json!({ "groups": hostile });
@@ -373,21 +378,22 @@ fn the_claims_parameter_may_contain_an_unknown_object() {
             let text = claims.to_string();
             let parameters = [("scope", "openid"), ("claims", &*text)];
             if !is_good || text.len() > 16_384 {
-                let told = visitor.get(&party.authorize(&parameters));
-                assert_status(&told, 303, &claims);
+                let response = browser.get(&client.authorize(&parameters));
+                assert_status(&response, 303, &claims);
                 assert_eq!(
-                    answer(&told, CALLBACK)["error"],
+                    answer(&response, CALLBACK)["error"],
                     "invalid_request",
                     "{}",
                     brief(&claims)
                 );
                 continue;
             }
-            let tokens = world.redeem(&party, &visitor.authorize(&party, LOGIN, &parameters));
+            let tokens = provider.redeem(&client, &browser.authorize(&client, LOGIN, &parameters));
             assert_status(&tokens, 200, &claims);
-            let told = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
-            assert_status(&told, 200, &claims);
-            assert_same(&read(&told), &json!({ "sub": "alice", "groups": groups }));
+            let response =
+                provider.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
+            assert_status(&response, 200, &claims);
+            assert_same(&read(&response), &json!({ "sub": "alice", "groups": groups }));
             accepted += 1;
         }
     }
@@ -396,14 +402,14 @@ fn the_claims_parameter_may_contain_an_unknown_object() {
 
 #[test]
 fn a_request_object_without_a_client_id_is_refused_on_a_page() {
-    let (world, signer, _) = signing();
+    let (provider, signer, _) = signing();
     for hostile in few() {
         let object = signer.sign_under(&header(), &json!({ "client_id": hostile }));
         let query = encode(&[("client_id", "app"), ("request", &object)]);
-        let told = world.send(get(&format!("/auth/authorize?{query}")));
-        assert_status(&told, 400, &hostile);
-        assert!(error_page(&told).contains("invalid_request_object"));
-        let told = world.send(post("/auth/authorize").form(&query));
-        assert_status(&told, 400, &hostile);
+        let response = provider.send(get(&format!("/auth/authorize?{query}")));
+        assert_status(&response, 400, &hostile);
+        assert!(error_page(&response).contains("invalid_request_object"));
+        let response = provider.send(post("/auth/authorize").form(&query));
+        assert_status(&response, 400, &hostile);
     }
 }

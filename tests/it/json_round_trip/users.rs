@@ -3,8 +3,8 @@
 use super::documents::{Documents, NAMES, hostile, objects, samples, texts};
 use super::{assert_same, assert_status, brief, read, set, shown, with};
 use crate::admin::{import, put_user};
-use crate::visitor::{Party, Visitor, answer, field};
-use crate::world::{Told, World, get, post, put, variables_with};
+use crate::browser::{Browser, TestClient, answer, field};
+use crate::test_provider::{TestProvider, TestResponse, get, post, put, variables_with};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use postern::jose::json::parse_object;
 use serde_json::{Value, json};
@@ -37,54 +37,57 @@ fn payload(jwt: &str) -> Value {
     Value::Object(parse_object(&part).unwrap())
 }
 
-fn put_groups(world: &World, groups: &Value) -> Told {
-    put_user(world, "alice", &json!({ "login": LOGIN, "claims": { "groups": groups } }))
+fn put_groups(provider: &TestProvider, groups: &Value) -> TestResponse {
+    put_user(provider, "alice", &json!({ "login": LOGIN, "claims": { "groups": groups } }))
 }
 
 /// A trusted client with these metadata fields added.
-fn party(world: &World, id: &str, fields: Value) -> Party {
-    world.put_party(id, with(json!({ "trusted": true, "scope": "openid groups odd" }), &fields))
+fn client(provider: &TestProvider, id: &str, fields: Value) -> TestClient {
+    provider.put_client_with(
+        id,
+        with(json!({ "trusted": true, "scope": "openid groups odd" }), &fields),
+    )
 }
 
 #[test]
 fn a_users_claims_are_shown_and_listed_as_they_were_put() {
-    let world = World::new();
-    world.put_alice();
+    let provider = TestProvider::new();
+    provider.put_alice();
     for groups in hostile() {
-        let before = shown(&world, "/admin/users/alice");
-        let told = put_groups(&world, &groups);
+        let before = shown(&provider, "/admin/users/alice");
+        let response = put_groups(&provider, &groups);
         if is_fit(&groups) {
-            assert_status(&told, 200, &groups);
-            assert_same(&read(&told)["claims"], &json!({ "groups": groups }));
-            assert_same(&shown(&world, "/admin/users/alice"), &read(&told));
-            assert_same(&shown(&world, "/admin/users")["users"][0], &read(&told));
+            assert_status(&response, 200, &groups);
+            assert_same(&read(&response)["claims"], &json!({ "groups": groups }));
+            assert_same(&shown(&provider, "/admin/users/alice"), &read(&response));
+            assert_same(&shown(&provider, "/admin/users")["users"][0], &read(&response));
         } else {
-            assert_status(&told, 400, &groups);
-            let description = read(&told)["error_description"].as_str().unwrap().to_owned();
+            assert_status(&response, 400, &groups);
+            let description = read(&response)["error_description"].as_str().unwrap().to_owned();
             assert!(description.starts_with("claims.groups: must hold no null"), "{description}");
-            assert_same(&shown(&world, "/admin/users/alice"), &before);
+            assert_same(&shown(&provider, "/admin/users/alice"), &before);
         }
     }
 }
 
 #[test]
 fn random_claims_that_are_stored_are_shown_as_they_were_put() {
-    let world = World::new();
+    let provider = TestProvider::new();
     let mut documents = Documents::new();
     let mut stored = 0;
     for _ in 0..400 {
         let text = documents.next();
         let body = format!("{{\"claims\":{{\"groups\":{text}}}}}");
         let request = put("/admin/users/alice").by_operator().body("application/json", body);
-        let told = world.send(request);
+        let response = provider.send(request);
         let what = Value::from(text.as_str());
-        if told.status != 200 {
-            assert_status(&told, 400, &what);
+        if response.status != 200 {
+            assert_status(&response, 400, &what);
             continue;
         }
-        assert_status(&told, 200, &what);
+        assert_status(&response, 200, &what);
         let groups = Value::Object(parse_object(text.as_bytes()).unwrap());
-        assert_same(&shown(&world, "/admin/users/alice")["claims"]["groups"], &groups);
+        assert_same(&shown(&provider, "/admin/users/alice")["claims"]["groups"], &groups);
         stored += 1;
     }
     assert!(stored > 60, "{stored} were stored");
@@ -92,15 +95,15 @@ fn random_claims_that_are_stored_are_shown_as_they_were_put() {
 
 #[test]
 fn users_of_a_bulk_load_are_listed_as_they_were_loaded() {
-    let world = World::new();
+    let provider = TestProvider::new();
     let user = |(number, groups)| json!({ "sub": format!("u{number:03}"), "claims": { "groups": groups } });
     let users: Vec<_> = fit().into_iter().enumerate().map(user).collect();
     let lines: Vec<_> = users.iter().map(Value::to_string).collect();
     assert_same(
-        &import(&world, &lines.join("\n")),
+        &import(&provider, &lines.join("\n")),
         &json!({ "stored": users.len(), "refused": [] }),
     );
-    let listed = shown(&world, "/admin/users?limit=500")["users"].clone();
+    let listed = shown(&provider, "/admin/users?limit=500")["users"].clone();
     assert_eq!(listed.as_array().unwrap().len(), users.len());
     for (listed, user) in listed.as_array().unwrap().iter().zip(&users) {
         assert_same(&listed["claims"], &user["claims"]);
@@ -109,7 +112,7 @@ fn users_of_a_bulk_load_are_listed_as_they_were_loaded() {
 
 #[test]
 fn a_line_of_a_bulk_load_with_a_wrong_member_is_refused_and_the_others_are_stored() {
-    let world = World::new();
+    let provider = TestProvider::new();
     for hostile in hostile() {
         let good = json!({ "sub": "good" });
         let lines = [
@@ -121,57 +124,63 @@ fn a_line_of_a_bulk_load_with_a_wrong_member_is_refused_and_the_others_are_store
             json!([hostile]),
             good,
         ];
-        let report = import(&world, &lines.each_ref().map(Value::to_string).join("\n"));
+        let report = import(&provider, &lines.each_ref().map(Value::to_string).join("\n"));
         let refused = report["refused"].as_array().unwrap();
         assert_eq!((&report["stored"], refused.len()), (&json!(1), 6), "{report}");
     }
-    assert_eq!(shown(&world, "/admin/users")["users"].as_array().unwrap().len(), 1);
+    assert_eq!(shown(&provider, "/admin/users")["users"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn a_users_claims_are_released_to_clients_as_they_were_put() {
-    let world = World::with_keys();
-    world.put_alice_with_password();
-    let plain = party(&world, "plain", json!({}));
-    let signed = party(&world, "signed", json!({ "userinfo_signed_response_alg": "ES256" }));
-    let visitor = Visitor::new(&world);
-    let minted = world.mint("openid groups");
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let plain = client(&provider, "plain", json!({}));
+    let signed = client(&provider, "signed", json!({ "userinfo_signed_response_alg": "ES256" }));
+    let browser = Browser::new(&provider);
+    let minted = provider.mint("openid groups");
     let wanted = json!({ "id_token": { "groups": null } }).to_string();
     let asked = [("scope", "openid groups"), ("claims", &*wanted)];
     for groups in samples().into_iter().chain([texts(NAMES[0], 3, "[[")]).filter(is_fit) {
-        assert_status(&put_groups(&world, &groups), 200, &groups);
-        for party in [&plain, &signed] {
-            let tokens = world.redeem(party, &visitor.authorize(party, LOGIN, &asked));
+        assert_status(&put_groups(&provider, &groups), 200, &groups);
+        for client in [&plain, &signed] {
+            let tokens = provider.redeem(client, &browser.authorize(client, LOGIN, &asked));
             assert_status(&tokens, 200, &groups);
             assert_same(&payload(&field(&tokens, "id_token"))["groups"], &groups);
-            let told = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
-            assert_status(&told, 200, &groups);
-            let claims = if party.id == "signed" { payload(&told.body) } else { read(&told) };
+            let response =
+                provider.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
+            assert_status(&response, 200, &groups);
+            let claims =
+                if client.id == "signed" { payload(&response.body) } else { read(&response) };
             assert_same(&claims["groups"], &groups);
         }
-        let told = world.send(get("/auth/userinfo").bearer(&minted));
-        assert_same(&read(&told), &json!({ "sub": "alice", "groups": groups }));
+        let response = provider.send(get("/auth/userinfo").bearer(&minted));
+        assert_same(&read(&response), &json!({ "sub": "alice", "groups": groups }));
     }
 }
 
 #[test]
 fn an_id_token_with_such_claims_is_accepted_as_a_hint() {
-    let world = World::with_keys();
-    world.put_alice_with_password();
-    let party = party(&world, "app", json!({}));
-    let visitor = Visitor::new(&world);
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let client = client(&provider, "app", json!({}));
+    let browser = Browser::new(&provider);
     let wanted = json!({ "id_token": { "groups": null } }).to_string();
     for name in NAMES {
         for groups in [objects(name, 45, "[["), texts(name, 3, "[["), texts(name, 3, "[1]")] {
-            assert_status(&put_groups(&world, &groups), 200, &groups);
-            let tokens =
-                world.redeem(&party, &visitor.authorize(&party, LOGIN, &[("claims", &wanted)]));
+            assert_status(&put_groups(&provider, &groups), 200, &groups);
+            let tokens = provider
+                .redeem(&client, &browser.authorize(&client, LOGIN, &[("claims", &wanted)]));
             let hint = field(&tokens, "id_token");
             assert_same(&payload(&hint)["groups"], &groups);
-            let silent = party.authorize(&[("prompt", "none"), ("id_token_hint", &hint)]);
-            let told = visitor.get(&silent);
-            assert_status(&told, 303, &groups);
-            assert!(answer(&told, &party.redirect_uri).contains_key("code"), "{}", brief(&groups));
+            let silent = client.authorize(&[("prompt", "none"), ("id_token_hint", &hint)]);
+            let response = browser.get(&silent);
+            assert_status(&response, 303, &groups);
+            assert!(
+                answer(&response, &client.redirect_uri).contains_key("code"),
+                "{}",
+                brief(&groups)
+            );
         }
     }
 }
@@ -180,38 +189,39 @@ fn an_id_token_with_such_claims_is_accepted_as_a_hint() {
 #[test]
 fn a_custom_claim_may_have_a_name_that_serde_json_uses() {
     let scopes = json!({ "odd": NAMES }).to_string();
-    let world = World::configured(variables_with("SCOPES", &scopes));
-    world.send(get("/auth/jwks.json"));
+    let provider = TestProvider::configured(variables_with("SCOPES", &scopes));
+    provider.send(get("/auth/jwks.json"));
     let claims = json!({ NAMES[0]: "[[", NAMES[1]: { NAMES[0]: "[1]" } });
     let user = json!({ "login": LOGIN, "claims": claims });
-    let told = put_user(&world, "alice", &user);
-    assert_status(&told, 200, &claims);
-    assert_same(&read(&told)["claims"], &claims);
-    assert_same(&shown(&world, "/admin/users/alice")["claims"], &claims);
-    assert_same(&shown(&world, "/admin/users")["users"][0]["claims"], &claims);
+    let response = put_user(&provider, "alice", &user);
+    assert_status(&response, 200, &claims);
+    assert_same(&read(&response)["claims"], &claims);
+    assert_same(&shown(&provider, "/admin/users/alice")["claims"], &claims);
+    assert_same(&shown(&provider, "/admin/users")["users"][0]["claims"], &claims);
 
-    let told = world.send(get("/auth/userinfo").bearer(&world.mint("openid odd")));
-    assert_status(&told, 200, &claims);
-    assert_same(&read(&told), &with(json!({ "sub": "alice" }), &claims));
+    let response = provider.send(get("/auth/userinfo").bearer(&provider.mint("openid odd")));
+    assert_status(&response, 200, &claims);
+    assert_same(&read(&response), &with(json!({ "sub": "alice" }), &claims));
 
-    world.put_password_hash("alice", &crate::visitor::hash_at(19_456, 2));
-    let party = party(&world, "app", json!({}));
+    provider.put_password_hash("alice", &crate::browser::hash_at(19_456, 2));
+    let client = client(&provider, "app", json!({}));
     for name in NAMES {
         let wanted = json!({ "id_token": { name: null }, "userinfo": { name: null } }).to_string();
         let asked = [("scope", "openid"), ("claims", &*wanted)];
-        let tokens = world.redeem(&party, &Visitor::new(&world).authorize(&party, LOGIN, &asked));
+        let tokens =
+            provider.redeem(&client, &Browser::new(&provider).authorize(&client, LOGIN, &asked));
         assert_same(&payload(&field(&tokens, "id_token"))[name], &claims[name]);
-        let told = world.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
-        assert_same(&read(&told), &json!({ "sub": "alice", name: claims[name] }));
+        let response = provider.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
+        assert_same(&read(&response), &json!({ "sub": "alice", name: claims[name] }));
     }
 }
 
 #[test]
 fn an_operators_document_with_a_wrong_member_is_refused_and_changes_nothing() {
-    let world = World::with_keys();
-    world.put_alice();
-    let before = shown(&world, "/admin/users");
-    let claims = crate::world::alice();
+    let provider = TestProvider::with_keys();
+    provider.put_alice();
+    let before = shown(&provider, "/admin/users");
+    let claims = crate::test_provider::alice();
     let standard = claims.as_object().unwrap().keys().filter(|name| *name != "groups");
     for hostile in samples() {
         let mut documents = Vec::new();
@@ -240,15 +250,15 @@ fn an_operators_document_with_a_wrong_member_is_refused_and_changes_nothing() {
         }
         for (method, path, document) in documents {
             let request = if method == "PUT" { put(path) } else { post(path) };
-            let told = world.send(request.by_operator().json(&document));
-            assert_status(&told, 400, &document);
+            let response = provider.send(request.by_operator().json(&document));
+            assert_status(&response, 400, &document);
             assert_eq!(
-                told.error().as_deref(),
+                response.error().as_deref(),
                 Some("invalid_request"),
                 "{path} {}",
                 brief(&document)
             );
         }
     }
-    assert_same(&shown(&world, "/admin/users"), &before);
+    assert_same(&shown(&provider, "/admin/users"), &before);
 }

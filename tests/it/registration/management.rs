@@ -3,113 +3,114 @@
 use super::{
     DAY, LOGIN, assert_refused, assert_unauthorized, clients, count, document, open, register,
 };
-use crate::visitor::{CALLBACK, Party, Visitor};
-use crate::world::{NOW, ask, delete, get, put, variables_with};
+use crate::browser::{Browser, CALLBACK, TestClient};
+use crate::test_provider::{NOW, TestRequest, delete, get, put, variables_with};
 use postern::secret::hash;
 use serde_json::{Value, json};
 
 #[test]
 fn a_registration_is_read_without_its_secret_as_often_as_one_likes() {
-    let world = open();
-    let told = register(&world, &document());
-    let mut expected = told.0.clone();
+    let provider = open();
+    let response = register(&provider, &document());
+    let mut expected = response.0.clone();
     expected.as_object_mut().unwrap().remove("client_secret");
     expected.as_object_mut().unwrap().remove("client_secret_expires_at");
     for _ in 0..2 {
-        let read = told.read(&world);
+        let read = response.read(&provider);
         assert_eq!((read.status, &read.json()), (200, &expected));
         assert_eq!(read.header("cache-control"), Some("no-store"));
         assert_eq!(read.header("pragma"), Some("no-cache"));
     }
     // Whatever the policy has become.
-    world.deploy(variables_with("REGISTRATION", "closed"));
-    assert_eq!(told.read(&world).json(), expected);
+    provider.deploy(variables_with("REGISTRATION", "closed"));
+    assert_eq!(response.read(&provider).json(), expected);
 }
 
 #[test]
 fn nobody_manages_a_registration_by_another_token() {
-    let world = open();
-    world.put_party("operators", json!({}));
-    let (mine, theirs) = (register(&world, &document()), register(&world, &document()));
+    let provider = open();
+    provider.put_client_with("operators", json!({}));
+    let (mine, theirs) = (register(&provider, &document()), register(&provider, &document()));
     let token = theirs.text("registration_access_token");
     for method in ["GET", "PUT", "DELETE"] {
         for path in
             [mine.path(), "/auth/register/operators", "/auth/register/none", "/auth/register/"]
         {
-            let bodies = [ask(method, path), ask(method, path).json(&document())];
+            let bodies =
+                [TestRequest::new(method, path), TestRequest::new(method, path).json(&document())];
             let known: String = hash(mine.text("registration_access_token"));
             for request in bodies {
-                assert_unauthorized(&world.send(request.clone().bearer(token)));
-                assert_unauthorized(&world.send(request.clone().bearer("x")));
-                assert_unauthorized(&world.send(request.clone().bearer(&known)));
-                let told = world.send(request);
-                assert_eq!((told.status, told.error()), (401, None), "{method} {path}");
+                assert_unauthorized(&provider.send(request.clone().bearer(token)));
+                assert_unauthorized(&provider.send(request.clone().bearer("x")));
+                assert_unauthorized(&provider.send(request.clone().bearer(&known)));
+                let response = provider.send(request);
+                assert_eq!((response.status, response.error()), (401, None), "{method} {path}");
             }
         }
     }
     let query = format!("{}?access_token={}", mine.path(), mine.text("registration_access_token"));
-    assert_eq!(world.send(get(&query)).status, 400);
-    assert_eq!((mine.read(&world).status, clients(&world)), (200, 3));
+    assert_eq!(provider.send(get(&query)).status, 400);
+    assert_eq!((mine.read(&provider).status, clients(&provider)), (200, 3));
 }
 
 #[test]
 fn a_replacement_leaves_nothing_but_id_secret_and_token() {
-    let world = open();
-    world.put_alice_with_password();
-    let told = register(
-        &world,
+    let provider = open();
+    provider.put_alice_with_password();
+    let response = register(
+        &provider,
         &json!({ "redirect_uris": [CALLBACK], "client_name": "Old", "client_name#fr": "Vieux" }),
     );
-    world.sleep(5);
+    provider.sleep(5);
     let document = json!({
-        "client_id": told.text("client_id"), "client_secret": told.text("client_secret"),
+        "client_id": response.text("client_id"), "client_secret": response.text("client_secret"),
         "redirect_uris": ["https://app.example/new"], "client_name": "New", "trusted": true,
         "application_type": "web",
     });
-    let replaced = told.replace(&world, &document);
+    let replaced = response.replace(&provider, &document);
     assert_eq!((replaced.status, replaced.header("pragma")), (200, Some("no-cache")));
-    let mut expected = told.0.clone();
+    let mut expected = response.0.clone();
     for field in ["client_secret", "client_secret_expires_at", "client_name#fr"] {
         expected.as_object_mut().unwrap().remove(field);
     }
     expected["client_name"] = "New".into();
     expected["redirect_uris"] = json!(["https://app.example/new"]);
     assert_eq!(replaced.json(), expected);
-    assert_eq!(told.read(&world).json(), expected);
-    assert_eq!(count(&world, "SELECT sum(trusted) FROM clients"), 0);
+    assert_eq!(response.read(&provider).json(), expected);
+    assert_eq!(count(&provider, "SELECT sum(trusted) FROM clients"), 0);
 
-    let party = Party { redirect_uri: "https://app.example/new".into(), ..told.party() };
-    let code = Visitor::new(&world).authorize(&party, LOGIN, &[]);
-    assert_eq!(world.redeem(&party, &code).status, 200, "by the secret that it had");
+    let client = TestClient { redirect_uri: "https://app.example/new".into(), ..response.client() };
+    let code = Browser::new(&provider).authorize(&client, LOGIN, &[]);
+    assert_eq!(provider.redeem(&client, &code).status, 200, "by the secret that it had");
 }
 
 #[test]
 fn a_client_that_becomes_confidential_is_told_its_new_secret() {
-    let world = open();
-    let told = register(
-        &world,
+    let provider = open();
+    let response = register(
+        &provider,
         &json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" }),
     );
     let document = |method: &str| {
         json!({
-            "client_id": told.text("client_id"), "redirect_uris": [CALLBACK],
+            "client_id": response.text("client_id"), "redirect_uris": [CALLBACK],
             "token_endpoint_auth_method": method,
         })
     };
-    let confidential = told.replace(&world, &document("client_secret_post")).json();
+    let confidential = response.replace(&provider, &document("client_secret_post")).json();
     let secret = confidential["client_secret"].as_str().unwrap();
     assert_eq!((secret.len(), &confidential["client_secret_expires_at"]), (43, &0.into()));
-    let again = told.replace(&world, &document("client_secret_basic")).json();
+    let again = response.replace(&provider, &document("client_secret_basic")).json();
     assert!(again.get("client_secret").is_none(), "it keeps the one it has");
-    told.replace(&world, &document("none"));
-    assert_eq!(count(&world, "SELECT count(*) FROM clients WHERE secret_hash IS NOT NULL"), 0);
+    response.replace(&provider, &document("none"));
+    assert_eq!(count(&provider, "SELECT count(*) FROM clients WHERE secret_hash IS NOT NULL"), 0);
 }
 
 #[test]
 fn a_replacement_that_is_wrong_changes_nothing() {
-    let world = open();
-    let told = register(&world, &document());
-    let id = told.text("client_id");
+    let provider = open();
+    let response = register(&provider, &document());
+    let id = response.text("client_id");
     for (field, value, error) in [
         ("client_id", Value::Null, "invalid_client_metadata"),
         ("client_id", json!("another"), "invalid_client_metadata"),
@@ -117,12 +118,12 @@ fn a_replacement_that_is_wrong_changes_nothing() {
         ("client_secret", json!(1), "invalid_client_metadata"),
         (
             "registration_access_token",
-            told.0["registration_access_token"].clone(),
+            response.0["registration_access_token"].clone(),
             "invalid_client_metadata",
         ),
         (
             "registration_client_uri",
-            told.0["registration_client_uri"].clone(),
+            response.0["registration_client_uri"].clone(),
             "invalid_client_metadata",
         ),
         ("client_id_issued_at", json!(NOW), "invalid_client_metadata"),
@@ -133,73 +134,74 @@ fn a_replacement_that_is_wrong_changes_nothing() {
     ] {
         let mut document = json!({ "client_id": id, "redirect_uris": [CALLBACK] });
         document[field] = value;
-        assert_refused(&told.replace(&world, &document), error, field);
+        assert_refused(&response.replace(&provider, &document), error, field);
     }
     assert_refused(
-        &told.replace(&world, &document()),
+        &response.replace(&provider, &document()),
         "invalid_client_metadata",
         "client_id: missing",
     );
-    let token = told.text("registration_access_token");
-    let plain = put(told.path()).bearer(token).body("text/plain", "{}");
-    assert_refused(&world.send(plain), "invalid_client_metadata", "application/json");
-    assert_eq!(told.read(&world).json()["redirect_uris"], json!([CALLBACK]));
+    let token = response.text("registration_access_token");
+    let plain = put(response.path()).bearer(token).body("text/plain", "{}");
+    assert_refused(&provider.send(plain), "invalid_client_metadata", "application/json");
+    assert_eq!(response.read(&provider).json()["redirect_uris"], json!([CALLBACK]));
 }
 
 #[test]
 fn a_client_that_deletes_itself_takes_its_grants_along() {
-    let world = open();
-    world.put_alice_with_password();
-    let told = register(&world, &document());
-    let party = told.party();
-    let code = Visitor::new(&world).authorize(&party, LOGIN, &[]);
-    let tokens = world.redeem(&party, &code).json();
+    let provider = open();
+    provider.put_alice_with_password();
+    let response = register(&provider, &document());
+    let client = response.client();
+    let code = Browser::new(&provider).authorize(&client, LOGIN, &[]);
+    let tokens = provider.redeem(&client, &code).json();
     let access_token = tokens["access_token"].as_str().unwrap();
-    assert_eq!(world.send(get("/auth/userinfo").bearer(access_token)).status, 200);
+    assert_eq!(provider.send(get("/auth/userinfo").bearer(access_token)).status, 200);
 
-    let gone = told.delete(&world);
+    let gone = response.delete(&provider);
     assert_eq!((gone.status, gone.body.as_str()), (204, ""));
     assert_eq!(gone.header("cache-control"), Some("no-store"));
-    assert_eq!(world.send(get("/auth/userinfo").bearer(access_token)).status, 401);
-    assert_unauthorized(&told.read(&world));
-    assert_unauthorized(&told.delete(&world));
-    assert_eq!((clients(&world), count(&world, "SELECT count(*) FROM consents")), (0, 0));
+    assert_eq!(provider.send(get("/auth/userinfo").bearer(access_token)).status, 401);
+    assert_unauthorized(&response.read(&provider));
+    assert_unauthorized(&response.delete(&provider));
+    assert_eq!((clients(&provider), count(&provider, "SELECT count(*) FROM consents")), (0, 0));
 }
 
 #[test]
 fn what_the_operator_puts_is_the_operators_from_then_on() {
-    let world = open();
-    let told = register(&world, &document());
-    let path = format!("/admin/clients/{}", told.text("client_id"));
-    let mut shown = world.send(get(&path).by_operator()).json();
+    let provider = open();
+    let response = register(&provider, &document());
+    let path = format!("/admin/clients/{}", response.text("client_id"));
+    let mut shown = provider.send(get(&path).by_operator()).json();
     shown["trusted"] = true.into();
-    let put_again = world.send(put(&path).by_operator().json(&shown));
+    let put_again = provider.send(put(&path).by_operator().json(&shown));
     assert_eq!((put_again.status, put_again.json()), (200, shown));
-    assert_unauthorized(&told.read(&world));
-    world.sleep(2 * DAY);
-    assert_eq!(world.send(get(&path).by_operator()).status, 200);
+    assert_unauthorized(&response.read(&provider));
+    provider.sleep(2 * DAY);
+    assert_eq!(provider.send(get(&path).by_operator()).status, 200);
 }
 
 #[test]
 fn a_registration_that_the_operator_takes_or_ends_meanwhile_is_not_replaced() {
     for is_taken in [true, false] {
-        let world = open();
-        let told = register(&world, &document());
+        let provider = open();
+        let response = register(&provider, &document());
         let mine = json!({
-            "client_id": told.text("client_id"), "redirect_uris": ["https://evil.example/"],
+            "client_id": response.text("client_id"), "redirect_uris": ["https://evil.example/"],
         });
-        let replace = put(told.path()).bearer(told.text("registration_access_token")).json(&mine);
-        let path = format!("/admin/clients/{}", told.text("client_id"));
+        let replace =
+            put(response.path()).bearer(response.text("registration_access_token")).json(&mine);
+        let path = format!("/admin/clients/{}", response.text("client_id"));
         let operators = if is_taken {
             put(&path).by_operator().json(&json!({ "redirect_uris": [CALLBACK], "trusted": true }))
         } else {
             delete(&path).by_operator()
         };
         // The client is known by its token when the operator comes.
-        let answers = world.send_at_once(vec![replace, operators]);
+        let answers = provider.send_at_once(vec![replace, operators]);
         assert_eq!(answers[1].status, 200);
         assert_unauthorized(&answers[0]);
         let sql = "SELECT count(*) FROM clients WHERE metadata LIKE '%evil%'";
-        assert_eq!((clients(&world), count(&world, sql)), (i64::from(is_taken), 0));
+        assert_eq!((clients(&provider), count(&provider, sql)), (i64::from(is_taken), 0));
     }
 }

@@ -1,6 +1,6 @@
 //! A person with a browser: it keeps cookies, fills in forms, and follows redirects as far as the provider's own.
 
-use crate::world::{ISSUER, Told, World, get, post, put};
+use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put};
 use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -30,7 +30,7 @@ pub fn hash_at(memory: u32, passes: u32) -> String {
 
 /// A client as a relying party knows itself.
 #[derive(Clone, Debug)]
-pub struct Party {
+pub struct TestClient {
     pub id: String,
     pub secret: Option<String>,
     pub redirect_uri: String,
@@ -51,7 +51,7 @@ pub fn decode(query: &str) -> BTreeMap<String, String> {
     parameters
 }
 
-impl World {
+impl TestProvider {
     /// Alice, with a password.
     pub fn put_alice_with_password(&self) {
         self.put_alice();
@@ -61,8 +61,8 @@ impl World {
     /// A user of nothing but a login and a password.
     pub fn put_user(&self, sub: &str) {
         let user = json!({ "login": sub, "claims": {} });
-        let told = self.send(put(&format!("/admin/users/{sub}")).by_operator().json(&user));
-        assert_eq!(told.status, 200, "{}", told.body);
+        let response = self.send(put(&format!("/admin/users/{sub}")).by_operator().json(&user));
+        assert_eq!(response.status, 200, "{}", response.body);
         self.put_password(sub);
     }
 
@@ -73,12 +73,12 @@ impl World {
     /// Gives a user a password by its hash.
     pub fn put_password_hash(&self, sub: &str, hash: &str) {
         let user = json!({ "password_hash": hash });
-        let told = self.send(put(&format!("/admin/users/{sub}")).by_operator().json(&user));
-        assert_eq!(told.status, 200, "{}", told.body);
+        let response = self.send(put(&format!("/admin/users/{sub}")).by_operator().json(&user));
+        assert_eq!(response.status, 200, "{}", response.body);
     }
 
     /// A client of this id, by the members that differ from the usual.
-    pub fn put_party(&self, id: &str, fields: Value) -> Party {
+    pub fn put_client_with(&self, id: &str, fields: Value) -> TestClient {
         let mut document = json!({
             "client_name": "The App", "redirect_uris": [CALLBACK],
             "grant_types": ["authorization_code", "refresh_token"],
@@ -86,47 +86,48 @@ impl World {
         for (name, value) in fields.as_object().unwrap() {
             document[name] = value.clone();
         }
-        let told = self.send(put(&format!("/admin/clients/{id}")).by_operator().json(&document));
-        assert_eq!(told.status, 200, "{}", told.body);
-        let told = told.json();
-        Party {
+        let response =
+            self.send(put(&format!("/admin/clients/{id}")).by_operator().json(&document));
+        assert_eq!(response.status, 200, "{}", response.body);
+        let response = response.json();
+        TestClient {
             id: id.to_owned(),
-            secret: told.get("client_secret").map(|secret| secret.as_str().unwrap().to_owned()),
-            redirect_uri: told["redirect_uris"][0].as_str().unwrap().to_owned(),
+            secret: response.get("client_secret").map(|secret| secret.as_str().unwrap().to_owned()),
+            redirect_uri: response["redirect_uris"][0].as_str().unwrap().to_owned(),
         }
     }
 
     /// The usual: a confidential client that is not trusted.
-    pub fn put_app(&self) -> Party {
-        self.put_party("app", json!({}))
+    pub fn put_app(&self) -> TestClient {
+        self.put_client_with("app", json!({}))
     }
 
     /// What the token endpoint says to a client.
-    pub fn token(&self, party: &Party, parameters: &[(&str, &str)]) -> Told {
+    pub fn token(&self, client: &TestClient, parameters: &[(&str, &str)]) -> TestResponse {
         let mut parameters = parameters.to_vec();
-        parameters.push(("client_id", &party.id));
-        if let Some(secret) = &party.secret {
+        parameters.push(("client_id", &client.id));
+        if let Some(secret) = &client.secret {
             parameters.push(("client_secret", secret));
         }
         self.send(post("/auth/token").form(&encode(&parameters)))
     }
 
-    pub fn redeem(&self, party: &Party, code: &str) -> Told {
+    pub fn redeem(&self, client: &TestClient, code: &str) -> TestResponse {
         let parameters = [
             ("grant_type", "authorization_code"),
             ("code", code),
-            ("redirect_uri", &party.redirect_uri),
+            ("redirect_uri", &client.redirect_uri),
             ("code_verifier", VERIFIER),
         ];
-        self.token(party, &parameters)
+        self.token(client, &parameters)
     }
 
-    pub fn refresh(&self, party: &Party, refresh_token: &str) -> Told {
-        self.token(party, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)])
+    pub fn refresh(&self, client: &TestClient, refresh_token: &str) -> TestResponse {
+        self.token(client, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)])
     }
 }
 
-impl Party {
+impl TestClient {
     /// An authorization request of this client's, with a challenge, by the parameters that differ from the
     /// usual; an empty value leaves one out.
     pub fn authorize(&self, parameters: &[(&str, &str)]) -> String {
@@ -155,8 +156,8 @@ impl Party {
     }
 }
 
-pub struct Visitor<'a> {
-    world: &'a World,
+pub struct Browser<'a> {
+    provider: &'a TestProvider,
     pub cookies: RefCell<BTreeMap<String, String>>,
     pub address: String,
     pub language: String,
@@ -169,10 +170,10 @@ pub struct Form {
     pub fields: Vec<(String, String)>,
 }
 
-impl<'a> Visitor<'a> {
-    pub fn new(world: &'a World) -> Self {
+impl<'a> Browser<'a> {
+    pub fn new(provider: &'a TestProvider) -> Self {
         Self {
-            world,
+            provider,
             cookies: RefCell::default(),
             address: "192.0.2.1".into(),
             language: "en".into(),
@@ -180,16 +181,16 @@ impl<'a> Visitor<'a> {
     }
 
     /// Asks for a URL of the provider's, or a path there.
-    pub fn get(&self, target: &str) -> Told {
+    pub fn get(&self, target: &str) -> TestResponse {
         self.send(get(target.strip_prefix(ISSUER).unwrap_or(target)))
     }
 
-    pub fn post(&self, target: &str, parameters: &[(&str, &str)]) -> Told {
+    pub fn post(&self, target: &str, parameters: &[(&str, &str)]) -> TestResponse {
         let target = target.strip_prefix(ISSUER).unwrap_or(target);
         self.send(post(target).form(&encode(parameters)))
     }
 
-    fn send(&self, request: crate::world::Ask) -> Told {
+    fn send(&self, request: crate::test_provider::TestRequest) -> TestResponse {
         let cookies: Vec<_> =
             self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request =
@@ -197,8 +198,8 @@ impl<'a> Visitor<'a> {
         if !cookies.is_empty() {
             request = request.with("cookie", &cookies.join("; "));
         }
-        let told = self.world.send(request);
-        for cookie in told.cookies() {
+        let response = self.provider.send(request);
+        for cookie in response.cookies() {
             let (pair, attributes) = cookie.split_once("; ").unwrap();
             assert!(attributes.starts_with("Path=/; Secure; HttpOnly; SameSite=Lax"), "{cookie}");
             let (name, value) = pair.split_once('=').unwrap();
@@ -209,30 +210,30 @@ impl<'a> Visitor<'a> {
                 self.cookies.borrow_mut().insert(name.into(), value.into());
             }
         }
-        told
+        response
     }
 
     /// Follows redirects within the provider.
-    pub fn follow(&self, mut told: Told) -> Told {
+    pub fn follow(&self, mut response: TestResponse) -> TestResponse {
         for _ in 0..10 {
-            match told.header("location") {
+            match response.header("location") {
                 Some(location) if location.starts_with(&format!("{ISSUER}/")) => {
-                    assert_eq!(told.status, 303);
-                    told = self.get(location);
+                    assert_eq!(response.status, 303);
+                    response = self.get(location);
                 }
-                _ => return told,
+                _ => return response,
             }
         }
         panic!("redirected in a circle");
     }
 
     /// Submits the page's first form with some fields filled in, and follows.
-    pub fn submit(&self, page: &Told, filled: &[(&str, &str)]) -> Told {
+    pub fn submit(&self, page: &TestResponse, filled: &[(&str, &str)]) -> TestResponse {
         self.submit_form(&form(page), filled)
     }
 
     /// Submits one of the page's forms, with some fields filled in, and follows.
-    pub fn submit_form(&self, form: &Form, filled: &[(&str, &str)]) -> Told {
+    pub fn submit_form(&self, form: &Form, filled: &[(&str, &str)]) -> TestResponse {
         let mut fields: Vec<(&str, &str)> =
             form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         for (name, value) in filled {
@@ -243,72 +244,77 @@ impl<'a> Visitor<'a> {
     }
 
     /// Fills in the login form.
-    pub fn sign_in_on(&self, page: &Told, login: &str) -> Told {
+    pub fn sign_in_on(&self, page: &TestResponse, login: &str) -> TestResponse {
         assert!(is_login(page), "{} {}", page.status, page.body);
         self.submit(page, &[("login", login), ("password", PASSWORD)])
     }
 
     /// Goes through a request as somebody who agrees to everything, and returns the code.
-    pub fn authorize(&self, party: &Party, login: &str, parameters: &[(&str, &str)]) -> String {
-        let told = self.agree(self.get(&party.authorize(parameters)), login);
-        let mut answer = answer(&told, &party.redirect_uri);
+    pub fn authorize(
+        &self,
+        client: &TestClient,
+        login: &str,
+        parameters: &[(&str, &str)],
+    ) -> String {
+        let response = self.agree(self.get(&client.authorize(parameters)), login);
+        let mut answer = answer(&response, &client.redirect_uri);
         answer.remove("code").unwrap_or_else(|| panic!("no code: {answer:?}"))
     }
 
     /// Goes on from a page as somebody who agrees to everything, until the client gets its answer.
-    pub fn agree(&self, mut told: Told, login: &str) -> Told {
-        if is_login(&told) {
-            told = self.sign_in_on(&told, login);
+    pub fn agree(&self, mut response: TestResponse, login: &str) -> TestResponse {
+        if is_login(&response) {
+            response = self.sign_in_on(&response, login);
         }
-        if is_consent(&told) {
-            told = self.submit(&told, &[("decision", "allow")]);
+        if is_consent(&response) {
+            response = self.submit(&response, &[("decision", "allow")]);
         }
-        told
+        response
     }
 }
 
-pub fn is_login(told: &Told) -> bool {
-    told.body.contains("name=\"password\"")
+pub fn is_login(response: &TestResponse) -> bool {
+    response.body.contains("name=\"password\"")
 }
 
-pub fn is_consent(told: &Told) -> bool {
-    told.body.contains("value=\"allow\"")
+pub fn is_consent(response: &TestResponse) -> bool {
+    response.body.contains("value=\"allow\"")
 }
 
-pub fn is_choice(told: &Told) -> bool {
-    told.body.contains("value=\"continue\"")
+pub fn is_choice(response: &TestResponse) -> bool {
+    response.body.contains("value=\"continue\"")
 }
 
 /// What a page says went wrong; there is no form and no redirect.
-pub fn error_page(told: &Told) -> String {
-    assert_eq!(told.header("location"), None);
-    assert!((400..600).contains(&told.status), "{}", told.status);
-    assert_eq!(told.header("content-type"), Some("text/html; charset=utf-8"));
-    assert!(!told.body.contains("<form"), "{}", told.body);
-    told.body.clone()
+pub fn error_page(response: &TestResponse) -> String {
+    assert_eq!(response.header("location"), None);
+    assert!((400..600).contains(&response.status), "{}", response.status);
+    assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(!response.body.contains("<form"), "{}", response.body);
+    response.body.clone()
 }
 
 /// The parameters that go to the client by the redirect.
-pub fn answer(told: &Told, redirect_uri: &str) -> BTreeMap<String, String> {
-    assert_eq!(told.status, 303, "{}", told.body);
-    assert_eq!(told.header("cache-control"), Some("no-store"));
-    let location = told.header("location").unwrap();
+pub fn answer(response: &TestResponse, redirect_uri: &str) -> BTreeMap<String, String> {
+    assert_eq!(response.status, 303, "{}", response.body);
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    let location = response.header("location").unwrap();
     let rest = location.strip_prefix(redirect_uri).unwrap_or_else(|| panic!("{location}"));
     decode(rest.strip_prefix(['?', '&']).unwrap())
 }
 
 /// The page's first form.
-pub fn form(page: &Told) -> Form {
+pub fn form(page: &TestResponse) -> Form {
     forms(page).into_iter().next().unwrap_or_else(|| panic!("no form: {}", page.body))
 }
 
 /// The page's first form that leads to this path.
-pub fn form_to(page: &Told, path: &str) -> Form {
+pub fn form_to(page: &TestResponse, path: &str) -> Form {
     let mut forms = forms(page).into_iter();
     forms.find(|form| form.action.ends_with(path)).unwrap_or_else(|| panic!("{}", page.body))
 }
 
-fn forms(page: &Told) -> Vec<Form> {
+fn forms(page: &TestResponse) -> Vec<Form> {
     page.body
         .split("<form")
         .skip(1)
@@ -372,7 +378,10 @@ fn part(jwt: &str, index: usize) -> Value {
 }
 
 /// A text member of a JSON answer.
-pub fn field(told: &Told, name: &str) -> String {
-    assert_eq!(told.status, 200, "{}", told.body);
-    told.json()[name].as_str().unwrap_or_else(|| panic!("no {name}: {}", told.body)).to_owned()
+pub fn field(response: &TestResponse, name: &str) -> String {
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.json()[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name}: {}", response.body))
+        .to_owned()
 }

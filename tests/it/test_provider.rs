@@ -37,7 +37,7 @@ pub fn variables_with(name: &'static str, text: &str) -> Variables {
     variables
 }
 
-pub struct World {
+pub struct TestProvider {
     pub platform: Native,
     pub now: Cell<i64>,
     /// Whether isolates end with their response, and leave undone what comes after it.
@@ -55,7 +55,7 @@ fn isolate(variables: &Variables) -> Isolate {
     })
 }
 
-impl World {
+impl TestProvider {
     pub fn new() -> Self {
         Self::configured(variables())
     }
@@ -74,9 +74,9 @@ impl World {
 
     /// A world in which every algorithm has its key, and the isolate remembers the set.
     pub fn with_keys() -> Self {
-        let world = Self::new();
-        world.send(get("/auth/jwks.json"));
-        world
+        let provider = Self::new();
+        provider.send(get("/auth/jwks.json"));
+        provider
     }
 
     /// Goes on in a new isolate, which remembers nothing.
@@ -95,20 +95,20 @@ impl World {
     }
 
     /// Answers a request and, after it, does what it left to be done.
-    pub fn send(&self, request: Ask) -> Told {
+    pub fn send(&self, request: TestRequest) -> TestResponse {
         let isolate = self.isolate.borrow();
         block_on(self.answer(&isolate, request))
     }
 
     /// Answers requests that arrive at once in this isolate.
-    pub fn send_together(&self, requests: Vec<Ask>) -> Vec<Told> {
+    pub fn send_together(&self, requests: Vec<TestRequest>) -> Vec<TestResponse> {
         let isolate = self.isolate.borrow();
         let answers = requests.into_iter().map(|request| Box::pin(self.answer(&isolate, request)));
         join(answers.collect())
     }
 
     /// Answers requests that arrive at once, each in an isolate of its own.
-    pub fn send_at_once(&self, requests: Vec<Ask>) -> Vec<Told> {
+    pub fn send_at_once(&self, requests: Vec<TestRequest>) -> Vec<TestResponse> {
         let isolates: Vec<_> = requests.iter().map(|_| isolate(&self.variables.borrow())).collect();
         let answers = requests
             .into_iter()
@@ -117,7 +117,7 @@ impl World {
         join(answers.collect())
     }
 
-    async fn answer(&self, isolate: &Isolate, request: Ask) -> Told {
+    async fn answer(&self, isolate: &Isolate, request: TestRequest) -> TestResponse {
         let randomness = |bytes: &mut [u8]| {
             self.draws.set(self.draws.get() + 1);
             let [low, rest @ ..] = self.draws.get().to_le_bytes();
@@ -137,24 +137,24 @@ impl World {
         if !self.dies_after_responses.get() {
             notes_after = finish(isolate, &self.platform, now, &randomness, deferred).await;
         }
-        Told::new(response, &log, left, notes_after)
+        TestResponse::new(response, &log, left, notes_after)
     }
 
     /// Stores alice.
     pub fn put_alice(&self) {
-        let told = self.send(put("/admin/users/alice").by_operator().json(&json!({
+        let response = self.send(put("/admin/users/alice").by_operator().json(&json!({
             "login": "Alice@Example.com",
             "claims": alice(),
         })));
-        assert_eq!(told.status, 200, "{}", told.body);
+        assert_eq!(response.status, 200, "{}", response.body);
     }
 
     /// Mints an access token for alice.
     pub fn mint(&self, scope: &str) -> String {
         let order = json!({ "sub": "alice", "scope": scope });
-        let told = self.send(post("/admin/tokens").by_operator().json(&order));
-        assert_eq!(told.status, 200, "{}", told.body);
-        told.json()["access_token"].as_str().unwrap().to_owned()
+        let response = self.send(post("/admin/tokens").by_operator().json(&order));
+        assert_eq!(response.status, 200, "{}", response.body);
+        response.json()["access_token"].as_str().unwrap().to_owned()
     }
 }
 
@@ -196,7 +196,7 @@ fn join<T>(mut futures: Vec<Pin<Box<impl Future<Output = T>>>>) -> Vec<T> {
 
 /// A request.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct TestRequest {
     method: String,
     path: String,
     query: Option<String>,
@@ -204,32 +204,32 @@ pub struct Ask {
     body: Vec<u8>,
 }
 
-pub fn ask(method: &str, target: &str) -> Ask {
-    let (path, query) = match target.split_once('?') {
-        Some((path, query)) => (path, Some(query.to_owned())),
-        None => (target, None),
-    };
-    let (method, path) = (method.into(), path.into());
-    Ask { method, path, query, headers: Vec::new(), body: Vec::new() }
+pub fn get(target: &str) -> TestRequest {
+    TestRequest::new("GET", target)
 }
 
-pub fn get(target: &str) -> Ask {
-    ask("GET", target)
+pub fn post(target: &str) -> TestRequest {
+    TestRequest::new("POST", target)
 }
 
-pub fn post(target: &str) -> Ask {
-    ask("POST", target)
+pub fn put(target: &str) -> TestRequest {
+    TestRequest::new("PUT", target)
 }
 
-pub fn put(target: &str) -> Ask {
-    ask("PUT", target)
+pub fn delete(target: &str) -> TestRequest {
+    TestRequest::new("DELETE", target)
 }
 
-pub fn delete(target: &str) -> Ask {
-    ask("DELETE", target)
-}
+impl TestRequest {
+    pub fn new(method: &str, target: &str) -> Self {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (target, None),
+        };
+        let (method, path) = (method.into(), path.into());
+        Self { method, path, query, headers: Vec::new(), body: Vec::new() }
+    }
 
-impl Ask {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_lowercase(), value.into()));
         self
@@ -266,7 +266,7 @@ impl Ask {
     }
 }
 
-impl Request for Ask {
+impl Request for TestRequest {
     fn method(&self) -> &str {
         &self.method
     }
@@ -296,7 +296,7 @@ impl Request for Ask {
 
 /// What came back.
 #[derive(Debug)]
-pub struct Told {
+pub struct TestResponse {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
@@ -310,7 +310,7 @@ pub struct Told {
     pub notes_after: Vec<String>,
 }
 
-impl Told {
+impl TestResponse {
     /// What each cookie is set to, with its attributes.
     pub fn cookies(&self) -> Vec<&str> {
         let cookies = self.headers.iter().filter(|(name, _)| *name == "set-cookie");
