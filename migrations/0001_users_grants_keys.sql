@@ -1,11 +1,11 @@
--- Times are Unix seconds. Every time is given by the worker: no SQL clock, so that tests can fix it.
+-- Times are Unix seconds. The worker passes every time: SQL has no clock of its own, so that tests can set it.
 
--- A deleted user stays as a tombstone, so that a sub is never given twice:
--- `deleted_at` is set, and nothing about the person is left.
+-- A deleted user remains as a tombstone, so that no other user gets the same sub. Then `deleted_at` is set and all
+-- personal data is null.
 CREATE TABLE users (
     sub        TEXT PRIMARY KEY,
-    login      TEXT UNIQUE,          -- case-folded; what a person types to sign in
-    claims     TEXT,                 -- a JSON object, validated when it was put
+    login      TEXT UNIQUE,          -- case-folded; the user name on the login page
+    claims     TEXT,                 -- a JSON object, validated before it is stored
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     deleted_at INTEGER,
@@ -13,7 +13,7 @@ CREATE TABLE users (
     CHECK ((deleted_at IS NULL) = (claims IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
--- What a user allowed a client. Every token names its grant, and stands only while the grant does.
+-- Authorizations of a client by a user. Every token names its grant and is valid only while the grant is not revoked.
 CREATE TABLE grants (
     id         TEXT PRIMARY KEY,
     sub        TEXT NOT NULL REFERENCES users (sub),
@@ -25,8 +25,8 @@ CREATE TABLE grants (
 
 CREATE INDEX grants_by_sub ON grants (sub);
 
--- Signing keys. A row carries times, not states: which keys are published and which one signs
--- follows from (rows, now). A null time is not foreseen.
+-- Signing keys. A row has times instead of a state: which keys are published and which one signs is a function of the
+-- rows and the current time. A null time is not planned.
 CREATE TABLE signing_keys (
     kid            TEXT PRIMARY KEY, -- RFC 7638 thumbprint
     alg            TEXT NOT NULL,

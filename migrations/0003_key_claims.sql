@@ -1,5 +1,5 @@
--- Who makes the missing key of an algorithm, where that takes long: whoever claimed it last, until the
--- claim ends. Times are Unix seconds, given by the worker.
+-- The isolate that last claimed an algorithm generates its missing key, until the claim ends, because generation can
+-- take long. Times are Unix seconds that the worker passes.
 CREATE TABLE key_claims (
     alg           TEXT PRIMARY KEY,
     claimed_until INTEGER NOT NULL

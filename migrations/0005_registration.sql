@@ -1,20 +1,21 @@
--- Clients that register themselves. Times are Unix seconds, given by the worker; tokens are stored as the
--- SHA-256 of 256 random bits.
+-- Clients that register themselves. Times are Unix seconds that the worker passes. Tokens are 256 random bits, stored as
+-- SHA-256.
 
--- What lets a client read, replace and delete its own registration; null for one that is the operator's.
+-- The registration access token, by which a client reads, replaces and deletes its registration. Null for the operator's
+-- clients.
 ALTER TABLE clients ADD COLUMN registration_token_hash TEXT;
 
--- When a client that registered without anybody's leave is forgotten; null for every other, and from its
--- first code on.
+-- When a client that registered without an initial access token is deleted. Null for every other client, and after the
+-- first grant.
 ALTER TABLE clients ADD COLUMN expires_at INTEGER
     CHECK (expires_at IS NULL OR registration_token_hash IS NOT NULL);
 
 CREATE INDEX clients_by_end ON clients (expires_at) WHERE expires_at IS NOT NULL;
 
--- The operator's leave to register clients.
+-- Initial access tokens, with which the operator permits registrations.
 CREATE TABLE initial_access_tokens (
     token_hash TEXT PRIMARY KEY,
-    uses_left  INTEGER NOT NULL,     -- how many clients it still registers
+    uses_left  INTEGER NOT NULL,     -- number of clients that it can still register
     expires_at INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     CHECK (uses_left >= 0)

@@ -1,5 +1,5 @@
--- The client assertions (RFC 7523) that were used, until they end: each is good once. Times are Unix seconds, given
--- by the worker.
+-- Used client assertions (RFC 7523), until they expire, because each is valid once. Times are Unix seconds that
+-- the worker passes.
 CREATE TABLE client_assertions (
     client_id  TEXT NOT NULL,
     jti_hash   TEXT NOT NULL,         -- SHA-256
