@@ -12,6 +12,7 @@ mod codes;
 mod consent;
 mod damaged_rows;
 mod discovery;
+mod documents;
 mod everywhere;
 mod floors;
 mod full_database;
