@@ -54,7 +54,7 @@ async function photograph(colorScheme) {
   await page.setViewportSize({ width: 640, height: 2_000 });
   const { x, y, width } = await section.boundingBox();
   const last = await section.locator(`dl > div:nth-child(${CLAIMS})`).boundingBox();
-  const height = last.y + last.height - y;
+  const height = Math.floor(last.y + last.height - y);
   await keep(page, `id-token-${colorScheme}`, {
     clip: { x: x - MARGIN, y: y - MARGIN, width: width + 2 * MARGIN, height: height + MARGIN },
   });
