@@ -1,5 +1,5 @@
-//! Gives the crate `POSTERN_BUILD`: a fingerprint of everything it is built from, so that what one
-//! build publishes in KV is never served by another.
+//! Sets `POSTERN_BUILD` for the crate: a fingerprint of every file that the build reads. The cache keys of rendered
+//! documents contain it, so that no build serves a document that another build published in KV.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -14,7 +14,7 @@ fn main() -> io::Result<()> {
     }
     files.sort();
 
-    // Not a secret and not an adversary's choice: a 64-bit hash tells builds apart.
+    // 64 bits are enough to distinguish builds, because nobody gains by a collision.
     let mut hasher = DefaultHasher::new();
     for file in &files {
         println!("cargo::rerun-if-changed={}", file.display());

@@ -1,9 +1,11 @@
-//! A map that cannot grow.
+//! A map of limited size.
 
 use std::borrow::Borrow;
 
-/// A map of at most `N` entries. A new entry replaces the one that was written longest ago, so that filling the map
-/// costs the others one entry and not all of them. `N` is small: a look-up compares one key after the other.
+/// A map of at most `N` entries.
+///
+/// A new entry in a full map replaces the oldest one, so that an insertion removes one entry and not all of them.
+/// `N` should be small: a look-up compares one key after the other.
 pub struct BoundedMap<K, V, const N: usize>(Vec<(K, V)>);
 
 impl<K, V, const N: usize> Default for BoundedMap<K, V, N> {
@@ -13,7 +15,7 @@ impl<K, V, const N: usize> Default for BoundedMap<K, V, N> {
 }
 
 impl<K: Eq, V, const N: usize> BoundedMap<K, V, N> {
-    /// The value of a key.
+    /// Returns the value of a key.
     pub fn get<Q: Eq + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -21,7 +23,7 @@ impl<K: Eq, V, const N: usize> BoundedMap<K, V, N> {
         self.0.iter().find(|(known, _)| known.borrow() == key).map(|(_, value)| value)
     }
 
-    /// The value of a key, to be changed. Changing it does not make it younger.
+    /// Returns the value of a key for writing. The entry keeps its age.
     pub fn get_mut<Q: Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -29,7 +31,7 @@ impl<K: Eq, V, const N: usize> BoundedMap<K, V, N> {
         self.0.iter_mut().find(|(known, _)| (*known).borrow() == key).map(|(_, value)| value)
     }
 
-    /// Writes an entry. It replaces the entry of the same key, or, in a full map, the oldest entry.
+    /// Inserts an entry. It replaces the entry with the same key or, if the map is full, the oldest entry.
     pub fn insert(&mut self, key: K, value: V) {
         let same = self.0.iter().position(|(known, _)| *known == key);
         if let Some(index) = same.or((self.0.len() >= N).then_some(0)) {
@@ -44,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_map_loses_the_oldest_entry_alone() {
+    fn a_full_map_loses_only_its_oldest_entry() {
         let mut map = BoundedMap::<String, u8, 3>::default();
         for (key, value) in [("a", 1), ("b", 2), ("c", 3), ("a", 4), ("d", 5)] {
             map.insert(key.into(), value);
@@ -54,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_changed_stays_as_old_as_it_was() {
+    fn changing_a_value_does_not_renew_its_entry() {
         let mut map = BoundedMap::<u8, u8, 2>::default();
         map.insert(1, 1);
         map.insert(2, 2);

@@ -1,5 +1,5 @@
-//! The context of one request, or of the tasks that it deferred: configuration, platform, time, randomness, the log,
-//! and what is deferred until after the response.
+//! The context of one request, or of the tasks that it deferred: configuration, platform, time, randomness, log notes
+//! and deferred tasks.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use std::cell::{Cell, RefCell};
@@ -15,41 +15,42 @@ pub type Randomness<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), RandomnessError>;
 /// The platform's random source failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RandomnessError {
-    /// What the platform said, for the log.
+    /// The platform's message, for the log.
     pub detail: String,
 }
 
-/// Work for after the response. No request waits for it; a task that fails is deferred again by the next request
-/// that needs its result.
+/// Work to do after the response. No request waits for it. A task that fails is not retried: the next request that
+/// needs its result defers it again.
 #[derive(Debug)]
 pub enum DeferredTask {
-    /// Make the first key of an algorithm.
+    /// Generate the first key of an algorithm.
     MakeKey(Algorithm),
-    /// Put a document into the cache.
+    /// Write a document to the cache.
     Publish(Publication),
     /// Delete expired rows.
     Sweep,
 }
 
-/// A text to put into the cache under a key.
+/// A text to write to the cache.
 #[derive(Debug)]
 pub struct Publication {
-    /// The key.
+    /// The cache key.
     pub key: String,
-    /// The text.
+    /// The value.
     pub text: String,
-    /// When the cache may forget it, in seconds from now (at least 60).
+    /// The lifetime in seconds; KV requires at least 60.
     pub ttl: u32,
 }
 
-/// The context of one request, or of the tasks that it deferred. Nothing else in the core reads a clock or a random
-/// source.
+/// The context of one request, or of the tasks that it deferred.
+///
+/// It is the only source of time and randomness outside `cloudflare`, so that tests can fix both.
 pub struct Context<'a, P> {
     /// The configuration.
     pub config: &'a Config,
     /// The platform.
     pub platform: &'a P,
-    /// The time of the request, in Unix seconds. It does not change while the request is answered.
+    /// The time of the request or of its deferred tasks, in Unix seconds. It is read once per context.
     pub now: i64,
     randomness: Randomness<'a>,
     notes: RefCell<Vec<String>>,
@@ -59,7 +60,7 @@ pub struct Context<'a, P> {
 }
 
 impl<'a, P> Context<'a, P> {
-    /// A context at `now` (Unix seconds) that draws from `randomness`.
+    /// Creates a context at `now` (Unix seconds) that draws from `randomness`.
     pub fn new(config: &'a Config, platform: &'a P, now: i64, randomness: Randomness<'a>) -> Self {
         Self {
             config,
@@ -85,7 +86,7 @@ impl<'a, P> Context<'a, P> {
         Ok(bytes)
     }
 
-    /// Draws a secret: 256 random bits as base64url. It is given out once and stored as its hash.
+    /// Draws a secret: 256 random bits as base64url. Callers hand it out once and store only its hash.
     ///
     /// # Errors
     /// As [`Context::random`].
@@ -93,8 +94,8 @@ impl<'a, P> Context<'a, P> {
         Ok(Base64UrlUnpadded::encode_string(&self.random::<32>()?))
     }
 
-    /// Draws an id: 128 random bits as base64url. It does not begin with a hyphen, because on a command line it would
-    /// look like an option.
+    /// Draws an identifier: 128 random bits as base64url. It never begins with a hyphen, because on a command line it
+    /// would look like an option.
     ///
     /// # Errors
     /// As [`Context::random`].
@@ -103,13 +104,13 @@ impl<'a, P> Context<'a, P> {
         Ok(if id.starts_with('-') { id.replacen('-', "A", 1) } else { id })
     }
 
-    /// Adds a note to the request's log line, which makes the line one of a fault. The text never holds a token, a
+    /// Adds a note to the request's log line, which marks the line as a fault. The note must not contain a token, a
     /// claim, a secret or a query string.
     pub fn log_note(&self, note: impl Into<String>) {
         self.notes.borrow_mut().push(note.into());
     }
 
-    /// Adds a fault that the response survived to the request's log line.
+    /// Adds an internal error to the request's log line, for a request that succeeds in spite of it.
     pub fn log_fault(&self, fault: &Internal) {
         if matches!(fault, Internal::Unavailable { what: ports::DATABASE, .. }) {
             self.database_failed.set(true);
@@ -117,8 +118,8 @@ impl<'a, P> Context<'a, P> {
         self.log_note(fault.detail());
     }
 
-    /// Sets the error code of the request's log line where the response is not an error itself: a redirect with an
-    /// error, or a form that is shown again.
+    /// Sets the error code in the request's log line if the response itself is not an error: a redirect with an error,
+    /// or a form that is shown again.
     pub fn log_refusal(&self, code: &'static str) {
         self.refusal.set(Some(code));
     }

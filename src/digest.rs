@@ -3,7 +3,8 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 
-/// A digest of some parts: 128 bits as base64url. Lists of parts that differ have digests that differ.
+/// Returns a digest of `parts`: 128 bits as base64url. The length of each part is hashed too, so that `["ab", "c"]` and
+/// `["a", "bc"]` have different digests.
 pub fn digest(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {

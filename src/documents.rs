@@ -1,5 +1,5 @@
-//! Documents that are rendered once and served many times: from the isolate's memory, else from the
-//! cache, else rendered and published.
+//! Documents that are rendered once and served many times. An isolate looks in its memory, then in the cache; if
+//! neither has the document, it renders and publishes it.
 
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -13,38 +13,38 @@ use crate::lifetimes::PUBLICATION_SECONDS;
 use crate::ports::Cache;
 use crate::ports::Platform;
 
-/// A JSON document as it is served.
+/// A JSON document with its entity tag.
 #[derive(Debug)]
 pub struct Document {
-    /// The bytes.
+    /// The JSON text.
     pub body: Rc<str>,
-    /// A strong entity tag (RFC 9110 section 8.8.3): a digest of the bytes, in quotation marks.
+    /// A strong entity tag (RFC 9110 section 8.8.3): the quoted digest of the body.
     pub etag: String,
-    /// Until when it may be served, in Unix seconds; `None` where no end is foreseen.
+    /// The time from which it must not be served, in Unix seconds; `None` if no change is planned.
     pub good_until: Option<i64>,
 }
 
 impl Document {
-    /// A document of these bytes.
+    /// Creates a document, and computes its entity tag.
     pub fn new(body: impl Into<Rc<str>>, good_until: Option<i64>) -> Self {
         let body = body.into();
         Self { etag: format!("\"{}\"", digest(&[&body])), body, good_until }
     }
 }
 
-/// What the cache holds under a key.
+/// A document as the cache stores it.
 #[derive(Deserialize, Serialize)]
 pub struct Published {
-    /// The document.
+    /// The JSON text of the document.
     pub body: String,
-    /// Until when it may be served, in Unix seconds; `None` where no end is foreseen.
+    /// The time from which it must not be served, in Unix seconds; `None` if no change is planned.
     pub good_until: Option<i64>,
-    /// As of when it is true, in Unix seconds.
+    /// The time at which its source was read, in Unix seconds.
     pub as_of: i64,
 }
 
 impl Published {
-    /// The publication that says this under `key`.
+    /// Returns the publication that stores this document under `key`.
     pub fn under(&self, key: String) -> Result<Publication, Internal> {
         let text = serde_json::to_string(self)
             .map_err(|error| Internal::Broken { detail: error.to_string() })?;
@@ -52,13 +52,13 @@ impl Published {
     }
 }
 
-/// Puts a publication into the cache.
+/// Writes a publication to the cache.
 pub async fn publish(cache: &impl Cache, publication: &Publication) -> Result<(), Internal> {
     cache.put(&publication.key, &publication.text, publication.ttl).await
 }
 
-/// What is published under `key` and good now. A cache that fails, or holds something else, is noted
-/// and counts as empty.
+/// Returns the document in the cache under `key`, unless it has expired. If the cache fails or the entry cannot be
+/// parsed, the log notes it and the result is `None`.
 pub async fn lookup(context: &Context<'_, impl Platform>, key: &str) -> Option<Published> {
     let text = match context.platform.get(key).await {
         Ok(text) => text?,
@@ -74,16 +74,14 @@ pub async fn lookup(context: &Context<'_, impl Platform>, key: &str) -> Option<P
     published.good_until.is_none_or(|end| context.now < end).then_some(published)
 }
 
-/// A document that follows from the configuration and the build alone, so that an isolate needs to
-/// find it only once.
+/// The memory for a document that depends only on the configuration and the build. Such a document never changes while
+/// the isolate lives.
 #[derive(Debug, Default)]
 pub struct DocumentSlot(RefCell<Option<Rc<Document>>>);
 
 impl DocumentSlot {
-    /// The document: from memory, else from the cache, else rendered and published.
-    ///
-    /// # Errors
-    /// Whatever `render` reports.
+    /// Returns the document from memory or from the cache. Otherwise it is rendered, and a deferred task publishes it
+    /// under `key`.
     pub async fn document(
         &self,
         context: &Context<'_, impl Platform>,

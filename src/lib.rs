@@ -1,21 +1,22 @@
 //! Postern: an OpenID Connect provider that runs as one WebAssembly module on Cloudflare Workers.
 //!
-//! [`handle`] answers a request, and [`finish`] does what the request deferred until after the response. The other
-//! modules stand on floors: each imports only from the floors below its own, and a test holds them to it.
+//! [`handle`] answers a request. [`finish`] runs the tasks that the request deferred until after the response.
 //!
-//! 12. `cloudflare`: the platform, and the exports of the module; only under wasm32
-//! 11. [`router`]: from a request to its endpoint, and what every response has in common
-//! 10. [`endpoint`]: one file per endpoint, in rooms by who calls it
+//! The modules form layers. A module imports only from lower layers, and `tests/it/floors.rs` checks this.
+//!
+//! 12. `cloudflare`, only for wasm32: the exports of the module, and the ports on D1, KV and SubtleCrypto
+//! 11. [`router`]: dispatches a request to its endpoint, and adds the headers that every response has
+//! 10. [`endpoint`]: one file per endpoint, in folders by caller
 //! 9. [`grant`]: one file per grant type of the token endpoint
-//! 8. [`provider`], [`routes`]: what endpoints and grants are given; the table of all that is served
-//! 7. [`fetched`]: everything that a client makes the provider fetch
-//! 6. [`keys`], [`interaction`], [`limits`]: signing keys; what a browser is in the middle of; limits
-//! 5. [`store`], [`crypto`], [`documents`]: SQL; seals and codes; documents that are rendered once
+//! 8. [`provider`], [`routes`]: the argument of every endpoint and grant; the table of routes
+//! 7. [`fetched`]: documents that the provider fetches from URLs in client metadata
+//! 6. [`keys`], [`interaction`], [`limits`]: signing keys; the state of a browser's interaction; rate limits
+//! 5. [`store`], [`crypto`], [`documents`]: SQL; sealed keys and MACs; documents that are rendered once
 //! 4. [`ports`], [`context`]: the traits of the platform; the context of one request
-//! 3. [`error`], [`config`], [`pages`]: faults and refusals; the environment; what a user sees
+//! 3. [`error`], [`config`], [`pages`]: error types; the configuration; HTML pages
 //! 2. [`protocol`]: OAuth 2.0 and OpenID Connect without I/O
-//! 1. [`http`], [`jose`], [`secret`], [`digest`], [`lifetimes`], [`bounded_map`]: requests and responses; JSON, JWK,
-//!    JWS; secrets; digests; policy times; a map that cannot grow
+//! 1. [`http`], [`jose`], [`secret`], [`digest`], [`lifetimes`], [`bounded_map`]: requests and responses; JSON, JWK
+//!    and JWS; secrets; digests; times of the policy; a map of limited size
 
 pub mod bounded_map;
 pub mod config;
@@ -58,15 +59,15 @@ use crate::provider::{Memory, Provider};
 use crate::routes::Endpoint;
 use crate::store::sweep;
 
-/// What one isolate keeps between requests: the configuration, and its memory.
+/// The state of one isolate between requests: the configuration, and the memory.
 pub struct Isolate {
     config: Result<Config, ConfigError>,
     memory: Memory,
 }
 
 impl Isolate {
-    /// An isolate configured by `variable`, which gives the text of a variable or secret. While the configuration is
-    /// wrong, every request is answered with what is wrong.
+    /// Creates an isolate. `variable` returns the text of a variable or secret. If the configuration is invalid, every
+    /// request is answered with a description of the error.
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
         Self { config: Config::parse(variable), memory: Memory::default() }
     }
@@ -76,13 +77,13 @@ impl Isolate {
 pub struct Reply {
     /// The response.
     pub response: Response,
-    /// The tasks to [`finish`] once the response is on its way.
+    /// The tasks for [`finish`], to run once the response is sent.
     pub deferred: Vec<DeferredTask>,
     /// The line for the log.
     pub log: Log,
 }
 
-/// A request's line in the log. It never holds a token, a claim, a secret or a query string.
+/// A request's line in the log. It never contains a token, a claim, a secret or a query string.
 #[derive(Serialize)]
 pub struct Log {
     endpoint: &'static str,
@@ -96,13 +97,13 @@ pub struct Log {
 }
 
 impl Log {
-    /// Whether the line is to be written. A document that was served as it should be is not logged, because HTTP
-    /// caches answer most of those requests unseen.
+    /// Returns whether the line should be written. A document that is served without an error is not logged, because
+    /// HTTP caches answer most of these requests, and the log would not count them.
     pub fn should_write(&self) -> bool {
         !self.is_document || self.error.is_some() || self.is_fault()
     }
 
-    /// The line: one JSON object. `io_ms` is the time waited on I/O, in milliseconds.
+    /// Formats the line as one JSON object. `io_ms` is the time spent waiting for I/O, in milliseconds.
     pub fn line(&self, io_ms: f64) -> String {
         #[derive(Serialize)]
         struct Line<'a> {
@@ -113,7 +114,7 @@ impl Log {
         serde_json::to_string(&Line { log: self, io_ms }).unwrap_or_else(|error| error.to_string())
     }
 
-    /// Whether something was noted that an operator should see.
+    /// Returns whether the line has notes, which an operator should read.
     pub fn is_fault(&self) -> bool {
         !self.notes.is_empty()
     }
@@ -149,7 +150,7 @@ pub async fn handle(
     Reply { response: answer.response, deferred: context.take_deferred(), log }
 }
 
-/// The reply to every request while the configuration is wrong.
+/// The reply to every request if the configuration is invalid.
 fn misconfigured(error: &ConfigError) -> Reply {
     let description = error.to_string();
     let response = router::misconfigured(&description);
@@ -163,7 +164,7 @@ fn misconfigured(error: &ConfigError) -> Reply {
     Reply { response, deferred: Vec::new(), log }
 }
 
-/// Does what a request deferred, in a context of its own. Returns what went wrong, for the log.
+/// Runs deferred tasks in a context of their own. Returns a note for each failure, for the log.
 pub async fn finish(
     isolate: &Isolate,
     platform: &impl Platform,

@@ -1,111 +1,110 @@
-//! Every time of the provider's policy, in seconds, with the reason or the section for each. Times that the operator
-//! chooses are variables instead. It is on the ground floor because it imports nothing.
+//! Every fixed time of the provider's policy, in seconds, each with its reason or the section of a specification.
+//! Times that the operator chooses are variables instead.
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-// Signing in.
+// Sign-in.
 
-/// A session ends after so long without a sign-in to a client, and at the latest after [`SESSION_SECONDS`].
+/// A session expires if no client signs its user in for this time, and after [`SESSION_SECONDS`] in any case.
 pub const SESSION_IDLE_SECONDS: i64 = 24 * HOUR;
-/// See [`SESSION_IDLE_SECONDS`]; counted from the password (NIST SP 800-63B section 4.1.4 asks for 30 days at most).
+/// Lifetime of a session since the password was entered (NIST SP 800-63B section 4.1.4 allows 30 days).
 pub const SESSION_SECONDS: i64 = 14 * DAY;
-/// How long a form or a link of ours may be used.
+/// Lifetime of a form, and of a link on a page of the provider.
 pub const FORM_SECONDS: i64 = HOUR;
-/// How long a kept authorization request waits for its user.
+/// Lifetime of a stored authorization request while its user signs in.
 pub const KEPT_REQUEST_SECONDS: i64 = HOUR;
-/// How long a pushed request waits until its user opens it (RFC 9126 section 2.2 suggests 5 to 600 seconds).
+/// Lifetime of a `request_uri` (RFC 9126 section 2.2 suggests 5 to 600 seconds).
 pub const PUSHED_REQUEST_SECONDS: i64 = 90;
-/// How long a browser is known: the longest that browsers keep a cookie (RFC 6265bis section 5.5).
+/// Lifetime of the device cookie: the longest that browsers keep a cookie (RFC 6265bis section 5.5).
 pub const DEVICE_COOKIE_SECONDS: i64 = 400 * DAY;
 
-// Guessing.
+// Password guessing.
 
-/// A counter of attempts begins anew after so long without one.
+/// A counter of sign-in attempts restarts at zero after this time without an attempt.
 pub const ATTEMPT_WINDOW_SECONDS: i64 = HOUR;
 /// The longest pause between two attempts from one network on one account.
 pub const ATTEMPT_PAUSE_SECONDS: i64 = 5 * MINUTE;
-/// The longest pause for an account as a whole, because a longer one would lock its owner out.
+/// The longest pause for an account from all networks. A longer one would let an attacker lock the user out.
 pub const ACCOUNT_PAUSE_SECONDS: i64 = 30;
-/// The pause that is asked of an address that tries too often: the period of the platform's rate limit.
+/// `Retry-After` for an address that exceeds the platform's rate limit: the period of that limit.
 pub const ADDRESS_PAUSE_SECONDS: i64 = MINUTE;
 
-// What is issued.
+// Codes, tokens and clients.
 
-/// How long a code can be redeemed (RFC 6749 section 4.1.2 recommends 10 minutes at most).
+/// Lifetime of an authorization code (RFC 6749 section 4.1.2 recommends 10 minutes at most).
 pub const CODE_SECONDS: i64 = MINUTE;
-/// How long an access token is valid. An API that checks tokens by itself sees no revocation for so long.
+/// Lifetime of an access token. A resource server that verifies tokens locally notices a revocation only after it.
 pub const ACCESS_TOKEN_SECONDS: i64 = 10 * MINUTE;
-/// How long an ID token is valid.
+/// Lifetime of an ID token.
 pub const ID_TOKEN_SECONDS: i64 = HOUR;
-/// A refresh token expires after so long without use, and at the latest when its grant does.
+/// A refresh token expires after this time without use, or together with its grant.
 pub const REFRESH_TOKEN_IDLE_SECONDS: i64 = 30 * DAY;
-/// How long a grant can be refreshed at all.
+/// Lifetime of a grant that has a refresh token.
 pub const REFRESHABLE_GRANT_SECONDS: i64 = 180 * DAY;
-/// How long a spent refresh token still leads to its successor, for a client that lost the response.
+/// How long a rotated refresh token still returns its successor, for a client that lost the response.
 pub const REFRESH_GRACE_SECONDS: i64 = MINUTE;
-/// How far ahead a client assertion may expire: until then its `jti` is kept.
+/// How far in the future the `exp` of a client assertion may be. Its `jti` is stored until then.
 pub const CLIENT_ASSERTION_SECONDS: i64 = HOUR;
-/// How long a token of the operator's is valid, unless the operator says otherwise.
+/// Default lifetime of an access token that the operator issues.
 pub const OPERATORS_TOKEN_SECONDS: i64 = 10 * MINUTE;
-/// The longest that the operator may say.
+/// The longest lifetime of an access token that the operator issues.
 pub const OPERATORS_TOKEN_LONGEST_SECONDS: i64 = DAY;
-/// How long an initial access token is valid, unless the operator says otherwise.
+/// Default lifetime of an initial access token (RFC 7591 section 1.2).
 pub const INITIAL_ACCESS_TOKEN_SECONDS: i64 = DAY;
-/// The longest that the operator may say.
+/// The longest lifetime of an initial access token.
 pub const INITIAL_ACCESS_TOKEN_LONGEST_SECONDS: i64 = 365 * DAY;
-/// How long a client that registered without a token is kept before a user has signed in to it.
+/// Lifetime of a client that registered without a token, unless a user signs in to it.
 pub const UNUSED_CLIENT_SECONDS: i64 = DAY;
 
 // Signing keys.
 
-/// How long an isolate verifies with the key set that it read, and serves it, before it looks again. A key must be
-/// published for longer than this before it signs.
+/// How long an isolate serves a key set, and verifies with it, before it reads the set again. A key must be published
+/// for longer than this before it signs.
 pub const KEY_SET_SECONDS: i64 = 5 * MINUTE;
-/// How long anybody may serve a key set that lacks a signing key of some algorithm: the key is being made, and what it
-/// signs a second later must be verifiable.
+/// Lifetime of a key set that lacks the signing key of an algorithm. It is short because the key is being generated,
+/// and relying parties must find the key once it signs.
 pub const INCOMPLETE_KEY_SET_SECONDS: i64 = 5;
-/// How long the cache is believed before the key table is read again: a key that was withdrawn by hand ends within
-/// this and [`KEY_SET_SECONDS`].
+/// Age of the key set in the cache after which the key table is read again. A key that the operator withdraws is used
+/// for at most this time and [`KEY_SET_SECONDS`].
 pub const KEY_SET_REVIEW_SECONDS: i64 = 10 * MINUTE;
-/// How long an isolate that did not find a `kid`, or could not make a key, does not try again.
+/// Pause before an isolate that did not find a `kid`, or failed to generate a key, tries again.
 pub const KEY_SEARCH_PAUSE_SECONDS: i64 = 10;
-/// The same for an isolate that has no keys at all, because neither cache nor database answered.
+/// The same pause for an isolate without any keys, because neither cache nor database answered.
 pub const KEY_SEARCH_RETRY_SECONDS: i64 = 1;
-/// How long the making of a key is claimed: far longer than it takes, and short enough that an isolate that dies over
-/// it does not leave the provider without.
+/// How long one isolate claims the generation of a key: much longer than it takes, and short enough that another
+/// isolate soon retries if the first one dies.
 pub const KEY_CLAIM_SECONDS: i64 = MINUTE;
-/// How far the clocks of two isolates may be apart, and how long a request may take: a key that one of them makes, the
-/// other must find valid at once.
+/// Allowance for the clock difference between two isolates and for the duration of a request. A key that one isolate
+/// generates must be valid at once in another.
 pub const CLOCK_SLACK_SECONDS: i64 = MINUTE;
-/// How long KV may take to show everywhere what was put.
+/// How long KV may take to show a write in every location.
 pub const KV_PROPAGATION_SECONDS: i64 = MINUTE;
-/// How long a generation takes in access tokens that were accepted; one that is not used for twice as long is
+/// How long one generation of verified access tokens takes new entries. A token that is not used for twice this time is
 /// forgotten.
 pub const VERIFIED_TOKENS_SECONDS: i64 = 5 * MINUTE;
 
-// What clients make us fetch.
+// Documents of clients.
 
-/// How long a client's fetched keys are used before they are fetched anew: a key that a client withdrew ends within.
+/// How long a client's fetched keys are used. A key that the client withdraws is accepted for at most this time.
 pub const CLIENT_KEYS_SECONDS: i64 = 10 * MINUTE;
-/// How long a client's keys are not fetched again, whatever key is missing from them.
+/// Pause between two fetches of a client's keys, even if a JWT names a `kid` that is not among them.
 pub const CLIENT_KEYS_PAUSE_SECONDS: i64 = 30;
-/// How long a client's keys are used while they cannot be fetched anew.
+/// How long a client's fetched keys are used while every new fetch fails.
 pub const CLIENT_KEYS_GRACE_SECONDS: i64 = DAY;
-/// How long a fetch of keys that has begun is waited for: longer than one takes at the most.
+/// How long a running fetch of keys prevents another one: longer than the timeout of a fetch.
 pub const CLIENT_KEYS_FETCH_SECONDS: i64 = 10;
-/// How long the copy of a logo is kept in the cache.
+/// Lifetime of a logo in the cache.
 pub const LOGO_COPY_SECONDS: u32 = 86_400;
-/// How long an isolate remembers a logo, and does not fetch again one that could not be had.
+/// How long an isolate remembers a logo, or that fetching it failed.
 pub const LOGO_SECONDS: i64 = 10 * MINUTE;
-/// How long a fetch of a logo that has begun is waited for. Pages that are shown meanwhile have no logo.
+/// How long a running fetch of a logo prevents another one. Pages that are rendered meanwhile have no logo.
 pub const LOGO_FETCH_SECONDS: i64 = 5;
 
 // The platform.
 
-/// How long the cache keeps a publication: long enough to serve, and short enough that the publications of old
-/// deployments do not stay for ever.
+/// Lifetime of a publication in the cache, so that the publications of old deployments disappear.
 pub const PUBLICATION_SECONDS: u32 = 7 * 86_400;
-/// How long an isolate defers no further sweep: a database that is down need not be asked by each request that fails.
+/// Pause between two sweeps that one isolate defers, so that not every failed request queries a database that is down.
 pub const SWEEP_PAUSE_SECONDS: i64 = 10;

@@ -1,7 +1,8 @@
-//! The ports: all that the core knows of the platform it runs on, besides [`Cx`](crate::Cx).
+//! The ports: traits for everything that the provider needs of its platform, except time and randomness, which are in
+//! [`Context`](crate::context::Context).
 //!
-//! `cloudflare/` implements them for D1, KV and SubtleCrypto; the native tests for SQLite, a map and
-//! RustCrypto. Futures need not be `Send`: an isolate has one thread.
+//! `cloudflare/` implements them for D1, KV and SubtleCrypto. The native tests implement them for SQLite, a map and
+//! RustCrypto. Futures need not be `Send`, because an isolate has one thread.
 #![allow(async_fn_in_trait)]
 
 use serde::{Deserialize, Serialize};
@@ -11,33 +12,32 @@ use crate::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use crate::jose::jwk::{PrivateKey, PublicKey};
 use crate::protocol::client::outbound_url::OutboundUrl;
 
-/// Everything an endpoint may need of the platform at once.
+/// All ports together.
 pub trait Platform: Cache + Crypto + Database + Fetch + RateLimit {}
 
 impl<T: Cache + Crypto + Database + Fetch + RateLimit> Platform for T {}
 
-/// Published documents, readable from everywhere, soon but not at once the same everywhere.
+/// A cache for published documents, readable in every location and eventually consistent.
 ///
-/// A publication, never a lock and never the truth: whatever it loses can be made again.
+/// It may lose any entry, because each can be rendered or read again. It cannot serve as a lock.
 pub trait Cache {
-    /// The text under `key`, if there is one.
+    /// Returns the text under `key`, if there is one.
     async fn get(&self, key: &str) -> Result<Option<String>, Internal>;
 
-    /// Puts `text` under `key`, to be forgotten after `ttl` seconds (at least 60).
+    /// Stores `text` under `key` for `ttl` seconds (at least 60).
     async fn put(&self, key: &str, text: &str, ttl: u32) -> Result<(), Internal>;
 }
 
-/// Signing and verifying of a JWS with the algorithm that belongs to the key.
+/// Signatures of JWS. The key determines the algorithm.
 pub trait Crypto {
-    /// A new RSA key of 2048 bits. It takes tens of milliseconds: never while a request waits.
+    /// Generates an RSA key of 2048 bits. This takes tens of milliseconds, so only deferred tasks may call it.
     async fn generate_rsa(&self) -> Result<PrivateKey, Internal>;
 
-    /// The JWS signature of `message` (for ES256 `r || s`, 64 bytes, RFC 7518 section 3.4; for RS256
-    /// 256 bytes, section 3.3).
+    /// Returns the JWS signature of `message`: `r || s` of 64 bytes for ES256 (RFC 7518 section 3.4), 256 bytes for
+    /// RS256 (section 3.3).
     async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, Internal>;
 
-    /// Whether `signature` is a signature of `message` by the owner of `key`. Malformed signatures
-    /// are wrong, not errors.
+    /// Returns whether `signature` is a signature of `message` by `key`. A malformed signature is not an error.
     async fn verify(
         &self,
         key: &PublicKey,
@@ -45,7 +45,7 @@ pub trait Crypto {
         signature: &[u8],
     ) -> Result<bool, Internal>;
 
-    /// The same for a client's key and one of the algorithms that it is for.
+    /// Verifies like [`Crypto::verify`], with a client's key and one of the algorithms that the key supports.
     async fn verify_of_client(
         &self,
         key: &ClientKey,
@@ -55,33 +55,29 @@ pub trait Crypto {
     ) -> Result<bool, Internal>;
 }
 
-/// What clients let us fetch of them.
+/// Requests to URLs from client metadata.
 pub trait Fetch {
-    /// Gets the document at `url`: from there and not from where that redirects to, and no more and for no longer
-    /// than is wanted.
-    ///
-    /// # Errors
-    /// [`FetchError`].
+    /// Gets the document at `url`. It follows no redirect. Fails if the document exceeds `limits`.
     async fn fetch(&self, url: &OutboundUrl, limits: &FetchLimits) -> Result<Document, FetchError>;
 }
 
-/// Why a document could not be fetched: nothing answers, or too late, or with too much.
+/// The document could not be fetched: the server did not answer in time, or sent more than the limit.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FetchError {
-    /// What the platform said, for the log.
+    /// The platform's message, for the log.
     pub detail: String,
 }
 
-/// What is wanted of a document that is fetched.
+/// Limits on a document that is fetched.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchLimits {
-    /// The media types, as the `Accept` header lists them.
+    /// The allowed media types, in the form of the `Accept` header.
     pub accept: &'static str,
-    /// The most bytes it may have.
+    /// The largest size in bytes, after decompression.
     pub limit: usize,
-    /// For how many milliseconds it is waited for, all in all.
+    /// The timeout for the whole request, in milliseconds.
     pub timeout: u32,
-    /// Whether it is any bytes, or else UTF-8.
+    /// Whether the content is binary. Otherwise it must be UTF-8.
     pub is_binary: bool,
 }
 
@@ -92,51 +88,51 @@ pub struct Document {
     pub status: u16,
     /// The media type in lower case, without parameters.
     pub media_type: String,
-    /// The content; of bytes their base64.
+    /// The content: the text itself, or binary content as base64.
     pub text: String,
 }
 
-/// The name of the database's binding, by which its faults are known.
+/// The name of the database's binding. `what` of an [`Internal::Unavailable`] has this value if the database fails.
 pub const DATABASE: &str = "DB";
 
-/// The truth: a SQLite-speaking database.
+/// The database, in the SQL of SQLite. It holds all state that must not be lost.
 ///
-/// Every failure is [`Internal::Unavailable`]; a statement that expects a conflict says what should
-/// happen (`ON CONFLICT DO NOTHING RETURNING …`) instead of failing.
+/// Every failure is [`Internal::Unavailable`]. A statement that expects a conflict therefore handles it itself
+/// (`ON CONFLICT DO NOTHING RETURNING …`).
 pub trait Database {
     /// Runs one statement and returns its rows.
     async fn run(&self, freshness: Freshness, statement: Statement) -> Result<Vec<Row>, Internal>;
 
-    /// Runs statements in order on the primary, all or none of them, and returns the rows of each.
+    /// Runs statements in order on the primary, in one transaction. Returns the rows of each statement.
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, Internal>;
 }
 
-/// Which copy of the database may answer.
+/// The copy of the database that a query needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Freshness {
     /// The nearest replica, which may lag behind the primary.
     Nearest,
-    /// The primary, which has seen every write.
+    /// The primary, which has every write.
     Primary,
 }
 
-/// A first, coarse limit on how often one address may try to sign in: cheap and near, and not exact.
+/// A coarse rate limit per key and location. It is cheap and approximate.
 pub trait RateLimit {
-    /// Counts one more for `key`, and says whether that is within the limit.
+    /// Counts one use of `key`. Returns whether it is within the limit.
     async fn is_within_limit(&self, key: &str) -> Result<bool, Internal>;
 }
 
-/// A SQL text with its parameters `?1`, `?2`, …
+/// A SQL statement with its parameters `?1`, `?2`, …
 #[derive(Clone, Debug, Serialize)]
 pub struct Statement {
-    /// The text: one statement, in the SQL that D1 and SQLite share.
+    /// One statement, in the SQL that D1 and SQLite share.
     pub sql: &'static str,
     /// The parameters, in order.
     pub parameters: Vec<Value>,
 }
 
 impl Statement {
-    /// A statement without parameters.
+    /// Creates a statement without parameters.
     pub fn new(sql: &'static str) -> Self {
         Self { sql, parameters: Vec::new() }
     }
@@ -149,13 +145,13 @@ impl Statement {
     }
 }
 
-/// A value in the database. Blobs are not used: D1 hands them out as arrays of numbers.
+/// A value in the database. Blobs are not used, because D1 returns them as arrays of numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// A whole number of at most 53 bits, which is what D1 carries.
+    /// An integer of at most 53 bits: D1 converts it to a JavaScript number.
     Integer(i64),
-    /// SQL's null.
+    /// `NULL`.
     Null,
     /// A text.
     Text(String),
@@ -185,20 +181,20 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// One row of a result, its columns taken from left to right.
+/// One row of a result. Each method reads the next column, from left to right.
 #[derive(Debug)]
 pub struct Row(std::vec::IntoIter<Value>);
 
 impl Row {
-    /// A row of these columns.
+    /// Creates a row.
     pub fn new(columns: Vec<Value>) -> Self {
         Self(columns.into_iter())
     }
 
-    /// The next column as a number.
+    /// Reads the next column as an integer.
     ///
     /// # Errors
-    /// [`Internal::Broken`] when it is something else: the statement and its reader disagree.
+    /// [`Internal::Broken`] when the column has another type or is missing: then statement and reader do not match.
     pub fn integer(&mut self) -> Result<i64, Internal> {
         match self.0.next() {
             Some(Value::Integer(number)) => Ok(number),
@@ -206,7 +202,7 @@ impl Row {
         }
     }
 
-    /// The next column as a number or null.
+    /// Reads the next column as an integer or null.
     ///
     /// # Errors
     /// As [`Row::integer`].
@@ -218,7 +214,7 @@ impl Row {
         }
     }
 
-    /// The next column as a text.
+    /// Reads the next column as a text.
     ///
     /// # Errors
     /// As [`Row::integer`].
@@ -229,7 +225,7 @@ impl Row {
         }
     }
 
-    /// The next column as a text or null.
+    /// Reads the next column as a text or null.
     ///
     /// # Errors
     /// As [`Row::integer`].
@@ -242,13 +238,15 @@ impl Row {
     }
 }
 
-/// Names the kind of what was found, not its content: rows hold claims and sealed keys.
-fn mismatch(limits: &str, found: Option<&Value>) -> Internal {
+/// The error for a column of another type. It contains no value, because rows hold claims and sealed keys.
+fn mismatch(expected: &str, found: Option<&Value>) -> Internal {
     let found = match found {
         Some(Value::Integer(_)) => "a number",
         Some(Value::Null) => "null",
         Some(Value::Text(_)) => "a text",
         None => "no further column",
     };
-    Internal::Broken { detail: format!("a database row holds {found} where {limits} was expected") }
+    Internal::Broken {
+        detail: format!("a database row holds {found} where {expected} was expected"),
+    }
 }

@@ -1,4 +1,4 @@
-//! The provider as endpoints and grants are given it: the context of a request, and the memory of the isolate.
+//! The argument of every endpoint and grant: the context of a request, and the memory of the isolate.
 
 use std::cell::Cell;
 
@@ -19,30 +19,30 @@ pub struct Provider<'a, P> {
     pub memory: &'a Memory,
 }
 
-/// What an isolate remembers between requests. Each part bounds its own size and age.
+/// The memory of an isolate between requests. Each part limits its own size and age.
 #[derive(Default)]
 pub struct Memory {
-    /// Provider metadata.
+    /// The provider metadata (OpenID Connect Discovery section 3).
     pub discovery: DocumentSlot,
-    /// Keys of clients.
+    /// Keys fetched from the `jwks_uri` of clients.
     pub fetched_keys: FetchedKeys,
-    /// Logos of clients.
+    /// Logos fetched from the `logo_uri` of clients.
     pub logos: Logos,
-    /// The published keys.
+    /// The JWK Set, for relying parties and to verify with.
     pub published_keys: PublishedKeys,
-    /// Userinfo's protected resource metadata.
+    /// The protected resource metadata of the userinfo endpoint (RFC 9728).
     pub resource_metadata: DocumentSlot,
-    /// The keys that sign.
+    /// The private keys.
     pub signing_keys: SigningKeys,
-    /// Access tokens that were accepted.
+    /// Access tokens whose signature was verified.
     pub verified_tokens: VerifiedTokens,
-    /// Before this time, in Unix seconds, no further sweep is deferred.
+    /// Do not defer a sweep again before this time, in Unix seconds.
     no_sweep_before: Cell<i64>,
 }
 
 impl<P> Provider<'_, P> {
-    /// Whether expired rows must be swept now, because the database failed in this request: a full one fails until
-    /// something is deleted. At most once in 10 seconds.
+    /// Returns whether expired rows must be deleted now. That is so if the database failed in this request, because a
+    /// full database fails until rows are deleted. Returns true at most once per [`SWEEP_PAUSE_SECONDS`].
     pub fn must_sweep(&self) -> bool {
         let Context { now, .. } = self.context;
         let must = self.context.database_failed() && self.memory.no_sweep_before.get() <= now;

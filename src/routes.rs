@@ -1,46 +1,46 @@
-//! The table of all that is served: where, by which methods, and what discovery says of it.
+//! The table of routes: path, methods, caller and metadata field of every endpoint.
 
 use crate::config::{Config, Issuer, Registration};
 
-/// An endpoint by the name that the log uses.
+/// An endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Endpoint {
-    /// A person's own page.
+    /// The account page of a user.
     Account,
-    /// Everything of the operator's, told apart by [`admin`].
+    /// The operator's API. `endpoint::operator` dispatches by the rest of the path.
     Admin,
-    /// The authorization endpoint.
+    /// The authorization endpoint (RFC 6749 section 3.1).
     Authorize,
-    /// A client's own registration, RFC 7592.
+    /// The client configuration endpoint (RFC 7592 section 2).
     ClientConfiguration,
-    /// The consent form's.
+    /// The target of the consent form.
     Consent,
-    /// Provider metadata, OpenID Connect Discovery.
+    /// Provider metadata (OpenID Connect Discovery section 4).
     Discovery,
-    /// The JWK Set.
+    /// The JWK Set (RFC 7517 section 5).
     Jwks,
-    /// The login form's.
+    /// The login form.
     Login,
-    /// The end of a session.
+    /// The target of the sign-out form.
     Logout,
-    /// Provider metadata, RFC 8414.
+    /// Provider metadata (RFC 8414 section 3).
     OauthMetadata,
-    /// Pushed authorization requests, RFC 9126.
+    /// The pushed authorization request endpoint (RFC 9126 section 2).
     Par,
-    /// Registration of a new client, RFC 7591.
+    /// The client registration endpoint (RFC 7591 section 3).
     ClientRegistration,
-    /// Userinfo's protected resource metadata, RFC 9728.
+    /// Protected resource metadata of the userinfo endpoint (RFC 9728 section 3).
     ResourceMetadata,
-    /// The choice of an account.
+    /// The target of the account selection form.
     SelectAccount,
-    /// The token endpoint.
+    /// The token endpoint (RFC 6749 section 3.2).
     Token,
-    /// Userinfo.
+    /// The userinfo endpoint (OpenID Connect Core section 5.3).
     Userinfo,
 }
 
 impl Endpoint {
-    /// The name that the log uses.
+    /// Returns the endpoint's name in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Account => "account",
@@ -62,50 +62,50 @@ impl Endpoint {
         }
     }
 
-    /// Whether it serves a document, the same to everybody.
+    /// Returns whether the endpoint serves a public document that is the same for every request.
     pub fn is_document(self) -> bool {
         matches!(self, Self::Discovery | Self::Jwks | Self::OauthMetadata | Self::ResourceMetadata)
     }
 }
 
-/// Where an endpoint lies, relative to the issuer.
+/// The paths of an endpoint, relative to the issuer.
 #[derive(Clone, Copy, Debug)]
 pub enum PathPattern {
-    /// Behind the issuer's path, and everything below it.
+    /// This path below the issuer's path, and every path below this one.
     Prefix(&'static str),
-    /// Behind the issuer's path (OpenID Connect Discovery section 4).
+    /// This path below the issuer's path.
     Exact(&'static str),
-    /// Behind the issuer's path, and one segment more: an id.
+    /// This path below the issuer's path, followed by one segment: an identifier.
     WithId(&'static str),
-    /// A well-known path with the issuer's own path inserted behind it, and then the rest (RFC 8414
-    /// section 3, RFC 9728 section 3).
+    /// A well-known path, followed by the issuer's path and then by the second path (RFC 8414 section 3, RFC 9728
+    /// section 3).
     WellKnown(&'static str, &'static str),
 }
 
 /// A row of the table.
 #[derive(Debug)]
 pub struct Route {
-    /// What answers.
+    /// The endpoint that answers.
     pub endpoint: Endpoint,
-    /// Where.
+    /// The paths that it answers at.
     pub path: PathPattern,
-    /// The methods it answers, `OPTIONS` apart.
+    /// The methods that it answers, without `OPTIONS`.
     pub methods: &'static [&'static str],
-    /// The member of the provider metadata that gives its URL.
+    /// The field of the provider metadata that contains its URL, if any.
     pub metadata_field: Option<&'static str>,
-    /// Who asks.
+    /// The callers that it is for.
     pub caller: Caller,
 }
 
-/// Who asks at an endpoint.
+/// The callers of an endpoint. They determine CORS, security headers and the form of errors.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Caller {
-    /// Programs, and scripts of any origin too: no cookie is ever looked at. Errors are JSON.
+    /// Clients and resource servers, including scripts of any origin, because cookies are ignored. Errors are JSON.
     Clients,
-    /// The operator. Errors are JSON.
+    /// The operator's programs. Errors are JSON.
     Operator,
-    /// People, in their browser: no script of another origin may read anything. Errors are pages.
-    People,
+    /// Users in their browsers. Scripts of other origins cannot read the responses. Errors are pages.
+    Users,
 }
 
 const DOCUMENT: &[&str] = &["GET", "HEAD"];
@@ -113,7 +113,7 @@ const FORM: &[&str] = &["POST"];
 const PAGE: &[&str] = &["GET", "POST"];
 const USERINFO_PATH: &str = "/auth/userinfo";
 
-/// The table.
+/// Every route that the provider can serve. See [`served`].
 pub const ROUTES: &[Route] = &[
     DISCOVERY,
     OAUTH_METADATA,
@@ -139,7 +139,7 @@ pub const AUTHORIZE: Route = Route {
     path: PathPattern::Exact("/auth/authorize"),
     methods: PAGE,
     metadata_field: Some("authorization_endpoint"),
-    caller: Caller::People,
+    caller: Caller::Users,
 };
 
 /// See [`Endpoint::Par`].
@@ -166,7 +166,7 @@ pub const LOGIN: Route = Route {
     path: PathPattern::Exact("/auth/login"),
     methods: PAGE,
     metadata_field: None,
-    caller: Caller::People,
+    caller: Caller::Users,
 };
 
 /// See [`Endpoint::SelectAccount`].
@@ -175,7 +175,7 @@ pub const SELECT_ACCOUNT: Route = Route {
     path: PathPattern::Exact("/auth/select-account"),
     methods: FORM,
     metadata_field: None,
-    caller: Caller::People,
+    caller: Caller::Users,
 };
 
 /// See [`Endpoint::Consent`].
@@ -184,7 +184,7 @@ pub const CONSENT: Route = Route {
     path: PathPattern::Exact("/auth/consent"),
     methods: FORM,
     metadata_field: None,
-    caller: Caller::People,
+    caller: Caller::Users,
 };
 
 /// See [`Endpoint::Account`].
@@ -193,7 +193,7 @@ pub const ACCOUNT: Route = Route {
     path: PathPattern::Exact("/auth/account"),
     methods: PAGE,
     metadata_field: None,
-    caller: Caller::People,
+    caller: Caller::Users,
 };
 
 /// See [`Endpoint::Logout`].
@@ -202,7 +202,7 @@ pub const LOGOUT: Route = Route {
     path: PathPattern::Exact("/auth/signout"),
     methods: FORM,
     metadata_field: None,
-    caller: Caller::People,
+    caller: Caller::Users,
 };
 
 /// See [`Endpoint::Discovery`].
@@ -259,7 +259,8 @@ pub const REGISTRATION: Route = Route {
     caller: Caller::Clients,
 };
 
-/// See [`Endpoint::ClientConfiguration`]. Whoever registered may manage that, whatever the policy has become.
+/// See [`Endpoint::ClientConfiguration`]. It is served even if registration is closed, so that registered clients can
+/// manage their registration.
 pub const CONFIGURATION: Route = Route {
     endpoint: Endpoint::ClientConfiguration,
     path: PathPattern::WithId("/auth/register/"),
@@ -278,7 +279,7 @@ pub const ADMIN: Route = Route {
 };
 
 impl Route {
-    /// The endpoint's URL; where it has one for each id, what stands before that.
+    /// Returns the endpoint's URL. For [`PathPattern::WithId`] it is the URL without the identifier.
     pub fn url(&self, issuer: &Issuer) -> String {
         match self.path {
             PathPattern::Prefix(path) | PathPattern::Exact(path) | PathPattern::WithId(path) => {
@@ -291,14 +292,14 @@ impl Route {
     }
 
     fn matches(&self, path: &str, issuer: &Issuer) -> bool {
-        let behind = path.strip_prefix(issuer.path());
+        let relative = path.strip_prefix(issuer.path());
         match self.path {
-            PathPattern::Prefix(own) => behind
+            PathPattern::Prefix(own) => relative
                 .and_then(|path| path.strip_prefix(own))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-            PathPattern::Exact(own) => behind == Some(own),
+            PathPattern::Exact(own) => relative == Some(own),
             PathPattern::WithId(own) => {
-                behind.and_then(|path| path.strip_prefix(own)).is_some_and(|id| !id.contains('/'))
+                relative.and_then(|path| path.strip_prefix(own)).is_some_and(|id| !id.contains('/'))
             }
             PathPattern::WellKnown(before, after) => path
                 .strip_prefix(before)
@@ -307,24 +308,24 @@ impl Route {
         }
     }
 
-    /// Whether scripts of any origin may use it.
+    /// Returns whether scripts of any origin may call the endpoint (CORS).
     pub fn has_cors(&self) -> bool {
         self.caller == Caller::Clients
     }
 
-    /// The methods as `Allow` lists them.
+    /// Returns the value of the `Allow` header (RFC 9110 section 10.2.1).
     pub fn allow(&self) -> String {
         self.methods.join(", ") + if self.has_cors() { ", OPTIONS" } else { "" }
     }
 }
 
-/// The rows of the table that this configuration serves.
+/// Returns the routes that are served under this configuration.
 pub fn served(config: &Config) -> impl Iterator<Item = &'static Route> {
     let is_closed = config.registration == Registration::Closed;
     ROUTES.iter().filter(move |route| route.endpoint != Endpoint::ClientRegistration || !is_closed)
 }
 
-/// The row of the table that serves a path.
+/// Returns the route that serves a path, if any.
 pub fn route(path: &str, config: &Config) -> Option<&'static Route> {
     served(config).find(|route| route.matches(path, &config.issuer))
 }

@@ -1,5 +1,5 @@
-//! Secrets: those of the configuration, and random texts that are given out once and stored as their hash (cookies,
-//! codes, refresh tokens, handles, client secrets).
+//! Secrets of the configuration, and random texts that are handed out once and stored only as their hash: cookies,
+//! authorization codes, refresh tokens, client secrets and handles of stored requests.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
@@ -7,22 +7,22 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// A secret. It prints nothing, is wiped when it is dropped, and is compared in constant time.
+/// A secret. It is not part of the `Debug` output, is wiped when dropped, and is compared in constant time.
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a text as a secret.
+    /// Wraps a text.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The secret's text.
+    /// Returns the secret's text.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether `guess` is the secret. Takes as long for every guess of the same length: digests are
-    /// compared, so that not even the secret's length shows.
+    /// Returns whether `guess` is the secret. Digests are compared in constant time, so that the duration reveals
+    /// neither the secret nor its length.
     pub fn matches(&self, guess: &str) -> bool {
         Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(guess)).into()
     }
@@ -34,17 +34,17 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether a text has the form of a random text: 256 bits as base64url.
+/// Returns whether a text has the form of a random text: 43 base64url characters (256 bits).
 pub fn is_random_text(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// The form in which a random text is stored. 256 random bits need no slow hash.
+/// Returns the hash under which a random text is stored. SHA-256 is enough, because 256 random bits cannot be guessed.
 pub fn hash(text: &str) -> String {
     Base64UrlUnpadded::encode_string(&Sha256::digest(text))
 }
 
-/// Whether `presented` hashes to `stored`, in constant time.
+/// Returns whether `presented` hashes to `stored`, in constant time.
 pub fn hashes_to(presented: &str, stored: &str) -> bool {
     hash(presented).as_bytes().ct_eq(stored.as_bytes()).into()
 }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_text_itself_hashes_to_what_is_stored() {
+    fn only_the_same_text_hashes_to_the_stored_hash() {
         assert!(hashes_to("text", &hash("text")));
         assert!(!hashes_to("Text", &hash("text")) && !hashes_to("text", "") && !hashes_to("", ""));
     }

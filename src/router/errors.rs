@@ -23,7 +23,7 @@ pub(super) fn respond(
     request: &impl Request,
 ) -> (Response, Option<&'static str>) {
     let (response, code) = render_error(error, context, route);
-    let is_for_users = route.is_some_and(|route| route.caller == Caller::People);
+    let is_for_users = route.is_some_and(|route| route.caller == Caller::Users);
     (if is_for_users { page_of(error, response, request) } else { response }, code)
 }
 

@@ -45,7 +45,7 @@ pub async fn answer(provider: &Provider<'_, impl Platform>, request: &impl Reque
     }
     response = response.with("x-content-type-options", "nosniff");
     // A user who has typed a password here once types it over https only (RFC 6797).
-    let is_for_users = route.is_some_and(|route| route.caller == Caller::People);
+    let is_for_users = route.is_some_and(|route| route.caller == Caller::Users);
     if is_for_users && context.config.issuer.as_str().starts_with("https://") {
         response = response.with("strict-transport-security", "max-age=31536000");
     }

@@ -186,7 +186,7 @@ fn every_route_answers_each_of_its_methods_and_no_other() {
         let options = if route.has_cors() { ", OPTIONS" } else { "" };
         assert_eq!(response.header("allow").unwrap(), route.methods.join(", ") + options);
         let media_type = response.header("content-type").unwrap();
-        let is_page = route.caller == Caller::People;
+        let is_page = route.caller == Caller::Users;
         assert_eq!(media_type.starts_with("text/html"), is_page, "{path}");
     }
 }
