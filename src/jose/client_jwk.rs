@@ -1,8 +1,8 @@
-//! Public keys of clients (RFC 7517), to verify what clients sign.
+//! Public keys of clients (RFC 7517), to verify client assertions and request objects.
 //!
-//! A key that is not understood is passed over, as the RFC has it; one that is used is checked as strictly as our
-//! own keys are. A set with something secret in it is refused as a whole, so that its owner hears of that. Of each
-//! key only the members that are used are kept, so that a set is small whatever else its owner wrote into it.
+//! A key of an unknown type is ignored, as RFC 7517 section 5 recommends. A key that is used is checked as strictly as
+//! the provider's own keys. A set that contains a private key is rejected as a whole, so that the client's developer
+//! notices the leak. Of each key only the fields that are used are stored, so that stored sets are small.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
@@ -12,18 +12,19 @@ use std::fmt;
 
 use super::jwk::P256_BYTES;
 
-/// The most keys of a set that are looked at.
+/// The largest number of keys in a set.
 const KEYS_LIMIT: usize = 32;
-/// The sizes that an RSA modulus may have, in bytes: below it is weak, above it slow.
+/// The allowed sizes of an RSA modulus, in bytes. A shorter one is weak, a longer one slow.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 const ED25519_BYTES: usize = 32;
 
-/// Fields that only a private or a symmetric key has (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+/// JWK fields that only private and symmetric keys have (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
 const PRIVATE_FIELDS: [&str; 8] = ["d", "dp", "dq", "k", "oth", "p", "q", "qi"];
 
 /// An algorithm that clients may sign with (RFC 7518 section 3.1, RFC 8037 section 3.1).
 ///
-/// It is another type than [`Algorithm`](super::jwk::Algorithm), because the provider has no key for two of these.
+/// The type differs from [`Algorithm`](super::jwk::Algorithm), because the provider itself signs with only two of
+/// these.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum ClientAlgorithm {
     /// ECDSA with P-256 and SHA-256.
@@ -41,17 +42,17 @@ pub enum ClientAlgorithm {
 }
 
 impl ClientAlgorithm {
-    /// All of them, by name.
+    /// Every algorithm, with each of its names.
     pub const ALL: [(&'static str, Self); 5] = [
         ("ES256", Self::Es256),
         ("EdDSA", Self::EdDsa),
-        // RFC 9864 section 2.2: the same by its newer name.
+        // The newer name of the same algorithm (RFC 9864 section 2.2).
         ("Ed25519", Self::EdDsa),
         ("PS256", Self::Ps256),
         ("RS256", Self::Rs256),
     ];
 
-    /// The registered name.
+    /// Returns the registered name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
@@ -61,13 +62,13 @@ impl ClientAlgorithm {
         }
     }
 
-    /// The algorithm of this registered name.
+    /// Returns the algorithm with this registered name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, algorithm)| algorithm)
     }
 }
 
-/// The members of a key that differ from key to key, as base64url.
+/// The JWK fields that differ from key to key, as base64url.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Material {
     Ec { x: String, y: String },
@@ -75,7 +76,7 @@ enum Material {
     Rsa { n: String },
 }
 
-/// A public key of a client's that can verify.
+/// A public key of a client that can verify signatures.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClientKey {
     alg: Option<ClientAlgorithm>,
@@ -84,12 +85,12 @@ pub struct ClientKey {
 }
 
 impl ClientKey {
-    /// The key as a JWK of its required members alone (RFC 7638 section 3.2).
+    /// Serializes the key as a JWK with only the required fields (RFC 7638 section 3.2).
     pub fn jwk(&self) -> String {
         Value::Object(self.required()).to_string()
     }
 
-    /// The required members, in lexicographic order.
+    /// The required fields, in lexicographic order.
     fn required(&self) -> Map<String, Value> {
         let fields: &[(&str, &str)] = match &self.material {
             Material::Ec { x, y } => &[("crv", "P-256"), ("kty", "EC"), ("x", x), ("y", y)],
@@ -99,7 +100,7 @@ impl ClientKey {
         fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
     }
 
-    /// The key as it is kept: its required members, and its `alg` and `kid` where it has them.
+    /// The stored form of the key: the required fields, and `alg` and `kid` if the key has them.
     fn to_value(&self) -> Value {
         let mut fields = self.required();
         fields.extend(self.alg.map(|alg| ("alg".to_owned(), alg.name().into())));
@@ -107,27 +108,27 @@ impl ClientKey {
         Value::Object(fields)
     }
 
-    /// A digest of the key, which no other key has.
+    /// Returns the key's thumbprint (RFC 7638).
     pub fn thumbprint(&self) -> String {
         Base64UrlUnpadded::encode_string(&Sha256::digest(self.jwk()))
     }
 
-    /// Whether the key is for this algorithm.
+    /// Returns whether the key can be used with this algorithm.
     fn is_for(&self, alg: ClientAlgorithm) -> bool {
-        let is_kind = match alg {
+        let has_type = match alg {
             ClientAlgorithm::Es256 => matches!(self.material, Material::Ec { .. }),
             ClientAlgorithm::EdDsa => matches!(self.material, Material::Okp { .. }),
             ClientAlgorithm::Ps256 | ClientAlgorithm::Rs256 => {
                 matches!(self.material, Material::Rsa { .. })
             }
         };
-        is_kind && self.alg.is_none_or(|own| own == alg)
+        has_type && self.alg.is_none_or(|own| own == alg)
     }
 
-    /// Reads a key; `None` for one that cannot verify, whatever the reason.
+    /// Parses a key. Returns `None` for any key that cannot verify signatures.
     fn from_fields(fields: &Map<String, Value>) -> Option<Self> {
         let text = |name| fields.get(name).and_then(Value::as_str);
-        // RFC 7517 sections 4.2 to 4.4.
+        // RFC 7517 sections 4.2 to 4.4: `use`, `key_ops` and `alg` restrict the use of a key.
         let alg = match fields.get("alg") {
             None => None,
             Some(name) => Some(ClientAlgorithm::from_name(name.as_str()?)?),
@@ -165,38 +166,38 @@ fn ec(crv: &str, x: &str, y: &str) -> Option<Material> {
 }
 
 fn okp(crv: &str, x: &str) -> Option<Material> {
-    let is_right = crv == "Ed25519" && decode(x)?.len() == ED25519_BYTES;
-    is_right.then(|| Material::Okp { x: x.to_owned() })
+    let is_valid = crv == "Ed25519" && decode(x)?.len() == ED25519_BYTES;
+    is_valid.then(|| Material::Okp { x: x.to_owned() })
 }
 
 fn rsa(n: &str, e: &str) -> Option<Material> {
     let modulus = decode(n)?;
     let is_full = modulus.first().is_some_and(|first| first & 0x80 != 0);
     let is_odd = modulus.last().is_some_and(|last| last & 1 == 1);
-    let is_right = MODULUS_BYTES.contains(&modulus.len()) && is_full && is_odd && e == "AQAB";
-    is_right.then(|| Material::Rsa { n: n.to_owned() })
+    let is_valid = MODULUS_BYTES.contains(&modulus.len()) && is_full && is_odd && e == "AQAB";
+    is_valid.then(|| Material::Rsa { n: n.to_owned() })
 }
 
-/// The keys of a client's JWK Set (RFC 7517 section 5) that can verify. Never empty.
+/// The keys of a client's JWK Set (RFC 7517 section 5) that can verify signatures. There is at least one.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "Value", into = "Value")]
 pub struct ClientKeys(Vec<ClientKey>);
 
-/// Why a JWK Set cannot be a client's. Displayed, it follows the name of whatever the set stands in.
+/// Why a client's JWK Set is rejected. The `Display` text follows the name of the metadata field that has the set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum JwkSetError {
-    /// A key has a member that only a private or a symmetric key has.
+    /// A key has a field that only private and symmetric keys have.
     HasSecret {
-        /// The key's place in the set.
+        /// The index of the key in the set.
         index: usize,
-        /// The member's name.
+        /// The name of the field.
         field: &'static str,
     },
-    /// No key can verify a signature.
+    /// No key can verify signatures.
     NoUsableKey,
-    /// There is no array `keys`.
+    /// The value has no array `keys`.
     NotASet,
-    /// There are too many keys.
+    /// The set has more than 32 keys.
     TooManyKeys,
 }
 
@@ -236,7 +237,7 @@ impl From<ClientKeys> for Value {
 }
 
 impl ClientKeys {
-    /// Takes the keys out of a set that can verify.
+    /// Parses a JWK Set. Keys that cannot verify signatures are left out.
     pub fn from_json(set: &Value) -> Result<Self, JwkSetError> {
         let keys = set.get("keys").and_then(Value::as_array).ok_or(JwkSetError::NotASet)?;
         if keys.len() > KEYS_LIMIT {
@@ -252,17 +253,17 @@ impl ClientKeys {
         if keys.is_empty() { Err(JwkSetError::NoUsableKey) } else { Ok(Self(keys)) }
     }
 
-    /// The keys that may have signed: those of this `kid`, or, where a signature names none, all for its
-    /// algorithm.
+    /// Returns the keys that may have made a signature: the keys for `alg`, and of those only the ones with this `kid`
+    /// if the header has one.
     pub fn candidates(
         &self,
         alg: ClientAlgorithm,
         kid: Option<&str>,
     ) -> impl Iterator<Item = &ClientKey> {
-        let is_meant = move |key: &&ClientKey| {
+        let is_candidate = move |key: &&ClientKey| {
             key.is_for(alg) && kid.is_none_or(|kid| key.kid.as_deref() == Some(kid))
         };
-        self.0.iter().filter(is_meant)
+        self.0.iter().filter(is_candidate)
     }
 }
 
@@ -271,7 +272,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// RFC 7515 appendix A.3, RFC 8037 appendix A.2, and RFC 7638 section 3.1.
+    /// This key is from RFC 7515 appendix A.3, the next from RFC 8037 appendix A.2 and RFC 7638 section 3.1.
     fn ec() -> Value {
         json!({
             "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_verifies_the_algorithms_of_its_kind_or_the_one_that_it_names() {
+    fn a_key_verifies_its_alg_or_every_algorithm_of_its_type() {
         let keys = [ec(), okp(), rsa(), with(rsa(), "alg", json!("PS256"))];
         for (alg, expected) in [("ES256", 1), ("EdDSA", 1), ("RS256", 1), ("PS256", 2)] {
             assert_eq!(count(&keys, alg, None), expected, "{alg}");
@@ -309,14 +310,14 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_that_names_its_key_is_tried_with_that_key_only() {
+    fn a_signature_with_a_kid_is_verified_with_that_key_only() {
         let keys = [with(ec(), "kid", json!("a")), with(ec(), "kid", json!("b")), ec()];
         assert_eq!((count(&keys, "ES256", Some("a")), count(&keys, "ES256", Some("c"))), (1, 0));
         assert_eq!((count(&keys, "ES256", None), count(&keys, "RS256", Some("a"))), (3, 0));
     }
 
     #[test]
-    fn what_cannot_verify_is_passed_over() {
+    fn a_key_that_cannot_verify_is_ignored() {
         for (what, key) in [
             ("another use", with(ec(), "use", json!("enc"))),
             ("another operation", with(ec(), "key_ops", json!(["sign"]))),
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_with_a_secret_in_it_is_refused_as_a_whole() {
+    fn a_set_with_a_private_key_is_rejected_as_a_whole() {
         for field in PRIVATE_FIELDS {
             let set = json!({ "keys": [ec(), with(rsa(), field, json!("AQAB"))] });
             let error = JwkSetError::HasSecret { index: 1, field };
@@ -362,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_the_thumbprint_of_the_specification() {
+    fn thumbprints_match_the_examples_of_the_specifications() {
         let keys = ClientKeys::from_json(&json!({ "keys": [rsa(), okp()] })).unwrap();
         // RFC 7638 section 3.1, RFC 8037 appendix A.3.
         let expected = [
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_kept_with_the_members_that_are_used_and_no_others() {
+    fn only_the_fields_that_are_used_are_stored() {
         let named = with(with(ec(), "kid", json!("a")), "alg", json!("ES256"));
         let kept = json!({ "keys": [named.clone(), okp(), rsa()] });
         let noisy = with(with(named, "use", json!("sig")), "x5c", json!(vec![0; 1_000]));

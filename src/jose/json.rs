@@ -1,11 +1,12 @@
-//! The two readers of JSON: a strict one for what others wrote, and one for what this provider wrote itself.
+//! Two JSON parsers: a strict one for untrusted input, and one for JSON that the provider itself wrote.
 //!
-//! RFC 8259 leaves open what a second member of the same name means; two readers who disagree on it
-//! disagree on what was signed. RFC 7515 section 4 and RFC 7519 section 4 let us refuse it.
+//! RFC 8259 section 4 does not define the meaning of a duplicate name in an object. Two parsers that treat it
+//! differently disagree about signed content, so the strict parser rejects it, as RFC 7515 section 4 and RFC 7519
+//! section 4 allow.
 //!
-//! What the strict reader accepts must be the same when it is read again after it was stored, so no member
-//! name may mean anything to a reader. The features `raw_value` and `arbitrary_precision`
-//! of `serde_json` give some names a meaning, which is why they are off; a test notices when a dependency turns one on.
+//! A value that the strict parser accepts must not change when it is stored and parsed again. So no name in an object
+//! may have a special meaning. The features `raw_value` and `arbitrary_precision` of `serde_json` give some names such
+//! a meaning, so both are off. A test fails if a dependency turns one on.
 #![allow(clippy::disallowed_methods, reason = "clippy.toml leads every other reader of JSON here")]
 
 use serde::de::{
@@ -14,8 +15,8 @@ use serde::de::{
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Parses a JSON object that somebody else wrote: nothing before or after it, no member twice at any depth,
-/// at most 127 levels deep.
+/// Parses an untrusted JSON object. Fails if there is other text before or after it, if an object at any depth
+/// has a duplicate name, or if it is nested more than 127 levels deep.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     match parse_value(bytes)? {
         Value::Object(fields) => Ok(fields),
@@ -23,24 +24,24 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Erro
     }
 }
 
-/// Parses a JSON value that somebody else wrote, as strictly as [`parse_object`].
+/// Parses an untrusted JSON value, as strictly as [`parse_object`].
 pub fn parse_value(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(bytes).map(|Unique(value)| value)
 }
 
-/// Reads JSON that this provider wrote: a row's, a publication's, or the platform's.
+/// Parses JSON that the provider or its platform wrote, for example in a row or in the cache.
 pub fn from_own<'a, T: Deserialize<'a>>(
     text: &'a (impl AsRef<[u8]> + ?Sized),
 ) -> Result<T, serde_json::Error> {
     serde_json::from_slice(text.as_ref())
 }
 
-/// Reads a value that [`parse_object`] or [`parse_value`] has accepted.
+/// Converts a value that [`parse_object`] or [`parse_value`] returned.
 pub fn from_parsed<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
     serde_json::from_value(value)
 }
 
-/// A JSON value in which no object has a member twice.
+/// A JSON value in which no object has a duplicate name.
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {
@@ -108,7 +109,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn no_member_name_means_anything_to_a_reader() {
+    fn no_name_in_an_object_has_a_special_meaning() {
         for name in ["RawValue", "Number", "Datetime"] {
             let name = format!("$serde_json::private::{name}");
             let document = json!({ "x": [{ &name: "[[" }, { &name: { &name: "1" } }] });
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_twice_is_refused_at_any_depth() {
+    fn a_duplicate_name_is_rejected_at_any_depth() {
         for text in [r#"{"a":1,"a":1}"#, r#"{"b":{"a":1,"a":2}}"#, r#"{"b":[{"a":1,"\u0061":2}]}"#]
         {
             assert!(parse_object(text.as_bytes()).is_err(), "{text}");
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_object_and_nothing_else_is_accepted() {
+    fn anything_but_one_valid_object_is_rejected() {
         for text in ["", "[]", "1", "null", r#""{}""#, "{} {}", "{},", "{\"a\":\"\u{1}\"}"] {
             assert!(parse_object(text.as_bytes()).is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! JWS compact serialization (RFC 7515): taken apart strictly, and put together.
+//! JWS compact serialization (RFC 7515): a strict parser, and a serializer.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;
@@ -7,34 +7,34 @@ use serde_json::{Map, Value};
 use crate::jose::json::parse_object;
 use crate::jose::jwk::PrivateKey;
 
-/// A compact JWS whose form is right and whose signature has not been checked.
+/// A well-formed compact JWS. Its signature has not been verified.
 #[derive(Debug)]
 pub struct Jws<'a> {
-    /// The header's members.
+    /// The header parameters.
     pub header: Map<String, Value>,
-    /// The payload's members.
+    /// The claims.
     pub payload: Map<String, Value>,
     /// The decoded signature.
     pub signature: Vec<u8>,
-    /// What the signature is over: the first two parts as they came.
+    /// The signed text: the encoded header and payload, unchanged.
     pub signing_input: &'a str,
 }
 
-/// Why a text is no compact JWS.
+/// Why a text is not a well-formed compact JWS.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum JwsError {
-    /// The header is not a JSON object with unique members.
+    /// The header is not a JSON object with unique names.
     Header,
     /// A part is not canonical unpadded base64url.
     NotBase64url,
-    /// It does not have three parts.
+    /// The text does not have three parts.
     NotThreeParts,
-    /// The payload is not a JSON object with unique members.
+    /// The payload is not a JSON object with unique names.
     Payload,
 }
 
 impl JwsError {
-    /// What is malformed, for the peer.
+    /// Returns the reason, for an error description.
     pub fn description(self) -> &'static str {
         match self {
             Self::Header => "the header is not a JSON object with unique members",
@@ -46,11 +46,8 @@ impl JwsError {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a compact serialization apart: three parts, each canonical unpadded base64url, header
-    /// and payload JSON objects without duplicate members (RFC 7515 section 5.2, steps 1 to 7).
-    ///
-    /// # Errors
-    /// [`JwsError`].
+    /// Parses a compact serialization (RFC 7515 section 5.2, steps 1 to 7). The token must have three parts, each of
+    /// them canonical unpadded base64url. Header and payload must be JSON objects with unique names.
     pub fn parse(token: &'a str) -> Result<Self, JwsError> {
         let parts = token.rsplit_once('.');
         let (signing_input, signature) = parts.ok_or(JwsError::NotThreeParts)?;
@@ -67,25 +64,25 @@ impl<'a> Jws<'a> {
         Ok(Self { header, payload, signature, signing_input })
     }
 
-    /// Drops header and payload, and returns the signature and what it is over. A binding that takes these two fields
-    /// out would keep the others alive to the end of its block, and so while the signature is verified.
+    /// Drops header and payload, and returns the signature and the signing input. Moving the two fields out by a
+    /// pattern would keep the others in memory until the end of the block, and so while the signature is verified.
     pub fn into_signed(self) -> (Vec<u8>, &'a str) {
         (self.signature, self.signing_input)
     }
 
-    /// The header's member, if it is a string.
+    /// Returns a header parameter, if it is a string.
     pub fn header_text(&self, name: &str) -> Option<&str> {
         self.header.get(name).and_then(Value::as_str)
     }
 }
 
-/// RFC 7515 section 2: no padding, no white space, and no bits set that do not count, so that a
-/// token has one spelling only.
+/// Decodes base64url as RFC 7515 section 2 defines it: without padding and white space. Trailing bits must be zero, so
+/// that no two texts are the same token.
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
     Base64UrlUnpadded::decode_vec(part).map_err(|_| JwsError::NotBase64url)
 }
 
-/// The header of what we sign.
+/// The header of a JWS that the provider signs.
 #[derive(Serialize)]
 struct Header<'a> {
     alg: &'static str,
@@ -93,10 +90,7 @@ struct Header<'a> {
     typ: &'a str,
 }
 
-/// The text that is signed: the encoded header and the encoded `claims`.
-///
-/// # Errors
-/// For claims that cannot be written as JSON.
+/// Returns the text to sign: the encoded header and the encoded `claims`. Fails if the claims cannot be serialized.
 pub fn signing_input(
     key: &PrivateKey,
     typ: &str,
@@ -106,7 +100,7 @@ pub fn signing_input(
     Ok(format!("{}.{}", encode(&header)?, encode(claims)?))
 }
 
-/// The compact serialization of what was signed, and its signature.
+/// Returns the compact serialization of a signing input and its signature.
 pub fn serialize(signing_input: &str, signature: &[u8]) -> String {
     format!("{signing_input}.{}", Base64UrlUnpadded::encode_string(signature))
 }
@@ -120,7 +114,7 @@ mod tests {
     use super::Jws;
 
     #[test]
-    fn the_form_is_checked_strictly() {
+    fn a_malformed_token_is_rejected_with_the_reason() {
         for (token, complaint) in [
             ("", "three parts"),
             ("e30", "three parts"),

@@ -1,5 +1,5 @@
-//! JSON Object Signing and Encryption, as far as a provider needs it, and strictly: what is not
-//! exactly as the specifications write it is refused.
+//! The parts of JOSE (JSON Object Signing and Encryption) that a provider needs: JSON, JWK and JWS. The parsers are
+//! strict: they reject input that deviates from the specifications.
 
 pub mod client_jwk;
 pub mod json;

@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 use super::{JwkError, KeyUse, decode_exactly, thumbprint};
 use crate::jose::json;
 
-/// The bytes of a P-256 coordinate or scalar.
+/// The size of a P-256 coordinate or scalar.
 pub const P256_BYTES: usize = 32;
-/// More than a private JWK takes.
+/// An upper limit on the size of a private JWK.
 const PRIVATE_JWK_BYTES: usize = 256;
 
 /// A public key whose point is on the curve and whose `kid` is its thumbprint.
@@ -49,12 +49,12 @@ enum Curve {
 }
 
 impl EcPublicKey {
-    /// The key's id: its RFC 7638 thumbprint.
+    /// Returns the key ID: the key's thumbprint (RFC 7638).
     pub fn kid(&self) -> &str {
         &self.0.kid
     }
 
-    /// The uncompressed point (SEC 1 section 2.3.3): `04 || x || y`.
+    /// Returns the uncompressed point (SEC 1 section 2.3.3): `04 || x || y`.
     pub fn point(&self) -> Option<[u8; 1 + 2 * P256_BYTES]> {
         let mut point = [0; 1 + 2 * P256_BYTES];
         let (tag, coordinates) = point.split_first_mut()?;
@@ -87,7 +87,7 @@ fn kid(x: &str, y: &str) -> String {
     thumbprint(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
 }
 
-/// A private key: its scalar, and the point that follows from it.
+/// A private key: its scalar, and the public key that is derived from it.
 #[derive(Clone)]
 pub struct EcPrivateKey {
     public: EcPublicKey,
@@ -95,7 +95,8 @@ pub struct EcPrivateKey {
 }
 
 impl EcPrivateKey {
-    /// The key of a big-endian scalar; `None` for zero and for numbers past the group's order.
+    /// Creates a key from a big-endian scalar. Returns `None` unless the scalar is at least 1 and below the group's
+    /// order.
     pub fn from_scalar(scalar: Zeroizing<[u8; P256_BYTES]>) -> Option<Self> {
         let secret = p256::SecretKey::from_slice(scalar.as_slice()).ok()?;
         let point = secret.public_key().to_sec1_point(false);
@@ -113,21 +114,21 @@ impl EcPrivateKey {
         Some(Self { public, scalar })
     }
 
-    /// The public half.
+    /// Returns the public key.
     pub fn public(&self) -> &EcPublicKey {
         &self.public
     }
 
-    /// The secret scalar, big-endian.
+    /// Returns the secret scalar, big-endian.
     pub fn scalar(&self) -> &[u8; P256_BYTES] {
         &self.scalar
     }
 
     pub(super) fn to_jwk(&self) -> Zeroizing<String> {
-        // One allocation, which is wiped.
+        // This text is in one allocation, which is wiped on drop.
         let d = Zeroizing::new(Base64UrlUnpadded::encode_string(self.scalar()));
         let JwkFields { x, y, .. } = &self.public.0;
-        // Sized beforehand: a string that grows leaves copies of the secret behind.
+        // The capacity is fixed, because a string that grows leaves copies of the secret in freed memory.
         let mut jwk = Zeroizing::new(String::with_capacity(PRIVATE_JWK_BYTES));
         for part in [
             r#"{"kty":"EC","crv":"P-256","x":""#,
@@ -143,7 +144,7 @@ impl EcPrivateKey {
         jwk
     }
 
-    /// The key of a private JWK.
+    /// Parses a private JWK.
     pub fn from_jwk(jwk: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Private<'a> {
@@ -161,7 +162,7 @@ mod tests {
     use crate::jose::json;
     use crate::jose::jwk::{PrivateKey, PublicKey};
 
-    /// The key of RFC 7515 appendix A.3, with the thumbprint that follows from it.
+    /// The key of RFC 7515 appendix A.3, with its thumbprint.
     const A3: &str = r#"{"kty":"EC","use":"sig","alg":"ES256","kid":"oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
     const A3_PRIVATE: &[u8] = br#"{"kty":"EC","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
 
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_private_half_gives_the_public_half() {
+    fn a_private_key_gives_its_public_key() {
         let key = PrivateKey::from_jwk(A3_PRIVATE).unwrap();
         assert_eq!(serde_json::to_string(&key.public()).unwrap(), A3);
         let again = PrivateKey::from_jwk(key.to_jwk().as_bytes()).unwrap();
@@ -180,10 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_proven_is_not_a_key() {
+    fn an_invalid_public_key_is_rejected() {
         let changes = [
-            ("a private member", r#""crv""#, r#""d":"AA","crv""#),
-            ("a member twice", r#""crv""#, r#""kty":"EC","crv""#),
+            ("a private field", r#""crv""#, r#""d":"AA","crv""#),
+            ("a duplicate field", r#""crv""#, r#""kty":"EC","crv""#),
             ("another key type", r#""EC""#, r#""oct""#),
             ("the other key type", r#""EC""#, r#""RSA""#),
             ("another curve", "P-256", "P-384"),

@@ -1,5 +1,5 @@
-//! JSON Web Keys (RFC 7517): public keys that are proven when they are parsed, and private keys that
-//! never print.
+//! The provider's signing keys as JSON Web Keys (RFC 7517). Public keys are validated when they are parsed. The `Debug`
+//! output of private keys contains no secret.
 
 mod ec;
 mod rsa;
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::jose::json;
 
-/// An algorithm that the provider signs with (RFC 7518 section 3.1). Symmetric ones and `none` have no name here.
+/// An algorithm that the provider signs with (RFC 7518 section 3.1). `none` and symmetric algorithms are not supported.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Algorithm {
     /// ECDSA with P-256 and SHA-256.
@@ -27,10 +27,10 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every one of them.
+    /// Every algorithm.
     pub const ALL: [Self; 2] = [Self::Es256, Self::Rs256];
 
-    /// The registered name.
+    /// Returns the registered name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
@@ -38,7 +38,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this registered name.
+    /// Returns the algorithm with this registered name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
@@ -51,11 +51,9 @@ impl Algorithm {
     }
 }
 
-/// A public signing key, proven: fit for the one algorithm that it names, and its `kid` its
-/// thumbprint.
+/// A valid public signing key. It is for exactly one algorithm, and its `kid` is its thumbprint.
 ///
-/// The type has no place for a private member, for another key type or for a symmetric key, neither
-/// when it is written nor when it is read.
+/// The type cannot hold private fields or a symmetric key, so that such a key is neither parsed nor published.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum PublicKey {
@@ -66,7 +64,7 @@ pub enum PublicKey {
 }
 
 impl PublicKey {
-    /// The algorithm that this key verifies, and no other.
+    /// Returns the only algorithm that the key verifies.
     pub fn alg(&self) -> Algorithm {
         match self {
             Self::Ec(_) => Algorithm::Es256,
@@ -74,7 +72,7 @@ impl PublicKey {
         }
     }
 
-    /// The key's id: its RFC 7638 thumbprint.
+    /// Returns the key ID: the key's thumbprint (RFC 7638).
     pub fn kid(&self) -> &str {
         match self {
             Self::Ec(key) => key.kid(),
@@ -87,11 +85,11 @@ impl PublicKey {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwkSet {
-    /// The keys.
+    /// The public keys.
     pub keys: Vec<PublicKey>,
 }
 
-/// A private signing key. It prints its `kid` and nothing else, and is wiped when dropped.
+/// A private signing key. Its `Debug` output is its `kid`, and its memory is wiped on drop.
 #[derive(Clone)]
 pub enum PrivateKey {
     /// For [`Algorithm::Es256`].
@@ -101,7 +99,7 @@ pub enum PrivateKey {
 }
 
 impl PrivateKey {
-    /// The algorithm that this key signs with, and no other.
+    /// Returns the only algorithm that the key signs with.
     pub fn alg(&self) -> Algorithm {
         match self {
             Self::Ec(_) => Algorithm::Es256,
@@ -109,7 +107,7 @@ impl PrivateKey {
         }
     }
 
-    /// The key's id: its RFC 7638 thumbprint.
+    /// Returns the key ID: the key's thumbprint (RFC 7638).
     pub fn kid(&self) -> &str {
         match self {
             Self::Ec(key) => key.public().kid(),
@@ -117,7 +115,7 @@ impl PrivateKey {
         }
     }
 
-    /// The public half.
+    /// Returns the public key.
     pub fn public(&self) -> PublicKey {
         match self {
             Self::Ec(key) => PublicKey::Ec(key.public().clone()),
@@ -125,8 +123,8 @@ impl PrivateKey {
         }
     }
 
-    /// The key as a private JWK (RFC 7518 sections 6.2.2 and 6.3.2): what is sealed, and what
-    /// SubtleCrypto imports.
+    /// Serializes the key as a private JWK (RFC 7518 sections 6.2.2 and 6.3.2). The key table stores this JWK sealed,
+    /// and SubtleCrypto imports it.
     pub fn to_jwk(&self) -> Zeroizing<String> {
         match self {
             Self::Ec(key) => key.to_jwk(),
@@ -134,8 +132,8 @@ impl PrivateKey {
         }
     }
 
-    /// The key of a private JWK: one that [`PrivateKey::to_jwk`] wrote, or an RSA key that
-    /// SubtleCrypto exported. The public half follows from it.
+    /// Parses a private JWK that [`PrivateKey::to_jwk`] wrote, or an RSA key that SubtleCrypto exported. The public key
+    /// is derived from it.
     pub fn from_jwk(jwk: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Kind<'a> {
@@ -155,16 +153,16 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// Why a public key is not accepted.
+/// Why a public key is invalid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum JwkError {
-    /// A coordinate of an EC key is not one of P-256.
+    /// A coordinate of an EC key does not have 32 bytes.
     Coordinates,
     /// The `kid` is not the key's thumbprint.
     Kid,
-    /// The modulus of an RSA key is not encoded in 256 bytes.
+    /// The modulus of an RSA key does not have 256 bytes.
     ModulusLength,
-    /// The modulus of an RSA key is even, or too small.
+    /// The modulus of an RSA key is even, or has less than 2048 bits.
     Modulus,
     /// The point of an EC key is not on the curve.
     Point,
@@ -182,23 +180,23 @@ impl fmt::Display for JwkError {
     }
 }
 
-/// What every key here is for.
+/// The `use` of every key.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum KeyUse {
     #[serde(rename = "sig")]
     Signature,
 }
 
-/// RFC 7638 section 3: SHA-256 over a key's required members in lexicographic order.
+/// Hashes a key's required fields, given as JSON in lexicographic order (RFC 7638 section 3).
 fn thumbprint(required: &str) -> String {
     Base64UrlUnpadded::encode_string(&Sha256::digest(required))
 }
 
-/// Decodes canonical base64url of exactly as many bytes as there is room.
+/// Decodes canonical base64url. Fails unless it fills `into` exactly.
 fn decode_exactly(text: &str, into: &mut [u8]) -> Option<()> {
-    let room = into.len();
+    let size = into.len();
     let length = Base64UrlUnpadded::decode(text, into).ok()?.len();
-    (length == room).then_some(())
+    (length == size).then_some(())
 }
 
 #[cfg(test)]
@@ -206,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_algorithm_is_known_by_its_registered_name_alone() {
+    fn an_algorithm_has_only_its_registered_name() {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
         }
@@ -216,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_key_is_told_by_its_key_type() {
+    fn a_private_jwk_without_a_known_kty_is_rejected() {
         for jwk in [r#"{"d":"AA"}"#, r#"{"kty":"oct","k":"AA"}"#, r#"{"kty":"EC"}"#, "", "[]"] {
             assert!(PrivateKey::from_jwk(jwk.as_bytes()).is_none(), "{jwk}");
         }

@@ -6,11 +6,10 @@ use zeroize::Zeroizing;
 use super::{JwkError, KeyUse, decode_exactly, thumbprint};
 use crate::jose::json;
 
-/// The bytes of a modulus, and of a signature.
+/// The size of a modulus, and of a signature.
 pub const RSA_BYTES: usize = 256;
 
-/// A public key whose modulus is odd and of exactly 2048 bits, whose exponent is 65537, and whose
-/// `kid` is its thumbprint.
+/// A valid public key: the modulus is odd and has 2048 bits, the exponent is 65537, and the `kid` is the thumbprint.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "JwkFields", into = "JwkFields")]
 pub struct RsaPublicKey(JwkFields);
@@ -38,7 +37,7 @@ enum Alg {
     Rs256,
 }
 
-/// The one public exponent: a smaller one has been the ruin of careless verifiers, a larger one is slow.
+/// The only accepted exponent, 65537. Smaller ones have broken faulty verifiers, and larger ones are slow.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum Exponent {
     #[serde(rename = "AQAB")]
@@ -46,8 +45,8 @@ enum Exponent {
 }
 
 impl RsaPublicKey {
-    /// The key of this modulus, in base64url.
-    fn of_modulus(n: &str) -> Result<Self, JwkError> {
+    /// Creates a key from its modulus in base64url.
+    fn from_modulus(n: &str) -> Result<Self, JwkError> {
         let kid = thumbprint(&format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#));
         let key = Self(JwkFields {
             kty: KeyType::Rsa,
@@ -65,12 +64,12 @@ impl RsaPublicKey {
         Ok(key)
     }
 
-    /// The key's id: its RFC 7638 thumbprint.
+    /// Returns the key ID: the key's thumbprint (RFC 7638).
     pub fn kid(&self) -> &str {
         &self.0.kid
     }
 
-    /// The modulus, big-endian.
+    /// Returns the modulus, big-endian. It is `Some` for every valid key.
     pub fn modulus(&self) -> Option<[u8; RSA_BYTES]> {
         let mut modulus = [0; RSA_BYTES];
         decode_exactly(&self.0.n, &mut modulus)?;
@@ -82,7 +81,7 @@ impl TryFrom<JwkFields> for RsaPublicKey {
     type Error = JwkError;
 
     fn try_from(fields: JwkFields) -> Result<Self, Self::Error> {
-        let key = Self::of_modulus(&fields.n)?;
+        let key = Self::from_modulus(&fields.n)?;
         if key.0 == fields { Ok(key) } else { Err(JwkError::Kid) }
     }
 }
@@ -93,8 +92,8 @@ impl From<RsaPublicKey> for JwkFields {
     }
 }
 
-/// A private key: the private JWK as SubtleCrypto exported it, which alone can use it, and the public
-/// half that follows from it.
+/// A private key: the private JWK as SubtleCrypto exported it, and the public key that is derived from it. Only
+/// SubtleCrypto signs with it, so its numbers are not decoded.
 #[derive(Clone)]
 pub struct RsaPrivateKey {
     public: RsaPublicKey,
@@ -102,7 +101,7 @@ pub struct RsaPrivateKey {
 }
 
 impl RsaPrivateKey {
-    /// The public half.
+    /// Returns the public key.
     pub fn public(&self) -> &RsaPublicKey {
         &self.public
     }
@@ -114,13 +113,13 @@ impl RsaPrivateKey {
     pub(super) fn from_jwk(jwk: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(jwk).ok()?;
         let private: Private = json::from_own(text).ok()?;
-        let public = RsaPublicKey::of_modulus(private.n).ok()?;
-        private.is_whole().then(|| Self { public, jwk: Zeroizing::new(text.to_owned()) })
+        let public = RsaPublicKey::from_modulus(private.n).ok()?;
+        private.is_complete().then(|| Self { public, jwk: Zeroizing::new(text.to_owned()) })
     }
 }
 
-/// What a private JWK must have to sign (RFC 7518 section 6.3.2): borrowed, so that reading it leaves
-/// no copy behind.
+/// The fields of a private JWK (RFC 7518 section 6.3.2). They are borrowed, so that parsing makes no copy of the
+/// secret.
 #[derive(Deserialize)]
 struct Private<'a> {
     n: &'a str,
@@ -135,7 +134,7 @@ struct Private<'a> {
 }
 
 impl Private<'_> {
-    fn is_whole(&self) -> bool {
+    fn is_complete(&self) -> bool {
         [self.d, self.p, self.q, self.dp, self.dq, self.qi].iter().all(|part| !part.is_empty())
     }
 }
@@ -146,7 +145,7 @@ mod tests {
     use crate::jose::jwk::{Algorithm, PrivateKey, PublicKey};
     use serde_json::{Value, json};
 
-    /// The key of RFC 7638 section 3.1, and the thumbprint that is given there.
+    /// The key of RFC 7638 section 3.1, with its thumbprint.
     const N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
     const KID: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
 
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_private_half_gives_the_public_half() {
+    fn a_private_key_gives_its_public_key() {
         let key = parse(&private()).unwrap();
         let public = serde_json::to_value(key.public()).unwrap();
         assert_eq!(public["n"], private()["n"]);
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_key_that_is_not_whole_is_not_a_key() {
+    fn an_incomplete_private_key_is_rejected() {
         for field in ["kty", "n", "e", "d", "p", "q", "dp", "dq", "qi"] {
             for wrong in [Value::Null, json!(""), json!(1), json!("AAEC")] {
                 let mut jwk = private();
@@ -196,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_proven_is_not_a_key() {
+    fn an_invalid_public_key_is_rejected() {
         let short = N.get(4..).unwrap();
         let changes = [
-            ("a private member", r#""n""#, r#""d":"AA","n""#),
+            ("a private field", r#""n""#, r#""d":"AA","n""#),
             ("a prime", r#""n""#, r#""p":"AA","n""#),
-            ("a member twice", r#""n""#, r#""kty":"RSA","n""#),
+            ("a duplicate field", r#""n""#, r#""kty":"RSA","n""#),
             ("another key type", r#""RSA""#, r#""oct""#),
             ("the other key type", r#""RSA""#, r#""EC""#),
             ("another use", r#""sig""#, r#""enc""#),
