@@ -1,5 +1,5 @@
-//! What the provider lets pass through other hands and knows again: message authentication codes under a key
-//! that follows from the secret `KEY_ENCRYPTION_KEY`.
+//! Message authentication codes (MACs) for values that the provider hands out and later accepts again. The MAC key is
+//! derived from the secret `KEY_ENCRYPTION_KEY`.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,18 +10,18 @@ use crate::crypto::seal::secret_key;
 use crate::error::Internal;
 use crate::secret::Secret;
 
-/// What a code is made for. A code for one purpose says nothing about another.
+/// The purpose of a code. A code for one purpose is invalid for every other.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
-    /// What counts attempts to sign in.
+    /// The name of a counter of sign-in attempts, so that the database holds no logins and addresses.
     Counter,
-    /// A cookie that tells a browser in which somebody has signed in before.
+    /// The device cookie, which identifies a browser in which a user has signed in before.
     Device,
-    /// The successor of a refresh token.
+    /// The next refresh token, derived from the one that is rotated.
     Successor,
-    /// A session's id, as one client knows it.
+    /// The claim `sid` of a session for one client (OpenID Connect Front-Channel Logout section 3).
     Sid,
-    /// A form or a link that continues what a browser began.
+    /// The token in a form or link that continues an interaction.
     Interaction,
 }
 
@@ -37,34 +37,34 @@ impl Purpose {
     }
 }
 
-/// The key of the codes.
+/// The key of message authentication codes.
 pub struct MacKey(Hmac<Sha256>);
 
 impl MacKey {
-    /// The key that follows from the secret.
+    /// Derives the key from the secret.
     ///
     /// # Errors
     /// [`Internal::Misconfigured`] when the secret is absent or has another form.
     pub fn new(secret: Option<&Secret>) -> Result<Self, Internal> {
-        // Not the secret itself: that is a key of another algorithm.
+        // The secret itself is a key for AES-GCM, and one key should serve one algorithm.
         let mut derivation = keyed(secret_key(secret)?.as_slice())?;
         derivation.update(b"postern message authentication v1");
         Ok(Self(keyed(&derivation.finalize().into_bytes())?))
     }
 
-    /// The code of some parts: 256 bits as base64url (HMAC-SHA256, RFC 2104).
+    /// Computes the code of `parts`: 256 bits as base64url (HMAC-SHA256, RFC 2104).
     pub fn code(&self, purpose: Purpose, parts: &[&str]) -> String {
         let mut mac = self.0.clone();
         mac.update(purpose.label());
         for part in parts {
-            // Their lengths too, so that no two lists of parts are the same text.
+            // The length is included, because otherwise different lists of parts could be the same bytes.
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }
         Base64UrlUnpadded::encode_string(&mac.finalize().into_bytes())
     }
 
-    /// Whether `code` is the code of these parts; in constant time.
+    /// Returns whether `code` is the code of `parts`, in constant time.
     pub fn is_code(&self, code: &str, purpose: Purpose, parts: &[&str]) -> bool {
         self.code(purpose, parts).as_bytes().ct_eq(code.as_bytes()).into()
     }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_stands_for_its_key_purpose_and_parts_alone() {
+    fn a_code_is_valid_only_for_its_key_purpose_and_parts() {
         let code = key(7).code(Purpose::Interaction, &["ab", "c"]);
         assert_eq!(code.len(), 43);
         assert!(key(7).is_code(&code, Purpose::Interaction, &["ab", "c"]));

@@ -1,4 +1,4 @@
-//! What the secret `KEY_ENCRYPTION_KEY` protects: sealed keys, and message authentication codes.
+//! Cryptography under the secret `KEY_ENCRYPTION_KEY`: sealed private keys, and message authentication codes.
 
 pub mod mac;
 pub mod seal;

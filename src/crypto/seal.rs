@@ -1,4 +1,5 @@
-//! Private keys at rest: AES-256-GCM under the secret `KEY_ENCRYPTION_KEY`, bound to their kid.
+//! Encryption of private keys at rest: AES-256-GCM under the secret `KEY_ENCRYPTION_KEY`. The key's `kid` is the
+//! associated data, so that rows cannot be exchanged.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
@@ -14,10 +15,10 @@ const VARIABLE: &str = "KEY_ENCRYPTION_KEY";
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 
-/// The 32 bytes of the secret.
+/// Decodes the secret, 32 bytes as base64url.
 ///
 /// # Errors
-/// As [`Sealer::new`].
+/// [`Internal::Misconfigured`] when the secret is absent or has another form.
 pub fn secret_key(secret: Option<&Secret>) -> Result<Zeroizing<[u8; KEY_BYTES]>, Internal> {
     let secret = secret.ok_or_else(|| misconfigured("is not set: no signing key can be used"))?;
     let mut key = Zeroizing::new([0; KEY_BYTES]);
@@ -29,11 +30,11 @@ pub fn secret_key(secret: Option<&Secret>) -> Result<Zeroizing<[u8; KEY_BYTES]>,
     Ok(key)
 }
 
-/// Seals and opens private keys.
+/// Encrypts and decrypts private keys.
 pub struct Sealer(Zeroizing<[u8; KEY_BYTES]>);
 
 impl Sealer {
-    /// A sealer under the secret, which is 32 bytes as base64url.
+    /// Creates a sealer from the secret, which is 32 bytes as base64url.
     ///
     /// # Errors
     /// [`Internal::Misconfigured`] when the secret is absent or has another form.
@@ -41,15 +42,15 @@ impl Sealer {
         Ok(Self(secret_key(secret)?))
     }
 
-    /// Made where it is used: most requests need only know that there is a secret.
+    /// Creates the cipher on demand, because most requests only check that the secret is valid.
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new(&Key::<Aes256Gcm>::from(*self.0))
     }
 
-    /// The key as base64url of the nonce, which must be random, and the ciphertext.
+    /// Encrypts a key. Returns the nonce and the ciphertext as base64url. The nonce must be random.
     ///
     /// # Errors
-    /// [`Internal::Broken`] for a key that is too large, which none is.
+    /// [`Internal::Broken`] when the cipher fails, which it does only for inputs that are far larger than a key.
     pub fn seal(&self, key: &PrivateKey, nonce: [u8; NONCE_BYTES]) -> Result<String, Internal> {
         let jwk = key.to_jwk();
         let payload = Payload { msg: jwk.as_bytes(), aad: key.kid().as_bytes() };
@@ -60,11 +61,11 @@ impl Sealer {
         Ok(Base64UrlUnpadded::encode_string(&[nonce.as_slice(), &ciphertext].concat()))
     }
 
-    /// Opens what [`Sealer::seal`] made of the key `kid`.
+    /// Decrypts the key `kid` that [`Sealer::seal`] encrypted.
     ///
     /// # Errors
-    /// [`Internal::Misconfigured`] when the secret is not the one it was sealed under, which cannot
-    /// be told from a damaged or exchanged row.
+    /// [`Internal::Misconfigured`] when the key was sealed under another secret. A damaged or exchanged row gives the
+    /// same error, because AES-GCM does not distinguish the two.
     pub fn open(&self, sealed: &str, kid: &str) -> Result<PrivateKey, Internal> {
         self.try_open(sealed, kid).ok_or_else(|| {
             misconfigured(format!(
@@ -115,9 +116,9 @@ mod tests {
 
     #[test]
     fn a_sealed_key_opens_under_its_secret_and_kid_only() {
-        for (mine, sealed) in [seal(ec(1)), seal(rsa())] {
-            let kid = mine.kid();
-            assert_eq!(sealer(7).open(&sealed, kid).unwrap().to_jwk(), mine.to_jwk());
+        for (key, sealed) in [seal(ec(1)), seal(rsa())] {
+            let kid = key.kid();
+            assert_eq!(sealer(7).open(&sealed, kid).unwrap().to_jwk(), key.to_jwk());
             assert!(sealer(8).open(&sealed, kid).unwrap_err().detail().contains("does not open"));
             assert!(sealer(7).open(&sealed, ec(3).kid()).is_err());
             for damaged in
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sealed_form_does_not_contain_the_key() {
+    fn the_ciphertext_does_not_contain_the_key() {
         for (key, sealed) in [seal(ec(1)), seal(rsa())] {
             let sealed = Base64UrlUnpadded::decode_vec(&sealed).unwrap();
             let jwk = key.to_jwk();
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_malformed_secret_is_named() {
+    fn a_missing_or_malformed_secret_is_named_in_the_error() {
         for secret in
             [None, Some(""), Some("AAAA"), Some("not base64url, but some 43 characters long")]
         {
