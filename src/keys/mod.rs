@@ -1,4 +1,4 @@
-//! Signing keys: which is published and which signs, a pure function of (rows, now).
+//! Signing keys. The keys that are published and the keys that sign follow from the rows of the key table and the time.
 
 pub mod first_key;
 pub mod published;
@@ -17,25 +17,25 @@ fn may_sign(row: &KeyRow, now: i64) -> bool {
     is_published(row, now) && row.sign_from <= now && row.sign_until.is_none_or(|end| now < end)
 }
 
-/// The keys that relying parties must know at `now`.
+/// Returns the keys that belong to the published JWK Set at `now`.
 pub fn publishable(rows: &[KeyRow], now: i64) -> impl Iterator<Item = &PublicKey> {
     rows.iter().filter(move |row| is_published(row, now)).map(|row| &row.public)
 }
 
-/// The key that signs with `alg` at `now`: of several, the one that began last, so that a successor
-/// takes over the moment its time comes.
+/// Returns the key that signs with `alg` at `now`. Of several it is the one with the latest `sign_from`, so that a new
+/// key replaces the old one at that time.
 pub fn signer(rows: &[KeyRow], alg: Algorithm, now: i64) -> Option<&KeyRow> {
     rows.iter()
         .filter(|row| row.public.alg() == alg && may_sign(row, now))
         .max_by_key(|row| (row.sign_from, row.public.kid()))
 }
 
-/// The algorithms that no key signs with at `now`.
+/// Returns the algorithms that no key signs with at `now`.
 pub fn missing(rows: &[KeyRow], now: i64) -> Vec<Algorithm> {
     Algorithm::ALL.into_iter().filter(|&alg| signer(rows, alg, now).is_none()).collect()
 }
 
-/// The first moment after `now` at which the published set changes by itself.
+/// Returns the first time after `now` at which the published set changes by the rows.
 pub fn next_change(rows: &[KeyRow], now: i64) -> Option<i64> {
     rows.iter()
         .flat_map(|row| [Some(row.publish_from), row.retire_at])
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_successor_takes_over_when_its_time_comes() {
+    fn a_new_key_signs_from_its_sign_from_on() {
         for (old, new) in [(ec(1, ALWAYS), ec(2, LATER)), (rsa(0, ALWAYS), rsa(1, LATER))] {
             let (alg, rows) = (old.public.alg(), [old, new]);
             let signer = |now| signer(&rows, alg, now).map(|row| row.public.kid());
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_set_is_good_until_the_next_change_the_table_foresees() {
+    fn the_next_change_is_the_next_publication_or_retirement() {
         let rows = [ec(1, (0, 0, Some(50), Some(60))), rsa(0, LATER)];
         assert_eq!(next_change(&rows, 0), Some(10));
         assert_eq!(next_change(&rows, 10), Some(60));

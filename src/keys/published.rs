@@ -1,4 +1,4 @@
-//! The published keys as one isolate knows them: to serve, and to verify with.
+//! The published keys in the memory of one isolate, for relying parties and to verify with.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -25,7 +25,7 @@ use crate::store::signing_keys::{self, Claim};
 /// The last search for a `kid` that was not in a fresh set.
 #[derive(Clone, Copy)]
 struct Search {
-    /// Until when no other is begun.
+    /// Do not begin another search before this time.
     until: i64,
     state: SearchState,
 }
@@ -37,38 +37,38 @@ enum SearchState {
     Running,
 }
 
-/// What an isolate knows of the published keys.
+/// An isolate's memory of the published keys. All times are Unix seconds.
 #[derive(Default)]
 pub struct PublishedKeys {
     set: RefCell<Option<Rc<PublishedSet>>>,
     search: Cell<Option<Search>>,
-    /// Until when a request refreshes a set that is good but not fresh, so that the others need not.
-    refreshing: Cell<i64>,
-    /// Until when the making of no missing key is asked for, because it just was.
-    making_until: Cell<i64>,
-    /// Until when no missing key is made, because none could be.
-    unmakeable_until: Cell<i64>,
-    /// When this isolate last published.
+    /// A request is refreshing a set that is trusted but not fresh. Others use the old set until this time.
+    refreshing_until: Cell<i64>,
+    /// Do not defer key generation again before this time.
+    no_deferral_before: Cell<i64>,
+    /// Do not try to generate a key before this time, because the last attempt failed.
+    no_generation_before: Cell<i64>,
+    /// The time at which this isolate last published a set.
     published_at: Cell<i64>,
 }
 
 impl PublishedKeys {
-    /// The published set: from memory, else from the cache, else from the key table, where the first
-    /// key is made if there is none. `None` where there is none and none can be made, which is noted.
+    /// Returns the published set from memory, from the cache or from the key table. If the key table has no key, the
+    /// first one is generated. Returns `None` if that fails, and logs the reason.
     ///
     /// # Errors
-    /// When the database does not answer, and neither cache nor memory has a set that is good.
+    /// The error of the database, when neither cache nor memory has a current set.
     pub async fn get(
         &self,
         context: &Context<'_, impl Platform>,
     ) -> Result<Option<Rc<PublishedSet>>, Internal> {
         let remembered = self.remembered(context.now);
         if let Some(set) = remembered.as_ref().filter(|set| set.is_fresh(context.now)) {
-            // One request looks for what an incomplete set lacks; the others need not.
-            if set.is_servable(context.now) || context.now < self.refreshing.get() {
+            // One request looks for the keys that an incomplete set lacks, and the others use the set meanwhile.
+            if set.is_servable(context.now) || context.now < self.refreshing_until.get() {
                 return Ok(Some(Rc::clone(set)));
             }
-            self.refreshing.set(context.now + INCOMPLETE_KEY_SET_SECONDS);
+            self.refreshing_until.set(context.now + INCOMPLETE_KEY_SET_SECONDS);
         }
         let cached = read_cache(context).await;
         if let Some(set) = self.trusted_set(cached.as_ref(), context.now) {
@@ -86,16 +86,16 @@ impl PublishedKeys {
         self.learn(&rows, cached.as_ref(), context)
     }
 
-    /// The key table with the first keys in it that may be made while a request waits, or as it was
-    /// where none can be made. That is noted, and not tried again for a while: anybody may ask for the
-    /// keys.
+    /// Generates the missing keys that may be generated while a request waits. Returns the rows of the key table with
+    /// them. A failure is logged. The next attempt is after [`KEY_SEARCH_PAUSE_SECONDS`], because anybody may request
+    /// the key set.
     async fn make_at_once(
         &self,
         mut rows: Vec<KeyRow>,
         context: &Context<'_, impl Platform>,
     ) -> Vec<KeyRow> {
         for alg in missing(&rows, context.now).into_iter().filter(|&alg| is_made_at_once(alg)) {
-            if context.now < self.unmakeable_until.get() {
+            if context.now < self.no_generation_before.get() {
                 break;
             }
             let secret = context.config.key_encryption_key.as_ref();
@@ -108,28 +108,28 @@ impl PublishedKeys {
                 rows
             });
             if missing(&rows, context.now).contains(&alg) {
-                self.unmakeable_until.set(context.now + KEY_SEARCH_PAUSE_SECONDS);
+                self.no_generation_before.set(context.now + KEY_SEARCH_PAUSE_SECONDS);
             }
         }
         rows
     }
 
-    /// Leaves the making of missing keys for after the response; at most once per [`KEY_SEARCH_PAUSE_SECONDS`],
-    /// because anybody may ask for the keys.
+    /// Defers the generation of missing keys until after the response. Does so at most once per
+    /// [`KEY_SEARCH_PAUSE_SECONDS`], because anybody may request the key set.
     ///
     /// # Errors
-    /// [`Internal::Misconfigured`] when no key can be made, as [`sealer`] has it; at most as often.
+    /// The error of [`sealer`], also at most once per [`KEY_SEARCH_PAUSE_SECONDS`].
     pub fn make_later(
         &self,
         missing: &[Algorithm],
         rows: &[KeyRow],
         context: &Context<'_, impl Platform>,
     ) -> Result<(), Internal> {
-        let quiet_until = self.making_until.get().max(self.unmakeable_until.get());
+        let quiet_until = self.no_deferral_before.get().max(self.no_generation_before.get());
         if missing.is_empty() || context.now < quiet_until {
             return Ok(());
         }
-        self.making_until.set(context.now + KEY_SEARCH_PAUSE_SECONDS);
+        self.no_deferral_before.set(context.now + KEY_SEARCH_PAUSE_SECONDS);
         sealer(context.config.key_encryption_key.as_ref(), rows, context.now)?;
         for &alg in missing {
             context.defer(DeferredTask::MakeKey(alg));
@@ -137,10 +137,7 @@ impl PublishedKeys {
         Ok(())
     }
 
-    /// Makes the first key of an algorithm and publishes it, if this isolate is the one to do it.
-    ///
-    /// # Errors
-    /// Whatever the platform reports.
+    /// Generates the first key of an algorithm and publishes it, unless another isolate has claimed this.
     pub async fn make_claimed(
         &self,
         alg: Algorithm,
@@ -156,13 +153,12 @@ impl PublishedKeys {
         }
     }
 
-    /// The key of this `kid`, which a token of `alg` names: from memory, else from the cache, else from
-    /// the primary. An unknown `kid` is looked for at most once per [`KEY_SEARCH_PAUSE_SECONDS`]. Whether the key is
-    /// for `alg` is the caller's to check.
+    /// Finds the key `kid` of a token with `alg` in memory, in the cache or on the primary. An unknown `kid` is
+    /// searched for at most once per [`KEY_SEARCH_PAUSE_SECONDS`]. The caller must check that the key is for `alg`.
     ///
     /// # Errors
-    /// When nothing can be said of the key yet: the search failed, another request is about it, or
-    /// the first key of `alg` may have been made since.
+    /// [`Internal::Unavailable`] when it is not known whether the key exists: the search failed, another request is
+    /// searching, or the first key of `alg` may have been generated since.
     pub async fn find(
         &self,
         alg: Algorithm,
@@ -173,11 +169,11 @@ impl PublishedKeys {
         let is_fresh = set.as_ref().is_some_and(|set| set.is_fresh(context.now));
         let known = set.filter(|set| set.is_trusted(context.now)).and_then(|set| set.find(kid));
         if known.is_some() {
-            // One request refreshes; the others need not.
-            if is_fresh || context.now < self.refreshing.get() {
+            // One request refreshes the set, and the others use the old one meanwhile.
+            if is_fresh || context.now < self.refreshing_until.get() {
                 return Ok(known);
             }
-            self.refreshing.set(context.now + KEY_SEARCH_PAUSE_SECONDS);
+            self.refreshing_until.set(context.now + KEY_SEARCH_PAUSE_SECONDS);
         } else if let Some(verdict) = self.last_search(alg, context.now) {
             return verdict;
         }
@@ -191,7 +187,7 @@ impl PublishedKeys {
         }
     }
 
-    /// What is known of a `kid` by a search that another request made or is making.
+    /// Returns the result of the last search for an unknown `kid`, or the state of a running one.
     fn last_search(
         &self,
         alg: Algorithm,
@@ -203,7 +199,7 @@ impl PublishedKeys {
             SearchState::Done if self.set.borrow().as_ref().is_some_and(is_made) => {
                 return Some(Ok(None));
             }
-            // The first key may sign in the next moment: no verdict until then.
+            // The first key may exist a moment later, so the absence is not final.
             SearchState::Done => "it had no key of this algorithm a moment ago",
             SearchState::Failed => "it did not answer a moment ago",
             SearchState::Running => "it is being asked by another request",
@@ -217,10 +213,11 @@ impl PublishedKeys {
         kid: &str,
         context: &Context<'_, impl Platform>,
     ) -> Result<Option<Rc<PublicKey>>, Internal> {
-        // Without a fresh set every request reads the cache for itself: it may not await what another
-        // request began, and its token may be good. With one, a single request searches on.
-        let is_ours = self.remembered(context.now).is_some_and(|set| set.is_fresh(context.now));
-        if is_ours {
+        // Without a fresh set every request reads the cache itself, because it cannot wait for another request, and
+        // its token may be valid. With a fresh set a single request searches.
+        let is_exclusive =
+            self.remembered(context.now).is_some_and(|set| set.is_fresh(context.now));
+        if is_exclusive {
             self.mark_search(SearchState::Running, context.now + KEY_SEARCH_PAUSE_SECONDS);
         }
         let cached = read_cache(context).await;
@@ -230,7 +227,7 @@ impl PublishedKeys {
                 self.search.set(None);
                 return Ok(found);
             }
-            if !is_ours {
+            if !is_exclusive {
                 if let Some(verdict) = self.last_search(alg, context.now) {
                     return verdict;
                 }
@@ -246,9 +243,12 @@ impl PublishedKeys {
             self.mark_search(SearchState::Failed, context.now + pause);
         })?;
         let set = self.learn(&rows, cached.as_ref(), context)?;
-        // Once the set changes, what was not found in it is no verdict.
+        // A planned change of the set ends the result: the key may be in the changed set.
         let until = context.now + KEY_SEARCH_PAUSE_SECONDS;
-        self.mark_search(SearchState::Done, set.as_ref().map_or(until, |set| set.limit(until)));
+        self.mark_search(
+            SearchState::Done,
+            set.as_ref().map_or(until, |set| set.valid_until(until)),
+        );
         Ok(set.and_then(|set| set.find(kid)))
     }
 
@@ -256,19 +256,19 @@ impl PublishedKeys {
         self.search.set(Some(Search { until, state }));
     }
 
-    /// Publishes the key table as `rows` has it, before the response: a key of it is about to sign, and
-    /// relying parties must be able to verify what it signs. An incomplete set is only remembered: KV
-    /// takes one write a second, and the next set is on its way.
+    /// Publishes the keys of `rows` before the response, because one of them is about to sign, and relying parties must
+    /// find it. An incomplete set is only remembered, because KV accepts one write per second and key, and the complete
+    /// set follows soon.
     ///
-    /// A cache that fails is noted: our own isolates find the key in the table, and the next signature
-    /// tries again.
+    /// A failure of the cache is logged and is not an error: isolates find the key in the key table, and the next
+    /// signature publishes it again.
     pub async fn publish_now(
         &self,
         rows: &[KeyRow],
         context: &Context<'_, impl Platform>,
     ) -> Result<(), Internal> {
-        let Some(set) = PublishedSet::of_rows(rows, context.now)? else { return Ok(()) };
-        self.ask_for_missing(&set, rows, context);
+        let Some(set) = PublishedSet::from_rows(rows, context.now)? else { return Ok(()) };
+        self.defer_missing(&set, rows, context);
         if set.is_complete() {
             let publication = set.to_published().under(cache_key(context.config))?;
             match publish(context.platform, &publication).await {
@@ -280,7 +280,7 @@ impl PublishedKeys {
         Ok(())
     }
 
-    /// Whether the cache is known to have published the key of this `kid`.
+    /// Returns whether the cache is known to contain the key `kid`.
     pub async fn is_published(&self, kid: &str, context: &Context<'_, impl Platform>) -> bool {
         let has = |set: &Rc<PublishedSet>| set.is_in_cache.get() && set.find(kid).is_some();
         if self
@@ -294,23 +294,23 @@ impl PublishedKeys {
         cached.map(|set| self.remember(set)).is_some_and(|set| has(&set))
     }
 
-    /// Remembers what the key table says, and publishes it where the cache does not say it as
-    /// recently. An empty set is neither remembered nor published, and an incomplete one not published.
+    /// Remembers the keys of the key table, and defers their publication unless the cache has the same set with a
+    /// recent `as_of`. An incomplete set is not published. An empty set is not remembered either.
     fn learn(
         &self,
         rows: &[KeyRow],
         cached: Option<&Rc<PublishedSet>>,
         context: &Context<'_, impl Platform>,
     ) -> Result<Option<Rc<PublishedSet>>, Internal> {
-        let Some(set) = PublishedSet::of_rows(rows, context.now)? else {
-            // What is remembered was withdrawn.
+        let Some(set) = PublishedSet::from_rows(rows, context.now)? else {
+            // The operator has withdrawn every key, so the remembered set is invalid.
             self.set.replace(None);
             return Ok(None);
         };
-        self.ask_for_missing(&set, rows, context);
+        self.defer_missing(&set, rows, context);
         let is_confirmed_by = |other: &Rc<PublishedSet>| set.is_confirmed_by(other, context.now);
         let is_in_cache = cached.is_some_and(is_confirmed_by);
-        // What this isolate published a moment ago may still be on its way.
+        // KV may not yet show the same set, which this isolate published a moment ago.
         let is_on_its_way = context.now < self.published_at.get() + KV_PROPAGATION_SECONDS
             && self.remembered(context.now).as_ref().is_some_and(is_confirmed_by);
         if set.is_complete() && !is_in_cache && !is_on_its_way {
@@ -322,8 +322,8 @@ impl PublishedKeys {
         Ok(Some(self.remember(Rc::new(set))))
     }
 
-    /// Leaves the making of what the set lacks, or notes why that cannot be made.
-    fn ask_for_missing(
+    /// Defers the generation of the keys that the set lacks. If that is impossible, logs the reason.
+    fn defer_missing(
         &self,
         set: &PublishedSet,
         rows: &[KeyRow],
@@ -334,23 +334,23 @@ impl PublishedKeys {
         }
     }
 
-    /// What the cache holds, or the later set that is remembered, if the key table need not be read.
+    /// Returns the set of the cache, or a later one from memory. Returns `None` if the key table must be read.
     fn trusted_set(&self, cached: Option<&Rc<PublishedSet>>, now: i64) -> Option<Rc<PublishedSet>> {
         let cached = cached.filter(|set| set.is_reviewed(now))?;
         let set = self.remember(Rc::clone(cached));
         set.is_complete().then_some(set)
     }
 
-    /// What is remembered and still good.
+    /// The remembered set, if no planned change is due.
     fn remembered(&self, now: i64) -> Option<Rc<PublishedSet>> {
-        self.set.borrow().as_ref().filter(|set| set.is_good(now)).map(Rc::clone)
+        self.set.borrow().as_ref().filter(|set| set.is_current(now)).map(Rc::clone)
     }
 
-    /// Remembers a set, unless a later one is remembered: the cache may lag behind.
+    /// Remembers a set, unless memory has a later one, because the cache may lag behind. Returns the later of the two.
     fn remember(&self, set: Rc<PublishedSet>) -> Rc<PublishedSet> {
         let mut remembered = self.set.borrow_mut();
         let now = set.read_at.get();
-        match remembered.as_ref().filter(|old| old.is_good(now) && old.as_of > set.as_of) {
+        match remembered.as_ref().filter(|old| old.is_current(now) && old.as_of > set.as_of) {
             Some(later) => {
                 later.read_at.set(now);
                 Rc::clone(later)
@@ -360,13 +360,12 @@ impl PublishedKeys {
     }
 }
 
-/// The set in the cache, if it is good.
 async fn read_cache(context: &Context<'_, impl Platform>) -> Option<Rc<PublishedSet>> {
-    PublishedSet::of_cache(&cache_key(context.config), context).await.map(Rc::new)
+    PublishedSet::from_cache(&cache_key(context.config), context).await.map(Rc::new)
 }
 
-/// One key for every deployment of an issuer: while an old and a new one run side by side, what one
-/// publishes the other must serve.
+/// The cache key is the same for every build, because an old and a new deployment may run at the same time, and each
+/// must serve the keys of the other.
 fn cache_key(config: &Config) -> String {
     format!("jwks/{}", digest(&[config.issuer.as_str()]))
 }

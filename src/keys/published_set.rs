@@ -1,4 +1,4 @@
-//! A set of published keys: what is served, and how long it is good for what.
+//! A set of published keys, and how long it may be used for which purpose.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,27 +13,27 @@ use crate::lifetimes::{INCOMPLETE_KEY_SET_SECONDS, KEY_SET_REVIEW_SECONDS, KEY_S
 use crate::ports::Platform;
 use crate::store::signing_keys::KeyRow;
 
-/// The published keys as of some moment. Never empty: an empty set is not remembered.
+/// The published keys at the time when the key table was read. There is at least one.
 #[derive(Debug)]
 pub struct PublishedSet {
-    /// The JWK Set as it is served.
+    /// The JWK Set for relying parties.
     pub document: Rc<Document>,
-    /// When the key table said so, in Unix seconds.
+    /// The time at which the key table was read, in Unix seconds.
     pub as_of: i64,
-    /// When this isolate last looked, in Unix seconds.
+    /// The time at which this isolate last read the cache or the key table, in Unix seconds.
     pub read_at: Cell<i64>,
-    /// Whether the cache is known to say the same.
+    /// Whether the cache is known to contain the same set.
     pub is_in_cache: Cell<bool>,
     /// The algorithms that no key signs with.
     pub missing: Vec<Algorithm>,
     keys: Vec<Rc<PublicKey>>,
-    /// When the set changes by itself, if that is foreseen.
+    /// The time at which the set changes by the key table, in Unix seconds, if a change is planned.
     changes_at: Option<i64>,
 }
 
 impl PublishedSet {
-    /// What the key table says now; `None` where that is nothing.
-    pub fn of_rows(rows: &[KeyRow], now: i64) -> Result<Option<Self>, Internal> {
+    /// Creates the set from the rows of the key table. Returns `None` if no key is published at `now`.
+    pub fn from_rows(rows: &[KeyRow], now: i64) -> Result<Option<Self>, Internal> {
         let keys: Vec<_> = publishable(rows, now).cloned().collect();
         if keys.is_empty() {
             return Ok(None);
@@ -41,8 +41,8 @@ impl PublishedSet {
         Self::new(JwkSet { keys }, missing(rows, now), next_change(rows, now), now, now).map(Some)
     }
 
-    /// What the cache holds, if that is good.
-    pub async fn of_cache(key: &str, context: &Context<'_, impl Platform>) -> Option<Self> {
+    /// Reads the set from the cache. Returns `None` if there is none, or if it has expired or is damaged.
+    pub async fn from_cache(key: &str, context: &Context<'_, impl Platform>) -> Option<Self> {
         let Published { body, good_until, as_of } = lookup(context, key).await?;
         match json::from_own::<JwkSet>(&body) {
             Ok(set) if !set.keys.is_empty() => {
@@ -81,56 +81,57 @@ impl PublishedSet {
         })
     }
 
-    /// The key of this `kid`.
+    /// Returns the key with this `kid`.
     pub fn find(&self, kid: &str) -> Option<Rc<PublicKey>> {
         self.keys.iter().find(|key| key.kid() == kid).map(Rc::clone)
     }
 
-    /// Whether every algorithm has a key that signs. Only such a set is published: another is about to
-    /// change.
+    /// Returns whether every algorithm has a key that signs. Only a complete set is published, because an incomplete
+    /// one is about to change.
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty()
     }
 
-    /// Until when what is known of this set holds, at most until `end`.
-    pub fn limit(&self, end: i64) -> i64 {
+    /// Returns the time of the set's next planned change, or `end` if that is earlier.
+    pub fn valid_until(&self, end: i64) -> i64 {
         self.changes_at.map_or(end, |change| change.min(end))
     }
 
-    /// Whether the table foresaw nothing else for now.
-    pub fn is_good(&self, now: i64) -> bool {
+    /// Returns whether no planned change is due.
+    pub fn is_current(&self, now: i64) -> bool {
         self.changes_at.is_none_or(|change| now < change)
     }
 
-    /// Whether tokens may be verified with it: a key that was withdrawn by hand ends within this.
+    /// Returns whether tokens may be verified with the set. The age is limited so that a key that the operator
+    /// withdraws is soon rejected.
     pub fn is_trusted(&self, now: i64) -> bool {
-        self.is_good(now) && now < self.as_of + KEY_SET_REVIEW_SECONDS + KEY_SET_SECONDS
+        self.is_current(now) && now < self.as_of + KEY_SET_REVIEW_SECONDS + KEY_SET_SECONDS
     }
 
-    /// Whether this isolate need not look again to verify tokens with it.
+    /// Returns whether this isolate may verify tokens with the set without reading the cache again.
     pub fn is_fresh(&self, now: i64) -> bool {
         self.is_trusted(now) && now < self.read_at.get() + KEY_SET_SECONDS
     }
 
-    /// Whether this isolate need not look again to serve it.
+    /// Returns whether this isolate may serve the set without reading the cache again.
     pub fn is_servable(&self, now: i64) -> bool {
         self.is_fresh(now)
             && (self.is_complete() || now < self.read_at.get() + INCOMPLETE_KEY_SET_SECONDS)
     }
 
-    /// Whether the key table need not be read again.
+    /// Returns whether the key table need not be read again.
     pub fn is_reviewed(&self, now: i64) -> bool {
         self.is_complete() && now < self.as_of + KEY_SET_REVIEW_SECONDS
     }
 
-    /// Whether the cache need not be told of this set, because it says `other`.
+    /// Returns whether this set need not be published, because the cache contains the equal set `other`.
     pub fn is_confirmed_by(&self, other: &Self, now: i64) -> bool {
         other.is_reviewed(now)
             && self.document.body == other.document.body
             && self.changes_at == other.changes_at
     }
 
-    /// The set as the cache holds it.
+    /// Returns the set in the form of the cache.
     pub fn to_published(&self) -> Published {
         let body = self.document.body.to_string();
         Published { body, good_until: self.changes_at, as_of: self.as_of }

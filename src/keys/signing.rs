@@ -1,4 +1,4 @@
-//! The keys that an isolate signs with.
+//! The private keys of an isolate, and signing.
 
 use serde::Serialize;
 use std::cell::RefCell;
@@ -17,7 +17,7 @@ use crate::ports::{Crypto, Platform};
 use crate::store::signing_keys;
 use crate::store::signing_keys::KeyRow;
 
-/// The key table as it was read, and the keys of it that were opened.
+/// An isolate's copy of the key table, and the private keys that it has decrypted.
 #[derive(Default)]
 pub struct SigningKeys {
     table: RefCell<Option<KeyTable>>,
@@ -30,13 +30,13 @@ struct KeyTable {
 }
 
 impl SigningKeys {
-    /// The key that signs with `alg` now. Its public half is published before it is returned. Where
-    /// there is none, it is made: at once if that is quick, else after the response.
+    /// Returns the key that signs with `alg` now. Its public key is published first. If there is no such key, it is
+    /// generated: at once if that is fast, otherwise after the response.
     ///
     /// # Errors
-    /// [`Internal::Unavailable`] while the first key of `alg` is being made,
-    /// [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent or wrong, and whatever the
-    /// database reports.
+    /// - [`Internal::Unavailable`] while the first key of `alg` is being generated, or when the database fails.
+    /// - [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent or wrong.
+    /// - [`Internal::Broken`] when no key may sign, and a key that may sign later prevents a new one.
     pub async fn get(
         &self,
         alg: Algorithm,
@@ -50,8 +50,8 @@ impl SigningKeys {
         {
             return self.open(&sealer, row);
         }
-        // Whatever gets published is the table as it is now: what was remembered may have a key that
-        // was withdrawn since.
+        // The table is read again before it is published, because the remembered one may contain a key that was
+        // withdrawn since.
         let mut rows = signing_keys::all(context).await?;
         if signer(&rows, alg, context.now).is_none() {
             let sealer =
@@ -84,7 +84,7 @@ impl SigningKeys {
         table
             .as_ref()
             .filter(|table| now < table.read_at + KEY_SET_SECONDS)
-            .map(|t| Rc::clone(&t.rows))
+            .map(|table| Rc::clone(&table.rows))
     }
 
     fn remember(&self, rows: Vec<KeyRow>, now: i64) -> Rc<[KeyRow]> {
@@ -106,10 +106,7 @@ impl SigningKeys {
     }
 }
 
-/// Signs `claims` into a compact JWS of the media type `typ`.
-///
-/// # Errors
-/// Whatever the [`Crypto`] port reports.
+/// Signs `claims`. Returns a compact JWS with the header parameter `typ`.
 pub async fn sign(
     crypto: &impl Crypto,
     key: &PrivateKey,

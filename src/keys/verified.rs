@@ -1,8 +1,7 @@
-//! Access tokens whose signature this isolate has verified, so that it verifies each only once.
+//! A memory of access tokens whose signature this isolate has verified, so that it verifies each only once.
 //!
-//! Nothing else is taken for granted: whoever finds a token here still checks its key, its times and its
-//! grant, each time. Only tokens of ours that were accepted get in, so that no flood of forged ones pushes
-//! a good one out.
+//! The memory replaces only the verification of the signature: the caller still checks the key, the times and the grant
+//! in every request. Only accepted tokens are remembered, so that forged tokens cannot evict valid ones.
 
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -12,23 +11,23 @@ use std::rc::Rc;
 use crate::lifetimes::VERIFIED_TOKENS_SECONDS;
 use crate::protocol::token::access_token::AccessToken;
 
-/// How many tokens a generation holds. There are two.
+/// The largest number of tokens in one of the two generations.
 pub const CAPACITY: usize = 512;
 
-/// A SHA-256 digest of a token. The token itself is not kept, and no guess at one gets closer to it.
+/// The SHA-256 digest of a token. The token itself is not kept, and timing reveals nothing about it.
 pub type TokenDigest = [u8; 32];
 
-/// The digest of a token.
+/// Returns the digest of a token.
 pub fn token_digest(token: &str) -> TokenDigest {
     Sha256::digest(token).into()
 }
 
-/// What a token said.
+/// A token whose signature was verified.
 #[derive(Debug)]
 pub struct Verified {
-    /// The key that verified it.
+    /// The `kid` of the key that verified it.
     pub kid: String,
-    /// What it says, checked.
+    /// Its claims, validated.
     pub token: AccessToken,
 }
 
@@ -36,20 +35,20 @@ pub struct Verified {
 struct Generations {
     young: HashMap<TokenDigest, Rc<Verified>>,
     old: HashMap<TokenDigest, Rc<Verified>>,
-    /// When the young are the old.
-    turns_at: i64,
+    /// The time at which the young generation becomes the old one, in Unix seconds.
+    replace_at: i64,
 }
 
-/// The tokens, in two generations: a token that is used is moved to the young one; when that is full, or its
-/// time is over, the old one is forgotten and the young one grows old.
+/// The remembered tokens, in two generations. A token that is used moves to the young generation. If that one is full,
+/// or has taken entries for [`VERIFIED_TOKENS_SECONDS`], it replaces the old one, and the old one is dropped.
 #[derive(Default)]
 pub struct VerifiedTokens(RefCell<Generations>);
 
 impl VerifiedTokens {
-    /// What a token said that was verified before.
+    /// Returns a token that was verified before.
     pub fn find(&self, digest: &TokenDigest, now: i64) -> Option<Rc<Verified>> {
         let mut generations = self.0.borrow_mut();
-        generations.turn(now);
+        generations.replace_if_due(now);
         if let Some(verified) = generations.young.get(digest) {
             return Some(Rc::clone(verified));
         }
@@ -58,14 +57,14 @@ impl VerifiedTokens {
         Some(verified)
     }
 
-    /// Remembers a token that was accepted.
+    /// Remembers an accepted token.
     pub fn remember(&self, digest: TokenDigest, verified: Rc<Verified>, now: i64) {
         let mut generations = self.0.borrow_mut();
-        generations.turn(now);
+        generations.replace_if_due(now);
         generations.young.insert(digest, verified);
     }
 
-    /// Forgets a token that is accepted no more.
+    /// Forgets a token that is no longer accepted.
     pub fn forget(&self, digest: &TokenDigest) {
         let mut generations = self.0.borrow_mut();
         generations.young.remove(digest);
@@ -74,12 +73,12 @@ impl VerifiedTokens {
 }
 
 impl Generations {
-    fn turn(&mut self, now: i64) {
-        if self.young.len() < CAPACITY && now < self.turns_at {
+    fn replace_if_due(&mut self, now: i64) {
+        if self.young.len() < CAPACITY && now < self.replace_at {
             return;
         }
         self.old = std::mem::take(&mut self.young);
-        self.turns_at = now + VERIFIED_TOKENS_SECONDS;
+        self.replace_at = now + VERIFIED_TOKENS_SECONDS;
     }
 }
 
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     fn remember(tokens: &VerifiedTokens, token: &str, now: i64) {
-        let said = AccessToken {
+        let claims = AccessToken {
             client_id: String::new(),
             exp: 0,
             grant_id: String::new(),
@@ -98,7 +97,7 @@ mod tests {
             scope: String::new(),
             sub: String::new(),
         };
-        let verified = Verified { kid: "kid".into(), token: said };
+        let verified = Verified { kid: "kid".into(), token: claims };
         tokens.remember(token_digest(token), Rc::new(verified), now);
     }
 
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_in_use_stays_and_the_others_make_room() {
+    fn a_full_memory_forgets_unused_tokens_first() {
         let tokens = VerifiedTokens::default();
         remember(&tokens, "used", 0);
         for number in 0..5_000 {

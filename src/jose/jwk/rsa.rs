@@ -37,7 +37,8 @@ enum Alg {
     Rs256,
 }
 
-/// The only accepted exponent, 65537. Smaller ones have broken faulty verifiers, and larger ones are slow.
+/// The only accepted exponent, 65537. A small one such as 3 allows forgeries against faulty verifiers, and a larger
+/// one is slow.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum Exponent {
     #[serde(rename = "AQAB")]
