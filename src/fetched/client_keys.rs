@@ -1,4 +1,4 @@
-//! The keys of clients: those that stand in their metadata, and those that are fetched from where they say.
+//! The keys of clients, from their `jwks` or from their `jwks_uri`.
 
 use serde_json::Value;
 use std::cell::RefCell;
@@ -19,37 +19,36 @@ use crate::protocol::client::jwt::ClientSignature;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::store::clients::Client;
 
-/// What is fetched: of a JWK Set no more than this many bytes, for no more than this many milliseconds.
-const WANTED: FetchLimits = FetchLimits {
+const LIMITS: FetchLimits = FetchLimits {
     accept: "application/jwk-set+json, application/json",
     limit: 65_536,
     timeout: 5_000,
     is_binary: false,
 };
 
-/// The fetched sets that an isolate remembers, by their URL: more than it sees in a while.
+/// An isolate's memory of fetched JWK Sets, by URL. 64 entries are more than one isolate needs at a time.
 #[derive(Default)]
 pub struct FetchedKeys(RefCell<BoundedMap<String, Fetched, 64>>);
 
-/// A client's keys, or why there are none.
-type Known = Result<Rc<ClientKeys>, DocumentError>;
+/// The result of the last fetch.
+type FetchResult = Result<Rc<ClientKeys>, DocumentError>;
 
 struct Fetched {
-    keys: Known,
-    /// When it was fetched, in Unix seconds.
+    keys: FetchResult,
+    /// The time of the fetch, in Unix seconds.
     as_of: i64,
-    /// Until when it is not fetched again.
+    /// Do not fetch again before this time, in Unix seconds.
     quiet_until: i64,
-    /// Whether that is because it is being fetched.
+    /// Whether another request is fetching the set.
     is_running: bool,
 }
 
 /// Why a client's signature cannot be verified.
 #[derive(Debug)]
 pub enum KeysError {
-    /// The client has no keys to verify with.
+    /// The client has no usable keys.
     Client(DocumentError),
-    /// Another request fetches them, or the platform failed.
+    /// Another request is fetching the keys, or the platform failed.
     Internal(Internal),
 }
 
@@ -66,10 +65,8 @@ impl From<Internal> for KeysError {
 }
 
 impl FetchedKeys {
-    /// Whether a JWT is signed with a key of its client's: without a `kid`, any of its algorithm.
-    ///
-    /// # Errors
-    /// [`KeysError`].
+    /// Returns whether a JWT is signed with a key of the client. If the header has no `kid`, every key for the
+    /// algorithm is tried.
     pub async fn verify(
         &self,
         client: &Client,
@@ -91,7 +88,7 @@ impl FetchedKeys {
         Ok(false)
     }
 
-    /// The keys of a client among which must be one that signed with `alg` as `kid`.
+    /// Returns the keys of a client. The signature must be by a key for `alg` with this `kid`.
     async fn of_client(
         &self,
         client: &Client,
@@ -103,7 +100,7 @@ impl FetchedKeys {
         if let Some(keys) = &metadata.jwks {
             return Ok(Rc::new(keys.clone()));
         }
-        // The rules may have changed since it was registered.
+        // The URL is checked again, because the rules may have changed since the client registered.
         let allows_loopback = context.config.allows_loopback;
         let url = metadata.jwks_uri.as_deref();
         let url = url.and_then(|url| OutboundUrl::parse(url, allows_loopback).ok());
@@ -113,10 +110,10 @@ impl FetchedKeys {
         }
         self.mark_running(url.as_str(), context.now);
         let keys = fetch_set(&url, context).await.map(Rc::new);
-        Ok(self.learn(url.as_str(), keys, context.now)?)
+        Ok(self.record(url.as_str(), keys, context.now)?)
     }
 
-    /// What is known without fetching: the key is there, or it is too early to look again.
+    /// Returns the remembered keys if they contain the key, or if it is too early to fetch them again.
     fn remembered(
         &self,
         url: &str,
@@ -144,13 +141,14 @@ impl FetchedKeys {
         Some(keys.clone().map_err(KeysError::from))
     }
 
-    /// Remembers what came of a fetch. One that failed does not take away what the last one brought, for a while.
-    fn learn(&self, url: &str, keys: Known, now: i64) -> Known {
+    /// Remembers the result of a fetch. If the fetch failed, the keys of an earlier one stay in use until they are
+    /// [`CLIENT_KEYS_GRACE_SECONDS`] old.
+    fn record(&self, url: &str, keys: FetchResult, now: i64) -> FetchResult {
         let mut sets = self.0.borrow_mut();
-        let is_good =
+        let is_usable =
             |set: &&mut Fetched| set.keys.is_ok() && now < set.as_of + CLIENT_KEYS_GRACE_SECONDS;
         if keys.is_err()
-            && let Some(set) = sets.get_mut(url).filter(is_good)
+            && let Some(set) = sets.get_mut(url).filter(is_usable)
         {
             (set.quiet_until, set.is_running) = (now + CLIENT_KEYS_PAUSE_SECONDS, false);
             return set.keys.clone();
@@ -173,12 +171,11 @@ impl FetchedKeys {
     }
 }
 
-/// Fetches a set.
 async fn fetch_set(
     url: &OutboundUrl,
     context: &Context<'_, impl Platform>,
 ) -> Result<ClientKeys, DocumentError> {
-    let text = get("jwks_uri", url, &WANTED, context).await?;
+    let text = get("jwks_uri", url, &LIMITS, context).await?;
     let set = parse_object(text.as_bytes()).map_err(|_| DocumentError::NotJson)?;
     ClientKeys::from_json(&Value::Object(set)).map_err(|_| DocumentError::NoKeys)
 }

@@ -1,5 +1,6 @@
-//! Copies of the logos that clients say they have: a page carries the picture itself. So a client's site does not learn
-//! who is about to sign in, cannot change what was once looked at, and never has a say in what else the page loads.
+//! Copies of client logos (`logo_uri`). A page embeds the copy as a `data:` URL, so that the browser does not load the
+//! image from the client's site. That site does not learn who is about to sign in, and the Content-Security-Policy of
+//! the page need not allow it.
 
 use base64ct::{Base64, Encoding};
 use std::cell::RefCell;
@@ -16,20 +17,20 @@ use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::secret::hash;
 use crate::store::clients::Client;
 
-/// The copies that an isolate remembers, by their URL: more than it shows in a while. A cache tells the others only
-/// after a while.
+/// An isolate's memory of logos, by URL. It bridges the time until the cache shows a new copy. 32 entries are more than
+/// one isolate needs in that time.
 #[derive(Default)]
 pub struct Logos(RefCell<BoundedMap<String, Remembered, 32>>);
 
 struct Remembered {
-    /// An empty text for what could not be had.
+    /// The `data:` URL; empty if the logo could not be fetched or is still being fetched.
     logo: Rc<str>,
-    /// In Unix seconds.
-    until: i64,
+    /// The time at which the entry expires, in Unix seconds.
+    expires_at: i64,
 }
 
-/// What is fetched: a person waits for it.
-const WANTED: FetchLimits = FetchLimits {
+/// The timeout is short, because a user waits for the page.
+const LIMITS: FetchLimits = FetchLimits {
     accept: "image/png, image/jpeg, image/gif, image/webp",
     limit: 65_536,
     timeout: 2_000,
@@ -37,27 +38,28 @@ const WANTED: FetchLimits = FetchLimits {
 };
 
 impl Logos {
-    /// The client's logo in a language, as a `data:` URL; `None` where it has none that can be shown.
+    /// Returns the client's logo for the language `tag` as a `data:` URL. Returns `None` if the client has no logo, or
+    /// if it cannot be shown.
     pub async fn copy(
         &self,
         client: &Client,
         tag: &str,
         context: &Context<'_, impl Platform>,
     ) -> Option<Rc<str>> {
-        // The rules may have changed since it was registered; `http` is for no picture.
+        // The URL is checked again, because the rules may have changed since the client registered.
         let url = logo_uri(&client.metadata, tag)?;
         let url = OutboundUrl::parse(url, context.config.allows_loopback).ok()?;
         let known = self.find(&url, context).await;
-        // Others may have asked while the cache was.
+        // Another request may have begun to fetch the logo while this one read the cache.
         if let Some(logo) = known.or_else(|| self.remembered(&url, context.now)) {
-            return shown(logo);
+            return non_empty(logo);
         }
-        // Anybody can look at a page, and a client can name one logo after another.
+        // Without a limit a client could cause any number of requests, by changing its `logo_uri` again and again.
         if !may_fetch(context, &client.client_id).await {
             return None;
         }
         self.remember(&url, "", context.now, LOGO_FETCH_SECONDS);
-        let fetched = get("logo_uri", &url, &WANTED, context).await.ok();
+        let fetched = get("logo_uri", &url, &LIMITS, context).await.ok();
         let text = fetched.and_then(|base64| to_data_url(&base64)).unwrap_or_default();
         let logo = self.remember(&url, &text, context.now, LOGO_SECONDS);
         if !text.is_empty() {
@@ -67,10 +69,10 @@ impl Logos {
                 ttl: LOGO_COPY_SECONDS,
             }));
         }
-        shown(logo)
+        non_empty(logo)
     }
 
-    /// The same without fetching anything.
+    /// Returns the logo like [`Logos::copy`], but only from memory or cache.
     pub async fn known(
         &self,
         metadata: &ClientMetadata,
@@ -79,10 +81,10 @@ impl Logos {
     ) -> Option<Rc<str>> {
         let url =
             OutboundUrl::parse(logo_uri(metadata, tag)?, context.config.allows_loopback).ok()?;
-        self.find(&url, context).await.and_then(shown)
+        self.find(&url, context).await.and_then(non_empty)
     }
 
-    /// What is known of a logo without fetching it.
+    /// Reads a logo from memory, else from the cache.
     async fn find(
         &self,
         url: &OutboundUrl,
@@ -92,7 +94,7 @@ impl Logos {
             return Some(logo);
         }
         match context.platform.get(&key(url)).await {
-            Ok(kept) => kept.map(|kept| self.remember(url, &kept, context.now, LOGO_SECONDS)),
+            Ok(text) => text.map(|text| self.remember(url, &text, context.now, LOGO_SECONDS)),
             Err(fault) => {
                 context.log_fault(&fault);
                 None
@@ -102,20 +104,20 @@ impl Logos {
 
     fn remembered(&self, url: &OutboundUrl, now: i64) -> Option<Rc<str>> {
         let logos = self.0.borrow();
-        let known = logos.get(url.as_str()).filter(|known| now < known.until);
+        let known = logos.get(url.as_str()).filter(|known| now < known.expires_at);
         known.map(|known| Rc::clone(&known.logo))
     }
 
-    /// Remembers a logo for so many seconds.
+    /// Remembers a logo for `ttl` seconds.
     fn remember(&self, url: &OutboundUrl, logo: &str, now: i64, ttl: i64) -> Rc<str> {
-        let (logo, until) = (Rc::from(logo), now + ttl);
-        let remembered = Remembered { logo: Rc::clone(&logo), until };
+        let logo = Rc::from(logo);
+        let remembered = Remembered { logo: Rc::clone(&logo), expires_at: now + ttl };
         self.0.borrow_mut().insert(url.as_str().to_owned(), remembered);
         logo
     }
 }
 
-fn shown(logo: Rc<str>) -> Option<Rc<str>> {
+fn non_empty(logo: Rc<str>) -> Option<Rc<str>> {
     Some(logo).filter(|logo| !logo.is_empty())
 }
 
@@ -127,8 +129,8 @@ fn key(url: &OutboundUrl) -> String {
     format!("logo/{}", hash(url.as_str()))
 }
 
-/// What a picture is, it says itself by its first bytes. SVG is none of them: it is a document, that could have links
-/// and letters in it.
+/// Makes a `data:` URL of an image. The media type follows from the first bytes and not from the response. SVG is not
+/// allowed, because it is a document that can contain text and links.
 fn to_data_url(base64: &str) -> Option<String> {
     let bytes = Base64::decode_vec(base64).ok()?;
     let media_type = match bytes.as_slice() {

@@ -1,4 +1,4 @@
-//! Everything that a client makes the provider fetch, through one function with one set of rules.
+//! Documents at URLs from client metadata. All are fetched by one function, under the same rules.
 
 pub mod client_keys;
 pub mod logos;
@@ -8,25 +8,25 @@ use crate::context::Context;
 use crate::ports::{Fetch, FetchLimits};
 use crate::protocol::client::outbound_url::OutboundUrl;
 
-/// Why a client's document cannot be used. It is the client's fault.
+/// Why a client's document cannot be used. The client must fix it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DocumentError {
-    /// The response has another status than 200.
+    /// The status of the response is not 200.
     BadStatus,
-    /// The response has another media type.
+    /// The media type of the response is not allowed.
     BadMediaType,
-    /// The URL is none that may be fetched, by the rules of today.
+    /// The URL may not be fetched under the current configuration.
     Forbidden,
-    /// There is no document: nothing answers, or too late, or with too much.
+    /// The server did not answer in time, or the document is too large.
     NotFetched,
-    /// The keys are not a JSON object with unique members.
+    /// The JWK Set is not a JSON object with unique names.
     NotJson,
-    /// There is no key that can verify a signature.
+    /// The JWK Set has no key that can verify signatures.
     NoKeys,
 }
 
 impl DocumentError {
-    /// What is wrong, for the client.
+    /// Returns the error description for the client.
     pub fn description(self) -> &'static str {
         match self {
             Self::BadStatus => "the client's document is not answered with 200",
@@ -41,10 +41,8 @@ impl DocumentError {
     }
 }
 
-/// Gets the document at a client's URL, for the metadata field or parameter `what`. The log says why there is none.
-///
-/// # Errors
-/// [`DocumentError`].
+/// Gets the document at the URL of the metadata field `what`. If the request fails, the reason is logged, because the
+/// error for the client does not contain it.
 pub async fn get(
     what: &'static str,
     url: &OutboundUrl,

@@ -1,5 +1,5 @@
-//! Sector identifiers (OpenID Connect Registration section 5): a list, where the client says, of all redirect URIs
-//! that share its sector.
+//! Validation of `sector_identifier_uri` (OpenID Connect Registration section 5). The document at this URL lists the
+//! redirect URIs that share the sector.
 
 use crate::context::Context;
 use crate::fetched::get;
@@ -10,14 +10,14 @@ use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::protocol::invalid_field::InvalidField;
 
-/// What is fetched of a `sector_identifier_uri`.
-const WANTED: FetchLimits =
+const LIMITS: FetchLimits =
     FetchLimits { accept: "application/json", limit: 65_536, timeout: 5_000, is_binary: false };
 
 const FIELD: &str = "sector_identifier_uri";
 
-/// Checks that a client may belong to the sector that it names. The list is fetched once: what it says later changes
-/// nothing. Everything else is checked before, because anybody may be able to make the provider fetch it.
+/// Checks that the sector's document lists every redirect URI of the client. The document is fetched only when metadata
+/// is registered or changed, so later changes of it have no effect. Callers validate the other metadata first, because
+/// anybody may be able to cause this request.
 pub async fn check(
     metadata: &ClientMetadata,
     context: &Context<'_, impl Platform>,
@@ -25,7 +25,7 @@ pub async fn check(
     let Some(uri) = &metadata.sector_identifier_uri else { return Ok(()) };
     let url = OutboundUrl::parse(uri, context.config.allows_loopback)
         .map_err(|error| InvalidField::new(FIELD, error))?;
-    let text = get(FIELD, &url, &WANTED, context).await.map_err(|error| {
+    let text = get(FIELD, &url, &LIMITS, context).await.map_err(|error| {
         let reason = format_args!("must list the redirect URIs: {}", error.description());
         InvalidField::new(FIELD, reason)
     })?;
