@@ -1,7 +1,8 @@
-//! Attempts to sign in, slowed where they fail, before a password is looked at.
+//! Limits on sign-in attempts. Failed attempts are followed by pauses, and the limits are checked before the password.
 //!
-//! A browser that is known by its device cookie has a counter of its own for the account; others share one
-//! per account and network, and feel how often the account was tried from anywhere.
+//! A browser with a valid device cookie for the account has its own counter. Other browsers share a counter per
+//! account and network, and are also limited by the failed attempts on the account from all networks. So an attacker
+//! cannot lock a user out of a browser that the user has signed in with.
 
 use crate::context::Context;
 use crate::crypto::mac::Purpose;
@@ -10,7 +11,7 @@ use crate::http::Request;
 use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
 use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
-use crate::limits::rate_limits::{address_of, is_within_limit, network_of, one_subscriber};
+use crate::limits::rate_limits::{address_of, is_within_limit, network_of, subscriber_of};
 use crate::ports::Platform;
 use crate::secret::is_random_text;
 use crate::store::sign_in_attempts::{self, Admission};
@@ -18,26 +19,25 @@ use crate::store::sign_in_attempts::{self, Admission};
 /// An attempt to sign in to one account from one browser.
 pub struct Attempt {
     address: String,
-    /// What counts it.
+    /// The name of the attempt's own counter, by device or by network.
     counter: String,
-    /// What counts the attempts of all browsers that are not known, unless this one is.
+    /// The name of the account's counter, unless the browser has a valid device cookie.
     account: Option<String>,
-    /// What the browser is known by from the next success on.
     device: Device,
     login: String,
 }
 
-/// A browser in which people have signed in: its id, and a code for each of their logins.
+/// The content of a device cookie: an identifier of the browser, and a MAC for each login that succeeded in it.
 struct Device {
     id: String,
     codes: Vec<String>,
 }
 
-/// How many people a browser is known for at a time; the one who was away for longest makes room.
-const DEVICE_PEOPLE: usize = 5;
+/// The largest number of logins in a device cookie. A new one replaces the one that was used longest ago.
+const DEVICE_LOGINS_LIMIT: usize = 5;
 
 impl Attempt {
-    /// An attempt for a login, which is case-folded.
+    /// Reads an attempt. `login` must be case-folded.
     pub fn from_request(
         browser: &BrowserContext<'_>,
         context: &Context<'_, impl Platform>,
@@ -59,12 +59,12 @@ impl Attempt {
         Ok(Self { address, counter, account, device, login: login.to_owned() })
     }
 
-    /// Whether the attempt may be looked at; it is counted as failed until it succeeds.
+    /// Returns whether the password may be checked. The attempt counts as failed until it succeeds.
     pub async fn admit(&self, context: &Context<'_, impl Platform>) -> Result<Admission, Internal> {
-        // The counters in the database hold without it. A browser that is known has nothing to do with what its
-        // neighbours try.
+        // The coarse limit saves database queries, and the counters in the database hold without it. A known browser
+        // has a limit of its own, so that others at the same address do not affect it.
         let is_within = match self.account {
-            Some(_) => is_within_limit(context, "login", &one_subscriber(&self.address)).await,
+            Some(_) => is_within_limit(context, "login", &subscriber_of(&self.address)).await,
             None => is_within_limit(context, "device", &self.counter).await,
         };
         if !is_within {
@@ -79,41 +79,41 @@ impl Attempt {
         .await
     }
 
-    /// The counter that a success sets back.
+    /// Returns the name of the counter that a success resets.
     pub fn counter(&self) -> &str {
         &self.counter
     }
 
-    /// The account's own counter, if the attempt counts there.
+    /// Returns the name of the account's counter, if the attempt counts there.
     pub fn account_counter(&self) -> Option<&str> {
         self.account.as_deref()
     }
 
-    /// The `Set-Cookie` by which the browser is known for this account from now on.
+    /// Returns the `Set-Cookie` value of a device cookie that is valid for this account from now on.
     pub fn remember_device(&self, browser: &BrowserContext<'_>) -> String {
         let Device { id, codes } = &self.device;
         let code = browser.mac.code(Purpose::Device, &[&self.login, id]);
-        let others = codes.iter().filter(|other| **other != code).take(DEVICE_PEOPLE - 1);
+        let others = codes.iter().filter(|other| **other != code).take(DEVICE_LOGINS_LIMIT - 1);
         let parts: Vec<_> = [id, &code].into_iter().chain(others).map(String::as_str).collect();
         Cookie::Device.set(&browser.config.issuer, &parts.join("."))
     }
 }
 
 impl Device {
-    /// What the browser's device cookie says; nothing of it is proven.
+    /// Parses the device cookie. Its codes are not verified; see [`Device::knows`].
     fn from_request(browser: &BrowserContext<'_>, request: &impl Request) -> Option<Self> {
         let value = Cookie::Device.value_in(&browser.config.issuer, request)?;
         let mut parts = value.split('.').map(str::to_owned);
         let id = parts.next()?;
-        let codes: Vec<_> = parts.take(DEVICE_PEOPLE).collect();
+        let codes: Vec<_> = parts.take(DEVICE_LOGINS_LIMIT).collect();
         (is_random_text(&id) && codes.iter().all(|code| is_random_text(code)))
             .then_some(Self { id, codes })
     }
 
-    /// Whether somebody has signed in here by this login.
+    /// Returns whether the cookie has a valid code for this login.
     fn knows(&self, browser: &BrowserContext<'_>, login: &str) -> bool {
-        let is_ours =
+        let is_valid =
             |code: &String| browser.mac.is_code(code, Purpose::Device, &[login, &self.id]);
-        self.codes.iter().any(is_ours)
+        self.codes.iter().any(is_valid)
     }
 }

@@ -1,4 +1,4 @@
-//! Limits on what one address, one client or one account may do.
+//! Rate limits per address, client and account.
 
 pub mod attempts;
 pub mod rate_limits;

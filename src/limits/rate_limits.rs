@@ -1,5 +1,5 @@
-//! The coarse limits: how often one address, or one client, may make the provider store or fetch something. They are
-//! held in memory by the platform, per location.
+//! Coarse rate limits on the requests of one address, and on fetches for one client. The platform counts them in
+//! memory, per location. If it fails, requests are allowed, so that the provider keeps working.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -7,39 +7,38 @@ use crate::context::Context;
 use crate::http::Request;
 use crate::ports::Platform;
 
-/// Whether a request that is to be stored is within the coarse limit for its address. Where that limit cannot be
-/// had, it is.
+/// Returns whether the address of a request may store another authorization request.
 pub async fn may_store(context: &Context<'_, impl Platform>, request: &impl Request) -> bool {
-    is_within_limit(context, "store", &one_subscriber(&address_of(request))).await
+    is_within_limit(context, "store", &subscriber_of(&address_of(request))).await
 }
 
-/// Likewise for a client that registers itself without anybody's leave.
+/// Returns whether the address of a request may register another client without an initial access token.
 pub async fn may_register(context: &Context<'_, impl Platform>, request: &impl Request) -> bool {
-    is_within_limit(context, "register", &one_subscriber(&address_of(request))).await
+    is_within_limit(context, "register", &subscriber_of(&address_of(request))).await
 }
 
-/// Likewise for what is fetched to show a client.
+/// Returns whether another document may be fetched to show this client.
 pub async fn may_fetch(context: &Context<'_, impl Platform>, client_id: &str) -> bool {
     is_within_limit(context, "fetch", client_id).await
 }
 
 pub(super) async fn is_within_limit(
     context: &Context<'_, impl Platform>,
-    what: &str,
-    whose: &str,
+    action: &str,
+    subject: &str,
 ) -> bool {
-    context.platform.is_within_limit(&format!("{what} {whose}")).await.unwrap_or_else(|fault| {
+    context.platform.is_within_limit(&format!("{action} {subject}")).await.unwrap_or_else(|fault| {
         context.log_fault(&fault);
         true
     })
 }
 
-/// The address that a request comes from. The platform sets it; no client can.
+/// The IP address of a request. The platform sets this header and overwrites one from the client.
 pub(super) fn address_of(request: &impl Request) -> String {
     request.header("cf-connecting-ip").unwrap_or_default()
 }
 
-/// The network of an address: what one subscriber or office has, a /24 of IPv4 or a /64 of IPv6.
+/// The network of an address: a /24 of IPv4 or a /64 of IPv6, as one subscriber or office has it.
 pub(super) fn network_of(address: &str) -> String {
     match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => {
@@ -54,9 +53,9 @@ pub(super) fn network_of(address: &str) -> String {
     }
 }
 
-/// What of an address tells one subscriber from another, for the coarse limit: an address of IPv4, a network
-/// of IPv6, of which one subscriber has 2^64 addresses.
-pub(super) fn one_subscriber(address: &str) -> String {
+/// The part of an address that identifies a subscriber, for the coarse limits: the whole address of IPv4, the /64
+/// network of IPv6, because one subscriber has all 2^64 addresses in it.
+pub(super) fn subscriber_of(address: &str) -> String {
     match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => address.to_string(),
         _ => network_of(address),
@@ -65,17 +64,17 @@ pub(super) fn one_subscriber(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{network_of, one_subscriber};
+    use super::{network_of, subscriber_of};
 
     #[test]
-    fn a_neighbour_in_ipv4_is_somebody_else() {
-        assert_eq!(one_subscriber("192.0.2.77"), "192.0.2.77");
-        assert_eq!(one_subscriber("::ffff:192.0.2.77"), "192.0.2.77");
-        assert_eq!(one_subscriber("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+    fn an_ipv4_address_or_an_ipv6_network_is_one_subscriber() {
+        assert_eq!(subscriber_of("192.0.2.77"), "192.0.2.77");
+        assert_eq!(subscriber_of("::ffff:192.0.2.77"), "192.0.2.77");
+        assert_eq!(subscriber_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
     }
 
     #[test]
-    fn addresses_of_one_subscriber_are_one_network() {
+    fn an_address_belongs_to_its_24_or_64_network() {
         for (address, network) in [
             ("192.0.2.77", "192.0.2.0/24"),
             ("::ffff:192.0.2.77", "192.0.2.0/24"),
