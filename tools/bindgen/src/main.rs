@@ -1,5 +1,5 @@
-//! `postern-bindgen MODULE FOLDER`: generates the JavaScript for a module that Rust compiled, and writes both into a
-//! folder as `index.js` and `index_bg.wasm`.
+//! `postern-bindgen MODULE FOLDER`: reads the wasm module that rustc compiled, and writes the JavaScript for it as
+//! `index.js` and the processed module as `index_bg.wasm` into the folder.
 
 use anyhow::{Context, Result};
 use std::env;
@@ -13,7 +13,7 @@ fn main() -> Result<()> {
         .input_path(module)
         .out_name("index")
         .module(true)?
-        // The recovery after a panic needs both.
+        // `src/cloudflare/recovery.rs` needs both.
         .reset_state_function(true)
         .force_enable_abort_handler(true)
         .generate(folder)
