@@ -1,4 +1,4 @@
-//! The [`Crypto`] port on SubtleCrypto, with keys imported once an isolate.
+//! The [`Crypto`] port on SubtleCrypto. Each key is imported once per isolate.
 
 use js_sys::Uint8Array;
 use std::cell::RefCell;
@@ -15,10 +15,10 @@ use crate::ports::Crypto;
 
 const WHAT: &str = "SubtleCrypto";
 
-/// Imported keys by their name: more than any key table publishes at a time.
+/// Imported keys by thumbprint. 64 are more than a key table publishes at a time.
 type Imported = RefCell<BoundedMap<String, JsValue, 64>>;
 
-/// Imported keys by what they are for and their thumbprint, which is no other key's.
+/// Imported keys, in one map for each use, because an imported key has one use.
 #[derive(Default)]
 pub struct Keys {
     clients: Imported,
@@ -30,7 +30,7 @@ fn failed(Failure { message }: Failure) -> Internal {
     Internal::Unavailable { what: WHAT, detail: message }
 }
 
-/// The imported key of a thumbprint, imported from its JWK if it is new.
+/// Returns the imported key for a thumbprint. Imports its JWK if it is not there.
 async fn imported(
     keys: &Imported,
     alg: &str,
@@ -73,8 +73,8 @@ impl Crypto for Edge {
             Ok(Zeroizing::new(jwk))
         };
         let key = imported(&self.keys.public, key.alg().name(), key.kid(), jwk, "verify").await?;
-        let is_right = wait(platform::verify(&key, signature, message)).await.map_err(failed)?;
-        Ok(is_right.is_truthy())
+        let is_valid = wait(platform::verify(&key, signature, message)).await.map_err(failed)?;
+        Ok(is_valid.is_truthy())
     }
 
     async fn verify_of_client(
@@ -85,10 +85,10 @@ impl Crypto for Edge {
         signature: &[u8],
     ) -> Result<bool, Internal> {
         let jwk = || Ok(Zeroizing::new(key.jwk()));
-        // Thumbprints are of keys: an RSA key is imported for each algorithm by itself.
+        // An RSA key is imported separately for each of its algorithms, and its thumbprint is the same for both.
         let name = format!("{} {}", alg.name(), key.thumbprint());
         let key = imported(&self.keys.clients, alg.name(), &name, jwk, "verify").await?;
-        let is_right = wait(platform::verify(&key, signature, message)).await.map_err(failed)?;
-        Ok(is_right.is_truthy())
+        let is_valid = wait(platform::verify(&key, signature, message)).await.map_err(failed)?;
+        Ok(is_valid.is_truthy())
     }
 }

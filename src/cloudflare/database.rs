@@ -1,7 +1,7 @@
-//! The [`Database`] port on D1: the primary, or the nearest replica through its Sessions API.
+//! The [`Database`] port on D1. A query runs on the primary, or through the Sessions API on the nearest replica.
 //!
-//! A query is one crossing, with its statements and rows as JSON, on the object that `worker` finds. `worker`'s own
-//! `prepare`, `bind` and results cross for each parameter and each value.
+//! A query is one call of JavaScript, with statements and rows as JSON. `worker` would call JavaScript for each
+//! parameter and each value, so only its lookup of the binding is used.
 
 use js_sys::Promise;
 use serde::Serialize;

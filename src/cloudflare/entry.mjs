@@ -1,4 +1,4 @@
-// After a panic, wasm-bindgen's abort handler makes a new instance before the next call.
+// The generated index.js keeps working after a panic, because src/cloudflare/recovery.rs replaces the wasm instance.
 import { fetch } from "../../build/index.js";
 
 export default { fetch };

@@ -1,4 +1,4 @@
-//! What wrangler.toml gives the module: variables, secrets and bindings.
+//! The variables, secrets and bindings of wrangler.toml.
 
 use js_sys::JSON;
 use wasm_bindgen::prelude::*;
@@ -8,12 +8,12 @@ use crate::error::Internal;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A value of any type. `Env::var` and `Env::d1` throw at null, which a configuration in JSON can hold.
+    /// A binding of any type. `Env::var` and `Env::d1` throw for null, which a wrangler.json can contain.
     type Value;
 }
 
 impl EnvBinding for Value {
-    // Unused, since `get` checks no type.
+    // Unused, because `get` does not check the type.
     const TYPE_NAME: &'static str = "";
 
     fn get(value: JsValue) -> worker::Result<Self> {
@@ -46,14 +46,14 @@ impl BindingError {
     }
 }
 
-/// A binding, looked up once an isolate because each look-up crosses to JavaScript several times.
+/// A binding. It is looked up once per isolate, because a look-up needs several calls of JavaScript.
 pub struct Binding<T> {
     name: &'static str,
     found: Result<T, BindingError>,
 }
 
 impl<T> Binding<T> {
-    /// Looks a binding up by `look_up`, such as [`Env::d1`].
+    /// Looks up a binding with `look_up`, for example [`Env::d1`].
     pub fn find(
         env: &Env,
         name: &'static str,
@@ -68,12 +68,12 @@ impl<T> Binding<T> {
         Self { name, found }
     }
 
-    /// Fails if the binding is missing or has another type.
+    /// Returns the binding. Fails if it is missing or has another type.
     pub fn get(&self) -> Result<&T, Internal> {
         self.found.as_ref().map_err(|reason| self.unavailable(reason.description().to_owned()))
     }
 
-    /// The error for a call of this binding that failed with a message.
+    /// Returns the error for a call of this binding that failed. `detail` is the message of JavaScript's error.
     pub fn unavailable(&self, detail: String) -> Internal {
         Internal::Unavailable { what: self.name, detail }
     }

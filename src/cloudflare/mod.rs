@@ -1,10 +1,10 @@
-//! The platform: the export of the module, and the ports on D1, KV and SubtleCrypto.
+//! Cloudflare Workers: the `fetch` handler, and the ports on D1, KV, SubtleCrypto and the rate limiter.
 //!
-//! The only place that names JavaScript or `worker`, reads the clock or draws randomness. `worker` gives the
-//! environment, KV, `waitUntil`, the console and the types of D1 and of the rate limiter; `platform.mjs` does what
-//! would cost too much through it.
+//! No other module depends on JavaScript or `worker`, reads the clock or draws randomness. `worker` provides the
+//! environment, KV, `waitUntil`, the console and the types of D1 and of the rate limiter. `platform.mjs` does the work
+//! that would need too many calls of JavaScript through `worker`.
 #![allow(unsafe_code, reason = "the bindings that wasm-bindgen generates")]
-#![allow(clippy::disallowed_methods, reason = "here the clock and the random source come in")]
+#![allow(clippy::disallowed_methods, reason = "only this module reads clock and random source")]
 
 mod cache;
 mod crypto;
@@ -30,7 +30,7 @@ use crate::cloudflare::request::EdgeRequest;
 use crate::ports::DATABASE;
 use crate::{DeferredTask, RandomnessError, finish, handle};
 
-/// The bindings, and the keys that were imported. One an isolate.
+/// The bindings and imported keys of an isolate.
 struct Edge {
     database: Binding<D1Database>,
     keys: crypto::Keys,
@@ -49,7 +49,7 @@ impl Edge {
     }
 }
 
-/// One isolate: its provider and its platform.
+/// An isolate: the provider's state, and the platform.
 struct Isolate {
     core: crate::Isolate,
     edge: Edge,
@@ -60,7 +60,7 @@ thread_local! {
 }
 
 impl Isolate {
-    /// The isolate's one, made at its first request: `env` is the same for as long as it lives.
+    /// Returns the isolate's instance, which is created at the first request. Every later request has the same `env`.
     fn for_env(env: &Env) -> Rc<Self> {
         ISOLATE
             .with_borrow_mut(|slot| Rc::clone(slot.get_or_insert_with(|| Rc::new(Self::new(env)))))
@@ -73,8 +73,8 @@ impl Isolate {
     }
 }
 
-/// The `fetch` handler. The answer comes as a `Response` when all that it needs is warm, and as a
-/// promise of one when something must be waited for.
+/// The `fetch` handler. Returns a `Response` if nothing must be waited for, for example because all data is in memory.
+/// Otherwise returns a promise of one.
 #[wasm_bindgen]
 pub fn fetch(request: JsValue, env: Env, context: Context) -> JsValue {
     task::run(answer(request, env, context))
@@ -105,7 +105,7 @@ async fn answer(request: JsValue, env: Env, context: Context) -> JsValue {
     response::to_response(&reply.response)
 }
 
-/// Panics at once, or in the middle of a request.
+/// Panics at once or after a wait, for the test of the recovery.
 #[cfg(feature = "provoke-panic")]
 async fn provoke_panic(path: &str) {
     assert_ne!(path, "/provoke-panic/at-once");
@@ -113,7 +113,7 @@ async fn provoke_panic(path: &str) {
     assert_ne!(path, "/provoke-panic/later");
 }
 
-/// Milliseconds since 1970 as whole seconds.
+/// Converts milliseconds since 1970 to Unix seconds.
 #[allow(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
 fn seconds(milliseconds: f64) -> i64 {
     (milliseconds / 1_000.0) as i64
@@ -134,12 +134,12 @@ async fn do_deferred(isolate: Rc<Isolate>, deferred: Vec<DeferredTask>) -> JsVal
     JsValue::UNDEFINED
 }
 
-/// Keeps the request's context alive until the work is done. `worker::Context::wait_until` would panic if the
-/// context refused.
+/// Keeps the request's context alive until the work is done. `worker::Context::wait_until` is not used, because it
+/// panics if JavaScript throws.
 fn wait_until(context: &Context, work: &JsValue) {
-    // Work that had to wait for nothing is done already.
+    // A value instead of a promise means that the work is already done.
     if let Some(promise) = work.dyn_ref::<Promise>() {
-        // A context that refuses has ended. A later request finds the work missing, and defers it again.
+        // JavaScript throws if the context has ended. The next request that needs the result defers the work again.
         let _ = context.wait_until(promise);
     }
 }

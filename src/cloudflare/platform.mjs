@@ -1,20 +1,20 @@
-// What would cost too much through `worker`: each function does all of its work in one crossing from wasm to
-// JavaScript, where `worker` crosses for each parameter, field and value. What takes time is asynchronous, so that
-// it never throws, and returns a text wherever it can: rows and keys cross as JSON.
+// The platform's functions for the wasm module. Each does all of its work in one call from wasm. The crate `worker` would
+// make a call for each parameter, field and value. Functions that wait are asynchronous, so that they reject instead of
+// throwing. They return a text where possible: rows and keys are JSON.
 const { subtle } = crypto;
 
-/** What SubtleCrypto must be told of an algorithm, to generate, import, sign and verify alike. */
+/** SubtleCrypto's parameters of each algorithm, in one object for generating, importing, signing and verifying. */
 const ALGORITHMS = {
   ES256: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
   RS256: {
     name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]),
   },
-  // Clients' alone.
+  // Only clients sign with these.
   EdDSA: { name: "Ed25519" },
   PS256: { name: "RSA-PSS", hash: "SHA-256", saltLength: 32 },
 };
 
-/** Polls a task with what came of each promise that it waited for, until it has its value. */
+/** Polls a task with the outcome of each promise that it waits for, until it returns a value. */
 export async function drive(task, promise) {
   for (let next = promise; ;) {
     let value;
@@ -32,7 +32,7 @@ export async function drive(task, promise) {
   }
 }
 
-/** Only the message: what JavaScript prints of an error carries stacks and paths. */
+/** The message alone, because the text form of an error can contain a stack trace with paths. */
 const message = (error) => (error instanceof Error ? error.message : typeof error === "string" ? error : "no message");
 
 // Requests and responses.
@@ -41,9 +41,9 @@ export const head = (request) => `${request.method} ${request.url}`;
 
 export const header = (request, name) => request.headers.get(name);
 
-/** The body, or null where it has more bytes than the limit: no more is read than is needed to know. */
+/** Returns the body, or null if it has more bytes than the limit. Reading stops at the limit. */
 export async function body(request, limit) {
-  // HTTP holds the sender to the length that it names.
+  // HTTP ends a body at its content-length, so one call can read it.
   if (Number(request.headers.get("content-length") ?? "unknown") <= limit) {
     const whole = new Uint8Array(await request.arrayBuffer());
     return whole.length > limit ? null : whole;
@@ -51,7 +51,7 @@ export async function body(request, limit) {
   return read(request.body, limit);
 }
 
-/** What a stream has, or null where that is more bytes than the limit. */
+/** Returns the bytes of a stream, or null if there are more than the limit. */
 async function read(stream, limit) {
   const reader = stream?.getReader();
   const chunks = [];
@@ -60,7 +60,7 @@ async function read(stream, limit) {
     chunks.push(chunk);
     length += chunk.length;
     if (length > limit) {
-      // What is left is not waited for.
+      // Nothing waits for the cancellation, and its failure does not matter.
       reader.cancel().catch(() => {});
       return null;
     }
@@ -74,10 +74,10 @@ async function read(stream, limit) {
   return whole;
 }
 
-/** Header fields that come again, as they were last sent. */
+/** `Headers` objects of recurring responses, by their fields as `respond` gets them. At most 32. */
 const recurringHeaders = new Map();
 
-/** `fields` are names and values in turn, a line each. */
+/** Creates a response. `fields` has a line for each name, followed by a line for its value. */
 export function respond(status, fields, body, isRecurring) {
   try {
     const headers = recurringHeaders.get(fields);
@@ -94,7 +94,7 @@ function respondAnew(status, fields, body, isRecurring) {
   const cookies = [];
   const lines = fields.split("\n");
   for (let line = 0; line + 1 < lines.length; line += 2) {
-    // An object holds a name once; cookies come one by one.
+    // An object cannot contain a name twice, so each cookie is appended below.
     if (lines[line] === "set-cookie") cookies.push(lines[line + 1]);
     else headers[lines[line]] = lines[line + 1];
   }
@@ -107,11 +107,11 @@ function respondAnew(status, fields, body, isRecurring) {
   return response;
 }
 
-// What clients let us fetch.
+// Documents of clients.
 
 /**
- * A document as JSON. The limits hold for what was unpacked, and for the whole of it: a length that the server
- * names says nothing of either.
+ * Fetches a document, and returns it as JSON. `limit` counts the decompressed bytes as they arrive, and `timeout`
+ * covers the whole transfer, because the server's content-length guarantees neither.
  */
 export async function fetchDocument(url, accept, limit, timeout, isBinary) {
   const signal = AbortSignal.timeout(timeout);
@@ -127,25 +127,25 @@ export async function fetchDocument(url, accept, limit, timeout, isBinary) {
 
 // The bindings.
 
-// Without a session, D1 asks the primary.
+// D1 uses a replica only within a session. Without one it queries the primary.
 const nearest = (database) => database.withSession("first-unconstrained");
 
 const prepared = (database, { sql, parameters }) => database.prepare(sql).bind(...parameters);
 
-/** The rows of one statement. */
+/** Runs one statement, and returns its rows as JSON. */
 export const query = async (database, isPrimary, statement) =>
   JSON.stringify(await prepared(isPrimary ? database : nearest(database), JSON.parse(statement)).raw());
 
-/** The rows of each of some statements. */
+/** Runs statements in one transaction, and returns the rows of each as JSON. */
 export async function batch(database, statements) {
   const results = await database.batch(JSON.parse(statements).map((statement) => prepared(database, statement)));
-  // Objects keep their columns in the order in which the statement names them.
+  // The properties of a row object are in the order of the statement's columns.
   return JSON.stringify(results.map(({ results }) => (results ?? []).map((row) => Object.values(row))));
 }
 
 export const isWithinLimit = async (limiter, key) => (await limiter.limit({ key })).success;
 
-// SubtleCrypto. It takes its copy of the bytes that it is given, which lie in wasm's memory, at once.
+// SubtleCrypto. It copies its arguments at once, so they may be views of wasm's memory.
 
 export async function importKey(alg, jwk, usage) {
   const algorithm = ALGORITHMS[alg];
@@ -156,7 +156,7 @@ export const sign = async ({ algorithm, key }, message) => new Uint8Array(await 
 
 export const verify = ({ algorithm, key }, signature, message) => subtle.verify(algorithm, key, signature, message);
 
-/** A new RSA key as a private JWK. */
+/** Generates an RSA key, and returns it as a private JWK. */
 export async function generateRsa() {
   const { privateKey } = await subtle.generateKey(ALGORITHMS.RS256, true, ["sign", "verify"]);
   return JSON.stringify(await subtle.exportKey("jwk", privateKey));

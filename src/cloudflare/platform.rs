@@ -1,6 +1,6 @@
-//! What `platform.mjs` does for the module, each in one crossing.
+//! The functions of `platform.mjs`. Each does all of its work in one call.
 //!
-//! What returns a [`Promise`](js_sys::Promise) is waited for by [`wait`](crate::cloudflare::task::wait).
+//! A [`Promise`](js_sys::Promise) that one of them returns goes to [`wait`](crate::cloudflare::task::wait).
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;

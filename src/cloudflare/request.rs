@@ -1,4 +1,4 @@
-//! A request as workerd hands it over, read through JavaScript where and when it must be.
+//! A request of workerd. Its headers and body are read from JavaScript on demand.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
@@ -7,23 +7,23 @@ use crate::cloudflare::platform;
 use crate::cloudflare::task::wait;
 use crate::http::{self, BodyError};
 
-/// A request at the edge.
+/// A request of workerd.
 pub struct EdgeRequest {
     inner: JsValue,
-    /// The method, a space, and the URL.
+    /// The method, a space and the URL.
     head: String,
 }
 
 impl EdgeRequest {
-    /// Reads the method and the URL, which every request is asked for.
+    /// Reads the method and the URL, because every request needs both.
     pub fn new(inner: JsValue) -> Self {
         Self { head: platform::head(&inner), inner }
     }
 
-    /// The URL behind scheme and host, neither of which anything depends on.
+    /// The path and query of the URL. Scheme and host are ignored, because the issuer is configured.
     fn target(&self) -> &str {
-        let behind_scheme = self.head.split_once("://").map_or("", |(_, rest)| rest);
-        let target = behind_scheme.find('/').and_then(|slash| behind_scheme.get(slash..));
+        let after_scheme = self.head.split_once("://").map_or("", |(_, rest)| rest);
+        let target = after_scheme.find('/').and_then(|slash| after_scheme.get(slash..));
         target.and_then(|target| target.split('#').next()).unwrap_or("/")
     }
 }

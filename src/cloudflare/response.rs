@@ -1,4 +1,4 @@
-//! A response as workerd takes it.
+//! Conversion of a response for workerd.
 
 use wasm_bindgen::JsValue;
 use worker::console_error;
@@ -6,14 +6,15 @@ use worker::console_error;
 use crate::cloudflare::platform;
 use crate::http;
 
-/// Fields whose values differ from request to request. `platform.mjs` keeps the header of a response without them.
+/// Header fields with a different value in each response. `platform.mjs` reuses the `Headers` of responses without
+/// them.
 const VARIABLE_FIELDS: [&str; 3] = ["content-security-policy", "location", "set-cookie"];
 
-/// Makes a `Response` in one crossing.
+/// Creates a `Response` in one call of JavaScript.
 pub fn to_response(response: &http::Response) -> JsValue {
     let fields: Vec<_> =
         response.headers.iter().flat_map(|(name, value)| [*name, &**value]).collect();
-    // The fields cross as lines: a value with a line break would become a field of its own.
+    // JavaScript gets the fields as lines, so a value with a line break would become another field.
     if fields.iter().any(|field| field.bytes().any(|byte| matches!(byte, b'\r' | b'\n'))) {
         console_error!("a response's header field has a line break; it was not sent");
         return platform::respond(500, "", None, false);

@@ -1,8 +1,10 @@
-//! Waiting for JavaScript: whoever polls a task is told the promise that it waits for, and polls it again with
-//! what came of that.
+//! Futures that wait for JavaScript promises.
 //!
-//! A task waits for one promise at a time. It belongs to JavaScript, which forgets it with the request it
-//! answers, and refuses to poll it when a panic has ended the instance it was made in.
+//! `drive` in `platform.mjs` polls a [`Task`]. A poll returns the promise that the task waits for, and `drive` passes
+//! the promise's outcome to the next poll. A task waits for one promise at a time.
+//!
+//! JavaScript owns the task and drops it together with the request. It refuses to poll a task of an instance that a
+//! panic has ended.
 
 use js_sys::Promise;
 use js_sys::futures::future_to_promise;
@@ -17,41 +19,42 @@ use crate::cloudflare::platform::drive;
 
 /// A promise that was rejected.
 pub struct Failure {
-    /// The message of the error.
+    /// The message of the JavaScript error.
     pub message: String,
 }
 
-/// The outcome of a promise: its value, or its failure.
+/// The outcome of a promise.
 pub type Outcome = Result<JsValue, Failure>;
 
 thread_local! {
-    /// What the task that is polled waits for.
-    static ASKED: Cell<Option<Promise>> = const { Cell::new(None) };
-    /// What came of what it waited for.
+    /// The promise that the polled task waits for.
+    static AWAITED: Cell<Option<Promise>> = const { Cell::new(None) };
+    /// The outcome of the promise that the polled task waited for.
     static OUTCOME: Cell<Option<Outcome>> = const { Cell::new(None) };
 }
 
 /// Waits for a promise.
 pub async fn wait(promise: Promise) -> Outcome {
-    ASKED.set(Some(promise));
+    AWAITED.set(Some(promise));
     poll_fn(|_| OUTCOME.take().map_or(Poll::Pending, Poll::Ready)).await
 }
 
-/// Waits for a future of `worker`'s, such as a read of KV.
+/// Waits for a future of the `worker` crate, for example a read of KV.
 ///
-/// A task has no waker that such a future could wake, so the executor of `js_sys` polls it. That costs several
-/// crossings, so a call on a busy path belongs in `platform.mjs`, and its promise in [`wait`].
+/// A task has no waker that such a future could wake, so the executor of `js_sys` polls the future. This needs several
+/// calls of JavaScript. A frequent operation should be a function of `platform.mjs`, and its promise goes to [`wait`].
 pub async fn wait_for(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Outcome {
     wait(future_to_promise(AssertUnwindSafe(future))).await
 }
 
-/// A future that waits.
+/// A future that JavaScript polls.
 #[wasm_bindgen]
 pub struct Task(Pin<Box<dyn Future<Output = JsValue>>>);
 
 #[wasm_bindgen]
 impl Task {
-    /// Goes on with what came of the promise. Returns the next one, or the value.
+    /// Resumes the task with the promise's value or the message of its error. Returns the next promise or the task's
+    /// value.
     pub fn resume(&mut self, value: JsValue, error: Option<String>) -> JsValue {
         OUTCOME.set(Some(match error {
             None => Ok(value),
@@ -59,7 +62,7 @@ impl Task {
         }));
         match self.poll() {
             Poll::Ready(value) => value,
-            Poll::Pending => ASKED.take().into(),
+            Poll::Pending => AWAITED.take().into(),
         }
     }
 
@@ -68,11 +71,11 @@ impl Task {
     }
 }
 
-/// The value of a future where it has to wait for nothing, otherwise a promise of the value.
+/// Polls a future. Returns its value if it is ready at once, otherwise a promise of the value.
 pub fn run(future: impl Future<Output = JsValue> + 'static) -> JsValue {
     let mut task = Task(Box::pin(future));
     match task.poll() {
         Poll::Ready(value) => value,
-        Poll::Pending => ASKED.take().map_or(JsValue::UNDEFINED, |promise| drive(task, promise)),
+        Poll::Pending => AWAITED.take().map_or(JsValue::UNDEFINED, |promise| drive(task, promise)),
     }
 }
