@@ -2,7 +2,7 @@
 //!
 //! [`handle`] answers a request. [`finish`] runs the tasks that the request deferred until after the response.
 //!
-//! The modules form layers. A module imports only from lower layers, and `tests/it/floors.rs` checks this.
+//! The modules form floors. A module imports only from lower floors, and `tests/it/floors.rs` checks this.
 //!
 //! 12. `cloudflare`, only for wasm32: the exports of the module, and the ports on D1, KV and SubtleCrypto
 //! 11. [`router`]: dispatches a request to its endpoint, and adds the headers that every response has
