@@ -1,4 +1,4 @@
-//! The standard claims (OpenID Connect Core section 5.1): their scopes and their types.
+//! The standard claims (OpenID Connect Core section 5.1), their scopes and types, and the checks of a user's claims.
 
 use serde_json::{Map, Value};
 use std::fmt;
@@ -8,15 +8,15 @@ use crate::protocol::text_forms::{
     EMAIL, LINE, WEB_URL, has_control, is_email, is_language_tag, is_line, is_text, is_web_url,
 };
 
-/// A user's claims, by their whole names.
+/// A user's claims, by name with the language tag if there is one: `name`, `name#fr`.
 pub type UserClaims = Map<String, Value>;
 
 /// A standard claim.
 #[derive(Debug)]
 pub struct StandardClaim {
-    /// Its name.
+    /// The claim's name, without a language tag.
     pub name: &'static str,
-    /// The scope that asks for it (Core section 5.4).
+    /// The scope that releases the claim (Core section 5.4).
     pub scope: &'static str,
     kind: Kind,
 }
@@ -34,7 +34,7 @@ enum Kind {
     ZoneInfo,
 }
 
-/// All of them but `sub`, which every response carries.
+/// All standard claims except `sub`, which is in every response.
 pub const STANDARD: [StandardClaim; 19] = [
     claim("name", "profile", Kind::Text),
     claim("given_name", "profile", Kind::Text),
@@ -61,16 +61,17 @@ const fn claim(name: &'static str, scope: &'static str, kind: Kind) -> StandardC
     StandardClaim { name, scope, kind }
 }
 
-const ADDRESS_MEMBERS: [&str; 6] =
+/// The fields of the claim `address` (Core section 5.1.1).
+const ADDRESS_FIELDS: [&str; 6] =
     ["formatted", "street_address", "locality", "region", "postal_code", "country"];
 
-/// The largest claims document, in bytes of JSON.
+/// The maximum size of a user's claims, in bytes of JSON.
 const DOCUMENT_LIMIT: usize = 32_768;
-/// 1990-01-01: an `updated_at` before it is not seconds since 1970.
+/// 1990-01-01 in Unix seconds. An earlier `updated_at` is almost certainly in another unit.
 const EARLIEST: i64 = 631_152_000;
 
-/// Checks the field `claims` of a user, so that whatever is stored can be released as it is. `is_custom` returns
-/// whether a claim is one of the operator's own scopes.
+/// Checks the field `claims` of a user, so that stored claims can be released unchanged. `is_custom` returns whether
+/// one of the operator's scopes releases a claim. `now` is in Unix seconds.
 pub fn validate(
     claims: &Map<String, Value>,
     is_custom: impl Fn(&str) -> bool,
@@ -88,17 +89,17 @@ pub fn validate(
     Ok(())
 }
 
-/// Why a claim is refused.
+/// An error in a claim.
 enum ClaimError {
-    /// A claim of the operator's own is not fit to be released.
+    /// A claim of the operator's scopes has a value that relying parties do not expect.
     Custom,
-    /// A standard claim does not have its type.
+    /// The value does not have the type of the standard claim.
     Standard(Kind),
-    /// It is `sub`.
+    /// The claim is `sub`, which is the user's identifier and not a stored claim.
     Sub,
-    /// It has a language, and is not a text or the language is not a BCP 47 language tag.
+    /// The claim has a language tag, but its value is not a string or the tag is not one of BCP 47.
     Tagged,
-    /// No scope releases it.
+    /// No scope releases the claim.
     Unknown,
 }
 
@@ -127,7 +128,7 @@ fn check(
         Some((name, tag)) => (name, Some(tag)),
         None => (claim, None),
     };
-    // The operator's own definition of a standard name does not change its type.
+    // A standard claim keeps its type even if one of the operator's scopes releases it, too.
     match STANDARD.iter().find(|standard| standard.name == name) {
         Some(StandardClaim { kind, .. }) if kind.accepts(value, now) => {}
         Some(StandardClaim { kind, .. }) => return Err(ClaimError::Standard(*kind)),
@@ -136,7 +137,7 @@ fn check(
         None if name == "sub" => return Err(ClaimError::Sub),
         None => return Err(ClaimError::Unknown),
     }
-    // OpenID Connect Core section 5.2: a claim may be in several languages.
+    // Only a text can be in several languages (OpenID Connect Core section 5.2).
     if tag.is_some_and(|tag| !is_language_tag(tag) || !value.is_string()) {
         return Err(ClaimError::Tagged);
     }
@@ -151,7 +152,7 @@ impl Kind {
             Self::Birthdate => text_is(is_birthdate),
             Self::Boolean => value.is_boolean(),
             Self::Email => text_is(is_email),
-            // Some implementations use an underscore, and Core section 5.1 lets them.
+            // Core section 5.1 allows an underscore, because some implementations use it.
             Self::LanguageTag => text_is(|text| is_language_tag(&text.replace('_', "-"))),
             Self::Text => text_is(is_line),
             Self::Time => value.as_i64().is_some_and(|time| (EARLIEST..=now).contains(&time)),
@@ -189,12 +190,12 @@ fn is_custom_value(value: &Value) -> bool {
 }
 
 fn is_address(value: &Value) -> bool {
-    // A street address may have several lines, ended by \n or \r\n (Core section 5.1.1).
+    // A street address may have several lines, separated by \n or \r\n (Core section 5.1.1).
     let is_lines = |text: &str| is_text(text) && text.lines().all(|line| !has_control(line));
     value.as_object().is_some_and(|fields| {
         !fields.is_empty()
             && fields.iter().all(|(name, value)| {
-                ADDRESS_MEMBERS.contains(&name.as_str()) && value.as_str().is_some_and(is_lines)
+                ADDRESS_FIELDS.contains(&name.as_str()) && value.as_str().is_some_and(is_lines)
             })
     })
 }
@@ -214,7 +215,7 @@ fn is_birthdate(text: &str) -> bool {
     }
 }
 
-/// The days of a month. The year 0 stands for one that is left out, which may have been a leap year.
+/// Returns the number of days in a month. The year 0 means that the year is left out; it may be a leap year.
 fn days(year: u32, month: u32) -> u32 {
     let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_claim_is_named() {
+    fn an_error_names_the_invalid_claim() {
         for (claim, value) in [
             ("name", json!("")),
             ("name", json!(" \t")),
@@ -324,14 +325,14 @@ mod tests {
     }
 
     #[test]
-    fn a_birthdate_may_leave_out_the_year_or_all_but_the_year() {
+    fn a_birthdate_may_lack_the_year_or_be_a_year_alone() {
         for birthdate in ["0000-02-29", "2000-02-29", "1990", "1990-12-31"] {
             assert_eq!(check("birthdate", json!(birthdate)), Ok(()), "{birthdate}");
         }
     }
 
     #[test]
-    fn a_document_has_a_largest_size() {
+    fn claims_over_the_size_limit_are_refused() {
         let groups: Vec<_> = (0..100).map(|_| "g".repeat(400)).collect();
         let error = check("groups", json!(groups)).unwrap_err();
         assert!(error.field == "claims" && error.reason.contains("bytes"), "{error}");

@@ -1,11 +1,11 @@
-//! Logins: what a user types to say who they are.
+//! Logins: the names that users type to sign in.
 
 use std::fmt;
 
-/// The longest login, in bytes.
+/// The maximum length of a login, in bytes.
 const LIMIT: usize = 255;
 
-/// A text that cannot be a login.
+/// The error for a text that cannot be a login: it is empty, too long, or has white space or control characters.
 #[derive(Debug, Eq, PartialEq)]
 pub struct InvalidLogin;
 
@@ -15,9 +15,10 @@ impl fmt::Display for InvalidLogin {
     }
 }
 
-/// Returns a login as it is compared and stored. Logins are unique without regard to case. By way of capitals, so
-/// that those that have several small forms (ς and σ, ß and ss) agree, and of small ones before, for the one
-/// capital (ẞ) that needs it.
+/// Returns a login in the form that is stored and compared. Logins are unique regardless of case.
+///
+/// The text is converted to upper case because some letters have several lower-case forms (ς and σ, ß and ss). It is
+/// converted to lower case before that because the capital ẞ has no other upper-case form.
 pub fn fold_login(login: &str) -> Result<String, InvalidLogin> {
     let login = login.to_lowercase().to_uppercase().to_lowercase();
     let is_plain = !login.chars().any(|c| c.is_whitespace() || c.is_control());

@@ -1,4 +1,4 @@
-//! Users.
+//! Users: claims, scopes, logins and passwords.
 
 pub mod claims;
 pub mod login;

@@ -1,26 +1,26 @@
-//! Passwords at rest: Argon2id (RFC 9106), as PHC strings.
+//! Password hashing with Argon2id (RFC 9106). Hashes are stored as PHC strings.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::fmt;
 
-/// The shortest password, in characters, and the longest, in bytes. NIST SP 800-63B section 5.1.1.2 asks
-/// for 8 characters, and for at least 64 to be possible.
+/// The minimum length of a password, in characters, and the maximum, in bytes. NIST SP 800-63B section 5.1.1.2 requires
+/// a minimum of at least 8 and a maximum of at least 64 characters.
 const SHORTEST: usize = 8;
 const LONGEST: usize = 1_024;
 
-/// What a hash costs: 19 MiB, two passes, one lane.
+/// The cost of a hash: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// What an imported hash may cost at the most: its owner signs in within an isolate's memory and time.
+/// The maximum cost of an imported hash, so that verifying it fits in an isolate's memory and CPU time.
 const MOST_MEMORY_KIB: u32 = 65_536;
 const MOST_PASSES: u32 = 10;
 const MOST_LANES: u32 = 4;
 
-/// A text that cannot be a password, because it is too short or too long.
+/// The error for a password that is too short or too long.
 #[derive(Debug, Eq, PartialEq)]
 pub struct InvalidPassword;
 
@@ -30,13 +30,13 @@ impl fmt::Display for InvalidPassword {
     }
 }
 
-/// Checks that a text may be a password.
+/// Checks the length of a new password.
 pub fn check(password: &str) -> Result<(), InvalidPassword> {
     let is_right = password.chars().count() >= SHORTEST && password.len() <= LONGEST;
     if is_right { Ok(()) } else { Err(InvalidPassword) }
 }
 
-/// A password could not be hashed.
+/// Argon2 failed to hash a password.
 #[derive(Debug)]
 pub struct HashError(argon2::password_hash::Error);
 
@@ -46,10 +46,7 @@ impl fmt::Display for HashError {
     }
 }
 
-/// The PHC string of a password, under a random salt. Takes some 50 ms of CPU.
-///
-/// # Errors
-/// [`HashError`], whose cause is Argon2's to name.
+/// Hashes a password and returns the PHC string. `salt` must be random. Takes about 50 ms of CPU time.
 pub fn hash(password: &str, salt: [u8; 16]) -> Result<String, HashError> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None);
     let params = params.map_err(|error| HashError(error.into()))?;
@@ -59,45 +56,45 @@ pub fn hash(password: &str, salt: [u8; 16]) -> Result<String, HashError> {
     Ok(hash.to_string())
 }
 
-/// What came of looking at a password.
+/// The result of verifying a password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PasswordCheck {
-    /// It is the user's.
+    /// The password is the user's.
     Right {
-        /// The hash was made at another cost than today's, and should be made anew.
+        /// The hash has another algorithm, version or cost than new hashes, and should be replaced.
         is_outdated: bool,
     },
-    /// It is not.
+    /// The password is not the user's, or there is no valid hash.
     Wrong,
 }
 
-/// A hash of nothing that anybody knows, at today's cost: for those who have none.
-const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$cG9zdGVybi1ub2JvZHk$\
+/// A hash of an unknown password, at the cost of new hashes. It is verified if a user has no hash.
+const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$cG9zdGVybi1ub2JvZHk$\
                        mGvk7u0ZoqTGzWSV2BQJbOCm8t6hjN4yQvT7nS0fAXc";
 
-/// Looks at a password. Without a hash it costs the same, and is wrong: that there is no such user, or no
-/// password, cannot be told from the time.
+/// Verifies a password. Without a hash the result is [`PasswordCheck::Wrong`], at the same cost: the response time must
+/// not reveal whether a user exists or has a password.
 pub fn verify(password: &str, phc: Option<&str>) -> PasswordCheck {
-    let hash = PasswordHash::new(phc.unwrap_or(NOBODYS));
+    let hash = PasswordHash::new(phc.unwrap_or(DUMMY_HASH));
     let Ok(hash) = hash else { return PasswordCheck::Wrong };
     let is_right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
     if phc.is_none() || !is_right {
         return PasswordCheck::Wrong;
     }
-    let is_todays = Algorithm::try_from(hash.algorithm.as_str()) == Ok(Algorithm::Argon2id)
+    let is_current = Algorithm::try_from(hash.algorithm.as_str()) == Ok(Algorithm::Argon2id)
         && hash.version == Some(Version::V0x13.into())
         && Params::try_from(&hash).is_ok_and(|params| {
             (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
         });
-    PasswordCheck::Right { is_outdated: !is_todays }
+    PasswordCheck::Right { is_outdated: !is_current }
 }
 
-/// Why a hash cannot be imported.
+/// An error in an imported hash.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ImportError {
-    /// It is not the PHC string of an Argon2 hash.
+    /// The text is not a PHC string of Argon2 with salt and hash.
     NotArgon2,
-    /// To verify it would cost too much.
+    /// Verifying the hash takes too much memory or CPU time.
     TooCostly,
 }
 
@@ -115,7 +112,7 @@ impl fmt::Display for ImportError {
     }
 }
 
-/// Checks that an imported PHC string can be verified here, at a bearable cost.
+/// Checks that an imported PHC string can be verified, and at an acceptable cost.
 pub fn check_hash(phc: &str) -> Result<(), ImportError> {
     let hash = PasswordHash::new(phc).map_err(|_| ImportError::NotArgon2)?;
     Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| ImportError::NotArgon2)?;
@@ -148,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_hash_is_a_real_one_of_todays_cost() {
-        assert_eq!(check_hash(NOBODYS), Ok(()));
-        let params = Params::try_from(&PasswordHash::new(NOBODYS).unwrap()).unwrap();
+    fn the_dummy_hash_is_valid_and_costs_what_new_hashes_cost() {
+        assert_eq!(check_hash(DUMMY_HASH), Ok(()));
+        let params = Params::try_from(&PasswordHash::new(DUMMY_HASH).unwrap()).unwrap();
         assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19_456, 2, 1));
         assert_eq!(verify("", None), PasswordCheck::Wrong);
     }
@@ -169,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_hash_that_can_be_verified_at_a_bearable_cost_is_taken() {
+    fn only_argon2_hashes_of_acceptable_cost_can_be_imported() {
         let rest = "BwcHBwcHBwcHBwcHBwcHBw$9dvZ2wV4a1oIRgJeEFZ8K3uFmfhUlz1Kd8C4HF1V5Kc";
         let phc = |head: &str| format!("{head}${rest}");
         for good in [
@@ -197,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_has_a_shortest_and_a_longest_length() {
+    fn a_password_has_a_minimum_and_a_maximum_length() {
         for (length, is_right) in [(7, false), (8, true), (1_024, true), (1_025, false)] {
             assert_eq!(check(&"x".repeat(length)).is_ok(), is_right, "{length}");
         }

@@ -1,4 +1,4 @@
-//! Scopes, and which claims each of them asks for (OpenID Connect Core section 5.4).
+//! Scopes, and the claims that each scope releases (OpenID Connect Core section 5.4).
 
 use serde_json::Value;
 use std::fmt;
@@ -9,10 +9,10 @@ use crate::protocol::user::claims::{self, UserClaims};
 /// The scope that makes a request an OpenID Connect request.
 pub const OPENID: &str = "openid";
 
-/// The scope that asks for a refresh token (OpenID Connect Core section 11).
+/// The scope that requests a refresh token (OpenID Connect Core section 11).
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
-/// The scopes this provider knows: the standard ones, and the operator's.
+/// The scopes of this provider, except those of the operator's APIs: the standard ones, and the operator's own.
 #[derive(Debug)]
 pub struct ScopeTable {
     custom: Vec<CustomScope>,
@@ -26,8 +26,8 @@ struct CustomScope {
 
 const STANDARD: [&str; 6] = [OPENID, "profile", "email", "address", "phone", OFFLINE_ACCESS];
 
-/// Claims that a token or a userinfo response gives a meaning of its own (RFC 7519 section 4.1,
-/// RFC 9068 section 2.2, OpenID Connect Core sections 2 and 5.3.2).
+/// Claims that have a meaning of their own in a token or a userinfo response, so that no scope of the operator may
+/// release them (RFC 7519 section 4.1, RFC 9068 section 2.2, OpenID Connect Core sections 2 and 5.3.2).
 const RESERVED: [&str; 19] = [
     "acr",
     "amr",
@@ -50,24 +50,24 @@ const RESERVED: [&str; 19] = [
     "sub",
 ];
 
-/// Why the operator's scopes are refused. Displayed, it follows the variable's name.
+/// An error in the operator's scopes. The message follows the name of the variable.
 #[derive(Debug)]
 pub enum ScopesError {
-    /// A scope does not have a list of claims that it may release.
+    /// The value of a scope is not a list of claims that it may release.
     NotClaimNames {
-        /// The scope.
+        /// The name of the scope.
         scope: String,
     },
-    /// They are not a JSON object.
+    /// The variable is not a JSON object, or it has a duplicate field.
     NotAnObject(serde_json::Error),
-    /// A name is not a scope token (RFC 6749 section 3.3).
+    /// The name of a scope is not a scope token (RFC 6749 section 3.3).
     NotAScopeToken {
-        /// The name.
+        /// The invalid name.
         scope: String,
     },
-    /// A standard scope is defined again.
+    /// A standard scope is redefined.
     Standard {
-        /// The scope.
+        /// The name of the scope.
         scope: String,
     },
 }
@@ -92,20 +92,20 @@ impl fmt::Display for ScopesError {
 }
 
 impl ScopeTable {
-    /// Parses the operator's scopes: a JSON object from each scope's name to the names of its
-    /// claims, as `{"groups": ["groups"]}`.
+    /// Parses the operator's scopes: a JSON object that maps the name of each scope to the names of its claims, for
+    /// example `{"groups": ["groups"]}`.
     pub fn parse(text: &str) -> Result<Self, ScopesError> {
         let fields = parse_object(text.as_bytes()).map_err(ScopesError::NotAnObject)?;
         let custom = fields.into_iter().map(|(name, claims)| CustomScope::new(name, &claims));
         Ok(Self { custom: custom.collect::<Result<_, _>>()? })
     }
 
-    /// Every scope's name, the standard ones first.
+    /// Returns the names of all scopes, the standard ones first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         STANDARD.into_iter().chain(self.custom.iter().map(|scope| scope.name.as_str()))
     }
 
-    /// Every claim that some scope asks for, the standard ones first, each once.
+    /// Returns the names of all claims that a scope releases, the standard ones first, without duplicates.
     pub fn claim_names(&self) -> Vec<&str> {
         let mut names: Vec<_> = claims::STANDARD.iter().map(|claim| claim.name).collect();
         for name in self.custom.iter().flat_map(|scope| &scope.claims) {
@@ -116,13 +116,13 @@ impl ScopeTable {
         names
     }
 
-    /// Whether a scope of the operator's asks for this claim.
+    /// Returns whether one of the operator's scopes releases a claim.
     pub fn has_custom_claim(&self, claim: &str) -> bool {
         self.custom.iter().any(|scope| scope.claims.iter().any(|name| name == claim))
     }
 
-    /// Those of the user's claims that userinfo tells (Core section 5.3.2): that the granted scopes ask for,
-    /// or that were `requested` one by one (Core section 5.5), in every language they are told in.
+    /// Returns the claims of a userinfo response (Core section 5.3.2): the user's claims that the granted scopes
+    /// release, in every language, and the claims that were `requested` by name (see [`select`](Self::select)).
     pub fn release(
         &self,
         granted: &Scopes<'_>,
@@ -136,8 +136,8 @@ impl ScopeTable {
         claims
     }
 
-    /// Those of the user's claims that were `requested` one by one (Core section 5.5): by their whole name, or,
-    /// in all their languages, by their name without one. A claim that no scope asks for is nobody's to ask for.
+    /// Returns the user's claims that were `requested` by name (Core section 5.5). `name#fr` requests one language,
+    /// `name` all of them. A claim that no scope releases cannot be requested.
     pub fn select(&self, requested: &[String], mut claims: UserClaims) -> UserClaims {
         claims.retain(|claim_name, _| {
             let name = without_language(claim_name);
@@ -151,9 +151,13 @@ impl ScopeTable {
             && self.claim_names().contains(&name)
     }
 
-    /// Those of the claims `requested` one by one that the scopes do not release anyway, and that
-    /// somebody could have; without their languages, each once.
-    pub fn beyond<'a>(&self, granted: &Scopes<'_>, requested: &'a [String]) -> Vec<&'a str> {
+    /// Returns the claims `requested` by name that the granted scopes do not release, without language tags and without
+    /// duplicates. Claims that no scope releases are left out.
+    pub fn claims_outside_scopes<'a>(
+        &self,
+        granted: &Scopes<'_>,
+        requested: &'a [String],
+    ) -> Vec<&'a str> {
         let mut names = Vec::new();
         for claim in requested {
             let name = without_language(claim);
@@ -169,8 +173,9 @@ impl ScopeTable {
         let by_standard = claims::STANDARD
             .iter()
             .any(|standard| standard.name == claim && granted.contains(standard.scope));
-        let asks = |scope: &CustomScope| scope.claims.iter().any(|name| name == claim);
-        by_standard || self.custom.iter().any(|scope| granted.contains(&scope.name) && asks(scope))
+        let has_claim = |scope: &CustomScope| scope.claims.iter().any(|name| name == claim);
+        by_standard
+            || self.custom.iter().any(|scope| granted.contains(&scope.name) && has_claim(scope))
     }
 }
 
@@ -182,19 +187,19 @@ impl CustomScope {
         if STANDARD.contains(&name.as_str()) {
             return Err(ScopesError::Standard { scope: name });
         }
-        match claims_of(claims) {
+        match parse_claim_names(claims) {
             Some(claims) => Ok(Self { name, claims }),
             None => Err(ScopesError::NotClaimNames { scope: name }),
         }
     }
 }
 
-/// The name of a claim without its language (OpenID Connect Core section 5.2).
+/// Returns the name of a claim without its language tag (OpenID Connect Core section 5.2).
 fn without_language(claim: &str) -> &str {
     claim.split_once('#').map_or(claim, |(name, _)| name)
 }
 
-fn claims_of(value: &Value) -> Option<Vec<String>> {
+fn parse_claim_names(value: &Value) -> Option<Vec<String>> {
     let is_claim_name = |name: &str| {
         !name.is_empty()
             && name.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
@@ -204,37 +209,38 @@ fn claims_of(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(name).collect()
 }
 
-/// RFC 6749 section 3.3: printable ASCII without space, quotation mark and backslash.
+/// Returns whether a text is a scope token: printable ASCII without space, quotation mark and backslash (RFC 6749
+/// section 3.3).
 pub fn is_scope_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
 }
 
-/// A scope value: scope tokens with single spaces between them (RFC 6749 section 3.3).
+/// A scope value: scope tokens, separated by single spaces (RFC 6749 section 3.3).
 #[derive(Clone, Copy, Debug)]
 pub struct Scopes<'a>(&'a str);
 
 impl<'a> Scopes<'a> {
-    /// Parses a scope value. An empty one grants nothing.
+    /// Parses a scope value. An empty text is valid and has no scopes.
     pub fn parse(text: &'a str) -> Option<Self> {
         (text.is_empty() || text.split(' ').all(is_scope_token)).then_some(Self(text))
     }
 
-    /// Takes a scope value that was parsed before it was stored.
+    /// Wraps a scope value that is known to be valid, because it was parsed before it was stored.
     pub fn of_valid(text: &'a str) -> Self {
         Self(text)
     }
 
-    /// Whether all of them are among `others`.
+    /// Returns whether `others` has all of these scopes.
     pub fn is_within(&self, others: &Scopes<'_>) -> bool {
         self.iter().all(|scope| others.contains(scope))
     }
 
-    /// Whether the scope is among them.
+    /// Returns whether the value has a scope.
     pub fn contains(&self, scope: &str) -> bool {
         self.iter().any(|token| token == scope)
     }
 
-    /// The scopes in their order.
+    /// Returns the scopes in order of appearance.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> {
         self.0.split(' ').filter(|token| !token.is_empty())
     }
@@ -246,7 +252,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_operators_scopes_are_checked() {
+    fn invalid_scopes_of_the_operator_are_refused() {
         for (text, complaint) in [
             ("[]", "JSON object"),
             (r#"{"a b":[]}"#, "scope token"),
@@ -278,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_in_another_language_goes_with_its_claim() {
+    fn a_scope_releases_a_claim_in_every_language() {
         let table = ScopeTable::parse("{}").unwrap();
         let claims = json!({ "name": "A", "name#fr": "B", "email": "a@b" });
         let granted = Scopes::parse("openid profile").unwrap();
@@ -287,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_was_asked_for_by_name_is_released_without_its_scope() {
+    fn a_claim_requested_by_name_is_released_without_its_scope() {
         let table = ScopeTable::parse("{}").unwrap();
         let claims = json!({ "name": "A", "name#fr": "B", "email": "a@b", "gender": "x" });
         let release = |requested: &[&str]| {
@@ -295,7 +301,7 @@ mod tests {
             let granted = Scopes::parse("openid email").unwrap();
             let released = table.release(&granted, &requested, claims.as_object().unwrap().clone());
             let released = serde_json::to_string(&released).unwrap();
-            (released, table.beyond(&granted, &requested).join(" "))
+            (released, table.claims_outside_scopes(&granted, &requested).join(" "))
         };
         let expected = r#"{"email":"a@b","name":"A","name#fr":"B"}"#.to_owned();
         assert_eq!(release(&["name"]), (expected, "name".to_owned()));

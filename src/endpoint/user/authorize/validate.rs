@@ -95,7 +95,7 @@ pub async fn validate_for(
         Ok((request, required_user)) => {
             let names = [request.claims.userinfo.as_slice(), &request.claims.id_token].concat();
             let scopes = &provider.context.config.scopes;
-            let single_claims = scopes.beyond(&request.granted(), &names);
+            let single_claims = scopes.claims_outside_scopes(&request.granted(), &names);
             let single_claims = single_claims.into_iter().map(str::to_owned).collect();
             let valid =
                 ValidatedRequest { client, reply_to, request, required_user, single_claims };
