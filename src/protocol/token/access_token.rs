@@ -1,4 +1,4 @@
-//! Access tokens: RFC 9068 JWTs that say which grant they belong to.
+//! Access tokens: JWTs of RFC 9068 that name the grant to which they belong.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -6,64 +6,62 @@ use serde_json::{Map, Value};
 use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
 
-/// The media type in the header, which keeps ID tokens from passing as access tokens (RFC 9068
-/// section 2.1).
+/// The `typ` of the header. It keeps ID tokens from being accepted as access tokens (RFC 9068 section 2.1).
 pub const TYP: &str = "at+jwt";
 
-/// The one algorithm that access tokens are signed with, whatever ID tokens are.
+/// The only algorithm that access tokens are signed with. It does not depend on the client, unlike that of ID tokens.
 pub const ALG: Algorithm = Algorithm::Es256;
 
 /// The claims of an access token (RFC 9068 section 2.2).
 #[derive(Debug, Eq, PartialEq, Serialize)]
 pub struct AccessToken {
-    /// The client it was issued to.
+    /// The client to which the token was issued.
     pub client_id: String,
-    /// When it ends, in Unix seconds.
+    /// The time of expiry, in Unix seconds.
     pub exp: i64,
-    /// The grant it belongs to. The name is that of Grant Management for OAuth 2.0.
+    /// The id of the grant. The claim's name is that of Grant Management for OAuth 2.0.
     pub grant_id: String,
-    /// When it was issued, in Unix seconds.
+    /// The time of issue, in Unix seconds.
     pub iat: i64,
-    /// Its own id.
+    /// The token's unique id.
     pub jti: String,
-    /// From when on it is good, in Unix seconds: `iat`, unless it says `nbf`, which ours do not.
+    /// The start of validity, in Unix seconds: the later of `iat` and `nbf`. Postern's tokens have no `nbf`.
     #[serde(skip)]
     pub nbf: i64,
-    /// The granted scopes.
+    /// The granted scopes, separated by spaces.
     pub scope: String,
-    /// The user.
+    /// The user's subject identifier for this client.
     pub sub: String,
 }
 
 impl AccessToken {
-    /// The claims as they are signed, for one issuer and one audience.
+    /// Returns the claims to sign, with the issuer and the audience.
     pub fn to_claims<'a>(&'a self, iss: &'a str, aud: &'a str) -> impl Serialize + 'a {
         Claims { iss, aud, token: self }
     }
 }
 
-/// The claims of an access token that a client got for itself: no user, and no grant of one (RFC 9068 section 2.2).
+/// The claims of an access token for the client itself (RFC 6749 section 4.4): there is no user and no grant.
 #[derive(Debug, Serialize)]
 pub struct MachineToken<'a> {
     /// The issuer.
     pub iss: &'a str,
-    /// The API.
+    /// The resource indicator of the API.
     pub aud: &'a str,
     /// The client.
     pub client_id: &'a str,
-    /// When it ends, in Unix seconds.
+    /// The time of expiry, in Unix seconds.
     pub exp: i64,
-    /// When it was issued, in Unix seconds.
+    /// The time of issue, in Unix seconds.
     pub iat: i64,
-    /// Its own id.
+    /// The token's unique id.
     pub jti: &'a str,
-    /// What it may do.
+    /// The granted scopes, separated by spaces.
     pub scope: &'a str,
-    /// The client again.
+    /// The client again, because there is no user (RFC 9068 section 2.2).
     pub sub: &'a str,
 }
 
-/// An access token as it is signed.
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
@@ -72,50 +70,50 @@ struct Claims<'a> {
     token: &'a AccessToken,
 }
 
-/// What an access token must say to be accepted.
+/// The values against which an access token is checked.
 #[derive(Debug)]
 pub struct Expected<'a> {
     /// The issuer.
     pub iss: &'a str,
-    /// The resource that is asked.
+    /// The resource that received the token.
     pub aud: &'a str,
-    /// Now, in Unix seconds.
+    /// The current time, in Unix seconds.
     pub now: i64,
-    /// By how many seconds the token's times may be off.
+    /// The tolerance for clock differences, in seconds.
     pub leeway: i64,
 }
 
-/// Why an access token is not accepted.
+/// An error in an access token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AccessTokenError {
     /// `alg` is not [`ALG`].
     Algorithm,
-    /// `aud` is another resource.
+    /// `aud` does not name the expected resource.
     Audience,
     /// The header has `crit`.
     CriticalExtension,
-    /// `exp` is over.
+    /// `exp` has passed.
     Expired,
-    /// `exp` is missing or not a time.
+    /// `exp` is missing or not an integer.
     ExpiryMissing,
-    /// `iat` or `nbf` is not reached yet.
+    /// `iat` or `nbf` is in the future.
     FromFuture,
-    /// A claim that every access token has is missing.
+    /// A required claim is missing or empty.
     Incomplete,
-    /// `iat` is missing or not a time.
+    /// `iat` is missing or not an integer.
     IssueTimeMissing,
-    /// `iss` is another issuer.
+    /// `iss` is not the expected issuer.
     Issuer,
     /// `kid` is missing.
     KeyIdMissing,
-    /// `nbf` is not a time.
+    /// `nbf` is not an integer.
     NotBefore,
     /// `typ` is not [`TYP`].
     Type,
 }
 
 impl AccessTokenError {
-    /// What is wrong, for the peer.
+    /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::Algorithm => "the token is signed with an algorithm that is not accepted",
@@ -134,14 +132,11 @@ impl AccessTokenError {
     }
 }
 
-/// Checks the header of a token before any key is looked for (RFC 9068 section 4; RFC 8725 sections
-/// 3.1 and 3.11), and returns the `kid` to look for. Header parameters that point at keys (`jku`, `jwk`,
-/// `x5u`, `x5c`) are not read: keys come from our own set alone.
-///
-/// # Errors
-/// [`AccessTokenError`].
+/// Checks the header of a token (RFC 9068 section 4; RFC 8725 sections 3.1 and 3.11), before its key is looked up.
+/// Returns the `kid`. Header parameters that refer to other keys (`jku`, `jwk`, `x5u`, `x5c`) are ignored, because only
+/// the provider's own keys may sign tokens.
 pub fn check_header<'a>(jws: &'a Jws<'_>) -> Result<&'a str, AccessTokenError> {
-    // RFC 7515 section 4.1.9: a media type, its "application/" optional, in any case.
+    // RFC 7515 section 4.1.9: `typ` is a media type, in any case, and the prefix "application/" is optional.
     let is_typ =
         |typ: &str| typ.eq_ignore_ascii_case(TYP) || typ.eq_ignore_ascii_case("application/at+jwt");
     if !jws.header_text("typ").is_some_and(is_typ) {
@@ -150,17 +145,14 @@ pub fn check_header<'a>(jws: &'a Jws<'_>) -> Result<&'a str, AccessTokenError> {
     if jws.header_text("alg") != Some(ALG.name()) {
         return Err(AccessTokenError::Algorithm);
     }
-    // RFC 7515 section 4.1.11: no extension is understood, and an empty list is malformed.
+    // RFC 7515 section 4.1.11: unknown extensions must be refused. None is known, and an empty list is malformed.
     if jws.header.contains_key("crit") {
         return Err(AccessTokenError::CriticalExtension);
     }
     jws.header_text("kid").ok_or(AccessTokenError::KeyIdMissing)
 }
 
-/// Checks the times of a token that was accepted before: all of it that changes.
-///
-/// # Errors
-/// [`AccessTokenError`].
+/// Checks the times of a token that was accepted earlier. Its signature and its other claims cannot have changed since.
 pub fn check_times(token: &AccessToken, expected: &Expected<'_>) -> Result<(), AccessTokenError> {
     check_exp(token.exp, expected)?;
     check_nbf(token.nbf, expected)
@@ -176,11 +168,8 @@ fn check_nbf(nbf: i64, expected: &Expected<'_>) -> Result<(), AccessTokenError> 
     is_good.then_some(()).ok_or(AccessTokenError::FromFuture)
 }
 
-/// Checks the claims of a token, in this order: `iss`, `aud`, times, and then the presence of the rest (RFC 9068
-/// section 4). The outcome counts for nothing unless the signature is right.
-///
-/// # Errors
-/// [`AccessTokenError`].
+/// Checks the claims of a token (RFC 9068 section 4), in this order: `iss`, `aud`, the times, the presence of the other
+/// claims. The result must not be used unless the signature is valid, too.
 pub fn check_claims(
     claims: &Map<String, Value>,
     expected: &Expected<'_>,
@@ -191,14 +180,14 @@ pub fn check_claims(
     if text("iss") != Some(expected.iss) {
         return Err(AccessTokenError::Issuer);
     }
-    let is_for_us = match claims.get("aud") {
+    let has_audience = match claims.get("aud") {
         Some(Value::String(aud)) => aud == expected.aud,
         Some(Value::Array(auds)) => {
             auds.iter().all(Value::is_string) && auds.iter().any(|aud| aud == expected.aud)
         }
         _ => false,
     };
-    if !is_for_us {
+    if !has_audience {
         return Err(AccessTokenError::Audience);
     }
     let exp = time("exp").ok_or(AccessTokenError::ExpiryMissing)?;

@@ -3,22 +3,22 @@
 use crate::jose::jws::JwsError;
 use crate::protocol::token::access_token::AccessTokenError;
 
-/// Why a bearer token was not accepted (RFC 6750 section 3.1). The words are for the peer: ASCII
-/// without quotation mark or backslash, and nothing of what was sent.
+/// An error about a bearer token (RFC 6750 section 3.1). Descriptions are ASCII without quotation mark and backslash
+/// (section 3), and never quote the request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum BearerError {
-    /// 403: the token is good, and lacks the scope openid.
+    /// 403: the token is valid, but lacks the scope `openid`.
     InsufficientScope,
-    /// 400: the request breaks the rules on how a token is sent.
+    /// 400: the request is malformed, or does not send the token as RFC 6750 section 2 requires.
     InvalidRequest(&'static str),
-    /// 401: the token is not one of ours, or not any more.
+    /// 401: the token is malformed, expired, revoked or from another issuer.
     InvalidToken(&'static str),
-    /// 401 without an error code: no token came along.
+    /// 401 without an error code: the request has no token.
     NoCredentials,
 }
 
 impl BearerError {
-    /// The status it is answered with.
+    /// Returns the HTTP status code of the response.
     pub fn status(self) -> u16 {
         match self {
             Self::InsufficientScope => 403,
@@ -27,7 +27,7 @@ impl BearerError {
         }
     }
 
-    /// The error code, where there is one.
+    /// Returns the error code. A request without a token gets none (RFC 6750 section 3.1).
     pub fn code(self) -> Option<&'static str> {
         match self {
             Self::InsufficientScope => Some("insufficient_scope"),
@@ -37,7 +37,7 @@ impl BearerError {
         }
     }
 
-    /// What was wrong.
+    /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::InsufficientScope => "the token was issued without the scope openid",
@@ -59,11 +59,11 @@ impl From<JwsError> for BearerError {
     }
 }
 
-/// The token of an `Authorization` header: `Bearer 1*SP b64token`, the scheme in any case. Another scheme is no
-/// credentials.
+/// Returns the token of an `Authorization` header: `Bearer 1*SP b64token`, with the scheme in any case. Returns `None`
+/// for another scheme.
 ///
 /// # Errors
-/// [`BearerError::InvalidRequest`].
+/// [`BearerError::InvalidRequest`] when the token is malformed or there are two headers.
 pub fn header_token(value: &str) -> Result<Option<&str>, BearerError> {
     if has_two_credentials(value) {
         return Err(BearerError::InvalidRequest("there are two Authorization headers"));
@@ -82,8 +82,8 @@ pub fn header_token(value: &str) -> Result<Option<&str>, BearerError> {
     Ok(Some(token))
 }
 
-/// Two header fields arrive joined by a comma (RFC 9110 section 5.3). Within one, a comma separates
-/// `name=value` parameters only (section 11.4), so anything else behind a comma is a second one.
+/// Returns whether two header fields were joined by a comma (RFC 9110 section 5.3). Within one field, a comma separates
+/// `name=value` parameters only (section 11.4), so that anything else after a comma is a second field.
 fn has_two_credentials(value: &str) -> bool {
     if !value.contains(',') {
         return false;
@@ -110,7 +110,7 @@ fn has_two_credentials(value: &str) -> bool {
         })
 }
 
-/// Whether a text is `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 section 2.1).
+/// Returns whether a text is `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 section 2.1).
 pub fn is_b64token(text: &str) -> bool {
     let unpadded = text.trim_end_matches('=');
     !unpadded.is_empty()
@@ -119,7 +119,7 @@ pub fn is_b64token(text: &str) -> bool {
         })
 }
 
-/// RFC 9110 section 5.6.2: tchar.
+/// Returns whether a byte is a `tchar` (RFC 9110 section 5.6.2).
 fn is_token_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scheme_is_bearer_in_any_case_and_then_spaces() {
+    fn the_scheme_is_case_insensitive_and_followed_by_spaces() {
         for value in ["Bearer abc", "bearer abc", "BEARER   abc"] {
             assert_eq!(header_token(value), Ok(Some("abc")), "{value}");
         }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn two_headers_are_told_from_one_with_parameters() {
+    fn two_headers_are_distinguished_from_one_with_parameters() {
         for value in [
             "Bearer a, Bearer a",
             "Basic YTpi, Bearer abc",

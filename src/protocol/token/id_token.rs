@@ -8,56 +8,57 @@ use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
 use crate::protocol::user::claims::UserClaims;
 
-/// The media type in the header.
+/// The `typ` of the header. Access tokens have another one.
 pub const TYP: &str = "JWT";
 
-/// The authentication context of a password, and its method (RFC 8176).
+/// The authentication context class of a sign-in with a password.
 pub const PASSWORD_ACR: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+/// The authentication method of a sign-in with a password (RFC 8176 section 2).
 const PASSWORD_AMR: &str = "pwd";
 
-/// The largest hint that is looked into, in bytes.
+/// The maximum size of an `id_token_hint`, in bytes.
 pub const HINT_LIMIT: usize = 16_384;
 
-/// What an ID token says, but for what the user's claims add to it.
+/// The claims of an ID token, without the user's claims.
 #[derive(Debug, Serialize)]
 pub struct IdToken<'a> {
-    /// The access token that comes with it, if one does, for `at_hash`.
+    /// The access token of the same response, if there is one. `at_hash` is computed from it.
     #[serde(skip)]
     pub access_token: Option<&'a str>,
     /// The client.
     pub aud: &'a str,
-    /// When the person last proved who they are, in Unix seconds.
+    /// The time of the user's last authentication, in Unix seconds.
     pub auth_time: i64,
-    /// When it ends, in Unix seconds.
+    /// The time of expiry, in Unix seconds.
     pub exp: i64,
-    /// When it was issued, in Unix seconds.
+    /// The time of issue, in Unix seconds.
     pub iat: i64,
     /// The issuer.
     pub iss: &'a str,
-    /// The request's nonce; a refreshed token has none (Core section 12.2).
+    /// The `nonce` of the authorization request. A refreshed ID token has none (Core section 12.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<&'a str>,
-    /// The session, as this client knows it.
+    /// The id of the session, for this client alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<&'a str>,
-    /// The user.
+    /// The user's subject identifier for this client.
     pub sub: &'a str,
 }
 
 impl IdToken<'_> {
-    /// Returns the claims to sign with a key for `alg`, with those of the user's claims that are requested for it.
-    pub fn to_claims(&self, alg: Algorithm, of_user: UserClaims) -> impl Serialize {
+    /// Returns the claims to sign with a key for `alg`. `user_claims` are those of the user's claims that the ID token
+    /// has.
+    pub fn to_claims(&self, alg: Algorithm, user_claims: UserClaims) -> impl Serialize {
         Claims {
             id_token: self,
             acr: PASSWORD_ACR,
             amr: [PASSWORD_AMR],
             at_hash: self.access_token.map(|token| at_hash(alg, token)),
-            of_user,
+            user: user_claims,
         }
     }
 }
 
-/// An ID token as it is signed.
 #[derive(Serialize)]
 struct Claims<'a> {
     #[serde(flatten)]
@@ -67,10 +68,11 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     at_hash: Option<String>,
     #[serde(flatten)]
-    of_user: UserClaims,
+    user: UserClaims,
 }
 
-/// Returns the left half of the digest by the hash function of the ID token's own algorithm (Core section 3.1.3.6).
+/// Returns the left half of the access token's digest. The hash function is that of the ID token's signature algorithm
+/// (Core section 3.1.3.6).
 fn at_hash(alg: Algorithm, access_token: &str) -> String {
     let digest = alg.digest(access_token.as_bytes());
     let digest = digest.as_ref();
@@ -78,20 +80,20 @@ fn at_hash(alg: Algorithm, access_token: &str) -> String {
     Base64UrlUnpadded::encode_string(left_half)
 }
 
-/// Why an `id_token_hint` is not accepted.
+/// An error in an `id_token_hint`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum IdTokenHintError {
     /// It was issued to another client.
     Audience,
     /// It is from another issuer.
     Issuer,
-    /// It is signed with a key of somebody else.
+    /// It is not signed with a key of this provider.
     Key,
     /// It is another kind of token.
     NotIdToken,
-    /// It is no signed JWT.
+    /// It is not a signed JWT.
     NotSigned,
-    /// Its signature is wrong.
+    /// Its signature is invalid.
     Signature,
     /// It has no `sub`.
     SubjectMissing,
@@ -100,7 +102,7 @@ pub enum IdTokenHintError {
 }
 
 impl IdTokenHintError {
-    /// What is wrong, for the client.
+    /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::Audience => "id_token_hint was issued to another client",
@@ -115,22 +117,19 @@ impl IdTokenHintError {
     }
 }
 
-/// The user that a hint names, if it is an ID token of ours for this client: its signature is verified, and
-/// that it may have ended long ago does not matter (Core section 3.1.2.1).
-///
-/// # Errors
-/// [`IdTokenHintError`].
+/// Returns the `sub` of an `id_token_hint`, if its claims are those of an ID token from `issuer` for this client. An
+/// expired ID token is accepted (Core section 3.1.2.1). The caller must verify the signature.
 pub fn hinted_sub<'a>(
     jws: &'a Jws<'_>,
     issuer: &str,
     client_id: &str,
 ) -> Result<&'a str, IdTokenHintError> {
     let text = |name| jws.payload.get(name).and_then(Value::as_str);
-    // An access token is no ID token.
+    // An access token has another `typ`.
     if jws.header_text("typ") != Some(TYP) {
         return Err(IdTokenHintError::NotIdToken);
     }
-    // Nor is what userinfo was signed as.
+    // A signed userinfo response has the same `typ`, but no `auth_time`.
     if !jws.payload.contains_key("auth_time") {
         return Err(IdTokenHintError::NotIdToken);
     }

@@ -1,4 +1,4 @@
-//! Tokens.
+//! Access tokens, ID tokens, and the errors about tokens.
 
 pub mod access_token;
 pub mod bearer;

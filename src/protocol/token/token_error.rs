@@ -1,27 +1,27 @@
 //! Errors of the token endpoint (RFC 6749 section 5.2).
 
-/// Why no token was issued. The words are for the peer: ASCII without quotation mark or backslash, and
-/// nothing of what was sent.
+/// An error response of the token endpoint. Descriptions are ASCII without quotation mark and backslash (RFC 6749
+/// section 5.2), and never quote the request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TokenError {
-    /// Who the client is was not shown.
+    /// Client authentication failed.
     InvalidClient(&'static str),
-    /// The code or refresh token is not good, or not any more, or not this client's.
+    /// The code or refresh token is invalid, expired, revoked or issued to another client.
     InvalidGrant(&'static str),
-    /// The request breaks the rules.
+    /// The request is malformed, for example because a parameter is missing or repeated.
     InvalidRequest(&'static str),
-    /// More was asked for than was granted.
+    /// The requested scope is malformed, or exceeds what the client may get or was granted.
     InvalidScope(&'static str),
-    /// There is no such resource, or it was not granted (RFC 8707 section 2).
+    /// The requested resource is unknown or was not granted (RFC 8707 section 2).
     InvalidTarget(&'static str),
-    /// The client may not use this grant type.
+    /// The client has not registered this grant type.
     UnauthorizedClient(&'static str),
-    /// There is no such grant type here.
+    /// The provider does not support this grant type.
     UnsupportedGrantType,
 }
 
 impl TokenError {
-    /// The status it is answered with.
+    /// Returns the HTTP status code of the response.
     pub fn status(self) -> u16 {
         match self {
             Self::InvalidClient(_) => 401,
@@ -29,7 +29,7 @@ impl TokenError {
         }
     }
 
-    /// The error code.
+    /// Returns the error code.
     pub fn code(self) -> &'static str {
         match self {
             Self::InvalidClient(_) => "invalid_client",
@@ -42,7 +42,7 @@ impl TokenError {
         }
     }
 
-    /// What was wrong.
+    /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::InvalidClient(description)
