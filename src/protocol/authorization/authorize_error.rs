@@ -1,18 +1,18 @@
-//! Errors of authorization requests that go to the client.
+//! Errors in authorization responses.
 
 use crate::protocol::token::id_token::IdTokenHintError;
 
-/// An error that goes to the client (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
+/// An error that the redirect URI receives (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AuthorizeError {
     /// The error code.
     pub code: &'static str,
-    /// What was wrong: ASCII without quotation mark or backslash, and nothing of what was sent.
+    /// The text of `error_description`: ASCII without quotation mark and backslash. Never quotes the request.
     pub description: &'static str,
 }
 
 impl AuthorizeError {
-    /// An error of this code.
+    /// Creates an error. `code` is one of the specifications' error codes.
     pub const fn new(code: &'static str, description: &'static str) -> Self {
         Self { code, description }
     }

@@ -1,8 +1,7 @@
-//! Authorization requests (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1): from raw parameters
-//! to what they ask for.
+//! Validation of authorization requests (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1).
 //!
-//! There are two kinds of refusal, and the types keep them apart: before there is a
-//! [`ReplyTo`](super::reply_to::ReplyTo), nothing may be sent anywhere; after it, errors go to the client.
+//! The types separate two kinds of errors. An error before there is a [`ReplyTo`](super::reply_to::ReplyTo) is only
+//! shown to the user, because the redirect URI is not verified. A later error goes to the client.
 
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::claims_request::ClaimsRequest;
@@ -13,10 +12,10 @@ use crate::protocol::client::metadata::{ClientMetadata, GrantType, ResponseType}
 use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::user::scope::{OFFLINE_ACCESS, OPENID, ScopeTable, Scopes};
 
-/// The longest nonce, in bytes: it is kept, and stands in the ID token.
+/// The maximum length of a nonce, in bytes, because it is stored and copied into the ID token.
 const NONCE_LIMIT: usize = 2_048;
 
-/// The parameter that may repeat (RFC 8707 section 2).
+/// The only parameter that may be repeated (RFC 8707 section 2).
 const RESOURCE: &str = "resource";
 
 /// The parameters of an authorization request.
@@ -49,22 +48,22 @@ const fn invalid(description: &'static str) -> AuthorizeError {
     AuthorizeError::new("invalid_request", description)
 }
 
-/// What `prompt` asks for (Core section 3.1.2.1).
-#[allow(clippy::struct_excessive_bools, reason = "each stands for a value of a set")]
+/// The values of the parameter `prompt` (Core section 3.1.2.1).
+#[allow(clippy::struct_excessive_bools, reason = "each is a value of a set")]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Prompt {
-    /// Ask for consent, whatever is remembered.
+    /// Request consent, even if the user has given it before.
     pub consent: bool,
-    /// Sign in anew, whoever is signed in.
+    /// Authenticate the user, even if there is a session.
     pub login: bool,
-    /// Show no page at all.
+    /// Show no page; return an error if one is needed.
     pub none: bool,
-    /// Let the person choose the account.
+    /// Let the user select an account.
     pub select_account: bool,
 }
 
 impl Prompt {
-    /// The values there are.
+    /// All supported values.
     pub const VALUES: [&'static str; 4] = ["none", "login", "consent", "select_account"];
 
     fn parse(text: &str) -> Result<Self, AuthorizeError> {
@@ -85,72 +84,72 @@ impl Prompt {
     }
 }
 
-/// What the operator's configuration says of authorization requests.
+/// The operator's policy for authorization requests.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthorizePolicy<'a> {
-    /// Whether tokens may come from the authorization endpoint.
+    /// Whether the authorization endpoint may issue tokens (implicit flow).
     pub allows_implicit: bool,
     /// The operator's APIs.
     pub resources: &'a Resources,
-    /// The scopes.
+    /// All other scopes of this provider.
     pub scopes: &'a ScopeTable,
 }
 
-/// What a request asks for.
+/// A valid authorization request.
 #[derive(Debug)]
 pub struct AuthorizeRequest {
-    /// Single claims.
+    /// The claims that the request names in the parameter `claims`.
     pub claims: ClaimsRequest,
-    /// The challenge that the code will be bound to.
+    /// The PKCE challenge, to which the code is bound.
     pub code_challenge: Option<CodeChallenge>,
-    /// An ID token of the user whom the client believes to be here, not verified.
+    /// An ID token of the expected user. Its signature is not verified yet.
     pub id_token_hint: Option<String>,
-    /// What the person might type as login.
+    /// The login with which the login page is filled in.
     pub login_hint: Option<String>,
-    /// How many seconds ago the person may have signed in.
+    /// The maximum time since the user's last authentication, in seconds.
     pub max_age: Option<i64>,
-    /// To stand in the ID token.
+    /// The `nonce` of the ID token.
     pub nonce: Option<String>,
-    /// Which pages the client wants to be shown.
+    /// The pages that the client requests or forbids.
     pub prompt: Prompt,
-    /// What the client wants to get.
+    /// The response type, which the client has registered.
     pub response_type: ResponseType,
-    /// The scopes that can be granted, with single spaces between them; never empty.
+    /// The scopes that can be granted, separated by single spaces. Never empty.
     pub scope: String,
 }
 
 impl AuthorizeRequest {
-    /// Parses the parameters of a request whose client and redirect URI are proven.
+    /// Validates the parameters of a request whose client and redirect URI are verified.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// Returns the first error, in the order of the numbered steps.
     pub fn parse(
         params: &Params,
         client: &ClientMetadata,
         policy: &AuthorizePolicy<'_>,
     ) -> Result<Self, AuthorizeError> {
-        // 1. Nothing doubled (RFC 6749 section 3.1).
+        // 1. No parameter is repeated (RFC 6749 section 3.1).
         let mut single = PARAMETERS.iter().filter(|name| **name != RESOURCE);
         if single.any(|name| params.once(name) == Err(DuplicateParameter)) {
             return Err(invalid("a parameter stands twice"));
         }
         let text = |name| params.once(name).ok().flatten();
 
-        // 2. No request object: those that were verified are parameters by now, and one that nobody looked into
-        // counts for nothing, and neither does what stands around it (RFC 9101 section 5).
+        // 2. No request object is left, because a verified one has been replaced by its parameters. With an unverified
+        // one, neither its parameters nor those around it may be used (RFC 9101 section 5).
         if text("request").or(text("request_uri")).is_some() {
             return Err(invalid(
                 "the request object was not verified: the request must begin anew",
             ));
         }
 
-        // 3. Nothing that is not supported (Core section 7.2.1).
+        // 3. No parameter is unsupported (Core section 7.2.1).
         if text("registration").is_some() {
             let description = "registration is not supported here";
             return Err(AuthorizeError::new("registration_not_supported", description));
         }
 
-        // 4. The response type, and a way for it to travel.
+        // 4. The response type, and a response mode that it allows.
         let response_type = response_type(text("response_type"), client, policy.allows_implicit)?;
         let is_code = response_type == ResponseType::Code;
         if let Some(mode) = text("response_mode") {
@@ -164,8 +163,8 @@ impl AuthorizeRequest {
         let resources: Vec<_> = params.all(RESOURCE).collect();
         let scope = grantable(text("scope"), client, policy, &resources, is_code)?;
 
-        // 6. What keeps the answer from being used by others: PKCE (RFC 7636 section 4.4.1; RFC 9700 section
-        // 2.1.1), or the nonce (Core section 3.2.2.1).
+        // 6. Protection against a stolen or injected response: PKCE for a code (RFC 7636 section 4.4.1; RFC 9700
+        // section 2.1.1), the nonce for an ID token (Core section 3.2.2.1).
         let code_challenge = CodeChallenge::from_params(params)?.filter(|_| is_code);
         if is_code {
             check_code(client, code_challenge.as_ref())?;
@@ -173,12 +172,12 @@ impl AuthorizeRequest {
             check_implicit(&scope, text("nonce"))?;
         }
 
-        // 7. How the person is to be met (Core section 3.1.2.1).
+        // 7. The requirements for the user's sign-in and consent (Core section 3.1.2.1).
         let prompt = Prompt::parse(text("prompt").unwrap_or_default())?;
         let max_age = text("max_age").map(seconds).transpose()?.or(client.default_max_age);
         let claims = text("claims").map(ClaimsRequest::parse).transpose()?;
 
-        // 8. What is carried along.
+        // 8. The values that are stored with the request.
         if text("nonce").is_some_and(|nonce| nonce.len() > NONCE_LIMIT) {
             return Err(invalid("nonce is longer than 2048 bytes"));
         }
@@ -196,13 +195,13 @@ impl AuthorizeRequest {
         })
     }
 
-    /// The scopes that can be granted.
+    /// Returns the scopes that can be granted.
     pub fn granted(&self) -> Scopes<'_> {
         Scopes::of_valid(&self.scope)
     }
 }
 
-/// The response type, if it is one of the client's.
+/// Returns the response type, if the provider supports it and the client has registered it.
 fn response_type(
     text: Option<&str>,
     client: &ClientMetadata,
@@ -242,15 +241,19 @@ fn check_implicit(scope: &str, nonce: Option<&str>) -> Result<(), AuthorizeError
     Ok(())
 }
 
-/// A number in digits alone: Rust's own parser would take a plus sign too.
+/// Parses a number of seconds. The digits are checked because the parser of `u32` accepts a plus sign, too.
 fn seconds(text: &str) -> Result<i64, AuthorizeError> {
     let is_plain = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse::<u32>().ok().filter(|_| is_plain);
     number.map(i64::from).ok_or(invalid("max_age is not a number of seconds"))
 }
 
-/// Those of the requested scopes that can be granted, each once: dropped are unknown ones, those that the client
-/// has not registered where it has registered any (RFC 7591 section 2), and `offline_access` where the client has no use for it (Core section 11).
+/// Returns the requested scopes that can be granted, without duplicates. These scopes are dropped:
+///
+/// - unknown ones
+/// - scopes that the client has not registered, if it has registered any (RFC 7591 section 2)
+/// - scopes of APIs that the client has not registered, or that are not among the requested resources
+/// - `offline_access`, if the client cannot use a refresh token (Core section 11)
 fn grantable(
     scope: Option<&str>,
     client: &ClientMetadata,
@@ -266,8 +269,8 @@ fn grantable(
     let mut granted: Vec<&str> = Vec::new();
     for scope in requested.iter() {
         let is_known = match policy.resources.of_scope(scope) {
-            // A scope says whose it is; resources that are named leave the others out. What can be done at an API is
-            // for no client that has not registered it by name.
+            // Requested resources exclude the scopes of all other APIs. A client must register the scopes of APIs by
+            // name, so that a client without registered scopes has no access to APIs.
             Some(resource) => {
                 (resources.is_empty() || resources.contains(&resource.uri.as_str()))
                     && client.may_have(scope)
@@ -284,12 +287,14 @@ fn grantable(
     if granted.is_empty() {
         return Err(refused("scope has none that this client can be granted"));
     }
-    // RFC 8707 section 2: there is nothing to do at an API for who may do nothing there.
-    let may_do = |uri: &&str| {
+    // RFC 8707 section 2: a requested resource needs a granted scope, because a token without one is useless there.
+    let has_granted_scope = |uri: &&str| {
         let resource = policy.resources.find(uri);
-        resource.is_some_and(|own| own.scopes.iter().any(|scope| granted.contains(&scope.as_str())))
+        resource.is_some_and(|resource| {
+            resource.scopes.iter().any(|scope| granted.contains(&scope.as_str()))
+        })
     };
-    if !resources.iter().all(may_do) {
+    if !resources.iter().all(has_granted_scope) {
         let description = "resource is none that is known, or scope has none of its scopes";
         return Err(AuthorizeError::new("invalid_target", description));
     }

@@ -1,4 +1,4 @@
-//! The `claims` parameter (OpenID Connect Core section 5.5): single claims, asked for by name.
+//! The parameter `claims` (OpenID Connect Core section 5.5), which requests claims by name.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,55 +6,56 @@ use serde_json::{Map, Value};
 use crate::jose::json::parse_object;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 
-/// The most claims that are asked for at either place.
+/// The maximum number of claims for the ID token, and for userinfo.
 const LIMIT: usize = 100;
-/// The longest name, in bytes, and the longest parameter.
+/// The maximum length of a claim's name, in bytes.
 const NAME_LIMIT: usize = 256;
+/// The maximum length of the parameter, in bytes.
 const PARAMETER_LIMIT: usize = 16_384;
 
-/// What a request asks for, apart from its scopes. As it is kept with the grant, only the names of the
-/// claims about the user are left.
+/// The claims that a request names in addition to its scopes. The grant stores the names of the claims; `sub` and
+/// `essential_acr` apply to the sign-in only and are not stored.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ClaimsRequest {
-    /// Claims to stand in the ID token.
+    /// The names of the claims for the ID token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub id_token: Vec<String>,
-    /// Claims to be told at userinfo.
+    /// The names of the claims for the userinfo response.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub userinfo: Vec<String>,
-    /// The only user that will do (section 5.5.1).
+    /// The subject identifier of the only user who may sign in (section 5.5.1).
     #[serde(skip)]
     pub sub: Option<String>,
-    /// The only authentication contexts that will do (section 5.5.1.1).
+    /// The accepted authentication context classes (section 5.5.1.1). `None` accepts any.
     #[serde(skip)]
     pub essential_acr: Option<Vec<String>>,
 }
 
-/// Why the parameter `claims` is refused.
+/// An error in the parameter `claims`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ClaimsRequestError {
     /// `acr` is requested with a value that is not a string.
     Acr,
-    /// A claim is requested by something else than null or an object.
+    /// The request for a claim is neither null nor an object.
     Claim,
     /// `essential` is not a boolean.
     Essential,
-    /// It is not a JSON object with unique members.
+    /// The parameter is not a JSON object, or it has a duplicate field.
     NotJson,
     /// `id_token` or `userinfo` is not an object.
     Section,
     /// `sub` is requested with two values, or with one that is not a string.
     Sub,
-    /// It has more than 16384 bytes.
+    /// The parameter is longer than 16384 bytes.
     TooLong,
-    /// It requests more than 100 claims at one place.
+    /// More than 100 claims are requested for the ID token or for userinfo.
     TooMany,
-    /// `values` is no list, or stands beside `value`.
+    /// `values` is not an array, or there is also a `value`.
     Values,
 }
 
 impl ClaimsRequestError {
-    /// What is wrong, for the client.
+    /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::Acr => "claims asks for an acr that is not a text",
@@ -76,7 +77,7 @@ impl From<ClaimsRequestError> for AuthorizeError {
     }
 }
 
-/// How one claim is asked for (section 5.5.1).
+/// The request for one claim (section 5.5.1).
 #[derive(Default)]
 struct ClaimRequirement {
     is_essential: bool,
@@ -84,17 +85,14 @@ struct ClaimRequirement {
 }
 
 impl ClaimsRequest {
-    /// Parses the parameter.
-    ///
-    /// # Errors
-    /// [`ClaimsRequestError`].
+    /// Parses the value of the parameter.
     pub fn parse(text: &str) -> Result<Self, ClaimsRequestError> {
         if text.len() > PARAMETER_LIMIT {
             return Err(ClaimsRequestError::TooLong);
         }
         let fields = parse_object(text.as_bytes()).map_err(|_| ClaimsRequestError::NotJson)?;
         let mut request = Self::default();
-        // Fields that are not understood must be ignored.
+        // Unknown fields must be ignored (section 5.5).
         for (section, value) in fields {
             match section.as_str() {
                 "id_token" => request.id_token = request.parse_claims(value)?,
@@ -105,7 +103,8 @@ impl ClaimsRequest {
         Ok(request)
     }
 
-    /// Takes the claims of one place: those that bind the sign-in, and the names of the others.
+    /// Parses the claims for the ID token or for userinfo. Stores the requirements for the sign-in (`sub`, essential
+    /// `acr`) and returns the names of the other claims.
     fn parse_claims(&mut self, section: Value) -> Result<Vec<String>, ClaimsRequestError> {
         let claims = match section {
             Value::Null => Map::new(),
@@ -122,7 +121,7 @@ impl ClaimsRequest {
                 _ if name.len() <= NAME_LIMIT && name.bytes().all(|b| b.is_ascii_graphic()) => {
                     names.push(name);
                 }
-                // Nobody has such a claim.
+                // No user has a claim with such a name.
                 _ => {}
             }
         }
@@ -143,7 +142,7 @@ impl ClaimsRequest {
     }
 
     fn restrict_acr(&mut self, requirement: ClaimRequirement) -> Result<(), ClaimsRequestError> {
-        // Essential, whatever it is: it always stands in the ID token.
+        // Without values any `acr` is accepted, and every ID token has one.
         if requirement.values.is_empty() {
             return Ok(());
         }
@@ -153,7 +152,7 @@ impl ClaimsRequest {
         };
         let values: Vec<_> = requirement.values.into_iter().map(text).collect::<Result<_, _>>()?;
         match &mut self.essential_acr {
-            // Both places bind.
+            // The requirements for the ID token and for userinfo both apply.
             Some(known) => known.retain(|value| values.contains(value)),
             None => self.essential_acr = Some(values),
         }
@@ -188,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_are_asked_for_by_name_at_two_places() {
+    fn claims_are_requested_for_the_id_token_and_for_userinfo() {
         let request = ClaimsRequest::parse(
             r#"{"userinfo": {"name": {"essential": true}, "email": null, "name#fr": null, "new": {"x": 1}},
                 "id_token": {"auth_time": {"essential": true}, "acr": {"values": ["1", "2"]}}, "other": 1}"#,
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sub_and_an_essential_acr_bind_the_sign_in() {
+    fn a_sub_and_an_essential_acr_restrict_the_sign_in() {
         let request = ClaimsRequest::parse(
             r#"{"id_token": {"sub": {"value": "alice"}, "acr": {"essential": true, "values": ["a", "b"]}},
                 "userinfo": {"sub": {"values": ["alice"]}, "acr": {"essential": true, "value": "b"}}}"#,
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_refused() {
+    fn a_malformed_claims_parameter_is_refused() {
         for text in [
             "",
             "[]",

@@ -1,4 +1,4 @@
-//! Authorization requests.
+//! Authorization requests: their parameters, their errors, and the destination of the response.
 
 pub mod authorize_error;
 pub mod authorize_request;

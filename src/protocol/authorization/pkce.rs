@@ -1,5 +1,5 @@
-//! Proof Key for Code Exchange (RFC 7636), by S256 alone: `plain` protects nobody who can read the
-//! request.
+//! Proof Key for Code Exchange (RFC 7636). Only the method S256 is supported: `plain` does not protect against an
+//! attacker who can read the authorization request.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
@@ -8,30 +8,30 @@ use subtle::ConstantTimeEq;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::params::{DuplicateParameter, Params};
 
-/// The base64url of a SHA-256 digest.
+/// The length of a SHA-256 digest in base64url.
 const CHALLENGE_BYTES: usize = 43;
 
 /// A `code_challenge` of the method S256.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CodeChallenge(String);
 
-/// Why the parameters of PKCE are refused.
+/// An error in the parameters of PKCE.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PkceError {
-    /// A parameter is given twice.
+    /// A parameter is repeated.
     Duplicate,
-    /// `code_challenge` is no digest.
+    /// `code_challenge` is not a SHA-256 digest in base64url.
     MalformedChallenge,
-    /// `code_challenge_method` is none that is known.
+    /// `code_challenge_method` is unknown.
     Method,
-    /// `code_challenge_method` is given without `code_challenge`.
+    /// There is a `code_challenge_method`, but no `code_challenge`.
     MethodAlone,
-    /// `code_challenge_method` is `plain`, or left out, which means the same (section 4.3).
+    /// `code_challenge_method` is `plain`, or absent, which means `plain` (section 4.3).
     Plain,
 }
 
 impl PkceError {
-    /// What is wrong, for the client.
+    /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::Duplicate => "a parameter of PKCE stands twice",
@@ -56,10 +56,7 @@ impl From<PkceError> for AuthorizeError {
 }
 
 impl CodeChallenge {
-    /// The challenge of an authorization request (section 4.3).
-    ///
-    /// # Errors
-    /// [`PkceError`].
+    /// Reads the challenge of an authorization request (section 4.3). Returns `None` if the request does not use PKCE.
     pub fn from_params(params: &Params) -> Result<Option<Self>, PkceError> {
         let challenge = params.once("code_challenge")?;
         let method = params.once("code_challenge_method")?;
@@ -74,19 +71,19 @@ impl CodeChallenge {
         }
     }
 
-    /// The challenge of this text.
+    /// Parses a challenge. Returns `None` if it is not a SHA-256 digest in base64url.
     pub fn parse(text: &str) -> Option<Self> {
         let mut digest = [0; 32];
         let decoded = Base64UrlUnpadded::decode(text, &mut digest).ok()?.len();
         (text.len() == CHALLENGE_BYTES && decoded == digest.len()).then(|| Self(text.to_owned()))
     }
 
-    /// The challenge as it was sent.
+    /// Returns the challenge as it was sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether `verifier` is what the challenge was made of (section 4.6).
+    /// Returns whether the challenge is the digest of `verifier` (section 4.6).
     pub fn is_met_by(&self, verifier: &str) -> bool {
         // Section 4.1: 43 to 128 unreserved characters.
         let is_unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
@@ -102,7 +99,7 @@ mod tests {
     use super::*;
     use crate::protocol::authorization::authorize_request::PARAMETERS;
 
-    /// RFC 7636 appendix B.
+    /// The example of RFC 7636 appendix B.
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -132,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_comes_with_s256_or_not_at_all() {
+    fn a_challenge_requires_the_method_s256() {
         for (query, is_right) in [
             (String::new(), true),
             (format!("code_challenge={CHALLENGE}&code_challenge_method=S256"), true),

@@ -1,15 +1,15 @@
-//! Where the response to an authorization request goes, and how (RFC 6749 section 4.1.2, OAuth 2.0 Multiple Response
-//! Types section 2.1).
+//! The destination of an authorization response: redirect URI, response mode and state (RFC 6749 section 4.1.2, OAuth
+//! 2.0 Multiple Response Types section 2.1).
 
 use crate::jose::jws::Jws;
 use crate::protocol::client::metadata::{ApplicationType, ClientMetadata, ResponseType};
 use crate::protocol::client::redirect_uri::{is_local, is_registered};
 use crate::protocol::params::{DuplicateParameter, Params};
 
-/// How the answer travels.
+/// The way in which the browser carries the response to the redirect URI.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ResponseMode {
-    /// In a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    /// In the body of a form that the browser posts (OAuth 2.0 Form Post Response Mode).
     FormPost,
     /// In the redirect URI's fragment, which no server sees (OAuth 2.0 Multiple Response Types section 2.1).
     Fragment,
@@ -18,40 +18,40 @@ pub enum ResponseMode {
 }
 
 impl ResponseMode {
-    /// All of them, by name.
+    /// All response modes, by name.
     pub const ALL: [(&'static str, Self); 3] =
         [("query", Self::Query), ("fragment", Self::Fragment), ("form_post", Self::FormPost)];
 
-    /// The response mode of this name.
+    /// Returns the response mode with this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, mode)| mode)
     }
 }
 
-/// Where the answer goes. It exists only for a redirect URI that the client has registered.
+/// The destination of an authorization response. It exists only for a redirect URI that the client has registered.
 #[derive(Debug)]
 pub struct ReplyTo {
-    /// The redirect URI, as the request has it.
+    /// The redirect URI of the request. Its port may differ from the registered one (RFC 8252 section 7.3).
     pub redirect_uri: String,
-    /// How the answer travels.
+    /// The response mode.
     pub mode: ResponseMode,
-    /// What the client wants to see again; a doubled one is nobody's.
+    /// The `state` of the request, to be returned unchanged. `None` if it is absent or repeated.
     pub state: Option<String>,
 }
 
-/// Why nothing may be sent to the redirect URI of a request.
+/// An error in the `redirect_uri` of a request. Nothing may be sent to that URI (RFC 6749 section 4.1.2.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ReplyToError {
-    /// It is given twice.
+    /// The parameter is repeated.
     Duplicate,
-    /// It is missing.
+    /// The parameter is missing.
     Missing,
-    /// The client has not registered it.
+    /// The client has not registered the URI.
     NotRegistered,
 }
 
 impl ReplyToError {
-    /// What is wrong, for the user, to whom alone it is shown.
+    /// Returns the description for the error page. Only the user sees it.
     pub fn description(self) -> &'static str {
         match self {
             Self::Duplicate => "redirect_uri stands twice in the request",
@@ -70,24 +70,24 @@ impl From<DuplicateParameter> for ReplyToError {
 }
 
 impl ReplyTo {
-    /// Proves the redirect URI.
-    ///
-    /// # Errors
-    /// [`ReplyToError`].
+    /// Checks that the client has registered the redirect URI, and chooses the response mode.
     pub fn from_request(params: &Params, client: &ClientMetadata) -> Result<Self, ReplyToError> {
         let redirect_uri = params.once("redirect_uri")?.ok_or(ReplyToError::Missing)?;
         let is_native = client.application_type == ApplicationType::Native;
         if !is_registered(redirect_uri, &client.redirect_uris, is_native) {
             return Err(ReplyToError::NotRegistered);
         }
-        // A request object stands here only while it is refused, but by the way and with the state that it has:
-        // it counts more than the parameters around it (RFC 9101 section 5), and is as little proven as they are.
+        // There is a request object only if it was refused: a verified one has been replaced by its parameters. Its
+        // response mode and state still apply to the error, because they take precedence over the parameters around
+        // the object (RFC 9101 section 5). Neither the object nor the parameters are
+        // authenticated.
         let object = params.once("request").ok().flatten().and_then(|text| Jws::parse(text).ok());
         let text = |name| {
             let inside = object.as_ref().and_then(|object| object.payload.get(name)?.as_str());
             inside.filter(|text| !text.is_empty()).or(params.once(name).ok().flatten())
         };
-        // What may have a token in it never travels in a query, errors neither (Core section 3.2.2.6).
+        // A response that may contain a token is never sent in the query, and neither are its errors (Core section
+        // 3.2.2.6).
         let names_token = |name| ["id_token", "token"].contains(&name);
         let usual = match text("response_type") {
             Some(names) if client.has_implicit() && names.split(' ').any(names_token) => {
@@ -106,8 +106,8 @@ impl ReplyTo {
         })
     }
 
-    /// Whether any program on the person's device could wait for the answer, and make use of it under the client's
-    /// name. A secret protects a code, and nothing else.
+    /// Returns whether another program on the user's device could receive the response and use it in the client's name
+    /// (RFC 8252 section 8.6). Client authentication protects codes only.
     pub fn is_impersonable(&self, client: &ClientMetadata, response_type: ResponseType) -> bool {
         let is_protected = client.is_confidential() && response_type == ResponseType::Code;
         !is_protected && is_local(&self.redirect_uri)

@@ -1,5 +1,5 @@
-//! Request objects: the parameters of an authorization request in a JWT that the client has signed (RFC 9101, OpenID
-//! Connect Core section 6).
+//! Request objects: the parameters of an authorization request in a JWT, signed by the client (RFC 9101, OpenID Connect
+//! Core section 6).
 
 use serde_json::Value;
 
@@ -9,60 +9,60 @@ use crate::protocol::client::jwt::{ClientJwt, ClientJwtError, ClientSignature};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::params::Params;
 
-/// The largest one that is looked into, in bytes.
+/// The maximum size of a request object, in bytes.
 pub const SIZE_LIMIT: usize = 16_384;
 
-/// The error code of a request object that is not accepted (OpenID Connect Core section 3.1.2.6).
+/// The error code for an invalid request object (OpenID Connect Core section 3.1.2.6).
 pub const INVALID_REQUEST_OBJECT: &str = "invalid_request_object";
 
-/// A request object whose claims are right and whose signature has not been checked.
+/// A request object with valid claims. Its signature is not verified yet.
 #[derive(Debug)]
 pub struct RequestObject<'a> {
-    /// The signature.
+    /// The signature, to be verified with the client's keys.
     pub signature: ClientSignature<'a>,
     parameters: Params,
 }
 
-/// By whom, for whom and when a request object must be.
+/// The values against which a request object is checked.
 #[derive(Debug)]
 pub struct Expected<'a> {
-    /// The client that the request around it names.
+    /// The `client_id` of the request around it.
     pub client_id: &'a str,
-    /// Whom it is for.
+    /// The provider's issuer identifier, which `aud` must name.
     pub issuer: &'a str,
-    /// By how many seconds its times may be off.
+    /// The tolerance for clock differences, in seconds.
     pub leeway: i64,
-    /// Now, in Unix seconds.
+    /// The current time, in Unix seconds.
     pub now: i64,
 }
 
-/// Why a request object is not accepted.
+/// An error in a request object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RequestObjectError {
     /// It is not signed with the algorithm that the client has registered.
     Algorithm,
     /// `aud` does not name this provider.
     Audience,
-    /// `client_id` is another client, or missing.
+    /// `client_id` is missing or names another client than the request.
     ClientId,
     /// `iss` is not the client.
     Issuer,
-    /// It is no JWT that a client may sign, or not now.
+    /// The header or a time is invalid.
     Jwt(ClientJwtError),
-    /// It has a request object in it.
+    /// It contains another request object.
     Nested,
-    /// `resource` is not a list of texts.
+    /// `resource` is an empty array, or one of its elements is not a string or is empty.
     Resource,
-    /// The signature is wrong.
+    /// The signature is invalid.
     Signature,
-    /// `sub` is the client.
+    /// `sub` is the client, as in a client assertion.
     Subject,
     /// It is larger than [`SIZE_LIMIT`].
     TooLarge,
 }
 
 impl RequestObjectError {
-    /// What is wrong, for the client.
+    /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::Algorithm => "the request object is not signed with the registered algorithm",
@@ -92,45 +92,42 @@ impl From<RequestObjectError> for AuthorizeError {
 }
 
 impl<'a> RequestObject<'a> {
-    /// Takes a request object apart and checks what it says (RFC 9101 sections 4, 5 and 6.1), before any key is
-    /// looked for.
-    ///
-    /// # Errors
-    /// [`RequestObjectError`].
+    /// Parses a request object and checks its header and claims (RFC 9101 sections 4, 5 and 6.1), before a key is
+    /// looked up.
     pub fn parse(text: &'a str, expected: &Expected<'_>) -> Result<Self, RequestObjectError> {
         if text.len() > SIZE_LIMIT {
             return Err(RequestObjectError::TooLarge);
         }
 
-        // 1. The header. `none` is no signature.
+        // 1. The header. The algorithm `none` is refused, because a request object must be signed.
         let ClientJwt { signature, claims } =
             ClientJwt::parse(text, ["JWT", "oauth-authz-req+jwt"])?;
 
-        // 2. From the client that asks, and for us, as far as it says so.
+        // 2. The client and the provider: `client_id` is required, `iss` and `aud` are optional.
         if claims.text("client_id") != Some(expected.client_id) {
             return Err(RequestObjectError::ClientId);
         }
         if claims.get("iss").is_some_and(|iss| iss != expected.client_id) {
             return Err(RequestObjectError::Issuer);
         }
-        let is_for_us = match claims.get("aud") {
+        let is_for_provider = match claims.get("aud") {
             None => true,
             Some(Value::Array(auds)) => auds.iter().any(|aud| aud == expected.issuer),
             Some(aud) => aud == expected.issuer,
         };
-        if !is_for_us {
+        if !is_for_provider {
             return Err(RequestObjectError::Audience);
         }
 
-        // 3. No assertion of the client's own: that was made for another use (section 10.8).
+        // 3. A client assertion must not be accepted as a request object (section 10.8). Its `sub` is the client.
         if claims.get("sub").is_some_and(|sub| sub == expected.client_id) {
             return Err(RequestObjectError::Subject);
         }
 
-        // 4. In its time.
+        // 4. The times.
         claims.check_times(expected.now, expected.leeway)?;
 
-        // 5. The whole request, and no other object in it (section 4).
+        // 5. The parameters. The object has all of them, and no other request object (section 4).
         if claims.get("request").or(claims.get("request_uri")).is_some() {
             return Err(RequestObjectError::Nested);
         }
@@ -139,7 +136,7 @@ impl<'a> RequestObject<'a> {
             match claims.get(name) {
                 None | Some(Value::Null) => {}
                 Some(Value::String(text)) => parameters.append(name, text.as_str()),
-                // RFC 8707 section 2.1: the one parameter that may repeat.
+                // RFC 8707 section 2.1: `resource` is the only parameter that may be repeated.
                 Some(Value::Array(values)) if name == "resource" => {
                     let texts: Option<Vec<_>> = values.iter().map(Value::as_str).collect();
                     let texts = texts.filter(|texts| !texts.is_empty() && !texts.contains(&""));
@@ -147,19 +144,20 @@ impl<'a> RequestObject<'a> {
                         parameters.append(name, text);
                     }
                 }
-                // `max_age` is a number, `claims` an object (Core section 6.1).
+                // `max_age` is a number and `claims` an object (Core section 6.1).
                 Some(other) => parameters.append(name, other.to_string()),
             }
         }
         Ok(Self { signature, parameters })
     }
 
-    /// Whether the client signs its requests with this algorithm.
-    pub fn is_as_registered(&self, client: &ClientMetadata) -> bool {
+    /// Returns whether the object is signed with the algorithm that the client has registered. Without a registered
+    /// one, any algorithm is allowed.
+    pub fn has_registered_alg(&self, client: &ClientMetadata) -> bool {
         client.request_object_signing_alg.is_none_or(|alg| alg == self.signature.alg)
     }
 
-    /// The request's parameters.
+    /// Returns the parameters of the request.
     pub fn into_parameters(self) -> Params {
         self.parameters
     }

@@ -1,4 +1,4 @@
-//! The operator's own APIs, which tokens can be made for (RFC 8707).
+//! The operator's APIs, for which tokens can be issued (RFC 8707).
 
 use serde_json::Value;
 use std::borrow::Cow;
@@ -7,54 +7,54 @@ use std::fmt;
 use crate::jose::json::{self, parse_object};
 use crate::protocol::user::scope::{OPENID, ScopeTable, Scopes, is_scope_token};
 
-/// The APIs, with their scopes. No two have a scope of one name, and none has one that releases claims: so a scope
-/// says whose it is, and what a person allowed by it.
+/// The operator's APIs with their scopes. A scope belongs to one API only and releases no claims, so that it determines
+/// the API, and the user's consent to it has one meaning.
 #[derive(Debug, Default)]
 pub struct Resources(Vec<Resource>);
 
-/// An API.
+/// An API of the operator: a resource server that accepts Postern's access tokens.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Resource {
-    /// Its resource indicator, which is the audience of its tokens.
+    /// The resource indicator, which is the audience of the API's tokens.
     pub uri: String,
-    /// Its scopes.
+    /// The API's scopes, at least one.
     pub scopes: Vec<String>,
 }
 
-/// Whom an access token is for.
+/// The audience of an access token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Target<'a> {
-    /// One of the APIs.
+    /// One of the operator's APIs.
     Resource(&'a Resource),
     /// The userinfo endpoint.
     Userinfo,
 }
 
-/// Why the operator's APIs are refused. Displayed, it follows the variable's name.
+/// An error in the operator's APIs. The message follows the name of the variable.
 #[derive(Debug)]
 pub enum ResourcesError {
-    /// They are not a JSON object.
+    /// The variable is not a JSON object, or it has a duplicate field.
     NotAnObject(serde_json::Error),
-    /// A name is not a resource indicator.
+    /// The name of a field is not a resource indicator (RFC 8707 section 2).
     NotAnIndicator {
-        /// The name.
+        /// The invalid name.
         uri: String,
     },
-    /// An API has no list of scopes.
+    /// The value of a field is not a list of scope tokens, or the list is empty.
     NotScopes {
-        /// The API.
+        /// The resource indicator of the API.
         uri: String,
     },
-    /// A resource indicator is this provider's own.
+    /// A resource indicator is the URL of one of this provider's endpoints.
     Own {
         /// The resource indicator.
         uri: String,
     },
-    /// A scope has another meaning as well.
+    /// A scope appears twice, or it is also in the [`ScopeTable`].
     ScopeTaken {
         /// The scope.
         scope: String,
-        /// The API that has it.
+        /// The resource indicator of the API.
         uri: String,
     },
 }
@@ -80,17 +80,17 @@ impl fmt::Display for ResourcesError {
     }
 }
 
-/// Why a token cannot be for the requested resource (RFC 8707 section 2).
+/// An error in the choice of a token's resource (RFC 8707 section 2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TargetError {
-    /// Several resources were granted, and none is requested.
+    /// No resource is requested, but several were granted.
     Ambiguous,
     /// The requested resource was not granted.
     NotGranted,
 }
 
 impl TargetError {
-    /// What was wrong, for the client.
+    /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::Ambiguous => {
@@ -102,8 +102,8 @@ impl TargetError {
 }
 
 impl Resources {
-    /// Parses the operator's APIs: a JSON object from each resource indicator to its scopes, as
-    /// `{"https://api.example.com": ["orders:read"]}`.
+    /// Parses the operator's APIs: a JSON object that maps each resource indicator to its scopes, for example
+    /// `{"https://api.example.com": ["orders:read"]}`. `table` has all other scopes.
     pub fn parse(text: &str, table: &ScopeTable, issuer: &str) -> Result<Self, ResourcesError> {
         let fields = parse_object(text.as_bytes()).map_err(ResourcesError::NotAnObject)?;
         let mut resources = Self::default();
@@ -123,35 +123,35 @@ impl Resources {
         Ok(resources)
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no API.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The API of this indicator, compared byte for byte.
+    /// Returns the API with this resource indicator, which is compared byte for byte.
     pub fn find(&self, uri: &str) -> Option<&Resource> {
         self.0.iter().find(|resource| resource.uri == uri)
     }
 
-    /// The API that has this scope.
+    /// Returns the API that has this scope.
     pub fn of_scope(&self, scope: &str) -> Option<&Resource> {
         self.0.iter().find(|resource| resource.scopes.iter().any(|own| own == scope))
     }
 
-    /// All scopes of all APIs.
+    /// Returns the scopes of all APIs.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.0.iter().flat_map(|resource| &resource.scopes).map(String::as_str)
     }
 
-    /// The APIs that have some of these scopes, each once.
+    /// Returns the APIs that have at least one of these scopes, without duplicates.
     pub fn for_scopes(&self, granted: &Scopes<'_>) -> Vec<&Resource> {
         let has_some =
             |resource: &&Resource| resource.scopes.iter().any(|scope| granted.contains(scope));
         self.0.iter().filter(has_some).collect()
     }
 
-    /// Chooses the token's audience (RFC 8707 section 2.2): the requested resource; otherwise userinfo if `openid` was
-    /// granted; otherwise the only resource that was granted.
+    /// Chooses the token's audience (RFC 8707 section 2.2): the requested resource; otherwise userinfo if `openid` or
+    /// no resource was granted; otherwise the only resource that was granted.
     pub fn target<'a>(
         &'a self,
         requested: Option<&str>,
@@ -172,17 +172,17 @@ impl Resources {
         }
     }
 
-    /// Those of the scopes that are a target's.
+    /// Returns the scopes that belong to a target. All scopes that belong to no API belong to userinfo.
     pub fn scope_for<'a>(&self, target: Target<'_>, scope: &'a str) -> Cow<'a, str> {
         if self.is_empty() {
             return Cow::Borrowed(scope);
         }
-        let is_its = |scope: &&str| match target {
+        let is_own = |scope: &&str| match target {
             Target::Resource(resource) => self.of_scope(scope) == Some(resource),
             Target::Userinfo => self.of_scope(scope).is_none(),
         };
-        let its: Vec<_> = Scopes::of_valid(scope).iter().filter(is_its).collect();
-        Cow::Owned(its.join(" "))
+        let own: Vec<_> = Scopes::of_valid(scope).iter().filter(is_own).collect();
+        Cow::Owned(own.join(" "))
     }
 }
 
@@ -205,7 +205,7 @@ impl Resource {
     }
 }
 
-/// RFC 8707 section 2: an absolute URI without a fragment.
+/// Returns whether a text is an absolute URI without a fragment (RFC 8707 section 2).
 fn is_indicator(uri: &str) -> bool {
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_apis_are_checked() {
+    fn invalid_apis_of_the_operator_are_refused() {
         for (text, complaint) in [
             ("[]", "JSON object"),
             (r#"{"api":["a"]}"#, "absolute URI"),
@@ -249,9 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_for_one_audience_and_has_its_scopes_alone() {
+    fn a_token_has_one_audience_and_only_its_scopes() {
         let resources = parse(r#"{"https://a.example":["a","aa"],"urn:example:b":["b"]}"#).unwrap();
-        let told = |requested: Option<&str>, scope: &str| {
+        let audience_and_scope = |requested: Option<&str>, scope: &str| {
             let target = resources.target(requested, &Scopes::parse(scope).unwrap())?;
             let aud = match target {
                 Target::Resource(resource) => resource.uri.as_str(),
@@ -266,11 +266,15 @@ mod tests {
             (Some("https://a.example"), "openid a b aa", "https://a.example a aa"),
             (Some("urn:example:b"), "openid a b aa", "urn:example:b b"),
         ] {
-            assert_eq!(told(requested, scope).unwrap(), expected);
+            assert_eq!(audience_and_scope(requested, scope).unwrap(), expected);
         }
-        assert_eq!(told(None, "a b"), Err(TargetError::Ambiguous));
+        assert_eq!(audience_and_scope(None, "a b"), Err(TargetError::Ambiguous));
         for unknown in ["https://a.example/", "urn:example:b", "https://A.example", ""] {
-            assert_eq!(told(Some(unknown), "openid a"), Err(TargetError::NotGranted), "{unknown}");
+            assert_eq!(
+                audience_and_scope(Some(unknown), "openid a"),
+                Err(TargetError::NotGranted),
+                "{unknown}"
+            );
         }
     }
 }

@@ -161,7 +161,7 @@ pub async fn verify(
     let object = RequestObject::parse(object, &expected).map_err(refused)?;
 
     // 2. Signed with a key of the client's, by the registered algorithm (RFC 9101 section 6.2).
-    if !object.is_as_registered(&client.metadata) {
+    if !object.has_registered_alg(&client.metadata) {
         return Err(refused(RequestObjectError::Algorithm));
     }
     match memory.fetched_keys.verify(client, &object.signature, context).await {
