@@ -91,7 +91,7 @@ async fn by_assertion(
     // 2. A client that authenticates so, with this algorithm.
     let client = find(&assertion.client_id, context).await?;
     let method = client.metadata.token_endpoint_auth_method;
-    if method != AuthMethod::PrivateKeyJwt || !assertion.is_as_registered(&client.metadata) {
+    if method != AuthMethod::PrivateKeyJwt || !assertion.has_registered_alg(&client.metadata) {
         return Err(REFUSED.into());
     }
 

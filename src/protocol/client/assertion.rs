@@ -7,67 +7,67 @@ use crate::protocol::client::jwt::{ClientJwt, ClientJwtError, ClientSignature};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::token::token_error::TokenError;
 
-/// What `client_assertion_type` must be (RFC 7523 section 2.2).
+/// The required value of `client_assertion_type` (RFC 7523 section 2.2).
 pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The largest assertion that is looked into, in bytes.
+/// The maximum size of an assertion, in bytes.
 const SIZE_LIMIT: usize = 16_384;
-/// The longest `jti`, in bytes.
+/// The maximum length of `jti`, in bytes.
 const JTI_LIMIT: usize = 512;
 
-/// An assertion whose claims are right and whose signature has not been checked.
+/// A client assertion with valid claims. Its signature is not verified yet.
 #[derive(Debug)]
 pub struct ClientAssertion<'a> {
-    /// The client that it is about, and from.
+    /// The client that issued the assertion about itself.
     pub client_id: String,
-    /// When it ends, in Unix seconds.
+    /// The time of expiry, in Unix seconds. `jti` is remembered until then.
     pub exp: i64,
-    /// Its own id.
+    /// The assertion's unique id. It must not be used twice.
     pub jti: String,
-    /// The signature.
+    /// The signature, to be verified with the client's keys.
     pub signature: ClientSignature<'a>,
 }
 
-/// Whom and when an assertion must be for.
+/// The values against which an assertion is checked.
 #[derive(Debug)]
 pub struct Expected<'a> {
-    /// Every name that we answer to here: the issuer, and the endpoints that clients authenticate at.
+    /// The accepted values of `aud`: the issuer, and the URLs of the endpoints at which clients authenticate.
     pub audiences: &'a [&'a str],
-    /// By how many seconds its times may be off.
+    /// The tolerance for clock differences, in seconds.
     pub leeway: i64,
-    /// Now, in Unix seconds.
+    /// The current time, in Unix seconds.
     pub now: i64,
 }
 
-/// Why a client assertion is not accepted.
+/// An error in a client assertion.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AssertionError {
-    /// `aud` names somebody else than this provider.
+    /// `aud` is missing, or names an audience other than this provider.
     Audience,
     /// `iss` or `sub` is missing.
     ClientMissing,
     /// `exp` is missing.
     ExpiryMissing,
-    /// It is no JWT that a client may sign, or not now.
+    /// The header or a time is invalid.
     Jwt(ClientJwtError),
-    /// `jti` is missing, or too long.
+    /// `jti` is missing, empty or longer than 512 bytes.
     JwtId,
-    /// The parameter `client_id` is another client.
+    /// The parameter `client_id` names another client.
     OtherClient,
-    /// It was used before.
+    /// The assertion was used before.
     Replayed,
-    /// The signature is wrong.
+    /// The signature is invalid.
     Signature,
-    /// `exp` is too far ahead.
+    /// `exp` is too far in the future.
     TooLong,
-    /// It has more than 16384 bytes.
+    /// The assertion is larger than 16384 bytes.
     TooLarge,
     /// `iss` and `sub` differ.
     TwoClients,
 }
 
 impl AssertionError {
-    /// What is wrong, for the client.
+    /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::Audience => "aud of the client_assertion is not this provider alone",
@@ -98,10 +98,7 @@ impl From<AssertionError> for TokenError {
 }
 
 impl<'a> ClientAssertion<'a> {
-    /// Takes an assertion apart and checks what it says (RFC 7523 section 3), before any key is looked for.
-    ///
-    /// # Errors
-    /// [`AssertionError`].
+    /// Parses an assertion and checks its header and claims (RFC 7523 section 3), before a key is looked up.
     pub fn parse(text: &'a str, expected: &Expected<'_>) -> Result<Self, AssertionError> {
         if text.len() > SIZE_LIMIT {
             return Err(AssertionError::TooLarge);
@@ -111,7 +108,7 @@ impl<'a> ClientAssertion<'a> {
         let ClientJwt { signature, claims } =
             ClientJwt::parse(text, ["JWT", "client-authentication+jwt"])?;
 
-        // 2. From the client, and about it.
+        // 2. The client, as issuer and subject.
         let (Some(iss), Some(sub)) = (claims.text("iss"), claims.text("sub")) else {
             return Err(AssertionError::ClientMissing);
         };
@@ -119,33 +116,34 @@ impl<'a> ClientAssertion<'a> {
             return Err(AssertionError::TwoClients);
         }
 
-        // 3. For us and nobody else: what others may present here, they could have been given.
-        let is_ours =
+        // 3. The audience. Another audience is refused, because that party could replay the assertion here.
+        let is_known =
             |aud: &Value| aud.as_str().is_some_and(|aud| expected.audiences.contains(&aud));
-        let is_for_us = match claims.get("aud") {
-            Some(Value::Array(auds)) => !auds.is_empty() && auds.iter().all(is_ours),
-            Some(aud) => is_ours(aud),
+        let is_for_provider = match claims.get("aud") {
+            Some(Value::Array(auds)) => !auds.is_empty() && auds.iter().all(is_known),
+            Some(aud) => is_known(aud),
             None => false,
         };
-        if !is_for_us {
+        if !is_for_provider {
             return Err(AssertionError::Audience);
         }
 
-        // 4. In its time.
+        // 4. The times. `exp` is required and limited, because `jti` is stored until then.
         let (now, leeway) = (expected.now, expected.leeway);
         let exp = claims.check_times(now, leeway)?.ok_or(AssertionError::ExpiryMissing)?;
         if exp > now + CLIENT_ASSERTION_SECONDS + leeway {
             return Err(AssertionError::TooLong);
         }
 
-        // 5. Told from every other.
+        // 5. The id, by which a replay is recognized.
         let jti = claims.text("jti").filter(|jti| (1..=JTI_LIMIT).contains(&jti.len()));
         let jti = jti.ok_or(AssertionError::JwtId)?.to_owned();
         Ok(Self { client_id: iss.to_owned(), exp, jti, signature })
     }
 
-    /// Whether the client signs its assertions with this algorithm.
-    pub fn is_as_registered(&self, client: &ClientMetadata) -> bool {
+    /// Returns whether the assertion is signed with the algorithm that the client has registered. Without a registered
+    /// one, any algorithm is allowed.
+    pub fn has_registered_alg(&self, client: &ClientMetadata) -> bool {
         client.token_endpoint_auth_signing_alg.is_none_or(|alg| alg == self.signature.alg)
     }
 }

@@ -1,4 +1,4 @@
-//! How a client says who it is (RFC 6749 section 2.3, OpenID Connect Core section 9).
+//! The credentials of a request for client authentication (RFC 6749 section 2.3, OpenID Connect Core section 9).
 
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use percent_encoding::percent_decode_str;
@@ -8,43 +8,43 @@ use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::token::token_error::TokenError;
 use crate::secret::Secret;
 
-/// The parameters by which a client says who it is (RFC 6749 section 2.3.1, RFC 7521 section 4.2).
+/// The parameters of client authentication (RFC 6749 section 2.3.1, RFC 7521 section 4.2).
 pub const PARAMETERS: [&str; 4] =
     ["client_assertion", "client_assertion_type", "client_id", "client_secret"];
 
-/// The longest `Authorization` header that is looked into, in bytes.
+/// The maximum length of an `Authorization` header, in bytes.
 const HEADER_LIMIT: usize = 2_048;
 
-/// Which client a request says it is from, and what is to prove it. Nothing of it is proven yet.
+/// The client that a request names, and its credentials. Neither is verified yet.
 #[derive(Debug)]
 pub enum Credentials {
-    /// A JWT that the client has signed (RFC 7523 section 2.2).
+    /// A JWT signed by the client (RFC 7523 section 2.2).
     Assertion {
-        /// The JWT, as it was sent.
+        /// The JWT as it was sent.
         assertion: String,
-        /// The client that the request names beside it.
+        /// The parameter `client_id`, which is optional with an assertion.
         client_id: Option<String>,
     },
-    /// Nothing: a public client.
+    /// No credentials: the client is public.
     Public {
-        /// The client.
+        /// The client's id.
         client_id: String,
     },
-    /// A secret.
+    /// A client secret.
     Secret {
-        /// The client.
+        /// The client's id.
         client_id: String,
-        /// Its secret.
+        /// The secret as it was sent.
         secret: Secret,
     },
 }
 
 impl Credentials {
-    /// Takes the one credential of a request: from the `Authorization` header, or from the body.
+    /// Reads the credentials of a request, from the `Authorization` header or from the body.
     ///
     /// # Errors
-    /// [`TokenError::InvalidRequest`] for more than one, [`TokenError::InvalidClient`] for none or a
-    /// malformed one.
+    /// - [`TokenError::InvalidRequest`] when a parameter is repeated, or there is more than one credential or client id
+    /// - [`TokenError::InvalidClient`] when the client id is missing, or the credentials are malformed
     pub fn from_request(authorization: Option<&str>, params: &Params) -> Result<Self, TokenError> {
         let doubled = |_: DuplicateParameter| {
             TokenError::InvalidRequest("a parameter of the client stands twice")
@@ -89,8 +89,8 @@ impl Credentials {
     }
 }
 
-/// RFC 6749 section 2.3.1: id and secret, each form-encoded, as HTTP Basic. Ours are the same with and
-/// without that encoding.
+/// Parses HTTP Basic credentials: id and secret, each form-encoded (RFC 6749 section 2.3.1). The ids and secrets that
+/// Postern generates have no characters that this encoding changes, so that clients without it work, too.
 fn parse_basic(header: &str) -> Result<(String, Option<Secret>), TokenError> {
     if header.len() > HEADER_LIMIT {
         return Err(TokenError::InvalidClient(
@@ -111,7 +111,7 @@ fn parse_basic(header: &str) -> Result<(String, Option<Secret>), TokenError> {
         let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| malformed);
         decoded.map(String::from)
     };
-    // Some public clients send an empty secret.
+    // An empty secret counts as none, because some public clients send one.
     let secret = Some(decode(secret)?).filter(|secret| !secret.is_empty()).map(Secret::new);
     Ok((decode(client_id)?, secret))
 }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_says_who_it_is_in_one_of_three_ways() {
+    fn credentials_are_read_from_the_header_or_the_body() {
         let with = |secret: Option<&str>| Ok(("app".to_owned(), secret.map(str::to_owned)));
         assert_eq!(parse(Some("app:s3cret"), ""), with(Some("s3cret")));
         assert_eq!(parse(Some("app:s3cret"), "client_id=app"), with(Some("s3cret")));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn one_credential_is_enough_and_a_second_is_refused() {
+    fn missing_malformed_and_second_credentials_are_refused() {
         for (header, body) in [
             (Some("app:s3cret"), "client_id=app&client_secret=s3cret"),
             (Some("app:s3cret"), "client_secret=s3cret"),

@@ -1,23 +1,23 @@
-//! JWTs that clients sign: what an assertion and a request object have in common.
+//! JWTs signed by clients: the common part of client assertions and request objects.
 
 use serde_json::{Map, Value};
 
 use crate::jose::client_jwk::ClientAlgorithm;
 use crate::jose::jws::Jws;
 
-/// The signature of a client's JWT, not checked yet.
+/// The signature of a client's JWT, not verified yet.
 ///
-/// It has none of the claims: a caller takes what it needs of them before it waits for a key, because a parsed
-/// payload takes many times the memory of its text.
+/// The claims are not part of it. A caller copies the claims that it needs and drops the others before it waits for a
+/// key, because a parsed payload takes many times the memory of its text.
 #[derive(Debug)]
 pub struct ClientSignature<'a> {
-    /// The algorithm that the header names.
+    /// The `alg` of the header.
     pub alg: ClientAlgorithm,
-    /// The key that the header names.
+    /// The `kid` of the header, if it has one.
     pub kid: Option<String>,
-    /// The signature itself.
+    /// The signature, decoded.
     pub signature: Vec<u8>,
-    /// The text that is signed.
+    /// The signed text: header and payload as they were sent.
     pub signing_input: &'a str,
 }
 
@@ -25,7 +25,7 @@ pub struct ClientSignature<'a> {
 #[derive(Debug)]
 pub struct ClientClaims(pub Map<String, Value>);
 
-/// A JWT of a client's whose header is right and whose signature has not been checked.
+/// A client's JWT with a valid header. Its claims are not checked and its signature is not verified yet.
 #[derive(Debug)]
 pub struct ClientJwt<'a> {
     /// The signature.
@@ -34,29 +34,29 @@ pub struct ClientJwt<'a> {
     pub claims: ClientClaims,
 }
 
-/// Why a client's JWT is not accepted, whatever it is for.
+/// An error in a client's JWT, for any use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ClientJwtError {
-    /// `alg` is none that clients may sign with.
+    /// `alg` is not supported for clients.
     Algorithm,
     /// The header has `crit`.
     CriticalExtension,
-    /// `exp` is over.
+    /// `exp` has passed.
     Expired,
-    /// `nbf` or `iat` is not reached yet.
+    /// `nbf` or `iat` is in the future.
     FromFuture,
     /// `kid` is not a string.
     KeyId,
-    /// It is no signed JWT.
+    /// The text is not a signed JWT.
     NotSigned,
     /// `exp`, `nbf` or `iat` is not a whole number.
     Time,
-    /// `typ` is that of another kind of JWT.
+    /// `typ` is for another use of JWTs.
     Type,
 }
 
 impl ClientJwtError {
-    /// What is wrong, for the client.
+    /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::Algorithm => "the client's JWT must be signed with ES256, EdDSA, PS256 or RS256",
@@ -74,11 +74,8 @@ impl ClientJwtError {
 }
 
 impl<'a> ClientJwt<'a> {
-    /// Takes a JWT apart and checks its header (RFC 8725 sections 3.1 and 3.11). `types` are the media types that it
-    /// may have, where it says one: a JWT for one use must not serve as one for another.
-    ///
-    /// # Errors
-    /// [`ClientJwtError`].
+    /// Parses a JWT and checks its header (RFC 8725 sections 3.1 and 3.11). `types` are the allowed values of `typ`,
+    /// because a JWT for one use must not be accepted for another. A JWT without `typ` is allowed.
     pub fn parse(text: &'a str, types: [&str; 2]) -> Result<Self, ClientJwtError> {
         let jws = Jws::parse(text).map_err(|_| ClientJwtError::NotSigned)?;
         let alg = jws.header_text("alg").and_then(ClientAlgorithm::from_name);
@@ -104,21 +101,18 @@ impl<'a> ClientJwt<'a> {
 }
 
 impl ClientClaims {
-    /// A claim, whatever it is.
+    /// Returns a claim of any type.
     pub fn get(&self, claim: &str) -> Option<&Value> {
         self.0.get(claim)
     }
 
-    /// A claim, if it is a string.
+    /// Returns a claim, if it is a string.
     pub fn text(&self, claim: &str) -> Option<&str> {
         self.get(claim).and_then(Value::as_str)
     }
 
-    /// Checks that it has begun and not ended, as far as it says so, with `leeway` seconds to spare. Returns its
-    /// `exp`.
-    ///
-    /// # Errors
-    /// [`ClientJwtError`].
+    /// Checks `exp`, `nbf` and `iat`, each if it is present. `leeway` is the tolerance for clock differences, in
+    /// seconds. Returns `exp`.
     pub fn check_times(&self, now: i64, leeway: i64) -> Result<Option<i64>, ClientJwtError> {
         let time = |claim| match self.get(claim) {
             None => Ok(None),

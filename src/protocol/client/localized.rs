@@ -1,4 +1,4 @@
-//! Fields of client metadata in several languages, `client_name#ja` (RFC 7591 section 2.2).
+//! Localized client metadata: fields with a language tag, such as `client_name#ja` (RFC 7591 section 2.2).
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 use crate::protocol::text_forms::{LINE, WEB_URL, is_language_tag, is_line, is_web_url};
 
-/// The fields that users are shown.
+/// The fields that may have a language tag, because users see them.
 const LOCALIZED: [&str; 5] = ["client_name", "client_uri", "logo_uri", "policy_uri", "tos_uri"];
 
-/// The most of them that a client may have.
+/// The maximum number of localized fields of a client.
 const LIMIT: usize = 100;
 
-/// Takes out every such field that names a language, under its whole name.
+/// Removes the localized fields from a document and returns them by name, language tags included.
 pub fn from_document(document: &mut JsonObject) -> Result<BTreeMap<String, String>, InvalidField> {
     let fields: Vec<_> = document.fields().filter_map(LocalizedField::parse).collect();
     if let Some(LocalizedField { field, .. }) = fields.get(LIMIT) {
@@ -36,8 +36,9 @@ pub fn from_document(document: &mut JsonObject) -> Result<BTreeMap<String, Strin
 }
 
 struct LocalizedField {
+    /// The whole name, language tag included.
     field: String,
-    /// Whether it is `client_name`; the others are URLs.
+    /// Whether the field is `client_name`; the others are URLs.
     is_name: bool,
     has_tag: bool,
 }

@@ -1,4 +1,4 @@
-//! Clients.
+//! Clients: their metadata, authentication and registration errors.
 
 pub mod assertion;
 pub mod authentication;

@@ -1,16 +1,17 @@
-//! URLs that the provider fetches because a client says so.
+//! URLs that the provider fetches for a client.
 //!
-//! Whoever may name a URL for us to fetch must not be able to name one inside of somebody's network. What a
-//! name resolves to is the platform's to decide; what can be told from the URL is told here.
+//! A client must not be able to make the provider fetch a URL inside a private network. This module checks the URL. It
+//! cannot check the address to which the host name resolves, because the platform resolves names.
 
 use std::fmt;
 
 use crate::protocol::authority::{Authority, AuthorityError};
 
-/// The longest one, in bytes.
+/// The maximum length of a URL, in bytes.
 const LIMIT: usize = 2_048;
 
-/// Names that are nobody's on the public internet (RFC 6761, RFC 6762, RFC 8375, and what clouds use inside).
+/// Suffixes of names that do not exist on the public internet (RFC 6761, RFC 6762, RFC 8375, and internal names of
+/// cloud networks).
 const PRIVATE_SUFFIXES: [&str; 9] = [
     ".home.arpa",
     ".internal",
@@ -23,36 +24,36 @@ const PRIVATE_SUFFIXES: [&str; 9] = [
     ".onion",
 ];
 
-/// A URL that may be fetched.
+/// A URL that the provider may fetch.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OutboundUrl {
     url: String,
     host: String,
 }
 
-/// Why a URL may not be fetched.
+/// An error in a URL that the provider would have to fetch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum OutboundUrlError {
-    /// The host is an address.
+    /// The host is an IP address.
     Address,
-    /// The host is no name.
+    /// The host is not a valid name.
     HostName,
-    /// It has a character that must be percent-encoded.
+    /// The URL has a character that must be percent-encoded.
     NotAscii,
-    /// It is no absolute `https` URL.
+    /// The text is not an absolute `https` URL.
     NotHttps,
-    /// The host has a name that the public internet does not know.
+    /// The host name does not exist on the public internet.
     NotPublic,
     /// The port is not a number from 1 to 65535.
     Port,
-    /// It has more than 2048 bytes.
+    /// The URL is longer than 2048 bytes.
     TooLong,
-    /// It has a user or a password.
+    /// The URL has a user or a password.
     UserInfo,
 }
 
 impl OutboundUrlError {
-    /// What the URL must be, to follow the name of the metadata field.
+    /// Returns the requirement for the URL, worded to follow the name of the metadata field.
     pub fn description(self) -> &'static str {
         match self {
             Self::Address => "must have a host name, not an address",
@@ -85,16 +86,13 @@ impl From<AuthorityError> for OutboundUrlError {
 }
 
 impl OutboundUrl {
-    /// Parses a URL. A fragment is not sent, and left out. `allows_loopback` is for development: then `http` on
-    /// this machine may be fetched too.
-    ///
-    /// # Errors
-    /// [`OutboundUrlError`].
+    /// Parses a URL and drops its fragment, which is never sent. `allows_loopback` is for development: it also allows
+    /// `http` on `localhost`, `127.0.0.1` and `[::1]`.
     pub fn parse(url: &str, allows_loopback: bool) -> Result<Self, OutboundUrlError> {
         if url.len() > LIMIT {
             return Err(OutboundUrlError::TooLong);
         }
-        // What two parsers could read differently is refused: only one of them is ours.
+        // Characters that parsers could read differently are refused, because the platform parses the URL again.
         if !url.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b)) {
             return Err(OutboundUrlError::NotAscii);
         }
@@ -110,25 +108,25 @@ impl OutboundUrl {
         Ok(Self { url: url.to_owned(), host })
     }
 
-    /// The URL, without a fragment.
+    /// Returns the URL without its fragment.
     pub fn as_str(&self) -> &str {
         &self.url
     }
 
-    /// The host in lower case, without the port.
+    /// Returns the host in lower case, without the port.
     pub fn host(&self) -> &str {
         &self.host
     }
 }
 
-/// Returns the host in lower case, if it is a public name and nothing else: no address in whatever spelling, no name
-/// of a single label, none that only a private network knows.
+/// Returns the host in lower case, if it is a public name. Fails for an address in any spelling, for a name of a single
+/// label, and for a name of private networks.
 fn public_host(authority: &Authority<'_>) -> Result<String, OutboundUrlError> {
     if authority.is_address() {
         return Err(OutboundUrlError::Address);
     }
     let host = authority.host().to_ascii_lowercase();
-    // RFC 1035 section 2.3.4, RFC 952.
+    // RFC 1035 section 2.3.4 limits the lengths, and RFC 952 the places of hyphens.
     let is_label =
         |label: &str| label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-');
     if host.len() > 253 || !host.split('.').all(is_label) {
@@ -161,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_may_be_fetched_in_development_only() {
+    fn loopback_urls_may_be_fetched_in_development_only() {
         for url in ["http://127.0.0.1:8788/jwks", "http://localhost/jwks", "http://[::1]:1/jwks"] {
             assert!(OutboundUrl::parse(url, true).is_ok(), "{url}");
             assert!(OutboundUrl::parse(url, false).is_err(), "{url}");

@@ -1,42 +1,44 @@
-//! Redirect URIs, as clients register them (RFC 6749 section 3.1.2, RFC 8252 section 7).
+//! Redirect URIs: the rules for registration, and the comparison with a request (RFC 6749 section 3.1.2, RFC 8252
+//! section 7).
 
 use std::fmt;
 
 use crate::protocol::authority::{Authority, AuthorityError};
 
-/// The longest one, in bytes.
+/// The maximum length of a redirect URI, in bytes.
 const LIMIT: usize = 2_048;
 
-/// The parameters that an answer adds (RFC 6749 section 4.1.2, RFC 9207): twice, they would say two things.
-const ANSWER: [&str; 5] = ["code", "error", "error_description", "iss", "state"];
+/// The parameters that an authorization response adds (RFC 6749 section 4.1.2, RFC 9207). A redirect URI must not have
+/// them, because they would be repeated in the response.
+const RESPONSE_PARAMETERS: [&str; 5] = ["code", "error", "error_description", "iss", "state"];
 
-/// Why a redirect URI cannot be registered.
+/// An error in a redirect URI to be registered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RedirectUriError {
-    /// It has no host, or something else than a host and a port.
+    /// The host is missing or invalid, or the port is invalid, or there is a user.
     Authority,
-    /// A percent sign encodes nothing.
+    /// A percent sign is not followed by two hexadecimal digits.
     Escape,
-    /// It has a fragment.
+    /// The URI has a fragment.
     Fragment,
-    /// It is `http` and leads elsewhere than to loopback.
+    /// The scheme is `http`, but the host is not loopback.
     Http,
-    /// A native application's scheme is not one of its own.
+    /// The scheme of a native application's URI is not a private-use scheme (RFC 8252 section 7.1).
     NativeScheme,
-    /// It has a character that must be percent-encoded.
+    /// The URI has a character that must be percent-encoded.
     NotAscii,
-    /// It has a parameter that the response adds.
+    /// The query has a parameter that the response adds.
     ResponseParameter,
-    /// It has no scheme.
+    /// The URI has no scheme.
     NotAbsolute,
-    /// It has more than 2048 bytes.
+    /// The URI is longer than 2048 bytes.
     TooLong,
-    /// A web application's scheme is another than `https` and `http`.
+    /// The scheme of a web application's URI is neither `https` nor `http`.
     WebScheme,
 }
 
 impl RedirectUriError {
-    /// What the redirect URI must be, to follow the name of the metadata field.
+    /// Returns the requirement for the URI, worded to follow the name of the metadata field.
     pub fn description(self) -> &'static str {
         match self {
             Self::Authority => "must have a host, no user, and a port of digits if any",
@@ -69,11 +71,8 @@ impl From<AuthorityError> for RedirectUriError {
     }
 }
 
-/// Checks a URI that is to be registered. It is later compared byte for byte, so nothing is normalized:
-/// what two parsers could read differently is refused. A native application may have a scheme of its own.
-///
-/// # Errors
-/// [`RedirectUriError`].
+/// Checks a URI before it is registered. Requests are compared with it byte for byte, so that it is not normalized. A
+/// URI that two parsers could read differently is refused. A native application may use a private-use scheme.
 pub fn check(uri: &str, is_native: bool) -> Result<(), RedirectUriError> {
     if uri.len() > LIMIT {
         return Err(RedirectUriError::TooLong);
@@ -90,7 +89,9 @@ pub fn check(uri: &str, is_native: bool) -> Result<(), RedirectUriError> {
         return Err(RedirectUriError::Fragment);
     }
     let query = uri.split_once('?').map_or("", |(_, query)| query);
-    if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| ANSWER.contains(&&*name)) {
+    if form_urlencoded::parse(query.as_bytes())
+        .any(|(name, _)| RESPONSE_PARAMETERS.contains(&&*name))
+    {
         return Err(RedirectUriError::ResponseParameter);
     }
     let (scheme, _) = uri.split_once(':').ok_or(RedirectUriError::NotAbsolute)?;
@@ -104,8 +105,9 @@ pub fn check(uri: &str, is_native: bool) -> Result<(), RedirectUriError> {
     }
 }
 
-/// Whether a request's redirect URI is a registered one: byte for byte the same, but that the port of a
-/// native application's `http` loopback URI is whatever it got from its system (RFC 8252 section 7.3).
+/// Returns whether the redirect URI of a request is registered. URIs are compared byte for byte, with one exception:
+/// the port of a native application's `http` loopback URI may differ, because the operating system assigns it at run
+/// time (RFC 8252 section 7.3).
 pub fn is_registered(uri: &str, registered: &[String], is_native: bool) -> bool {
     let without_port = |uri| is_native.then(|| loopback_without_port(uri)).flatten();
     registered.iter().any(|known| {
@@ -113,7 +115,7 @@ pub fn is_registered(uri: &str, registered: &[String], is_native: bool) -> bool 
     })
 }
 
-/// An `http` loopback URI's host, and what follows behind its port.
+/// Returns the host of an `http` loopback URI, and everything after its port.
 fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
     if !uri.starts_with("http://") || check(uri, true).is_err() {
         return None;
@@ -123,8 +125,8 @@ fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
     Some((Authority::of_url(uri).ok()?.host(), path))
 }
 
-/// Whether the URI leads to something on the person's own device, where any program can wait for it
-/// (RFC 8252 section 8.6): a host that is this device, in any spelling, or a private-use scheme.
+/// Returns whether a URI leads to the user's own device, where any program can receive the response (RFC 8252 section
+/// 8.6): it has a private-use scheme, or its host is this device in any spelling.
 pub fn is_local(uri: &str) -> bool {
     match uri.split_once(':') {
         Some(("https" | "http", _)) => {
@@ -135,14 +137,14 @@ pub fn is_local(uri: &str) -> bool {
     }
 }
 
-/// The host of a URI in lower case, without the port, if it has one.
+/// Returns the host of an `http` or `https` URI, in lower case and without the port.
 pub fn host(uri: &str) -> Option<String> {
     let is_web = uri.starts_with("https:") || uri.starts_with("http:");
     let authority = is_web.then(|| Authority::of_url(uri).ok()).flatten()?;
     Some(authority.host().to_ascii_lowercase())
 }
 
-/// RFC 8252 section 7.1: a reversed domain name, in lower case.
+/// Returns whether a scheme is for private use: a reversed domain name in lower case (RFC 8252 section 7.1).
 pub(crate) fn is_private_use(scheme: &str) -> bool {
     let is_scheme_byte =
         |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_uri_is_https_or_loopback_or_a_native_apps_own() {
+    fn a_redirect_uri_is_https_or_loopback_or_private_use() {
         for uri in [
             "https://app.example/cb",
             "https://app.example:8443/cb?x=1&y=%2F",
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_leads_to_this_device_in_any_spelling_of_loopback() {
+    fn a_loopback_uri_is_local_in_any_spelling() {
         for uri in [
             "http://localhost:3000/cb",
             "https://LOCALHOST/cb",
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_could_lead_elsewhere_is_refused() {
+    fn unsafe_and_ambiguous_redirect_uris_are_refused() {
         for uri in [
             "",
             "/cb",

@@ -1,32 +1,33 @@
-//! Errors of registration (RFC 7591 section 3.2.2). Those about its tokens are those of bearer tokens.
+//! Errors of client registration (RFC 7591 section 3.2.2). Errors about its access tokens are in
+//! [`bearer`](crate::protocol::token::bearer).
 
 use crate::protocol::client::metadata::MetadataError;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::NotAnObject;
 
-/// The longest description, in characters: it may quote what a client sent.
+/// The maximum length of a description, in characters, because it may quote the request.
 const DESCRIPTION_LIMIT: usize = 300;
 
-/// Why a client was not registered, or its registration not changed.
+/// An error in a request to register a client or to change its registration.
 #[derive(Debug)]
 pub enum RegistrationError {
-    /// The metadata, or another field of the document, cannot be honoured.
+    /// The metadata or another field of the document is invalid.
     Metadata(MetadataError),
-    /// The body is not a JSON object.
+    /// The body is not a JSON object, or it has a duplicate field.
     NotAnObject(NotAnObject),
-    /// The body has another media type than JSON.
+    /// The media type of the body is not `application/json`.
     NotJson,
-    /// Too many clients come from this address.
+    /// This address has sent too many requests.
     TooOften {
-        /// For how many seconds it is to wait.
+        /// The value of `Retry-After`, in seconds.
         pause: i64,
     },
-    /// The body did not arrive, or is too large.
+    /// The body is incomplete or too large. The text is the description.
     UnreadBody(&'static str),
 }
 
 impl RegistrationError {
-    /// The error code.
+    /// Returns the error code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Metadata(MetadataError::RedirectUri(_)) => "invalid_redirect_uri",
@@ -38,7 +39,8 @@ impl RegistrationError {
         }
     }
 
-    /// What was wrong: ASCII without quotation mark or backslash, whatever the client sent.
+    /// Returns the text of `error_description`. Characters of the request that it must not have (RFC 6749 section 5.2)
+    /// are replaced.
     pub fn description(&self) -> String {
         match self {
             Self::Metadata(error) => plain(&error.to_string()),
@@ -49,7 +51,7 @@ impl RegistrationError {
         }
     }
 
-    /// The status it is answered with.
+    /// Returns the HTTP status code of the response.
     pub fn status(&self) -> u16 {
         match self {
             Self::TooOften { .. } => 429,
@@ -90,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_description_is_plain_ascii_of_some_length() {
+    fn a_description_is_printable_ascii_of_limited_length() {
         let error =
             RegistrationError::from(InvalidField::new("client_name#\"é\\\n\u{7f}", "wrong"));
         assert_eq!(error.description(), "client_name#'????: wrong");

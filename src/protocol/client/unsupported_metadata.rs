@@ -1,10 +1,12 @@
-//! Fields of client metadata that are known and not supported. Unknown ones are ignored (RFC 7591 section 2), but a
-//! client that registers one of these would expect more protection than it gets.
+//! Client metadata fields that are known, but not supported.
+//!
+//! Unknown fields are ignored (RFC 7591 section 2). These fields are refused instead, because a client that registers
+//! one would rely on a protection that it does not get.
 
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 
-/// Fields that are refused whatever their value.
+/// Fields that are refused with any value.
 const UNSUPPORTED: [&str; 17] = [
     "authorization_encrypted_response_alg",
     "authorization_encrypted_response_enc",
@@ -25,10 +27,10 @@ const UNSUPPORTED: [&str; 17] = [
     "userinfo_encrypted_response_enc",
 ];
 
-/// Fields that must be false or left out.
+/// Fields that must be false or absent.
 const OFF: [&str; 2] = ["dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"];
 
-/// Refuses a document that has one of these fields. Takes out those that are false.
+/// Fails if a document has one of these fields. Removes the fields that are allowed to be false.
 pub fn refuse(document: &mut JsonObject) -> Result<(), InvalidField> {
     if let Some(field) = UNSUPPORTED.into_iter().find(|field| document.contains(field)) {
         return Err(InvalidField::new(field, "not supported"));

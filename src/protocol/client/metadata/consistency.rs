@@ -1,4 +1,4 @@
-//! What the fields of client metadata require of each other.
+//! Checks of client metadata fields against each other.
 
 use super::values::{ApplicationType, AuthMethod, GrantType, SubjectType};
 use super::{ClientMetadata, MetadataError, Registrable};
@@ -6,8 +6,8 @@ use crate::protocol::client::redirect_uri;
 use crate::protocol::invalid_field::InvalidField;
 
 impl ClientMetadata {
-    /// RFC 7591 section 2.1, OpenID Connect Registration section 2: each response type has its grant type, and the
-    /// other way round.
+    /// Checks that each response type has its grant type, and the other way round (RFC 7591 section 2.1, OpenID Connect
+    /// Registration section 2).
     pub(super) fn check_flows(&self, registrable: Registrable) -> Result<(), MetadataError> {
         for response_type in &self.response_types {
             let grant_type = response_type.grant_type();
@@ -36,7 +36,8 @@ impl ClientMetadata {
         Ok(())
     }
 
-    /// A client may act for itself only within what the operator has set.
+    /// Checks a client with the grant type `client_credentials`. No user gives consent, so that the operator must allow
+    /// the grant type and set the scopes, and the client must authenticate (RFC 6749 section 4.4).
     fn check_machine(&self, registrable: Registrable) -> Result<(), InvalidField> {
         let (field, reason) = if !registrable.client_credentials {
             (
@@ -53,6 +54,8 @@ impl ClientMetadata {
         Err(InvalidField::new(field, reason))
     }
 
+    /// Checks a client with the grant type `implicit`. Redirect URIs of a web application must be `https` and not on a
+    /// loopback host (OpenID Connect Registration section 2, `application_type`).
     fn check_implicit(
         &self,
         registrable: Registrable,
@@ -78,8 +81,9 @@ impl ClientMetadata {
         }
     }
 
-    /// OpenID Connect Core section 8.1: a sector is a host of the public internet, the same for all redirect URIs unless
-    /// `sector_identifier_uri` names one. Loopback and private-use URIs belong to no one host.
+    /// Checks that a client with pairwise subject identifiers has a sector (OpenID Connect Core section 8.1): the host
+    /// of `sector_identifier_uri`, or the one host of all redirect URIs. It must be on the public internet, because
+    /// several clients share loopback hosts and private-use schemes.
     pub(super) fn check_sector(&self) -> Result<(), InvalidField> {
         if self.subject_type == SubjectType::Public || self.sector_identifier_uri.is_some() {
             return Ok(());
@@ -96,7 +100,8 @@ impl ClientMetadata {
         ))
     }
 
-    /// RFC 7591 section 2: the keys are in one place, and are there if something needs them.
+    /// Checks that the keys are either in `jwks` or at `jwks_uri` (RFC 7591 section 2), that there are keys if another
+    /// field needs them, and that `jwks` has a key for each registered algorithm.
     pub(super) fn check_keys(&self) -> Result<(), InvalidField> {
         let signs = self.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt;
         let needs_keys = [
@@ -136,7 +141,7 @@ impl ClientMetadata {
     }
 }
 
-/// The host of a redirect URI, unless the URI leads to the user's own device.
+/// Returns the host of a redirect URI, unless the URI leads to the user's own device.
 fn public_host(uri: &str) -> Option<String> {
     redirect_uri::host(uri).filter(|_| !redirect_uri::is_local(uri))
 }

@@ -1,20 +1,20 @@
-//! Why metadata is refused.
+//! Errors in client metadata.
 
 use std::fmt;
 
 use super::DOCUMENT_LIMIT;
 use crate::protocol::invalid_field::InvalidField;
 
-/// Why metadata is refused.
+/// An error in client metadata.
 #[derive(Debug, Eq, PartialEq)]
 pub enum MetadataError {
-    /// A field other than `redirect_uris` is wrong.
+    /// A field other than `redirect_uris` is invalid.
     Field(InvalidField),
-    /// `redirect_uris` is wrong, which has an error code of its own (RFC 7591 section 3.2.2).
+    /// `redirect_uris` is invalid, for which there is a separate error code (RFC 7591 section 3.2.2).
     RedirectUri(InvalidField),
     /// The metadata is too large.
     TooLarge {
-        /// Its size, in bytes of JSON.
+        /// The size of the metadata, in bytes of JSON.
         size: usize,
     },
 }
@@ -37,6 +37,7 @@ impl From<InvalidField> for MetadataError {
     }
 }
 
-/// A pairwise client whose metadata has no sector any more.
+/// The error for a client with pairwise subject identifiers whose metadata has no sector, although registration requires
+/// one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NoSector;

@@ -1,4 +1,4 @@
-//! The fields of client metadata, read and checked one by one.
+//! Readers and checks of single client metadata fields.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::protocol::json_object::JsonObject;
 use crate::protocol::text_forms::{EMAIL, LINE, WEB_URL, is_email, is_line, is_web_url};
 use crate::protocol::user::scope::Scopes;
 
-/// The most redirect URIs, request URIs, contacts and authentication contexts that a client may have.
+/// The maximum number of elements of `redirect_uris`, `request_uris`, `contacts` and `default_acr_values`.
 const LIST_LIMIT: usize = 50;
 
 pub(super) fn flag(document: &mut JsonObject, field: &str) -> Result<bool, InvalidField> {
@@ -79,7 +79,7 @@ fn checked(
     }
 }
 
-/// A list that may be left out, of at most [`LIST_LIMIT`] elements.
+/// Reads an optional list of at most [`LIST_LIMIT`] elements.
 fn list(document: &mut JsonObject, field: &str) -> Result<Vec<String>, InvalidField> {
     let texts = document.strings(field)?.unwrap_or_default();
     if texts.len() > LIST_LIMIT {
@@ -158,8 +158,8 @@ pub(super) fn outbound_url(
     }
 }
 
-/// Registration section 2. A fragment may name the version of the object at the URL; it is dropped, because no object
-/// outlives the request that it was fetched for.
+/// Reads `request_uris` (OpenID Connect Registration section 2). A fragment, which may name the version of the request
+/// object, is dropped: no request object is cached, so that versions do not matter.
 pub(super) fn request_uris(
     document: &mut JsonObject,
     allows_loopback: bool,
@@ -191,7 +191,7 @@ pub(super) fn response_types(
     }
 }
 
-/// Every error of this field has an error code of its own.
+/// Reads `redirect_uris`. Errors of this field have a separate error code (RFC 7591 section 3.2.2).
 pub(super) fn redirect_uris(
     document: &mut JsonObject,
     application_type: ApplicationType,

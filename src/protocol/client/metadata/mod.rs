@@ -1,5 +1,5 @@
-//! Client metadata (RFC 7591 section 2, OpenID Connect Registration section 2): parsed, checked field by
-//! field, and completed by its defaults, so that what is kept is what is in force.
+//! Client metadata (RFC 7591 section 2, OpenID Connect Registration section 2). It is parsed and checked field by
+//! field. Defaults are filled in, so that the stored metadata is complete.
 
 mod consistency;
 mod error;
@@ -24,110 +24,110 @@ use fields::{
     request_uris, response_types, scope, several, web_url,
 };
 
-/// The largest document, in bytes of JSON.
+/// The maximum size of the metadata, in bytes of JSON.
 const DOCUMENT_LIMIT: usize = 32_768;
 
-/// What clients may register only if the operator allows it.
+/// The metadata values that a client may register only if the operator allows it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Registrable {
     /// The grant type `client_credentials`, for which no user gives consent.
     pub client_credentials: bool,
-    /// Response types that return tokens without a code.
+    /// The grant type `implicit`, with which the authorization endpoint issues tokens.
     pub implicit: bool,
-    /// URLs to be fetched that lead to this machine.
+    /// URLs on loopback hosts for the provider to fetch, for development.
     pub loopback: bool,
 }
 
-/// A client's metadata as it is in force.
+/// A client's metadata, defaults included.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ClientMetadata {
-    /// What kind of application it is: which redirect URIs it may have depends on it.
+    /// The kind of application. It decides which redirect URIs are allowed.
     pub application_type: ApplicationType,
-    /// The name that people are shown.
+    /// The name that users see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
-    /// Its home page.
+    /// The URL of the home page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_uri: Option<String>,
-    /// Who is responsible for it, by e-mail.
+    /// The e-mail addresses of the people responsible for the client.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub contacts: Vec<String>,
-    /// The authentication context classes that it would like, the best first: as voluntary as `acr_values`.
+    /// The preferred authentication context classes, the best first. Like `acr_values`, they are no requirement.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub default_acr_values: Vec<String>,
-    /// The `max_age` of its requests that give none, in seconds.
+    /// The `max_age` of requests that have none, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_max_age: Option<i64>,
-    /// The grant types it may use.
+    /// The grant types that the client may use.
     pub grant_types: Vec<GrantType>,
-    /// What its ID tokens are signed with.
+    /// The signature algorithm of ID tokens.
     pub id_token_signed_response_alg: Algorithm,
-    /// Where somebody else can have it begin a sign-in (OpenID Connect Core section 4).
+    /// The URL at which a third party can start a sign-in (OpenID Connect Core section 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initiate_login_uri: Option<String>,
-    /// Its public keys, where they stand here.
+    /// The client's public keys by value. Excludes `jwks_uri`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<ClientKeys>,
-    /// Its public keys, where they are fetched.
+    /// The URL of the client's public keys. Excludes `jwks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
-    /// What people are shown, in several languages: by name and language, as `client_name#ja`.
+    /// The localized fields, by name and language tag: `client_name#ja`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub localized: BTreeMap<String, String>,
-    /// Its logo.
+    /// The URL of the logo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_uri: Option<String>,
-    /// Its privacy policy.
+    /// The URL of the privacy policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_uri: Option<String>,
-    /// Where its people come back to: compared byte for byte.
+    /// The redirect URIs. They are compared byte for byte.
     pub redirect_uris: Vec<String>,
-    /// What it signs its request objects with; any, where it names none.
+    /// The required signature algorithm of request objects. `None` allows any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_object_signing_alg: Option<ClientAlgorithm>,
-    /// Where its request objects may be fetched, without their fragments.
+    /// The URLs from which request objects may be fetched, without their fragments.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub request_uris: Vec<String>,
-    /// Whether its ID tokens always tell `auth_time`.
+    /// Whether ID tokens must have `auth_time`. Postern's always do.
     pub require_auth_time: bool,
-    /// Whether its requests must be pushed (RFC 9126 section 6).
+    /// Whether authorization requests must be pushed (RFC 9126 section 6).
     #[serde(default)]
     pub require_pushed_authorization_requests: bool,
-    /// Whether its requests must be signed (RFC 9101 section 10.5).
+    /// Whether authorization requests must be in a signed request object (RFC 9101 section 10.5).
     #[serde(default)]
     pub require_signed_request_object: bool,
-    /// The response types it may use.
+    /// The response types that the client may use.
     pub response_types: Vec<ResponseType>,
-    /// The scopes that it can be granted; all, where there are none.
+    /// The scopes that the client can be granted. `None` allows all except those of APIs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// Where the redirect URIs of its sector are listed, without a fragment.
+    /// The URL of the list of the sector's redirect URIs, without a fragment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sector_identifier_uri: Option<String>,
-    /// What its maker calls the software, whatever its version.
+    /// The developer's identifier for the software, the same for all versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_id: Option<String>,
-    /// Its version.
+    /// The version of the software.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_version: Option<String>,
-    /// Whether it is told the users' own `sub`, or one that other sectors do not know.
-    #[serde(default = "SubjectType::usual")]
+    /// The kind of subject identifier that the client receives.
+    #[serde(default = "SubjectType::default_value")]
     pub subject_type: SubjectType,
-    /// How it authenticates at the token endpoint.
+    /// The client authentication method.
     pub token_endpoint_auth_method: AuthMethod,
-    /// The one algorithm that it signs its assertions with; any, where it names none.
+    /// The required signature algorithm of client assertions. `None` allows any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg: Option<ClientAlgorithm>,
-    /// Its terms of service.
+    /// The URL of the terms of service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tos_uri: Option<String>,
-    /// What userinfo is signed with for it; plain JSON, where it names nothing.
+    /// The signature algorithm of userinfo responses. `None` means plain JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub userinfo_signed_response_alg: Option<Algorithm>,
 }
 
 impl ClientMetadata {
-    /// Takes the metadata out of a document.
+    /// Reads and checks the metadata fields of a document, and removes them from it.
     pub fn from_document(
         document: &mut JsonObject,
         registrable: Registrable,
@@ -135,7 +135,8 @@ impl ClientMetadata {
         let allows_loopback = registrable.loopback;
         let application_type = one(document, "application_type")?.unwrap_or(ApplicationType::Web);
         let grant_types = several(document, "grant_types", GrantType::AuthorizationCode)?;
-        // A machine sends no user to the authorization endpoint, so it needs neither redirect URI nor response type.
+        // A client with this grant type alone never uses the authorization endpoint, so it needs neither redirect URI
+        // nor response type.
         let is_machine = grant_types == [GrantType::ClientCredentials];
         let metadata = Self {
             application_type,
@@ -171,7 +172,7 @@ impl ClientMetadata {
             )?,
             software_id: line(document, "software_id")?,
             software_version: line(document, "software_version")?,
-            subject_type: one(document, "subject_type")?.unwrap_or_else(SubjectType::usual),
+            subject_type: one(document, "subject_type")?.unwrap_or_else(SubjectType::default_value),
             token_endpoint_auth_method: one(document, "token_endpoint_auth_method")?
                 .unwrap_or(AuthMethod::ClientSecretBasic),
             token_endpoint_auth_signing_alg: one(document, "token_endpoint_auth_signing_alg")?,
@@ -188,10 +189,12 @@ impl ClientMetadata {
         Ok(metadata)
     }
 
-    /// The sector identifier of a client that is told pairwise subjects (Core section 8.1).
+    /// Returns the sector identifier of a client with pairwise subject identifiers (Core section 8.1). Returns `None`
+    /// for the subject type `public`.
     ///
     /// # Errors
-    /// [`NoSector`] where it has none: it must not be told the users' own names instead.
+    /// [`NoSector`] when a client with pairwise subject identifiers has no sector. It must not receive the users' own
+    /// `sub` instead.
     pub fn sector(&self) -> Result<Option<String>, NoSector> {
         if self.subject_type == SubjectType::Public {
             return Ok(None);
@@ -200,10 +203,10 @@ impl ClientMetadata {
         uri.and_then(|uri| redirect_uri::host(uri)).map(Some).ok_or(NoSector)
     }
 
-    /// The metadata under the names that clients know.
+    /// Returns the metadata as a JSON object, as in a registration response.
     ///
     /// # Errors
-    /// Where it cannot be written as JSON.
+    /// Fails if the metadata cannot be serialized.
     pub fn to_document(&self) -> serde_json::Result<Map<String, Value>> {
         let mut plain = self.clone();
         let localized = std::mem::take(&mut plain.localized);
@@ -214,8 +217,8 @@ impl ClientMetadata {
         Ok(fields)
     }
 
-    /// What people are shown of a member in a language: its text in that, wherever it is spoken, or else the `plain`
-    /// one.
+    /// Returns the text of a field in a language, or `plain` if there is none. A text for a region counts as well:
+    /// `fr-CA` is used for `fr`.
     pub fn in_language<'a>(
         &'a self,
         field: &str,
@@ -229,26 +232,26 @@ impl ClientMetadata {
             let (name, tag) = name.split_once('#')?;
             (name == field && is_in_it(tag)).then_some((tag.len(), text.as_str()))
         });
-        // The language itself comes before what is spoken in one place.
+        // The shortest tag is the language itself, which is preferred over its regions.
         texts.min().map(|(_, text)| text).or(plain)
     }
 
-    /// Whether it can prove who it is.
+    /// Returns whether the client is confidential: it authenticates with a secret or a key.
     pub fn is_confidential(&self) -> bool {
         self.token_endpoint_auth_method != AuthMethod::None
     }
 
-    /// Whether it has registered this scope by name.
+    /// Returns whether the client has registered a scope by name.
     pub fn may_have(&self, scope: &str) -> bool {
         self.scope.as_deref().is_some_and(|registered| Scopes::of_valid(registered).contains(scope))
     }
 
-    /// Whether it may have tokens from the authorization endpoint.
+    /// Returns whether the authorization endpoint may issue tokens to the client.
     pub fn has_implicit(&self) -> bool {
         self.grant_types.contains(&GrantType::Implicit)
     }
 
-    /// Whether it proves that by a secret.
+    /// Returns whether the client authenticates with a secret.
     pub fn has_secret(&self) -> bool {
         let method = self.token_endpoint_auth_method;
         matches!(method, AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)

@@ -27,7 +27,7 @@ fn with(changed: &str, value: Value) -> Value {
 }
 
 #[test]
-fn what_is_kept_is_what_is_in_force() {
+fn stored_metadata_has_all_defaults() {
     let metadata = parse(&json!({ "redirect_uris": ["https://app.example/cb"] })).unwrap();
     assert_eq!(
         serde_json::to_value(metadata).unwrap(),
@@ -47,7 +47,7 @@ fn what_is_kept_is_what_is_in_force() {
 }
 
 #[test]
-fn what_is_kept_reads_back_as_itself() {
+fn stored_metadata_survives_a_round_trip() {
     let document = json!({
         "application_type": "native", "client_name": "Äpp", "client_uri": "https://app.example",
         "contacts": ["dev@app.example"], "default_max_age": 0,
@@ -76,7 +76,7 @@ fn what_is_kept_reads_back_as_itself() {
 }
 
 #[test]
-fn a_wrong_member_is_named() {
+fn an_error_names_the_invalid_field() {
     for (changed, value) in [
         ("redirect_uris", json!([])),
         ("redirect_uris", json!("https://app.example/cb")),

@@ -1,21 +1,21 @@
-//! The values of client metadata that are names out of a fixed set.
+//! Client metadata values that are one of a fixed set of names.
 
 use serde::{Deserialize, Serialize};
 
 use crate::jose::client_jwk::ClientAlgorithm;
 use crate::jose::jwk::Algorithm;
 
-/// A value out of a fixed set, known by its name.
+/// A value with a registered name, out of a fixed set.
 pub trait Named: Copy + Sized + 'static {
-    /// All values, by name.
+    /// All values with their names.
     const ALL: &'static [(&'static str, Self)];
 
-    /// All names.
+    /// Returns all names, for error messages and for the metadata of the provider.
     fn names() -> Vec<&'static str> {
         Self::ALL.iter().map(|(name, _)| *name).collect()
     }
 
-    /// The value of this name.
+    /// Returns the value with this name.
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
@@ -30,7 +30,7 @@ macro_rules! named {
         }
 
         impl $type {
-            /// The registered name.
+            /// Returns the registered name.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -45,26 +45,26 @@ macro_rules! named {
 }
 
 named! {
-    /// What kind of application a client is (OpenID Connect Registration section 2).
+    /// The kind of application (OpenID Connect Registration section 2). It decides which redirect URIs are allowed.
     ApplicationType {
-        /// One on somebody's device.
+        /// An application on the user's device.
         Native = "native",
-        /// One on a server, or in a browser.
+        /// An application on a server or in a browser.
         Web = "web",
     }
 }
 
 named! {
-    /// How a client authenticates (OpenID Connect Core section 9). A client with a secret may send it
-    /// either way.
+    /// The client authentication method (OpenID Connect Core section 9). A client that has registered one of the two
+    /// methods for secrets may use the other one, too.
     AuthMethod {
-        /// By its secret, in the Authorization header.
+        /// The client secret in the `Authorization` header.
         ClientSecretBasic = "client_secret_basic",
-        /// By its secret, in the body.
+        /// The client secret in the body.
         ClientSecretPost = "client_secret_post",
-        /// Not at all: a public client.
+        /// No authentication: the client is public.
         None = "none",
-        /// By an assertion that it signs (RFC 7523).
+        /// An assertion signed by the client (RFC 7523).
         PrivateKeyJwt = "private_key_jwt",
     }
 }
@@ -81,13 +81,14 @@ impl Named for ClientAlgorithm {
 named! {
     /// A grant type (RFC 7591 section 2).
     GrantType {
-        /// The authorization code.
+        /// An authorization code (RFC 6749 section 4.1).
         AuthorizationCode = "authorization_code",
-        /// The client's own credentials, for itself (RFC 6749 section 4.4).
+        /// The client's own credentials, without a user (RFC 6749 section 4.4).
         ClientCredentials = "client_credentials",
-        /// None: tokens come from the authorization endpoint (OpenID Connect Core section 3.2).
+        /// Tokens from the authorization endpoint (OpenID Connect Core section 3.2). The token endpoint does not accept
+        /// it.
         Implicit = "implicit",
-        /// The refresh token.
+        /// A refresh token (RFC 6749 section 6).
         RefreshToken = "refresh_token",
     }
 }
@@ -97,15 +98,16 @@ named! {
     ResponseType {
         /// The authorization code flow.
         Code = "code",
-        /// The implicit flow, with nothing but an ID token.
+        /// The implicit flow with an ID token only.
         IdToken = "id_token",
-        /// The implicit flow, with an access token too.
+        /// The implicit flow with an ID token and an access token.
         IdTokenToken = "id_token token",
     }
 }
 
 impl ResponseType {
-    /// The response type of a request: names in whatever order (OAuth 2.0 Multiple Response Types section 3).
+    /// Parses the `response_type` of a request. Its names may be in any order (OAuth 2.0 Multiple Response Types
+    /// section 3).
     pub fn of_request(text: &str) -> Option<Self> {
         let is_same = |name: &str| {
             let has = |word| text.split(' ').any(|other| other == word);
@@ -114,7 +116,7 @@ impl ResponseType {
         Self::ALL.iter().find(|(name, _)| is_same(name)).map(|(_, response_type)| *response_type)
     }
 
-    /// The grant type that a client must have registered for it (OpenID Connect Registration section 2).
+    /// Returns the grant type that a client must register for a response type (OpenID Connect Registration section 2).
     pub(super) fn grant_type(self) -> GrantType {
         match self {
             Self::Code => GrantType::AuthorizationCode,
@@ -124,18 +126,18 @@ impl ResponseType {
 }
 
 named! {
-    /// What a client is told as `sub` (OpenID Connect Core section 8).
+    /// The kind of subject identifier, `sub`, that a client receives (OpenID Connect Core section 8).
     SubjectType {
-        /// Something that the clients of one sector know, and no other.
+        /// A different identifier for each sector, so that clients of different sectors cannot correlate users.
         Pairwise = "pairwise",
-        /// The users' own `sub`.
+        /// The user's own `sub`, the same for all clients.
         Public = "public",
     }
 }
 
 impl SubjectType {
-    /// Core section 8: what a client gets that asks for nothing.
-    pub(super) fn usual() -> Self {
+    /// Returns the type of a client that has registered none.
+    pub(super) fn default_value() -> Self {
         Self::Public
     }
 }
