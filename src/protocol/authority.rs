@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The host and the port of an `http` or `https` URL.
 ///
-/// It has no user information, because `https://bank.example@evil.example` leads to `evil.example`. The host is ASCII
-/// and not percent-encoded, so that every URL parser finds the same one.
+/// User information is refused, because `https://bank.example@evil.example` leads to `evil.example`. The host is ASCII
+/// and not percent-encoded, so that every URL parser finds the same host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Authority<'a> {
     host: &'a str,
@@ -13,35 +13,31 @@ pub struct Authority<'a> {
     port: Option<u16>,
 }
 
-/// Why a text is no authority.
+/// An error in the authority of a URL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AuthorityError {
     /// The host is neither a name nor an IPv6 address in brackets.
     Host,
-    /// The URL has no `//` behind its scheme.
+    /// The URL has no `//` after its scheme.
     Missing,
     /// The port is not a number from 1 to 65535.
     Port,
-    /// There is a user or a password.
+    /// The authority has a user or a password.
     UserInfo,
 }
 
-/// What a URL parser takes a host for.
+/// The kind of a host, as URL parsers see it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum HostKind {
-    /// An IPv4 address, because it ends in a number (URL standard section 3.5). `None` where that fails.
+    /// A host that ends in a number, which URL parsers read as an IPv4 address (URL Standard section 3.5). `None` if it
+    /// is not a valid address.
     V4(Option<Ipv4Addr>),
-    /// An IPv6 address.
     V6(Ipv6Addr),
-    /// A name.
     Name,
 }
 
 impl<'a> Authority<'a> {
     /// Parses the authority of a URL that begins with its scheme.
-    ///
-    /// # Errors
-    /// [`AuthorityError`].
     pub fn of_url(url: &'a str) -> Result<Self, AuthorityError> {
         let rest = url.split_once(':').and_then(|(_, rest)| rest.strip_prefix("//"));
         let rest = rest.ok_or(AuthorityError::Missing)?;
@@ -49,10 +45,7 @@ impl<'a> Authority<'a> {
         Self::parse(authority)
     }
 
-    /// Parses an authority.
-    ///
-    /// # Errors
-    /// [`AuthorityError`].
+    /// Parses an authority: the part of a URL between `//` and the path.
     pub fn parse(authority: &'a str) -> Result<Self, AuthorityError> {
         if authority.contains('@') {
             return Err(AuthorityError::UserInfo);
@@ -69,24 +62,28 @@ impl<'a> Authority<'a> {
         Ok(Self { host, kind, port })
     }
 
-    /// The host as it is written in the URL, without the port.
+    /// Returns the host as the URL spells it, without the port.
     pub fn host(&self) -> &'a str {
         self.host
     }
 
-    /// The port, if the URL has one.
+    /// Returns the port, if the URL has one.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// Whether a URL parser takes the host for an IP address, in whatever spelling.
+    /// Returns whether URL parsers read the host as an IP address, in any spelling.
     pub fn is_address(&self) -> bool {
         self.kind != HostKind::Name
     }
 
-    /// Whether the host is this device to a browser: `localhost` or a name below it (RFC 6761 section 6.3), a loopback
-    /// address, or the unspecified address, at which Linux and macOS reach themselves. Addresses count in any spelling,
-    /// such as `127.1`, `0x7f.1`, `[::ffff:127.0.0.1]` and `0`.
+    /// Returns whether a browser reaches its own device at this host:
+    ///
+    /// - `localhost` or a name below it (RFC 6761 section 6.3)
+    /// - a loopback address
+    /// - the unspecified address, at which Linux and macOS reach themselves
+    ///
+    /// Addresses count in any spelling, such as `127.1`, `0x7f.1`, `[::ffff:127.0.0.1]` and `0`.
     pub fn is_this_device(&self) -> bool {
         let address = match self.kind {
             HostKind::V4(address) => address.map(IpAddr::V4),
@@ -99,7 +96,8 @@ impl<'a> Authority<'a> {
         address.is_some_and(|address| address.is_loopback() || address.is_unspecified())
     }
 
-    /// Whether `http` may lead to the host: loopback in one of its three plain spellings.
+    /// Returns whether `http` is allowed for the host: it is `localhost`, `127.0.0.1` or `[::1]` in exactly this
+    /// spelling.
     pub fn allows_http(&self) -> bool {
         matches!(self.host, "localhost" | "127.0.0.1" | "[::1]")
     }
@@ -123,23 +121,23 @@ impl HostKind {
 }
 
 fn parse_port(digits: &str) -> Option<u16> {
-    // Rust's own parser accepts a plus sign too.
+    // The parser of `u16` accepts a plus sign, too.
     let is_plain = digits.bytes().all(|b| b.is_ascii_digit());
     digits.parse().ok().filter(|port| is_plain && *port > 0)
 }
 
 /// Parses an IPv4 address as browsers do (URL standard, "IPv4 parser"): up to four numbers, each decimal, octal or
-/// hexadecimal, the last of which fills all bytes that are left.
+/// hexadecimal. The last number fills all remaining bytes.
 fn parse_v4(host: &str) -> Option<Ipv4Addr> {
     let numbers: Vec<u32> = host.split('.').map(parse_number).collect::<Option<_>>()?;
     let (last, first) = numbers.split_last()?;
-    let [mut address, mut room] = [0, u32::BITS];
+    let [mut address, mut bits_left] = [0, u32::BITS];
     for number in first {
         let byte = u8::try_from(*number).ok()?;
-        room = room.checked_sub(u8::BITS).filter(|room| *room > 0)?;
-        address |= u32::from(byte) << room;
+        bits_left = bits_left.checked_sub(u8::BITS).filter(|bits| *bits > 0)?;
+        address |= u32::from(byte) << bits_left;
     }
-    let is_within = u64::from(*last) < 1 << room;
+    let is_within = u64::from(*last) < 1 << bits_left;
     is_within.then(|| Ipv4Addr::from_bits(address | last))
 }
 
@@ -175,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_two_parsers_could_read_differently_is_refused() {
+    fn ambiguous_authorities_are_refused() {
         for (error, urls) in [
             (AuthorityError::Missing, &["", "app.example", "https:app.example", "https:/a"][..]),
             (AuthorityError::Missing, &["https:x://app.example", "https:\\\\app.example"]),
@@ -285,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn http_leads_to_three_spellings_alone() {
+    fn http_is_allowed_for_three_spellings_of_loopback_only() {
         for (host, allows_http) in [
             ("localhost", true),
             ("127.0.0.1", true),

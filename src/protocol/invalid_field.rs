@@ -1,34 +1,33 @@
-//! A field of a JSON document that is not as it must be.
+//! The error type for an invalid field of a JSON document.
 
 use std::fmt;
 
-/// Why a document is refused: one of its fields, and what is wrong with it. Displayed as `field: reason`, for whoever
-/// wrote the document.
+/// An invalid field of a JSON document. Displayed as `field: reason`, for the author of the document.
 #[derive(Debug, Eq, PartialEq)]
 pub struct InvalidField {
-    /// The field's name, with the path to it: `redirect_uris[0]`, `claims.email`.
+    /// The field's name with its path, for example `redirect_uris[0]` or `claims.email`.
     pub field: String,
-    /// What the field must be, or what it is and must not be.
+    /// The requirement that the field fails (`must be a string`), or the fault (`missing`).
     pub reason: String,
 }
 
 impl InvalidField {
-    /// A field that is wrong for this reason.
+    /// Creates an error about a field.
     pub fn new(field: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self { field: field.to_string(), reason: reason.to_string() }
     }
 
-    /// An element of a field that is an array.
+    /// Creates an error about an element of an array. `index` counts from 0.
     pub fn element(field: &str, index: usize, reason: impl fmt::Display) -> Self {
         Self::new(format_args!("{field}[{index}]"), reason)
     }
 
-    /// A field that must be there.
+    /// Creates an error about a required field that is absent.
     pub fn missing(field: &str) -> Self {
         Self::new(field, "missing")
     }
 
-    /// A field that the document must not have.
+    /// Creates an error about a field that the document must not have.
     pub fn unknown(field: &str) -> Self {
         Self::new(field, "unknown field")
     }

@@ -1,4 +1,4 @@
-//! A reader of JSON objects, field by field.
+//! A reader that takes the fields of a JSON object one by one.
 
 use serde_json::{Map, Value};
 use std::fmt;
@@ -6,11 +6,12 @@ use std::fmt;
 use crate::jose::json::parse_object;
 use crate::protocol::invalid_field::InvalidField;
 
-/// The fields of a document that have not been taken out yet.
+/// The fields of a document that have not been read yet. Reading a field removes it, so that [`end`](Self::end) finds
+/// the fields that the document must not have.
 #[derive(Debug)]
 pub struct JsonObject(Map<String, Value>);
 
-/// A document is not a JSON object, or has a field twice.
+/// The error for a document that is not a JSON object, or that has a duplicate field.
 #[derive(Debug)]
 pub struct NotAnObject(serde_json::Error);
 
@@ -20,12 +21,12 @@ impl fmt::Display for NotAnObject {
     }
 }
 
-/// Why a document is refused.
+/// An error in a document.
 #[derive(Debug)]
 pub enum InvalidDocument {
-    /// One of its fields is wrong.
+    /// A field is invalid.
     Field(InvalidField),
-    /// It is not a JSON object.
+    /// The document is not a JSON object, or it has a duplicate field.
     NotAnObject(NotAnObject),
 }
 
@@ -51,32 +52,32 @@ impl From<NotAnObject> for InvalidDocument {
 }
 
 impl JsonObject {
-    /// Parses a JSON object without duplicate fields.
+    /// Parses a JSON object. Duplicate fields are refused, because parsers disagree on which of them counts.
     pub fn parse(json: &[u8]) -> Result<Self, NotAnObject> {
         parse_object(json).map(Self).map_err(NotAnObject)
     }
 
-    /// Whether there is such a field, whatever its value.
+    /// Returns whether a field is present. Its value may be `null`.
     pub fn contains(&self, field: &str) -> bool {
         self.0.contains_key(field)
     }
 
-    /// The names of the fields.
+    /// Returns the names of the fields that have not been read yet.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Takes out a boolean.
+    /// Removes a field and returns its value, `None` if it is absent. Fails if the value is not a boolean.
     pub fn boolean(&mut self, field: &str) -> Result<Option<bool>, InvalidField> {
         self.extract(field, "true or false", |value| value.as_bool())
     }
 
-    /// Takes out an integer.
+    /// Removes a field and returns its value, `None` if it is absent. Fails if the value is not an integer.
     pub fn integer(&mut self, field: &str) -> Result<Option<i64>, InvalidField> {
         self.extract(field, "an integer", |value| value.as_i64())
     }
 
-    /// Takes out an object.
+    /// Removes a field and returns its value, `None` if it is absent. Fails if the value is not an object.
     pub fn object(&mut self, field: &str) -> Result<Option<Map<String, Value>>, InvalidField> {
         self.extract(field, "an object", |value| match value {
             Value::Object(fields) => Some(fields),
@@ -84,12 +85,12 @@ impl JsonObject {
         })
     }
 
-    /// Takes out a string.
+    /// Removes a field and returns its value, `None` if it is absent. Fails if the value is not a string.
     pub fn string(&mut self, field: &str) -> Result<Option<String>, InvalidField> {
         self.extract(field, "a string", string)
     }
 
-    /// Takes out an array of strings.
+    /// Removes a field and returns its value, `None` if it is absent. Fails if the value is not an array of strings.
     pub fn strings(&mut self, field: &str) -> Result<Option<Vec<String>>, InvalidField> {
         let elements = self.extract(field, "an array of strings", |value| match value {
             Value::Array(elements) => Some(elements),
@@ -102,7 +103,7 @@ impl JsonObject {
         strings.collect::<Result<_, _>>().map(Some)
     }
 
-    /// Refuses the fields that were not taken out.
+    /// Fails if there is a field that has not been read, because the document must not have it.
     pub fn end(self) -> Result<(), InvalidField> {
         self.fields().next().map_or(Ok(()), |field| Err(InvalidField::unknown(field)))
     }

@@ -1,12 +1,13 @@
-//! OAuth 2.0 and OpenID Connect without I/O, clock, randomness or configuration: text in, types out.
+//! OAuth 2.0 and OpenID Connect without I/O, clock, randomness or configuration. The functions parse and check input;
+//! the time and the operator's policy are arguments.
 //!
-//! - [`authorization`]: authorization requests, and what they consist of
-//! - [`client`]: clients: their metadata, and how they prove who they are
-//! - [`token`]: tokens, and the errors about them
-//! - [`user`]: users: their claims, the scopes that release them, logins and passwords
-//! - [`params`], [`json_object`]: the two forms in which all of it comes
-//! - [`authority`]: hosts and ports of URLs
-//! - [`invalid_field`], [`text_forms`]: what is wrong with a document, and what its texts must be
+//! - [`authorization`]: authorization requests and their parameters
+//! - [`client`]: client metadata and client authentication
+//! - [`token`]: access tokens, ID tokens, and the errors about tokens
+//! - [`user`]: claims, scopes, logins and passwords
+//! - [`params`], [`json_object`]: readers of form parameters and of JSON objects
+//! - [`authority`]: the host and port of a URL
+//! - [`invalid_field`], [`text_forms`]: errors about the fields of a document, and checks of text values
 
 pub mod authority;
 pub mod authorization;

@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded` parameters, in queries and bodies.
+//! Parameters of queries and bodies, encoded as `application/x-www-form-urlencoded`.
 
 use form_urlencoded::Serializer;
 use percent_encoding::percent_decode;
@@ -6,42 +6,42 @@ use percent_encoding::percent_decode;
 /// The media type of a form body.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The most parameters that a query or a body may have, unknown ones included.
+/// The maximum number of parameters in a query or a body, unknown ones included.
 const PAIRS_LIMIT: usize = 100;
 
-/// The known parameters of a query or a body, decoded, in their order, repeated ones included.
+/// The known parameters of a query or a body: decoded, in order of appearance, duplicates included.
 ///
-/// Unknown parameters are ignored (RFC 6749 sections 3.1 and 3.2) and not kept: many requests wait at once, and
-/// a parameter takes many times the memory of the two bytes that it may have in a body.
+/// Unknown parameters are ignored (RFC 6749 sections 3.1 and 3.2) and not stored. An isolate holds many requests at
+/// once, and a stored parameter takes many times the memory of the two bytes that it may have in a body.
 #[derive(Clone, Debug, Default)]
 pub struct Params(Vec<(&'static str, String)>);
 
-/// How often a parameter is given. An empty value counts as not given (RFC 6749 section 3.1).
+/// The value of a parameter that must not be repeated. An empty value counts as absent (RFC 6749 section 3.1).
 #[derive(Debug, Eq, PartialEq)]
 pub enum ParamValue<'a> {
-    /// Not at all.
+    /// The parameter is absent or empty.
     Absent,
-    /// Twice or more, which no parameter may be.
+    /// The parameter is repeated.
     Duplicate,
-    /// Once.
+    /// The parameter is present once.
     Single(&'a str),
 }
 
-/// A parameter is given twice or more.
+/// The error for a repeated parameter (RFC 6749 section 3.1).
 #[derive(Debug, Eq, PartialEq)]
 pub struct DuplicateParameter;
 
-/// Why a query or a body is refused as a whole.
+/// An error in the encoding of a query or a body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Malformed {
     /// The value of a known parameter is not UTF-8.
     NotUtf8,
-    /// It has more than 100 parameters.
+    /// There are more than 100 parameters.
     TooMany,
 }
 
 impl Malformed {
-    /// What was wrong, for the peer.
+    /// Returns the text of `error_description`.
     pub const fn description(self) -> &'static str {
         match self {
             Self::NotUtf8 => "a parameter is not UTF-8",
@@ -51,10 +51,11 @@ impl Malformed {
 }
 
 impl Params {
-    /// Decodes those parameters of a query or a body that are in one of the lists `known`.
+    /// Decodes a query or a body. Keeps the parameters that are in one of the lists `known`.
     ///
     /// # Errors
-    /// [`Malformed`], which is the sender's fault.
+    /// - [`Malformed::TooMany`] when there are more than 100 parameters
+    /// - [`Malformed::NotUtf8`] when the value of a known parameter is not UTF-8
     pub fn parse(text: &[u8], known: &[&[&'static str]]) -> Result<Self, Malformed> {
         let mut params = Self::default();
         let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
@@ -74,42 +75,42 @@ impl Params {
         Ok(params)
     }
 
-    /// Adds a parameter behind the others.
+    /// Appends a parameter.
     pub fn append(&mut self, name: &'static str, value: impl Into<String>) {
         self.0.push((name, value.into()));
     }
 
-    /// Takes out the parameter of this name, which may be given once.
+    /// Removes a parameter and returns its value.
     ///
     /// # Errors
-    /// [`DuplicateParameter`], which is the sender's fault.
+    /// [`DuplicateParameter`] when the parameter is repeated.
     pub fn extract(&mut self, name: &str) -> Result<Option<String>, DuplicateParameter> {
         self.once(name)?;
         let place = self.0.iter().position(|(known, value)| *known == name && !value.is_empty());
         Ok(place.map(|place| self.0.swap_remove(place).1))
     }
 
-    /// Removes the parameters of these names.
+    /// Removes all parameters with these names.
     pub fn remove(&mut self, names: &[&str]) {
         self.0.retain(|(name, _)| !names.contains(name));
     }
 
-    /// The parameters as a query or a body has them.
+    /// Encodes the parameters for a query or a body.
     pub fn encode(&self) -> String {
         Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 
-    /// All values of the one parameter that may be given several times.
+    /// Returns all values of a parameter that may be repeated. Empty values are left out.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let values =
             self.0.iter().filter(move |(known, value)| *known == name && !value.is_empty());
         values.map(|(_, value)| value.as_str())
     }
 
-    /// The parameter of this name, which may be given once.
+    /// Returns the value of a parameter that must not be repeated.
     ///
     /// # Errors
-    /// [`DuplicateParameter`], which is the sender's fault.
+    /// [`DuplicateParameter`] when the parameter is repeated.
     pub fn once(&self, name: &str) -> Result<Option<&str>, DuplicateParameter> {
         match self.get(name) {
             ParamValue::Absent => Ok(None),
@@ -118,7 +119,7 @@ impl Params {
         }
     }
 
-    /// The parameter of this name.
+    /// Returns the value of a parameter; a repeated one is not an error here.
     pub fn get(&self, name: &str) -> ParamValue<'_> {
         let mut values = self.0.iter().filter(|(known, value)| *known == name && !value.is_empty());
         match (values.next(), values.next()) {
@@ -129,14 +130,14 @@ impl Params {
     }
 }
 
-/// Decodes a name or a value, which need not be UTF-8 (URL Standard section 5.1).
+/// Decodes a name or a value to bytes, which need not be UTF-8 (URL Standard section 5.1).
 fn decode(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> =
         text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     percent_decode(&spaced).collect()
 }
 
-/// Whether a `Content-Type` names `media_type`, parameters such as a charset aside.
+/// Returns whether a `Content-Type` header names `media_type`. Parameters such as the charset are ignored.
 pub fn is_media_type(content_type: &str, media_type: &str) -> bool {
     let essence = content_type.split_once(';').map_or(content_type, |(essence, _)| essence);
     essence.trim().eq_ignore_ascii_case(media_type)
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_at_most_100_parameters() {
+    fn more_than_100_parameters_are_refused() {
         assert!(Params::parse(&b"a&".repeat(100), KNOWN).is_ok());
         for text in [b"a&".repeat(101), b"half=1&".repeat(30_000), b"&&=".repeat(101)] {
             assert_eq!(Params::parse(&text, KNOWN).unwrap_err(), Malformed::TooMany);

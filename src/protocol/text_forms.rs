@@ -1,32 +1,33 @@
-//! Forms of texts that users are shown or that lead somewhere, the same in claims and in client metadata.
+//! Checks of text values that claims and client metadata have in common.
 
-/// The longest text, in bytes.
+/// The maximum length of a text, in bytes.
 const LIMIT: usize = 2_048;
 
-/// What [`is_email`] requires, for whoever wrote the text.
+/// The requirement of [`is_email`], as an error message.
 pub const EMAIL: &str = "must be an e-mail address";
-/// What [`is_line`] requires.
+/// The requirement of [`is_line`], as an error message.
 pub const LINE: &str = "must be a string of one line, not blank, not \"null\", at most 2048 bytes";
-/// What [`is_web_url`] requires.
+/// The requirement of [`is_web_url`], as an error message.
 pub const WEB_URL: &str = "must be an absolute http or https URL";
 
-/// Whether a text says something: it is not blank, not `null`, at most 2048 bytes. Relying parties take a blank or a
-/// "null" for a claim that should have been left out.
+/// Returns whether a text is not blank, not `null` and at most 2048 bytes. A claim without a value should be left out
+/// instead of being blank or `null` (OpenID Connect Core section 5.3.2).
 pub fn is_text(text: &str) -> bool {
     !text.trim().is_empty() && text != "null" && text.len() <= LIMIT
 }
 
-/// Whether a text is fit to be shown: one line, not blank, not `null`, at most 2048 bytes.
+/// Returns whether a text can be displayed: one line, not blank, not `null`, at most 2048 bytes.
 pub fn is_line(text: &str) -> bool {
     is_text(text) && !has_control(text)
 }
 
-/// Whether a text has a control character, such as a line break.
+/// Returns whether a text has a control character, for example a line break.
 pub fn has_control(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
-/// RFC 5322's addr-spec without its quoted and bracketed forms, which no relying party expects.
+/// Returns whether a text is an addr-spec of RFC 5322. The quoted and bracketed forms are refused, because no relying
+/// party expects them.
 pub fn is_email(text: &str) -> bool {
     let is_atom = |atom: &str| {
         !atom.is_empty()
@@ -43,7 +44,7 @@ pub fn is_email(text: &str) -> bool {
         })
 }
 
-/// Whether a text has the form of a BCP 47 language tag.
+/// Returns whether a text has the form of a BCP 47 language tag. The subtags need not be registered.
 pub fn is_language_tag(text: &str) -> bool {
     text.len() <= 35
         && text.split('-').all(|subtag| {
@@ -52,7 +53,8 @@ pub fn is_language_tag(text: &str) -> bool {
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
-/// Whether a text is an absolute http or https URL of plain characters, at most 2048 bytes.
+/// Returns whether a text is an absolute http or https URL of at most 2048 bytes, in characters that need no
+/// percent-encoding.
 pub fn is_web_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
