@@ -1,4 +1,4 @@
-//! What can go wrong, split by whose fault it is.
+//! The errors of a request: refusals caused by the peer's request, and internal faults.
 
 use std::borrow::Cow;
 
@@ -9,115 +9,118 @@ use crate::protocol::token::bearer::BearerError;
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::password::HashError;
 
-/// Why a request was not answered as it asked.
+/// Why a request failed.
 #[derive(Debug)]
 pub enum Error {
-    /// Our fault: logged in detail, opaque outside.
+    /// A fault of the provider or its platform. It is logged in detail; the response says only what
+    /// [`Internal::opaque`] allows.
     Internal(Internal),
-    /// The peer's fault: answered with a specified error.
+    /// A request that the provider refuses. The response is the error that the endpoint's specification defines.
     Protocol(Protocol),
 }
 
-/// The peer's fault.
+/// A refused request, by the kind of its response.
 #[derive(Debug)]
 pub enum Protocol {
-    /// An invalid authorization request of a known client. The authorization endpoint sends it to the redirect URI once
-    /// that is proven (RFC 6749 section 4.1.2.1), and shows a page before; a client that pushes is told at once.
+    /// An invalid authorization request of a known client. The authorization endpoint sends the error to the redirect
+    /// URI once that is validated (RFC 6749 section 4.1.2.1), and shows a page before. The PAR endpoint returns it in
+    /// its response.
     Authorize(AuthorizeError),
     /// A refused bearer token (RFC 6750 section 3).
     Bearer(BearerError),
     /// The path exists, but not with this method.
     MethodNotAllowed {
-        /// The methods it has, as the header lists them.
+        /// The methods that the path has, as the `Allow` header lists them.
         allow: Cow<'static, str>,
     },
-    /// Nothing is served at this path.
+    /// No endpoint has this path.
     NotFound,
-    /// A request that a person is told about, on a page.
+    /// An error that is shown to the user on a page.
     Page(PageError),
-    /// A request that is refused to a program of the operator's or of a client's, with a status and words for it.
+    /// A refused request of the operator or of a client, where no specification defines the error.
     Refused {
         /// The HTTP status.
         status: u16,
-        /// A short code for programs.
+        /// The error code for programs.
         code: &'static str,
-        /// What was wrong, where, and what to do.
+        /// Names the field or parameter, what is wrong with it and what is allowed.
         description: String,
     },
-    /// A refusal to register a client, or to change its registration (RFC 7591 section 3.2.2).
+    /// A refused registration, or change of one (RFC 7591 section 3.2.2).
     Registration(RegistrationError),
-    /// A refusal by the token endpoint (RFC 6749 section 5.2).
+    /// A refused token request (RFC 6749 section 5.2).
     Token(TokenError),
 }
 
-/// What a person can do about an error.
+/// The next step that an error page recommends to the user.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Advice {
-    /// Go back to the application and start again.
+    /// Go back to the application and begin again.
     StartAgain,
-    /// Try again in a while.
+    /// Try again later.
     TryLater,
-    /// Tell those who run the application, whose fault it is.
+    /// Report the error to the application's support, because the application sent a wrong request.
     TellApplication,
 }
 
-/// What a person is told who came here by something that is wrong.
+/// An error that is shown to the user on a page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PageError {
     /// The HTTP status.
     pub status: u16,
-    /// A short code for programs, and for whoever is asked for help.
+    /// The error code, for the log and for support.
     pub code: &'static str,
-    /// What was wrong.
+    /// What was wrong, in English.
     pub description: &'static str,
-    /// What the person can do.
+    /// The recommended next step.
     pub advice: Advice,
 }
 
 impl PageError {
-    /// A request that no person makes: the application that sent them here is wrong.
+    /// An error in the request of the application that sent the user here. Status 400, `invalid_request`.
     pub const fn application_fault(description: &'static str) -> Self {
         let advice = Advice::TellApplication;
         Self { status: 400, code: "invalid_request", description, advice }
     }
 
-    /// A request that was good once, or came in pieces.
+    /// An error of a request that is outdated or incomplete: beginning again helps. Status 400, `invalid_request`.
     pub const fn start_again(description: &'static str) -> Self {
         Self { advice: Advice::StartAgain, ..Self::application_fault(description) }
     }
 }
 
-/// Our fault, or the platform's.
+/// A fault of the provider, its configuration or its platform.
 #[derive(Debug)]
 pub enum Internal {
-    /// Stored data or our own code is not as it must be.
+    /// Stored data is damaged, or the program has an error.
     Broken {
-        /// What was found.
+        /// The details, for the log and the operator.
         detail: String,
     },
-    /// The operator must change a variable or secret.
+    /// A variable or secret has a value that the provider cannot use.
     Misconfigured {
-        /// Its name.
+        /// The variable's name.
         variable: &'static str,
-        /// What is wrong with it, without its value.
+        /// What is wrong, without the value, because it may be a secret.
         reason: Cow<'static, str>,
     },
-    /// The platform did not do its part; the same request may succeed later.
+    /// A part of the platform failed. The same request may succeed later.
     Unavailable {
-        /// Which part: a binding's name, for example.
+        /// The part, for example the name of a binding.
         what: &'static str,
-        /// What it said.
+        /// The platform's error.
         detail: String,
     },
 }
 
 impl Internal {
-    /// What of ours could not be written as JSON.
+    /// The fault for a value that could not be written as JSON.
     pub fn unwritable(error: &serde_json::Error) -> Self {
         Self::Broken { detail: error.to_string() }
     }
 
-    /// What everybody may know of it: the HTTP status, the code (RFC 6749 section 4.1.2.1), and words.
+    /// Returns what the response may disclose: the HTTP status, the error code (RFC 6749 section 4.1.2.1) and a
+    /// description.
     pub const fn opaque(&self) -> (u16, &'static str, &'static str) {
         match self {
             Self::Unavailable { .. } => (
@@ -131,7 +134,7 @@ impl Internal {
         }
     }
 
-    /// The fault in words for the log.
+    /// Returns the fault as text for the log.
     pub fn detail(&self) -> String {
         match self {
             Self::Broken { detail } => detail.clone(),
