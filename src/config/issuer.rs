@@ -5,9 +5,10 @@ use std::net::Ipv4Addr;
 
 use crate::protocol::authority::{Authority, AuthorityError};
 
-/// The issuer identifier: an absolute https URL without query, fragment or trailing slash (OpenID
-/// Connect Discovery section 3; RFC 8414 section 2), in the one spelling that every URL parser
-/// leaves alone, because relying parties compare it byte by byte.
+/// The issuer identifier: an absolute https URL without query, fragment or trailing slash (OpenID Connect Discovery
+/// section 3; RFC 8414 section 2).
+///
+/// Relying parties compare it byte by byte. So only the spelling that every URL parser leaves unchanged is valid.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Issuer {
     url: String,
@@ -15,32 +16,32 @@ pub struct Issuer {
     path: String,
 }
 
-/// Why a URL cannot be the issuer identifier. Displayed, it follows the variable's name.
+/// Why a URL cannot be the issuer identifier. `Display` writes the text that follows the variable's name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum IssuerError {
-    /// It names the port that its scheme has anyway.
+    /// The URL names the default port of its scheme.
     DefaultPort,
-    /// It has a fragment.
+    /// The URL has a fragment.
     Fragment,
-    /// The host is not a name in lower case.
+    /// The host is not a name in lower case, or is missing.
     Host,
-    /// The host ends in a number, and is not an IPv4 address in its usual spelling.
+    /// The host ends in a number, and is not an IPv4 address of four decimal numbers.
     Ipv4Address,
-    /// It is `http`, and not on a loopback host.
+    /// The scheme is `http` and the host is not a loopback host.
     NotHttps,
-    /// It is not set.
+    /// The variable is not set.
     NotSet,
-    /// The path has something other than plain segments.
+    /// The path has an empty segment, a dot segment, or a character that is not allowed.
     Path,
-    /// The port is not a number from 1 to 65535.
+    /// The port is not a number from 1 to 65535 without a leading zero.
     Port,
-    /// It has a query.
+    /// The URL has a query.
     Query,
-    /// It has no scheme, or another one.
+    /// The scheme is missing, or is not `https` or `http` in lower case.
     Scheme,
-    /// It ends with a slash.
+    /// The URL ends with a slash.
     TrailingSlash,
-    /// It has a user or a password.
+    /// The authority has a user or a password.
     User,
 }
 
@@ -105,23 +106,23 @@ impl Issuer {
         Ok(Self { url: url.to_owned(), origin, path: path.to_owned() })
     }
 
-    /// The issuer identifier as it was configured.
+    /// Returns the issuer identifier as it was configured.
     pub fn as_str(&self) -> &str {
         &self.url
     }
 
-    /// Scheme, host and port, without a slash at the end.
+    /// Returns scheme, host and port, without a slash at the end.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The path: empty, or beginning but not ending with a slash.
+    /// Returns the path: empty, or with a slash at its beginning and none at its end.
     pub fn path(&self) -> &str {
         &self.path
     }
 }
 
-/// Parses host and port, and checks that they have the one spelling that every URL parser leaves alone.
+/// Parses host and port, and checks that every URL parser leaves their spelling unchanged.
 fn check_authority(text: &str, is_https: bool) -> Result<Authority<'_>, IssuerError> {
     let authority = Authority::parse(text).map_err(|error| match error {
         AuthorityError::Host | AuthorityError::Missing => IssuerError::Host,
@@ -137,7 +138,7 @@ fn check_authority(text: &str, is_https: bool) -> Result<Authority<'_>, IssuerEr
         return Err(IssuerError::Ipv4Address);
     }
     if let Some(port) = authority.port() {
-        // A leading zero is another spelling.
+        // URL parsers remove a leading zero.
         if !text.ends_with(&format!(":{port}")) {
             return Err(IssuerError::Port);
         }
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_that_could_be_read_in_two_ways_is_refused() {
+    fn an_issuer_with_more_than_one_spelling_is_refused() {
         for url in [
             "",
             "example.com",

@@ -13,41 +13,40 @@ use crate::protocol::client::metadata::Registrable;
 use crate::protocol::user::scope::ScopeTable;
 use crate::secret::Secret;
 
-/// A valid configuration.
+/// A valid configuration. Each field names its variable or secret.
 #[derive(Debug)]
 pub struct Config {
-    /// `ADMIN_TOKEN`: guards `/admin/*`, which does not exist without it.
+    /// `ADMIN_TOKEN`: the operator's secret. Without it, `/admin/*` does not exist.
     pub admin_token: Option<Secret>,
-    /// `ALLOW_IMPLICIT`: whether clients may have tokens from the authorization endpoint, which RFC 9700 section
-    /// 2.1.2 advises against.
+    /// `ALLOW_IMPLICIT`: whether clients may register the implicit flow, which RFC 9700 section 2.1.2 advises against.
     pub allows_implicit: bool,
-    /// `ALLOW_LOOPBACK`: whether clients may have us fetch from this machine, which is for development.
+    /// `ALLOW_LOOPBACK`: whether the provider may fetch clients' documents from a loopback host. For development only.
     pub allows_loopback: bool,
     /// `CACHE_MAX_AGE`, `CACHE_STALE_WHILE_REVALIDATE` and `CACHE_STALE_IF_ERROR`.
     pub caching: Caching,
-    /// Tells this configuration, under this build, from every other.
+    /// Differs for each build, and for each configuration that changes a published document: the cache key of those.
     pub digest: String,
-    /// `ISSUER`.
+    /// `ISSUER`: the issuer identifier.
     pub issuer: Issuer,
-    /// `KEY_ENCRYPTION_KEY`: seals the signing keys. Checked when it is needed, because published
-    /// keys can be served without it.
+    /// `KEY_ENCRYPTION_KEY`: encrypts the signing keys. Validated on use, because the published keys can be served
+    /// without it.
     pub key_encryption_key: Option<Secret>,
-    /// `CLOCK_LEEWAY`: how many seconds a token's times may be off.
+    /// `CLOCK_LEEWAY`: the tolerated clock difference in seconds when a token's times are checked.
     pub leeway: i64,
-    /// `REGISTRATION`.
+    /// `REGISTRATION`: who may register clients.
     pub registration: Registration,
-    /// `RESOURCES`: the operator's own APIs, which tokens can be made for.
+    /// `RESOURCES`: the operator's APIs, with their scopes.
     pub resources: Resources,
-    /// The standard scopes and those of `SCOPES`.
+    /// `SCOPES`: the standard scopes and the operator's own.
     pub scopes: ScopeTable,
 }
 
-/// A variable that is not as it must be. Names the variable and the rule, for the operator.
+/// An invalid variable. `Display` writes its name and the rule, for the operator.
 #[derive(Debug, Eq, PartialEq)]
 pub struct ConfigError {
     /// The variable's name.
     pub variable: &'static str,
-    /// What is wrong with it.
+    /// The rule that its value breaks.
     pub reason: String,
 }
 
@@ -67,7 +66,7 @@ const DEFAULT_SCOPES: &str = r#"{"groups":["groups"]}"#;
 const DAY: u32 = 86_400;
 
 impl Config {
-    /// What the configuration says of authorization requests.
+    /// Returns the part of the configuration that the parser of authorization requests needs.
     pub fn authorize_policy(&self) -> AuthorizePolicy<'_> {
         AuthorizePolicy {
             allows_implicit: self.allows_implicit,
@@ -76,7 +75,8 @@ impl Config {
         }
     }
 
-    /// What the operator may register, and allows clients to register but for what only the operator may.
+    /// Returns what the operator may register. Clients that register themselves may have the same, except
+    /// `client_credentials`.
     pub fn registrable(&self) -> Registrable {
         Registrable {
             client_credentials: true,
@@ -85,15 +85,15 @@ impl Config {
         }
     }
 
-    /// Every scope that can be granted.
+    /// Returns every scope that can be granted: those that release claims, then those of the APIs.
     pub fn scope_names(&self) -> impl Iterator<Item = &str> {
         self.scopes.names().chain(self.resources.scopes())
     }
 
-    /// Reads the configuration from `variable`, which gives the text of a variable or secret.
+    /// Parses the configuration. `variable` returns the text of a variable or secret; an empty text counts as not set.
     ///
     /// # Errors
-    /// The first variable that is not as it must be.
+    /// The first invalid variable.
     #[cold]
     pub fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let variable = |name| variable(name).filter(|text| !text.is_empty());
@@ -158,14 +158,14 @@ impl Config {
     }
 }
 
-/// Who may register a client by themselves.
+/// The value of `REGISTRATION`: who may register a client at the registration endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Registration {
-    /// Nobody.
+    /// Nobody: the endpoint does not exist.
     Closed,
-    /// Everybody.
+    /// Everybody, without a token.
     Open,
-    /// Whoever has an initial access token of the operator's (RFC 7591 section 3).
+    /// Holders of an initial access token that the operator created (RFC 7591 section 3).
     Token,
 }
 
@@ -180,7 +180,7 @@ impl Registration {
     }
 }
 
-/// For how many seconds caches may serve a published document.
+/// How many seconds caches may serve a published document.
 #[derive(Clone, Copy, Debug)]
 pub struct Caching {
     max_age: u32,
@@ -189,8 +189,8 @@ pub struct Caching {
 }
 
 impl Caching {
-    /// The `Cache-Control` of a document that is good for `remaining` seconds, if an end is foreseen:
-    /// no cache serves it for longer, stale or not.
+    /// Returns the `Cache-Control` of a document that changes in `remaining` seconds, or at no known time. No cache
+    /// serves it for longer, stale or not.
     pub fn header(self, remaining: Option<i64>) -> String {
         let remaining =
             remaining.map_or(u32::MAX, |seconds| u32::try_from(seconds.max(0)).unwrap_or(u32::MAX));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_has_a_default_but_the_issuer() {
+    fn every_variable_except_the_issuer_has_a_default() {
         let config = parse(&[("ISSUER", "https://example.com")]).unwrap();
         assert_eq!(
             config.caching.header(None),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cache_serves_a_document_past_its_foreseen_end() {
+    fn no_cache_serves_a_document_after_it_changes() {
         let caching = parse(&[("ISSUER", "https://example.com")]).unwrap().caching;
         for (remaining, header) in [
             (-1, "public, max-age=0, stale-while-revalidate=0, stale-if-error=0"),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_variable_is_named() {
+    fn the_error_names_the_invalid_variable() {
         for (variable, text) in [
             ("CACHE_MAX_AGE", "1h"),
             ("CACHE_MAX_AGE", "-1"),
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_tells_configurations_apart() {
+    fn the_digest_differs_for_configurations_with_other_documents() {
         let digest = |variables: &[(&str, &str)]| parse(variables).unwrap().digest;
         let one = digest(&[("ISSUER", "https://example.com")]);
         assert_eq!(one, digest(&[("ISSUER", "https://example.com"), ("ADMIN_TOKEN", "x")]));
