@@ -145,7 +145,7 @@ impl PublishedKeys {
     ) -> Result<(), Internal> {
         let sealer = Sealer::new(context.config.key_encryption_key.as_ref())?;
         match signing_keys::claim(context, alg, context.now + KEY_CLAIM_SECONDS).await? {
-            Claim::Ours => {
+            Claim::Granted => {
                 let rows = make_first_key(alg, &sealer, context).await?;
                 self.publish_now(&rows, context).await
             }

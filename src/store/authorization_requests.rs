@@ -1,25 +1,25 @@
-//! Authorization requests that came otherwise than in a URL, until they are answered.
+//! Authorization requests that are stored until their response: pushed, signed and posted ones.
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
 
-/// A request that is to be kept.
+/// A request to store.
 #[derive(Debug)]
 pub struct NewRequest<'a> {
-    /// The hash of its handle.
+    /// The hash of its handle, or of its `request_uri` if a client pushed it.
     pub handle_hash: &'a str,
     /// Its parameters, form-encoded.
     pub parameters: &'a str,
-    /// The client that pushed it.
+    /// The client that pushed it, if one did.
     pub pushed_by: Option<&'a str>,
-    /// Whether its client has signed it.
+    /// Whether its client signed it.
     pub is_signed: bool,
-    /// Until when it can be asked for, in Unix seconds.
+    /// When it expires, in Unix seconds.
     pub expires_at: i64,
 }
 
-/// A request that was kept and not answered.
+/// A stored request that has no response yet.
 #[derive(Debug)]
 pub struct KeptRequest {
     /// See [`NewRequest::parameters`].
@@ -40,7 +40,7 @@ impl KeptRequest {
     }
 }
 
-/// Keeps a request, and sweeps those that nobody has come back for.
+/// Stores a request, and deletes some that have expired.
 pub async fn keep(
     database: &impl Database,
     request: &NewRequest<'_>,
@@ -59,7 +59,7 @@ pub async fn keep(
     database.batch(vec![sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
 }
 
-/// Deletes at most `limit` requests that have expired.
+/// Deletes at most `limit` expired requests.
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM authorization_requests WHERE handle_hash IN \
@@ -69,7 +69,7 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     .bind(limit)
 }
 
-/// A request that has not been answered.
+/// Finds a stored request that has not expired.
 pub async fn find(
     database: &impl Database,
     handle_hash: &str,
@@ -85,20 +85,21 @@ pub async fn find(
     rows.pop().map(KeptRequest::from_row).transpose()
 }
 
-/// How a pushed request is opened: it gets another handle, under which it waits for its user.
+/// The opening of a pushed request: its `request_uri` is replaced by a handle for the interaction with the user.
 #[derive(Debug)]
 pub struct Opening<'a> {
-    /// The hash of its `request_uri`.
+    /// The hash of the `request_uri`.
     pub handle_hash: &'a str,
     /// The client that must have pushed it.
     pub pushed_by: &'a str,
-    /// The hash of its new handle.
+    /// The hash of the new handle.
     pub new_handle_hash: &'a str,
-    /// When it expires, in Unix seconds.
+    /// The new expiry, in Unix seconds.
     pub expires_at: i64,
 }
 
-/// Opens a pushed request. Returns whether it was there: of several callers, one opens it, and nobody does so again.
+/// Opens a pushed request. Returns `false` if this client pushed no such request, or it has expired or was opened
+/// before. Only one of several concurrent calls returns `true`.
 pub async fn open(
     database: &impl Database,
     opening: &Opening<'_>,
@@ -116,7 +117,8 @@ pub async fn open(
     Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
 }
 
-/// Takes a request out, to answer it. Returns whether it was there: of several answers, one goes out.
+/// Deletes a request because its response is about to be sent. Only one of several concurrent calls returns `true`, so
+/// the client gets one response.
 pub async fn answer(database: &impl Database, handle_hash: &str) -> Result<bool, Internal> {
     let statement = Statement::new(
         "DELETE FROM authorization_requests WHERE handle_hash = ?1 RETURNING handle_hash",

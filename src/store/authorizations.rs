@@ -1,4 +1,4 @@
-//! Authorizations: what a person allowed a client just now, recorded as a grant, in one batch.
+//! Authorizations: the grant, its code and the user's consent, recorded in one batch.
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
@@ -6,57 +6,61 @@ use crate::store::batch::{Batch, Handle};
 use crate::store::consents::Consent;
 use crate::store::grants::{Grant, grant_columns};
 
-/// An authorization about to be recorded.
+/// An authorization to record.
 #[derive(Debug)]
 pub struct NewAuthorization<'a> {
-    /// The grant's id: 128 random bits.
+    /// The id of the grant: 128 random bits.
     pub grant_id: &'a str,
-    /// The session that it comes from, which says who the user is.
+    /// The id of the user's session, which gives the grant its user and its `auth_time`.
     pub session_id: &'a str,
-    /// The session, as the client knows it.
+    /// The session id that the client sees, the claim `sid`.
     pub sid: &'a str,
-    /// The client.
+    /// The client that gets the grant.
     pub client_id: &'a str,
-    /// What the client is told as `sub`, where that is not the user's own.
+    /// The sector, if the client has registered pairwise subjects.
     pub pairwise: Option<Pairwise<'a>>,
     /// The granted scopes.
     pub scope: &'a str,
-    /// The claims that were asked for one by one, as JSON.
+    /// The claims that the `claims` parameter requested, as JSON.
     pub claims: &'a str,
-    /// What they allowed before, where the authorization rests on that: it must still be so.
+    /// The stored consent that the decision was based on, if it was: recording fails if it has changed.
     pub remembered: Option<&'a Consent>,
-    /// What the person allowed just now, to be remembered.
+    /// The consent that the user just gave, to be stored.
     pub consent: Option<&'a Consent>,
-    /// The handle of the request, if it is kept: it is answered once.
+    /// The hash of the handle of a stored request. Recording fails if the request already has a response.
     pub handle_hash: Option<&'a str>,
 }
 
-/// A subject for the clients of one sector, for a user who has none there yet.
+/// The subject of a user for the clients of one sector (OpenID Connect Core section 8.1).
 #[derive(Debug)]
 pub struct Pairwise<'a> {
     /// The sector identifier.
     pub sector: &'a str,
-    /// 256 random bits.
+    /// The subject if the user has none in this sector yet: 256 random bits.
     pub new_subject: &'a str,
 }
 
-/// The code that the client gets for it.
+/// The authorization code of a new grant.
 #[derive(Debug)]
 pub struct NewCode<'a> {
     /// The code's hash.
     pub code_hash: &'a str,
-    /// What the code is bound to.
+    /// The redirect URI of the request, which the token request must repeat (RFC 6749 section 4.1.3).
     pub redirect_uri: &'a str,
-    /// See [`NewCode::redirect_uri`].
+    /// The PKCE challenge of the request (RFC 7636), if it had one.
     pub code_challenge: Option<&'a str>,
-    /// To stand in the ID token.
+    /// The `nonce` of the request, for the ID token.
     pub nonce: Option<&'a str>,
-    /// Until when the code may be redeemed, in Unix seconds.
+    /// When the code expires, in Unix seconds.
     pub expires_at: i64,
 }
 
-/// Records a grant with its code. Returns whether that was done: not where the session has ended, the client
-/// is gone, what was remembered is not, or the request was answered before.
+/// Records a grant with its code. Returns `false`, and records nothing, in these cases:
+///
+/// - the session has ended
+/// - the client was deleted or has expired
+/// - the stored consent that the decision was based on has changed
+/// - the stored request already has a response
 pub async fn record_with_code(
     database: &impl Database,
     authorization: &NewAuthorization<'_>,
@@ -79,7 +83,8 @@ pub async fn record_with_code(
     Ok(batch.run(database).await?.row(grant)?.is_some())
 }
 
-/// Records a grant that needs no code, and returns it. `None` under the same conditions.
+/// Records a grant without a code, for the implicit flow, and returns it. Returns `None` where [`record_with_code`]
+/// returns `false`.
 pub async fn record(
     database: &impl Database,
     authorization: &NewAuthorization<'_>,
@@ -99,8 +104,8 @@ pub async fn record(
 }
 
 impl NewAuthorization<'_> {
-    /// Adds the grant, and what goes with it once it is there. Returns the handle of the grant, which has a row if it
-    /// was recorded.
+    /// Adds the statements that record the grant and those that depend on it. The returned handle has a row if the
+    /// grant was recorded.
     fn add_to(&self, batch: &mut Batch, now: i64) -> Handle {
         let grant = Statement::new(
             "INSERT INTO grants \
@@ -142,7 +147,7 @@ impl NewAuthorization<'_> {
         )
         .bind(self.handle_hash)
         .bind(self.grant_id);
-        // A client that registered itself is not forgotten once somebody has used it.
+        // A client that registered without a token no longer expires once a user has signed in to it.
         let keep = Statement::new(
             "UPDATE clients SET expires_at = NULL \
              WHERE client_id = ?1 AND expires_at IS NOT NULL \
@@ -163,7 +168,7 @@ impl NewAuthorization<'_> {
         grant
     }
 
-    /// Remembers what the user allowed, if the grant was recorded.
+    /// Stores the user's consent if the grant was recorded.
     fn remember(&self, consent: &Consent, now: i64) -> Statement {
         Statement::new(
             "INSERT INTO consents (sub, client_id, scope, claims, granted_at) \
@@ -179,7 +184,7 @@ impl NewAuthorization<'_> {
 }
 
 impl Pairwise<'_> {
-    /// Gives the session's user a subject in the sector, unless there is one.
+    /// Stores the new subject, unless the session's user has one in this sector.
     fn statement(&self, session_id: &str) -> Statement {
         Statement::new(
             "INSERT INTO pairwise_subjects (sub, sector, subject) \

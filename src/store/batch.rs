@@ -1,41 +1,38 @@
-//! Statements that run in one transaction, and their rows by handle.
+//! A batch of statements that runs in one transaction.
 
 use crate::error::Internal;
 use crate::ports::{Database, Row, Statement};
 
-/// Statements that run in order, all or none of them.
+/// Statements that run in order; if one fails, none has an effect.
 #[derive(Default)]
 pub(super) struct Batch(Vec<Statement>);
 
-/// The place of a statement in its batch.
+/// Identifies a statement of a batch, to get its rows.
 pub(super) struct Handle(usize);
 
-/// The rows of a batch.
+/// The rows of each statement of a batch.
 pub(super) struct Outcome(Vec<Vec<Row>>);
 
 impl Batch {
-    /// Adds a statement whose rows nobody reads.
+    /// Adds a statement whose rows are not needed.
     pub(super) fn add(&mut self, statement: Statement) {
         self.0.push(statement);
     }
 
-    /// Adds a statement whose rows are read by the handle.
+    /// Adds a statement. Its rows are available under the returned handle.
     pub(super) fn query(&mut self, statement: Statement) -> Handle {
         self.0.push(statement);
         Handle(self.0.len() - 1)
     }
 
     /// Runs the statements on the primary.
-    ///
-    /// # Errors
-    /// Whatever the database reports.
     pub(super) async fn run(self, database: &impl Database) -> Result<Outcome, Internal> {
         database.batch(self.0).await.map(Outcome)
     }
 }
 
 impl Outcome {
-    /// Takes the rows of a statement.
+    /// Removes and returns the rows of a statement.
     ///
     /// # Errors
     /// [`Internal::Broken`] if the database returned fewer results than there were statements.
@@ -45,10 +42,10 @@ impl Outcome {
         })
     }
 
-    /// Takes the one row of a statement, if it has one.
+    /// Removes and returns the only row of a statement, if it has one.
     ///
     /// # Errors
-    /// As [`Outcome::rows`].
+    /// The same as [`Outcome::rows`].
     pub(super) fn row(&mut self, handle: Handle) -> Result<Option<Row>, Internal> {
         Ok(self.rows(handle)?.pop())
     }

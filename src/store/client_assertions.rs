@@ -1,12 +1,12 @@
-//! The assertions that clients have used.
+//! The client assertions that were used (RFC 7523), so that none is accepted twice.
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::Batch;
 
-/// Spends an assertion: of any number of callers, to one it is new (RFC 7523 section 3, `jti`). It is kept until
-/// nobody would take it any more, at `until`.
+/// Records the `jti` of an assertion until it expires at `until` (Unix seconds). Returns `false` if the client has used
+/// this `jti` before (RFC 7523 section 3). Only one of several concurrent calls returns `true`.
 pub async fn spend(
     database: &impl Database,
     client_id: &str,
@@ -27,7 +27,7 @@ pub async fn spend(
     Ok(batch.run(database).await?.row(is_new)?.is_some())
 }
 
-/// Deletes at most `limit` assertions that have expired.
+/// Deletes at most `limit` expired assertions.
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM client_assertions WHERE (client_id, jti_hash) IN \

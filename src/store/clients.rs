@@ -1,4 +1,4 @@
-//! Clients: their metadata, and the hashes of their secrets.
+//! Clients: their metadata and the hashes of their secrets.
 
 use crate::error::Internal;
 use crate::jose::json;
@@ -10,17 +10,17 @@ use crate::store::batch::Batch;
 /// A client as stored.
 #[derive(Debug)]
 pub struct Client {
-    /// Its id.
+    /// The client identifier.
     pub client_id: String,
-    /// Its metadata.
+    /// The registered metadata.
     pub metadata: ClientMetadata,
-    /// The hash of its secret; a public client has none.
+    /// The hash of the client secret; `None` if its authentication method needs none.
     pub secret_hash: Option<String>,
-    /// Whether it is the operator's own, and need not ask for consent.
+    /// Whether the operator trusts it, so that users need not consent.
     pub trusted: bool,
-    /// When it was first put, in Unix seconds.
+    /// When it was first stored, in Unix seconds.
     pub created_at: i64,
-    /// The hash of the token by which it manages its own registration; one of the operator's has none.
+    /// The hash of its registration access token (RFC 7592); `None` for the operator's clients.
     pub registration_token_hash: Option<String>,
 }
 
@@ -32,7 +32,7 @@ macro_rules! client_columns {
 }
 pub(super) use client_columns;
 
-/// A client whose metadata has not been parsed: a row can be damaged, and must be found and deleted all the same.
+/// A client whose metadata is not parsed yet, because a client with damaged metadata must still be listed and deleted.
 #[derive(Debug)]
 pub struct StoredClient {
     /// See [`Client::client_id`].
@@ -61,7 +61,7 @@ impl StoredClient {
     /// Parses the metadata.
     ///
     /// # Errors
-    /// [`Internal::Broken`], which names the client.
+    /// [`Internal::Broken`] if the metadata is damaged; it names the client.
     pub fn parse(self) -> Result<Client, Internal> {
         Ok(Client {
             metadata: parse_metadata(&self.client_id, &self.metadata)?,
@@ -74,21 +74,24 @@ impl StoredClient {
     }
 }
 
-/// The metadata of a client, as the database will have it.
+/// Writes metadata as the JSON that the database stores.
 pub(super) fn write_metadata(metadata: &ClientMetadata) -> Result<String, Internal> {
     serde_json::to_string(metadata).map_err(|error| Internal::Broken { detail: error.to_string() })
 }
 
-/// The metadata of a client, as the database has it.
+/// Parses metadata from the JSON that the database stores.
 pub(super) fn parse_metadata(client_id: &str, json: &str) -> Result<ClientMetadata, Internal> {
     json::from_own(json).map_err(|error| Internal::Broken {
         detail: format!("the metadata of the client {client_id} is damaged in D1: {error}"),
     })
 }
 
-/// Stores a client, new or replaced, and returns it as stored. One that has a secret keeps it;
-/// `secret_hash` is for one that has none, and needs one. A client that becomes public loses it. One that
-/// registered itself is the operator's from now on: it could otherwise change what the operator vouches for.
+/// Creates or replaces a client of the operator, and returns it as stored.
+///
+/// - An existing secret stays. `client.secret_hash` is stored only if the client needs a secret and has none.
+/// - A client whose new metadata needs no secret loses the one it has.
+/// - A client that registered itself loses its registration access token, because it could otherwise change metadata
+///   that the operator has approved.
 pub async fn put(database: &impl Database, client: &Client, now: i64) -> Result<Client, Internal> {
     let statement = Statement::new(concat!(
         "INSERT INTO clients (client_id, metadata, secret_hash, trusted, created_at, updated_at) \
@@ -106,7 +109,7 @@ pub async fn put(database: &impl Database, client: &Client, now: i64) -> Result<
     .bind(client.secret_hash.as_deref())
     .bind(i64::from(client.trusted))
     .bind(now);
-    // A client that has expired keeps nothing, its secret neither.
+    // An expired client counts as deleted: its secret must not return.
     let forget = Statement::new("DELETE FROM clients WHERE client_id = ?1 AND expires_at <= ?2")
         .bind(client.client_id.as_str())
         .bind(now);
@@ -121,7 +124,7 @@ pub async fn put(database: &impl Database, client: &Client, now: i64) -> Result<
     StoredClient::from_row(row)?.parse()
 }
 
-/// Deletes at most `limit` clients that registered themselves and that nobody has used in their time.
+/// Deletes at most `limit` clients that registered themselves and expired before a user signed in to them.
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM clients WHERE client_id IN \
@@ -131,7 +134,7 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     .bind(limit)
 }
 
-/// The client of this id, unless it has expired.
+/// Finds a client that has not expired.
 pub async fn find(
     database: &impl Database,
     client_id: &str,
@@ -140,7 +143,7 @@ pub async fn find(
     find_stored(database, client_id, now).await?.map(StoredClient::parse).transpose()
 }
 
-/// The client of this id as it is stored, damaged or not, unless it has expired.
+/// Finds a client that has not expired, without parsing its metadata.
 pub async fn find_stored(
     database: &impl Database,
     client_id: &str,
@@ -157,7 +160,7 @@ pub async fn find_stored(
     rows.pop().map(StoredClient::from_row).transpose()
 }
 
-/// Up to `limit` clients in the order of their id, beginning behind `after`, damaged ones included.
+/// Returns up to `limit` clients in the order of their identifiers, beginning after `after`. Damaged ones are included.
 pub async fn list(
     database: &impl Database,
     after: &str,
@@ -177,8 +180,8 @@ pub async fn list(
     rows.into_iter().map(StoredClient::from_row).collect()
 }
 
-/// Deletes a client, revokes its grants and forgets what it was allowed, in one batch. Returns whether
-/// there was one.
+/// Deletes a client and the consents given to it, and revokes its grants, in one batch. Returns whether the client
+/// existed.
 pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Result<bool, Internal> {
     let revoke_grants = Statement::new(
         "UPDATE grants SET revoked_at = ?2 WHERE client_id = ?1 AND revoked_at IS NULL \

@@ -7,46 +7,46 @@ use crate::protocol::user::scope::OFFLINE_ACCESS;
 use crate::store::batch::Batch;
 use crate::store::grants::{Grant, grant_columns};
 
-/// What came of presenting a code.
+/// The outcome of a redemption.
 #[derive(Debug)]
 pub enum Redemption {
-    /// Its time is over; nobody has used it.
+    /// The code has expired unused.
     Expired,
-    /// It is spent now, by this request and no other.
+    /// This request has spent the code.
     Redeemed(Box<Code>),
-    /// It was spent before.
+    /// The code was spent before.
     Replayed {
-        /// The grant that it belongs to.
+        /// The id of the grant that the code was issued for.
         grant_id: String,
     },
-    /// There is no such code, or it is another client's.
+    /// The code does not exist, or belongs to another client.
     Unknown,
 }
 
 /// A code that was redeemed.
 #[derive(Debug)]
 pub struct Code {
-    /// What the authorization request had.
+    /// The redirect URI of the authorization request.
     pub redirect_uri: String,
-    /// See [`Code::redirect_uri`].
+    /// Its PKCE challenge (RFC 7636), if it had one.
     pub code_challenge: Option<CodeChallenge>,
-    /// See [`Code::redirect_uri`].
+    /// Its `nonce`, for the ID token, if it had one.
     pub nonce: Option<String>,
-    /// The grant that it belongs to.
+    /// The grant that the code was issued for.
     pub grant: Grant,
 }
 
-/// The refresh token that comes with a code whose grant allows offline access.
+/// The refresh token that is recorded if the grant has the scope `offline_access`.
 #[derive(Debug)]
 pub struct FirstRefreshToken<'a> {
-    /// Its hash.
+    /// The hash of the token.
     pub token_hash: &'a str,
-    /// Until when it may be used, in Unix seconds.
+    /// When it expires, in Unix seconds.
     pub expires_at: i64,
 }
 
-/// Redeems a code that its own client presents. Of any number of callers, one redeems it. What comes of it is
-/// recorded in the same breath: a code that was spent for nothing could not be presented again.
+/// Redeems a code of this client. Only one of several concurrent calls redeems it. The first refresh token is recorded
+/// in the same batch, because the client cannot present the code again if a later statement fails.
 pub async fn redeem(
     database: &impl Database,
     code_hash: &str,
@@ -85,9 +85,9 @@ pub async fn redeem(
     .bind(client_id);
     let mut batch = Batch::default();
     batch.add(begin);
-    let (ours, code) = (batch.query(spend), batch.query(read));
+    let (spent, code) = (batch.query(spend), batch.query(read));
     let mut outcome = batch.run(database).await?;
-    let is_ours = outcome.row(ours)?.is_some();
+    let is_spent_now = outcome.row(spent)?.is_some();
     let Some(mut row) = outcome.row(code)? else {
         return Ok(Redemption::Unknown);
     };
@@ -98,14 +98,15 @@ pub async fn redeem(
         nonce: row.text_or_null()?,
         grant: Grant::from_row(&mut row)?,
     };
-    Ok(match (is_ours, is_spent) {
+    Ok(match (is_spent_now, is_spent) {
         (true, _) => Redemption::Redeemed(Box::new(code)),
         (false, true) => Redemption::Replayed { grant_id: code.grant.id },
         (false, false) => Redemption::Expired,
     })
 }
 
-/// A challenge that was parsed before it was stored. One that is damaged is not one that was never there.
+/// Parses a stored challenge. A damaged one is an error, because redeeming the code without its challenge would skip
+/// PKCE.
 fn parse_challenge(text: &str) -> Result<CodeChallenge, Internal> {
     CodeChallenge::parse(text).ok_or_else(|| Internal::Broken {
         detail: "the code_challenge of a code in D1 is not one".into(),

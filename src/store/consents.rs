@@ -1,21 +1,20 @@
-//! What people allowed clients.
+//! The consents that users gave to clients.
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::clients::parse_metadata;
 
-/// What one person allowed one client: scope tokens, and single claims besides, with single spaces between
-/// them.
+/// The consent of one user to one client.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Consent {
-    /// The scopes.
+    /// The scopes, with single spaces between them.
     pub scope: String,
-    /// The claims.
+    /// The names of the claims requested by the `claims` parameter, with single spaces between them.
     pub claims: String,
 }
 
-/// What this person allowed this client.
+/// Finds the consent of a user to a client.
 pub async fn find(
     database: &impl Database,
     sub: &str,
@@ -29,23 +28,23 @@ pub async fn find(
     rows.pop().map(|mut row| Ok(Consent { scope: row.text()?, claims: row.text()? })).transpose()
 }
 
-/// What one person allowed some client.
+/// A client that has access to a user's data.
 #[derive(Debug)]
 pub struct Allowed {
-    /// The client.
+    /// The client identifier.
     pub client_id: String,
-    /// Its metadata, or the fault of a row that is damaged: the person can withdraw from such a client, too.
+    /// Its metadata, or the fault of a damaged row: the user must be able to withdraw access from such a client, too.
     pub metadata: Result<ClientMetadata, Internal>,
-    /// What it was allowed.
+    /// The scopes and claims that the client may access.
     pub consent: Consent,
-    /// When it was last allowed something, in Unix seconds.
+    /// When access was last granted, in Unix seconds.
     pub granted_at: i64,
 }
 
-/// All that this person allowed, the latest first; and with it the clients that the operator trusts, and that can
-/// come back by a refresh token.
+/// Lists the clients with access to a user's data, the latest first: those with a consent, and trusted clients with a
+/// valid refresh token.
 pub async fn list(database: &impl Database, sub: &str, now: i64) -> Result<Vec<Allowed>, Internal> {
-    // Of a group with max(), the other columns are those of the row that has it.
+    // In a group with max(), SQLite takes the other columns from the row with the maximum.
     let statement = Statement::new(
         "SELECT client_id, metadata, scope, claims, granted_at \
          FROM ( \
@@ -73,7 +72,7 @@ pub async fn list(database: &impl Database, sub: &str, now: i64) -> Result<Vec<A
     rows.into_iter().map(read).collect()
 }
 
-/// Takes back what a person allowed a client, and revokes all that came of it, in one batch.
+/// Deletes the consent of a user to a client and revokes the client's grants of that user, in one batch.
 pub async fn withdraw(
     database: &impl Database,
     sub: &str,

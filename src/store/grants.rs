@@ -1,4 +1,4 @@
-//! Grants: what a user allowed a client, and whether it still stands.
+//! Grants: a user's authorizations of a client, and whether they are still active.
 
 use crate::error::Internal;
 use crate::jose::json;
@@ -8,10 +8,10 @@ use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::token_error::TokenError;
 
-/// A grant about to be recorded.
+/// A grant to record.
 #[derive(Debug)]
 pub struct NewGrant<'a> {
-    /// Its id: 128 random bits.
+    /// The id of the grant: 128 random bits.
     pub id: &'a str,
     /// The user.
     pub sub: &'a str,
@@ -23,16 +23,16 @@ pub struct NewGrant<'a> {
     pub created_at: i64,
 }
 
-/// Whether a grant was recorded.
+/// The outcome of recording a grant.
 #[derive(Debug, Eq, PartialEq)]
 pub enum RecordOutcome {
-    /// There is no such user, or not any more.
+    /// The user does not exist or was deleted.
     NoSuchUser,
-    /// It is recorded.
+    /// The grant is recorded.
     Recorded,
 }
 
-/// Records a grant, if its user exists: a user deleted a moment ago gets none.
+/// Records a grant of the operator's, in the same statement that checks that its user exists.
 pub async fn record(
     database: &impl Database,
     grant: &NewGrant<'_>,
@@ -50,7 +50,7 @@ pub async fn record(
     Ok(if rows.is_empty() { RecordOutcome::NoSuchUser } else { RecordOutcome::Recorded })
 }
 
-/// The columns that [`Grant`] reads, of a statement that has `grants` and `users`.
+/// The columns that [`Grant::from_row`] reads, for a statement that joins `grants` and `users`.
 macro_rules! grant_columns {
     () => {
         "grants.id AS grant_id, coalesce(grants.subject, grants.sub) AS subject, grants.scope AS scope, grants.sid AS sid, \
@@ -61,24 +61,24 @@ macro_rules! grant_columns {
 }
 pub(super) use grant_columns;
 
-/// A grant that came from a sign-in, with its user.
+/// A grant and its user.
 #[derive(Debug)]
 pub struct Grant {
-    /// Its id.
+    /// The id of the grant.
     pub id: String,
-    /// What the client is told as the user's `sub`.
+    /// The `sub` of the user for this client: pairwise if the client's sector has one.
     pub subject: String,
     /// The granted scopes.
     pub scope: String,
-    /// The session, as this client knows it.
+    /// The session id for this client, the claim `sid`, if the grant has one.
     pub sid: Option<String>,
-    /// When the user had proved who they are, in Unix seconds.
+    /// When the user authenticated, in Unix seconds.
     pub auth_time: i64,
-    /// The claims that the request asked for one by one.
+    /// The claims that the `claims` parameter requested.
     pub requested: ClaimsRequest,
-    /// When it was recorded, in Unix seconds.
+    /// When the grant was recorded, in Unix seconds.
     pub granted_at: i64,
-    /// The user's claims as JSON; `None` where the grant was revoked or the user is gone.
+    /// The user's claims as JSON; `None` if the grant was revoked or the user was deleted.
     user_claims: Option<String>,
 }
 
@@ -86,7 +86,7 @@ impl Grant {
     /// The user's claims as JSON.
     ///
     /// # Errors
-    /// [`TokenError::InvalidGrant`] if the grant was revoked or the user is gone.
+    /// [`TokenError::InvalidGrant`] if the grant was revoked or the user was deleted.
     pub fn user_claims(&self) -> Result<&str, TokenError> {
         let withdrawn = TokenError::InvalidGrant("the authorization was withdrawn");
         self.user_claims.as_deref().ok_or(withdrawn)
@@ -118,25 +118,25 @@ fn parse_requested(json: Option<&str>) -> Result<ClaimsRequest, Internal> {
         .map_err(|error| Internal::Broken { detail: format!("a grant's claims in D1: {error}") })
 }
 
-/// What stands behind an access token.
+/// The status of the grant of an access token.
 #[derive(Debug)]
 pub enum GrantStatus {
-    /// The grant was revoked, or the user deleted.
+    /// The grant was revoked, or the user was deleted.
     Revoked,
-    /// The grant stands.
+    /// The grant is active.
     Active {
         /// The user's claims as JSON.
         claims: String,
-        /// The claims that the request asked for one by one.
+        /// The claims that the `claims` parameter requested.
         requested: ClaimsRequest,
-        /// What its client wants userinfo to be signed with, if it does.
+        /// The client's `userinfo_signed_response_alg`, if it has registered one.
         signed_with: Option<Algorithm>,
     },
-    /// No grant of this id for this user and client.
+    /// No grant has this id, user and client.
     Unknown,
 }
 
-/// Finds the user through the token's grant, and whether the grant still stands, in one statement.
+/// Returns the status of a token's grant, with what userinfo needs, in one statement.
 pub async fn status(
     database: &impl Database,
     freshness: Freshness,
@@ -156,7 +156,7 @@ pub async fn status(
     let Some(mut row) = database.run(freshness, statement).await?.pop() else {
         return Ok(GrantStatus::Unknown);
     };
-    // A deleted user has no claims left.
+    // Deleting a user sets their claims to NULL.
     Ok(match (row.integer_or_null()?, row.text_or_null()?) {
         (None, Some(claims)) => GrantStatus::Active {
             claims,
@@ -167,8 +167,8 @@ pub async fn status(
     })
 }
 
-/// Revokes a grant and everything issued under it. Returns when that happened first, or `None` where
-/// there is no such grant.
+/// Revokes a grant and everything issued under it. Returns the time of the first revocation in Unix seconds, or `None`
+/// if the grant does not exist.
 pub async fn revoke(database: &impl Database, id: &str, now: i64) -> Result<Option<i64>, Internal> {
     let statement = Statement::new(
         "UPDATE grants SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1 RETURNING revoked_at",

@@ -1,11 +1,11 @@
-//! Initial access tokens: the operator's leave to register clients (RFC 7591 section 3). What spends them is in
-//! [`super::registrations`].
+//! Initial access tokens, by which the operator permits the registration of clients (RFC 7591 section 3).
+//! [`super::registrations`] counts their uses.
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
 use crate::store::SWEPT_WITH_EACH;
 
-/// Keeps a token for so many uses until `expires_at`, and sweeps those that have expired.
+/// Stores a token that registers `uses` clients until `expires_at` (Unix seconds), and deletes some that have expired.
 pub async fn keep(
     database: &impl Database,
     token_hash: &str,
@@ -24,7 +24,7 @@ pub async fn keep(
     database.batch(vec![sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
 }
 
-/// Deletes at most `limit` tokens that have expired.
+/// Deletes at most `limit` expired tokens.
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM initial_access_tokens WHERE token_hash IN \
@@ -34,8 +34,9 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     .bind(limit)
 }
 
-/// Whether a token would register a client. Only what spends it says whether it does.
-pub async fn is_good(
+/// Returns whether a token can register a client now. Only [`super::registrations::register`] decides, because a
+/// concurrent request may take the last use.
+pub async fn is_valid(
     database: &impl Database,
     token_hash: &str,
     now: i64,

@@ -1,4 +1,4 @@
-//! The SQL, written once for D1 and SQLite: one file per family of tables, one function per decision.
+//! The SQL statements, which run on D1 and SQLite: one file per family of tables, one function per decision.
 
 pub mod authorization_requests;
 pub mod authorizations;
@@ -18,5 +18,6 @@ pub mod signing_keys;
 pub mod sweep;
 pub mod users;
 
-/// How many expired rows of a table are deleted with each that is added: more than one, so that they become fewer.
+/// How many expired rows of a table are deleted with each row that is added. It is more than one, so that a backlog
+/// shrinks.
 const SWEPT_WITH_EACH: i64 = 10;

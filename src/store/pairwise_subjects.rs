@@ -1,10 +1,10 @@
-//! What users are called by clients that asked for pairwise subjects (OpenID Connect Core section 8.1). What makes
-//! them is in [`super::authorizations`].
+//! The subjects of users for clients with pairwise subjects (OpenID Connect Core section 8.1).
+//! [`super::authorizations`] records them.
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
 
-/// The user whom the clients of a sector know by this subject.
+/// Finds the user who has this subject for the clients of a sector. Returns the user's own `sub`.
 pub async fn user(
     database: &impl Database,
     sector: &str,

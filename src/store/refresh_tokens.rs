@@ -8,17 +8,17 @@ use crate::store::grants::{Grant, grant_columns};
 /// A refresh token as stored.
 #[derive(Debug)]
 pub struct RefreshToken {
-    /// Until when it may be used, in Unix seconds.
+    /// When it expires, in Unix seconds.
     pub expires_at: i64,
     /// When it was first used, in Unix seconds.
     pub spent_at: Option<i64>,
-    /// Whether the token that was given for it has been used.
+    /// Whether its successor has been used.
     pub is_successor_spent: bool,
-    /// The grant that it belongs to.
+    /// The grant that it was issued for.
     pub grant: Grant,
 }
 
-/// The token that this client presents.
+/// Finds a refresh token of this client.
 pub async fn find(
     database: &impl Database,
     token_hash: &str,
@@ -48,9 +48,10 @@ pub async fn find(
     }))
 }
 
-/// Spends a token for its successor. Of any number of callers at once, one does; to the others the
-/// successor is there as well, for it follows from the token. Returns whether it is there: not where the secret
-/// that it follows by was changed in between.
+/// Rotates a refresh token: records its successor and marks it as used. Idempotent: the successor is derived from the
+/// token, so concurrent callers record the same one.
+///
+/// Returns `false` if another successor is recorded, because `KEY_ENCRYPTION_KEY` changed in between.
 pub async fn rotate(
     database: &impl Database,
     token_hash: &str,

@@ -1,4 +1,4 @@
-//! Clients that register themselves, and manage that.
+//! The registrations of clients that register themselves (RFC 7591), and their updates (RFC 7592).
 
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
@@ -6,18 +6,19 @@ use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::Batch;
 use crate::store::clients::{self, Client, StoredClient, client_columns, write_metadata};
 
-/// Whether a client was registered.
+/// The outcome of a registration.
 #[derive(Debug, Eq, PartialEq)]
 pub enum RegistrationOutcome {
-    /// The initial access token is none, is used up, or its time is over.
+    /// The initial access token does not exist, is used up or has expired.
     NoSuchToken,
-    /// It is registered, and that was one use of its initial access token.
+    /// The client is registered, and one use of the initial access token is counted.
     Registered,
 }
 
-/// Registers a new client, with the leave of an initial access token where one is given: of any number of
-/// callers at its last use, one registers. Without it the client is forgotten at `expires_at`, unless it is
-/// used. Sweeps clients that have expired.
+/// Registers a new client, and deletes some that have expired. A client without an initial access token has an
+/// `expires_at` (Unix seconds), which is cleared when a user first signs in to it.
+///
+/// Of several concurrent calls with the last use of an initial access token, only one registers a client.
 pub async fn register(
     database: &impl Database,
     client: &Client,
@@ -61,8 +62,9 @@ pub async fn register(
     })
 }
 
-/// Replaces the metadata of a client that manages its own registration, and returns it as stored, or `None`
-/// where it does not any more. One that has a secret keeps it, as with [`super::clients::put`].
+/// Replaces the metadata of a client that manages its own registration, and returns it as stored. Returns `None` if the
+/// client has expired or no longer has this registration access token. A secret is kept or lost as in
+/// [`super::clients::put`].
 pub async fn replace(
     database: &impl Database,
     client: &Client,

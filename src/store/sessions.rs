@@ -1,4 +1,4 @@
-//! Sessions: in which browser who is signed in.
+//! Sessions: the signed-in user of a browser.
 
 use crate::error::Internal;
 use crate::lifetimes::{SESSION_IDLE_SECONDS, SESSION_SECONDS};
@@ -6,23 +6,23 @@ use crate::ports::{Database, Freshness, Statement};
 use crate::store::batch::Batch;
 use crate::store::sign_in_attempts::undo;
 
-/// A session that stands.
+/// A session that has not expired.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Its id, which no browser knows.
+    /// The session id, which is not in any cookie.
     pub id: String,
     /// The user.
     pub sub: String,
-    /// What the user signs in by.
+    /// The login of the user.
     pub login: String,
-    /// The user's `name`, if there is one.
+    /// The user's claim `name`, if there is one.
     pub name: Option<String>,
-    /// When the user last proved who they are, in Unix seconds.
+    /// When the user last authenticated, in Unix seconds.
     pub auth_time: i64,
 }
 
 impl Session {
-    /// What the person is called on a page: by name, and by what tells this account from another of theirs.
+    /// Returns the account's label on pages: the name, and the login because users may have several accounts.
     pub fn display_name(&self) -> String {
         match &self.name {
             Some(name) => format!("{name} ({})", self.login),
@@ -31,7 +31,7 @@ impl Session {
     }
 }
 
-/// The session of a browser, if it stands and its user is there.
+/// Finds the session of a browser, if it has not expired and its user was not deleted.
 pub async fn find(
     database: &impl Database,
     cookie_hash: &str,
@@ -58,31 +58,29 @@ pub async fn find(
     }))
 }
 
-/// A sign-in that has succeeded.
+/// A successful sign-in.
 #[derive(Debug)]
 pub struct SignIn<'a> {
     /// The user.
     pub sub: &'a str,
-    /// The hash that the password was checked against: a password that was changed meanwhile signs
-    /// nobody in.
+    /// The hash that the password was verified against. If the password was changed since, no session begins.
     pub password_hash: &'a str,
-    /// A hash to keep instead, where that one is outdated.
+    /// The hash that replaces it, if it has outdated parameters.
     pub new_password_hash: Option<&'a str>,
-    /// The id of the session, if it is a new one.
+    /// The id of the session, if a new one begins.
     pub session_id: &'a str,
-    /// The cookie that the browser gets.
+    /// The hash of the browser's new session cookie.
     pub cookie_hash: &'a str,
-    /// The cookie that it had.
+    /// The hash of the session cookie that the browser sent, if it did.
     pub old_cookie_hash: Option<&'a str>,
-    /// The counter of attempts that this one ends.
+    /// The counter of attempts to delete.
     pub counter: &'a str,
-    /// The account's own counter, if this attempt counted there.
+    /// The account's own counter, if this attempt was counted there.
     pub account_counter: Option<&'a str>,
 }
 
-/// Begins a session, or goes on with the browser's own under a new cookie where the same user signs in
-/// again. Another user's session in that browser ends. Returns whether the user is still there, with
-/// that password.
+/// Begins a session. If the browser has a session of the same user, that one continues under the new cookie; another
+/// user's session ends. Returns `false` if the user was deleted or the password was changed.
 pub async fn begin(
     database: &impl Database,
     sign_in: &SignIn<'_>,

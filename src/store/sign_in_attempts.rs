@@ -1,5 +1,5 @@
-//! Attempts to sign in, counted before the password is looked at, so that however many come at once, each is
-//! counted.
+//! Counters of attempts to sign in. An attempt is counted before its password is verified, so that concurrent attempts
+//! cannot avoid the limit.
 
 use crate::error::Internal;
 use crate::lifetimes::{ACCOUNT_PAUSE_SECONDS, ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS};
@@ -7,25 +7,27 @@ use crate::ports::{Database, Statement};
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::Batch;
 
-/// How many attempts a counter has before the first pause. Then the pauses double, from one second to
+/// How many attempts a counter allows before the first pause. The pauses then double, from one second to
 /// [`ATTEMPT_PAUSE_SECONDS`].
-const FREE: i64 = 5;
-/// How many attempts on one account may fail, in browsers that nobody has signed in with, before every further one is
-/// followed by a pause of at most [`ACCOUNT_PAUSE_SECONDS`], and the first one from any network preceded by it: so many
-/// networks are of no use.
-const ACCOUNT_FREE: i64 = 20;
+const ATTEMPTS_BEFORE_PAUSE: i64 = 5;
+/// How many attempts on one account may fail in browsers without a device cookie. After that, each further attempt is
+/// followed by a pause of at most [`ACCOUNT_PAUSE_SECONDS`], and the first one from a network is also preceded by it.
+/// So an attacker gains nothing from many networks.
+const ACCOUNT_ATTEMPTS_BEFORE_PAUSE: i64 = 20;
 
-/// Whether an attempt may be looked at.
+/// Whether an attempt is allowed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Admission {
-    /// It may, and is counted as failed until it succeeds.
+    /// The attempt is allowed. It counts as failed until it succeeds.
     Admitted,
-    /// Not before so many seconds have passed.
+    /// The attempt is too early; this many seconds remain.
     Wait(i64),
 }
 
-/// Counts an attempt, unless it comes before its time, and sweeps counters that have expired: strangers make them. `account` is the account's own counter, which slows this one; a browser that is known has
-/// none.
+/// Counts an attempt, unless it is too early. `account` is the account's own counter, which may delay this attempt;
+/// `None` in a browser with a device cookie.
+///
+/// Also deletes some expired counters, because anybody can create them.
 pub async fn admit(
     database: &impl Database,
     counter: &str,
@@ -42,7 +44,7 @@ pub async fn admit(
     let (own, next) = (batch.query(count(counter, account, now)), batch.query(next));
     let mut outcome = batch.run(database).await?;
     let own = outcome.row(own)?;
-    // A counter that begins with a pause has counted nothing yet.
+    // A new counter that begins with a pause has not counted this attempt.
     if own.map(|mut row| row.integer()).transpose()?.is_some_and(|failures| failures > 0) {
         return Ok(Admission::Admitted);
     }
@@ -51,7 +53,7 @@ pub async fn admit(
     Ok(Admission::Wait((next.unwrap_or(now) - now).max(1)))
 }
 
-/// Deletes at most `limit` counters that count nothing any more.
+/// Deletes at most `limit` counters whose last attempt is too old to count.
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM sign_in_attempts WHERE counter IN \
@@ -61,7 +63,7 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     .bind(limit)
 }
 
-/// Counts on the account what `counter` is about to count.
+/// Counts an attempt for the account, unless `counter` is about to refuse it.
 fn count_on_account(account: &str, counter: &str, now: i64) -> Statement {
     Statement::new(
         "INSERT INTO sign_in_attempts AS own (counter, failures, last_at, next_at) \
@@ -96,14 +98,14 @@ fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
     .bind(now)
     .bind(account)
     .bind(ATTEMPT_WINDOW_SECONDS)
-    .bind(FREE - 1)
+    .bind(ATTEMPTS_BEFORE_PAUSE - 1)
     .bind(ATTEMPT_PAUSE_SECONDS)
-    .bind(ACCOUNT_FREE)
+    .bind(ACCOUNT_ATTEMPTS_BEFORE_PAUSE)
     .bind(ACCOUNT_PAUSE_SECONDS)
 }
 
-/// What a success takes back: the counter begins anew, and the account's has counted one too many. For a batch in
-/// which the session under `cookie_hash` may have begun.
+/// Undoes the counting of an attempt that succeeded: deletes its counter, and subtracts one from the account's. The
+/// statements have an effect only if the session under `cookie_hash` began in the same batch.
 pub(super) fn undo(counter: &str, account: Option<&str>, cookie_hash: &str) -> [Statement; 2] {
     let forget = Statement::new(
         "DELETE FROM sign_in_attempts WHERE counter = ?1 \

@@ -8,33 +8,33 @@ use crate::ports::Platform;
 use crate::ports::{Freshness, Row, Statement};
 use crate::store::batch::Batch;
 
-/// A signing key as the key table holds it. All times are Unix seconds; `None` is not foreseen.
+/// A row of the key table. All times are Unix seconds; `None` means that no time is set.
 #[derive(Clone, Debug)]
 pub struct KeyRow {
-    /// The public half, proven.
+    /// The public key, validated.
     pub public: PublicKey,
-    /// The private half, sealed under `KEY_ENCRYPTION_KEY`.
+    /// The private key, encrypted under `KEY_ENCRYPTION_KEY`.
     pub sealed_private: String,
-    /// From when on the key is in the published set.
+    /// The key is in the published set from this time on.
     pub publish_from: i64,
-    /// From when on it may sign.
+    /// The key may sign from this time on.
     pub sign_from: i64,
-    /// Until when it may sign.
+    /// The key may sign before this time.
     pub sign_until: Option<i64>,
-    /// When it leaves the published set: every token it signed has expired by then.
+    /// The key leaves the published set at this time, when every token that it signed has expired.
     pub retire_at: Option<i64>,
 }
 
 const SELECT: &str = "SELECT kid, public_jwk, sealed_private, publish_from, sign_from, sign_until, \
                       retire_at FROM signing_keys ORDER BY sign_from, kid";
 
-/// Every key, by the primary. A row whose public key cannot be proven is noted and left out.
+/// Reads every key from the primary. A row with an invalid public key is logged and left out.
 pub async fn all(context: &Context<'_, impl Platform>) -> Result<Vec<KeyRow>, Internal> {
     let rows = context.platform.run(Freshness::Primary, Statement::new(SELECT)).await?;
     key_rows(rows, context)
 }
 
-/// True where no key of the algorithm ?1 is there that has not stopped signing at ?2.
+/// The SQL condition that no key of the algorithm `?1` may still sign at `?2` or later.
 macro_rules! none_signs {
     () => {
         "NOT EXISTS (SELECT 1 FROM signing_keys \
@@ -42,8 +42,8 @@ macro_rules! none_signs {
     };
 }
 
-/// Adds `key` unless a key for its algorithm is there that has not stopped signing, and returns
-/// every key. Of any number of callers at once, exactly one adds its key.
+/// Adds `key` unless the table has a key of its algorithm that may still sign, and returns every key. Only one of
+/// several concurrent calls adds its key.
 pub async fn add_if_none_signs(
     context: &Context<'_, impl Platform>,
     key: &KeyRow,
@@ -71,17 +71,17 @@ pub async fn add_if_none_signs(
     key_rows(batch.run(context.platform).await?.rows(keys)?, context)
 }
 
-/// Who makes the missing key of an algorithm.
+/// The outcome of a claim to generate the missing key of an algorithm.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Claim {
-    /// The caller.
-    Ours,
-    /// Not the caller: another has claimed it, or there is a key that has not stopped signing.
+    /// The caller generates it.
+    Granted,
+    /// The caller does not: another isolate has claimed it, or a key that may still sign exists.
     Refused,
 }
 
-/// Claims the making of a key of `alg` until `until`, in Unix seconds. Of any number of callers at
-/// once, exactly one wins.
+/// Claims the generation of a key of `alg` until `until` (Unix seconds), so that only one isolate generates it. Only
+/// one of several concurrent calls is granted.
 pub async fn claim(
     context: &Context<'_, impl Platform>,
     alg: Algorithm,
@@ -97,7 +97,7 @@ pub async fn claim(
     .bind(context.now)
     .bind(until);
     let rows = context.platform.run(Freshness::Primary, claim).await?;
-    Ok(if rows.is_empty() { Claim::Refused } else { Claim::Ours })
+    Ok(if rows.is_empty() { Claim::Refused } else { Claim::Granted })
 }
 
 fn key_rows(rows: Vec<Row>, context: &Context<'_, impl Platform>) -> Result<Vec<KeyRow>, Internal> {

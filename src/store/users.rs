@@ -1,4 +1,4 @@
-//! Users: their login, their claims, and the tombstones of those who are gone.
+//! Users: their login, their claims, and the tombstones of deleted users.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,24 +10,24 @@ use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::user::claims::UserClaims;
 use crate::store::batch::Batch;
 
-/// A user as the operator puts one.
+/// A user that the operator creates or changes.
 #[derive(Debug, Serialize)]
 pub struct NewUser {
     /// The subject identifier.
     pub sub: String,
-    /// The login, case-folded. `None` keeps the one there is, or takes the case-folded `sub`.
+    /// The login, case-folded. `None` keeps the existing one; a new user then gets `default_login`.
     pub login: Option<String>,
-    /// The login of a new user who is given none: the sub, if it can serve as one.
+    /// The login of a new user without `login`: the case-folded sub, if it is a valid login.
     pub default_login: Option<String>,
-    /// The claims, validated. `None` keeps those there are; a new user then has none.
+    /// The claims, validated. `None` keeps the existing ones; a new user then has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claims: Option<Map<String, Value>>,
-    /// The PHC string of a password. `None` keeps the one there is.
+    /// The password hash, a PHC string. `None` keeps the existing one; a new user then has no password.
     pub password_hash: Option<String>,
 }
 
 impl NewUser {
-    /// What is left out, as an earlier word on the same user had it.
+    /// Fills in missing fields from an earlier entry for the same user.
     pub fn complete_from(&mut self, earlier: Self) {
         self.login = self.login.take().or(earlier.login);
         self.claims = self.claims.take().or(earlier.claims);
@@ -35,7 +35,7 @@ impl NewUser {
     }
 }
 
-/// Parses a user's claims, as the database has them.
+/// Parses a user's claims from the JSON that the database stores.
 ///
 /// # Errors
 /// [`Internal::Broken`] if they are not a JSON object.
@@ -54,11 +54,11 @@ pub struct User {
     pub login: String,
     /// The claims as JSON.
     pub claims: String,
-    /// Whether the user can sign in by a password.
+    /// Whether the user can sign in with a password.
     pub has_password: bool,
-    /// When the user was first put, in Unix seconds.
+    /// When the user was first stored, in Unix seconds.
     pub created_at: i64,
-    /// When the user was last put, in Unix seconds.
+    /// When the user was last changed, in Unix seconds.
     pub updated_at: i64,
 }
 
@@ -78,19 +78,19 @@ impl User {
 /// Why a user was not stored.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Refusal {
-    /// The sub belonged to a user who was deleted.
+    /// The sub belonged to a deleted user, and subs are never reused.
     Deleted,
-    /// No login was given, there is none yet, and the sub cannot serve as one.
+    /// A new user has no login, and the sub is not a valid one.
     LoginMissing,
     /// Another user has the login.
     LoginTaken,
 }
 
-/// D1 binds texts of at most 2 MB; a statement's share of users stays well below.
+/// The largest JSON text of users in one parameter. D1 binds texts of at most 2 MB.
 const SHARE_BYTES: usize = 1_000_000;
 
-/// Stores users, each sub once, replacing what there is of it, and returns for each whether and why
-/// not. None is stored by halves, and one that is refused keeps no other from being stored.
+/// Creates or replaces users, in one batch. `users` has each sub once. Returns the result of each user in order; a
+/// refused user does not prevent the others from being stored.
 pub async fn put_all(
     database: &impl Database,
     users: &[NewUser],
@@ -120,7 +120,7 @@ pub async fn put_all(
     Ok(users.iter().map(outcome).collect())
 }
 
-/// The users as JSON arrays, each small enough for one parameter.
+/// Writes the users as JSON arrays, each small enough for one parameter.
 fn shares(users: &[NewUser]) -> Result<Vec<String>, Internal> {
     let mut shares = vec![String::new()];
     for user in users {
@@ -138,7 +138,7 @@ fn shares(users: &[NewUser]) -> Result<Vec<String>, Internal> {
     Ok(shares.into_iter().map(|share| format!("[{share}]")).collect())
 }
 
-/// Whoever is about to get another password is signed out: somebody else may have known the old one.
+/// Ends the sessions of users whose password is about to change, because somebody else may have known the old one.
 fn end_sessions_of_new_passwords(json: String) -> Statement {
     Statement::new(
         "DELETE FROM sessions WHERE sub IN ( \
@@ -149,8 +149,8 @@ fn end_sessions_of_new_passwords(json: String) -> Statement {
 }
 
 fn put(json: String, now: i64) -> Statement {
-    // Whatever is refused is just not returned: a login that another user has, whether the row is new
-    // or replaces one; a sub that was deleted; a login that is missing.
+    // A refused user returns no row. A user is refused because another user has the login, the sub was deleted, or the
+    // login is missing.
     Statement::new(
         "INSERT INTO users (sub, login, claims, password_hash, created_at, updated_at) \
          SELECT sub, login, claims, password_hash, ?2, ?2 FROM ( \
@@ -178,7 +178,7 @@ fn put(json: String, now: i64) -> Statement {
     .bind(now)
 }
 
-/// Those of the subs that have a user, or had one; with whether they have.
+/// Returns which of the subs are or were a user's: `true` for existing users, `false` for deleted ones.
 async fn known_among(
     database: &impl Database,
     subs: &[&str],
@@ -195,7 +195,7 @@ async fn known_among(
     rows.into_iter().map(|mut row| Ok((row.text()?, row.integer()? == 1))).collect()
 }
 
-/// The user of this sub.
+/// Finds a user who was not deleted.
 pub async fn find(database: &impl Database, sub: &str) -> Result<Option<User>, Internal> {
     let statement = Statement::new(
         "SELECT sub, login, claims, password_hash IS NOT NULL, created_at, updated_at FROM users \
@@ -206,7 +206,7 @@ pub async fn find(database: &impl Database, sub: &str) -> Result<Option<User>, I
     rows.pop().map(User::from_row).transpose()
 }
 
-/// Up to `limit` users in the order of their sub, beginning behind `after`.
+/// Returns up to `limit` users in the order of their sub, beginning after `after`.
 pub async fn list(
     database: &impl Database,
     after: &str,
@@ -222,16 +222,16 @@ pub async fn list(
     rows.into_iter().map(User::from_row).collect()
 }
 
-/// Who signs in by a login.
+/// The account of a login.
 #[derive(Debug)]
 pub struct Account {
     /// The subject identifier.
     pub sub: String,
-    /// The PHC string of the password, if there is one.
+    /// The password hash, a PHC string, if the user has a password.
     pub password_hash: Option<String>,
 }
 
-/// Who signs in by this login, which is case-folded.
+/// Finds the account of a login, which must be case-folded.
 pub async fn find_account(
     database: &impl Database,
     login: &str,
@@ -243,8 +243,8 @@ pub async fn find_account(
     rows.pop().map(read).transpose()
 }
 
-/// Sets a user's password, or takes it away, and ends the user's sessions: whoever knew the old one is out.
-/// Returns whether there is such a user.
+/// Sets or removes a user's password, and ends the user's sessions because somebody else may have known the old one.
+/// Returns whether the user exists.
 pub async fn set_password(
     database: &impl Database,
     sub: &str,
@@ -268,20 +268,20 @@ fn end_sessions(sub: &str) -> Statement {
     Statement::new("DELETE FROM sessions WHERE sub = ?1").bind(sub)
 }
 
-/// Whether a `sub` is a user's, or was.
+/// Returns whether a `sub` belongs or belonged to a user.
 pub async fn is_taken(database: &impl Database, sub: &str) -> Result<bool, Internal> {
     let statement = Statement::new("SELECT sub FROM users WHERE sub = ?1").bind(sub);
     Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
 }
 
-/// Deletes a user: revokes all that hangs on it and leaves a tombstone, in one batch. Returns whether
-/// there was one.
+/// Deletes a user in one batch: revokes the grants, deletes sessions, consents and pairwise subjects, and leaves a
+/// tombstone so that the sub is not reused. Returns whether the user existed.
 pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<bool, Internal> {
     let revoke_grants =
         Statement::new("UPDATE grants SET revoked_at = ?2 WHERE sub = ?1 AND revoked_at IS NULL")
             .bind(sub)
             .bind(now);
-    let bury = Statement::new(
+    let delete = Statement::new(
         "UPDATE users SET login = NULL, claims = NULL, password_hash = NULL, updated_at = ?2, deleted_at = ?2 \
          WHERE sub = ?1 AND deleted_at IS NULL RETURNING sub",
     )
@@ -290,9 +290,9 @@ pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<boo
     let forget_consents = Statement::new("DELETE FROM consents WHERE sub = ?1").bind(sub);
     let forget_subjects = Statement::new("DELETE FROM pairwise_subjects WHERE sub = ?1").bind(sub);
     let mut batch = Batch::default();
-    let buried = batch.query(bury);
+    let deleted = batch.query(delete);
     for statement in [revoke_grants, end_sessions(sub), forget_consents, forget_subjects] {
         batch.add(statement);
     }
-    Ok(batch.run(database).await?.row(buried)?.is_some())
+    Ok(batch.run(database).await?.row(deleted)?.is_some())
 }

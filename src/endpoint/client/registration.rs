@@ -43,7 +43,7 @@ pub async fn serve(
     // 4. The sector that it names (OpenID Connect Registration section 5). Nothing is fetched for a token that is
     //    none, and not too often for one that is.
     if let (Some(token), Some(_)) = (&token, &metadata.sector_identifier_uri) {
-        if !initial_access_tokens::is_good(context.platform, &hash(token), context.now).await? {
+        if !initial_access_tokens::is_valid(context.platform, &hash(token), context.now).await? {
             return Err(WRONG_TOKEN.into());
         }
         if !may_register(context, request).await {
