@@ -1,25 +1,27 @@
-//! Our cookies (RFC 6265bis): bound to this host by their name, unreadable to scripts, and sent along where
-//! a person comes from elsewhere, but not with requests that pages elsewhere make.
+//! The provider's cookies (RFC 6265bis). They are bound to this host by their name, unreadable to scripts, and
+//! `SameSite=Lax`: browsers send them when the user follows a link from another site, but not with requests that
+//! another site's pages make.
 
 use crate::config::Issuer;
 use crate::http::Request;
 use crate::lifetimes::DEVICE_COOKIE_SECONDS;
 
-/// A cookie by what it is for.
+/// A cookie, by its purpose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cookie {
-    /// What forms are bound to, before and after a sign-in.
+    /// Identifies the browser before and after a sign-in; forms are bound to it.
     Browser,
-    /// That somebody has signed in here before.
+    /// Records that a user has signed in with this browser.
     Device,
-    /// The session.
+    /// Identifies the session.
     Session,
 }
 
 impl Cookie {
-    /// Its name. Issuers that share a host are told apart by their path; the prefix keeps anybody else on the
-    /// domain, and on plain http, from setting it. On a loopback issuer, which has no https, it would keep
-    /// ourselves.
+    /// Returns the cookie's name. It has the issuer's path, because issuers on one host share their cookies.
+    ///
+    /// The prefix `__Host-` prevents other hosts of the domain, and plain http, from setting the cookie. It needs
+    /// https, so the cookies of a loopback issuer do not have it.
     pub fn name(self, issuer: &Issuer) -> String {
         let name = match self {
             Self::Browser => "postern-browser",
@@ -30,12 +32,13 @@ impl Cookie {
         format!("{prefix}{name}{}", issuer.path().replace('/', "!"))
     }
 
-    /// Its value in a request. Of two of one name one is not ours, and which cannot be told.
+    /// Returns the cookie's value in a request. Returns `None` if the request has two cookies of this name, because
+    /// somebody else set one of them.
     pub fn value_in(self, issuer: &Issuer, request: &impl Request) -> Option<String> {
         let name = self.name(issuer);
         let header = request.header("cookie")?;
-        // What browsers trim, and no more: a neighbouring host may set a cookie whose name begins with some
-        // other space of Unicode's and then `__Host-`, which to the browser is not the prefix.
+        // Trim what browsers trim, and nothing else. A neighbouring host may set a cookie whose name begins with
+        // another Unicode space and then `__Host-`: browsers do not see the prefix there.
         let pairs = header.split(';').map(|pair| pair.trim_matches([' ', '\t']));
         let mut values = pairs
             .filter_map(|pair| pair.split_once('='))
@@ -44,17 +47,17 @@ impl Cookie {
         values.next().filter(|_| values.next().is_none())
     }
 
-    /// The `Set-Cookie` that gives it a value.
+    /// Returns the `Set-Cookie` that sets the cookie.
     pub fn set(self, issuer: &Issuer, value: &str) -> String {
         let age = match self {
-            // As long as the browser is open; a session has its own end besides.
+            // Until the browser is closed. A session also expires in the database.
             Self::Browser | Self::Session => String::new(),
             Self::Device => format!("; Max-Age={DEVICE_COOKIE_SECONDS}"),
         };
         self.write(issuer, value, &age)
     }
 
-    /// The `Set-Cookie` that takes it away.
+    /// Returns the `Set-Cookie` that deletes the cookie.
     pub fn clear(self, issuer: &Issuer) -> String {
         self.write(issuer, "", "; Max-Age=0")
     }

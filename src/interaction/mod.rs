@@ -1,4 +1,4 @@
-//! What is known of the browser that asks: its cookies, what it began, how often it tried to sign in.
+//! A user's browser: its cookies, its pending authorization request, and the tokens in its forms.
 
 pub mod cookies;
 pub mod pending_request;
@@ -15,26 +15,26 @@ use crate::store::sessions::{self, Session};
 use crate::ports::Platform;
 use cookies::Cookie;
 
-/// A page's visitor: a browser, and the key by which we know again what we gave it.
+/// The browser that sent a request, and the key that authenticates its forms.
 pub struct BrowserContext<'a> {
     /// The provider's configuration.
     pub config: &'a Config,
-    /// What the forms of this browser are bound to. Made at its first visit, and set by every page that
-    /// has a form.
+    /// The browser's id, which its forms are bound to: the cookie's value or a new one. Every page with a form sets the
+    /// cookie.
     pub id: String,
-    /// Whether the browser came without it.
+    /// Whether the request had no such cookie.
     pub is_new: bool,
-    /// Knows our own codes.
+    /// Makes and verifies the codes of interaction tokens.
     pub mac: MacKey,
-    /// The session cookie's value, as it came.
+    /// The value of the session cookie, if it is well-formed.
     pub session: Option<String>,
 }
 
 impl<'a> BrowserContext<'a> {
-    /// The visit that a request is.
+    /// Reads the cookies of a request.
     ///
     /// # Errors
-    /// [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent or malformed.
+    /// [`Internal::Misconfigured`] if `KEY_ENCRYPTION_KEY` is absent or malformed.
     pub fn from_request(
         context: &Context<'a, impl Platform>,
         request: &impl Request,
@@ -50,10 +50,7 @@ impl<'a> BrowserContext<'a> {
         })
     }
 
-    /// The session of this browser, if a user is signed in.
-    ///
-    /// # Errors
-    /// Whatever the database reports.
+    /// Finds the browser's session, if a user is signed in.
     pub async fn find_session(
         &self,
         context: &Context<'_, impl Platform>,
@@ -62,12 +59,12 @@ impl<'a> BrowserContext<'a> {
         sessions::find(context.platform, &cookie_hash, context.now).await
     }
 
-    /// What the session cookie is stored as.
+    /// Returns the hash of the session cookie, as the database stores it.
     pub fn session_hash(&self) -> Option<String> {
         self.session.as_deref().map(hash)
     }
 
-    /// The `Set-Cookie` that keeps the browser's id, for pages with a form.
+    /// Returns the `Set-Cookie` with the browser's id, for pages with a form.
     pub fn remember_browser(&self) -> String {
         Cookie::Browser.set(&self.config.issuer, &self.id)
     }

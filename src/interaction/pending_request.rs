@@ -1,5 +1,7 @@
-//! What a person came for, carried from page to page: an authorization request, or nothing but the account's
-//! own page.
+//! Pending authorization requests, and the user's progress with them.
+//!
+//! A request by GET is not stored: its query is passed on from page to page. Pushed, signed and posted requests are
+//! stored, and a handle is passed on.
 
 use crate::context::Context;
 use crate::error::{Error, Internal, PageError};
@@ -13,39 +15,39 @@ use crate::protocol::params::{Malformed, Params};
 use crate::secret::{hash, is_random_text};
 use crate::store::authorization_requests::{self, KeptRequest, NewRequest, Opening};
 
-/// The largest request that is kept, in bytes as it is stored.
+/// The largest request that is stored, in bytes.
 const KEPT_LIMIT: usize = 8_192;
 
-/// The beginning of the `request_uri` of a pushed request (RFC 9126 section 2.2).
+/// The prefix of the `request_uri` of a pushed request (RFC 9126 section 2.2).
 const PUSHED_URI: &str = "urn:ietf:params:oauth:request_uri:";
 
-/// What a person is told whose request was answered before, or has waited for too long.
-pub const ANSWERED: PageError =
+/// Error page: the request was already completed, or has expired.
+pub const COMPLETED_OR_EXPIRED: PageError =
     PageError::start_again("this sign-in was completed before, or was left open for too long");
 
-/// An authorization request that is not answered yet.
+/// An authorization request that has no response yet.
 #[derive(Debug, Default)]
 pub struct PendingRequest {
-    /// The query by which it is asked for: its own parameters, or the handle of those that are kept.
-    /// Forms carry it.
+    /// The query that forms carry: the parameters, or the handle of a stored request.
     pub query: String,
-    /// Its parameters.
+    /// The parameters of the authorization request.
     pub params: Params,
-    /// The hash of its handle, if it is kept.
+    /// The hash of the handle, if the request is stored.
     pub handle_hash: Option<String>,
-    /// Whether its client has pushed it (RFC 9126).
+    /// Whether its client pushed it (RFC 9126).
     pub is_pushed: bool,
-    /// Whether its client has signed it (RFC 9101).
+    /// Whether its client signed it (RFC 9101).
     pub is_signed: bool,
 }
 
 impl PendingRequest {
-    /// The request that a query asks for.
+    /// Finds the request of a query: parses its parameters, or loads the stored request of its handle.
     ///
     /// # Errors
-    /// [`ANSWERED`] where its handle is not good, or not any more.
+    /// [`COMPLETED_OR_EXPIRED`] if the handle is unknown or has expired. [`PageError`] if the parameters are malformed.
     pub async fn find(database: &impl Database, query: &str, now: i64) -> Result<Self, Error> {
-        // A ticket that is good no more may still hang on a handle: nobody else's parameter can.
+        // An interaction token that is no longer valid may follow the handle. It is dropped, because it is not a
+        // parameter of the request.
         let kept = query.split_once(RESUME).map_or(query, |(kept, _)| kept);
         let handle = kept.strip_prefix(HANDLE).filter(|handle| is_random_text(handle));
         let Some(handle_hash) = handle.map(hash) else {
@@ -53,17 +55,18 @@ impl PendingRequest {
             return Ok(Self { query: query.to_owned(), params, ..Self::default() });
         };
         let request = authorization_requests::find(database, &handle_hash, now).await?;
-        let KeptRequest { parameters, is_pushed, is_signed } = request.ok_or(ANSWERED)?;
+        let KeptRequest { parameters, is_pushed, is_signed } =
+            request.ok_or(COMPLETED_OR_EXPIRED)?;
         let (query, handle_hash) = (kept.to_owned(), Some(handle_hash));
         let params = Params::parse(parameters.as_bytes(), &[&PARAMETERS]).map_err(malformed)?;
         Ok(Self { query, params, handle_hash, is_pushed, is_signed })
     }
 
-    /// The query that asks for what a client has pushed, now that its person is here, and from now on: what was
-    /// pushed is opened once. `None` where `request_uri` is none that was given out for one.
+    /// Opens a pushed request, which can be done once, because its user has arrived. Returns the query with the new
+    /// handle, or `None` if `request_uri` is not that of a pushed request.
     ///
     /// # Errors
-    /// [`ANSWERED`] where it is another client's, was opened before, or is not good any more.
+    /// [`COMPLETED_OR_EXPIRED`] if another client pushed it, or it was opened before or has expired.
     pub async fn open(
         request_uri: &str,
         client_id: &str,
@@ -80,17 +83,17 @@ impl PendingRequest {
             expires_at: context.now + KEPT_REQUEST_SECONDS,
         };
         if !authorization_requests::open(context.platform, &opening, context.now).await? {
-            return Err(ANSWERED.into());
+            return Err(COMPLETED_OR_EXPIRED.into());
         }
         Ok(Some(format!("{HANDLE}{handle}")))
     }
 
-    /// Whether the request is small enough to be kept: at most 8192 bytes as it is stored.
+    /// Returns whether the request is small enough to be stored: at most 8192 bytes, form-encoded.
     pub fn may_be_kept(&self) -> bool {
         self.params.encode().len() <= KEPT_LIMIT
     }
 
-    /// Keeps the request, to be asked for by its handle, once.
+    /// Stores the request, and replaces its query by a handle.
     pub async fn keep(&mut self, context: &Context<'_, impl Platform>) -> Result<(), Internal> {
         let handle = context.random_text()?;
         self.query = format!("{HANDLE}{handle}");
@@ -100,8 +103,8 @@ impl PendingRequest {
         Ok(())
     }
 
-    /// Keeps the request for the client that pushes it. Returns the `request_uri` that asks for it, once. It is kept
-    /// under the whole of that: no handle opens it.
+    /// Stores the request for the client that pushes it, and returns its `request_uri`, which can be opened once. The
+    /// stored hash is that of the whole `request_uri`, so that no `handle` in a query finds it.
     pub async fn push(
         &self,
         client_id: &str,
@@ -129,30 +132,30 @@ impl PendingRequest {
         authorization_requests::keep(context.platform, &request, context.now).await
     }
 
-    /// Marks the request as answered: of several answers to one that is kept, one goes out.
+    /// Deletes a stored request before its response is sent, so that it gets one response.
     ///
     /// # Errors
-    /// [`ANSWERED`] where another was faster.
+    /// [`COMPLETED_OR_EXPIRED`] if another response was sent first.
     pub async fn answer(&self, database: &impl Database) -> Result<(), Error> {
         match &self.handle_hash {
             Some(hash) if !authorization_requests::answer(database, hash).await? => {
-                Err(ANSWERED.into())
+                Err(COMPLETED_OR_EXPIRED.into())
             }
             _ => Ok(()),
         }
     }
 }
 
-/// What a person has done for a request so far.
+/// The user's progress with a request.
 #[derive(Clone, Debug, Default)]
 pub struct InteractionState {
-    /// When its first page was shown, in Unix seconds.
+    /// When the first page was shown, in Unix seconds.
     pub began_at: Option<i64>,
-    /// Has chosen the account that is signed in.
+    /// Whether the user chose the account that is signed in.
     pub has_chosen: bool,
-    /// What they were shown that it asks for, and allowed.
+    /// The requested access that the consent page showed and the user allowed.
     pub consented_to: Option<String>,
-    /// Wants to be somebody else.
+    /// Whether the user wants to use another account.
     pub wants_switch: bool,
 }
 
@@ -163,7 +166,7 @@ fn malformed(malformed: Malformed) -> Error {
 const HANDLE: &str = "handle=";
 const RESUME: &str = "&resume=";
 
-/// The query that goes on with a request.
+/// Returns the query that continues a request: with an interaction token for the step.
 pub fn resumed(
     browser: &BrowserContext<'_>,
     query: &str,
@@ -175,8 +178,8 @@ pub fn resumed(
     format!("{query}{RESUME}{interaction_token}")
 }
 
-/// Takes the ticket off a query that goes on with a request. Whatever is no ticket of ours is a parameter that
-/// is not known, and stays.
+/// Splits the interaction token off a query that continues a request. Anything that is not a valid token for this
+/// browser stays in the query as an unknown parameter.
 pub fn resume<'a>(
     browser: &BrowserContext<'_>,
     query: &'a str,

@@ -1,26 +1,26 @@
-//! Tickets: what a form or a link carries, so that we know it for our own.
+//! Interaction tokens: they prove that the provider issued a form or a link.
 //!
-//! A ticket says when a person began something, and is good for one step of it, in one browser, for one
-//! request and, where a user was shown, for that user. Nothing of it is stored.
+//! An interaction token is a MAC over the time when the interaction began, the step, the browser, the request and the
+//! user who was shown, if one was. It is valid for these alone, and it is not stored.
 
 use crate::crypto::mac::Purpose;
 use crate::interaction::BrowserContext;
 use crate::lifetimes::FORM_SECONDS;
 
-/// What a ticket lets its bearer do.
+/// The step that an interaction token permits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum InteractionStep {
     /// Withdraw a consent, or sign out.
     Account,
-    /// Answer the question for consent.
+    /// Allow or deny access.
     Consent,
-    /// Go on with a request as the user who was chosen for it.
+    /// Continue a request as the user who signed in or was chosen.
     Continue,
     /// Sign in.
     Login,
     /// Choose the account.
     SelectAccount,
-    /// Go on with a request, and sign in as somebody else.
+    /// Continue a request, and sign in with another account.
     Switch,
 }
 
@@ -37,31 +37,33 @@ impl InteractionStep {
     }
 }
 
-/// What a ticket is for.
+/// The content of an interaction token, except the time and the browser.
 #[derive(Clone, Copy, Debug)]
 pub struct InteractionToken<'a> {
-    /// The step.
+    /// The permitted step.
     pub step: InteractionStep,
-    /// The request, as the form carries it.
+    /// The query of the request, as the form carries it; empty on the account page.
     pub request: &'a str,
-    /// The user who was shown, if one was.
+    /// The `sub` of the user who was shown; empty if none was.
     pub sub: &'a str,
 }
 
 impl InteractionToken<'_> {
-    /// Writes the ticket for what began at `began_at` (Unix seconds).
+    /// Issues the token for an interaction that began at `began_at` (Unix seconds).
     pub fn issue(&self, browser: &BrowserContext<'_>, began_at: i64) -> String {
         format!("{began_at}.{}", self.code(browser, &began_at.to_string()))
     }
 
-    /// When it began, if `text` is this ticket, in this browser, and not too old.
+    /// Returns when the interaction began, if `text` is a valid token with this content for this browser. A token is
+    /// valid for [`FORM_SECONDS`].
     pub fn began_at(&self, browser: &BrowserContext<'_>, text: &str, now: i64) -> Option<i64> {
         let (time, code) = text.split_once('.')?;
         let began_at: i64 = time.parse().ok()?;
-        let is_ours = browser.mac.is_code(code, Purpose::Interaction, &self.parts(browser, time));
-        // Another isolate may have written it, by another clock.
+        let is_authentic =
+            browser.mac.is_code(code, Purpose::Interaction, &self.parts(browser, time));
+        // Another isolate may have issued it, and its clock may be ahead.
         let is_in_time = began_at <= now + browser.config.leeway && now < began_at + FORM_SECONDS;
-        (is_ours && is_in_time).then_some(began_at.min(now))
+        (is_authentic && is_in_time).then_some(began_at.min(now))
     }
 
     fn code(&self, browser: &BrowserContext<'_>, time: &str) -> String {
@@ -73,7 +75,8 @@ impl InteractionToken<'_> {
     }
 }
 
-/// A request, and what of it a person was shown, as one text: no query has the sign between them.
+/// Joins a query and the access that the consent page showed. A query never contains the separator, so the result is
+/// unambiguous.
 pub fn shown_for(query: &str, shown: &str) -> String {
     format!("{query}#{shown}")
 }

@@ -16,7 +16,7 @@ use crate::routes::AUTHORIZE;
 /// Sends an error to the client. A request that is kept is answered by it.
 ///
 /// # Errors
-/// [`crate::interaction::pending_request::ANSWERED`] if the request was answered before, and whatever the database reports.
+/// [`crate::interaction::pending_request::COMPLETED_OR_EXPIRED`] if the request was answered before, and whatever the database reports.
 pub async fn refuse(
     context: &Context<'_, impl Platform>,
     pending: &PendingRequest,
