@@ -1,27 +1,26 @@
-//! A client as a page shows it.
+//! A client, as pages show it.
 
 use crate::pages::Texts;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::text_forms::is_web_url;
 
-/// A client as a page shows it. Every text is the client's own, and not believed: URLs that are not of
-/// the web are left out.
+/// A client, as pages show it. The client chose every value, so none is trusted: only http and https URLs become links.
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'a> {
-    /// What it is called.
+    /// The name, or the identifier of a client without a name.
     pub name: &'a str,
-    /// Its home page.
+    /// The home page.
     pub client_uri: Option<&'a str>,
-    /// A copy of its logo, as a `data:` URL.
+    /// A copy of the logo, as a `data:` URL.
     pub logo: Option<&'a str>,
-    /// Its privacy policy.
+    /// The privacy policy.
     pub policy_uri: Option<&'a str>,
-    /// Its terms of service.
+    /// The terms of service.
     pub tos_uri: Option<&'a str>,
 }
 
 impl<'a> Client<'a> {
-    /// A client by its metadata, in the language of a page. One without a name is called by its identifier.
+    /// Selects the metadata in the language of a page.
     pub fn new(
         client_id: &'a str,
         metadata: &'a ClientMetadata,
@@ -40,7 +39,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// A client of which nothing but its identifier is known.
+    /// A client whose metadata is damaged: only its identifier is known.
     pub fn unnamed(client_id: &'a str) -> Self {
         Self { name: client_id, client_uri: None, logo: None, policy_uri: None, tos_uri: None }
     }
@@ -62,7 +61,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// A URL that may stand in an attribute: of the web, so never `javascript:`.
+/// Returns the URL if it is safe in a link. For example, `javascript:` URLs are not.
 fn web(url: Option<&str>) -> Option<&str> {
     url.filter(|url| is_web_url(url))
 }

@@ -1,21 +1,21 @@
-//! Where a sign-in leads, by the redirect URI.
+//! The destination of a redirect URI, for the warnings of the consent page and the Content-Security-Policy.
 
 use crate::protocol::authority::Authority;
 use crate::protocol::client::redirect_uri::{is_local, is_private_use};
 
-/// Where a redirect URI leads.
+/// The destination of a redirect URI.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Destination<'a> {
-    /// To a host of the web.
+    /// A web host, by its name.
     Web(&'a str),
-    /// To an application on the person's own device (RFC 8252 section 7).
+    /// An application on the user's own device (RFC 8252 section 7).
     ThisDevice,
-    /// Nowhere that a client may register.
+    /// Not a redirect URI that a client may register.
     Unknown,
 }
 
 impl<'a> Destination<'a> {
-    /// The destination of a redirect URI.
+    /// Determines the destination of a redirect URI.
     pub fn new(redirect_uri: &'a str) -> Self {
         if is_local(redirect_uri) {
             return Self::ThisDevice;
@@ -27,13 +27,13 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// The scheme of a redirect URI, if it is one that a client may register.
+    /// Returns the scheme of a redirect URI, if clients may register it.
     pub fn scheme(redirect_uri: &'a str) -> Option<&'a str> {
         let (scheme, _) = redirect_uri.split_once(':')?;
         (matches!(scheme, "https" | "http") || is_private_use(scheme)).then_some(scheme)
     }
 
-    /// Whether it is an application on the person's own device.
+    /// Returns whether the destination is an application on the user's own device.
     pub fn is_this_device(&self) -> bool {
         *self == Self::ThisDevice
     }

@@ -6,34 +6,32 @@ use std::sync::LazyLock;
 use crate::http::Response;
 use crate::pages::{Exact, Forms, Policy, Texts, csp_hash, respond};
 
-/// Posts the form. By the prototype, because a parameter named `submit` would hide the form's own.
+/// Submits the form. It calls the prototype's `submit`, because a parameter named `submit` hides the form's own.
 pub(super) const SCRIPT: &str = include_str!("../../templates/form_post.js");
 
 static SCRIPT_HASH: LazyLock<String> = LazyLock::new(|| csp_hash(SCRIPT));
 
-/// The page that posts an authorization response to the client at once; where there are no scripts, a
-/// button does.
+/// The page that posts an authorization response to the client at once. Without scripts, the user presses a button.
 #[derive(Template)]
 #[template(path = "form_post.html")]
 pub struct FormPost<'a> {
-    /// The language.
+    /// The texts of the user's language.
     pub texts: &'static Texts,
-    /// Where to.
+    /// The redirect URI, which the form is posted to.
     pub redirect_uri: &'a str,
-    /// The parameters of the response, in their order.
+    /// The parameters of the response, in order.
     pub parameters: &'a [(&'a str, &'a str)],
 }
 
 impl FormPost<'_> {
-    /// The response.
+    /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let policy = Policy {
             forms: Forms::Through(self.redirect_uri),
             has_logo: false,
             script_hash: Some(&SCRIPT_HASH),
         };
-        // Clients that guard their endpoints by the Origin header can then allow this provider's:
-        // under `same-origin` it would be `null`.
+        // Some clients check the Origin header at their redirect URI. Under `same-origin`, it would be `null`.
         respond(self, self.texts, 200, &policy).with("referrer-policy", "origin")
     }
 }

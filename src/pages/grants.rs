@@ -1,4 +1,4 @@
-//! The pages on which a person grants access, and takes it back.
+//! The pages on which users grant access and withdraw it.
 
 use askama::Template;
 use time::OffsetDateTime;
@@ -10,39 +10,39 @@ use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::user::scope::Scopes;
 
-/// The page on which a person grants a client what it asks for, or does not. Its form posts `request`,
-/// `shown`, `token` and `decision`: `allow`, `deny` or `switch`, which is to use another account.
+/// The page on which a user allows or denies the requested access. Its form posts `request`, `shown`, `token` and
+/// `decision`: `allow`, `deny` or `switch` (use another account).
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub struct Consent<'a> {
-    /// The language.
+    /// The texts of the user's language.
     pub texts: &'static Texts,
-    /// The client that asks.
+    /// The client that requests access.
     pub client: Client<'a>,
-    /// The URI at which the client is answered.
+    /// The redirect URI of the request.
     pub redirect_uri: &'a str,
-    /// The account that is signed in, as the person knows it.
+    /// The label of the account that is signed in.
     pub account: &'a str,
-    /// Where a person sees what they granted.
+    /// The URL of the account page.
     pub account_url: &'a str,
-    /// The APIs there are.
+    /// The configured APIs, which own scopes.
     pub resources: &'a Resources,
-    /// The scopes it asks for.
+    /// The requested scopes.
     pub scope: Scopes<'a>,
-    /// The single claims it asks for by the `claims` parameter.
+    /// The claims requested by the `claims` parameter, beyond those of the scopes.
     pub claims: &'a [&'a str],
-    /// Where the form is posted.
+    /// The URL that the form is posted to.
     pub action: &'a str,
-    /// Comes back as it is.
+    /// The query of the authorization request, which the form posts back.
     pub request: &'a str,
-    /// Comes back as it is.
+    /// The access that the page shows, which the form posts back.
     pub shown: &'a str,
-    /// Comes back as it is.
+    /// The interaction token, which the form posts back.
     pub token: &'a str,
 }
 
 impl Consent<'_> {
-    /// The response.
+    /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let policy = Policy {
             forms: Forms::Through(self.redirect_uri),
@@ -57,39 +57,39 @@ impl Consent<'_> {
     }
 }
 
-/// The page that shows a person which applications have access. A form for each posts `client_id` and
-/// `token` to withdraw it; another posts `token` to sign out.
+/// The page that lists the applications with access. A form for each posts `client_id` and `token` to withdraw its
+/// access; another posts `token` to sign out.
 #[derive(Template)]
 #[template(path = "account.html")]
 pub struct Account<'a> {
-    /// The language.
+    /// The texts of the user's language.
     pub texts: &'static Texts,
-    /// The account that is signed in, as the person knows it.
+    /// The label of the account that is signed in.
     pub account: &'a str,
     /// The applications, in the order in which they are shown.
     pub applications: &'a [Application<'a>],
-    /// Where access is withdrawn.
+    /// The URL that the withdrawal forms are posted to.
     pub withdraw_action: &'a str,
-    /// Where the person signs out.
+    /// The URL that the sign-out form is posted to.
     pub sign_out_action: &'a str,
-    /// Comes back as it is.
+    /// The interaction token, which the form posts back.
     pub token: &'a str,
 }
 
-/// An application that has access.
+/// An application with access.
 #[derive(Clone, Copy, Debug)]
 pub struct Application<'a> {
     /// The client.
     pub client: Client<'a>,
-    /// Its identifier, which the form posts.
+    /// Its client identifier, which the form posts.
     pub client_id: &'a str,
-    /// The APIs there are.
+    /// The configured APIs, which own scopes.
     pub resources: &'a Resources,
-    /// The scopes it was granted.
+    /// The granted scopes.
     pub scope: Scopes<'a>,
-    /// The single claims it was granted.
+    /// The granted claims that were requested by the `claims` parameter.
     pub claims: &'a [&'a str],
-    /// When, in seconds since 1970.
+    /// When access was last granted, in Unix seconds.
     pub since: i64,
 }
 
@@ -104,7 +104,7 @@ impl Application<'_> {
 }
 
 impl Account<'_> {
-    /// The response.
+    /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let has_logo = self.applications.iter().any(|one| one.client.logo.is_some());
         let policy = Policy { forms: Forms::Here, has_logo, script_hash: None };
@@ -112,7 +112,7 @@ impl Account<'_> {
     }
 }
 
-/// The date of a time in UTC, as ISO 8601 writes it, which reads the same in every language.
+/// Returns the UTC date of a Unix time in ISO 8601, which is understood in every language.
 fn date(seconds: i64) -> String {
     let Ok(time) = OffsetDateTime::from_unix_timestamp(seconds) else { return String::new() };
     format!("{:04}-{:02}-{:02}", time.year(), u8::from(time.month()), time.day())
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_has_its_date() {
+    fn a_time_is_shown_as_its_utc_date() {
         for (seconds, expected) in [
             (0, "1970-01-01"),
             (-1, "1969-12-31"),

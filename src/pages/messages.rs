@@ -1,4 +1,4 @@
-//! The pages that only tell a person something.
+//! The pages that only show a message.
 
 use askama::Template;
 
@@ -6,34 +6,34 @@ use crate::error::Advice;
 use crate::http::Response;
 use crate::pages::{Policy, Texts, respond_privately};
 
-/// The page behind signing out.
+/// The page after signing out.
 #[derive(Template)]
 #[template(path = "signed_out.html")]
 pub struct SignedOut {
-    /// The language.
+    /// The texts of the user's language.
     pub texts: &'static Texts,
 }
 
 impl SignedOut {
-    /// The response.
+    /// Renders the page as a response.
     pub fn response(&self) -> Response {
         respond_privately(self, self.texts, 200, &Policy::default())
     }
 }
 
-/// The page for a person whose request cannot be served, where the client cannot be told.
+/// The page for an error that cannot be sent to the client.
 #[derive(Template)]
 #[template(path = "error.html")]
 pub struct ErrorPage<'a> {
-    /// The language.
+    /// The texts of the user's language.
     pub texts: &'static Texts,
-    /// The status of the response.
+    /// The HTTP status of the response.
     pub status: u16,
-    /// The error code.
+    /// The error code, for support.
     pub code: &'a str,
     /// What was wrong, in English.
     pub description: &'a str,
-    /// What the person can do.
+    /// The recommended next step.
     pub advice: Advice,
 }
 
@@ -46,7 +46,7 @@ impl ErrorPage<'_> {
         }
     }
 
-    /// The response.
+    /// Renders the page as a response.
     pub fn response(&self) -> Response {
         respond_privately(self, self.texts, self.status, &Policy::default())
     }

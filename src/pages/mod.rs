@@ -1,5 +1,5 @@
-//! The pages a person sees. A view is plain data with a `response`; its template is in `templates/`.
-//! They are HTML forms that need no script, but for the one that posts to the application.
+//! The pages for users. Each page is a struct with a `response` and a template in `templates/`. The pages are HTML
+//! forms that need no script, except the one that posts to the client.
 
 mod client;
 mod destination;
@@ -27,12 +27,12 @@ use std::sync::LazyLock;
 use crate::http::Response;
 use crate::pages::destination::Destination;
 
-/// The one stylesheet, which every page carries.
+/// The stylesheet, which every page contains.
 const STYLE: &str = include_str!("../../templates/style.css");
 
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| csp_hash(STYLE));
 
-/// What a page may do, for its Content-Security-Policy.
+/// The permissions of a page, for its Content-Security-Policy.
 #[derive(Default)]
 struct Policy<'a> {
     forms: Forms<'a>,
@@ -40,15 +40,15 @@ struct Policy<'a> {
     script_hash: Option<&'a str>,
 }
 
-/// Where the forms of a page lead.
+/// The targets of a page's forms, including redirects behind them.
 #[derive(Default)]
 enum Forms<'a> {
-    /// It has none.
+    /// The page has no forms.
     #[default]
     None,
-    /// To this provider, and not beyond.
+    /// This provider only.
     Here,
-    /// To this provider, and on to the client at this URI.
+    /// This provider, which redirects to the client at this URI.
     Through(&'a str),
 }
 
@@ -57,9 +57,9 @@ impl Policy<'_> {
         let form_action = match self.forms {
             Forms::None => "form-action 'none'".into(),
             Forms::Here => "form-action 'self'".into(),
-            // `form-action` also governs the redirects behind a form: Chromium checks every hop. The
-            // client's callback usually redirects onward, to an address that nobody can know here, so
-            // the scheme is allowed rather than the origin.
+            // Chromium applies `form-action` to every redirect behind a form. The client's redirect URI usually
+            // redirects to an address that the provider cannot know, so the policy allows the scheme rather than the
+            // origin.
             Forms::Through(uri) => match Destination::scheme(uri) {
                 Some(scheme) => format!("form-action 'self' {scheme}:"),
                 None => "form-action 'self'".into(),
@@ -80,21 +80,21 @@ impl Policy<'_> {
     }
 }
 
-/// A page as a response. It has no `Vary`: what no cache may store, none has to tell apart. It has no
-/// `Cross-Origin-Opener-Policy` on purpose: a client that opened a popup reads whether it was closed.
+/// Renders a page as a response. It needs no `Vary`, because no cache stores it. It has no
+/// `Cross-Origin-Opener-Policy`, because a client that opened a popup needs to see that it was closed.
 fn respond(page: &impl Template, texts: &Texts, status: u16, policy: &Policy<'_>) -> Response {
-    // Writing to a String does not fail, and no value of ours fails to be displayed.
+    // Rendering into a String does not fail, because `Display` of the values does not.
     let Ok(body) = page.render() else { return Response::empty(500) };
     Response::text(status, "text/html; charset=utf-8", body)
         .with("cache-control", "no-store")
         .with("content-language", texts.tag)
         .with("content-security-policy", policy.header())
-        // For browsers that do not know `frame-ancestors`.
+        // For browsers without `frame-ancestors`.
         .with("x-frame-options", "DENY")
 }
 
-/// A page of which nobody else learns the address: but our own forms come with their Origin, which
-/// `no-referrer` would make `null`.
+/// Renders a page whose URL other sites must not learn. The policy is not `no-referrer`, because browsers would then
+/// send the provider's own forms with `Origin: null`.
 fn respond_privately(
     page: &impl Template,
     texts: &Texts,
@@ -104,12 +104,13 @@ fn respond_privately(
     respond(page, texts, status, policy).with("referrer-policy", "same-origin")
 }
 
-/// The source expression that allows an inline element (CSP Level 3 section 2.3.1).
+/// Returns the source expression that allows an inline element (CSP Level 3 section 2.3.1).
 fn csp_hash(text: &str) -> String {
     format!("sha256-{}", Base64::encode_string(&Sha256::digest(text)))
 }
 
-/// A text in an attribute that comes back as it was. The HTML parser would read CR LF as LF.
+/// An attribute value that the form posts back unchanged. CR and LF are escaped, because HTML parsers would replace CR
+/// LF by LF.
 struct Exact<'a>(&'a str);
 
 impl fmt::Display for Exact<'_> {

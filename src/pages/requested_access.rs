@@ -1,22 +1,23 @@
-//! What an application asks for, in words.
+//! The requested access, in words.
 
 use crate::pages::Texts;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::user::claims;
 use crate::protocol::user::scope::{OPENID, Scopes};
 
-/// One thing that is asked for.
+/// One entry of the list on the consent page.
 #[derive(Debug, Eq, PartialEq)]
 pub enum RequestedAccess<'a> {
-    /// A standard one, in words.
+    /// A standard scope or claim, in the user's language.
     Words(&'static str),
-    /// One of the operator's, by its name.
+    /// A scope or claim of the operator's, by its name.
     Name(&'a str),
-    /// One of an API's, by its name, and the API.
+    /// A scope of an API, by its name, and the API's URI.
     OfResource(&'a str, &'a str),
 }
 
-/// What the scopes ask for, and then the single claims that no scope covers; each thing once.
+/// Returns the access that the scopes request, then the claims that no requested scope covers. Each entry is listed
+/// once.
 pub fn requested_access<'a>(
     texts: &Texts,
     resources: &'a Resources,
@@ -58,7 +59,7 @@ fn of_scope<'a>(texts: &Texts, name: &'a str) -> RequestedAccess<'a> {
     })
 }
 
-/// Claims that a person would not tell apart are one thing.
+/// Returns the same entry for claims whose difference users need not know.
 fn of_claim<'a>(texts: &Texts, name: &'a str) -> RequestedAccess<'a> {
     RequestedAccess::Words(match name {
         "sub" => texts.openid,
@@ -109,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_standard_goes_by_its_name() {
+    fn a_scope_or_claim_of_the_operator_is_shown_by_its_name() {
         assert_eq!(words("staff", &["badge"]), ["<staff>", "<badge>"]);
         assert_eq!(words("orders", &[]), ["<orders> https://api.example"]);
     }
 
     #[test]
-    fn each_thing_is_asked_for_once() {
+    fn each_entry_is_listed_once() {
         assert_eq!(words("", &["given_name", "family_name", "name#fr"]), ["Your name"]);
         assert_eq!(words("email", &["email", "email_verified"]), ["Your e-mail address"]);
         assert_eq!(words("openid profile", &["sub", "name", "picture"]).len(), 2);

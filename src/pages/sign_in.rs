@@ -1,4 +1,4 @@
-//! The pages on which a person says who they are.
+//! The pages on which users sign in and choose an account.
 
 use askama::Template;
 use askama::filters::Safe;
@@ -6,48 +6,48 @@ use askama::filters::Safe;
 use crate::http::Response;
 use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
 
-/// The page on which a person signs in. Its form posts `request`, `token`, `login` and `password`.
+/// The page on which a user signs in. Its form posts `request`, `token`, `login` and `password`.
 #[derive(Template)]
 #[template(path = "login.html")]
 pub struct Login<'a> {
-    /// The language.
+    /// The texts of the user's language.
     pub texts: &'static Texts,
-    /// The client that asks, if one does.
+    /// The client that requested the sign-in; `None` for the account page.
     pub client: Option<Client<'a>>,
-    /// The URI at which the client is answered behind this form, if it may be.
+    /// The redirect URI of the request, because signing in may redirect there; `None` for the account page.
     pub redirect_uri: Option<&'a str>,
-    /// Where the form is posted.
+    /// The URL that the form is posted to.
     pub action: &'a str,
-    /// Comes back as it is.
+    /// The query of the authorization request, which the form posts back; empty for the account page.
     pub request: &'a str,
-    /// Comes back as it is.
+    /// The interaction token, which the form posts back.
     pub token: &'a str,
-    /// The login that is already filled in, or nothing.
+    /// The value of the login field: a hint, the previous input, or empty.
     pub login: &'a str,
-    /// What the person should know, if anything.
+    /// The notice above the form.
     pub notice: Option<Notice>,
 }
 
-/// What a person should know who is to sign in. The response's status goes with it.
+/// A notice on the sign-in page, which also determines the status of the response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Notice {
-    /// The login or the password is wrong; which of them is not said. 403.
+    /// The login or the password is wrong; the page does not disclose which. 403.
     WrongCredentials,
-    /// There were too many attempts. 429.
+    /// The account or network had too many attempts. 429.
     TooManyAttempts {
-        /// The seconds to wait.
+        /// The pause in seconds.
         wait: u32,
     },
-    /// The form is too old, or not ours. 400.
+    /// The form has expired, or its interaction token is not valid. 400.
     FormExpired,
-    /// The cookie that came with the form did not come back. 400.
+    /// The browser did not send the cookie that the form was shown with. 400.
     CookiesNeeded,
-    /// The client asked for an account that is not the one signed in. 200.
+    /// The client requires another account than the one that is signed in. 200.
     OtherAccountWanted,
 }
 
 impl Login<'_> {
-    /// The response.
+    /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let policy = Policy {
             forms: self.redirect_uri.map_or(Forms::Here, Forms::Through),
@@ -64,7 +64,7 @@ impl Login<'_> {
         }
     }
 
-    /// The attributes that lead from an input to what is wrong with it.
+    /// The attributes that connect an input to the notice, for screen readers.
     fn described(&self) -> Safe<&'static str> {
         Safe(match self.notice {
             Some(Notice::WrongCredentials) => " aria-invalid=\"true\" aria-describedby=\"notice\"",
@@ -75,7 +75,7 @@ impl Login<'_> {
 }
 
 impl Notice {
-    // 403 rather than 401, which would have to name an authentication scheme (RFC 9110 section 15.5.4).
+    // 403 rather than 401, which would require an authentication scheme (RFC 9110 section 15.5.4).
     fn status(self) -> u16 {
         match self {
             Self::WrongCredentials => 403,
@@ -85,7 +85,7 @@ impl Notice {
         }
     }
 
-    /// What the log calls it.
+    /// Returns the code for the log.
     pub fn code(self) -> &'static str {
         match self {
             Self::WrongCredentials => "wrong_credentials",
@@ -111,7 +111,7 @@ impl Notice {
     }
 }
 
-/// Seconds by the symbols of the units, which are the same in every language; never less than it is.
+/// Writes a time with unit symbols, which are the same in every language. Minutes are rounded up.
 fn duration(seconds: u32) -> String {
     if seconds < 120 {
         format!("{seconds}\u{a0}s")
@@ -120,29 +120,29 @@ fn duration(seconds: u32) -> String {
     }
 }
 
-/// The page on which a person who is signed in chooses an account (`prompt=select_account`). Its form
-/// posts `request`, `token` and `decision`: `continue` or `switch`.
+/// The page on which a signed-in user chooses an account (`prompt=select_account`). Its form posts `request`, `token`
+/// and `decision`: `continue` or `switch`.
 #[derive(Template)]
 #[template(path = "choose_account.html")]
 pub struct ChooseAccount<'a> {
-    /// The language.
+    /// The texts of the user's language.
     pub texts: &'static Texts,
-    /// The client that asks.
+    /// The client that requested the sign-in.
     pub client: Client<'a>,
-    /// The URI at which the client is answered behind this form.
+    /// The redirect URI of the request.
     pub redirect_uri: &'a str,
-    /// The account that is signed in, as the person knows it.
+    /// The label of the account that is signed in.
     pub account: &'a str,
-    /// Where the form is posted.
+    /// The URL that the form is posted to.
     pub action: &'a str,
-    /// Comes back as it is.
+    /// The query of the authorization request, which the form posts back.
     pub request: &'a str,
-    /// Comes back as it is.
+    /// The interaction token, which the form posts back.
     pub token: &'a str,
 }
 
 impl ChooseAccount<'_> {
-    /// The response.
+    /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let policy = Policy {
             forms: Forms::Through(self.redirect_uri),
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_to_wait_is_never_told_too_short() {
+    fn the_time_to_wait_is_rounded_up() {
         for (seconds, words) in
             [(1, "1\u{a0}s"), (119, "119\u{a0}s"), (120, "2\u{a0}min"), (121, "3\u{a0}min")]
         {

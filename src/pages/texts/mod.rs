@@ -1,4 +1,4 @@
-//! What the pages say, in every language, and which of them a person reads.
+//! The texts of the pages in every language, and the choice of the user's language.
 
 mod de;
 mod en;
@@ -6,39 +6,38 @@ mod es;
 mod fr;
 mod nl;
 
-/// The texts of one language. Each language is a constant, so that one with a text missing does not
-/// compile.
+/// The texts of one language. Each language is a constant, so that a missing text does not compile.
 #[derive(Debug)]
 pub struct Texts {
     /// The language tag (BCP 47).
     pub tag: &'static str,
 
     pub(super) sign_in: &'static str,
-    /// Behind `sign_in`, about a client.
+    /// After `sign_in`; `{}` is the client.
     pub(super) sign_in_to: Phrase,
     pub(super) login: &'static str,
     pub(super) password: &'static str,
     pub(super) wrong_credentials: &'static str,
-    /// About a span of time.
+    /// `{}` is the time to wait.
     pub(super) too_many_attempts: Phrase,
     pub(super) form_expired: &'static str,
     pub(super) cookies_needed: &'static str,
     pub(super) other_account_wanted: &'static str,
     pub(super) privacy_policy: &'static str,
     pub(super) terms: &'static str,
-    /// Before the links that a client gives.
+    /// Introduces the links to the client's own pages.
     pub(super) own_pages: &'static str,
     pub(super) new_tab: &'static str,
 
     pub(super) choose_account: &'static str,
     pub(super) signed_in_as: &'static str,
-    /// About an account.
+    /// `{}` is the account.
     pub(super) continue_as: Phrase,
     pub(super) use_another_account: &'static str,
 
-    /// About a client.
+    /// `{}` is the client.
     pub(super) consent: Phrase,
-    /// About a host.
+    /// `{}` is the host of the redirect URI.
     pub(super) leads_to: Phrase,
     pub(super) requested_access: &'static str,
     pub(super) device_warning: &'static str,
@@ -51,7 +50,7 @@ pub struct Texts {
     pub(super) email: &'static str,
     pub(super) address: &'static str,
     pub(super) phone: &'static str,
-    /// The scope, and its claim, that there are unless the operator says otherwise.
+    /// The scope `groups` and its claim, which exist unless `SCOPES` is set.
     pub(super) groups: &'static str,
     pub(super) offline_access: &'static str,
     pub(super) name: &'static str,
@@ -66,7 +65,7 @@ pub struct Texts {
     pub(super) updated_at: &'static str,
 
     pub(super) granted: &'static str,
-    /// About a date.
+    /// `{}` is a date.
     pub(super) since: Phrase,
     pub(super) withdraw: &'static str,
     pub(super) no_applications: &'static str,
@@ -85,15 +84,15 @@ pub struct Texts {
     pub(super) back_to_application: &'static str,
 }
 
-/// The languages; the first is the default.
+/// The languages. The first is the default.
 const ALL: [&Texts; 5] = [&en::TEXTS, &de::TEXTS, &es::TEXTS, &fr::TEXTS, &nl::TEXTS];
 
-/// The tags of the languages, for `ui_locales_supported` (OpenID Connect Discovery section 3).
+/// Returns the language tags, for `ui_locales_supported` (OpenID Connect Discovery section 3).
 pub fn ui_locales_supported() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|texts| texts.tag)
 }
 
-/// A text about something, which stands at `{}`.
+/// A text with one placeholder, `{}`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Phrase(&'static str);
 
@@ -112,8 +111,8 @@ impl Phrase {
 }
 
 impl Texts {
-    /// The language that a person reads: the first that there is of the request's `ui_locales`
-    /// (OpenID Connect Core section 3.1.2.1), then of the browser's `Accept-Language`, then English.
+    /// Chooses the user's language: the first available one of the request's `ui_locales` (OpenID Connect Core section
+    /// 3.1.2.1), then of the browser's `Accept-Language`, then English.
     pub fn choose(ui_locales: Option<&str>, accept_language: Option<&str>) -> &'static Self {
         let requested =
             ui_locales.and_then(|tags| tags.split_ascii_whitespace().find_map(Self::find));
@@ -121,8 +120,8 @@ impl Texts {
         requested.or_else(|| Self::accepted(accept_language?)).unwrap_or(default)
     }
 
-    /// The language of an `Accept-Language` that weighs most, of equal ones the first (RFC 9110 section 12.5.4).
-    /// Ranges that are malformed or have weight 0 are ignored.
+    /// Returns the language with the highest weight in an `Accept-Language`, or the first of several (RFC 9110 section
+    /// 12.5.4). Ranges that are malformed or have the weight 0 are ignored.
     fn accepted(header: &str) -> Option<&'static Self> {
         let ranges = header.split(',').filter_map(|range| match range.split_once(';') {
             None => Some((Self::find(range.trim())?, 1_000)),
@@ -134,7 +133,7 @@ impl Texts {
         ranges.filter(|(_, weight)| *weight > 0).reduce(heavier).map(|(texts, _)| texts)
     }
 
-    /// The language of a range, by the primary subtag (RFC 4647 section 3.4). `*` names none.
+    /// Finds the language of a range by its primary subtag (RFC 4647 section 3.4). `*` matches no language.
     fn find(range: &str) -> Option<&'static Self> {
         let is_subtag = |subtag: &str| {
             (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -144,7 +143,7 @@ impl Texts {
     }
 }
 
-/// A weight in thousandths (RFC 9110 section 12.4.2).
+/// Parses a weight, in thousandths (RFC 9110 section 12.4.2).
 fn weight(parameter: &str) -> Option<u16> {
     let value = parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="))?;
     let (whole, decimals) = value.split_once('.').unwrap_or((value, ""));
@@ -164,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_is_empty_and_a_phrase_is_about_one_thing() {
+    fn no_text_is_empty_and_a_phrase_has_one_placeholder() {
         for texts in ALL {
             let written = format!("{texts:?}");
             assert!(!written.contains("\\\""), "a text has a straight quotation mark: {written}");
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_is_its_own() {
+    fn languages_differ_in_tag_and_texts() {
         for (index, texts) in ALL.iter().enumerate() {
             assert!(texts.tag.bytes().all(|b| b.is_ascii_lowercase()), "{}", texts.tag);
             for other in ALL.iter().take(index) {
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_language_is_the_one_the_person_prefers() {
+    fn the_language_is_the_one_that_the_user_prefers() {
         for (ui_locales, accept_language, tag) in [
             (None, None, "en"),
             (Some(""), Some(""), "en"),
