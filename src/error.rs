@@ -70,7 +70,7 @@ pub struct PageError {
     pub status: u16,
     /// The error code, for the log and for support.
     pub code: &'static str,
-    /// What was wrong, in English.
+    /// A description of the error, in English.
     pub description: &'static str,
     /// The recommended next step.
     pub advice: Advice,
@@ -101,7 +101,7 @@ pub enum Internal {
     Misconfigured {
         /// The variable's name.
         variable: &'static str,
-        /// What is wrong, without the value, because it may be a secret.
+        /// The rule that the value breaks, without the value, because it may be a secret.
         reason: Cow<'static, str>,
     },
     /// A part of the platform failed. The same request may succeed later.

@@ -50,7 +50,7 @@ impl Cookie {
     /// Returns the `Set-Cookie` that sets the cookie.
     pub fn set(self, issuer: &Issuer, value: &str) -> String {
         let age = match self {
-            // Until the browser is closed. A session also expires in the database.
+            // Kept until the browser is closed. A session also expires in the database.
             Self::Browser | Self::Session => String::new(),
             Self::Device => format!("; Max-Age={DEVICE_COOKIE_SECONDS}"),
         };

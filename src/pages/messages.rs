@@ -31,7 +31,7 @@ pub struct ErrorPage<'a> {
     pub status: u16,
     /// The error code, for support.
     pub code: &'a str,
-    /// What was wrong, in English.
+    /// A description of the error, in English.
     pub description: &'a str,
     /// The recommended next step.
     pub advice: Advice,
