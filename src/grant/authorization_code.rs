@@ -14,7 +14,7 @@ use crate::store::clients::Client;
 use crate::store::codes::{Code, FirstRefreshToken, Redemption, redeem};
 use crate::store::grants;
 
-/// The parameters of a redemption.
+/// The parameters of the grant type.
 struct RedemptionRequest<'a> {
     code: &'a str,
     code_verifier: Option<&'a str>,
@@ -31,23 +31,24 @@ impl<'a> RedemptionRequest<'a> {
     }
 }
 
-/// Redeems a code for what was authorized by it.
+/// Redeems an authorization code. Returns what the user authorized.
 pub(super) async fn authorize<'a>(
     provider: &Provider<'_, impl Platform>,
     request: &'a TokenRequest<'_>,
 ) -> Result<Authorized<'a>, Error> {
     let context = &provider.context;
 
-    // 1. The parameters.
+    // 1. Read the parameters.
     let redemption = RedemptionRequest::from_request(request)?;
 
-    // 2. Spent here and now, or not at all (RFC 6749 section 4.1.2).
+    // 2. Spend the code, whether or not the checks of step 3 succeed: it can be used once (RFC 6749 section 4.1.2).
     let refresh_token = context.random_text()?;
     let code = spend(request.client, &redemption, &refresh_token, context).await?;
 
-    // 3. Bound to the redirect URI and the challenge of its request (section 4.1.3; RFC 7636 section 4.6).
+    // 3. Check the redirect URI and the challenge that the code is bound to (section 4.1.3; RFC 7636 section 4.6).
     if let Err(error) = check_binding(&code, &redemption) {
-        // The sender has the code and not the rest, so nothing may come of the code any more.
+        // The sender has the code but not the rest, so it may be stolen. The grant is revoked, because the code is
+        // spent.
         grants::revoke(context.platform, &code.grant.id, context.now).await?;
         return Err(error.into());
     }
@@ -68,7 +69,7 @@ async fn spend(
 ) -> Result<Code, Error> {
     let Context { platform, now, .. } = *context;
     let (code_hash, token_hash) = (hash(redemption.code), hash(refresh_token));
-    // A grant that has a code is too young for its own end to count.
+    // The limit for the age of the grant cannot apply yet, because the grant is as new as its code.
     let first =
         FirstRefreshToken { token_hash: &token_hash, expires_at: now + REFRESH_TOKEN_IDLE_SECONDS };
     match redeem(platform, &code_hash, &client.client_id, &first, now).await? {
@@ -97,7 +98,8 @@ fn check_binding(code: &Code, redemption: &RedemptionRequest<'_>) -> Result<(), 
             Err(TokenError::InvalidGrant("code_verifier does not meet the code_challenge"))
         }
         (Some(_), None) => Err(TokenError::InvalidGrant("code_verifier is missing")),
-        // RFC 9700 section 2.1.1: a request that had no challenge may be an attacker's.
+        // Prevent a PKCE downgrade: an attacker may have removed the challenge from the authorization request (RFC 9700
+        // section 2.1.1).
         (None, Some(_)) => Err(TokenError::InvalidGrant(
             "there is a code_verifier, and there was no code_challenge",
         )),

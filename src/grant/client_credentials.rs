@@ -1,5 +1,5 @@
-//! The grant type `client_credentials` (RFC 6749 section 4.4): a machine asks for itself. There is no user, so there is
-//! neither an ID token nor userinfo, and nothing to be refreshed.
+//! The grant type `client_credentials` (RFC 6749 section 4.4): a machine gets an access token for itself. There is no
+//! user, so there is no ID token, no refresh token and no access to userinfo.
 
 use crate::error::Error;
 use crate::grant::TokenRequest;
@@ -26,38 +26,40 @@ pub(super) async fn respond(
     let resources = &context.config.resources;
     let client = request.client;
 
-    // 1. A client that has proved who it is (section 4.4).
+    // 1. Require a confidential client (section 4.4).
     if !client.metadata.is_confidential() {
         let description = "a public client cannot use client_credentials";
         return Err(TokenError::UnauthorizedClient(description).into());
     }
 
-    // An API that looks at `sub` alone must not take it for a user (RFC 9068 section 5).
+    // The token's `sub` is the client identifier, and APIs that check only `sub` must not confuse it with a user's (RFC
+    // 9068 section 5).
     if users::is_taken(context.platform, &client.client_id).await? {
         return Err(TokenError::UnauthorizedClient("the client has the name of a user").into());
     }
 
-    // 2. Scopes that are its own, and of an API: those that release claims are for users.
+    // 2. Read the scopes. They must be registered by the client and belong to an API, because the other scopes release
+    //    claims of users.
     let registered = Scopes::of_valid(client.metadata.scope.as_deref().unwrap_or_default());
-    let may_have: Vec<_> =
+    let allowed: Vec<_> =
         registered.iter().filter(|scope| resources.of_scope(scope).is_some()).collect();
     let requested = match request.once("scope")? {
         None => None,
-        Some(text) => Some(requested(text, &may_have)?),
+        Some(text) => Some(requested(text, &allowed)?),
     };
 
-    // 3. One API (RFC 8707 section 2.2).
-    let resource = target(resources, resource, requested.as_ref().unwrap_or(&may_have))?;
+    // 3. Choose one API as the audience (RFC 8707 section 2.2).
+    let resource = target(resources, resource, requested.as_ref().unwrap_or(&allowed))?;
     let is_its = |scope: &&&str| resource.scopes.iter().any(|own| own == **scope);
     let scope = match &requested {
         Some(scopes) if scopes.iter().all(|scope| is_its(&scope)) => scopes.join(" "),
         Some(_) => {
             return Err(TokenError::InvalidScope("scope has some of another resource").into());
         }
-        None => may_have.iter().filter(is_its).copied().collect::<Vec<_>>().join(" "),
+        None => allowed.iter().filter(is_its).copied().collect::<Vec<_>>().join(" "),
     };
 
-    // 4. The token.
+    // 4. Sign the token.
     let token = MachineToken {
         iss: context.config.issuer.as_str(),
         aud: &resource.uri,
@@ -72,18 +74,18 @@ pub(super) async fn respond(
     TokenResponse::new(access_token, &scope).respond()
 }
 
-fn requested<'a>(text: &'a str, may_have: &[&str]) -> Result<Vec<&'a str>, TokenError> {
+fn requested<'a>(text: &'a str, allowed: &[&str]) -> Result<Vec<&'a str>, TokenError> {
     let scopes = Scopes::parse(text)
         .ok_or(TokenError::InvalidScope("scope must be scope tokens with single spaces"))?;
     let scopes: Vec<_> = scopes.iter().collect();
-    if scopes.iter().all(|scope| may_have.contains(scope)) {
+    if scopes.iter().all(|scope| allowed.contains(scope)) {
         Ok(scopes)
     } else {
         Err(TokenError::InvalidScope("scope has one that this client has not registered"))
     }
 }
 
-/// The API that is named, or whose the scopes are.
+/// Chooses the audience: the requested resource, or the only API that has any of the scopes.
 fn target<'a>(
     resources: &'a Resources,
     named: Option<&str>,

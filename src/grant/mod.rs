@@ -1,5 +1,5 @@
-//! The grant types of the token endpoint: one file each, which finds out what was authorized. What all of them need
-//! is done here, before and after, so that no grant type can forget it.
+//! The grant types of the token endpoint, one file each. A grant type determines what was authorized. The steps that
+//! all of them share are in [`respond`], so that no grant type can omit one.
 
 pub mod authorization_code;
 pub mod client_credentials;
@@ -25,7 +25,7 @@ use token_set::{Signers, TokenSet};
 pub const PARAMETERS: [&str; 7] =
     ["code", "code_verifier", "grant_type", "redirect_uri", "refresh_token", "resource", "scope"];
 
-/// Whether anybody can use this grant type here. Discovery lists those that are.
+/// Returns whether the configuration enables a grant type. Discovery lists the enabled ones.
 pub fn is_served(grant_type: GrantType, config: &Config) -> bool {
     match grant_type {
         GrantType::AuthorizationCode | GrantType::RefreshToken => true,
@@ -36,46 +36,46 @@ pub fn is_served(grant_type: GrantType, config: &Config) -> bool {
 
 /// A token request of an authenticated client.
 pub struct TokenRequest<'a> {
-    /// The client.
+    /// The authenticated client.
     pub client: &'a Client,
-    /// The parameters.
+    /// The parameters of the request's form.
     pub params: &'a Params,
 }
 
 impl TokenRequest<'_> {
-    /// A parameter that may be given once.
+    /// Returns an optional parameter. Fails if it is repeated.
     fn once(&self, name: &str) -> Result<Option<&str>, TokenError> {
         self.params.once(name).map_err(|_| TokenError::InvalidRequest("a parameter stands twice"))
     }
 
-    /// A parameter that must be given once.
+    /// Returns a required parameter. Fails with the description `missing` if it is absent, or if it is repeated.
     fn required(&self, name: &str, missing: &'static str) -> Result<&str, TokenError> {
         self.once(name)?.ok_or(TokenError::InvalidRequest(missing))
     }
 }
 
-/// What a user has authorized a client to get, as a grant type found it.
+/// The authorization of a user that a grant type has found.
 struct Authorized<'a> {
     grant: Grant,
-    /// The nonce of the ID token.
+    /// The `nonce` of the ID token.
     nonce: Option<String>,
-    /// The scopes that are requested, of those that were granted; all, if there are none.
+    /// The parameter `scope`; all granted scopes count if it is absent.
     requested_scope: Option<&'a str>,
     refresh_token: NextRefreshToken,
 }
 
-/// Answers a token request (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+/// Handles a token request (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
 ///
 /// # Errors
-/// [`TokenError`], and whatever the platform reports.
+/// [`TokenError`] if the request is refused, [`Error::Internal`] if the platform fails.
 pub async fn respond(
     provider: &Provider<'_, impl Platform>,
     request: &TokenRequest<'_>,
 ) -> Result<Response, Error> {
     let config = provider.context.config;
 
-    // 1. A grant type that is served here, and that the client has registered. The tokens of the implicit flow come from
-    //    the authorization endpoint alone.
+    // 1. Require a grant type that is enabled and that the client has registered. The implicit flow has its tokens from
+    //    the authorization endpoint only.
     let grant_type = grant_type(request)?;
     if !is_served(grant_type, config) || grant_type == GrantType::Implicit {
         return Err(TokenError::UnsupportedGrantType.into());
@@ -87,26 +87,27 @@ pub async fn respond(
         .into());
     }
 
-    // 2. A resource that there is (RFC 8707 section 2.2).
+    // 2. Require a known resource, if the request names one (RFC 8707 section 2.2).
     let resource = resource(request, &config.resources)?;
 
-    // 3. The keys, before anything is spent: while one is missing, the client can repeat its request.
+    // 3. Get the signing keys before anything is spent, so that the client can repeat its request while a key is
+    //    missing.
     let signers = Signers::get(request.client, grant_type, provider).await?;
 
-    // 4. What was authorized.
+    // 4. Determine what was authorized.
     let authorized = match grant_type {
         GrantType::AuthorizationCode => authorization_code::authorize(provider, request).await?,
         GrantType::RefreshToken => refresh_token::authorize(provider, request).await?,
         GrantType::ClientCredentials => {
             return client_credentials::respond(provider, request, resource, &signers).await;
         }
-        // Refused in step 1.
+        // Step 1 has refused it.
         GrantType::Implicit => return Err(TokenError::UnsupportedGrantType.into()),
     };
     issue(provider, request, authorized, resource, &signers).await
 }
 
-/// Issues the tokens of a user's grant.
+/// Issues the tokens for a user's authorization.
 async fn issue(
     provider: &Provider<'_, impl Platform>,
     request: &TokenRequest<'_>,
@@ -118,22 +119,23 @@ async fn issue(
     let resources = &context.config.resources;
     let Authorized { grant, nonce, requested_scope, refresh_token } = authorized;
 
-    // 5. The user and the grant are still there.
+    // 5. Require that the grant is active and the user exists.
     let user_claims = grant.user_claims()?;
 
-    // 6. No more than the client has registered by now, and no more than it requests (RFC 6749 section 6).
+    // 6. Narrow the scopes to those that the client still has registered and that the request names (RFC 6749 section
+    //    6).
     let registered = still_registered(&grant.scope, request.client, resources);
     let scope = narrow(&registered, requested_scope)?;
 
-    // 7. One audience (RFC 8707 section 2.2).
+    // 7. Choose one audience (RFC 8707 section 2.2).
     let target = resources
         .target(resource, &Scopes::of_valid(scope))
         .map_err(|error| TokenError::InvalidTarget(error.description()))?;
 
-    // 8. The refresh token, now that nothing can be refused any more.
+    // 8. Record the refresh token last, because the request can no longer be refused.
     let refresh_token = refresh_token.record(&grant, context).await?;
 
-    // 9. The tokens.
+    // 9. Sign the tokens.
     let (client, nonce) = (request.client, nonce.as_deref());
     let tokens = TokenSet { client, grant: &grant, user_claims, scope, target, nonce };
     tokens.respond(refresh_token, signers, context).await
@@ -148,7 +150,7 @@ fn grant_type(request: &TokenRequest<'_>) -> Result<GrantType, TokenError> {
     GrantType::from_name(grant_type).ok_or(TokenError::UnsupportedGrantType)
 }
 
-/// The resource that the request names, if it names one. A token is for one.
+/// Returns the resource that the request names. A token has one audience, so a request may name one.
 fn resource<'a>(
     request: &'a TokenRequest<'_>,
     resources: &Resources,
@@ -165,7 +167,7 @@ fn resource<'a>(
     }
 }
 
-/// The granted scopes without those of an API that were taken from the client's registration since.
+/// Returns the granted scopes, except scopes of APIs that are no longer in the client's registration.
 fn still_registered(granted: &str, client: &Client, resources: &Resources) -> String {
     let is_registered =
         |scope: &&str| resources.of_scope(scope).is_none() || client.metadata.may_have(scope);
@@ -173,7 +175,7 @@ fn still_registered(granted: &str, client: &Client, resources: &Resources) -> St
     scopes.join(" ")
 }
 
-/// The scopes that are requested, if all of them were granted (RFC 6749 section 6).
+/// Returns the requested scopes. Fails if one of them was not granted (RFC 6749 section 6).
 fn narrow<'a>(granted: &'a str, requested: Option<&'a str>) -> Result<&'a str, TokenError> {
     let Some(requested) = requested else { return Ok(granted) };
     match Scopes::parse(requested) {

@@ -1,8 +1,8 @@
 //! The grant type `refresh_token` (RFC 6749 section 6, RFC 9700 section 4.14.2).
 //!
-//! A refresh token is spent by its use, and its successor is derived from it: a client that lost the response, or
-//! that sent two requests at once, gets the same successor again as long as nobody has used that one. Any other use
-//! of a spent token means theft of one or the other, so the grant is revoked.
+//! Each use rotates the refresh token. The successor is derived from the token, so a client that lost the response, or
+//! sent two requests at once, gets the same successor again, for a short time and until the successor is used. Any
+//! other use of a spent token means that one of the two was stolen, so the grant is revoked.
 
 use crate::context::Context;
 use crate::crypto::mac::{MacKey, Purpose};
@@ -18,41 +18,40 @@ use crate::secret::hash;
 use crate::store::grants::{self, Grant};
 use crate::store::refresh_tokens::{self, RefreshToken};
 
-/// The refresh token that comes with the other tokens.
+/// The refresh token of the response.
 pub(super) enum NextRefreshToken {
-    /// There is none.
+    /// No refresh token, because the grant does not have `offline_access`.
     None,
-    /// This one, which was recorded with the code.
+    /// A new token, recorded with the code.
     Recorded(String),
-    /// The successor of the presented one.
+    /// The successor of the presented token, not recorded yet.
     Successor {
-        /// The hash of the presented one.
-        of: String,
+        /// The hash of the presented token.
+        spent_hash: String,
         /// The successor.
         token: String,
     },
 }
 
 impl NextRefreshToken {
-    /// Records the token where that is not done yet, and returns it. Another request may have recorded it first.
+    /// Records the token if it is not recorded yet, and returns it. A concurrent request may have recorded it first.
     ///
     /// # Errors
-    /// [`TokenError::InvalidGrant`] if the successor was derived under another secret, and whatever the database
-    /// reports.
+    /// [`TokenError::InvalidGrant`] if another successor is recorded, because `KEY_ENCRYPTION_KEY` changed in between.
     pub(super) async fn record(
         self,
         grant: &Grant,
         context: &Context<'_, impl Platform>,
     ) -> Result<Option<String>, Error> {
-        let (of, token) = match self {
+        let (spent_hash, token) = match self {
             Self::None => return Ok(None),
             Self::Recorded(token) => return Ok(Some(token)),
-            Self::Successor { of, token } => (of, token),
+            Self::Successor { spent_hash, token } => (spent_hash, token),
         };
         let expires_at = (context.now + REFRESH_TOKEN_IDLE_SECONDS)
             .min(grant.granted_at + REFRESHABLE_GRANT_SECONDS);
         let Context { platform, now, .. } = *context;
-        if refresh_tokens::rotate(platform, &of, &hash(&token), expires_at, now).await? {
+        if refresh_tokens::rotate(platform, &spent_hash, &hash(&token), expires_at, now).await? {
             Ok(Some(token))
         } else {
             Err(USED_BEFORE.into())
@@ -62,7 +61,7 @@ impl NextRefreshToken {
 
 const USED_BEFORE: TokenError = TokenError::InvalidGrant("the refresh token was used before");
 
-/// Finds what a refresh token was issued for.
+/// Finds the authorization that a refresh token was issued for.
 pub(super) async fn authorize<'a>(
     provider: &Provider<'_, impl Platform>,
     request: &'a TokenRequest<'_>,
@@ -70,29 +69,30 @@ pub(super) async fn authorize<'a>(
     let context = &provider.context;
     let Context { platform, now, .. } = *context;
 
-    // 1. The parameters.
+    // 1. Read the parameters.
     let presented = request.required("refresh_token", "refresh_token is missing")?;
     let requested_scope = request.once("scope")?;
 
-    // 2. A token of this client's: of another's, nothing is said and nothing changes.
+    // 2. Find the token. A token of another client counts as unknown, and nothing changes.
     let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
     let successor = mac.code(Purpose::Successor, &[presented]);
-    let (of, successor_hash) = (hash(presented), hash(&successor));
+    let (spent_hash, successor_hash) = (hash(presented), hash(&successor));
     let client_id = &request.client.client_id;
-    let token = refresh_tokens::find(platform, &of, &successor_hash, client_id).await?;
+    let token = refresh_tokens::find(platform, &spent_hash, &successor_hash, client_id).await?;
     let token =
         token.ok_or(TokenError::InvalidGrant("the refresh token is not one of this client's"))?;
 
-    // 3. The grant stands. If it does not, whether the token was stolen makes no difference any more.
+    // 3. Require an active grant. This is checked first, because a revoked grant need not be revoked again.
     token.grant.user_claims()?;
 
-    // 4. Not stolen: unused, or used a moment ago and its successor never.
+    // 4. Require a token that is unused, or was used within [`REFRESH_GRACE_SECONDS`] and whose successor is unused.
+    //    Otherwise one of them was stolen.
     if !may_be_used(&token, now) {
         grants::revoke(platform, &token.grant.id, now).await?;
         return Err(USED_BEFORE.into());
     }
 
-    // 5. Not expired.
+    // 5. Require a token that has not expired.
     if token.expires_at <= now {
         return Err(TokenError::InvalidGrant("the refresh token has expired").into());
     }
@@ -101,7 +101,7 @@ pub(super) async fn authorize<'a>(
         grant: token.grant,
         nonce: None,
         requested_scope,
-        refresh_token: NextRefreshToken::Successor { of, token: successor },
+        refresh_token: NextRefreshToken::Successor { spent_hash, token: successor },
     })
 }
 

@@ -23,22 +23,22 @@ use crate::store::clients::Client;
 use crate::store::grants::Grant;
 use crate::store::users;
 
-/// How access tokens are used (RFC 6750).
+/// The `token_type` of access tokens (RFC 6750).
 pub const BEARER: &str = "Bearer";
 
-/// The keys that a client's tokens are signed with.
+/// The keys that sign a client's tokens.
 pub struct Signers {
-    /// Signs access tokens.
+    /// The key for access tokens.
     pub access_token: Rc<PrivateKey>,
-    /// Signs ID tokens, where the grant type brings them.
+    /// The key for ID tokens, if the grant type issues them.
     id_token: Option<Rc<PrivateKey>>,
 }
 
 impl Signers {
-    /// The keys for this client and grant type.
+    /// Gets the keys for this client and grant type.
     ///
     /// # Errors
-    /// Whatever [`crate::keys::signing::SigningKeys::get`] reports.
+    /// The same as [`crate::keys::signing::SigningKeys::get`].
     pub async fn get(
         client: &Client,
         grant_type: GrantType,
@@ -47,7 +47,7 @@ impl Signers {
         let Provider { context, memory } = provider;
         let key = |alg: Algorithm| memory.signing_keys.get(alg, &memory.published_keys, context);
         let access_token = key(access_token::ALG).await?;
-        // A machine has no user, so no ID token, and need not wait for its key.
+        // A machine gets no ID token, so its request need not wait for that key.
         let id_token = match grant_type {
             GrantType::ClientCredentials => None,
             _ => Some(key(client.metadata.id_token_signed_response_alg).await?),
@@ -56,19 +56,19 @@ impl Signers {
     }
 }
 
-/// The tokens of a user's grant.
+/// The content of the tokens for a user's grant.
 pub struct TokenSet<'a> {
-    /// The client that gets them.
+    /// The client that gets the tokens.
     pub client: &'a Client,
-    /// The grant that they belong to.
+    /// The grant that the tokens belong to.
     pub grant: &'a Grant,
     /// The user's claims, as JSON.
     pub user_claims: &'a str,
-    /// The scopes that count, of all that were granted.
+    /// The scopes of the tokens: all granted ones, or fewer.
     pub scope: &'a str,
     /// The audience of the access token.
     pub target: Target<'a>,
-    /// The nonce of the ID token.
+    /// The `nonce` of the ID token.
     pub nonce: Option<&'a str>,
 }
 
@@ -117,7 +117,8 @@ impl TokenSet<'_> {
         sign(context.platform, &signers.access_token, access_token::TYP, &claims).await
     }
 
-    /// Signs the ID token that comes with an access token, or alone, and has these claims of the user's.
+    /// Signs an ID token with these claims of the user. `access_token` is the one that is issued with it, for
+    /// `at_hash`.
     pub async fn id_token(
         &self,
         access_token: Option<&str>,
@@ -157,7 +158,7 @@ pub(super) struct TokenResponse<'a> {
 }
 
 impl<'a> TokenResponse<'a> {
-    /// An access token alone.
+    /// A response with an access token only.
     pub(super) fn new(access_token: String, scope: &'a str) -> Self {
         Self {
             access_token,
