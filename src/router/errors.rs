@@ -15,7 +15,7 @@ use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::OPENID;
 use crate::routes::{Caller, Endpoint, RESOURCE_METADATA, Route};
 
-/// The response to a request that failed, and the error code for the log.
+/// Renders the response of a failed request. Also returns the error code, for the log.
 pub(super) fn respond(
     error: &Error,
     context: &Context<'_, impl Platform>,
@@ -27,7 +27,7 @@ pub(super) fn respond(
     (if is_for_users { page_of(error, response, request) } else { response }, code)
 }
 
-/// An error's response, and its code for the log.
+/// Renders an error as JSON. Also returns its code, for the log.
 #[cold]
 fn render_error(
     error: &Error,
@@ -37,7 +37,7 @@ fn render_error(
     match error {
         Error::Internal(fault) => {
             context.log_fault(fault);
-            // The operator is told which variable or row to mend; nobody else is.
+            // Only the operator's interface names the variable or row, because only the operator can repair it.
             let for_operator = route.is_some_and(|route| route.endpoint == Endpoint::Admin);
             render_internal(fault, for_operator)
         }
@@ -86,7 +86,7 @@ fn render_error(
             let response = error_response(error.status(), Some(error.code()), error.description())
                 .with("pragma", "no-cache");
             let response = match error {
-                // RFC 6749 section 5.2: by the scheme that a client may use.
+                // RFC 6749 section 5.2 requires a challenge with a scheme that the client can use.
                 TokenError::InvalidClient(_) => {
                     let realm = context.config.issuer.as_str();
                     response.with("www-authenticate", format!("Basic realm=\"{realm}\""))
@@ -98,7 +98,8 @@ fn render_error(
     }
 }
 
-/// The same error as a page: what is said to a program helps nobody in a browser.
+/// Renders an error as a page, with the status of the JSON response `plain`. Descriptions for programs are replaced,
+/// because they do not help a user.
 #[cold]
 fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
     let (code, description, advice) = match error {
@@ -111,7 +112,7 @@ fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
             (code, description, Advice::TryLater)
         }
     };
-    // A query that cannot be parsed chooses no language.
+    // A malformed query has no `ui_locales`.
     let params = Params::parse(request.query().as_bytes(), &[&["ui_locales"]]).unwrap_or_default();
     let ui_locales = params.once("ui_locales").ok().flatten();
     let texts = Texts::choose(ui_locales, request.header("accept-language").as_deref());
@@ -125,7 +126,7 @@ fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
 fn render_internal(fault: &Internal, for_operator: bool) -> (Response, Option<&'static str>) {
     let (status, code, opaque) = fault.opaque();
     let description = match fault {
-        // A damaged row is the operator's to put again or to delete.
+        // The operator can replace or delete a damaged row.
         Internal::Broken { .. } | Internal::Misconfigured { .. } if for_operator => {
             Cow::Owned(fault.detail())
         }
@@ -136,7 +137,7 @@ fn render_internal(fault: &Internal, for_operator: bool) -> (Response, Option<&'
     (response, Some(code))
 }
 
-/// The answer to every request while the configuration is wrong.
+/// The response to every request while the configuration is invalid.
 pub fn misconfigured(description: &str) -> Response {
     error_response(500, Some("server_error"), description)
         .with("cache-control", "no-store")
@@ -152,8 +153,8 @@ fn error_response(status: u16, code: Option<&str>, description: &str) -> Respons
     Response::json(status, &body.into())
 }
 
-/// RFC 6750 section 3; of userinfo with the scope that it needs, and the metadata pointer of RFC 9728 section
-/// 5.1.
+/// Returns the challenge of a refused bearer token (RFC 6750 section 3). For userinfo, it also has the required scope
+/// and the URL of the resource metadata (RFC 9728 section 5.1).
 fn challenge(error: BearerError, config: &Config, route: Option<&Route>) -> String {
     let realm = config.issuer.as_str();
     let error = match error.code() {

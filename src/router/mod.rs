@@ -1,4 +1,4 @@
-//! From a request to its endpoint, and what every response has in common: CORS, caching, `HEAD`, 404 and 405.
+//! Routes a request to its endpoint, and adds what all responses have in common: CORS, caching, `HEAD`, 404 and 405.
 
 mod errors;
 
@@ -13,17 +13,17 @@ use crate::routes::{Caller, Endpoint, Route, route};
 
 pub use errors::misconfigured;
 
-/// The response to a request, and what the log says of it.
+/// The response to a request, and the facts for the log.
 pub struct Answer {
-    /// The response.
+    /// The response to send.
     pub response: Response,
-    /// The endpoint, for the log.
+    /// The endpoint, for the log; `None` if no endpoint has the path.
     pub endpoint: Option<Endpoint>,
-    /// The error code, for the log.
+    /// The error code, for the log, if the request failed.
     pub error: Option<&'static str>,
 }
 
-/// Answers a request.
+/// Handles a request.
 pub async fn answer(provider: &Provider<'_, impl Platform>, request: &impl Request) -> Answer {
     let context = &provider.context;
     let route = route(request.path(), context.config);
@@ -44,7 +44,7 @@ pub async fn answer(provider: &Provider<'_, impl Platform>, request: &impl Reque
             .with("access-control-expose-headers", "ETag, WWW-Authenticate");
     }
     response = response.with("x-content-type-options", "nosniff");
-    // A user who has typed a password here once types it over https only (RFC 6797).
+    // Users type passwords on these pages, so browsers must only use https from now on (RFC 6797).
     let is_for_users = route.is_some_and(|route| route.caller == Caller::Users);
     if is_for_users && context.config.issuer.as_str().starts_with("https://") {
         response = response.with("strict-transport-security", "max-age=31536000");
@@ -63,18 +63,18 @@ async fn dispatch(
     if request.method() == "OPTIONS" && route.has_cors() {
         return Ok(preflight(route));
     }
-    // The operator's interface hides even its methods from those who may not use it.
+    // The operator's interface checks the method itself, after authentication, to hide its methods from everybody else.
     if !route.methods.contains(&request.method()) && route.endpoint != Endpoint::Admin {
         return Err(Protocol::MethodNotAllowed { allow: route.allow().into() }.into());
     }
     endpoint::serve(route.endpoint, provider, request).await
 }
 
-/// The response to a CORS preflight (Fetch standard section 3.2).
+/// Returns the response to a CORS preflight (Fetch standard section 3.2).
 fn preflight(route: &Route) -> Response {
     Response::empty(204)
         .with("access-control-allow-methods", route.methods.join(", "))
-        // `Authorization` must be named: the wildcard does not cover it.
+        // `Authorization` must be listed, because the wildcard does not include it.
         .with("access-control-allow-headers", "Authorization, Content-Type, If-None-Match")
         .with("access-control-max-age", "86400")
 }
