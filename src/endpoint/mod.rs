@@ -1,5 +1,5 @@
-//! The endpoints, in rooms by who calls them, and which of them answers. Each file is named as its specification names
-//! the endpoint, and reads from top to bottom as the specification's list of steps.
+//! The endpoints, in modules by their caller, and their dispatcher. Each file has the specification's name of its
+//! endpoint, and follows the specification's steps from top to bottom.
 
 pub mod operator;
 
@@ -20,7 +20,7 @@ pub mod documents {
     mod respond;
 }
 
-/// What several endpoints share.
+/// Functions that several endpoints share.
 pub mod support {
     pub mod bearer;
     pub mod body;
@@ -28,7 +28,7 @@ pub mod support {
     pub mod form;
 }
 
-/// The endpoints that users call with their browsers.
+/// The endpoints that users open in their browsers.
 pub mod user {
     pub mod account;
     pub mod authorize;
@@ -46,10 +46,10 @@ use crate::ports::Platform;
 use crate::provider::Provider;
 use crate::routes::Endpoint;
 
-/// Has an endpoint answer.
+/// Calls an endpoint.
 ///
 /// # Errors
-/// Whatever the endpoint reports.
+/// The same as the endpoint's `serve`.
 pub async fn serve(
     endpoint: Endpoint,
     provider: &Provider<'_, impl Platform>,
@@ -78,8 +78,8 @@ pub async fn serve(
     }
 }
 
-/// Boxes a future, so that it is a function of its own. Otherwise the compiler makes one function of all endpoints,
-/// and an isolate compiles that whole before it answers its first request.
+/// Boxes a future, so that it becomes a function of its own. Otherwise the compiler merges all endpoints into one
+/// function, and each isolate compiles that before its first response.
 fn boxed<'a, T>(future: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
     Box::pin(future)
 }

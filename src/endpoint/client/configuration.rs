@@ -1,4 +1,4 @@
-//! The client configuration endpoint (RFC 7592): what a client does with its own registration.
+//! The client configuration endpoint (RFC 7592), at which a client reads, replaces and deletes its registration.
 
 use serde_json::Value;
 
@@ -27,8 +27,8 @@ use crate::store::registrations;
 /// The largest document that is read, in bytes.
 const BODY_LIMIT: Limit = limit!(40_960);
 
-/// What the provider tells of a registration, and a client must not (RFC 7592 section 2.2).
-const OURS: [&str; 4] = [
+/// The metadata fields that the provider sets. A client must not send them in an update (RFC 7592 section 2.2).
+const SET_BY_PROVIDER: [&str; 4] = [
     "client_id_issued_at",
     "client_secret_expires_at",
     "registration_access_token",
@@ -38,7 +38,8 @@ const OURS: [&str; 4] = [
 const WRONG_TOKEN: BearerError =
     BearerError::InvalidToken("the registration access token is not that of this client");
 
-/// What is compared where a client has no token: as long as a hash, and nothing hashes to it.
+/// Compared with the token if the client has no token hash, so that the response takes equally long. It has the length
+/// of a hash, and no token has this hash.
 const NO_HASH: &str = "===========================================";
 
 /// Reads, replaces or deletes a registration.
@@ -47,17 +48,17 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    // 1. The client, by its registration access token (RFC 7592 section 2).
+    // 1. Authenticate the client by its registration access token (RFC 7592 section 2).
     let token = bearer_token(request, false).await?;
     let stored = authenticate(provider, request.path(), &token).await?;
 
     match request.method() {
-        // 2. Section 2.1. The secret is known to the client alone.
+        // 2. Read (section 2.1). The response has no client secret, because only its hash is stored.
         "GET" => respond(context.config, &stored.parse()?, None, &token),
-        // 3. Section 2.2.
+        // 3. Replace (section 2.2).
         "PUT" => replace(provider, request, stored.parse()?, &token).await,
-        // 4. Section 2.3; the table has no other method. What the client was granted goes with it. A damaged row can
-        // be deleted, too.
+        // 4. Delete (section 2.3). The route has no other method. The client's grants are revoked. Damaged metadata
+        //    does not prevent this, because it is not parsed.
         _ => {
             clients::delete(context.platform, &stored.client_id, context.now).await?;
             Ok(Response::empty(204).with("pragma", "no-cache"))
@@ -65,7 +66,7 @@ pub async fn serve(
     }
 }
 
-/// The client that this token manages. Whether there is such a client at all is not told.
+/// Finds the client of a registration access token. The error does not disclose whether the client exists.
 async fn authenticate(
     provider: &Provider<'_, impl Platform>,
     path: &str,
@@ -75,12 +76,12 @@ async fn authenticate(
     if !is_random_text(token) {
         return Err(WRONG_TOKEN.into());
     }
-    // Ids of clients that register themselves are never percent-encoded.
+    // Identifiers of clients that register themselves need no percent-encoding.
     let client_id = path.rsplit_once('/').map_or(path, |(_, id)| id);
     let client = clients::find_stored(context.platform, client_id, context.now).await?;
     let known = client.as_ref().and_then(|client| client.registration_token_hash.as_deref());
-    let is_its = hashes_to(token, known.unwrap_or(NO_HASH));
-    Ok(client.filter(|_| is_its).ok_or(WRONG_TOKEN)?)
+    let is_authentic = hashes_to(token, known.unwrap_or(NO_HASH));
+    Ok(client.filter(|_| is_authentic).ok_or(WRONG_TOKEN)?)
 }
 
 async fn replace(
@@ -91,39 +92,40 @@ async fn replace(
 ) -> Result<Response, Error> {
     let context = &provider.context;
 
-    // 1. Not too often: what is stored, and what is fetched for it, costs as much as a registration.
+    // 1. Limit the rate, because an update stores and fetches as much as a registration.
     if !may_register(context, request).await {
         return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS }.into());
     }
 
-    // 2. The document says of whom it is, by what the client knows and not by what we told it.
+    // 2. Check that the document names this client, and has none of the fields that the provider sets.
     let mut document = body(request).await?;
     check_identity(&mut document, &client).map_err(RegistrationError::from)?;
 
-    // 3. What it leaves out is as if it had never been registered.
+    // 3. Read the metadata. Fields that the document omits are removed from the registration.
     let metadata = metadata(document, context.config)?;
 
-    // 4. The sector that it names (OpenID Connect Registration section 5).
+    // 4. Check the sector identifier, if it names one (OpenID Connect Registration section 5).
     sector::check(&metadata, context).await.map_err(RegistrationError::from)?;
 
-    // 5. The secret stays, and so does the token: a lost answer loses nobody their client.
+    // 5. Store it. Secret and registration access token stay, so that a client that misses the response can continue.
     let secret = context.random_text()?;
     let secret_hash = hash(&secret);
-    let wanted = Client {
+    let replacement = Client {
         secret_hash: metadata.has_secret().then(|| secret_hash.clone()),
         metadata,
         ..client
     };
-    let stored =
-        registrations::replace(context.platform, &wanted, context.now).await?.ok_or(WRONG_TOKEN)?;
+    let stored = registrations::replace(context.platform, &replacement, context.now)
+        .await?
+        .ok_or(WRONG_TOKEN)?;
 
-    // 6. What is in force; a secret only if it is a new one.
+    // 6. Return the registered metadata, with the secret only if it is new.
     let is_new = stored.secret_hash.as_ref() == Some(&secret_hash);
     respond(context.config, &stored, is_new.then_some(secret), token)
 }
 
 fn check_identity(document: &mut JsonObject, client: &Client) -> Result<(), InvalidField> {
-    if let Some(field) = OURS.into_iter().find(|field| document.contains(field)) {
+    if let Some(field) = SET_BY_PROVIDER.into_iter().find(|field| document.contains(field)) {
         return Err(InvalidField::new(field, "must be left out (RFC 7592 section 2.2)"));
     }
     match document.string("client_id")? {
@@ -134,12 +136,12 @@ fn check_identity(document: &mut JsonObject, client: &Client) -> Result<(), Inva
         Some(_) => {}
     }
     let Some(secret) = document.string("client_secret")? else { return Ok(()) };
-    let is_right = client.secret_hash.as_deref().is_some_and(|known| hashes_to(&secret, known));
+    let is_current = client.secret_hash.as_deref().is_some_and(|known| hashes_to(&secret, known));
     let reason = "must be the present secret of this client, or left out";
-    if is_right { Ok(()) } else { Err(InvalidField::new("client_secret", reason)) }
+    if is_current { Ok(()) } else { Err(InvalidField::new("client_secret", reason)) }
 }
 
-/// The JSON object of a request.
+/// Reads the JSON object of a request's body.
 pub(super) async fn body(request: &impl Request) -> Result<JsonObject, RegistrationError> {
     if !has_media_type(request, "application/json") {
         return Err(RegistrationError::NotJson);
@@ -149,7 +151,8 @@ pub(super) async fn body(request: &impl Request) -> Result<JsonObject, Registrat
     Ok(JsonObject::parse(&body)?)
 }
 
-/// Takes the metadata that a client registers out of a document, as it will be in force. Other fields are dropped.
+/// Extracts the metadata that a client registers. Unknown fields are ignored, and the scope is reduced to scopes that
+/// the provider knows.
 pub(super) fn metadata(
     mut document: JsonObject,
     config: &Config,
@@ -157,7 +160,7 @@ pub(super) fn metadata(
     unsupported_metadata::refuse(&mut document)?;
     let registrable = Registrable { client_credentials: false, ..config.registrable() };
     let mut metadata = ClientMetadata::from_document(&mut document, registrable)?;
-    // Scopes that nobody can be granted are not in force.
+    // Clients may only use scopes that the provider can grant, so the others are not registered.
     if let Some(scope) = &metadata.scope {
         let known: Vec<_> = Scopes::of_valid(scope)
             .iter()
@@ -173,8 +176,7 @@ pub(super) fn metadata(
     Ok(metadata)
 }
 
-/// The client information response (RFC 7591 section 3.2.1, RFC 7592 section 3), with the secret where it is
-/// new.
+/// Renders the client information response (RFC 7591 section 3.2.1, RFC 7592 section 3), with the secret if it is new.
 pub(super) fn document(
     config: &Config,
     client: &Client,
@@ -189,7 +191,7 @@ pub(super) fn document(
     fields.insert("registration_client_uri".into(), uri.into());
     if let Some(secret) = secret {
         fields.insert("client_secret".into(), secret.into());
-        // It never does.
+        // Secrets do not expire.
         fields.insert("client_secret_expires_at".into(), 0.into());
     }
     Ok(fields.into())

@@ -1,5 +1,5 @@
-//! The pushed authorization request endpoint (RFC 9126): a client leaves its request here, and sends the user with
-//! nothing but a reference to it.
+//! The pushed authorization request endpoint (RFC 9126). A client stores its request here, and redirects the user with
+//! only a reference to it.
 
 use serde_json::json;
 
@@ -18,38 +18,40 @@ use crate::protocol::client::authentication;
 use crate::protocol::token::token_error::TokenError;
 use crate::provider::Provider;
 
-/// The parameters that authenticate the client, and are no part of the request.
-const OF_CLIENT: [&str; 3] = ["client_assertion", "client_assertion_type", "client_secret"];
+/// The parameters that authenticate the client. They are not part of the authorization request.
+const AUTHENTICATION_PARAMETERS: [&str; 3] =
+    ["client_assertion", "client_assertion_type", "client_secret"];
 
-/// Keeps a valid request, and answers with a reference to it.
+/// Stores a valid request and returns its `request_uri`.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    // 1. The client, as at the token endpoint (section 2).
+    // 1. Authenticate the client, as at the token endpoint (section 2).
     let mut params = form(request, &[&authentication::PARAMETERS, &PARAMETERS]).await?;
     let client = authenticate(provider, request, &params).await?;
 
-    // 2. A public client is anybody, and one that registered itself may be: they must not make us store too much.
+    // 2. Limit the rate of public clients and of those that registered themselves, because anybody may be behind them
+    //    and each request is stored.
     let is_known = client.metadata.is_confidential() && client.registration_token_hash.is_none();
     if !is_known && !may_store(context, request).await {
         return Err(refused(429, TOO_MANY));
     }
 
-    // 3. Its request: the parameters as they are, or those of a request object (section 3).
-    let doubled = |_| TokenError::InvalidRequest("a parameter stands twice");
-    if params.once("request_uri").map_err(doubled)?.is_some() {
+    // 3. Read the request: the parameters themselves, or those of a request object (section 3).
+    let duplicate = |_| TokenError::InvalidRequest("a parameter stands twice");
+    if params.once("request_uri").map_err(duplicate)?.is_some() {
         return Err(TokenError::InvalidRequest("request_uri cannot be pushed").into());
     }
-    let has_client_id = params.once("client_id").map_err(doubled)?.is_some();
-    let object = params.once("request").map_err(doubled)?;
+    let has_client_id = params.once("client_id").map_err(duplicate)?.is_some();
+    let object = params.once("request").map_err(duplicate)?;
     let is_signed = object.is_some();
     if let Some(object) = object {
         params = verify(provider, &client, object).await?;
     } else {
-        params.remove(&OF_CLIENT);
-        // Who has said so by HTTP Basic or an assertion need not say it again.
+        params.remove(&AUTHENTICATION_PARAMETERS);
+        // A client that authenticated by HTTP Basic or an assertion may omit it.
         if !has_client_id {
             params.append("client_id", client.client_id.as_str());
         }
@@ -60,7 +62,7 @@ pub async fn serve(
         return Err(refused(413, TOO_LARGE));
     }
 
-    // 4. Everything that can be wrong with it is said now, to the client alone (section 2.3).
+    // 4. Validate the request now, so that errors are returned to the client (section 2.3).
     let client_id = client.client_id.clone();
     match validate_for(provider, client, &pending).await {
         Ok(Validation::Valid(_)) => {}
@@ -71,7 +73,7 @@ pub async fn serve(
         Err(error) => return Err(error),
     }
 
-    // 5. What asks for it (section 2.2).
+    // 5. Store the request, and return its `request_uri` (section 2.2).
     let request_uri = pending.push(&client_id, context).await?;
     let document = json!({ "request_uri": request_uri, "expires_in": PUSHED_REQUEST_SECONDS });
     Ok(Response::json(201, &document))

@@ -8,17 +8,17 @@ use crate::ports::Platform;
 use crate::protocol::client::authentication;
 use crate::provider::Provider;
 
-/// Answers with tokens.
+/// Issues tokens.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    // 1. A form in the body.
+    // 1. Read the form in the body.
     let params = form(request, &[&authentication::PARAMETERS, &grant::PARAMETERS]).await?;
 
-    // 2. The client (section 3.2.1).
+    // 2. Authenticate the client (section 3.2.1).
     let client = authenticate(provider, request, &params).await?;
 
-    // 3. The grant type, and what it brings.
+    // 3. Issue the tokens of the grant type.
     grant::respond(provider, &TokenRequest { client: &client, params: &params }).await
 }

@@ -21,7 +21,7 @@ use crate::routes::USERINFO;
 use crate::store::grants::{self, GrantStatus};
 use crate::store::users;
 
-/// The members of the response (Core section 5.3.2).
+/// The claims of the response (Core section 5.3.2).
 #[derive(Serialize)]
 struct Userinfo<'a> {
     sub: &'a str,
@@ -29,7 +29,7 @@ struct Userinfo<'a> {
     claims: UserClaims,
 }
 
-/// The claims of a response that is signed. It is good for no time in particular.
+/// The claims of a signed response. It has no `exp`, which Core section 5.3.2 does not require.
 #[derive(Serialize)]
 struct SignedUserinfo<'a> {
     iss: &'a str,
@@ -39,34 +39,34 @@ struct SignedUserinfo<'a> {
     userinfo: Userinfo<'a>,
 }
 
-/// The media type in the header of a signed response.
+/// The `typ` header parameter of a signed response.
 const TYP: &str = "JWT";
 
-/// Answers with the claims that the token's grant releases.
+/// Returns the claims that the token's grant releases.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    // 1. One token, sent as RFC 6750 section 2 has it.
+    // 1. Read the token, sent in one way (RFC 6750 section 2).
     let token = bearer_token(request, request.method() == "POST").await?;
 
-    // 2. An access token of ours, for this endpoint, in its time (RFC 9068 section 4).
+    // 2. Verify the access token: issued by this provider for this endpoint, and not expired (RFC 9068 section 4).
     let verified = authenticate(provider, &token).await?;
     let token = &verified.token;
 
-    // 3. Issued for OpenID Connect (Core section 5.3.1).
+    // 3. Require the scope `openid` (Core section 5.3.1).
     let granted = Scopes::parse(&token.scope)
         .ok_or(BearerError::InvalidToken("the token has a malformed scope"))?;
     if !granted.contains(OPENID) {
         return Err(BearerError::InsufficientScope.into());
     }
 
-    // 4. Its grant stands, and names the same user and client.
+    // 4. Require an active grant with the token's user and client.
     let ActiveGrant { claims, requested, signed_with } =
         active_grant(context.platform, token).await?;
 
-    // 5. The claims that were asked for, by scope or by name (Core sections 5.3.2, 5.4 and 5.5).
+    // 5. Select the requested claims, by scope or by the `claims` parameter (Core sections 5.3.2, 5.4 and 5.5).
     let claims = users::parse_claims(&claims)?;
     let claims = context.config.scopes.release(&granted, &requested.userinfo, claims);
     let userinfo = Userinfo { sub: &token.sub, claims };
@@ -74,7 +74,7 @@ pub async fn serve(
         return Ok(Response::json_of(200, &userinfo).map_err(|error| Internal::unwritable(&error))?);
     };
 
-    // 6. Signed, for a client that has registered that (Core section 5.3.2).
+    // 6. Sign the response if the client has registered an algorithm (Core section 5.3.2).
     let (keys, published) = (&provider.memory.signing_keys, &provider.memory.published_keys);
     let key = keys.get(alg, published, context).await?;
     let (iss, aud) = (context.config.issuer.as_str(), token.client_id.as_str());
@@ -83,9 +83,9 @@ pub async fn serve(
     Ok(Response::text(200, "application/jwt", jwt))
 }
 
-/// Checks an access token, cheapest first, and everything about its form before any key is looked
-/// for. What is remembered of a token that was accepted before spares its form and its signature; its key
-/// and its times are checked each time.
+/// Verifies an access token. Cheap checks come first, and the form is checked before a key is looked up.
+///
+/// For a token that this isolate accepted before, form and signature are not checked again; its key and its times are.
 async fn authenticate(
     provider: &Provider<'_, impl Platform>,
     token: &str,
@@ -112,7 +112,7 @@ async fn authenticate(
     Ok(verified)
 }
 
-/// Checks the form of a token, its signature, and what it says.
+/// Verifies the form of a token, its signature and its claims.
 async fn verify(
     provider: &Provider<'_, impl Platform>,
     token: &str,
@@ -121,8 +121,8 @@ async fn verify(
     let context = &provider.context;
     let jws = Jws::parse(token).map_err(BearerError::from)?;
     let kid = access_token::check_header(&jws).map_err(BearerError::from)?.to_owned();
-    // What the claims say counts once the signature is verified, and is all that is kept of them while that is
-    // waited for.
+    // The claims are checked now so that the payload need not be kept during the wait for the signature. The result
+    // counts only once the signature is verified.
     let claims = access_token::check_claims(&jws.payload, expected);
     let (signature, signing_input) = jws.into_signed();
     let key = find_key(provider, &kid).await?;
@@ -134,7 +134,7 @@ async fn verify(
     Ok(Verified { kid, token: claims.map_err(BearerError::from)? })
 }
 
-/// The published key of a token. One that is published no more verifies nothing.
+/// Finds the published key of a token. A key that is no longer published verifies nothing.
 async fn find_key(
     provider: &Provider<'_, impl Platform>,
     kid: &str,
@@ -145,15 +145,15 @@ async fn find_key(
     Ok(key.ok_or(BearerError::InvalidToken("the token is signed with an unknown key"))?)
 }
 
-/// What was found behind a token.
+/// The active grant of a token.
 struct ActiveGrant {
     claims: String,
     requested: ClaimsRequest,
     signed_with: Option<Algorithm>,
 }
 
-/// One statement, answered by the nearest replica. Only a missing grant is asked for again at the
-/// primary: a token just issued may be ahead of the replica.
+/// Finds a token's grant at the nearest replica. If it is missing there, the primary decides, because a new grant may
+/// not have reached the replica.
 async fn active_grant(database: &impl Database, token: &AccessToken) -> Result<ActiveGrant, Error> {
     let mut found = grants::status(database, Freshness::Nearest, token).await?;
     if let GrantStatus::Unknown = found {

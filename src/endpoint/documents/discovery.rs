@@ -1,7 +1,7 @@
-//! Provider metadata: OpenID Connect Discovery 1.0 section 3 and, byte for byte the same, RFC 8414
-//! section 2.
+//! Provider metadata: OpenID Connect Discovery 1.0 section 3 and RFC 8414 section 2, which get the same document.
 //!
-//! It states what the router serves and nothing else: each list is the one by which requests are read.
+//! Each list is the one that the parser of requests uses, so that the document lists what the provider serves and
+//! nothing else.
 
 use serde_json::{Map, Value, json};
 
@@ -21,8 +21,7 @@ use crate::protocol::token::id_token::PASSWORD_ACR;
 use crate::provider::Provider;
 use crate::routes::served;
 
-/// The claims of an ID token that are ours to make (OpenID Connect Core section 2) and that a client can
-/// rely on.
+/// The claims that the provider itself sets in ID tokens (OpenID Connect Core section 2) and clients can rely on.
 const PROTOCOL_CLAIMS: [&str; 11] =
     ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"];
 
@@ -38,7 +37,7 @@ pub async fn serve(
     Ok(respond(&document, context, request))
 }
 
-/// The metadata of this configuration.
+/// Renders the metadata of a configuration.
 #[cold]
 pub fn metadata(config: &Config) -> Value {
     let mut metadata = Map::new();
@@ -89,7 +88,7 @@ pub fn metadata(config: &Config) -> Value {
     Value::Object(metadata)
 }
 
-/// The names of the values that are served.
+/// Returns the names of the values that are served.
 fn names<T: Named>(is_served: impl Fn(&T) -> bool) -> Vec<&'static str> {
     T::ALL.iter().filter(|(_, value)| is_served(value)).map(|(name, _)| *name).collect()
 }

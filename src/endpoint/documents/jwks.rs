@@ -8,7 +8,7 @@ use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::provider::Provider;
 
-/// Serves the published set. While there is no key, the response is an empty set that no cache stores.
+/// Serves the published key set. While there is no key, the response is an empty set that no cache stores.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,

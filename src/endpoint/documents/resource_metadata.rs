@@ -1,5 +1,5 @@
-//! Protected resource metadata of the userinfo endpoint (RFC 9728 section 2): which issuer's tokens
-//! it accepts, and how they are sent.
+//! Protected resource metadata of the userinfo endpoint (RFC 9728 section 2): whose tokens it accepts, and how they are
+//! sent.
 
 use serde_json::{Value, json};
 
@@ -24,10 +24,10 @@ pub async fn serve(
     Ok(respond(&document, context, request))
 }
 
-/// The metadata of this configuration.
+/// Renders the metadata of a configuration.
 #[cold]
 pub fn metadata(config: &Config) -> Value {
-    // What a refresh needs is not this resource's to ask for.
+    // `offline_access` is for the token endpoint; userinfo does not need it.
     let scopes: Vec<_> = config.scopes.names().filter(|name| *name != OFFLINE_ACCESS).collect();
     json!({
         "resource": USERINFO.url(&config.issuer),

@@ -1,4 +1,4 @@
-//! A published document as a response.
+//! The responses of published documents.
 
 use std::rc::Rc;
 
@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::documents::Document;
 use crate::http::{Request, Response};
 
-/// A published document, or 304 where the client has it (RFC 9110 section 13.1.2).
+/// Returns a published document, or 304 if the client has the current one (RFC 9110 section 13.1.2).
 pub(super) fn respond<P>(
     document: &Document,
     context: &Context<'_, P>,
@@ -26,7 +26,8 @@ pub(super) fn respond<P>(
         .with("etag", document.etag.clone())
 }
 
-/// The weak comparison (RFC 9110 section 8.8.3.2). Our tags hold no comma.
+/// Returns whether `If-None-Match` lists an entity tag, by weak comparison (RFC 9110 section 8.8.3.2). The provider's
+/// tags contain no comma.
 fn lists_etag(condition: &str, etag: &str) -> bool {
     condition.trim() == "*"
         || condition

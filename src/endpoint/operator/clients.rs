@@ -1,4 +1,4 @@
-//! Clients, by the operator.
+//! The operator's requests about clients.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::protocol::json_object::JsonObject;
 use crate::secret::hash;
 use crate::store::clients::{self, Client, StoredClient};
 
-/// Stores a new client under an id of its own making, and shows it with its secret.
+/// Creates a client under a random identifier, and returns it with its secret.
 pub async fn create(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
@@ -23,7 +23,7 @@ pub async fn create(
     store(context, request, &context.random_id()?).await
 }
 
-/// Stores a client under this id, new or replaced. One that has a secret keeps it.
+/// Creates or replaces the client of an identifier. A client that has a secret keeps it.
 pub async fn put(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
@@ -66,19 +66,19 @@ async fn store(
     };
     let stored = clients::put(context.platform, &client, context.now).await?;
     let mut document = to_json(&stored)?;
-    // Shown this once, and only to whom it is new.
+    // The response has the secret only if it is new, because only its hash is stored.
     if stored.secret_hash == Some(secret_hash)
         && let Some(fields) = document.as_object_mut()
     {
         fields.insert("client_secret".into(), secret.into());
-        // RFC 7591 section 3.2.1: never.
+        // 0 means that it does not expire (RFC 7591 section 3.2.1).
         fields.insert("client_secret_expires_at".into(), 0.into());
     }
     Ok(Response::json(200, &document))
 }
 
-/// The metadata, and the operator's own word on whether the client is trusted. What
-/// [`show`] shows may be put again: what the provider adds is allowed, and changes nothing.
+/// Parses the metadata, and whether the operator trusts the client. A document that [`show`] returned is valid: the
+/// fields that the provider adds are accepted and change nothing.
 fn parse_document(
     mut document: JsonObject,
     client_id: &str,
@@ -94,7 +94,7 @@ fn parse_document(
     Ok((metadata, trusted))
 }
 
-/// Shows a client, without its secret: nobody knows it any more.
+/// Returns a client, without its secret, because only the hash is stored.
 pub async fn show(
     context: &Context<'_, impl Platform>,
     client_id: &str,
@@ -105,7 +105,7 @@ pub async fn show(
     Ok(Response::json(200, &to_json(&client)?))
 }
 
-/// Lists clients, a page at a time.
+/// Lists clients, one page per request.
 pub async fn list(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
@@ -116,7 +116,7 @@ pub async fn list(
     Ok(page.respond(context, "clients", found, |client| client.client_id.clone(), to_json))
 }
 
-/// Deletes a client, and revokes all that it was granted.
+/// Deletes a client and revokes its grants.
 pub async fn delete(
     context: &Context<'_, impl Platform>,
     client_id: &str,

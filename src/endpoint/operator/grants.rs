@@ -1,4 +1,4 @@
-//! Grants, by the operator.
+//! The operator's requests about grants.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::http::Response;
 use crate::ports::Platform;
 use crate::store::grants;
 
-/// Revokes a grant and all that was issued under it. Revoking it again changes nothing.
+/// Revokes a grant and everything that was issued under it. Revoking it again does not change the time.
 pub async fn revoke(context: &Context<'_, impl Platform>, id: &str) -> Result<Response, Error> {
     match grants::revoke(context.platform, id, context.now).await? {
         Some(revoked_at) => {

@@ -1,4 +1,4 @@
-//! Initial access tokens (RFC 7591 section 3), by the operator.
+//! The operator's requests about initial access tokens (RFC 7591 section 3).
 
 use serde_json::json;
 
@@ -16,7 +16,8 @@ use crate::store::initial_access_tokens::keep;
 const DEFAULT_USES: i64 = 1;
 const MOST_USES: i64 = 10_000;
 
-/// Makes a token that registers `uses` clients within `ttl` seconds, and shows it, this once.
+/// Creates a token that registers `uses` clients within `ttl` seconds, and returns it. It cannot be shown again,
+/// because only its hash is stored.
 pub async fn create(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
@@ -29,7 +30,7 @@ pub async fn create(
     Ok(Response::json(200, &document))
 }
 
-/// Reads `{"uses", "ttl"}`.
+/// Parses `{"uses", "ttl"}`. Both fields are optional.
 fn parse_document(json: &[u8]) -> Result<(i64, i64), InvalidDocument> {
     let mut document = JsonObject::parse(json)?;
     let uses = document.integer("uses")?.unwrap_or(DEFAULT_USES);

@@ -1,20 +1,20 @@
-//! The operator's interface, guarded by the secret `ADMIN_TOKEN`:
+//! The operator's interface. Every request needs the secret `ADMIN_TOKEN` as its bearer token.
 //!
 //! | request | does |
 //! | --- | --- |
 //! | `GET /admin/users?after=SUB&limit=N` | lists users in the order of their sub |
-//! | `POST /admin/users` | stores the users of an NDJSON body, with a report |
-//! | `PUT /admin/users/{sub}` | stores a user |
-//! | `GET /admin/users/{sub}` | shows a user |
-//! | `DELETE /admin/users/{sub}` | deletes a user, for ever |
+//! | `POST /admin/users` | creates or replaces the users of an NDJSON body, with a report |
+//! | `PUT /admin/users/{sub}` | creates or replaces a user |
+//! | `GET /admin/users/{sub}` | returns a user |
+//! | `DELETE /admin/users/{sub}` | deletes a user; the sub is never reused |
 //! | `PUT /admin/users/{sub}/password` | sets a user's password |
-//! | `DELETE /admin/users/{sub}/password` | takes it away |
-//! | `GET /admin/clients?after=ID&limit=N` | lists clients in the order of their id |
-//! | `POST /admin/clients` | stores a client under a new id |
-//! | `PUT /admin/clients/{id}` | stores a client |
-//! | `GET /admin/clients/{id}` | shows a client |
+//! | `DELETE /admin/users/{sub}/password` | removes a user's password |
+//! | `GET /admin/clients?after=ID&limit=N` | lists clients in the order of their identifiers |
+//! | `POST /admin/clients` | creates a client under a random identifier |
+//! | `PUT /admin/clients/{id}` | creates or replaces a client |
+//! | `GET /admin/clients/{id}` | returns a client |
 //! | `DELETE /admin/clients/{id}` | deletes a client |
-//! | `POST /admin/initial-access-tokens` | makes a token that lets clients register themselves |
+//! | `POST /admin/initial-access-tokens` | creates a token that lets clients register themselves |
 //! | `POST /admin/tokens` | mints an access token for a user |
 //! | `DELETE /admin/grants/{id}` | revokes a grant |
 
@@ -43,17 +43,18 @@ use crate::provider::Provider;
 /// The largest body that is read.
 const BODY_LIMIT: Limit = limit!(1_048_576);
 
-/// How many a page shows unless told, and at the most: some megabytes, were each as large as may be.
+/// The default number of entries on a page of a listing.
 const PAGE: i64 = 100;
+/// The largest `limit` of a listing: a response of some megabytes if every entry is as large as it may be.
 const LARGEST_PAGE: i64 = 500;
 
-/// The client that the operator's own grants belong to.
+/// The client identifier of grants for tokens that the operator mints.
 const CLIENT_ID: &str = "operator";
 
-/// The shortest `ADMIN_TOKEN` that is taken for one: nothing slows down who guesses it.
+/// The minimum length of `ADMIN_TOKEN`, because the number of attempts to guess it is not limited.
 const SHORTEST_TOKEN: usize = 32;
 
-/// Answers the operator.
+/// Authenticates the operator and handles the request.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -95,7 +96,7 @@ pub async fn serve(
     }
 }
 
-/// Without the secret there is no such interface; with it, only its bearer comes in.
+/// Authenticates the operator. Without a configured secret, the interface does not exist.
 async fn authorize(config: &Config, request: &impl Request) -> Result<(), Error> {
     let Some(admin_token) = &config.admin_token else { return Err(Protocol::NotFound.into()) };
     let is_strong = admin_token.expose().len() >= SHORTEST_TOKEN;
@@ -135,14 +136,14 @@ async fn body(request: &impl Request) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// A page of a listing: what lies behind `after`, at most `limit`.
+/// A page of a listing: at most `limit` entries after the one named `after`.
 struct Page {
     after: String,
     limit: i64,
 }
 
 impl Page {
-    /// The page that `?after=…&limit=…` asks for.
+    /// Parses `?after=…&limit=…`.
     fn from_request(request: &impl Request) -> Result<Self, Error> {
         let params = Params::parse(request.query().as_bytes(), &[&["after", "limit"]])
             .map_err(|malformed| invalid(malformed.description()))?;
@@ -166,9 +167,8 @@ impl Page {
         Ok(Self { after, limit })
     }
 
-    /// The page as it is shown. One more than the limit was `found`, if there are more: then `next` is
-    /// the `after` of the next page. Rows that are damaged in the database are left out, and `damaged` lists their
-    /// ids.
+    /// Renders the page. `found` has one entry more than the limit if there is a next page; then `next` in the response
+    /// is the `after` of that page. Damaged rows are left out, and `damaged` lists their identifiers.
     fn respond<T>(
         &self,
         context: &Context<'_, impl Platform>,

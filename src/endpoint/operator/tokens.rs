@@ -1,4 +1,4 @@
-//! Access tokens minted by the operator, to try things out and for machines of their own.
+//! Access tokens that the operator mints for userinfo, to try things out and for scripts.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::provider::Provider;
 use crate::routes::USERINFO;
 use crate::store::grants::{NewGrant, RecordOutcome, record};
 
-/// What the operator asks for: `{"sub", "scope", "ttl"}`.
+/// The body of the request: `{"sub", "scope", "ttl"}`. `ttl` is in seconds, and optional.
 struct MintRequest {
     sub: String,
     scope: String,
@@ -56,7 +56,7 @@ fn check_scope(scope: &str, known: &ScopeTable) -> Result<(), InvalidField> {
     }
 }
 
-/// Mints an access token for a user and records its grant.
+/// Mints an access token for a user, and records its grant.
 pub async fn mint(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -65,7 +65,7 @@ pub async fn mint(
     let mint_request = MintRequest::parse(&body(request).await?).map_err(invalid)?;
     check_scope(&mint_request.scope, &context.config.scopes).map_err(invalid)?;
 
-    // The key first: without one, no grant is left behind.
+    // Get the key first, so that no grant is recorded if it is missing.
     let memory = &provider.memory;
     let published = &memory.published_keys;
     let key = memory.signing_keys.get(ALG, published, context).await?;

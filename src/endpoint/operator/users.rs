@@ -1,4 +1,4 @@
-//! Users, by the operator.
+//! The operator's requests about users.
 
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -18,8 +18,8 @@ use crate::protocol::user::login::fold_login;
 use crate::protocol::user::password;
 use crate::store::users::{self, NewUser, Refusal, User};
 
-/// Reads a user as the operator writes one: `{"sub", "login", "claims", "password_hash"}`; in a bulk load, a
-/// line. `path_sub` is the sub in the path, where there is one.
+/// Parses a user: `{"sub", "login", "claims", "password_hash"}`, in an import one per line. `path_sub` is the sub in
+/// the path, if there is one.
 fn parse_document(
     mut document: JsonObject,
     path_sub: Option<&str>,
@@ -49,10 +49,10 @@ fn parse_document(
     Ok(NewUser { default_login: fold_login(&sub).ok(), sub, login, claims, password_hash })
 }
 
-/// OpenID Connect Core section 2: at most 255 ASCII characters; here, printable ones.
+/// Checks a sub: printable ASCII characters, at most 255 (OpenID Connect Core section 2).
 fn check_sub(sub: &str) -> Result<(), InvalidField> {
     let is_printable = sub.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-    // A URL cannot name the last two: every parser takes them for steps.
+    // A path cannot contain `.` and `..` as a sub, because URL parsers remove them.
     if sub.len() > 255 || !is_printable || sub.trim() != sub || matches!(sub, "" | "." | "..") {
         let reason = "must be 1 to 255 printable ASCII characters, no space at its ends, and not \
                       . or ..";
@@ -61,8 +61,8 @@ fn check_sub(sub: &str) -> Result<(), InvalidField> {
     Ok(())
 }
 
-/// Stores a user, new or replaced, and shows it. What is left out stays as it is. Here, and not in a
-/// bulk load, the document may have a `password`.
+/// Creates or replaces a user, and returns it. Absent fields keep their stored value. Only here, not in an import, the
+/// document may have a `password`.
 pub async fn put(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
@@ -125,7 +125,7 @@ fn extract_password(document: &mut JsonObject) -> Result<Option<Zeroizing<String
     Ok(password)
 }
 
-/// Takes a user's password away.
+/// Removes a user's password.
 pub async fn delete_password(
     context: &Context<'_, impl Platform>,
     sub: &str,
@@ -145,13 +145,13 @@ async fn set_password(
     }
 }
 
-/// Shows a user.
+/// Returns a user.
 pub async fn show(database: &impl Database, sub: &str) -> Result<Response, Error> {
     let user = users::find(database, sub).await?.ok_or_else(no_such_user)?;
     Ok(Response::json(200, &to_json(&user)?))
 }
 
-/// Lists users, a page at a time.
+/// Lists users, one page per request.
 pub async fn list(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
@@ -161,7 +161,7 @@ pub async fn list(
     Ok(page.respond(context, "users", found, |user| user.sub.clone(), |user| to_json(&user)))
 }
 
-/// Deletes a user: what hangs on it is revoked, and its sub is never given again.
+/// Deletes a user and revokes the user's grants. The sub is never reused.
 pub async fn delete(context: &Context<'_, impl Platform>, sub: &str) -> Result<Response, Error> {
     if users::delete(context.platform, sub, context.now).await? {
         Ok(Response::json(200, &json!({ "sub": sub, "deleted_at": context.now })))
@@ -170,8 +170,8 @@ pub async fn delete(context: &Context<'_, impl Platform>, sub: &str) -> Result<R
     }
 }
 
-/// Stores the users of an NDJSON body. Every line is checked and every good one stored; the report
-/// names each line that was refused, and why.
+/// Creates or replaces the users of an NDJSON body. Every line is checked and every valid one stored; the report lists
+/// each refused line with its error.
 pub async fn import(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
@@ -190,7 +190,7 @@ pub async fn import(
                 continue;
             }
         };
-        // Of several lines on one user the last counts, as it does across requests.
+        // The last of several lines for a user counts, as it would in separate requests.
         let index = *index_of_sub.entry(user.sub.clone()).or_insert(users.len());
         if let (Some(earlier), Some(numbers)) = (users.get_mut(index), lines.get_mut(index)) {
             std::mem::swap(earlier, &mut user);

@@ -5,22 +5,24 @@ use crate::http::Request;
 use crate::protocol::params::{FORM, ParamValue, Params};
 use crate::protocol::token::bearer::{BearerError, header_token, is_b64token};
 
-/// The largest form body that is read for a token: twice the largest token.
+/// The largest form body that is read for a token: twice the longest token.
 const BODY_LIMIT: Limit = limit!(16_384);
 
-/// The longest token that is looked at, in bytes.
+/// The longest accepted token, in bytes.
 pub const TOKEN_LIMIT: usize = 8_192;
 
-/// The one parameter that is looked at.
+/// The parameter that carries a token.
 const ACCESS_TOKEN: &str = "access_token";
 
-/// The one bearer token of a request that follows RFC 6750: in the `Authorization` header, or, where
-/// `in_body` allows it (never with GET, section 2.2), in a form body.
+/// Returns the bearer token of a request: from the `Authorization` header, or from a form body if `in_body` is true.
+/// RFC 6750 section 2.2 forbids that for GET.
 ///
 /// # Errors
-/// [`BearerError::NoCredentials`], [`BearerError::InvalidRequest`] and [`BearerError::InvalidToken`].
+/// - [`BearerError::NoCredentials`] if there is no token
+/// - [`BearerError::InvalidRequest`] if the token is in the URL, malformed, or sent in more than one way
+/// - [`BearerError::InvalidToken`] if the token is longer than [`TOKEN_LIMIT`]
 pub async fn bearer_token(request: &impl Request, in_body: bool) -> Result<String, BearerError> {
-    // Section 2.3, and RFC 9700 section 4.3.2: a URL ends up in logs and histories.
+    // A token in the URL is refused, because URLs are logged and kept in histories (RFC 9700 section 4.3.2).
     let query = access_token_of(request.query().as_bytes())?;
     if query.get(ACCESS_TOKEN) != ParamValue::Absent {
         return Err(BearerError::InvalidRequest("an access token must not be in the URL"));
@@ -42,13 +44,14 @@ pub async fn bearer_token(request: &impl Request, in_body: bool) -> Result<Strin
     }
 }
 
-/// The parameter `access_token` of a query or a body.
+/// Parses the parameter `access_token` of a query or a form body.
 fn access_token_of(text: &[u8]) -> Result<Params, BearerError> {
     Params::parse(text, &[&[ACCESS_TOKEN]])
         .map_err(|malformed| BearerError::InvalidRequest(malformed.description()))
 }
 
-/// Section 2.2: a form body, with any charset parameter, and one `access_token` in it. Another body has no token.
+/// Returns the token of a form body with any charset parameter (section 2.2). Bodies of another media type have no
+/// token.
 async fn body_token(request: &impl Request) -> Result<Option<String>, BearerError> {
     if !has_media_type(request, FORM) {
         return Ok(None);

@@ -1,18 +1,18 @@
-//! The one reader of bodies.
+//! The reader of request bodies.
 
 use crate::http::{self, Request};
 use crate::protocol::params::{FORM, Malformed, Params, is_media_type};
 
-/// The most that is read of a body. [`limit!`] makes both fields of one number.
+/// The largest body that is read. [`limit!`] makes both fields from one number.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// The most bytes.
+    /// The limit in bytes.
     pub bytes: usize,
-    /// The description for a body that has more.
+    /// The error description of a larger body.
     pub exceeded: &'static str,
 }
 
-/// A [`Limit`] of so many bytes.
+/// Makes a [`Limit`] of this number of bytes.
 macro_rules! limit {
     ($bytes:literal) => {
         $crate::endpoint::support::body::Limit {
@@ -26,18 +26,18 @@ pub(crate) use limit;
 /// Why a body is refused.
 #[derive(Clone, Copy, Debug)]
 pub enum BodyError {
-    /// The peer went away.
+    /// The connection ended before the body did.
     Interrupted,
-    /// Its parameters cannot be read.
+    /// The parameters are malformed.
     Malformed(Malformed),
-    /// It is no form.
+    /// The media type is not that of a form.
     NotForm,
-    /// It is larger than this limit.
+    /// The body is larger than this limit.
     TooLarge(Limit),
 }
 
 impl BodyError {
-    /// What was wrong, for the peer.
+    /// Returns the description of the error, for the client.
     pub const fn description(self) -> &'static str {
         match self {
             Self::Interrupted => "the body could not be read",
@@ -47,7 +47,7 @@ impl BodyError {
         }
     }
 
-    /// The HTTP status (RFC 9110 section 15.5) where no specification of the endpoint has another.
+    /// Returns the HTTP status (RFC 9110 section 15.5) for endpoints whose specification defines none.
     pub const fn status(self) -> u16 {
         match self {
             Self::Interrupted | Self::Malformed(_) => 400,
@@ -57,7 +57,7 @@ impl BodyError {
     }
 }
 
-/// Whether the body of a request has a media type, whatever its parameters are.
+/// Returns whether the body of a request has a media type. Parameters such as `charset` are ignored.
 pub fn has_media_type(request: &impl Request, media_type: &str) -> bool {
     request.header("content-type").is_some_and(|text| is_media_type(&text, media_type))
 }
@@ -73,11 +73,8 @@ pub async fn read(request: &impl Request, limit: Limit) -> Result<Vec<u8>, BodyE
     })
 }
 
-/// Reads the parameters of a form that are in one of the lists `known`. Those in the URL do not count (RFC 6749
+/// Reads the form parameters whose names are in one of the lists `known`. Parameters in the URL are ignored (RFC 6749
 /// section 3.2).
-///
-/// # Errors
-/// [`BodyError`].
 pub async fn read_form(
     request: &impl Request,
     limit: Limit,

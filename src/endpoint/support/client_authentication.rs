@@ -1,5 +1,5 @@
-//! Which client asks, proven: what every endpoint that clients authenticate at begins with (RFC 6749 section 2.3,
-//! OpenID Connect Core section 9).
+//! Client authentication (RFC 6749 section 2.3, OpenID Connect Core section 9), the first step of every endpoint that
+//! requires it.
 
 use super::body::{Limit, limit, read_form};
 use crate::context::Context;
@@ -18,18 +18,19 @@ use crate::secret::{hash, hashes_to};
 use crate::store::client_assertions;
 use crate::store::clients::{self, Client};
 
-/// Whether there is such a client at all is not told.
+/// The same error for an unknown client and for wrong credentials, so that it does not disclose whether the client
+/// exists.
 const REFUSED: TokenError =
     TokenError::InvalidClient("the client is unknown, or its credentials are wrong");
 
-/// The largest body that is read: a client assertion or a request object of 16 KiB, and what goes with it.
+/// The largest body that is read: a client assertion or a request object of 16 KiB, and the other parameters.
 const BODY_LIMIT: Limit = limit!(24_576);
 
-/// The parameters in the body of a request that are in one of the lists `known`. Parameters in the URL do not count
-/// (RFC 6749 section 3.2).
+/// Reads the form parameters whose names are in one of the lists `known`. Parameters in the URL are ignored (RFC 6749
+/// section 3.2).
 ///
 /// # Errors
-/// [`TokenError::InvalidRequest`].
+/// [`TokenError::InvalidRequest`] if the body is not such a form.
 pub async fn form(
     request: &impl Request,
     known: &[&'static [&'static str]],
@@ -39,10 +40,12 @@ pub async fn form(
         .map_err(|error| TokenError::InvalidRequest(error.description()))
 }
 
-/// The client that a request is from, if it is who it says.
+/// Authenticates the client of a request.
 ///
 /// # Errors
-/// [`TokenError::InvalidClient`], [`TokenError::InvalidRequest`], and whatever the platform reports.
+/// - [`TokenError::InvalidClient`] if the client is unknown or its credentials are wrong
+/// - [`TokenError::InvalidRequest`] if the credentials are malformed or of more than one kind
+/// - [`Error::Internal`] if the platform fails
 pub async fn authenticate(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -56,7 +59,7 @@ pub async fn authenticate(
         }
         Credentials::Public { client_id } => {
             let client = find(&client_id, context).await?;
-            // A public client has nothing to prove; no other may do without.
+            // Only public clients may authenticate without credentials.
             if client.metadata.is_confidential() { Err(REFUSED.into()) } else { Ok(client) }
         }
         Credentials::Secret { client_id, secret } => {
@@ -71,14 +74,14 @@ async fn find(client_id: &str, context: &Context<'_, impl Platform>) -> Result<C
     Ok(clients::find(context.platform, client_id, context.now).await?.ok_or(REFUSED)?)
 }
 
-/// The method `private_key_jwt` (RFC 7523 section 3).
+/// Authenticates by the method `private_key_jwt` (RFC 7523 section 3).
 async fn by_assertion(
     provider: &Provider<'_, impl Platform>,
     text: &str,
     client_id: Option<&str>,
 ) -> Result<Client, Error> {
     let Provider { context, memory } = provider;
-    // 1. What it says, before anything is looked for.
+    // 1. Check the claims before anything is looked up.
     let issuer = &context.config.issuer;
     let audiences = [issuer.as_str(), &TOKEN.url(issuer), &PAR.url(issuer)];
     let expected =
@@ -88,24 +91,24 @@ async fn by_assertion(
         return Err(refused(AssertionError::OtherClient));
     }
 
-    // 2. A client that authenticates so, with this algorithm.
+    // 2. Find the client, which must have registered this method and algorithm.
     let client = find(&assertion.client_id, context).await?;
     let method = client.metadata.token_endpoint_auth_method;
     if method != AuthMethod::PrivateKeyJwt || !assertion.has_registered_alg(&client.metadata) {
         return Err(REFUSED.into());
     }
 
-    // 3. Signed with a key of the client's.
+    // 3. Verify the signature with the client's keys.
     let verified = memory.fetched_keys.verify(&client, &assertion.signature, context).await;
-    let is_right = verified.map_err(|error| match error {
+    let is_verified = verified.map_err(|error| match error {
         KeysError::Client(error) => TokenError::InvalidClient(error.description()).into(),
         KeysError::Internal(fault) => Error::from(fault),
     })?;
-    if !is_right {
+    if !is_verified {
         return Err(refused(AssertionError::Signature));
     }
 
-    // 4. Never seen before.
+    // 4. Require that the assertion was not used before.
     let until = assertion.exp + context.config.leeway;
     let jti = hash(&assertion.jti);
     if !client_assertions::spend(context.platform, &client.client_id, &jti, until, context.now)

@@ -1,35 +1,35 @@
-//! What the endpoints for people share: reading a form, and choosing the language.
+//! Functions of the endpoints for users: reading forms and choosing the language.
 
 use super::body::{BodyError, Limit, limit, read_form};
 use crate::error::PageError;
 use crate::http::Request;
 use crate::pages::Texts;
 use crate::protocol::authorization::authorize_request::PARAMETERS;
-use crate::protocol::params::{Malformed, Params};
+use crate::protocol::params::Params;
 
-/// A field of one of our own forms: its name, and the most bytes that its value may have.
+/// A field of one of the provider's forms: its name, and the largest length of its value in bytes.
 pub type Field = (&'static str, usize);
 
-/// The request that a form carries: the platform takes no longer URL.
+/// The field with the query of the authorization request, limited because the platform accepts no longer URLs.
 pub const REQUEST: Field = ("request", 16_384);
 
-/// The ticket of a form: a time and a code.
+/// The field with the interaction token.
 pub const TOKEN: Field = ("token", 64);
 
-/// The largest authorization request by POST: a request object of 16 KiB, and what goes with it.
+/// The largest authorization request by POST: a request object of 16 KiB, and the other parameters.
 const AUTHORIZATION_REQUEST_LIMIT: Limit = limit!(24_576);
 
-/// The fields of one of our own forms.
+/// Reads the fields of one of the provider's forms.
 pub async fn fields<const N: usize>(
     request: &impl Request,
     fields: [Field; N],
 ) -> Result<Params, PageError> {
-    // A browser writes up to three bytes for one.
+    // Browsers may percent-encode each byte, in three.
     let bytes = fields.iter().map(|(name, limit)| name.len() + 2 + 3 * limit).sum();
-    let limit = Limit { bytes, exceeded: NOT_OURS.description };
+    let limit = Limit { bytes, exceeded: UNKNOWN_FORM.description };
     let params = read_form(request, limit, &[&fields.map(|(name, _)| name)]).await;
     let params = params.map_err(|error| match error {
-        BodyError::TooLarge(_) => PageError { status: error.status(), ..NOT_OURS },
+        BodyError::TooLarge(_) => PageError { status: error.status(), ..UNKNOWN_FORM },
         error => refused(error),
     })?;
     let is_too_long = |(name, limit): &Field| params.all(name).any(|value| value.len() > *limit);
@@ -39,9 +39,9 @@ pub async fn fields<const N: usize>(
     Ok(params)
 }
 
-const NOT_OURS: PageError = PageError::start_again("this is not one of our forms");
+const UNKNOWN_FORM: PageError = PageError::start_again("this is not one of our forms");
 
-/// The parameters of an authorization request by POST.
+/// Reads the parameters of an authorization request by POST.
 pub async fn authorization_request(request: &impl Request) -> Result<Params, PageError> {
     read_form(request, AUTHORIZATION_REQUEST_LIMIT, &[&PARAMETERS]).await.map_err(refused)
 }
@@ -56,24 +56,24 @@ fn refused(error: BodyError) -> PageError {
     }
 }
 
-/// A query that cannot be read.
-pub fn malformed(malformed: Malformed) -> PageError {
-    PageError::application_fault(malformed.description())
-}
-
-/// Takes a field out of one of our own forms; absent ones are empty.
+/// Removes and returns a field of one of the provider's forms. An absent field is empty.
 pub fn field(params: &mut Params, name: &str) -> Result<String, PageError> {
-    let doubled = |_| PageError::start_again("a field of the form stands twice");
-    Ok(params.extract(name).map_err(doubled)?.unwrap_or_default())
+    let duplicate = |_| PageError::start_again("a field of the form stands twice");
+    Ok(params.extract(name).map_err(duplicate)?.unwrap_or_default())
 }
 
-/// Takes out the query of the request that one of our forms carries: characters of a URL, fit for a header.
+/// Removes and returns the authorization request of one of the provider's forms. It becomes a query in a redirect, so
+/// it must consist of characters of a URL.
 pub fn request(params: &mut Params) -> Result<String, PageError> {
     let query = field(params, REQUEST.0)?;
-    if query.bytes().all(|b| b.is_ascii_graphic() && b != b'#') { Ok(query) } else { Err(NOT_OURS) }
+    if query.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        Ok(query)
+    } else {
+        Err(UNKNOWN_FORM)
+    }
 }
 
-/// The language of a person: the request's choice, or the browser's.
+/// Chooses the user's language by the request's `ui_locales`, then by `Accept-Language`.
 pub fn texts(request: &impl Request, params: &Params) -> &'static Texts {
     let ui_locales = params.once("ui_locales").ok().flatten();
     Texts::choose(ui_locales, request.header("accept-language").as_deref())

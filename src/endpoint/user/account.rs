@@ -1,4 +1,4 @@
-//! A person's own page: which applications they allowed what, and a way to take it back.
+//! The account page: the applications with access to the user's data, and forms to withdraw access.
 
 use crate::context::Context;
 use crate::endpoint::support::form;
@@ -14,10 +14,10 @@ use crate::routes::{ACCOUNT, LOGIN, LOGOUT};
 use crate::store::consents;
 use crate::store::sessions::Session;
 
-/// Of how many applications the logo is shown.
+/// The number of applications whose logo is shown.
 const LOGOS: usize = 10;
 
-/// Shows the page, or withdraws a consent and shows it again.
+/// Shows the page, or withdraws access and redirects to it.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -41,7 +41,7 @@ pub async fn serve(
         let client_id = form::field(&mut params, "client_id")?;
         consents::withdraw(context.platform, &session.sub, &client_id, context.now).await?;
     }
-    // Whatever came of it, the page shows.
+    // The page shows whether access was withdrawn.
     Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)))
 }
 
@@ -55,10 +55,11 @@ async fn page(
     let allowed = consents::list(context.platform, &session.sub, context.now).await?;
     let claims: Vec<Vec<&str>> =
         allowed.iter().map(|one| Scopes::of_valid(&one.consent.claims).iter().collect()).collect();
-    // Whoever signed in lately has left a copy: this page fetches none, and looks for a few.
-    let mut copies = Vec::new();
+    // Only logos of logos that a sign-in fetched before are shown, and few, so that this page fetches nothing and is
+    // not slow.
+    let mut logos = Vec::new();
     for (index, one) in allowed.iter().enumerate() {
-        let copy = match &one.metadata {
+        let logo = match &one.metadata {
             Ok(metadata) if index < LOGOS => {
                 provider.memory.logos.known(metadata, texts.tag, context).await
             }
@@ -68,12 +69,12 @@ async fn page(
                 None
             }
         };
-        copies.push(copy);
+        logos.push(logo);
     }
     let applications: Vec<_> = allowed
         .iter()
         .zip(&claims)
-        .zip(&copies)
+        .zip(&logos)
         .map(|((one, claims), logo)| pages::Application {
             client: match &one.metadata {
                 Ok(metadata) => {
@@ -101,7 +102,7 @@ async fn page(
     Ok(page.response().with_cookie(browser.remember_browser()))
 }
 
-/// The page on which a person signs in to see their own.
+/// Renders the sign-in page for the account page.
 pub fn account_login_page<P>(
     context: &Context<'_, P>,
     browser: &BrowserContext<'_>,

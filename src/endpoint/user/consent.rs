@@ -1,4 +1,4 @@
-//! Where the answer to the question for consent leads (OpenID Connect Core section 3.1.2.4).
+//! The target of the consent form (OpenID Connect Core section 3.1.2.4).
 
 use crate::endpoint::support::form;
 use crate::endpoint::user::authorize::interaction::Interaction;
@@ -15,7 +15,7 @@ use crate::provider::Provider;
 
 const DENIED: AuthorizeError = AuthorizeError::new("access_denied", "the person did not allow it");
 
-/// Answers the request as the person has decided.
+/// Continues the request as the user decided.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -23,7 +23,7 @@ pub async fn serve(
     let context = &provider.context;
     let browser = BrowserContext::from_request(context, request)?;
 
-    // 1. The form, and the request that it was shown for.
+    // 1. Read the form, and find the request that it was shown for.
     let fields = [("decision", 16), form::REQUEST, ("shown", 8_192), form::TOKEN];
     let mut params = form::fields(request, fields).await?;
     let (query, token) = (form::request(&mut params)?, form::field(&mut params, "token")?);
@@ -31,7 +31,8 @@ pub async fn serve(
     let shown = form::field(&mut params, "shown")?;
     let pending = PendingRequest::find(context.platform, &query, context.now).await?;
 
-    // 2. Our own form, in this browser, for this request, and shown to who is signed in now.
+    // 2. Require a form that the provider issued to this browser, for this request and for the user who is signed in
+    //    now.
     let session = browser.find_session(context).await?;
     let sub = session.as_ref().map_or("", |session| session.sub.as_str());
     let began_at = {
@@ -44,11 +45,11 @@ pub async fn serve(
     };
     let interaction = Interaction::new(provider, &browser, &pending, request);
     let Some(began_at) = began_at else {
-        // The question is asked again, of the user who is signed in now.
+        // Show the consent page again, to the user who is signed in now.
         return interaction.proceed(session, InteractionState::default()).await;
     };
 
-    // 3. The decision.
+    // 3. Carry out the decision.
     match decision.as_str() {
         "allow" => {
             let state = InteractionState {

@@ -1,4 +1,4 @@
-//! Where the login form leads: a person says who they are, and goes on with what they came for.
+//! The target of the sign-in form: signs the user in, and continues the pending request.
 
 use zeroize::Zeroizing;
 
@@ -26,7 +26,7 @@ use crate::store::sessions::{self, SignIn};
 use crate::store::sign_in_attempts::Admission;
 use crate::store::users::find_account;
 
-/// The login form as it was posted.
+/// The fields of the form.
 struct LoginForm {
     login: String,
     password: Zeroizing<String>,
@@ -48,34 +48,35 @@ impl LoginForm {
     }
 }
 
-/// Signs a user in, or shows the form again with what was wrong.
+/// Signs a user in, or shows the form again with a notice.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
     let issuer = &context.config.issuer;
-    // A user who types this address is looking for the account page.
+    // A user who opened this URL directly expects the account page.
     if request.method() == "GET" {
         return Ok(Response::see_other(ACCOUNT.url(issuer)));
     }
     let browser = BrowserContext::from_request(context, request)?;
 
-    // 1. The form, and what the user came for.
+    // 1. Read the form.
     let form = LoginForm::from_request(request).await?;
 
-    // 2. Our own form, in this browser, shown not long ago: nobody is signed in unawares as somebody else.
+    // 2. Require a form that the provider issued to this browser not long ago. Otherwise another site could sign the
+    //    user in to an attacker's account (login CSRF).
     let interaction_token =
         InteractionToken { step: InteractionStep::Login, request: &form.query, sub: "" };
-    let attempted = match interaction_token.began_at(&browser, &form.token, context.now) {
+    let outcome = match interaction_token.began_at(&browser, &form.token, context.now) {
         Some(began_at) => (sign_in(context, &browser, request, &form).await?, began_at),
-        None if browser.is_new => (Attempted::Refused(Notice::CookiesNeeded), context.now),
-        None => (Attempted::Refused(Notice::FormExpired), context.now),
+        None if browser.is_new => (SignInOutcome::Refused(Notice::CookiesNeeded), context.now),
+        None => (SignInOutcome::Refused(Notice::FormExpired), context.now),
     };
 
-    // 3. On with it, or the form again.
-    match attempted {
-        (Attempted::SignedIn(session), began_at) => {
+    // 3. Continue the request, or show the form again.
+    match outcome {
+        (SignInOutcome::SignedIn(session), began_at) => {
             let response = if form.query.is_empty() {
                 Response::see_other(ACCOUNT.url(issuer))
             } else {
@@ -92,21 +93,21 @@ pub async fn serve(
                 .with_cookie(Cookie::Session.set(issuer, &session.cookie))
                 .with_cookie(session.device))
         }
-        (Attempted::Refused(notice), _) => {
+        (SignInOutcome::Refused(notice), _) => {
             show_again(provider, &browser, request, &form, notice).await
         }
     }
 }
 
 /// The outcome of an attempt to sign in.
-enum Attempted {
+enum SignInOutcome {
     /// A session has begun.
     SignedIn(NewSession),
-    /// It has not, and the form is shown again.
+    /// No session has begun; the form is shown again.
     Refused(Notice),
 }
 
-/// A session that has begun, and the cookies for its browser.
+/// A new session, and the cookies for its browser.
 struct NewSession {
     sub: String,
     /// The session cookie's value.
@@ -120,36 +121,37 @@ async fn sign_in(
     browser: &BrowserContext<'_>,
     request: &impl Request,
     form: &LoginForm,
-) -> Result<Attempted, Error> {
-    // 1. The login as it is stored. An impossible one is looked up all the same, so that it takes as long.
+) -> Result<SignInOutcome, Error> {
+    // 1. Normalize the login. An invalid one is looked up all the same, so that the response takes equally long.
     let login = fold_login(&form.login).unwrap_or_default();
 
-    // 2. Not too often. The attempt is counted before the password costs anything and is known to be wrong.
+    // 2. Count the attempt before the password is verified, because verification is expensive and concurrent attempts
+    //    must all count.
     let attempt = Attempt::from_request(browser, context, request, &login)?;
     if let Admission::Wait(seconds) = attempt.admit(context).await? {
         let wait = u32::try_from(seconds).unwrap_or(u32::MAX);
-        return Ok(Attempted::Refused(Notice::TooManyAttempts { wait }));
+        return Ok(SignInOutcome::Refused(Notice::TooManyAttempts { wait }));
     }
 
-    // 3. The password, and the session. It is looked at once more if the hash changed meanwhile, because the user may
-    // have sent the form twice, and the first one renewed the hash.
+    // 3. Verify the password and begin the session. Try once more if the password hash changed in between, because the
+    //    user may have sent the form twice and the first request renewed an outdated hash.
     for _ in 0..2 {
         match check(context, browser, &attempt, &login, &form.password).await? {
-            Checked::HashChanged => {}
-            Checked::Right(session) => return Ok(Attempted::SignedIn(session)),
-            Checked::Wrong => break,
+            PasswordOutcome::HashChanged => {}
+            PasswordOutcome::Right(session) => return Ok(SignInOutcome::SignedIn(session)),
+            PasswordOutcome::Wrong => break,
         }
     }
-    Ok(Attempted::Refused(Notice::WrongCredentials))
+    Ok(SignInOutcome::Refused(Notice::WrongCredentials))
 }
 
-/// The outcome of a look at a password.
-enum Checked {
-    /// It was right, and the user's hash is another now.
+/// The outcome of verifying a password.
+enum PasswordOutcome {
+    /// The password was right, but the user's hash changed before the session began.
     HashChanged,
-    /// It is right, and the session has begun.
+    /// The password is right, and the session has begun.
     Right(NewSession),
-    /// It is wrong, or there is no such user.
+    /// The password is wrong, or the user does not exist.
     Wrong,
 }
 
@@ -159,18 +161,18 @@ async fn check(
     attempt: &Attempt,
     login: &str,
     password: &str,
-) -> Result<Checked, Error> {
-    // 1. The password. It takes as long if there is no such user, or no password.
+) -> Result<PasswordOutcome, Error> {
+    // 1. Verify the password. It takes equally long if the user does not exist or has no password.
     let account = find_account(context.platform, login).await?;
     let known_hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
     let verdict = password::verify(password, known_hash);
     let (Some(account), Some(known_hash), PasswordCheck::Right { is_outdated }) =
         (&account, known_hash, verdict)
     else {
-        return Ok(Checked::Wrong);
+        return Ok(PasswordOutcome::Wrong);
     };
 
-    // 2. The session, under a cookie that nobody has seen before (session fixation).
+    // 2. Begin the session under a new cookie, which prevents session fixation.
     let cookie = context.random_text()?;
     let new_hash =
         if is_outdated { Some(password::hash(password, context.random()?)?) } else { None };
@@ -186,13 +188,13 @@ async fn check(
         account_counter: attempt.account_counter(),
     };
     if !sessions::begin(context.platform, &sign_in, context.now).await? {
-        return Ok(Checked::HashChanged);
+        return Ok(PasswordOutcome::HashChanged);
     }
     let device = attempt.remember_device(browser);
-    Ok(Checked::Right(NewSession { sub: account.sub.clone(), cookie, device }))
+    Ok(PasswordOutcome::Right(NewSession { sub: account.sub.clone(), cookie, device }))
 }
 
-/// Shows the form again, with the login as it was typed.
+/// Shows the form again with the login that was typed.
 async fn show_again(
     provider: &Provider<'_, impl Platform>,
     browser: &BrowserContext<'_>,

@@ -1,4 +1,4 @@
-//! Where signing out leads: the session of this browser ends. What applications were granted stays.
+//! The target of the sign-out form: ends the session of this browser. Access granted to applications remains.
 
 use crate::endpoint::support::form;
 use crate::error::Error;
@@ -21,19 +21,19 @@ pub async fn serve(
     let browser = BrowserContext::from_request(context, request)?;
     let mut params = form::fields(request, [form::TOKEN]).await?;
     let token = form::field(&mut params, "token")?;
-    let is_ours = match browser.find_session(context).await? {
+    let is_authentic = match browser.find_session(context).await? {
         Some(session) => {
             let interaction_token =
                 InteractionToken { step: InteractionStep::Account, request: "", sub: &session.sub };
             interaction_token.began_at(&browser, &token, context.now).is_some()
         }
-        // Our forms come with the cookies of the pages that show them. With none at all, it is the form of
-        // another site, to which the browser does not give them; and an answer that took the session's away
-        // would sign the person out.
+        // Without a session, require the cookie that pages with forms set. A request without any cookie comes from
+        // another site's form, because the cookies are `SameSite=Lax`, and a response that cleared the session cookie
+        // would sign the user out.
         None => !browser.is_new,
     };
-    if !is_ours {
-        // Not our form, or an old one: the person decides again.
+    if !is_authentic {
+        // The form is another site's or has expired: show the account page, where the user can sign out.
         return Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)));
     }
     if let Some(cookie_hash) = browser.session_hash() {

@@ -1,4 +1,4 @@
-//! Where the choice of an account leads (`prompt=select_account`).
+//! The target of the account chooser's form (`prompt=select_account`).
 
 use crate::endpoint::support::form;
 use crate::endpoint::user::authorize::respond::redirect_to_authorize;
@@ -10,7 +10,7 @@ use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::ports::Platform;
 use crate::provider::Provider;
 
-/// Goes on with the request as the account that is signed in, or to the login form.
+/// Continues the request with the account that is signed in, or with the sign-in form.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -33,7 +33,7 @@ pub async fn serve(
         (Some(began_at), "switch") => {
             resumed(&browser, &query, InteractionStep::Switch, "", began_at)
         }
-        // The form is old, or somebody else is signed in by now: the question is asked again.
+        // The form has expired, or another user is signed in now: show the page again.
         _ => query,
     };
     Ok(redirect_to_authorize(context, &query))

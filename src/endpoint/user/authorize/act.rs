@@ -1,5 +1,5 @@
-//! Step 5: what was decided is done. The pages are those of [`Interaction`]; here a grant is recorded, and a code or
-//! tokens are issued for it.
+//! Step 5: carry out the decision. This file records the grant and issues a code or tokens; [`Interaction`] renders the
+//! pages.
 
 use super::implicit::{self, ImplicitRequest};
 use super::interaction::Interaction;
@@ -18,15 +18,12 @@ use crate::store::authorizations::{NewAuthorization, NewCode, Pairwise, record, 
 use crate::store::consents::Consent;
 use crate::store::sessions::Session;
 
-/// The parameters that carry what was issued.
+/// The parameters of the response that carry the code or the tokens.
 type Issued = Vec<(&'static str, String)>;
 
 impl<P: Platform> Interaction<'_, P> {
-    /// Grants what is requested, and answers with a code, or with tokens. `remembered` is the consent that the decision
-    /// rests on, `consent` one that was just given.
-    ///
-    /// # Errors
-    /// Whatever the platform reports.
+    /// Records the grant, and sends a code or tokens to the client. `remembered` is the stored consent that the
+    /// decision is based on; `consent` is one that the user just gave.
     pub async fn issue(
         &self,
         request: &ValidatedRequest,
@@ -59,7 +56,8 @@ impl<P: Platform> Interaction<'_, P> {
             ResponseType::IdToken => self.tokens(request, &authorization, false).await?,
             ResponseType::IdTokenToken => self.tokens(request, &authorization, true).await?,
         };
-        // Otherwise something that the decision rests on changed a moment ago, and the request begins again.
+        // Nothing was recorded because something that the decision is based on has changed, so the request begins
+        // again.
         let Some(issued) = issued else {
             return Ok(redirect_to_authorize(context, &self.pending.query));
         };

@@ -1,4 +1,4 @@
-//! The client that an authorization request names.
+//! The client of an authorization request.
 
 use crate::context::Context;
 use crate::error::{Error, PageError};
@@ -6,10 +6,10 @@ use crate::ports::Platform;
 use crate::protocol::params::Params;
 use crate::store::clients::{self, Client};
 
-/// Finds the client. Nothing can be sent to it yet, so what is wrong is shown on a page.
+/// Finds the client. Errors are shown on a page, because no redirect URI is validated yet.
 ///
 /// # Errors
-/// [`PageError`], and whatever the database reports.
+/// [`PageError`] if `client_id` is missing, repeated or unknown; [`Error::Internal`] if the database fails.
 pub async fn find_client(
     context: &Context<'_, impl Platform>,
     params: &Params,

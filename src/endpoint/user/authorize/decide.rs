@@ -1,5 +1,5 @@
-//! What a request needs next: a pure function of what is asked, who is signed in, what they allowed, and what
-//! they have done for this request so far.
+//! Step 4: decide what a request needs next. A pure function of the request, the session, the stored consent and the
+//! user's progress with this request.
 
 use crate::endpoint::user::authorize::validate::ValidatedRequest;
 use crate::interaction::pending_request::InteractionState;
@@ -9,22 +9,22 @@ use crate::protocol::token::id_token::PASSWORD_ACR;
 use crate::store::consents::Consent;
 use crate::store::sessions::Session;
 
-/// What to do next.
+/// The next step.
 #[derive(Debug)]
 pub enum Next<'a> {
-    /// Ask who is signed in whether the client may have what it asks for.
+    /// Show the consent page to the signed-in user.
     AskConsent(&'a Session),
-    /// Answer with a code for who is signed in.
+    /// Respond with a code or tokens for the signed-in user.
     Respond(&'a Session),
-    /// Answer with an error.
+    /// Respond with an error.
     Refuse(AuthorizeError),
-    /// Ask whether it shall be the account that is signed in.
+    /// Show the account chooser with the signed-in user.
     SelectAccount(&'a Session),
-    /// Ask who is there.
+    /// Show the sign-in page.
     SignIn(Option<Notice>),
 }
 
-/// Decides. Under `prompt=none` no page may be shown: what would need one is refused.
+/// Decides the next step. Under `prompt=none` no page may be shown, so the response is an error where a page is needed.
 pub fn decide<'a>(
     validated: &ValidatedRequest,
     session: Option<&'a Session>,
@@ -37,7 +37,7 @@ pub fn decide<'a>(
         if prompt.none { Next::Refuse(AuthorizeError::new(code, description)) } else { page }
     };
 
-    // 1. Only what a password can show can be shown (Core section 5.5.1.1).
+    // 1. Refuse an essential `acr` that is not that of a password (Core section 5.5.1.1).
     if let Some(limits) = &validated.request.claims.essential_acr
         && !limits.iter().any(|acr| acr == PASSWORD_ACR)
     {
@@ -47,24 +47,25 @@ pub fn decide<'a>(
         ));
     }
 
-    // 2. Somebody is there, and has shown it recently enough (section 3.1.2.3).
+    // 2. Require a session with a recent enough authentication (section 3.1.2.3).
     let sign_in =
         |notice| page(Next::SignIn(notice), "login_required", "nobody is signed in who would do");
     let Some(session) = session else { return sign_in(None) };
     let is_new = state.began_at.is_some_and(|began_at| session.auth_time >= began_at);
-    // No age at all is what prompt=login asks for: the very second of a sign-in has more than one request.
+    // `max_age=0` means the same as `prompt=login`. A session from the same second may belong to another request, so
+    // only an authentication for this request is recent enough.
     let is_too_old =
         validated.request.max_age.is_some_and(|age| age == 0 || now - session.auth_time > age);
     if state.wants_switch || (prompt.login || is_too_old) && !is_new {
         return sign_in(None);
     }
 
-    // 3. It is who it must be: somebody else is never good enough (section 3.1.2.2).
+    // 3. Require the user that the request names, if it names one (section 3.1.2.2).
     if !validated.required_user.admits(&session.sub) {
         return sign_in(Some(Notice::OtherAccountWanted));
     }
 
-    // An API tells a machine's token by its `sub`, which is the client's id.
+    // APIs recognize a machine's token by its `sub`, which is the client identifier, so no user may have the same.
     if session.sub == validated.client.client_id {
         return Next::Refuse(AuthorizeError::new(
             "access_denied",
@@ -72,14 +73,14 @@ pub fn decide<'a>(
         ));
     }
 
-    // 4. It is the account that the person wants to use.
+    // 4. Let the user choose the account, if the client requires it.
     if prompt.select_account && !state.has_chosen {
         return Next::SelectAccount(session);
     }
 
-    // 5. The client may have what it asks for (section 3.1.2.4). A client that anything on the person's
-    // device could claim to be is asked about every time: neither memory nor trust tells it from another
-    // (RFC 8252 section 8.6).
+    // 5. Require consent (section 3.1.2.4). If another application on the user's device can impersonate the client,
+    //    neither stored consent nor trust applies, because the provider cannot distinguish the two (RFC 8252 section
+    //    8.6).
     let is_impersonable = validated
         .reply_to
         .is_impersonable(&validated.client.metadata, validated.request.response_type);

@@ -1,5 +1,5 @@
-//! The implicit flow: tokens straight from the authorization endpoint (OpenID Connect Core section 3.2). The operator
-//! must have allowed it.
+//! The implicit flow: tokens from the authorization endpoint (OpenID Connect Core section 3.2). It is disabled unless
+//! `ALLOW_IMPLICIT` is `true`.
 
 use crate::context::Context;
 use crate::error::Internal;
@@ -12,24 +12,21 @@ use crate::store::clients::Client;
 use crate::store::grants::Grant;
 use crate::store::users;
 
-/// The tokens that are requested.
+/// A request for tokens.
 pub struct ImplicitRequest<'a> {
-    /// The client.
+    /// The client that gets the tokens.
     pub client: &'a Client,
-    /// The grant.
+    /// The recorded grant.
     pub grant: &'a Grant,
     /// The user's claims, as JSON.
     pub user_claims: &'a str,
-    /// The nonce of the ID token.
+    /// The `nonce` of the ID token.
     pub nonce: Option<&'a str>,
-    /// Whether an access token is requested too.
+    /// Whether `response_type` includes `token`.
     pub with_access_token: bool,
 }
 
 /// Signs the tokens. Returns the parameters of the response (section 3.2.2.5).
-///
-/// # Errors
-/// Whatever the [`Crypto`] port reports.
 pub async fn parameters(
     request: &ImplicitRequest<'_>,
     signers: &Signers,
@@ -37,14 +34,15 @@ pub async fn parameters(
 ) -> Result<Vec<(&'static str, String)>, Internal> {
     let ImplicitRequest { client, grant, user_claims, nonce, with_access_token } = *request;
     let scope = grant.scope.as_str();
-    // Tokens for APIs come from the token endpoint alone.
+    // The token endpoint alone issues tokens for APIs.
     let target = Target::Userinfo;
     let tokens = TokenSet { client, grant, user_claims, scope, target, nonce };
     let claims = users::parse_claims(user_claims)?;
     let requested = &grant.requested.id_token;
     let config = context.config;
     if !with_access_token {
-        // Without an access token there is no userinfo, so the ID token has the claims of the scopes (section 5.4).
+        // Without an access token the client cannot call userinfo, so the ID token has the claims of the scopes
+        // (section 5.4).
         let granted = Scopes::of_valid(scope);
         let of_user = config.scopes.release(&granted, requested, claims);
         return Ok(vec![("id_token", tokens.id_token(None, of_user, signers, context).await?)]);

@@ -1,4 +1,4 @@
-//! An authorization request in a browser, and the pages that its user is shown.
+//! An authorization request in a browser, and the pages for its user.
 
 use std::rc::Rc;
 
@@ -19,16 +19,16 @@ use crate::store::sessions::Session;
 pub struct Interaction<'a, P> {
     /// The provider.
     pub provider: &'a Provider<'a, P>,
-    /// The browser.
+    /// The browser that sent the HTTP request.
     pub browser: &'a BrowserContext<'a>,
-    /// The request.
+    /// The authorization request.
     pub pending: &'a PendingRequest,
-    /// The user's language.
+    /// The texts of the user's language.
     pub texts: &'static Texts,
 }
 
 impl<'a, P> Interaction<'a, P> {
-    /// The interaction that an HTTP request is part of.
+    /// Makes the interaction that an HTTP request is part of.
     pub fn new(
         provider: &'a Provider<'a, P>,
         browser: &'a BrowserContext<'a>,
@@ -40,7 +40,7 @@ impl<'a, P> Interaction<'a, P> {
 }
 
 impl<P: Platform> Interaction<'_, P> {
-    /// The page on which a person signs in.
+    /// Renders the sign-in page.
     pub async fn login_page(
         &self,
         request: &ValidatedRequest,
@@ -61,7 +61,7 @@ impl<P: Platform> Interaction<'_, P> {
         page.response().with_cookie(self.browser.remember_browser())
     }
 
-    /// The page on which a person chooses the account.
+    /// Renders the account chooser.
     pub async fn select_account_page(
         &self,
         request: &ValidatedRequest,
@@ -85,7 +85,7 @@ impl<P: Platform> Interaction<'_, P> {
         page.response().with_cookie(self.browser.remember_browser())
     }
 
-    /// The page on which a person allows what is asked for, or does not.
+    /// Renders the consent page.
     pub async fn consent_page(
         &self,
         request: &ValidatedRequest,
@@ -107,7 +107,7 @@ impl<P: Platform> Interaction<'_, P> {
             action: &CONSENT.url(&self.provider.context.config.issuer),
             request: &self.pending.query,
             shown: &shown,
-            token: &self.consent_ticket(&shown, &session.sub, self.began_at(state)),
+            token: &self.consent_token(&shown, &session.sub, self.began_at(state)),
         };
         page.response().with_cookie(self.browser.remember_browser())
     }
@@ -117,7 +117,7 @@ impl<P: Platform> Interaction<'_, P> {
         memory.logos.copy(&request.client, self.texts.tag, context).await
     }
 
-    /// The client as the page shows it.
+    /// Returns the client as pages show it.
     fn client<'b>(
         &self,
         request: &'b ValidatedRequest,
@@ -127,7 +127,7 @@ impl<P: Platform> Interaction<'_, P> {
         pages::Client::new(client_id, metadata, self.texts, logo)
     }
 
-    fn consent_ticket(&self, shown: &str, sub: &str, began_at: i64) -> String {
+    fn consent_token(&self, shown: &str, sub: &str, began_at: i64) -> String {
         let request = shown_for(&self.pending.query, shown);
         InteractionToken { step: InteractionStep::Consent, request: &request, sub }
             .issue(self.browser, began_at)

@@ -1,12 +1,12 @@
 //! The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2).
 //!
-//! Each request passes the same steps however it comes, and again after each page that its user has answered. The
-//! parameters are parsed, and then:
+//! Each request passes the same steps, whether its parameters are sent, signed or pushed. After each page that its user
+//! has submitted, it passes them again. After parsing, the steps are:
 //!
-//! - [`resolve`]: which parameters count
-//! - [`validate`]: whether they are valid, and where the response goes
-//! - [`decide`]: what the request needs next, given what its user has done for it so far (a pure function)
-//! - [`act`], [`interaction`]: a code or tokens, or a page; [`respond`]: the way back to the client
+//! - [`resolve`]: find the effective parameters
+//! - [`validate`]: check them, and determine the redirect URI
+//! - [`decide`]: decide what the request needs next, given the user's progress with it (a pure function)
+//! - [`act`], [`interaction`]: issue a code or tokens, or show a page; [`respond`] sends the response to the client
 
 pub mod act;
 pub mod client;
@@ -32,7 +32,7 @@ use resolve::{Resolved, TOO_LARGE, TOO_MANY, resolve};
 use respond::{fail, redirect_to_authorize, refuse};
 use validate::{ValidatedRequest, Validation, validate};
 
-/// Answers an authorization request, or shows the first page that it needs.
+/// Responds to an authorization request, or shows the first page that it needs.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -42,7 +42,7 @@ pub async fn serve(
         return keep(provider, request).await;
     }
     let browser = BrowserContext::from_request(context, request)?;
-    // A key that is missing is made while the user signs in.
+    // Begin to generate a missing key now, so that it is ready when the user has signed in.
     if let Err(fault) = memory.published_keys.get(context).await {
         context.log_fault(&fault);
     }
@@ -63,8 +63,8 @@ pub async fn serve(
     }
 }
 
-/// Keeps a request by POST. It came from another site, without the cookies that say who is signed in; so the browser
-/// is redirected to repeat it by GET, to which it adds them.
+/// Stores a request by POST and redirects the browser to repeat it by GET. Another site has sent it, so the
+/// `SameSite=Lax` cookies are missing; the browser sends them with the GET.
 async fn keep(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -81,7 +81,7 @@ async fn keep(
         }
     };
     if pending.handle_hash.is_none() {
-        // An invalid request is refused now.
+        // Refuse an invalid request before it is stored.
         let valid = match validate(provider, &pending).await? {
             Validation::Valid(valid) => valid,
             Validation::Refused(reply_to, error) => {
@@ -89,11 +89,11 @@ async fn keep(
             }
         };
         if !pending.may_be_kept() {
-            // A redirect would carry the state, which may be what is too large.
+            // Show a page, because a redirect would repeat `state`, which may be the reason for the size.
             let page = PageError::application_fault(TOO_LARGE.description);
             return Err(PageError { status: 413, ..page }.into());
         }
-        // Anybody can make us store one.
+        // Anybody can send such a request, so their rate is limited.
         if !may_store(context, request).await {
             return refuse(context, &pending, &valid.reply_to, TOO_MANY, texts).await;
         }
@@ -103,10 +103,11 @@ async fn keep(
 }
 
 impl<P: Platform> Interaction<'_, P> {
-    /// Goes on with the request from where its user has come to.
+    /// Continues the request with the next step that it needs.
     ///
     /// # Errors
-    /// [`PageError`]. Other faults go to the client (RFC 6749 section 4.1.2.1).
+    /// [`PageError`] if the client or its redirect URI is invalid. Other errors are sent to the client (RFC 6749
+    /// section 4.1.2.1).
     pub async fn proceed(
         &self,
         session: Option<Session>,

@@ -1,5 +1,5 @@
-//! Step 2: the parameters that count are found: those of a request object, where the request has one (RFC 9101 section
-//! 5), or those that its client has pushed (RFC 9126 section 4). The parameters around these do not count.
+//! Step 2: find the effective parameters. They are those of the request object, if there is one (RFC 9101 section 5),
+//! or of the pushed request (RFC 9126 section 4). The other parameters of the query then have no effect.
 
 use super::client::find_client;
 use crate::context::Context;
@@ -20,46 +20,47 @@ use crate::protocol::params::Params;
 use crate::provider::Provider;
 use crate::store::clients::Client;
 
-/// The error of a request on whose behalf too much would be stored or fetched.
+/// The error if too many requests of an address would be stored or fetched.
 pub const TOO_MANY: AuthorizeError = AuthorizeError::new(
     "temporarily_unavailable",
     "too many sign-ins were begun from this address",
 );
 
-/// The error of a request that is larger than what is kept.
+/// The error of a request that is too large to store.
 pub const TOO_LARGE: AuthorizeError =
     AuthorizeError::new("invalid_request", "the parameters have more than 8192 bytes");
 
-/// What is fetched of a client's `request_uri` (RFC 9101 section 5.2.3).
-const WANTED: FetchLimits = FetchLimits {
+/// The limits for fetching a client's `request_uri` (RFC 9101 section 5.2.3). `timeout` is in milliseconds.
+const FETCH_LIMITS: FetchLimits = FetchLimits {
     accept: "application/oauth-authz-req+jwt, application/jwt, application/jose",
     limit: SIZE_LIMIT,
     timeout: 5_000,
     is_binary: false,
 };
 
-/// A request by the parameters that count.
+/// The outcome of finding the effective parameters.
 pub enum Resolved {
-    /// They are at another query, which can be loaded again.
+    /// The browser is redirected to this query, which can be reloaded.
     Elsewhere(String),
-    /// The request.
+    /// The request with its effective parameters.
     Pending(PendingRequest),
-    /// They cannot be had, and the error goes to the client.
+    /// The parameters are not available; the error is sent to the client.
     Refused(ReplyTo, AuthorizeError),
 }
 
-/// Finds the parameters that count. Those of a request object are kept under a handle once its signature is verified,
-/// so that neither its expiry nor the client's next key disturbs a user who is signing in.
+/// Finds the effective parameters. A request object is verified once, and its parameters are stored under a handle, so
+/// that the interaction continues after the object expires or the client changes its key.
 ///
 /// # Errors
-/// [`PageError`], and whatever the platform reports.
+/// [`PageError`] if the error cannot be sent to the client, [`Error::Internal`] if the platform fails.
 pub async fn resolve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     pending: PendingRequest,
 ) -> Result<Resolved, Error> {
     let context = &provider.context;
-    // 1. A doubled parameter is refused with the rest; a request that is kept was resolved before.
+    // 1. Skip requests without a request object or `request_uri`, and stored ones, which were resolved before. A
+    //    duplicate parameter is refused in step 3 of the endpoint.
     let params = &pending.params;
     let (object, uri) = match (params.once("request"), params.once("request_uri")) {
         (Ok(object), Ok(uri)) if pending.handle_hash.is_none() => (object, uri),
@@ -69,20 +70,20 @@ pub async fn resolve(
         return Ok(Resolved::Pending(pending));
     }
 
-    // 2. The client, whose keys they are (RFC 9101 section 5).
+    // 2. Find the client, whose keys verify the request object (RFC 9101 section 5).
     let client = find_client(context, params).await?;
 
-    // 3. A request that it has pushed.
+    // 3. Open a pushed request.
     if let (Some(uri), None) = (uri, object)
         && let Some(query) = PendingRequest::open(uri, &client.client_id, context).await?
     {
         return Ok(Resolved::Elsewhere(query));
     }
 
-    // 4. A request object.
+    // 4. Verify and store a request object.
     match keep_signed(provider, request, &client, (object, uri)).await {
         Ok(signed) => Ok(Resolved::Pending(signed)),
-        // 5. Where nothing was verified, the parameters around it say where the error goes.
+        // 5. If that fails, the redirect URI for the error is the one outside of the request object.
         Err(Error::Protocol(Protocol::Authorize(error))) => {
             let reply_to = ReplyTo::from_request(params, &client.metadata).map_err(|_| {
                 let page = PageError::application_fault(error.description);
@@ -94,7 +95,7 @@ pub async fn resolve(
     }
 }
 
-/// Verifies a request object, given by value or by reference, and keeps its parameters.
+/// Verifies a request object, sent by value or by reference, and stores its parameters.
 async fn keep_signed(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -102,7 +103,7 @@ async fn keep_signed(
     object: (Option<&str>, Option<&str>),
 ) -> Result<PendingRequest, Error> {
     let context = &provider.context;
-    // Anybody can make us fetch and store one.
+    // Anybody can send such a request, and it is fetched and stored, so their rate is limited.
     if !may_store(context, request).await {
         return Err(TOO_MANY.into());
     }
@@ -122,7 +123,7 @@ async fn keep_signed(
     Ok(signed)
 }
 
-/// Gets the request object from a `request_uri` that the client has registered (RFC 9101 section 5.2).
+/// Fetches the request object of a `request_uri` that the client has registered (RFC 9101 section 5.2).
 async fn fetch(
     context: &Context<'_, impl Platform>,
     client: &Client,
@@ -134,7 +135,7 @@ async fn fetch(
         .ok()
         .filter(|url| registered.iter().any(|known| known == url.as_str()))
         .ok_or(refused("request_uri is none of those that the client has registered"))?;
-    let text = fetched::get("request_uri", &url, &WANTED, context).await;
+    let text = fetched::get("request_uri", &url, &FETCH_LIMITS, context).await;
     let text = text.map_err(|error| refused(error.description()))?;
     Ok(text.trim_ascii().to_owned())
 }
@@ -142,7 +143,7 @@ async fn fetch(
 /// Verifies a request object. Returns its parameters.
 ///
 /// # Errors
-/// [`AuthorizeError`], and whatever the platform reports.
+/// [`AuthorizeError`] if the object is invalid, [`Error::Internal`] if the platform fails.
 pub async fn verify(
     provider: &Provider<'_, impl Platform>,
     client: &Client,
@@ -151,7 +152,7 @@ pub async fn verify(
     let Provider { context, memory } = provider;
     let refused = |error: RequestObjectError| Error::from(AuthorizeError::from(error));
 
-    // 1. Its claims.
+    // 1. Check the claims.
     let expected = Expected {
         client_id: &client.client_id,
         issuer: context.config.issuer.as_str(),
@@ -160,7 +161,7 @@ pub async fn verify(
     };
     let object = RequestObject::parse(object, &expected).map_err(refused)?;
 
-    // 2. Signed with a key of the client's, by the registered algorithm (RFC 9101 section 6.2).
+    // 2. Verify the signature with the client's keys and its registered algorithm (RFC 9101 section 6.2).
     if !object.has_registered_alg(&client.metadata) {
         return Err(refused(RequestObjectError::Algorithm));
     }

@@ -1,5 +1,4 @@
-//! The authorization response, on its way through the browser to the client (RFC 6749 sections 4.1.2 and 4.1.2.1,
-//! RFC 9207).
+//! The authorization response, which the browser carries to the client (RFC 6749 sections 4.1.2 and 4.1.2.1, RFC 9207).
 
 use form_urlencoded::Serializer;
 
@@ -13,10 +12,11 @@ use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::reply_to::{ReplyTo, ResponseMode};
 use crate::routes::AUTHORIZE;
 
-/// Sends an error to the client. A request that is kept is answered by it.
+/// Sends an error to the client. It is the response of a stored request, which is deleted.
 ///
 /// # Errors
-/// [`crate::interaction::pending_request::COMPLETED_OR_EXPIRED`] if the request was answered before, and whatever the database reports.
+/// [`crate::interaction::pending_request::COMPLETED_OR_EXPIRED`] if a stored request already has a response,
+/// [`Error::Internal`] if the database fails.
 pub async fn refuse(
     context: &Context<'_, impl Platform>,
     pending: &PendingRequest,
@@ -30,7 +30,7 @@ pub async fn refuse(
     Ok(respond(context, reply_to, &parameters, texts))
 }
 
-/// Sends a fault of the provider's to the client, and logs it. The request is not answered by it, so that the user may
+/// Sends an internal error to the client, and logs the fault. A stored request is not deleted, so that the user can
 /// repeat it.
 pub fn fail<P>(
     context: &Context<'_, P>,
@@ -45,7 +45,7 @@ pub fn fail<P>(
     respond(context, reply_to, &parameters, texts)
 }
 
-/// Sends `parameters` to the client, with its state and our issuer identifier.
+/// Sends `parameters` to the client, with its `state` and the provider's `iss`.
 pub fn respond<P>(
     context: &Context<'_, P>,
     reply_to: &ReplyTo,

@@ -1,4 +1,4 @@
-//! Step 3: a request is validated: who sends it, where the response goes, and what is requested.
+//! Step 3: validate the request: the client, the redirect URI, and all other parameters.
 
 use super::client::find_client;
 use crate::error::{Error, PageError, Protocol};
@@ -22,7 +22,7 @@ use crate::store::sessions::Session;
 pub enum Validation {
     /// The request is valid.
     Valid(Box<ValidatedRequest>),
-    /// The request is invalid, and the error goes to the client.
+    /// The request is invalid; the error is sent to the client.
     Refused(ReplyTo, AuthorizeError),
 }
 
@@ -30,14 +30,14 @@ pub enum Validation {
 pub enum RequiredUser {
     /// Any user.
     Any,
-    /// No user, because the client knows nobody by the subject that it named.
+    /// No user has the subject that the client named.
     Nobody,
     /// The user of this `sub`.
     Only(String),
 }
 
 impl RequiredUser {
-    /// Whether a user will do.
+    /// Returns whether a user satisfies the requirement.
     pub fn admits(&self, sub: &str) -> bool {
         match self {
             Self::Any => true,
@@ -49,36 +49,36 @@ impl RequiredUser {
 
 /// A valid authorization request.
 pub struct ValidatedRequest {
-    /// The client that sends it.
+    /// The client that sent the request.
     pub client: Client,
-    /// Where the response goes.
+    /// The validated redirect URI, with the response mode and `state`.
     pub reply_to: ReplyTo,
-    /// What is requested.
+    /// The parsed parameters.
     pub request: AuthorizeRequest,
-    /// The user who must sign in, by `id_token_hint` or `claims`.
+    /// The user who must sign in, from `id_token_hint` or `claims`.
     pub required_user: RequiredUser,
-    /// The claims that are requested one by one, beyond those that the scopes release.
+    /// The claims requested by the `claims` parameter that the requested scopes do not release.
     pub single_claims: Vec<String>,
 }
 
-/// Validates a request. Nothing is sent anywhere before the client and its redirect URI are known: until then, what is
-/// wrong is shown on a page.
+/// Validates a request. Errors are shown on a page until the client and its redirect URI are validated; later ones are
+/// sent to the client.
 ///
 /// # Errors
-/// [`PageError`], and whatever the platform reports.
+/// [`PageError`] if the client or its redirect URI is invalid, [`Error::Internal`] if the platform fails.
 pub async fn validate(
     provider: &Provider<'_, impl Platform>,
     pending: &PendingRequest,
 ) -> Result<Validation, Error> {
-    // 1. The client.
+    // 1. Find the client.
     let client = find_client(&provider.context, &pending.params).await?;
     validate_for(provider, client, pending).await
 }
 
-/// Validates a request whose client is known.
+/// Validates a request of a client that was found before.
 ///
 /// # Errors
-/// As [`validate`].
+/// The same as [`validate`].
 pub async fn validate_for(
     provider: &Provider<'_, impl Platform>,
     client: Client,
@@ -86,11 +86,11 @@ pub async fn validate_for(
 ) -> Result<Validation, Error> {
     let params = &pending.params;
 
-    // 2. The redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
+    // 2. Check the redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
     let reply_to = ReplyTo::from_request(params, &client.metadata)
         .map_err(|error| PageError::application_fault(error.description()))?;
 
-    // 3. Everything else: from here on, errors go to the client.
+    // 3. Check everything else. Errors are sent to the client from here on.
     match validate_parameters(provider, &client, pending).await {
         Ok((request, required_user)) => {
             let names = [request.claims.userinfo.as_slice(), &request.claims.id_token].concat();
@@ -108,20 +108,20 @@ pub async fn validate_for(
     }
 }
 
-/// Returns what is requested, and the user who must sign in for it.
+/// Parses the parameters. Returns them, and the user who must sign in.
 async fn validate_parameters(
     provider: &Provider<'_, impl Platform>,
     client: &Client,
     pending: &PendingRequest,
 ) -> Result<(AuthorizeRequest, RequiredUser), Error> {
-    // 1. The request came as its client wants all of them to come.
+    // 1. Check that the request was pushed or signed if the client has registered that.
     check_required_transport(pending, &client.metadata)?;
 
-    // 2. The parameters.
+    // 2. Parse the parameters.
     let policy = provider.context.config.authorize_policy();
     let request = AuthorizeRequest::parse(&pending.params, &client.metadata, &policy)?;
 
-    // 3. The user, whom an ID token and `claims` name by the subject that the client knows.
+    // 3. Find the user that `id_token_hint` or `claims` requires, by the subject that the client knows.
     let hinted = match &request.id_token_hint {
         Some(hint) => Some(hinted_subject(provider, hint, &client.client_id).await?),
         None => None,
@@ -143,7 +143,7 @@ const fn invalid(description: &'static str) -> AuthorizeError {
     AuthorizeError::new("invalid_request", description)
 }
 
-/// Checks that the request was pushed or signed, where its client has registered that all of them are.
+/// Checks that the request was pushed or signed, if the client has registered that all its requests are.
 fn check_required_transport(
     pending: &PendingRequest,
     client: &ClientMetadata,
@@ -157,7 +157,7 @@ fn check_required_transport(
     Ok(())
 }
 
-/// Returns the user whom this client knows by a subject.
+/// Returns the user who has this subject for the client.
 async fn find_user(
     provider: &Provider<'_, impl Platform>,
     client: &Client,
@@ -168,7 +168,7 @@ async fn find_user(
     Ok(user.map_or(RequiredUser::Nobody, RequiredUser::Only))
 }
 
-/// The subject of an ID token that was issued to this client.
+/// Returns the `sub` of an ID token that was issued to this client.
 async fn hinted_subject(
     provider: &Provider<'_, impl Platform>,
     hint: &str,
@@ -179,7 +179,8 @@ async fn hinted_subject(
         return Err(hint_error(IdTokenHintError::TooLarge));
     }
     let jws = Jws::parse(hint).map_err(|_| hint_error(IdTokenHintError::NotSigned))?;
-    // The claims count once the signature is verified. While that is waited for, only the outcome is kept of them.
+    // The claims are checked now so that the payload need not be kept during the wait for the signature. The result
+    // counts only once the signature is verified.
     let hinted = id_token::hinted_sub(&jws, context.config.issuer.as_str(), client_id);
     let hinted = hinted.map(str::to_owned);
     let alg = jws.header_text("alg").and_then(Algorithm::from_name);
@@ -203,18 +204,18 @@ fn hint_error(error: IdTokenHintError) -> Error {
 }
 
 impl ValidatedRequest {
-    /// What the consent page shows, as one text: scopes, and single claims behind two spaces. The client may register
-    /// other scopes while the page is open.
+    /// Returns the access that the consent page shows, as one text: scopes, two spaces, and claims. The form posts it
+    /// back, because the client may register other scopes while the page is open.
     pub fn shown(&self) -> String {
         format!("{}  {}", self.request.scope, self.single_claims.join(" "))
     }
 
-    /// What to fill in as login.
+    /// Returns the initial value of the login field.
     pub fn login_hint(&self) -> &str {
         self.request.login_hint.as_deref().unwrap_or_default()
     }
 
-    /// The consent that the user gave the client before.
+    /// Finds the stored consent of the user to the client. A trusted client needs none.
     pub async fn remembered(
         &self,
         database: &impl Database,
@@ -228,7 +229,7 @@ impl ValidatedRequest {
         }
     }
 
-    /// Whether all that is asked for was allowed before.
+    /// Returns whether a stored consent covers the request.
     pub fn is_covered_by(&self, consent: &Consent) -> bool {
         self.request.granted().is_within(&Scopes::of_valid(&consent.scope))
             && self
@@ -237,7 +238,7 @@ impl ValidatedRequest {
                 .all(|claim| Scopes::of_valid(&consent.claims).contains(claim))
     }
 
-    /// What is allowed once this is: what was before, and what is asked for.
+    /// Returns the consent to store: the previous one and what this request adds.
     pub fn allowed(&self, before: Option<&Consent>) -> Consent {
         let before = before.cloned().unwrap_or_default();
         let claims = self.single_claims.iter().map(String::as_str);
