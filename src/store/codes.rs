@@ -85,9 +85,9 @@ pub async fn redeem(
     .bind(client_id);
     let mut batch = Batch::default();
     batch.add(begin);
-    let (spent, code) = (batch.query(spend), batch.query(read));
+    let (redeemed, code) = (batch.query(spend), batch.query(read));
     let mut outcome = batch.run(database).await?;
-    let is_spent_now = outcome.row(spent)?.is_some();
+    let is_redeemed = outcome.row(redeemed)?.is_some();
     let Some(mut row) = outcome.row(code)? else {
         return Ok(Redemption::Unknown);
     };
@@ -98,7 +98,7 @@ pub async fn redeem(
         nonce: row.text_or_null()?,
         grant: Grant::from_row(&mut row)?,
     };
-    Ok(match (is_spent_now, is_spent) {
+    Ok(match (is_redeemed, is_spent) {
         (true, _) => Redemption::Redeemed(Box::new(code)),
         (false, true) => Redemption::Replayed { grant_id: code.grant.id },
         (false, false) => Redemption::Expired,

@@ -40,7 +40,7 @@ use crate::protocol::params::{ParamValue, Params};
 use crate::protocol::token::bearer::is_b64token;
 use crate::provider::Provider;
 
-/// The largest body that is read.
+/// The largest body that is read, in bytes.
 const BODY_LIMIT: Limit = limit!(1_048_576);
 
 /// The default number of entries on a page of a listing.

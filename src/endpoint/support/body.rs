@@ -3,7 +3,7 @@
 use crate::http::{self, Request};
 use crate::protocol::params::{FORM, Malformed, Params, is_media_type};
 
-/// The largest body that is read. [`limit!`] makes both fields from one number.
+/// The largest body that is read. `limit!` makes both fields from one number.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     /// The limit in bytes.

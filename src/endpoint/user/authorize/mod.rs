@@ -3,9 +3,9 @@
 //! Each request passes the same steps, whether its parameters are sent, signed or pushed. After each page that its user
 //! has submitted, it passes them again. After parsing, the steps are:
 //!
-//! - [`resolve`]: find the effective parameters
-//! - [`validate`]: check them, and determine the redirect URI
-//! - [`decide`]: decide what the request needs next, given the user's progress with it (a pure function)
+//! - [`mod@resolve`]: find the effective parameters
+//! - [`mod@validate`]: check them, and determine the redirect URI
+//! - [`mod@decide`]: decide what the request needs next, given the user's progress with it (a pure function)
 //! - [`act`], [`interaction`]: issue a code or tokens, or show a page; [`respond`] sends the response to the client
 
 pub mod act;
