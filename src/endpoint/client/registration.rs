@@ -82,7 +82,7 @@ async fn initial_access_token(
     match bearer_token(request, false).await {
         Ok(token) if is_random_text(&token) => Ok(Some(token)),
         Ok(_) => Err(WRONG_TOKEN),
-        // Credentials of another scheme are a wrong token, not a missing one.
+        // The header is checked so that credentials of another scheme are refused, not ignored.
         Err(BearerError::NoCredentials)
             if policy == Registration::Open && request.header("authorization").is_none() =>
         {
