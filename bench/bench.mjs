@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { NAMED, RELEASE, buildIfChanged } from "../scripts/build.mjs";
-import { Failure, parseOptions, prepare, root, step, whenAsked } from "../scripts/steps.mjs";
+import { Failure, onStopSignal, parseOptions, prepare, root, step } from "../scripts/steps.mjs";
 
 // Many short rounds rather than few long ones: what else the machine does then weighs on all alike.
 const PLANS = {
@@ -38,7 +38,7 @@ if (options.profile) {
   process.exit();
 }
 await buildIfChanged(RELEASE);
-whenAsked(() => process.exit(1));
+onStopSignal(() => process.exit(1));
 
 if (options.against) {
   const { measurePair } = await import("./pair.mjs");

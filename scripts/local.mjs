@@ -1,14 +1,14 @@
-// The worker of `npm start`: where it is, and its secrets in .dev.vars.
+// The worker of `npm start`: its address, and its secrets in .dev.vars.
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Failure, root } from "./steps.mjs";
+import { Failure, hasCode, root } from "./steps.mjs";
 
-/** The secrets that a worker needs; randomSecret() makes either. */
+/** The secrets that a worker needs, each made by randomSecret(). */
 export const SECRETS = ["ADMIN_TOKEN", "KEY_ENCRYPTION_KEY"];
 
-/** How what .dev.vars lacks is made: the secrets, and the password of the demo users, which people type. */
-const MAKERS = {
+/** Makes each entry that .dev.vars may lack: the secrets, and the demo users' password, which is short to type. */
+const GENERATORS = {
   ...Object.fromEntries(SECRETS.map((name) => [name, randomSecret])),
   DEMO_PASSWORD: () => randomBytes(9).toString("base64url"),
 };
@@ -18,17 +18,17 @@ const DEFAULT_PORT = 8787;
 const file = join(root, ".dev.vars");
 
 /**
- * Where the local worker is, under which issuer, what opens its doors, and where its data is. An ISSUER in .dev.vars
- * is somebody's choice and wins (a tunnel's URL, an issuer with a path); without one it is the URL
- * of the worker, whatever wrangler.toml says, which is about the deployed one.
+ * Returns the local worker's address, issuer, secrets and data folder. The issuer is ISSUER of .dev.vars, for example
+ * the URL of a tunnel or an issuer with a path, and otherwise the worker's URL. ISSUER of wrangler.toml is for the
+ * deployed worker.
  *
- * Each port has data of its own: two workers that share a database would replace each other's demo client.
+ * Each port has its own data, because two workers with one database would replace each other's demo client.
  */
 export function localWorker() {
   const port = Number(process.env.PORT || DEFAULT_PORT);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Failure("PORT must be a number from 1 to 65535");
   const { ISSUER, ADMIN_TOKEN, DEMO_PASSWORD } = readVariables();
-  // The parser leaves out a port that goes without saying, as an issuer must.
+  // URL leaves out the default port, as an issuer must.
   const { origin } = new URL(`http://localhost:${port}`);
   const path = ISSUER && URL.canParse(ISSUER) ? new URL(ISSUER).pathname.replace(/\/+$/, "") : "";
   return {
@@ -38,25 +38,30 @@ export function localWorker() {
   };
 }
 
-/** Gives .dev.vars what it lacks, and tells what that was. */
+/**
+ * Adds the missing entries to .dev.vars and returns their names.
+ *
+ * @returns {string[]}
+ */
 export function createSecrets() {
   const variables = readVariables();
-  const missing = Object.keys(MAKERS).filter((name) => !variables[name]);
-  if (missing.length === 0) return missing;
-  const lines = missing.map((name) => `${name}=${MAKERS[name]()}\n`).join("");
+  const missing = Object.entries(GENERATORS).filter(([name]) => !variables[name]);
+  const names = missing.map(([name]) => name);
+  if (missing.length === 0) return names;
+  const lines = missing.map(([name, generate]) => `${name}=${generate()}\n`).join("");
   const before = existsSync(file) ? readFileSync(file, "utf8") : undefined;
   const separator = before === undefined || before === "" || before.endsWith("\n") ? "" : "\n";
   try {
     writeFileSync(file, separator + lines, { flag: before === undefined ? "ax" : "a", mode: 0o600 });
   } catch (error) {
     // Another npm start in this checkout has just made the file.
-    if (error.code === "EEXIST") return createSecrets();
+    if (hasCode(error, "EEXIST")) return createSecrets();
     throw error;
   }
-  return missing;
+  return names;
 }
 
-/** 256 random bits in base64url. */
+/** Returns 256 random bits in base64url. */
 export function randomSecret() {
   return randomBytes(32).toString("base64url");
 }
@@ -64,6 +69,7 @@ export function randomSecret() {
 // An entry as dotenv reads it: quoted, or up to a comment.
 const ENTRY = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:'([^']*)'|"([^"]*)"|`([^`]*)`|([^#\r\n]*))/gm;
 
+/** @returns {Record<string, string>} */
 function readVariables() {
   const text = existsSync(file) ? readFileSync(file, "utf8") : "";
   const entries = [...text.matchAll(ENTRY)];

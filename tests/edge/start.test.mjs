@@ -63,27 +63,27 @@ test("npm start --help prints the usage, and an argument that it does not take i
   assert.equal(help.code, 0);
   assert.match(help.said, /^npm start\n[^·]*PORT=9000 npm start/);
   assert.deepEqual(await runScript({ args: ["--port=9000"] }), {
-    code: 1, said: "Unknown option '--port'; --help shows what there is\n",
+    code: 1, said: "Unknown option '--port'; --help lists the options\n",
   });
 });
 
-test("a second npm start on the same port fails at once and says that the port is taken", async () => {
+test("a second npm start on the same port fails at once and says that the port is in use", async () => {
   const { code, said } = await runScript();
   assert.equal(code, 1);
-  assert.equal(said, `port ${port} is taken: end what listens there, or choose another with PORT=…\n`);
+  assert.equal(said, `port ${port} is in use: stop the program there, or choose another port with PORT=…\n`);
 });
 
 test("npm start holds its port at both loopback addresses while it builds", async () => {
   const free = await freePort();
   const release = await holdPort(free);
-  await assert.rejects(holdPort(free), /is taken/);
+  await assert.rejects(holdPort(free), /is in use/);
   await release();
   await (await holdPort(free))();
   for (const host of ["127.0.0.1", "::1"]) {
     const server = createServer().listen({ port: free, host });
     // A machine without IPv6 cannot listen there.
     if (!await once(server, "listening").then(() => true, () => false)) continue;
-    await assert.rejects(holdPort(free), /is taken/, host);
+    await assert.rejects(holdPort(free), /is in use/, host);
     await new Promise((closed) => server.close(closed));
   }
 });
@@ -96,6 +96,10 @@ test("two npm start in one checkout on two ports leave each other's users, demo 
     assert.equal((await callAsPrinted(one)).status, 200);
   }
   await other.stop();
+});
+
+test("npm start says that a change to wrangler.toml needs a restart", () => {
+  assert.match(running.said, /^Start it again after a change to wrangler\.toml or \.dev\.vars,/m);
 });
 
 test("npm start names a wrong variable", async () => {
@@ -124,7 +128,7 @@ test("npm start goes on where its demo users were deleted, and says that there a
   await running.stop();
   running = await start();
   assert.match(running.said, /alice is not stored: sub: belonged to a user who was deleted/);
-  assert.ok(running.said.includes(`Users: none (more with: PORT=${port} npm run -s admin)`), running.said);
+  assert.ok(running.said.includes(`Users: none (PORT=${port} npx postern manages them)`), running.said);
   assert.deepEqual([running.signIn, running.curl], [undefined, undefined]);
   assert.equal((await fetch(running.demo)).status, 200);
 });

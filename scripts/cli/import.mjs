@@ -1,43 +1,48 @@
-// The bulk load of users: any number of lines, in requests that the worker can take.
+// Loads any number of users, in requests of a size that the worker accepts.
 import { setTimeout as sleep } from "node:timers/promises";
-import { Outage } from "./client.mjs";
+import { Outage } from "../operator_api.mjs";
 
-/** What a request carries, and the longest line: the worker reads no more than a MiB. */
+/** The bytes in one request, and in the longest line. The worker accepts bodies of up to a MiB. */
 const CHUNK_BYTES = 256 * 1024;
 const LINE_BYTES = 1_000_000;
+
+/** The pauses before a chunk is sent again double from the first to the last, in milliseconds. */
+const FIRST_PAUSE_MS = 1_000;
+const LAST_PAUSE_MS = 4_000;
 
 const EMPTY = Buffer.alloc(0);
 const NEWLINE = Buffer.from("\n");
 
 /**
- * Loads the users of an NDJSON stream. `refuse` hears of every line that is refused, and why;
- * `progress` of how many lines are done.
+ * Loads the users of an NDJSON stream. Calls `onRefused` for each refused line with the reason, and `onProgress` with
+ * the number of lines done.
+ *
+ * @param {import("../operator_api.mjs").OperatorRequest} request
+ * @param {AsyncIterable<Buffer>} stream
+ * @param {{ onRefused: (line: number, error: string) => void, onProgress: (lines: number) => void }} callbacks
  */
-export async function importUsers(request, stream, { refuse, progress }) {
+export async function importUsers(request, stream, { onRefused, onProgress }) {
   const total = { stored: 0, refused: 0 };
   let done = 0;
   for await (const chunk of chunks(stream)) {
     const report = await send(request, Buffer.concat(chunk.parts), done);
     const refused = [...chunk.refused, ...report.refused].sort((a, b) => a.line - b.line);
-    for (const { line, error } of refused) refuse(done + line, error);
+    for (const { line, error } of refused) onRefused(done + line, error);
     total.stored += report.stored;
     total.refused += refused.length;
     done += chunk.lines;
-    progress(done);
+    onProgress(done);
   }
   return total;
 }
 
-/**
- * Sends a chunk; one in the midst of a load again, if the answer does not come: a user who is stored
- * twice is stored once.
- */
+/** Sends a chunk. Sends a later chunk again after an outage, which is safe because storing a user is idempotent. */
 async function send(request, body, done) {
-  for (let pause = 1_000; ; pause *= 2) {
+  for (let pause = FIRST_PAUSE_MS; ; pause *= 2) {
     try {
       return await request("POST", "/users", body);
     } catch (error) {
-      if (done > 0 && error instanceof Outage && pause < 8_000) {
+      if (done > 0 && error instanceof Outage && pause <= LAST_PAUSE_MS) {
         await sleep(pause);
         continue;
       }
@@ -47,19 +52,19 @@ async function send(request, body, done) {
   }
 }
 
-/** Whole lines, together no more than a request carries, unless one alone is more. */
+/** Groups whole lines into chunks. A chunk exceeds CHUNK_BYTES only if its one line does. */
 async function* chunks(stream) {
-  const empty = () => ({ parts: [], bytes: 0, lines: 0, refused: [] });
-  let chunk = empty();
+  const newChunk = () => ({ parts: [], bytes: 0, lines: 0, refused: [] });
+  let chunk = newChunk();
   for await (let line of lines(stream)) {
     if (chunk.lines > 0 && chunk.bytes + line.length > CHUNK_BYTES) {
       yield chunk;
-      chunk = empty();
+      chunk = newChunk();
     }
     chunk.lines += 1;
     if (line.length > LINE_BYTES) {
       chunk.refused.push({ line: chunk.lines, error: `longer than ${LINE_BYTES} bytes` });
-      // The worker still has to count it.
+      // Keeps the line numbers of the worker's report right.
       line = EMPTY;
     }
     chunk.bytes += line.length + NEWLINE.length;
@@ -68,7 +73,7 @@ async function* chunks(stream) {
   if (chunk.lines > 0) yield chunk;
 }
 
-/** The lines of a stream; of one that is too long, as much as shows it. */
+/** Splits a stream into lines. Of a line longer than LINE_BYTES it keeps only enough to show that it is too long. */
 async function* lines(stream) {
   let parts = [];
   let size = 0;

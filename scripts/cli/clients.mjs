@@ -1,0 +1,99 @@
+// postern client …
+import { Failure } from "../steps.mjs";
+import { confirm, readDocument } from "./input.mjs";
+import { note } from "./output.mjs";
+import { fetchAll, pathOf } from "./provider.mjs";
+
+const METADATA = `The metadata are those of RFC 7591, and trusted, which is for applications that need no consent.`;
+const SECRET = "The client_secret is printed only when it is made.";
+
+const COLUMNS = [
+  { title: "CLIENT_ID", value: ({ client_id: id }) => id },
+  { title: "CLIENT_NAME", value: ({ client_name: name }) => name },
+  { title: "TRUSTED", value: ({ trusted }) => (trusted ? "yes" : "no") },
+  { title: "REDIRECT_URIS", value: ({ redirect_uris: uris }) => uris?.join(" ") },
+];
+
+/** @type {import("./commands.mjs").Command[]} */
+export const CLIENT_COMMANDS = [
+  {
+    name: "client create",
+    operands: [],
+    input: "metadata.json",
+    summary: "store a client under a new client_id",
+    details: `${METADATA} ${SECRET}`,
+    examples: [
+      `echo '{"client_name": "Wiki", "redirect_uris": ["https://wiki.example.com/oidc/callback"]}' |
+    npx postern client create`,
+    ],
+    run: createClient,
+  },
+  {
+    name: "client put",
+    operands: ["CLIENT_ID"],
+    input: "metadata.json",
+    summary: "store a client under this client_id, new or replaced",
+    details: `${METADATA} They REPLACE all metadata of the client; it keeps its secret. ${SECRET}`,
+    examples: ["npx postern client get wiki > wiki.json; npx postern client put wiki < wiki.json"],
+    run: putClient,
+  },
+  {
+    name: "client get",
+    operands: ["CLIENT_ID"],
+    summary: "show a client, without its secret",
+    run: getClient,
+  },
+  {
+    name: "client list",
+    operands: [],
+    summary: "show all clients",
+    run: ({ provider, output }) => fetchAll(provider, "clients", output.list(COLUMNS, (client) => client), note),
+  },
+  {
+    name: "client delete",
+    operands: ["CLIENT_ID"],
+    summary: "delete a client and revoke its grants",
+    options: { yes: { type: "boolean", help: "skip the confirmation" } },
+    run: deleteClient,
+  },
+];
+
+/** @param {import("./commands.mjs").Call} call */
+async function createClient({ provider, output }) {
+  const { text, value } = await readDocument("the metadata");
+  if (value?.client_id !== undefined) {
+    throw new Failure(`client create makes a new client_id: remove client_id from the document, or use client put`);
+  }
+  await showStored(provider, await provider.request("POST", "/clients", text), output);
+}
+
+/** @param {import("./commands.mjs").Call} call */
+async function putClient({ provider, operands: [id], output }) {
+  const { text, value } = await readDocument("the metadata");
+  if (value?.client_id !== undefined && value.client_id !== id) {
+    throw new Failure(`the client_id of the document is ${value.client_id}, and the operand is ${id}`);
+  }
+  await showStored(provider, await provider.request("PUT", pathOf("clients", id), text), output);
+}
+
+/** @param {import("./commands.mjs").Call} call */
+async function getClient({ provider, operands: [id], output }) {
+  await output.show(await provider.request("GET", pathOf("clients", id)));
+}
+
+/** @param {import("./commands.mjs").Call} call */
+async function deleteClient({ provider, operands: [id], options, output }) {
+  const question = `Delete the client ${id} at ${provider.url}? Its users cannot sign in to it after that.`;
+  await confirm("client delete", question, options);
+  await output.show(await provider.request("DELETE", pathOf("clients", id)));
+}
+
+/** Shows a client that was stored, and warns of scopes that the provider does not list as supported. */
+async function showStored(provider, client, output) {
+  const { scopes_supported: served } = await provider.discover();
+  await output.show(client);
+  if (!served || !client.scope) return;
+  for (const scope of client.scope.split(" ").filter((scope) => !served.includes(scope))) {
+    note(`warning: the provider has no scope ${JSON.stringify(scope)}: add it to SCOPES or RESOURCES, or leave it out`);
+  }
+}

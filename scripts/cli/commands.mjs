@@ -1,0 +1,118 @@
+// The commands, and how the arguments name one.
+import { parseArgs } from "node:util";
+import { Failure, firstSentence } from "../steps.mjs";
+import { CLIENT_COMMANDS } from "./clients.mjs";
+import { TOKEN_COMMANDS } from "./tokens.mjs";
+import { USER_COMMANDS } from "./users.mjs";
+
+/**
+ * An option: `value` is the name of its value in the help.
+ *
+ * @typedef {{ type: "string" | "boolean", value?: string, help: string }} Option
+ */
+
+/**
+ * @typedef {object} Call
+ * @property {import("./provider.mjs").Provider} provider
+ * @property {string[]} operands
+ * @property {Record<string, any>} options
+ * @property {import("./output.mjs").Output} output
+ */
+
+/**
+ * @typedef {object} Command
+ * @property {string} name
+ * @property {string[]} operands    Their names; an optional one is in brackets.
+ * @property {string} [input]       An example of a file for standard input.
+ * @property {string} summary
+ * @property {string} [details]
+ * @property {Record<string, Option>} [options]
+ * @property {string[]} [examples]
+ * @property {(call: Call) => Promise<void>} run
+ */
+
+/** @type {Command[]} */
+export const COMMANDS = [...USER_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS];
+
+/** @type {Record<string, Option>} */
+export const COMMON_OPTIONS = {
+  json: { type: "boolean", help: "print JSON at a terminal, too" },
+  help: { type: "boolean", help: "show this help" },
+};
+
+/** Returns the commands that begin with this word. */
+export function familyOf(/** @type {string} */ word) {
+  return COMMANDS.filter(({ name }) => name.split(" ")[0] === word);
+}
+
+/**
+ * Returns the command that the arguments name, and the arguments after its name. Fails with a suggestion if there is
+ * none.
+ *
+ * @param {string[]} args
+ */
+export function findCommand(args) {
+  for (const words of [1, 2]) {
+    const command = COMMANDS.find(({ name }) => name === args.slice(0, words).join(" "));
+    if (command) return { command, rest: args.slice(words) };
+  }
+  const [family, word] = args;
+  const names = familyOf(family).map(({ name }) => name.split(" ")[1]);
+  if (names.length === 0) {
+    const known = [...COMMANDS.map(({ name }) => name), ...new Set(COMMANDS.map(({ name }) => name.split(" ")[0]))];
+    const suggestion = suggest(args.slice(0, 2).join(" "), known) || suggest(family, known);
+    throw new Failure(`there is no command ${family}${suggestion}: npx postern --help lists the commands`);
+  }
+  const suggestion = suggest(word, names, `${family} `);
+  const list = `the commands of ${family} are ${names.join(", ")}`;
+  throw new Failure(`there is no command ${family} ${word}${suggestion}: ${list}`);
+}
+
+/**
+ * Returns the operands and options of a command. Fails for what it does not take.
+ *
+ * @param {Command} command
+ * @param {string[]} args
+ */
+export function parseArguments({ name, operands, options = {} }, args) {
+  const seeHelp = `npx postern ${name} --help shows how`;
+  const known = { ...options, ...COMMON_OPTIONS };
+  const types = Object.fromEntries(Object.entries(known).map(([option, { type }]) => [option, { type }]));
+  let parsed;
+  try {
+    parsed = parseArgs({ args, options: types, allowPositionals: true });
+  } catch (error) {
+    const message = firstSentence(error);
+    const unknown = /^Unknown option '(--[^']*)'/.exec(message)?.[1];
+    const suggestion = unknown ? suggest(unknown, Object.keys(known).map((option) => `--${option}`)) : "";
+    throw new Failure(`${message}${suggestion}: ${seeHelp}`);
+  }
+  const { values, positionals } = parsed;
+  const required = operands.filter((operand) => !operand.startsWith("[")).length;
+  if (positionals.length < required || positionals.length > operands.length) {
+    throw new Failure(`${name} takes ${operands.join(" ") || "no operand"}: ${seeHelp}`);
+  }
+  return { operands: positionals, options: values };
+}
+
+/** Returns " (did you mean …?)" if a known name differs from the word in one or two places, and otherwise "". */
+function suggest(word, known, prefix = "") {
+  const distances = known.map((name) => ({ name, distance: editDistance(word, name) }));
+  const [nearest] = distances.sort((a, b) => a.distance - b.distance);
+  const isNear = nearest.distance <= Math.min(2, Math.floor(nearest.name.length / 2));
+  return isNear ? ` (did you mean ${prefix}${nearest.name}?)` : "";
+}
+
+/** Returns how many characters must be inserted, deleted or replaced to turn one text into the other. */
+function editDistance(one, other) {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= one.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= other.length; j += 1) {
+      const replaced = row[j - 1] + (one[i - 1] === other[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[other.length];
+}

@@ -1,0 +1,93 @@
+// Calls the operator's interface, /admin.
+import { Failure } from "./steps.mjs";
+
+/** A failure that may be temporary: no answer, a server error or a rate limit. */
+export class Outage extends Failure {}
+
+/**
+ * Sends a request to /admin and returns the JSON of the response. Fails with the provider's message; the failure's
+ * `code` is the error code of the response.
+ *
+ * @callback OperatorRequest
+ * @param {string} method
+ * @param {string} path     The path after /admin.
+ * @param {string | Uint8Array} [body]
+ * @returns {Promise<any>}
+ */
+
+/**
+ * Returns a function that sends requests to /admin of the provider at `url`. `unreachable` is the message if there is
+ * no answer.
+ *
+ * @param {string} url
+ * @param {string} token
+ * @param {string} unreachable
+ * @returns {OperatorRequest}
+ */
+export function operatorApi(url, token, unreachable) {
+  // The error of fetch would show the whole header, with the token.
+  if (!/^[!-~]+$/.test(token)) throw new Failure("ADMIN_TOKEN has a space, a line break or a character outside ASCII");
+  const headers = { authorization: `Bearer ${token}` };
+
+  async function send(method, path, body) {
+    try {
+      // A redirection is not followed, because the token is for this worker only.
+      const signal = AbortSignal.timeout(60_000);
+      const response = await fetch(`${url}/admin${path}`, { method, body, headers, redirect: "manual", signal });
+      return { ok: response.ok, status: response.status, json: tryParse(await response.text()) };
+    } catch (error) {
+      throw new Outage(`${unreachable} (${error.cause?.code ?? error.cause?.message ?? error.message})`);
+    }
+  }
+
+  return async function request(method, path, body) {
+    const { ok, status, json } = await send(method, path, body);
+    if (ok && json) return json;
+    // 404 also means that there is no such user or client. This path exists wherever /admin does.
+    if (status === 404 && (await send("GET", "/users?limit=1", undefined)).status === 404) {
+      throw new Failure(`${url} has no /admin: is that the issuer's URL, and is its secret ADMIN_TOKEN set?`);
+    }
+    throw failure(url, `${method} ${url}/admin${path}`, status, json);
+  };
+}
+
+/**
+ * Parses JSON, keeping the digits of numbers that JavaScript would round. That needs Node 21; an older one rounds.
+ *
+ * @param {string} text
+ */
+export function parseJson(text) {
+  // The declarations of JSON.parse still lack the third argument.
+  const reviver = /** @type {(name: string, value: any) => any} */ (keepDigits);
+  return JSON.parse(text, reviver);
+}
+
+function keepDigits(_, value, context) {
+  const isRounded = typeof value === "number" && !Number.isSafeInteger(value);
+  return isRounded && "rawJSON" in JSON ? /** @type {any} */ (JSON).rawJSON(context.source) : value;
+}
+
+function failure(url, call, status, json) {
+  const { error, error_description: description } = json ?? {};
+  switch (true) {
+    case status < 300:
+      return new Failure(`the response to ${call} is not JSON: is that the issuer's URL?`);
+    case status === 401:
+      return new Failure(`${url} does not accept this ADMIN_TOKEN`);
+    case status >= 500 || status === 429:
+      return new Outage(`${call} failed with ${status}${description ? `, ${error}: ${description}` : ""}`);
+    case error !== undefined:
+      return Object.assign(new Failure(`${error}: ${description}`), { code: error });
+    default:
+      return new Failure(`${call} failed with ${status}`);
+  }
+}
+
+/** Returns the parsed JSON, or undefined if another program than a provider answered. */
+function tryParse(text) {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}

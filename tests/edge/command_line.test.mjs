@@ -1,0 +1,176 @@
+// The operator's command line without a worker: help, arguments, what it sends, and what it prints.
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import { COMMANDS } from "../../scripts/cli/commands.mjs";
+import { TOKEN, commandsAt, startStandIn } from "./command_line.mjs";
+
+let provider;
+let postern;
+
+before(async () => {
+  provider = await startStandIn();
+  postern = commandsAt(provider.url);
+});
+after(() => provider.close());
+beforeEach(() => {
+  provider.users.clear();
+  provider.clients.clear();
+  provider.users.set("alice", { sub: "alice", login: "alice", claims: { name: "Alice" }, has_password: true });
+  provider.clients.set("wiki", { client_id: "wiki", client_name: "Wiki", trusted: false, redirect_uris: [] });
+  provider.requests();
+});
+
+/** Runs a command that must fail, and returns its message. */
+async function failure(args, input, env) {
+  const { code, out, err } = await postern(args, input, env);
+  assert.deepEqual([code, out], [1, ""], `${args.join(" ")}\n${err}`);
+  assert.equal(err.trimEnd().split("\n").length, 1, err);
+  return err.trimEnd();
+}
+
+test("help is printed for all commands, a family and a command, with exit code 0", async () => {
+  const families = [...new Set(COMMANDS.map(({ name }) => name.split(" ")[0]))].filter((name) => name !== "token");
+  const requests = [
+    ...[[], ["--help"], ["-h"], ["help"]].map((args) => [args, "COMMAND", COMMANDS]),
+    ...families.flatMap((family) => [[family], [family, "--help"], ["help", family]].map((args) =>
+      [args, `${family} COMMAND`, COMMANDS.filter(({ name }) => name.startsWith(`${family} `))])),
+    ...COMMANDS.flatMap((command) => [[...command.name.split(" "), "--help"], ["help", ...command.name.split(" ")]]
+      .map((args) => [args, command.name, [command]])),
+  ];
+  await Promise.all(requests.map(async ([args, head, commands]) => {
+    const { code, out, err } = await postern(args);
+    assert.deepEqual([code, err], [0, ""], args.join(" "));
+    assert.ok(out.startsWith(`npx postern ${head}`), out);
+    for (const { name } of commands) assert.ok(out.includes(name), `${args.join(" ")} lacks ${name}`);
+  }));
+  assert.deepEqual(provider.requests(), []);
+});
+
+test("the help of a command names each of its options, and what user put replaces", async () => {
+  for (const { name, options = {} } of COMMANDS) {
+    const { out } = await postern(["help", ...name.split(" ")]);
+    for (const option of [...Object.keys(options), "json", "help"]) assert.match(out, new RegExp(`^  --${option} `, "m"));
+  }
+  const { out } = await postern(["user", "put", "--help"]);
+  assert.match(out, /REPLACES all claims/);
+  assert.match(out, /--password P +the password; the process list of this machine shows it/);
+});
+
+test("an unknown command lists those of its family, and a near miss suggests one", async () => {
+  const family = "the commands of user are put, get, list, login, password, delete, import";
+  assert.equal(await failure(["user", "frobnicate"]), `there is no command user frobnicate: ${family}`);
+  assert.equal(await failure(["user", "frobnicate", "--help"]), `there is no command user frobnicate: ${family}`);
+  assert.equal(await failure(["user", "lst"]), `there is no command user lst (did you mean user list?): ${family}`);
+  const all = "npx postern --help lists the commands";
+  assert.equal(await failure(["usr", "list"]), `there is no command usr (did you mean user list?): ${all}`);
+  assert.equal(await failure(["clients"]), `there is no command clients (did you mean client?): ${all}`);
+  assert.equal(await failure(["frobnicate"]), `there is no command frobnicate: ${all}`);
+  assert.equal(await failure(["user", "put", "x", "--logn", "y"]),
+    "Unknown option '--logn' (did you mean --login?): npx postern user put --help shows how");
+  assert.equal(await failure(["user", "put"]), "user put takes SUB: npx postern user put --help shows how");
+});
+
+test("an option without a document changes the login or the password, and keeps the claims", async () => {
+  for (const [args, sent] of [
+    [["user", "put", "alice", "--login", "al"], { login: "al" }],
+    [["user", "put", "alice", "--password", "correct horse"], { password: "correct horse" }],
+  ]) {
+    const { code, err } = await postern(args, "");
+    assert.equal(code, 0, err);
+    assert.deepEqual(provider.requests().map(({ body }) => JSON.parse(body)), [sent]);
+  }
+  assert.deepEqual(provider.users.get("alice").claims, { name: "Alice" });
+  assert.equal(await failure(["user", "put", "alice"]),
+    "standard input is empty: the claims must be there as a JSON object");
+  assert.deepEqual(provider.requests(), []);
+});
+
+test("claims are sent as they were written", async () => {
+  await postern(["user", "put", "alice", "--login", "al"], '{"n":12345678901234567890,"n":1.0}\n');
+  assert.equal(provider.requests()[0].body, '{"login":"al","claims":{"n":12345678901234567890,"n":1.0}\n}');
+});
+
+test("what get prints, put takes, and a document with another id is refused", async () => {
+  for (const [kind, id, field] of [["user", "alice", "sub"], ["client", "wiki", "client_id"]]) {
+    const shown = await postern([kind, "get", id]);
+    const put = await postern([kind, "put", id], shown.out);
+    assert.deepEqual(put, { code: 0, err: "", out: shown.out });
+    provider.requests();
+    assert.equal(await failure([kind, "put", "other"], shown.out),
+      `the ${field} of the document is ${id}, and the operand is other`);
+    assert.deepEqual(provider.requests(), []);
+  }
+  const { out } = await postern(["client", "get", "wiki"]);
+  assert.equal(await failure(["client", "create"], out),
+    "client create makes a new client_id: remove client_id from the document, or use client put");
+});
+
+test("user login changes the login of an existing user only", async () => {
+  const { out } = await postern(["user", "login", "alice", "al"]);
+  assert.deepEqual(JSON.parse(out), { sub: "alice", login: "al", claims: { name: "Alice" }, has_password: true });
+  assert.match(await failure(["user", "login", "bob", "b"]), /^not_found: /);
+  assert.equal(provider.users.has("bob"), false);
+});
+
+test("a password is generated once, or read from standard input, or removed", async () => {
+  const generated = JSON.parse((await postern(["user", "password", "alice", "--generate"])).out).password;
+  assert.match(generated, /^[\w-]{20}$/);
+  assert.deepEqual(JSON.parse(provider.requests()[0].body), { password: generated });
+  assert.doesNotMatch((await postern(["user", "get", "alice"])).out, /"password"/);
+  provider.requests();
+  await postern(["user", "password", "alice"], "battery staple\r\n");
+  assert.deepEqual(JSON.parse(provider.requests()[0].body), { password: "battery staple" });
+  assert.match(await failure(["user", "password", "alice"]), /^standard input is empty: .* or use --generate$/);
+  assert.equal(await failure(["user", "password", "alice", "--generate", "--password", "x"]),
+    "--generate and --password exclude each other");
+  assert.equal(await failure(["user", "password", "alice", "--none", "--password", "x", "--yes"]),
+    "--none removes the password: give no other option for it");
+  assert.deepEqual(provider.requests(), []);
+});
+
+test("what destroys something needs --yes without a terminal", async () => {
+  for (const [args, path, name = args.slice(0, 2).join(" ")] of [
+    [["user", "delete", "alice"], "/admin/users/alice"],
+    [["user", "password", "alice", "--none"], "/admin/users/alice/password", "user password --none"],
+    [["client", "delete", "wiki"], "/admin/clients/wiki"],
+    [["grant", "revoke", "g1"], "/admin/grants/g1"],
+  ]) {
+    assert.equal(await failure(args, "y\n"), `${name} needs --yes, because there is no terminal to confirm it`);
+    assert.deepEqual(provider.requests(), []);
+    provider.users.set("alice", { sub: "alice", claims: {} });
+    const { code, err } = await postern([...args, "--yes"]);
+    assert.equal(code, 0, err);
+    assert.deepEqual(provider.requests(), [{ method: "DELETE", path, body: "" }]);
+  }
+});
+
+test("a claim that no scope releases and a scope that nothing serves are warned of", async () => {
+  const claims = { name: "Alice", "name#ja": "A", groups: ["staff"] };
+  provider.users.set("alice", { sub: "alice", login: "alice", claims, has_password: true });
+  provider.users.set("bob", { sub: "bob", login: "bob", claims: { groups: [] }, has_password: true });
+  const warning = (owner) => `warning: no scope releases the claim "groups", which ${owner}: no client gets it, and ` +
+    "user put and user import refuse it. Add it to a scope in SCOPES, or leave it out\n";
+  for (const args of [["user", "get", "alice"], ["user", "login", "alice", "al"]]) {
+    assert.equal((await postern(args)).err, warning("alice has"));
+  }
+  assert.equal((await postern(["user", "list"])).err, warning("2 users have"));
+
+  const client = JSON.stringify({ scope: "openid orders:read" });
+  for (const args of [["client", "create"], ["client", "put", "wiki"]]) {
+    assert.equal((await postern(args, client)).err, 'warning: the provider has no scope "orders:read": add it to ' +
+      "SCOPES or RESOURCES, or leave it out\n");
+  }
+});
+
+test("a message quotes neither a secret nor the input", async () => {
+  for (const [args, input, env] of [
+    [["user", "put", "alice"], "hunter2hunter2"],
+    [["client", "create"], '{"client_name": hunter2hunter2 }'],
+    [["user", "put", "alice", "--passwrd=hunter2hunter2"]],
+    [["user", "password", "alice", "hunter2hunter2"]],
+    [["user", "list"], "", { ADMIN_TOKEN: `${TOKEN} hunter2hunter2` }],
+  ]) {
+    const message = await failure(args, input, env);
+    assert.doesNotMatch(message, /hunter2|operators-own/);
+  }
+});

@@ -1,0 +1,115 @@
+// The operator's command line at a terminal: prompts, passwords, confirmations and tables.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { startStandIn, terminalAt } from "./command_line.mjs";
+
+// Other systems have a program of this name with other options.
+const hasScript = /util-linux/.test(spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "");
+const PASSWORD = "correct horse battery";
+const ENTER = "\r";
+const CTRL_C = "\x03";
+
+describe("at a terminal", { skip: hasScript ? false : "needs script of util-linux" }, () => {
+  let provider;
+  let postern;
+
+  before(async () => {
+    provider = await startStandIn();
+    postern = terminalAt(provider.url);
+  });
+  after(() => provider.close());
+  beforeEach(() => {
+    provider.users.clear();
+    provider.users.set("alice", {
+      sub: "alice", login: "al", claims: { name: "Alice", email: "a@example.com" }, has_password: true, created_at: 60,
+    });
+    provider.clients.set("wiki", { client_id: "wiki", client_name: "Wiki\x9b31m\u202e", trusted: true });
+    provider.requests();
+  });
+
+  test("a password is typed twice and never shown", async () => {
+    const { code, screen } = await postern(["user", "password", "alice"],
+      [["New password: ", PASSWORD + ENTER], ["Again: ", PASSWORD + ENTER]]);
+    assert.equal(code, 0, screen);
+    assert.deepEqual(provider.requests().map(({ body }) => JSON.parse(body)), [{ password: PASSWORD }]);
+    assert.doesNotMatch(screen, /horse/);
+  });
+
+  test("two different passwords change nothing, and Ctrl-C ends the command", async () => {
+    const { code, screen } = await postern(["user", "password", "alice"],
+      [["New password: ", PASSWORD + ENTER], ["Again: ", `other${ENTER}`]]);
+    assert.equal(code, 1);
+    assert.match(screen, /\nthe passwords differ: nothing was changed\n$/);
+    assert.equal((await postern(["user", "password", "alice"], [["New password: ", CTRL_C]])).code, 130);
+    assert.deepEqual(provider.requests(), []);
+  });
+
+  test("--generate prints the password", async () => {
+    const { screen } = await postern(["user", "password", "alice", "--generate"]);
+    assert.equal(/^password +(\S+)$/m.exec(screen)?.[1], JSON.parse(provider.requests()[0].body).password);
+  });
+
+  test("what destroys something is confirmed first", async () => {
+    for (const [args, question, path] of [
+      [["user", "delete", "alice"], "Delete the user alice at ", "/admin/users/alice"],
+      [["user", "password", "alice", "--none"], "Remove the password of alice at ", "/admin/users/alice/password"],
+      [["client", "delete", "wiki"], "Delete the client wiki at ", "/admin/clients/wiki"],
+      [["grant", "revoke", "g1"], "Revoke the grant g1 at ", "/admin/grants/g1"],
+    ]) {
+      for (const keys of [ENTER, `n${ENTER}`, `yesterday${ENTER}`]) {
+        const { code, screen } = await postern(args, [["[y/N] ", keys]]);
+        assert.equal(code, 1);
+        assert.ok(screen.includes(question + provider.url), screen);
+        assert.match(screen, /not confirmed: nothing was changed\n$/);
+      }
+      assert.deepEqual(provider.requests(), []);
+      provider.users.set("alice", { sub: "alice", claims: {} });
+      const confirmed = await postern(args, [["[y/N] ", `y${ENTER}`]]);
+      assert.equal(confirmed.code, 0, confirmed.screen);
+      assert.deepEqual(provider.requests(), [{ method: "DELETE", path, body: "" }]);
+    }
+    const { screen } = await postern(["grant", "revoke", "g1", "--yes"]);
+    assert.doesNotMatch(screen, /y\/N/);
+  });
+
+  test("user put with --login does not wait for a document", async () => {
+    for (const redirect of ["", "< /dev/null"]) {
+      const { code, screen } = await postern(["user", "put", "alice", "--login", "liddell"], [], redirect);
+      assert.equal(code, 0, screen);
+      assert.deepEqual(JSON.parse(provider.requests()[0].body), { login: "liddell" });
+    }
+    const typed = await postern(["user", "put", "alice"], [["end with Ctrl-D\x1b[K\r\n", `{"name":"A"}\r\x04`]]);
+    assert.equal(typed.code, 0, typed.screen);
+    assert.deepEqual(JSON.parse(provider.requests()[0].body), { claims: { name: "A" } });
+  });
+
+  test("a table is shown, and JSON with --json or in a pipe", async () => {
+    provider.users.set("b", { sub: "b", login: "b", claims: {}, has_password: false });
+    assert.equal((await postern(["user", "list"])).screen, [
+      "SUB    LOGIN  NAME   EMAIL          PASSWORD",
+      "alice  al     Alice  a@example.com  yes",
+      "b      b                            no",
+      "",
+    ].join("\n"));
+    assert.equal((await postern(["user", "get", "alice"])).screen, [
+      "sub           alice",
+      "login         al",
+      "claims.name   Alice",
+      "claims.email  a@example.com",
+      "has_password  true",
+      "created_at    1970-01-01T00:01:00Z",
+      "",
+    ].join("\n"));
+    const line = '{"sub":"b","login":"b","claims":{},"has_password":false}\n';
+    assert.equal((await postern(["user", "get", "b", "--json"])).screen, line);
+    assert.equal((await postern(["user", "get", "b"], [], "| cat")).screen, line);
+  });
+
+  test("a client's name cannot control the terminal", async () => {
+    for (const args of [["client", "list"], ["client", "get", "wiki"]]) {
+      assert.match((await postern(args)).screen, /Wiki\\u009b31m\\u202e/);
+    }
+    assert.match((await postern(["client", "get", "wiki", "--json"])).screen, /Wiki\\u009b31m/);
+  });
+});
