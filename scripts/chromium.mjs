@@ -1,4 +1,4 @@
-// The browser for tests/browser: a Chromium or Chrome that this machine has. None is ever downloaded.
+// Finds the browser for tests/browser: a Chromium or Chrome of this machine. Nothing downloads one.
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
@@ -6,18 +6,22 @@ const onWindows = process.platform === "win32";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 
-/** The browser's program, or undefined. CHROMIUM names one that is elsewhere. */
+/**
+ * Returns the path of the browser's program: the one that CHROMIUM names, or the first that is found.
+ *
+ * @returns {string | undefined}
+ */
 export function findChromium() {
-  return process.env.CHROMIUM || [...inPath(), ...standardPlaces()].find(isProgram);
+  return process.env.CHROMIUM || [...programsInPath(), ...installedPrograms()].find(isProgram);
 }
 
-function inPath() {
+function programsInPath() {
   const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   return folders.flatMap((folder) => NAMES.map((name) => join(folder, onWindows ? `${name}.exe` : name)));
 }
 
-/** Where their installers put them on systems that have no such PATH. */
-function standardPlaces() {
+/** The places to which the installers of macOS and Windows put a browser, which are not in PATH. */
+function installedPrograms() {
   const { HOME = "", LOCALAPPDATA, PROGRAMFILES, "PROGRAMFILES(X86)": PROGRAMFILES_X86 } = process.env;
   if (process.platform === "darwin") {
     return ["", HOME].flatMap((folder) => ["Google Chrome", "Chromium"].map((name) =>

@@ -1,9 +1,12 @@
-// The variables of wrangler.toml, checked by the code that reads them where it is deployed: the built module.
+// Checks the variables of wrangler.toml with the code that reads them in production: the built module.
 import { join } from "node:path";
 import { Failure, root } from "./steps.mjs";
 
-/** The path that nothing is served at: its answer needs no binding. */
-const NOWHERE = "https://localhost/";
+/** A path without an endpoint: the module answers 404 without using a binding. */
+const UNSERVED_URL = "https://localhost/";
+
+/** Typed as a string because the module exists only after a build. */
+const MODULE = /** @type {string} */ ("../build/index.js");
 
 /** Returns the configuration as wrangler reads it. */
 export async function readConfiguration() {
@@ -12,22 +15,26 @@ export async function readConfiguration() {
 }
 
 /**
- * Fails, in the module's own words, if a deployed worker would refuse these variables: a wrong one is its answer to
+ * Fails with the module's own message if a deployed worker would refuse these variables. Such a worker answers 500 to
  * every request.
+ *
+ * @param {Record<string, any>} variables
  */
 export async function checkVariables(variables) {
-  const { fetch, __wbg_reset_state: makeInstance } = await import("../build/index.js");
+  const { fetch, __wbg_reset_state: resetInstance } = await import(MODULE);
   // An instance reads its variables once.
-  makeInstance();
-  const response = await withoutLog(() => fetch(new Request(NOWHERE), variables, { waitUntil() {} }));
-  if (response.status !== 404) throw wrong((await response.json()).error_description);
-  // The module cannot know that it is deployed.
-  if (variables.ISSUER.startsWith("http:")) throw wrong("ISSUER must begin with https:// (http:// is for npm start)");
+  resetInstance();
+  const response = await withoutLog(() => fetch(new Request(UNSERVED_URL), variables, { waitUntil() {} }));
+  if (response.status !== 404) throw invalidVariable((await response.json()).error_description);
+  // The module cannot know that it will be deployed.
+  if (variables.ISSUER.startsWith("http:")) {
+    throw invalidVariable("ISSUER must begin with https:// (http:// is for npm start)");
+  }
 }
 
-const wrong = (description) => new Failure(`wrangler.toml: ${description}`);
+const invalidVariable = (description) => new Failure(`wrangler.toml: ${description}`);
 
-/** Calls a function without showing what it logs: the module logs every request. */
+/** Calls a function without its log: the module logs each request. */
 function withoutLog(call) {
   const { log, error } = console;
   Object.assign(console, { log() {}, error() {} });

@@ -1,19 +1,19 @@
-// A relying party to try Postern with: a confidential client of the authorization code flow, on openid-client
-// and what Node brings. It shows what it learns of the person who signs in.
+// A relying party to try Postern with: a confidential client of the authorization code flow, with openid-client. It
+// shows the claims of the user who signs in.
 //
-// What every relying party does is here: PKCE, state and nonce bound to the browser that began; the ID token's
-// signature verified; a session of its own, under a new cookie once somebody is signed in. What a real one has
-// besides: https (and then cookies with Secure and __Host-), and sessions that outlive the process.
+// It does what every relying party must do: it binds PKCE, state and nonce to the browser that started the sign-in,
+// verifies the signature of the ID token, and gives the user a session of its own, with a new cookie after the sign-in.
+// A real relying party also has https, with Secure cookies and the __Host- prefix, and sessions that survive a restart.
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import * as oidc from "openid-client";
-import { SIGNED_OUT, profile, stopped } from "./pages.mjs";
+import { SIGNED_OUT, failed, profile } from "./pages.mjs";
 
-// Each start deletes the client of this id, so a developer's own client must be unlikely to have it.
+// Each start deletes the client with this client_id, so a developer's own client is unlikely to have it.
 const CLIENT_ID = "postern-demo";
 const COOKIE = "postern-demo";
-// Not localhost, where the provider is: as in real life, neither gets the other's cookies.
+// The provider is at localhost. With another host, neither gets the other's cookies.
 const HOST = "127.0.0.1";
 
 const STYLE = ["../../templates/style.css", "style.css"]
@@ -21,9 +21,15 @@ const STYLE = ["../../templates/style.css", "style.css"]
   .join("");
 
 /**
- * Serves the demo for the provider that knows itself as `issuer` and answers at `worker`; `admin` sends a
- * request to its /admin. `scopes` are those of userinfo. Where `port` is taken the system chooses one. Returns
- * where it is.
+ * Serves the demo and returns its origin. `worker` is the URL at which the provider `issuer` answers, `admin` sends
+ * requests to its /admin, and `scopes` are those of userinfo. If `port` is in use, the system chooses another.
+ *
+ * @param {object} options
+ * @param {string} options.issuer
+ * @param {string} options.worker
+ * @param {import("../operator_api.mjs").OperatorRequest} options.admin
+ * @param {number} options.port
+ * @param {string[]} options.scopes
  */
 export async function serveDemo({ issuer, worker, admin, port, scopes }) {
   const server = createServer();
@@ -31,28 +37,28 @@ export async function serveDemo({ issuer, worker, admin, port, scopes }) {
   const redirectUri = `${origin}/callback`;
   const secret = await register(admin, origin, redirectUri);
   const config = await discover(issuer, worker, secret);
-  // offline_access asks for a refresh token.
+  // offline_access requests a refresh token.
   const scope = [...scopes, "offline_access"].join(" ");
   const app = application({ config, origin, redirectUri, scope, account: `${issuer}/auth/account` });
   server.on("request", async (request, response) => {
-    const { status, headers, body } = await app(request).catch(answerToFailure);
+    const { status, headers, body } = await app(request).catch(errorPage);
     response.writeHead(status, headers).end(request.method === "HEAD" ? undefined : body);
   });
   return { origin, close: () => server.closeAllConnections() ?? server.close() };
 }
 
 async function listen(server, port) {
-  const at = async (port) => {
+  const listenAt = async (port) => {
     server.listen(port, HOST);
     await once(server, "listening");
   };
-  await (port > 65_535 ? at(0) : at(port).catch(() => at(0)));
+  await (port > 65_535 ? listenAt(0) : listenAt(port).catch(() => listenAt(0)));
   return `http://${HOST}:${server.address().port}`;
 }
 
 /**
- * Stores the demo's client and returns its secret. A secret is shown only when it is made, so the client is made
- * anew at each start, and its secret kept nowhere but here. What the one before was granted ends with it.
+ * Stores the demo's client and returns its secret. Each start replaces the client and revokes its grants, because the
+ * secret of an existing client cannot be read and this process stores none.
  */
 async function register(admin, origin, redirectUri) {
   await admin("DELETE", `/clients/${CLIENT_ID}`).catch((error) => {
@@ -68,29 +74,29 @@ async function register(admin, origin, redirectUri) {
   return stored.client_secret;
 }
 
-/** Everything about the provider, from its discovery document. */
+/** Fetches the provider's metadata. */
 function discover(issuer, worker, secret) {
   return oidc.discovery(new URL(issuer), CLIENT_ID, secret, oidc.ClientSecretBasic(secret), {
     execute: [
-      // The ID token comes from the provider itself, so that its signature need not be verified (Core section
-      // 3.1.3.7). This does it all the same, for whoever copies it and hands the token on.
+      // The signature of an ID token from the token endpoint need not be verified (Core section 3.1.3.7). The demo
+      // verifies it because an application that copies this code may pass the token on.
       oidc.enableNonRepudiationChecks,
-      // A real provider has https.
+      // npm start serves http. A real provider has https.
       ...(issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : []),
     ],
-    // The worker is on this machine, whatever its issuer is called.
-    [oidc.customFetch]: (url, options) => fetch(url.replace(issuer, worker), options),
+    // The worker is on this machine even if its issuer is another host.
+    [oidc.customFetch]: (url, options) => fetch(url.replace(issuer, worker), /** @type {RequestInit} */ (options)),
   });
 }
 
-/** The application: a function from a request to its answer. */
+/** Returns the application: a function from a request to its response. */
 function application({ config, origin, redirectUri, scope, account }) {
   const sessions = sessionStore();
 
   const routes = {
     "GET /": async ({ session }) => {
       if (!session?.tokens) return page(200, SIGNED_OUT);
-      // Asked each time, to show what the provider says now.
+      // Fetched for each page, to show the current claims.
       const userinfo = await oidc.fetchUserInfo(config, session.tokens.access_token, session.claims.sub)
         .catch((error) => ({ error: describe(error) }));
       return page(200, profile({ ...session, userinfo, account }));
@@ -102,8 +108,8 @@ function application({ config, origin, redirectUri, scope, account }) {
         expectedState: oidc.randomState(),
         expectedNonce: oidc.randomNonce(),
       };
-      const begun = session ?? sessions.begin();
-      keep(begun.flows, flow.expectedState, flow, 10);
+      const browserSession = session ?? sessions.start();
+      setBounded(browserSession.flows, flow.expectedState, flow, 10);
       const location = oidc.buildAuthorizationUrl(config, {
         redirect_uri: redirectUri,
         scope,
@@ -113,13 +119,13 @@ function application({ config, origin, redirectUri, scope, account }) {
         code_challenge_method: "S256",
         ...(url.searchParams.has("switch") && { prompt: "select_account" }),
       });
-      return redirect(location.href, begun);
+      return redirect(location.href, browserSession);
     },
 
     "GET /callback": async ({ session, url }) => {
       const state = url.searchParams.get("state");
       const flow = session?.flows.get(state);
-      if (!flow) return page(400, stopped({ description: "This sign-in was not begun in this browser, or is over." }));
+      if (!flow) return page(400, failed({ description: "This sign-in was started in another browser, or has ended." }));
       session.flows.delete(state);
       const tokens = await oidc.authorizationCodeGrant(config, url, { ...flow, idTokenExpected: true });
       return redirect("/", sessions.renew(session, { tokens, claims: tokens.claims() }));
@@ -130,8 +136,8 @@ function application({ config, origin, redirectUri, scope, account }) {
       const fresh = await oidc.refreshTokenGrant(config, session.tokens.refresh_token);
       const claims = fresh.claims();
       // Core section 12.2.
-      if (claims && claims.sub !== session.claims.sub) throw new Error("the new ID token is somebody else's");
-      // What the answer leaves out stays as it was.
+      if (claims && claims.sub !== session.claims.sub) throw new Error("the new ID token is another user's");
+      // The response may leave out the ID token and the refresh token, which then stay valid.
       Object.assign(session.tokens, fresh);
       Object.assign(session, claims && { claims });
       return redirect("/");
@@ -143,34 +149,34 @@ function application({ config, origin, redirectUri, scope, account }) {
   return async (request) => {
     const url = new URL(request.url, origin);
     const route = routes[`${request.method.replace("HEAD", "GET")} ${url.pathname}`];
-    if (!route) return page(404, stopped({ description: "There is no such page." }));
+    if (!route) return page(404, failed({ description: "There is no such page." }));
     return route({ url, session: sessions.of(request) });
   };
 }
 
-/** Who is signed in, by the cookie of their browser. */
+/** Stores the session of each browser by its cookie. */
 function sessionStore() {
   const sessions = new Map();
-  const begin = (content = {}) => {
+  const start = (content = {}) => {
     const session = { id: oidc.randomState(), flows: new Map(), ...content };
-    keep(sessions, session.id, session, 1_000);
+    setBounded(sessions, session.id, session, 1_000);
     return session;
   };
   return {
-    begin,
+    start,
     of: ({ headers }) => sessions.get(headers.cookie?.match(new RegExp(`(?:^|; )${COOKIE}=([^;]*)`))?.[1]),
-    /** A new session in the place of one: nobody who knew its cookie before the sign-in is in (fixation). */
+    /** Replaces a session by a new one. A cookie from before the sign-in may be known to an attacker (fixation). */
     renew(session, content) {
       sessions.delete(session.id);
-      return begin({ ...content, flows: session.flows });
+      return start({ ...content, flows: session.flows });
     },
   };
 }
 
-/** Adds to a map that has room for so many: the oldest goes. */
-function keep(map, key, value, room) {
+/** Sets a value in a map. Removes the oldest one if there are more than `limit`. */
+function setBounded(map, key, value, limit) {
   map.set(key, value);
-  if (map.size > room) map.delete(map.keys().next().value);
+  if (map.size > limit) map.delete(map.keys().next().value);
 }
 
 const page = (status, body) => ({
@@ -194,9 +200,9 @@ const redirect = (location, session) => ({
   },
 });
 
-const answerToFailure = (error) => page(400, stopped(describe(error)));
+const errorPage = (error) => page(400, failed(describe(error)));
 
-/** What went wrong: in the provider's words, where they are its. */
+/** Returns the error of the provider, if it sent one, or the message of the failure. */
 function describe(error) {
   const challenge = error.cause?.[0]?.parameters ?? {};
   const { error: code, error_description: description } = error.error ? error : challenge;

@@ -1,23 +1,23 @@
 // The demo's pages.
 
-/** What the claims of an ID token mean, in the order in which they are shown. */
+/** The meaning of each claim of an ID token, in the order of the page. */
 const MEANINGS = {
-  iss: "who says all this",
-  sub: "who signed in: this identifier never changes",
-  aud: "whom it is meant for: this client",
-  exp: "it is not to be accepted after",
-  iat: "it was made at",
-  auth_time: "the password was given at",
-  nonce: "ties it to the request of this browser",
-  acr: "how the sign-in was done",
-  amr: "by which means",
-  sid: "the session, as this client knows it",
-  at_hash: "ties it to the access token",
+  iss: "the issuer: your Postern",
+  sub: "the user: this identifier never changes",
+  aud: "the audience: this client",
+  exp: "the time when it expires",
+  iat: "the time when it was issued",
+  auth_time: "the time when the user entered the password",
+  nonce: "the value from this browser’s request",
+  acr: "the class of the authentication",
+  amr: "the methods of the authentication",
+  sid: "the session, by an identifier for this client only",
+  at_hash: "a hash of the access token",
 };
 
 const TIMES = ["exp", "iat", "auth_time", "updated_at"];
 
-/** A piece of HTML: what stands in a template as text is escaped, what is a piece already is not. */
+/** HTML. A template escapes each value that is not of this class. */
 class Html extends String {}
 
 function html(strings, ...values) {
@@ -45,22 +45,30 @@ ${main}
 </html>
 `;
 
-/** For whom nobody is signed in. */
+/** The page without a session. */
 export const SIGNED_OUT = layout("Postern demo", html`<h1>Postern demo</h1>
-<p class="lead">An application that leaves signing in to your Postern, and shows what it gets.</p>
+<p class="lead">An application whose users sign in with your Postern. It shows the claims that it gets.</p>
 <p class="buttons"><a class="button primary" href="/sign-in">Sign in</a></p>`);
 
-/** For whom a sign-in, or a refresh, came to nothing. */
-export const stopped = ({ code, description }) => layout("Postern demo", html`
+/**
+ * The page after a sign-in or a refresh that failed.
+ *
+ * @param {{ code?: string, description: string }} error
+ */
+export const failed = ({ code, description }) => layout("Postern demo", html`
 <h1>${code === "access_denied" ? "You are not signed in" : "That did not work"}</h1>
-${trouble({ code, description })}
+${errorNotice({ code, description })}
 <p class="buttons"><a class="button primary" href="/sign-in">Sign in</a><a class="button" href="/">Back</a></p>`);
 
-/** For who is signed in: all that the application knows of them. */
+/**
+ * The page of a signed-in user: everything that the application knows about the user.
+ *
+ * @param {{ tokens: any, claims: any, userinfo: any, account: string }} session
+ */
 export function profile({ tokens, claims, userinfo, account }) {
   const name = userinfo.name ?? userinfo.preferred_username ?? claims.sub;
   return layout(`${name} – Postern demo`, html`<h1>Hello, <bdi class="name">${name}</bdi></h1>
-<p class="lead">This is what the demo knows about you, by way of your Postern.</p>
+<p class="lead">This is what the demo knows about you from your Postern.</p>
 <div class="actions">
 <a class="button" href="/sign-in">Sign in again</a>
 <a class="button" href="/sign-in?switch">Use another account</a>
@@ -69,42 +77,42 @@ ${tokens.refresh_token && html`<form method="post" action="/refresh"><button>Ref
 </div>
 <section aria-labelledby="id-token">
 <h2 id="id-token">ID token</h2>
-<p class="small">Signed by the provider with ${header(tokens.id_token).alg}; the signature is verified.</p>
+<p class="small">The provider signed it with ${header(tokens.id_token).alg}, and the demo verified the signature.</p>
 ${table(inOrder(claims, Object.keys(MEANINGS)), MEANINGS)}
-<details><summary>As it came</summary><code>${tokens.id_token}</code></details>
+<details><summary>The encoded token</summary><code>${tokens.id_token}</code></details>
 </section>
 <section aria-labelledby="userinfo">
 <h2 id="userinfo">Userinfo</h2>
-<p class="small">Asked for just now, with the access token.</p>
-${userinfo.error ? trouble(userinfo.error) : table(inOrder(userinfo, ["sub", "name"]))}
+<p class="small">Fetched just now, with the access token.</p>
+${userinfo.error ? errorNotice(userinfo.error) : table(inOrder(userinfo, ["sub", "name"]))}
 </section>
 <section aria-labelledby="tokens">
 <h2 id="tokens">Tokens</h2>
 ${table({
     scope: tokens.scope,
-    "access token": "kept by the demo’s server; the browser never sees it",
-    "refresh token": tokens.refresh_token ? "kept by the demo’s server; each use brings a new one" : "none",
+    "access token": "stored on the demo’s server; the browser never gets it",
+    "refresh token": tokens.refresh_token ? "stored on the demo’s server; each use rotates it" : "none",
   })}
 </section>`, "wide");
 }
 
-/** The claims with these first. */
+/** Returns the claims, with `first` in front. */
 function inOrder(claims, first) {
   const names = new Set([...first.filter((name) => name in claims), ...Object.keys(claims)]);
   return Object.fromEntries([...names].map((name) => [name, claims[name]]));
 }
 
-const trouble = ({ code, description }) => html`<div class="notice error"><p>${description}</p>
+const errorNotice = ({ code, description }) => html`<div class="notice error"><p>${description}</p>
 ${code && html`<p class="small">Error code: <code>${code}</code></p>`}</div>`;
 
 const table = (claims, meanings = {}) => html`<dl class="claims">
 ${Object.entries(claims).map(([name, value]) => html`<div>
 <dt><code>${name}</code>${meanings[name] && html`<span class="small">${meanings[name]}</span>`}</dt>
-<dd>${shown(name, value)}</dd>
+<dd>${claimValue(name, value)}</dd>
 </div>
 `)}</dl>`;
 
-function shown(name, value) {
+function claimValue(name, value) {
   if (TIMES.includes(name)) {
     const time = new Date(value * 1_000).toISOString();
     const [day, hour] = [time.slice(0, 10), time.slice(11, 19)];

@@ -1,4 +1,4 @@
-// Two people for the local database, so that there is somebody to ask about.
+// Two users for the local database.
 
 const ALICE = {
   name: "Alice Liddell",
@@ -57,7 +57,12 @@ const BOB = {
 /** The subs of the demo users. */
 export const DEMO_SUBS = ["alice", "bob"];
 
-/** The demo users as lines of a bulk load in the order of DEMO_SUBS, with the claims that the provider knows. */
+/**
+ * Returns the demo users as lines of a bulk load, in the order of DEMO_SUBS. Leaves out claims that the provider does
+ * not support.
+ *
+ * @param {string[]} claimsSupported
+ */
 export function demoUsers(claimsSupported) {
   const line = (sub, claims) => {
     const known = Object.entries(claims).filter(([name]) => claimsSupported.includes(name));

@@ -7,7 +7,7 @@ import { press, signIn, start } from "./world.mjs";
 
 const { issuer, worker, visitor } = await start("loopback");
 
-/** /admin as scripts/client.mjs offers it. */
+/** Sends a request to /admin, as scripts/operator_api.mjs does. */
 const admin = async (method, path, body) => {
   const { status, body: answer } = await worker.operator(method, `/admin${path}`, body);
   if (status !== 200) throw Object.assign(new Error(answer.error_description), { code: answer.error });
@@ -108,7 +108,7 @@ test("the demo takes no answer to a sign-in that was begun in another browser", 
   const answer = mine.waitForRequest(`${origin}/callback**`);
   await press(mine, "Allow");
   await theirs.goto((await answer).url());
-  await theirs.getByText("This sign-in was not begun in this browser, or is over.").waitFor();
+  await theirs.getByText("This sign-in was started in another browser, or has ended.").waitFor();
 });
 
 test("a demo that starts again has another secret, and another port where its own is taken", async () => {

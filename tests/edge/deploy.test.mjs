@@ -25,12 +25,18 @@ test("a deployment without an ISSUER is refused, and its dry run says so and goe
 });
 
 test("a deployment with a wrong variable is refused before anything is sent, and so is its dry run", async () => {
-  configure(folder, `ISSUER = "${ISSUER}"\nREGISTRATION = "Open"`);
-  for (const args of [[], ["--dry-run"]]) {
-    const { code, said } = await deploy(...args);
-    assert.equal(code, 1, said);
-    assert.match(said, /\nwrangler.toml: REGISTRATION must be closed, token or open\n$/);
-    assert.doesNotMatch(said, /packing|database|deploying/);
+  for (const [lines, complaint] of [
+    [`ISSUER = "${ISSUER}"\nREGISTRATION = "Open"`, /\nwrangler.toml: REGISTRATION must be closed, token or open\n$/],
+    ['ISSUER = "http://login.example.com"', /\nwrangler.toml: ISSUER must begin with https:\/\/ /],
+    ['ISSUER = "http://localhost:8787"', /\nwrangler.toml: ISSUER must begin with https:\/\/ /],
+  ]) {
+    configure(folder, lines);
+    for (const args of [[], ["--dry-run"]]) {
+      const { code, said } = await deploy(...args);
+      assert.equal(code, 1, said);
+      assert.match(said, complaint);
+      assert.doesNotMatch(said, /packing|database|deploying/);
+    }
   }
 });
 
@@ -52,7 +58,7 @@ test("npm run deploy --help prints the usage, and an argument that it does not t
   const { code, said } = await deploy("--help");
   assert.equal(code, 0);
   assert.match(said, /^npm run deploy\n[^·]*--dry-run/);
-  assert.equal((await deploy("--dryrun")).said, "Unknown option '--dryrun'; --help shows what there is\n");
+  assert.equal((await deploy("--dryrun")).said, "Unknown option '--dryrun'; --help lists the options\n");
 });
 
 /** Runs the script without anybody's account. Returns its exit code, and all that it printed. */
