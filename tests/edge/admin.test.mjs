@@ -40,7 +40,7 @@ test("a login changes and the claims stay", async () => {
   assert.match(password, /^[\w-]{20}$/);
 });
 
-test("what get prints, put stores again", async () => {
+test("put stores what get prints", async () => {
   await json(["user", "put", "fay", "--login", "f"], '{"name":"Fay","name#ja":"F"}');
   const { out: user } = await admin(["user", "get", "fay"]);
   const stored = await json(["user", "put", "fay"], user);
@@ -52,7 +52,7 @@ test("what get prints, put stores again", async () => {
   await json(["client", "delete", id, "--yes"]);
 });
 
-test("stored claims that no scope releases, and scopes that nothing serves, are warned of", async () => {
+test("a warning names stored claims that no scope releases, and scopes that nothing serves", async () => {
   await json(["user", "put", "gil"], '{"name":"Gil"}');
   await postern.env.DB.exec(`UPDATE users SET claims = '{"team":"red","name":"Gil"}' WHERE sub = 'gil'`);
   assert.match((await admin(["user", "get", "gil"])).err, /^warning: no scope releases the claim "team", which gil has:/);

@@ -90,7 +90,7 @@ test("claims are sent as they were written", async () => {
   assert.equal(provider.requests()[0].body, '{"login":"al","claims":{"n":12345678901234567890,"n":1.0}\n}');
 });
 
-test("what get prints, put takes, and a document with another id is refused", async () => {
+test("put accepts the output of get, and refuses a document with another id", async () => {
   for (const [kind, id, field] of [["user", "alice", "sub"], ["client", "wiki", "client_id"]]) {
     const shown = await postern([kind, "get", id]);
     const put = await postern([kind, "put", id], shown.out);
@@ -128,7 +128,7 @@ test("a password is generated once, or read from standard input, or removed", as
   assert.deepEqual(provider.requests(), []);
 });
 
-test("what destroys something needs --yes without a terminal", async () => {
+test("destructive commands need --yes without a terminal", async () => {
   for (const [args, path, name = args.slice(0, 2).join(" ")] of [
     [["user", "delete", "alice"], "/admin/users/alice"],
     [["user", "password", "alice", "--none"], "/admin/users/alice/password", "user password --none"],
@@ -144,7 +144,7 @@ test("what destroys something needs --yes without a terminal", async () => {
   }
 });
 
-test("a claim that no scope releases and a scope that nothing serves are warned of", async () => {
+test("a warning names a claim that no scope releases, and a scope that nothing serves", async () => {
   const claims = { name: "Alice", "name#ja": "A", groups: ["staff"] };
   provider.users.set("alice", { sub: "alice", login: "alice", claims, has_password: true });
   provider.users.set("bob", { sub: "bob", login: "bob", claims: { groups: [] }, has_password: true });

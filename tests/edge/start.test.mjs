@@ -102,7 +102,7 @@ test("npm start says that a change to wrangler.toml needs a restart", () => {
   assert.match(running.said, /^Start it again after a change to wrangler\.toml or \.dev\.vars,/m);
 });
 
-test("npm start names a wrong variable", async () => {
+test("npm start names an invalid variable", async () => {
   await running.stop();
   configure(folder, 'REGISTRATION = "Open"');
   const { code, said } = await runScript();
@@ -154,7 +154,7 @@ function kill(pid) {
   }
 }
 
-/** A port that is free, as the next one is, which the demo takes; outside the range that systems choose from. */
+/** Returns a free port whose successor, for the demo, is free, too. Both are outside the range that systems choose from. */
 async function freePort() {
   for (;;) {
     const candidate = 20_000 + Math.floor(Math.random() * 10_000);
@@ -249,7 +249,7 @@ async function signInToDemo({ demo: origin, issuer, signIn: [login, , password] 
   const request = await demo.get("/sign-in");
   const provider = new Visitor((url, init) => fetch(url, init), { issuer });
   const answer = await provider.signInOn(await provider.follow(request), login, password);
-  // Whoever has allowed it before is not asked again.
+  // A later sign-in shows no consent page.
   await demo.follow(isConsent(answer) ? await provider.submit(answer, { decision: "allow" }) : answer);
   return { home: (await demo.get("/")).body, scope: requestedScope(request) };
 }
@@ -265,16 +265,16 @@ function requestedScope({ headers }) {
   return new URL(headers.get("location")).searchParams.get("scope");
 }
 
-/** A process with all that it started, and what those started. */
+/** A process with its children and their descendants. */
 function descendants(pid) {
   const all = runningProcesses();
   const found = all.filter((one) => one.pid === pid);
-  // What is pushed is visited too.
+  // The loop visits the pushed processes, too.
   for (const one of found) found.push(...all.filter(({ parent }) => parent === one.pid));
   return found;
 }
 
-/** Those of some processes that have not ended. */
+/** Returns the processes that have not ended. */
 function remaining(processes) {
   const pids = new Set(runningProcesses().map(({ pid }) => pid));
   return processes.filter(({ pid }) => pids.has(pid));

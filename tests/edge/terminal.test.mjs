@@ -50,7 +50,7 @@ describe("at a terminal", { skip: hasScript ? false : "needs script of util-linu
     assert.equal(/^password +(\S+)$/m.exec(screen)?.[1], JSON.parse(provider.requests()[0].body).password);
   });
 
-  test("what destroys something is confirmed first", async () => {
+  test("destructive commands are confirmed first", async () => {
     for (const [args, question, path] of [
       [["user", "delete", "alice"], "Delete the user alice at ", "/admin/users/alice"],
       [["user", "password", "alice", "--none"], "Remove the password of alice at ", "/admin/users/alice/password"],
