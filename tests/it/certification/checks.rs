@@ -1,4 +1,4 @@
-//! What the suite checks in every module.
+//! The checks that the suite runs in every module.
 
 use super::suite::Parameters;
 use crate::browser::{TestClient, claims, header};
@@ -15,18 +15,18 @@ const YEAR_1990: i64 = 631_152_000;
 const FIVE_MINUTES: i64 = 300;
 const YEAR: i64 = 365 * 86_400;
 
-/// The claims of an ID token that need no request.
+/// The ID token claims that need no request for them.
 const ID_TOKEN_CLAIMS: [&str; 11] =
     ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"];
 
-/// The path of a URL of this issuer's origin.
+/// The path of a URL at the issuer's origin.
 pub fn path<'a>(url: &'a str, issuer: &str) -> &'a str {
     let authority = issuer.find("://").unwrap() + 3;
     let origin = &issuer[..issuer[authority..].find('/').map_or(issuer.len(), |at| authority + at)];
     url.strip_prefix(origin).unwrap_or_else(|| panic!("{url} is not at {origin}"))
 }
 
-/// The metadata of an issuer.
+/// Fetches the metadata of an issuer.
 pub fn check_discovery(provider: &TestProvider, issuer: &str) -> Value {
     let url = format!("{issuer}/.well-known/openid-configuration");
     let response = provider.send(get(path(&url, issuer)));
@@ -36,7 +36,7 @@ pub fn check_discovery(provider: &TestProvider, issuer: &str) -> Value {
     metadata
 }
 
-/// The keys: each with an id of its own, public, whole, and of a known kind.
+/// Fetches the key set. Each key must be public, complete, of a known type, and have its own `kid`.
 pub fn check_jwks(provider: &TestProvider, discovery: &Value) -> Value {
     let issuer = discovery["issuer"].as_str().unwrap();
     let response = provider.send(get(path(discovery["jwks_uri"].as_str().unwrap(), issuer)));
@@ -64,11 +64,11 @@ fn check_key(key: &Value) {
     for field in numbers {
         assert!(!decode(key[field].as_str().unwrap()).is_empty(), "{key}");
     }
-    // `oct` keys have k; the others are the private parts.
+    // `k` is the secret of an `oct` key; the others are private parts.
     for field in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
         assert!(key.get(field).is_none(), "{key}");
     }
-    // It is a key, and not only of a key's form.
+    // Panics if the numbers do not form a key.
     assert!(!is_signed_by(key, b"", &[0; 64]));
 }
 
@@ -90,7 +90,7 @@ fn is_signed_by(key: &Value, message: &[u8], signature: &[u8]) -> bool {
         .is_ok_and(|signature| key.verify(message, &signature).is_ok())
 }
 
-/// The claims of a token that is signed by the one key its header names.
+/// Verifies a token with the key that its header names, and returns the claims.
 pub fn verified(token: &str, jwks: &Value) -> Value {
     let header = header(token);
     let kty = match header["alg"].as_str().unwrap() {
@@ -114,13 +114,13 @@ pub fn verified(token: &str, jwks: &Value) -> Value {
     claims(token)
 }
 
-/// At least 16 bytes, with more than 96 bits of entropy by their own distribution.
+/// A code has at least 16 bytes and more than 96 bits of entropy, measured by its own characters.
 pub fn check_code(code: &str) {
     assert!(code.len() >= 16 && entropy(code) > 96.0, "{code}");
     assert!(code.bytes().all(|b| (0x20..0x7f).contains(&b)), "RFC 6749 appendix A.11: {code}");
 }
 
-/// Shannon's, over the whole text, in bits.
+/// The Shannon entropy of the whole text, in bits.
 pub fn entropy(text: &str) -> f64 {
     let length = text.len() as f64;
     let characters: BTreeSet<_> = text.chars().collect();
@@ -131,7 +131,7 @@ pub fn entropy(text: &str) -> f64 {
     length * characters.into_iter().map(bits).sum::<f64>()
 }
 
-/// The token response (RFC 6749 section 5.1).
+/// Checks a token response (RFC 6749 section 5.1).
 pub fn check_token_response(response: &TestResponse, scope: &str) -> Value {
     assert_eq!(response.status, 200, "{}", response.body);
     assert_eq!(response.header("content-type"), Some("application/json"));
@@ -144,7 +144,7 @@ pub fn check_token_response(response: &TestResponse, scope: &str) -> Value {
     tokens
 }
 
-/// An error of the token endpoint's (RFC 6749 section 5.2).
+/// Checks an error of the token endpoint (RFC 6749 section 5.2).
 pub fn check_token_error(response: &TestResponse, error: &str) {
     assert_eq!(
         (response.status, response.error().as_deref()),
@@ -157,7 +157,7 @@ pub fn check_token_error(response: &TestResponse, error: &str) {
     check_description(response.json()["error_description"].as_str().unwrap());
 }
 
-/// The ID token (Core sections 2 and 3.1.3.7), and nothing in it that was not asked for.
+/// Checks an ID token (Core sections 2 and 3.1.3.7), which has no claim that was not requested.
 pub fn check_id_token(
     id_token: &Value,
     client: &TestClient,
@@ -179,12 +179,12 @@ pub fn check_id_token(
     let half = &Sha256::digest(access_token)[..16];
     assert_eq!(id_token["at_hash"], Base64UrlUnpadded::encode_string(half));
     for name in id_token.as_object().unwrap().keys() {
-        assert!(ID_TOKEN_CLAIMS.contains(&name.as_str()), "nobody asked for {name}");
+        assert!(ID_TOKEN_CLAIMS.contains(&name.as_str()), "{name} was not requested");
     }
     check_claims(id_token, now);
 }
 
-/// The standard claims (Core section 5.1), wherever they stand.
+/// Checks the formats of standard claims (Core section 5.1), in an ID token or in userinfo.
 pub fn check_claims(claims: &Value, now: i64) {
     for (name, value) in claims.as_object().unwrap() {
         match name.as_str() {
@@ -200,11 +200,11 @@ pub fn check_claims(claims: &Value, now: i64) {
 }
 
 fn check_text(value: &Value) {
-    let text = value.as_str().unwrap_or_else(|| panic!("{value} is no text"));
+    let text = value.as_str().unwrap_or_else(|| panic!("{value} is not a string"));
     assert!(!text.trim().is_empty() && text != "null", "{value}");
 }
 
-/// YYYY-MM-DD, where the year may be 0000, or YYYY.
+/// `YYYY-MM-DD`, where the year may be 0000, or `YYYY`.
 fn check_birthdate(text: &str) {
     let parts: Vec<_> = text.split('-').collect();
     let is_number = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
@@ -213,7 +213,7 @@ fn check_birthdate(text: &str) {
     assert!(lengths == [4, 2, 2] || lengths == [4], "{text}");
 }
 
-/// An error from the authorization endpoint (Core section 3.1.2.6), and nothing beside it.
+/// Checks an error of the authorization endpoint (Core section 3.1.2.6). It has no other parameters.
 pub fn check_error(response: &Parameters, state: Option<&str>) {
     assert_eq!(response.get("state").map(String::as_str), state);
     assert_eq!(response["iss"], ISSUER);
@@ -224,7 +224,7 @@ pub fn check_error(response: &Parameters, state: Option<&str>) {
     }
 }
 
-/// RFC 6749 section 4.1.2.1: printable ASCII without quotation mark and backslash.
+/// RFC 6749 section 4.1.2.1 allows printable ASCII except the quotation mark and the backslash.
 fn check_description(text: &str) {
     let is_allowed = |b: u8| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\';
     assert!(!text.is_empty() && text.bytes().all(is_allowed), "{text}");

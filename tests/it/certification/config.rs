@@ -1,4 +1,4 @@
-//! The plan "Config": provider metadata, and the keys.
+//! The plan "Config": the provider's metadata and its keys.
 
 use super::checks::{check_discovery, check_jwks, verified};
 use super::pages::check_login_page;
@@ -7,8 +7,8 @@ use crate::signer::Signer;
 use crate::test_provider::{ISSUER, TestProvider, get, variables_with};
 use serde_json::{Value, json};
 
-/// The members of metadata that this provider could have: OpenID Connect Discovery 1.0 section 3, RFC 8414
-/// section 2, and the registry that RFC 8414 section 7.1 establishes.
+/// The metadata fields that this provider may publish: OpenID Connect Discovery 1.0 section 3, RFC 8414
+/// section 2, and the registry of RFC 8414 section 7.1.
 const KNOWN: &str = "issuer authorization_endpoint token_endpoint userinfo_endpoint jwks_uri \
     registration_endpoint scopes_supported response_types_supported response_modes_supported \
     grant_types_supported acr_values_supported subject_types_supported \
@@ -22,11 +22,12 @@ const KNOWN: &str = "issuer authorization_endpoint token_endpoint userinfo_endpo
     ui_locales_supported claims_parameter_supported request_parameter_supported \
     request_uri_parameter_supported require_request_uri_registration op_policy_uri op_tos_uri \
     revocation_endpoint introspection_endpoint code_challenge_methods_supported \
-    prompt_values_supported authorization_response_iss_parameter_supported     pushed_authorization_request_endpoint require_pushed_authorization_requests";
+    prompt_values_supported authorization_response_iss_parameter_supported \
+    pushed_authorization_request_endpoint require_pushed_authorization_requests";
 
-/// The texts of a member that is a list of different ones.
+/// The strings of a metadata field whose value is a list without duplicates.
 fn list<'a>(metadata: &'a Value, field: &str) -> Vec<&'a str> {
-    let list = metadata[field].as_array().unwrap_or_else(|| panic!("{field} is no list"));
+    let list = metadata[field].as_array().unwrap_or_else(|| panic!("{field} is not a list"));
     let texts: Vec<_> = list.iter().map(|text| text.as_str().unwrap()).collect();
     assert!(!texts.is_empty(), "{field} must be left out");
     for (index, text) in texts.iter().enumerate() {
@@ -35,7 +36,7 @@ fn list<'a>(metadata: &'a Value, field: &str) -> Vec<&'a str> {
     texts
 }
 
-/// A URL at the issuer: https, without query and fragment.
+/// Checks that a URL is below the issuer, uses https, and has no query or fragment.
 fn check_url(url: &str, issuer: &str) {
     let rest = url.strip_prefix(issuer).unwrap_or_else(|| panic!("{url} is not at {issuer}"));
     assert!(url.starts_with("https://") && rest.starts_with('/'), "{url}");
@@ -60,14 +61,14 @@ fn check_types(metadata: &Value) {
 }
 
 fn check_metadata(provider: &TestProvider, issuer: &str) {
-    // 1. Where it lies, and whose it is.
+    // 1. The location and the issuer.
     let metadata = check_discovery(provider, issuer);
     assert!(issuer.starts_with("https://") && !issuer.contains(['?', '#', '@']), "{issuer}");
 
-    // 2. Every member is known, and of its type; every endpoint is https.
+    // 2. Every metadata field is known and has its type; every endpoint is https.
     check_types(&metadata);
 
-    // 3. What there must be.
+    // 3. The required fields.
     for endpoint in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"] {
         assert!(metadata[endpoint].is_string(), "{endpoint} is missing");
     }
@@ -80,12 +81,12 @@ fn check_metadata(provider: &TestProvider, issuer: &str) {
         list(&metadata, "token_endpoint_auth_methods_supported").contains(&"client_secret_basic")
     );
 
-    // 4. What has a form of its own.
+    // 4. The fields with a syntax of their own.
     let scopes = list(&metadata, "scopes_supported");
     assert!(scopes.contains(&"openid"));
     let is_scope_character = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
     assert!(scopes.iter().all(|scope| scope.bytes().all(is_scope_character)), "{scopes:?}");
-    // Languages without a region are two or three small letters (BCP 47).
+    // Languages without a region are two or three lower-case letters (BCP 47).
     for tag in list(&metadata, "ui_locales_supported") {
         let is_language =
             (2..=3).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_lowercase());
@@ -94,7 +95,7 @@ fn check_metadata(provider: &TestProvider, issuer: &str) {
     assert!(list(&metadata, "code_challenge_methods_supported").contains(&"S256"));
     assert!(list(&metadata, "request_object_signing_alg_values_supported").contains(&"RS256"));
 
-    // 5. The keys: one for each algorithm.
+    // 5. One key for each algorithm.
     let jwks = check_jwks(provider, &metadata);
     for alg in list(&metadata, "id_token_signing_alg_values_supported") {
         assert!(jwks["keys"].as_array().unwrap().iter().any(|key| key["alg"] == alg), "{alg}");
@@ -107,14 +108,14 @@ fn oidcc_discovery_endpoint_verification() {
 }
 
 #[test]
-fn the_metadata_of_an_issuer_with_a_path_passes_too() {
+fn the_metadata_of_an_issuer_with_a_path_is_valid() {
     let issuer = "https://example.com:8443/tenant/a";
     let provider = TestProvider::configured(variables_with("ISSUER", issuer));
     provider.send(get("/tenant/a/auth/jwks.json"));
     check_metadata(&provider, issuer);
 }
 
-/// A provider with alice, and what it says of itself.
+/// A provider with alice, and its metadata.
 fn provider() -> (TestProvider, Value) {
     let provider = TestProvider::with_keys();
     provider.put_alice_with_password();
@@ -123,7 +124,7 @@ fn provider() -> (TestProvider, Value) {
 }
 
 #[test]
-fn every_advertised_way_to_authenticate_works_for_every_advertised_grant_type() {
+fn every_advertised_auth_method_works_with_every_grant_type() {
     let (provider, metadata) = provider();
     let browser = Browser::new(&provider);
     assert_eq!(list(&metadata, "grant_types_supported"), ["authorization_code", "refresh_token"]);
@@ -133,7 +134,7 @@ fn every_advertised_way_to_authenticate_works_for_every_advertised_grant_type() 
             "private_key_jwt" => provider.put_signing(method, json!({ "jwks": signer.jwks() })),
             _ => provider.put_client_with(method, json!({ "token_endpoint_auth_method": method })),
         };
-        // A client sends the secret that it has.
+        // A client has a secret exactly if its method uses one.
         assert_eq!(client.secret.is_some(), method.starts_with("client_secret"));
         let scope = [("scope", "openid offline_access")];
         let code = browser.authorize(&client, "alice@example.com", &scope);
@@ -152,7 +153,7 @@ fn every_advertised_way_to_authenticate_works_for_every_advertised_grant_type() 
 }
 
 #[test]
-fn every_advertised_value_of_prompt_and_display_is_understood() {
+fn every_advertised_value_of_prompt_and_display_works() {
     let (provider, metadata) = provider();
     let app = provider.put_app();
     let browser = Browser::new(&provider);

@@ -1,4 +1,5 @@
-//! The plan "Dynamic": a client for each module, which registers itself and signs what proves who it is.
+//! The plan "Dynamic": each module registers a client of its own, which signs its assertions and request
+//! objects.
 
 use super::checks::{check_discovery, check_error, check_jwks, check_token_response, verified};
 use super::pages::check_login_page;
@@ -15,14 +16,14 @@ use serde_json::{Value, json};
 
 const JWKS_URI: &str = "https://app.example/jwks.json";
 
-/// A provider that lets clients register themselves, and allows what this plan asks for.
+/// A provider with open registration and the implicit grant.
 struct Suite {
     provider: TestProvider,
     discovery: Value,
     signer: Signer,
 }
 
-/// A client of a module's.
+/// A client that a module has registered.
 struct Client {
     registered: Value,
     test_client: TestClient,
@@ -38,7 +39,7 @@ impl Suite {
         provider.put_alice_with_password();
         let discovery = check_discovery(&provider, ISSUER);
         check_jwks(&provider, &discovery);
-        // Without a kid, but where its keys are fetched.
+        // Its keys have no `kid`, except where the provider fetches them.
         Self { provider, discovery, signer: Signer::new("RS256", None, 0) }
     }
 
@@ -59,7 +60,7 @@ impl Suite {
         self.provider.send(post("/auth/register").json(&document))
     }
 
-    /// Registers a client: what every module checks of the answer.
+    /// Registers a client, and checks the response as every module does.
     fn register(&self, fields: Value) -> Client {
         let response = self.send_registration(fields);
         assert_eq!(
@@ -82,7 +83,7 @@ impl Suite {
         Client { registered, test_client }
     }
 
-    /// What every module ends with.
+    /// Deletes the registration, as every module does at its end.
     fn unregister(&self, client: &Client) {
         let uri = client.registered["registration_client_uri"].as_str().unwrap();
         let token = client.registered["registration_access_token"].as_str().unwrap();
@@ -97,7 +98,7 @@ impl Suite {
         signer.sign(&claims)
     }
 
-    /// The first answer to a request of a client's.
+    /// The first response to an authorization request.
     fn send_request(
         &self,
         browser: &Browser<'_>,
@@ -107,7 +108,7 @@ impl Suite {
         browser.get(&client.test_client.authorize(&usual(parameters)))
     }
 
-    /// Somebody signs in and agrees, and the client gets its tokens.
+    /// Runs a flow in which alice signs in and consents. Returns the token response.
     fn flow(&self, client: &Client, parameters: &[(&str, &str)]) -> Value {
         let browser = Browser::new(&self.provider);
         let response =
@@ -171,7 +172,7 @@ fn oidcc_idtoken_rs256() {
     suite.unregister(&client);
 }
 
-/// Skipped by the suite where `none` is not advertised.
+/// The suite skips this module, because `none` is not advertised.
 #[test]
 fn oidcc_idtoken_unsigned() {
     let suite = Suite::new();
@@ -224,11 +225,11 @@ fn oidcc_redirect_uri_query_ok() {
     suite.unregister(&client);
 }
 
-fn check_redirect_uri_refused(registered: &str, asked: &str) {
+fn check_redirect_uri_refused(registered: &str, requested: &str) {
     let suite = Suite::new();
     let client = suite.register(json!({ "redirect_uris": [registered] }));
     let response =
-        suite.send_request(&Browser::new(&suite.provider), &client, &[("redirect_uri", asked)]);
+        suite.send_request(&Browser::new(&suite.provider), &client, &[("redirect_uri", requested)]);
     assert!(error_page(&response).contains("redirect_uri is none of those"), "{}", response.body);
     suite.unregister(&client);
 }
@@ -273,8 +274,8 @@ fn oidcc_server() {
     suite.unregister(&client);
 }
 
-/// The login page of a client that says this of itself.
-fn shown(field: &str, value: &str, bytes: Option<&[u8]>) -> String {
+/// The login page of a client with this metadata field. `bytes` are served at the URL.
+fn login_page_with(field: &str, value: &str, bytes: Option<&[u8]>) -> String {
     let suite = Suite::new();
     if let Some(bytes) = bytes {
         suite.serve(value, "image/jpeg", &Base64::encode_string(bytes));
@@ -289,19 +290,20 @@ fn shown(field: &str, value: &str, bytes: Option<&[u8]>) -> String {
 
 #[test]
 fn oidcc_registration_logo_uri() {
-    let page = shown("logo_uri", "https://app.example/mark.jpg", Some(b"\xff\xd8\xff\xe0 mark"));
+    let page =
+        login_page_with("logo_uri", "https://app.example/mark.jpg", Some(b"\xff\xd8\xff\xe0 mark"));
     assert!(page.contains("<img class=\"logo\" src=\"data:image/jpeg;base64,"), "{page}");
 }
 
 #[test]
 fn oidcc_registration_policy_uri() {
-    let page = shown("policy_uri", "https://app.example/policy", None);
+    let page = login_page_with("policy_uri", "https://app.example/policy", None);
     assert!(page.contains("href=\"https://app.example/policy\""), "{page}");
 }
 
 #[test]
 fn oidcc_registration_tos_uri() {
-    let page = shown("tos_uri", "https://app.example/terms", None);
+    let page = login_page_with("tos_uri", "https://app.example/terms", None);
     assert!(page.contains("href=\"https://app.example/terms\""), "{page}");
 }
 
@@ -344,7 +346,7 @@ fn oidcc_registration_sector_bad() {
     );
 }
 
-/// The operator puts a new key into service while the suite waits.
+/// The operator adds a key while the suite waits.
 #[test]
 fn oidcc_server_rotate_keys() {
     let suite = Suite::new();
@@ -356,7 +358,7 @@ fn oidcc_server_rotate_keys() {
     let after = check_jwks(&suite.provider, &suite.discovery)["keys"].as_array().unwrap().clone();
     let added: Vec<_> = after.iter().filter(|key| !before.contains(key)).collect();
     assert_eq!((added.len(), &added[0]["kty"]), (1, &json!("EC")));
-    assert!(before.iter().all(|key| after.contains(key)), "what was signed can be verified");
+    assert!(before.iter().all(|key| after.contains(key)), "older signatures can still be verified");
 }
 
 #[test]
@@ -365,8 +367,8 @@ fn oidcc_refresh_token_rp_key_rotation() {
     suite.signer = Signer::new("RS256", Some("a"), 0);
     suite.serve_keys(&suite.signer);
     let client = suite.register(json!({ "jwks": null, "jwks_uri": JWKS_URI }));
-    let asked = [("scope", "openid offline_access"), ("prompt", "consent")];
-    let tokens = suite.flow(&client, &asked);
+    let parameters = [("scope", "openid offline_access"), ("prompt", "consent")];
+    let tokens = suite.flow(&client, &parameters);
     let refresh_token = tokens["refresh_token"].as_str().unwrap();
     let response = suite.refresh(&client, &suite.signer, refresh_token);
     let refresh_token = field(&response, "refresh_token");
@@ -377,7 +379,7 @@ fn oidcc_refresh_token_rp_key_rotation() {
     suite.unregister(&client);
 }
 
-/// Skipped by the suite, which reads in discovery that `none` is not accepted.
+/// The suite skips this module, because discovery does not list `none`.
 #[test]
 fn oidcc_request_uri_unsigned() {
     let suite = Suite::new();
@@ -416,7 +418,7 @@ fn oidcc_request_uri_signed_rs256() {
     suite.unregister(&client);
 }
 
-/// Skipped by the suite as an unsigned object; one that is signed says where the answer goes.
+/// The suite sends an unsigned object and skips this module. A signed object decides where the response goes.
 #[test]
 fn oidcc_ensure_request_object_with_redirect_uri() {
     let suite = Suite::new();
@@ -444,8 +446,8 @@ fn oidcc_ensure_request_object_with_redirect_uri() {
 fn oidcc_refresh_token() {
     let suite = Suite::new();
     let (one, two) = (suite.register(json!({})), suite.register(json!({})));
-    let asked = [("scope", "openid offline_access"), ("prompt", "consent")];
-    let tokens = [suite.flow(&one, &asked), suite.flow(&two, &asked)];
+    let parameters = [("scope", "openid offline_access"), ("prompt", "consent")];
+    let tokens = [suite.flow(&one, &parameters), suite.flow(&two, &parameters)];
     suite.provider.sleep(1);
     let response = suite.refresh(&one, &suite.signer, tokens[0]["refresh_token"].as_str().unwrap());
     let refreshed = claims(&field(&response, "id_token"));
@@ -463,8 +465,9 @@ fn oidcc_refresh_token() {
 fn oidcc_ensure_client_assertion_with_iss_aud_succeeds() {
     let suite = Suite::new();
     let client = suite.register(json!({}));
-    let asked = [("scope", "openid offline_access"), ("prompt", "consent")];
-    let refresh_token = suite.flow(&client, &asked)["refresh_token"].as_str().unwrap().to_owned();
+    let parameters = [("scope", "openid offline_access"), ("prompt", "consent")];
+    let refresh_token =
+        suite.flow(&client, &parameters)["refresh_token"].as_str().unwrap().to_owned();
     let assertion = suite.signer.assertion(&suite.provider, &client.test_client.id);
     assert_eq!(claims(&assertion)["aud"], ISSUER);
     let parameters = [("grant_type", "refresh_token"), ("refresh_token", &*refresh_token)];

@@ -1,4 +1,4 @@
-//! Requests that are refused, to their client.
+//! Requests that are refused with an error to the client.
 
 use super::pages::request_object;
 use super::suite::{STATE, Suite};
@@ -8,8 +8,8 @@ pub fn oidcc_response_type_missing(suite: &Suite) {
     assert_eq!(suite.error(&response, Some(STATE)), "invalid_request");
 }
 
-/// Skipped by the suite, which reads there that `none` is not accepted. State and response mode stand beside the URI
-/// here, to be seen at all.
+/// The suite skips this module, because discovery does not list `none`. Here `state` and `response_mode` are
+/// sent in the query, because the object is not read.
 pub fn oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported(suite: &Suite) {
     check_that_none_is_not_accepted(suite);
     let request_uri = "https://app.example/requests/1#fragment";
@@ -17,7 +17,8 @@ pub fn oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported
     assert_eq!(suite.error(&response, Some(STATE)), "invalid_request_uri");
 }
 
-/// Skipped likewise. All but what OAuth requires stands in the object alone, the response mode too.
+/// The suite skips this module, too. Only the parameters that OAuth requires are in the query; the object has
+/// the others.
 pub fn oidcc_unsigned_request_object_supported_correctly_or_rejected_as_unsupported(suite: &Suite) {
     check_that_none_is_not_accepted(suite);
     let object = request_object(suite, &[]);
@@ -26,7 +27,7 @@ pub fn oidcc_unsigned_request_object_supported_correctly_or_rejected_as_unsuppor
     let response = suite.send_request(&suite.browser(), &parameters);
     assert_eq!(suite.error(&response, Some(STATE)), "invalid_request_object");
 
-    // What cannot be read is refused by what stands beside it.
+    // For an object that cannot be parsed, the error follows the parameters of the query.
     let response = suite.send_request(&suite.browser(), &[("request", "e30.e30")]);
     assert_eq!(suite.error(&response, Some(STATE)), "invalid_request_object");
 }

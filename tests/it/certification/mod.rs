@@ -1,8 +1,7 @@
-//! What the OpenID Foundation's conformance suite asks: a test for every module of its plans, by the module's
-//! name. What the suite would only warn of fails here.
+//! The OpenID Foundation's conformance suite: one test for each module of its plans, by the module's name. A
+//! result that is a warning in the suite fails here.
 //!
-//! The plans "Basic" and "Form Post Basic" have the same modules, and run the same code: they differ in how
-//! answers travel.
+//! The plans "Basic" and "Form Post Basic" run the same modules; only the response mode differs.
 
 mod checks;
 pub use checks::verified;
@@ -15,7 +14,7 @@ mod success;
 mod suite;
 mod tokens;
 
-/// Makes the tests of both plans out of one list.
+/// Generates the tests of both plans from one list.
 macro_rules! plans {
     ($($file:ident: $($module:ident)*;)*) => {
         mod basic {
@@ -83,5 +82,5 @@ fn no_module_of_the_basic_plan_is_missing() {
     let mut modules = MODULES.to_vec();
     modules.sort_unstable();
     modules.dedup();
-    assert_eq!(modules.len(), 38, "as many as it has with dynamic registration");
+    assert_eq!(modules.len(), 38, "the count of the plan with dynamic registration");
 }

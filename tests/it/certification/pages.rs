@@ -1,4 +1,4 @@
-//! Modules in which somebody looks at a page.
+//! Modules in which the user sees a page.
 
 use super::suite::Suite;
 use crate::browser::{decode, error_page, is_login};
@@ -6,7 +6,7 @@ use crate::test_provider::{ISSUER, TestResponse};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, json};
 
-/// The page on which a person signs in, in English.
+/// Checks the English login page.
 pub fn check_login_page(response: &TestResponse) {
     assert_eq!((response.status, response.header("location")), (200, None), "{}", response.body);
     assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
@@ -15,8 +15,8 @@ pub fn check_login_page(response: &TestResponse) {
     assert!(response.body.contains("The App"), "{}", response.body);
 }
 
-/// A flow that begins with the login page.
-fn shown(suite: &Suite, parameters: &[(&str, &str)]) -> TestResponse {
+/// Runs a flow that begins with the login page, and returns that page.
+fn login_page_of_flow(suite: &Suite, parameters: &[(&str, &str)]) -> TestResponse {
     let browser = suite.browser();
     let page = suite.send_request(&browser, parameters);
     check_login_page(&page);
@@ -26,24 +26,24 @@ fn shown(suite: &Suite, parameters: &[(&str, &str)]) -> TestResponse {
 }
 
 pub fn oidcc_display_page(suite: &Suite) {
-    shown(suite, &[("display", "page")]);
+    login_page_of_flow(suite, &[("display", "page")]);
 }
 
 pub fn oidcc_display_popup(suite: &Suite) {
-    shown(suite, &[("display", "popup")]);
+    login_page_of_flow(suite, &[("display", "popup")]);
 }
 
 pub fn oidcc_login_hint(suite: &Suite) {
     let hint = format!("buffy@{}", ISSUER.strip_prefix("https://").unwrap());
-    let page = shown(suite, &[("login_hint", &hint)]);
+    let page = login_page_of_flow(suite, &[("login_hint", &hint)]);
     assert!(page.body.contains(&format!("value=\"{hint}\"")), "{}", page.body);
 }
 
 pub fn oidcc_ui_locales(suite: &Suite) {
-    shown(suite, &[("ui_locales", "se")]);
+    login_page_of_flow(suite, &[("ui_locales", "se")]);
 }
 
-/// The page for a person whose request has a redirect URI that is not registered: nothing leads there.
+/// Checks the error page for an unregistered redirect URI: it has no link to that URI.
 fn check_redirect_uri_page(response: &TestResponse, redirect_uri: &str) {
     let page = check_error_page(response, redirect_uri);
     assert!(page.contains("redirect_uri is none of those that the application has registered"));
@@ -64,7 +64,7 @@ pub fn oidcc_ensure_registered_redirect_uri(suite: &Suite) {
     check_redirect_uri_page(&response, &unregistered);
 }
 
-/// An unsigned request object of these members.
+/// An unsigned request object with these parameters.
 pub fn request_object(suite: &Suite, parameters: &[(&str, &str)]) -> String {
     let query = suite.query(&suite.client, parameters);
     let fields: Map<_, _> = decode(&query)

@@ -1,4 +1,4 @@
-//! Modules about who is signed in, and since when.
+//! Modules about sessions and the time of authentication.
 
 use super::pages::check_login_page;
 use super::suite::{Flow, STATE, Suite};
@@ -8,8 +8,8 @@ fn auth_time(flow: &Flow) -> i64 {
     flow.id_token["auth_time"].as_i64().unwrap()
 }
 
-/// Two flows in one browser, of which the second, a while later, makes the person sign in again.
-fn signs_in_twice(suite: &Suite, parameters: &[(&str, &str)], seconds: i64) {
+/// Runs two flows in one browser; the second requires a new sign-in.
+fn check_reauthentication(suite: &Suite, parameters: &[(&str, &str)], seconds: i64) {
     let browser = suite.browser();
     let first = suite.flow(&browser, &[]);
     suite.provider.sleep(seconds);
@@ -20,8 +20,8 @@ fn signs_in_twice(suite: &Suite, parameters: &[(&str, &str)], seconds: i64) {
     assert!(auth_time(&second) > auth_time(&first));
 }
 
-/// The rest of a flow in which no page is shown: the same person, since the same time.
-fn goes_on_silently(
+/// Finishes a flow that shows no page: the user and `auth_time` stay the same.
+fn check_silent_flow(
     suite: &Suite,
     first: &Flow,
     parameters: &[(&str, &str)],
@@ -33,11 +33,11 @@ fn goes_on_silently(
 }
 
 pub fn oidcc_prompt_login(suite: &Suite) {
-    signs_in_twice(suite, &[("prompt", "login")], 1);
+    check_reauthentication(suite, &[("prompt", "login")], 1);
 }
 
 pub fn oidcc_max_age_1(suite: &Suite) {
-    signs_in_twice(suite, &[("max_age", "1")], 2);
+    check_reauthentication(suite, &[("max_age", "1")], 2);
 }
 
 pub fn oidcc_prompt_none_not_logged_in(suite: &Suite) {
@@ -51,7 +51,7 @@ pub fn oidcc_prompt_none_logged_in(suite: &Suite) {
     let first = suite.flow(&browser, &[]);
     suite.provider.sleep(1);
     let parameters = [("prompt", "none")];
-    goes_on_silently(suite, &first, &parameters, &suite.send_request(&browser, &parameters));
+    check_silent_flow(suite, &first, &parameters, &suite.send_request(&browser, &parameters));
 }
 
 pub fn oidcc_id_token_hint(suite: &Suite) {
@@ -59,9 +59,9 @@ pub fn oidcc_id_token_hint(suite: &Suite) {
     let first = suite.flow(&browser, &[]);
     suite.provider.sleep(1);
     let parameters = [("prompt", "none"), ("id_token_hint", first.token("id_token"))];
-    goes_on_silently(suite, &first, &parameters, &suite.send_request(&browser, &parameters));
+    check_silent_flow(suite, &first, &parameters, &suite.send_request(&browser, &parameters));
 
-    // By somebody else's hint, nobody is signed in who would do.
+    // No session satisfies the hint of another user.
     suite.provider.put_user("bob");
     let bobs = suite.browser();
     let bob = suite.finish(&bobs.agree(suite.send_request(&bobs, &[]), "bob"), &[]);
@@ -77,5 +77,5 @@ pub fn oidcc_max_age_10000(suite: &Suite) {
     let first = suite.flow(&browser, &[("max_age", "15000")]);
     suite.provider.sleep(1);
     let parameters = [("max_age", "10000")];
-    goes_on_silently(suite, &first, &parameters, &suite.send_request(&browser, &parameters));
+    check_silent_flow(suite, &first, &parameters, &suite.send_request(&browser, &parameters));
 }

@@ -1,4 +1,4 @@
-//! Requests that succeed, each in its own way.
+//! Requests that succeed.
 
 use super::suite::{Flow, Suite};
 use crate::browser::{CHALLENGE, VERIFIER, header};
@@ -24,7 +24,7 @@ const PROFILE: [&str; 14] = [
 const EMAIL: [&str; 2] = ["email", "email_verified"];
 const PHONE: [&str; 2] = ["phone_number", "phone_number_verified"];
 
-/// Userinfo tells these claims of alice's, all of them and no other.
+/// Userinfo has exactly these claims of alice.
 fn check_userinfo(flow: &Flow, claims: &[&str]) {
     let alice = alice();
     let mut expected = json!({ "sub": "alice" });
@@ -63,7 +63,7 @@ pub fn oidcc_ensure_request_without_nonce_succeeds_for_code_flow(suite: &Suite) 
     assert_eq!(flow.id_token.get("nonce"), None);
 }
 
-/// A flow for a scope that discovery advertises.
+/// Runs a flow with a scope that discovery advertises.
 fn scope(suite: &Suite, scope: &str, claims: &[&str]) {
     let advertised = suite.discovery["scopes_supported"].as_array().unwrap();
     assert!(scope.split(' ').all(|scope| advertised.contains(&scope.into())), "{advertised:?}");
@@ -119,7 +119,7 @@ pub fn oidcc_ensure_request_with_acr_values_succeeds(suite: &Suite) {
     let values: Vec<_> = advertised.iter().map(|value| value.as_str().unwrap()).collect();
     let flow = suite.flow(&suite.browser(), &[("acr_values", &values.join(" "))]);
     assert!(advertised.contains(&flow.id_token["acr"]), "{}", flow.id_token);
-    // Values that nobody advertises are wishes too.
+    // `acr_values` is voluntary, so values that are not supported do not fail.
     let flow = suite.flow(&suite.browser(), &[("acr_values", "1 2")]);
     assert!(advertised.contains(&flow.id_token["acr"]), "{}", flow.id_token);
 }
@@ -127,14 +127,17 @@ pub fn oidcc_ensure_request_with_acr_values_succeeds(suite: &Suite) {
 pub fn oidcc_ensure_post_request_succeeds(suite: &Suite) {
     let browser = suite.browser();
     let first = suite.flow(&browser, &[]);
-    // It comes from another site, so the browser leaves its cookies out.
+    // The request is cross-site, so the browser sends no cookies.
     let query = suite.query(&suite.client, &[]);
     let response = suite.provider.send(post("/auth/authorize").form(&query));
     let response = browser.agree(browser.follow(response), "alice@example.com");
     let second = suite.finish(&response, &[]);
-    assert_eq!(second.id_token["auth_time"], first.id_token["auth_time"], "nobody signs in anew");
+    assert_eq!(
+        second.id_token["auth_time"], first.id_token["auth_time"],
+        "there is no new sign-in"
+    );
 
-    // And where nobody is signed in.
+    // The same without a session.
     let browser = suite.browser();
     let response = browser.follow(suite.provider.send(post("/auth/authorize").form(&query)));
     suite.finish(&browser.agree(response, "alice@example.com"), &[]);

@@ -1,4 +1,4 @@
-//! The relying party that the suite is: its clients, its requests, and what it checks in every module.
+//! The suite as a relying party: its client, its requests, and the checks of every module.
 
 use super::checks::{
     check_claims, check_code, check_discovery, check_error, check_id_token, check_jwks,
@@ -10,11 +10,11 @@ use base64ct::{Base64, Encoding};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Every character that a state may have and a page or a URL could spoil.
+/// Has every allowed character that HTML or a URL would need to escape.
 pub const STATE: &str = "a state\"'<b>&amp;=+%20;\\/#?~";
 pub const NONCE: &str = "a nonce\"'<b>&amp;=+%20;\\/#?~";
 
-/// How answers travel.
+/// The response mode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
     FormPost,
@@ -29,10 +29,10 @@ pub struct Suite {
     jwks: Value,
 }
 
-/// The parameters of a request or of an answer.
+/// The parameters of a request or of a response.
 pub type Parameters = BTreeMap<String, String>;
 
-/// What came of a flow that succeeded: all of it is checked.
+/// The results of a successful flow, all of them checked.
 #[derive(Clone, Debug)]
 pub struct Flow {
     pub code: String,
@@ -44,14 +44,14 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// A member of the token response.
+    /// A string of the token response.
     pub fn token(&self, name: &str) -> &str {
         self.tokens[name].as_str().unwrap_or_else(|| panic!("no {name}: {}", self.tokens))
     }
 }
 
 impl Suite {
-    /// What every module begins with: discovery, the keys, and its client.
+    /// Fetches discovery and the keys and registers a client, as every module does first.
     pub fn new(mode: Mode) -> Self {
         let provider = TestProvider::with_keys();
         provider.has_entropy.set(true);
@@ -62,12 +62,13 @@ impl Suite {
         Self { provider, mode, client, discovery, jwks }
     }
 
-    /// A browser in which nobody is signed in.
+    /// A browser without a session.
     pub fn browser(&self) -> Browser<'_> {
         Browser::new(&self.provider)
     }
 
-    /// The query of a request for the scope `openid`, but for these parameters; empty ones are left out.
+    /// The query of a request for the scope `openid`. `parameters` replace the defaults; an empty value
+    /// removes one.
     pub fn query(&self, client: &TestClient, parameters: &[(&str, &str)]) -> String {
         let mut all = vec![
             ("scope", "openid"),
@@ -83,12 +84,12 @@ impl Suite {
         client.authorize_query(&all)
     }
 
-    /// The first answer to a request of the usual client's.
+    /// The first response to an authorization request of the suite's client.
     pub fn send_request(&self, browser: &Browser<'_>, parameters: &[(&str, &str)]) -> TestResponse {
         browser.get(&format!("/auth/authorize?{}", self.query(&self.client, parameters)))
     }
 
-    /// The parameters that the client gets: by a redirect, or from the page that posts them.
+    /// The parameters that reach the client, by a redirect or by a self-submitting form.
     pub fn response(&self, response: &TestResponse, client: &TestClient) -> Parameters {
         match self.mode {
             Mode::Query => answer(response, &client.redirect_uri),
@@ -96,7 +97,7 @@ impl Suite {
         }
     }
 
-    /// The code of an answer.
+    /// The code of a successful authorization response.
     pub fn code(&self, response: &TestResponse, client: &TestClient) -> String {
         let mut response = self.response(response, client);
         let code = response.remove("code").unwrap_or_else(|| panic!("no code: {response:?}"));
@@ -106,27 +107,27 @@ impl Suite {
         code
     }
 
-    /// The code of the error that an answer is, with this state.
+    /// The error code of an authorization response with this state.
     pub fn error(&self, response: &TestResponse, state: Option<&str>) -> String {
         let response = self.response(response, &self.client);
         check_error(&response, state);
         response["error"].clone()
     }
 
-    /// A flow of the usual client's in which the person agrees to everything.
+    /// Runs a flow in which alice allows everything.
     pub fn flow(&self, browser: &Browser<'_>, parameters: &[(&str, &str)]) -> Flow {
         let response = browser.agree(self.send_request(browser, parameters), "alice@example.com");
         self.finish(&response, parameters)
     }
 
-    /// The rest of a flow, from the answer to a request of these parameters.
+    /// Finishes a flow after the authorization response.
     pub fn finish(&self, response: &TestResponse, parameters: &[(&str, &str)]) -> Flow {
         let code = self.code(response, &self.client);
         let response = self.redeem(&self.client, &code, &[]);
         self.tokens(&response, &self.client, code, parameters)
     }
 
-    /// What was got for a code.
+    /// Checks a token response and fetches userinfo with its access token.
     pub fn tokens(
         &self,
         response: &TestResponse,
@@ -147,12 +148,12 @@ impl Suite {
         Flow { code, id_token, userinfo, tokens }
     }
 
-    /// The claims of an ID token, whose signature is verified.
+    /// Verifies an ID token and returns its claims.
     pub fn verify(&self, id_token: &str) -> Value {
         verified(id_token, &self.jwks)
     }
 
-    /// Redeems a code by `client_secret_basic`, with these parameters more.
+    /// Redeems a code with `client_secret_basic` and the additional parameters `more`.
     pub fn redeem(&self, client: &TestClient, code: &str, more: &[(&str, &str)]) -> TestResponse {
         let mut parameters = vec![
             ("grant_type", "authorization_code"),
@@ -163,7 +164,7 @@ impl Suite {
         self.token(client, &parameters)
     }
 
-    /// Asks the token endpoint. Id and secret are form-encoded before they become Basic credentials.
+    /// Sends a token request. RFC 6749 §2.3.1 requires the id and the secret to be form-encoded before Basic.
     pub fn token(&self, client: &TestClient, parameters: &[(&str, &str)]) -> TestResponse {
         let encoded = |text: &str| encode(&[("", text)])[1..].to_owned();
         let secret = client.secret.as_deref().unwrap();
@@ -173,7 +174,7 @@ impl Suite {
         self.provider.send(request.form(&encode(parameters)))
     }
 
-    /// What userinfo tells.
+    /// Checks a successful userinfo response and returns its claims.
     pub fn userinfo(&self, request: TestRequest) -> Value {
         let response = self.provider.send(request);
         assert_eq!(response.status, 200, "{}", response.body);
@@ -183,8 +184,8 @@ impl Suite {
     }
 }
 
-/// The parameters that a browser posts at once: nothing in the URL, and the content type exactly that of a
-/// form, which browsers send where the form does not say otherwise.
+/// The parameters of the self-submitting form. The URL has none of them, and the form does not change the
+/// content type from `application/x-www-form-urlencoded`.
 fn posted(response: &TestResponse, redirect_uri: &str) -> Parameters {
     assert_eq!((response.status, response.header("location")), (200, None), "{}", response.body);
     assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
@@ -201,6 +202,6 @@ fn posted(response: &TestResponse, redirect_uri: &str) -> Parameters {
     assert_eq!(form.action, redirect_uri);
     assert_eq!(response.body.matches("<input").count(), form.fields.len());
     let parameters: Parameters = form.fields.iter().cloned().collect();
-    assert_eq!(parameters.len(), form.fields.len(), "one stands twice: {form:?}");
+    assert_eq!(parameters.len(), form.fields.len(), "duplicate field: {form:?}");
     parameters
 }

@@ -1,4 +1,4 @@
-//! Modules about what is got for a code, and what it is good for.
+//! Modules about the token endpoint and the use of tokens.
 
 use super::checks::{check_code, check_token_error, check_token_response};
 use super::suite::{Flow, Suite};
@@ -29,8 +29,8 @@ pub fn oidcc_userinfo_post_body(suite: &Suite) {
     assert_eq!(suite.userinfo(post(USERINFO).form(&form)), flow.userinfo);
 }
 
-/// A code that was redeemed is presented again so many seconds later: it is worth nothing, and neither is the
-/// access token that it was redeemed for.
+/// Replays a code after this many seconds. The replay fails and revokes the access token of the first
+/// redemption.
 fn reuse(suite: &Suite, seconds: i64) {
     let flow = suite.flow(&suite.browser(), &[]);
     suite.provider.sleep(seconds);
@@ -66,7 +66,7 @@ pub fn oidcc_server_client_secret_post(suite: &Suite) {
     suite.tokens(&response, &client, code.clone(), &[]);
 }
 
-/// A flow of a client's that asks for a refresh token.
+/// Runs a flow that requests a refresh token.
 fn offline(suite: &Suite, client: &TestClient) -> Flow {
     let browser = suite.browser();
     let parameters = [("scope", "openid offline_access"), ("prompt", "consent")];
@@ -79,7 +79,7 @@ fn offline(suite: &Suite, client: &TestClient) -> Flow {
     flow
 }
 
-/// Refreshes the tokens of a flow, a while later.
+/// Refreshes the tokens of a flow one second later, with the additional parameters `more`.
 fn refresh(suite: &Suite, client: &TestClient, flow: &Flow, more: &[(&str, &str)]) {
     suite.provider.sleep(1);
     let mut parameters =
@@ -90,7 +90,7 @@ fn refresh(suite: &Suite, client: &TestClient, flow: &Flow, more: &[(&str, &str)
     check_code(tokens["refresh_token"].as_str().unwrap());
     assert_ne!(tokens["access_token"], flow.tokens["access_token"]);
     let id_token = suite.verify(tokens["id_token"].as_str().unwrap());
-    // Core section 12.2: the same, but for when it was issued; its nonce and azp would have to be the same.
+    // Core section 12.2: `iat` is new, `nonce` may be absent, and these claims stay the same.
     for claim in ["iss", "sub", "aud", "auth_time", "azp", "acr", "sid"] {
         assert_eq!(id_token.get(claim), flow.id_token.get(claim), "{claim}");
     }
@@ -117,6 +117,6 @@ pub fn oidcc_refresh_token(suite: &Suite) {
     let parameters =
         [("grant_type", "refresh_token"), ("refresh_token", second.token("refresh_token"))];
     check_token_error(&suite.token(&suite.client, &parameters), "invalid_grant");
-    // That was somebody else's mistake: nothing has changed for its owner.
+    // The attempt of another client does not revoke the token.
     refresh(suite, &other, &second, &[]);
 }
