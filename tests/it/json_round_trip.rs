@@ -1,6 +1,6 @@
-//! Accepted JSON is stored as text and read again by serde_json, by SQLite and by relying parties. All of them must
-//! read the same document. serde_json gives two member names a meaning of its own under its features `raw_value` and
-//! `arbitrary_precision`; here they must be ordinary names.
+//! Accepted JSON is stored as text and read again by serde_json, by SQLite and by relying parties. All of
+//! them must read the same document. serde_json gives two names of object fields a meaning of its own under
+//! its features `raw_value` and `arbitrary_precision`; here they must be ordinary names.
 
 use crate::test_provider::{TestProvider, TestResponse, get};
 use postern::jose::json::parse_object;
@@ -47,8 +47,8 @@ fn assert_same(left: &Value, right: &Value) {
     assert!(left == right && texts.0 == texts.1, "{}\nis not\n{}", brief(left), brief(right));
 }
 
-/// The JSON object of a response. The strict reader parses it, because no feature of serde_json gives a member name a
-/// meaning there.
+/// The JSON object of a response. The strict reader parses it, because no feature of serde_json gives a field
+/// name a meaning there.
 #[track_caller]
 fn read(response: &TestResponse) -> Value {
     let object = parse_object(response.body.as_bytes());
@@ -89,13 +89,13 @@ fn shown(provider: &TestProvider, path: &str) -> Value {
     read(&response)
 }
 
-/// An object with the members of another added to its own.
+/// An object with the fields of another one added.
 fn with(mut object: Value, fields: &Value) -> Value {
     object.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     object
 }
 
-/// An object with a member set.
+/// An object with one field set.
 fn set(mut object: Value, field: &str, value: &Value) -> Value {
     object[field] = value.clone();
     object
@@ -103,7 +103,7 @@ fn set(mut object: Value, field: &str, value: &Value) -> Value {
 
 /// Cargo unifies features, so a dependency could turn one of these on.
 #[test]
-fn serde_json_reads_every_member_name_as_an_ordinary_name() {
+fn serde_json_reads_every_field_name_as_an_ordinary_name() {
     #[derive(Debug, Deserialize, PartialEq)]
     struct Stored {
         value: Value,
@@ -132,7 +132,7 @@ fn serde_json_reads_every_member_name_as_an_ordinary_name() {
 }
 
 #[test]
-fn what_the_strict_reader_accepts_reads_back_equal() {
+fn a_document_that_the_strict_reader_accepts_reads_back_equal() {
     for document in accepted() {
         let stored = document.to_string();
         let back = serde_json::from_str::<Value>(&stored);
@@ -144,7 +144,7 @@ fn what_the_strict_reader_accepts_reads_back_equal() {
 
 /// The statement that stores users extracts their claims from JSON.
 #[test]
-fn sqlite_extracts_from_a_document_exactly_what_it_contains() {
+fn sqlite_extracts_a_document_unchanged() {
     let connection = Connection::open_in_memory().unwrap();
     let sql = "SELECT value->'claims', value->>'sub' FROM json_each(?1)";
     let mut statement = connection.prepare(sql).unwrap();

@@ -1,9 +1,9 @@
-//! JSON documents with member names that serde_json uses itself.
+//! JSON documents with field names that serde_json uses itself.
 
 use crate::hostile::draws::Draws;
 use serde_json::{Map, Value, json};
 
-/// The member names that have a meaning of their own under the features `raw_value` and `arbitrary_precision`.
+/// The field names that have a meaning of their own under the features `raw_value` and `arbitrary_precision`.
 pub const NAMES: [&str; 2] = ["$serde_json::private::RawValue", "$serde_json::private::Number"];
 
 /// The depths at which the names are nested.
@@ -12,18 +12,18 @@ pub const DEPTHS: [usize; 4] = [1, 3, 20, 45];
 /// The number of brackets around each nested text, so that a reader that parses these texts recurses some 5000 levels.
 const BRACKETS: usize = 120;
 
-/// An object with one member.
+/// An object with one field.
 fn object(name: &str, value: impl Into<Value>) -> Value {
     Value::Object(Map::from_iter([(name.to_owned(), value.into())]))
 }
 
-/// Objects within objects, each with one member of this name; in the innermost one it is `value`.
+/// Nested objects, each with one field of this name; in the innermost one its value is `value`.
 pub fn objects(name: &str, depth: usize, value: impl Into<Value>) -> Value {
     (0..depth).fold(value.into(), |inner, _| object(name, inner))
 }
 
-/// An object with one member of this name. Its value is a text that contains such an object again, and so on; the
-/// innermost text is `text`.
+/// An object with one field of this name. Its value is a text that contains such an object again, and so on;
+/// the innermost text is `text`.
 pub fn texts(name: &str, depth: usize, text: &str) -> Value {
     let (open, close) = ("[".repeat(BRACKETS), "]".repeat(BRACKETS));
     let text = (1..depth).fold(text.to_owned(), |inner, _| {
@@ -55,7 +55,7 @@ pub fn samples() -> Vec<Value> {
 pub fn hostile() -> Vec<Value> {
     let mut all = Vec::new();
     for name in NAMES {
-        // Texts that are no JSON, a list, a symmetric key and a number.
+        // Texts that are not JSON, a list, a symmetric key and a number.
         for text in ["[[", "", "[1]", r#"{"kty":"oct","k":"AAAA"}"#, "1e5", &"[".repeat(200)] {
             all.push(object(name, text));
         }
@@ -75,8 +75,8 @@ pub fn hostile() -> Vec<Value> {
     all
 }
 
-/// Random JSON texts in every spelling that JSON allows, with these names at any depth. The strict reader refuses a few
-/// of them, for example for a duplicate member.
+/// Random JSON texts in every spelling that JSON allows, with these names at any depth. The strict reader
+/// refuses a few of them, for example for a duplicate field.
 pub struct Documents(Draws);
 
 impl Documents {
@@ -123,7 +123,7 @@ impl Documents {
         format!("{{{}}}", fields.join(","))
     }
 
-    /// A member name with its quotation marks.
+    /// A field name with its quotation marks.
     fn name(&mut self) -> String {
         match self.0.below(8) {
             0..=2 => format!("\"{}\"", self.0.one_of(&NAMES)),

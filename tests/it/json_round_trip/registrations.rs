@@ -72,8 +72,8 @@ fn with_unknown_metadata(hostile: &Value) -> Vec<Value> {
     ]
 }
 
-/// JWK Sets with the object where it must be ignored (RFC 7517 sections 4 and 5): as an unknown member of the set or of
-/// a key, and as a key that cannot be used.
+/// JWK Sets with the object in places where it must be ignored (RFC 7517 sections 4 and 5): as an unknown
+/// field of the set or of a key, and as a key that cannot be used.
 fn good_sets(hostile: &Value) -> Vec<Value> {
     let good = json!({ "keys": [jwk()] });
     vec![
@@ -85,7 +85,8 @@ fn good_sets(hostile: &Value) -> Vec<Value> {
     ]
 }
 
-/// JWK Sets with the object as a member that must have another type. They may be refused or accepted.
+/// JWK Sets with the object as the value of a field that must have another type. They may be refused or
+/// accepted.
 fn odd_sets(hostile: &Value) -> Vec<Value> {
     let key = |changed: &str, value: &Value| json!({ "keys": [set(jwk(), changed, value)] });
     let fields = ["kty", "crv", "x", "y", "alg", "use", "kid", "key_ops", "x5c", "ext"];
@@ -119,18 +120,18 @@ fn admin_path(client: &Value) -> String {
     format!("{CLIENTS}/{}", client["client_id"].as_str().unwrap())
 }
 
-/// Asserts that a client reads its registration as the response had it, and the operator the same keys. Returns the
-/// document that the operator gets.
+/// Asserts that a client reads its registration as the response had it, and that the operator sees the same
+/// keys. Returns the document that the operator gets.
 #[track_caller]
-fn assert_reads_back(provider: &TestProvider, answered: &Value) -> Value {
-    let mut expected = answered.clone();
+fn assert_reads_back(provider: &TestProvider, stored: &Value) -> Value {
+    let mut expected = stored.clone();
     for secret in ["client_secret", "client_secret_expires_at"] {
         expected.as_object_mut().unwrap().remove(secret);
     }
-    let own = provider.send(get(&path_of(answered)).bearer(token_of(answered)));
-    assert_status(&own, 200, answered);
+    let own = provider.send(get(&path_of(stored)).bearer(token_of(stored)));
+    assert_status(&own, 200, stored);
     assert_same(&read(&own), &expected);
-    let client = shown(provider, &admin_path(answered));
+    let client = shown(provider, &admin_path(stored));
     assert_same(&client["jwks"], &expected["jwks"]);
     client
 }
@@ -143,7 +144,7 @@ fn assert_listed(provider: &TestProvider, mut clients: Vec<Value>) {
 }
 
 #[test]
-fn what_a_client_registers_reads_back_as_it_was_answered() {
+fn a_registration_reads_back_as_the_response_had_it() {
     for hostile in hostile() {
         let provider = provider();
         let documents = good_sets(&hostile).into_iter().map(with_keys);
@@ -158,7 +159,7 @@ fn what_a_client_registers_reads_back_as_it_was_answered() {
 }
 
 #[test]
-fn what_a_client_puts_into_its_registration_reads_back_as_it_was_answered() {
+fn an_updated_registration_reads_back_as_the_response_had_it() {
     for hostile in samples() {
         let provider = provider();
         let client = registered(&provider);
@@ -174,7 +175,7 @@ fn what_a_client_puts_into_its_registration_reads_back_as_it_was_answered() {
 }
 
 #[test]
-fn what_the_operator_stores_of_a_client_reads_back_as_it_was_answered_and_may_be_put_again() {
+fn a_client_stored_by_the_operator_reads_back_and_can_be_put_again() {
     for (number, hostile) in samples().into_iter().enumerate() {
         let provider = provider();
         let mut clients = Vec::new();
@@ -183,16 +184,16 @@ fn what_the_operator_stores_of_a_client_reads_back_as_it_was_answered_and_may_be
             for request in [post(CLIENTS), put(&path)] {
                 let response = provider.send(request.by_operator().json(&document));
                 assert_status(&response, 200, &document);
-                let mut answered = read(&response);
+                let mut stored = read(&response);
                 for secret in ["client_secret", "client_secret_expires_at"] {
-                    answered.as_object_mut().unwrap().remove(secret);
+                    stored.as_object_mut().unwrap().remove(secret);
                 }
-                let path = admin_path(&answered);
-                assert_same(&shown(&provider, &path), &answered);
-                let again = provider.send(put(&path).by_operator().json(&answered));
+                let path = admin_path(&stored);
+                assert_same(&shown(&provider, &path), &stored);
+                let again = provider.send(put(&path).by_operator().json(&stored));
                 assert_status(&again, 200, &document);
-                assert_same(&read(&again), &answered);
-                clients.push(answered);
+                assert_same(&read(&again), &stored);
+                clients.push(stored);
             }
         }
         assert_listed(&provider, clients);
@@ -200,7 +201,7 @@ fn what_the_operator_stores_of_a_client_reads_back_as_it_was_answered_and_may_be
 }
 
 #[test]
-fn a_key_whose_members_have_another_type_is_refused_or_reads_back_as_it_was_answered() {
+fn a_key_with_fields_of_another_type_is_refused_or_reads_back() {
     let mut count = 0;
     for hostile in samples() {
         let provider = provider();
@@ -220,7 +221,7 @@ fn a_key_whose_members_have_another_type_is_refused_or_reads_back_as_it_was_answ
 }
 
 #[test]
-fn an_object_in_a_metadata_field_is_refused_by_name_and_nothing_is_stored() {
+fn an_object_in_a_metadata_field_is_refused_and_not_stored() {
     let provider = provider();
     let client = registered(&provider);
     let before = shown(&provider, CLIENTS);
@@ -252,7 +253,7 @@ fn an_object_in_a_metadata_field_is_refused_by_name_and_nothing_is_stored() {
 }
 
 #[test]
-fn fetched_keys_verify_whatever_else_their_set_contains() {
+fn fetched_keys_verify_in_spite_of_unknown_content_of_their_set() {
     let signer = Signer::new("ES256", Some("key-1"), 0);
     let provider = TestProvider::with_keys();
     provider.put_signing("app", json!({ "jwks_uri": FETCHED }));
@@ -284,7 +285,7 @@ fn serve(provider: &TestProvider, answer: &Value) {
 }
 
 #[test]
-fn a_sector_document_is_a_list_and_not_an_object_with_a_list_in_a_text() {
+fn a_sector_document_must_be_a_list() {
     let provider = provider();
     let sector = |answer: &Value| {
         serve(&provider, answer);

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 const LOGIN: &str = "alice@example.com";
 const REQUEST_URI: &str = "https://app.example/request.jwt";
 
-/// The document with the object added: as an unknown member, in a list, and its members one by one.
+/// The document with the object added: as an unknown field, in a list, and with its fields one by one.
 fn beside(document: &Value, hostile: &Value) -> Vec<Value> {
     let (document, list) = (document.clone(), json!([hostile]));
     vec![
@@ -29,7 +29,7 @@ fn beside(document: &Value, hostile: &Value) -> Vec<Value> {
     ]
 }
 
-/// The document with each of these members replaced by the object, and by a list that contains it.
+/// The document with each of these fields replaced by the object, and by a list that contains it.
 fn instead(document: &Value, fields: &[&str], hostile: &Value) -> Vec<Value> {
     let replaced = |field: &&str| {
         let list = json!([ISSUER, hostile]);
@@ -52,7 +52,7 @@ fn signing() -> (TestProvider, Signer, TestClient) {
 }
 
 #[test]
-fn an_assertion_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim() {
+fn an_assertion_may_contain_an_object_only_as_unknown_content() {
     let (provider, signer, _) = signing();
     let no_code =
         [("grant_type", "authorization_code"), ("code", "none"), ("redirect_uri", CALLBACK)];
@@ -95,14 +95,14 @@ fn a_signed_request_may_contain_an_unknown_object() {
     for hostile in samples() {
         let headers = beside(&header(), &hostile).into_iter().map(|header| (header, request()));
         let claims = beside(&request(), &hostile).into_iter().map(|claims| (header(), claims));
-        let asked = json!({ "userinfo": { "groups": hostile } });
-        let asked = (header(), set(request(), "claims", &asked));
-        for (header, claims) in headers.chain(claims).chain([asked]) {
+        let requested = json!({ "userinfo": { "groups": hostile } });
+        let with_claims = (header(), set(request(), "claims", &requested));
+        for (header, claims) in headers.chain(claims).chain([with_claims]) {
             let object = signer.sign_under(&header, &claims);
             if object.len() > SIZE_LIMIT {
                 continue;
             }
-            let is_good = may_be_kept(&claims);
+            let is_good = may_be_stored(&claims);
             for response in ways(&provider, &browser, &client, &signer, &object) {
                 assert_no_fault(&response, &claims);
                 assert_eq!(
@@ -118,20 +118,20 @@ fn a_signed_request_may_contain_an_unknown_object() {
     }
 }
 
-/// Whether the parameters of a request object are within the limit of what is kept.
-fn may_be_kept(request: &Value) -> bool {
-    let mut kept = form_urlencoded::Serializer::new(String::new());
+/// Whether the parameters of a request object are within the size limit of stored requests.
+fn may_be_stored(request: &Value) -> bool {
+    let mut stored = form_urlencoded::Serializer::new(String::new());
     for name in PARAMETERS {
         match &request[name] {
             Value::Null => {}
-            Value::String(text) => drop(kept.append_pair(name, text)),
-            other => drop(kept.append_pair(name, &other.to_string())),
+            Value::String(text) => drop(stored.append_pair(name, text)),
+            other => drop(stored.append_pair(name, &other.to_string())),
         }
     }
-    kept.finish().len() <= 8_192
+    stored.finish().len() <= 8_192
 }
 
-/// The claims of a good request object.
+/// The claims of a valid request object.
 fn request() -> Value {
     json!({
         "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
@@ -224,7 +224,7 @@ fn an_object_in_place_of_a_signed_parameter_causes_no_fault() {
 
 /// A request object may contain parameters that are not strings; they are passed on as JSON.
 #[test]
-fn an_object_for_state_and_nonce_comes_back_as_its_json() {
+fn an_object_for_state_or_nonce_is_returned_as_its_json() {
     let (provider, signer, client) = signing();
     provider.put_alice_with_password();
     let browser = Browser::new(&provider);
@@ -254,7 +254,7 @@ fn claims_of(tokens: &TestResponse) -> Value {
 }
 
 #[test]
-fn an_access_token_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim() {
+fn an_access_token_may_contain_an_object_only_as_unknown_content() {
     let provider = TestProvider::new();
     for sql in seed() {
         provider.platform.primary.execute(&sql, ()).unwrap();
@@ -292,7 +292,7 @@ fn an_access_token_may_contain_an_unknown_object_but_not_one_in_place_of_a_claim
 }
 
 #[test]
-fn an_id_token_hint_may_contain_an_unknown_object_but_must_be_signed_by_the_provider() {
+fn an_id_token_hint_may_contain_an_unknown_object() {
     let provider = TestProvider::new();
     for sql in seed() {
         provider.platform.primary.execute(&sql, ()).unwrap();
@@ -329,8 +329,8 @@ fn an_id_token_hint_may_contain_an_unknown_object_but_must_be_signed_by_the_prov
     }
 }
 
-/// The token with the object added to its claims and to its header: as an unknown member, in a list, and its members
-/// one by one.
+/// The token with the object added to its claims and to its header: as an unknown field, in a list, and with
+/// its fields one by one.
 fn with_everywhere(token: &Forge, hostile: &Value) -> Vec<Forge> {
     let fields = || hostile.as_object().unwrap().iter();
     let claims =
@@ -359,15 +359,16 @@ fn the_claims_parameter_may_contain_an_unknown_object() {
     let browser = Browser::new(&provider);
     let mut accepted = 0;
     for hostile in few() {
-        let wish = json!({ "groups": hostile });
-        // A claim is requested by null or by an object, which may have unknown members.
-        let is_wish = hostile.as_object().unwrap().values().all(|v| v.is_null() || v.is_object());
+        let request = json!({ "groups": hostile });
+        // A claim is requested with null or with an object, which may have unknown fields.
+        let is_request =
+            hostile.as_object().unwrap().values().all(|v| v.is_null() || v.is_object());
         let everywhere = with(json!({ "groups": null }), &hostile);
         for (claims, is_good) in [
-            (json!({ "id_token": wish, "userinfo": wish }), true),
-            (with(json!({ "id_token": wish, "userinfo": wish }), &hostile), true),
-            (json!({ "id_token": everywhere, "userinfo": everywhere }), is_wish),
-            (json!({ "id_token": hostile, "userinfo": wish }), is_wish),
+            (json!({ "id_token": request, "userinfo": request }), true),
+            (with(json!({ "id_token": request, "userinfo": request }), &hostile), true),
+            (json!({ "id_token": everywhere, "userinfo": everywhere }), is_request),
+            (json!({ "id_token": hostile, "userinfo": request }), is_request),
             (json!({ "id_token": { "sub": { "value": hostile } } }), false),
             (json!({ "id_token": { "sub": { "values": [hostile] } } }), false),
             (json!({ "userinfo": { "acr": { "essential": true, "value": hostile } } }), false),

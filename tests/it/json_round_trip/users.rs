@@ -1,4 +1,4 @@
-//! Users and their claims, at the operator's interface, at userinfo and in ID tokens.
+//! Users and their claims in the admin API, at userinfo and in ID tokens.
 
 use super::documents::{Documents, NAMES, hostile, objects, samples, texts};
 use super::{assert_same, assert_status, brief, read, set, shown, with};
@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";
 
-/// Whether a claim of a custom scope may have this value: no null, and each text one line of 1 to 2048 bytes.
-fn is_fit(value: &Value) -> bool {
+/// Whether a claim of a custom scope may have this value: no null, and each text is one line of 1 to 2048
+/// bytes.
+fn is_allowed(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(_) | Value::Number(_) => true,
@@ -20,15 +21,15 @@ fn is_fit(value: &Value) -> bool {
             let is_blank = text.trim().is_empty() || text == "null";
             !is_blank && text.len() <= 2_048 && !text.chars().any(char::is_control)
         }
-        Value::Array(elements) => elements.iter().all(is_fit),
-        Value::Object(fields) => fields.values().all(is_fit),
+        Value::Array(elements) => elements.iter().all(is_allowed),
+        Value::Object(fields) => fields.values().all(is_allowed),
     }
 }
 
-fn fit() -> Vec<Value> {
-    let fit: Vec<_> = hostile().into_iter().filter(is_fit).collect();
-    assert!(fit.len() > 30);
-    fit
+fn allowed() -> Vec<Value> {
+    let allowed: Vec<_> = hostile().into_iter().filter(is_allowed).collect();
+    assert!(allowed.len() > 30);
+    allowed
 }
 
 /// The payload of a JWT, parsed by the strict reader.
@@ -56,7 +57,7 @@ fn a_users_claims_are_shown_and_listed_as_they_were_put() {
     for groups in hostile() {
         let before = shown(&provider, "/admin/users/alice");
         let response = put_groups(&provider, &groups);
-        if is_fit(&groups) {
+        if is_allowed(&groups) {
             assert_status(&response, 200, &groups);
             assert_same(&read(&response)["claims"], &json!({ "groups": groups }));
             assert_same(&shown(&provider, "/admin/users/alice"), &read(&response));
@@ -94,10 +95,10 @@ fn random_claims_that_are_stored_are_shown_as_they_were_put() {
 }
 
 #[test]
-fn users_of_a_bulk_load_are_listed_as_they_were_loaded() {
+fn imported_users_are_listed_as_they_were_imported() {
     let provider = TestProvider::new();
     let user = |(number, groups)| json!({ "sub": format!("u{number:03}"), "claims": { "groups": groups } });
-    let users: Vec<_> = fit().into_iter().enumerate().map(user).collect();
+    let users: Vec<_> = allowed().into_iter().enumerate().map(user).collect();
     let lines: Vec<_> = users.iter().map(Value::to_string).collect();
     assert_same(
         &import(&provider, &lines.join("\n")),
@@ -111,7 +112,7 @@ fn users_of_a_bulk_load_are_listed_as_they_were_loaded() {
 }
 
 #[test]
-fn a_line_of_a_bulk_load_with_a_wrong_member_is_refused_and_the_others_are_stored() {
+fn an_import_refuses_an_invalid_line_and_stores_the_others() {
     let provider = TestProvider::new();
     for hostile in hostile() {
         let good = json!({ "sub": "good" });
@@ -139,12 +140,12 @@ fn a_users_claims_are_released_to_clients_as_they_were_put() {
     let signed = client(&provider, "signed", json!({ "userinfo_signed_response_alg": "ES256" }));
     let browser = Browser::new(&provider);
     let minted = provider.mint("openid groups");
-    let wanted = json!({ "id_token": { "groups": null } }).to_string();
-    let asked = [("scope", "openid groups"), ("claims", &*wanted)];
-    for groups in samples().into_iter().chain([texts(NAMES[0], 3, "[[")]).filter(is_fit) {
+    let requested = json!({ "id_token": { "groups": null } }).to_string();
+    let parameters = [("scope", "openid groups"), ("claims", &*requested)];
+    for groups in samples().into_iter().chain([texts(NAMES[0], 3, "[[")]).filter(is_allowed) {
         assert_status(&put_groups(&provider, &groups), 200, &groups);
         for client in [&plain, &signed] {
-            let tokens = provider.redeem(client, &browser.authorize(client, LOGIN, &asked));
+            let tokens = provider.redeem(client, &browser.authorize(client, LOGIN, &parameters));
             assert_status(&tokens, 200, &groups);
             assert_same(&payload(&field(&tokens, "id_token"))["groups"], &groups);
             let response =
@@ -165,12 +166,12 @@ fn an_id_token_with_such_claims_is_accepted_as_a_hint() {
     provider.put_alice_with_password();
     let client = client(&provider, "app", json!({}));
     let browser = Browser::new(&provider);
-    let wanted = json!({ "id_token": { "groups": null } }).to_string();
+    let requested = json!({ "id_token": { "groups": null } }).to_string();
     for name in NAMES {
         for groups in [objects(name, 45, "[["), texts(name, 3, "[["), texts(name, 3, "[1]")] {
             assert_status(&put_groups(&provider, &groups), 200, &groups);
             let tokens = provider
-                .redeem(&client, &browser.authorize(&client, LOGIN, &[("claims", &wanted)]));
+                .redeem(&client, &browser.authorize(&client, LOGIN, &[("claims", &requested)]));
             let hint = field(&tokens, "id_token");
             assert_same(&payload(&hint)["groups"], &groups);
             let silent = client.authorize(&[("prompt", "none"), ("id_token_hint", &hint)]);
@@ -206,10 +207,11 @@ fn a_custom_claim_may_have_a_name_that_serde_json_uses() {
     provider.put_password_hash("alice", &crate::browser::hash_at(19_456, 2));
     let client = client(&provider, "app", json!({}));
     for name in NAMES {
-        let wanted = json!({ "id_token": { name: null }, "userinfo": { name: null } }).to_string();
-        let asked = [("scope", "openid"), ("claims", &*wanted)];
-        let tokens =
-            provider.redeem(&client, &Browser::new(&provider).authorize(&client, LOGIN, &asked));
+        let requested =
+            json!({ "id_token": { name: null }, "userinfo": { name: null } }).to_string();
+        let parameters = [("scope", "openid"), ("claims", &*requested)];
+        let tokens = provider
+            .redeem(&client, &Browser::new(&provider).authorize(&client, LOGIN, &parameters));
         assert_same(&payload(&field(&tokens, "id_token"))[name], &claims[name]);
         let response = provider.send(get("/auth/userinfo").bearer(&field(&tokens, "access_token")));
         assert_same(&read(&response), &json!({ "sub": "alice", name: claims[name] }));
@@ -217,7 +219,7 @@ fn a_custom_claim_may_have_a_name_that_serde_json_uses() {
 }
 
 #[test]
-fn an_operators_document_with_a_wrong_member_is_refused_and_changes_nothing() {
+fn an_admin_document_with_an_invalid_field_changes_nothing() {
     let provider = TestProvider::with_keys();
     provider.put_alice();
     let before = shown(&provider, "/admin/users");
