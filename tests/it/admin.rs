@@ -23,7 +23,7 @@ pub fn import(provider: &TestProvider, lines: &str) -> Value {
 }
 
 #[test]
-fn without_the_secret_there_is_no_interface() {
+fn without_an_admin_token_there_is_no_admin_api() {
     let provider = TestProvider::configured(variables_with("ADMIN_TOKEN", ""));
     for request in
         [get("/admin/users"), get("/admin/users").by_operator(), get("/admin/x"), get("/admin")]
@@ -33,7 +33,7 @@ fn without_the_secret_there_is_no_interface() {
 }
 
 #[test]
-fn only_the_operator_comes_in() {
+fn only_the_admin_token_opens_the_admin_api() {
     let provider = TestProvider::new();
     for request in [
         get("/admin/users"),
@@ -73,7 +73,7 @@ fn only_the_operator_comes_in() {
 }
 
 #[test]
-fn a_weak_or_impossible_admin_token_opens_nothing() {
+fn a_weak_or_impossible_admin_token_is_refused() {
     for token in ["short", "p@ssword-that-is-quite-long-enough-really", &"=".repeat(40)] {
         let provider = TestProvider::configured(variables_with("ADMIN_TOKEN", token));
         let response = provider.send(get("/admin/users").bearer(token));
@@ -82,7 +82,7 @@ fn a_weak_or_impossible_admin_token_opens_nothing() {
 }
 
 #[test]
-fn a_wrong_method_is_told_the_right_ones() {
+fn a_wrong_method_gets_405_and_an_allow_header() {
     let provider = TestProvider::new();
     for (path, allow) in [
         ("/admin/users", "GET, POST"),
@@ -109,7 +109,7 @@ fn a_user_is_put_shown_and_listed_as_stored() {
 }
 
 #[test]
-fn putting_again_replaces_the_claims_and_keeps_the_login() {
+fn a_second_put_replaces_the_claims_and_keeps_the_login() {
     let provider = TestProvider::new();
     provider.put_alice();
     provider.sleep(5);
@@ -122,7 +122,7 @@ fn putting_again_replaces_the_claims_and_keeps_the_login() {
     );
     let response = put_user(&provider, "alice", &json!({ "login": "ALICE" }));
     assert_eq!(response.json()["login"], "alice");
-    assert_eq!(response.json()["claims"], json!({ "name": "A" }), "what is left out stays");
+    assert_eq!(response.json()["claims"], json!({ "name": "A" }), "an omitted field is kept");
 }
 
 #[test]
@@ -146,16 +146,16 @@ fn a_login_is_unique_without_regard_to_case() {
 }
 
 #[test]
-fn a_new_user_without_a_login_signs_in_by_the_sub() {
+fn the_login_of_a_new_user_defaults_to_the_sub() {
     let provider = TestProvider::new();
     assert_eq!(put_user(&provider, "Bob-7", &json!({})).json()["login"], "bob-7");
     assert_refused(&put_user(&provider, "a%20b", &json!({})), 400, "login: missing");
     assert_eq!(put_user(&provider, "a%20b", &json!({ "login": "ab" })).json()["sub"], "a b");
-    assert_eq!(put_user(&provider, "a%20b", &json!({})).json()["login"], "ab", "it stays as it is");
+    assert_eq!(put_user(&provider, "a%20b", &json!({})).json()["login"], "ab", "the login is kept");
 }
 
 #[test]
-fn a_wrong_document_is_refused_by_the_member_that_is_wrong() {
+fn an_invalid_document_is_refused_by_its_invalid_field() {
     let provider = TestProvider::new();
     for (document, words) in [
         (json!([]), "not a JSON object"),
@@ -185,7 +185,7 @@ fn a_wrong_document_is_refused_by_the_member_that_is_wrong() {
 }
 
 #[test]
-fn a_sub_is_never_given_twice() {
+fn the_sub_of_a_deleted_user_is_never_reused() {
     let provider = TestProvider::new();
     provider.put_alice();
     let response = provider.send(delete("/admin/users/alice").by_operator());
@@ -207,7 +207,7 @@ fn a_sub_is_never_given_twice() {
 }
 
 #[test]
-fn nothing_of_a_deleted_person_is_left() {
+fn deleting_a_user_erases_the_data_and_revokes_the_grants() {
     let provider = TestProvider::new();
     provider.put_alice();
     provider.mint("openid");
@@ -224,12 +224,12 @@ fn nothing_of_a_deleted_person_is_left() {
         .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .unwrap();
     assert_eq!(row, (None, None, None, NOW));
-    let standing: i64 = provider
+    let active: i64 = provider
         .platform
         .primary
         .query_row("SELECT count(*) FROM grants WHERE revoked_at IS NULL", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(standing, 0);
+    assert_eq!(active, 0);
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn users_are_listed_in_pages() {
 }
 
 #[test]
-fn every_line_of_a_bulk_load_is_checked_and_the_good_ones_stored() {
+fn an_import_checks_every_line_and_stores_the_valid_ones() {
     let provider = TestProvider::new();
     provider.put_alice();
     put_user(&provider, "gone", &json!({}));
@@ -302,14 +302,14 @@ fn every_line_of_a_bulk_load_is_checked_and_the_good_ones_stored() {
 }
 
 #[test]
-fn a_bulk_load_of_nothing_stores_nothing() {
+fn an_empty_import_stores_nothing() {
     let provider = TestProvider::new();
     assert_eq!(import(&provider, ""), json!({ "stored": 0, "refused": [] }));
     assert_eq!(import(&provider, "\n\n"), json!({ "stored": 0, "refused": [] }));
 }
 
 #[test]
-fn a_bulk_load_has_a_largest_size_and_may_need_several_statements() {
+fn an_import_may_need_several_statements_and_has_a_size_limit() {
     let provider = TestProvider::new();
     let line =
         |n: usize| json!({ "sub": format!("u{n}"), "claims": { "name": "x".repeat(2_000) } });
@@ -322,7 +322,7 @@ fn a_bulk_load_has_a_largest_size_and_may_need_several_statements() {
 }
 
 #[test]
-fn a_swap_of_logins_in_one_load_is_refused_and_not_half_done() {
+fn an_import_refuses_a_line_with_the_login_of_another_line() {
     let provider = TestProvider::new();
     import(&provider, "{\"sub\":\"a\",\"login\":\"x\"}\n{\"sub\":\"b\",\"login\":\"y\"}");
     let report =
@@ -332,7 +332,7 @@ fn a_swap_of_logins_in_one_load_is_refused_and_not_half_done() {
 }
 
 #[test]
-fn a_minted_token_tells_its_grant_and_lifetime() {
+fn a_minted_token_has_a_grant_and_a_lifetime() {
     let provider = TestProvider::new();
     provider.put_alice();
     let mint = |order: Value| provider.send(post("/admin/tokens").by_operator().json(&order));
@@ -369,7 +369,7 @@ fn a_minted_token_tells_its_grant_and_lifetime() {
 }
 
 #[test]
-fn a_revoked_grant_stays_revoked_since_the_first_time() {
+fn revoking_a_grant_twice_keeps_the_first_time() {
     let provider = TestProvider::new();
     provider.put_alice();
     let order = json!({ "sub": "alice", "scope": "openid" });
@@ -384,7 +384,7 @@ fn a_revoked_grant_stays_revoked_since_the_first_time() {
 }
 
 #[test]
-fn an_unreachable_database_is_503_for_the_operator_too() {
+fn the_admin_api_answers_503_if_the_database_fails() {
     let provider = TestProvider::new();
     provider.platform.database_fails.set(true);
     assert_eq!(provider.send(get("/admin/users").by_operator()).status, 503);
@@ -392,7 +392,7 @@ fn an_unreachable_database_is_503_for_the_operator_too() {
 }
 
 #[test]
-fn of_several_lines_on_one_user_the_last_counts() {
+fn the_last_import_line_of_a_user_wins() {
     let provider = TestProvider::new();
     let report = import(
         &provider,

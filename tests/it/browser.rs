@@ -1,4 +1,4 @@
-//! A person with a browser: it keeps cookies, fills in forms, and follows redirects as far as the provider's own.
+//! A user's browser: keeps cookies, submits forms and follows redirects within the provider.
 
 use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put};
 use argon2::password_hash::PasswordHasher;
@@ -16,10 +16,10 @@ pub const PASSWORD: &str = "correct horse battery";
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// Made once: it costs what a sign-in costs.
+/// Computed once, because a hash costs as much as a sign-in.
 static PASSWORD_HASH: LazyLock<String> = LazyLock::new(|| hash_at(19_456, 2));
 
-/// The PHC string of [`PASSWORD`], at some cost.
+/// The PHC string of [`PASSWORD`] for a memory size in KiB and a number of passes.
 pub fn hash_at(memory: u32, passes: u32) -> String {
     let params = Params::new(memory, passes, 1, None).unwrap();
     let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
@@ -28,7 +28,7 @@ pub fn hash_at(memory: u32, passes: u32) -> String {
     hash.to_string()
 }
 
-/// A client as a relying party knows itself.
+/// A registered client with its credentials.
 #[derive(Clone, Debug)]
 pub struct TestClient {
     pub id: String,
@@ -36,29 +36,29 @@ pub struct TestClient {
     pub redirect_uri: String,
 }
 
-/// Encodes parameters as a form does.
+/// Encodes parameters as `application/x-www-form-urlencoded`.
 pub fn encode(parameters: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
 }
 
-/// Decodes them; none stands twice.
+/// Decodes a query or a form; fails if a parameter is repeated.
 pub fn decode(query: &str) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let twice = parameters.insert(name.to_string(), value.to_string());
-        assert_eq!(twice, None, "{name} stands twice in {query}");
+        assert_eq!(twice, None, "duplicate {name} in {query}");
     }
     parameters
 }
 
 impl TestProvider {
-    /// Alice, with a password.
+    /// Stores alice with her claims and [`PASSWORD`].
     pub fn put_alice_with_password(&self) {
         self.put_alice();
         self.put_password("alice");
     }
 
-    /// A user of nothing but a login and a password.
+    /// Stores a user who has a login and a password, but no claims.
     pub fn put_user(&self, sub: &str) {
         let user = json!({ "login": sub, "claims": {} });
         let response = self.send(put(&format!("/admin/users/{sub}")).by_operator().json(&user));
@@ -77,7 +77,7 @@ impl TestProvider {
         assert_eq!(response.status, 200, "{}", response.body);
     }
 
-    /// A client of this id, by the members that differ from the usual.
+    /// Stores a client. `fields` replace the defaults of its metadata.
     pub fn put_client_with(&self, id: &str, fields: Value) -> TestClient {
         let mut document = json!({
             "client_name": "The App", "redirect_uris": [CALLBACK],
@@ -97,12 +97,12 @@ impl TestProvider {
         }
     }
 
-    /// The usual: a confidential client that is not trusted.
+    /// Stores a confidential client that is not trusted.
     pub fn put_app(&self) -> TestClient {
         self.put_client_with("app", json!({}))
     }
 
-    /// What the token endpoint says to a client.
+    /// Sends a token request with the client's authentication.
     pub fn token(&self, client: &TestClient, parameters: &[(&str, &str)]) -> TestResponse {
         let mut parameters = parameters.to_vec();
         parameters.push(("client_id", &client.id));
@@ -128,8 +128,8 @@ impl TestProvider {
 }
 
 impl TestClient {
-    /// An authorization request of this client's, with a challenge, by the parameters that differ from the
-    /// usual; an empty value leaves one out.
+    /// The path and query of an authorization request with a code challenge. `parameters` replace the
+    /// defaults; an empty value removes one.
     pub fn authorize(&self, parameters: &[(&str, &str)]) -> String {
         format!("/auth/authorize?{}", self.authorize_query(parameters))
     }
@@ -163,7 +163,7 @@ pub struct Browser<'a> {
     pub language: String,
 }
 
-/// A form as the page shows it.
+/// A form of a page, with its hidden fields.
 #[derive(Clone, Debug)]
 pub struct Form {
     pub action: String,
@@ -180,7 +180,7 @@ impl<'a> Browser<'a> {
         }
     }
 
-    /// Asks for a URL of the provider's, or a path there.
+    /// Requests a path, or a URL of the provider.
     pub fn get(&self, target: &str) -> TestResponse {
         self.send(get(target.strip_prefix(ISSUER).unwrap_or(target)))
     }
@@ -213,7 +213,7 @@ impl<'a> Browser<'a> {
         response
     }
 
-    /// Follows redirects within the provider.
+    /// Follows redirects within the provider, at most ten.
     pub fn follow(&self, mut response: TestResponse) -> TestResponse {
         for _ in 0..10 {
             match response.header("location") {
@@ -224,15 +224,15 @@ impl<'a> Browser<'a> {
                 _ => return response,
             }
         }
-        panic!("redirected in a circle");
+        panic!("too many redirects");
     }
 
-    /// Submits the page's first form with some fields filled in, and follows.
+    /// Fills in the page's first form, submits it and follows the redirects.
     pub fn submit(&self, page: &TestResponse, filled: &[(&str, &str)]) -> TestResponse {
         self.submit_form(&form(page), filled)
     }
 
-    /// Submits one of the page's forms, with some fields filled in, and follows.
+    /// Fills in this form, submits it and follows the redirects.
     pub fn submit_form(&self, form: &Form, filled: &[(&str, &str)]) -> TestResponse {
         let mut fields: Vec<(&str, &str)> =
             form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -243,13 +243,13 @@ impl<'a> Browser<'a> {
         self.follow(self.post(&form.action, &fields))
     }
 
-    /// Fills in the login form.
+    /// Fills in the login form and submits it.
     pub fn sign_in_on(&self, page: &TestResponse, login: &str) -> TestResponse {
         assert!(is_login(page), "{} {}", page.status, page.body);
         self.submit(page, &[("login", login), ("password", PASSWORD)])
     }
 
-    /// Goes through a request as somebody who agrees to everything, and returns the code.
+    /// Runs an authorization request as a user who allows everything, and returns the code.
     pub fn authorize(
         &self,
         client: &TestClient,
@@ -261,7 +261,7 @@ impl<'a> Browser<'a> {
         answer.remove("code").unwrap_or_else(|| panic!("no code: {answer:?}"))
     }
 
-    /// Goes on from a page as somebody who agrees to everything, until the client gets its answer.
+    /// Signs in and consents where a page requires it. Returns the response after these pages.
     pub fn agree(&self, mut response: TestResponse, login: &str) -> TestResponse {
         if is_login(&response) {
             response = self.sign_in_on(&response, login);
@@ -285,7 +285,7 @@ pub fn is_choice(response: &TestResponse) -> bool {
     response.body.contains("value=\"continue\"")
 }
 
-/// What a page says went wrong; there is no form and no redirect.
+/// Checks that this is an error page without a form or a redirect, and returns its HTML.
 pub fn error_page(response: &TestResponse) -> String {
     assert_eq!(response.header("location"), None);
     assert!((400..600).contains(&response.status), "{}", response.status);
@@ -294,7 +294,7 @@ pub fn error_page(response: &TestResponse) -> String {
     response.body.clone()
 }
 
-/// The parameters that go to the client by the redirect.
+/// The parameters that a redirect carries to the client.
 pub fn answer(response: &TestResponse, redirect_uri: &str) -> BTreeMap<String, String> {
     assert_eq!(response.status, 303, "{}", response.body);
     assert_eq!(response.header("cache-control"), Some("no-store"));
@@ -308,7 +308,7 @@ pub fn form(page: &TestResponse) -> Form {
     forms(page).into_iter().next().unwrap_or_else(|| panic!("no form: {}", page.body))
 }
 
-/// The page's first form that leads to this path.
+/// The page's first form with this action.
 pub fn form_to(page: &TestResponse, path: &str) -> Form {
     let mut forms = forms(page).into_iter();
     forms.find(|form| form.action.ends_with(path)).unwrap_or_else(|| panic!("{}", page.body))
@@ -341,7 +341,7 @@ fn attribute(tag: &str, name: &str) -> String {
     unescaped(value)
 }
 
-/// A text as it was before it was escaped, once.
+/// Resolves character references, once.
 fn unescaped(html: &str) -> String {
     let mut pieces = html.split('&');
     let mut text = pieces.next().unwrap().to_owned();
@@ -362,12 +362,12 @@ fn unescaped(html: &str) -> String {
     text
 }
 
-/// The claims of a JWT, its signature unchecked.
+/// The claims of a JWT. The signature is not verified.
 pub fn claims(jwt: &str) -> Value {
     part(jwt, 1)
 }
 
-/// The header of a JWT.
+/// The header of a JWT. The signature is not verified.
 pub fn header(jwt: &str) -> Value {
     part(jwt, 0)
 }
@@ -377,7 +377,7 @@ fn part(jwt: &str, index: usize) -> Value {
     serde_json::from_slice(&Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap()
 }
 
-/// A text member of a JSON answer.
+/// A string of a successful JSON response.
 pub fn field(response: &TestResponse, name: &str) -> String {
     assert_eq!(response.status, 200, "{}", response.body);
     response.json()[name]

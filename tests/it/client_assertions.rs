@@ -1,4 +1,4 @@
-//! Clients that prove who they are by a key (`private_key_jwt`).
+//! Client authentication with `private_key_jwt`.
 
 use crate::browser::{Browser, encode};
 use crate::signer::{ALGORITHMS, Signer, by_assertion};
@@ -8,15 +8,15 @@ use postern::ports::Document;
 use serde_json::{Value, json};
 
 const JWKS_URI: &str = "https://app.example/jwks.json";
-/// A grant that no client has: whoever is told so has been let in.
+/// The code is unknown, so `invalid_grant` shows that the client was authenticated.
 const NO_CODE: [(&str, &str); 3] = [
     ("grant_type", "authorization_code"),
     ("code", "none"),
     ("redirect_uri", "https://app.example/cb"),
 ];
 
-/// A world in which a client signs with this key.
-fn provider_of(signer: &Signer) -> TestProvider {
+/// A provider with the client `app`, which has this key.
+fn provider_with_client(signer: &Signer) -> TestProvider {
     let provider = TestProvider::with_keys();
     provider.put_signing("app", json!({ "jwks": signer.jwks() }));
     provider
@@ -32,7 +32,7 @@ fn serve_as(provider: &TestProvider, status: u16, media_type: &str, text: impl I
 }
 
 #[track_caller]
-fn assert_let_in(response: &TestResponse) {
+fn assert_authenticated(response: &TestResponse) {
     assert_eq!(
         (response.status, &response.json()["error"]),
         (400, &"invalid_grant".into()),
@@ -58,10 +58,10 @@ fn fetches(provider: &TestProvider) -> u32 {
 }
 
 #[test]
-fn a_client_signs_in_people_with_every_algorithm_that_it_may_sign_with() {
+fn a_client_authenticates_with_every_supported_algorithm() {
     for alg in ALGORITHMS {
         let signer = Signer::new(alg, None, 0);
-        let provider = provider_of(&signer);
+        let provider = provider_with_client(&signer);
         provider.put_alice_with_password();
         let client = provider.put_signing("app", json!({ "jwks": signer.jwks() }));
         let code = Browser::new(&provider).authorize(&client, "alice@example.com", &[]);
@@ -72,9 +72,9 @@ fn a_client_signs_in_people_with_every_algorithm_that_it_may_sign_with() {
 }
 
 #[test]
-fn an_assertion_is_good_once() {
+fn an_assertion_is_accepted_once() {
     let signer = Signer::new("ES256", None, 0);
-    let provider = provider_of(&signer);
+    let provider = provider_with_client(&signer);
     let assertion = signer.assertion(&provider, "app");
     let requests = vec![by_assertion(&assertion, &NO_CODE); 50];
     let response = provider.send_at_once(requests);
@@ -83,37 +83,37 @@ fn an_assertion_is_good_once() {
         response.iter().filter(|response| response.body.contains("used before")).count(),
         49
     );
-    // Another client may have the same jti.
+    // Another client may use the same `jti`.
     provider.put_signing("other", json!({ "jwks": signer.jwks() }));
     let mut claims = signer.claims(&provider, "other");
     claims["jti"] = "shared".into();
-    assert_let_in(&provider.token_by(&signer.sign(&claims), &NO_CODE));
+    assert_authenticated(&provider.token_by(&signer.sign(&claims), &NO_CODE));
     (claims["iss"], claims["sub"]) = ("app".into(), "app".into());
-    assert_let_in(&provider.token_by(&signer.sign(&claims), &NO_CODE));
+    assert_authenticated(&provider.token_by(&signer.sign(&claims), &NO_CODE));
 }
 
 #[test]
-fn what_was_used_is_forgotten_when_nobody_would_take_it_any_more() {
+fn a_used_assertion_is_deleted_after_it_expires() {
     let signer = Signer::new("EdDSA", None, 0);
-    let provider = provider_of(&signer);
+    let provider = provider_with_client(&signer);
     let count = |provider: &TestProvider| -> i64 {
         let sql = "SELECT count(*) FROM client_assertions";
         provider.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap()
     };
     let old = signer.assertion(&provider, "app");
-    assert_let_in(&provider.token_by(&old, &NO_CODE));
+    assert_authenticated(&provider.token_by(&old, &NO_CODE));
     provider.sleep(64);
     assert_refused(&provider.token_by(&old, &NO_CODE), "used before");
     provider.sleep(1);
     assert_refused(&provider.token_by(&old, &NO_CODE), "expired");
-    assert_let_in(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
+    assert_authenticated(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
     assert_eq!(count(&provider), 1);
 }
 
 #[test]
-fn what_an_assertion_says_is_checked_claim_by_claim() {
+fn each_claim_of_an_assertion_is_checked() {
     let signer = Signer::new("ES256", None, 0);
-    let provider = provider_of(&signer);
+    let provider = provider_with_client(&signer);
     let token = format!("{ISSUER}/auth/token");
     let now = provider.now.get();
     for (field, value) in [
@@ -131,7 +131,7 @@ fn what_an_assertion_says_is_checked_claim_by_claim() {
         if value.is_null() {
             claims.as_object_mut().unwrap().remove(field);
         }
-        assert_let_in(&provider.token_by(&signer.sign(&claims), &NO_CODE));
+        assert_authenticated(&provider.token_by(&signer.sign(&claims), &NO_CODE));
     }
     for (field, value, words) in [
         ("iss", json!("other"), "not the same client"),
@@ -170,9 +170,9 @@ fn what_an_assertion_says_is_checked_claim_by_claim() {
 }
 
 #[test]
-fn an_assertion_is_signed_as_its_header_says_and_its_client_registered() {
+fn the_header_and_the_signature_of_an_assertion_are_checked() {
     let signer = Signer::new("RS256", None, 0);
-    let provider = provider_of(&signer);
+    let provider = provider_with_client(&signer);
     let claims = || signer.claims(&provider, "app");
     for (header, words) in [
         (json!({ "alg": "none" }), "must be signed with"),
@@ -192,7 +192,7 @@ fn an_assertion_is_signed_as_its_header_says_and_its_client_registered() {
     }
     for typ in ["JWT", "jwt", "client-authentication+jwt"] {
         let header = json!({ "alg": "RS256", "typ": typ });
-        assert_let_in(&provider.token_by(&signer.sign_under(&header, &claims()), &NO_CODE));
+        assert_authenticated(&provider.token_by(&signer.sign_under(&header, &claims()), &NO_CODE));
     }
     let stranger = Signer::new("RS256", None, 1);
     assert_refused(&provider.token_by(&stranger.sign(&claims()), &NO_CODE), "wrong signature");
@@ -201,12 +201,12 @@ fn an_assertion_is_signed_as_its_header_says_and_its_client_registered() {
         assert_eq!(response.status, 401, "{garbage}: {}", response.body);
     }
 
-    // One that registered an algorithm signs with no other, even by a key that could.
+    // A client that registered an algorithm may not use another, even with a suitable key.
     let keys = json!({ "keys": [signer.jwk()] });
     let one = json!({ "jwks": keys, "token_endpoint_auth_signing_alg": "PS256" });
     provider.put_signing("strict", one);
     let ps256 = Signer::new("PS256", None, 0);
-    assert_let_in(&provider.token_by(&ps256.assertion(&provider, "strict"), &NO_CODE));
+    assert_authenticated(&provider.token_by(&ps256.assertion(&provider, "strict"), &NO_CODE));
     assert_refused(
         &provider.token_by(&signer.assertion(&provider, "strict"), &NO_CODE),
         "unknown, or",
@@ -214,12 +214,12 @@ fn an_assertion_is_signed_as_its_header_says_and_its_client_registered() {
 }
 
 #[test]
-fn each_client_authenticates_by_its_own_method_and_by_one_at_a_time() {
+fn a_client_must_use_its_registered_method_and_no_second_one() {
     let signer = Signer::new("ES256", None, 0);
-    let provider = provider_of(&signer);
+    let provider = provider_with_client(&signer);
     let app = provider.put_client_with("secret", json!({ "jwks": signer.jwks() }));
     let secret = app.secret.clone().unwrap();
-    // Keys alone do not make it a client that signs, nor does a secret help one that does.
+    // Registered keys do not permit assertions, and a secret does not help a client that must sign.
     assert_refused(
         &provider.token_by(&signer.assertion(&provider, "secret"), &NO_CODE),
         "unknown, or",
@@ -259,7 +259,7 @@ fn without_a_kid_each_key_of_the_algorithm_is_tried() {
     let keys: Vec<_> = signers.iter().map(Signer::jwk).collect();
     provider.put_signing("app", json!({ "jwks": { "keys": keys } }));
     for signer in &signers {
-        assert_let_in(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
+        assert_authenticated(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
     }
 }
 
@@ -272,16 +272,16 @@ fn provider_with_uri(signer: &Signer) -> TestProvider {
 }
 
 #[test]
-fn fetched_keys_are_remembered_and_a_rotation_is_noticed() {
+fn fetched_keys_are_remembered_until_they_are_rotated() {
     let old = Signer::new("ES256", Some("old"), 0);
     let new = Signer::new("ES256", Some("new"), 1);
     let provider = provider_with_uri(&old);
     for _ in 0..3 {
-        assert_let_in(&provider.token_by(&old.assertion(&provider, "app"), &NO_CODE));
+        assert_authenticated(&provider.token_by(&old.assertion(&provider, "app"), &NO_CODE));
     }
     assert_eq!(fetches(&provider), 1);
 
-    // An unknown kid is looked for, but not again and again.
+    // An unknown `kid` causes a fetch, but not for every request.
     serve(&provider, new.jwks().to_string());
     assert_refused(
         &provider.token_by(&new.assertion(&provider, "app"), &NO_CODE),
@@ -289,17 +289,17 @@ fn fetched_keys_are_remembered_and_a_rotation_is_noticed() {
     );
     assert_eq!(fetches(&provider), 0);
     provider.sleep(CLIENT_KEYS_PAUSE_SECONDS);
-    assert_let_in(&provider.token_by(&new.assertion(&provider, "app"), &NO_CODE));
+    assert_authenticated(&provider.token_by(&new.assertion(&provider, "app"), &NO_CODE));
     assert_refused(
         &provider.token_by(&old.assertion(&provider, "app"), &NO_CODE),
         "wrong signature",
     );
     assert_eq!(fetches(&provider), 1);
 
-    // What was withdrawn ends within ten minutes, unasked.
+    // A withdrawn key is refused within ten minutes, even if no unknown `kid` causes a fetch.
     serve(&provider, old.jwks().to_string());
     provider.sleep(CLIENT_KEYS_SECONDS - 1);
-    assert_let_in(&provider.token_by(&new.assertion(&provider, "app"), &NO_CODE));
+    assert_authenticated(&provider.token_by(&new.assertion(&provider, "app"), &NO_CODE));
     assert_eq!(fetches(&provider), 0);
     provider.sleep(1);
     assert_refused(
@@ -310,14 +310,14 @@ fn fetched_keys_are_remembered_and_a_rotation_is_noticed() {
 }
 
 #[test]
-fn keys_that_cannot_be_fetched_anew_stay_good_for_a_day() {
+fn keys_stay_valid_for_a_day_if_they_cannot_be_fetched_again() {
     let signer = Signer::new("EdDSA", Some("a"), 0);
     let provider = provider_with_uri(&signer);
-    assert_let_in(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
+    assert_authenticated(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
     provider.platform.web.borrow_mut().clear();
     provider.sleep(CLIENT_KEYS_SECONDS);
     let response = provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE);
-    assert_let_in(&response);
+    assert_authenticated(&response);
     assert!(response.log["notes"][0].as_str().unwrap().contains("app.example"), "{}", response.log);
     provider.sleep(86_400);
     assert_refused(
@@ -327,7 +327,7 @@ fn keys_that_cannot_be_fetched_anew_stay_good_for_a_day() {
 }
 
 #[test]
-fn whatever_is_wrong_with_a_jwks_uri_is_told_and_not_asked_for_again_at_once() {
+fn a_failed_fetch_of_a_jwks_uri_is_reported_and_not_repeated_at_once() {
     let signer = Signer::new("ES256", None, 0);
     let good = signer.jwks().to_string();
     for (status, media_type, text, words) in [
@@ -353,7 +353,7 @@ fn whatever_is_wrong_with_a_jwks_uri_is_told_and_not_asked_for_again_at_once() {
 }
 
 #[test]
-fn a_flood_fetches_once_and_who_waits_for_it_is_not_refused() {
+fn simultaneous_assertions_share_one_fetch() {
     let signer = Signer::new("ES256", Some("a"), 0);
     let provider = provider_with_uri(&signer);
     let requests = (0..20).map(|_| by_assertion(&signer.assertion(&provider, "app"), &NO_CODE));
@@ -374,7 +374,7 @@ fn a_flood_fetches_once_and_who_waits_for_it_is_not_refused() {
 }
 
 #[test]
-fn nothing_is_fetched_for_who_only_says_a_name() {
+fn an_invalid_assertion_causes_no_fetch() {
     let signer = Signer::new("ES256", Some("a"), 0);
     let provider = provider_with_uri(&signer);
     let mut claims = signer.claims(&provider, "app");
@@ -386,7 +386,7 @@ fn nothing_is_fetched_for_who_only_says_a_name() {
 }
 
 #[test]
-fn a_jwks_uri_on_this_machine_is_for_development() {
+fn a_loopback_jwks_uri_needs_allow_loopback() {
     let uri = "http://127.0.0.1:8788/jwks";
     let document = json!({
         "redirect_uris": ["https://app.example/cb"], "jwks_uri": uri,
@@ -398,7 +398,7 @@ fn a_jwks_uri_on_this_machine_is_for_development() {
     assert_eq!(register(&TestProvider::with_keys()).status, 400);
     let provider = TestProvider::configured(variables_with("ALLOW_LOOPBACK", "true"));
     assert_eq!(register(&provider).status, 200);
-    // What was registered under another rule is not fetched.
+    // A URI that the current configuration no longer allows is not fetched.
     provider.deploy(variables_with("ALLOW_LOOPBACK", "false"));
     let signer = Signer::new("ES256", None, 0);
     assert_refused(
@@ -409,7 +409,7 @@ fn a_jwks_uri_on_this_machine_is_for_development() {
 }
 
 #[test]
-fn metadata_tells_what_a_client_is_not_only_what_it_was_asked() {
+fn a_client_with_keys_is_shown_with_its_keys_and_no_secret() {
     let provider = TestProvider::with_keys();
     let signer = Signer::new("PS256", Some("a"), 0);
     let client = provider.put_signing("app", json!({ "jwks": signer.jwks() }));

@@ -30,7 +30,7 @@ fn assert_refused(response: &TestResponse, status: u16, words: &str) {
 }
 
 #[test]
-fn a_client_is_shown_with_its_secret_once() {
+fn a_client_is_shown_with_its_secret_only_once() {
     let provider = TestProvider::new();
     let response = create(&provider, &json!({ "client_name": "App", "redirect_uris": [CALLBACK] }));
     assert_eq!((response.status, response.header("cache-control")), (200, Some("no-store")));
@@ -56,7 +56,7 @@ fn a_client_is_shown_with_its_secret_once() {
 }
 
 #[test]
-fn a_client_that_is_put_again_keeps_its_secret() {
+fn a_second_put_of_a_client_keeps_its_secret() {
     let provider = TestProvider::new();
     let first = put_client(&provider, "app", &json!({ "redirect_uris": [CALLBACK] })).json();
     assert!(first.get("client_secret").is_some());
@@ -67,12 +67,12 @@ fn a_client_that_is_put_again_keeps_its_secret() {
     shown["client_name"] = "App".into();
     shown["trusted"] = true.into();
     let again = put_client(&provider, "app", &shown).json();
-    assert_eq!(again, shown, "what was shown may be put, changed");
+    assert_eq!(again, shown, "a shown document can be changed and put");
     assert_eq!(stored_hash(&provider, "app"), hash);
 }
 
 #[test]
-fn a_public_client_has_no_secret_and_one_that_becomes_confidential_gets_a_new_one() {
+fn a_public_client_that_becomes_confidential_gets_a_new_secret() {
     let provider = TestProvider::new();
     let document =
         |method| json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method });
@@ -85,11 +85,11 @@ fn a_public_client_has_no_secret_and_one_that_becomes_confidential_gets_a_new_on
     assert_eq!(stored_hash(&provider, "app"), None);
     let second = secret("client_secret_basic");
     assert!(second.is_some() && second != first);
-    assert_eq!(secret("client_secret_post"), None, "the two are interchangeable");
+    assert_eq!(secret("client_secret_post"), None, "both methods use the same secret");
 }
 
 #[test]
-fn a_wrong_document_or_id_is_refused_by_name() {
+fn an_invalid_document_or_client_id_is_refused() {
     let provider = TestProvider::new();
     for (document, words) in [
         (json!([]), "not a JSON object"),
@@ -158,7 +158,7 @@ fn deleting_a_client_revokes_its_grants() {
 }
 
 #[test]
-fn deleting_a_client_that_is_none_revokes_nothing() {
+fn deleting_an_unknown_client_revokes_nothing() {
     let provider = TestProvider::new();
     provider.put_alice();
     let token = provider.mint("openid");

@@ -28,7 +28,7 @@ fn assert_error(response: &TestResponse, code: &str, words: &str) {
 }
 
 #[test]
-fn a_code_is_good_for_a_minute() {
+fn a_code_expires_after_a_minute() {
     let (provider, app) = provider();
     let (first, second) = (code(&provider, &app, &[]), code(&provider, &app, &[]));
     assert_ne!(first, second);
@@ -39,14 +39,14 @@ fn a_code_is_good_for_a_minute() {
 }
 
 #[test]
-fn code_redeemed_twice_revokes_the_grant() {
+fn a_replayed_code_revokes_the_grant() {
     let (provider, app) = provider();
     let code = code(&provider, &app, &[("scope", "openid offline_access")]);
     let tokens = provider.redeem(&app, &code);
     let access_token = field(&tokens, "access_token");
     assert_eq!(provider.send(get("/auth/userinfo").bearer(&access_token)).status, 200);
 
-    // However late.
+    // A replay revokes the grant at any later time.
     provider.sleep(300);
     assert_error(&provider.redeem(&app, &code), "invalid_grant", "used before");
     assert_eq!(provider.send(get("/auth/userinfo").bearer(&access_token)).status, 401);
@@ -55,7 +55,7 @@ fn code_redeemed_twice_revokes_the_grant() {
 }
 
 #[test]
-fn a_client_that_gave_up_the_grant_type_is_refused_and_keeps_its_code() {
+fn a_client_without_the_grant_type_is_refused_and_keeps_its_code() {
     let (provider, app) = provider();
     let code = code(&provider, &app, &[]);
     let has = |grant_types: &str| {
@@ -71,7 +71,7 @@ fn a_client_that_gave_up_the_grant_type_is_refused_and_keeps_its_code() {
 }
 
 #[test]
-fn of_simultaneous_redemptions_one_succeeds() {
+fn one_of_simultaneous_redemptions_succeeds() {
     let (provider, app) = provider();
     let code = code(&provider, &app, &[]);
     let request = post("/auth/token").form(&encode(&[
@@ -91,9 +91,10 @@ fn of_simultaneous_redemptions_one_succeeds() {
 }
 
 #[test]
-fn a_refresh_token_is_recorded_by_the_batch_that_spends_its_code() {
+fn a_refresh_token_is_stored_in_the_batch_that_redeems_its_code() {
     let (provider, app) = provider();
-    // Were it recorded after that, a database that fails in between would leave a client with neither.
+    // If a later statement recorded it, a database fault in between would leave the client without code and
+    // token.
     let redeem = |scope| {
         let code = code(&provider, &app, &[("scope", scope)]);
         provider.platform.take_counts();
@@ -108,7 +109,7 @@ fn a_refresh_token_is_recorded_by_the_batch_that_spends_its_code() {
 }
 
 #[test]
-fn another_client_gets_nothing_and_changes_nothing() {
+fn another_client_can_neither_redeem_nor_revoke_a_code() {
     let (provider, app) = provider();
     let other = provider.put_client_with("other", json!({}));
     let code = code(&provider, &app, &[]);
@@ -138,7 +139,7 @@ fn a_wrong_verifier_or_redirect_uri_consumes_the_code() {
             ],
         );
         if redirect_uri.is_empty() {
-            // Malformed, and nothing was looked at.
+            // The request is malformed, so the code is not looked up.
             assert_error(&response, "invalid_request", "redirect_uri");
             assert_eq!(provider.redeem(&app, &code).status, 200);
         } else {
@@ -179,7 +180,7 @@ fn a_public_client_needs_a_challenge_and_no_secret() {
 }
 
 #[test]
-fn a_client_with_a_secret_may_send_it_either_way_and_must_send_it() {
+fn a_confidential_client_must_send_its_secret_by_either_method() {
     let (provider, app) = provider();
     let secret = app.secret.clone().unwrap();
     let body = |code: &str| {
@@ -209,18 +210,18 @@ fn a_client_with_a_secret_may_send_it_either_way_and_must_send_it() {
 }
 
 #[test]
-fn without_openid_it_is_plain_oauth() {
+fn without_the_openid_scope_there_is_no_id_token() {
     let (provider, app) = provider();
     let code = code(&provider, &app, &[("scope", "email unknown email")]);
     let tokens = provider.redeem(&app, &code).json();
-    assert_eq!(tokens["scope"], "email", "unknown scopes are dropped, and each stands once");
+    assert_eq!(tokens["scope"], "email", "unknown and duplicate scopes are dropped");
     assert_eq!(tokens.get("id_token"), None);
     let access_token = tokens["access_token"].as_str().unwrap();
     assert_eq!(provider.send(get("/auth/userinfo").bearer(access_token)).status, 403);
 }
 
 #[test]
-fn a_grant_ends_with_its_user_and_its_client() {
+fn deleting_the_user_or_the_client_revokes_the_grant() {
     for path in ["/admin/users/alice", "/admin/clients/app"] {
         let (provider, app) = provider();
         let first = code(&provider, &app, &[]);

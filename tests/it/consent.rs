@@ -14,28 +14,28 @@ fn provider() -> TestProvider {
 }
 
 #[test]
-fn consent_is_remembered_and_asked_again_for_more() {
+fn consent_is_remembered_and_requested_again_for_more() {
     let provider = provider();
     let app = provider.put_app();
     let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[("scope", "openid email")]);
-    for (scope, is_asked) in [
+    for (scope, needs_consent) in [
         ("openid email", false),
         ("email", false),
         ("openid email profile", true),
         ("openid offline_access", true),
     ] {
         let response = alice.get(&app.authorize(&[("scope", scope)]));
-        assert_eq!(is_consent(&response), is_asked, "{scope}: {}", response.body);
+        assert_eq!(is_consent(&response), needs_consent, "{scope}: {}", response.body);
         let response = alice.get(&app.authorize(&[("scope", scope), ("prompt", "none")]));
         let error = answer(&response, CALLBACK).remove("error");
-        assert_eq!(error.as_deref(), is_asked.then_some("consent_required"), "{scope}");
+        assert_eq!(error.as_deref(), needs_consent.then_some("consent_required"), "{scope}");
     }
-    // What is allowed later adds to what was.
+    // A later consent adds to the earlier one.
     alice.authorize(&app, LOGIN, &[("scope", "openid profile")]);
     let response = alice.get(&app.authorize(&[("scope", "openid email profile")]));
     assert!(answer(&response, CALLBACK).contains_key("code"));
-    // Another client, and another person, have their own.
+    // Consent is recorded for each client and user.
     let other = provider.put_client_with("other", json!({}));
     assert!(is_consent(&alice.get(&other.authorize(&[("scope", "openid")]))));
     provider.put_user("bob");
@@ -44,7 +44,7 @@ fn consent_is_remembered_and_asked_again_for_more() {
 }
 
 #[test]
-fn a_trusted_client_asks_nobody_unless_it_wants_to() {
+fn a_trusted_client_needs_no_consent_without_prompt_consent() {
     let provider = provider();
     let app = provider.put_client_with("app", json!({ "trusted": true }));
     let alice = Browser::new(&provider);
@@ -56,7 +56,7 @@ fn a_trusted_client_asks_nobody_unless_it_wants_to() {
 }
 
 #[test]
-fn prompt_consent_asks_again_and_again() {
+fn prompt_consent_always_shows_the_consent_page() {
     let provider = provider();
     let app = provider.put_app();
     let alice = Browser::new(&provider);
@@ -72,7 +72,7 @@ fn prompt_consent_asks_again_and_again() {
 }
 
 #[test]
-fn who_does_not_allow_it_sends_the_client_away() {
+fn a_refused_consent_gives_access_denied() {
     let provider = provider();
     let app = provider.put_app();
     let alice = Browser::new(&provider);
@@ -82,11 +82,11 @@ fn who_does_not_allow_it_sends_the_client_away() {
         let answer = answer(&response, CALLBACK);
         assert_eq!((&*answer["error"], &*answer["state"]), ("access_denied", "the state"));
     }
-    assert!(is_consent(&alice.get(&app.authorize(&[]))), "nothing was remembered");
+    assert!(is_consent(&alice.get(&app.authorize(&[]))), "a refusal is not remembered");
 }
 
 #[test]
-fn a_client_that_anything_local_could_claim_to_be_is_always_asked_about() {
+fn a_public_client_with_a_local_redirect_uri_always_needs_consent() {
     let provider = provider();
     for (id, uri) in [
         ("loopback", "http://127.0.0.1/cb"),
@@ -106,14 +106,14 @@ fn a_client_that_anything_local_could_claim_to_be_is_always_asked_about() {
         let alice = Browser::new(&provider);
         alice.authorize(&app, LOGIN, &[]);
         let response = alice.get(&app.authorize(&[]));
-        assert!(is_consent(&response), "neither memory nor trust counts");
+        assert!(is_consent(&response), "neither an earlier consent nor `trusted` counts");
         let response = alice.get(&app.authorize(&[("prompt", "none")]));
         assert_eq!(answer(&response, uri)["error"], "consent_required");
-        // A client that proves itself at the token endpoint is another matter.
+        // A client that authenticates at the token endpoint needs no new consent.
         let app = provider.put_client_with(id, fields("client_secret_basic"));
         assert!(answer(&alice.get(&app.authorize(&[])), uri).contains_key("code"));
     }
-    // So is a public one that only its own host can answer for.
+    // Neither does a public client whose redirect URI belongs to its own host.
     let spa = provider.put_client_with("spa", json!({ "token_endpoint_auth_method": "none" }));
     let alice = Browser::new(&provider);
     alice.authorize(&spa, LOGIN, &[]);
@@ -121,7 +121,7 @@ fn a_client_that_anything_local_could_claim_to_be_is_always_asked_about() {
 }
 
 #[test]
-fn a_native_client_comes_back_at_whatever_port_it_got() {
+fn a_native_client_may_use_any_loopback_port() {
     let provider = provider();
     let fields = json!({
         "application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"],
@@ -138,12 +138,12 @@ fn a_native_client_comes_back_at_whatever_port_it_got() {
 }
 
 #[test]
-fn single_claims_are_asked_for_shown_remembered_and_told() {
+fn requested_claims_are_shown_remembered_and_returned() {
     let provider = provider();
     let app = provider.put_app();
     let alice = Browser::new(&provider);
-    let wanted = r#"{"userinfo":{"phone_number":{"essential":true}},"id_token":{"name":null,"groups":null}}"#;
-    let parameters = [("scope", "openid"), ("claims", wanted)];
+    let requested = r#"{"userinfo":{"phone_number":{"essential":true}},"id_token":{"name":null,"groups":null}}"#;
+    let parameters = [("scope", "openid"), ("claims", requested)];
     let consent = alice.sign_in_on(&alice.get(&app.authorize(&parameters)), LOGIN);
     assert!(is_consent(&consent));
     for words in ["Your phone number", "Your name", "The groups you belong to"] {
@@ -166,7 +166,7 @@ fn single_claims_are_asked_for_shown_remembered_and_told() {
 }
 
 #[test]
-fn an_account_is_chosen_where_the_client_asks_for_it() {
+fn prompt_select_account_shows_the_choice_of_accounts() {
     let provider = provider();
     provider.put_user("bob");
     let app = provider.put_client_with("app", json!({ "trusted": true }));
@@ -183,14 +183,14 @@ fn an_account_is_chosen_where_the_client_asks_for_it() {
     let login = browser.submit(&page, &[("decision", "switch")]);
     assert!(is_login(&login));
     assert_eq!(subject(&browser.sign_in_on(&login, "bob")), "bob");
-    // Who has just signed in has chosen.
+    // A new sign-in is a choice of the account.
     let fresh = Browser::new(&provider);
     let login = fresh.get(&app.authorize(&[("prompt", "select_account")]));
     assert_eq!(subject(&fresh.sign_in_on(&login, "bob")), "bob");
 }
 
 #[test]
-fn who_is_asked_for_consent_may_be_somebody_else() {
+fn a_user_may_switch_accounts_on_the_consent_page() {
     let provider = provider();
     provider.put_user("bob");
     let app = provider.put_app();
@@ -205,7 +205,7 @@ fn who_is_asked_for_consent_may_be_somebody_else() {
 }
 
 #[test]
-fn nobody_else_than_the_one_asked_for_is_ever_returned() {
+fn a_request_for_one_user_never_returns_another() {
     let provider = provider();
     provider.put_user("bob");
     let app = provider.put_client_with("app", json!({ "trusted": true }));
@@ -215,10 +215,10 @@ fn nobody_else_than_the_one_asked_for_is_ever_returned() {
     let by_claims = r#"{"id_token":{"sub":{"value":"alice"}}}"#;
     let bob = Browser::new(&provider);
     bob.authorize(&app, "bob", &[]);
-    for wanted in [("id_token_hint", hint.as_str()), ("claims", by_claims)] {
-        let response = bob.get(&app.authorize(&[wanted, ("prompt", "none")]));
+    for requested in [("id_token_hint", hint.as_str()), ("claims", by_claims)] {
+        let response = bob.get(&app.authorize(&[requested, ("prompt", "none")]));
         assert_eq!(answer(&response, CALLBACK)["error"], "login_required");
-        let page = bob.get(&app.authorize(&[wanted]));
+        let page = bob.get(&app.authorize(&[requested]));
         assert!(is_login(&page));
         let again = bob.sign_in_on(&page, "bob");
         assert!(is_login(&again) && again.body.contains("another account"), "{}", again.body);
@@ -248,7 +248,7 @@ fn an_essential_acr_that_cannot_be_met_fails() {
 }
 
 #[test]
-fn a_person_sees_what_they_allowed_and_takes_it_back() {
+fn a_user_sees_and_withdraws_a_consent() {
     let provider = provider();
     let app = provider.put_app();
     let alice = Browser::new(&provider);
@@ -268,7 +268,7 @@ fn a_person_sees_what_they_allowed_and_takes_it_back() {
 }
 
 #[test]
-fn who_signs_out_is_signed_out_here_and_only_here() {
+fn signing_out_ends_only_the_session_of_this_browser() {
     let provider = provider();
     let app = provider.put_app();
     let (here, there) = (Browser::new(&provider), Browser::new(&provider));
@@ -284,7 +284,7 @@ fn who_signs_out_is_signed_out_here_and_only_here() {
 }
 
 #[test]
-fn a_session_ends_unused_after_a_day_and_in_any_case_after_two_weeks() {
+fn a_session_expires_after_an_idle_day_or_after_two_weeks() {
     let provider = provider();
     let app = provider.put_client_with("app", json!({ "trusted": true }));
     let alice = Browser::new(&provider);
@@ -319,7 +319,7 @@ fn a_changed_password_ends_every_session() {
         let put = |document: &Value| provider.send(put(path).by_operator().json(document)).status;
         if path.ends_with("alice") {
             assert_eq!(put(&json!({ "claims": {} })), 200);
-            assert!(!is_login(&alice.get("/auth/account")), "claims are no password");
+            assert!(!is_login(&alice.get("/auth/account")), "a change of claims keeps the session");
         }
         assert_eq!(put(&document), 200);
         assert!(is_login(&alice.get("/auth/account")), "{path}");
@@ -327,12 +327,15 @@ fn a_changed_password_ends_every_session() {
 }
 
 #[test]
-fn a_trusted_client_that_can_come_back_is_seen_and_ended_too() {
+fn a_user_sees_and_revokes_the_offline_access_of_a_trusted_client() {
     let provider = provider();
     let app = provider.put_client_with("app", json!({ "trusted": true }));
     let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[("scope", "openid")]);
-    assert!(!alice.get("/auth/account").body.contains("The App"), "nothing is left of it");
+    assert!(
+        !alice.get("/auth/account").body.contains("The App"),
+        "a grant without offline access is not shown"
+    );
     let code = alice.authorize(&app, LOGIN, &[("scope", "openid email offline_access")]);
     let tokens = provider.redeem(&app, &code);
     let page = alice.get("/auth/account");
@@ -344,7 +347,7 @@ fn a_trusted_client_that_can_come_back_is_seen_and_ended_too() {
 }
 
 #[test]
-fn a_claim_that_no_scope_asks_for_any_more_is_told_to_nobody() {
+fn a_claim_that_no_scope_releases_is_never_returned() {
     let with = variables_with("SCOPES", r#"{"hr":["salary"]}"#);
     let provider = TestProvider::configured(with);
     provider.put_user("bob");
@@ -352,8 +355,8 @@ fn a_claim_that_no_scope_asks_for_any_more_is_told_to_nobody() {
     assert_eq!(provider.send(put_claims).status, 200);
     provider.deploy(variables_with("SCOPES", "{}"));
     let app = provider.put_app();
-    let wanted = r#"{"userinfo":{"salary":null},"id_token":{"salary":null}}"#;
-    let parameters = [("scope", "openid"), ("claims", wanted)];
+    let requested = r#"{"userinfo":{"salary":null},"id_token":{"salary":null}}"#;
+    let parameters = [("scope", "openid"), ("claims", requested)];
     let code = Browser::new(&provider).authorize(&app, "bob", &parameters);
     let tokens = provider.redeem(&app, &code);
     assert_eq!(claims(&field(&tokens, "id_token")).get("salary"), None);
@@ -362,20 +365,20 @@ fn a_claim_that_no_scope_asks_for_any_more_is_told_to_nobody() {
 }
 
 #[test]
-fn no_age_at_all_is_a_new_sign_in_in_the_same_second_too() {
+fn max_age_0_requires_exactly_one_new_sign_in() {
     let provider = provider();
     let app = provider.put_client_with("app", json!({ "trusted": true }));
     let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[]);
     let page = alice.get(&app.authorize(&[("max_age", "0")]));
     let response = alice.sign_in_on(&page, LOGIN);
-    assert!(answer(&response, CALLBACK).contains_key("code"), "once is enough");
+    assert!(answer(&response, CALLBACK).contains_key("code"), "one sign-in is enough");
     let response = alice.get(&app.authorize(&[("max_age", "0"), ("prompt", "none")]));
     assert_eq!(answer(&response, CALLBACK)["error"], "login_required");
 }
 
 #[test]
-fn a_kept_request_is_found_again_by_whoever_signs_in_next() {
+fn a_pending_request_continues_with_the_next_session() {
     let provider = provider();
     provider.put_user("bob");
     let app = provider.put_app();
@@ -384,19 +387,19 @@ fn a_kept_request_is_found_again_by_whoever_signs_in_next() {
     let form = form_to(&browser.get(response.header("location").unwrap()), "/auth/login");
     let mut fields: Vec<_> = form.fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     fields.extend([("login", LOGIN), ("password", PASSWORD)]);
-    let on = browser.post(&form.action, &fields);
-    let on = on.header("location").unwrap();
-    assert!(is_consent(&browser.get(on)));
+    let response = browser.post(&form.action, &fields);
+    let location = response.header("location").unwrap();
+    assert!(is_consent(&browser.get(location)));
     // In another tab, bob signs in.
     let page = browser.get("/auth/account");
     browser.submit_form(&form_to(&page, "/auth/signout"), &[]);
     browser.sign_in_on(&browser.get("/auth/account"), "bob");
-    let page = browser.get(on);
+    let page = browser.get(location);
     assert!(is_consent(&page) && page.body.contains("bob"), "{}", page.body);
 }
 
 #[test]
-fn a_fault_of_ours_is_told_to_the_client_once_it_is_proven() {
+fn a_database_fault_is_reported_to_the_client_without_details() {
     let provider = provider();
     let app = provider.put_client_with("app", json!({ "trusted": true }));
     let alice = Browser::new(&provider);
@@ -405,23 +408,24 @@ fn a_fault_of_ours_is_told_to_the_client_once_it_is_proven() {
     let response = alice.get(&app.authorize(&[("prompt", "none")]));
     let answer = answer(&response, CALLBACK);
     assert_eq!((&*answer["error"], &*answer["state"]), ("temporarily_unavailable", "the state"));
-    assert!(!answer["error_description"].contains("made to fail"));
-    assert!(response.log["notes"].to_string().contains("made to fail"));
+    assert!(!answer["error_description"].contains("injected fault"));
+    assert!(response.log["notes"].to_string().contains("injected fault"));
 }
 
 #[test]
-fn what_is_allowed_is_what_was_shown() {
+fn consent_covers_only_what_the_page_showed() {
     let provider = TestProvider::with_keys();
     provider.put_alice_with_password();
     let client = provider.put_client_with("app", json!({ "scope": "openid" }));
     let browser = Browser::new(&provider);
-    let asked = [("scope", "openid email")];
-    let page = browser.sign_in_on(&browser.get(&client.authorize(&asked)), "alice@example.com");
+    let parameters = [("scope", "openid email")];
+    let page =
+        browser.sign_in_on(&browser.get(&client.authorize(&parameters)), "alice@example.com");
     assert!(is_consent(&page) && !page.body.contains("e-mail"), "{}", page.body);
     provider.put_client_with("app", json!({ "scope": "openid email" }));
     let again = browser.submit(&page, &[("decision", "allow")]);
     assert!(is_consent(&again) && again.body.contains("e-mail"), "{} {}", again.status, again.body);
-    // What is claimed to have been shown is bound to the form.
+    // The value of `shown` is bound to the form, so a forged one is refused.
     let forged = browser.submit(&page, &[("decision", "allow"), ("shown", "openid email  ")]);
     assert!(is_consent(&forged), "{} {}", forged.status, forged.body);
     let response = browser.submit(&again, &[("decision", "allow")]);

@@ -1,4 +1,4 @@
-//! Rows that are damaged: each hurts itself and nobody else, is named to the operator, and can be deleted.
+//! Damaged rows. One affects no other row, is named to the operator, and can be deleted.
 
 use crate::browser::Browser;
 use crate::test_provider::{TestProvider, delete, get, post, put, variables_with};
@@ -9,7 +9,7 @@ fn damage(provider: &TestProvider, sql: &str) {
 }
 
 #[test]
-fn a_damaged_client_is_named_by_the_list_which_shows_the_others() {
+fn the_client_list_names_a_damaged_client_and_shows_the_others() {
     let provider = TestProvider::with_keys();
     for id in ["a", "b", "c"] {
         provider.put_client_with(id, json!({}));
@@ -21,7 +21,7 @@ fn a_damaged_client_is_named_by_the_list_which_shows_the_others() {
     assert_eq!(shown.iter().map(|client| &client["client_id"]).collect::<Vec<_>>(), ["a", "c"]);
     assert!(response.log["notes"][0].as_str().unwrap().contains("the client b is damaged"));
 
-    // A page of the list is as long as ever, and leads to the next.
+    // The damaged row counts for the length of a page and for `next`.
     let response = provider.send(get("/admin/clients?limit=2").by_operator());
     assert_eq!(
         (&response.json()["next"], response.json()["clients"].as_array().unwrap().len()),
@@ -32,7 +32,7 @@ fn a_damaged_client_is_named_by_the_list_which_shows_the_others() {
 }
 
 #[test]
-fn a_damaged_client_is_named_to_the_operator_and_can_be_put_again_or_deleted() {
+fn a_damaged_client_can_be_replaced_or_deleted() {
     let provider = TestProvider::with_keys();
     provider.put_app();
     let sql = "UPDATE clients SET metadata = '[]' WHERE client_id = 'app'";
@@ -68,7 +68,7 @@ fn a_client_deletes_its_own_damaged_registration() {
 }
 
 #[test]
-fn a_person_sees_a_damaged_client_on_their_page_and_withdraws_from_it() {
+fn a_user_sees_a_damaged_client_and_withdraws_the_consent() {
     let provider = TestProvider::with_keys();
     provider.put_alice_with_password();
     let (app, other) =
@@ -91,7 +91,7 @@ fn a_person_sees_a_damaged_client_on_their_page_and_withdraws_from_it() {
 }
 
 #[test]
-fn a_damaged_user_is_named_by_the_list_and_can_be_put_again_or_deleted() {
+fn a_damaged_user_is_listed_and_can_be_replaced_or_deleted() {
     let provider = TestProvider::with_keys();
     for sub in ["a", "b", "c"] {
         let response = provider

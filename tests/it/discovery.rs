@@ -22,7 +22,7 @@ fn config_with(issuer: &str, registration: &str) -> Config {
 }
 
 #[test]
-fn the_documents_are_byte_exact() {
+fn the_documents_equal_their_golden_files() {
     let provider = TestProvider::new();
     assert_golden("discovery.json", &provider.send(get(DISCOVERY)).body);
     assert_golden("protected-resource.json", &provider.send(get(RESOURCE)).body);
@@ -35,7 +35,7 @@ fn oauth_metadata_is_the_same_document() {
 }
 
 #[test]
-fn discovery_advertises_what_the_router_serves_and_nothing_else() {
+fn discovery_advertises_exactly_the_served_endpoints() {
     for (issuer, registration) in [
         (ISSUER, "token"),
         ("https://example.com:8443/tenant/a", "open"),
@@ -64,7 +64,7 @@ fn discovery_advertises_what_the_router_serves_and_nothing_else() {
 }
 
 #[test]
-fn what_is_not_served_yet_is_absent() {
+fn discovery_omits_endpoints_that_are_not_served() {
     let metadata = metadata(&config(ISSUER));
     for field in ["end_session_endpoint", "revocation_endpoint"] {
         assert!(metadata.get(field).is_none(), "{field}");
@@ -72,7 +72,7 @@ fn what_is_not_served_yet_is_absent() {
 }
 
 #[test]
-fn a_member_whose_default_would_be_false_of_us_is_stated() {
+fn discovery_states_flags_that_differ_from_their_defaults() {
     let metadata = metadata(&config(ISSUER));
     for field in ["request_parameter_supported", "require_request_uri_registration"] {
         assert_eq!(metadata[field], Value::Bool(true), "{field}");
@@ -80,7 +80,7 @@ fn a_member_whose_default_would_be_false_of_us_is_stated() {
 }
 
 #[test]
-fn an_issuer_with_a_path_has_every_endpoint_under_it() {
+fn every_endpoint_is_below_the_path_of_the_issuer() {
     let provider =
         TestProvider::configured(variables_with("ISSUER", "https://example.com/tenant/a"));
     for (path, is_served) in [
@@ -108,7 +108,7 @@ fn an_issuer_with_a_path_has_every_endpoint_under_it() {
 }
 
 #[test]
-fn a_wrong_issuer_answers_every_request_by_naming_the_variable() {
+fn an_invalid_issuer_fails_every_request_and_names_the_variable() {
     let provider = TestProvider::configured(variables_with("ISSUER", "http://example.com/"));
     for path in [DISCOVERY, "/auth/jwks.json", "/auth/userinfo", "/admin/users", "/nothing"] {
         let response = provider.send(get(path).with("host", "login.example.com"));
@@ -121,14 +121,14 @@ fn a_wrong_issuer_answers_every_request_by_naming_the_variable() {
 }
 
 #[test]
-fn the_host_header_changes_nothing() {
+fn the_host_header_does_not_change_the_issuer() {
     let provider = TestProvider::new();
     let response = provider.send(get(DISCOVERY).with("host", "evil.example"));
     assert_eq!(response.json()["issuer"], ISSUER);
 }
 
 #[test]
-fn a_document_is_rendered_once_and_published() {
+fn a_document_is_rendered_once_and_cached() {
     let provider = TestProvider::new();
     let first = provider.send(get(DISCOVERY));
     let counts = provider.platform.take_counts();
@@ -153,7 +153,7 @@ fn a_new_deployment_never_serves_the_old_document() {
 }
 
 #[test]
-fn a_failing_or_damaged_cache_costs_nothing_but_a_note() {
+fn a_failing_or_damaged_cache_is_logged_and_bypassed() {
     let provider = TestProvider::new();
     let whole = provider.send(get(DISCOVERY)).body;
     provider.new_isolate();
@@ -173,7 +173,7 @@ fn a_failing_or_damaged_cache_costs_nothing_but_a_note() {
 }
 
 #[test]
-fn every_route_answers_each_of_its_methods_and_no_other() {
+fn every_route_allows_exactly_its_methods() {
     let provider = TestProvider::new();
     for route in ROUTES.iter().filter(|route| route.endpoint != Endpoint::Admin) {
         let url = route.url(&config(ISSUER).issuer);

@@ -1,4 +1,4 @@
-//! What every response has in common.
+//! Properties of every response: caching, CORS, logging.
 
 use crate::test_provider::{TestProvider, TestRequest, get, post, variables_with};
 
@@ -27,7 +27,7 @@ fn documents_are_cacheable_json_with_a_strong_tag() {
 }
 
 #[test]
-fn a_document_that_the_client_has_is_not_sent_again() {
+fn a_matching_etag_gives_304() {
     let provider = TestProvider::with_keys();
     for path in DOCUMENTS {
         let etag = provider.send(get(path)).header("etag").unwrap().to_owned();
@@ -51,7 +51,7 @@ fn a_document_that_the_client_has_is_not_sent_again() {
 }
 
 #[test]
-fn head_tells_all_but_the_body() {
+fn head_returns_the_headers_without_the_body() {
     let provider = TestProvider::with_keys();
     for path in DOCUMENTS {
         let (head, get) = (provider.send(TestRequest::new("HEAD", path)), provider.send(get(path)));
@@ -61,7 +61,7 @@ fn head_tells_all_but_the_body() {
 }
 
 #[test]
-fn an_unknown_path_is_json_and_open_to_nobody() {
+fn an_unknown_path_gives_a_json_404_without_cors() {
     let provider = TestProvider::new();
     for path in
         ["/", "/auth", "/auth/userinfo/", "/auth/jwks.json/x", "//auth/userinfo", "/Auth/userinfo"]
@@ -80,7 +80,7 @@ fn an_unknown_path_is_json_and_open_to_nobody() {
 }
 
 #[test]
-fn scripts_of_any_origin_may_ask_the_public_endpoints() {
+fn the_public_endpoints_allow_every_origin() {
     let provider = TestProvider::new();
     for (path, methods) in DOCUMENTS
         .map(|path| (path, "GET, HEAD"))
@@ -107,7 +107,7 @@ fn scripts_of_any_origin_may_ask_the_public_endpoints() {
 }
 
 #[test]
-fn no_credentials_are_ever_allowed_across_origins() {
+fn cors_never_allows_credentials() {
     let provider = TestProvider::new();
     for request in [
         get("/auth/userinfo"),
@@ -120,7 +120,7 @@ fn no_credentials_are_ever_allowed_across_origins() {
 }
 
 #[test]
-fn the_operators_interface_is_closed_to_scripts() {
+fn the_admin_api_has_no_cors() {
     let provider = TestProvider::new();
     let response = provider
         .send(TestRequest::new("OPTIONS", "/admin/users").with("origin", "https://app.example"));
@@ -129,7 +129,7 @@ fn the_operators_interface_is_closed_to_scripts() {
 }
 
 #[test]
-fn the_log_line_tells_what_happened_and_no_secret() {
+fn the_log_line_has_the_outcome_but_no_secret() {
     let provider = TestProvider::new();
     provider.put_alice();
     let token = provider.mint("openid email");
@@ -149,7 +149,7 @@ fn the_log_line_tells_what_happened_and_no_secret() {
 }
 
 #[test]
-fn a_document_is_logged_only_where_something_is_wrong() {
+fn a_document_is_logged_only_after_an_error_or_a_fault() {
     let provider = TestProvider::new();
     let should_write = |path: &str| provider.send(get(path)).is_logged;
     assert!(!should_write("/.well-known/openid-configuration") && !should_write("/auth/jwks.json"));

@@ -1,10 +1,10 @@
-//! Imports go down: each room imports only from rooms that stand before it in the list, and the list is the one order in
+//! Imports point downwards: a room imports only from rooms before it in the list. The list is the order in
 //! which the crate can be read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms from the ground up. A file belongs to the room with the longest path that it lies in.
+/// The rooms from the lowest upwards. A file belongs to the room with the longest matching path.
 const ROOMS: [&str; 33] = [
     "http",
     "secret",
@@ -41,7 +41,7 @@ const ROOMS: [&str; 33] = [
     "lib",
 ];
 
-/// The rooms of the endpoints among themselves.
+/// The order of the rooms within `endpoint`.
 const ENDPOINTS: [&str; 5] = [
     "endpoint/support",
     "endpoint/documents",
@@ -50,7 +50,7 @@ const ENDPOINTS: [&str; 5] = [
     "endpoint/operator",
 ];
 
-/// A module of the crate, and what it imports.
+/// A module of the crate and its imports.
 struct Module {
     /// Its path below `src`, without an extension.
     path: String,
@@ -68,8 +68,8 @@ pub fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The paths below `src` that a module names outside of its comments and its tests. `folder` is the path that its
-/// `super` stands for.
+/// The paths below `src` that a module names, except in comments and unit tests. `folder` is the path that
+/// `super` means in it.
 fn imports(folder: &str, source: &str) -> Vec<String> {
     let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -78,7 +78,7 @@ fn imports(folder: &str, source: &str) -> Vec<String> {
 
 fn imports_of_line(folder: &str, line: &str) -> Vec<String> {
     let is_path = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-    // `pub(crate)` is no path.
+    // `pub(crate)` is not a path.
     let words = line.split(|c| !is_path(c)).filter(|word| word.contains("::"));
     words
         .filter_map(|word| {
@@ -94,13 +94,13 @@ fn imports_of_line(folder: &str, line: &str) -> Vec<String> {
             }
             path.drain(..supers.max(1));
             from.extend(path);
-            // A list at the root is not taken apart: it counts as an import of everything.
+            // A list at the root is not split: it counts as an import of the whole crate.
             Some(if from.is_empty() { "lib".into() } else { from.join("/") })
         })
         .collect()
 }
 
-/// Every module, but for the platform's, which stands on top of all.
+/// Every module except `cloudflare`, which is above all rooms.
 fn modules() -> Vec<Module> {
     let mut files = Vec::new();
     rust_files(Path::new("src"), &mut files);
@@ -119,19 +119,19 @@ fn modules() -> Vec<Module> {
     modules.filter(|module| !module.path.starts_with("cloudflare")).collect()
 }
 
-/// The place in `rooms` of the room that a path lies in.
-fn place(path: &str, rooms: &[&str]) -> Option<usize> {
-    let lies_in = |room: &&str| path == *room || path.starts_with(&format!("{room}/"));
-    rooms.iter().position(lies_in)
+/// The index in `rooms` of a path's room.
+fn room_index(path: &str, rooms: &[&str]) -> Option<usize> {
+    let contains = |room: &&str| path == *room || path.starts_with(&format!("{room}/"));
+    rooms.iter().position(contains)
 }
 
-/// The imports that go up, each by the two rooms and the file.
+/// The imports that point upwards, each with both rooms and the file.
 fn upward(modules: &[Module], rooms: &[&str]) -> Vec<String> {
     let mut upward = Vec::new();
     for Module { path, imports } in modules {
-        let Some(own) = place(path, rooms) else { continue };
+        let Some(own) = room_index(path, rooms) else { continue };
         for import in imports {
-            if let Some(other) = place(import, rooms).filter(|other| *other > own) {
+            if let Some(other) = room_index(import, rooms).filter(|other| *other > own) {
                 upward.push(format!(
                     "{} imports {} (src/{path}.rs: {import})",
                     rooms[own], rooms[other]
@@ -154,18 +154,18 @@ fn no_room_imports_from_a_room_above_it() {
 }
 
 #[test]
-fn every_file_lies_in_a_room() {
+fn every_file_belongs_to_a_room() {
     let modules = modules();
-    let doors = ["protocol", "endpoint"];
+    let facades = ["protocol", "endpoint"];
     let is_lost = |module: &&Module| {
-        place(&module.path, &ROOMS).is_none() && !doors.contains(&module.path.as_str())
+        room_index(&module.path, &ROOMS).is_none() && !facades.contains(&module.path.as_str())
     };
     let lost: Vec<_> = modules.iter().filter(is_lost).map(|module| &module.path).collect();
     assert!(modules.len() > 100 && lost.is_empty(), "{} modules; {lost:?}", modules.len());
 }
 
 #[test]
-fn an_import_that_goes_up_is_found_in_whatever_form_it_is_written() {
+fn every_form_of_an_upward_import_is_found() {
     let module =
         |path: &str, source: &str| Module { path: path.into(), imports: imports("store", source) };
     for source in [

@@ -1,4 +1,4 @@
-//! A database that has no room left: the next request sweeps what has expired, and everything works again.
+//! A database without free space: the next request deletes expired rows, and later requests succeed.
 
 use crate::browser::{Browser, PASSWORD, TestClient, encode};
 use crate::test_provider::{TestProvider, TestRequest, TestResponse, get, post, variables_with};
@@ -11,7 +11,7 @@ fn with_room_for(pages: i64) -> (TestProvider, TestClient) {
     provider.send(get("/auth/jwks.json"));
     provider.put_alice_with_password();
     let client = provider.put_app();
-    // An application has signed her in before: the grant's tables have their pages.
+    // A first flow allocates the pages of the tables for grants.
     Browser::new(&provider).authorize(&client, "alice@example.com", &[]);
     let used: i64 =
         provider.platform.primary.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
@@ -19,7 +19,7 @@ fn with_room_for(pages: i64) -> (TestProvider, TestClient) {
     (provider, client)
 }
 
-/// Sends a request until the database has no room for another.
+/// Repeats a request until the database is full.
 fn fill(provider: &TestProvider, request: &TestRequest) {
     let sent = (0..10_000).find(|_| provider.send(request.clone()).status == 503);
     assert!(sent.is_some_and(|sent| sent > 10), "{sent:?}");
@@ -31,7 +31,7 @@ fn sign_in(provider: &TestProvider, client: &TestClient) -> TestResponse {
     browser.sign_in_on(&login, "alice@example.com")
 }
 
-/// The requests by which a stranger can fill the database.
+/// The requests with which a stranger can fill the database.
 fn fillers(client: &TestClient) -> [(&'static str, TestRequest); 3] {
     let secret = client.secret.clone().unwrap();
     let query = client.authorize_query(&[("state", &"s".repeat(2_000))]);
@@ -45,7 +45,7 @@ fn fillers(client: &TestClient) -> [(&'static str, TestRequest); 3] {
     ]
 }
 
-/// Guesses passwords from one network after another, until the database has no room for an attempt.
+/// Guesses passwords from different networks until the database is full.
 fn guess_until_full(provider: &TestProvider) {
     let guess = |number: usize| {
         let mut browser = Browser::new(provider);
@@ -58,27 +58,27 @@ fn guess_until_full(provider: &TestProvider) {
 }
 
 #[test]
-fn a_full_database_is_swept_by_the_next_request_and_people_sign_in_again() {
+fn a_full_database_is_swept_by_the_next_request() {
     for index in 0..3 {
         let (provider, client) = with_room_for(20);
-        let (what, request) = &fillers(&client)[index];
+        let (name, request) = &fillers(&client)[index];
         fill(&provider, request);
         guess_until_full(&provider);
-        assert_eq!(sign_in(&provider, &client).status, 503, "{what}");
-        // Everything that strangers stored expires.
+        assert_eq!(sign_in(&provider, &client).status, 503, "{name}");
+        // Every row that a stranger can add expires.
         provider.sleep(2 * 86_400);
         sign_in(&provider, &client);
-        assert_eq!(sign_in(&provider, &client).status, 303, "{what}");
+        assert_eq!(sign_in(&provider, &client).status, 303, "{name}");
         assert_eq!(
             provider.send(request.clone()).status / 100,
             2 + u16::from(index == 1),
-            "{what}"
+            "{name}"
         );
     }
 }
 
 #[test]
-fn a_database_full_of_attempts_to_sign_in_is_swept() {
+fn a_database_full_of_sign_in_attempts_is_swept() {
     let (provider, client) = with_room_for(3);
     guess_until_full(&provider);
     provider.sleep(2 * 3_600);
@@ -87,23 +87,23 @@ fn a_database_full_of_attempts_to_sign_in_is_swept() {
 }
 
 #[test]
-fn a_database_that_fails_hears_of_a_sweep_once_in_ten_seconds() {
+fn a_failing_database_is_swept_once_in_ten_seconds_at_most() {
     let (provider, client) = with_room_for(1_000);
     provider.platform.batches_fail.set(true);
     let push = || {
         let secret = encode(&[("client_secret", client.secret.as_deref().unwrap())]);
         post("/auth/par").form(&format!("{}&{secret}", client.authorize_query(&[])))
     };
-    let left = |_| provider.send(push()).left;
-    assert_eq!((0..3).map(left).collect::<Vec<_>>(), [1, 0, 0]);
+    let deferred = |_| provider.send(push()).deferred;
+    assert_eq!((0..3).map(deferred).collect::<Vec<_>>(), [1, 0, 0]);
     provider.sleep(10);
-    assert_eq!(provider.send(push()).left, 1);
+    assert_eq!(provider.send(push()).deferred, 1);
     provider.platform.batches_fail.set(false);
-    assert_eq!((provider.send(push()).status, provider.send(push()).left), (201, 0));
+    assert_eq!((provider.send(push()).status, provider.send(push()).deferred), (201, 0));
 }
 
 #[test]
-fn each_request_that_is_kept_sweeps_no_more_than_ten() {
+fn each_stored_request_sweeps_at_most_ten_rows() {
     let (provider, client) = with_room_for(1_000);
     let secret = encode(&[("client_secret", client.secret.as_deref().unwrap())]);
     let push = format!("{}&{secret}", client.authorize_query(&[]));

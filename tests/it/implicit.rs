@@ -1,4 +1,4 @@
-//! The implicit flow (OpenID Connect Core section 3.2), where the operator allows it.
+//! The implicit flow (OpenID Connect Core section 3.2), if the operator allows it.
 
 use crate::browser::{Browser, CALLBACK, TestClient, answer, claims, decode, error_page, form};
 use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put, variables_with};
@@ -16,7 +16,7 @@ fn provider() -> TestProvider {
     provider
 }
 
-/// A client of every response type, but for these members.
+/// A client with every response type. `fields` replace the defaults of its metadata.
 fn client(provider: &TestProvider, fields: Value) -> TestClient {
     let mut all = json!({
         "response_types": ["code", "id_token", BOTH],
@@ -26,7 +26,7 @@ fn client(provider: &TestProvider, fields: Value) -> TestClient {
     provider.put_client_with("app", all)
 }
 
-/// The parameters in the redirect URI's fragment; its query is as it was registered.
+/// The parameters in the fragment of the redirect URI. Its query must be as registered.
 #[track_caller]
 fn fragment(response: &TestResponse) -> BTreeMap<String, String> {
     assert_eq!(
@@ -52,7 +52,7 @@ fn authorize(
 }
 
 #[test]
-fn an_id_token_alone_has_what_userinfo_would_tell() {
+fn an_id_token_without_an_access_token_has_the_claims_of_userinfo() {
     let provider = provider();
     let client = client(&provider, json!({}));
     let response =
@@ -70,11 +70,11 @@ fn an_id_token_alone_has_what_userinfo_would_tell() {
 }
 
 #[test]
-fn an_access_token_that_comes_along_is_bound_by_its_hash_and_good_for_userinfo() {
+fn the_id_token_has_the_hash_of_the_access_token() {
     let provider = provider();
     let client = client(&provider, json!({}));
-    let asked = [("response_type", "token id_token"), ("scope", "openid email offline_access")];
-    let parameters = fragment(&authorize(&provider, &client, &asked));
+    let requested = [("response_type", "token id_token"), ("scope", "openid email offline_access")];
+    let parameters = fragment(&authorize(&provider, &client, &requested));
     let names: Vec<_> = parameters.keys().map(String::as_str).collect();
     let all = ["access_token", "expires_in", "id_token", "iss", "scope", "state", "token_type"];
     assert_eq!(names, all);
@@ -82,7 +82,7 @@ fn an_access_token_that_comes_along_is_bound_by_its_hash_and_good_for_userinfo()
     let id_token = claims(&parameters["id_token"]);
     let half = Base64UrlUnpadded::encode_string(&Sha256::digest(access_token)[..16]);
     assert_eq!(id_token["at_hash"], half);
-    assert!(id_token.get("email").is_none(), "that is userinfo's to tell: {id_token}");
+    assert!(id_token.get("email").is_none(), "userinfo has this claim: {id_token}");
     let answer = (&*parameters["token_type"], &*parameters["scope"], &*parameters["expires_in"]);
     assert_eq!(answer, ("Bearer", "openid email", "600"));
     let response = provider.send(get("/auth/userinfo").bearer(access_token));
@@ -90,26 +90,29 @@ fn an_access_token_that_comes_along_is_bound_by_its_hash_and_good_for_userinfo()
 }
 
 #[test]
-fn tokens_may_be_posted_and_never_travel_in_a_query() {
+fn tokens_may_be_sent_by_form_post_but_never_in_a_query() {
     let provider = provider();
     let client = client(&provider, json!({}));
-    let asked = [("response_type", BOTH), ("response_mode", "form_post")];
-    let response = authorize(&provider, &client, &asked);
+    let requested = [("response_type", BOTH), ("response_mode", "form_post")];
+    let response = authorize(&provider, &client, &requested);
     assert_eq!((response.status, response.header("location")), (200, None));
     let form = form(&response);
     assert_eq!(form.action, CALLBACK);
     assert!(form.fields.iter().any(|(name, value)| name == "id_token" && value.len() > 100));
 
     for response_type in ["id_token", BOTH] {
-        let asked = [("response_type", response_type), ("response_mode", "query")];
-        assert_eq!(fragment(&authorize(&provider, &client, &asked))["error"], "invalid_request");
+        let requested = [("response_type", response_type), ("response_mode", "query")];
+        assert_eq!(
+            fragment(&authorize(&provider, &client, &requested))["error"],
+            "invalid_request"
+        );
     }
     let code = [("response_type", "code"), ("response_mode", "fragment")];
     assert_eq!(answer(&authorize(&provider, &client, &code), CALLBACK)["error"], "invalid_request");
 }
 
 #[test]
-fn what_a_request_for_tokens_must_have_is_said_in_the_fragment() {
+fn errors_of_an_implicit_request_are_sent_in_the_fragment() {
     let provider = provider();
     let client = client(&provider, json!({}));
     for (parameter, value, error) in [
@@ -123,15 +126,15 @@ fn what_a_request_for_tokens_must_have_is_said_in_the_fragment() {
         ("response_type", "id_token id_token", "unsupported_response_type"),
         ("response_type", "id_token  token", "unsupported_response_type"),
     ] {
-        let mut asked = vec![("response_type", "id_token")];
-        asked.push((parameter, value));
-        let answer = fragment(&authorize(&provider, &client, &asked));
+        let mut requested = vec![("response_type", "id_token")];
+        requested.push((parameter, value));
+        let answer = fragment(&authorize(&provider, &client, &requested));
         assert_eq!((&*answer["error"], &*answer["state"]), (error, "the state"), "{parameter}");
     }
 }
 
 #[test]
-fn a_client_gets_only_what_it_has_registered() {
+fn a_client_may_use_only_its_registered_response_types() {
     let provider = provider();
     let fields = json!({ "response_types": ["id_token"], "grant_types": ["implicit"] });
     let client = client(&provider, fields);
@@ -149,13 +152,13 @@ fn a_client_gets_only_what_it_has_registered() {
 }
 
 #[test]
-fn who_was_asked_once_gets_tokens_in_silence_and_withdrawing_ends_them() {
+fn after_consent_prompt_none_gives_tokens_until_the_client_is_deleted() {
     let provider = provider();
     let client = client(&provider, json!({}));
     let browser = Browser::new(&provider);
-    let asked = [("response_type", BOTH), ("scope", "openid email")];
-    browser.agree(browser.get(&client.authorize(&asked)), "alice@example.com");
-    let silent = [("prompt", "none"), asked[0], asked[1]];
+    let requested = [("response_type", BOTH), ("scope", "openid email")];
+    browser.agree(browser.get(&client.authorize(&requested)), "alice@example.com");
+    let silent = [("prompt", "none"), requested[0], requested[1]];
     let parameters = fragment(&browser.get(&client.authorize(&silent)));
     let bearer = || provider.send(get("/auth/userinfo").bearer(&parameters["access_token"])).status;
     assert_eq!(bearer(), 200);
@@ -164,7 +167,7 @@ fn who_was_asked_once_gets_tokens_in_silence_and_withdrawing_ends_them() {
 }
 
 #[test]
-fn without_the_operators_word_there_is_none_of_it() {
+fn without_allow_implicit_the_flow_does_not_exist() {
     let provider = TestProvider::with_keys();
     provider.put_alice_with_password();
     let metadata = provider.send(get("/.well-known/openid-configuration")).json();
@@ -181,7 +184,7 @@ fn without_the_operators_word_there_is_none_of_it() {
         assert_eq!(response.status, 400, "{}", response.body);
         assert!(response.body.contains("grant_types: must not have implicit"), "{}", response.body);
     }
-    // A client that was registered while it was allowed.
+    // A client that was registered while the flow was allowed.
     let allowed = self::provider();
     client(&allowed, json!({}));
     allowed.deploy(crate::test_provider::variables());
@@ -195,7 +198,7 @@ fn client_of(id: &str) -> TestClient {
 }
 
 #[test]
-fn with_it_discovery_says_so() {
+fn with_allow_implicit_discovery_advertises_the_flow() {
     let metadata = provider().send(get("/.well-known/openid-configuration")).json();
     assert_eq!(metadata["response_types_supported"], json!(["code", "id_token", BOTH]));
     assert_eq!(metadata["response_modes_supported"], json!(["query", "fragment", "form_post"]));
@@ -203,9 +206,9 @@ fn with_it_discovery_says_so() {
 }
 
 #[test]
-fn grant_and_response_types_must_fit_and_redirect_uris_too() {
+fn grant_types_response_types_and_redirect_uris_must_match() {
     let provider = provider();
-    for (fields, complaint) in [
+    for (fields, words) in [
         (json!({ "response_types": ["id_token"] }), "grant_types: must have implicit"),
         (
             json!({ "response_types": ["id_token"], "grant_types": ["implicit", "refresh_token"] }),
@@ -237,9 +240,9 @@ fn grant_and_response_types_must_fit_and_redirect_uris_too() {
         document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let response = provider.send(put("/admin/clients/app").by_operator().json(&document));
         assert_eq!(response.status, 400, "{fields} {}", response.body);
-        assert!(response.body.contains(complaint), "{fields} {}", response.body);
+        assert!(response.body.contains(words), "{fields} {}", response.body);
     }
-    // On a person's own device a client may wait there.
+    // A native client may use a loopback URI.
     let native = json!({
         "application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"],
         "response_types": ["id_token"], "grant_types": ["implicit"],
@@ -248,39 +251,39 @@ fn grant_and_response_types_must_fit_and_redirect_uris_too() {
 }
 
 #[test]
-fn of_a_request_by_post_one_answer_goes_out() {
+fn a_request_by_post_gets_one_response_only() {
     let provider = provider();
     let client = client(&provider, json!({}));
     let browser = Browser::new(&provider);
     let query = client.authorize_query(&[("response_type", "id_token")]);
     let parameters: Vec<_> = decode(&query).into_iter().collect();
     let parameters: Vec<_> = parameters.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let kept = browser.post("/auth/authorize", &parameters);
-    let target = kept.header("location").unwrap().to_owned();
+    let stored = browser.post("/auth/authorize", &parameters);
+    let target = stored.header("location").unwrap().to_owned();
     let response = browser.agree(browser.get(&target), "alice@example.com");
     assert!(fragment(&response).contains_key("id_token"));
     assert!(error_page(&browser.get(&target)).contains("completed before"));
     assert_eq!(provider.send(post("/auth/authorize").form("")).status, 400);
 }
 
-/// RFC 8252 section 8.6: a secret protects a code, and no token in a fragment.
+/// RFC 8252 section 8.6: a secret protects a code, but not tokens in a fragment.
 #[test]
-fn what_waits_on_a_persons_device_is_asked_about_each_time() {
+fn tokens_for_a_native_client_always_require_consent() {
     let provider = provider();
     let fields = json!({
         "application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"], "trusted": true,
     });
     let client = client(&provider, fields);
     let browser = Browser::new(&provider);
-    let asked = [("response_type", BOTH), ("redirect_uri", "http://127.0.0.1:4711/cb")];
-    let page = browser.sign_in_on(&browser.get(&client.authorize(&asked)), "alice@example.com");
+    let requested = [("response_type", BOTH), ("redirect_uri", "http://127.0.0.1:4711/cb")];
+    let page = browser.sign_in_on(&browser.get(&client.authorize(&requested)), "alice@example.com");
     assert!(crate::browser::is_consent(&page), "{} {}", page.status, page.body);
     let response = browser.agree(page, "alice@example.com");
     assert!(response.header("location").unwrap().contains("access_token="));
-    let silent = [asked[0], asked[1], ("prompt", "none")];
+    let silent = [requested[0], requested[1], ("prompt", "none")];
     let response = browser.get(&client.authorize(&silent));
     assert!(response.header("location").unwrap().contains("error=consent_required"));
-    // A code needs the secret: the operator's own application is not asked about.
-    let response = browser.get(&client.authorize(&[asked[1], ("prompt", "none")]));
+    // A code requires the secret, so the trusted application needs no consent.
+    let response = browser.get(&client.authorize(&[requested[1], ("prompt", "none")]));
     assert!(response.header("location").unwrap().contains("code="));
 }

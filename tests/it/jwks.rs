@@ -12,25 +12,25 @@ pub fn keys(response: &TestResponse) -> Vec<Value> {
     response.json()["keys"].as_array().unwrap().clone()
 }
 
-/// The keys of one algorithm.
+/// The keys with this algorithm.
 pub fn keys_for(response: &TestResponse, alg: &str) -> Vec<Value> {
     let mut keys = keys(response);
     keys.retain(|key| key["alg"] == alg);
     keys
 }
 
-/// The algorithms of the keys in the table.
+/// The algorithms of the rows in the table.
 pub fn stored_keys(provider: &TestProvider) -> Vec<String> {
     let sql = "SELECT alg FROM signing_keys ORDER BY alg";
     let mut query = provider.platform.primary.prepare(sql).unwrap();
     query.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
-/// One of each algorithm.
+/// The algorithms of the first two keys, one key each.
 pub const BOTH: [&str; 2] = ["ES256", "RS256"];
 
 #[test]
-fn the_first_keys_are_made_on_first_need_and_the_set_is_byte_exact() {
+fn the_first_request_generates_the_keys_of_the_golden_file() {
     let provider = TestProvider::with_keys();
     let response = provider.send(get(JWKS));
     assert_golden("jwks.json", &response.body);
@@ -41,7 +41,7 @@ fn the_first_keys_are_made_on_first_need_and_the_set_is_byte_exact() {
 }
 
 #[test]
-fn a_key_has_its_public_members_and_no_other() {
+fn a_published_key_has_exactly_its_public_fields() {
     let response = TestProvider::with_keys().send(get(JWKS));
     let key = keys_for(&response, "ES256").remove(0);
     let fields: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
@@ -60,7 +60,7 @@ fn a_key_has_its_public_members_and_no_other() {
 }
 
 #[test]
-fn of_isolates_starting_at_once_exactly_one_makes_each_key() {
+fn one_of_simultaneous_isolates_generates_each_key() {
     let provider = TestProvider::new();
     let response = provider.send_at_once(vec![get(JWKS); 20]);
     assert_eq!(stored_keys(&provider), BOTH);
@@ -72,7 +72,7 @@ fn of_isolates_starting_at_once_exactly_one_makes_each_key() {
 }
 
 #[test]
-fn a_race_between_publishing_and_signing_leaves_one_key_of_each_that_verifies() {
+fn a_race_between_publishing_and_signing_leaves_one_valid_key_each() {
     let provider = TestProvider::new();
     provider.put_alice();
     let mint =
@@ -103,11 +103,11 @@ fn the_set_is_served_from_memory_then_from_the_cache_then_from_the_table() {
     provider.platform.cache.borrow_mut().clear();
     assert_eq!(provider.send(get(JWKS)).body, first);
     let counts = provider.platform.take_counts();
-    assert_eq!((counts.statements, counts.cache_writes), (1, 1), "from the table, and published");
+    assert_eq!((counts.statements, counts.cache_writes), (1, 1), "from the table, and cached");
 }
 
 #[test]
-fn memory_is_asked_for_no_longer_than_its_age() {
+fn an_isolate_reads_the_cache_again_after_the_lifetime_of_its_set() {
     let provider = TestProvider::with_keys();
     provider.sleep(KEY_SET_SECONDS);
     provider.platform.take_counts();
@@ -116,7 +116,7 @@ fn memory_is_asked_for_no_longer_than_its_age() {
 }
 
 #[test]
-fn without_the_secret_published_keys_are_served_and_none_can_sign() {
+fn without_the_encryption_key_keys_are_served_but_cannot_sign() {
     let provider = TestProvider::with_keys();
     provider.put_alice();
     let before = provider.send(get(JWKS)).body;
@@ -148,7 +148,7 @@ fn an_empty_set_is_served_but_never_cached() {
     assert!(response.log["notes"].to_string().contains("KEY_ENCRYPTION_KEY is not set"));
     assert!(provider.platform.cache.borrow().is_empty());
 
-    // The same isolate finds the key that another one makes.
+    // The same isolate finds a key that another one generates.
     insert_key(&provider, &foreign_key(1), ALWAYS);
     assert_eq!(keys(&provider.send(get(JWKS))).len(), 1);
 }
@@ -169,11 +169,11 @@ fn stored_row(provider: &TestProvider, alg: &str) -> Row {
     provider.platform.primary.query_row(sql, [alg], read).unwrap()
 }
 
-/// A P-256 key that another world made under the same secret, to be a successor here.
+/// A row with a P-256 key that another provider generated with the same key encryption key.
 pub fn foreign_key(draws: usize) -> Row {
     let other = TestProvider::with_keys();
     for _ in 0..draws {
-        // Everything draws: the next key comes of other randomness.
+        // Key generation uses up random numbers, so the next key differs.
         other.platform.primary.execute("DELETE FROM signing_keys", ()).unwrap();
         other.platform.cache.borrow_mut().clear();
         other.new_isolate();
@@ -182,13 +182,13 @@ pub fn foreign_key(draws: usize) -> Row {
     stored_row(&other, "ES256")
 }
 
-/// The RSA key that every world makes first; where it stands, no other is made.
+/// The RSA key that every test provider generates first. With this row, no other one is generated.
 pub fn rsa_key() -> Row {
     stored_row(&TestProvider::with_keys(), "RS256")
 }
 
 #[test]
-fn the_published_set_is_good_until_the_next_change_the_table_foresees() {
+fn the_published_set_is_valid_until_the_next_scheduled_change() {
     let provider = TestProvider::new();
     insert_key(&provider, &rsa_key(), ALWAYS);
     insert_key(&provider, &foreign_key(1), (NOW, NOW, Some(NOW + 100), Some(NOW + 200)));
@@ -202,7 +202,7 @@ fn the_published_set_is_good_until_the_next_change_the_table_foresees() {
 }
 
 #[test]
-fn a_signer_missing_from_the_published_set_publishes_before_it_signs() {
+fn a_new_key_is_published_before_it_signs() {
     let provider = TestProvider::with_keys();
     provider.put_alice();
     insert_key(&provider, &foreign_key(3), (NOW, NOW + 1, None, None));
@@ -210,12 +210,12 @@ fn a_signer_missing_from_the_published_set_publishes_before_it_signs() {
     provider.new_isolate();
     let token = provider.mint("openid");
     provider.new_isolate();
-    assert_eq!(keys(&provider.send(get(JWKS))).len(), 3, "the cache has all");
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 3, "the cache has all keys");
     assert_eq!(provider.send(get("/auth/userinfo").bearer(&token)).status, 200);
 }
 
 #[test]
-fn a_damaged_row_is_left_out_and_noted() {
+fn a_damaged_key_row_is_omitted_and_logged() {
     let provider = TestProvider::new();
     let (kid, jwk, sealed) = foreign_key(4);
     insert_key(
@@ -229,10 +229,10 @@ fn a_damaged_row_is_left_out_and_noted() {
 }
 
 #[test]
-fn a_poisoned_cache_is_not_believed() {
+fn a_poisoned_cache_is_not_used() {
     let provider = TestProvider::with_keys();
     let body = provider.send(get(JWKS)).body;
-    let poisons = [
+    let poisoned = [
         r#"{"keys":[]}"#.to_owned(),
         r#"{"keys":[{"kty":"oct","k":"AAAA","kid":"x"}]}"#.to_owned(),
         body.replace("\"x\":", "\"d\":\"AAAA\",\"x\":"),
@@ -241,10 +241,10 @@ fn a_poisoned_cache_is_not_believed() {
         body.replace("\"n\":", "\"p\":\"AAAA\",\"n\":"),
         body.replace("AQAB", "Aw"),
     ];
-    for poison in poisons {
-        assert_ne!(poison, body);
-        for text in provider.platform.cache.borrow_mut().values_mut() {
-            *text = json!({ "good_until": null, "as_of": NOW, "body": poison }).to_string();
+    for text in poisoned {
+        assert_ne!(text, body);
+        for entry in provider.platform.cache.borrow_mut().values_mut() {
+            *entry = json!({ "good_until": null, "as_of": NOW, "body": text }).to_string();
         }
         provider.new_isolate();
         let response = provider.send(get(JWKS));
@@ -271,7 +271,7 @@ fn the_set_survives_an_outage_in_memory_and_in_the_cache() {
     let response = provider.send(get(JWKS));
     assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));
     assert_eq!(response.header("cache-control"), Some("no-store"));
-    assert!(!response.body.contains("made to fail"));
+    assert!(!response.body.contains("injected fault"));
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn two_deployments_of_an_issuer_share_the_published_set() {
 }
 
 #[test]
-fn a_private_key_is_never_stored_in_the_clear() {
+fn a_private_key_is_never_stored_unencrypted() {
     let provider = TestProvider::new();
     provider.put_alice();
     provider.mint("openid");

@@ -1,4 +1,4 @@
-//! What happens when the key table changes under isolates that remember it.
+//! Changes of the key table while isolates remember older keys.
 
 use crate::jwks::{ALWAYS, foreign_key, insert_key, keys, keys_for, rsa_key};
 use crate::test_provider::{NOW, TestProvider, get, post};
@@ -8,7 +8,7 @@ use serde_json::json;
 const JWKS: &str = "/auth/jwks.json";
 
 #[test]
-fn a_change_that_nobody_foresaw_takes_effect_in_time() {
+fn an_unscheduled_change_takes_effect_within_the_limit() {
     let provider = TestProvider::new();
     insert_key(&provider, &rsa_key(), ALWAYS);
     insert_key(&provider, &foreign_key(1), ALWAYS);
@@ -22,15 +22,15 @@ fn a_change_that_nobody_foresaw_takes_effect_in_time() {
         elapsed += 30;
         assert!(
             elapsed <= KEY_SET_SECONDS + KEY_SET_REVIEW_SECONDS,
-            "the cache is believed for ever"
+            "the cached set is used for too long"
         );
     }
     provider.new_isolate();
-    assert_eq!(keys(&provider.send(get(JWKS))).len(), 2, "and it was published");
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 2, "the new set is published");
 }
 
 #[test]
-fn an_older_set_in_the_cache_does_not_take_back_a_newer_one() {
+fn an_older_set_in_the_cache_does_not_replace_a_newer_one() {
     let provider = TestProvider::new();
     insert_key(&provider, &rsa_key(), ALWAYS);
     insert_key(&provider, &foreign_key(1), ALWAYS);
@@ -45,7 +45,7 @@ fn an_older_set_in_the_cache_does_not_take_back_a_newer_one() {
 }
 
 #[test]
-fn a_request_that_began_a_second_earlier_finds_the_key_that_was_just_made() {
+fn a_request_with_an_earlier_clock_finds_the_new_key() {
     let provider = TestProvider::with_keys();
     provider.platform.cache.borrow_mut().clear();
     provider.now.set(NOW - 1);
@@ -56,7 +56,7 @@ fn a_request_that_began_a_second_earlier_finds_the_key_that_was_just_made() {
 }
 
 #[test]
-fn a_signer_publishes_again_when_the_cache_failed_it() {
+fn a_signer_publishes_again_after_a_failure_of_the_cache() {
     let provider = TestProvider::new();
     provider.put_alice();
     provider.platform.cache_fails.set(true);
@@ -72,7 +72,7 @@ fn a_signer_publishes_again_when_the_cache_failed_it() {
 }
 
 #[test]
-fn a_key_that_was_withdrawn_is_not_published_again_by_an_isolate_that_remembers_it() {
+fn a_withdrawn_key_is_not_published_again_from_memory() {
     let provider = TestProvider::new();
     provider.put_alice();
     insert_key(&provider, &foreign_key(1), ALWAYS);
@@ -89,7 +89,7 @@ fn a_key_that_was_withdrawn_is_not_published_again_by_an_isolate_that_remembers_
 }
 
 #[test]
-fn a_damaged_key_table_is_not_an_amplifier() {
+fn a_damaged_key_table_causes_one_batch_only() {
     let provider = TestProvider::new();
     let (kid, jwk, sealed) = foreign_key(4);
     let damaged = jwk.replace("\"x\":\"", "\"x\":\"A");
@@ -107,7 +107,7 @@ fn a_damaged_key_table_is_not_an_amplifier() {
 }
 
 #[test]
-fn no_cache_serves_the_set_past_its_foreseen_end() {
+fn cache_control_ends_with_the_next_scheduled_change() {
     let provider = TestProvider::new();
     insert_key(&provider, &rsa_key(), ALWAYS);
     insert_key(&provider, &foreign_key(1), (NOW, NOW, Some(NOW + 100), Some(NOW + 100)));
@@ -118,7 +118,7 @@ fn no_cache_serves_the_set_past_its_foreseen_end() {
 }
 
 #[test]
-fn a_search_that_found_its_key_is_over() {
+fn a_search_for_a_key_ends_when_the_key_is_found() {
     let provider = TestProvider::new();
     provider.put_alice();
     let old = provider.mint("openid");
@@ -130,15 +130,15 @@ fn a_search_that_found_its_key_is_over() {
         post("/admin/tokens").by_operator().json(&json!({"sub": "alice", "scope": "openid"}));
     let minted = provider.send_at_once(vec![mint]).remove(0).json();
     let new = minted["access_token"].as_str().unwrap();
-    assert_eq!(send_request(new).status, 200, "found by a search");
+    assert_eq!(send_request(new).status, 200, "the key is found in the table");
     let forged = format!(
         "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6InVua25vd24ifQ.e30.{}",
         "A".repeat(86)
     );
-    assert_eq!(send_request(&forged).status, 401, "a verdict, not a 503");
+    assert_eq!(send_request(&forged).status, 401, "the token is refused, not the service");
 }
 
-/// A token that outlives every set of keys that an isolate may remember.
+/// A token that is valid for longer than an isolate remembers a set of keys.
 fn mint_for_a_day(provider: &TestProvider) -> String {
     let order = json!({"sub": "alice", "scope": "openid", "ttl": 86_400});
     let response = provider.send(post("/admin/tokens").by_operator().json(&order)).json();
@@ -146,7 +146,7 @@ fn mint_for_a_day(provider: &TestProvider) -> String {
 }
 
 #[test]
-fn the_only_key_when_withdrawn_is_refused_for_good() {
+fn the_only_key_is_refused_once_it_is_withdrawn() {
     let provider = TestProvider::new();
     provider.put_alice();
     let token = mint_for_a_day(&provider);
@@ -164,7 +164,7 @@ fn the_only_key_when_withdrawn_is_refused_for_good() {
 }
 
 #[test]
-fn an_old_set_is_not_trusted_for_the_sake_of_an_outage() {
+fn an_expired_set_is_not_used_during_an_outage() {
     let provider = TestProvider::new();
     provider.put_alice();
     let token = mint_for_a_day(&provider);
@@ -179,7 +179,7 @@ fn an_old_set_is_not_trusted_for_the_sake_of_an_outage() {
 }
 
 #[test]
-fn a_publication_that_failed_is_made_again() {
+fn a_failed_publication_is_repeated() {
     let provider = TestProvider::new();
     provider.platform.cache_fails.set(true);
     provider.send(get(JWKS));

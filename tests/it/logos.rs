@@ -1,4 +1,4 @@
-//! What clients show of themselves on our pages: a copy of their logo, and links, in the person's language.
+//! Logos and links of clients on the pages, in the user's language.
 
 use crate::browser::{Browser, CALLBACK, TestClient};
 use crate::test_provider::{TestProvider, TestResponse, get};
@@ -37,7 +37,7 @@ fn has_logo(response: &TestResponse) -> bool {
 }
 
 #[test]
-fn a_page_carries_a_copy_of_the_logo_which_is_fetched_once_a_day() {
+fn a_page_embeds_the_logo_which_is_fetched_once_a_day() {
     let (provider, client) = provider(json!({ "logo_uri": LOGO }));
     serve(&provider, LOGO, 200, "image/png", PNG);
     provider.platform.take_counts();
@@ -62,7 +62,7 @@ fn a_page_carries_a_copy_of_the_logo_which_is_fetched_once_a_day() {
 }
 
 #[test]
-fn what_is_no_picture_is_not_shown_and_not_asked_for_again_at_once() {
+fn an_invalid_logo_is_not_shown_and_not_fetched_again_at_once() {
     for (status, media_type, bytes) in [
         (404, "image/png", PNG),
         (302, "image/png", PNG),
@@ -83,7 +83,7 @@ fn what_is_no_picture_is_not_shown_and_not_asked_for_again_at_once() {
     }
 }
 
-/// What begins as a PNG does, of so many bytes.
+/// Bytes that begin as a PNG, padded with zeros to this length.
 fn large_png(length: usize) -> Vec<u8> {
     let mut bytes = PNG.to_vec();
     bytes.resize(length, 0);
@@ -91,14 +91,14 @@ fn large_png(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn the_largest_picture_there_may_be_is_shown() {
+fn a_logo_of_the_largest_size_is_shown() {
     let (provider, client) = provider(json!({ "logo_uri": LOGO }));
     serve(&provider, LOGO, 200, "image/png", &large_png(65_536));
     assert!(has_logo(&page(&provider, &client)));
 }
 
 #[test]
-fn a_crowd_that_comes_at_once_has_it_fetched_once() {
+fn simultaneous_requests_fetch_a_logo_once() {
     let (provider, client) = provider(json!({ "logo_uri": LOGO }));
     serve(&provider, LOGO, 200, "image/png", PNG);
     provider.platform.take_counts();
@@ -111,7 +111,7 @@ fn a_crowd_that_comes_at_once_has_it_fetched_once() {
 }
 
 #[test]
-fn every_kind_of_picture_goes_by_what_it_is() {
+fn the_media_type_of_a_logo_follows_from_its_bytes() {
     for (bytes, media_type) in [
         (b"\xff\xd8\xff\xe0 and so on".as_slice(), "image/jpeg"),
         (b"GIF87a and so on", "image/gif"),
@@ -119,7 +119,7 @@ fn every_kind_of_picture_goes_by_what_it_is() {
         (b"RIFF1234WEBPVP8 ", "image/webp"),
     ] {
         let (provider, client) = provider(json!({ "logo_uri": LOGO }));
-        // Whatever else it says it is.
+        // The declared media type does not matter.
         serve(&provider, LOGO, 200, "image/png", bytes);
         let response = page(&provider, &client);
         assert!(
@@ -131,7 +131,7 @@ fn every_kind_of_picture_goes_by_what_it_is() {
 }
 
 #[test]
-fn a_logo_that_cannot_be_had_is_no_reason_to_keep_somebody_out() {
+fn a_page_is_shown_without_a_logo_that_cannot_be_fetched() {
     let (provider, client) = provider(json!({ "logo_uri": LOGO }));
     let response = page(&provider, &client);
     assert!(!has_logo(&response));
@@ -145,13 +145,13 @@ fn a_logo_that_cannot_be_had_is_no_reason_to_keep_somebody_out() {
     provider.platform.cache_fails.set(true);
     provider.platform.take_counts();
     for _ in 0..3 {
-        assert!(has_logo(&page(&provider, &client)), "an isolate remembers it too");
+        assert!(has_logo(&page(&provider, &client)), "the isolate remembers the logo");
     }
     assert_eq!(provider.platform.take_counts().fetches, 1);
 }
 
 #[test]
-fn nothing_is_fetched_from_a_private_place_or_in_the_clear() {
+fn logos_at_private_hosts_or_over_http_are_not_fetched() {
     for url in ["http://app.example/logo.png", "https://10.0.0.1/l", "https://localhost/l"] {
         let (provider, client) = provider(json!({ "logo_uri": url }));
         serve(&provider, url, 200, "image/png", PNG);
@@ -162,7 +162,7 @@ fn nothing_is_fetched_from_a_private_place_or_in_the_clear() {
 }
 
 #[test]
-fn a_person_reads_and_sees_what_their_language_has() {
+fn name_logo_and_links_follow_the_users_language() {
     let (provider, client) = provider(json!({
         "client_name": "The Shop", "client_name#fr": "La Boutique", "client_name#DE-ch": "Laden",
         "policy_uri": "https://app.example/policy", "policy_uri#fr-CA": "https://app.example/ca",
@@ -188,7 +188,7 @@ fn a_person_reads_and_sees_what_their_language_has() {
 }
 
 #[test]
-fn nobody_makes_us_fetch_logos_without_end() {
+fn fetches_of_logos_are_rate_limited() {
     let (provider, client) = provider(json!({ "logo_uri": LOGO }));
     provider.platform.rate_limit.set(Some(3));
     provider.platform.take_counts();
@@ -202,14 +202,14 @@ fn nobody_makes_us_fetch_logos_without_end() {
 }
 
 #[test]
-fn what_could_not_be_had_is_not_put_into_the_cache() {
+fn a_failed_fetch_of_a_logo_is_not_cached() {
     let (provider, client) = provider(json!({ "logo_uri": LOGO }));
     page(&provider, &client);
     assert!(!provider.platform.cache.borrow().keys().any(|key| key.starts_with("logo/")));
 }
 
 #[test]
-fn a_persons_own_page_looks_for_ten_logos_at_the_most() {
+fn the_account_page_reads_at_most_ten_logos() {
     let (provider, _) = provider(json!({}));
     let browser = Browser::new(&provider);
     for number in 0..12 {

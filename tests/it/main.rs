@@ -1,5 +1,4 @@
-//! Whole requests through `handle`, on real SQLite with the real migrations, with the clock and
-//! randomness fixed.
+//! Whole requests through `handle`, with SQLite, the real migrations, a fixed clock and fixed randomness.
 #![allow(clippy::pedantic, clippy::restriction, reason = "tests may panic")]
 #![allow(clippy::disallowed_methods, reason = "tests read JSON as a client does")]
 

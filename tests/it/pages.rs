@@ -1,4 +1,4 @@
-//! Every page in every state, as a browser gets it.
+//! Every page in every state, as HTML and headers.
 
 use base64ct::{Base64, Encoding};
 use postern::error::Advice;
@@ -179,23 +179,23 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     &values[0].1
 }
 
-/// What stands between the first `start` and the next `end`.
+/// The text between the first `start` and the next `end`.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     text.split_once(start)?.1.split_once(end).map(|(inside, _)| inside)
 }
 
-/// What stands in an inline element, as the browser hashes it.
+/// Checks that the policy has the hash of an inline element's text, as browsers compute it.
 fn assert_allowed(response: &Response, directive: &str, element: &str) {
     let inside =
         between(&response.body, &format!("<{element}>"), &format!("</{element}>")).unwrap();
-    assert!(!inside.contains('\r'), "the browser would hash another text");
+    assert!(!inside.contains('\r'), "browsers normalize CR before they hash");
     let hash = Base64::encode_string(&Sha256::digest(inside));
     let policy = header(response, "content-security-policy");
     assert!(policy.contains(&format!("{directive} 'sha256-{hash}'")), "{policy}");
 }
 
 #[test]
-fn every_page_allows_the_very_style_and_script_it_has() {
+fn every_page_allows_exactly_its_own_style_and_script() {
     for (name, response) in gallery(texts("en")) {
         assert_allowed(&response, "style-src", "style");
         assert_eq!(response.body.contains("<script"), name == "form-post", "{name}");
@@ -249,7 +249,7 @@ fn a_notice_has_its_status() {
 }
 
 #[test]
-fn a_form_may_lead_to_the_clients_scheme_and_no_further() {
+fn form_action_allows_only_the_scheme_of_the_redirect_uri() {
     let form_action = |redirect_uri| {
         let response = Login { redirect_uri, ..login(texts("en")) }.response();
         let policy = header(&response, "content-security-policy").to_owned() + ";";
@@ -270,7 +270,7 @@ fn a_form_may_lead_to_the_clients_scheme_and_no_further() {
 }
 
 #[test]
-fn a_url_that_is_not_of_the_web_is_not_linked() {
+fn a_url_without_http_or_https_is_not_linked() {
     for url in
         ["javascript:alert(1)", "data:text/html,x", " https://a.example", "https://\"a", "//a"]
     {
@@ -288,7 +288,7 @@ fn a_url_that_is_not_of_the_web_is_not_linked() {
 
 const HOSTILE: &str = "\"><script>alert(1)</script>'{{ 7 }}&amp;";
 
-/// Every view with `text` in each of its fields that may hold any text.
+/// Every view with `text` in each field that may contain any text.
 fn filled_with(text: &'static str) -> Vec<Response> {
     let texts = texts("en");
     let client = Client {
@@ -366,7 +366,7 @@ fn no_value_becomes_markup_or_policy() {
     }
 }
 
-/// An attribute's value as the HTML parser reads it: it knows no other line end than LF.
+/// An attribute's value after HTML parsing, which normalizes line ends to LF.
 fn parsed(value: &str) -> String {
     let mut text = value.replace("\r\n", "\n").replace('\r', "\n");
     for (reference, character) in [
@@ -384,7 +384,7 @@ fn parsed(value: &str) -> String {
 }
 
 #[test]
-fn a_posted_value_is_read_as_it_was() {
+fn form_post_preserves_a_value() {
     for state in [
         "",
         "plain",
@@ -404,18 +404,18 @@ fn a_posted_value_is_read_as_it_was() {
 }
 
 #[test]
-fn the_person_is_told_where_it_leads() {
-    let said = |redirect_uri| {
+fn the_consent_page_names_the_destination() {
+    let destination = |redirect_uri| {
         let body = Consent { redirect_uri, ..consent(texts("en")) }.response().body;
         (body.contains("You will then go to"), body.contains("on your own device"))
     };
-    assert_eq!(said("https://app.example:8443/cb"), (true, false));
-    assert_eq!(said("http://127.0.0.1:4000/cb"), (false, true));
-    assert_eq!(said("com.example.app:/cb"), (false, true));
+    assert_eq!(destination("https://app.example:8443/cb"), (true, false));
+    assert_eq!(destination("http://127.0.0.1:4000/cb"), (false, true));
+    assert_eq!(destination("com.example.app:/cb"), (false, true));
 }
 
 #[test]
-fn the_first_empty_field_has_the_focus_and_leads_to_what_is_wrong() {
+fn the_first_empty_field_has_the_focus_and_refers_to_the_notice() {
     let input = |page: Login<'_>, name: &str| {
         let body = page.response().body;
         between(&body, &format!("<input id=\"{name}\""), ">").unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! Pairwise subjects (OpenID Connect Core section 8.1): what a user is called by the clients of one sector.
+//! Pairwise subject identifiers (OpenID Connect Core section 8.1).
 
 use crate::browser::{Browser, CALLBACK, TestClient, answer, claims, field, is_login};
 use crate::test_provider::{TestProvider, TestResponse, delete, get, post, put, variables_with};
@@ -20,20 +20,20 @@ fn client(provider: &TestProvider, id: &str, fields: Value) -> TestClient {
     provider.put_client_with(id, all)
 }
 
-fn lists(provider: &TestProvider, uris: &Value) {
-    serves(provider, 200, "application/json", &uris.to_string());
+fn serve_list(provider: &TestProvider, uris: &Value) {
+    serve(provider, 200, "application/json", &uris.to_string());
 }
 
-fn serves(provider: &TestProvider, status: u16, media_type: &str, text: &str) {
+fn serve(provider: &TestProvider, status: u16, media_type: &str, text: &str) {
     let document = Document { status, media_type: media_type.into(), text: text.into() };
     provider.platform.web.borrow_mut().insert(SECTOR.into(), document);
 }
 
-/// What alice is called, everywhere the same, and her tokens.
+/// Alice's subject identifier, the same in all tokens and at userinfo, and the token response.
 fn subject(provider: &TestProvider, client: &TestClient) -> (String, Value) {
     let browser = Browser::new(provider);
-    let asked = [("scope", "openid email offline_access"), ("prompt", "consent")];
-    let code = browser.authorize(client, "alice@example.com", &asked);
+    let parameters = [("scope", "openid email offline_access"), ("prompt", "consent")];
+    let code = browser.authorize(client, "alice@example.com", &parameters);
     let tokens = provider.redeem(client, &code).json();
     let of = |jwt: &str| claims(tokens[jwt].as_str().unwrap())["sub"].as_str().unwrap().to_owned();
     let subject = of("id_token");
@@ -51,7 +51,7 @@ fn subject(provider: &TestProvider, client: &TestClient) -> (String, Value) {
 }
 
 #[test]
-fn the_clients_of_one_sector_know_a_user_by_one_name_and_others_by_another() {
+fn clients_of_one_sector_share_a_subject_and_others_differ() {
     let provider = provider();
     let hosts = |uri: &str| json!({ "redirect_uris": [uri] });
     let one = client(&provider, "one", hosts("https://app.example/one"));
@@ -70,7 +70,7 @@ fn the_clients_of_one_sector_know_a_user_by_one_name_and_others_by_another() {
 }
 
 #[test]
-fn no_key_is_needed_to_know_them_again() {
+fn pairwise_subjects_do_not_depend_on_keys() {
     let provider = provider();
     let client = client(&provider, "app", json!({}));
     let (name, _) = subject(&provider, &client);
@@ -83,7 +83,7 @@ fn no_key_is_needed_to_know_them_again() {
 }
 
 #[test]
-fn what_the_client_was_told_is_what_it_may_ask_for() {
+fn a_client_requests_a_user_by_the_pairwise_subject_only() {
     let provider = provider();
     let client = client(&provider, "app", json!({}));
     let (name, tokens) = subject(&provider, &client);
@@ -98,11 +98,11 @@ fn what_the_client_was_told_is_what_it_may_ask_for() {
     for more in [("id_token_hint", hint), ("claims", &*sub(&name))] {
         assert!(answer(&send_request(&browser, more), CALLBACK).contains_key("code"), "{more:?}");
     }
-    // Nobody learns who is behind the name by asking for the user's own.
-    for wanted in ["alice", "bob", "", "x"] {
+    // A client cannot test which user is behind a pairwise subject.
+    for requested in ["alice", "bob", "", "x"] {
         let error =
-            answer(&send_request(&browser, ("claims", &sub(wanted))), CALLBACK)["error"].clone();
-        assert!(error == "login_required" || error == "invalid_request", "{wanted} {error}");
+            answer(&send_request(&browser, ("claims", &sub(requested))), CALLBACK)["error"].clone();
+        assert!(error == "login_required" || error == "invalid_request", "{requested} {error}");
     }
     let other = Browser::new(&provider);
     other.authorize(&client, "bob", &[]);
@@ -110,16 +110,16 @@ fn what_the_client_was_told_is_what_it_may_ask_for() {
         answer(&send_request(&other, ("id_token_hint", hint)), CALLBACK)["error"],
         "login_required"
     );
-    // The same name is nobody's in another sector.
+    // In another sector the same subject is unknown.
     let elsewhere =
         self::client(&provider, "else", json!({ "redirect_uris": ["https://e.example/"] }));
-    let asked = [("prompt", "none"), ("scope", "openid"), ("claims", &*sub(&name))];
-    let response = browser.get(&elsewhere.authorize(&asked));
+    let parameters = [("prompt", "none"), ("scope", "openid"), ("claims", &*sub(&name))];
+    let response = browser.get(&elsewhere.authorize(&parameters));
     assert_eq!(answer(&response, "https://e.example/")["error"], "login_required");
 }
 
 #[test]
-fn a_deleted_user_leaves_no_name_behind() {
+fn deleting_a_user_deletes_the_pairwise_subjects() {
     let provider = provider();
     let client = client(&provider, "app", json!({}));
     subject(&provider, &client);
@@ -133,7 +133,7 @@ fn a_deleted_user_leaves_no_name_behind() {
 }
 
 #[test]
-fn a_client_becomes_pairwise_and_what_it_was_told_before_stays() {
+fn older_grants_keep_their_subject_when_a_client_becomes_pairwise() {
     let provider = provider();
     let client = provider.put_app();
     let code = Browser::new(&provider).authorize(
@@ -148,7 +148,7 @@ fn a_client_becomes_pairwise_and_what_it_was_told_before_stays() {
     assert_ne!(subject(&provider, &client).0, "alice");
 }
 
-/// Puts a client with these members, and these redirect URIs.
+/// Stores a pairwise client with these redirect URIs and metadata fields.
 fn put_with(provider: &TestProvider, uris: &Value, fields: Value) -> TestResponse {
     let mut document = json!({ "subject_type": "pairwise", "redirect_uris": uris });
     document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -156,7 +156,7 @@ fn put_with(provider: &TestProvider, uris: &Value, fields: Value) -> TestRespons
 }
 
 #[test]
-fn a_sector_is_one_host_or_a_list_that_says_so() {
+fn a_sector_needs_one_host_or_a_list_of_redirect_uris() {
     let provider = provider();
     let two = json!(["https://a.example/cb", "https://b.example/cb"]);
     for uris in [
@@ -187,14 +187,17 @@ fn a_sector_is_one_host_or_a_list_that_says_so() {
         "{}",
         response.body
     );
-    lists(&provider, &json!(["https://b.example/cb", "https://a.example/cb", "https://c.example"]));
+    serve_list(
+        &provider,
+        &json!(["https://b.example/cb", "https://a.example/cb", "https://c.example"]),
+    );
     let response =
         put_with(&provider, &two, json!({ "sector_identifier_uri": format!("{SECTOR}#x") }));
     assert_eq!((response.status, &response.json()["sector_identifier_uri"]), (200, &json!(SECTOR)));
 
-    // Its host is the sector, whatever the redirect URIs' are.
+    // The host of the list is the sector, independent of the hosts of the redirect URIs.
     let client = |id: &str, uri: &str| {
-        lists(&provider, &json!([uri]));
+        serve_list(&provider, &json!([uri]));
         client(&provider, id, json!({ "sector_identifier_uri": SECTOR, "redirect_uris": [uri] }))
     };
     let one = client("one", "https://a.example/cb");
@@ -203,7 +206,7 @@ fn a_sector_is_one_host_or_a_list_that_says_so() {
 }
 
 #[test]
-fn a_list_that_is_none_or_lacks_a_redirect_uri_is_refused() {
+fn an_invalid_or_incomplete_sector_list_is_refused() {
     let provider = provider();
     let uris = json!([CALLBACK]);
     let refusal = |fields: Value| {
@@ -226,13 +229,13 @@ fn a_list_that_is_none_or_lacks_a_redirect_uri_is_refused() {
         (200, "application/json", "[]", "missing"),
         (200, "application/json", "[\"https://app.example/\"]", "missing"),
     ] {
-        serves(&provider, status, media_type, text);
+        serve(&provider, status, media_type, text);
         assert!(refusal(fields.clone()).contains(words), "{text}");
     }
-    lists(&provider, &json!([CALLBACK, "x".repeat(65_536)]));
+    serve_list(&provider, &json!([CALLBACK, "x".repeat(65_536)]));
     assert!(refusal(fields.clone()).contains("could not be fetched"));
-    // Also where nothing pairwise is asked for (Registration section 5).
-    lists(&provider, &json!([]));
+    // The list is also checked without pairwise subjects (Registration section 5).
+    serve_list(&provider, &json!([]));
     refusal(json!({ "sector_identifier_uri": SECTOR, "subject_type": "public" }));
     for url in ["http://sector.example/", "https://10.0.0.1/", "https://localhost/", "/uris.json"] {
         refusal(json!({ "sector_identifier_uri": url }));
@@ -240,9 +243,9 @@ fn a_list_that_is_none_or_lacks_a_redirect_uri_is_refused() {
 }
 
 #[test]
-fn nothing_is_fetched_for_a_registration_that_is_refused_anyway() {
+fn a_refused_registration_fetches_no_sector_list() {
     let provider = provider();
-    lists(&provider, &json!([CALLBACK]));
+    serve_list(&provider, &json!([CALLBACK]));
     let document = json!({ "redirect_uris": [CALLBACK], "sector_identifier_uri": SECTOR });
     let wrong = json!({
         "redirect_uris": [CALLBACK], "sector_identifier_uri": SECTOR, "scope": "",
@@ -259,14 +262,14 @@ fn nothing_is_fetched_for_a_registration_that_is_refused_anyway() {
     assert_eq!(provider.platform.take_counts().fetches, 0);
     let response = provider.send(post("/auth/register").bearer(&token).json(&document));
     assert_eq!((response.status, provider.platform.take_counts().fetches), (201, 1));
-    assert_eq!(register(&token, &document), 401, "used up");
+    assert_eq!(register(&token, &document), 401, "the token has no uses left");
     assert_eq!(provider.platform.take_counts().fetches, 0);
 
-    // A replacement is checked again.
+    // An update of the registration checks the list again.
     let registered = response.json();
     let path = registered["registration_client_uri"].as_str().unwrap().to_owned();
     let path = path.strip_prefix(crate::test_provider::ISSUER).unwrap().to_owned();
-    lists(&provider, &json!([]));
+    serve_list(&provider, &json!([]));
     let mut document = document.clone();
     document["client_id"] = registered["client_id"].clone();
     let management = registered["registration_access_token"].as_str().unwrap();
@@ -278,9 +281,9 @@ fn nothing_is_fetched_for_a_registration_that_is_refused_anyway() {
 }
 
 #[test]
-fn nobody_makes_us_fetch_sectors_without_end() {
+fn fetches_of_sector_lists_are_rate_limited() {
     let provider = TestProvider::configured(variables_with("REGISTRATION", "open"));
-    lists(&provider, &json!([CALLBACK]));
+    serve_list(&provider, &json!([CALLBACK]));
     let mut document = json!({ "redirect_uris": [CALLBACK], "sector_identifier_uri": SECTOR });
     let response = provider.send(post("/auth/register").json(&document)).json();
     let path = response["registration_client_uri"].as_str().unwrap();
@@ -294,13 +297,13 @@ fn nobody_makes_us_fetch_sectors_without_end() {
             provider.send(put(&path).bearer(token).json(&document)).status
         })
         .collect();
-    // One was counted at registration.
+    // The registration counted as the first of three.
     assert_eq!(statuses, [200, 200, 429, 429, 429, 429]);
     assert_eq!(provider.platform.take_counts().fetches, 2);
 }
 
 #[test]
-fn a_person_who_is_not_signed_in_is_asked_whatever_name_is_wanted() {
+fn a_request_for_a_pairwise_subject_shows_the_login_page() {
     let provider = provider();
     let client = client(&provider, "app", json!({}));
     let (name, _) = subject(&provider, &client);

@@ -2,7 +2,7 @@ use crate::admin::{assert_refused, import, put_user};
 use crate::test_provider::{TestProvider, alice, delete, get, put};
 use serde_json::{Value, json};
 
-/// A hash that somebody brings.
+/// A hash with parameters other than Postern's.
 const HASH: &str = "$argon2id$v=19$m=65536,t=3,p=4$BwcHBwcHBwcHBwcHBwcHBw$9dvZ2wV4a1oIRgJeEFZ8K3uFmfhUlz1Kd8C4HF1V5Kc";
 
 fn password_hash(provider: &TestProvider, sub: &str) -> Option<String> {
@@ -11,7 +11,7 @@ fn password_hash(provider: &TestProvider, sub: &str) -> Option<String> {
 }
 
 #[test]
-fn a_password_is_kept_hashed_and_never_shown() {
+fn a_password_is_stored_hashed_and_never_shown() {
     let provider = TestProvider::new();
     provider.put_alice();
     let path = "/admin/users/alice/password";
@@ -23,13 +23,17 @@ fn a_password_is_kept_hashed_and_never_shown() {
     assert!(!response.body.contains("argon2") && !response.body.contains("horse"));
 
     provider.put_alice();
-    assert_eq!(password_hash(&provider, "alice"), Some(hash), "putting the user keeps it");
+    assert_eq!(
+        password_hash(&provider, "alice"),
+        Some(hash),
+        "a put of the user keeps the password"
+    );
     assert_eq!(provider.send(delete(path).by_operator()).json()["has_password"], false);
     assert_eq!(password_hash(&provider, "alice"), None);
 }
 
 #[test]
-fn a_wrong_password_document_is_refused_by_name() {
+fn an_invalid_password_document_is_refused() {
     let provider = TestProvider::new();
     provider.put_alice();
     let set = |sub: &str, document: Value| {
@@ -52,7 +56,7 @@ fn a_wrong_password_document_is_refused_by_name() {
 }
 
 #[test]
-fn a_bulk_load_brings_hashes_but_no_passwords() {
+fn an_import_accepts_password_hashes_but_not_passwords() {
     let provider = TestProvider::new();
     let lines = [
         json!({ "sub": "a", "password_hash": HASH }),
@@ -67,7 +71,7 @@ fn a_bulk_load_brings_hashes_but_no_passwords() {
 }
 
 #[test]
-fn a_line_with_a_hash_alone_leaves_the_rest_as_it_is() {
+fn an_import_line_with_only_a_hash_keeps_login_and_claims() {
     let provider = TestProvider::new();
     provider.put_alice();
     import(&provider, &json!({ "sub": "alice", "password_hash": HASH }).to_string());
@@ -77,7 +81,7 @@ fn a_line_with_a_hash_alone_leaves_the_rest_as_it_is() {
 }
 
 #[test]
-fn a_user_and_a_password_are_put_together_or_not_at_all() {
+fn a_user_with_an_invalid_password_is_not_stored() {
     let provider = TestProvider::new();
     let response = put_user(&provider, "alice", &json!({ "password": "short" }));
     assert_refused(&response, 400, "password: must have at least 8");

@@ -1,4 +1,4 @@
-//! The ports natively: SQLite, a map that can be made to fail, and RustCrypto.
+//! The ports for tests: SQLite, maps, injected faults, and RustCrypto.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::{SignatureEncoding, Signer, Verifier};
@@ -19,7 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::task::Poll;
 
-/// How often each port was asked.
+/// The number of calls of each port.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counts {
     pub statements: u32,
@@ -33,22 +33,22 @@ pub struct Counts {
 
 pub struct Native {
     pub primary: Connection,
-    /// A replica that lags, where there is one.
+    /// A replica that lags behind the primary, if there is one.
     pub replica: RefCell<Option<Connection>>,
     pub database_fails: Cell<bool>,
-    /// Whether only what is written fails.
+    /// Whether batches fail, while single statements succeed.
     pub batches_fail: Cell<bool>,
-    /// What somebody else does just before each of the next batches, as SQL.
-    pub meanwhile: RefCell<VecDeque<&'static str>>,
+    /// SQL of another request, run just before each of the next batches.
+    pub before_batches: RefCell<VecDeque<&'static str>>,
     pub cache: RefCell<HashMap<String, String>>,
     pub cache_fails: Cell<bool>,
     pub generation_fails: Cell<bool>,
-    /// What others serve, by URL.
+    /// The documents of other hosts, by URL.
     pub web: RefCell<HashMap<String, Document>>,
     pub counts: Cell<Counts>,
-    /// How many attempts each address has; `None` for any number.
+    /// The number of attempts that an address may make; `None` for any number.
     pub rate_limit: Cell<Option<u32>>,
-    /// How many each has made.
+    /// The attempts of each key.
     attempts: RefCell<HashMap<String, u32>>,
     generated: Cell<usize>,
 }
@@ -73,7 +73,7 @@ impl Native {
             replica: RefCell::new(None),
             database_fails: Cell::new(false),
             batches_fail: Cell::new(false),
-            meanwhile: RefCell::default(),
+            before_batches: RefCell::default(),
             cache: RefCell::default(),
             cache_fails: Cell::new(false),
             generation_fails: Cell::new(false),
@@ -85,7 +85,7 @@ impl Native {
         }
     }
 
-    /// What the ports were asked since the last call.
+    /// The calls since the last call of this function.
     pub fn take_counts(&self) -> Counts {
         self.counts.take()
     }
@@ -97,7 +97,7 @@ impl Native {
     }
 
     fn check_database(&self) -> Result<(), Internal> {
-        let detail = "it was made to fail".to_owned();
+        let detail = "injected fault".to_owned();
         if self.database_fails.get() {
             return Err(Internal::Unavailable { what: DATABASE, detail });
         }
@@ -105,7 +105,7 @@ impl Native {
     }
 }
 
-/// Lets others go first, as everything that waits does at the edge.
+/// Yields to other requests, as each call of a port does at the edge.
 async fn pause() {
     let mut paused = false;
     std::future::poll_fn(|_| {
@@ -123,8 +123,8 @@ impl RateLimit for Native {
     }
 }
 
-/// A database without room is unavailable. The platform reports every other failure so, too; here it is a bug in the
-/// SQL.
+/// A full database is unavailable. The platform reports any other failure in the same way; here it is a bug
+/// in the SQL.
 fn failed(error: rusqlite::Error) -> Internal {
     assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull), "{error}");
     Internal::Unavailable { what: DATABASE, detail: error.to_string() }
@@ -175,16 +175,16 @@ impl Database for Native {
         pause().await;
         self.check_database()?;
         if self.batches_fail.get() {
-            let detail = "it was made to fail".to_owned();
+            let detail = "injected fault".to_owned();
             return Err(Internal::Unavailable { what: DATABASE, detail });
         }
-        let meanwhile = self.meanwhile.borrow_mut().pop_front();
-        if let Some(sql) = meanwhile {
+        let before_batches = self.before_batches.borrow_mut().pop_front();
+        if let Some(sql) = before_batches {
             self.primary.execute_batch(sql).unwrap();
         }
         let transaction = self.primary.unchecked_transaction().unwrap();
         let rows = statements.iter().map(|s| execute(&transaction, s)).collect::<Result<_, _>>();
-        // What is dropped without this is rolled back.
+        // An error drops the transaction, which rolls it back.
         let rows = rows.map_err(failed)?;
         transaction.commit().unwrap();
         Ok(rows)
@@ -196,18 +196,18 @@ impl Cache for Native {
         self.count(|counts| counts.cache_reads += 1);
         pause().await;
         if self.cache_fails.get() {
-            let detail = "it was made to fail".to_owned();
+            let detail = "injected fault".to_owned();
             return Err(Internal::Unavailable { what: "KV", detail });
         }
         Ok(self.cache.borrow().get(key).cloned())
     }
 
     async fn put(&self, key: &str, text: &str, ttl: u32) -> Result<(), Internal> {
-        assert!(ttl >= 60 && key.len() <= 512, "what KV demands");
+        assert!(ttl >= 60 && key.len() <= 512, "limits of KV");
         self.count(|counts| counts.cache_writes += 1);
         pause().await;
         if self.cache_fails.get() {
-            let detail = "it was made to fail".to_owned();
+            let detail = "injected fault".to_owned();
             return Err(Internal::Unavailable { what: "KV", detail });
         }
         self.cache.borrow_mut().insert(key.to_owned(), text.to_owned());
@@ -215,18 +215,18 @@ impl Cache for Native {
     }
 }
 
-/// RSA keys as SubtleCrypto exports them. Fixed, because generating takes long.
+/// RSA keys as SubtleCrypto exports them. They are fixed, because generation is slow.
 pub fn rsa_jwks() -> Vec<serde_json::Value> {
     serde_json::from_str(include_str!("../vectors/rsa_private_keys.json")).unwrap()
 }
 
-/// A number that a JWK has.
+/// A number of a JWK, such as the modulus.
 pub fn number(jwk: &serde_json::Value, field: &str) -> BoxedUint {
     let text = jwk[field].as_str().unwrap();
     BoxedUint::from_be_slice_vartime(&Base64UrlUnpadded::decode_vec(text).unwrap())
 }
 
-/// The RS256 signature under a private JWK.
+/// The RS256 signature with a private JWK.
 pub fn sign_rs256(jwk: &serde_json::Value, message: &[u8]) -> Vec<u8> {
     let number = |field| number(jwk, field);
     let primes = vec![number("p"), number("q")];
@@ -253,7 +253,7 @@ fn verify_es256(key: &EcPublicKey, message: &[u8], signature: &[u8]) -> bool {
     Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
 }
 
-/// Verifies what a client signed, its key taken from the JWK that the port is given.
+/// Verifies a client's signature. The key is read from the JWK, as at the edge.
 fn verify_of_client(
     key: &ClientKey,
     alg: ClientAlgorithm,
@@ -297,7 +297,7 @@ impl Fetch for Native {
         self.count(|counts| counts.fetches += 1);
         pause().await;
         let document = self.web.borrow().get(url.as_str()).cloned();
-        let document = document.ok_or_else(|| failed("nobody answers"))?;
+        let document = document.ok_or_else(|| failed("no document is served there"))?;
         let text = document.text.as_str();
         let bytes = text.trim_end_matches('=').len();
         let length = if limits.is_binary { bytes * 3 / 4 } else { text.len() };
@@ -319,12 +319,12 @@ impl Crypto for Native {
         Ok(verify_of_client(key, alg, message, signature))
     }
 
-    /// The fixed keys in turn.
+    /// Returns the fixed keys in turn.
     async fn generate_rsa(&self) -> Result<PrivateKey, Internal> {
         self.count(|counts| counts.generations += 1);
         pause().await;
         if self.generation_fails.get() {
-            let detail = "it was made to fail".to_owned();
+            let detail = "injected fault".to_owned();
             return Err(Internal::Unavailable { what: "SubtleCrypto", detail });
         }
         let jwks = rsa_jwks();

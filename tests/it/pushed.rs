@@ -1,4 +1,4 @@
-//! Authorization requests that clients push (RFC 9126).
+//! Pushed authorization requests (RFC 9126).
 
 use crate::browser::{Browser, CALLBACK, TestClient, answer, encode, error_page, field, is_login};
 use crate::signer::{Signer, by_assertion};
@@ -14,7 +14,7 @@ fn provider() -> (TestProvider, TestClient) {
     (provider, client)
 }
 
-/// A request as it is pushed, with the client's secret, by the parameters that differ from the usual.
+/// A pushed request with the client's secret. `parameters` replace the defaults of the authorization request.
 fn pushed(client: &TestClient, parameters: &[(&str, &str)]) -> TestRequest {
     let secret = encode(&[("client_secret", client.secret.as_deref().unwrap_or_default())]);
     post(PAR).form(&format!("{}&{secret}", client.authorize_query(parameters)))
@@ -34,7 +34,7 @@ fn target(client_id: &str, uri: &str) -> String {
     format!("/auth/authorize?{}", encode(&[("client_id", client_id), ("request_uri", uri)]))
 }
 
-/// The page that a pushed request leads to: its own address is another, which can be loaded again.
+/// Opens a pushed request. The page has a URL of its own, which can be loaded again.
 fn opened(browser: &Browser<'_>, target: &str) -> TestResponse {
     let response = browser.get(target);
     let location = response.header("location").unwrap_or_default();
@@ -42,18 +42,18 @@ fn opened(browser: &Browser<'_>, target: &str) -> TestResponse {
     browser.follow(response)
 }
 
-fn kept(provider: &TestProvider) -> Vec<String> {
+fn stored_requests(provider: &TestProvider) -> Vec<String> {
     let mut statement =
         provider.platform.primary.prepare("SELECT parameters FROM authorization_requests").unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
 #[test]
-fn a_pushed_request_is_answered_once() {
+fn a_pushed_request_is_completed_once() {
     let (provider, client) = provider();
     let uri = request_uri(&provider.send(pushed(&client, &[("state", "pushed state")])));
     let browser = Browser::new(&provider);
-    // Whatever stands beside it counts for nothing.
+    // Other parameters of the query are ignored.
     let more = encode(&[("state", "outer"), ("redirect_uri", "https://evil.example/")]);
     let target = format!("{}&{more}", target("app", &uri));
     let response = browser.agree(opened(&browser, &target), "alice@example.com");
@@ -61,21 +61,21 @@ fn a_pushed_request_is_answered_once() {
     assert_eq!(parameters["state"], "pushed state");
     assert!(field(&provider.redeem(&client, &parameters["code"]), "id_token").len() > 100);
     assert!(error_page(&browser.get(&target)).contains("completed before"));
-    assert!(kept(&provider).is_empty());
+    assert!(stored_requests(&provider).is_empty());
 }
 
 #[test]
-fn what_proves_the_client_is_not_kept_with_its_request() {
+fn client_credentials_are_not_stored_with_a_pushed_request() {
     let (provider, client) = provider();
     request_uri(&provider.send(pushed(&client, &[("client_assertion_type", "x")])));
-    let [parameters] = &kept(&provider)[..] else { panic!("one is kept") };
+    let [parameters] = &stored_requests(&provider)[..] else { panic!("one request is stored") };
     for secret in [client.secret.as_deref().unwrap(), "client_secret", "client_assertion"] {
         assert!(!parameters.contains(secret), "{parameters}");
     }
 }
 
 #[test]
-fn it_waits_for_a_minute_and_a_half_and_then_as_long_as_a_person_needs() {
+fn a_request_uri_expires_after_90_seconds_unless_it_is_opened() {
     let (provider, client) = provider();
     let uri = request_uri(&provider.send(pushed(&client, &[])));
     provider.sleep(89);
@@ -90,7 +90,7 @@ fn it_waits_for_a_minute_and_a_half_and_then_as_long_as_a_person_needs() {
 }
 
 #[test]
-fn it_is_its_own_clients_alone() {
+fn a_request_uri_is_bound_to_its_client() {
     let (provider, client) = provider();
     provider.put_client_with("other", json!({}));
     let uri = request_uri(&provider.send(pushed(&client, &[])));
@@ -101,7 +101,7 @@ fn it_is_its_own_clients_alone() {
 }
 
 #[test]
-fn it_is_opened_once_and_by_nothing_but_its_own_name() {
+fn a_request_uri_is_opened_once() {
     let (provider, client) = provider();
     let uri = request_uri(&provider.send(pushed(&client, &[])));
     let browser = Browser::new(&provider);
@@ -121,7 +121,7 @@ fn it_is_opened_once_and_by_nothing_but_its_own_name() {
 }
 
 #[test]
-fn a_client_that_registered_itself_may_not_push_without_end_either() {
+fn pushes_of_a_self_registered_client_are_rate_limited() {
     let provider =
         TestProvider::configured(crate::test_provider::variables_with("REGISTRATION", "open"));
     let document = json!({ "redirect_uris": [CALLBACK] });
@@ -141,7 +141,7 @@ fn a_client_that_registered_itself_may_not_push_without_end_either() {
 }
 
 #[test]
-fn a_client_proves_who_it_is_as_at_the_token_endpoint() {
+fn pushes_require_the_client_authentication_of_the_token_endpoint() {
     let (provider, client) = provider();
     let signer = Signer::new("ES256", None, 0);
     provider.put_signing("signing", json!({ "jwks": signer.jwks() }));
@@ -176,7 +176,7 @@ fn a_client_proves_who_it_is_as_at_the_token_endpoint() {
 }
 
 #[test]
-fn what_is_wrong_with_a_request_is_told_to_who_pushes_it() {
+fn an_invalid_request_is_refused_when_it_is_pushed() {
     let (provider, client) = provider();
     for (parameters, code) in [
         (vec![("redirect_uri", "https://evil.example/")], "invalid_request"),
@@ -202,13 +202,13 @@ fn what_is_wrong_with_a_request_is_told_to_who_pushes_it() {
     assert_eq!((response.status, response.error().as_deref()), (400, Some("invalid_request")));
     let response = provider.send(post(PAR).body("application/json", "{}"));
     assert_eq!((response.status, response.error().as_deref()), (400, Some("invalid_request")));
-    assert!(kept(&provider).is_empty());
+    assert!(stored_requests(&provider).is_empty());
 }
 
 #[test]
-fn a_request_is_kept_by_its_known_parameters_in_at_most_8192_bytes() {
+fn the_known_parameters_of_a_request_are_stored_in_8192_bytes() {
     let (provider, client) = provider();
-    let row = || kept(&provider).pop().unwrap_or_default();
+    let row = || stored_requests(&provider).pop().unwrap_or_default();
     let secret = encode(&[("client_secret", client.secret.as_deref().unwrap())]);
     let push = |state: &str, more: &str| {
         let query = client.authorize_query(&[("state", "")]);
@@ -216,11 +216,11 @@ fn a_request_is_kept_by_its_known_parameters_in_at_most_8192_bytes() {
     };
     let others = client.authorize_query(&[("state", "")]).len() + "&state=".len();
 
-    // Unknown parameters are not kept, and what proves the client neither.
+    // Unknown parameters and client credentials are not stored.
     assert_eq!(push("s", &"&x=%FF".repeat(50)).status, 201);
     assert!(!row().contains("x=") && !row().contains("client_secret"), "{}", row());
 
-    // The limit is one of what is kept: a quotation mark takes one byte of a body and three of the row.
+    // The limit applies to the stored form, in which a quotation mark has three bytes instead of one.
     let largest = 8_192 - others;
     assert_eq!(push(&"s".repeat(largest), "").status, 201);
     assert_eq!(
@@ -235,7 +235,7 @@ fn a_request_is_kept_by_its_known_parameters_in_at_most_8192_bytes() {
         assert_eq!(response.status, 413);
         assert!(error_page(&response).contains("more than 8192 bytes"));
     }
-    assert!(kept(&provider).is_empty());
+    assert!(stored_requests(&provider).is_empty());
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_signed_request_may_be_pushed() {
     let response = browser.agree(opened(&browser, &target("app", &uri)), "alice@example.com");
     assert_eq!(answer(&response, CALLBACK)["state"], "signed state");
 
-    // Each is as binding as it was registered.
+    // The client's registered requirements apply.
     let response = provider.send(pushed(&client, &[]));
     assert_eq!(response.error().as_deref(), Some("invalid_request"));
     let direct = [("client_id", "app"), ("request", &object), ("redirect_uri", CALLBACK)];
@@ -275,7 +275,7 @@ fn a_signed_request_may_be_pushed() {
 }
 
 #[test]
-fn a_public_client_may_push_but_not_without_end() {
+fn pushes_of_a_public_client_are_rate_limited() {
     let (provider, known) = provider();
     let client =
         provider.put_client_with("public", json!({ "token_endpoint_auth_method": "none" }));
@@ -288,5 +288,9 @@ fn a_public_client_may_push_but_not_without_end() {
         (response.status, response.error().as_deref()),
         (429, Some("temporarily_unavailable"))
     );
-    assert_eq!(provider.send(pushed(&known, &[])).status, 201, "a client that is known may");
+    assert_eq!(
+        provider.send(pushed(&known, &[])).status,
+        201,
+        "a confidential client is not limited"
+    );
 }

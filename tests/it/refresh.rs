@@ -20,7 +20,7 @@ fn assert_invalid(response: &TestResponse, words: &str) {
 }
 
 #[test]
-fn a_refresh_token_is_for_offline_access_only() {
+fn a_refresh_token_requires_offline_access() {
     let (_, _, tokens) = signed_in("openid");
     assert_eq!(tokens.json().get("refresh_token"), None);
     let (_, _, tokens) = signed_in("openid offline_access");
@@ -29,7 +29,7 @@ fn a_refresh_token_is_for_offline_access_only() {
 }
 
 #[test]
-fn a_client_that_cannot_refresh_gets_no_offline_access() {
+fn a_client_without_the_refresh_grant_gets_no_offline_access() {
     let provider = TestProvider::new();
     provider.put_alice_with_password();
     let app = provider.put_client_with("app", json!({ "grant_types": ["authorization_code"] }));
@@ -45,7 +45,7 @@ fn a_client_that_cannot_refresh_gets_no_offline_access() {
 }
 
 #[test]
-fn refreshed_tokens_keep_the_sign_in_and_leave_the_nonce() {
+fn a_refreshed_id_token_keeps_the_auth_time_and_has_no_nonce() {
     let (provider, app, tokens) = signed_in("openid email offline_access");
     let before = claims(&field(&tokens, "id_token"));
     provider.sleep(1_000);
@@ -64,21 +64,21 @@ fn refreshed_tokens_keep_the_sign_in_and_leave_the_nonce() {
 }
 
 #[test]
-fn a_lost_answer_signs_nobody_out() {
+fn a_used_token_returns_the_same_successor_for_a_minute() {
     let (provider, app, tokens) = signed_in("openid offline_access");
     let first = field(&tokens, "refresh_token");
     let second = field(&provider.refresh(&app, &first), "refresh_token");
     assert_ne!(first, second);
     provider.sleep(59);
     assert_eq!(field(&provider.refresh(&app, &first), "refresh_token"), second);
-    // Its use ends the grace.
+    // The use of the successor ends the grace period of its predecessor.
     let third = field(&provider.refresh(&app, &second), "refresh_token");
     assert_invalid(&provider.refresh(&app, &first), "used before");
     assert_invalid(&provider.refresh(&app, &third), "withdrawn");
 }
 
 #[test]
-fn a_spent_token_after_a_minute_ends_everything() {
+fn a_used_token_revokes_the_grant_after_a_minute() {
     let (provider, app, tokens) = signed_in("openid offline_access");
     let first = field(&tokens, "refresh_token");
     let refreshed = provider.refresh(&app, &first);
@@ -90,7 +90,7 @@ fn a_spent_token_after_a_minute_ends_everything() {
 }
 
 #[test]
-fn of_simultaneous_refreshes_all_get_the_one_successor() {
+fn simultaneous_refreshes_all_get_the_same_successor() {
     let (provider, app, tokens) = signed_in("openid offline_access");
     let token = field(&tokens, "refresh_token");
     let request = post("/auth/token").form(&encode(&[
@@ -109,7 +109,7 @@ fn of_simultaneous_refreshes_all_get_the_one_successor() {
 }
 
 #[test]
-fn another_clients_token_is_refused_and_untouched() {
+fn another_clients_token_is_refused_and_stays_valid() {
     let (provider, app, tokens) = signed_in("openid offline_access");
     let token = field(&tokens, "refresh_token");
     let other = provider.put_client_with("other", json!({}));
@@ -120,7 +120,7 @@ fn another_clients_token_is_refused_and_untouched() {
 }
 
 #[test]
-fn a_scope_can_be_narrowed_and_not_widened() {
+fn a_scope_can_be_narrowed_but_not_widened() {
     let (provider, app, tokens) = signed_in("openid email offline_access");
     let token = field(&tokens, "refresh_token");
     let refresh = |token: &str, scope: &str| {
@@ -142,13 +142,13 @@ fn a_scope_can_be_narrowed_and_not_widened() {
     let access_token = field(&narrow, "access_token");
     let userinfo = provider.send(get("/auth/userinfo").bearer(&access_token)).json();
     assert_eq!(userinfo, json!({ "sub": "alice" }));
-    // The next one has all again (RFC 6749 section 6).
+    // The next token has the full scope again (RFC 6749 section 6).
     let whole = provider.refresh(&app, &field(&narrow, "refresh_token"));
     assert_eq!(whole.json()["scope"], "openid email offline_access");
 }
 
 #[test]
-fn a_token_ends_when_it_lies_unused_and_with_its_grant() {
+fn a_token_expires_when_idle_and_with_its_grant() {
     let (provider, app, tokens) = signed_in("openid offline_access");
     provider.sleep(30 * DAY);
     assert_invalid(&provider.refresh(&app, &field(&tokens, "refresh_token")), "expired");
@@ -164,7 +164,7 @@ fn a_token_ends_when_it_lies_unused_and_with_its_grant() {
 }
 
 #[test]
-fn a_malformed_request_ends_no_grant() {
+fn a_malformed_request_does_not_revoke_the_grant() {
     let (provider, app, tokens) = signed_in("openid offline_access");
     let first = field(&tokens, "refresh_token");
     let second = field(&provider.refresh(&app, &first), "refresh_token");

@@ -1,4 +1,4 @@
-//! Authorization requests that clients sign (RFC 9101).
+//! Signed authorization requests (RFC 9101).
 
 use crate::browser::{
     Browser, CALLBACK, TestClient, answer, claims, encode, error_page, field, is_login,
@@ -17,7 +17,7 @@ struct Signing {
 }
 
 impl Signing {
-    /// A client that signs its requests, by the members that differ from the usual.
+    /// A client with keys and a registered request URI. `fields` replace its metadata.
     fn new(fields: Value) -> Self {
         let signer = Signer::new("ES256", None, 0);
         let provider = TestProvider::with_keys();
@@ -28,7 +28,7 @@ impl Signing {
         Self { provider, client, signer }
     }
 
-    /// The claims of a good object, by those that differ; null leaves one out.
+    /// The claims of a valid request object. `differing` replaces claims; null removes one.
     fn claims(&self, differing: &[(&str, Value)]) -> Value {
         let mut claims = json!({
             "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
@@ -46,7 +46,7 @@ impl Signing {
         self.signer.sign(&self.claims(differing))
     }
 
-    /// The first answer to a request of nothing but the client's id and these.
+    /// The first response to a request with the client's id and these parameters.
     fn send_request(&self, parameters: &[(&str, &str)]) -> TestResponse {
         Browser::new(&self.provider).get(&self.target(parameters))
     }
@@ -67,7 +67,7 @@ impl Signing {
     }
 }
 
-/// Asserts what a request is refused with, where it says beside the object where to.
+/// Asserts the error for an object, which goes to the redirect URI of the query.
 #[track_caller]
 fn assert_refused(signing: &Signing, object: &str, code: &str, words: &str) {
     let response = signing.send_request(&[
@@ -80,7 +80,7 @@ fn assert_refused(signing: &Signing, object: &str, code: &str, words: &str) {
     assert!(answer["error_description"].contains(words), "{answer:?}");
 }
 
-/// A whole flow, and what its ID token says.
+/// Runs a flow and returns the claims of its ID token.
 fn flow(signing: &Signing, parameters: &[(&str, &str)]) -> Value {
     let browser = Browser::new(&signing.provider);
     let response = browser.agree(browser.get(&signing.target(parameters)), "alice@example.com");
@@ -96,7 +96,7 @@ fn flow(signing: &Signing, parameters: &[(&str, &str)]) -> Value {
 }
 
 #[test]
-fn a_signed_request_is_answered_whatever_it_is_signed_with() {
+fn a_request_may_be_signed_with_every_supported_algorithm() {
     for alg in ALGORITHMS {
         let signer = Signer::new(alg, None, 0);
         let mut signing =
@@ -111,7 +111,7 @@ fn a_signed_request_is_answered_whatever_it_is_signed_with() {
 }
 
 #[test]
-fn only_what_was_signed_counts() {
+fn unsigned_parameters_are_ignored() {
     let signing = Signing::new(json!({}));
     let outer = [
         ("request", &*signing.object(&[])),
@@ -134,7 +134,7 @@ fn only_what_was_signed_counts() {
 }
 
 #[test]
-fn what_is_signed_may_have_objects_and_numbers() {
+fn a_request_object_may_contain_objects_and_numbers() {
     let signing = Signing::new(json!({}));
     let object = signing.object(&[
         ("claims", json!({ "id_token": { "nickname": null } })),
@@ -147,7 +147,7 @@ fn what_is_signed_may_have_objects_and_numbers() {
 }
 
 #[test]
-fn a_request_that_is_not_signed_as_it_must_be_is_refused() {
+fn a_request_object_with_an_invalid_claim_or_signature_is_refused() {
     let signing = Signing::new(json!({}));
     let now = signing.provider.now.get();
     for (claim, value, words) in [
@@ -185,7 +185,7 @@ fn a_request_that_is_not_signed_as_it_must_be_is_refused() {
         let object = signing.signer.sign_under(&header, &good);
         assert_refused(&signing, &object, "invalid_request_object", words);
     }
-    // An assertion that somebody has seen is no request, whatever else it would be.
+    // An assertion that leaked must not work as a request object.
     let assertion = signing.signer.assertion(&signing.provider, "app");
     assert_refused(&signing, &assertion, "invalid_request_object", "client_id");
     let aud = json!(["https://other.example", ISSUER]);
@@ -203,7 +203,7 @@ fn a_request_that_is_not_signed_as_it_must_be_is_refused() {
 }
 
 #[test]
-fn an_object_has_a_size_that_it_may_have() {
+fn an_oversized_request_object_is_refused() {
     let signing = Signing::new(json!({}));
     let object = signing.object(&[("padding", json!("x".repeat(12_288)))]);
     assert!(object.len() > 16_384);
@@ -213,7 +213,7 @@ fn an_object_has_a_size_that_it_may_have() {
 }
 
 #[test]
-fn where_nothing_says_where_to_a_person_is_told() {
+fn without_a_valid_redirect_uri_the_user_sees_an_error_page() {
     let signing = Signing::new(json!({}));
     let page = error_page(&signing.send_request(&[("request", "e30.e30.AA")]));
     assert!(page.contains("invalid_request_object"), "{page}");
@@ -224,18 +224,19 @@ fn where_nothing_says_where_to_a_person_is_told() {
 }
 
 #[test]
-fn an_error_in_what_was_signed_goes_where_that_says() {
+fn an_error_goes_to_the_signed_redirect_uri() {
     let signing = Signing::new(json!({}));
     let object = signing.object(&[("scope", json!("unheard-of"))]);
     let answer = answer(&signing.send_request(&[("request", &object)]), CALLBACK);
     assert_eq!((&*answer["error"], &*answer["state"]), ("invalid_scope", "signed state"));
     let sql = "SELECT count(*) FROM authorization_requests";
-    let kept: i64 = signing.provider.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap();
-    assert_eq!(kept, 0, "an answered request is not kept");
+    let stored: i64 =
+        signing.provider.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(stored, 0, "a completed request is not stored");
 }
 
 #[test]
-fn a_client_may_bind_itself_to_one_algorithm_and_to_signing_at_all() {
+fn a_client_may_require_signed_requests_and_one_algorithm() {
     let rsa = Signer::new("RS256", None, 0);
     let keys = json!({ "keys": [Signer::new("ES256", None, 0).jwk(), rsa.jwk()] });
     let signing = Signing::new(json!({
@@ -251,7 +252,7 @@ fn a_client_may_bind_itself_to_one_algorithm_and_to_signing_at_all() {
 }
 
 #[test]
-fn a_person_may_take_longer_than_the_object_is_good_for() {
+fn a_request_object_may_expire_during_the_sign_in() {
     let signing = Signing::new(json!({}));
     let object = signing.object(&[("exp", json!(signing.provider.now.get() + 10))]);
     let browser = Browser::new(&signing.provider);
@@ -262,7 +263,7 @@ fn a_person_may_take_longer_than_the_object_is_good_for() {
 }
 
 #[test]
-fn a_signed_request_may_come_by_post() {
+fn a_signed_request_may_be_sent_by_post() {
     let signing = Signing::new(json!({}));
     let browser = Browser::new(&signing.provider);
     let object = signing.object(&[]);
@@ -275,7 +276,7 @@ fn a_signed_request_may_come_by_post() {
 }
 
 #[test]
-fn a_request_is_fetched_from_where_its_client_has_registered_that_it_lies() {
+fn a_request_object_is_fetched_from_a_registered_uri() {
     for media_type in ["application/oauth-authz-req+jwt", "application/jwt", "application/jose"] {
         let signing = Signing::new(json!({ "request_uris": [format!("{REQUEST_URI}#4b1f")] }));
         signing.serve(200, media_type, format!("{}\n", signing.object(&[])));
@@ -285,13 +286,13 @@ fn a_request_is_fetched_from_where_its_client_has_registered_that_it_lies() {
         assert_eq!(
             signing.provider.platform.take_counts().fetches,
             1,
-            "kept while a person signs in"
+            "the object is stored during the sign-in"
         );
     }
 }
 
 #[test]
-fn whatever_lies_elsewhere_or_is_no_request_is_refused() {
+fn an_unregistered_request_uri_or_invalid_document_is_refused() {
     let signing = Signing::new(json!({}));
     let outer = [("redirect_uri", CALLBACK), ("state", "outer")];
     let refusal = |uri: &str| {
@@ -317,7 +318,7 @@ fn whatever_lies_elsewhere_or_is_no_request_is_refused() {
     }
     assert_eq!(signing.provider.platform.take_counts().fetches, 0);
 
-    assert_eq!(refusal(REQUEST_URI).0, "invalid_request_uri", "nobody answers");
+    assert_eq!(refusal(REQUEST_URI).0, "invalid_request_uri", "no document is served there");
     let good = signing.object(&[]);
     for (status, media_type, text) in [
         (404, "application/jwt", good.clone()),
@@ -334,7 +335,7 @@ fn whatever_lies_elsewhere_or_is_no_request_is_refused() {
 }
 
 #[test]
-fn nobody_makes_us_fetch_and_keep_without_end() {
+fn fetches_of_request_objects_are_rate_limited() {
     let signing = Signing::new(json!({}));
     signing.serve_object(signing.object(&[]));
     signing.provider.platform.take_counts();
@@ -348,7 +349,7 @@ fn nobody_makes_us_fetch_and_keep_without_end() {
 }
 
 #[test]
-fn a_client_rotates_its_key_and_its_next_request_is_verified() {
+fn a_request_signed_with_a_rotated_key_is_accepted() {
     let signing = Signing::new(json!({}));
     let (old, new) = (Signer::new("ES256", Some("a"), 2), Signer::new("ES256", Some("b"), 3));
     let uri = "https://app.example/jwks.json";
@@ -369,7 +370,7 @@ fn a_client_rotates_its_key_and_its_next_request_is_verified() {
 }
 
 #[test]
-fn a_request_that_a_client_may_not_make_is_not_kept_by_being_signed() {
+fn a_request_object_of_another_client_is_refused() {
     let signing = Signing::new(json!({}));
     let other = signing.provider.put_client_with("other", json!({}));
     let object = signing.object(&[]);
@@ -386,9 +387,9 @@ fn a_request_that_a_client_may_not_make_is_not_kept_by_being_signed() {
     assert!(error_page(&response).contains("client_id is missing"));
 }
 
-/// Forms carry what was resolved: whoever posts one with an object in it has made it.
+/// Postern's forms carry verified parameters, so a form with an object is forged.
 #[test]
-fn a_form_takes_no_object_that_was_not_verified() {
+fn a_forged_form_with_a_request_object_is_refused() {
     let signing = Signing::new(json!({}));
     let client = signing.provider.put_client_with("trusted", json!({ "trusted": true }));
     let browser = Browser::new(&signing.provider);
@@ -406,7 +407,7 @@ fn a_form_takes_no_object_that_was_not_verified() {
 }
 
 #[test]
-fn a_list_of_resources_is_a_list_of_texts() {
+fn a_list_of_resources_must_contain_strings() {
     let signing = Signing::new(json!({}));
     for resource in [json!([1]), json!([{}]), json!(["urn:x", null]), json!([""]), json!([])] {
         let object = signing.object(&[("resource", resource)]);

@@ -1,4 +1,4 @@
-//! Tokens for the operator's own APIs (RFC 8707), for people and for machines.
+//! Tokens for the operator's own APIs (RFC 8707), for users and for machines.
 
 use crate::browser::{Browser, CALLBACK, TestClient, answer, claims, header, is_consent};
 use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put, variables_with};
@@ -17,20 +17,21 @@ fn provider() -> TestProvider {
     provider
 }
 
-/// A client that may ask for everything there is.
+/// A client that has registered every scope.
 fn app(provider: &TestProvider) -> TestClient {
     provider.put_client_with("app", json!({ "scope": EVERYTHING }))
 }
 
-/// A code for these scopes and resources, and what is asked for it.
+/// Runs a flow with these authorization parameters and redeems the code for these resources.
 fn redeem(
     provider: &TestProvider,
     client: &TestClient,
-    asked: &[(&str, &str)],
+    authorize_parameters: &[(&str, &str)],
     resources: &[&str],
 ) -> TestResponse {
     let browser = Browser::new(provider);
-    let response = browser.agree(browser.get(&client.authorize(asked)), "alice@example.com");
+    let response =
+        browser.agree(browser.get(&client.authorize(authorize_parameters)), "alice@example.com");
     let code = answer(&response, CALLBACK).remove("code").unwrap();
     let mut parameters = vec![
         ("grant_type", "authorization_code"),
@@ -42,7 +43,7 @@ fn redeem(
     provider.token(client, &parameters)
 }
 
-/// Whom an access token is for, and what it may do there.
+/// The audience and the scope of an access token.
 #[track_caller]
 fn access(response: &TestResponse) -> (String, String) {
     assert_eq!(response.status, 200, "{}", response.body);
@@ -64,19 +65,22 @@ fn assert_refused(response: &TestResponse, error: &str) {
 }
 
 #[test]
-fn a_token_is_for_the_resource_that_is_named_and_has_its_scopes_alone() {
+fn a_token_is_for_the_requested_resource_with_its_scopes_only() {
     let provider = provider();
     let client = app(&provider);
     let scope = ("scope", "openid email orders:read stock offline_access");
     let userinfo = format!("{ISSUER}/auth/userinfo");
     let response = redeem(&provider, &client, &[scope, ("resource", ORDERS)], &[ORDERS]);
     assert_eq!(access(&response), (ORDERS.into(), "orders:read".into()));
-    assert!(response.json()["id_token"].is_string(), "who they are is told all the same");
-    let asked = [scope, ("prompt", "consent")];
-    let response = redeem(&provider, &client, &asked, &[]);
+    assert!(
+        response.json()["id_token"].is_string(),
+        "the ID token does not depend on the resource"
+    );
+    let parameters = [scope, ("prompt", "consent")];
+    let response = redeem(&provider, &client, &parameters, &[]);
     assert_eq!(access(&response), (userinfo, "openid email offline_access".into()));
 
-    // One grant is good for all, one at a time.
+    // One grant covers all resources; each token is for one.
     let refresh_token = response.json()["refresh_token"].as_str().unwrap().to_owned();
     let refresh = |token: &str, more: &[(&str, &str)]| {
         let mut all = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
@@ -95,12 +99,16 @@ fn a_token_is_for_the_resource_that_is_named_and_has_its_scopes_alone() {
         assert_refused(&refresh(&next, &more), error);
     }
     let response = refresh(&next, &[("scope", "orders:read")]);
-    assert_eq!(access(&response), (ORDERS.into(), "orders:read".into()), "without openid, the one");
+    assert_eq!(
+        access(&response),
+        (ORDERS.into(), "orders:read".into()),
+        "without openid, the only API of the scope"
+    );
     assert!(response.json().get("id_token").is_none());
 }
 
 #[test]
-fn userinfo_takes_no_token_that_is_for_another() {
+fn userinfo_refuses_a_token_for_another_resource() {
     let provider = provider();
     let client = app(&provider);
     let response = redeem(&provider, &client, &[("scope", "openid orders:read")], &[ORDERS]);
@@ -111,7 +119,7 @@ fn userinfo_takes_no_token_that_is_for_another() {
 }
 
 #[test]
-fn a_request_that_names_resources_gets_no_scope_of_others() {
+fn a_request_for_resources_gets_no_scopes_of_others() {
     let provider = provider();
     let client = app(&provider);
     let browser = Browser::new(&provider);
@@ -130,14 +138,14 @@ fn a_request_that_names_resources_gets_no_scope_of_others() {
         (STOCK, "openid orders:read"),
         ("https://orders.example/api/", "openid orders:read"),
     ] {
-        let asked = [("resource", resource), ("scope", scope)];
-        let answer = answer(&browser.get(&client.authorize(&asked)), CALLBACK);
+        let parameters = [("resource", resource), ("scope", scope)];
+        let answer = answer(&browser.get(&client.authorize(&parameters)), CALLBACK);
         assert_eq!(answer["error"], "invalid_target", "{resource} {scope}");
     }
 }
 
 #[test]
-fn what_was_allowed_at_one_resource_is_not_allowed_at_another() {
+fn consent_for_one_resource_does_not_cover_another() {
     let provider = provider();
     let client = app(&provider);
     let browser = Browser::new(&provider);
@@ -151,7 +159,7 @@ fn what_was_allowed_at_one_resource_is_not_allowed_at_another() {
 }
 
 #[test]
-fn without_openid_a_token_for_several_must_say_for_which() {
+fn without_openid_scopes_of_several_resources_need_a_resource() {
     let provider = provider();
     let client = app(&provider);
     let scope = ("scope", "orders:read stock");
@@ -162,11 +170,11 @@ fn without_openid_a_token_for_several_must_say_for_which() {
 }
 
 #[test]
-fn a_resource_that_nobody_knows_spends_no_code() {
+fn an_unknown_resource_does_not_consume_the_code() {
     let provider = provider();
     let client = app(&provider);
-    let asked = [("scope", "openid orders:read")];
-    let code = Browser::new(&provider).authorize(&client, "alice@example.com", &asked);
+    let parameters = [("scope", "openid orders:read")];
+    let code = Browser::new(&provider).authorize(&client, "alice@example.com", &parameters);
     let parameters = [
         ("grant_type", "authorization_code"),
         ("code", &*code),
@@ -178,7 +186,7 @@ fn a_resource_that_nobody_knows_spends_no_code() {
     assert_eq!(provider.redeem(&client, &code).status, 200);
 }
 
-/// A client that asks for itself.
+/// A client that uses the client credentials grant.
 fn machine(provider: &TestProvider, id: &str, scope: &str) -> TestClient {
     let document = json!({
         "client_name": "A machine", "grant_types": ["client_credentials"], "scope": scope,
@@ -205,7 +213,7 @@ fn send_request(
 }
 
 #[test]
-fn a_machine_gets_a_token_of_its_own() {
+fn a_machine_gets_a_token_with_itself_as_subject() {
     let provider = provider();
     let client = machine(&provider, "machine", "orders:read orders:write email");
     let response = send_request(&provider, &client, &[]);
@@ -229,7 +237,7 @@ fn a_machine_gets_a_token_of_its_own() {
 }
 
 #[test]
-fn a_machine_may_do_what_it_was_registered_for_at_one_resource_at_a_time() {
+fn a_machine_gets_its_registered_scopes_for_one_resource() {
     let provider = provider();
     let client = machine(&provider, "machine", "orders:read stock email offline_access openid");
     for (parameters, aud, scope) in [
@@ -262,7 +270,7 @@ fn a_machine_may_do_what_it_was_registered_for_at_one_resource_at_a_time() {
 }
 
 #[test]
-fn who_may_ask_for_itself_the_operator_says() {
+fn only_the_operator_registers_client_credentials() {
     let provider = provider();
     assert_refused(&send_request(&provider, &app(&provider), &[]), "unauthorized_client");
     let token = {
@@ -298,7 +306,7 @@ fn who_may_ask_for_itself_the_operator_says() {
             response.body
         );
     }
-    // What is shown may be put again.
+    // A shown document can be put again.
     machine(&provider, "m", "stock");
     let shown = provider.send(get("/admin/clients/m").by_operator()).json();
     let response = provider.send(put("/admin/clients/m").by_operator().json(&shown));
@@ -306,7 +314,7 @@ fn who_may_ask_for_itself_the_operator_says() {
 }
 
 #[test]
-fn a_machine_sends_nobody_to_sign_in() {
+fn a_machine_cannot_use_the_authorization_endpoint() {
     let provider = provider();
     machine(&provider, "machine", "stock");
     let target = "/auth/authorize?client_id=machine&response_type=code&scope=stock&redirect_uri=";
@@ -317,7 +325,7 @@ fn a_machine_sends_nobody_to_sign_in() {
 }
 
 #[test]
-fn nobody_is_taken_for_a_machine() {
+fn a_user_with_the_id_of_a_client_gets_no_api_token() {
     let provider = provider();
     provider.put_user("app");
     let client = app(&provider);
@@ -328,7 +336,7 @@ fn nobody_is_taken_for_a_machine() {
 }
 
 #[test]
-fn a_machine_is_not_taken_for_somebody() {
+fn a_machine_with_the_id_of_a_user_gets_no_token() {
     let provider = provider();
     provider.put_user("machine");
     let client = machine(&provider, "machine", "stock");
@@ -338,7 +346,7 @@ fn a_machine_is_not_taken_for_somebody() {
 }
 
 #[test]
-fn without_resources_there_are_no_machines() {
+fn without_resources_there_is_no_client_credentials_grant() {
     let provider = TestProvider::with_keys();
     let metadata = |provider: &TestProvider| -> Value {
         provider.send(get("/.well-known/openid-configuration")).json()
@@ -356,14 +364,14 @@ fn without_resources_there_are_no_machines() {
 }
 
 #[test]
-fn a_client_has_no_scope_of_an_api_that_nobody_has_registered_for_it() {
+fn a_client_gets_no_api_scope_without_registering_it() {
     let provider = provider();
     let client = provider.put_client_with("app", json!({ "trusted": true }));
     let browser = Browser::new(&provider);
     browser.authorize(&client, "alice@example.com", &[]);
     let send_request = |scope| {
-        let asked = [("scope", scope), ("prompt", "none")];
-        answer(&browser.get(&client.authorize(&asked)), CALLBACK)
+        let parameters = [("scope", scope), ("prompt", "none")];
+        answer(&browser.get(&client.authorize(&parameters)), CALLBACK)
     };
     assert_eq!(send_request("orders:write")["error"], "invalid_scope");
     let code = send_request("openid orders:write")["code"].clone();
@@ -371,7 +379,7 @@ fn a_client_has_no_scope_of_an_api_that_nobody_has_registered_for_it() {
 }
 
 #[test]
-fn what_is_taken_from_a_client_is_taken_from_its_tokens() {
+fn a_scope_removed_from_a_client_is_removed_from_its_tokens() {
     let provider = provider();
     let client = app(&provider);
     let scope = ("scope", "openid orders:read orders:write offline_access");

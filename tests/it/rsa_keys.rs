@@ -1,4 +1,4 @@
-//! The RSA key: made after a response, by one isolate, and what holds until then.
+//! The RSA key, which one isolate generates after a response, and the key set without it.
 
 use crate::jwks::{ALWAYS, BOTH, Row, insert_key, keys, rsa_key, stored_keys};
 use crate::platform::{Native, rsa_jwks, sign_rs256};
@@ -22,7 +22,7 @@ use std::rc::Rc;
 const JWKS: &str = "/auth/jwks.json";
 const ENDS_AT_ONCE: &str = "public, max-age=5, stale-while-revalidate=0, stale-if-error=0";
 
-/// The key memory of an isolate, to be asked without a request.
+/// The keys that an isolate remembers, for direct calls without a request.
 struct Isolate<'a> {
     provider: &'a TestProvider,
     config: Config,
@@ -62,8 +62,8 @@ impl<'a> Isolate<'a> {
         self.in_context(async |context| self.published.find(alg, kid, context).await)
     }
 
-    /// Does what a request for a missing key leaves to be done.
-    fn make(&self) -> Result<(), Internal> {
+    /// Generates a missing key, as the deferred task of a request does.
+    fn generate(&self) -> Result<(), Internal> {
         let alg = Algorithm::Rs256;
         self.in_context(async |context| self.published.make_claimed(alg, context).await)
     }
@@ -74,10 +74,10 @@ fn is_unavailable<T>(result: &Result<T, Internal>) -> bool {
 }
 
 #[test]
-fn an_rsa_key_is_made_after_the_response_and_never_in_it() {
+fn an_rsa_key_is_generated_only_after_the_response() {
     let provider = TestProvider::new();
     provider.put_alice();
-    provider.dies_after_responses.set(true);
+    provider.skips_deferred_tasks.set(true);
     for _ in 0..5 {
         assert_eq!(keys(&provider.send(get(JWKS))).len(), 1);
         provider.mint("openid");
@@ -86,23 +86,23 @@ fn an_rsa_key_is_made_after_the_response_and_never_in_it() {
     assert_eq!(provider.platform.take_counts().generations, 0);
     assert_eq!(stored_keys(&provider), ["ES256"]);
 
-    provider.dies_after_responses.set(false);
-    assert_eq!(keys(&provider.send(get(JWKS))).len(), 1, "the response does not wait for it");
+    provider.skips_deferred_tasks.set(false);
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 1, "the response does not wait for the key");
     assert_eq!(provider.platform.take_counts().generations, 1);
     assert_eq!(stored_keys(&provider), BOTH);
     assert_eq!(
         keys(&provider.send(get(JWKS))).len(),
         2,
-        "the isolate that made it knows it at once"
+        "the isolate that generated the key publishes it at once"
     );
     provider.new_isolate();
     provider.platform.take_counts();
     assert_eq!(keys(&provider.send(get(JWKS))).len(), 2);
-    assert_eq!(provider.platform.take_counts().statements, 0, "and it was published");
+    assert_eq!(provider.platform.take_counts().statements, 0, "the set is in the cache");
 }
 
 #[test]
-fn minting_a_token_leaves_the_rsa_key_to_be_made_as_well() {
+fn minting_a_token_also_generates_the_rsa_key() {
     let provider = TestProvider::new();
     provider.put_alice();
     provider.mint("openid");
@@ -111,35 +111,35 @@ fn minting_a_token_leaves_the_rsa_key_to_be_made_as_well() {
 }
 
 #[test]
-fn a_claim_that_is_never_fulfilled_ends() {
+fn a_claim_expires_if_no_key_is_generated() {
     let provider = TestProvider::new();
     provider.platform.generation_fails.set(true);
     let response = provider.send(get(JWKS));
-    assert_eq!(response.notes_after, ["SubtleCrypto is unavailable: it was made to fail"]);
+    assert_eq!(response.notes_after, ["SubtleCrypto is unavailable: injected fault"]);
     provider.platform.generation_fails.set(false);
     provider.platform.take_counts();
     for _ in 0..5 {
         provider.sleep(KEY_SEARCH_PAUSE_SECONDS);
         let response = provider.send_at_once(vec![get(JWKS); 3]);
-        assert!(response.iter().all(|one| one.left == 1 && one.notes_after.is_empty()));
+        assert!(response.iter().all(|one| one.deferred == 1 && one.notes_after.is_empty()));
     }
-    assert_eq!(provider.platform.take_counts().generations, 0, "claimed");
+    assert_eq!(provider.platform.take_counts().generations, 0, "the claim is still valid");
     provider.sleep(KEY_SEARCH_PAUSE_SECONDS);
     provider.send_at_once(vec![get(JWKS); 20]);
-    assert_eq!(provider.platform.take_counts().generations, 1, "by one of many");
+    assert_eq!(provider.platform.take_counts().generations, 1, "one isolate takes over the claim");
     assert_eq!(stored_keys(&provider), BOTH);
 }
 
 #[test]
-fn a_set_that_lacks_a_signing_key_is_kept_by_nobody() {
+fn an_incomplete_key_set_is_not_cached() {
     let provider = TestProvider::new();
-    provider.dies_after_responses.set(true);
+    provider.skips_deferred_tasks.set(true);
     let response = provider.send(get(JWKS));
     assert_eq!(response.header("cache-control"), Some(ENDS_AT_ONCE));
     assert!(provider.platform.cache.borrow().is_empty());
 
-    // Another isolate makes the key: this one knows it within seconds.
-    Isolate::new(&provider).make().unwrap();
+    // Another isolate generates the key. This one finds it within seconds.
+    Isolate::new(&provider).generate().unwrap();
     provider.sleep(INCOMPLETE_KEY_SET_SECONDS - 1);
     let response = provider.send(get(JWKS));
     assert_eq!(keys(&response).len(), 1);
@@ -151,13 +151,13 @@ fn a_set_that_lacks_a_signing_key_is_kept_by_nobody() {
 }
 
 #[test]
-fn a_flood_while_the_key_is_missing_reads_the_table_once_in_some_seconds() {
+fn a_flood_without_the_key_reads_the_table_once_in_five_seconds() {
     let provider = TestProvider::new();
     provider.put_alice();
     let token = provider.mint("openid");
     provider.platform.primary.execute("DELETE FROM signing_keys WHERE alg = 'RS256'", ()).unwrap();
     provider.platform.cache.borrow_mut().clear();
-    provider.dies_after_responses.set(true);
+    provider.skips_deferred_tasks.set(true);
     provider.sleep(60);
     provider.new_isolate();
     provider.send(get(JWKS));
@@ -169,9 +169,13 @@ fn a_flood_while_the_key_is_missing_reads_the_table_once_in_some_seconds() {
         assert!(response.iter().all(|one| keys(one).len() == 1));
         let counts = provider.platform.take_counts();
         assert_eq!((counts.cache_reads, counts.statements), (1, 1), "round {round}");
-        let left: usize = response.iter().map(|one| one.left).sum();
-        assert_eq!(left, usize::from(round % 2 == 0), "at most one chore in ten seconds");
-        // Access tokens are verified all the while, and cost what they always cost.
+        let deferred: usize = response.iter().map(|one| one.deferred).sum();
+        assert_eq!(
+            deferred,
+            usize::from(round % 2 == 0),
+            "at most one deferred task in ten seconds"
+        );
+        // Access tokens are verified all the while, at the usual cost.
         let send_request = get("/auth/userinfo").bearer(&token);
         assert!(provider.send_together(vec![send_request; 20]).iter().all(|one| one.status == 200));
         let counts = provider.platform.take_counts();
@@ -180,9 +184,9 @@ fn a_flood_while_the_key_is_missing_reads_the_table_once_in_some_seconds() {
 }
 
 #[test]
-fn a_missing_key_is_served_around_while_the_table_does_not_answer() {
+fn an_incomplete_set_is_served_while_the_database_fails() {
     let provider = TestProvider::new();
-    provider.dies_after_responses.set(true);
+    provider.skips_deferred_tasks.set(true);
     let body = provider.send(get(JWKS)).body;
     provider.platform.database_fails.set(true);
     provider.sleep(KEY_SET_SECONDS - 1);
@@ -196,7 +200,7 @@ fn a_missing_key_is_served_around_while_the_table_does_not_answer() {
 }
 
 #[test]
-fn without_the_secret_no_key_is_asked_for_and_service_goes_on() {
+fn without_the_encryption_key_no_key_is_generated() {
     let provider = TestProvider::with_keys();
     provider.put_alice();
     let token = provider.mint("openid");
@@ -208,12 +212,12 @@ fn without_the_secret_no_key_is_asked_for_and_service_goes_on() {
         let mut notes = 0;
         for _ in 0..30 {
             let response = provider.send(get(JWKS));
-            assert_eq!((keys(&response).len(), response.left), (1, 0));
+            assert_eq!((keys(&response).len(), response.deferred), (1, 0));
             notes += usize::from(response.log.to_string().contains("KEY_ENCRYPTION_KEY"));
             assert_eq!(provider.send(get("/auth/userinfo").bearer(&token)).status, 200);
             provider.sleep(1);
         }
-        assert_eq!(notes, 3, "noted once in ten seconds");
+        assert_eq!(notes, 3, "logged once in ten seconds");
         let isolate = Isolate::configured(&provider, variables_with("KEY_ENCRYPTION_KEY", secret));
         for _ in 0..2 {
             let signer = isolate.signer(Algorithm::Rs256);
@@ -225,14 +229,14 @@ fn without_the_secret_no_key_is_asked_for_and_service_goes_on() {
 }
 
 #[test]
-fn rs256_is_signed_once_its_key_is_made_and_verifies() {
+fn rs256_signs_and_verifies_once_its_key_is_generated() {
     let provider = TestProvider::new();
     let isolate = Isolate::new(&provider);
     for _ in 0..3 {
-        assert!(is_unavailable(&isolate.signer(Algorithm::Rs256)), "come back");
+        assert!(is_unavailable(&isolate.signer(Algorithm::Rs256)), "the key is not generated yet");
     }
     assert_eq!(provider.platform.take_counts().generations, 0);
-    isolate.make().unwrap();
+    isolate.generate().unwrap();
     let signer = isolate.signer(Algorithm::Rs256).unwrap();
     assert_eq!(signer.alg(), Algorithm::Rs256);
     provider.send(get(JWKS));
@@ -251,7 +255,7 @@ fn rs256_is_signed_once_its_key_is_made_and_verifies() {
         };
         assert!(verify(input, &jws.signature));
         assert!(!verify(b"another message", &jws.signature));
-        assert!(!verify(input, &sign_rs256(&rsa_jwks()[1], input)), "by another key");
+        assert!(!verify(input, &sign_rs256(&rsa_jwks()[1], input)), "signed with another key");
         assert!(!verify(input, &jws.signature[1..]) && !verify(input, b""));
     }
 }
@@ -272,17 +276,20 @@ fn the_signature_of_rfc_7515_appendix_a_2_verifies() {
 }
 
 #[test]
-fn no_verdict_on_a_kid_while_the_first_key_of_its_algorithm_is_being_made() {
+fn an_unknown_kid_is_not_refused_while_its_key_is_generated() {
     let provider = TestProvider::new();
-    provider.dies_after_responses.set(true);
+    provider.skips_deferred_tasks.set(true);
     provider.send(get(JWKS));
     let (kid, _, _) = rsa_key();
     let isolate = Isolate::new(&provider);
-    assert!(isolate.find(Algorithm::Rs256, &kid).unwrap().is_none(), "the table was asked");
-    Isolate::new(&provider).make().unwrap();
+    assert!(
+        isolate.find(Algorithm::Rs256, &kid).unwrap().is_none(),
+        "the table does not have the key"
+    );
+    Isolate::new(&provider).generate().unwrap();
     provider.platform.take_counts();
     for _ in 0..5 {
-        assert!(is_unavailable(&isolate.find(Algorithm::Rs256, &kid)), "it may be there by now");
+        assert!(is_unavailable(&isolate.find(Algorithm::Rs256, &kid)), "the key may exist by now");
         assert!(isolate.find(Algorithm::Es256, "unknown").unwrap().is_none());
     }
     let counts = provider.platform.take_counts();
@@ -290,22 +297,25 @@ fn no_verdict_on_a_kid_while_the_first_key_of_its_algorithm_is_being_made() {
     provider.sleep(KEY_SEARCH_PAUSE_SECONDS);
     assert_eq!(isolate.find(Algorithm::Rs256, &kid).unwrap().unwrap().kid(), kid);
     assert!(isolate.find(Algorithm::Rs256, "unknown").unwrap().is_none());
-    assert!(isolate.find(Algorithm::Rs256, "unknown").unwrap().is_none(), "a verdict now");
+    assert!(
+        isolate.find(Algorithm::Rs256, "unknown").unwrap().is_none(),
+        "a search has not found the key"
+    );
 }
 
-/// The second RSA key, sealed under the secret of every world.
+/// The second RSA key, encrypted with the key encryption key of the tests.
 fn successor() -> Row {
     let provider = TestProvider::with_keys();
     provider.platform.primary.execute("DELETE FROM signing_keys", ()).unwrap();
     provider.platform.primary.execute("DELETE FROM key_claims", ()).unwrap();
-    Isolate::new(&provider).make().unwrap();
+    Isolate::new(&provider).generate().unwrap();
     let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let sql = "SELECT kid, public_jwk, sealed_private FROM signing_keys";
     provider.platform.primary.query_row(sql, (), row).unwrap()
 }
 
 #[test]
-fn an_rsa_key_is_rotated_by_its_times() {
+fn an_rsa_key_is_rotated_at_its_times() {
     let provider = TestProvider::new();
     let (old, new) = (rsa_key(), successor());
     assert_ne!(old.0, new.0);
@@ -327,7 +337,7 @@ fn an_rsa_key_is_rotated_by_its_times() {
 }
 
 #[test]
-fn a_lost_rsa_key_is_replaced_by_the_next_request_for_the_keys() {
+fn a_withdrawn_rsa_key_is_replaced_by_the_next_jwks_request() {
     let provider = TestProvider::with_keys();
     provider.sleep(KEY_SET_SECONDS);
     let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE alg = 'RS256'";
@@ -340,7 +350,7 @@ fn a_lost_rsa_key_is_replaced_by_the_next_request_for_the_keys() {
 }
 
 #[test]
-fn what_was_not_found_in_a_set_is_no_verdict_once_the_set_has_changed() {
+fn a_failed_search_does_not_count_after_the_set_has_changed() {
     let provider = TestProvider::new();
     provider.put_alice();
     insert_key(&provider, &rsa_key(), ALWAYS);
@@ -353,24 +363,24 @@ fn what_was_not_found_in_a_set_is_no_verdict_once_the_set_has_changed() {
     );
     assert_eq!((send_request(&forged), send_request(&token)), (401, 200));
     provider.sleep(5);
-    assert_eq!(send_request(&token), 200, "within ten seconds of the search");
+    assert_eq!(send_request(&token), 200, "although the last search was less than ten seconds ago");
     let order = json!({ "sub": "alice", "scope": "openid" });
     assert_eq!(provider.send(post("/admin/tokens").by_operator().json(&order)).status, 200);
 }
 
 #[test]
-fn an_older_whole_set_in_the_cache_does_not_hide_the_key_that_was_made_since() {
+fn an_older_complete_set_in_the_cache_does_not_hide_a_new_key() {
     let provider = TestProvider::with_keys();
     let old = provider.platform.cache.borrow().clone();
     provider.sleep(2 * KEY_SEARCH_PAUSE_SECONDS);
     let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE alg = 'RS256'";
     provider.platform.primary.execute(withdraw, [NOW]).unwrap();
     provider.platform.primary.execute("DELETE FROM key_claims", ()).unwrap();
-    provider.dies_after_responses.set(true);
+    provider.skips_deferred_tasks.set(true);
     let forged = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6InVua25vd24ifQ.e30.AAAA";
     provider.send(get("/auth/userinfo").bearer(forged));
-    assert_eq!(keys(&provider.send(get(JWKS))).len(), 1, "a search has read the table");
-    Isolate::new(&provider).make().unwrap();
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 1, "the search has read the table");
+    Isolate::new(&provider).generate().unwrap();
     *provider.platform.cache.borrow_mut() = old;
     provider.sleep(INCOMPLETE_KEY_SET_SECONDS);
     assert_eq!(keys(&provider.send(get(JWKS))).len(), 2);

@@ -1,17 +1,17 @@
-//! The shapes that the source must have: what a reader relies on in every file.
+//! Limits on the shape of the source: files, functions, parameters and errors.
 
 use std::path::Path;
 
 use crate::floors::rust_files;
 
-/// A function as the source has it.
+/// A function in a source.
 struct Function {
     name: String,
     parameters: usize,
     lines: usize,
 }
 
-/// The sources of the crate without their tests, by path.
+/// The sources of the crate, by path.
 fn sources() -> Vec<(String, String)> {
     let mut files = Vec::new();
     rust_files(Path::new("src"), &mut files);
@@ -26,7 +26,7 @@ fn without_tests(source: &str) -> &str {
     source.split("#[cfg(test)]\nmod tests").next().unwrap()
 }
 
-/// The functions of a source that rustfmt has formatted: a function ends with a brace at its own indentation.
+/// The functions of a source in rustfmt's format, where a function ends with a brace at its own indentation.
 fn functions(source: &str) -> Vec<Function> {
     let lines: Vec<_> = source.lines().collect();
     let mut functions = Vec::new();
@@ -38,7 +38,7 @@ fn functions(source: &str) -> Vec<Function> {
         if !is_item {
             continue;
         }
-        // A method that a trait only declares has no body.
+        // A method without a body, which a trait declares.
         let ends_with = |sign: char| lines[start..].iter().position(|line| line.ends_with(sign));
         if ends_with(';').is_some_and(|end| ends_with('{').is_none_or(|body| end < body)) {
             continue;
@@ -52,7 +52,7 @@ fn functions(source: &str) -> Vec<Function> {
     functions
 }
 
-/// How many parameters a function has, `self` apart.
+/// The number of parameters of a function, without `self`.
 fn parameters(text: &str) -> usize {
     let (mut depth, mut angle, mut list) = (0, 0, String::new());
     let start = text.find('(').unwrap();
@@ -79,7 +79,7 @@ fn parameters(text: &str) -> usize {
 }
 
 #[test]
-fn no_function_takes_six_parameters() {
+fn no_function_has_more_than_five_parameters() {
     let mut found = Vec::new();
     for (path, source) in sources() {
         for function in functions(&source).into_iter().filter(|function| function.parameters > 5) {
@@ -110,7 +110,7 @@ fn no_file_is_longer_than_400_lines() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// The types that a source gives to `Result`, each as the texts of its value and its error.
+/// The type arguments of each `Result` in a source: its value and its error.
 fn results(source: &str) -> Vec<(String, String)> {
     let code: String = source.split_whitespace().collect();
     let after = code.match_indices("Result<").map(|(index, name)| &code[index + name.len()..]);
@@ -143,7 +143,7 @@ fn is_bare(error: &str) -> bool {
 }
 
 #[test]
-fn no_error_is_a_bare_text_or_a_result_in_a_result() {
+fn no_error_is_a_string_and_no_result_is_nested() {
     let mut found = Vec::new();
     for (path, source) in sources() {
         for (value, error) in results(without_tests(&source)) {
@@ -156,7 +156,7 @@ fn no_error_is_a_bare_text_or_a_result_in_a_result() {
 }
 
 #[test]
-fn results_are_read_over_line_breaks() {
+fn results_are_parsed_across_line_breaks() {
     let source = "-> Result<\n    Vec<(u8, u8)>,\n    &'static str,\n>; Result<Map<String, String>, E>; Result<()>";
     let pair = |value: &str, error: &str| (value.to_owned(), error.to_owned());
     assert_eq!(
@@ -167,7 +167,7 @@ fn results_are_read_over_line_breaks() {
 }
 
 #[test]
-fn functions_are_counted_as_they_are() {
+fn functions_parameters_and_lines_are_counted() {
     let source = "pub async fn a(&self, b: &[(u8, u8)], c: Option<Result<A, B>>) -> X {\n    y\n}\nfn e() {\n}\n";
     let functions = functions(source);
     let counted: Vec<_> =

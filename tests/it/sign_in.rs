@@ -6,7 +6,7 @@ use crate::test_provider::{ISSUER, NOW, TestProvider, get, post};
 use serde_json::json;
 
 #[test]
-fn a_person_signs_in_agrees_and_the_client_gets_tokens_that_work() {
+fn a_user_signs_in_and_consents_and_the_client_gets_tokens() {
     let provider = TestProvider::new();
     provider.put_alice_with_password();
     let app = provider.put_app();
@@ -26,7 +26,7 @@ fn a_person_signs_in_agrees_and_the_client_gets_tokens_that_work() {
     assert_eq!(tokens.header("cache-control"), Some("no-store"));
     assert_eq!(tokens.json()["token_type"], "Bearer");
     assert_eq!(tokens.json()["scope"], "openid profile email");
-    assert_eq!(tokens.json().get("refresh_token"), None, "nobody asked for offline access");
+    assert_eq!(tokens.json().get("refresh_token"), None, "offline access was not requested");
     let id_token = claims(&field(&tokens, "id_token"));
     let sid = id_token["sid"].as_str().unwrap().to_owned();
     assert_eq!(
@@ -47,7 +47,7 @@ fn a_person_signs_in_agrees_and_the_client_gets_tokens_that_work() {
 }
 
 #[test]
-fn a_request_by_post_comes_back_by_get_and_is_answered_once() {
+fn a_request_by_post_continues_by_get_and_completes_once() {
     let provider = TestProvider::new();
     provider.put_alice_with_password();
     let app = provider.put_app();
@@ -68,7 +68,7 @@ fn a_request_by_post_comes_back_by_get_and_is_answered_once() {
 }
 
 #[test]
-fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
+fn a_wrong_password_and_an_unknown_user_get_the_same_response() {
     let provider = TestProvider::new();
     provider.put_alice_with_password();
     let app = provider.put_app();
@@ -87,7 +87,7 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
 }
 
 #[test]
-fn a_hash_of_another_cost_is_made_anew_at_sign_in() {
+fn a_hash_of_another_cost_is_replaced_at_sign_in() {
     let provider = TestProvider::new();
     provider.put_alice_with_password();
     provider.put_password_hash("alice", &hash_at(64, 1));
@@ -100,7 +100,7 @@ fn a_hash_of_another_cost_is_made_anew_at_sign_in() {
     let page = alice.get(&app.authorize(&[]));
     let wrong = [("login", "alice@example.com"), ("password", "wrong")];
     assert_eq!(alice.submit(&page, &wrong).status, 403);
-    assert!(stored().contains("$m=64,t=1,p=1$"), "only whoever knows it can");
+    assert!(stored().contains("$m=64,t=1,p=1$"), "a wrong password does not change the hash");
     alice.sign_in_on(&page, "alice@example.com");
     let renewed = stored();
     assert!(renewed.contains("$m=19456,t=2,p=1$"), "{renewed}");
@@ -109,7 +109,7 @@ fn a_hash_of_another_cost_is_made_anew_at_sign_in() {
 }
 
 #[test]
-fn the_log_tells_why_and_never_who() {
+fn the_log_has_the_error_but_no_names() {
     let provider = TestProvider::new();
     provider.put_alice_with_password();
     let app = provider.put_app();
@@ -127,7 +127,7 @@ fn the_log_tells_why_and_never_who() {
 }
 
 #[test]
-fn a_form_that_is_sent_twice_at_once_signs_in_twice_though_the_first_renews_the_hash() {
+fn a_form_submitted_twice_at_once_succeeds_twice() {
     let provider = TestProvider::new();
     provider.put_alice_with_password();
     provider.put_password_hash("alice", &hash_at(64, 1));

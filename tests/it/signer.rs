@@ -1,4 +1,4 @@
-//! Relying parties that sign: their keys, and what they sign with them.
+//! Clients that sign: their keys, assertions and request objects.
 
 use crate::browser::{TestClient, VERIFIER, encode};
 use crate::platform::{number, rsa_jwks, sign_rs256};
@@ -11,7 +11,7 @@ use std::cell::Cell;
 pub const ALGORITHMS: [&str; 4] = ["ES256", "EdDSA", "PS256", "RS256"];
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// A key of a client's. The same number is the same key.
+/// A client's key. The same algorithm and number give the same key.
 #[derive(Clone, Debug)]
 pub struct Signer {
     pub alg: &'static str,
@@ -40,7 +40,7 @@ impl Signer {
         ed25519_dalek::SigningKey::from_bytes(&[self.number; 32])
     }
 
-    /// The public half.
+    /// The public key.
     pub fn jwk(&self) -> Value {
         let mut jwk = match self.alg {
             "ES256" => {
@@ -64,7 +64,7 @@ impl Signer {
         json!({ "keys": [self.jwk()] })
     }
 
-    /// Signs claims under its own header.
+    /// Signs claims with the key's own `alg` and `kid` in the header.
     pub fn sign(&self, claims: &Value) -> String {
         let mut header = json!({ "alg": self.alg });
         if let Some(kid) = self.kid {
@@ -73,7 +73,7 @@ impl Signer {
         self.sign_under(&header, claims)
     }
 
-    /// Signs claims under any header.
+    /// Signs claims with any header.
     pub fn sign_under(&self, header: &Value, claims: &Value) -> String {
         let input = format!("{}.{}", base64url(header.to_string()), base64url(claims.to_string()));
         let message = input.as_bytes();
@@ -89,7 +89,7 @@ impl Signer {
         format!("{input}.{}", base64url(signature))
     }
 
-    /// The claims of an assertion of this client's, as it is made now.
+    /// The claims of a new assertion of this client, valid for a minute.
     pub fn claims(&self, provider: &TestProvider, client_id: &str) -> Value {
         thread_local! { static NEXT: Cell<u32> = const { Cell::new(0) } }
         let number = NEXT.replace(NEXT.get() + 1);
@@ -100,7 +100,7 @@ impl Signer {
         })
     }
 
-    /// A good assertion.
+    /// A valid assertion.
     pub fn assertion(&self, provider: &TestProvider, client_id: &str) -> String {
         self.sign(&self.claims(provider, client_id))
     }
@@ -118,7 +118,7 @@ fn sign_ps256(jwk: &Value, message: &[u8]) -> Vec<u8> {
     key.sign_with_rng(&mut Salt, message).to_vec()
 }
 
-/// No randomness is needed of a salt in a test.
+/// A constant salt, because tests need no randomness here.
 struct Salt;
 
 impl rsa::rand_core::TryRng for Salt {
@@ -141,7 +141,7 @@ impl rsa::rand_core::TryRng for Salt {
 impl rsa::rand_core::TryCryptoRng for Salt {}
 
 impl TestProvider {
-    /// A client that signs, by the members that differ from the usual.
+    /// Stores a client that uses `private_key_jwt`. `fields` replace the defaults of its metadata.
     pub fn put_signing(&self, id: &str, fields: Value) -> TestClient {
         let mut document = json!({ "token_endpoint_auth_method": "private_key_jwt" });
         document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -162,13 +162,13 @@ impl TestProvider {
         self.token_by(assertion, &[("grant_type", "refresh_token"), ("refresh_token", token)])
     }
 
-    /// What the token endpoint says to a client that presents an assertion.
+    /// Sends a token request with an assertion.
     pub fn token_by(&self, assertion: &str, parameters: &[(&str, &str)]) -> TestResponse {
         self.send(by_assertion(assertion, parameters))
     }
 }
 
-/// A request for tokens with an assertion.
+/// A token request with an assertion.
 pub fn by_assertion(assertion: &str, parameters: &[(&str, &str)]) -> TestRequest {
     let mut all = vec![("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion)];
     all.extend(parameters);

@@ -1,4 +1,4 @@
-//! A provider with its platform, a clock that stands where it is put, and randomness that repeats.
+//! A provider with its platform, a clock that tests set, and repeatable randomness.
 
 use postern::http::{BodyError, Request, Response};
 use postern::{Isolate, Log, Reply, finish, handle};
@@ -13,7 +13,7 @@ use crate::platform::Native;
 
 pub const ISSUER: &str = "https://login.example.com";
 pub const ADMIN_TOKEN: &str = "the-operators-own-token-0123456789abcdef";
-/// 32 times the byte 7.
+/// 32 bytes with the value 7.
 pub const KEY_ENCRYPTION_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
 /// 2026-05-28.
 pub const NOW: i64 = 1_780_000_000;
@@ -29,7 +29,7 @@ pub fn variables() -> Variables {
     ]
 }
 
-/// The variables with one changed, added or, by an empty text, removed.
+/// These variables with one changed or added; an empty text removes it.
 pub fn variables_with(name: &'static str, text: &str) -> Variables {
     let mut variables = variables();
     variables.retain(|(known, _)| *known != name);
@@ -40,9 +40,9 @@ pub fn variables_with(name: &'static str, text: &str) -> Variables {
 pub struct TestProvider {
     pub platform: Native,
     pub now: Cell<i64>,
-    /// Whether isolates end with their response, and leave undone what comes after it.
-    pub dies_after_responses: Cell<bool>,
-    /// Whether random bytes look it. Otherwise each draw repeats one byte, as golden documents have it.
+    /// Whether isolates end with their response, so that deferred tasks do not run.
+    pub skips_deferred_tasks: Cell<bool>,
+    /// Whether random bytes look random. Otherwise each draw repeats one byte, as in the golden files.
     pub has_entropy: Cell<bool>,
     isolate: RefCell<Isolate>,
     variables: RefCell<Variables>,
@@ -64,7 +64,7 @@ impl TestProvider {
         Self {
             platform: Native::new(),
             now: Cell::new(NOW),
-            dies_after_responses: Cell::new(false),
+            skips_deferred_tasks: Cell::new(false),
             has_entropy: Cell::new(false),
             isolate: RefCell::new(isolate(&variables)),
             variables: RefCell::new(variables),
@@ -72,19 +72,19 @@ impl TestProvider {
         }
     }
 
-    /// A world in which every algorithm has its key, and the isolate remembers the set.
+    /// A provider that has a key for each algorithm, and whose isolate remembers them.
     pub fn with_keys() -> Self {
         let provider = Self::new();
         provider.send(get("/auth/jwks.json"));
         provider
     }
 
-    /// Goes on in a new isolate, which remembers nothing.
+    /// Continues in a new isolate, which remembers nothing.
     pub fn new_isolate(&self) {
         self.isolate.replace(isolate(&self.variables.borrow()));
     }
 
-    /// Goes on in a new isolate of another deployment.
+    /// Continues in a new isolate of another deployment.
     pub fn deploy(&self, variables: Variables) {
         self.variables.replace(variables);
         self.new_isolate();
@@ -94,20 +94,20 @@ impl TestProvider {
         self.now.set(self.now.get() + seconds);
     }
 
-    /// Answers a request and, after it, does what it left to be done.
+    /// Sends a request and then runs its deferred tasks.
     pub fn send(&self, request: TestRequest) -> TestResponse {
         let isolate = self.isolate.borrow();
         block_on(self.answer(&isolate, request))
     }
 
-    /// Answers requests that arrive at once in this isolate.
+    /// Sends simultaneous requests to this isolate.
     pub fn send_together(&self, requests: Vec<TestRequest>) -> Vec<TestResponse> {
         let isolate = self.isolate.borrow();
         let answers = requests.into_iter().map(|request| Box::pin(self.answer(&isolate, request)));
         join(answers.collect())
     }
 
-    /// Answers requests that arrive at once, each in an isolate of its own.
+    /// Sends simultaneous requests, each to an isolate of its own.
     pub fn send_at_once(&self, requests: Vec<TestRequest>) -> Vec<TestResponse> {
         let isolates: Vec<_> = requests.iter().map(|_| isolate(&self.variables.borrow())).collect();
         let answers = requests
@@ -132,15 +132,15 @@ impl TestProvider {
         let now = self.now.get();
         let reply = handle(isolate, &self.platform, now, &randomness, &request).await;
         let Reply { response, deferred, log } = reply;
-        let left = deferred.len();
+        let deferred_count = deferred.len();
         let mut notes_after = Vec::new();
-        if !self.dies_after_responses.get() {
+        if !self.skips_deferred_tasks.get() {
             notes_after = finish(isolate, &self.platform, now, &randomness, deferred).await;
         }
-        TestResponse::new(response, &log, left, notes_after)
+        TestResponse::new(response, &log, deferred_count, notes_after)
     }
 
-    /// Stores alice.
+    /// Stores alice with her claims, without a password.
     pub fn put_alice(&self) {
         let response = self.send(put("/admin/users/alice").by_operator().json(&json!({
             "login": "Alice@Example.com",
@@ -158,7 +158,7 @@ impl TestProvider {
     }
 }
 
-/// A user with every standard claim.
+/// The claims of alice: every standard claim and `groups`.
 pub fn alice() -> Value {
     json!({
         "name": "Alice Adams", "given_name": "Alice", "family_name": "Adams", "middle_name": "A.",
@@ -173,12 +173,12 @@ pub fn alice() -> Value {
     })
 }
 
-/// Runs a future whose every wait is one turn of this loop.
+/// Polls a future to its end.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     join(vec![Box::pin(future)]).pop().unwrap()
 }
 
-/// Runs futures a step each in turn.
+/// Polls futures in turn, one step each.
 fn join<T>(mut futures: Vec<Pin<Box<impl Future<Output = T>>>>) -> Vec<T> {
     let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     while results.iter().any(Option::is_none) {
@@ -194,7 +194,7 @@ fn join<T>(mut futures: Vec<Pin<Box<impl Future<Output = T>>>>) -> Vec<T> {
     results.into_iter().flatten().collect()
 }
 
-/// A request.
+/// A request to the provider.
 #[derive(Clone, Debug)]
 pub struct TestRequest {
     method: String,
@@ -294,30 +294,30 @@ impl Request for TestRequest {
     }
 }
 
-/// What came back.
+/// A response with its log line and its deferred tasks.
 #[derive(Debug)]
 pub struct TestResponse {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
-    /// The line in the log.
+    /// The log line.
     pub log: Value,
-    /// Whether that line is written.
+    /// Whether the log line is written.
     pub is_logged: bool,
-    /// How many chores were left for after the response.
-    pub left: usize,
-    /// What went wrong with them.
+    /// The number of deferred tasks.
+    pub deferred: usize,
+    /// The faults of the deferred tasks.
     pub notes_after: Vec<String>,
 }
 
 impl TestResponse {
-    /// What each cookie is set to, with its attributes.
+    /// The values of the `Set-Cookie` headers.
     pub fn cookies(&self) -> Vec<&str> {
         let cookies = self.headers.iter().filter(|(name, _)| *name == "set-cookie");
         cookies.map(|(_, value)| value.as_str()).collect()
     }
 
-    fn new(response: Response, log: &Log, left: usize, notes_after: Vec<String>) -> Self {
+    fn new(response: Response, log: &Log, deferred: usize, notes_after: Vec<String>) -> Self {
         let headers = response.headers.into_iter();
         Self {
             status: response.status,
@@ -325,16 +325,16 @@ impl TestResponse {
             body: response.body.to_string(),
             log: serde_json::from_str(&log.line(0.0)).unwrap(),
             is_logged: log.should_write(),
-            left,
+            deferred,
             notes_after,
         }
     }
 
-    /// The one header field of this name.
+    /// The value of a header, which must not be repeated.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(known, _)| *known == name);
         let value = values.next().map(|(_, value)| value.as_str());
-        assert!(values.next().is_none(), "{name} stands twice");
+        assert!(values.next().is_none(), "duplicate header {name}");
         value
     }
 
@@ -347,8 +347,8 @@ impl TestResponse {
     }
 }
 
-/// Compares with a file under tests/vectors, byte for byte. `BLESS=1 cargo test` writes it anew, for
-/// a change that is meant.
+/// Compares with a file in `tests/vectors`, byte for byte. `BLESS=1 cargo test` updates the file after an
+/// intended change.
 pub fn assert_golden(name: &str, actual: &str) {
     let path = format!("tests/vectors/{name}");
     if std::env::var_os("BLESS").is_some() {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const USERINFO: &str = "/auth/userinfo";
 
-/// A world with alice in it, and a token of hers.
+/// A provider with alice and an access token for her.
 fn provider_with(scope: &str) -> (TestProvider, String) {
     let provider = TestProvider::new();
     provider.put_alice();
@@ -29,13 +29,13 @@ fn assert_invalid(response: &TestResponse, words: &str) {
 }
 
 #[test]
-fn a_token_is_byte_exact() {
+fn an_access_token_equals_its_golden_file() {
     let (_, token) = provider_with("openid profile email");
     assert_golden("access_token.txt", &token);
 }
 
 #[test]
-fn every_scope_releases_its_claims_and_no_other() {
+fn every_scope_releases_exactly_its_claims() {
     let all = alice();
     for (scope, fields) in [
         ("openid", vec![]),
@@ -84,7 +84,7 @@ fn absent_claims_are_omitted() {
 }
 
 #[test]
-fn the_answer_is_json_that_nobody_stores() {
+fn the_response_is_json_that_is_not_cached() {
     let (provider, token) = provider_with("openid");
     let response = send_request(&provider, &token);
     assert_eq!(response.header("content-type"), Some("application/json"));
@@ -94,7 +94,7 @@ fn the_answer_is_json_that_nobody_stores() {
 }
 
 #[test]
-fn a_token_may_come_in_the_header_or_in_a_form() {
+fn a_token_may_be_sent_in_the_header_or_in_a_form() {
     let (provider, token) = provider_with("openid");
     let form = format!("access_token={token}&other=1");
     let with_charset = "application/x-www-form-urlencoded;charset=UTF-8";
@@ -111,7 +111,7 @@ fn a_token_may_come_in_the_header_or_in_a_form() {
 }
 
 #[test]
-fn no_credentials_get_a_challenge_without_an_error() {
+fn a_request_without_credentials_gets_a_challenge_without_an_error() {
     let response = TestProvider::new().send(get(USERINFO));
     assert_eq!((response.status, response.error()), (401, None));
     let expected = format!(
@@ -122,7 +122,7 @@ fn no_credentials_get_a_challenge_without_an_error() {
 }
 
 #[test]
-fn an_error_is_told_in_the_challenge_and_in_the_body() {
+fn an_error_is_in_the_challenge_and_in_the_body() {
     let response = send_request(&TestProvider::new(), "x");
     let challenge = response.header("www-authenticate").unwrap();
     assert!(
@@ -145,7 +145,7 @@ fn a_token_without_openid_has_insufficient_scope() {
 }
 
 #[test]
-fn a_token_ends_when_it_says() {
+fn a_token_expires_at_exp_plus_the_leeway() {
     let (provider, token) = provider_with("openid");
     provider.sleep(600 + 4);
     assert_eq!(send_request(&provider, &token).status, 200, "within the leeway");
@@ -166,7 +166,7 @@ fn the_leeway_is_configurable() {
 }
 
 #[test]
-fn a_revoked_grant_ends_its_token_at_once() {
+fn a_token_is_refused_as_soon_as_its_grant_is_revoked() {
     let provider = TestProvider::new();
     provider.put_alice();
     let order = json!({ "sub": "alice", "scope": "openid" });
@@ -180,7 +180,7 @@ fn a_revoked_grant_ends_its_token_at_once() {
 }
 
 #[test]
-fn a_deleted_user_ends_every_token() {
+fn a_token_of_a_deleted_user_is_refused() {
     let (provider, token) = provider_with("openid");
     assert_eq!(provider.send(delete("/admin/users/alice").by_operator()).status, 200);
     assert_invalid(&send_request(&provider, &token), "revoked");
@@ -202,17 +202,17 @@ fn a_warm_request_costs_one_statement_and_a_new_token_one_verification() {
     }
 }
 
-/// The claims of a token, as anybody can read them.
+/// The claims of a token. The signature is not verified.
 fn claims_of(token: &str) -> Value {
     let payload = Base64UrlUnpadded::decode_vec(token.split('.').nth(1).unwrap()).unwrap();
     serde_json::from_slice(&payload).unwrap()
 }
 
 #[test]
-fn a_token_seen_before_ends_in_its_second() {
+fn a_remembered_token_expires_on_time() {
     let (provider, token) = provider_with("openid");
     let end = claims_of(&token)["exp"].as_i64().unwrap() + 5;
-    // Used all the time, and so never forgotten.
+    // The token is used regularly, so the isolate keeps it.
     for now in (provider.now.get()..end).step_by(99).chain([end - 1]) {
         provider.now.set(now);
         assert_eq!(send_request(&provider, &token).status, 200, "{} seconds before", end - now);
@@ -220,11 +220,15 @@ fn a_token_seen_before_ends_in_its_second() {
     provider.now.set(end);
     provider.platform.take_counts();
     assert_invalid(&send_request(&provider, &token), "expired");
-    assert_eq!(provider.platform.take_counts().verifications, 0, "it was known, and refused");
+    assert_eq!(
+        provider.platform.take_counts().verifications,
+        0,
+        "a remembered token needs no verification"
+    );
 }
 
 #[test]
-fn a_token_seen_before_ends_with_its_grant() {
+fn a_remembered_token_ends_with_its_grant() {
     let (provider, token) = provider_with("openid");
     assert_eq!(send_request(&provider, &token).status, 200);
     let grant = claims_of(&token)["grant_id"].as_str().unwrap().to_owned();
@@ -234,7 +238,7 @@ fn a_token_seen_before_ends_with_its_grant() {
 }
 
 #[test]
-fn a_token_seen_before_ends_with_its_key() {
+fn a_remembered_token_ends_with_its_key() {
     let (provider, _) = provider_with("openid");
     let order = json!({"sub": "alice", "scope": "openid", "ttl": 86_400});
     let minted = provider.send(post("/admin/tokens").by_operator().json(&order)).json();
@@ -249,11 +253,11 @@ fn a_token_seen_before_ends_with_its_key() {
     }
     provider.platform.take_counts();
     assert_ne!(send_request(&provider, token).status, 200);
-    assert_eq!(provider.platform.take_counts().verifications, 0, "nothing verifies it");
+    assert_eq!(provider.platform.take_counts().verifications, 0, "a withdrawn key is not used");
 }
 
 #[test]
-fn a_flood_of_forged_tokens_pushes_no_good_one_out() {
+fn a_flood_of_forged_tokens_evicts_no_valid_one() {
     let (provider, token) = provider_with("openid");
     send_request(&provider, &token);
     let (input, _) = token.rsplit_once('.').unwrap();
@@ -271,15 +275,15 @@ fn a_flood_of_forged_tokens_pushes_no_good_one_out() {
 }
 
 #[test]
-fn only_a_missing_grant_is_asked_for_again_at_the_primary() {
+fn only_a_missing_grant_is_read_from_the_primary() {
     let (provider, old) = provider_with("openid");
     *provider.platform.replica.borrow_mut() = Some(migrated());
     send_request(&provider, &old);
     provider.platform.take_counts();
-    assert_eq!(send_request(&provider, &old).status, 200, "the replica lags, the primary knows");
+    assert_eq!(send_request(&provider, &old).status, 200, "the primary has the grant");
     assert_eq!(provider.platform.take_counts().statements, 2);
 
-    // A replica that has the row is believed, whatever it says.
+    // A row of the replica is used without reading the primary.
     let replica = migrated();
     copy(&provider, &replica);
     *provider.platform.replica.borrow_mut() = Some(replica);
@@ -314,28 +318,28 @@ fn copy(provider: &TestProvider, replica: &rusqlite::Connection) {
 }
 
 #[test]
-fn an_unreachable_database_is_503_and_says_when_to_come_back() {
+fn an_unreachable_database_gives_503_and_retry_after() {
     let (provider, token) = provider_with("openid");
     provider.platform.database_fails.set(true);
     let response = send_request(&provider, &token);
     assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));
     assert_eq!(response.error().as_deref(), Some("temporarily_unavailable"));
     assert_eq!(response.header("cache-control"), Some("no-store"));
-    assert!(!response.body.contains("made to fail"), "our detail stays in the log");
-    assert!(response.log["notes"].to_string().contains("made to fail"));
+    assert!(!response.body.contains("injected fault"), "details are only logged");
+    assert!(response.log["notes"].to_string().contains("injected fault"));
     provider.platform.database_fails.set(false);
     assert_eq!(send_request(&provider, &token).status, 200);
 }
 
 #[test]
-fn a_failing_cache_costs_userinfo_nothing() {
+fn a_failing_cache_does_not_affect_userinfo() {
     let (provider, token) = provider_with("openid");
     provider.platform.cache_fails.set(true);
     provider.new_isolate();
     assert_eq!(send_request(&provider, &token).status, 200);
 }
 
-/// The token with another kid in its header, which no key table has.
+/// The token with an unknown `kid` in its header.
 fn with_unknown_kid(token: &str, number: u32) -> String {
     let (header, rest) = token.split_once('.').unwrap();
     let header = Base64UrlUnpadded::decode_vec(header).unwrap();
@@ -359,11 +363,7 @@ fn a_flood_of_unknown_kids_causes_one_search_in_ten_seconds() {
         let counts = provider.platform.take_counts();
         assert_eq!((counts.cache_reads, counts.statements), (1, 1), "round {round}");
         assert_eq!((counts.cache_writes, counts.verifications), (0, 0));
-        assert_eq!(
-            send_request(&provider, &token).status,
-            200,
-            "a good token is none the worse for it"
-        );
+        assert_eq!(send_request(&provider, &token).status, 200, "a valid token is not affected");
         provider.sleep(9);
         send_request(&provider, &with_unknown_kid(&token, 0));
         assert_eq!(provider.platform.take_counts().cache_reads, 0);
@@ -372,7 +372,7 @@ fn a_flood_of_unknown_kids_causes_one_search_in_ten_seconds() {
 }
 
 #[test]
-fn a_flood_before_the_first_key_exists_is_held_back_too() {
+fn a_flood_before_the_first_key_causes_one_search() {
     let (other, token) = provider_with("openid");
     drop(other);
     let provider = TestProvider::new();
@@ -381,7 +381,7 @@ fn a_flood_before_the_first_key_exists_is_held_back_too() {
         assert_eq!(
             send_request(&provider, &token).status,
             503,
-            "the first key may be made any moment"
+            "the first key may be generated any moment"
         );
     }
     let counts = provider.platform.take_counts();
@@ -389,7 +389,7 @@ fn a_flood_before_the_first_key_exists_is_held_back_too() {
 }
 
 #[test]
-fn a_token_of_a_new_key_is_found_through_the_cache_or_the_primary() {
+fn a_new_key_is_found_in_the_cache_or_in_the_primary() {
     let (provider, token) = provider_with("openid");
     for cache_fails in [false, true] {
         provider.platform.cache_fails.set(cache_fails);
@@ -399,7 +399,7 @@ fn a_token_of_a_new_key_is_found_through_the_cache_or_the_primary() {
 }
 
 #[test]
-fn a_search_that_fails_is_not_a_verdict() {
+fn a_failed_search_for_a_key_does_not_refuse_the_token() {
     let (provider, token) = provider_with("openid");
     provider.platform.cache.borrow_mut().clear();
     provider.platform.database_fails.set(true);
@@ -409,7 +409,7 @@ fn a_search_that_fails_is_not_a_verdict() {
     assert_eq!(
         send_request(&provider, &token).status,
         503,
-        "and it is not repeated within a second"
+        "the search is not repeated within a second"
     );
     assert_eq!(provider.platform.take_counts().cache_reads, 1);
     provider.platform.database_fails.set(false);
@@ -418,7 +418,7 @@ fn a_search_that_fails_is_not_a_verdict() {
 }
 
 #[test]
-fn another_issuers_token_is_refused_even_under_the_same_key() {
+fn a_token_of_another_issuer_is_refused_even_with_the_same_key() {
     let (provider, token) = provider_with("openid");
     provider.deploy(variables_with("ISSUER", "https://other.example.com"));
     provider.send(get("/auth/jwks.json"));
@@ -426,11 +426,11 @@ fn another_issuers_token_is_refused_even_under_the_same_key() {
 }
 
 #[test]
-fn of_unknown_kids_that_arrive_together_one_is_searched_for() {
+fn simultaneous_unknown_kids_cause_one_search() {
     let (provider, token) = provider_with("openid");
     let flood =
         || (0..50).map(|n| get(USERINFO).bearer(&with_unknown_kid(&token, n))).collect::<Vec<_>>();
-    // Cold, every request must read the cache, and one asks the primary; warm, one does either.
+    // A new isolate reads the cache for every request and the primary once; a warm isolate reads each once.
     for (is_cold, cache_reads) in [(true, 50), (false, 1)] {
         if is_cold {
             provider.new_isolate();
@@ -444,7 +444,7 @@ fn of_unknown_kids_that_arrive_together_one_is_searched_for() {
             (counts.cache_reads, counts.statements, counts.cache_writes),
             (cache_reads, 1, 0)
         );
-        // While one is searched for, the others get no verdict, and come back.
+        // During a search the others get 503 with `Retry-After`.
         assert!(
             response.iter().all(|one| one.status == 401 || one.header("retry-after").is_some())
         );
@@ -454,7 +454,7 @@ fn of_unknown_kids_that_arrive_together_one_is_searched_for() {
 }
 
 #[test]
-fn a_good_token_is_never_refused_because_others_arrive_with_it() {
+fn simultaneous_requests_with_a_valid_token_all_succeed() {
     let (provider, token) = provider_with("openid");
     for (is_cold, cache_reads) in [(true, 20), (false, 1)] {
         if is_cold {
@@ -469,13 +469,13 @@ fn a_good_token_is_never_refused_because_others_arrive_with_it() {
     }
 }
 
-/// A client whose userinfo is signed, and what it is told.
+/// A client with signed userinfo, and its userinfo response.
 fn signed(alg: &str) -> (TestProvider, TestResponse) {
     let provider = TestProvider::with_keys();
     provider.put_alice_with_password();
     let client = provider.put_client_with("app", json!({ "userinfo_signed_response_alg": alg }));
-    let asked = [("scope", "openid email")];
-    let code = Browser::new(&provider).authorize(&client, "alice@example.com", &asked);
+    let parameters = [("scope", "openid email")];
+    let code = Browser::new(&provider).authorize(&client, "alice@example.com", &parameters);
     let token = field(&provider.redeem(&client, &code), "access_token");
     let response = send_request(&provider, &token);
     let by_post = provider.send(post(USERINFO).bearer(&token));
@@ -484,7 +484,7 @@ fn signed(alg: &str) -> (TestProvider, TestResponse) {
 }
 
 #[test]
-fn a_client_that_registered_so_is_told_under_a_signature() {
+fn a_client_may_register_signed_userinfo() {
     for alg in ["ES256", "RS256"] {
         let (provider, response) = signed(alg);
         assert_eq!(
@@ -508,7 +508,7 @@ fn a_client_that_registered_so_is_told_under_a_signature() {
 }
 
 #[test]
-fn what_was_signed_for_userinfo_is_no_id_token() {
+fn a_signed_userinfo_response_is_not_an_id_token_hint() {
     let (provider, response) = signed("RS256");
     let target = format!(
         "/auth/authorize?{}",
@@ -525,7 +525,7 @@ fn what_was_signed_for_userinfo_is_no_id_token() {
 }
 
 #[test]
-fn who_registers_otherwise_later_is_told_otherwise() {
+fn userinfo_follows_a_later_change_of_the_registration() {
     let provider = TestProvider::with_keys();
     provider.put_alice_with_password();
     let client = provider.put_app();
@@ -534,18 +534,18 @@ fn who_registers_otherwise_later_is_told_otherwise() {
     assert_eq!(send_request(&provider, &token).header("content-type"), Some("application/json"));
     provider.put_client_with("app", json!({ "userinfo_signed_response_alg": "ES256" }));
     assert_eq!(send_request(&provider, &token).header("content-type"), Some("application/jwt"));
-    // A refusal is never signed.
+    // Errors are never signed.
     assert_invalid(&send_request(&provider, "x"), "three parts");
 }
 
 #[test]
-fn a_key_that_is_not_made_yet_loses_nobody_their_token() {
+fn a_missing_userinfo_key_gives_503_and_keeps_the_token() {
     let provider = TestProvider::new();
     provider.put_alice_with_password();
     let fields =
         json!({ "id_token_signed_response_alg": "ES256", "userinfo_signed_response_alg": "RS256" });
     let client = provider.put_client_with("app", fields);
-    provider.dies_after_responses.set(true);
+    provider.skips_deferred_tasks.set(true);
     let code = Browser::new(&provider).authorize(&client, "alice@example.com", &[]);
     let token = field(&provider.redeem(&client, &code), "access_token");
     let response = send_request(&provider, &token);
@@ -555,7 +555,7 @@ fn a_key_that_is_not_made_yet_loses_nobody_their_token() {
         "{}",
         response.body
     );
-    provider.dies_after_responses.set(false);
+    provider.skips_deferred_tasks.set(false);
     provider.sleep(61);
     send_request(&provider, &token);
     provider.sleep(10);

@@ -1,4 +1,4 @@
-//! What clients do with their own registration.
+//! Clients that manage their own registration.
 
 use super::{
     DAY, LOGIN, assert_refused, assert_unauthorized, clients, count, document, open, register,
@@ -9,7 +9,7 @@ use postern::secret::hash;
 use serde_json::{Value, json};
 
 #[test]
-fn a_registration_is_read_without_its_secret_as_often_as_one_likes() {
+fn a_registration_can_be_read_repeatedly_without_its_secret() {
     let provider = open();
     let response = register(&provider, &document());
     let mut expected = response.0.clone();
@@ -21,13 +21,13 @@ fn a_registration_is_read_without_its_secret_as_often_as_one_likes() {
         assert_eq!(read.header("cache-control"), Some("no-store"));
         assert_eq!(read.header("pragma"), Some("no-cache"));
     }
-    // Whatever the policy has become.
+    // The current policy for new registrations does not matter.
     provider.deploy(variables_with("REGISTRATION", "closed"));
     assert_eq!(response.read(&provider).json(), expected);
 }
 
 #[test]
-fn nobody_manages_a_registration_by_another_token() {
+fn a_registration_is_managed_only_with_its_own_token() {
     let provider = open();
     provider.put_client_with("operators", json!({}));
     let (mine, theirs) = (register(&provider, &document()), register(&provider, &document()));
@@ -54,7 +54,7 @@ fn nobody_manages_a_registration_by_another_token() {
 }
 
 #[test]
-fn a_replacement_leaves_nothing_but_id_secret_and_token() {
+fn a_replacement_keeps_only_id_secret_and_token() {
     let provider = open();
     provider.put_alice_with_password();
     let response = register(
@@ -81,11 +81,11 @@ fn a_replacement_leaves_nothing_but_id_secret_and_token() {
 
     let client = TestClient { redirect_uri: "https://app.example/new".into(), ..response.client() };
     let code = Browser::new(&provider).authorize(&client, LOGIN, &[]);
-    assert_eq!(provider.redeem(&client, &code).status, 200, "by the secret that it had");
+    assert_eq!(provider.redeem(&client, &code).status, 200, "the secret has not changed");
 }
 
 #[test]
-fn a_client_that_becomes_confidential_is_told_its_new_secret() {
+fn a_client_that_becomes_confidential_gets_a_new_secret() {
     let provider = open();
     let response = register(
         &provider,
@@ -101,13 +101,13 @@ fn a_client_that_becomes_confidential_is_told_its_new_secret() {
     let secret = confidential["client_secret"].as_str().unwrap();
     assert_eq!((secret.len(), &confidential["client_secret_expires_at"]), (43, &0.into()));
     let again = response.replace(&provider, &document("client_secret_basic")).json();
-    assert!(again.get("client_secret").is_none(), "it keeps the one it has");
+    assert!(again.get("client_secret").is_none(), "the secret is kept");
     response.replace(&provider, &document("none"));
     assert_eq!(count(&provider, "SELECT count(*) FROM clients WHERE secret_hash IS NOT NULL"), 0);
 }
 
 #[test]
-fn a_replacement_that_is_wrong_changes_nothing() {
+fn an_invalid_replacement_changes_nothing() {
     let provider = open();
     let response = register(&provider, &document());
     let id = response.text("client_id");
@@ -148,7 +148,7 @@ fn a_replacement_that_is_wrong_changes_nothing() {
 }
 
 #[test]
-fn a_client_that_deletes_itself_takes_its_grants_along() {
+fn a_client_that_deletes_itself_loses_its_grants() {
     let provider = open();
     provider.put_alice_with_password();
     let response = register(&provider, &document());
@@ -168,7 +168,7 @@ fn a_client_that_deletes_itself_takes_its_grants_along() {
 }
 
 #[test]
-fn what_the_operator_puts_is_the_operators_from_then_on() {
+fn a_put_by_the_operator_revokes_the_registration_access_token() {
     let provider = open();
     let response = register(&provider, &document());
     let path = format!("/admin/clients/{}", response.text("client_id"));
@@ -182,8 +182,8 @@ fn what_the_operator_puts_is_the_operators_from_then_on() {
 }
 
 #[test]
-fn a_registration_that_the_operator_takes_or_ends_meanwhile_is_not_replaced() {
-    for is_taken in [true, false] {
+fn a_client_cannot_undo_a_simultaneous_change_of_the_operator() {
+    for is_replaced in [true, false] {
         let provider = open();
         let response = register(&provider, &document());
         let mine = json!({
@@ -192,16 +192,16 @@ fn a_registration_that_the_operator_takes_or_ends_meanwhile_is_not_replaced() {
         let replace =
             put(response.path()).bearer(response.text("registration_access_token")).json(&mine);
         let path = format!("/admin/clients/{}", response.text("client_id"));
-        let operators = if is_taken {
+        let operators = if is_replaced {
             put(&path).by_operator().json(&json!({ "redirect_uris": [CALLBACK], "trusted": true }))
         } else {
             delete(&path).by_operator()
         };
-        // The client is known by its token when the operator comes.
+        // The client is authenticated before the operator's request runs.
         let answers = provider.send_at_once(vec![replace, operators]);
         assert_eq!(answers[1].status, 200);
         assert_unauthorized(&answers[0]);
         let sql = "SELECT count(*) FROM clients WHERE metadata LIKE '%evil%'";
-        assert_eq!((clients(&provider), count(&provider, sql)), (i64::from(is_taken), 0));
+        assert_eq!((clients(&provider), count(&provider, sql)), (i64::from(is_replaced), 0));
     }
 }

@@ -1,4 +1,4 @@
-//! Clients that register themselves, and manage that.
+//! Dynamic client registration and its management (RFC 7591, RFC 7592).
 
 use crate::browser::{Browser, CALLBACK, TestClient, answer, error_page};
 use crate::signer::Signer;
@@ -31,7 +31,7 @@ fn document() -> Value {
     json!({ "redirect_uris": [CALLBACK] })
 }
 
-/// What a client learns about itself.
+/// The response to a registration.
 struct Registered(Value);
 
 impl Registered {
@@ -70,7 +70,7 @@ impl Registered {
     }
 }
 
-/// Registers without a token.
+/// Registers a client without an initial access token.
 fn register(provider: &TestProvider, document: &Value) -> Registered {
     Registered::new(&provider.send(post(REGISTER).json(document)))
 }
@@ -100,7 +100,7 @@ fn assert_unauthorized(response: &TestResponse) {
 }
 
 #[test]
-fn the_answer_states_what_is_in_force_and_how_it_is_managed() {
+fn the_response_has_the_effective_metadata_and_management_uri() {
     let provider = TestProvider::new();
     let token = initial_access_token(&provider, 1, 60);
     let document = json!({
@@ -163,7 +163,7 @@ fn a_public_client_gets_no_secret() {
 }
 
 #[test]
-fn who_may_register_is_configuration() {
+fn the_registration_policy_decides_who_may_register() {
     for (policy, without, wrong) in [("closed", 404, 404), ("token", 401, 401), ("open", 201, 401)]
     {
         let provider = TestProvider::configured(variables_with("REGISTRATION", policy));
@@ -185,7 +185,7 @@ fn who_may_register_is_configuration() {
 }
 
 #[test]
-fn without_a_token_one_is_asked_for_and_a_wrong_one_is_refused() {
+fn a_missing_initial_access_token_is_challenged_a_wrong_one_refused() {
     let provider = TestProvider::new();
     let response = provider.send(post(REGISTER).json(&document()));
     let challenge = format!("Bearer realm=\"{ISSUER}\"");
@@ -198,7 +198,7 @@ fn without_a_token_one_is_asked_for_and_a_wrong_one_is_refused() {
             assert_unauthorized(&response);
         }
     }
-    // What is no bearer token is not no credentials.
+    // An Authorization header with another scheme is refused, even where none is needed.
     for provider in [&provider, &open()] {
         let request = post(REGISTER).with("authorization", "Basic YTpi").json(&document());
         assert_eq!(provider.send(request).status, 401);
@@ -211,7 +211,7 @@ fn without_a_token_one_is_asked_for_and_a_wrong_one_is_refused() {
 }
 
 #[test]
-fn a_token_registers_as_many_clients_as_it_says_and_a_refused_one_costs_no_use() {
+fn a_token_registers_its_number_of_clients_not_counting_refusals() {
     let provider = TestProvider::new();
     let token = initial_access_token(&provider, 2, 60);
     let send =
@@ -225,7 +225,7 @@ fn a_token_registers_as_many_clients_as_it_says_and_a_refused_one_costs_no_use()
 }
 
 #[test]
-fn of_many_who_come_at_once_with_the_last_use_one_registers() {
+fn simultaneous_registrations_do_not_exceed_the_uses_of_a_token() {
     let provider = TestProvider::new();
     let token = initial_access_token(&provider, 3, 60);
     let requests = (0..20).map(|_| post(REGISTER).bearer(&token).json(&document())).collect();
@@ -237,7 +237,7 @@ fn of_many_who_come_at_once_with_the_last_use_one_registers() {
 }
 
 #[test]
-fn a_token_ends_with_its_time_and_is_stored_as_its_hash() {
+fn an_initial_access_token_expires_and_is_stored_hashed() {
     let provider = TestProvider::new();
     let token = initial_access_token(&provider, 5, 60);
     let stored: String = provider
@@ -255,7 +255,7 @@ fn a_token_ends_with_its_time_and_is_stored_as_its_hash() {
 }
 
 #[test]
-fn the_operators_order_for_a_token_is_checked() {
+fn an_invalid_request_for_an_initial_access_token_is_refused() {
     let provider = TestProvider::new();
     let order = |order: Value| {
         let request = post("/admin/initial-access-tokens").by_operator();
@@ -281,7 +281,7 @@ fn the_operators_order_for_a_token_is_checked() {
 }
 
 #[test]
-fn open_registration_is_limited_for_each_address_and_a_token_is_not() {
+fn open_registration_is_rate_limited_but_not_with_a_token() {
     let provider = open();
     provider.platform.rate_limit.set(Some(2));
     let send = |address: &str| {
@@ -291,8 +291,8 @@ fn open_registration_is_limited_for_each_address_and_a_token_is_not() {
     let response = send("192.0.2.1");
     assert_eq!((response.status, response.header("retry-after")), (429, Some("60")));
     assert_eq!(response.error().as_deref(), Some("temporarily_unavailable"));
-    assert_eq!(send("192.0.2.2").status, 201, "a neighbour is somebody else");
-    // Of IPv6, a network is one subscriber.
+    assert_eq!(send("192.0.2.2").status, 201, "another address has a limit of its own");
+    // An IPv6 network counts as one subscriber.
     assert_eq!((send("2001:db8::1").status, send("2001:db8::2").status), (201, 201));
     assert_eq!(send("2001:db8::3").status, 429);
     let token = initial_access_token(&provider, 1, 60);
@@ -301,7 +301,7 @@ fn open_registration_is_limited_for_each_address_and_a_token_is_not() {
 }
 
 #[test]
-fn a_client_that_nobody_uses_is_forgotten_after_a_day() {
+fn an_unused_client_expires_after_a_day() {
     let provider = open();
     let response = register(&provider, &document());
     let authorize = response.client().authorize(&[]);
@@ -318,20 +318,20 @@ fn a_client_that_nobody_uses_is_forgotten_after_a_day() {
         assert!(known.iter().all(|one| *one == known[0]), "{known:?}");
         known[0]
     };
-    // While a key is missing, the token endpoint has no verdict.
+    // Without a signing key the token endpoint fails for another reason.
     provider.send(get("/auth/jwks.json"));
     provider.sleep(DAY - 1);
     assert!(is_known());
     provider.sleep(1);
     assert!(!is_known());
     assert_unauthorized(&response.delete(&provider));
-    assert_eq!(clients(&provider), 1, "nothing has swept it up");
+    assert_eq!(clients(&provider), 1, "the expired row is not deleted yet");
     register(&provider, &document());
     assert_eq!(clients(&provider), 1);
 }
 
 #[test]
-fn a_client_that_was_used_or_came_with_a_token_stays() {
+fn a_client_that_was_used_or_has_a_token_does_not_expire() {
     let provider = open();
     provider.put_alice_with_password();
     let used = register(&provider, &document());
@@ -345,21 +345,21 @@ fn a_client_that_was_used_or_came_with_a_token_stays() {
 }
 
 #[test]
-fn a_client_that_ends_while_a_person_agrees_gets_no_code() {
+fn a_client_that_expires_during_consent_gets_no_code() {
     let provider = open();
     provider.put_alice_with_password();
     let response = register(&provider, &document());
     let alice = Browser::new(&provider);
     provider.sleep(DAY - 1);
     let page = alice.sign_in_on(&alice.get(&response.client().authorize(&[])), LOGIN);
-    provider.platform.meanwhile.borrow_mut().push_back("UPDATE clients SET expires_at = 1");
+    provider.platform.before_batches.borrow_mut().push_back("UPDATE clients SET expires_at = 1");
     let response = alice.submit(&page, &[("decision", "allow")]);
     assert!(error_page(&response).contains("no application"));
     assert_eq!(count(&provider, "SELECT count(*) FROM grants"), 0);
 }
 
 #[test]
-fn a_client_is_granted_no_scope_that_it_has_not_registered() {
+fn a_client_gets_only_its_registered_scopes() {
     let provider = open();
     provider.put_alice_with_password();
     let response =
@@ -372,7 +372,7 @@ fn a_client_is_granted_no_scope_that_it_has_not_registered() {
 }
 
 #[test]
-fn scripts_of_any_origin_may_register_and_manage() {
+fn registration_and_management_allow_every_origin() {
     let provider = TestProvider::new();
     for (path, methods) in [(REGISTER, "POST"), ("/auth/register/some-id", "GET, PUT, DELETE")] {
         let response =
@@ -389,7 +389,7 @@ fn scripts_of_any_origin_may_register_and_manage() {
 }
 
 #[test]
-fn nothing_that_lets_somebody_in_stands_in_the_log_or_comes_back_in_an_error() {
+fn the_log_has_no_id_or_token_of_a_registration() {
     let provider = open();
     let response = Registered::new(&provider.send(post(REGISTER).json(&document())));
     let read = response.read(&provider);
@@ -400,7 +400,7 @@ fn nothing_that_lets_somebody_in_stands_in_the_log_or_comes_back_in_an_error() {
 }
 
 #[test]
-fn a_client_registers_its_keys_and_signs_with_them() {
+fn a_client_registers_its_keys_and_authenticates_with_them() {
     let provider = open();
     let signer = Signer::new("EdDSA", Some("a"), 0);
     let mut signing = document();
