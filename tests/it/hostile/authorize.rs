@@ -5,8 +5,8 @@ use serde_json::json;
 use super::forge::{BEGIN, OUR_KEY, THEIR_KEY, good, key};
 use super::redirect_tricks::{DESK_TRICKS, LOOPBACK, TRICKS};
 use super::row::{
-    Answer, COOKIE, FORM, PLAIN, QUERIED, Row, assert_distinct, assert_written, planted, replaced,
-    seed,
+    Answer, COOKIE, FORM, PLAIN, QUERIED, Row, assert_distinct, assert_edge_table, provider_with,
+    replaced, seed,
 };
 use crate::browser::CHALLENGE;
 use crate::test_provider::{ISSUER, get, post};
@@ -16,7 +16,7 @@ const NOT_REGISTERED: &str = "none of those";
 
 struct Table(Vec<Row>);
 
-/// A request of the app's that alice's browser would get a code for without a page.
+/// A request that succeeds without a page in alice's browser.
 fn usual(parameters: &[(&str, &str)]) -> String {
     let usual = [
         ("client_id", "app"),
@@ -90,7 +90,7 @@ fn table() -> Vec<Row> {
     table.0
 }
 
-/// What must pass, so that the rest is not refused for a reason that all share.
+/// Requests that succeed. They show that the others are not refused for a common reason.
 fn controls(table: &mut Table) {
     table.coded("a good request", &usual(&[]));
     table.sent("without state", &usual(&[("state", "")]), PLAIN, None, None);
@@ -116,12 +116,12 @@ fn controls(table: &mut Table) {
     }
     table.coded("an unknown parameter that is not UTF-8", &format!("{}&x=%FF&%FF=1", usual(&[])));
     table.refused(
-        "resources that nobody knows",
+        "unknown resources",
         &format!("{}&resource=a&resource=a", usual(&[])),
         "invalid_target",
     );
     table.coded(
-        "empty parameters count for nothing",
+        "empty parameters are ignored",
         &format!("{}&nonce=&prompt=&nonce=&=&&&", usual(&[])),
     );
     table.coded(
@@ -223,12 +223,12 @@ fn redirect_uris(table: &mut Table) {
         "redirect_uri stands twice",
     );
     table.page(
-        "an error does not leave before the URI is proven",
+        "no error for an unregistered redirect_uri",
         &usual(&[("redirect_uri", "https://evil.example"), ("response_type", "token")]),
         NOT_REGISTERED,
     );
     table.page(
-        "prompt=none does not leave before either",
+        "no prompt=none error for an unregistered redirect_uri",
         &usual(&[("redirect_uri", "https://evil.example"), ("prompt", "none")]),
         NOT_REGISTERED,
     );
@@ -239,9 +239,9 @@ fn redirect_uris(table: &mut Table) {
     for uri in DESK_TRICKS {
         table.page(&format!("a native client's redirect_uri {uri:?}"), &desk(uri), NOT_REGISTERED);
     }
-    // These may be answered; that somebody listens there is no proof of who, so a page is needed.
+    // The redirect URI is valid, but any local program can listen there, so consent is required.
     for uri in LOOPBACK {
-        let name = format!("a native client at {uri}, which anything local can claim to be");
+        let name = format!("a native client at {uri}, where any local program can listen");
         table.sent(&name, &desk(uri), uri, Some("consent_required"), Some(STATE));
     }
     table.sent(
@@ -460,33 +460,28 @@ fn prompts(table: &mut Table) {
     ] {
         table.refused(&format!("prompt {prompt:?}"), &query(prompt), "invalid_request");
     }
-    table.coded("prompt none where all is known", &query("none"));
+    table.coded("prompt none with session and consent", &query("none"));
     table.coded("prompt none twice in one", &query("none none"));
     table.login("prompt login", &query("login"));
     table.login("prompt login select_account consent", &query("login select_account consent"));
     table.shown(
-        "prompt consent asks though it was allowed",
+        "prompt consent with an earlier consent",
         &query("consent"),
         &["value=\"allow\"", "Alice Adams"],
         &[],
     );
     table.shown("prompt select_account", &query("select_account"), &["value=\"continue\""], &[]);
     table.refused(
-        "prompt none for more than was allowed",
+        "prompt none with a new scope",
         &usual(&[("prompt", "none"), ("scope", "openid email")]),
         "consent_required",
     );
     table.refused(
-        "prompt none for a claim more than was allowed",
+        "prompt none with a new claim",
         &usual(&[("prompt", "none"), ("claims", r#"{"userinfo":{"email":null}}"#)]),
         "consent_required",
     );
-    table.shown(
-        "more than was allowed",
-        &usual(&[("scope", "openid email")]),
-        &["value=\"allow\""],
-        &[],
-    );
+    table.shown("a new scope", &usual(&[("scope", "openid email")]), &["value=\"allow\""], &[]);
     for (name, cookie) in [
         ("no session", "x=y"),
         ("a session cookie without its prefix", &COOKIE["__Host-".len()..]),
@@ -495,7 +490,8 @@ fn prompts(table: &mut Table) {
         ("the session's id for its cookie", "__Host-postern-session=alices"),
         ("the session cookie in quotes", &COOKIE.replace('=', "=\"")),
         ("the session cookie under another name", &COOKIE.replace("session", "device")),
-        // As bytes: a neighbouring host may set these, for to browsers they do not begin with `__Host-`.
+        // These bytes are not ASCII white space, so browsers do not see the prefix `__Host-` and a sibling
+        // host may set such a cookie.
         ("a cookie behind a no-break space", &format!("\u{a0}{COOKIE}")),
         ("a cookie behind a next line", &format!("\u{85}{COOKIE}")),
         ("a cookie behind an en quad", &format!("\u{e2}\u{80}\u{80}{COOKIE}")),
@@ -545,18 +541,18 @@ fn claims(table: &mut Table) {
         "invalid_request",
     );
     table.refused(
-        "an essential acr that cannot be",
+        "an essential acr that is not supported",
         &query(r#"{"id_token":{"acr":{"essential":true,"values":["urn:other"]}}}"#),
         "unmet_authentication_requirements",
     );
-    table.refused("two essential acrs that cannot both be", &query(r#"{"id_token":{"acr":{"essential":true,"value":"a"}},"userinfo":{"acr":{"essential":true,"value":"b"}}}"#), "unmet_authentication_requirements");
-    table.login("claims for somebody else", &query(r#"{"id_token":{"sub":{"value":"bob"}}}"#));
+    table.refused("two contradictory essential acrs", &query(r#"{"id_token":{"acr":{"essential":true,"value":"a"}},"userinfo":{"acr":{"essential":true,"value":"b"}}}"#), "unmet_authentication_requirements");
+    table.login("claims for another user", &query(r#"{"id_token":{"sub":{"value":"bob"}}}"#));
     table.refused(
-        "prompt none with claims for somebody else",
+        "prompt none with claims for another user",
         &usual(&[("prompt", "none"), ("claims", r#"{"userinfo":{"sub":{"value":"bob"}}}"#)]),
         "login_required",
     );
-    table.coded("claims for who is there", &query(r#"{"id_token":{"sub":{"value":"alice"},"iss":null,"aud":{"value":"evil"},"<b>":null}}"#));
+    table.coded("claims for the signed-in user", &query(r#"{"id_token":{"sub":{"value":"alice"},"iss":null,"aud":{"value":"evil"},"<b>":null}}"#));
 }
 
 fn hints(table: &mut Table) {
@@ -564,12 +560,12 @@ fn hints(table: &mut Table) {
         good().header("typ", json!("JWT")).claim("aud", json!("app")).claim("auth_time", json!(1))
     };
     let query = |hint: &str| usual(&[("id_token_hint", hint)]);
-    table.coded("a hint at who is there", &query(&hint().sign()));
-    table.coded("a hint that ended long ago", &query(&hint().claim("exp", json!(1)).sign()));
-    table.login("a hint at somebody else", &query(&hint().claim("sub", json!("bob")).sign()));
+    table.coded("a hint for the signed-in user", &query(&hint().sign()));
+    table.coded("an expired hint", &query(&hint().claim("exp", json!(1)).sign()));
+    table.login("a hint for another user", &query(&hint().claim("sub", json!("bob")).sign()));
     let none =
         usual(&[("prompt", "none"), ("id_token_hint", &hint().claim("sub", json!("bob")).sign())]);
-    table.refused("prompt none with a hint at somebody else", &none, "login_required");
+    table.refused("prompt none with a hint for another user", &none, "login_required");
     let jwk = serde_json::to_string(key(OUR_KEY).public()).unwrap();
     let point = key(OUR_KEY).public().point().unwrap();
     let tampered =
@@ -582,7 +578,7 @@ fn hints(table: &mut Table) {
         ("another client's", hint().claim("aud", json!("other")).sign()),
         ("one for two clients", hint().claim("aud", json!(["app", "other"])).sign()),
         ("another issuer's", hint().claim("iss", json!("https://evil.example")).sign()),
-        ("what userinfo was signed as", hint().without_claim("auth_time").sign()),
+        ("a signed userinfo response", hint().without_claim("auth_time").sign()),
         ("one without a user", hint().without_claim("sub").sign()),
         ("one whose sub is a list", hint().claim("sub", json!(["alice"])).sign()),
         ("one without a kid", hint().without_header("kid").sign()),
@@ -595,7 +591,7 @@ fn hints(table: &mut Table) {
         ("HS256 by the public JWK", hint().header("alg", json!("HS256")).hmac(jwk.as_bytes())),
         ("HS256 by the public point", hint().header("alg", json!("HS256")).hmac(&point)),
         ("alg ES256 with an HMAC", hint().hmac(jwk.as_bytes())),
-        ("somebody else's key under our kid", hint().key(THEIR_KEY).sign()),
+        ("another key under our kid", hint().key(THEIR_KEY).sign()),
         (
             "a key of its own in the header",
             hint().header("jwk", serde_json::from_str(&jwk).unwrap()).key(THEIR_KEY).sign(),
@@ -647,13 +643,7 @@ fn methods(table: &mut Table) {
         &usual(&[]),
         Answer::Kept,
     );
-    by_post(
-        "POST with cookies waits for the GET all the same",
-        "",
-        FORM,
-        &usual(&[]),
-        Answer::Kept,
-    );
+    by_post("POST with cookies is stored until the GET, too", "", FORM, &usual(&[]), Answer::Kept);
     by_post(
         "POST as JSON",
         "",
@@ -696,8 +686,8 @@ fn methods(table: &mut Table) {
     row.body = Some(usual(&[]));
     for target in ["/auth/authorize/", "/auth/Authorize", "//auth/authorize", "/auth/./authorize/x"]
     {
-        // Nothing of ours: no page either.
-        assert_eq!(planted(&[]).send(get(&format!("{target}?{}", usual(&[])))).status, 404);
+        // Not a route: there is no page either.
+        assert_eq!(provider_with(&[]).send(get(&format!("{target}?{}", usual(&[])))).status, 404);
     }
 }
 
@@ -711,26 +701,26 @@ fn all_seeds() -> Vec<String> {
 }
 
 #[test]
-fn every_hostile_authorization_request_gets_its_own_answer() {
+fn every_hostile_authorization_request_gets_the_expected_response() {
     let rows = table();
     assert!(rows.len() >= 200, "{}", rows.len());
     assert_distinct(&rows);
-    let provider = planted(&all_seeds());
+    let provider = provider_with(&all_seeds());
     for row in &rows {
         row.check(&provider, &provider.send(row.request()));
     }
 }
 
-/// Whatever is wrong is said at once; the rest is kept, and asked for again by a GET.
+/// Invalid requests are refused at once. The others are stored and continue with a GET.
 #[test]
-fn a_hostile_request_by_post_gets_the_same_answer() {
-    let provider = planted(&all_seeds());
+fn a_hostile_request_by_post_gets_the_same_response() {
+    let provider = provider_with(&all_seeds());
     for mut row in table().into_iter().filter(|row| row.method == "GET") {
-        let is_about_the_handle = row.target.contains("?handle=");
+        let has_handle = row.target.contains("?handle=");
         let (_, query) = row.target.split_once('?').unwrap();
         let response = provider.send(post("/auth/authorize").form(query));
-        let is_refused_at_once = match &row.answer {
-            Answer::Page { .. } => !is_about_the_handle,
+        let is_invalid = match &row.answer {
+            Answer::Page { .. } => !has_handle,
             Answer::Redirect { error: Some(error), .. }
             | Answer::Post { error: Some(error), .. } => !matches!(
                 error.as_str(),
@@ -738,9 +728,9 @@ fn a_hostile_request_by_post_gets_the_same_answer() {
             ),
             _ => false,
         };
-        if is_refused_at_once {
+        if is_invalid {
             row.check(&provider, &response);
-        } else if !is_about_the_handle {
+        } else if !has_handle {
             Row { answer: Answer::Kept, ..row.clone() }.check(&provider, &response);
             let target = response.header("location").unwrap().strip_prefix(ISSUER).unwrap();
             row.target = target.to_owned();
@@ -750,6 +740,6 @@ fn a_hostile_request_by_post_gets_the_same_answer() {
 }
 
 #[test]
-fn the_table_of_authorization_requests_for_the_edge_is_this_one() {
-    assert_written("authorize.json", &all_seeds(), &table());
+fn the_edge_table_of_authorization_requests_is_current() {
+    assert_edge_table("authorize.json", &all_seeds(), &table());
 }

@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same in every run (xorshift64).
+//! Pseudo-random numbers that are the same in every run (xorshift64).
 
 pub struct Draws(u64);
 
@@ -19,7 +19,7 @@ impl Draws {
         list[self.below(list.len())]
     }
 
-    /// The text with one to `most` characters or pieces of it replaced, inserted, removed or moved.
+    /// Replaces, inserts, removes or swaps one to `most` characters of the text.
     pub fn mutilate(&mut self, text: &str, most: usize, pool: &[&str]) -> String {
         let mut pieces: Vec<String> = text.chars().map(String::from).collect();
         for _ in 0..=self.below(most) {

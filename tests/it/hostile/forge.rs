@@ -1,4 +1,4 @@
-//! Tokens in the making.
+//! Builders for forged tokens.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::Signer;
@@ -13,9 +13,9 @@ use crate::test_provider::ISSUER;
 pub const AUD: &str = "https://login.example.com/auth/userinfo";
 pub const BEGIN: i64 = 1_779_999_000;
 pub const END: i64 = 4_102_444_800;
-/// The key of RFC 7515 appendix A.3: public knowledge, and so good for nothing but tests.
+/// The key of RFC 7515 appendix A.3. It is public, so it is suitable for tests only.
 pub const OUR_KEY: &str = r#"{"kty":"EC","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
-/// Somebody else's: 32 times the byte 9.
+/// A key that the provider does not have: 32 bytes with the value 9.
 pub const THEIR_KEY: &str = r#"{"kty":"EC","d":"CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk"}"#;
 /// The order of P-256 (SEC 2 section 2.4.2).
 pub const ORDER: &str = "_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE";
@@ -24,7 +24,7 @@ pub fn key(jwk: &str) -> EcPrivateKey {
     EcPrivateKey::from_jwk(jwk.as_bytes()).unwrap()
 }
 
-/// Our RSA key: as public as the other.
+/// The provider's RSA key in these tests. It is public, too.
 pub fn rsa_key() -> PrivateKey {
     PrivateKey::from_jwk(rsa_jwks()[0].to_string().as_bytes()).unwrap()
 }
@@ -37,7 +37,7 @@ pub fn decode(text: &str) -> Vec<u8> {
     Base64UrlUnpadded::decode_vec(text).unwrap()
 }
 
-/// A token in the making.
+/// The parts of a token before it is signed.
 #[derive(Clone)]
 pub struct Forge {
     header: String,
@@ -113,19 +113,19 @@ impl Forge {
         self.signed(signature)
     }
 
-    /// The token signed by our RSA key, whatever its header says.
+    /// Signs with the provider's RSA key, independent of the header.
     pub fn sign_rs256(self) -> String {
         let signature = sign_rs256(&rsa_jwks()[0], self.input().as_bytes());
         self.signed(signature)
     }
 
-    /// The token with a signature of one's own making.
+    /// Appends any signature.
     pub fn signed(self, signature: impl AsRef<[u8]>) -> String {
         format!("{}.{}", self.input(), encode(signature))
     }
 
-    /// The token with an HMAC-SHA-256 of a public text, as in the attack on verifiers that take the
-    /// algorithm from the header.
+    /// Signs with HMAC-SHA-256 under a public text, as attacks on verifiers that take the algorithm from the
+    /// header do.
     pub fn hmac(self, secret: &[u8]) -> String {
         let mut pad = [0; 64];
         let key: Vec<u8> =

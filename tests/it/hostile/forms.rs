@@ -1,5 +1,5 @@
-//! Forged forms and tickets: of another browser, request, step, user or time, replayed, or without the cookie
-//! that they are bound to.
+//! Forged forms and interaction tokens: of another browser, request, step, user or time, replayed, or without
+//! the cookie that they are bound to.
 
 use crate::browser::{
     Browser, TestClient, answer, encode, error_page, form, is_choice, is_consent, is_login,
@@ -8,7 +8,7 @@ use crate::test_provider::{ISSUER, TestProvider, TestResponse, post};
 
 const HOUR: i64 = 3_600;
 
-/// What the first form of a page carries under this name.
+/// The value of a field in the first form of a page.
 pub fn field(page: &TestResponse, name: &str) -> String {
     let fields = form(page).fields;
     fields.into_iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("no {name}")).1
@@ -18,7 +18,7 @@ fn count(provider: &TestProvider, sql: &str) -> i64 {
     provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap()
 }
 
-/// Alice and an app; a mallory besides, who has an account.
+/// Provider and app with the users alice and mallory.
 fn provider() -> (TestProvider, TestClient) {
     let provider = TestProvider::new();
     provider.put_alice_with_password();
@@ -31,12 +31,12 @@ const LOGIN: &str = "alice@example.com";
 const PASSWORD: (&str, &str) = ("password", crate::browser::PASSWORD);
 
 #[test]
-fn nobody_is_signed_in_by_a_form_that_is_not_their_own() {
+fn a_login_form_works_only_in_its_browser_for_its_request() {
     let (provider, app) = provider();
     let (alice, mallory) = (Browser::new(&provider), Browser::new(&provider));
     let page = alice.get(&app.authorize(&[]));
     let (request, token) = (field(&page, "request"), field(&page, "token"));
-    let hers = |token: &str, request: &str| {
+    let fields_with = |token: &str, request: &str| {
         [("request", request), ("token", token), ("login", "mallory"), PASSWORD]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
     };
@@ -44,55 +44,59 @@ fn nobody_is_signed_in_by_a_form_that_is_not_their_own() {
     let other_request = alice.get(&app.authorize(&[("state", "another")]));
     let account_page = alice.get("/auth/account");
     let code = token.split_once('.').unwrap().1;
-    for (what, fields) in [
-        ("another browser's", hers(&field(&others_page, "token"), &request)),
-        ("another request's", hers(&field(&other_request, "token"), &request)),
-        ("its own, for another request", hers(&token, &field(&other_request, "request"))),
-        ("its own, for the account page", hers(&token, "")),
-        ("the account page's", hers(&field(&account_page, "token"), &request)),
-        ("none", hers("", &request)),
-        ("a bare time", hers("1780000000.", &request)),
-        ("another time", hers(&format!("1779999999.{code}"), &request)),
-        ("the same time in another spelling", hers(&format!("+{token}"), &request)),
-        ("one cut short", hers(&token[..token.len() - 1], &request)),
+    for (name, fields) in [
+        ("another browser's", fields_with(&field(&others_page, "token"), &request)),
+        ("another request's", fields_with(&field(&other_request, "token"), &request)),
+        ("its own, for another request", fields_with(&token, &field(&other_request, "request"))),
+        ("its own, for the account page", fields_with(&token, "")),
+        ("the account page's", fields_with(&field(&account_page, "token"), &request)),
+        ("none", fields_with("", &request)),
+        ("a bare time", fields_with("1780000000.", &request)),
+        ("another time", fields_with(&format!("1779999999.{code}"), &request)),
+        ("the same time in another spelling", fields_with(&format!("+{token}"), &request)),
+        ("one cut short", fields_with(&token[..token.len() - 1], &request)),
     ] {
         let fields: Vec<_> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let response = alice.post("/auth/login", &fields);
-        assert_eq!(response.status, 400, "{what}");
-        assert!(response.cookies().iter().all(|cookie| !cookie.contains("session=")), "{what}");
-        assert_eq!(response.header("location"), None, "{what}");
+        assert_eq!(response.status, 400, "{name}");
+        assert!(response.cookies().iter().all(|cookie| !cookie.contains("session=")), "{name}");
+        assert_eq!(response.header("location"), None, "{name}");
     }
     assert_eq!(count(&provider, "SELECT count(*) FROM sessions"), 0);
-    assert_eq!(count(&provider, "SELECT count(*) FROM sign_in_attempts"), 0, "none was looked at");
+    assert_eq!(
+        count(&provider, "SELECT count(*) FROM sign_in_attempts"),
+        0,
+        "no password is checked"
+    );
 
-    // The same form, as another site would post it: cookies stay behind.
+    // The same form posted by another site: the browser sends no cookies.
     let fields = [("request", &*request), ("token", &token), ("login", "mallory"), PASSWORD];
     let response = provider.send(post("/auth/login").form(&encode(&fields)));
     assert_eq!(response.status, 400);
     assert!(response.cookies().iter().all(|cookie| !cookie.contains("session=")));
 
     provider.sleep(HOUR);
-    assert_eq!(alice.post("/auth/login", &fields).status, 400, "it was left open for too long");
+    assert_eq!(alice.post("/auth/login", &fields).status, 400, "the form has expired");
     assert_eq!(count(&provider, "SELECT count(*) FROM sessions"), 0);
     provider.sleep(-1);
-    assert_eq!(alice.post("/auth/login", &fields).status, 303, "and up to then it is good");
+    assert_eq!(alice.post("/auth/login", &fields).status, 303, "before that it is valid");
 }
 
 #[test]
-fn a_field_that_stands_twice_is_taken_for_neither() {
+fn a_form_with_a_duplicate_field_is_refused() {
     let (provider, app) = provider();
     let alice = Browser::new(&provider);
     let page = alice.get(&app.authorize(&[]));
-    for twice in ["request", "token", "login", "password"] {
+    for name in ["request", "token", "login", "password"] {
         let (request, token) = (field(&page, "request"), field(&page, "token"));
         let fields =
-            [("request", &*request), ("token", &token), ("login", LOGIN), PASSWORD, (twice, "x")];
+            [("request", &*request), ("token", &token), ("login", LOGIN), PASSWORD, (name, "x")];
         assert!(error_page(&alice.post("/auth/login", &fields)).contains("stands twice"));
     }
 }
 
 #[test]
-fn a_form_is_no_larger_than_ours_are() {
+fn an_oversized_form_is_refused() {
     let (provider, app) = provider();
     let alice = Browser::new(&provider);
     let page = alice.sign_in_on(&alice.get(&app.authorize(&[])), LOGIN);
@@ -104,13 +108,13 @@ fn a_form_is_no_larger_than_ours_are() {
             fields.retain(|(known, _)| *known != name);
             fields.push((name, &long));
             let response = alice.post(&format!("/auth/{path}"), &fields);
-            let is_its = !matches!(
+            let is_read = !matches!(
                 (path, name),
                 ("consent", "login" | "password")
                     | ("login", "decision" | "shown")
                     | ("select-account", "login" | "password" | "shown")
             );
-            assert!(!is_its || error_page(&response).contains("too long"), "{path} {name}");
+            assert!(!is_read || error_page(&response).contains("too long"), "{path} {name}");
         }
         let response = alice.post(&format!("/auth/{path}"), &[("token", &"t".repeat(100_000))]);
         assert_eq!(response.status, 413);
@@ -122,7 +126,7 @@ fn a_form_is_no_larger_than_ours_are() {
 }
 
 #[test]
-fn consent_is_given_by_who_was_asked_for_what_was_asked_in_that_browser() {
+fn consent_is_bound_to_user_request_and_browser() {
     let (provider, app) = provider();
     let alice = Browser::new(&provider);
     let mallory = Browser::new(&provider);
@@ -136,7 +140,7 @@ fn consent_is_given_by_who_was_asked_for_what_was_asked_in_that_browser() {
         let fields = [("request", request), ("token", token), ("decision", "allow")];
         browser.post("/auth/consent", &fields)
     };
-    for (what, response) in [
+    for (name, response) in [
         ("another user's", allow(&alice, &request, &field(&mallorys, "token"))),
         ("given by another user", allow(&mallory, &request, &token)),
         ("of a smaller request", allow(&alice, &field(&wider, "request"), &token)),
@@ -144,19 +148,16 @@ fn consent_is_given_by_who_was_asked_for_what_was_asked_in_that_browser() {
         ("of another step", allow(&alice, &field(&choice, "request"), &field(&choice, "token"))),
         ("none", allow(&alice, &request, "")),
     ] {
-        assert_eq!(response.header("location"), None, "{what}");
-        assert!(
-            is_consent(&response) || is_choice(&response),
-            "{what}: asked again, of whoever it is"
-        );
+        assert_eq!(response.header("location"), None, "{name}");
+        assert!(is_consent(&response) || is_choice(&response), "{name}: the page is shown again");
     }
     let fields = [("request", &*request), ("token", &token), ("decision", "allow")];
     let response = provider.send(post("/auth/consent").form(&encode(&fields)));
-    assert!(is_login(&response), "from another site nobody is signed in");
+    assert!(is_login(&response), "a cross-site request has no session");
     assert_eq!(count(&provider, "SELECT count(*) FROM grants"), 0);
     assert_eq!(count(&provider, "SELECT count(*) FROM consents"), 0);
 
-    // In the same browser, somebody else by now.
+    // Another user is signed in to the same browser.
     let switched = alice.sign_in_on(&alice.get(&app.authorize(&[("prompt", "login")])), "mallory");
     assert!(is_consent(&switched));
     assert!(is_consent(&allow(&alice, &request, &token)));
@@ -164,7 +165,7 @@ fn consent_is_given_by_who_was_asked_for_what_was_asked_in_that_browser() {
 }
 
 #[test]
-fn consent_expires_and_a_kept_request_is_answered_once() {
+fn a_consent_form_expires_and_a_stored_request_completes_once() {
     let (provider, app) = provider();
     let alice = Browser::new(&provider);
     let response = provider.send(post("/auth/authorize").form(&app.authorize_query(&[])));
@@ -181,12 +182,12 @@ fn consent_expires_and_a_kept_request_is_answered_once() {
 
     let wider = alice.get(&app.authorize(&[("scope", "openid phone")]));
     provider.sleep(HOUR);
-    assert!(is_consent(&alice.submit(&wider, &[("decision", "allow")])), "asked again");
+    assert!(is_consent(&alice.submit(&wider, &[("decision", "allow")])), "the page is shown again");
     assert_eq!(count(&provider, "SELECT count(*) FROM grants"), 1);
 }
 
 #[test]
-fn an_account_is_chosen_by_its_own_form_alone() {
+fn an_account_is_chosen_only_by_its_own_form() {
     let (provider, app) = provider();
     let (alice, mallory) = (Browser::new(&provider), Browser::new(&provider));
     alice.authorize(&app, LOGIN, &[]);
@@ -197,7 +198,7 @@ fn an_account_is_chosen_by_its_own_form_alone() {
     for token in [field(&mallorys, "token"), field(&consent, "token"), String::new()] {
         for decision in ["continue", "switch"] {
             let response = alice.submit(&page, &[("token", &token), ("decision", decision)]);
-            assert!(is_choice(&response), "the question is asked again");
+            assert!(is_choice(&response), "the choice is shown again");
         }
     }
     let response = alice.submit(&page, &[("decision", "x")]);
@@ -206,9 +207,9 @@ fn an_account_is_chosen_by_its_own_form_alone() {
     assert!(answer(&response, &app.redirect_uri).contains_key("code"));
 }
 
-/// The fields of our own forms come back as they were written. What is no query of ours goes into no header.
+/// Postern's forms return their fields unchanged, so this one is forged. It must not reach a header.
 #[test]
-fn a_request_that_no_form_of_ours_carries_gets_a_page() {
+fn a_forged_request_field_gets_an_error_page() {
     let (provider, _) = provider();
     let alice = Browser::new(&provider);
     for request in ["\r\nSet-Cookie: a=b", "a\nb", "\0", "a b", "é", "\u{2028}", "a#b", "\t"] {
@@ -221,15 +222,15 @@ fn a_request_that_no_form_of_ours_carries_gets_a_page() {
 }
 
 #[test]
-fn grants_are_withdrawn_and_sessions_ended_by_their_owner_alone() {
+fn only_the_owner_revokes_a_grant_or_ends_a_session() {
     let (provider, app) = provider();
     let (alice, mallory) = (Browser::new(&provider), Browser::new(&provider));
     alice.authorize(&app, LOGIN, &[]);
     mallory.authorize(&app, "mallory", &[]);
-    let hers = field(&alice.get("/auth/account"), "token");
+    let alices = field(&alice.get("/auth/account"), "token");
     let mallorys = field(&mallory.get("/auth/account"), "token");
     let consent = field(&alice.get(&app.authorize(&[("prompt", "consent")])), "token");
-    for token in [&mallorys, &consent, "", &hers[..hers.len() - 1]] {
+    for token in [&mallorys, &consent, "", &alices[..alices.len() - 1]] {
         for path in ["/auth/account", "/auth/signout"] {
             let response = alice.post(path, &[("token", token), ("client_id", "app")]);
             let own = format!("{ISSUER}/auth/account");
@@ -238,35 +239,39 @@ fn grants_are_withdrawn_and_sessions_ended_by_their_owner_alone() {
         }
     }
     for path in ["/auth/account", "/auth/signout"] {
-        // Another site's form: the cookies stay behind.
-        let fields = [("token", hers.as_str()), ("client_id", "app")];
+        // Another site's form: the browser sends no cookies.
+        let fields = [("token", alices.as_str()), ("client_id", "app")];
         let response = provider.send(post(path).form(&encode(&fields)));
         let ends = |cookie: &&str| cookie.contains("session=");
-        assert!(!response.cookies().iter().any(ends), "{path} takes no cookie away");
-        assert_eq!(mallory.post(path, &fields).status, 303, "nor does it by another user");
+        assert!(!response.cookies().iter().any(ends), "{path} removes no cookie");
+        assert_eq!(mallory.post(path, &fields).status, 303, "another user cannot use it either");
     }
     provider.sleep(HOUR);
-    alice.post("/auth/account", &[("token", &hers), ("client_id", "app")]);
-    alice.post("/auth/signout", &[("token", &hers)]);
+    alice.post("/auth/account", &[("token", &alices), ("client_id", "app")]);
+    alice.post("/auth/signout", &[("token", &alices)]);
     assert_eq!(count(&provider, "SELECT count(*) FROM consents"), 2);
     assert_eq!(count(&provider, "SELECT count(*) FROM sessions"), 2);
     assert_eq!(count(&provider, "SELECT count(*) FROM grants WHERE revoked_at IS NULL"), 2);
 
-    // Her own, but not mallory's.
-    let hers = field(&alice.get("/auth/account"), "token");
-    alice.post("/auth/account", &[("token", &hers), ("client_id", "app")]);
+    // The user's own form, which does not affect mallory.
+    let alices = field(&alice.get("/auth/account"), "token");
+    alice.post("/auth/account", &[("token", &alices), ("client_id", "app")]);
     let left = "SELECT count(*) FROM consents WHERE sub = 'mallory'";
     assert_eq!((count(&provider, "SELECT count(*) FROM consents"), count(&provider, left)), (1, 1));
-    let response = alice.post("/auth/signout", &[("token", &hers)]);
+    let response = alice.post("/auth/signout", &[("token", &alices)]);
     assert_eq!((response.status, response.cookies().len()), (200, 1));
     let left = "SELECT count(*) FROM sessions WHERE sub = 'mallory'";
     assert_eq!((count(&provider, "SELECT count(*) FROM sessions"), count(&provider, left)), (1, 1));
-    assert_eq!(alice.post("/auth/signout", &[("token", &hers)]).status, 200, "and once more");
+    assert_eq!(
+        alice.post("/auth/signout", &[("token", &alices)]).status,
+        200,
+        "signing out twice succeeds"
+    );
 }
 
-/// A ticket in the URL lets go on with this request, in this browser, as this user, for an hour.
+/// An interaction token in the URL is valid for one hour, with this request, browser and user.
 #[test]
-fn a_ticket_in_the_url_is_of_no_use_to_anybody_else() {
+fn an_interaction_token_in_the_url_is_bound_to_user_and_browser() {
     let (provider, app) = provider();
     let alice = Browser::new(&provider);
     let target = app.authorize(&[("prompt", "login select_account")]);
@@ -275,8 +280,8 @@ fn a_ticket_in_the_url_is_of_no_use_to_anybody_else() {
     let mut fields: Vec<_> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     fields.extend([("login", LOGIN), PASSWORD]);
     let resumed = alice.post("/auth/login", &fields).header("location").unwrap().to_owned();
-    let (_, ticket) = resumed.rsplit_once("&resume=").unwrap();
-    assert!(is_consent(&alice.get(&resumed)), "signed in anew, and chosen by that");
+    let (_, token) = resumed.rsplit_once("&resume=").unwrap();
+    assert!(is_consent(&alice.get(&resumed)), "the new sign-in is also the choice");
 
     let mallory = Browser::new(&provider);
     mallory.sign_in_on(&mallory.get(&app.authorize(&[])), "mallory");
@@ -289,10 +294,13 @@ fn a_ticket_in_the_url_is_of_no_use_to_anybody_else() {
     thief.cookies.borrow_mut().insert("__Host-postern-session".into(), session(&alice));
     assert!(is_login(&thief.get(&resumed)), "the session's cookie without the browser's");
     let other = app.authorize(&[("prompt", "login select_account"), ("state", "another")]);
-    assert!(is_login(&alice.get(&format!("{other}&resume={ticket}"))), "another request");
-    assert!(is_login(&alice.get(&format!("{target}&x=1&resume={ticket}"))), "more of a request");
-    for ticket in ["", "x", "1780000000.x", &ticket[1..], &format!("{ticket}x")] {
-        assert!(is_login(&alice.get(&format!("{target}&resume={ticket}"))), "{ticket}");
+    assert!(is_login(&alice.get(&format!("{other}&resume={token}"))), "another request");
+    assert!(
+        is_login(&alice.get(&format!("{target}&x=1&resume={token}"))),
+        "a request with another parameter"
+    );
+    for token in ["", "x", "1780000000.x", &token[1..], &format!("{token}x")] {
+        assert!(is_login(&alice.get(&format!("{target}&resume={token}"))), "{token}");
     }
     let login_token = field(&page, "token");
     assert!(is_login(&alice.get(&format!("{target}&resume={login_token}"))), "another step");

@@ -1,8 +1,7 @@
-//! Hostile tokens and requests for userinfo, each with the answer it must get. Run here, and, from
-//! the file that this writes (tests/vectors/userinfo.json), once more at the edge.
+//! Hostile requests for userinfo, each with the expected response. The table runs here, and at the edge from
+//! `tests/vectors/userinfo.json`, which this module writes.
 //!
-//! The good token is valid from 2026 to 2100, so that the table holds under a fixed clock and under a
-//! real one.
+//! The valid token lasts from 2026 to 2100, so that the table works with a fixed clock and with a real one.
 
 mod authorize;
 pub mod draws;
@@ -25,7 +24,7 @@ use table::table;
 
 use crate::test_provider::{ISSUER, TestProvider, TestRequest, assert_golden};
 
-/// What must be in the database for the table to hold: plain SQL, for both engines.
+/// The rows that the table needs, as SQL for both databases.
 pub fn seed() -> Vec<String> {
     let insert_key = |public: &PublicKey| {
         let (kid, alg) = (public.kid(), public.alg().name());
@@ -47,7 +46,7 @@ pub fn seed() -> Vec<String> {
 }
 
 #[test]
-fn every_hostile_request_gets_its_own_answer() {
+fn every_hostile_request_gets_the_expected_response() {
     let cases = table();
     assert!(cases.len() >= 60);
     let provider = TestProvider::new();
@@ -86,14 +85,14 @@ fn every_hostile_request_gets_its_own_answer() {
             );
         }
         assert_eq!(response.header("cache-control"), Some("no-store"));
-        // Nothing of what was sent comes back, and a description is fit for a header.
+        // The response repeats nothing of the request, and the description is valid in a header.
         let words = description.as_str().unwrap_or_default();
         assert!(words.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\'));
     }
 }
 
 #[test]
-fn the_table_for_the_edge_is_this_one() {
+fn the_edge_table_of_userinfo_requests_is_current() {
     let rows: Vec<_> = table().iter().map(|case| case.to_json().to_string()).collect();
     let seed = serde_json::to_string(&seed()).unwrap();
     let text = format!(
@@ -104,18 +103,18 @@ fn the_table_for_the_edge_is_this_one() {
 }
 
 #[test]
-fn a_row_is_refused_for_its_own_reason_only() {
+fn every_row_has_a_unique_name() {
     let mut names: Vec<_> = table().into_iter().map(|case| case.name).collect();
     let count = names.len();
     names.sort();
     names.dedup();
-    assert_eq!(names.len(), count, "every row has a name of its own");
+    assert_eq!(names.len(), count, "duplicate name of a row");
 }
 
-/// Ten thousand mutilated requests from one seed: each gets one of the specified answers, and none a
-/// panic or a 200 that the good token would not have got.
+/// Ten thousand mutated requests from one seed get one of the specified responses. None panics, and 200
+/// requires the valid token.
 #[test]
-fn a_mutilated_request_gets_a_specified_answer() {
+fn a_mutated_request_gets_a_specified_response() {
     let provider = TestProvider::new();
     for sql in seed() {
         provider.platform.primary.execute(&sql, ()).unwrap();
@@ -130,7 +129,7 @@ fn a_mutilated_request_gets_a_specified_answer() {
         let response =
             provider.send(TestRequest::new("GET", "/auth/userinfo").with("authorization", &value));
         assert!(matches!(response.status, 200 | 400 | 401), "{} for {value}", response.status);
-        // The scheme has no case, and spaces around it do not count; the token has one spelling.
+        // The scheme is case-insensitive and spaces around the value are ignored; the token must be exact.
         let token = value.trim().rsplit(' ').next().unwrap_or_default();
         assert!(response.status != 200 || good.ends_with(token), "{value}");
     }

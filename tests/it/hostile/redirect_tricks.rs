@@ -1,9 +1,9 @@
-//! Redirect URIs that look registered, or would be by another reading of URIs.
+//! Redirect URIs that look registered, or would be registered under another interpretation of URIs.
 
 /// For the app, which has registered `https://app.example/plain`, `https://app.example/cb?from=postern` and
 /// `http://localhost:3000/cb`.
 pub const TRICKS: [&str; 98] = [
-    // Letters and escapes that a parser would make the same.
+    // Letters and escapes that normalization would make equal.
     "HTTPS://app.example/plain",
     "https://APP.example/plain",
     "https://app.example/Plain",
@@ -81,7 +81,7 @@ pub const TRICKS: [&str; 98] = [
     "https://example/plain",
     "https://evil.example/https://app.example/plain",
     "https://evil.example/plain",
-    // Letters that look the same, or become the same.
+    // Confusable letters.
     "https://аpp.example/plain",
     "https://ａpp.example/plain",
     "https://app。example/plain",
@@ -89,7 +89,7 @@ pub const TRICKS: [&str; 98] = [
     "https://app.example/pla\u{131}n",
     "https://app.example/plain\u{200b}",
     "https://app.example/plain\u{202e}",
-    // White space and what ends a line.
+    // White space and line ends.
     " https://app.example/plain",
     "https://app.example/plain ",
     "https://app.example/plain\t",
@@ -107,7 +107,7 @@ pub const TRICKS: [&str; 98] = [
     "https:///app.example/plain",
     "javascript:alert(1)//https://app.example/plain",
     "data:text/html,<script>alert(1)</script>",
-    // No URI at all, two, and another client's.
+    // Not a URI, two URIs, and another client's.
     "*",
     "https://app.example/plain,https://evil.example/",
     "https://other.example/cb",
@@ -153,7 +153,7 @@ pub const DESK_TRICKS: [&str; 35] = [
     "https://desk.example:8443/cb",
 ];
 
-/// Of the same client, the port that it got from its system.
+/// Valid URIs of the same client: RFC 8252 §7.3 allows any port.
 pub const LOOPBACK: [&str; 6] = [
     "http://127.0.0.1/cb",
     "http://127.0.0.1:65535/cb",

@@ -1,13 +1,13 @@
-//! No open redirect anywhere: whatever is sent to whichever endpoint, an answer leads to the provider itself, or
-//! to a registered URI with the specified parameters behind it.
+//! No open redirect: every response leads to the provider itself, or to a registered URI with the parameters
+//! of an authorization response.
 
 use super::draws::Draws;
 use super::redirect_tricks::{DESK_TRICKS, LOOPBACK, TRICKS};
-use super::row::{COOKIE, PLAIN, QUERIED, planted, seed};
+use super::row::{COOKIE, PLAIN, QUERIED, provider_with, seed};
 use crate::browser::{CHALLENGE, decode, encode, form};
 use crate::test_provider::{ISSUER, TestProvider, TestRequest, TestResponse, get, post};
 
-/// What the clients of the tables have registered, told anew.
+/// The redirect URIs of the clients in `row::seed`, repeated here so that the check is independent.
 const REGISTERED: [(&str, &[&str]); 5] = [
     ("app", &[PLAIN, QUERIED, "https://app.example/a%2Fb/", "http://localhost:3000/cb"]),
     ("other", &["https://other.example/cb"]),
@@ -15,21 +15,21 @@ const REGISTERED: [(&str, &[&str]); 5] = [
     ("spa", &["https://spa.example/"]),
     ("desk", &["com.example.desk:/cb", "https://desk.example/cb"]),
 ];
-/// The native client's loopback URIs, around their port.
+/// The native client's loopback URIs, split at the port.
 const PORTED: [(&str, &str); 3] =
     [("http://127.0.0.1", "/cb"), ("http://[::1]", "/cb?x=1"), ("http://localhost", "/")];
 
-/// Where an answer leads, if it leads anywhere by itself or by a form.
+/// The target of a response's redirect or form.
 #[derive(Debug, Eq, PartialEq)]
-enum Lead {
-    Nowhere,
-    /// To a page or an endpoint of the provider's.
-    Home,
-    /// To a client.
+enum Destination {
+    None,
+    /// A page or an endpoint of the provider.
+    Provider,
+    /// A registered redirect URI.
     Client,
 }
 
-/// Whether this is a registered URI; by another way than the provider's.
+/// Whether this URI is registered, computed without the provider's code.
 fn is_registered(uri: &str) -> bool {
     let is_port = |port: &str| {
         let digits = port.strip_prefix(':').unwrap_or_default();
@@ -43,7 +43,7 @@ fn is_registered(uri: &str) -> bool {
         })
 }
 
-/// Whether these are the parameters of an answer, and the state is one that was sent.
+/// Checks that these are the parameters of an authorization response, and that the state was sent.
 fn check_parameters(names_and_values: Vec<(String, String)>, sent: &str) {
     let names: Vec<_> = names_and_values.iter().map(|(name, _)| name.as_str()).collect();
     assert!(
@@ -68,12 +68,12 @@ fn check_parameters(names_and_values: Vec<(String, String)>, sent: &str) {
     }
 }
 
-/// Holds an answer to what was sent against the rule.
-fn lead(response: &TestResponse, sent: &str) -> Lead {
+/// Checks the redirect or the form of a response to the request `sent`.
+fn check_destination(response: &TestResponse, sent: &str) -> Destination {
     assert_ne!(response.status / 100, 5, "{}", response.body);
     assert_eq!(response.header("refresh"), None);
     assert!(!response.body.contains("http-equiv") && !response.body.contains("formaction"));
-    let is_home = |url: &str| {
+    let is_at_provider = |url: &str| {
         let rest = url.strip_prefix(&format!("{ISSUER}/auth/"));
         let path = rest.and_then(|rest| rest.split('?').next()).unwrap_or_default();
         !path.is_empty()
@@ -85,10 +85,10 @@ fn lead(response: &TestResponse, sent: &str) -> Lead {
     }
     if let Some(location) = response.header("location") {
         assert_eq!((response.status, response.body.as_str()), (303, ""));
-        if is_home(location) {
-            return Lead::Home;
+        if is_at_provider(location) {
+            return Destination::Provider;
         }
-        // The parameters begin at the last separator before them.
+        // The response parameters begin at the first separator before `code` or `error`.
         let begin = ["?code=", "&code=", "?error=", "&error="]
             .iter()
             .filter_map(|begin| location.find(begin))
@@ -100,40 +100,40 @@ fn lead(response: &TestResponse, sent: &str) -> Lead {
         let pairs = form_urlencoded::parse(&query.as_bytes()[1..]).into_owned().collect();
         assert_eq!(decode(&query[1..]).len(), query.matches('=').count(), "{location}");
         check_parameters(pairs, sent);
-        return Lead::Client;
+        return Destination::Client;
     }
     if !response.body.contains("<form") {
-        return Lead::Nowhere;
+        return Destination::None;
     }
     let form = form(response);
-    if is_home(&form.action) {
-        return Lead::Home;
+    if is_at_provider(&form.action) {
+        return Destination::Provider;
     }
     assert!(is_registered(&form.action), "{}", form.action);
     check_parameters(form.fields, sent);
-    Lead::Client
+    Destination::Client
 }
 
-/// Counts, so that no test passes because nothing was ever answered.
+/// Counts the destinations, so that a test without successful responses fails.
 #[derive(Debug, Default)]
-struct Seen {
-    nowhere: usize,
-    home: usize,
+struct Counts {
+    none: usize,
+    provider: usize,
     client: usize,
 }
 
-impl Seen {
-    fn count(&mut self, lead: Lead) {
-        match lead {
-            Lead::Nowhere => self.nowhere += 1,
-            Lead::Home => self.home += 1,
-            Lead::Client => self.client += 1,
+impl Counts {
+    fn count(&mut self, destination: Destination) {
+        match destination {
+            Destination::None => self.none += 1,
+            Destination::Provider => self.provider += 1,
+            Destination::Client => self.client += 1,
         }
     }
 
     fn send(&mut self, provider: &TestProvider, request: TestRequest, sent: &str) -> TestResponse {
         let response = provider.send(request.with("cookie", COOKIE));
-        self.count(lead(&response, sent));
+        self.count(check_destination(&response, sent));
         response
     }
 }
@@ -189,7 +189,7 @@ const PIECES: [&str; 48] = [
     "https://evil.example/",
 ];
 
-/// A redirect URI of some client's, or one that looks like it.
+/// A redirect URI of a client, or one that resembles it; sometimes mutated.
 fn draw_uri(draws: &mut Draws) -> String {
     let all: Vec<&str> = REGISTERED.iter().flat_map(|(_, uris)| uris.iter().copied()).collect();
     let uri = match draws.below(4) {
@@ -201,7 +201,8 @@ fn draw_uri(draws: &mut Draws) -> String {
     if draws.below(3) == 0 { uri.to_owned() } else { draws.mutilate(uri, 3, &PIECES) }
 }
 
-/// A request that would be answered, with its redirect URI, some parameters and then the whole query changed.
+/// A valid request with a changed redirect URI, additional parameters, and sometimes mutations of the whole
+/// query.
 fn draw_query(draws: &mut Draws) -> String {
     let (client_id, uris) = REGISTERED[draws.below(REGISTERED.len())];
     let uri = match draws.below(3) {
@@ -235,13 +236,13 @@ fn draw_query(draws: &mut Draws) -> String {
 }
 
 #[test]
-fn an_authorization_request_leads_home_or_to_a_registered_uri() {
-    let provider = planted(&seed());
-    let (mut draws, mut seen) = (Draws::new(), Seen::default());
+fn an_authorization_request_leads_to_the_provider_or_a_registered_uri() {
+    let provider = provider_with(&seed());
+    let (mut draws, mut seen) = (Draws::new(), Counts::default());
     for _ in 0..4_000 {
         let query = draw_query(&mut draws);
         if draws.below(3) > 0 {
-            // As the platform hands a URL over: without what no URL has.
+            // The platform passes URLs without characters that a URL cannot have.
             let query = query.replace(|c: char| !c.is_ascii_graphic() || c == '#', "");
             seen.send(&provider, get(&format!("/auth/authorize?{query}")), &query);
         } else {
@@ -252,13 +253,13 @@ fn an_authorization_request_leads_home_or_to_a_registered_uri() {
             }
         }
     }
-    assert!(seen.nowhere > 1_000 && seen.home > 300 && seen.client > 500, "{seen:?}");
+    assert!(seen.none > 1_000 && seen.provider > 300 && seen.client > 500, "{seen:?}");
 }
 
 #[test]
-fn only_the_port_of_a_native_clients_loopback_uri_is_free() {
-    let provider = planted(&seed());
-    let (mut draws, mut seen) = (Draws::new(), Seen::default());
+fn only_the_port_of_a_native_clients_loopback_uri_may_differ() {
+    let provider = provider_with(&seed());
+    let (mut draws, mut seen) = (Draws::new(), Counts::default());
     for _ in 0..2_000 {
         let (host, path) = PORTED[draws.below(PORTED.len())];
         let port = match draws.below(3) {
@@ -279,14 +280,14 @@ fn only_the_port_of_a_native_clients_loopback_uri_is_free() {
         ]);
         seen.send(&provider, get(&format!("/auth/authorize?{query}")), &query);
     }
-    assert!(seen.nowhere > 500 && seen.client > 500 && seen.home == 0, "{seen:?}");
+    assert!(seen.none > 500 && seen.client > 500 && seen.provider == 0, "{seen:?}");
 }
 
 #[test]
-fn a_form_leads_home_or_to_a_registered_uri_whatever_request_it_carries() {
-    let provider = planted(&seed());
+fn a_forged_form_leads_to_the_provider_or_a_registered_uri() {
+    let provider = provider_with(&seed());
     let mut draws = Draws::new();
-    let (mut shown_before, mut answered) = (Seen::default(), Seen::default());
+    let (mut shown_before, mut answered) = (Counts::default(), Counts::default());
     let hostile = [
         "https://evil.example/",
         "//evil.example/",
@@ -304,7 +305,7 @@ fn a_form_leads_home_or_to_a_registered_uri_whatever_request_it_carries() {
             0 => draws.one_of(&hostile).to_owned(),
             1 => draw_query(&mut draws),
             _ => {
-                // One that is shown with a form, for the form's own token.
+                // A request that shows a form, so that its token can be used.
                 let (client_id, uris) = REGISTERED[draws.below(REGISTERED.len() - 1)];
                 encode(&[
                     ("client_id", client_id),
@@ -351,7 +352,10 @@ fn a_form_leads_home_or_to_a_registered_uri_whatever_request_it_carries() {
         let target =
             format!("/auth/{path}?{}", draws.one_of(&["", "request=x&next=//evil.example"]));
         let response = provider.send(post(&target).form(&body).with("cookie", &cookies));
-        answered.count(lead(&response, &carried));
+        answered.count(check_destination(&response, &carried));
     }
-    assert!(answered.nowhere > 500 && answered.home > 500 && answered.client > 100, "{answered:?}");
+    assert!(
+        answered.none > 500 && answered.provider > 500 && answered.client > 100,
+        "{answered:?}"
+    );
 }

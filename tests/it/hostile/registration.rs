@@ -1,5 +1,6 @@
-//! Hostile registrations, each with the answer it must get: run here, and, from the file that this writes, once
-//! more at the edge. What is accepted costs one use of the token, what is refused none.
+//! Hostile registrations, each with the expected response. The table runs here, and at the edge from
+//! `tests/vectors/registration.json`, which this module writes. An accepted registration uses up the token
+//! once, a refused one does not.
 
 use postern::secret::hash;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use crate::test_provider::{ISSUER, NOW, TestProvider, TestResponse, assert_golde
 const TOKEN: &str = "an-initial-access-token-everybody-knows-012";
 const CALLBACK: &str = "https://app.example/cb";
 
-/// A registration, and what must come of it.
+/// A registration and the expected response.
 #[derive(Serialize)]
 struct Row {
     name: String,
@@ -23,9 +24,9 @@ struct Row {
 #[derive(Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Answer {
-    /// Registered, with these members in force; null for one that is not there.
+    /// Registered, with these metadata fields; null means that a field is absent.
     Registered { fields: Value },
-    /// Refused by an error whose description begins with the member.
+    /// Refused with an error whose description begins with the field's name.
     Refused { error: String, begin: String },
 }
 
@@ -36,7 +37,7 @@ fn registered(fields: Value) -> Answer {
     Answer::Registered { fields }
 }
 
-/// The error about a member, by its name.
+/// The error about a field, with its name.
 fn refused(begin: &str) -> Answer {
     let is_uri = begin.starts_with("redirect_uris");
     let error = if is_uri { "invalid_redirect_uri" } else { "invalid_client_metadata" };
@@ -53,14 +54,14 @@ impl Table {
         self.raw(name, "application/json", document.to_string(), answer);
     }
 
-    /// A registration that is good but for what `fields` say.
+    /// A valid registration with these changes.
     fn with(&mut self, name: &str, fields: Value, answer: Answer) {
         let mut document = json!({ "redirect_uris": [CALLBACK] });
         document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         self.json(name, &document, answer);
     }
 
-    /// One member that must be refused by its name, with each of these values.
+    /// Registrations that must be refused because of this field, one for each value.
     fn bad(&mut self, field: &str, values: &[Value]) {
         for value in values {
             let shown: String = value.to_string().chars().take(60).collect();
@@ -68,7 +69,7 @@ impl Table {
         }
     }
 
-    /// Redirect URIs that must be refused.
+    /// Registrations with redirect URIs that must be refused.
     fn bad_uri(&mut self, application_type: &str, uris: &[&str]) {
         for uri in uris {
             let shown: String = uri.chars().take(60).collect();
@@ -89,14 +90,14 @@ fn table() -> Vec<Row> {
     texts_and_urls(&mut table);
     choices(&mut table);
     unsupported(&mut table);
-    strangers(&mut table);
+    ignored(&mut table);
     table.0
 }
 
-/// What must pass, so that the rest is not refused for a reason that all share.
+/// Registrations that succeed. They show that the others are not refused for a common reason.
 fn controls(table: &mut Table) {
     table.with(
-        "nothing but what must be there",
+        "only the required fields",
         json!({}),
         registered(json!({
             "application_type": "web", "client_secret_expires_at": 0, "contacts": null,
@@ -122,7 +123,7 @@ fn controls(table: &mut Table) {
         "software_id": "4NRB1-0XZABZI9E6-5SM3R", "software_version": "2.1",
         "token_endpoint_auth_method": "none", "tos_uri": "https://app.example/tos",
     });
-    table.json("everything that there is", &everything, registered(everything.clone()));
+    table.json("every supported field", &everything, registered(everything.clone()));
     table.raw(
         "a media type with a parameter, in capitals",
         "Application/JSON; charset=utf-8",
@@ -146,17 +147,17 @@ fn bodies(table: &mut Table) {
         ("two objects", r#"{"redirect_uris":["https://app.example/cb"]}{}"#),
         ("half an object", r#"{"redirect_uris":["https://app.example/cb"]"#),
         ("a comment", r#"{"redirect_uris":["https://app.example/cb"]/**/}"#),
-        ("a comma too many", r#"{"redirect_uris":["https://app.example/cb"],}"#),
+        ("a trailing comma", r#"{"redirect_uris":["https://app.example/cb"],}"#),
         (
-            "a member twice",
+            "a duplicate field",
             r#"{"redirect_uris":["https://app.example/cb"],"redirect_uris":["https://evil.example/"]}"#,
         ),
         (
-            "a member twice, once escaped",
+            "a duplicate field, once escaped",
             r#"{"redirect_uris":["https://app.example/cb"],"redirect_uri\u0073":[]}"#,
         ),
         (
-            "a member twice that nobody knows",
+            "a duplicate field inside an unknown one",
             r#"{"redirect_uris":["https://app.example/cb"],"x":{"a":1,"a":2}}"#,
         ),
         (
@@ -168,7 +169,7 @@ fn bodies(table: &mut Table) {
         table.raw(name, "application/json", body, refused("not a JSON object"));
     }
     let deep = format!("{{\"x\":{}", "[".repeat(5_000));
-    table.raw("a body that is very deep", "application/json", deep, refused("not a JSON object"));
+    table.raw("a deeply nested body", "application/json", deep, refused("not a JSON object"));
     let large = format!("{good}{}", " ".repeat(40_961 - good.len()));
     table.raw("a body of 65537 bytes", "application/json", large, refused("the body is larger"));
 }
@@ -362,7 +363,7 @@ fn choices(table: &mut Table) {
             "sector_identifier_uri",
         ),
         (
-            "pairwise on a person's own device",
+            "pairwise with a loopback redirect URI",
             json!({ "subject_type": "pairwise", "redirect_uris": ["http://localhost/cb"] }),
             "sector_identifier_uri",
         ),
@@ -372,7 +373,7 @@ fn choices(table: &mut Table) {
             "jwks: require_signed_request_object needs jwks or jwks_uri",
         ),
         (
-            "an algorithm of requests without a key",
+            "an algorithm of request objects without a key",
             json!({ "request_object_signing_alg": "ES256" }),
             "jwks: request_object_signing_alg needs jwks or jwks_uri",
         ),
@@ -385,7 +386,7 @@ fn choices(table: &mut Table) {
         registered(json!({ "subject_type": "pairwise", "userinfo_signed_response_alg": "RS256" })),
     );
     table.with(
-        "request URIs with fragments, which say nothing here",
+        "request URIs with fragments, which are removed",
         json!({ "request_uris": ["https://app.example/request#4b1f"] }),
         registered(json!({ "request_uris": ["https://app.example/request"] })),
     );
@@ -413,13 +414,13 @@ fn choices(table: &mut Table) {
         ],
     );
     table.with(
-        "scopes of which some are known",
+        "known and unknown scopes",
         json!({ "scope": "admin openid root email" }),
         registered(json!({ "scope": "openid email" })),
     );
 }
 
-/// What is known, and would be less than the client asks for.
+/// Known metadata fields that request a feature which the provider does not have.
 fn unsupported(table: &mut Table) {
     for kind in ["authorization", "id_token", "introspection", "userinfo"] {
         table.bad(&format!("{kind}_encrypted_response_alg"), &[json!("RSA-OAEP-256")]);
@@ -436,35 +437,35 @@ fn unsupported(table: &mut Table) {
     table.bad("tls_client_certificate_bound_access_tokens", &[json!(true), json!("true")]);
     table.bad("dpop_bound_access_tokens", &[json!(true), json!(1)]);
     table.with(
-        "what is in force by being off",
+        "an unsupported feature that is switched off",
         json!({ "dpop_bound_access_tokens": false }),
         registered(json!({ "dpop_bound_access_tokens": null })),
     );
 }
 
-/// What is unknown, or is not the client's to say.
-fn strangers(table: &mut Table) {
+/// Unknown metadata fields, and fields that only the provider may set.
+fn ignored(table: &mut Table) {
     let chosen = json!({
         "client_id": "chosen", "client_secret": "chosen", "client_id_issued_at": 1,
         "client_secret_expires_at": 9, "registration_access_token": "chosen",
         "registration_client_uri": "https://evil.example/", "trusted": true,
     });
     let fields = json!({ "client_secret_expires_at": 0, "trusted": null });
-    table.with("what the provider says, said by the client", chosen, registered(fields));
+    table.with("fields that only the provider sets", chosen, registered(fields));
     let unknown = json!({ "__proto__": { "trusted": true }, "of_tomorrow": null, "": [1.5] });
     let fields = json!({ "__proto__": null, "of_tomorrow": null, "": null });
-    table.with("members that nobody knows", unknown, registered(fields));
+    table.with("unknown fields", unknown, registered(fields));
     let statement = json!({ "software_statement": "eyJhbGciOiJub25lIn0.eyJ0cnVzdGVkIjp0cnVlfQ." });
     let fields = json!({ "software_statement": null, "trusted": null });
     table.with("a software statement", statement, registered(fields));
     let inside =
         json!({ "localized": { "client_name#de": "x" }, "metadata": {}, "secret_hash": "x" });
     let fields = json!({ "localized": null, "client_name#de": null, "secret_hash": null });
-    table.with("what it is stored as", inside, registered(fields));
+    table.with("fields of the stored form", inside, registered(fields));
     let unlocalized =
         json!({ "contacts#de": ["x"], "redirect_uris#de": ["https://evil.example/"] });
     let fields = json!({ "contacts#de": null, "redirect_uris": [CALLBACK] });
-    table.with("languages of what has none", unlocalized, registered(fields));
+    table.with("language tags on fields that have none", unlocalized, registered(fields));
 }
 
 impl Row {
@@ -505,7 +506,7 @@ fn seed() -> String {
 }
 
 #[test]
-fn every_hostile_registration_gets_its_own_answer() {
+fn every_hostile_registration_gets_the_expected_response() {
     let rows = table();
     assert!(rows.len() >= 100, "{}", rows.len());
     let mut names: Vec<_> = rows.iter().map(|row| &row.name).collect();
@@ -523,14 +524,14 @@ fn every_hostile_registration_gets_its_own_answer() {
     let sql = "SELECT (SELECT count(*) FROM clients), 1000 - uses_left FROM initial_access_tokens";
     let counts: (i64, i64) =
         provider.platform.primary.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    assert_eq!(counts, (registered, registered), "a use for each client, and for nothing else");
+    assert_eq!(counts, (registered, registered), "each client uses up the token once");
     let sql = "SELECT count(*) FROM clients WHERE trusted = 1";
     let trusted: i64 = provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
     assert_eq!(trusted, 0);
 }
 
 #[test]
-fn the_table_of_registrations_for_the_edge_is_this_one() {
+fn the_edge_table_of_registrations_is_current() {
     let lines: Vec<_> = table().iter().map(|row| serde_json::to_string(row).unwrap()).collect();
     let (seed, rows) = (serde_json::to_string(&[seed()]).unwrap(), lines.join(",\n"));
     let text = format!(

@@ -1,5 +1,5 @@
-//! A row of the tables for authorize and token: a request, the answer it must get, and what must be in the
-//! database afterwards. What it takes stands in the row, so that the edge can run it too.
+//! A row of the tables for authorize and token: a request, the expected response, and the expected state of
+//! the database. A row is data only, so that the edge can run it, too.
 
 use postern::secret::hash;
 use serde::Serialize;
@@ -10,27 +10,28 @@ use crate::browser::{answer, encode, error_page, form};
 use crate::test_provider::{ISSUER, TestProvider, TestRequest, TestResponse, assert_golden};
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
-/// The secret of every confidential client here.
+/// The secret of all confidential clients in the tables.
 pub const SECRET: &str = "a-secret-that-is-public-knowledge";
-/// The session cookie of the browser in which alice is signed in, from 2026 to 2100.
+/// The session cookie of alice's browser, valid from 2026 to 2100.
 pub const COOKIE: &str = "__Host-postern-session=ALICE-is-signed-in-with-this-cookie-012345_";
 
+/// The expected response.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Answer {
-    /// Kept for a GET, to which cookies come along.
+    /// The request is stored for a GET, because a cross-site POST has no cookies.
     Kept,
-    /// An error as a page: nothing is sent anywhere.
+    /// An error page, and no redirect.
     Page { status: u16, words: String },
-    /// A redirect to this URI: with a code if `error` is none.
+    /// A redirect to this URI, with a code if `error` is `None`.
     Redirect { to: String, error: Option<String>, state: Option<String> },
-    /// A page that posts there.
+    /// A page that posts a response to this URI.
     Post { to: String, error: Option<String>, state: Option<String> },
-    /// A page with a form, its text and what must not stand in it.
+    /// A page with a form, texts that it contains, and texts that it must not contain.
     Shown { holds: Vec<String>, lacks: Vec<String> },
     /// An error of the token endpoint.
     Refused { status: u16, error: String, words: String },
-    /// Tokens of this scope.
+    /// Tokens with this scope.
     Tokens { scope: String, refreshable: bool },
 }
 
@@ -42,7 +43,7 @@ pub struct Row {
     pub headers: Vec<(String, String)>,
     pub body: Option<String>,
     pub answer: Answer,
-    /// Statements that must count this afterwards.
+    /// Queries that must return this count afterwards.
     pub after: Vec<(String, i64)>,
 }
 
@@ -75,9 +76,9 @@ impl Row {
         request.with_body(self.body.clone().unwrap_or_default())
     }
 
-    /// Holds what came back, and what it left behind, against the row.
+    /// Checks the response and the database.
     pub fn check(&self, provider: &TestProvider, response: &TestResponse) {
-        let _named = Named(self, response);
+        let _print = PrintOnPanic(self, response);
         assert_eq!(response.header("cache-control"), Some("no-store"));
         match &self.answer {
             Answer::Kept => {
@@ -127,7 +128,7 @@ impl Row {
             }
         }
         let is_json = matches!(self.answer, Answer::Refused { .. } | Answer::Tokens { .. });
-        // Scripts of other origins may read what the token endpoint says, and no page; it sets no cookie.
+        // Scripts of other origins may read responses of the token endpoint, but no page. It sets no cookie.
         assert_eq!(response.header("access-control-allow-origin"), is_json.then_some("*"));
         assert_eq!(response.header("access-control-allow-credentials"), None);
         assert!(!is_json || response.cookies().is_empty() && response.header("location").is_none());
@@ -139,10 +140,10 @@ impl Row {
     }
 }
 
-/// Names the row where a check of it fails.
-struct Named<'a>(&'a Row, &'a TestResponse);
+/// Prints the row if one of its checks fails.
+struct PrintOnPanic<'a>(&'a Row, &'a TestResponse);
 
-impl Drop for Named<'_> {
+impl Drop for PrintOnPanic<'_> {
     fn drop(&mut self) {
         let Self(row, response) = self;
         if std::thread::panicking() {
@@ -167,7 +168,7 @@ fn check_parameters(
     assert_eq!(parameters.len(), 0, "{parameters:?}");
 }
 
-/// The clients that the tables are about, and alice with her session, as plain SQL for both engines.
+/// The clients of the tables, and alice with her session, as SQL for both databases.
 pub fn seed() -> Vec<String> {
     let provider = TestProvider::new();
     let native = json!({ "application_type": "native", "token_endpoint_auth_method": "none" });
@@ -212,8 +213,8 @@ const DESK: [&str; 5] = [
     "https://desk.example/cb",
 ];
 
-/// A world with what `seed` puts there.
-pub fn planted(seed: &[String]) -> TestProvider {
+/// A provider with these rows.
+pub fn provider_with(seed: &[String]) -> TestProvider {
     let provider = TestProvider::new();
     for sql in seed {
         provider.platform.primary.execute(sql, ()).unwrap();
@@ -221,8 +222,8 @@ pub fn planted(seed: &[String]) -> TestProvider {
     provider
 }
 
-/// Writes a table for the edge.
-pub fn assert_written(name: &str, seed: &[String], rows: &[Row]) {
+/// Compares the table for the edge with its file.
+pub fn assert_edge_table(name: &str, seed: &[String], rows: &[Row]) {
     let lines: Vec<_> = rows.iter().map(|row| serde_json::to_string(row).unwrap()).collect();
     let seed = serde_json::to_string(seed).unwrap();
     let rows = lines.join(",\n");
@@ -232,7 +233,7 @@ pub fn assert_written(name: &str, seed: &[String], rows: &[Row]) {
     );
 }
 
-/// No two rows have the same name, or are the same request.
+/// Checks that no two rows have the same name or the same request.
 pub fn assert_distinct(rows: &[Row]) {
     let request = |row: &Row| json!([row.method, row.target, row.headers, row.body]).to_string();
     for mut list in [
@@ -240,12 +241,12 @@ pub fn assert_distinct(rows: &[Row]) {
         rows.iter().map(request).collect(),
     ] {
         list.sort();
-        let twice: Vec<_> = list.windows(2).filter(|pair| pair[0] == pair[1]).collect();
-        assert!(twice.is_empty(), "{twice:?}");
+        let duplicates: Vec<_> = list.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(duplicates.is_empty(), "{duplicates:?}");
     }
 }
 
-/// Parameters with some replaced; an empty value leaves one out.
+/// Replaces parameters of a query; an empty value removes one.
 pub fn replaced(usual: &[(&str, &str)], parameters: &[(&str, &str)]) -> String {
     let mut all = usual.to_vec();
     for (name, value) in parameters {

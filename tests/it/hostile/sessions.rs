@@ -1,5 +1,5 @@
-//! What a session's cookie is worth: fixed by somebody else, tossed from a neighbouring host, after its time,
-//! after its user.
+//! Attacks on the session cookie: fixation, tossing from a sibling host, use after expiry or after the user
+//! is deleted.
 
 use serde_json::json;
 
@@ -20,13 +20,13 @@ fn session(browser: &Browser<'_>) -> String {
     browser.cookies.borrow()[COOKIE].clone()
 }
 
-/// Whether a browser with these cookies is signed in.
+/// Whether a browser with these cookies has a session.
 fn is_signed_in(provider: &TestProvider, cookies: &str) -> bool {
     !is_login(&provider.send(get("/auth/account").with("cookie", cookies)))
 }
 
 #[test]
-fn a_sign_in_gives_a_cookie_that_nobody_has_seen_before() {
+fn a_sign_in_sets_a_new_cookie_and_revokes_the_old_one() {
     let (provider, app) = provider();
     let alice = Browser::new(&provider);
     let fixed = "F".repeat(43);
@@ -37,7 +37,7 @@ fn a_sign_in_gives_a_cookie_that_nobody_has_seen_before() {
     assert!(!is_signed_in(&provider, &format!("{COOKIE}={fixed}")));
     assert!(is_signed_in(&provider, &format!("{COOKIE}={first}")));
 
-    // Again, and the one before is worth nothing: whoever had stolen it is out.
+    // A new sign-in revokes the previous session, so a stolen cookie no longer works.
     alice.authorize(&app, LOGIN, &[("prompt", "login")]);
     assert_ne!(session(&alice), first);
     assert!(!is_signed_in(&provider, &format!("{COOKIE}={first}")));
@@ -49,10 +49,10 @@ fn a_sign_in_gives_a_cookie_that_nobody_has_seen_before() {
     assert_eq!(sessions, 1);
 }
 
-/// A neighbouring host can set cookies for the whole domain, but none whose name begins with `__Host-`. What
-/// only becomes such a name here, by more trimming than browsers do, must not be taken for it.
+/// A sibling host can set cookies for the whole domain, except with the prefix `__Host-`. A name that gets
+/// this prefix only by more trimming than browsers do must not be accepted.
 #[test]
-fn a_cookie_tossed_from_a_neighbouring_host_is_nobodys() {
+fn a_cookie_tossed_from_a_sibling_host_is_ignored() {
     let (provider, app) = provider();
     let mallory = Browser::new(&provider);
     mallory.authorize(&app, LOGIN, &[]);
@@ -79,7 +79,7 @@ fn a_cookie_tossed_from_a_neighbouring_host_is_nobodys() {
         format!("postern-session={value}"),
         format!("{COOKIE}=\"{value}\""),
         format!("{COOKIE}={value}{value}"),
-        // Two of one name: one of them is not ours, and which cannot be told.
+        // One of two cookies with the same name was set by another host, and which one is unknown.
         format!("{COOKIE}={value}; {COOKIE}={}", "F".repeat(43)),
         format!("{COOKIE}={}; {COOKIE}={value}", "F".repeat(43)),
     ] {
@@ -88,7 +88,7 @@ fn a_cookie_tossed_from_a_neighbouring_host_is_nobodys() {
 }
 
 #[test]
-fn a_session_ends_a_day_after_its_last_use_and_two_weeks_after_the_sign_in() {
+fn a_session_expires_a_day_after_use_or_two_weeks_after_sign_in() {
     const DAY: i64 = 86_400;
     let (provider, app) = provider();
     let alice = Browser::new(&provider);
@@ -98,7 +98,7 @@ fn a_session_ends_a_day_after_its_last_use_and_two_weeks_after_the_sign_in() {
     provider.sleep(DAY - 1);
     assert_eq!(outcome(), None);
     provider.sleep(DAY);
-    assert_eq!(outcome().as_deref(), Some("login_required"), "unused for a day");
+    assert_eq!(outcome().as_deref(), Some("login_required"), "idle for a day");
 
     alice.authorize(&app, LOGIN, &[]);
     for _ in 0..14 * 2 - 1 {
@@ -106,11 +106,11 @@ fn a_session_ends_a_day_after_its_last_use_and_two_weeks_after_the_sign_in() {
         assert_eq!(outcome(), None);
     }
     provider.sleep(DAY / 2);
-    assert_eq!(outcome().as_deref(), Some("login_required"), "two weeks, however used");
+    assert_eq!(outcome().as_deref(), Some("login_required"), "two weeks, in spite of use");
 }
 
 #[test]
-fn a_session_does_not_outlive_its_user_or_their_password() {
+fn a_session_ends_with_its_user_or_their_password() {
     type End = fn(&TestProvider);
     let ends: [(&str, End); 4] = [
         ("deleted", |provider| {
@@ -127,14 +127,14 @@ fn a_session_does_not_outlive_its_user_or_their_password() {
             let response = provider.send(put("/admin/users/alice").by_operator().json(&body));
             assert_eq!(response.status, 200, "{}", response.body);
         }),
-        ("another hash among many", |provider| {
+        ("another hash by import", |provider| {
             let line = json!({ "sub": "alice", "password_hash": other_hash() }).to_string();
             let response = provider
                 .send(post("/admin/users").by_operator().body("application/x-ndjson", line));
             assert_eq!(response.json()["stored"], 1, "{}", response.body);
         }),
     ];
-    for (what, end) in ends {
+    for (name, end) in ends {
         let (provider, app) = provider();
         let alice = Browser::new(&provider);
         alice.authorize(&app, LOGIN, &[]);
@@ -143,16 +143,16 @@ fn a_session_does_not_outlive_its_user_or_their_password() {
         bobs.authorize(&app, "bob", &[]);
         assert!(is_signed_in(&provider, &cookies));
         end(&provider);
-        assert!(!is_signed_in(&provider, &cookies), "{what}");
+        assert!(!is_signed_in(&provider, &cookies), "{name}");
         assert!(
             is_signed_in(&provider, &format!("{COOKIE}={}", session(&bobs))),
-            "{what}: bob stays"
+            "{name}: bob keeps the session"
         );
     }
 }
 
 #[test]
-fn a_session_outlives_all_else_that_changes_of_a_user() {
+fn a_session_survives_other_changes_of_its_user() {
     let (provider, app) = provider();
     let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[]);

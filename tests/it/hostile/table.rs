@@ -1,4 +1,4 @@
-//! The rows.
+//! The table of hostile requests for userinfo.
 
 use postern::endpoint::support::bearer::TOKEN_LIMIT;
 use serde_json::{Value, json};
@@ -8,7 +8,6 @@ use crate::test_provider::ISSUER;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A row of the table.
 pub struct TokenCase {
     pub name: String,
     pub method: &'static str,
@@ -17,7 +16,7 @@ pub struct TokenCase {
     pub body: Option<String>,
     pub status: u16,
     pub error: Option<&'static str>,
-    /// Words of the description, so that a row is refused for its own reason.
+    /// Part of the description, so that each row is refused for its own reason.
     pub words: &'static str,
 }
 
@@ -42,7 +41,7 @@ impl Table {
         self.0.last_mut().unwrap()
     }
 
-    /// A token that must be refused as invalid.
+    /// A token that must be refused with `invalid_token`.
     pub fn bad(&mut self, name: &str, token: String, words: &'static str) {
         let case = self.push(name, 401, words).header("authorization", &format!("Bearer {token}"));
         case.error = Some("invalid_token");
@@ -92,17 +91,17 @@ pub fn table() -> Vec<TokenCase> {
     table.0
 }
 
-/// What must pass, so that the rest is not refused for a reason that all share.
+/// Tokens that are accepted. They show that the others are not refused for a common reason.
 fn controls(table: &mut Table) {
     table.fine("a good token", &good().sign());
-    table.fine("aud as a list that names us", &good().claim("aud", json!(["x", AUD])).sign());
+    table.fine("aud as a list with our audience", &good().claim("aud", json!(["x", AUD])).sign());
     table.fine(
         "typ as a full media type",
         &good().header("typ", json!("Application/AT+JWT")).sign(),
     );
-    table.fine("unknown header members", &good().header("x", json!({ "y": [1] })).sign());
+    table.fine("unknown header parameters", &good().header("x", json!({ "y": [1] })).sign());
     table.fine(
-        "key pointers nobody follows",
+        "key URLs in the header, which are ignored",
         &good()
             .header("jku", json!("https://evil.example/jwks"))
             .header("x5c", json!(["AA"]))
@@ -113,7 +112,7 @@ fn controls(table: &mut Table) {
         "the other s that ECDSA allows",
         &good().signed([&signature[..32], &subtract(&order, &signature[32..])].concat()),
     );
-    // Three bytes of payload are four of the token.
+    // Base64url turns three bytes into four characters.
     let jti = |length: usize| good().claim("jti", json!("x".repeat(length))).sign();
     let length = 1 + (TOKEN_LIMIT - good().sign().len()) * 3 / 4;
     let fitting = (length - 4..length + 4).rev().map(jti).find(|t| t.len() <= TOKEN_LIMIT).unwrap();
@@ -140,7 +139,7 @@ fn subtract(a: &[u8], b: &[u8]) -> Vec<u8> {
     difference
 }
 
-/// How a token is sent.
+/// The ways to send a token.
 fn requests(table: &mut Table) {
     let token = good().sign();
     let bearer = format!("Bearer {token}");
@@ -208,7 +207,9 @@ fn requests(table: &mut Table) {
     table
         .push("a token and another in the body", 400, "stands twice")
         .post(FORM, &format!("{form}&access_token=x"));
-    table.push("no b64token in the body", 400, "not a b64token").post(FORM, "access_token=a%20b");
+    table
+        .push("a malformed token in the body", 400, "not a b64token")
+        .post(FORM, "access_token=a%20b");
     table.push("an empty token in the body", 401, "is needed").post(FORM, "access_token=");
     table
         .push("a token in a JSON body", 401, "is needed")
@@ -240,7 +241,7 @@ fn requests(table: &mut Table) {
     case.error = Some("invalid_token");
 }
 
-/// The form of the token.
+/// The encoding of a token.
 fn forms(table: &mut Table) {
     let token = good().sign();
     let parts: Vec<_> = token.split('.').collect();
@@ -272,7 +273,11 @@ fn forms(table: &mut Table) {
         'g' => 'h',
         _ => 'x',
     };
-    table.bad("bits that do not count", format!("{}{twin}", &token[..token.len() - 1]), base64);
+    table.bad(
+        "unused bits that are not zero",
+        format!("{}{twin}", &token[..token.len() - 1]),
+        base64,
+    );
     table.bad("a part cut by one", token[..token.len() - 1].into(), base64);
     table.bad("a header cut by one", format!("{}.{payload}.{signature}", &header[1..]), "");
     table.bad("a token cut in half", token[..token.len() / 2].into(), three);
@@ -288,8 +293,8 @@ fn forms(table: &mut Table) {
             "with alg twice, once escaped",
             r#"{"typ":"at+jwt","alg":"ES256","\u0061lg":"none","kid":"x"}"#,
         ),
-        ("with more behind it", r#"{"typ":"at+jwt","alg":"ES256","kid":"x"}{}"#),
-        ("behind a byte order mark", "\u{feff}{}"),
+        ("with a second value after it", r#"{"typ":"at+jwt","alg":"ES256","kid":"x"}{}"#),
+        ("after a byte order mark", "\u{feff}{}"),
     ] {
         table.bad(&format!("a header {name}"), good().raw_header(text).sign(), unique);
     }
@@ -300,7 +305,7 @@ fn forms(table: &mut Table) {
         unique,
     );
     table.bad(
-        "a payload with a member twice deep inside",
+        "a payload with a nested duplicate claim",
         good()
             .claim("x", json!([{ "y": {} }]))
             .raw_payload(payload.replace('{', "{\"x\":[{\"y\":1,\"y\":2}],"))
@@ -320,7 +325,7 @@ fn forms(table: &mut Table) {
     );
 }
 
-/// Our own RSA key, which signs ID tokens and must not sign an access token.
+/// The provider's RSA key signs ID tokens, but must not sign access tokens.
 fn rsa(table: &mut Table) {
     let kid = json!(rsa_key().public().kid());
     let rs256 = good().header("alg", json!("RS256")).header("kid", kid.clone());
@@ -336,7 +341,7 @@ fn rsa(table: &mut Table) {
     );
 }
 
-/// The header's members.
+/// The header parameters.
 fn headers(table: &mut Table) {
     let typ = "typ is not at+jwt";
     table.bad("no typ", good().without_header("typ").sign(), typ);
@@ -508,8 +513,8 @@ fn signatures(table: &mut Table) {
         ("a missing byte", right[..63].to_vec()),
         ("a byte more", [&right[..], &[0]].concat()),
         ("a leading zero", [&[0], &right[..]].concat()),
-        ("half of it", r.to_vec()),
-        ("twice of it", [right, right].concat()),
+        ("the first half", r.to_vec()),
+        ("repeated", [right, right].concat()),
         ("ES384's size", [&right[..], s].concat()),
         ("nothing", Vec::new()),
         ("one byte", vec![0]),
@@ -538,7 +543,7 @@ fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
     [&[0x30, (r.len() + s.len()) as u8], &r[..], &s].concat()
 }
 
-/// The claims of a token that is signed as it should be.
+/// The claims of a correctly signed token.
 fn claims(table: &mut Table) {
     for value in [
         json!("https://evil.example"),
@@ -585,13 +590,13 @@ fn claims(table: &mut Table) {
     table.bad("no iat", good().without_claim("iat").sign(), "when it was issued");
     table.bad("iat as a text", good().claim("iat", json!("0")).sign(), "when it was issued");
     table.bad(
-        "not to be used before 2099",
+        "not valid before 2099",
         good().claim("nbf", json!(END - 1)).sign(),
         "from the future",
     );
     table.bad("nbf as a text", good().claim("nbf", json!("0")).sign(), "a wrong nbf");
     table.bad(
-        "exp and iat at the ends of time",
+        "exp and iat at the maximum",
         good().claim("iat", json!(i64::MAX)).claim("exp", json!(i64::MAX)).sign(),
         "from the future",
     );
@@ -631,7 +636,7 @@ fn claims(table: &mut Table) {
     }
 }
 
-/// The grant behind the token.
+/// The grant of the token.
 fn grants(table: &mut Table) {
     let no_grant = "belongs to no grant";
     table.bad("an unknown grant", good().claim("grant_id", json!("unknown")).sign(), no_grant);

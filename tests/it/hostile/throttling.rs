@@ -1,5 +1,5 @@
-//! Guessing passwords: slowed before a password is looked at, whoever guesses from wherever, and in nobody
-//! else's way.
+//! Limits on password guesses. They apply before a password is checked, to every account and network, and do
+//! not lock out other users.
 
 use argon2::PasswordHasher;
 
@@ -19,7 +19,7 @@ fn provider() -> TestProvider {
     provider
 }
 
-/// Makes the same passwords cost next to nothing: there are hundreds of guesses here.
+/// Stores the same passwords with the smallest cost, because these tests check hundreds of them.
 fn cheapen(provider: &TestProvider) {
     let params = argon2::Params::new(8, 1, 1, None).unwrap();
     let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
@@ -33,7 +33,7 @@ fn at<'a>(provider: &'a TestProvider, address: &str) -> Browser<'a> {
     browser
 }
 
-/// The login form of the account page, filled in by this browser, as a request of its own.
+/// A submission of the account page's login form from this browser.
 fn filled_in(browser: &Browser<'_>, login: &str, password: &str) -> TestRequest {
     let page = browser.get("/auth/account");
     let fields = form(&page).fields;
@@ -60,7 +60,7 @@ fn guess(provider: &TestProvider, address: &str) -> TestResponse {
     attempt(provider, &at(provider, address), "alice", "a guess")
 }
 
-/// The pause that an answer asks for; no password was looked at for it, nor a user.
+/// The seconds in `Retry-After`. The response must not depend on a password or a user.
 fn pause(provider: &TestProvider, request: TestRequest) -> i64 {
     provider.platform.take_counts();
     let response = provider.send(request);
@@ -69,7 +69,7 @@ fn pause(provider: &TestProvider, request: TestRequest) -> i64 {
     response.header("retry-after").unwrap().parse().unwrap()
 }
 
-/// Somebody's own browser: they have signed in with it before.
+/// A browser in which this user has signed in before, with its device cookie but no session.
 fn known<'a>(provider: &'a TestProvider, login: &str) -> Browser<'a> {
     let browser = at(provider, "198.51.100.1");
     let page = browser.get("/auth/account");
@@ -83,7 +83,7 @@ fn known<'a>(provider: &'a TestProvider, login: &str) -> Browser<'a> {
 }
 
 #[test]
-fn five_guesses_are_free_and_then_the_pauses_double_up_to_five_minutes() {
+fn after_five_guesses_the_pause_doubles_up_to_five_minutes() {
     let provider = provider();
     for _ in 0..4 {
         assert_eq!(guess(&provider, "192.0.2.1").status, WRONG);
@@ -91,16 +91,20 @@ fn five_guesses_are_free_and_then_the_pauses_double_up_to_five_minutes() {
     for expected in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
         assert_eq!(guess(&provider, "192.0.2.1").status, WRONG);
         let send_request = || filled_in(&at(&provider, "192.0.2.1"), "alice", PASSWORD);
-        assert_eq!(pause(&provider, send_request()), expected, "though it were right");
+        assert_eq!(pause(&provider, send_request()), expected, "even with the right password");
         provider.sleep(expected - 1);
-        assert_eq!(pause(&provider, send_request()), 1, "and asking does not make it longer");
+        assert_eq!(
+            pause(&provider, send_request()),
+            1,
+            "a refused attempt does not extend the pause"
+        );
         provider.sleep(1);
     }
     assert_eq!(attempt(&provider, &at(&provider, "192.0.2.1"), "alice", PASSWORD).status, RIGHT);
 }
 
 #[test]
-fn a_pause_is_for_one_account_in_one_network() {
+fn a_pause_applies_to_one_account_in_one_network() {
     let provider = provider();
     for _ in 0..5 {
         assert_eq!(guess(&provider, "192.0.2.1").status, WRONG);
@@ -120,7 +124,7 @@ fn a_pause_is_for_one_account_in_one_network() {
 }
 
 #[test]
-fn a_login_that_nobody_has_is_slowed_like_any() {
+fn guesses_at_an_unknown_login_are_slowed_too() {
     let provider = provider();
     let browser = at(&provider, "192.0.2.1");
     for _ in 0..5 {
@@ -130,7 +134,7 @@ fn a_login_that_nobody_has_is_slowed_like_any() {
 }
 
 #[test]
-fn a_stranger_locks_nobody_out_of_their_own_browser() {
+fn a_stranger_cannot_lock_a_user_out_of_a_known_browser() {
     let provider = provider();
     let alice = known(&provider, "alice");
     for host in 0..30 {
@@ -138,9 +142,13 @@ fn a_stranger_locks_nobody_out_of_their_own_browser() {
         guess(&provider, &format!("203.0.{host}.1"));
     }
     assert_eq!(guess(&provider, "198.51.100.1").status, WAIT);
-    assert_eq!(attempt(&provider, &alice, "alice", PASSWORD).status, RIGHT, "in the same network");
+    assert_eq!(
+        attempt(&provider, &alice, "alice", PASSWORD).status,
+        RIGHT,
+        "in the stranger's network"
+    );
 
-    // It has a counter of its own, though, and is no way around the pauses.
+    // The known browser has a counter of its own, so it does not evade the pauses.
     for _ in 0..5 {
         assert_eq!(attempt(&provider, &alice, "alice", "a guess").status, WRONG);
     }
@@ -149,7 +157,7 @@ fn a_stranger_locks_nobody_out_of_their_own_browser() {
 }
 
 #[test]
-fn a_device_cookie_is_for_its_account_and_as_it_was_given() {
+fn a_device_cookie_is_valid_unchanged_and_for_its_account_only() {
     let provider = provider();
     for host in 0..30 {
         guess(&provider, &format!("203.0.{host}.1"));
@@ -167,13 +175,13 @@ fn a_device_cookie_is_for_its_account_and_as_it_was_given() {
 }
 
 #[test]
-fn guesses_from_everywhere_cost_an_unknown_browser_half_a_minute_at_the_most() {
+fn distributed_guesses_delay_a_new_browser_by_30_seconds_at_most() {
     let provider = provider();
     for host in 0..200 {
         let expected = if host < 20 { WRONG } else { WAIT };
         assert_eq!(guess(&provider, &format!("203.0.{host}.1")).status, expected, "{host}");
     }
-    // Alice comes with a browser that is new.
+    // Alice uses a new browser.
     let alice = at(&provider, "192.0.2.1");
     assert_eq!(pause(&provider, filled_in(&alice, "alice", PASSWORD)), 30);
     provider.sleep(30);
@@ -183,30 +191,33 @@ fn guesses_from_everywhere_cost_an_unknown_browser_half_a_minute_at_the_most() {
 }
 
 #[test]
-fn of_two_hundred_guesses_at_once_each_is_counted() {
+fn two_hundred_simultaneous_guesses_are_all_counted() {
     let provider = provider();
     for (network, is_one_isolate) in [("192.0.2.1", true), ("192.0.3.1", false)] {
-        let asks = vec![filled_in(&at(&provider, network), "alice", "a guess"); 200];
+        let requests = vec![filled_in(&at(&provider, network), "alice", "a guess"); 200];
         provider.platform.take_counts();
-        let response =
-            if is_one_isolate { provider.send_together(asks) } else { provider.send_at_once(asks) };
-        let looked_at = response.iter().filter(|response| response.status == WRONG).count();
+        let response = if is_one_isolate {
+            provider.send_together(requests)
+        } else {
+            provider.send_at_once(requests)
+        };
+        let checked = response.iter().filter(|response| response.status == WRONG).count();
         let Counts { statements, .. } = provider.platform.take_counts();
-        // For each that is looked at, the user is looked for.
-        assert_eq!((looked_at, statements), (5, 5));
+        // Each check of a password reads the user.
+        assert_eq!((checked, statements), (5, 5));
         assert!(response.iter().all(|response| matches!(response.status, WRONG | WAIT)));
     }
     let everywhere: Vec<_> = (0..200)
         .map(|host| filled_in(&at(&provider, &format!("203.0.{host}.1")), "alice", "a guess"))
         .collect();
     let response = provider.send_at_once(everywhere);
-    let looked_at = response.iter().filter(|response| response.status == WRONG).count();
-    assert_eq!(looked_at, 10, "twenty on the account");
+    let checked = response.iter().filter(|response| response.status == WRONG).count();
+    assert_eq!(checked, 10, "the limit is twenty for the account");
     assert!(response.iter().all(|response| matches!(response.status, WRONG | WAIT)));
 }
 
 #[test]
-fn a_success_or_a_quiet_hour_sets_the_counter_back() {
+fn a_success_or_an_hour_without_guesses_resets_the_counter() {
     let provider = provider();
     let alice = at(&provider, "192.0.2.1");
     let four_guesses = || {
@@ -217,7 +228,7 @@ fn a_success_or_a_quiet_hour_sets_the_counter_back() {
     four_guesses();
     assert_eq!(attempt(&provider, &alice, "alice", PASSWORD).status, RIGHT);
     four_guesses();
-    // Somebody else's success in the same network is not alice's.
+    // Another user's success in the same network does not reset alice's counter.
     assert_eq!(attempt(&provider, &alice, "bob", PASSWORD).status, RIGHT);
     assert_eq!(guess(&provider, "192.0.2.1").status, WRONG);
     assert_eq!(guess(&provider, "192.0.2.1").status, WAIT);
@@ -227,7 +238,7 @@ fn a_success_or_a_quiet_hour_sets_the_counter_back() {
 }
 
 #[test]
-fn an_address_is_limited_before_anything_is_asked() {
+fn the_limit_of_an_address_applies_before_any_database_access() {
     let provider = provider();
     provider.platform.rate_limit.set(Some(3));
     for login in ["alice", "bob", "alice"] {
@@ -242,9 +253,9 @@ fn an_address_is_limited_before_anything_is_asked() {
     assert_eq!(attempt(&provider, &at(&provider, "192.0.2.2"), "bob", PASSWORD).status, RIGHT);
 }
 
-/// Of IPv6, one subscriber has 2^64 addresses: a limit on each would be none.
+/// An IPv6 subscriber has 2^64 addresses, so a limit for each address would have no effect.
 #[test]
-fn all_addresses_of_one_ipv6_network_are_one_to_the_limit() {
+fn the_addresses_of_an_ipv6_network_share_one_limit() {
     let provider = provider();
     provider.platform.rate_limit.set(Some(3));
     for host in 1..=3 {
@@ -257,7 +268,7 @@ fn all_addresses_of_one_ipv6_network_are_one_to_the_limit() {
 }
 
 #[test]
-fn an_address_makes_us_store_so_many_requests_and_no_more() {
+fn the_stored_requests_of_an_address_are_limited() {
     let provider = provider();
     let app = provider.put_app();
     provider.platform.rate_limit.set(Some(3));
@@ -273,6 +284,6 @@ fn an_address_makes_us_store_so_many_requests_and_no_more() {
     let count = "SELECT count(*) FROM authorization_requests";
     let count: i64 = provider.platform.primary.query_row(count, [], |row| row.get(0)).unwrap();
     assert_eq!(count, 4);
-    // Who signs in is counted apart.
+    // Sign-ins have a counter of their own.
     assert_eq!(attempt(&provider, &at(&provider, "192.0.2.1"), "bob", PASSWORD).status, RIGHT);
 }

@@ -1,12 +1,13 @@
-//! Hostile requests for tokens. Every row that presents a code or a refresh token has its own, planted
-//! before, and says what must have become of it.
+//! Hostile token requests. Each row that presents a code or a refresh token has one of its own in the seed,
+//! and checks its state afterwards.
 
 use base64ct::{Base64, Encoding};
 use postern::secret::hash;
 
 use super::forge::{BEGIN, END};
 use super::row::{
-    Answer, FORM, PLAIN, Row, SECRET, assert_distinct, assert_written, planted, replaced, seed,
+    Answer, FORM, PLAIN, Row, SECRET, assert_distinct, assert_edge_table, provider_with, replaced,
+    seed,
 };
 use crate::browser::{CHALLENGE, VERIFIER};
 use crate::test_provider::NOW;
@@ -16,19 +17,19 @@ struct Table {
     seed: Vec<String>,
 }
 
-/// What must have become of what a row presents.
+/// The expected state of the code or token that a row presents.
 #[derive(Clone, Copy)]
 enum Fate {
-    /// Nothing: its owner can use it still.
+    /// Unused: its owner can still use it.
     Untouched,
-    /// It is spent, and its grant stands.
+    /// Used, and its grant is active.
     Spent,
     /// Its grant is revoked.
     Revoked,
 }
 use Fate::{Revoked, Spent, Untouched};
 
-/// What is planted for a row.
+/// The code or token in the database before a row runs.
 #[derive(Clone, Copy)]
 struct Plant<'a> {
     client_id: &'a str,
@@ -73,7 +74,7 @@ impl Table {
         row.body(FORM, body)
     }
 
-    /// Plants a grant for the row that comes next, and returns what names it.
+    /// Adds a grant for the next row to the seed, and returns its id.
     fn plant_grant(&mut self, plant: Plant<'_>) -> String {
         let id = format!("row-{}", self.rows.len());
         let Plant { client_id, scope, revoked, .. } = plant;
@@ -85,7 +86,7 @@ impl Table {
         id
     }
 
-    /// A request with a code that is good, but for what the row changes of it, and what must come of it.
+    /// Adds a row with a valid code. `changed` replaces parameters of the request.
     fn code(
         &mut self,
         name: &str,
@@ -116,7 +117,7 @@ impl Table {
         check_after(row, &id, "codes", "code_hash", &code, fate)
     }
 
-    /// Likewise with a refresh token.
+    /// Adds a row with a valid refresh token. `changed` replaces parameters of the request.
     fn refresh(
         &mut self,
         name: &str,
@@ -171,7 +172,7 @@ fn table() -> Table {
     table
 }
 
-/// What must pass, so that the rest is not refused for a reason that all share.
+/// Requests that succeed. They show that the others are not refused for a common reason.
 fn controls(table: &mut Table) {
     let all = || tokens(APPS.scope);
     table.code("a good request", APPS, &[], all(), Spent);
@@ -183,13 +184,13 @@ fn controls(table: &mut Table) {
         .code("by Basic, with the same client_id in the body", APPS, &good[1..], all(), Spent)
         .header("authorization", &basic(&format!("app:{SECRET}")));
     table
-        .code("unknown parameters, doubled and all", APPS, &[], all(), Spent)
+        .code("unknown parameters, also duplicates", APPS, &[], all(), Spent)
         .body
         .as_mut()
         .unwrap()
         .push_str("&x=1&x=1&scope=admin&state=x&nonce=evil");
     table
-        .code("empty ones count for nothing", APPS, &[], all(), Spent)
+        .code("empty parameters are ignored", APPS, &[], all(), Spent)
         .body
         .as_mut()
         .unwrap()
@@ -255,7 +256,7 @@ fn requests(table: &mut Table) {
         )
         .target = format!("/auth/token?client_id=app&client_secret={SECRET}");
     table
-        .code("another grant_type in the URL does not count", APPS, &[], tokens(APPS.scope), Spent)
+        .code("another grant_type in the URL is ignored", APPS, &[], tokens(APPS.scope), Spent)
         .target = "/auth/token?grant_type=password&client_id=other&code=x".into();
     for content_type in [
         "application/json",
@@ -621,22 +622,22 @@ fn codes(table: &mut Table) {
         Untouched,
     );
     let used = Plant { spent_at: Some(NOW), ..APPS };
-    table.code("a code that was used", used, &[], invalid("used before"), Revoked);
+    table.code("a used code", used, &[], invalid("used before"), Revoked);
     table.code(
-        "a code that was used, with a wrong verifier",
+        "a used code with a wrong verifier",
         used,
         &[("code_verifier", "")],
         invalid("used before"),
         Revoked,
     );
     table.code(
-        "a code that was used long ago",
+        "a code used long ago",
         Plant { expires_at: 1, spent_at: Some(1), ..APPS },
         &[],
         invalid("used before"),
         Revoked,
     );
-    // Whoever has a spent code of another's must not end its grant.
+    // A used code that another client presents must not revoke the grant.
     table.code(
         "a used code of another client's",
         used,
@@ -652,7 +653,7 @@ fn codes(table: &mut Table) {
         Spent,
     );
     table.code(
-        "a code of a grant that was revoked",
+        "a code of a revoked grant",
         Plant { revoked: true, ..APPS },
         &[],
         invalid("withdrawn"),
@@ -749,7 +750,7 @@ fn verifiers(table: &mut Table) {
         Revoked,
     );
     table.code(
-        "code_challenge_method has no say here",
+        "code_challenge_method is ignored",
         APPS,
         &[("code_verifier", CHALLENGE), ("code_challenge_method", "plain")],
         invalid("does not meet"),
@@ -784,14 +785,14 @@ fn refreshes(table: &mut Table) {
         Untouched,
     );
     table.refresh(
-        "another client's, by a public client",
+        "another client's refresh token, by a public client",
         APPS,
         &[("client_id", "spa"), ("client_secret", "")],
         invalid("not one of this client's"),
         Untouched,
     );
     table.refresh(
-        "a public client's, by a confidential one",
+        "a public client's refresh token, by a confidential client",
         Plant { client_id: "spa", ..APPS },
         &[("client_id", "app")],
         invalid("not one of this client's"),
@@ -812,36 +813,30 @@ fn refreshes(table: &mut Table) {
         Untouched,
     );
     let spent = Plant { spent_at: Some(NOW - 60), ..APPS };
+    table.refresh("a refresh token used a minute ago", spent, &[], invalid("used before"), Revoked);
     table.refresh(
-        "a refresh token that was used a minute ago",
-        spent,
-        &[],
-        invalid("used before"),
-        Revoked,
-    );
-    table.refresh(
-        "a used one, narrowed",
+        "a used refresh token, narrowed",
         spent,
         &[("scope", "openid")],
         invalid("used before"),
         Revoked,
     );
     table.refresh(
-        "a used one that has expired besides",
+        "a used refresh token that has expired",
         Plant { expires_at: 1, ..spent },
         &[],
         invalid("used before"),
         Revoked,
     );
     table.refresh(
-        "a used one, by another client",
+        "a used refresh token, by another client",
         spent,
         &[("client_id", "other")],
         invalid("not one of this client's"),
         Spent,
     );
     table.refresh(
-        "a used one, with a wrong secret",
+        "a used refresh token, with a wrong secret",
         spent,
         &[("client_secret", "x")],
         refused(401, "invalid_client", "unknown"),
@@ -849,7 +844,7 @@ fn refreshes(table: &mut Table) {
     );
     table
         .refresh(
-            "a refresh token of a grant that was revoked",
+            "a refresh token of a revoked grant",
             Plant { revoked: true, ..APPS },
             &[],
             invalid("withdrawn"),
@@ -882,18 +877,18 @@ fn refreshes(table: &mut Table) {
 }
 
 #[test]
-fn every_hostile_request_for_tokens_gets_its_own_answer() {
+fn every_hostile_token_request_gets_the_expected_response() {
     let Table { rows, seed } = table();
     assert!(rows.len() >= 120, "{}", rows.len());
     assert_distinct(&rows);
-    let provider = planted(&seed);
+    let provider = provider_with(&seed);
     for row in &rows {
         row.check(&provider, &provider.send(row.request()));
     }
 }
 
 #[test]
-fn the_table_of_requests_for_tokens_for_the_edge_is_this_one() {
+fn the_edge_table_of_token_requests_is_current() {
     let Table { rows, seed } = table();
-    assert_written("token.json", &seed, &rows);
+    assert_edge_table("token.json", &seed, &rows);
 }
