@@ -1,4 +1,4 @@
-//! The documents for operators, held to the code.
+//! The documents for operators agree with the code.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
