@@ -28,7 +28,7 @@ export async function checkVariables(variables) {
   if (response.status !== 404) throw invalidVariable((await response.json()).error_description);
   // The module cannot know that it will be deployed.
   if (variables.ISSUER.startsWith("http:")) {
-    throw invalidVariable("ISSUER must begin with https:// (http:// is for npm start)");
+    throw invalidVariable("ISSUER: must begin with https:// (http:// is for npm start)");
   }
 }
 

@@ -2,12 +2,14 @@
 //! and deferred tasks.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::Serialize;
 use std::cell::{Cell, RefCell};
 
 use crate::config::Config;
 use crate::error::Internal;
 use crate::jose::jwk::Algorithm;
 use crate::ports;
+use crate::protocol::description::Description;
 
 /// Fills a buffer with random bytes from a cryptographic source.
 pub type Randomness<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), RandomnessError>;
@@ -42,6 +44,13 @@ pub struct Publication {
     pub ttl: u32,
 }
 
+/// The client of a refused request as the log line names it.
+#[derive(Serialize)]
+pub(crate) struct RefusedClient {
+    client_id: String,
+    description: String,
+}
+
 /// The context of one request, or of the tasks that it deferred.
 ///
 /// It is the only source of time and randomness outside `cloudflare`, so that tests can fix both.
@@ -55,6 +64,7 @@ pub struct Context<'a, P> {
     randomness: Randomness<'a>,
     notes: RefCell<Vec<String>>,
     refusal: Cell<Option<&'static str>>,
+    refused_client: RefCell<Option<RefusedClient>>,
     database_failed: Cell<bool>,
     deferred: RefCell<Vec<DeferredTask>>,
 }
@@ -69,6 +79,7 @@ impl<'a, P> Context<'a, P> {
             randomness,
             notes: RefCell::default(),
             refusal: Cell::new(None),
+            refused_client: RefCell::default(),
             database_failed: Cell::new(false),
             deferred: RefCell::default(),
         }
@@ -124,6 +135,13 @@ impl<'a, P> Context<'a, P> {
         self.refusal.set(Some(code));
     }
 
+    /// Adds the client of a refused request, and the description, to the request's log line.
+    pub fn log_refused_client(&self, client_id: &str, description: &Description) {
+        let client =
+            RefusedClient { client_id: client_id.to_owned(), description: description.to_string() };
+        self.refused_client.replace(Some(client));
+    }
+
     /// Defers a task until after the response.
     pub fn defer(&self, task: DeferredTask) {
         self.deferred.borrow_mut().push(task);
@@ -139,6 +157,10 @@ impl<'a, P> Context<'a, P> {
 
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         self.refusal.get()
+    }
+
+    pub(crate) fn take_refused_client(&self) -> Option<RefusedClient> {
+        self.refused_client.take()
     }
 
     pub(crate) fn take_deferred(&self) -> Vec<DeferredTask> {

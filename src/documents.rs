@@ -68,7 +68,7 @@ pub async fn lookup(context: &Context<'_, impl Platform>, key: &str) -> Option<P
         }
     };
     let Ok(published) = json::from_own::<Published>(&text) else {
-        context.log_note(format!("KV holds something else under {key}"));
+        context.log_note(format!("damaged value in KV: {key} is not a published document"));
         return None;
     };
     published.good_until.is_none_or(|end| context.now < end).then_some(published)

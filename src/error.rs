@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::client::metadata::NoSector;
 use crate::protocol::client::registration_error::RegistrationError;
+use crate::protocol::description::Description;
 use crate::protocol::token::bearer::BearerError;
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::password::HashError;
@@ -64,28 +65,32 @@ pub enum Advice {
 }
 
 /// An error that is shown to the user on a page.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PageError {
     /// The HTTP status.
     pub status: u16,
     /// The error code, for the log and for support.
     pub code: &'static str,
     /// A description of the error, in English.
-    pub description: &'static str,
+    pub description: Description,
     /// The recommended next step.
     pub advice: Advice,
 }
 
 impl PageError {
     /// An error in the request of the application that sent the user here. Status 400, `invalid_request`.
-    pub const fn application_fault(description: &'static str) -> Self {
-        let advice = Advice::TellApplication;
-        Self { status: 400, code: "invalid_request", description, advice }
+    pub fn application_fault(description: impl Into<Description>) -> Self {
+        Self::new(description.into(), Advice::TellApplication)
     }
 
     /// An error of a request that is outdated or incomplete: beginning again helps. Status 400, `invalid_request`.
-    pub const fn start_again(description: &'static str) -> Self {
-        Self { advice: Advice::StartAgain, ..Self::application_fault(description) }
+    pub fn start_again(description: impl Into<Description>) -> Self {
+        Self::new(description.into(), Advice::StartAgain)
+    }
+
+    /// An error of this description.
+    pub const fn new(description: Description, advice: Advice) -> Self {
+        Self { status: 400, code: "invalid_request", description, advice }
     }
 }
 
@@ -126,10 +131,10 @@ impl Internal {
             Self::Unavailable { .. } => (
                 503,
                 "temporarily_unavailable",
-                "a part of this service does not answer; try again",
+                "a part of this service is unavailable; try again later",
             ),
             Self::Broken { .. } | Self::Misconfigured { .. } => {
-                (500, "server_error", "this service made an error, which has been logged")
+                (500, "server_error", "internal error; the log of this service has the details")
             }
         }
     }
@@ -138,7 +143,7 @@ impl Internal {
     pub fn detail(&self) -> String {
         match self {
             Self::Broken { detail } => detail.clone(),
-            Self::Misconfigured { variable, reason } => format!("{variable} {reason}"),
+            Self::Misconfigured { variable, reason } => format!("{variable}: {reason}"),
             Self::Unavailable { what, detail } => format!("{what} is unavailable: {detail}"),
         }
     }
@@ -170,7 +175,10 @@ impl From<Internal> for Error {
 
 impl From<NoSector> for Error {
     fn from(NoSector: NoSector) -> Self {
-        Internal::Broken { detail: "a pairwise client in D1 has no sector".into() }.into()
+        Internal::Broken {
+            detail: "damaged row in D1: a client has subject_type pairwise and no sector".into(),
+        }
+        .into()
     }
 }
 

@@ -51,7 +51,7 @@ use serde::Serialize;
 pub use crate::context::{DeferredTask, Publication, Randomness, RandomnessError};
 
 use crate::config::{Config, ConfigError};
-use crate::context::Context;
+use crate::context::{Context, RefusedClient};
 use crate::error::Internal;
 use crate::http::{Request, Response};
 use crate::ports::Platform;
@@ -90,6 +90,8 @@ pub struct Log {
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    refused_client: Option<RefusedClient>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
     #[serde(skip)]
@@ -144,6 +146,7 @@ pub async fn handle(
         endpoint: answer.endpoint.map_or("none", Endpoint::name),
         status: answer.response.status,
         error: answer.error.or_else(|| context.refusal()),
+        refused_client: context.take_refused_client(),
         notes: context.take_notes(),
         is_document: answer.endpoint.is_some_and(Endpoint::is_document),
     };
@@ -158,6 +161,7 @@ fn misconfigured(error: &ConfigError) -> Reply {
         endpoint: "none",
         status: response.status,
         error: Some("server_error"),
+        refused_client: None,
         notes: vec![description],
         is_document: false,
     };

@@ -86,7 +86,7 @@ impl Crypto for Edge {
     ) -> Result<bool, Internal> {
         let jwk = || Ok(Zeroizing::new(key.jwk()));
         // An RSA key is imported separately for each of its algorithms, and its thumbprint is the same for both.
-        let name = format!("{} {}", alg.name(), key.thumbprint());
+        let name = format!("{}: {}", alg.name(), key.thumbprint());
         let key = imported(&self.keys.clients, alg.name(), &name, jwk, "verify").await?;
         let is_valid = wait(platform::verify(&key, signature, message)).await.map_err(failed)?;
         Ok(is_valid.is_truthy())

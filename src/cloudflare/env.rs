@@ -40,8 +40,8 @@ enum BindingError {
 impl BindingError {
     const fn description(self) -> &'static str {
         match self {
-            Self::Missing => "it is not bound in wrangler.toml",
-            Self::OtherType => "wrangler.toml binds it to something else",
+            Self::Missing => "not bound in wrangler.toml",
+            Self::OtherType => "wrangler.toml binds another type of resource to this name",
         }
     }
 }

@@ -12,8 +12,9 @@ impl Fetch for Edge {
         let document =
             wait(platform::fetch_document(url.as_str(), accept, limit, timeout, is_binary)).await;
         let document = document.map_err(|Failure { message }| FetchError { detail: message })?;
-        let document =
-            document.as_string().ok_or_else(|| FetchError { detail: "no text".into() })?;
+        let document = document
+            .as_string()
+            .ok_or_else(|| FetchError { detail: "the response has no text".into() })?;
         json::from_own(&document).map_err(|error| FetchError { detail: error.to_string() })
     }
 }

@@ -16,7 +16,7 @@ pub fn to_response(response: &http::Response) -> JsValue {
         response.headers.iter().flat_map(|(name, value)| [*name, &**value]).collect();
     // JavaScript gets the fields as lines, so a value with a line break would become another field.
     if fields.iter().any(|field| field.bytes().any(|byte| matches!(byte, b'\r' | b'\n'))) {
-        console_error!("a response's header field has a line break; it was not sent");
+        console_error!("response not sent: a header field has a line break");
         return platform::respond(500, "", None, false);
     }
     let body = (!response.body.is_empty()).then_some(&*response.body);

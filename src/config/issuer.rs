@@ -48,25 +48,24 @@ pub enum IssuerError {
 impl fmt::Display for IssuerError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::DefaultPort => "must not name the scheme's own port",
+            Self::DefaultPort => "must not have the default port of its scheme",
             Self::Fragment => "must not have a fragment",
             Self::Host => {
-                "must have a host name in lower case, international names in their xn-- form"
+                "must have a host name in lower case, with internationalized names in their xn-- \
+                 form"
             }
             Self::Ipv4Address => {
                 "must have an IPv4 address as four decimal numbers, or a host name"
             }
-            Self::NotHttps => {
-                "must begin with https:// (http:// is for localhost, 127.0.0.1 and [::1])"
+            Self::NotHttps | Self::Scheme => {
+                "must begin with https:// (http:// is allowed for localhost, 127.0.0.1 and [::1])"
             }
             Self::NotSet => {
-                "is not set: give the URL at which this provider is reached, for example \
-                 https://login.example.com"
+                "not set; give the URL of this provider, for example https://login.example.com"
             }
             Self::Path => "must have a path of letters, digits and -._~ only",
             Self::Port => "must have a port from 1 to 65535",
             Self::Query => "must not have a query",
-            Self::Scheme => "must begin with https:// (or http:// on a loopback host)",
             Self::TrailingSlash => "must not end with a slash",
             Self::User => "must not have a user or a password",
         })

@@ -52,7 +52,7 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.variable, self.reason)
+        write!(formatter, "{}: {}", self.variable, self.reason)
     }
 }
 
@@ -63,6 +63,8 @@ impl ConfigError {
 }
 
 const DEFAULT_SCOPES: &str = r#"{"groups":["groups"]}"#;
+/// The scope of [`DEFAULT_SCOPES`], which stays unless `SCOPES` defines it otherwise.
+const DEFAULT_SCOPE: &str = "groups";
 const DAY: u32 = 86_400;
 
 impl Config {
@@ -112,7 +114,7 @@ impl Config {
         let flag = |name| match variable(name).as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(ConfigError::new(name, "must be true or false")),
+            Some(_) => Err(ConfigError::new(name, "must be true or false, in lower case")),
         };
 
         let allows_implicit = flag("ALLOW_IMPLICIT")?;
@@ -125,11 +127,13 @@ impl Config {
         let stale_if_error = number("CACHE_STALE_IF_ERROR", DAY, 7 * DAY)?;
         let leeway = number("CLOCK_LEEWAY", 5, 60)?;
         let registration = variable("REGISTRATION").unwrap_or_else(|| "token".to_owned());
-        let policy = Registration::from_name(&registration)
-            .ok_or_else(|| ConfigError::new("REGISTRATION", "must be closed, token or open"))?;
+        let policy = Registration::from_name(&registration).ok_or_else(|| {
+            ConfigError::new("REGISTRATION", "must be closed, token or open, in lower case")
+        })?;
         let scopes = variable("SCOPES").unwrap_or_else(|| DEFAULT_SCOPES.to_owned());
-        let table =
+        let mut table =
             ScopeTable::parse(&scopes).map_err(|error| ConfigError::new("SCOPES", error))?;
+        table.add_default(DEFAULT_SCOPE);
 
         let apis = variable("RESOURCES").unwrap_or_else(|| "{}".to_owned());
         let resources = Resources::parse(&apis, &table, issuer.as_str())
@@ -266,7 +270,10 @@ mod tests {
         let one = digest(&[("ISSUER", "https://example.com")]);
         assert_eq!(one, digest(&[("ISSUER", "https://example.com"), ("ADMIN_TOKEN", "x")]));
         assert_ne!(one, digest(&[("ISSUER", "https://example.org")]));
-        assert_ne!(one, digest(&[("ISSUER", "https://example.com"), ("SCOPES", "{}")]));
+        assert_ne!(
+            one,
+            digest(&[("ISSUER", "https://example.com"), ("SCOPES", r#"{"hr":["salary"]}"#)])
+        );
         for (variable, text) in [
             ("REGISTRATION", "open"),
             ("ALLOW_IMPLICIT", "true"),

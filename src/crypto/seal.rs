@@ -20,12 +20,13 @@ const NONCE_BYTES: usize = 12;
 /// # Errors
 /// [`Internal::Misconfigured`] when the secret is absent or has another form.
 pub fn secret_key(secret: Option<&Secret>) -> Result<Zeroizing<[u8; KEY_BYTES]>, Internal> {
-    let secret = secret.ok_or_else(|| misconfigured("is not set: no signing key can be used"))?;
+    let secret =
+        secret.ok_or_else(|| misconfigured("not set; no signing key can be used without it"))?;
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     let length = Base64UrlUnpadded::decode(secret.expose().trim_end_matches('='), &mut *key)
         .map(<[u8]>::len);
     if length != Ok(KEY_BYTES) {
-        return Err(misconfigured("is not 32 bytes as base64url (43 characters)"));
+        return Err(misconfigured("must be 32 bytes as base64url (43 characters)"));
     }
     Ok(key)
 }
@@ -54,10 +55,9 @@ impl Sealer {
     pub fn seal(&self, key: &PrivateKey, nonce: [u8; NONCE_BYTES]) -> Result<String, Internal> {
         let jwk = key.to_jwk();
         let payload = Payload { msg: jwk.as_bytes(), aad: key.kid().as_bytes() };
-        let ciphertext = self
-            .cipher()
-            .encrypt(&Nonce::from(nonce), payload)
-            .map_err(|_| Internal::Broken { detail: "a private key could not be sealed".into() })?;
+        let ciphertext = self.cipher().encrypt(&Nonce::from(nonce), payload).map_err(|_| {
+            Internal::Broken { detail: "a private key could not be encrypted".into() }
+        })?;
         Ok(Base64UrlUnpadded::encode_string(&[nonce.as_slice(), &ciphertext].concat()))
     }
 
@@ -69,8 +69,8 @@ impl Sealer {
     pub fn open(&self, sealed: &str, kid: &str) -> Result<PrivateKey, Internal> {
         self.try_open(sealed, kid).ok_or_else(|| {
             misconfigured(format!(
-                "does not open the signing key {kid}: it is not the secret that the key was sealed \
-                 under, or the key's row was damaged"
+                "does not decrypt the signing key {kid}; the key was encrypted under another \
+                 secret, or its row is damaged"
             ))
         })
     }
@@ -119,7 +119,9 @@ mod tests {
         for (key, sealed) in [seal(ec(1)), seal(rsa())] {
             let kid = key.kid();
             assert_eq!(sealer(7).open(&sealed, kid).unwrap().to_jwk(), key.to_jwk());
-            assert!(sealer(8).open(&sealed, kid).unwrap_err().detail().contains("does not open"));
+            assert!(
+                sealer(8).open(&sealed, kid).unwrap_err().detail().contains("does not decrypt")
+            );
             assert!(sealer(7).open(&sealed, ec(3).kid()).is_err());
             for damaged in
                 [sealed.replace('A', "B"), sealed.repeat(2), "AAAA".into(), String::new()]
@@ -146,7 +148,7 @@ mod tests {
         {
             let secret = secret.map(|text| Secret::new(text.to_owned()));
             let error = Sealer::new(secret.as_ref()).err().unwrap().detail();
-            assert!(error.starts_with("KEY_ENCRYPTION_KEY is not"), "{error}");
+            assert!(error.starts_with("KEY_ENCRYPTION_KEY: "), "{error}");
         }
     }
 }

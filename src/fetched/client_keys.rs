@@ -109,7 +109,7 @@ impl FetchedKeys {
             return known;
         }
         self.mark_running(url.as_str(), context.now);
-        let keys = fetch_set(&url, context).await.map(Rc::new);
+        let keys = fetch_set(&client.client_id, &url, context).await.map(Rc::new);
         Ok(self.record(url.as_str(), keys, context.now)?)
     }
 
@@ -134,7 +134,7 @@ impl FetchedKeys {
             return None;
         }
         if *is_running {
-            let detail = "another request is fetching it".to_owned();
+            let detail = "another request is fetching the document".to_owned();
             let what = "a client's jwks_uri";
             return Some(Err(Internal::Unavailable { what, detail }.into()));
         }
@@ -172,10 +172,12 @@ impl FetchedKeys {
 }
 
 async fn fetch_set(
+    client_id: &str,
     url: &OutboundUrl,
     context: &Context<'_, impl Platform>,
 ) -> Result<ClientKeys, DocumentError> {
-    let text = get("jwks_uri", url, &LIMITS, context).await?;
+    let text =
+        get(format_args!("jwks_uri of the client {client_id}"), url, &LIMITS, context).await?;
     let set = parse_object(text.as_bytes()).map_err(|_| DocumentError::NotJson)?;
     ClientKeys::from_json(&Value::Object(set)).map_err(|_| DocumentError::NoKeys)
 }

@@ -4,6 +4,8 @@ pub mod client_keys;
 pub mod logos;
 pub mod sector;
 
+use std::fmt;
+
 use crate::context::Context;
 use crate::ports::{Fetch, FetchLimits};
 use crate::protocol::client::outbound_url::OutboundUrl;
@@ -29,14 +31,12 @@ impl DocumentError {
     /// Returns the error description for the client.
     pub fn description(self) -> &'static str {
         match self {
-            Self::BadStatus => "the client's document is not answered with 200",
-            Self::BadMediaType => "the client's document has not the media type that it must have",
-            Self::Forbidden => "the client has no keys that may be fetched",
-            Self::NotFetched => "the client's document could not be fetched",
-            Self::NotJson => "the client's jwks_uri has no JSON object with unique members",
-            Self::NoKeys => {
-                "the client's jwks_uri has no JWK Set with a public key that can verify"
-            }
+            Self::BadStatus => "the response must have the status 200",
+            Self::BadMediaType => "the response has the wrong media type",
+            Self::Forbidden => "this provider must not fetch from this URL",
+            Self::NotFetched => "the document could not be fetched",
+            Self::NotJson => "the document must be a JSON object without duplicate names",
+            Self::NoKeys => "the document must be a JWK Set with a key that can verify a signature",
         }
     }
 }
@@ -44,13 +44,13 @@ impl DocumentError {
 /// Gets the document at the URL of the metadata field `what`. If the request fails, the reason is logged, because the
 /// error for the client does not contain it.
 pub async fn get(
-    what: &'static str,
+    what: impl fmt::Display,
     url: &OutboundUrl,
     limits: &FetchLimits,
     context: &Context<'_, impl Fetch>,
 ) -> Result<String, DocumentError> {
     let document = context.platform.fetch(url, limits).await.map_err(|error| {
-        context.log_note(format!("{what} at {} was not fetched: {}", url.host(), error.detail));
+        context.log_note(format!("could not fetch {what} from {}: {}", url.host(), error.detail));
         DocumentError::NotFetched
     })?;
     if document.status != 200 {

@@ -31,11 +31,11 @@ pub async fn check(
     })?;
     let listed: Option<Vec<String>> = parse_value(text.as_bytes()).and_then(json::from_parsed).ok();
     let Some(listed) = listed else {
-        return Err(InvalidField::new(FIELD, "must lead to a JSON array of redirect URIs"));
+        return Err(InvalidField::new(FIELD, "must return a JSON array of redirect URIs"));
     };
     match metadata.redirect_uris.iter().find(|uri| !listed.contains(uri)) {
         Some(uri) => {
-            let reason = format_args!("must list every redirect URI, and {uri} is missing");
+            let reason = format_args!("must list every redirect URI; {uri} is missing");
             Err(InvalidField::new(FIELD, reason))
         }
         None => Ok(()),

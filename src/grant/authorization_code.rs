@@ -24,9 +24,9 @@ struct RedemptionRequest<'a> {
 impl<'a> RedemptionRequest<'a> {
     fn from_request(request: &'a TokenRequest<'_>) -> Result<Self, TokenError> {
         Ok(Self {
-            code: request.required("code", "code is missing")?,
+            code: request.required("code", "missing parameter: code")?,
             code_verifier: request.once("code_verifier")?,
-            redirect_uri: request.required("redirect_uri", "redirect_uri is missing")?,
+            redirect_uri: request.required("redirect_uri", "missing parameter: redirect_uri")?,
         })
     }
 }
@@ -76,11 +76,13 @@ async fn spend(
         Redemption::Redeemed(code) => Ok(*code),
         Redemption::Replayed { grant_id } => {
             grants::revoke(platform, &grant_id, now).await?;
-            Err(TokenError::InvalidGrant("the code was used before").into())
+            Err(TokenError::InvalidGrant("code: already used, so its grant is revoked".into())
+                .into())
         }
-        Redemption::Expired => Err(TokenError::InvalidGrant("the code has expired").into()),
+        Redemption::Expired => Err(TokenError::InvalidGrant("code: expired".into()).into()),
         Redemption::Unknown => {
-            Err(TokenError::InvalidGrant("the code is not one of this client's").into())
+            Err(TokenError::InvalidGrant("code: unknown, or issued to another client".into())
+                .into())
         }
     }
 }
@@ -88,20 +90,20 @@ async fn spend(
 fn check_binding(code: &Code, redemption: &RedemptionRequest<'_>) -> Result<(), TokenError> {
     if code.redirect_uri != redemption.redirect_uri {
         return Err(TokenError::InvalidGrant(
-            "redirect_uri is not that of the authorization request",
+            "redirect_uri: must be the one of the authorization request".into(),
         ));
     }
     match (&code.code_challenge, redemption.code_verifier) {
         (None, None) => Ok(()),
         (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => Ok(()),
         (Some(_), Some(_)) => {
-            Err(TokenError::InvalidGrant("code_verifier does not meet the code_challenge"))
+            Err(TokenError::InvalidGrant("code_verifier: does not match the code_challenge".into()))
         }
-        (Some(_), None) => Err(TokenError::InvalidGrant("code_verifier is missing")),
+        (Some(_), None) => Err(TokenError::InvalidGrant("missing parameter: code_verifier".into())),
         // Prevent a PKCE downgrade: an attacker may have removed the challenge from the authorization request (RFC 9700
         // section 2.1.1).
         (None, Some(_)) => Err(TokenError::InvalidGrant(
-            "there is a code_verifier, and there was no code_challenge",
+            "code_verifier: the authorization request had no code_challenge".into(),
         )),
     }
 }

@@ -2,13 +2,14 @@
 //! user, so there is no ID token, no refresh token and no access to userinfo.
 
 use crate::error::Error;
-use crate::grant::TokenRequest;
 use crate::grant::token_set::{Signers, TokenResponse};
+use crate::grant::{MALFORMED_SCOPE, TokenRequest};
 use crate::http::Response;
 use crate::keys::signing::sign;
 use crate::lifetimes::ACCESS_TOKEN_SECONDS;
 use crate::ports::Platform;
-use crate::protocol::authorization::resources::{Resource, Resources};
+use crate::protocol::authorization::resources::{Resource, Resources, scope_not_registered};
+use crate::protocol::description::{Description, Sent};
 use crate::protocol::token::access_token::{MachineToken, TYP};
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::Scopes;
@@ -28,14 +29,17 @@ pub(super) async fn respond(
 
     // 1. Require a confidential client (section 4.4).
     if !client.metadata.is_confidential() {
-        let description = "a public client cannot use client_credentials";
-        return Err(TokenError::UnauthorizedClient(description).into());
+        let description = "grant_type: a public client cannot use client_credentials";
+        return Err(TokenError::UnauthorizedClient(description.into()).into());
     }
 
     // The token's `sub` is the client identifier, and APIs that check only `sub` must not confuse it with a user's (RFC
     // 9068 section 5).
     if users::is_taken(context.platform, &client.client_id).await? {
-        return Err(TokenError::UnauthorizedClient("the client has the name of a user").into());
+        return Err(TokenError::UnauthorizedClient(
+            "client_id: must not be the sub of a user".into(),
+        )
+        .into());
     }
 
     // 2. Read the scopes. They must be registered by the client and belong to an API, because the other scopes release
@@ -45,7 +49,7 @@ pub(super) async fn respond(
         registered.iter().filter(|scope| resources.of_scope(scope).is_some()).collect();
     let requested = match request.once("scope")? {
         None => None,
-        Some(text) => Some(requested(text, &allowed)?),
+        Some(text) => Some(requested(text, &&registered, &allowed)?),
     };
 
     // 3. Choose one API as the audience (RFC 8707 section 2.2).
@@ -53,8 +57,11 @@ pub(super) async fn respond(
     let is_its = |scope: &&&str| resource.scopes.iter().any(|own| own == **scope);
     let scope = match &requested {
         Some(scopes) if scopes.iter().all(|scope| is_its(&scope)) => scopes.join(" "),
-        Some(_) => {
-            return Err(TokenError::InvalidScope("scope has some of another resource").into());
+        Some(scopes) => {
+            let other = scopes.iter().find(|scope| !is_its(scope)).copied().unwrap_or_default();
+            let uri = &resource.uri;
+            let description = format_args!("scope: {other} is not a scope of the resource {uri}");
+            return Err(TokenError::InvalidScope(Description::new(description)).into());
         }
         None => allowed.iter().filter(is_its).copied().collect::<Vec<_>>().join(" "),
     };
@@ -74,14 +81,19 @@ pub(super) async fn respond(
     TokenResponse::new(access_token, &scope).respond()
 }
 
-fn requested<'a>(text: &'a str, allowed: &[&str]) -> Result<Vec<&'a str>, TokenError> {
-    let scopes = Scopes::parse(text)
-        .ok_or(TokenError::InvalidScope("scope must be scope tokens with single spaces"))?;
-    let scopes: Vec<_> = scopes.iter().collect();
-    if scopes.iter().all(|scope| allowed.contains(scope)) {
-        Ok(scopes)
-    } else {
-        Err(TokenError::InvalidScope("scope has one that this client has not registered"))
+fn requested<'a>(
+    text: &'a str,
+    registered: &Scopes<'_>,
+    allowed: &[&str],
+) -> Result<Vec<&'a str>, TokenError> {
+    let scopes = Scopes::parse(text).ok_or(TokenError::InvalidScope(MALFORMED_SCOPE))?;
+    match scopes.iter().find(|scope| !allowed.contains(scope)) {
+        None => Ok(scopes.iter().collect()),
+        Some(scope) => Err(TokenError::InvalidScope(if registered.contains(scope) {
+            Description::new(format_args!("scope: {} is not a scope of a resource", Sent(scope)))
+        } else {
+            scope_not_registered(scope)
+        })),
     }
 }
 
@@ -96,12 +108,18 @@ fn target<'a>(
     match (named, found.as_slice()) {
         (Some(uri), found) => {
             let resource = found.iter().find(|resource| resource.uri == uri).copied();
-            resource.ok_or(TokenError::InvalidTarget("the client has no scope of this resource"))
+            resource.ok_or_else(|| {
+                let description =
+                    format_args!("resource: no scope of {uri} is requested and registered");
+                TokenError::InvalidTarget(Description::new(description))
+            })
         }
         (None, [resource]) => Ok(resource),
-        (None, []) => Err(TokenError::InvalidScope("the client has no scope of any resource")),
-        (None, _) => {
-            Err(TokenError::InvalidTarget("resource is missing: the scopes are of several"))
-        }
+        (None, []) => Err(TokenError::InvalidScope(
+            "scope: this client has registered no scope of a resource".into(),
+        )),
+        (None, _) => Err(TokenError::InvalidTarget(
+            "missing parameter: resource (the scopes belong to several resources)".into(),
+        )),
     }
 }

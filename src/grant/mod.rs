@@ -12,7 +12,8 @@ use crate::http::Response;
 use crate::ports::Platform;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::metadata::{GrantType, Named};
-use crate::protocol::params::Params;
+use crate::protocol::description::{Description, Sent};
+use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
@@ -45,12 +46,12 @@ pub struct TokenRequest<'a> {
 impl TokenRequest<'_> {
     /// Returns an optional parameter. Fails if it is repeated.
     fn once(&self, name: &str) -> Result<Option<&str>, TokenError> {
-        self.params.once(name).map_err(|_| TokenError::InvalidRequest("a parameter stands twice"))
+        self.params.once(name).map_err(duplicate)
     }
 
     /// Returns a required parameter. Fails with the description `missing` if it is absent, or if it is repeated.
     fn required(&self, name: &str, missing: &'static str) -> Result<&str, TokenError> {
-        self.once(name)?.ok_or(TokenError::InvalidRequest(missing))
+        self.once(name)?.ok_or(TokenError::InvalidRequest(missing.into()))
     }
 }
 
@@ -81,9 +82,10 @@ pub async fn respond(
         return Err(TokenError::UnsupportedGrantType.into());
     }
     if !request.client.metadata.grant_types.contains(&grant_type) {
-        return Err(TokenError::UnauthorizedClient(
-            "the client has not registered this grant_type",
-        )
+        return Err(TokenError::UnauthorizedClient(Description::new(format_args!(
+            "grant_type: this client has not registered {}: add it to its grant_types",
+            grant_type.name()
+        )))
         .into());
     }
 
@@ -130,7 +132,7 @@ async fn issue(
     // 7. Choose one audience (RFC 8707 section 2.2).
     let target = resources
         .target(resource, &Scopes::of_valid(scope))
-        .map_err(|error| TokenError::InvalidTarget(error.description()))?;
+        .map_err(|error| TokenError::InvalidTarget(error.description().into()))?;
 
     // 8. Record the refresh token last, because the request can no longer be refused.
     let refresh_token = refresh_token.record(&grant, context).await?;
@@ -141,12 +143,20 @@ async fn issue(
     tokens.respond(refresh_token, signers, context).await
 }
 
+/// The description of a scope parameter that breaks RFC 6749 section 3.3.
+const MALFORMED_SCOPE: Description =
+    Description::fixed("scope: must be scope tokens separated by single spaces");
+
+fn duplicate(doubled: DuplicateParameter) -> TokenError {
+    TokenError::InvalidRequest(doubled.into())
+}
+
 fn grant_type(request: &TokenRequest<'_>) -> Result<GrantType, TokenError> {
     let grant_type = request
         .params
         .once("grant_type")
-        .map_err(|_| TokenError::InvalidRequest("grant_type stands twice"))?
-        .ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
+        .map_err(duplicate)?
+        .ok_or(TokenError::InvalidRequest("missing parameter: grant_type".into()))?;
     GrantType::from_name(grant_type).ok_or(TokenError::UnsupportedGrantType)
 }
 
@@ -158,10 +168,13 @@ fn resource<'a>(
     let named = request
         .params
         .once("resource")
-        .map_err(|_| TokenError::InvalidTarget("resource stands twice: a token is for one"))?;
+        .map_err(|doubled| TokenError::InvalidTarget(doubled.into()))?;
     match named {
         Some(uri) if resources.find(uri).is_none() => {
-            Err(TokenError::InvalidTarget("resource is none that is known"))
+            Err(TokenError::InvalidTarget(Description::new(format_args!(
+                "resource: {} is not a resource of this provider",
+                Sent(uri)
+            ))))
         }
         named => Ok(named),
     }
@@ -178,8 +191,13 @@ fn still_registered(granted: &str, client: &Client, resources: &Resources) -> St
 /// Returns the requested scopes. Fails if one of them was not granted (RFC 6749 section 6).
 fn narrow<'a>(granted: &'a str, requested: Option<&'a str>) -> Result<&'a str, TokenError> {
     let Some(requested) = requested else { return Ok(granted) };
-    match Scopes::parse(requested) {
-        Some(scopes) if scopes.is_within(&Scopes::of_valid(granted)) => Ok(requested),
-        _ => Err(TokenError::InvalidScope("scope has more than was granted")),
+    let scopes = Scopes::parse(requested).ok_or(TokenError::InvalidScope(MALFORMED_SCOPE))?;
+    let granted = Scopes::of_valid(granted);
+    match scopes.iter().find(|scope| !granted.contains(scope)) {
+        Some(scope) => Err(TokenError::InvalidScope(Description::new(format_args!(
+            "scope: {} was not granted",
+            Sent(scope)
+        )))),
+        None => Ok(requested),
     }
 }

@@ -12,6 +12,7 @@ use crate::lifetimes::{
     REFRESH_GRACE_SECONDS, REFRESH_TOKEN_IDLE_SECONDS, REFRESHABLE_GRANT_SECONDS,
 };
 use crate::ports::Platform;
+use crate::protocol::description::Description;
 use crate::protocol::token::token_error::TokenError;
 use crate::provider::Provider;
 use crate::secret::hash;
@@ -59,7 +60,8 @@ impl NextRefreshToken {
     }
 }
 
-const USED_BEFORE: TokenError = TokenError::InvalidGrant("the refresh token was used before");
+const USED_BEFORE: TokenError =
+    TokenError::InvalidGrant(Description::fixed("refresh_token: already used"));
 
 /// Finds the authorization that a refresh token was issued for.
 pub(super) async fn authorize<'a>(
@@ -70,7 +72,7 @@ pub(super) async fn authorize<'a>(
     let Context { platform, now, .. } = *context;
 
     // 1. Read the parameters.
-    let presented = request.required("refresh_token", "refresh_token is missing")?;
+    let presented = request.required("refresh_token", "missing parameter: refresh_token")?;
     let requested_scope = request.once("scope")?;
 
     // 2. Find the token. A token of another client counts as unknown, and nothing changes.
@@ -79,8 +81,9 @@ pub(super) async fn authorize<'a>(
     let (spent_hash, successor_hash) = (hash(presented), hash(&successor));
     let client_id = &request.client.client_id;
     let token = refresh_tokens::find(platform, &spent_hash, &successor_hash, client_id).await?;
-    let token =
-        token.ok_or(TokenError::InvalidGrant("the refresh token is not one of this client's"))?;
+    let token = token.ok_or(TokenError::InvalidGrant(
+        "refresh_token: unknown, or issued to another client".into(),
+    ))?;
 
     // 3. Require an active grant. This is checked first, because a revoked grant need not be revoked again.
     token.grant.user_claims()?;
@@ -94,7 +97,7 @@ pub(super) async fn authorize<'a>(
 
     // 5. Require a token that has not expired.
     if token.expires_at <= now {
-        return Err(TokenError::InvalidGrant("the refresh token has expired").into());
+        return Err(TokenError::InvalidGrant("refresh_token: expired".into()).into());
     }
 
     Ok(Authorized {

@@ -127,7 +127,7 @@ impl TokenSet<'_> {
         context: &Context<'_, impl Crypto>,
     ) -> Result<String, Internal> {
         let key = signers.id_token.as_ref().ok_or_else(|| Internal::Broken {
-            detail: "an ID token has no key: its grant type brings none".into(),
+            detail: "no key for an ID token: the grant type issues none".into(),
         })?;
         let token = IdToken {
             access_token,

@@ -4,13 +4,14 @@
 //! stored, and a handle is passed on.
 
 use crate::context::Context;
-use crate::error::{Error, Internal, PageError};
+use crate::error::{Advice, Error, Internal, PageError};
 use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::lifetimes::{KEPT_REQUEST_SECONDS, PUSHED_REQUEST_SECONDS};
 use crate::ports::Database;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_request::PARAMETERS;
+use crate::protocol::description::Description;
 use crate::protocol::params::{Malformed, Params};
 use crate::secret::{hash, is_random_text};
 use crate::store::authorization_requests::{self, KeptRequest, NewRequest, Opening};
@@ -22,8 +23,10 @@ const KEPT_LIMIT: usize = 8_192;
 const PUSHED_URI: &str = "urn:ietf:params:oauth:request_uri:";
 
 /// Error page: the request was already completed, or has expired.
-pub const COMPLETED_OR_EXPIRED: PageError =
-    PageError::start_again("this sign-in was completed before, or was left open for too long");
+pub const COMPLETED_OR_EXPIRED: PageError = PageError::new(
+    Description::fixed("the authorization request was already completed, or has expired"),
+    Advice::StartAgain,
+);
 
 /// An authorization request that has no response yet.
 #[derive(Debug, Default)]

@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         let mut fields = Map::new();
         while let Some((name, Unique(value))) = access.next_entry::<String, Unique>()? {
             if fields.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the member {name:?} stands twice")));
+                return Err(A::Error::custom(format_args!("duplicate name {name:?}")));
             }
             fields.insert(name, value);
         }

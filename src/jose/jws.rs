@@ -37,10 +37,10 @@ impl JwsError {
     /// Returns the reason, for an error description.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Header => "the header is not a JSON object with unique members",
-            Self::NotBase64url => "a part of the token is not canonical unpadded base64url",
-            Self::NotThreeParts => "the token does not have three parts",
-            Self::Payload => "the payload is not a JSON object with unique members",
+            Self::Header => "the header must be a JSON object without duplicate names",
+            Self::NotBase64url => "each part must be canonical base64url without padding",
+            Self::NotThreeParts => "must have three parts",
+            Self::Payload => "the payload must be a JSON object without duplicate names",
         }
     }
 }

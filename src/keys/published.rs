@@ -200,9 +200,9 @@ impl PublishedKeys {
                 return Some(Ok(None));
             }
             // The first key may exist a moment later, so the absence is not final.
-            SearchState::Done => "it had no key of this algorithm a moment ago",
+            SearchState::Done => "it had no key for this algorithm a moment ago",
             SearchState::Failed => "it did not answer a moment ago",
-            SearchState::Running => "it is being asked by another request",
+            SearchState::Running => "another request is reading it",
         };
         Some(Err(Internal::Unavailable { what: "the key table", detail: detail.into() }))
     }

@@ -53,7 +53,7 @@ impl PublishedSet {
                 Some(set)
             }
             _ => {
-                context.log_note("KV holds a key set that is damaged");
+                context.log_note("damaged value in KV: the published key set");
                 None
             }
         }

@@ -58,8 +58,7 @@ impl SigningKeys {
                 first_key::sealer(context.config.key_encryption_key.as_ref(), &rows, context.now)?;
             if !is_made_at_once(alg) {
                 published.make_later(&[alg], &rows, context)?;
-                let detail =
-                    format!("no key signs {} yet: the first one is being made", alg.name());
+                let detail = format!("no {} key yet; the first one is being generated", alg.name());
                 return Err(Internal::Unavailable { what: "the key table", detail });
             }
             rows = make_first_key(alg, &sealer, context).await?;
@@ -67,8 +66,8 @@ impl SigningKeys {
         let rows = self.remember(rows, context.now);
         let row = signer(&rows, alg, context.now).ok_or_else(|| Internal::Broken {
             detail: format!(
-                "no key in signing_keys may sign {} now, and one that has not ended stands in the \
-                 way of a new one: end it by its sign_until",
+                "no {} key in signing_keys may sign now, and a key without an end prevents a new \
+                 one: set its sign_until",
                 alg.name()
             ),
         })?;

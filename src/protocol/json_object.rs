@@ -17,7 +17,7 @@ pub struct NotAnObject(serde_json::Error);
 
 impl fmt::Display for NotAnObject {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "not a JSON object: {}", self.0)
+        write!(formatter, "the document is not a JSON object: {}", self.0)
     }
 }
 

@@ -7,11 +7,13 @@
 //! - [`user`]: claims, scopes, logins and passwords
 //! - [`params`], [`json_object`]: readers of form parameters and of JSON objects
 //! - [`authority`]: the host and port of a URL
+//! - [`description`]: the `error_description` of an OAuth error
 //! - [`invalid_field`], [`text_forms`]: errors about the fields of a document, and checks of text values
 
 pub mod authority;
 pub mod authorization;
 pub mod client;
+pub mod description;
 pub mod invalid_field;
 pub mod json_object;
 pub mod params;

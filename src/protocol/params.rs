@@ -3,6 +3,8 @@
 use form_urlencoded::Serializer;
 use percent_encoding::percent_decode;
 
+use crate::protocol::description::Description;
+
 /// The media type of a form body.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -29,23 +31,35 @@ pub enum ParamValue<'a> {
 
 /// The error for a repeated parameter (RFC 6749 section 3.1).
 #[derive(Debug, Eq, PartialEq)]
-pub struct DuplicateParameter;
+pub struct DuplicateParameter {
+    /// Its name.
+    pub name: &'static str,
+}
+
+impl From<DuplicateParameter> for Description {
+    fn from(DuplicateParameter { name }: DuplicateParameter) -> Self {
+        Self::new(format_args!("duplicate parameter: {name}"))
+    }
+}
 
 /// An error in the encoding of a query or a body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Malformed {
     /// The value of a known parameter is not UTF-8.
-    NotUtf8,
+    NotUtf8 {
+        /// The parameter's name.
+        name: &'static str,
+    },
     /// There are more than 100 parameters.
     TooMany,
 }
 
 impl Malformed {
     /// Returns the text of `error_description`.
-    pub const fn description(self) -> &'static str {
+    pub fn description(self) -> Description {
         match self {
-            Self::NotUtf8 => "a parameter is not UTF-8",
-            Self::TooMany => "the request has more than 100 parameters",
+            Self::NotUtf8 { name } => Description::new(format_args!("{name}: must be UTF-8")),
+            Self::TooMany => Description::fixed("more than 100 parameters"),
         }
     }
 }
@@ -69,7 +83,7 @@ impl Params {
             let mut names = known.iter().copied().flatten();
             if let Some(name) = names.find(|known| known.as_bytes() == name) {
                 let value = String::from_utf8(decode(value.strip_prefix(b"=").unwrap_or(value)));
-                params.append(name, value.map_err(|_| Malformed::NotUtf8)?);
+                params.append(name, value.map_err(|_| Malformed::NotUtf8 { name })?);
             }
         }
         Ok(params)
@@ -112,20 +126,20 @@ impl Params {
     /// # Errors
     /// [`DuplicateParameter`] when the parameter is repeated.
     pub fn once(&self, name: &str) -> Result<Option<&str>, DuplicateParameter> {
-        match self.get(name) {
-            ParamValue::Absent => Ok(None),
-            ParamValue::Single(value) => Ok(Some(value)),
-            ParamValue::Duplicate => Err(DuplicateParameter),
+        let mut values = self.0.iter().filter(|(known, value)| *known == name && !value.is_empty());
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some((_, value)), None) => Ok(Some(value)),
+            (Some((name, _)), Some(_)) => Err(DuplicateParameter { name }),
         }
     }
 
     /// Returns the value of a parameter; a repeated one is not an error here.
     pub fn get(&self, name: &str) -> ParamValue<'_> {
-        let mut values = self.0.iter().filter(|(known, value)| *known == name && !value.is_empty());
-        match (values.next(), values.next()) {
-            (None, _) => ParamValue::Absent,
-            (Some((_, value)), None) => ParamValue::Single(value),
-            (Some(_), Some(_)) => ParamValue::Duplicate,
+        match self.once(name) {
+            Ok(None) => ParamValue::Absent,
+            Ok(Some(value)) => ParamValue::Single(value),
+            Err(DuplicateParameter { .. }) => ParamValue::Duplicate,
         }
     }
 }
@@ -174,7 +188,10 @@ mod tests {
     #[test]
     fn a_value_that_is_not_utf_8_is_refused() {
         for text in ["half=%FF", "half=%C3", "%68alf=%ED%A0%80"] {
-            assert_eq!(Params::parse(text.as_bytes(), KNOWN).unwrap_err(), Malformed::NotUtf8);
+            assert_eq!(
+                Params::parse(text.as_bytes(), KNOWN).unwrap_err(),
+                Malformed::NotUtf8 { name: "half" }
+            );
         }
     }
 

@@ -6,7 +6,7 @@ const LIMIT: usize = 2_048;
 /// The requirement of [`is_email`], as an error message.
 pub const EMAIL: &str = "must be an e-mail address";
 /// The requirement of [`is_line`], as an error message.
-pub const LINE: &str = "must be a string of one line, not blank, not \"null\", at most 2048 bytes";
+pub const LINE: &str = "must be one line of text, not blank, not \"null\", at most 2048 bytes";
 /// The requirement of [`is_web_url`], as an error message.
 pub const WEB_URL: &str = "must be an absolute http or https URL";
 

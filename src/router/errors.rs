@@ -42,7 +42,7 @@ fn render_error(
             render_internal(fault, for_operator)
         }
         Error::Protocol(Protocol::Authorize(error)) => {
-            (error_response(400, Some(error.code), error.description), Some(error.code))
+            (error_response(400, Some(error.code), error.description.as_str()), Some(error.code))
         }
         Error::Protocol(Protocol::Refused { status, code, description }) => {
             let response = error_response(*status, Some(code), description);
@@ -53,26 +53,28 @@ fn render_error(
             (response, Some(code))
         }
         Error::Protocol(Protocol::Bearer(error)) => {
-            let response = error_response(error.status(), error.code(), error.description())
-                .with("www-authenticate", challenge(*error, context.config, route));
+            let description = error.description();
+            let response = error_response(error.status(), error.code(), description.as_str())
+                .with("www-authenticate", challenge(error, context.config, route));
             (response, error.code())
         }
         Error::Protocol(Protocol::MethodNotAllowed { allow }) => {
             let response = error_response(
                 405,
                 Some("method_not_allowed"),
-                "this endpoint does not have this method",
+                "the endpoint does not support this method",
             );
             (response.with("allow", allow.clone()), Some("method_not_allowed"))
         }
         Error::Protocol(Protocol::NotFound) => {
-            (error_response(404, Some("not_found"), "nothing is served here"), Some("not_found"))
+            (error_response(404, Some("not_found"), "no endpoint has this path"), Some("not_found"))
         }
         Error::Protocol(Protocol::Page(PageError { status, code, description, .. })) => {
-            (error_response(*status, Some(code), description), Some(code))
+            (error_response(*status, Some(code), description.as_str()), Some(code))
         }
         Error::Protocol(Protocol::Registration(error)) => {
-            let response = error_response(error.status(), Some(error.code()), &error.description())
+            let description = error.description();
+            let response = error_response(error.status(), Some(error.code()), description.as_str())
                 .with("pragma", "no-cache");
             let response = match error {
                 RegistrationError::TooOften { pause } => {
@@ -83,7 +85,8 @@ fn render_error(
             (response, Some(error.code()))
         }
         Error::Protocol(Protocol::Token(error)) => {
-            let response = error_response(error.status(), Some(error.code()), error.description())
+            let description = error.description();
+            let response = error_response(error.status(), Some(error.code()), description.as_str())
                 .with("pragma", "no-cache");
             let response = match error {
                 // RFC 6749 section 5.2 requires a challenge with a scheme that the client can use.
@@ -103,9 +106,11 @@ fn render_error(
 #[cold]
 fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
     let (code, description, advice) = match error {
-        Error::Protocol(Protocol::Page(error)) => (error.code, error.description, error.advice),
+        Error::Protocol(Protocol::Page(error)) => {
+            (error.code, error.description.as_str(), error.advice)
+        }
         Error::Protocol(_) => {
-            ("invalid_request", "this page cannot be asked for in this way", Advice::StartAgain)
+            ("invalid_request", "the page does not support this request", Advice::StartAgain)
         }
         Error::Internal(fault) => {
             let (_, code, description) = fault.opaque();
@@ -155,7 +160,7 @@ fn error_response(status: u16, code: Option<&str>, description: &str) -> Respons
 
 /// Returns the challenge of a refused bearer token (RFC 6750 section 3). For userinfo, it also has the required scope
 /// and the URL of the resource metadata (RFC 9728 section 5.1).
-fn challenge(error: BearerError, config: &Config, route: Option<&Route>) -> String {
+fn challenge(error: &BearerError, config: &Config, route: Option<&Route>) -> String {
     let realm = config.issuer.as_str();
     let error = match error.code() {
         Some(code) => {

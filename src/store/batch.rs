@@ -38,7 +38,7 @@ impl Outcome {
     /// [`Internal::Broken`] if the database returned fewer results than there were statements.
     pub(super) fn rows(&mut self, Handle(place): Handle) -> Result<Vec<Row>, Internal> {
         self.0.get_mut(place).map(std::mem::take).ok_or_else(|| Internal::Broken {
-            detail: format!("the database returned no result for statement {place} of a batch"),
+            detail: format!("D1 returned no result for statement {place} of a batch"),
         })
     }
 

@@ -82,7 +82,7 @@ pub(super) fn write_metadata(metadata: &ClientMetadata) -> Result<String, Intern
 /// Parses metadata from the JSON that the database stores.
 pub(super) fn parse_metadata(client_id: &str, json: &str) -> Result<ClientMetadata, Internal> {
     json::from_own(json).map_err(|error| Internal::Broken {
-        detail: format!("the metadata of the client {client_id} is damaged in D1: {error}"),
+        detail: format!("damaged row in D1: the metadata of the client {client_id}: {error}"),
     })
 }
 
@@ -119,7 +119,7 @@ pub async fn put(database: &impl Database, client: &Client, now: i64) -> Result<
     let stored = batch.query(statement);
     let row = batch.run(database).await?.row(stored)?;
     let row = row.ok_or_else(|| Internal::Broken {
-        detail: "an upsert of a client returned no row".into(),
+        detail: "D1 returned no row for a stored client".into(),
     })?;
     StoredClient::from_row(row)?.parse()
 }

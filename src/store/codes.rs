@@ -109,6 +109,6 @@ pub async fn redeem(
 /// PKCE.
 fn parse_challenge(text: &str) -> Result<CodeChallenge, Internal> {
     CodeChallenge::parse(text).ok_or_else(|| Internal::Broken {
-        detail: "the code_challenge of a code in D1 is not one".into(),
+        detail: "damaged row in D1: the code_challenge of an authorization code".into(),
     })
 }

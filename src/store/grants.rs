@@ -88,7 +88,8 @@ impl Grant {
     /// # Errors
     /// [`TokenError::InvalidGrant`] if the grant was revoked or the user was deleted.
     pub fn user_claims(&self) -> Result<&str, TokenError> {
-        let withdrawn = TokenError::InvalidGrant("the authorization was withdrawn");
+        let withdrawn =
+            TokenError::InvalidGrant("the grant was revoked, or its user deleted".into());
         self.user_claims.as_deref().ok_or(withdrawn)
     }
 
@@ -114,8 +115,9 @@ impl Grant {
 
 fn parse_requested(json: Option<&str>) -> Result<ClaimsRequest, Internal> {
     let Some(json) = json else { return Ok(ClaimsRequest::default()) };
-    json::from_own(json)
-        .map_err(|error| Internal::Broken { detail: format!("a grant's claims in D1: {error}") })
+    json::from_own(json).map_err(|error| Internal::Broken {
+        detail: format!("damaged row in D1: the claims of a grant: {error}"),
+    })
 }
 
 /// The status of the grant of an access token.

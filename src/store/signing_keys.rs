@@ -108,7 +108,7 @@ fn key_rows(rows: Vec<Row>, context: &Context<'_, impl Platform>) -> Result<Vec<
         let public = match json::from_own::<PublicKey>(&public_jwk) {
             Ok(public) if public.kid() == kid => public,
             _ => {
-                context.log_note(format!("the signing key {kid} is damaged in D1 and is left out"));
+                context.log_note(format!("damaged row in D1: the signing key {kid} is left out"));
                 continue;
             }
         };

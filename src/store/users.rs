@@ -41,7 +41,7 @@ impl NewUser {
 /// [`Internal::Broken`] if they are not a JSON object.
 pub fn parse_claims(json: &str) -> Result<UserClaims, Internal> {
     json::from_own(json).map_err(|_| Internal::Broken {
-        detail: "a user's claims in D1 are not a JSON object".into(),
+        detail: "damaged row in D1: the claims of a user are not a JSON object".into(),
     })
 }
 

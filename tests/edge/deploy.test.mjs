@@ -43,12 +43,12 @@ test("a deployment with a wrong variable is refused before anything is sent, and
 test("the variables are checked by the module that is deployed, and named", async () => {
   await checkVariables({ ISSUER, RESOURCES: { "https://api.example.com": ["orders:read"] }, CLOCK_LEEWAY: 60 });
   for (const [variables, reason] of [
-    [{ ISSUER: "" }, "ISSUER is not set"],
-    [{ ISSUER: "http://login.example.com" }, "ISSUER must begin with https:// (http:// is for localhost"],
-    [{ ISSUER: "http://localhost:8787" }, "ISSUER must begin with https:// (http:// is for npm start)"],
-    [{ ISSUER: `${ISSUER}/` }, "ISSUER must not end with a slash"],
-    [{ RESOURCES: { "api.example.com": ["orders:read"] } }, "RESOURCES "],
-    [{ CLOCK_LEEWAY: 61 }, "CLOCK_LEEWAY must be a whole number of seconds from 0 to 60"],
+    [{ ISSUER: "" }, "ISSUER: not set"],
+    [{ ISSUER: "http://login.example.com" }, "ISSUER: must begin with https:// (http:// is allowed for localhost"],
+    [{ ISSUER: "http://localhost:8787" }, "ISSUER: must begin with https:// (http:// is for npm start)"],
+    [{ ISSUER: `${ISSUER}/` }, "ISSUER: must not end with a slash"],
+    [{ RESOURCES: { "api.example.com": ["orders:read"] } }, "RESOURCES: "],
+    [{ CLOCK_LEEWAY: 61 }, "CLOCK_LEEWAY: must be a whole number of seconds from 0 to 60"],
   ]) {
     await assert.rejects(checkVariables({ ISSUER, ...variables }), ({ message }) => message.startsWith(`wrangler.toml: ${reason}`));
   }

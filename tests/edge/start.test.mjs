@@ -107,7 +107,7 @@ test("npm start names an invalid variable", async () => {
   configure(folder, 'REGISTRATION = "Open"');
   const { code, said } = await runScript();
   assert.equal(code, 1);
-  assert.match(said, /\nthe worker does not start: REGISTRATION must be closed, token or open\n/);
+  assert.match(said, /\nthe worker does not start: REGISTRATION: must be closed, token or open, in lower case\n/);
 });
 
 test("npm start works with APIs and scopes in tables, and under an issuer's path", async () => {

@@ -77,7 +77,7 @@ fn a_weak_or_impossible_admin_token_is_refused() {
     for token in ["short", "p@ssword-that-is-quite-long-enough-really", &"=".repeat(40)] {
         let provider = TestProvider::configured(variables_with("ADMIN_TOKEN", token));
         let response = provider.send(get("/admin/users").bearer(token));
-        assert_refused(&response, 500, "ADMIN_TOKEN must be at least 32");
+        assert_refused(&response, 500, "ADMIN_TOKEN: must be at least 32");
     }
 }
 
@@ -159,7 +159,7 @@ fn an_invalid_document_is_refused_by_its_invalid_field() {
     let provider = TestProvider::new();
     for (document, words) in [
         (json!([]), "not a JSON object"),
-        (json!({ "sub": "bob" }), "sub: must be the one in the path"),
+        (json!({ "sub": "bob" }), "sub: must be the sub in the path"),
         (json!({ "sub": 1 }), "sub: must be a string"),
         (json!({ "name": "A" }), "name: unknown field"),
         (json!({ "login": "" }), "login: must be"),
@@ -168,7 +168,7 @@ fn an_invalid_document_is_refused_by_its_invalid_field() {
         (json!({ "login": 7 }), "login: must be a string"),
         (json!({ "claims": null }), "claims: must be an object"),
         (json!({ "claims": { "email": "nobody" } }), "claims.email: must be an e-mail address"),
-        (json!({ "claims": { "emial": "a@b" } }), "claims.emial: neither"),
+        (json!({ "claims": { "emial": "a@b" } }), "claims.emial: unknown claim"),
         (json!({ "claims": { "address": { "city": "x" } } }), "claims.address: must be"),
     ] {
         assert_refused(&put_user(&provider, "alice", &document), 400, words);
@@ -176,11 +176,11 @@ fn an_invalid_document_is_refused_by_its_invalid_field() {
     let twice = put("/admin/users/alice")
         .by_operator()
         .body("application/json", r#"{"login":"a","login":"b"}"#);
-    assert_refused(&provider.send(twice), 400, "stands twice");
+    assert_refused(&provider.send(twice), 400, "duplicate name");
     for sub in ["%20", "a%0Ab", ".", "..", "%C3%A9", "%20a", &"x".repeat(256)] {
         assert_refused(&put_user(&provider, sub, &json!({ "login": "a" })), 400, "sub: must be");
     }
-    assert_refused(&put_user(&provider, "%FF", &json!({})), 400, "the path is not UTF-8");
+    assert_refused(&put_user(&provider, "%FF", &json!({})), 400, "the path must be UTF-8");
     assert_eq!(provider.send(get("/admin/users").by_operator()).json(), json!({ "users": [] }));
 }
 
@@ -196,13 +196,13 @@ fn the_sub_of_a_deleted_user_is_never_reused() {
     assert_eq!(provider.send(delete("/admin/users/alice").by_operator()).status, 404);
     assert_eq!(provider.send(get("/admin/users/alice").by_operator()).status, 404);
     assert_eq!(provider.send(get("/admin/users").by_operator()).json(), json!({ "users": [] }));
-    assert_refused(&put_user(&provider, "alice", &json!({})), 409, "never given twice");
+    assert_refused(&put_user(&provider, "alice", &json!({})), 409, "cannot be used again");
     let login_is_free = put_user(&provider, "other", &json!({ "login": "alice@example.com" }));
     assert_eq!(login_is_free.status, 200);
     assert_refused(
         &put_user(&provider, "alice", &json!({ "login": "alice@example.com" })),
         409,
-        "never given",
+        "cannot be used again",
     );
 }
 
@@ -291,7 +291,7 @@ fn an_import_checks_every_line_and_stores_the_valid_ones() {
         (5, "claims.email: must be"),
         (6, "login: belongs to another user"),
         (7, "login: belongs to another user"),
-        (8, "never given twice"),
+        (8, "cannot be used again"),
     ]) {
         assert_eq!(*line, expected_line);
         assert!(error.contains(words), "line {line}: {error}");
@@ -362,7 +362,7 @@ fn a_minted_token_has_a_grant_and_a_lifetime() {
         (json!({ "sub": "alice", "scope": "openid", "ttl": 86_401 }), 400, "ttl: must be"),
         (json!({ "sub": "alice", "scope": "openid", "ttl": "60" }), 400, "ttl: must be an integer"),
         (json!({ "sub": "alice", "scope": "openid", "aud": "x" }), 400, "aud: unknown field"),
-        (json!({ "sub": "nobody", "scope": "openid" }), 404, "no user of this sub"),
+        (json!({ "sub": "nobody", "scope": "openid" }), 404, "no user has this sub"),
     ] {
         assert_refused(&mint(order), status, words);
     }

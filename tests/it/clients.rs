@@ -100,7 +100,7 @@ fn an_invalid_document_or_client_id_is_refused() {
         ),
         (
             json!({ "redirect_uris": [CALLBACK], "client_id": "x" }),
-            "client_id: must be the one in the path",
+            "client_id: must be the client_id in the path",
         ),
         (json!({ "redirect_uris": [CALLBACK], "trusted": 1 }), "trusted: must be true or false"),
         (json!({ "redirect_uris": [CALLBACK, "x"] }), "redirect_uris[1]: must be"),

@@ -48,10 +48,10 @@ fn a_replayed_code_revokes_the_grant() {
 
     // A replay revokes the grant at any later time.
     provider.sleep(300);
-    assert_error(&provider.redeem(&app, &code), "invalid_grant", "used before");
+    assert_error(&provider.redeem(&app, &code), "invalid_grant", "already used");
     assert_eq!(provider.send(get("/auth/userinfo").bearer(&access_token)).status, 401);
     let refreshed = provider.refresh(&app, &field(&tokens, "refresh_token"));
-    assert_error(&refreshed, "invalid_grant", "withdrawn");
+    assert_error(&refreshed, "invalid_grant", "revoked");
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn another_client_can_neither_redeem_nor_revoke_a_code() {
     let (provider, app) = provider();
     let other = provider.put_client_with("other", json!({}));
     let code = code(&provider, &app, &[]);
-    assert_error(&provider.redeem(&other, &code), "invalid_grant", "not one of this client's");
+    assert_error(&provider.redeem(&other, &code), "invalid_grant", "issued to another client");
     let tokens = provider.redeem(&app, &code);
-    assert_error(&provider.redeem(&other, &code), "invalid_grant", "not one of this client's");
+    assert_error(&provider.redeem(&other, &code), "invalid_grant", "issued to another client");
     let access_token = field(&tokens, "access_token");
     assert_eq!(provider.send(get("/auth/userinfo").bearer(&access_token)).status, 200);
 }
@@ -144,7 +144,7 @@ fn a_wrong_verifier_or_redirect_uri_consumes_the_code() {
             assert_eq!(provider.redeem(&app, &code).status, 200);
         } else {
             assert_error(&response, "invalid_grant", "");
-            assert_error(&provider.redeem(&app, &code), "invalid_grant", "used before");
+            assert_error(&provider.redeem(&app, &code), "invalid_grant", "already used");
         }
     }
 }

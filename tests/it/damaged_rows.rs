@@ -19,7 +19,7 @@ fn the_client_list_names_a_damaged_client_and_shows_the_others() {
     assert_eq!((response.status, &response.json()["damaged"]), (200, &json!(["b"])));
     let shown = response.json()["clients"].as_array().unwrap().clone();
     assert_eq!(shown.iter().map(|client| &client["client_id"]).collect::<Vec<_>>(), ["a", "c"]);
-    assert!(response.log["notes"][0].as_str().unwrap().contains("the client b is damaged"));
+    assert!(response.log["notes"][0].as_str().unwrap().contains("the metadata of the client b"));
 
     // The damaged row counts for the length of a page and for `next`.
     let response = provider.send(get("/admin/clients?limit=2").by_operator());
@@ -43,7 +43,7 @@ fn a_damaged_client_can_be_replaced_or_deleted() {
         response.json()["error_description"]
             .as_str()
             .unwrap()
-            .contains("the client app is damaged")
+            .contains("the metadata of the client app")
     );
     provider.put_app();
     assert_eq!(provider.send(get("/admin/clients/app").by_operator()).status, 200);
@@ -81,7 +81,7 @@ fn a_user_sees_a_damaged_client_and_withdraws_the_consent() {
     let page = browser.get("/auth/account");
     assert_eq!(page.status, 200);
     assert!(page.body.contains("Other") && page.body.contains("app"), "{}", page.body);
-    assert!(page.log["notes"][0].as_str().unwrap().contains("the client app is damaged"));
+    assert!(page.log["notes"][0].as_str().unwrap().contains("the metadata of the client app"));
     let forms = page.body.matches(r#"name="client_id" value="app""#).count();
     assert_eq!(forms, 1);
     let fields = crate::browser::form_to(&page, "/auth/account");
@@ -104,7 +104,7 @@ fn a_damaged_user_is_listed_and_can_be_replaced_or_deleted() {
     assert_eq!(response.json()["users"].as_array().unwrap().len(), 2);
     let response = provider.send(get("/admin/users/b").by_operator());
     assert!(
-        response.json()["error_description"].as_str().unwrap().contains("the user b are damaged")
+        response.json()["error_description"].as_str().unwrap().contains("the claims of the user b")
     );
     let response =
         provider.send(put("/admin/users/b").by_operator().json(&json!({ "claims": {} })));

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest upwards. A file belongs to the room with the longest matching path.
-const ROOMS: [&str; 33] = [
+const ROOMS: [&str; 34] = [
     "http",
     "secret",
     "digest",
     "lifetimes",
     "bounded_map",
     "jose",
+    "protocol/description",
     "protocol/params",
     "protocol/invalid_field",
     "protocol/json_object",

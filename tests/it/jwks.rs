@@ -130,7 +130,7 @@ fn without_the_encryption_key_keys_are_served_but_cannot_sign() {
         let response = provider.send(post("/admin/tokens").by_operator().json(&order));
         assert_eq!(response.status, 500);
         let words = response.json()["error_description"].as_str().unwrap().to_owned();
-        assert!(words.starts_with("KEY_ENCRYPTION_KEY "), "{words}");
+        assert!(words.starts_with("KEY_ENCRYPTION_KEY: "), "{words}");
         assert!(response.log["notes"].to_string().contains("KEY_ENCRYPTION_KEY"));
     }
     assert_eq!(stored_keys(&provider), BOTH);
@@ -145,7 +145,7 @@ fn an_empty_set_is_served_but_never_cached() {
         (r#"{"keys":[]}"#, Some("no-store"))
     );
     assert_eq!(response.header("etag"), None);
-    assert!(response.log["notes"].to_string().contains("KEY_ENCRYPTION_KEY is not set"));
+    assert!(response.log["notes"].to_string().contains("KEY_ENCRYPTION_KEY: not set"));
     assert!(provider.platform.cache.borrow().is_empty());
 
     // The same isolate finds a key that another one generates.

@@ -103,7 +103,7 @@ fn a_damaged_key_table_causes_one_batch_only() {
     let order = json!({"sub": "alice", "scope": "openid"});
     let response = provider.send(post("/admin/tokens").by_operator().json(&order));
     assert_eq!(response.status, 500);
-    assert!(response.log["notes"].to_string().contains("end it by its sign_until"));
+    assert!(response.log["notes"].to_string().contains("set its sign_until"));
 }
 
 #[test]

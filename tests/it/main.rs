@@ -10,6 +10,7 @@ mod clients;
 mod codes;
 mod consent;
 mod damaged_rows;
+mod descriptions;
 mod discovery;
 mod documents;
 mod everywhere;

@@ -149,7 +149,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
                 texts,
                 status: 400,
                 code: "invalid_request",
-                description: "the redirect_uri is not one that this client has registered",
+                description: "redirect_uri: https://app.example/cb is not registered for the client app",
                 advice: Advice::TellApplication,
             }
             .response(),

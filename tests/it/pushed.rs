@@ -60,7 +60,7 @@ fn a_pushed_request_is_completed_once() {
     let parameters = answer(&response, CALLBACK);
     assert_eq!(parameters["state"], "pushed state");
     assert!(field(&provider.redeem(&client, &parameters["code"]), "id_token").len() > 100);
-    assert!(error_page(&browser.get(&target)).contains("completed before"));
+    assert!(error_page(&browser.get(&target)).contains("already completed"));
     assert!(stored_requests(&provider).is_empty());
 }
 
@@ -86,7 +86,7 @@ fn a_request_uri_expires_after_90_seconds_unless_it_is_opened() {
 
     let uri = request_uri(&provider.send(pushed(&client, &[])));
     provider.sleep(90);
-    assert!(error_page(&browser.get(&target("app", &uri))).contains("left open for too long"));
+    assert!(error_page(&browser.get(&target("app", &uri))).contains("has expired"));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_request_uri_is_bound_to_its_client() {
     provider.put_client_with("other", json!({}));
     let uri = request_uri(&provider.send(pushed(&client, &[])));
     let browser = Browser::new(&provider);
-    assert!(error_page(&browser.get(&target("other", &uri))).contains("completed before"));
+    assert!(error_page(&browser.get(&target("other", &uri))).contains("already completed"));
     assert!(error_page(&browser.get(&target("app", &format!("{uri}x")))).contains("completed"));
     assert!(is_login(&opened(&browser, &target("app", &uri))));
 }
@@ -114,10 +114,10 @@ fn a_request_uri_is_opened_once() {
     assert!(!handle.contains(tail));
     for _ in 0..2 {
         assert!(is_login(&browser.get(&handle)), "the page can be loaded again");
-        assert!(error_page(&browser.get(&target("app", &uri))).contains("completed before"));
+        assert!(error_page(&browser.get(&target("app", &uri))).contains("already completed"));
     }
     provider.sleep(3_600);
-    assert!(error_page(&browser.get(&handle)).contains("left open for too long"));
+    assert!(error_page(&browser.get(&handle)).contains("has expired"));
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn the_known_parameters_of_a_request_are_stored_in_8192_bytes() {
         let posted = client.authorize_query(&[("state", &state)]);
         let response = provider.send(post("/auth/authorize").form(&posted));
         assert_eq!(response.status, 413);
-        assert!(error_page(&response).contains("more than 8192 bytes"));
+        assert!(error_page(&response).contains("longer than 8192 bytes"));
     }
     assert!(stored_requests(&provider).is_empty());
 }

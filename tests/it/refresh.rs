@@ -73,8 +73,8 @@ fn a_used_token_returns_the_same_successor_for_a_minute() {
     assert_eq!(field(&provider.refresh(&app, &first), "refresh_token"), second);
     // The use of the successor ends the grace period of its predecessor.
     let third = field(&provider.refresh(&app, &second), "refresh_token");
-    assert_invalid(&provider.refresh(&app, &first), "used before");
-    assert_invalid(&provider.refresh(&app, &third), "withdrawn");
+    assert_invalid(&provider.refresh(&app, &first), "already used");
+    assert_invalid(&provider.refresh(&app, &third), "revoked");
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn a_used_token_revokes_the_grant_after_a_minute() {
     let first = field(&tokens, "refresh_token");
     let refreshed = provider.refresh(&app, &first);
     provider.sleep(60);
-    assert_invalid(&provider.refresh(&app, &first), "used before");
-    assert_invalid(&provider.refresh(&app, &field(&refreshed, "refresh_token")), "withdrawn");
+    assert_invalid(&provider.refresh(&app, &first), "already used");
+    assert_invalid(&provider.refresh(&app, &field(&refreshed, "refresh_token")), "revoked");
     let access_token = field(&refreshed, "access_token");
     assert_eq!(provider.send(get("/auth/userinfo").bearer(&access_token)).status, 401);
 }
@@ -113,9 +113,9 @@ fn another_clients_token_is_refused_and_stays_valid() {
     let (provider, app, tokens) = signed_in("openid offline_access");
     let token = field(&tokens, "refresh_token");
     let other = provider.put_client_with("other", json!({}));
-    assert_invalid(&provider.refresh(&other, &token), "not one of this client's");
+    assert_invalid(&provider.refresh(&other, &token), "issued to another client");
     let successor = field(&provider.refresh(&app, &token), "refresh_token");
-    assert_invalid(&provider.refresh(&other, &token), "not one of this client's");
+    assert_invalid(&provider.refresh(&other, &token), "issued to another client");
     assert_eq!(provider.refresh(&app, &successor).status, 200);
 }
 

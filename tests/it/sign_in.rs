@@ -63,7 +63,7 @@ fn a_request_by_post_continues_by_get_and_completes_once() {
     let response = alice.submit(&consent, &[("decision", "allow")]);
     assert!(answer(&response, &app.redirect_uri).contains_key("code"));
     for response in [alice.get(&location), alice.submit(&consent, &[("decision", "allow")])] {
-        assert!(error_page(&response).contains("completed before"));
+        assert!(error_page(&response).contains("already completed"));
     }
 }
 

@@ -128,7 +128,7 @@ fn an_error_is_in_the_challenge_and_in_the_body() {
     assert!(
         challenge.starts_with(&format!("Bearer realm=\"{ISSUER}\", error=\"invalid_token\", "))
     );
-    assert!(challenge.contains(", error_description=\"the token does not have three parts\", "));
+    assert!(challenge.contains(", error_description=\"access token: must have three parts\", "));
     assert_eq!(response.error().as_deref(), Some("invalid_token"));
     assert_eq!(response.header("cache-control"), Some("no-store"));
     assert_eq!(response.log["error"], "invalid_token");
@@ -162,7 +162,7 @@ fn the_leeway_is_configurable() {
     provider.sleep(1);
     assert_invalid(&send_request(&provider, &token), "expired");
     provider.now.set(NOW - 1);
-    assert_invalid(&send_request(&provider, &token), "from the future");
+    assert_invalid(&send_request(&provider, &token), "is in the future");
 }
 
 #[test]
@@ -422,7 +422,7 @@ fn a_token_of_another_issuer_is_refused_even_with_the_same_key() {
     let (provider, token) = provider_with("openid");
     provider.deploy(variables_with("ISSUER", "https://other.example.com"));
     provider.send(get("/auth/jwks.json"));
-    assert_invalid(&send_request(&provider, &token), "another issuer");
+    assert_invalid(&send_request(&provider, &token), "iss must be this provider");
 }
 
 #[test]
@@ -521,7 +521,7 @@ fn a_signed_userinfo_response_is_not_an_id_token_hint() {
         ])
     );
     let answer = answer(&provider.send(get(&target)), crate::browser::CALLBACK);
-    assert_eq!(answer["error_description"], "id_token_hint is not an ID token");
+    assert_eq!(answer["error_description"], "id_token_hint: must be an ID token");
 }
 
 #[test]

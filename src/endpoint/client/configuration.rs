@@ -14,6 +14,7 @@ use crate::ports::Platform;
 use crate::protocol::client::metadata::{ClientMetadata, Registrable};
 use crate::protocol::client::registration_error::RegistrationError;
 use crate::protocol::client::unsupported_metadata;
+use crate::protocol::description::Description;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 use crate::protocol::token::bearer::BearerError;
@@ -35,8 +36,9 @@ const SET_BY_PROVIDER: [&str; 4] = [
     "registration_client_uri",
 ];
 
-const WRONG_TOKEN: BearerError =
-    BearerError::InvalidToken("the registration access token is not that of this client");
+const WRONG_TOKEN: BearerError = BearerError::InvalidToken(Description::fixed(
+    "registration access token: wrong for this client",
+));
 
 /// Compared with the token if the client has no token hash, so that the response takes equally long. It has the length
 /// of a hash, and no token has this hash.
@@ -49,7 +51,10 @@ pub async fn serve(
 ) -> Result<Response, Error> {
     let context = &provider.context;
     // 1. Authenticate the client by its registration access token (RFC 7592 section 2).
-    let token = bearer_token(request, false).await?;
+    let token = bearer_token(request, false).await.map_err(|error| match error {
+        BearerError::NoCredentials => BearerError::NoRegistrationAccessToken,
+        error => error,
+    })?;
     let stored = authenticate(provider, request.path(), &token).await?;
 
     match request.method() {
@@ -131,13 +136,16 @@ fn check_identity(document: &mut JsonObject, client: &Client) -> Result<(), Inva
     match document.string("client_id")? {
         None => return Err(InvalidField::missing("client_id")),
         Some(id) if id != client.client_id => {
-            return Err(InvalidField::new("client_id", "must be that of this registration"));
+            return Err(InvalidField::new(
+                "client_id",
+                "must be the client_id of this registration",
+            ));
         }
         Some(_) => {}
     }
     let Some(secret) = document.string("client_secret")? else { return Ok(()) };
     let is_current = client.secret_hash.as_deref().is_some_and(|known| hashes_to(&secret, known));
-    let reason = "must be the present secret of this client, or left out";
+    let reason = "must be the current secret of this client, or left out";
     if is_current { Ok(()) } else { Err(InvalidField::new("client_secret", reason)) }
 }
 

@@ -15,6 +15,7 @@ use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::authorize_request::PARAMETERS;
 use crate::protocol::client::authentication;
+use crate::protocol::params::DuplicateParameter;
 use crate::protocol::token::token_error::TokenError;
 use crate::provider::Provider;
 
@@ -40,9 +41,12 @@ pub async fn serve(
     }
 
     // 3. Read the request: the parameters themselves, or those of a request object (section 3).
-    let duplicate = |_| TokenError::InvalidRequest("a parameter stands twice");
+    let duplicate = |duplicate: DuplicateParameter| TokenError::InvalidRequest(duplicate.into());
     if params.once("request_uri").map_err(duplicate)?.is_some() {
-        return Err(TokenError::InvalidRequest("request_uri cannot be pushed").into());
+        return Err(TokenError::InvalidRequest(
+            "request_uri: must not be pushed (RFC 9126 section 2.1)".into(),
+        )
+        .into());
     }
     let has_client_id = params.once("client_id").map_err(duplicate)?.is_some();
     let object = params.once("request").map_err(duplicate)?;
@@ -81,5 +85,5 @@ pub async fn serve(
 
 fn refused(status: u16, error: AuthorizeError) -> Error {
     let AuthorizeError { code, description } = error;
-    Protocol::Refused { status, code, description: description.to_owned() }.into()
+    Protocol::Refused { status, code, description: description.to_string() }.into()
 }

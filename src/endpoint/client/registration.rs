@@ -10,6 +10,7 @@ use crate::lifetimes::{ADDRESS_PAUSE_SECONDS, UNUSED_CLIENT_SECONDS};
 use crate::limits::rate_limits::may_register;
 use crate::ports::Platform;
 use crate::protocol::client::registration_error::RegistrationError;
+use crate::protocol::description::Description;
 use crate::protocol::token::bearer::BearerError;
 use crate::provider::Provider;
 use crate::secret::{hash, is_random_text};
@@ -17,8 +18,9 @@ use crate::store::clients::Client;
 use crate::store::initial_access_tokens;
 use crate::store::registrations::{RegistrationOutcome, register};
 
-const WRONG_TOKEN: BearerError =
-    BearerError::InvalidToken("the initial access token is unknown, used up or expired");
+const WRONG_TOKEN: BearerError = BearerError::InvalidToken(Description::fixed(
+    "initial access token: unknown, used up or expired",
+));
 
 /// Registers a client. The route does not exist if `REGISTRATION` is `closed`.
 pub async fn serve(
@@ -88,6 +90,7 @@ async fn initial_access_token(
         {
             Ok(None)
         }
+        Err(BearerError::NoCredentials) => Err(BearerError::NoInitialAccessToken),
         Err(error) => Err(error),
     }
 }

@@ -56,8 +56,9 @@ pub async fn serve(
     let token = &verified.token;
 
     // 3. Require the scope `openid` (Core section 5.3.1).
-    let granted = Scopes::parse(&token.scope)
-        .ok_or(BearerError::InvalidToken("the token has a malformed scope"))?;
+    let granted = Scopes::parse(&token.scope).ok_or(BearerError::InvalidToken(
+        "access token: scope must be scope tokens separated by single spaces".into(),
+    ))?;
     if !granted.contains(OPENID) {
         return Err(BearerError::InsufficientScope.into());
     }
@@ -129,7 +130,7 @@ async fn verify(
     if key.alg() != access_token::ALG
         || !context.platform.verify(&key, signing_input.as_bytes(), &signature).await?
     {
-        return Err(BearerError::InvalidToken("the signature is wrong").into());
+        return Err(BearerError::InvalidToken("access token: the signature is wrong".into()).into());
     }
     Ok(Verified { kid, token: claims.map_err(BearerError::from)? })
 }
@@ -142,7 +143,7 @@ async fn find_key(
     let context = &provider.context;
     let keys = &provider.memory.published_keys;
     let key = keys.find(access_token::ALG, kid, context).await?;
-    Ok(key.ok_or(BearerError::InvalidToken("the token is signed with an unknown key"))?)
+    Ok(key.ok_or(BearerError::InvalidToken("access token: signed with an unknown key".into()))?)
 }
 
 /// The active grant of a token.
@@ -163,9 +164,11 @@ async fn active_grant(database: &impl Database, token: &AccessToken) -> Result<A
         GrantStatus::Active { claims, requested, signed_with } => {
             Ok(ActiveGrant { claims, requested, signed_with })
         }
-        GrantStatus::Revoked => Err(BearerError::InvalidToken("the token was revoked").into()),
+        GrantStatus::Revoked => {
+            Err(BearerError::InvalidToken("access token: revoked".into()).into())
+        }
         GrantStatus::Unknown => {
-            Err(BearerError::InvalidToken("the token belongs to no grant we know").into())
+            Err(BearerError::InvalidToken("access token: its grant is unknown".into()).into())
         }
     }
 }

@@ -34,11 +34,11 @@ pub async fn put(
         || !client_id.bytes().all(is_plain)
         || client_id.starts_with('-')
     {
-        let reason = "must be 1 to 64 of A-Z a-z 0-9 _ -, and not begin with -";
+        let reason = "must be 1 to 64 characters of A-Z a-z 0-9 _ -, and must not begin with -";
         return Err(invalid(InvalidField::new("client_id", reason)));
     }
     if client_id == OPERATOR {
-        let reason = "must not be that of tokens minted by the operator";
+        let reason = "reserved for the access tokens that the operator mints";
         return Err(refused(409, "conflict", InvalidField::new("client_id", reason)));
     }
     store(context, request, client_id).await
@@ -85,7 +85,11 @@ fn parse_document(
     config: &Config,
 ) -> Result<(ClientMetadata, bool), MetadataError> {
     if document.string("client_id")?.is_some_and(|id| id != client_id) {
-        return Err(InvalidField::new("client_id", "must be the one in the path").into());
+        return Err(InvalidField::new(
+            "client_id",
+            "must be the client_id in the path, or left out",
+        )
+        .into());
     }
     document.integer("client_id_issued_at")?;
     let trusted = document.boolean("trusted")?.unwrap_or(false);
@@ -129,7 +133,7 @@ pub async fn delete(
 }
 
 fn no_such_client() -> Error {
-    refused(404, "not_found", "there is no client of this client_id")
+    refused(404, "not_found", "client_id: no client has this id")
 }
 
 fn to_json(client: &Client) -> Result<Value, Internal> {

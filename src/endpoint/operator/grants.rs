@@ -15,6 +15,6 @@ pub async fn revoke(context: &Context<'_, impl Platform>, id: &str) -> Result<Re
         Some(revoked_at) => {
             Ok(Response::json(200, &json!({ "grant_id": id, "revoked_at": revoked_at })))
         }
-        None => Err(refused(404, "not_found", "there is no grant of this id")),
+        None => Err(refused(404, "not_found", "grant_id: no grant has this id")),
     }
 }

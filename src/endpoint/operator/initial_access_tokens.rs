@@ -37,12 +37,12 @@ fn parse_document(json: &[u8]) -> Result<(i64, i64), InvalidDocument> {
     let ttl = document.integer("ttl")?.unwrap_or(INITIAL_ACCESS_TOKEN_SECONDS);
     document.end()?;
     if !(1..=MOST_USES).contains(&uses) {
-        let reason = format_args!("must be a number from 1 to {MOST_USES}");
+        let reason = format_args!("must be a whole number from 1 to {MOST_USES}");
         return Err(InvalidField::new("uses", reason).into());
     }
     if !(1..=INITIAL_ACCESS_TOKEN_LONGEST_SECONDS).contains(&ttl) {
         let reason = format_args!(
-            "must be a number of seconds from 1 to {INITIAL_ACCESS_TOKEN_LONGEST_SECONDS}"
+            "must be a whole number of seconds from 1 to {INITIAL_ACCESS_TOKEN_LONGEST_SECONDS}"
         );
         return Err(InvalidField::new("ttl", reason).into());
     }

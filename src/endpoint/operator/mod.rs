@@ -101,14 +101,18 @@ async fn authorize(config: &Config, request: &impl Request) -> Result<(), Error>
     let Some(admin_token) = &config.admin_token else { return Err(Protocol::NotFound.into()) };
     let is_strong = admin_token.expose().len() >= SHORTEST_TOKEN;
     if !is_strong || !is_b64token(admin_token.expose()) {
-        let reason = "must be at least 32 letters, digits or any of -._~+/";
+        let reason = "must be at least 32 characters of A-Z a-z 0-9 -._~+/";
         return Err(
             Internal::Misconfigured { variable: "ADMIN_TOKEN", reason: reason.into() }.into()
         );
     }
     match bearer_token(request, false).await {
         Ok(token) if admin_token.matches(&token) => Ok(()),
-        _ => Err(refused(401, "unauthorized", "ADMIN_TOKEN is needed, as Authorization: Bearer")),
+        _ => Err(refused(
+            401,
+            "unauthorized",
+            "the secret ADMIN_TOKEN is needed, as Authorization: Bearer",
+        )),
     }
 }
 
@@ -126,7 +130,7 @@ fn invalid(description: impl fmt::Display) -> Error {
 
 fn decode(segment: &str) -> Result<String, Error> {
     let text = percent_decode_str(segment).decode_utf8();
-    text.map(String::from).map_err(|_| invalid("the path is not UTF-8"))
+    text.map(String::from).map_err(|_| invalid("the path must be UTF-8"))
 }
 
 async fn body(request: &impl Request) -> Result<Vec<u8>, Error> {
@@ -148,7 +152,7 @@ impl Page {
         let params = Params::parse(request.query().as_bytes(), &[&["after", "limit"]])
             .map_err(|malformed| invalid(malformed.description()))?;
         let wrong_limit = || {
-            let reason = format_args!("must be a number from 1 to {LARGEST_PAGE}");
+            let reason = format_args!("must be a whole number from 1 to {LARGEST_PAGE}");
             invalid(InvalidField::new("limit", reason))
         };
         let limit = match params.get("limit") {

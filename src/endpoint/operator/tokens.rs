@@ -3,15 +3,17 @@
 use serde_json::json;
 
 use super::{CLIENT_ID, body, invalid, refused};
+use crate::config::Config;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::keys::signing::sign;
 use crate::lifetimes::{OPERATORS_TOKEN_LONGEST_SECONDS, OPERATORS_TOKEN_SECONDS};
 use crate::ports::Platform;
+use crate::protocol::authorization::resources::Resource;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::{InvalidDocument, JsonObject};
 use crate::protocol::token::access_token::{ALG, AccessToken, TYP};
-use crate::protocol::user::scope::{ScopeTable, Scopes};
+use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::routes::USERINFO;
 use crate::store::grants::{NewGrant, RecordOutcome, record};
@@ -32,7 +34,7 @@ impl MintRequest {
         document.end()?;
         if !(1..=OPERATORS_TOKEN_LONGEST_SECONDS).contains(&ttl) {
             let reason = format_args!(
-                "must be a number of seconds from 1 to {OPERATORS_TOKEN_LONGEST_SECONDS}"
+                "must be a whole number of seconds from 1 to {OPERATORS_TOKEN_LONGEST_SECONDS}"
             );
             return Err(InvalidField::new("ttl", reason).into());
         }
@@ -40,20 +42,22 @@ impl MintRequest {
     }
 }
 
-fn check_scope(scope: &str, known: &ScopeTable) -> Result<(), InvalidField> {
+/// Only scopes of userinfo: the token is for no other audience.
+fn check_scope(scope: &str, config: &Config) -> Result<(), InvalidField> {
     let Some(scopes) = Scopes::parse(scope) else {
-        let reason = "must be scope tokens with single spaces between them";
+        let reason = "must be scope tokens separated by single spaces";
         return Err(InvalidField::new("scope", reason));
     };
-    let is_known = |scope: &str| known.names().any(|name| name == scope);
-    match scopes.iter().find(|scope| !is_known(scope)) {
-        Some(unknown) => {
-            let names: Vec<_> = known.names().collect();
-            let reason = format_args!("{unknown} is not one of {}", names.join(" "));
-            Err(InvalidField::new("scope", reason))
-        }
-        None => Ok(()),
+    let is_known = |scope: &str| config.scopes.names().any(|name| name == scope);
+    let Some(unknown) = scopes.iter().find(|scope| !is_known(scope)) else { return Ok(()) };
+    if let Some(Resource { uri, .. }) = config.resources.of_scope(unknown) {
+        let reason =
+            format_args!("{unknown} is a scope of {uri}; this endpoint mints userinfo tokens only");
+        return Err(InvalidField::new("scope", reason));
     }
+    let names: Vec<_> = config.scopes.names().collect();
+    let reason = format_args!("{unknown} is not one of {}", names.join(" "));
+    Err(InvalidField::new("scope", reason))
 }
 
 /// Mints an access token for a user, and records its grant.
@@ -63,7 +67,7 @@ pub async fn mint(
 ) -> Result<Response, Error> {
     let context = &provider.context;
     let mint_request = MintRequest::parse(&body(request).await?).map_err(invalid)?;
-    check_scope(&mint_request.scope, &context.config.scopes).map_err(invalid)?;
+    check_scope(&mint_request.scope, context.config).map_err(invalid)?;
 
     // Get the key first, so that no grant is recorded if it is missing.
     let memory = &provider.memory;
@@ -87,7 +91,7 @@ pub async fn mint(
         created_at: context.now,
     };
     if record(context.platform, &grant).await? == RecordOutcome::NoSuchUser {
-        return Err(refused(404, "not_found", "there is no user of this sub"));
+        return Err(refused(404, "not_found", "sub: no user has this sub"));
     }
     let aud = USERINFO.url(&context.config.issuer);
     let claims = token.to_claims(context.config.issuer.as_str(), &aud);

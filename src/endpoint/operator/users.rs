@@ -28,7 +28,7 @@ fn parse_document(
 ) -> Result<NewUser, InvalidField> {
     let sub = match (document.string("sub")?, path_sub) {
         (Some(sub), Some(path_sub)) if sub != path_sub => {
-            return Err(InvalidField::new("sub", "must be the one in the path"));
+            return Err(InvalidField::new("sub", "must be the sub in the path, or left out"));
         }
         (Some(sub), _) => sub,
         (None, Some(path_sub)) => path_sub.to_owned(),
@@ -42,6 +42,10 @@ fn parse_document(
     if let Some(hash) = &password_hash {
         password::check_hash(hash).map_err(|error| InvalidField::new("password_hash", error))?;
     }
+    // What `show` adds to a user is allowed, and changes nothing.
+    document.boolean("has_password")?;
+    document.integer("created_at")?;
+    document.integer("updated_at")?;
     document.end()?;
     if let Some(claims) = &claims {
         claims::validate(claims, |claim| config.scopes.has_custom_claim(claim), now)?;
@@ -54,8 +58,8 @@ fn check_sub(sub: &str) -> Result<(), InvalidField> {
     let is_printable = sub.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     // A path cannot contain `.` and `..` as a sub, because URL parsers remove them.
     if sub.len() > 255 || !is_printable || sub.trim() != sub || matches!(sub, "" | "." | "..") {
-        let reason = "must be 1 to 255 printable ASCII characters, no space at its ends, and not \
-                      . or ..";
+        let reason = "must be 1 to 255 printable ASCII characters, without a space at either \
+                      end, and not . or ..";
         return Err(InvalidField::new("sub", reason));
     }
     Ok(())
@@ -74,7 +78,7 @@ pub async fn put(
         parse_document(document, Some(sub), context.config, context.now).map_err(invalid)?;
     if let Some(password) = password {
         if user.password_hash.is_some() {
-            let reason = "must not be there together with password_hash";
+            let reason = "must not be present together with password_hash";
             return Err(invalid(InvalidField::new("password", reason)));
         }
         user.password_hash = Some(password::hash(&password, context.random()?)?);
@@ -95,8 +99,8 @@ fn refuse(refusal: &Refusal) -> Error {
 
 fn explain(refusal: &Refusal) -> InvalidField {
     let (field, reason) = match refusal {
-        Refusal::Deleted => ("sub", "belonged to a user who was deleted, and is never given twice"),
-        Refusal::LoginMissing => ("login", "missing, and sub cannot serve as one"),
+        Refusal::Deleted => ("sub", "belonged to a deleted user, and cannot be used again"),
+        Refusal::LoginMissing => ("login", "missing, and the sub cannot be the login"),
         Refusal::LoginTaken => ("login", "belongs to another user"),
     };
     InvalidField::new(field, reason)
@@ -223,12 +227,12 @@ fn parse_line(line: &[u8], config: &Config, now: i64) -> Result<NewUser, Invalid
 }
 
 fn no_such_user() -> Error {
-    refused(404, "not_found", "there is no user of this sub")
+    refused(404, "not_found", "sub: no user has this sub")
 }
 
 fn to_json(user: &User) -> Result<Value, Internal> {
     let claims = users::parse_claims(&user.claims).map_err(|_| Internal::Broken {
-        detail: format!("the claims of the user {} are damaged in D1", user.sub),
+        detail: format!("damaged row in D1: the claims of the user {}", user.sub),
     })?;
     Ok(json!({
         "sub": user.sub,

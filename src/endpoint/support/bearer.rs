@@ -25,7 +25,7 @@ pub async fn bearer_token(request: &impl Request, in_body: bool) -> Result<Strin
     // A token in the URL is refused, because URLs are logged and kept in histories (RFC 9700 section 4.3.2).
     let query = access_token_of(request.query().as_bytes())?;
     if query.get(ACCESS_TOKEN) != ParamValue::Absent {
-        return Err(BearerError::InvalidRequest("an access token must not be in the URL"));
+        return Err(BearerError::InvalidRequest("access_token: must not be in the URL".into()));
     }
     let header = match request.header("authorization") {
         Some(value) => header_token(&value)?.map(str::to_owned),
@@ -33,11 +33,11 @@ pub async fn bearer_token(request: &impl Request, in_body: bool) -> Result<Strin
     };
     let body = if in_body { body_token(request).await? } else { None };
     match (header, body) {
-        (Some(_), Some(_)) => {
-            Err(BearerError::InvalidRequest("an access token must be sent in one way only"))
-        }
+        (Some(_), Some(_)) => Err(BearerError::InvalidRequest(
+            "more than one access token: send it in the Authorization header or in the body".into(),
+        )),
         (Some(token), None) | (None, Some(token)) if token.len() > TOKEN_LIMIT => {
-            Err(BearerError::InvalidToken("the token is larger than 8192 bytes"))
+            Err(BearerError::InvalidToken("access token: longer than 8192 bytes".into()))
         }
         (Some(token), None) | (None, Some(token)) => Ok(token),
         (None, None) => Err(BearerError::NoCredentials),
@@ -61,8 +61,12 @@ async fn body_token(request: &impl Request) -> Result<Option<String>, BearerErro
         .map_err(|error| BearerError::InvalidRequest(error.description()))?;
     match access_token_of(&body)?.get(ACCESS_TOKEN) {
         ParamValue::Absent => Ok(None),
-        ParamValue::Duplicate => Err(BearerError::InvalidRequest("access_token stands twice")),
+        ParamValue::Duplicate => {
+            Err(BearerError::InvalidRequest("duplicate parameter: access_token".into()))
+        }
         ParamValue::Single(token) if is_b64token(token) => Ok(Some(token.to_owned())),
-        ParamValue::Single(_) => Err(BearerError::InvalidRequest("access_token is not a b64token")),
+        ParamValue::Single(_) => Err(BearerError::InvalidRequest(
+            "access_token: must be a b64token (RFC 6750 section 2.1)".into(),
+        )),
     }
 }

@@ -1,6 +1,7 @@
 //! The reader of request bodies.
 
 use crate::http::{self, Request};
+use crate::protocol::description::Description;
 use crate::protocol::params::{FORM, Malformed, Params, is_media_type};
 
 /// The largest body that is read. `limit!` makes both fields from one number.
@@ -38,13 +39,13 @@ pub enum BodyError {
 
 impl BodyError {
     /// Returns the description of the error, for the client.
-    pub const fn description(self) -> &'static str {
-        match self {
-            Self::Interrupted => "the body could not be read",
-            Self::Malformed(malformed) => malformed.description(),
-            Self::NotForm => "the body must be application/x-www-form-urlencoded",
+    pub fn description(self) -> Description {
+        Description::fixed(match self {
+            Self::Interrupted => "the body did not arrive completely",
+            Self::Malformed(malformed) => return malformed.description(),
+            Self::NotForm => "Content-Type: must be application/x-www-form-urlencoded",
             Self::TooLarge(limit) => limit.exceeded,
-        }
+        })
     }
 
     /// Returns the HTTP status (RFC 9110 section 15.5) for endpoints whose specification defines none.

@@ -10,6 +10,7 @@ use crate::ports::Platform;
 use crate::protocol::client::assertion::{AssertionError, ClientAssertion, Expected};
 use crate::protocol::client::authentication::Credentials;
 use crate::protocol::client::metadata::AuthMethod;
+use crate::protocol::description::Description;
 use crate::protocol::params::Params;
 use crate::protocol::token::token_error::TokenError;
 use crate::provider::Provider;
@@ -20,8 +21,10 @@ use crate::store::clients::{self, Client};
 
 /// The same error for an unknown client and for wrong credentials, so that it does not disclose whether the client
 /// exists.
-const REFUSED: TokenError =
-    TokenError::InvalidClient("the client is unknown, or its credentials are wrong");
+const REFUSED: TokenError = TokenError::InvalidClient(Description::fixed(
+    "client authentication failed: the client is unknown, or its \
+                               credentials are wrong",
+));
 
 /// The largest body that is read: a client assertion or a request object of 16 KiB, and the other parameters.
 const BODY_LIMIT: Limit = limit!(24_576);
@@ -101,7 +104,11 @@ async fn by_assertion(
     // 3. Verify the signature with the client's keys.
     let verified = memory.fetched_keys.verify(&client, &assertion.signature, context).await;
     let is_verified = verified.map_err(|error| match error {
-        KeysError::Client(error) => TokenError::InvalidClient(error.description()).into(),
+        KeysError::Client(error) => TokenError::InvalidClient(Description::new(format_args!(
+            "jwks_uri: {}",
+            error.description()
+        )))
+        .into(),
         KeysError::Internal(fault) => Error::from(fault),
     })?;
     if !is_verified {

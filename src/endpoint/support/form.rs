@@ -26,20 +26,22 @@ pub async fn fields<const N: usize>(
 ) -> Result<Params, PageError> {
     // Browsers may percent-encode each byte, in three.
     let bytes = fields.iter().map(|(name, limit)| name.len() + 2 + 3 * limit).sum();
-    let limit = Limit { bytes, exceeded: UNKNOWN_FORM.description };
+    let limit = Limit { bytes, exceeded: UNKNOWN_FORM };
     let params = read_form(request, limit, &[&fields.map(|(name, _)| name)]).await;
     let params = params.map_err(|error| match error {
-        BodyError::TooLarge(_) => PageError { status: error.status(), ..UNKNOWN_FORM },
+        BodyError::TooLarge(_) => {
+            PageError { status: error.status(), ..PageError::start_again(UNKNOWN_FORM) }
+        }
         error => refused(error),
     })?;
-    let is_too_long = |(name, limit): &Field| params.all(name).any(|value| value.len() > *limit);
-    if fields.iter().any(is_too_long) {
-        return Err(PageError::start_again("a field of the form is too long"));
+    let is_too_long = |(name, limit): &&Field| params.all(name).any(|value| value.len() > *limit);
+    if let Some((name, limit)) = fields.iter().find(is_too_long) {
+        return Err(PageError::start_again(format!("{name}: longer than {limit} bytes")));
     }
     Ok(params)
 }
 
-const UNKNOWN_FORM: PageError = PageError::start_again("this is not one of our forms");
+const UNKNOWN_FORM: &str = "the form is not a form of this provider";
 
 /// Reads the parameters of an authorization request by POST.
 pub async fn authorization_request(request: &impl Request) -> Result<Params, PageError> {
@@ -58,8 +60,7 @@ fn refused(error: BodyError) -> PageError {
 
 /// Removes and returns a field of one of the provider's forms. An absent field is empty.
 pub fn field(params: &mut Params, name: &str) -> Result<String, PageError> {
-    let duplicate = |_| PageError::start_again("a field of the form stands twice");
-    Ok(params.extract(name).map_err(duplicate)?.unwrap_or_default())
+    Ok(params.extract(name).map_err(PageError::start_again)?.unwrap_or_default())
 }
 
 /// Removes and returns the authorization request of one of the provider's forms. It becomes a query in a redirect, so
@@ -69,7 +70,7 @@ pub fn request(params: &mut Params) -> Result<String, PageError> {
     if query.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
         Ok(query)
     } else {
-        Err(UNKNOWN_FORM)
+        Err(PageError::start_again(UNKNOWN_FORM))
     }
 }
 

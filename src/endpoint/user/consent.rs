@@ -11,9 +11,13 @@ use crate::interaction::pending_request::{InteractionState, PendingRequest, resu
 use crate::interaction::token::{InteractionStep, InteractionToken, shown_for};
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
+use crate::protocol::description::Description;
 use crate::provider::Provider;
 
-const DENIED: AuthorizeError = AuthorizeError::new("access_denied", "the person did not allow it");
+const DENIED: AuthorizeError = AuthorizeError {
+    code: "access_denied",
+    description: Description::fixed("the user denied the request"),
+};
 
 /// Continues the request as the user decided.
 pub async fn serve(

@@ -20,7 +20,7 @@ pub(super) const TEXTS: Texts = Texts {
                            diesem an.",
     privacy_policy: "Datenschutzerklärung",
     terms: "Nutzungsbedingungen",
-    own_pages: "Seiten der Anwendung selbst:",
+    own_pages: "Über diese Anwendung:",
     new_tab: "(öffnet sich in einem neuen Tab)",
 
     choose_account: "Konto wählen",
@@ -30,7 +30,7 @@ pub(super) const TEXTS: Texts = Texts {
 
     consent: Phrase("{} den Zugriff auf Ihr Konto erlauben?"),
     leads_to: Phrase("Danach geht es weiter zu {}"),
-    requested_access: "Angefragt wird",
+    requested_access: "Die Anwendung möchte",
     device_warning: "Dies ist eine Anwendung auf Ihrem eigenen Gerät. Erlauben Sie den Zugriff nur, \
                      wenn Sie diese Anmeldung dort selbst begonnen haben.",
     allow: "Erlauben",

@@ -9,7 +9,7 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in_to: Phrase("para continuar en {}"),
     login: "Nombre de usuario",
     password: "Contraseña",
-    wrong_credentials: "El nombre de usuario o la contraseña no son correctos. Inténtelo de nuevo.",
+    wrong_credentials: "Usuario o contraseña incorrectos. Inténtelo de nuevo.",
     too_many_attempts: Phrase("Demasiados intentos. Espere {} e inténtelo de nuevo."),
     form_expired: "Este formulario ha caducado. Inténtelo de nuevo.",
     cookies_needed: "Para iniciar sesión se necesitan cookies. Permítalas para este sitio e inténtelo \

@@ -23,7 +23,7 @@ pub(super) const TEXTS: Texts = Texts {
 
     choose_account: "Choisissez un compte",
     signed_in_as: "Compte connecté",
-    continue_as: Phrase("Continuer en tant que {}"),
+    continue_as: Phrase("Continuer avec le compte {}"),
     use_another_account: "Utiliser un autre compte",
 
     consent: Phrase("Autoriser {} à accéder à votre compte\u{202f}?"),

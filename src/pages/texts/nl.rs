@@ -17,7 +17,7 @@ pub(super) const TEXTS: Texts = Texts {
     other_account_wanted: "De app vraagt om een ander account. Meld u daarmee aan.",
     privacy_policy: "Privacybeleid",
     terms: "Gebruiksvoorwaarden",
-    own_pages: "Pagina’s van de toepassing zelf:",
+    own_pages: "Pagina’s van de app zelf:",
     new_tab: "(opent in een nieuw tabblad)",
 
     choose_account: "Kies een account",
@@ -27,14 +27,14 @@ pub(super) const TEXTS: Texts = Texts {
 
     consent: Phrase("{} toegang geven tot uw account?"),
     leads_to: Phrase("Daarna gaat u naar {}"),
-    requested_access: "Gevraagd wordt",
+    requested_access: "De app vraagt om",
     device_warning: "Dit is een app op uw eigen apparaat. Geef alleen toegang als u deze aanmelding \
                      daar zelf bent begonnen.",
     allow: "Toestaan",
     deny: "Weigeren",
     withdraw_hint: "U kunt deze toegang altijd weer intrekken.",
 
-    openid: "Wie u bent: een kenmerk van uw account",
+    openid: "Wie u bent: een unieke code van uw account",
     profile: "Uw profiel: naam, foto, geboortedatum en dergelijke",
     email: "Uw e-mailadres",
     address: "Uw postadres",

@@ -1,20 +1,21 @@
 //! Errors in authorization responses.
 
+use crate::protocol::description::Description;
 use crate::protocol::token::id_token::IdTokenHintError;
 
 /// An error that the redirect URI receives (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AuthorizeError {
     /// The error code.
     pub code: &'static str,
-    /// The text of `error_description`: ASCII without quotation mark and backslash. Never quotes the request.
-    pub description: &'static str,
+    /// The text of `error_description`.
+    pub description: Description,
 }
 
 impl AuthorizeError {
     /// Creates an error. `code` is one of the specifications' error codes.
-    pub const fn new(code: &'static str, description: &'static str) -> Self {
-        Self { code, description }
+    pub fn new(code: &'static str, description: impl Into<Description>) -> Self {
+        Self { code, description: description.into() }
     }
 }
 

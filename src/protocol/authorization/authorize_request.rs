@@ -7,9 +7,10 @@ use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::authorization::reply_to::ResponseMode;
-use crate::protocol::authorization::resources::Resources;
+use crate::protocol::authorization::resources::{Resources, scope_not_registered};
 use crate::protocol::client::metadata::{ClientMetadata, GrantType, ResponseType};
-use crate::protocol::params::{DuplicateParameter, Params};
+use crate::protocol::description::{Description, Sent};
+use crate::protocol::params::Params;
 use crate::protocol::user::scope::{OFFLINE_ACCESS, OPENID, ScopeTable, Scopes};
 
 /// The maximum length of a nonce, in bytes, because it is stored and copied into the ID token.
@@ -44,7 +45,7 @@ pub const PARAMETERS: [&str; 22] = [
     "ui_locales",
 ];
 
-const fn invalid(description: &'static str) -> AuthorizeError {
+fn invalid(description: impl Into<Description>) -> AuthorizeError {
     AuthorizeError::new("invalid_request", description)
 }
 
@@ -74,11 +75,15 @@ impl Prompt {
                 "login" => prompt.login = true,
                 "none" => prompt.none = true,
                 "select_account" => prompt.select_account = true,
-                _ => return Err(invalid("prompt has a value that is not known")),
+                _ => {
+                    return Err(invalid(
+                        "prompt: allowed values are none, login, consent and select_account",
+                    ));
+                }
             }
         }
         if prompt.none && (prompt.consent || prompt.login || prompt.select_account) {
-            return Err(invalid("prompt has none beside another value"));
+            return Err(invalid("prompt: none must be the only value"));
         }
         Ok(prompt)
     }
@@ -130,8 +135,8 @@ impl AuthorizeRequest {
     ) -> Result<Self, AuthorizeError> {
         // 1. No parameter is repeated (RFC 6749 section 3.1).
         let mut single = PARAMETERS.iter().filter(|name| **name != RESOURCE);
-        if single.any(|name| params.once(name) == Err(DuplicateParameter)) {
-            return Err(invalid("a parameter stands twice"));
+        if let Some(doubled) = single.find_map(|name| params.once(name).err()) {
+            return Err(invalid(doubled));
         }
         let text = |name| params.once(name).ok().flatten();
 
@@ -139,13 +144,14 @@ impl AuthorizeRequest {
         // one, neither its parameters nor those around it may be used (RFC 9101 section 5).
         if text("request").or(text("request_uri")).is_some() {
             return Err(invalid(
-                "the request object was not verified: the request must begin anew",
+                "request: the request object was not verified; send the authorization request \
+                 again",
             ));
         }
 
         // 3. No parameter is unsupported (Core section 7.2.1).
         if text("registration").is_some() {
-            let description = "registration is not supported here";
+            let description = "registration: not supported";
             return Err(AuthorizeError::new("registration_not_supported", description));
         }
 
@@ -153,10 +159,12 @@ impl AuthorizeRequest {
         let response_type = response_type(text("response_type"), client, policy.allows_implicit)?;
         let is_code = response_type == ResponseType::Code;
         if let Some(mode) = text("response_mode") {
-            let unfit = if is_code { ResponseMode::Fragment } else { ResponseMode::Query };
-            ResponseMode::parse(mode)
-                .filter(|mode| *mode != unfit)
-                .ok_or(invalid("response_mode is none that this response_type can have"))?;
+            let (unfit, description) = if is_code {
+                (ResponseMode::Fragment, "response_mode: must be query or form_post")
+            } else {
+                (ResponseMode::Query, "response_mode: must be fragment or form_post")
+            };
+            ResponseMode::parse(mode).filter(|mode| *mode != unfit).ok_or(invalid(description))?;
         }
 
         // 5. The scopes (RFC 6749 section 3.3).
@@ -179,7 +187,7 @@ impl AuthorizeRequest {
 
         // 8. The values that are stored with the request.
         if text("nonce").is_some_and(|nonce| nonce.len() > NONCE_LIMIT) {
-            return Err(invalid("nonce is longer than 2048 bytes"));
+            return Err(invalid("nonce: longer than 2048 bytes"));
         }
         let owned = |name| text(name).map(str::to_owned);
         Ok(Self {
@@ -207,16 +215,19 @@ fn response_type(
     client: &ClientMetadata,
     allows_implicit: bool,
 ) -> Result<ResponseType, AuthorizeError> {
-    let text = text.ok_or(invalid("response_type is missing"))?;
+    let text = text.ok_or(invalid("missing parameter: response_type"))?;
     let served = |kind: &ResponseType| *kind == ResponseType::Code || allows_implicit;
     let kind = ResponseType::of_request(text).filter(served).ok_or(AuthorizeError::new(
         "unsupported_response_type",
-        "response_type is none that is served here",
+        "response_type: not in response_types_supported of the provider metadata",
     ))?;
     if client.response_types.contains(&kind) {
         Ok(kind)
     } else {
-        let description = "the client has not registered this response_type";
+        let description = format!(
+            "response_type: this client has not registered {}: add it to its response_types",
+            kind.name()
+        );
         Err(AuthorizeError::new("unauthorized_client", description))
     }
 }
@@ -226,17 +237,17 @@ fn check_code(
     code_challenge: Option<&CodeChallenge>,
 ) -> Result<(), AuthorizeError> {
     if code_challenge.is_none() && !client.is_confidential() {
-        return Err(invalid("a public client must send a code_challenge"));
+        return Err(invalid("missing parameter: code_challenge (a public client must use PKCE)"));
     }
     Ok(())
 }
 
 fn check_implicit(scope: &str, nonce: Option<&str>) -> Result<(), AuthorizeError> {
     if !Scopes::of_valid(scope).contains(OPENID) {
-        return Err(invalid("scope must have openid for an ID token"));
+        return Err(invalid("scope: must have openid for an ID token"));
     }
     if nonce.is_none() {
-        return Err(invalid("nonce is missing"));
+        return Err(invalid("missing parameter: nonce"));
     }
     Ok(())
 }
@@ -245,7 +256,7 @@ fn check_implicit(scope: &str, nonce: Option<&str>) -> Result<(), AuthorizeError
 fn seconds(text: &str) -> Result<i64, AuthorizeError> {
     let is_plain = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse::<u32>().ok().filter(|_| is_plain);
-    number.map(i64::from).ok_or(invalid("max_age is not a number of seconds"))
+    number.map(i64::from).ok_or(invalid("max_age: must be a whole number of seconds"))
 }
 
 /// Returns the requested scopes that can be granted, without duplicates. These scopes are dropped:
@@ -261,9 +272,9 @@ fn grantable(
     resources: &[&str],
     is_code: bool,
 ) -> Result<String, AuthorizeError> {
-    let refused = |description| AuthorizeError::new("invalid_scope", description);
-    let requested = Scopes::parse(scope.ok_or(refused("scope is missing"))?)
-        .ok_or(refused("scope must be scope tokens with single spaces between them"))?;
+    let refused = |description: &'static str| AuthorizeError::new("invalid_scope", description);
+    let requested = Scopes::parse(scope.ok_or(refused("missing parameter: scope"))?)
+        .ok_or(refused("scope: must be scope tokens separated by single spaces"))?;
     let may_refresh = is_code && client.grant_types.contains(&GrantType::RefreshToken);
     let registered = client.scope.as_deref().map(Scopes::of_valid);
     let mut granted: Vec<&str> = Vec::new();
@@ -285,7 +296,7 @@ fn grantable(
         }
     }
     if granted.is_empty() {
-        return Err(refused("scope has none that this client can be granted"));
+        return Err(AuthorizeError::new("invalid_scope", none_granted(&requested, client, policy)));
     }
     // RFC 8707 section 2: a requested resource needs a granted scope, because a token without one is useless there.
     let has_granted_scope = |uri: &&str| {
@@ -294,9 +305,45 @@ fn grantable(
             resource.scopes.iter().any(|scope| granted.contains(&scope.as_str()))
         })
     };
-    if !resources.iter().all(has_granted_scope) {
-        let description = "resource is none that is known, or scope has none of its scopes";
+    if let Some(uri) = resources.iter().find(|uri| !has_granted_scope(uri)) {
+        let description = not_allowed_at(uri, &requested, policy.resources);
         return Err(AuthorizeError::new("invalid_target", description));
     }
     Ok(granted.join(" "))
+}
+
+/// Why none of the requested scopes can be granted.
+fn none_granted(
+    requested: &Scopes<'_>,
+    client: &ClientMetadata,
+    policy: &AuthorizePolicy<'_>,
+) -> Description {
+    let is_known = |scope: &&str| {
+        policy.resources.of_scope(scope).is_some()
+            || policy.scopes.names().any(|known| known == *scope)
+    };
+    // A client that registers no scope can have those that release claims.
+    let is_registered = |scope: &&str| {
+        client.may_have(scope)
+            || client.scope.is_none() && policy.resources.of_scope(scope).is_none()
+    };
+    let unregistered = requested.iter().filter(is_known).find(|scope| !is_registered(scope));
+    unregistered.map_or(
+        Description::fixed("scope: no requested scope can be granted to this client"),
+        scope_not_registered,
+    )
+}
+
+/// Why a client can do nothing at a resource that its request names.
+fn not_allowed_at(uri: &str, requested: &Scopes<'_>, resources: &Resources) -> Description {
+    let Some(resource) = resources.find(uri) else {
+        let uri = Sent(uri);
+        return Description::new(format_args!(
+            "resource: {uri} is not a resource of this provider"
+        ));
+    };
+    match resource.scopes.iter().find(|scope| requested.contains(scope)) {
+        Some(scope) => scope_not_registered(scope),
+        None => Description::new(format_args!("scope: must have a scope of the resource {uri}")),
+    }
 }

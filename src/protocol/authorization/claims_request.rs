@@ -58,15 +58,15 @@ impl ClaimsRequestError {
     /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Acr => "claims asks for an acr that is not a text",
-            Self::Claim => "claims asks for a claim by something else than null or an object",
-            Self::Essential => "claims has an essential that is neither true nor false",
-            Self::NotJson => "claims is not a JSON object with unique members",
-            Self::Section => "claims has a member that is not an object",
-            Self::Sub => "claims asks for more than one sub, or one that is not a text",
-            Self::TooLong => "claims is longer than 16384 bytes",
-            Self::TooMany => "claims asks for more than 100 claims at once",
-            Self::Values => "claims has a value beside values, or values that are no list",
+            Self::Acr => "claims: the value of acr must be a string",
+            Self::Claim => "claims: a claim must be null or an object",
+            Self::Essential => "claims: essential must be true or false",
+            Self::NotJson => "claims: must be a JSON object without duplicate names",
+            Self::Section => "claims: id_token and userinfo must be objects",
+            Self::Sub => "claims: sub must have one value, a string",
+            Self::TooLong => "claims: longer than 16384 bytes",
+            Self::TooMany => "claims: id_token and userinfo may have at most 100 claims each",
+            Self::Values => "claims: values must be an array, and without value",
         }
     }
 }

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::protocol::authorization::authorize_error::AuthorizeError;
+use crate::protocol::description::Description;
 use crate::protocol::params::{DuplicateParameter, Params};
 
 /// The length of a SHA-256 digest in base64url.
@@ -19,7 +20,10 @@ pub struct CodeChallenge(String);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PkceError {
     /// A parameter is repeated.
-    Duplicate,
+    Duplicate {
+        /// Its name.
+        name: &'static str,
+    },
     /// `code_challenge` is not a SHA-256 digest in base64url.
     MalformedChallenge,
     /// `code_challenge_method` is unknown.
@@ -32,20 +36,28 @@ pub enum PkceError {
 
 impl PkceError {
     /// Returns the text of `error_description`.
-    pub fn description(self) -> &'static str {
-        match self {
-            Self::Duplicate => "a parameter of PKCE stands twice",
-            Self::MalformedChallenge => "code_challenge is not a SHA-256 digest as base64url",
-            Self::Method => "code_challenge_method must be S256",
-            Self::MethodAlone => "code_challenge_method came without code_challenge",
-            Self::Plain => "code_challenge_method must be S256, not plain",
-        }
+    pub fn description(self) -> Description {
+        Description::fixed(match self {
+            Self::Duplicate { name } => return DuplicateParameter { name }.into(),
+            Self::MalformedChallenge => {
+                "code_challenge: must be a SHA-256 digest as base64url, 43 characters"
+            }
+            Self::Method => "code_challenge_method: must be S256",
+            Self::MethodAlone => {
+                "missing parameter: code_challenge (code_challenge_method is \
+                                  present)"
+            }
+            Self::Plain => {
+                "code_challenge_method: must be S256; plain, the default, is not \
+                            supported"
+            }
+        })
     }
 }
 
 impl From<DuplicateParameter> for PkceError {
-    fn from(_: DuplicateParameter) -> Self {
-        Self::Duplicate
+    fn from(DuplicateParameter { name }: DuplicateParameter) -> Self {
+        Self::Duplicate { name }
     }
 }
 

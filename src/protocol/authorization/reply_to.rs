@@ -1,9 +1,12 @@
 //! The destination of an authorization response: redirect URI, response mode and state (RFC 6749 section 4.1.2, OAuth
 //! 2.0 Multiple Response Types section 2.1).
 
+use std::borrow::Cow;
+
 use crate::jose::jws::Jws;
 use crate::protocol::client::metadata::{ApplicationType, ClientMetadata, ResponseType};
 use crate::protocol::client::redirect_uri::{is_local, is_registered};
+use crate::protocol::description::{Description, Sent};
 use crate::protocol::params::{DuplicateParameter, Params};
 
 /// The way in which the browser carries the response to the redirect URI.
@@ -40,42 +43,76 @@ pub struct ReplyTo {
 }
 
 /// An error in the `redirect_uri` of a request. Nothing may be sent to that URI (RFC 6749 section 4.1.2.1).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ReplyToError {
     /// The parameter is repeated.
     Duplicate,
     /// The parameter is missing.
     Missing,
     /// The client has not registered the URI.
-    NotRegistered,
+    NotRegistered {
+        /// The redirect URI of the request.
+        redirect_uri: String,
+    },
 }
 
 impl ReplyToError {
     /// Returns the description for the error page. Only the user sees it.
-    pub fn description(self) -> &'static str {
+    pub fn description(&self, client_id: &str) -> Description {
         match self {
-            Self::Duplicate => "redirect_uri stands twice in the request",
-            Self::Missing => "redirect_uri is missing from the request",
-            Self::NotRegistered => {
-                "redirect_uri is none of those that the application has registered"
+            Self::Duplicate => Description::fixed("duplicate parameter: redirect_uri"),
+            Self::Missing => Description::fixed("missing parameter: redirect_uri"),
+            Self::NotRegistered { redirect_uri } => not_registered(redirect_uri, client_id),
+        }
+    }
+
+    /// Returns the description for the log, without the query of the URI.
+    pub fn log_description(&self, client_id: &str) -> Description {
+        match self {
+            Self::NotRegistered { redirect_uri } => {
+                let (without_query, _) = redirect_uri.split_once('?').unwrap_or((redirect_uri, ""));
+                not_registered(without_query, client_id)
             }
+            Self::Duplicate | Self::Missing => self.description(client_id),
         }
     }
 }
 
+/// The URI without the user and the password that may precede its host.
+fn without_user(uri: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = uri.split_once("//") else { return uri.into() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}//...@{host}{path}").into(),
+        None => uri.into(),
+    }
+}
+
+fn not_registered(redirect_uri: &str, client_id: &str) -> Description {
+    let redirect_uri = without_user(redirect_uri);
+    let redirect_uri = Sent(&redirect_uri);
+    Description::new(format_args!(
+        "redirect_uri: {redirect_uri} is not registered for the client {client_id}"
+    ))
+}
+
 impl From<DuplicateParameter> for ReplyToError {
-    fn from(_: DuplicateParameter) -> Self {
+    fn from(DuplicateParameter { .. }: DuplicateParameter) -> Self {
         Self::Duplicate
     }
 }
 
 impl ReplyTo {
-    /// Checks that the client has registered the redirect URI, and chooses the response mode.
+    /// Proves the redirect URI.
+    ///
+    /// # Errors
+    /// [`ReplyToError`].
     pub fn from_request(params: &Params, client: &ClientMetadata) -> Result<Self, ReplyToError> {
         let redirect_uri = params.once("redirect_uri")?.ok_or(ReplyToError::Missing)?;
         let is_native = client.application_type == ApplicationType::Native;
         if !is_registered(redirect_uri, &client.redirect_uris, is_native) {
-            return Err(ReplyToError::NotRegistered);
+            let redirect_uri = redirect_uri.to_owned();
+            return Err(ReplyToError::NotRegistered { redirect_uri });
         }
         // There is a request object only if it was refused: a verified one has been replaced by its parameters. Its
         // response mode and state still apply to the error, because they take precedence over the parameters around

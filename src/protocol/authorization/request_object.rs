@@ -65,16 +65,16 @@ impl RequestObjectError {
     /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Algorithm => "the request object is not signed with the registered algorithm",
-            Self::Audience => "aud of the request object is not this provider",
-            Self::ClientId => "client_id of the request object is not that of the request",
-            Self::Issuer => "iss of the request object is not the client",
+            Self::Algorithm => "alg must be the registered request_object_signing_alg",
+            Self::Audience => "aud must be this provider",
+            Self::ClientId => "client_id must be the client_id of the request",
+            Self::Issuer => "iss must be the client_id",
             Self::Jwt(error) => error.description(),
-            Self::Nested => "the request object has another one in it",
-            Self::Resource => "resource of the request object must be a list of texts",
-            Self::Signature => "the request object has a wrong signature",
-            Self::Subject => "sub of the request object is the client, as in a client_assertion",
-            Self::TooLarge => "the request object is larger than 16384 bytes",
+            Self::Nested => "must not have request or request_uri",
+            Self::Resource => "resource must be a string or an array of strings",
+            Self::Signature => "the signature is wrong",
+            Self::Subject => "sub must not be the client_id",
+            Self::TooLarge => "longer than 16384 bytes",
         }
     }
 }
@@ -87,7 +87,7 @@ impl From<ClientJwtError> for RequestObjectError {
 
 impl From<RequestObjectError> for AuthorizeError {
     fn from(error: RequestObjectError) -> Self {
-        Self::new(INVALID_REQUEST_OBJECT, error.description())
+        Self::new(INVALID_REQUEST_OBJECT, format!("request object: {}", error.description()))
     }
 }
 

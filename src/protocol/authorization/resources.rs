@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::jose::json::{self, parse_object};
+use crate::protocol::description::{Description, Sent};
 use crate::protocol::user::scope::{OPENID, ScopeTable, Scopes, is_scope_token};
 
 /// The operator's APIs with their scopes. A scope belongs to one API only and releases no claims, so that it determines
@@ -64,17 +65,18 @@ impl fmt::Display for ResourcesError {
         match self {
             Self::NotAnObject(error) => write!(formatter, "must be a JSON object: {error}"),
             Self::NotAnIndicator { uri } => {
-                write!(formatter, "has {uri:?}, which is not an absolute URI without a fragment")
+                write!(formatter, "{uri:?} must be an absolute URI without a fragment")
             }
             Self::NotScopes { uri } => {
-                write!(formatter, "must give {uri} a list of scope tokens, at least one")
+                write!(formatter, "{uri} must have a list of at least one scope token")
             }
             Self::Own { uri } => {
-                write!(formatter, "must not have {uri}, which is this provider's own")
+                write!(formatter, "{uri} must not be an endpoint of this provider")
             }
             Self::ScopeTaken { scope, uri } => write!(
                 formatter,
-                "has the scope {scope} of {uri} in another place too: each scope belongs to one API"
+                "the scope {scope} of {uri} is also defined elsewhere; a scope must belong to \
+                 one API"
             ),
         }
     }
@@ -89,14 +91,22 @@ pub enum TargetError {
     NotGranted,
 }
 
+/// The description of a request for a scope that the client has not registered.
+pub fn scope_not_registered(scope: &str) -> Description {
+    let scope = Sent(scope);
+    Description::new(format_args!(
+        "scope: this client has not registered {scope}: add it to its scope"
+    ))
+}
+
 impl TargetError {
     /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
             Self::Ambiguous => {
-                "resource is missing: a token is for one of the resources that were granted"
+                "missing parameter: resource (scopes of several resources were granted)"
             }
-            Self::NotGranted => "resource must be one of the resources that were granted",
+            Self::NotGranted => "resource: no scope of this resource was granted",
         }
     }
 }
@@ -232,15 +242,15 @@ mod tests {
             (r#"{"https://api.example#x":["a"]}"#, "absolute URI"),
             (r#"{"https://api.example/ x":["a"]}"#, "absolute URI"),
             (r#"{":x":["a"]}"#, "absolute URI"),
-            (r#"{"https://login.example.com/auth/userinfo":["a"]}"#, "own"),
+            (r#"{"https://login.example.com/auth/userinfo":["a"]}"#, "endpoint of this provider"),
             (r#"{"https://api.example":[]}"#, "at least one"),
             (r#"{"https://api.example":"a"}"#, "at least one"),
             (r#"{"https://api.example":[1]}"#, "at least one"),
             (r#"{"https://api.example":["a b"]}"#, "at least one"),
-            (r#"{"https://api.example":["a","a"]}"#, "another place"),
-            (r#"{"https://api.example":["openid"]}"#, "another place"),
-            (r#"{"https://api.example":["groups"]}"#, "another place"),
-            (r#"{"https://a.example":["a"],"https://b.example":["a"]}"#, "another place"),
+            (r#"{"https://api.example":["a","a"]}"#, "defined elsewhere"),
+            (r#"{"https://api.example":["openid"]}"#, "defined elsewhere"),
+            (r#"{"https://api.example":["groups"]}"#, "defined elsewhere"),
+            (r#"{"https://a.example":["a"],"https://b.example":["a"]}"#, "defined elsewhere"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(complaint), "{text}: {error}");

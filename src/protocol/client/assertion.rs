@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::lifetimes::CLIENT_ASSERTION_SECONDS;
 use crate::protocol::client::jwt::{ClientJwt, ClientJwtError, ClientSignature};
 use crate::protocol::client::metadata::ClientMetadata;
+use crate::protocol::description::Description;
 use crate::protocol::token::token_error::TokenError;
 
 /// The required value of `client_assertion_type` (RFC 7523 section 2.2).
@@ -70,17 +71,17 @@ impl AssertionError {
     /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Audience => "aud of the client_assertion is not this provider alone",
-            Self::ClientMissing => "client_assertion lacks iss or sub",
-            Self::ExpiryMissing => "client_assertion lacks exp",
+            Self::Audience => "aud must be this provider alone",
+            Self::ClientMissing => "iss or sub is missing",
+            Self::ExpiryMissing => "exp is missing",
             Self::Jwt(error) => error.description(),
-            Self::JwtId => "client_assertion lacks a jti of 1 to 512 bytes",
-            Self::OtherClient => "client_id is not that of the client_assertion",
-            Self::Replayed => "client_assertion was used before",
-            Self::Signature => "client_assertion has a wrong signature",
-            Self::TooLong => "client_assertion ends more than an hour from now",
-            Self::TooLarge => "client_assertion is larger than 16384 bytes",
-            Self::TwoClients => "iss and sub of the client_assertion are not the same client",
+            Self::JwtId => "jti must be a string of 1 to 512 bytes",
+            Self::OtherClient => "sub must be the client_id of the request",
+            Self::Replayed => "jti was already used",
+            Self::Signature => "the signature is wrong",
+            Self::TooLong => "exp must be at most an hour from now",
+            Self::TooLarge => "longer than 16384 bytes",
+            Self::TwoClients => "iss and sub must be the same client_id",
         }
     }
 }
@@ -93,7 +94,10 @@ impl From<ClientJwtError> for AssertionError {
 
 impl From<AssertionError> for TokenError {
     fn from(error: AssertionError) -> Self {
-        Self::InvalidClient(error.description())
+        Self::InvalidClient(Description::new(format_args!(
+            "client_assertion: {}",
+            error.description()
+        )))
     }
 }
 

@@ -46,22 +46,24 @@ impl Credentials {
     /// - [`TokenError::InvalidRequest`] when a parameter is repeated, or there is more than one credential or client id
     /// - [`TokenError::InvalidClient`] when the client id is missing, or the credentials are malformed
     pub fn from_request(authorization: Option<&str>, params: &Params) -> Result<Self, TokenError> {
-        let doubled = |_: DuplicateParameter| {
-            TokenError::InvalidRequest("a parameter of the client stands twice")
-        };
+        let doubled = |duplicate: DuplicateParameter| TokenError::InvalidRequest(duplicate.into());
         let client_id = params.once("client_id").map_err(doubled)?;
         let secret = params.once("client_secret").map_err(doubled)?;
         let assertion = params.once("client_assertion").map_err(doubled)?;
         let assertion_type = params.once("client_assertion_type").map_err(doubled)?;
         let ways = [authorization.is_some(), secret.is_some(), assertion.is_some()];
         if ways.into_iter().filter(|is_used| *is_used).count() > 1 {
-            return Err(TokenError::InvalidRequest("a client must authenticate in one way only"));
+            return Err(TokenError::InvalidRequest(
+                "more than one client authentication method: send Authorization, client_secret or \
+                 client_assertion"
+                    .into(),
+            ));
         }
         if let Some(header) = authorization {
             let (own_id, secret) = parse_basic(header)?;
             if client_id.is_some_and(|client_id| client_id != own_id) {
                 return Err(TokenError::InvalidRequest(
-                    "client_id is not that of the Authorization header",
+                    "client_id: must be the client of the Authorization header".into(),
                 ));
             }
             return Ok(Self::new(own_id, secret));
@@ -70,14 +72,17 @@ impl Credentials {
         if let Some(assertion) = assertion {
             if assertion_type != Some(assertion::TYPE) {
                 return Err(TokenError::InvalidClient(
-                    "client_assertion_type must be \
-                     urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                    "client_assertion_type: must be \
+                     urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+                        .into(),
                 ));
             }
             return Ok(Self::Assertion { assertion: assertion.to_owned(), client_id });
         }
-        let client_id = client_id
-            .ok_or(TokenError::InvalidClient("the request does not say which client it is from"))?;
+        let client_id = client_id.ok_or(TokenError::InvalidClient(
+            "missing client authentication: send Authorization, client_assertion or client_id"
+                .into(),
+        ))?;
         Ok(Self::new(client_id, secret.map(|secret| Secret::new(secret.to_owned()))))
     }
 
@@ -93,22 +98,25 @@ impl Credentials {
 /// Postern generates have no characters that this encoding changes, so that clients without it work, too.
 fn parse_basic(header: &str) -> Result<(String, Option<Secret>), TokenError> {
     if header.len() > HEADER_LIMIT {
-        return Err(TokenError::InvalidClient(
-            "the Authorization header is longer than 2048 bytes",
-        ));
+        return Err(TokenError::InvalidClient("Authorization: longer than 2048 bytes".into()));
     }
-    let malformed = TokenError::InvalidClient("the Authorization header is not HTTP Basic");
-    let (scheme, rest) = header.split_once(' ').ok_or(malformed)?;
+    let malformed = || {
+        TokenError::InvalidClient(
+            "Authorization: must be Basic, with client_id and client_secret form-encoded".into(),
+        )
+    };
+    let (scheme, rest) = header.split_once(' ').ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("Basic") {
-        return Err(malformed);
+        return Err(malformed());
     }
     let rest = rest.trim_matches(' ');
     let decoded = Base64::decode_vec(rest).or_else(|_| Base64Unpadded::decode_vec(rest));
-    let text = decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(malformed)?;
-    let (client_id, secret) = text.split_once(':').ok_or(malformed)?;
+    let text =
+        decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(malformed)?;
+    let (client_id, secret) = text.split_once(':').ok_or_else(malformed)?;
     let decode = |text: &str| {
         let spaced = text.replace('+', " ");
-        let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| malformed);
+        let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| malformed());
         decoded.map(String::from)
     };
     // An empty secret counts as none, because some public clients send one.

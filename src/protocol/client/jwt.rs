@@ -59,16 +59,14 @@ impl ClientJwtError {
     /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Algorithm => "the client's JWT must be signed with ES256, EdDSA, PS256 or RS256",
-            Self::CriticalExtension => {
-                "the client's JWT has a critical extension that is not understood"
-            }
-            Self::Expired => "the client's JWT has expired",
-            Self::FromFuture => "the client's JWT is from the future",
-            Self::KeyId => "the client's JWT has a malformed kid",
-            Self::NotSigned => "the client's JWT is not a signed JWT",
-            Self::Time => "the client's JWT has a time that is not a whole number",
-            Self::Type => "the client's JWT is one of another type",
+            Self::Algorithm => "alg must be ES256, EdDSA, PS256 or RS256",
+            Self::CriticalExtension => "crit is not supported",
+            Self::Expired => "expired",
+            Self::FromFuture => "iat or nbf is in the future",
+            Self::KeyId => "kid must be a string",
+            Self::NotSigned => "must be a signed JWT",
+            Self::Time => "exp, iat and nbf must be integers",
+            Self::Type => "typ is the type of another kind of JWT",
         }
     }
 }

@@ -16,14 +16,14 @@ const LIMIT: usize = 100;
 pub fn from_document(document: &mut JsonObject) -> Result<BTreeMap<String, String>, InvalidField> {
     let fields: Vec<_> = document.fields().filter_map(LocalizedField::parse).collect();
     if let Some(LocalizedField { field, .. }) = fields.get(LIMIT) {
-        let reason = format_args!("one too many: at most {LIMIT} fields may name a language");
+        let reason = format_args!("at most {LIMIT} fields may have a language tag");
         return Err(InvalidField::new(field, reason));
     }
     let mut localized = BTreeMap::new();
     for LocalizedField { field, is_name, has_tag } in fields {
         let Some(text) = document.string(&field)? else { continue };
         let (is_right, requirement) = match (has_tag, is_name) {
-            (false, _) => (false, "must have a BCP 47 language tag after the #"),
+            (false, _) => (false, "the name must have a BCP 47 language tag after the #"),
             (true, true) => (is_line(&text), LINE),
             (true, false) => (is_web_url(&text), WEB_URL),
         };

@@ -57,8 +57,14 @@ impl OutboundUrlError {
     pub fn description(self) -> &'static str {
         match self {
             Self::Address => "must have a host name, not an address",
-            Self::HostName => "must have a host name, international names in their xn-- form",
-            Self::NotAscii => "must be an absolute https URL, what is not ASCII percent-encoded",
+            Self::HostName => {
+                "must have a host name, with internationalized names in their xn-- \
+                               form"
+            }
+            Self::NotAscii => {
+                "must be an absolute https URL, with other characters than ASCII \
+                               percent-encoded"
+            }
             Self::NotHttps => "must be an absolute https URL",
             Self::NotPublic => "must have a host name of the public internet",
             Self::Port => "must have a port from 1 to 65535",

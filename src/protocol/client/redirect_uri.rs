@@ -16,7 +16,7 @@ const RESPONSE_PARAMETERS: [&str; 5] = ["code", "error", "error_description", "i
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RedirectUriError {
     /// The host is missing or invalid, or the port is invalid, or there is a user.
-    Authority,
+    Authority(AuthorityError),
     /// A percent sign is not followed by two hexadecimal digits.
     Escape,
     /// The URI has a fragment.
@@ -33,6 +33,8 @@ pub enum RedirectUriError {
     NotAbsolute,
     /// The URI is longer than 2048 bytes.
     TooLong,
+    /// The host has an asterisk.
+    Wildcard,
     /// The scheme of a web application's URI is neither `https` nor `http`.
     WebScheme,
 }
@@ -41,20 +43,29 @@ impl RedirectUriError {
     /// Returns the requirement for the URI, worded to follow the name of the metadata field.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Authority => "must have a host, no user, and a port of digits if any",
-            Self::Escape => "must have two hexadecimal digits behind every %",
-            Self::Fragment => "must not have a fragment",
-            Self::Http => "must be https (http is for localhost, 127.0.0.1 and [::1])",
-            Self::NativeScheme => {
-                "must be https, http on loopback, or a scheme of one's own with a dot in it"
+            Self::Authority(AuthorityError::Host) => {
+                "must have a host name, with internationalized names in their xn-- form"
             }
-            Self::NotAscii => "must be an absolute URI, what is not ASCII percent-encoded",
+            Self::Authority(AuthorityError::Missing) => "must have a host after //",
+            Self::Authority(AuthorityError::Port) => "must have a port from 1 to 65535, or none",
+            Self::Authority(AuthorityError::UserInfo) => "must not have a user or a password",
+            Self::Escape => "must have two hexadecimal digits after each %",
+            Self::Fragment => "must not have a fragment",
+            Self::Http => "must be https (http is allowed for localhost, 127.0.0.1 and [::1])",
+            Self::NativeScheme => {
+                "a custom scheme must be a reversed domain name, such as com.example.app"
+            }
+            Self::NotAscii => {
+                "must be an absolute URI, with other characters than ASCII \
+                               percent-encoded"
+            }
             Self::ResponseParameter => {
-                "must not have a parameter of the answer, such as code or state"
+                "must not have the parameters code, error, error_description, iss or state"
             }
             Self::NotAbsolute => "must be an absolute URI",
             Self::TooLong => "must be at most 2048 bytes",
-            Self::WebScheme => "must be https, or http on loopback",
+            Self::Wildcard => "no wildcards: a redirect URI is compared character by character",
+            Self::WebScheme => "a custom scheme needs \"application_type\": \"native\"",
         }
     }
 }
@@ -66,8 +77,8 @@ impl fmt::Display for RedirectUriError {
 }
 
 impl From<AuthorityError> for RedirectUriError {
-    fn from(_: AuthorityError) -> Self {
-        Self::Authority
+    fn from(error: AuthorityError) -> Self {
+        Self::Authority(error)
     }
 }
 
@@ -95,6 +106,10 @@ pub fn check(uri: &str, is_native: bool) -> Result<(), RedirectUriError> {
         return Err(RedirectUriError::ResponseParameter);
     }
     let (scheme, _) = uri.split_once(':').ok_or(RedirectUriError::NotAbsolute)?;
+    let authority = uri.split('/').nth(2).unwrap_or_default();
+    if matches!(scheme, "https" | "http") && authority.contains('*') {
+        return Err(RedirectUriError::Wildcard);
+    }
     match (scheme, is_native) {
         ("https", _) => Ok(Authority::of_url(uri).map(drop)?),
         ("http", _) if Authority::of_url(uri)?.allows_http() => Ok(()),

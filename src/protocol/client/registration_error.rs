@@ -2,11 +2,9 @@
 //! [`bearer`](crate::protocol::token::bearer).
 
 use crate::protocol::client::metadata::MetadataError;
+use crate::protocol::description::Description;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::NotAnObject;
-
-/// The maximum length of a description, in characters, because it may quote the request.
-const DESCRIPTION_LIMIT: usize = 300;
 
 /// An error in a request to register a client or to change its registration.
 #[derive(Debug)]
@@ -23,7 +21,7 @@ pub enum RegistrationError {
         pause: i64,
     },
     /// The body is incomplete or too large. The text is the description.
-    UnreadBody(&'static str),
+    UnreadBody(Description),
 }
 
 impl RegistrationError {
@@ -39,15 +37,16 @@ impl RegistrationError {
         }
     }
 
-    /// Returns the text of `error_description`. Characters of the request that it must not have (RFC 6749 section 5.2)
-    /// are replaced.
-    pub fn description(&self) -> String {
+    /// Returns the text of `error_description` for it  .
+    pub fn description(&self) -> Description {
         match self {
-            Self::Metadata(error) => plain(&error.to_string()),
-            Self::NotAnObject(error) => plain(&error.to_string()),
-            Self::NotJson => "the body must be application/json".into(),
-            Self::TooOften { .. } => "too many clients are registered from this address".into(),
-            Self::UnreadBody(description) => (*description).into(),
+            Self::Metadata(error) => Description::new(error),
+            Self::NotAnObject(error) => Description::new(error),
+            Self::NotJson => Description::fixed("Content-Type: must be application/json"),
+            Self::TooOften { pause } => Description::new(format_args!(
+                "too many registrations from this address; try again in {pause} seconds"
+            )),
+            Self::UnreadBody(description) => description.clone(),
         }
     }
 
@@ -58,15 +57,6 @@ impl RegistrationError {
             _ => 400,
         }
     }
-}
-
-fn plain(text: &str) -> String {
-    let plain = text.chars().map(|c| match c {
-        '"' => '\'',
-        ' '..='~' if c != '\\' => c,
-        _ => '?',
-    });
-    plain.take(DESCRIPTION_LIMIT).collect()
 }
 
 impl From<InvalidField> for RegistrationError {
@@ -95,9 +85,12 @@ mod tests {
     fn a_description_is_printable_ascii_of_limited_length() {
         let error =
             RegistrationError::from(InvalidField::new("client_name#\"é\\\n\u{7f}", "wrong"));
-        assert_eq!(error.description(), "client_name#'????: wrong");
+        assert_eq!(error.description().as_str(), "client_name#'????: wrong");
         let field = InvalidField::new("redirect_uris[0]", "x".repeat(5_000));
         let error = RegistrationError::from(MetadataError::RedirectUri(field));
-        assert_eq!((error.code(), error.description().len()), ("invalid_redirect_uri", 300));
+        assert_eq!(
+            (error.code(), error.description().as_str().len()),
+            ("invalid_redirect_uri", 300)
+        );
     }
 }

@@ -116,18 +116,18 @@ impl AccessTokenError {
     /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Algorithm => "the token is signed with an algorithm that is not accepted",
-            Self::Audience => "the token is for another audience",
-            Self::CriticalExtension => "the token has a critical extension that is not understood",
-            Self::Expired => "the token has expired",
-            Self::ExpiryMissing => "the token does not say when it expires",
-            Self::FromFuture => "the token is from the future",
-            Self::Incomplete => "the token lacks a claim that an access token has",
-            Self::IssueTimeMissing => "the token does not say when it was issued",
-            Self::Issuer => "the token is from another issuer",
-            Self::KeyIdMissing => "the token does not name its key",
-            Self::NotBefore => "the token has a wrong nbf",
-            Self::Type => "the token is not an access token: typ is not at+jwt",
+            Self::Algorithm => "alg must be ES256",
+            Self::Audience => "aud must be the userinfo endpoint",
+            Self::CriticalExtension => "crit is not supported",
+            Self::Expired => "expired",
+            Self::ExpiryMissing => "exp is missing, or not an integer",
+            Self::FromFuture => "iat or nbf is in the future",
+            Self::Incomplete => "client_id, grant_id, jti, scope or sub is missing",
+            Self::IssueTimeMissing => "iat is missing, or not an integer",
+            Self::Issuer => "iss must be this provider",
+            Self::KeyIdMissing => "kid is missing",
+            Self::NotBefore => "nbf is not an integer",
+            Self::Type => "typ must be at+jwt",
         }
     }
 }

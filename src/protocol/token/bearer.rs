@@ -1,61 +1,79 @@
 //! Bearer tokens in the `Authorization` header (RFC 6750 section 2.1), and the errors about them (section 3).
 
 use crate::jose::jws::JwsError;
+use crate::protocol::description::Description;
 use crate::protocol::token::access_token::AccessTokenError;
 
-/// An error about a bearer token (RFC 6750 section 3.1). Descriptions are ASCII without quotation mark and backslash
-/// (section 3), and never quote the request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// An error about a bearer token (RFC 6750 section 3.1), with a description for the client.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum BearerError {
     /// 403: the token is valid, but lacks the scope `openid`.
     InsufficientScope,
     /// 400: the request is malformed, or does not send the token as RFC 6750 section 2 requires.
-    InvalidRequest(&'static str),
+    InvalidRequest(Description),
     /// 401: the token is malformed, expired, revoked or from another issuer.
-    InvalidToken(&'static str),
-    /// 401 without an error code: the request has no token.
+    InvalidToken(Description),
+    /// 401 without an error code: the request has no access token.
     NoCredentials,
+    /// 401 from the registration endpoint, which accepts an initial access token (RFC 7591 section 3).
+    NoInitialAccessToken,
+    /// The same at the client configuration endpoint (RFC 7592 section 2).
+    NoRegistrationAccessToken,
 }
 
 impl BearerError {
     /// Returns the HTTP status code of the response.
-    pub fn status(self) -> u16 {
+    pub fn status(&self) -> u16 {
         match self {
             Self::InsufficientScope => 403,
             Self::InvalidRequest(_) => 400,
-            Self::InvalidToken(_) | Self::NoCredentials => 401,
+            Self::InvalidToken(_)
+            | Self::NoCredentials
+            | Self::NoInitialAccessToken
+            | Self::NoRegistrationAccessToken => 401,
         }
     }
 
     /// Returns the error code. A request without a token gets none (RFC 6750 section 3.1).
-    pub fn code(self) -> Option<&'static str> {
+    pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::InsufficientScope => Some("insufficient_scope"),
             Self::InvalidRequest(_) => Some("invalid_request"),
             Self::InvalidToken(_) => Some("invalid_token"),
-            Self::NoCredentials => None,
+            Self::NoCredentials | Self::NoInitialAccessToken | Self::NoRegistrationAccessToken => {
+                None
+            }
         }
     }
 
     /// Returns the text of `error_description`.
-    pub fn description(self) -> &'static str {
-        match self {
-            Self::InsufficientScope => "the token was issued without the scope openid",
-            Self::InvalidRequest(description) | Self::InvalidToken(description) => description,
+    pub fn description(&self) -> Description {
+        Description::fixed(match self {
+            Self::InsufficientScope => "access token: the scope openid was not granted",
+            Self::InvalidRequest(description) | Self::InvalidToken(description) => {
+                return description.clone();
+            }
             Self::NoCredentials => "an access token is needed, as Authorization: Bearer",
-        }
+            Self::NoInitialAccessToken => {
+                "an initial access token is needed, as Authorization: Bearer; the operator makes one \
+                 with 'postern registration token'"
+            }
+            Self::NoRegistrationAccessToken => {
+                "the registration access token of this client is needed, as Authorization: Bearer"
+            }
+        })
     }
 }
 
 impl From<AccessTokenError> for BearerError {
     fn from(error: AccessTokenError) -> Self {
-        Self::InvalidToken(error.description())
+        Self::InvalidToken(Description::new(format_args!("access token: {}", error.description())))
     }
 }
 
 impl From<JwsError> for BearerError {
     fn from(error: JwsError) -> Self {
-        Self::InvalidToken(error.description())
+        Self::InvalidToken(Description::new(format_args!("access token: {}", error.description())))
     }
 }
 
@@ -66,7 +84,7 @@ impl From<JwsError> for BearerError {
 /// [`BearerError::InvalidRequest`] when the token is malformed or there are two headers.
 pub fn header_token(value: &str) -> Result<Option<&str>, BearerError> {
     if has_two_credentials(value) {
-        return Err(BearerError::InvalidRequest("there are two Authorization headers"));
+        return Err(BearerError::InvalidRequest("duplicate header: Authorization".into()));
     }
     let scheme_length = value.bytes().take_while(|&b| is_token_byte(b)).count();
     let (scheme, rest) = value.split_at(scheme_length);
@@ -76,7 +94,7 @@ pub fn header_token(value: &str) -> Result<Option<&str>, BearerError> {
     let token = rest.trim_start_matches(' ');
     if token.len() == rest.len() || !is_b64token(token) {
         return Err(BearerError::InvalidRequest(
-            "the Authorization header is not one bearer token",
+            "Authorization: must have one bearer token".into(),
         ));
     }
     Ok(Some(token))

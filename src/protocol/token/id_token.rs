@@ -105,14 +105,14 @@ impl IdTokenHintError {
     /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Audience => "id_token_hint was issued to another client",
-            Self::Issuer => "id_token_hint is from another issuer",
-            Self::Key => "id_token_hint is not signed with a key of this provider",
-            Self::NotIdToken => "id_token_hint is not an ID token",
-            Self::NotSigned => "id_token_hint is not a signed JWT",
-            Self::Signature => "id_token_hint has a wrong signature",
-            Self::SubjectMissing => "id_token_hint names nobody",
-            Self::TooLarge => "id_token_hint is larger than 16384 bytes",
+            Self::Audience => "id_token_hint: aud must be this client",
+            Self::Issuer => "id_token_hint: iss must be this provider",
+            Self::Key => "id_token_hint: must be signed with a key of this provider",
+            Self::NotIdToken => "id_token_hint: must be an ID token",
+            Self::NotSigned => "id_token_hint: must be a signed JWT",
+            Self::Signature => "id_token_hint: the signature is wrong",
+            Self::SubjectMissing => "id_token_hint: sub is missing",
+            Self::TooLarge => "id_token_hint: longer than 16384 bytes",
         }
     }
 }

@@ -1,28 +1,29 @@
 //! Errors of the token endpoint (RFC 6749 section 5.2).
 
-/// An error response of the token endpoint. Descriptions are ASCII without quotation mark and backslash (RFC 6749
-/// section 5.2), and never quote the request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+use crate::protocol::description::Description;
+
+/// An error response of the token endpoint. Descriptions are for the client.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum TokenError {
     /// Client authentication failed.
-    InvalidClient(&'static str),
+    InvalidClient(Description),
     /// The code or refresh token is invalid, expired, revoked or issued to another client.
-    InvalidGrant(&'static str),
+    InvalidGrant(Description),
     /// The request is malformed, for example because a parameter is missing or repeated.
-    InvalidRequest(&'static str),
+    InvalidRequest(Description),
     /// The requested scope is malformed, or exceeds what the client may get or was granted.
-    InvalidScope(&'static str),
+    InvalidScope(Description),
     /// The requested resource is unknown or was not granted (RFC 8707 section 2).
-    InvalidTarget(&'static str),
+    InvalidTarget(Description),
     /// The client has not registered this grant type.
-    UnauthorizedClient(&'static str),
+    UnauthorizedClient(Description),
     /// The provider does not support this grant type.
     UnsupportedGrantType,
 }
 
 impl TokenError {
     /// Returns the HTTP status code of the response.
-    pub fn status(self) -> u16 {
+    pub fn status(&self) -> u16 {
         match self {
             Self::InvalidClient(_) => 401,
             _ => 400,
@@ -30,7 +31,7 @@ impl TokenError {
     }
 
     /// Returns the error code.
-    pub fn code(self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidClient(_) => "invalid_client",
             Self::InvalidGrant(_) => "invalid_grant",
@@ -43,15 +44,17 @@ impl TokenError {
     }
 
     /// Returns the text of `error_description`.
-    pub fn description(self) -> &'static str {
+    pub fn description(&self) -> Description {
         match self {
             Self::InvalidClient(description)
             | Self::InvalidGrant(description)
             | Self::InvalidRequest(description)
             | Self::InvalidScope(description)
             | Self::InvalidTarget(description)
-            | Self::UnauthorizedClient(description) => description,
-            Self::UnsupportedGrantType => "grant_type is none that is served here",
+            | Self::UnauthorizedClient(description) => description.clone(),
+            Self::UnsupportedGrantType => Description::fixed(
+                "grant_type: not in grant_types_supported of the provider metadata",
+            ),
         }
     }
 }

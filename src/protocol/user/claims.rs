@@ -83,7 +83,10 @@ pub fn validate(
     }
     let size = serde_json::to_string(claims).map_or(usize::MAX, |text| text.len());
     if size > DOCUMENT_LIMIT {
-        let reason = format_args!("must be at most {DOCUMENT_LIMIT} bytes of JSON, and is {size}");
+        let reason = format_args!(
+            "must be at most {DOCUMENT_LIMIT} bytes of JSON, but has \
+                                   {size}"
+        );
         return Err(InvalidField::new("claims", reason));
     }
     Ok(())
@@ -107,13 +110,19 @@ impl fmt::Display for ClaimError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Custom => {
-                "must hold no null, and no string that is blank, of several lines or over 2048 \
-                 bytes"
+                "must have no null, and no string that is blank, has several lines or is longer \
+                 than 2048 bytes"
             }
             Self::Standard(kind) => kind.requirement(),
-            Self::Sub => "must not be among the claims: it is the user's own sub",
-            Self::Tagged => "must be a string, with a BCP 47 language tag after the #",
-            Self::Unknown => "neither a standard claim nor in a scope of SCOPES",
+            Self::Sub => "must be left out: this claim is the user's own sub",
+            Self::Tagged => {
+                "must be a string, and its name must have a BCP 47 language tag \
+                             after the #"
+            }
+            Self::Unknown => {
+                "unknown claim: neither a standard claim nor a claim of a scope in \
+                              SCOPES"
+            }
         })
     }
 }
@@ -168,7 +177,7 @@ impl Kind {
                  locality, region, postal_code or country"
             }
             Self::Birthdate => "must be a date as YYYY-MM-DD, 0000-MM-DD or YYYY",
-            Self::Boolean => "must be true or false",
+            Self::Boolean => "must be true or false, in lower case",
             Self::Email => EMAIL,
             Self::LanguageTag => "must be a BCP 47 language tag such as en-GB",
             Self::Text => LINE,

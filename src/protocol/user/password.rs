@@ -102,7 +102,7 @@ impl fmt::Display for ImportError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotArgon2 => {
-                formatter.write_str("must be a PHC string of Argon2 with salt and hash")
+                formatter.write_str("must be an Argon2 hash as a PHC string, with salt and hash")
             }
             Self::TooCostly => write!(
                 formatter,

@@ -77,12 +77,12 @@ impl fmt::Display for ScopesError {
         match self {
             Self::NotClaimNames { scope } => write!(
                 formatter,
-                "must give the scope {scope} a list of claim names without #, none of them a \
-                 protocol claim such as sub or aud"
+                "the scope {scope} must have a list of claim names, without # and without \
+                 protocol claims such as sub or aud"
             ),
             Self::NotAnObject(error) => write!(formatter, "must be a JSON object: {error}"),
             Self::NotAScopeToken { scope } => {
-                write!(formatter, "has a scope {scope:?} that is not a scope token")
+                write!(formatter, "{scope:?} is not a scope token (RFC 6749 section 3.3)")
             }
             Self::Standard { scope } => {
                 write!(formatter, "must not redefine the standard scope {scope}")
@@ -98,6 +98,14 @@ impl ScopeTable {
         let fields = parse_object(text.as_bytes()).map_err(ScopesError::NotAnObject)?;
         let custom = fields.into_iter().map(|(name, claims)| CustomScope::new(name, &claims));
         Ok(Self { custom: custom.collect::<Result<_, _>>()? })
+    }
+
+    /// Adds a scope that releases one claim of the same name, unless the operator has defined this scope.
+    pub fn add_default(&mut self, scope: &str) {
+        if self.custom.iter().all(|custom| custom.name != scope) {
+            let scope = scope.to_owned();
+            self.custom.push(CustomScope { name: scope.clone(), claims: vec![scope] });
+        }
     }
 
     /// Returns the names of all scopes, the standard ones first.

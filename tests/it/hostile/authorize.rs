@@ -12,7 +12,7 @@ use crate::browser::CHALLENGE;
 use crate::test_provider::{ISSUER, get, post};
 
 const STATE: &str = "the state";
-const NOT_REGISTERED: &str = "none of those";
+const NOT_REGISTERED: &str = "is not registered for the client";
 
 struct Table(Vec<Row>);
 
@@ -109,10 +109,10 @@ fn controls(table: &mut Table) {
     table.coded("a hundred parameters", &filled);
     table.page("a hundred and one parameters", &format!("{filled}&x"), "more than 100");
     table.page("thousands of parameters", &"a&".repeat(4_000), "more than 100");
-    table.page("a client_id that is not UTF-8", "client_id=%FF", "is not UTF-8");
+    table.page("a client_id that is not UTF-8", "client_id=%FF", "must be UTF-8");
     for state in ["%C3", "%ff%fe"] {
         let query = format!("{}&state={state}", usual(&[("state", "")]));
-        table.page(&format!("the state {state}, which is not UTF-8"), &query, "is not UTF-8");
+        table.page(&format!("the state {state}, which is not UTF-8"), &query, "must be UTF-8");
     }
     table.coded("an unknown parameter that is not UTF-8", &format!("{}&x=%FF&%FF=1", usual(&[])));
     table.refused(
@@ -140,8 +140,8 @@ fn controls(table: &mut Table) {
 }
 
 fn clients(table: &mut Table) {
-    table.page("no parameters", "", "client_id is missing");
-    table.page("no client_id", &usual(&[("client_id", "")]), "client_id is missing");
+    table.page("no parameters", "", "missing parameter: client_id");
+    table.page("no client_id", &usual(&[("client_id", "")]), "missing parameter: client_id");
     for client_id in [
         "nobody",
         "App",
@@ -153,42 +153,46 @@ fn clients(table: &mut Table) {
         "<script>alert(1)</script>",
     ] {
         let query = usual(&[("client_id", client_id)]);
-        table.page(&format!("client_id {client_id:?}"), &query, "no application");
+        table.page(&format!("client_id {client_id:?}"), &query, "is not registered");
     }
     let long = "a".repeat(10_000);
-    table.page("a client_id of 10000 bytes", &usual(&[("client_id", &long)]), "no application");
+    table.page("a client_id of 10000 bytes", &usual(&[("client_id", &long)]), "is not registered");
     table.page(
         "client_id twice",
         &format!("{}&client_id=app", usual(&[])),
-        "client_id stands twice",
+        "duplicate parameter: client_id",
     );
     table.page(
         "client_id twice, once encoded",
         &format!("{}&%63lient%5Fid=other", usual(&[])),
-        "client_id stands twice",
+        "duplicate parameter: client_id",
     );
     table.page(
         "client_id[]",
         &format!("{}&client_id[]=app", usual(&[("client_id", "")])),
-        "client_id is missing",
+        "missing parameter: client_id",
     );
     table.page(
         "CLIENT_ID",
         &format!("{}&CLIENT_ID=app", usual(&[("client_id", "")])),
-        "client_id is missing",
+        "missing parameter: client_id",
     );
-    table.page("semicolons between parameters", &usual(&[]).replace('&', ";"), "no application");
-    table.page("a made-up handle", &format!("handle={}", "A".repeat(43)), "completed before");
+    table.page("semicolons between parameters", &usual(&[]).replace('&', ";"), "is not registered");
+    table.page("a made-up handle", &format!("handle={}", "A".repeat(43)), "already completed");
     table.page(
         "a handle beside a request",
         &format!("handle={}&client_id=nobody", "A".repeat(43)),
-        "no application",
+        "is not registered",
     );
-    table.page("a handle of another form", "handle=..%2F..%2Fx", "client_id is missing");
+    table.page("a handle of another form", "handle=..%2F..%2Fx", "missing parameter: client_id");
 }
 
 fn redirect_uris(table: &mut Table) {
-    table.page("no redirect_uri", &usual(&[("redirect_uri", "")]), "redirect_uri is missing");
+    table.page(
+        "no redirect_uri",
+        &usual(&[("redirect_uri", "")]),
+        "missing parameter: redirect_uri",
+    );
     for uri in TRICKS {
         table.page(
             &format!("redirect_uri {uri:?}"),
@@ -205,22 +209,22 @@ fn redirect_uris(table: &mut Table) {
     table.page(
         "a redirect_uri that is not UTF-8",
         &raw("https://app.example/plain%ff"),
-        "is not UTF-8",
+        "must be UTF-8",
     );
     table.page(
         "redirect_uri twice, the same",
         &format!("{}&redirect_uri={PLAIN}", usual(&[])),
-        "redirect_uri stands twice",
+        "duplicate parameter: redirect_uri",
     );
     table.page(
         "redirect_uri twice, the bad one first",
         &format!("redirect_uri=https://evil.example&{}", usual(&[])),
-        "redirect_uri stands twice",
+        "duplicate parameter: redirect_uri",
     );
     table.page(
         "redirect_uri twice, once encoded",
         &format!("{}&redirect%5furi=https://evil.example", usual(&[])),
-        "redirect_uri stands twice",
+        "duplicate parameter: redirect_uri",
     );
     table.page(
         "no error for an unregistered redirect_uri",
@@ -618,7 +622,7 @@ fn methods(table: &mut Table) {
     for method in ["PUT", "HEAD", "OPTIONS", "DELETE", "PATCH"] {
         let page = Answer::Page {
             status: 405,
-            words: if method == "HEAD" { "" } else { "asked for in this way" }.into(),
+            words: if method == "HEAD" { "" } else { "does not support this request" }.into(),
         };
         table.push(&format!("by {method}"), &usual(&[]), page).method = method.into();
     }
@@ -628,13 +632,19 @@ fn methods(table: &mut Table) {
         row.method = "POST".into();
         row.body(content_type, body);
     };
-    by_post("POST reads the body alone", &usual(&[]), FORM, "", page(400, "client_id is missing"));
+    by_post(
+        "POST reads the body alone",
+        &usual(&[]),
+        FORM,
+        "",
+        page(400, "missing parameter: client_id"),
+    );
     by_post(
         "POST with one half in the URL",
         "client_id=app",
         FORM,
         &usual(&[("client_id", "")]),
-        page(400, "client_id is missing"),
+        page(400, "missing parameter: client_id"),
     );
     by_post(
         "POST with another request in the URL",
@@ -671,7 +681,7 @@ fn methods(table: &mut Table) {
         "",
         FORM,
         &format!("{}&login_hint=%FF", usual(&[])),
-        page(400, "is not UTF-8"),
+        page(400, "must be UTF-8"),
     );
     by_post("POST of 24577 bytes", "", FORM, &"x".repeat(24_577), page(413, "larger than 24576"));
     by_post(
@@ -679,7 +689,7 @@ fn methods(table: &mut Table) {
         "",
         FORM,
         &format!("handle={}", "A".repeat(43)),
-        page(400, "client_id is missing"),
+        page(400, "missing parameter: client_id"),
     );
     let row = table.push("POST without a content type", "", page(415, "form-urlencoded"));
     row.method = "POST".into();

@@ -71,7 +71,7 @@ fn a_session_or_client_deleted_in_this_moment_gets_no_code() {
             if needs_sign_in {
                 assert!(is_login(&response), "{sql}");
             } else {
-                assert!(error_page(&response).contains("no application"), "{sql}");
+                assert!(error_page(&response).contains("is not registered"), "{sql}");
             }
             assert_eq!(active_grants(&provider), before);
         }

@@ -136,7 +136,12 @@ fn bodies(table: &mut Table) {
     let good = json!({ "redirect_uris": [CALLBACK] }).to_string();
     for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
         let name = format!("a body of media type {media_type:?}");
-        table.raw(&name, media_type, good.as_str(), refused("the body must be application/json"));
+        table.raw(
+            &name,
+            media_type,
+            good.as_str(),
+            refused("Content-Type: must be application/json"),
+        );
     }
     for (name, body) in [
         ("no body", ""),
@@ -166,10 +171,15 @@ fn bodies(table: &mut Table) {
         ),
         ("NaN", r#"{"redirect_uris":["https://app.example/cb"],"default_max_age":NaN}"#),
     ] {
-        table.raw(name, "application/json", body, refused("not a JSON object"));
+        table.raw(name, "application/json", body, refused("the document is not a JSON object"));
     }
     let deep = format!("{{\"x\":{}", "[".repeat(5_000));
-    table.raw("a deeply nested body", "application/json", deep, refused("not a JSON object"));
+    table.raw(
+        "a deeply nested body",
+        "application/json",
+        deep,
+        refused("the document is not a JSON object"),
+    );
     let large = format!("{good}{}", " ".repeat(40_961 - good.len()));
     table.raw("a body of 65537 bytes", "application/json", large, refused("the body is larger"));
 }
@@ -259,13 +269,13 @@ fn texts_and_urls(table: &mut Table) {
         ("de#en", "de#en"),
     ] {
         let field = format!("client_name#{tag}");
-        let begin = format!("client_name#{shown}: must have a BCP 47");
+        let begin = format!("client_name#{shown}: the name must have a BCP 47");
         table.with(&format!("the language {tag:?}"), json!({ field: "App" }), refused(&begin));
     }
     let mut names: serde_json::Map<String, Value> =
         (0..20).map(|n| (format!("client_name#x{n}"), json!("x".repeat(2_000)))).collect();
     names.insert("client_name".into(), "App".into());
-    table.with("forty kilobytes of names", names.into(), refused("the document has"));
+    table.with("forty kilobytes of names", names.into(), refused("the metadata has"));
 }
 
 fn choices(table: &mut Table) {
@@ -370,12 +380,12 @@ fn choices(table: &mut Table) {
         (
             "signed requests without a key",
             json!({ "require_signed_request_object": true }),
-            "jwks: require_signed_request_object needs jwks or jwks_uri",
+            "jwks: missing; require_signed_request_object needs jwks or jwks_uri",
         ),
         (
             "an algorithm of request objects without a key",
             json!({ "request_object_signing_alg": "ES256" }),
-            "jwks: request_object_signing_alg needs jwks or jwks_uri",
+            "jwks: missing; request_object_signing_alg needs jwks or jwks_uri",
         ),
     ] {
         table.with(name, fields, refused(begin));

@@ -232,26 +232,36 @@ fn requests(table: &mut Table) {
             )
             .method = method.into();
     }
-    table.push("no parameters", "", refused(401, "invalid_client", "does not say which client"));
+    table.push(
+        "no parameters",
+        "",
+        refused(401, "invalid_client", "missing client authentication"),
+    );
     let row = table.code(
         "everything in the URL",
         APPS,
         &[],
-        refused(401, "invalid_client", "does not say which client"),
+        refused(401, "invalid_client", "missing client authentication"),
         Untouched,
     );
     row.target = format!("/auth/token?{}", row.body.take().unwrap());
     row.body = Some(String::new());
     let code = format!("code-of-row-{}", table.rows.len());
     table
-        .code("the code in the URL", APPS, &[("code", "")], invalid("code is missing"), Untouched)
+        .code(
+            "the code in the URL",
+            APPS,
+            &[("code", "")],
+            invalid("missing parameter: code"),
+            Untouched,
+        )
         .target = format!("/auth/token?code={code}");
     table
         .code(
             "the client in the URL",
             APPS,
             &[("client_id", ""), ("client_secret", "")],
-            refused(401, "invalid_client", "does not say which client"),
+            refused(401, "invalid_client", "missing client authentication"),
             Untouched,
         )
         .target = format!("/auth/token?client_id=app&client_secret={SECRET}");
@@ -290,7 +300,7 @@ fn requests(table: &mut Table) {
             "a JSON body under the form's type",
             APPS,
             &[],
-            refused(401, "invalid_client", "does not say which client"),
+            refused(401, "invalid_client", "missing client authentication"),
             Untouched,
         )
         .body = Some(r#"{"grant_type":"authorization_code","client_id":"app"}"#.into());
@@ -304,7 +314,7 @@ fn requests(table: &mut Table) {
     let row = table.code(name, APPS, &[], invalid("more than 100"), Untouched);
     more(row, &"&a".repeat(10_000));
     let name = "a code_verifier that is not UTF-8";
-    more(table.code(name, APPS, &[], invalid("is not UTF-8"), Untouched), "&code_verifier=%FF");
+    more(table.code(name, APPS, &[], invalid("must be UTF-8"), Untouched), "&code_verifier=%FF");
     let name = "unknown parameters that are not UTF-8";
     more(table.code(name, APPS, &[], tokens(APPS.scope), Spent), "&x=%FF&%FF&%80=%81");
     padding(table.code("a body that just fits", APPS, &[], tokens(APPS.scope), Spent), 24_576);
@@ -322,7 +332,7 @@ fn requests(table: &mut Table) {
         "no grant_type",
         APPS,
         &[("grant_type", "")],
-        invalid("grant_type is missing"),
+        invalid("missing parameter: grant_type"),
         Untouched,
     );
     for grant_type in [
@@ -341,7 +351,7 @@ fn requests(table: &mut Table) {
             &format!("grant_type {grant_type:?}"),
             APPS,
             &[("grant_type", grant_type)],
-            refused(400, "unsupported_grant_type", "none that is served"),
+            refused(400, "unsupported_grant_type", "grant_types_supported"),
             Untouched,
         );
     }
@@ -354,7 +364,13 @@ fn requests(table: &mut Table) {
         ("client_secret", SECRET),
     ] {
         table
-            .code(&format!("{parameter} twice"), APPS, &[], invalid("twice"), Untouched)
+            .code(
+                &format!("{parameter} twice"),
+                APPS,
+                &[],
+                invalid("duplicate parameter: "),
+                Untouched,
+            )
             .body
             .as_mut()
             .unwrap()
@@ -365,7 +381,7 @@ fn requests(table: &mut Table) {
             "grant_type twice, once encoded",
             APPS,
             &[],
-            invalid("grant_type stands twice"),
+            invalid("duplicate parameter: grant_type"),
             Untouched,
         )
         .body
@@ -373,7 +389,13 @@ fn requests(table: &mut Table) {
         .unwrap()
         .push_str("&grant%5Ftype=refresh_token");
     table
-        .code("client_id twice, once encoded", APPS, &[], invalid("twice"), Untouched)
+        .code(
+            "client_id twice, once encoded",
+            APPS,
+            &[],
+            invalid("duplicate parameter: "),
+            Untouched,
+        )
         .body
         .as_mut()
         .unwrap()
@@ -384,7 +406,7 @@ fn requests(table: &mut Table) {
                 &format!("a refresh with {parameter} twice"),
                 APPS,
                 &[("scope", "openid")],
-                invalid("twice"),
+                invalid("duplicate parameter: "),
                 Untouched,
             )
             .body
@@ -396,14 +418,14 @@ fn requests(table: &mut Table) {
         "a code for the other grant type",
         APPS,
         &[("grant_type", "refresh_token")],
-        invalid("refresh_token is missing"),
+        invalid("missing parameter: refresh_token"),
         Untouched,
     );
     table.refresh(
         "a refresh token for the other grant type",
         APPS,
         &[("grant_type", "authorization_code")],
-        invalid("code is missing"),
+        invalid("missing parameter: code"),
         Untouched,
     );
 }
@@ -461,10 +483,10 @@ fn clients(table: &mut Table) {
         "no client_id",
         APPS,
         &[("client_id", "")],
-        refused(401, "invalid_client", "does not say which client"),
+        refused(401, "invalid_client", "missing client authentication"),
         Untouched,
     );
-    let two = || refused(400, "invalid_request", "in one way only");
+    let two = || refused(400, "invalid_request", "more than one");
     let header = basic(&format!("app:{SECRET}"));
     table
         .code("Basic and a secret in the body", APPS, &[], two(), Untouched)
@@ -477,7 +499,7 @@ fn clients(table: &mut Table) {
             "Basic and another client_id in the body",
             APPS,
             &[("client_id", "other"), ("client_secret", "")],
-            refused(400, "invalid_request", "not that of the Authorization header"),
+            refused(400, "invalid_request", "must be the client of the Authorization header"),
             Untouched,
         )
         .header("authorization", &header);
@@ -499,7 +521,7 @@ fn clients(table: &mut Table) {
             Untouched,
         )
         .header("authorization", &basic(&format!("app:{}", "s".repeat(2_250))));
-    let malformed = || refused(401, "invalid_client", "not HTTP Basic");
+    let malformed = || refused(401, "invalid_client", "must be Basic");
     for value in [
         "Basic",
         "Basic ",
@@ -535,8 +557,8 @@ fn clients(table: &mut Table) {
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
         ("client_assertion", "eyJhbGciOiJub25lIn0.e30."),
     ];
-    let unsigned = || refused(401, "invalid_client", "must be signed with");
-    let two_ways = || refused(400, "invalid_request", "in one way only");
+    let unsigned = || refused(401, "invalid_client", "alg must be");
+    let two_ways = || refused(400, "invalid_request", "more than one");
     table.code("an assertion beside the secret", APPS, &assertion, two_ways(), Untouched);
     table.code(
         "an assertion for the secret",
@@ -550,7 +572,7 @@ fn clients(table: &mut Table) {
             "an assertion twice",
             APPS,
             &assertion,
-            refused(400, "invalid_request", "stands twice"),
+            refused(400, "invalid_request", "duplicate parameter: "),
             Untouched,
         )
         .body
@@ -572,7 +594,7 @@ fn codes(table: &mut Table) {
         "no code",
         APPS,
         &[("code", "")],
-        refused(400, "invalid_request", "code is missing"),
+        refused(400, "invalid_request", "missing parameter: code"),
         Untouched,
     );
     for code in ["x", "code-of-row-0 ", "' OR 1=1 --", "%00", "\0", "é", &"c".repeat(20_000)] {
@@ -581,7 +603,7 @@ fn codes(table: &mut Table) {
             &format!("the code {name:?}"),
             APPS,
             &[("code", code)],
-            invalid("not one of this client's"),
+            invalid("issued to another client"),
             Untouched,
         );
     }
@@ -590,21 +612,21 @@ fn codes(table: &mut Table) {
         "the hash of a code",
         APPS,
         &[("code", &hashed)],
-        invalid("not one of this client's"),
+        invalid("issued to another client"),
         Untouched,
     );
     table.code(
         "another client's code",
         APPS,
         &[("client_id", "other")],
-        invalid("not one of this client's"),
+        invalid("issued to another client"),
         Untouched,
     );
     table.code(
         "another client's code, by a public client",
         APPS,
         &[("client_id", "spa"), ("client_secret", "")],
-        invalid("not one of this client's"),
+        invalid("issued to another client"),
         Untouched,
     );
     table.code(
@@ -622,19 +644,19 @@ fn codes(table: &mut Table) {
         Untouched,
     );
     let used = Plant { spent_at: Some(NOW), ..APPS };
-    table.code("a used code", used, &[], invalid("used before"), Revoked);
+    table.code("a used code", used, &[], invalid("already used"), Revoked);
     table.code(
         "a used code with a wrong verifier",
         used,
         &[("code_verifier", "")],
-        invalid("used before"),
+        invalid("already used"),
         Revoked,
     );
     table.code(
         "a code used long ago",
         Plant { expires_at: 1, spent_at: Some(1), ..APPS },
         &[],
-        invalid("used before"),
+        invalid("already used"),
         Revoked,
     );
     // A used code that another client presents must not revoke the grant.
@@ -642,7 +664,7 @@ fn codes(table: &mut Table) {
         "a used code of another client's",
         used,
         &[("client_id", "other")],
-        invalid("not one of this client's"),
+        invalid("issued to another client"),
         Spent,
     );
     table.code(
@@ -656,14 +678,14 @@ fn codes(table: &mut Table) {
         "a code of a revoked grant",
         Plant { revoked: true, ..APPS },
         &[],
-        invalid("withdrawn"),
+        invalid("revoked"),
         Revoked,
     );
     table.code(
         "no redirect_uri",
         APPS,
         &[("redirect_uri", "")],
-        refused(400, "invalid_request", "redirect_uri is missing"),
+        refused(400, "invalid_request", "missing parameter: redirect_uri"),
         Untouched,
     );
     for uri in [
@@ -681,7 +703,7 @@ fn codes(table: &mut Table) {
             &format!("redirect_uri {uri:?}"),
             APPS,
             &[("redirect_uri", uri)],
-            invalid("not that of the authorization request"),
+            invalid("must be the one of the authorization request"),
             Revoked,
         );
     }
@@ -690,7 +712,7 @@ fn codes(table: &mut Table) {
         "a native client's other port",
         desks,
         &[("redirect_uri", "http://127.0.0.1:51005/cb"), ("client_secret", "")],
-        invalid("not that of the authorization request"),
+        invalid("must be the one of the authorization request"),
         Revoked,
     );
 }
@@ -701,7 +723,7 @@ fn verifiers(table: &mut Table) {
         "no verifier",
         APPS,
         &[("code_verifier", "")],
-        invalid("code_verifier is missing"),
+        invalid("missing parameter: code_verifier"),
         Revoked,
     );
     let padded = format!("{VERIFIER}=");
@@ -723,7 +745,7 @@ fn verifiers(table: &mut Table) {
             &format!("the verifier {name} of {} bytes", verifier.len()),
             APPS,
             &[("code_verifier", verifier)],
-            invalid("does not meet"),
+            invalid("does not match"),
             Revoked,
         );
     }
@@ -739,21 +761,21 @@ fn verifiers(table: &mut Table) {
         "a verifier where there was no challenge",
         open,
         &[],
-        invalid("there was no code_challenge"),
+        invalid("had no code_challenge"),
         Revoked,
     );
     table.code(
         "a public client without a verifier",
         Plant { client_id: "spa", ..APPS },
         &[("code_verifier", ""), ("client_secret", "")],
-        invalid("code_verifier is missing"),
+        invalid("missing parameter: code_verifier"),
         Revoked,
     );
     table.code(
         "code_challenge_method is ignored",
         APPS,
         &[("code_verifier", CHALLENGE), ("code_challenge_method", "plain")],
-        invalid("does not meet"),
+        invalid("does not match"),
         Revoked,
     );
 }
@@ -764,7 +786,7 @@ fn refreshes(table: &mut Table) {
         "no refresh token",
         APPS,
         &[("refresh_token", "")],
-        refused(400, "invalid_request", "refresh_token is missing"),
+        refused(400, "invalid_request", "missing parameter: refresh_token"),
         Untouched,
     );
     for token in ["x", "\0", "' OR 1=1 --", "é", &"t".repeat(20_000)] {
@@ -773,7 +795,7 @@ fn refreshes(table: &mut Table) {
             &format!("the refresh token {name:?}"),
             APPS,
             &[("refresh_token", token)],
-            invalid("not one of this client's"),
+            invalid("issued to another client"),
             Untouched,
         );
     }
@@ -781,21 +803,21 @@ fn refreshes(table: &mut Table) {
         "another client's refresh token",
         APPS,
         &[("client_id", "other")],
-        invalid("not one of this client's"),
+        invalid("issued to another client"),
         Untouched,
     );
     table.refresh(
         "another client's refresh token, by a public client",
         APPS,
         &[("client_id", "spa"), ("client_secret", "")],
-        invalid("not one of this client's"),
+        invalid("issued to another client"),
         Untouched,
     );
     table.refresh(
         "a public client's refresh token, by a confidential client",
         Plant { client_id: "spa", ..APPS },
         &[("client_id", "app")],
-        invalid("not one of this client's"),
+        invalid("issued to another client"),
         Untouched,
     );
     table.refresh(
@@ -813,26 +835,32 @@ fn refreshes(table: &mut Table) {
         Untouched,
     );
     let spent = Plant { spent_at: Some(NOW - 60), ..APPS };
-    table.refresh("a refresh token used a minute ago", spent, &[], invalid("used before"), Revoked);
+    table.refresh(
+        "a refresh token used a minute ago",
+        spent,
+        &[],
+        invalid("already used"),
+        Revoked,
+    );
     table.refresh(
         "a used refresh token, narrowed",
         spent,
         &[("scope", "openid")],
-        invalid("used before"),
+        invalid("already used"),
         Revoked,
     );
     table.refresh(
         "a used refresh token that has expired",
         Plant { expires_at: 1, ..spent },
         &[],
-        invalid("used before"),
+        invalid("already used"),
         Revoked,
     );
     table.refresh(
         "a used refresh token, by another client",
         spent,
         &[("client_id", "other")],
-        invalid("not one of this client's"),
+        invalid("issued to another client"),
         Spent,
     );
     table.refresh(
@@ -847,12 +875,12 @@ fn refreshes(table: &mut Table) {
             "a refresh token of a revoked grant",
             Plant { revoked: true, ..APPS },
             &[],
-            invalid("withdrawn"),
+            invalid("revoked"),
             Revoked,
         )
         .after[0]
         .1 = 0;
-    let wider = || refused(400, "invalid_scope", "more than was granted");
+    let wider = || refused(400, "invalid_scope", "scope: ");
     for scope in [
         "openid email offline_access phone",
         "profile",

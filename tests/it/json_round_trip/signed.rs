@@ -271,7 +271,7 @@ fn an_access_token_may_contain_an_object_only_as_unknown_content() {
             let token = token.sign();
             let response = present(&token, &hostile);
             assert_status(&response, if token.len() > 8_192 { 401 } else { 200 }, &hostile);
-            assert_eq!(response.body.contains("larger than 8192 bytes"), token.len() > 8_192);
+            assert_eq!(response.body.contains("longer than 8192 bytes"), token.len() > 8_192);
         }
         for claim in
             ["iss", "sub", "aud", "client_id", "grant_id", "scope", "jti", "iat", "exp", "nbf"]

@@ -65,7 +65,7 @@ fn a_users_claims_are_shown_and_listed_as_they_were_put() {
         } else {
             assert_status(&response, 400, &groups);
             let description = read(&response)["error_description"].as_str().unwrap().to_owned();
-            assert!(description.starts_with("claims.groups: must hold no null"), "{description}");
+            assert!(description.starts_with("claims.groups: must have no null"), "{description}");
             assert_same(&shown(&provider, "/admin/users/alice"), &before);
         }
     }

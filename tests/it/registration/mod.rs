@@ -181,7 +181,7 @@ fn the_registration_policy_decides_who_may_register() {
     }
     let response = TestProvider::configured(variables_with("REGISTRATION", "yes")).send(get("/"));
     let description = response.json()["error_description"].as_str().unwrap().to_owned();
-    assert_eq!(description, "REGISTRATION must be closed, token or open");
+    assert_eq!(description, "REGISTRATION: must be closed, token or open, in lower case");
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn a_client_that_expires_during_consent_gets_no_code() {
     let page = alice.sign_in_on(&alice.get(&response.client().authorize(&[])), LOGIN);
     provider.platform.before_batches.borrow_mut().push_back("UPDATE clients SET expires_at = 1");
     let response = alice.submit(&page, &[("decision", "allow")]);
-    assert!(error_page(&response).contains("no application"));
+    assert!(error_page(&response).contains("is not registered"));
     assert_eq!(count(&provider, "SELECT count(*) FROM grants"), 0);
 }
 

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::{Error, PageError};
 use crate::ports::Platform;
+use crate::protocol::description::Sent;
 use crate::protocol::params::Params;
 use crate::store::clients::{self, Client};
 
@@ -16,9 +17,9 @@ pub async fn find_client(
 ) -> Result<Client, Error> {
     let client_id = params
         .once("client_id")
-        .map_err(|_| PageError::application_fault("client_id stands twice in the request"))?
-        .ok_or(PageError::application_fault("client_id is missing from the request"))?;
-    let description = "client_id names no application that is registered here";
+        .map_err(PageError::application_fault)?
+        .ok_or(PageError::application_fault("missing parameter: client_id"))?;
+    let description = format!("client_id: {} is not registered", Sent(client_id));
     let unknown = PageError { code: "invalid_client", ..PageError::application_fault(description) };
     Ok(clients::find(context.platform, client_id, context.now).await?.ok_or(unknown)?)
 }

@@ -43,13 +43,13 @@ pub fn decide<'a>(
     {
         return Next::Refuse(AuthorizeError::new(
             "unmet_authentication_requirements",
-            "none of the essential acr values can be met",
+            "claims: no value of the essential claim acr can be met",
         ));
     }
 
     // 2. Require a session with a recent enough authentication (section 3.1.2.3).
     let sign_in =
-        |notice| page(Next::SignIn(notice), "login_required", "nobody is signed in who would do");
+        |notice| page(Next::SignIn(notice), "login_required", "no session satisfies the request");
     let Some(session) = session else { return sign_in(None) };
     let is_new = state.began_at.is_some_and(|began_at| session.auth_time >= began_at);
     // `max_age=0` means the same as `prompt=login`. A session from the same second may belong to another request, so
@@ -69,7 +69,7 @@ pub fn decide<'a>(
     if session.sub == validated.client.client_id {
         return Next::Refuse(AuthorizeError::new(
             "access_denied",
-            "the account has the same name as the client",
+            "client_id: must not be the sub of the user",
         ));
     }
 
@@ -89,11 +89,7 @@ pub fn decide<'a>(
             || remembered.is_some_and(|known| validated.is_covered_by(known)));
     let has_consented = state.consented_to.as_deref() == Some(&*validated.shown());
     if !has_consented && (prompt.consent || !is_allowed) {
-        return page(
-            Next::AskConsent(session),
-            "consent_required",
-            "the person must be asked for consent",
-        );
+        return page(Next::AskConsent(session), "consent_required", "the user's consent is needed");
     }
     Next::Respond(session)
 }

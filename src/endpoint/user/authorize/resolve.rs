@@ -16,19 +16,24 @@ use crate::protocol::authorization::request_object::{
     Expected, INVALID_REQUEST_OBJECT, RequestObject, RequestObjectError, SIZE_LIMIT,
 };
 use crate::protocol::client::outbound_url::OutboundUrl;
+use crate::protocol::description::Description;
 use crate::protocol::params::Params;
 use crate::provider::Provider;
 use crate::store::clients::Client;
 
 /// The error if too many requests of an address would be stored or fetched.
-pub const TOO_MANY: AuthorizeError = AuthorizeError::new(
-    "temporarily_unavailable",
-    "too many sign-ins were begun from this address",
-);
+pub const TOO_MANY: AuthorizeError = AuthorizeError {
+    code: "temporarily_unavailable",
+    description: Description::fixed(
+        "too many authorization requests from this address; try again later",
+    ),
+};
 
 /// The error of a request that is too large to store.
-pub const TOO_LARGE: AuthorizeError =
-    AuthorizeError::new("invalid_request", "the parameters have more than 8192 bytes");
+pub const TOO_LARGE: AuthorizeError = AuthorizeError {
+    code: "invalid_request",
+    description: Description::fixed("the parameters are longer than 8192 bytes"),
+};
 
 /// The limits for fetching a client's `request_uri` (RFC 9101 section 5.2.3). `timeout` is in milliseconds.
 const FETCH_LIMITS: FetchLimits = FetchLimits {
@@ -86,7 +91,7 @@ pub async fn resolve(
         // 5. If that fails, the redirect URI for the error is the one outside of the request object.
         Err(Error::Protocol(Protocol::Authorize(error))) => {
             let reply_to = ReplyTo::from_request(params, &client.metadata).map_err(|_| {
-                let page = PageError::application_fault(error.description);
+                let page = PageError::application_fault(error.description.clone());
                 PageError { code: error.code, ..page }
             })?;
             Ok(Resolved::Refused(reply_to, error))
@@ -111,7 +116,7 @@ async fn keep_signed(
         (Some(object), None) => verify(provider, client, object).await?,
         (None, Some(uri)) => verify(provider, client, &fetch(context, client, uri).await?).await?,
         _ => {
-            let description = "request and request_uri must not both be there";
+            let description = "request: must not be present together with request_uri";
             return Err(AuthorizeError::new("invalid_request", description).into());
         }
     };
@@ -129,14 +134,23 @@ async fn fetch(
     client: &Client,
     uri: &str,
 ) -> Result<String, AuthorizeError> {
-    let refused = |description| AuthorizeError::new("invalid_request_uri", description);
+    let refused =
+        |description: Description| AuthorizeError::new("invalid_request_uri", description);
     let registered = &client.metadata.request_uris;
     let url = OutboundUrl::parse(uri, context.config.allows_loopback)
         .ok()
         .filter(|url| registered.iter().any(|known| known == url.as_str()))
-        .ok_or(refused("request_uri is none of those that the client has registered"))?;
-    let text = fetched::get("request_uri", &url, &FETCH_LIMITS, context).await;
-    let text = text.map_err(|error| refused(error.description()))?;
+        .ok_or(refused("request_uri: must be one of the registered request_uris".into()))?;
+    let text = fetched::get(
+        format_args!("request_uri of the client {}", client.client_id),
+        &url,
+        &FETCH_LIMITS,
+        context,
+    )
+    .await;
+    let text = text.map_err(|error| {
+        refused(Description::new(format_args!("request_uri: {}", error.description())))
+    })?;
     Ok(text.trim_ascii().to_owned())
 }
 
@@ -169,7 +183,8 @@ pub async fn verify(
         Ok(true) => Ok(object.into_parameters()),
         Ok(false) => Err(refused(RequestObjectError::Signature)),
         Err(KeysError::Client(error)) => {
-            Err(AuthorizeError::new(INVALID_REQUEST_OBJECT, error.description()).into())
+            let description = format!("jwks_uri: {}", error.description());
+            Err(AuthorizeError::new(INVALID_REQUEST_OBJECT, description).into())
         }
         Err(KeysError::Internal(fault)) => Err(fault.into()),
     }

@@ -26,7 +26,7 @@ pub async fn refuse(
 ) -> Result<Response, Error> {
     pending.answer(context.platform).await?;
     context.log_refusal(error.code);
-    let parameters = [("error", error.code), ("error_description", error.description)];
+    let parameters = [("error", error.code), ("error_description", error.description.as_str())];
     Ok(respond(context, reply_to, &parameters, texts))
 }
 

@@ -87,8 +87,11 @@ pub async fn validate_for(
     let params = &pending.params;
 
     // 2. Check the redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
-    let reply_to = ReplyTo::from_request(params, &client.metadata)
-        .map_err(|error| PageError::application_fault(error.description()))?;
+    let reply_to = ReplyTo::from_request(params, &client.metadata).map_err(|error| {
+        let client_id = client.client_id.as_str();
+        provider.context.log_refused_client(client_id, &error.log_description(client_id));
+        PageError::application_fault(error.description(client_id))
+    })?;
 
     // 3. Check everything else. Errors are sent to the client from here on.
     match validate_parameters(provider, &client, pending).await {
@@ -130,7 +133,7 @@ async fn validate_parameters(
     if let (Some(hinted), Some(named)) = (&hinted, &named)
         && hinted != named
     {
-        return Err(invalid("id_token_hint and claims name two users").into());
+        return Err(invalid("id_token_hint: sub must be the sub of the parameter claims").into());
     }
     let required_user = match hinted.or(named) {
         Some(subject) => find_user(provider, client, subject).await?,
@@ -139,7 +142,7 @@ async fn validate_parameters(
     Ok((request, required_user))
 }
 
-const fn invalid(description: &'static str) -> AuthorizeError {
+fn invalid(description: &'static str) -> AuthorizeError {
     AuthorizeError::new("invalid_request", description)
 }
 
@@ -149,10 +152,13 @@ fn check_required_transport(
     client: &ClientMetadata,
 ) -> Result<(), AuthorizeError> {
     if client.require_pushed_authorization_requests && !pending.is_pushed {
-        return Err(invalid("this client has registered that its requests are pushed"));
+        return Err(invalid(
+            "request_uri: this client has registered \
+                            require_pushed_authorization_requests",
+        ));
     }
     if client.require_signed_request_object && !pending.is_signed {
-        return Err(invalid("this client has registered that its requests are signed"));
+        return Err(invalid("request: this client has registered require_signed_request_object"));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ impl ClientMetadata {
             if !self.grant_types.contains(&grant_type) {
                 let (needed, response_type) = (grant_type.name(), response_type.name());
                 let reason =
-                    format!("must have {needed}, which the response type {response_type} needs");
+                    format!("must have {needed}, because response_types has {response_type}");
                 return Err(InvalidField::new("grant_types", reason).into());
             }
         }
@@ -23,8 +23,7 @@ impl ClientMetadata {
         if let Some(grant_type) = self.grant_types.iter().find(|one| needs_code.contains(one))
             && !has(GrantType::AuthorizationCode)
         {
-            let reason =
-                format!("must have code, which the grant type {} needs", grant_type.name());
+            let reason = format!("must have code, because grant_types has {}", grant_type.name());
             return Err(InvalidField::new("response_types", reason).into());
         }
         if self.grant_types.contains(&GrantType::ClientCredentials) {
@@ -40,14 +39,14 @@ impl ClientMetadata {
     /// the grant type and set the scopes, and the client must authenticate (RFC 6749 section 4.4).
     fn check_machine(&self, registrable: Registrable) -> Result<(), InvalidField> {
         let (field, reason) = if !registrable.client_credentials {
-            (
-                "grant_types",
-                "must not have client_credentials, which only the operator can register",
-            )
+            ("grant_types", "must not have client_credentials; only the operator can register it")
         } else if !self.is_confidential() {
-            ("token_endpoint_auth_method", "must not be none for the grant type client_credentials")
+            (
+                "token_endpoint_auth_method",
+                "must not be none, because grant_types has client_credentials",
+            )
         } else if self.scope.is_none() {
-            ("scope", "missing, and the grant type client_credentials needs it")
+            ("scope", "missing; grant_types has client_credentials, which needs it")
         } else {
             return Ok(());
         };
@@ -62,7 +61,8 @@ impl ClientMetadata {
         has_response_type: bool,
     ) -> Result<(), MetadataError> {
         if !registrable.implicit {
-            let reason = "must not have implicit, which this provider does not allow";
+            let reason = "must not have implicit; this provider does not allow it \
+                          (ALLOW_IMPLICIT)";
             return Err(InvalidField::new("grant_types", reason).into());
         }
         if !has_response_type {
@@ -72,8 +72,8 @@ impl ClientMetadata {
         let is_public = |uri: &String| uri.starts_with("https://") && !redirect_uri::is_local(uri);
         match self.redirect_uris.iter().position(|uri| !is_public(uri)) {
             Some(index) if self.application_type == ApplicationType::Web => {
-                let reason = "must be https, and not on a loopback host, for the grant type \
-                              implicit of a web application";
+                let reason = "must be https and not on a loopback host, because grant_types has \
+                              implicit and application_type is web";
                 let error = InvalidField::element("redirect_uris", index, reason);
                 Err(MetadataError::RedirectUri(error))
             }
@@ -95,8 +95,8 @@ impl ClientMetadata {
         }
         Err(InvalidField::new(
             "sector_identifier_uri",
-            "missing: the subject type pairwise needs it unless all redirect_uris have the same \
-             host on the public internet",
+            "missing; subject_type is pairwise, and redirect_uris do not all have the same \
+             public host",
         ))
     }
 
@@ -110,18 +110,21 @@ impl ClientMetadata {
             (self.require_signed_request_object, "require_signed_request_object"),
         ];
         if self.jwks.is_some() && self.jwks_uri.is_some() {
-            return Err(InvalidField::new("jwks", "must not be there together with jwks_uri"));
+            return Err(InvalidField::new("jwks", "must not be present together with jwks_uri"));
         }
         if let Some((_, what)) = needs_keys.iter().find(|(needs, _)| *needs)
             && self.jwks.is_none()
             && self.jwks_uri.is_none()
         {
-            return Err(InvalidField::new("jwks", format_args!("{what} needs jwks or jwks_uri")));
+            return Err(InvalidField::new(
+                "jwks",
+                format_args!("missing; {what} needs jwks or jwks_uri"),
+            ));
         }
         if !signs && self.token_endpoint_auth_signing_alg.is_some() {
             return Err(InvalidField::new(
                 "token_endpoint_auth_signing_alg",
-                "must be left out unless token_endpoint_auth_method is private_key_jwt",
+                "must be left out, because token_endpoint_auth_method is not private_key_jwt",
             ));
         }
         let Some(keys) = &self.jwks else { return Ok(()) };
@@ -133,7 +136,8 @@ impl ClientMetadata {
             if let Some(alg) = alg
                 && keys.candidates(alg, None).next().is_none()
             {
-                let reason = format!("must have a key for {}, the {field}", alg.name());
+                let reason =
+                    format!("must have a key for {}, because it is the {field}", alg.name());
                 return Err(InvalidField::new("jwks", reason));
             }
         }

@@ -25,7 +25,7 @@ impl fmt::Display for MetadataError {
             Self::Field(error) | Self::RedirectUri(error) => error.fmt(formatter),
             Self::TooLarge { size } => write!(
                 formatter,
-                "the document has {size} bytes of JSON, more than {DOCUMENT_LIMIT}"
+                "the metadata has {size} bytes of JSON; at most {DOCUMENT_LIMIT} are allowed"
             ),
         }
     }

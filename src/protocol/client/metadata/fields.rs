@@ -54,7 +54,7 @@ fn must_be_one_of<T: Named>() -> String {
 }
 
 fn duplicate(field: &str, index: usize) -> InvalidField {
-    InvalidField::element(field, index, "must not be there twice")
+    InvalidField::element(field, index, "duplicate value")
 }
 
 pub(super) fn non_negative(
@@ -131,7 +131,7 @@ pub(super) fn scope(document: &mut JsonObject) -> Result<Option<String>, Invalid
         document,
         "scope",
         is_scope,
-        "must be scope tokens with single spaces between them (RFC 6749 section 3.3)",
+        "must be scope tokens separated by single spaces (RFC 6749 section 3.3)",
     )
 }
 
@@ -185,7 +185,7 @@ pub(super) fn response_types(
     match document.strings(FIELD)? {
         Some(names) if !names.is_empty() => Err(InvalidField::new(
             FIELD,
-            "must be left out if grant_types has client_credentials alone",
+            "must be left out, because grant_types has client_credentials alone",
         )),
         _ => Ok(Vec::new()),
     }

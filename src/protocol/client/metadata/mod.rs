@@ -211,7 +211,7 @@ impl ClientMetadata {
         let mut plain = self.clone();
         let localized = std::mem::take(&mut plain.localized);
         let Value::Object(mut fields) = serde_json::to_value(plain)? else {
-            return Err(serde::ser::Error::custom("client metadata is no object"));
+            return Err(serde::ser::Error::custom("client metadata is not an object"));
         };
         fields.extend(localized.into_iter().map(|(name, text)| (name, text.into())));
         Ok(fields)

@@ -155,7 +155,7 @@ fn a_client_that_signs_has_its_keys_in_one_place() {
         (json!({}), "jwks or jwks_uri"),
         (
             json!({ "jwks": jwks, "jwks_uri": uri }),
-            "jwks: must not be there together with jwks_uri",
+            "jwks: must not be present together with jwks_uri",
         ),
         (json!({ "jwks": jwks, "token_endpoint_auth_signing_alg": "RS256" }), "a key for RS256"),
     ] {
