@@ -15,7 +15,6 @@ impl<K, V, const N: usize> Default for BoundedMap<K, V, N> {
 }
 
 impl<K: Eq, V, const N: usize> BoundedMap<K, V, N> {
-    /// Returns the value of a key.
     pub fn get<Q: Eq + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,

@@ -1,5 +1,6 @@
 //! The context of one request, or of the tasks that it deferred: configuration, platform, time, randomness, log notes
 //! and deferred tasks.
+#![warn(missing_docs)]
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;

@@ -52,7 +52,6 @@ impl Published {
     }
 }
 
-/// Writes a publication to the cache.
 pub async fn publish(cache: &impl Cache, publication: &Publication) -> Result<(), Internal> {
     cache.put(&publication.key, &publication.text, publication.ttl).await
 }

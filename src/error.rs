@@ -40,7 +40,6 @@ pub enum Protocol {
     Page(PageError),
     /// A refused request of the operator or of a client, where no specification defines the error.
     Refused {
-        /// The HTTP status.
         status: u16,
         /// The error code for programs.
         code: &'static str,
@@ -58,7 +57,6 @@ pub enum Protocol {
 pub enum Advice {
     /// Go back to the application and begin again.
     StartAgain,
-    /// Try again later.
     TryLater,
     /// Report the error to the application's support, because the application sent a wrong request.
     TellApplication,
@@ -67,7 +65,6 @@ pub enum Advice {
 /// An error that is shown to the user on a page.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PageError {
-    /// The HTTP status.
     pub status: u16,
     /// The error code, for the log and for support.
     pub code: &'static str,
@@ -88,7 +85,6 @@ impl PageError {
         Self::new(description.into(), Advice::StartAgain)
     }
 
-    /// An error of this description.
     pub const fn new(description: Description, advice: Advice) -> Self {
         Self { status: 400, code: "invalid_request", description, advice }
     }

@@ -1,4 +1,5 @@
 //! HTTP independent of the platform: a request that is read on demand, and a response as a value.
+#![warn(missing_docs)]
 #![allow(async_fn_in_trait)]
 
 use serde::Serialize;

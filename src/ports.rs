@@ -3,6 +3,7 @@
 //!
 //! `cloudflare/` implements them for D1, KV and SubtleCrypto. The native tests implement them for SQLite, a map and
 //! RustCrypto. Futures need not be `Send`, because an isolate has one thread.
+#![warn(missing_docs)]
 #![allow(async_fn_in_trait)]
 
 use serde::{Deserialize, Serialize};

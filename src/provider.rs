@@ -13,9 +13,7 @@ use crate::lifetimes::SWEEP_PAUSE_SECONDS;
 
 /// The provider in one request.
 pub struct Provider<'a, P> {
-    /// The context of the request.
     pub context: Context<'a, P>,
-    /// The memory of the isolate.
     pub memory: &'a Memory,
 }
 
@@ -32,7 +30,6 @@ pub struct Memory {
     pub published_keys: PublishedKeys,
     /// The protected resource metadata of the userinfo endpoint (RFC 9728).
     pub resource_metadata: DocumentSlot,
-    /// The private keys.
     pub signing_keys: SigningKeys,
     /// Access tokens whose signature was verified.
     pub verified_tokens: VerifiedTokens,

@@ -2,7 +2,6 @@
 
 use crate::config::{Config, Issuer, Registration};
 
-/// An endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Endpoint {
     /// The account page of a user.
@@ -19,7 +18,6 @@ pub enum Endpoint {
     Discovery,
     /// The JWK Set (RFC 7517 section 5).
     Jwks,
-    /// The login form.
     Login,
     /// The target of the sign-out form.
     Logout,

@@ -4,15 +4,19 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 
-/** A comment that begins so has no subject: the reader waits for it until the end of the sentence. */
+/** Openings that leave out the subject, so that the reader waits for it until the end of the sentence. */
 const HEADLESS = /^(What|Who|Where|Whom|Whose|Those|Until)\b/;
 const HEADLESS_SHARE = 0.01;
 
-/** Programs send, require, return and are; they do not ask, tell or stand. */
+/** Verbs of people. Programs send, require and return. */
 const PERSONIFYING = /\b(ask|asks|asked|asking|tell|tells|told|telling|stand|stands|stood|standing)\b/gi;
 const PERSONIFYING_PER_10_000 = 5;
 
-/** Turns of phrase to avoid, each with the reason and a better way. */
+/**
+ * Turns of phrase to avoid, each with the reason and a better way.
+ *
+ * @type {[RegExp, string][]}
+ */
 const AVOIDED = [
   [/\bis none that\b/i, 'is a riddle: say what it is instead, or "is not"'],
   [/\bany more\b/i, 'is vague about time: "no longer", or the moment'],

@@ -15,7 +15,6 @@ use crate::error::Internal;
 use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement, Value};
 
-/// A value of a row.
 struct Cell(Value);
 
 impl<'de> Deserialize<'de> for Cell {

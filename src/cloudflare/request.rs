@@ -7,7 +7,6 @@ use crate::cloudflare::platform;
 use crate::cloudflare::task::wait;
 use crate::http::{self, BodyError};
 
-/// A request of workerd.
 pub struct EdgeRequest {
     inner: JsValue,
     /// The method, a space and the URL.

@@ -23,7 +23,6 @@ pub struct Failure {
     pub message: String,
 }
 
-/// The outcome of a promise.
 pub type Outcome = Result<JsValue, Failure>;
 
 thread_local! {
@@ -33,7 +32,6 @@ thread_local! {
     static OUTCOME: Cell<Option<Outcome>> = const { Cell::new(None) };
 }
 
-/// Waits for a promise.
 pub async fn wait(promise: Promise) -> Outcome {
     AWAITED.set(Some(promise));
     poll_fn(|_| OUTCOME.take().map_or(Poll::Pending, Poll::Ready)).await

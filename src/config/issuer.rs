@@ -29,7 +29,6 @@ pub enum IssuerError {
     Ipv4Address,
     /// The scheme is `http` and the host is not a loopback host.
     NotHttps,
-    /// The variable is not set.
     NotSet,
     /// The path has an empty segment, a dot segment, or a character that is not allowed.
     Path,
@@ -73,7 +72,6 @@ impl fmt::Display for IssuerError {
 }
 
 impl Issuer {
-    /// Parses an issuer identifier.
     pub fn parse(url: &str) -> Result<Self, IssuerError> {
         if url.is_empty() {
             return Err(IssuerError::NotSet);

@@ -12,7 +12,6 @@ pub mod client {
     pub mod userinfo;
 }
 
-/// The published documents.
 pub mod documents {
     pub mod discovery;
     pub mod jwks;

@@ -30,7 +30,6 @@ const LIMITS: FetchLimits = FetchLimits {
 #[derive(Default)]
 pub struct FetchedKeys(RefCell<BoundedMap<String, Fetched, 64>>);
 
-/// The result of the last fetch.
 type FetchResult = Result<Rc<ClientKeys>, DocumentError>;
 
 struct Fetched {

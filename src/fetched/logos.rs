@@ -108,7 +108,6 @@ impl Logos {
         known.map(|known| Rc::clone(&known.logo))
     }
 
-    /// Remembers a logo for `ttl` seconds.
     fn remember(&self, url: &OutboundUrl, logo: &str, now: i64, ttl: i64) -> Rc<str> {
         let logo = Rc::from(logo);
         let remembered = Remembered { logo: Rc::clone(&logo), expires_at: now + ttl };

@@ -49,7 +49,7 @@ pub(super) async fn respond(
         registered.iter().filter(|scope| resources.of_scope(scope).is_some()).collect();
     let requested = match request.once("scope")? {
         None => None,
-        Some(text) => Some(requested(text, &&registered, &allowed)?),
+        Some(text) => Some(requested(text, &registered, &allowed)?),
     };
 
     // 3. Choose one API as the audience (RFC 8707 section 2.2).

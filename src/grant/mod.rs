@@ -37,7 +37,6 @@ pub fn is_served(grant_type: GrantType, config: &Config) -> bool {
 
 /// A token request of an authenticated client.
 pub struct TokenRequest<'a> {
-    /// The authenticated client.
     pub client: &'a Client,
     /// The parameters of the request's form.
     pub params: &'a Params,

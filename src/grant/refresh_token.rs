@@ -19,7 +19,6 @@ use crate::secret::hash;
 use crate::store::grants::{self, Grant};
 use crate::store::refresh_tokens::{self, RefreshToken};
 
-/// The refresh token of the response.
 pub(super) enum NextRefreshToken {
     /// No refresh token, because the grant does not have `offline_access`.
     None,
@@ -29,7 +28,6 @@ pub(super) enum NextRefreshToken {
     Successor {
         /// The hash of the presented token.
         spent_hash: String,
-        /// The successor.
         token: String,
     },
 }

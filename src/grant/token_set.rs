@@ -28,7 +28,6 @@ pub const BEARER: &str = "Bearer";
 
 /// The keys that sign a client's tokens.
 pub struct Signers {
-    /// The key for access tokens.
     pub access_token: Rc<PrivateKey>,
     /// The key for ID tokens, if the grant type issues them.
     id_token: Option<Rc<PrivateKey>>,

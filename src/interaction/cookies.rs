@@ -13,7 +13,6 @@ pub enum Cookie {
     Browser,
     /// Records that a user has signed in with this browser.
     Device,
-    /// Identifies the session.
     Session,
 }
 

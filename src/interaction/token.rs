@@ -16,9 +16,7 @@ pub enum InteractionStep {
     Consent,
     /// Continue a request as the user who signed in or was chosen.
     Continue,
-    /// Sign in.
     Login,
-    /// Choose the account.
     SelectAccount,
     /// Continue a request, and sign in with another account.
     Switch,
@@ -40,7 +38,6 @@ impl InteractionStep {
 /// The content of an interaction token, except the time and the browser.
 #[derive(Clone, Copy, Debug)]
 pub struct InteractionToken<'a> {
-    /// The permitted step.
     pub step: InteractionStep,
     /// The query of the request, as the form carries it; empty on the account page.
     pub request: &'a str,

@@ -52,7 +52,6 @@ impl ClientAlgorithm {
         ("RS256", Self::Rs256),
     ];
 
-    /// Returns the registered name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",

@@ -10,9 +10,7 @@ use crate::jose::jwk::PrivateKey;
 /// A well-formed compact JWS. Its signature has not been verified.
 #[derive(Debug)]
 pub struct Jws<'a> {
-    /// The header parameters.
     pub header: Map<String, Value>,
-    /// The claims.
     pub payload: Map<String, Value>,
     /// The decoded signature.
     pub signature: Vec<u8>,

@@ -81,7 +81,6 @@ impl PublishedSet {
         })
     }
 
-    /// Returns the key with this `kid`.
     pub fn find(&self, kid: &str) -> Option<Rc<PublicKey>> {
         self.keys.iter().find(|key| key.kid() == kid).map(Rc::clone)
     }

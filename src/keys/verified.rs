@@ -17,7 +17,6 @@ pub const CAPACITY: usize = 512;
 /// The SHA-256 digest of a token. The token itself is not kept, and timing reveals nothing about it.
 pub type TokenDigest = [u8; 32];
 
-/// Returns the digest of a token.
 pub fn token_digest(token: &str) -> TokenDigest {
     Sha256::digest(token).into()
 }
@@ -57,7 +56,6 @@ impl VerifiedTokens {
         Some(verified)
     }
 
-    /// Remembers an accepted token.
     pub fn remember(&self, digest: TokenDigest, verified: Rc<Verified>, now: i64) {
         let mut generations = self.0.borrow_mut();
         generations.replace_if_due(now);

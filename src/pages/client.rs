@@ -13,7 +13,6 @@ pub struct Client<'a> {
     pub client_uri: Option<&'a str>,
     /// A copy of the logo, as a `data:` URL.
     pub logo: Option<&'a str>,
-    /// The privacy policy.
     pub policy_uri: Option<&'a str>,
     /// The terms of service.
     pub tos_uri: Option<&'a str>,

@@ -19,15 +19,12 @@ pub struct Consent<'a> {
     pub texts: &'static Texts,
     /// The client that requests access.
     pub client: Client<'a>,
-    /// The redirect URI of the request.
     pub redirect_uri: &'a str,
     /// The label of the account that is signed in.
     pub account: &'a str,
-    /// The URL of the account page.
     pub account_url: &'a str,
     /// The configured APIs, which own scopes.
     pub resources: &'a Resources,
-    /// The requested scopes.
     pub scope: Scopes<'a>,
     /// The claims requested by the `claims` parameter, beyond those of the scopes.
     pub claims: &'a [&'a str],
@@ -79,13 +76,11 @@ pub struct Account<'a> {
 /// An application with access.
 #[derive(Clone, Copy, Debug)]
 pub struct Application<'a> {
-    /// The client.
     pub client: Client<'a>,
     /// Its client identifier, which the form posts.
     pub client_id: &'a str,
     /// The configured APIs, which own scopes.
     pub resources: &'a Resources,
-    /// The granted scopes.
     pub scope: Scopes<'a>,
     /// The granted claims that were requested by the `claims` parameter.
     pub claims: &'a [&'a str],

@@ -85,7 +85,6 @@ impl Notice {
         }
     }
 
-    /// Returns the code for the log.
     pub fn code(self) -> &'static str {
         match self {
             Self::WrongCredentials => "wrong_credentials",
@@ -129,7 +128,6 @@ pub struct ChooseAccount<'a> {
     pub texts: &'static Texts,
     /// The client that requested the sign-in.
     pub client: Client<'a>,
-    /// The redirect URI of the request.
     pub redirect_uri: &'a str,
     /// The label of the account that is signed in.
     pub account: &'a str,

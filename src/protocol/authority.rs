@@ -13,7 +13,6 @@ pub struct Authority<'a> {
     port: Option<u16>,
 }
 
-/// An error in the authority of a URL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AuthorityError {
     /// The host is neither a name nor an IPv6 address in brackets.

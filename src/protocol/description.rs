@@ -34,7 +34,6 @@ impl Description {
         Self(text.to_string().chars().map(allowed).take(LIMIT).collect())
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

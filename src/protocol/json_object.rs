@@ -21,10 +21,8 @@ impl fmt::Display for NotAnObject {
     }
 }
 
-/// An error in a document.
 #[derive(Debug)]
 pub enum InvalidDocument {
-    /// A field is invalid.
     Field(InvalidField),
     /// The document is not a JSON object, or it has a duplicate field.
     NotAnObject(NotAnObject),

@@ -32,7 +32,6 @@ pub enum ParamValue<'a> {
 /// The error for a repeated parameter (RFC 6749 section 3.1).
 #[derive(Debug, Eq, PartialEq)]
 pub struct DuplicateParameter {
-    /// Its name.
     pub name: &'static str,
 }
 
@@ -46,10 +45,7 @@ impl From<DuplicateParameter> for Description {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Malformed {
     /// The value of a known parameter is not UTF-8.
-    NotUtf8 {
-        /// The parameter's name.
-        name: &'static str,
-    },
+    NotUtf8 { name: &'static str },
     /// There are more than 100 parameters.
     TooMany,
 }
@@ -89,7 +85,6 @@ impl Params {
         Ok(params)
     }
 
-    /// Appends a parameter.
     pub fn append(&mut self, name: &'static str, value: impl Into<String>) {
         self.0.push((name, value.into()));
     }

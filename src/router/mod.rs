@@ -15,7 +15,6 @@ pub use errors::misconfigured;
 
 /// The response to a request, and the facts for the log.
 pub struct Answer {
-    /// The response to send.
     pub response: Response,
     /// The endpoint, for the log; `None` if no endpoint has the path.
     pub endpoint: Option<Endpoint>,
@@ -23,7 +22,6 @@ pub struct Answer {
     pub error: Option<&'static str>,
 }
 
-/// Handles a request.
 pub async fn answer(provider: &Provider<'_, impl Platform>, request: &impl Request) -> Answer {
     let context = &provider.context;
     let route = route(request.path(), context.config);

@@ -4,7 +4,6 @@ use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
 
-/// A request to store.
 #[derive(Debug)]
 pub struct NewRequest<'a> {
     /// The hash of its handle, or of its `request_uri` if a client pushed it.
@@ -88,11 +87,9 @@ pub async fn find(
 /// The opening of a pushed request: its `request_uri` is replaced by a handle for the interaction with the user.
 #[derive(Debug)]
 pub struct Opening<'a> {
-    /// The hash of the `request_uri`.
     pub handle_hash: &'a str,
     /// The client that must have pushed it.
     pub pushed_by: &'a str,
-    /// The hash of the new handle.
     pub new_handle_hash: &'a str,
     /// The new expiry, in Unix seconds.
     pub expires_at: i64,

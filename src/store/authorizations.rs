@@ -6,7 +6,6 @@ use crate::store::batch::{Batch, Handle};
 use crate::store::consents::Consent;
 use crate::store::grants::{Grant, grant_columns};
 
-/// An authorization to record.
 #[derive(Debug)]
 pub struct NewAuthorization<'a> {
     /// The id of the grant: 128 random bits.
@@ -19,7 +18,6 @@ pub struct NewAuthorization<'a> {
     pub client_id: &'a str,
     /// The sector, if the client has registered pairwise subjects.
     pub pairwise: Option<Pairwise<'a>>,
-    /// The granted scopes.
     pub scope: &'a str,
     /// The claims that the `claims` parameter requested, as JSON.
     pub claims: &'a str,
@@ -34,7 +32,6 @@ pub struct NewAuthorization<'a> {
 /// The subject of a user for the clients of one sector (OpenID Connect Core section 8.1).
 #[derive(Debug)]
 pub struct Pairwise<'a> {
-    /// The sector identifier.
     pub sector: &'a str,
     /// The subject if the user has none in this sector yet: 256 random bits.
     pub new_subject: &'a str,
@@ -43,7 +40,6 @@ pub struct Pairwise<'a> {
 /// The authorization code of a new grant.
 #[derive(Debug)]
 pub struct NewCode<'a> {
-    /// The code's hash.
     pub code_hash: &'a str,
     /// The redirect URI of the request, which the token request must repeat (RFC 6749 section 4.1.3).
     pub redirect_uri: &'a str,

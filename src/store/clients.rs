@@ -10,9 +10,7 @@ use crate::store::batch::Batch;
 /// A client as stored.
 #[derive(Debug)]
 pub struct Client {
-    /// The client identifier.
     pub client_id: String,
-    /// The registered metadata.
     pub metadata: ClientMetadata,
     /// The hash of the client secret; `None` if its authentication method needs none.
     pub secret_hash: Option<String>,

@@ -7,7 +7,6 @@ use crate::protocol::user::scope::OFFLINE_ACCESS;
 use crate::store::batch::Batch;
 use crate::store::grants::{Grant, grant_columns};
 
-/// The outcome of a redemption.
 #[derive(Debug)]
 pub enum Redemption {
     /// The code has expired unused.
@@ -39,7 +38,6 @@ pub struct Code {
 /// The refresh token that is recorded if the grant has the scope `offline_access`.
 #[derive(Debug)]
 pub struct FirstRefreshToken<'a> {
-    /// The hash of the token.
     pub token_hash: &'a str,
     /// When it expires, in Unix seconds.
     pub expires_at: i64,

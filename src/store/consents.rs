@@ -31,7 +31,6 @@ pub async fn find(
 /// A client that has access to a user's data.
 #[derive(Debug)]
 pub struct Allowed {
-    /// The client identifier.
     pub client_id: String,
     /// Its metadata, or the fault of a damaged row: the user must be able to withdraw access from such a client, too.
     pub metadata: Result<ClientMetadata, Internal>,

@@ -8,16 +8,12 @@ use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::token_error::TokenError;
 
-/// A grant to record.
 #[derive(Debug)]
 pub struct NewGrant<'a> {
     /// The id of the grant: 128 random bits.
     pub id: &'a str,
-    /// The user.
     pub sub: &'a str,
-    /// The client.
     pub client_id: &'a str,
-    /// The granted scopes.
     pub scope: &'a str,
     /// Now, in Unix seconds.
     pub created_at: i64,
@@ -28,7 +24,6 @@ pub struct NewGrant<'a> {
 pub enum RecordOutcome {
     /// The user does not exist or was deleted.
     NoSuchUser,
-    /// The grant is recorded.
     Recorded,
 }
 
@@ -61,14 +56,11 @@ macro_rules! grant_columns {
 }
 pub(super) use grant_columns;
 
-/// A grant and its user.
 #[derive(Debug)]
 pub struct Grant {
-    /// The id of the grant.
     pub id: String,
     /// The `sub` of the user for this client: pairwise if the client's sector has one.
     pub subject: String,
-    /// The granted scopes.
     pub scope: String,
     /// The session id for this client, the claim `sid`, if the grant has one.
     pub sid: Option<String>,
@@ -125,7 +117,6 @@ fn parse_requested(json: Option<&str>) -> Result<ClaimsRequest, Internal> {
 pub enum GrantStatus {
     /// The grant was revoked, or the user was deleted.
     Revoked,
-    /// The grant is active.
     Active {
         /// The user's claims as JSON.
         claims: String,

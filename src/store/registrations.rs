@@ -6,7 +6,6 @@ use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::Batch;
 use crate::store::clients::{self, Client, StoredClient, client_columns, write_metadata};
 
-/// The outcome of a registration.
 #[derive(Debug, Eq, PartialEq)]
 pub enum RegistrationOutcome {
     /// The initial access token does not exist, is used up or has expired.

@@ -11,9 +11,7 @@ use crate::store::sign_in_attempts::undo;
 pub struct Session {
     /// The session id, which is not in any cookie.
     pub id: String,
-    /// The user.
     pub sub: String,
-    /// The login of the user.
     pub login: String,
     /// The user's claim `name`, if there is one.
     pub name: Option<String>,
@@ -61,7 +59,6 @@ pub async fn find(
 /// A successful sign-in.
 #[derive(Debug)]
 pub struct SignIn<'a> {
-    /// The user.
     pub sub: &'a str,
     /// The hash that the password was verified against. If the password was changed since, no session begins.
     pub password_hash: &'a str,

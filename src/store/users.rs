@@ -222,7 +222,6 @@ pub async fn list(
     rows.into_iter().map(User::from_row).collect()
 }
 
-/// The account of a login.
 #[derive(Debug)]
 pub struct Account {
     /// The subject identifier.

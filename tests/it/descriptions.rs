@@ -246,7 +246,7 @@ fn an_unregistered_redirect_uri_is_shown_shortened_and_logged_without_its_query(
 }
 
 #[test]
-fn what_the_operator_gets_can_be_put_again() {
+fn put_accepts_the_document_that_get_returned() {
     let provider = provider();
     for path in ["/admin/users/alice", "/admin/clients/app"] {
         let document = provider.send(get(path).by_operator()).json();

@@ -146,7 +146,6 @@ async fn find_key(
     Ok(key.ok_or(BearerError::InvalidToken("access token: signed with an unknown key".into()))?)
 }
 
-/// The active grant of a token.
 struct ActiveGrant {
     claims: String,
     requested: ClaimsRequest,

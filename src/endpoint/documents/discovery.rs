@@ -25,7 +25,6 @@ use crate::routes::served;
 const PROTOCOL_CLAIMS: [&str; 11] =
     ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"];
 
-/// Serves the document.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,

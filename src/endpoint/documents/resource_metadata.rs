@@ -12,7 +12,6 @@ use crate::protocol::user::scope::OFFLINE_ACCESS;
 use crate::provider::Provider;
 use crate::routes::USERINFO;
 
-/// Serves the document.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,

@@ -149,7 +149,6 @@ async fn set_password(
     }
 }
 
-/// Returns a user.
 pub async fn show(database: &impl Database, sub: &str) -> Result<Response, Error> {
     let user = users::find(database, sub).await?.ok_or_else(no_such_user)?;
     Ok(Response::json(200, &to_json(&user)?))

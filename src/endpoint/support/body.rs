@@ -7,7 +7,6 @@ use crate::protocol::params::{FORM, Malformed, Params, is_media_type};
 /// The largest body that is read. `limit!` makes both fields from one number.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// The limit in bytes.
     pub bytes: usize,
     /// The error description of a larger body.
     pub exceeded: &'static str,

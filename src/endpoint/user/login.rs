@@ -26,7 +26,6 @@ use crate::store::sessions::{self, SignIn};
 use crate::store::sign_in_attempts::Admission;
 use crate::store::users::find_account;
 
-/// The fields of the form.
 struct LoginForm {
     login: String,
     password: Zeroizing<String>,
@@ -99,7 +98,6 @@ pub async fn serve(
     }
 }
 
-/// The outcome of an attempt to sign in.
 enum SignInOutcome {
     /// A session has begun.
     SignedIn(NewSession),
@@ -145,7 +143,6 @@ async fn sign_in(
     Ok(SignInOutcome::Refused(Notice::WrongCredentials))
 }
 
-/// The outcome of verifying a password.
 enum PasswordOutcome {
     /// The password was right, but the user's hash changed before the session began.
     HashChanged,

@@ -114,7 +114,6 @@ impl EcPrivateKey {
         Some(Self { public, scalar })
     }
 
-    /// Returns the public key.
     pub fn public(&self) -> &EcPublicKey {
         &self.public
     }

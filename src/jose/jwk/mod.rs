@@ -30,7 +30,6 @@ impl Algorithm {
     /// Every algorithm.
     pub const ALL: [Self; 2] = [Self::Es256, Self::Rs256];
 
-    /// Returns the registered name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
@@ -85,7 +84,6 @@ impl PublicKey {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwkSet {
-    /// The public keys.
     pub keys: Vec<PublicKey>,
 }
 
@@ -115,7 +113,6 @@ impl PrivateKey {
         }
     }
 
-    /// Returns the public key.
     pub fn public(&self) -> PublicKey {
         match self {
             Self::Ec(key) => PublicKey::Ec(key.public().clone()),
@@ -180,7 +177,6 @@ impl fmt::Display for JwkError {
     }
 }
 
-/// The `use` of every key.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum KeyUse {
     #[serde(rename = "sig")]

@@ -102,7 +102,6 @@ pub struct RsaPrivateKey {
 }
 
 impl RsaPrivateKey {
-    /// Returns the public key.
     pub fn public(&self) -> &RsaPublicKey {
         &self.public
     }

@@ -6,7 +6,6 @@ use crate::protocol::token::id_token::IdTokenHintError;
 /// An error that the redirect URI receives (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AuthorizeError {
-    /// The error code.
     pub code: &'static str,
     /// The text of `error_description`.
     pub description: Description,

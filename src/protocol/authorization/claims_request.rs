@@ -31,7 +31,6 @@ pub struct ClaimsRequest {
     pub essential_acr: Option<Vec<String>>,
 }
 
-/// An error in the parameter `claims`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ClaimsRequestError {
     /// `acr` is requested with a value that is not a string.
@@ -85,7 +84,6 @@ struct ClaimRequirement {
 }
 
 impl ClaimsRequest {
-    /// Parses the value of the parameter.
     pub fn parse(text: &str) -> Result<Self, ClaimsRequestError> {
         if text.len() > PARAMETER_LIMIT {
             return Err(ClaimsRequestError::TooLong);

@@ -16,14 +16,10 @@ const CHALLENGE_BYTES: usize = 43;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CodeChallenge(String);
 
-/// An error in the parameters of PKCE.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PkceError {
     /// A parameter is repeated.
-    Duplicate {
-        /// Its name.
-        name: &'static str,
-    },
+    Duplicate { name: &'static str },
     /// `code_challenge` is not a SHA-256 digest in base64url.
     MalformedChallenge,
     /// `code_challenge_method` is unknown.

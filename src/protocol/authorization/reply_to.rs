@@ -36,7 +36,6 @@ impl ResponseMode {
 pub struct ReplyTo {
     /// The redirect URI of the request. Its port may differ from the registered one (RFC 8252 section 7.3).
     pub redirect_uri: String,
-    /// The response mode.
     pub mode: ResponseMode,
     /// The `state` of the request, to be returned unchanged. `None` if it is absent or repeated.
     pub state: Option<String>,
@@ -47,11 +46,9 @@ pub struct ReplyTo {
 pub enum ReplyToError {
     /// The parameter is repeated.
     Duplicate,
-    /// The parameter is missing.
     Missing,
     /// The client has not registered the URI.
     NotRegistered {
-        /// The redirect URI of the request.
         redirect_uri: String,
     },
 }

@@ -36,7 +36,6 @@ pub struct Expected<'a> {
     pub now: i64,
 }
 
-/// An error in a request object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RequestObjectError {
     /// It is not signed with the algorithm that the client has registered.
@@ -53,7 +52,6 @@ pub enum RequestObjectError {
     Nested,
     /// `resource` is an empty array, or one of its elements is not a string or is empty.
     Resource,
-    /// The signature is invalid.
     Signature,
     /// `sub` is the client, as in a client assertion.
     Subject,
@@ -157,7 +155,6 @@ impl<'a> RequestObject<'a> {
         client.request_object_signing_alg.is_none_or(|alg| alg == self.signature.alg)
     }
 
-    /// Returns the parameters of the request.
     pub fn into_parameters(self) -> Params {
         self.parameters
     }

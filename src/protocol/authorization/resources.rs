@@ -27,7 +27,6 @@ pub struct Resource {
 pub enum Target<'a> {
     /// One of the operator's APIs.
     Resource(&'a Resource),
-    /// The userinfo endpoint.
     Userinfo,
 }
 
@@ -53,7 +52,6 @@ pub enum ResourcesError {
     },
     /// A scope appears twice, or it is also in the [`ScopeTable`].
     ScopeTaken {
-        /// The scope.
         scope: String,
         /// The resource indicator of the API.
         uri: String,

@@ -40,14 +40,12 @@ pub struct Expected<'a> {
     pub now: i64,
 }
 
-/// An error in a client assertion.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AssertionError {
     /// `aud` is missing, or names an audience other than this provider.
     Audience,
     /// `iss` or `sub` is missing.
     ClientMissing,
-    /// `exp` is missing.
     ExpiryMissing,
     /// The header or a time is invalid.
     Jwt(ClientJwtError),
@@ -57,7 +55,6 @@ pub enum AssertionError {
     OtherClient,
     /// The assertion was used before.
     Replayed,
-    /// The signature is invalid.
     Signature,
     /// `exp` is too far in the future.
     TooLong,

@@ -26,13 +26,8 @@ pub enum Credentials {
         client_id: Option<String>,
     },
     /// No credentials: the client is public.
-    Public {
-        /// The client's id.
-        client_id: String,
-    },
-    /// A client secret.
+    Public { client_id: String },
     Secret {
-        /// The client's id.
         client_id: String,
         /// The secret as it was sent.
         secret: Secret,

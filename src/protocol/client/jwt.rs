@@ -11,7 +11,6 @@ use crate::jose::jws::Jws;
 /// key, because a parsed payload takes many times the memory of its text.
 #[derive(Debug)]
 pub struct ClientSignature<'a> {
-    /// The `alg` of the header.
     pub alg: ClientAlgorithm,
     /// The `kid` of the header, if it has one.
     pub kid: Option<String>,
@@ -28,9 +27,7 @@ pub struct ClientClaims(pub Map<String, Value>);
 /// A client's JWT with a valid header. Its claims are not checked and its signature is not verified yet.
 #[derive(Debug)]
 pub struct ClientJwt<'a> {
-    /// The signature.
     pub signature: ClientSignature<'a>,
-    /// The claims.
     pub claims: ClientClaims,
 }
 

@@ -25,7 +25,6 @@ pub enum RegistrationError {
 }
 
 impl RegistrationError {
-    /// Returns the error code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Metadata(MetadataError::RedirectUri(_)) => "invalid_redirect_uri",

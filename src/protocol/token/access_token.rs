@@ -44,11 +44,9 @@ impl AccessToken {
 /// The claims of an access token for the client itself (RFC 6749 section 4.4): there is no user and no grant.
 #[derive(Debug, Serialize)]
 pub struct MachineToken<'a> {
-    /// The issuer.
     pub iss: &'a str,
     /// The resource indicator of the API.
     pub aud: &'a str,
-    /// The client.
     pub client_id: &'a str,
     /// The time of expiry, in Unix seconds.
     pub exp: i64,
@@ -73,7 +71,6 @@ struct Claims<'a> {
 /// The values against which an access token is checked.
 #[derive(Debug)]
 pub struct Expected<'a> {
-    /// The issuer.
     pub iss: &'a str,
     /// The resource that received the token.
     pub aud: &'a str,
@@ -83,7 +80,6 @@ pub struct Expected<'a> {
     pub leeway: i64,
 }
 
-/// An error in an access token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AccessTokenError {
     /// `alg` is not [`ALG`].
@@ -104,7 +100,6 @@ pub enum AccessTokenError {
     IssueTimeMissing,
     /// `iss` is not the expected issuer.
     Issuer,
-    /// `kid` is missing.
     KeyIdMissing,
     /// `nbf` is not an integer.
     NotBefore,

@@ -25,7 +25,6 @@ pub struct IdToken<'a> {
     /// The access token of the same response, if there is one. `at_hash` is computed from it.
     #[serde(skip)]
     pub access_token: Option<&'a str>,
-    /// The client.
     pub aud: &'a str,
     /// The time of the user's last authentication, in Unix seconds.
     pub auth_time: i64,
@@ -33,7 +32,6 @@ pub struct IdToken<'a> {
     pub exp: i64,
     /// The time of issue, in Unix seconds.
     pub iat: i64,
-    /// The issuer.
     pub iss: &'a str,
     /// The `nonce` of the authorization request. A refreshed ID token has none (Core section 12.2).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +78,6 @@ fn at_hash(alg: Algorithm, access_token: &str) -> String {
     Base64UrlUnpadded::encode_string(left_half)
 }
 
-/// An error in an `id_token_hint`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum IdTokenHintError {
     /// It was issued to another client.
@@ -93,7 +90,6 @@ pub enum IdTokenHintError {
     NotIdToken,
     /// It is not a signed JWT.
     NotSigned,
-    /// Its signature is invalid.
     Signature,
     /// It has no `sub`.
     SubjectMissing,

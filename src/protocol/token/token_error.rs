@@ -30,7 +30,6 @@ impl TokenError {
         }
     }
 
-    /// Returns the error code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidClient(_) => "invalid_client",

@@ -11,7 +11,6 @@ use crate::protocol::text_forms::{
 /// A user's claims, by name with the language tag if there is one: `name`, `name#fr`.
 pub type UserClaims = Map<String, Value>;
 
-/// A standard claim.
 #[derive(Debug)]
 pub struct StandardClaim {
     /// The claim's name, without a language tag.
@@ -92,7 +91,6 @@ pub fn validate(
     Ok(())
 }
 
-/// An error in a claim.
 enum ClaimError {
     /// A claim of the operator's scopes has a value that relying parties do not expect.
     Custom,

@@ -243,7 +243,6 @@ impl<'a> Scopes<'a> {
         self.iter().all(|scope| others.contains(scope))
     }
 
-    /// Returns whether the value has a scope.
     pub fn contains(&self, scope: &str) -> bool {
         self.iter().any(|token| token == scope)
     }

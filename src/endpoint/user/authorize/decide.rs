@@ -9,7 +9,6 @@ use crate::protocol::token::id_token::PASSWORD_ACR;
 use crate::store::consents::Consent;
 use crate::store::sessions::Session;
 
-/// The next step.
 #[derive(Debug)]
 pub enum Next<'a> {
     /// Show the consent page to the signed-in user.

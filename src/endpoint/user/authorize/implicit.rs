@@ -12,11 +12,9 @@ use crate::store::clients::Client;
 use crate::store::grants::Grant;
 use crate::store::users;
 
-/// A request for tokens.
 pub struct ImplicitRequest<'a> {
     /// The client that gets the tokens.
     pub client: &'a Client,
-    /// The recorded grant.
     pub grant: &'a Grant,
     /// The user's claims, as JSON.
     pub user_claims: &'a str,

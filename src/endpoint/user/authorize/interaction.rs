@@ -17,11 +17,9 @@ use crate::store::sessions::Session;
 
 /// An authorization request in a browser.
 pub struct Interaction<'a, P> {
-    /// The provider.
     pub provider: &'a Provider<'a, P>,
     /// The browser that sent the HTTP request.
     pub browser: &'a BrowserContext<'a>,
-    /// The authorization request.
     pub pending: &'a PendingRequest,
     /// The texts of the user's language.
     pub texts: &'static Texts,
@@ -85,7 +83,6 @@ impl<P: Platform> Interaction<'_, P> {
         page.response().with_cookie(self.browser.remember_browser())
     }
 
-    /// Renders the consent page.
     pub async fn consent_page(
         &self,
         request: &ValidatedRequest,

@@ -18,9 +18,7 @@ use crate::store::consents::{self, Consent};
 use crate::store::pairwise_subjects;
 use crate::store::sessions::Session;
 
-/// The outcome of a validation.
 pub enum Validation {
-    /// The request is valid.
     Valid(Box<ValidatedRequest>),
     /// The request is invalid; the error is sent to the client.
     Refused(ReplyTo, AuthorizeError),
@@ -28,7 +26,6 @@ pub enum Validation {
 
 /// The user who must sign in.
 pub enum RequiredUser {
-    /// Any user.
     Any,
     /// No user has the subject that the client named.
     Nobody,

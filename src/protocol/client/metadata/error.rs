@@ -5,14 +5,12 @@ use std::fmt;
 use super::DOCUMENT_LIMIT;
 use crate::protocol::invalid_field::InvalidField;
 
-/// An error in client metadata.
 #[derive(Debug, Eq, PartialEq)]
 pub enum MetadataError {
     /// A field other than `redirect_uris` is invalid.
     Field(InvalidField),
     /// `redirect_uris` is invalid, for which there is a separate error code (RFC 7591 section 3.2.2).
     RedirectUri(InvalidField),
-    /// The metadata is too large.
     TooLarge {
         /// The size of the metadata, in bytes of JSON.
         size: usize,

@@ -60,7 +60,6 @@ pub struct ClientMetadata {
     pub default_max_age: Option<i64>,
     /// The grant types that the client may use.
     pub grant_types: Vec<GrantType>,
-    /// The signature algorithm of ID tokens.
     pub id_token_signed_response_alg: Algorithm,
     /// The URL at which a third party can start a sign-in (OpenID Connect Core section 4).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,7 +73,6 @@ pub struct ClientMetadata {
     /// The localized fields, by name and language tag: `client_name#ja`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub localized: BTreeMap<String, String>,
-    /// The URL of the logo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_uri: Option<String>,
     /// The URL of the privacy policy.
@@ -107,7 +105,6 @@ pub struct ClientMetadata {
     /// The developer's identifier for the software, the same for all versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_id: Option<String>,
-    /// The version of the software.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software_version: Option<String>,
     /// The kind of subject identifier that the client receives.

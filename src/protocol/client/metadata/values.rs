@@ -15,7 +15,6 @@ pub trait Named: Copy + Sized + 'static {
         Self::ALL.iter().map(|(name, _)| *name).collect()
     }
 
-    /// Returns the value with this name.
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
@@ -30,7 +29,6 @@ macro_rules! named {
         }
 
         impl $type {
-            /// Returns the registered name.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -60,7 +58,6 @@ named! {
     AuthMethod {
         /// The client secret in the `Authorization` header.
         ClientSecretBasic = "client_secret_basic",
-        /// The client secret in the body.
         ClientSecretPost = "client_secret_post",
         /// No authentication: the client is public.
         None = "none",
