@@ -247,7 +247,5 @@ fn mismatch(expected: &str, found: Option<&Value>) -> Internal {
         Some(Value::Text(_)) => "a text",
         None => "no further column",
     };
-    Internal::Broken {
-        detail: format!("a database row holds {found} where {expected} was expected"),
-    }
+    Internal::Broken { detail: format!("damaged row in D1: expected {expected}, found {found}") }
 }

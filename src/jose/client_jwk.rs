@@ -205,8 +205,8 @@ impl fmt::Display for JwkSetError {
         match self {
             Self::HasSecret { index, field } => write!(
                 formatter,
-                "keys[{index}] must not have {field:?}, which belongs to a private or symmetric \
-                 key: replace that key, because it is no longer secret"
+                "keys[{index}] must not have {field:?}, a parameter of a private or symmetric key; \
+                 replace the key, because it is no longer secret"
             ),
             Self::NoUsableKey => formatter.write_str(
                 "must have a key for ES256, EdDSA (Ed25519), PS256 or RS256 (2048 to 4096 bits, \

@@ -26,9 +26,9 @@ test("a deployment without an ISSUER is refused, and its dry run says so and goe
 
 test("a deployment with a wrong variable is refused before anything is sent, and so is its dry run", async () => {
   for (const [lines, complaint] of [
-    [`ISSUER = "${ISSUER}"\nREGISTRATION = "Open"`, /\nwrangler.toml: REGISTRATION must be closed, token or open\n$/],
-    ['ISSUER = "http://login.example.com"', /\nwrangler.toml: ISSUER must begin with https:\/\/ /],
-    ['ISSUER = "http://localhost:8787"', /\nwrangler.toml: ISSUER must begin with https:\/\/ /],
+    [`ISSUER = "${ISSUER}"\nREGISTRATION = "Open"`, /\nwrangler.toml: REGISTRATION: must be closed, token or open, in lower case\n$/],
+    ['ISSUER = "http://login.example.com"', /\nwrangler.toml: ISSUER: must begin with https:\/\/ /],
+    ['ISSUER = "http://localhost:8787"', /\nwrangler.toml: ISSUER: must begin with https:\/\/ /],
   ]) {
     configure(folder, lines);
     for (const args of [[], ["--dry-run"]]) {

@@ -1,4 +1,4 @@
-//! Error descriptions: each names the parameter or the field, and docs/errors.md explains each.
+//! Error descriptions: each names the parameter or the field.
 
 use crate::browser::{CALLBACK, answer, encode, error_page};
 use crate::test_provider::{

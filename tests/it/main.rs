@@ -12,6 +12,7 @@ mod consent;
 mod damaged_rows;
 mod descriptions;
 mod discovery;
+mod documented_errors;
 mod documents;
 mod everywhere;
 mod floors;

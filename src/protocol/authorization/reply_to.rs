@@ -100,10 +100,7 @@ impl From<DuplicateParameter> for ReplyToError {
 }
 
 impl ReplyTo {
-    /// Proves the redirect URI.
-    ///
-    /// # Errors
-    /// [`ReplyToError`].
+    /// Checks that the client has registered the redirect URI, and chooses the response mode.
     pub fn from_request(params: &Params, client: &ClientMetadata) -> Result<Self, ReplyToError> {
         let redirect_uri = params.once("redirect_uri")?.ok_or(ReplyToError::Missing)?;
         let is_native = client.application_type == ApplicationType::Native;

@@ -36,7 +36,7 @@ impl RegistrationError {
         }
     }
 
-    /// Returns the text of `error_description` for it  .
+    /// Returns the text of `error_description`.
     pub fn description(&self) -> Description {
         match self {
             Self::Metadata(error) => Description::new(error),

@@ -175,7 +175,7 @@ impl Kind {
                  locality, region, postal_code or country"
             }
             Self::Birthdate => "must be a date as YYYY-MM-DD, 0000-MM-DD or YYYY",
-            Self::Boolean => "must be true or false, in lower case",
+            Self::Boolean => "must be true or false",
             Self::Email => EMAIL,
             Self::LanguageTag => "must be a BCP 47 language tag such as en-GB",
             Self::Text => LINE,

@@ -150,12 +150,14 @@ fn check_required_transport(
 ) -> Result<(), AuthorizeError> {
     if client.require_pushed_authorization_requests && !pending.is_pushed {
         return Err(invalid(
-            "request_uri: this client has registered \
-                            require_pushed_authorization_requests",
+            "missing parameter: request_uri (the client has registered \
+             require_pushed_authorization_requests)",
         ));
     }
     if client.require_signed_request_object && !pending.is_signed {
-        return Err(invalid("request: this client has registered require_signed_request_object"));
+        return Err(invalid(
+            "missing parameter: request (the client has registered require_signed_request_object)",
+        ));
     }
     Ok(())
 }
