@@ -69,7 +69,7 @@ test("a bulk load reports the refused lines, and a listing loads again", async (
   lines[2_500] = "nonsense";
   const load = await admin(["user", "import"], lines.join("\n"));
   assert.deepEqual([load.code, JSON.parse(load.out)], [1, { stored: 2_999, refused: 1 }]);
-  assert.match(load.err, /^line 2501: not a JSON object/m);
+  assert.match(load.err, /^line 2501: the document is not a JSON object/m);
   const list = await admin(["user", "list"]);
   assert.equal(list.err, "");
   const users = list.out.trim().split("\n");
@@ -113,7 +113,7 @@ test("an error is one line with a non-zero exit", async () => {
     [["user", "frobnicate"], "", /^there is no command user frobnicate: the commands of user are put, /],
     [["token", "--sub", "x"], "", /^token needs --sub and --scope/],
     [["registration", "token", "--uses", "many"], "", /^--uses must be a whole number$/m],
-    [["registration", "token", "--ttl", "0"], "", /^invalid_request: ttl: must be a number of seconds from 1/],
+    [["registration", "token", "--ttl", "0"], "", /^invalid_request: ttl: must be a whole number of seconds from 1/],
     [["client", "create"], "{}", /^invalid_request: redirect_uris: must be/],
     [["user", "list"], "", /does not accept this ADMIN_TOKEN/, { ADMIN_TOKEN: "x".repeat(40) }],
     [["user", "list"], "", /^POSTERN_URL must be an https URL/, { POSTERN_URL: "http://login.example.com" }],

@@ -110,7 +110,7 @@ fn at_token() -> Vec<Row> {
             "duplicate parameter: client_id",
         ),
         (
-            "POST /auth/token: client_id=app&client_secret=x",
+            "POST /auth/token: grant_type=refresh_token, Authorization: Basic (app:x)",
             token("grant_type=refresh_token"),
             "client authentication failed: the client is unknown, or its credentials are wrong",
         ),
@@ -246,7 +246,7 @@ fn an_unregistered_redirect_uri_is_shown_shortened_and_logged_without_its_query(
 }
 
 #[test]
-fn put_accepts_the_document_that_get_returned() {
+fn a_put_accepts_what_the_operator_gets() {
     let provider = provider();
     for path in ["/admin/users/alice", "/admin/clients/app"] {
         let document = provider.send(get(path).by_operator()).json();
