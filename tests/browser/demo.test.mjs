@@ -1,17 +1,17 @@
-// The demo application of npm start, on the same loopback addresses.
+// The demo application of npm start, on loopback addresses.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { serveDemo } from "../../scripts/demo/app.mjs";
-import { look } from "./look.mjs";
-import { press, signIn, start } from "./world.mjs";
+import { checkPage } from "./page_checks.mjs";
+import { press, signIn, start } from "./test_provider.mjs";
 
-const { issuer, worker, visitor } = await start("loopback");
+const { issuer, worker, newPage } = await start("loopback");
 
-/** Sends a request to /admin, as scripts/operator_api.mjs does. */
-const admin = async (method, path, body) => {
-  const { status, body: answer } = await worker.operator(method, `/admin${path}`, body);
-  if (status !== 200) throw Object.assign(new Error(answer.error_description), { code: answer.error });
-  return answer;
+/** The operator's API, with the interface that the demo gets from the scripts. */
+const admin = async (method, path, body = undefined) => {
+  const { status, body: json } = await worker.operator(method, `/admin${path}`, body);
+  if (status !== 200) throw Object.assign(new Error(json.error_description), { code: json.error });
+  return json;
 };
 
 const serve = async (port = 0) => {
@@ -22,14 +22,14 @@ const serve = async (port = 0) => {
 };
 const { origin } = await serve();
 
-/** What the page says of a claim. */
+/** The value of a claim on the page. */
 const claim = (page, section, name) => page
   .getByRole("region", { name: section })
   .locator("div").filter({ has: page.getByText(name, { exact: true }) })
   .locator("dd").first().innerText();
 
-async function signedIn(options) {
-  const page = await visitor(options);
+async function signedIn(options = {}) {
+  const page = await newPage(options);
   await page.goto(origin);
   await page.getByRole("link", { name: "Sign in" }).click();
   await signIn(page);
@@ -38,17 +38,16 @@ async function signedIn(options) {
   return page;
 }
 
-test("the demo shows the ID token and userinfo of who signs in", async () => {
-  const page = await visitor();
+test("the demo shows the ID token and userinfo of the user", async () => {
+  const page = await newPage();
   await page.goto(origin);
-  await look(page, "demo");
-  await signedIn().then(async (page) => {
-    assert.equal(await claim(page, "ID token", "iss"), issuer);
-    assert.equal(await claim(page, "ID token", "sub"), "alice");
-    assert.equal(await claim(page, "ID token", "aud"), "postern-demo");
-    assert.equal(await claim(page, "Userinfo", "email"), "alice@example.com");
-    await look(page, "demo-signed-in");
-  });
+  await checkPage(page, "demo");
+  const after = await signedIn();
+  assert.equal(await claim(after, "ID token", "iss"), issuer);
+  assert.equal(await claim(after, "ID token", "sub"), "alice");
+  assert.equal(await claim(after, "ID token", "aud"), "postern-demo");
+  assert.equal(await claim(after, "Userinfo", "email"), "alice@example.com");
+  await checkPage(after, "demo-signed-in");
 });
 
 test("the demo needs no JavaScript", async () => {
@@ -56,18 +55,18 @@ test("the demo needs no JavaScript", async () => {
   assert.equal(await claim(page, "ID token", "sub"), "alice");
 });
 
-test("the demo refreshes, and signs in again without a question", async () => {
+test("the demo refreshes its tokens, and signs in again without a page", async () => {
   const page = await signedIn();
   assert.match(await claim(page, "ID token", "nonce"), /./);
   await press(page, "Refresh tokens");
-  // Core section 12.2: what came by a refresh has no nonce.
+  // A refreshed ID token has no nonce (Core section 12.2).
   await page.getByText("nonce", { exact: true }).waitFor({ state: "detached" });
   await page.getByRole("link", { name: "Sign in again" }).click();
   await page.getByText("nonce", { exact: true }).waitFor();
   assert.equal(page.url(), `${origin}/`);
 });
 
-test("in the demo another account can be taken", async () => {
+test("the demo switches to another account", async () => {
   const page = await signedIn();
   await page.getByRole("link", { name: "Use another account" }).click();
   await press(page, "Use another account");
@@ -76,45 +75,44 @@ test("in the demo another account can be taken", async () => {
   await page.getByRole("heading", { name: "Hello, Bob Cratchit" }).waitFor();
 });
 
-test("what is withdrawn on the account page ends in the demo at once", async () => {
+test("after access is withdrawn on the account page, the demo's tokens fail", async () => {
   const page = await signedIn();
   await page.getByRole("link", { name: "Your account" }).click();
   await page.getByRole("button", { name: /Withdraw access/ }).click();
   await page.getByText("No application has access to your account.").waitFor();
   await page.goto(origin);
   await page.getByRole("region", { name: "Userinfo" }).getByText("invalid_token").waitFor();
-  await look(page, "demo-withdrawn");
+  await checkPage(page, "demo-withdrawn");
   await press(page, "Refresh tokens");
   await page.getByText("invalid_grant").waitFor();
   await page.getByRole("link", { name: "Sign in" }).click();
   await page.getByRole("button", { name: "Allow" }).waitFor();
 });
 
-test("who denies is told by the demo that they are not signed in", async () => {
-  const page = await visitor();
+test("after the user denies consent, the demo shows access_denied", async () => {
+  const page = await newPage();
   await page.goto(`${origin}/sign-in`);
   await signIn(page);
   await press(page, "Deny");
   await page.getByRole("heading", { name: "You are not signed in" }).waitFor();
   await page.getByText("access_denied").waitFor();
-  await look(page, "demo-denied");
+  await checkPage(page, "demo-denied");
 });
 
-test("the demo takes no answer to a sign-in that was begun in another browser", async () => {
-  const [mine, theirs] = [await visitor(), await visitor()];
+test("the demo refuses the response to a sign-in of another browser", async () => {
+  const [mine, theirs] = [await newPage(), await newPage()];
   await mine.goto(`${origin}/sign-in`);
   await signIn(mine);
-  // The answer on its way to my browser.
-  const answer = mine.waitForRequest(`${origin}/callback**`);
+  const response = mine.waitForRequest(`${origin}/callback**`);
   await press(mine, "Allow");
-  await theirs.goto((await answer).url());
+  await theirs.goto((await response).url());
   await theirs.getByText("This sign-in was started in another browser, or has ended.").waitFor();
 });
 
-test("a demo that starts again has another secret, and another port where its own is taken", async () => {
+test("a second demo gets another secret, and another port if its own is in use", async () => {
   const again = await serve(Number(new URL(origin).port));
   assert.notEqual(again.origin, origin);
-  const page = await visitor();
+  const page = await newPage();
   await page.goto(`${again.origin}/sign-in`);
   await signIn(page, "bob");
   await press(page, "Allow");

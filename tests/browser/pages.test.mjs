@@ -1,19 +1,19 @@
-// Every page of the provider, in Chromium, under https: looked at by axe in light and dark, and walked through.
+// Every page of the provider in Chromium, under https, with the checks of axe.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { crc32, deflateSync } from "node:zlib";
-import { listen } from "../edge/party.mjs";
-import { look } from "./look.mjs";
-import { PASSWORD, press, signIn, start } from "./world.mjs";
+import { listen } from "../edge/client_server.mjs";
+import { checkPage } from "./page_checks.mjs";
+import { PASSWORD, press, signIn, start } from "./test_provider.mjs";
 
-const { issuer, origin, serve, client, visitor, takeComplaints } = await start("https");
+const { issuer, origin, serve, client, newPage, takeComplaints } = await start("https");
 
 const CALLBACK = `${origin}/callback`;
 serve((request, response) => {
   response.writeHead(200, { "content-type": "text/html" });
   response.end("<!DOCTYPE html><title>The shop</title>");
 });
-// The provider fetches it, which does not know the name that the application has in this browser.
+// A server of its own, because the provider, which fetches the logo, cannot resolve the application's name.
 const pictures = await listen();
 after(() => pictures.close());
 pictures.serve("/logo.png", logo(), "image/png");
@@ -50,27 +50,27 @@ const REQUEST = {
 const authorize = (parameters = {}) =>
   `${issuer}/auth/authorize?${new URLSearchParams({ ...REQUEST, ...parameters })}`;
 
-/** What the application was told, once the browser is there. */
-async function answer(page) {
+/** Waits for the authorization response. Returns its parameters. */
+async function response(page) {
   await page.waitForURL(`${CALLBACK}?**`);
   return Object.fromEntries(new URL(page.url()).searchParams);
 }
 
-test("a person signs in, allows and is at the application", async () => {
-  const page = await visitor();
+test("a user signs in, allows, and the application gets a code", async () => {
+  const page = await newPage();
   await page.goto(authorize({ scope: "openid profile email address phone groups offline_access" }));
-  await look(page, "login");
+  await checkPage(page, "login");
   await signIn(page);
   assert.match(await page.getByRole("heading", { level: 1 }).innerText(), /Allow The Corner Shop/);
-  await look(page, "consent");
+  await checkPage(page, "consent");
   await press(page, "Allow");
-  const { code, state, iss } = await answer(page);
+  const { code, state, iss } = await response(page);
   assert.match(code, /^[\w-]{43}$/);
   assert.deepEqual({ state, iss }, { state: "s", iss: issuer });
 });
 
-test("the session's cookie is Secure, HttpOnly, of this host alone, and another one at each sign-in", async () => {
-  const page = await visitor();
+test("the session cookie is Secure, HttpOnly and host-only, and changes at each sign-in", async () => {
+  const page = await newPage();
   const session = async () => (await page.context().cookies()).find(({ name }) => name === "__Host-postern-session");
   await page.goto(authorize());
   await signIn(page);
@@ -84,31 +84,34 @@ test("the session's cookie is Secure, HttpOnly, of this host alone, and another 
   assert.notEqual((await session()).value, first.value);
 });
 
-test("a person signs in by Tab and Enter alone", async () => {
-  const page = await visitor();
-  const focused = () => page.evaluate(() => document.activeElement.name || document.activeElement.value);
+test("a user signs in by keyboard alone", async () => {
+  const page = await newPage();
+  const focused = () => page.evaluate(() => {
+    const { name, value } = /** @type {HTMLInputElement} */ (document.activeElement);
+    return name || value;
+  });
   await page.goto(authorize());
-  // The form is ready to be typed into.
+  // The first field has the focus.
   assert.equal(await focused(), "login");
   await page.keyboard.type("alice");
   await page.keyboard.press("Tab");
   await page.keyboard.type(PASSWORD);
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: "Allow" }).waitFor();
-  // Past the way to another account, and on to the answer; one sees where one is.
+  // Tab leads to the other account and then to Allow, and each has a visible focus.
   const seen = [];
   for (let tabs = 0; tabs < 2; tabs += 1) {
     await page.keyboard.press("Tab");
-    seen.push(await page.evaluate(() => document.activeElement.value));
+    seen.push(await page.evaluate(() => /** @type {HTMLButtonElement} */ (document.activeElement).value));
     assert.notEqual(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "none");
   }
   assert.deepEqual(seen, ["switch", "allow"]);
   await page.keyboard.press("Enter");
-  assert.equal((await answer(page)).state, "s");
+  assert.equal((await response(page)).state, "s");
 });
 
-test("a wrong password is said to whoever cannot see it, and the right one is taken after it", async () => {
-  const page = await visitor();
+test("a wrong password shows an alert, and the right one signs the user in after it", async () => {
+  const page = await newPage();
   await page.goto(authorize());
   await signIn(page, "alice", "not my password");
   await page.getByRole("alert").waitFor();
@@ -116,113 +119,114 @@ test("a wrong password is said to whoever cannot see it, and the right one is ta
   assert.equal(await page.getByLabel("User name").inputValue(), "alice");
   assert.equal(await page.getByLabel("Password").inputValue(), "");
   assert.equal(await page.evaluate(() => document.activeElement.id), "password");
-  await look(page, "login-wrong-password");
+  await checkPage(page, "login-wrong-password");
   await signIn(page);
   await press(page, "Allow");
-  assert.ok((await answer(page)).code);
+  assert.ok((await response(page)).code);
 });
 
-test("who denies is at the application, which learns that access was denied", async () => {
-  const page = await visitor();
+test("after the user denies consent, the application gets access_denied", async () => {
+  const page = await newPage();
   await page.goto(authorize());
   await signIn(page);
   await press(page, "Deny");
-  const { error, state, iss, code } = await answer(page);
+  const { error, state, iss, code } = await response(page);
   assert.deepEqual({ error, state, iss, code }, { error: "access_denied", state: "s", iss: issuer, code: undefined });
 });
 
-test("who is signed in chooses an account, and may take another", async () => {
-  const page = await visitor();
+test("a signed-in user chooses an account, or uses another", async () => {
+  const page = await newPage();
   await page.goto(authorize());
   await signIn(page);
   await press(page, "Allow");
-  await answer(page);
+  await response(page);
 
   await page.goto(authorize({ prompt: "select_account" }));
-  await look(page, "choose-account");
+  await checkPage(page, "choose-account");
   await press(page, "Continue as Alice Liddell (alice)");
-  assert.ok((await answer(page)).code);
+  assert.ok((await response(page)).code);
 
   await page.goto(authorize({ prompt: "select_account" }));
   await press(page, "Use another account");
   await signIn(page, "bob");
   await page.getByText("Bob Cratchit").waitFor();
   await press(page, "Allow");
-  assert.ok((await answer(page)).code);
+  assert.ok((await response(page)).code);
 });
 
-test("at the question for consent a person can take another account", async () => {
-  const page = await visitor();
+test("the consent page offers another account", async () => {
+  const page = await newPage();
   await page.goto(authorize());
   await signIn(page);
   await press(page, "Use another account");
   await signIn(page, "bob");
   await page.getByText("Bob Cratchit").waitFor();
   await press(page, "Allow");
-  assert.ok((await answer(page)).code);
+  assert.ok((await response(page)).code);
 });
 
-test("on their own page a person withdraws what they allowed, and signs out", async () => {
-  const page = await visitor();
+test("on the account page a user withdraws access and signs out", async () => {
+  const page = await newPage();
   await page.goto(authorize());
   await signIn(page);
   await press(page, "Allow");
-  await answer(page);
+  await response(page);
 
   await page.goto(`${issuer}/auth/account`);
   await page.getByText("The Corner Shop").first().waitFor();
-  await look(page, "account");
+  await checkPage(page, "account");
   await page.getByRole("button", { name: /Withdraw access.*The Corner Shop/ }).click();
   await page.getByText("No application has access to your account.").waitFor();
-  await look(page, "account-empty");
+  await checkPage(page, "account-empty");
 
-  // It is asked again.
+  // The next sign-in needs consent again.
   await page.goto(authorize());
   await page.getByRole("button", { name: "Allow" }).waitFor();
 
   await page.goto(`${issuer}/auth/account`);
   await press(page, "Sign out");
   await page.getByRole("heading", { name: "You are signed out" }).waitFor();
-  await look(page, "signed-out");
+  await checkPage(page, "signed-out");
   await page.goto(`${issuer}/auth/account`);
   await page.getByLabel("Password").waitFor();
-  await look(page, "login-account");
+  await checkPage(page, "login-account");
   await signIn(page);
   await page.getByText("No application has access to your account.").waitFor();
 });
 
-test("the page for an unknown client says what to do", async () => {
-  const page = await visitor();
-  const response = await page.goto(authorize({ client_id: "nobody" }));
-  assert.equal(response.status(), 400);
+test("an unknown client gets an error page", async () => {
+  const page = await newPage();
+  assert.equal((await page.goto(authorize({ client_id: "nobody" }))).status(), 400);
   await page.getByText("invalid_client").waitFor();
-  await look(page, "error");
+  await checkPage(page, "error");
 });
 
-test("a form that was shown to another browser is not taken", async () => {
-  const [mine, theirs] = [await visitor(), await visitor()];
+test("a login form of another browser is refused", async () => {
+  const [mine, theirs] = [await newPage(), await newPage()];
   await mine.goto(authorize());
   await theirs.goto(authorize());
   const token = await mine.locator("input[name=token]").inputValue();
-  await theirs.locator("input[name=token]").evaluate((input, value) => { input.value = value; }, token);
+  await theirs.locator("input[name=token]").evaluate((/** @type {HTMLInputElement} */ input, value) => {
+    input.value = value;
+  }, token);
   await signIn(theirs);
   assert.equal(await theirs.getByRole("alert").innerText(), "This form has expired. Please try again.");
-  await look(theirs, "login-expired");
+  await checkPage(theirs, "login-expired");
 });
 
 const LANGUAGES = [["de", "Anmelden"], ["es", "Iniciar sesión"], ["fr", "Se connecter"], ["nl", "Aanmelden"]];
 for (const [locale, button] of LANGUAGES) {
-  test(`the browser's language is heeded: ${locale}`, async () => {
-    const page = await visitor({ locale });
+  test(`the login page is in the browser's language: ${locale}`, async () => {
+    const page = await newPage({ locale });
     await page.goto(authorize());
     assert.equal(await page.locator("html").getAttribute("lang"), locale);
     await page.getByRole("button", { name: button }).waitFor();
-    await look(page, `login-${locale}`);
+    await checkPage(page, `login-${locale}`);
   });
 }
 
-test("what a policy forbids is noticed by these tests", async () => {
-  const page = await visitor();
+test("these tests notice a violation of the content security policy", async () => {
+  const page = await newPage();
   await page.goto(authorize());
   await page.evaluate(() => document.body.setAttribute("style", "background: red"));
   await page.waitForTimeout(200);

@@ -1,8 +1,8 @@
-// oidc-client-ts as a single-page app on an origin, and a site, of its own.
+// A single-page app on oidc-client-ts, on another site than the provider.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { singlePageApp } from "./spa/serve.mjs";
-import { press, signIn, start } from "./world.mjs";
+import { press, signIn, start } from "./test_provider.mjs";
 
 const METADATA = {
   client_name: "A single-page app",
@@ -11,18 +11,18 @@ const METADATA = {
 };
 
 for (const kind of ["https", "loopback"]) {
-  const { issuer, origin, serve, client, visitor } = await start(kind);
+  const { issuer, origin, serve, client, newPage } = await start(kind);
   serve(singlePageApp(issuer));
   await client("spa", { ...METADATA, redirect_uris: [`${origin}/`] });
 
-  /** What the app shows last, once it is something else than before. */
+  /** Waits until the app shows another result than `before`. Returns the result. */
   const outcome = async (page, before = "") => {
     const text = page.locator("#outcome").filter({ hasText: /./ }).filter({ hasNotText: before || /^$/ });
     return JSON.parse(await text.innerText());
   };
 
   const signedIn = async () => {
-    const page = await visitor();
+    const page = await newPage();
     await page.goto(origin);
     await press(page, "Sign in");
     await signIn(page);
@@ -31,7 +31,7 @@ for (const kind of ["https", "loopback"]) {
     return page;
   };
 
-  test(`${kind}: a single-page app signs a person in and asks for userinfo`, async () => {
+  test(`${kind}: a single-page app signs a user in and gets userinfo`, async () => {
     const page = await signedIn();
     const { profile, scope, refresh_token: refreshToken } = await outcome(page);
     assert.equal(profile.iss, issuer);
@@ -41,7 +41,7 @@ for (const kind of ["https", "loopback"]) {
     assert.match(refreshToken, /^[\w.-]{43,}$/);
   });
 
-  test(`${kind}: it renews silently by its refresh token`, async () => {
+  test(`${kind}: a single-page app renews its tokens by its refresh token`, async () => {
     const page = await signedIn();
     const first = await outcome(page);
     await press(page, "Renew");
@@ -51,8 +51,8 @@ for (const kind of ["https", "loopback"]) {
     assert.equal(second.profile.auth_time, first.profile.auth_time);
   });
 
-  test(`${kind}: nobody is signed in silently who has not signed in`, async () => {
-    const page = await visitor();
+  test(`${kind}: a silent sign-in without a session fails with login_required`, async () => {
+    const page = await newPage();
     await page.goto(origin);
     await press(page, "Sign in silently");
     await page.waitForURL(`${origin}/`);
@@ -60,7 +60,7 @@ for (const kind of ["https", "loopback"]) {
   });
 
   if (kind === "https") {
-    test("https: it signs in again silently, without a page", async () => {
+    test("https: a single-page app signs in again without a page", async () => {
       const page = await signedIn();
       const first = await outcome(page);
       await press(page, "Sign in silently");
@@ -69,7 +69,8 @@ for (const kind of ["https", "loopback"]) {
       assert.equal(second.profile.auth_time, first.profile.auth_time);
     });
   } else {
-    test("loopback: what anything there could claim to be does not sign in without a page", async () => {
+    // Any program on this machine can listen on a loopback redirect URI.
+    test("loopback: a silent sign-in of a public client fails with consent_required", async () => {
       const page = await signedIn();
       const first = await outcome(page);
       await press(page, "Sign in silently");
@@ -77,8 +78,8 @@ for (const kind of ["https", "loopback"]) {
     });
   }
 
-  test(`${kind}: who denies is told so by the app`, async () => {
-    const page = await visitor();
+  test(`${kind}: after the user denies consent, the app shows access_denied`, async () => {
+    const page = await newPage();
     await page.goto(origin);
     await press(page, "Sign in");
     await signIn(page, "bob");

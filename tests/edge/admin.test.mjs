@@ -100,7 +100,7 @@ test("an initial access token is printed alone, and registers as many clients as
   assert.equal(code, 0);
   const headers = { authorization: `Bearer ${out.trim()}`, "content-type": "application/json" };
   const body = JSON.stringify({ redirect_uris: ["https://app.example/cb"] });
-  const register = async () => (await postern.ask("/auth/register", { method: "POST", headers, body })).status;
+  const register = async () => (await postern.fetch("/auth/register", { method: "POST", headers, body })).status;
   assert.deepEqual([await register(), await register(), await register()], [201, 201, 401]);
   assert.match((await admin(["registration", "token"])).out, /^[\w-]{43}\n$/);
 });

@@ -1,8 +1,9 @@
-// Somebody's API, on Workers as the provider is: it knows the provider by its issuer, and checks tokens by the
-// published keys and nothing else.
+// A resource server on Workers. It knows the provider by its issuer and checks access tokens by the published keys
+// alone.
 import { Hono } from "hono";
 import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
 
+/** @type {Hono<any>} */
 const app = new Hono();
 
 app.use(async (c, next) => {

@@ -1,27 +1,27 @@
-// The bench's own load and bundles.
+// Tests the load and the bundles of the bench.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Load, ask, request } from "../../bench/load.mjs";
+import { Load, send, request } from "../../bench/load.mjs";
 import { bundle } from "../../bench/workerd.mjs";
 
 const GET = request("GET", "/");
 const ANSWER = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-// Without it a connection that is never answered would keep the test waiting.
+// A connection without a response would otherwise block the test for ever.
 const LIMIT = { timeout: 10_000 };
 
-test("the load opens its connections when it sends, and again where they were closed while idle", LIMIT, async (t) => {
+test("the load opens connections when it sends, and opens closed ones again", LIMIT, async (t) => {
   const sockets = [];
   const port = await serve(t, (socket) => {
     sockets.push(socket);
     socket.on("data", () => socket.write(ANSWER));
   });
   const load = new Load(port, 2);
-  await ask(port, GET);
-  assert.equal(sockets.length, 1, "only that of ask()");
+  await send(port, GET);
+  assert.equal(sockets.length, 1, "the connection of send()");
 
   await load.run([GET, GET, GET], 200);
   assert.equal(sockets.length, 3);
@@ -31,14 +31,14 @@ test("the load opens its connections when it sends, and again where they were cl
   load.close();
 });
 
-test("the load fails where the worker closes a connection instead of answering", LIMIT, async (t) => {
+test("the load fails if the worker closes a connection without a response", LIMIT, async (t) => {
   const port = await serve(t, (socket) => socket.on("data", () => socket.end()));
   const load = new Load(port, 1);
   await assert.rejects(load.run([GET], 200), /the worker closed the connection/);
   load.close();
 });
 
-test("contenders whose names differ in a digit have bundles of their own", async (t) => {
+test("contenders whose names differ in one digit have separate bundles", async (t) => {
   const bundles = [];
   for (const version of ["1", "2"]) {
     const bundled = await bundle(`bench test ${version}`, "bench/contenders/bare.mjs", { version });
@@ -50,7 +50,7 @@ test("contenders whose names differ in a digit have bundles of their own", async
   assert.match(texts[1], /version: "2"/);
 });
 
-/** A server that ends with the test. Returns its port. */
+/** Starts a server that stops after the test. Returns its port. */
 async function serve(t, connected) {
   const sockets = [];
   const server = createServer((socket) => { sockets.push(socket); connected(socket); }).listen(0, "127.0.0.1");
@@ -59,5 +59,5 @@ async function serve(t, connected) {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return server.address().port;
+  return /** @type {import("node:net").AddressInfo} */ (server.address()).port;
 }

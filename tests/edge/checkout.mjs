@@ -1,4 +1,4 @@
-// A copy of the checkout, in which a script runs unchanged and writes nothing of a developer's.
+// Copies the checkout, so that a script runs unchanged and writes to no file of the developer.
 import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,13 +7,13 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What the scripts read: the build with the sources that its fingerprint covers, and the rest. */
+/** The files that scripts read: the build, the sources that its fingerprint covers, and configuration. */
 const COPIED = [
   "Cargo.lock", "Cargo.toml", "build.rs", "rust-toolchain.toml", "scripts", "src", "templates", "tools",
   "build/fingerprint", "build/index.js", "build/index_bg.wasm", "build/snippets",
   "migrations", "package-lock.json", "package.json", "wrangler.toml",
 ];
-/** What is installed. The scripts only read it where it is up to date. */
+/** Installed programs and packages. Scripts only read them while they are up to date. */
 const SHARED = [".tools", "node_modules"];
 
 /** Copies the checkout and its build, without .dev.vars and .wrangler, to a new folder. Returns the folder. */
@@ -27,7 +27,7 @@ export function copyCheckout() {
   return folder;
 }
 
-/** Gives the copy's wrangler.toml these lines as the only ones of [vars]. */
+/** Replaces the variables under [vars] in the copy's wrangler.toml by these lines. */
 export function configure(folder, lines) {
   const file = join(folder, "wrangler.toml");
   const [, head, rest] = /^(.*?^\[vars\]\n).*?(^\[(?!vars\.).*)$/ms.exec(readFileSync(file, "utf8"));

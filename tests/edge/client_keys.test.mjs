@@ -1,5 +1,5 @@
-// Clients that sign, and what is fetched of them: each algorithm through SubtleCrypto, and every URL that must not be
-// fetched.
+// Client assertions with each algorithm of SubtleCrypto, the documents that the provider fetches from clients, and the
+// URLs that it must not fetch.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,32 +11,32 @@ import { fileURLToPath } from "node:url";
 import { SignJWT } from "jose";
 import * as openid from "openid-client";
 import { ISSUER, start } from "./harness.mjs";
-import { listen, makeKey } from "./party.mjs";
-import { Visitor, authorizePath, putApp, putUser, refused } from "./visitor.mjs";
+import { listen, makeKey } from "./client_server.mjs";
+import { Browser, authorizePath, putClient, putUser, assertError } from "./browser.mjs";
 
 let postern;
-let party;
+let clientServer;
 before(async () => {
-  party = await listen();
+  clientServer = await listen();
   postern = await start({ vars: { ALLOW_LOOPBACK: "true" } });
   await postern.keysMade();
   await putUser(postern.operator, "alice");
 });
 after(async () => {
   await postern.close();
-  await party.close();
+  await clientServer.close();
 });
 
 let made = 0;
 
-/** An assertion by this key, by the claims that differ from the usual. */
+/** An assertion with this key, whose claims differ from the usual by `claims`. */
 const assertion = ({ alg, kid, privateKey }, clientId, claims = {}) =>
   new SignJWT({ jti: `assertion-${made++}`, ...claims })
     .setProtectedHeader({ alg, kid }).setIssuer(clientId).setSubject(clientId).setAudience(ISSUER)
     .setIssuedAt().setExpirationTime("1m").sign(privateKey);
 
-/** Presents an assertion with a code that nobody has: who is let in is told of the code. */
-const present = async (text) => postern.ask("/auth/token", {
+/** Sends an assertion with an unknown code: after a successful authentication the error is invalid_grant. */
+const present = async (text) => postern.fetch("/auth/token", {
   method: "POST",
   body: new URLSearchParams({
     client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", client_assertion: text,
@@ -44,8 +44,8 @@ const present = async (text) => postern.ask("/auth/token", {
   }),
 });
 
-const put = (id, members) =>
-  putApp(postern.operator, id, { token_endpoint_auth_method: "private_key_jwt", ...members });
+const put = (id, metadata) =>
+  putClient(postern.operator, id, { token_endpoint_auth_method: "private_key_jwt", ...metadata });
 
 for (const alg of ["ES256", "EdDSA", "PS256", "RS256"]) {
   test(`openid-client signs in and refreshes with private_key_jwt, ${alg}`, async () => {
@@ -54,16 +54,16 @@ for (const alg of ["ES256", "EdDSA", "PS256", "RS256"]) {
       jwks: { keys: [key.jwk] }, redirect_uris: ["https://app.example/cb"], token_endpoint_auth_signing_alg: alg,
     });
     assert.equal(app.client_secret, undefined);
-    const options = { execute: [openid.enableNonRepudiationChecks], [openid.customFetch]: postern.ask };
+    const options = { execute: [openid.enableNonRepudiationChecks], [openid.customFetch]: postern.fetch };
     const method = openid.PrivateKeyJwt({ key: key.privateKey, kid: key.kid });
     const config = await openid.discovery(new URL(ISSUER), app.client_id, {}, method, options);
 
-    const visitor = new Visitor(postern.ask);
+    const browser = new Browser(postern.fetch);
     const verifier = openid.randomPKCECodeVerifier();
     const target = authorizePath(app, {
       scope: "openid offline_access", code_challenge: await openid.calculatePKCECodeChallenge(verifier),
     });
-    const page = await visitor.authorize(target, "alice");
+    const page = await browser.authorize(target, "alice");
     const url = new URL(page.headers.get("location"));
     const checks = { pkceCodeVerifier: verifier, expectedState: "the state", expectedNonce: "the nonce" };
     const tokens = await openid.authorizationCodeGrant(config, url, checks);
@@ -73,7 +73,7 @@ for (const alg of ["ES256", "EdDSA", "PS256", "RS256"]) {
   });
 }
 
-test("of fifty uses of an assertion at once, one is let in", async () => {
+test("one of fifty concurrent uses of an assertion succeeds", async () => {
   const key = await makeKey("ES256", "key-1");
   await put("once", { jwks: { keys: [key.jwk] } });
   const text = await assertion(key, "once");
@@ -82,15 +82,15 @@ test("of fifty uses of an assertion at once, one is let in", async () => {
   assert.equal(statuses.filter((status) => status === 401).length, 49);
 });
 
-test("a relying party's keys are fetched from its jwks_uri, and remembered", async () => {
+test("a client's keys are fetched from its jwks_uri once", async () => {
   const key = await makeKey("RS256", "fetched");
-  party.json("/jwks.json", { keys: [key.jwk] });
-  await put("fetching", { jwks_uri: party.url("/jwks.json") });
-  for (let time = 0; time < 3; time++) await refused(await present(await assertion(key, "fetching")), "invalid_grant");
-  assert.deepEqual(party.asked(), ["/jwks.json"]);
+  clientServer.json("/jwks.json", { keys: [key.jwk] });
+  await put("fetching", { jwks_uri: clientServer.url("/jwks.json") });
+  for (let time = 0; time < 3; time++) await assertError(await present(await assertion(key, "fetching")), "invalid_grant");
+  assert.deepEqual(clientServer.takePaths(), ["/jwks.json"]);
 });
 
-test("whatever a jwks_uri answers but keys is refused, and nothing else is asked for", async () => {
+test("a jwks_uri that returns no keys fails, and nothing else is fetched", async () => {
   const key = await makeKey("ES256", "key-1");
   const good = JSON.stringify({ keys: [key.jwk] });
   const json = { "content-type": "application/json" };
@@ -116,16 +116,16 @@ test("whatever a jwks_uri answers but keys is refused, and nothing else is asked
     },
   };
   for (const [path, page] of Object.entries(rows)) {
-    party.pages.set(path, page);
+    clientServer.pages.set(path, page);
     const id = `bad${path.replace("/", "-")}`;
-    await put(id, { jwks_uri: party.url(path) });
+    await put(id, { jwks_uri: clientServer.url(path) });
     const response = await present(await assertion(key, id));
     assert.equal(response.status, 401, `${path}: ${await response.text()}`);
-    assert.deepEqual(party.asked(), [path]);
+    assert.deepEqual(clientServer.takePaths(), [path]);
   }
 });
 
-// The test harness fetches by a proxy of its own, which follows redirects whatever it is told: this runs in workerd alone.
+// The harness fetches through a proxy that always follows redirects, so this test starts workerd itself.
 test("no redirect is followed", async () => {
   const folder = mkdtempSync(join(tmpdir(), "postern-"));
   copyFileSync(new URL("../../src/cloudflare/platform.mjs", import.meta.url), join(folder, "platform.mjs"));
@@ -146,15 +146,15 @@ test("no redirect is followed", async () => {
     cwd: fileURLToPath(new URL("../..", import.meta.url)), stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
   try {
-    const [line] = await once(workerd.stdio[3].setEncoding("utf8"), "data");
-    const { port } = JSON.parse(line.split("\n")[0]);
-    party.json("/target", {});
+    const [line] = await once(workerd.stdio[3], "data");
+    const { port } = JSON.parse(String(line).split("\n")[0]);
+    clientServer.json("/target", {});
     for (const status of [301, 302, 303, 307, 308]) {
-      for (const location of ["/target", party.url("/target")]) {
-        party.pages.set("/moved", (response) => response.writeHead(status, { location }).end("{}"));
-        const response = await fetch(`http://127.0.0.1:${port}/?url=${encodeURIComponent(party.url("/moved"))}`);
-        assert.equal((await response.json()).status, status);
-        assert.deepEqual(party.asked(), ["/moved"]);
+      for (const location of ["/target", clientServer.url("/target")]) {
+        clientServer.pages.set("/moved", (response) => response.writeHead(status, { location }).end("{}"));
+        const response = await fetch(`http://127.0.0.1:${port}/?url=${encodeURIComponent(clientServer.url("/moved"))}`);
+        assert.equal(/** @type {any} */ (await response.json()).status, status);
+        assert.deepEqual(clientServer.takePaths(), ["/moved"]);
       }
     }
   } finally {
@@ -164,37 +164,37 @@ test("no redirect is followed", async () => {
   }
 });
 
-test("a jwks_uri that does not end is given up on after five seconds", async () => {
+test("a jwks_uri whose body does not end fails after five seconds", async () => {
   const key = await makeKey("ES256", "key-1");
-  party.pages.set("/slow", (response) => {
+  clientServer.pages.set("/slow", (response) => {
     response.writeHead(200, { "content-type": "application/json" });
     const more = setInterval(() => response.write(" "), 100);
     response.on("close", () => clearInterval(more));
   });
-  await put("slow", { jwks_uri: party.url("/slow") });
+  await put("slow", { jwks_uri: clientServer.url("/slow") });
   const begin = Date.now();
-  await refused(await present(await assertion(key, "slow")), "invalid_client", 401);
+  await assertError(await present(await assertion(key, "slow")), "invalid_client", 401);
   const taken = Date.now() - begin;
   assert.ok(taken > 4_000 && taken < 9_000, `${taken} ms`);
 });
 
-test("no URL of the table is taken, and none of them reaches a server on this machine", async () => {
+test("every unsafe jwks_uri is refused, and none is fetched", async () => {
   const guarded = await start();
-  const { port } = party;
-  party.asked();
+  const { port } = clientServer;
+  clientServer.takePaths();
   const hosts = [
-    // This machine, in every spelling.
+    // Spellings of this machine's addresses.
     `127.0.0.1:${port}`, `127.1:${port}`, `127.0.1:${port}`, `127.255.255.254:${port}`, `2130706433:${port}`,
     `017700000001:${port}`, `0177.0.0.1:${port}`, `0x7f000001:${port}`, `0x7f.0.0.1:${port}`, `0X7F.1:${port}`,
     `127.0.0.1.:${port}`, `0:${port}`, `0.0.0.0:${port}`, `127.0x1:${port}`, `127.00.00.01:${port}`,
     `[::1]:${port}`, `[::]:${port}`, `[0:0:0:0:0:0:0:1]:${port}`, `[::ffff:127.0.0.1]:${port}`,
     `[::ffff:7f00:1]:${port}`, `[64:ff9b::7f00:1]:${port}`, `[2002:7f00:1::]:${port}`, `[::127.0.0.1]:${port}`,
     `localhost:${port}`, `LOCALHOST:${port}`, `localhost.:${port}`, `app.localhost:${port}`, `localhost.localdomain:${port}`,
-    // Somebody's network, and a cloud's own addresses.
+    // Private networks and metadata services.
     "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "[fd00::1]", "[fe80::1%25eth0]",
     "2852039166", "metadata.google.internal", "printer.local", "router.lan", "nas.home.arpa", "intranet", "db.internal",
     "service.intranet", "name.invalid", "name.onion",
-    // Tricks with users, characters and ports.
+    // User information, encoded characters and wrong ports.
     `app.example@127.0.0.1:${port}`, `app.example:pass@127.0.0.1:${port}`, `127.0.0.1:${port}@app.example`,
     `app.example%40127.0.0.1:${port}`, `127.0.0.1%00.app.example:${port}`, `app.example\\@127.0.0.1:${port}`,
     `127.0.0.1:${port}#@app.example`, `127。0。0。1:${port}`, `①②⑦.0.0.1:${port}`, `127.0.0.1:${port}?.app.example`,
@@ -216,23 +216,23 @@ test("no URL of the table is taken, and none of them reaches a server on this ma
     assert.equal(status, 400, `${url}: ${JSON.stringify(body)}`);
     assert.match(body.error_description, /^jwks_uri: must/, url);
   }
-  // Nor if it had got into the database by another way.
+  // A URL that is in the database all the same is not fetched either.
   const key = await makeKey("ES256", "key-1");
-  const app = await putApp(guarded.operator, "smuggled", {
+  const app = await putClient(guarded.operator, "smuggled", {
     token_endpoint_auth_method: "private_key_jwt", jwks_uri: "https://app.example/jwks.json",
   });
   for (const url of urls) {
     await guarded.env.DB.prepare("UPDATE clients SET metadata = json_set(metadata, '$.jwks_uri', ?1) WHERE client_id = ?2")
       .bind(url, app.client_id).run();
-    const response = await guarded.ask("/auth/token", {
+    const response = await guarded.fetch("/auth/token", {
       method: "POST",
       body: new URLSearchParams({
         client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", grant_type: "authorization_code",
         client_assertion: await assertion(key, app.client_id),
       }),
     });
-    await refused(response, "invalid_client", 401);
+    await assertError(response, "invalid_client", 401);
   }
-  assert.deepEqual(party.asked(), []);
+  assert.deepEqual(clientServer.takePaths(), []);
   await guarded.close();
 });

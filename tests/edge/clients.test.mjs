@@ -1,4 +1,4 @@
-// Relying parties that we did not write.
+// Relying parties on libraries of others, with tokens of the operator.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as jose from "jose";
@@ -14,7 +14,8 @@ before(async () => {
 });
 after(() => postern.close());
 
-const fetchHere = (url, init) => postern.ask(url, init);
+/** @type {any} */
+const fetchHere = (url, init) => postern.fetch(url, init);
 
 test("openid-client discovers the issuer and reads userinfo", async () => {
   const options = { [client.customFetch]: fetchHere };
@@ -25,13 +26,14 @@ test("openid-client discovers the issuer and reads userinfo", async () => {
   assert.deepEqual(claims, {
     sub: "alice", name: "Alice Adams", email: "alice@example.com", email_verified: true, groups: ["staff"],
   });
-  await assert.rejects(client.fetchUserInfo(config, `${token}x`, "alice"), (error) => {
+  await assert.rejects(client.fetchUserInfo(config, `${token}x`, "alice"), (/** @type {any} */ error) => {
     assert.equal(error.cause[0].parameters.error, "invalid_token");
     return true;
   });
 });
 
-test("openid-client discovers it by RFC 8414 as well", async () => {
+test("openid-client discovers the issuer by RFC 8414 as well", async () => {
+  /** @type {client.DiscoveryRequestOptions} */
   const options = { algorithm: "oauth2", [client.customFetch]: fetchHere };
   const config = await client.discovery(new URL(ISSUER), "some-client", undefined, client.None(), options);
   assert.equal(config.serverMetadata().jwks_uri, `${ISSUER}/auth/jwks.json`);
@@ -53,7 +55,7 @@ test("jose verifies an access token against the served key set", async () => {
   assert.deepEqual(Object.keys(rsa), ["kty", "use", "alg", "kid", "n", "e"]);
 });
 
-test("a revoked grant and a deleted user end their tokens", async () => {
+test("access tokens end when their grant is revoked or their user is deleted", async () => {
   const minted = await postern.mint("openid");
   assert.equal((await postern.userinfo(minted.access_token)).status, 200);
   const revoked = await postern.operator("DELETE", `/admin/grants/${minted.grant_id}`);
@@ -69,14 +71,14 @@ test("a revoked grant and a deleted user end their tokens", async () => {
   assert.deepEqual([again.status, again.body.error], [409, "conflict"]);
 });
 
-test("a bulk load reports every line it refuses", async () => {
+test("a bulk import reports each refused line", async () => {
   const lines = ['{"sub":"u1"}', "nonsense", '{"sub":"u2","claims":{"email":1}}', '{"sub":"u3","login":"U1"}', ""];
   const { body } = await postern.operator("POST", "/admin/users", lines.join("\n"));
   assert.equal(body.stored, 1);
   assert.deepEqual(body.refused.map((one) => one.line), [2, 3, 4]);
 });
 
-test("a client keeps its secret when it is put again, and is gone when it is deleted", async () => {
+test("a client keeps its secret when it is replaced, and is gone when it is deleted", async () => {
   const metadata = { redirect_uris: ["https://app.example/cb"] };
   const first = await postern.operator("PUT", "/admin/clients/app", metadata);
   assert.equal(first.status, 200);

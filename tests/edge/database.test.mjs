@@ -1,12 +1,12 @@
-// What a sign-in asks of D1 in an isolate that is warm, and what becomes of it when D1 does not answer. A trip is
-// one statement or one batch. Whoever changes a figure here sees what it was.
+// The number of D1 requests of each step of a sign-in in a warm isolate, and each step while D1 fails. A request is one
+// statement or one batch. A change that costs another request fails here.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { start } from "./harness.mjs";
 import {
-  PASSWORD, Visitor, authorizePath, formOf, granted, isConsent, isLogin, putApp, putUser, queryAnswer, redeem, refresh,
-  refused,
-} from "./visitor.mjs";
+  PASSWORD, Browser, authorizePath, formOf, successJson, isConsent, isLogin, putClient, putUser, responseParameters, redeem, refresh,
+  assertError,
+} from "./browser.mjs";
 
 let postern;
 let app;
@@ -16,64 +16,64 @@ before(async () => {
   postern = await start();
   await postern.keysMade();
   await putUser(postern.operator, "alice");
-  app = await putApp(postern.operator);
-  alice = new Visitor(postern.ask);
-  // Once through all of it: then the keys are open, and there is a session, and consent.
+  app = await putClient(postern.operator);
+  alice = new Browser(postern.fetch);
+  // Warms the isolate up: decrypts the keys, and stores a session and consent.
   const scope = "openid email offline_access";
   const code = await alice.codeFor(app, "alice", { scope, prompt: "consent" });
-  await refresh(postern.ask, app, (await granted(await redeem(postern.ask, app, code))).refresh_token);
+  await refresh(postern.fetch, app, (await successJson(await redeem(postern.fetch, app, code))).refresh_token);
 });
 after(() => postern.close());
 
-/** Asserts what `work` asks of D1, and that it asks KV for nothing. */
-async function costs(trips, work) {
-  await postern.watch();
+/** Asserts that `work` sends this number of requests to D1, and none to KV. */
+async function costs(count, work) {
+  await postern.takeCounts();
   const result = await work();
-  const { DB, KV } = await postern.watch();
-  assert.deepEqual({ DB, KV }, { DB: trips, KV: 0 });
+  const { DB, KV } = await postern.takeCounts();
+  assert.deepEqual({ DB, KV }, { DB: count, KV: 0 });
   return result;
 }
 
-test("the login page costs one trip to D1, signing in three, and the way on to consent another three", async () => {
-  const visitor = new Visitor(postern.ask);
-  const page = await costs(1, () => visitor.get(authorizePath(app)));
+test("the login page costs one D1 request, signing in three, and the consent page three", async () => {
+  const browser = new Browser(postern.fetch);
+  const page = await costs(1, () => browser.get(authorizePath(app)));
   assert.ok(isLogin(page));
   const { action, fields } = formOf(page);
-  const signedIn = await costs(3, () => visitor.post(action, { ...fields, login: "alice", password: PASSWORD }));
-  assert.ok(isConsent(await costs(3, () => visitor.get(signedIn.headers.get("location")))));
+  const signedIn = await costs(3, () => browser.post(action, { ...fields, login: "alice", password: PASSWORD }));
+  assert.ok(isConsent(await costs(3, () => browser.get(signedIn.headers.get("location")))));
 });
 
-test("a silent sign-in costs four trips to D1", async () => {
+test("a silent sign-in costs four D1 requests", async () => {
   const page = await costs(4, () => alice.get(authorizePath(app, { scope: "openid email", prompt: "none" })));
-  assert.ok(queryAnswer(page).code);
+  assert.ok(responseParameters(page).code);
 });
 
-test("the consent page costs three trips to D1, and agreeing another four", async () => {
+test("the consent page costs three D1 requests, and consenting four", async () => {
   const page = await costs(3, () => alice.get(authorizePath(app, { scope: "openid email", prompt: "consent" })));
   assert.ok(isConsent(page));
   const { action, fields } = formOf(page);
-  const answer = await costs(4, () => alice.post(action, { ...fields, decision: "allow" }));
-  assert.ok(queryAnswer(answer).code);
+  const response = await costs(4, () => alice.post(action, { ...fields, decision: "allow" }));
+  assert.ok(responseParameters(response).code);
 });
 
-test("a code costs two trips to D1, with a refresh token or without, and a refresh three", async () => {
+test("redeeming a code costs two D1 requests, and refreshing three", async () => {
   const plain = await alice.codeFor(app, "alice", { scope: "openid email" });
-  await granted(await costs(2, () => redeem(postern.ask, app, plain)));
+  await successJson(await costs(2, () => redeem(postern.fetch, app, plain)));
   const offline = await alice.codeFor(app, "alice", { scope: "openid email offline_access" });
-  const { refresh_token: token } = await granted(await costs(2, () => redeem(postern.ask, app, offline)));
-  assert.ok(token, "which consent is remembered for");
-  await granted(await costs(3, () => refresh(postern.ask, app, token)));
+  const { refresh_token: token } = await successJson(await costs(2, () => redeem(postern.fetch, app, offline)));
+  assert.ok(token, "consent for offline_access is remembered");
+  await successJson(await costs(3, () => refresh(postern.fetch, app, token)));
 });
 
-test("a failing D1 is a page for people and JSON for clients, and takes nobody's code, token or sign-in", async () => {
-  const asked = { scope: "openid offline_access", prompt: "consent" };
-  const { refresh_token: token } = await granted(await redeem(postern.ask, app, await alice.codeFor(app, "alice", asked)));
-  const code = await alice.codeFor(app, "alice", asked);
-  const bob = new Visitor(postern.ask);
-  const login = await bob.get(authorizePath(app, asked));
+test("while D1 fails, users get a page and clients JSON, and no code or token is used up", async () => {
+  const parameters = { scope: "openid offline_access", prompt: "consent" };
+  const { refresh_token: token } = await successJson(await redeem(postern.fetch, app, await alice.codeFor(app, "alice", parameters)));
+  const code = await alice.codeFor(app, "alice", parameters);
+  const bob = new Browser(postern.fetch);
+  const login = await bob.get(authorizePath(app, parameters));
   const { action, fields } = formOf(login);
 
-  await postern.watch("DB");
+  await postern.failBindings("DB");
   for (const page of [
     await alice.get(authorizePath(app)),
     await bob.get(authorizePath(app)),
@@ -84,32 +84,31 @@ test("a failing D1 is a page for people and JSON for clients, and takes nobody's
     assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
     assert.equal(page.headers.get("cache-control"), "no-store");
     assert.match(page.body, /temporarily_unavailable/);
-    assert.doesNotMatch(page.body, /secret|told to fail|<form/);
+    assert.doesNotMatch(page.body, /secret|injected fault|<form/);
     assert.deepEqual(page.setCookies, []);
   }
-  for (const ask of [redeem(postern.ask, app, code), refresh(postern.ask, app, token)]) {
-    const response = await ask;
+  for (const response of [await redeem(postern.fetch, app, code), await refresh(postern.fetch, app, token)]) {
     assert.equal(response.headers.get("retry-after"), "5");
     assert.equal(response.headers.get("content-type"), "application/json");
-    await refused(response, "temporarily_unavailable", 503);
+    await assertError(response, "temporarily_unavailable", 503);
   }
 
-  await postern.watch();
-  await granted(await redeem(postern.ask, app, code));
-  await granted(await refresh(postern.ask, app, token));
+  await postern.takeCounts();
+  await successJson(await redeem(postern.fetch, app, code));
+  await successJson(await refresh(postern.fetch, app, token));
   assert.ok(isConsent(await bob.signInOn(login, "alice")));
 });
 
 for (const scope of ["openid", "openid offline_access"]) {
-  test(`a redemption for ${scope} may be tried again at whichever trip to D1 it fails`, async () => {
-    for (let spared = 0; ; spared++) {
+  test(`redeeming a code for ${scope} can be repeated after any D1 request failed`, async () => {
+    for (let successes = 0; ; successes++) {
       const code = await alice.codeFor(app, "alice", { scope, prompt: "consent" });
-      await postern.watchUntil("DB", spared);
-      const response = await redeem(postern.ask, app, code);
-      await postern.watch();
+      await postern.failBindingAfter("DB", successes);
+      const response = await redeem(postern.fetch, app, code);
+      await postern.takeCounts();
       if (response.status === 200) return;
-      await refused(response, "temporarily_unavailable", 503);
-      await granted(await redeem(postern.ask, app, code));
+      await assertError(response, "temporarily_unavailable", 503);
+      await successJson(await redeem(postern.fetch, app, code));
     }
   });
 }

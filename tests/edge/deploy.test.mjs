@@ -15,7 +15,7 @@ let folder;
 before(() => { folder = copyCheckout(); });
 after(() => { if (folder) rmSync(folder, { recursive: true, force: true }); });
 
-test("a deployment without an ISSUER is refused, and its dry run says so and goes on", async () => {
+test("a deployment without an ISSUER is assertError, and its dry run says so and goes on", async () => {
   configure(folder, 'ISSUER = ""');
   const { code, said } = await deploy();
   assert.deepEqual([code, said.split(":")[0]], [1, "ISSUER in wrangler.toml is empty"]);

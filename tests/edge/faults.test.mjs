@@ -10,24 +10,24 @@ beforeEach(async () => {
 });
 afterEach(() => postern.close());
 
-// The log arrives beside the response, not before it.
+// A log line can arrive after its response.
 const lines = () => postern.server.getLogs().map((log) => log.message);
 const logged = async (pattern) => (await until(lines, (all) => pattern.test(all.join("\n")))).join("\n");
 
-test("a failing KV is logged and costs nothing else", async () => {
-  await postern.watch("KV");
+test("while KV fails, requests succeed and the fault is logged", async () => {
+  await postern.failBindings("KV");
   for (const path of ["/.well-known/openid-configuration", "/auth/jwks.json"]) {
-    assert.equal((await postern.ask(path)).status, 200, path);
+    assert.equal((await postern.fetch(path)).status, 200, path);
   }
   const { access_token: token } = await postern.mint();
   assert.equal((await postern.userinfo(token)).status, 200);
   assert.match(await logged(/KV is unavailable/), /KV is unavailable/);
 });
 
-test("a failing D1 is 503 with Retry-After and no stack trace", async () => {
+test("while D1 fails, userinfo returns 503 with Retry-After and no stack trace", async () => {
   const { access_token: token } = await postern.mint();
-  await postern.watch("DB");
-  for (const response of [await postern.userinfo(token), await postern.ask("/auth/userinfo", {
+  await postern.failBindings("DB");
+  for (const response of [await postern.userinfo(token), await postern.fetch("/auth/userinfo", {
     method: "POST", body: new URLSearchParams({ access_token: token }),
   })]) {
     assert.equal(response.status, 503);
@@ -36,20 +36,20 @@ test("a failing D1 is 503 with Retry-After and no stack trace", async () => {
     assert.equal(response.headers.get("access-control-allow-origin"), "*");
     const body = await response.text();
     assert.equal(JSON.parse(body).error, "temporarily_unavailable");
-    assert.doesNotMatch(body, /secret|at |told to fail/);
+    assert.doesNotMatch(body, /secret|at |injected fault/);
   }
-  assert.match(await logged(/DB is unavailable/), /DB is unavailable: .*told to fail/);
-  assert.equal((await postern.ask("/auth/jwks.json")).status, 200, "published keys are served all the same");
-  await postern.watch();
-  assert.equal((await postern.userinfo(token)).status, 200, "and all is well when D1 is back");
+  assert.match(await logged(/DB is unavailable/), /DB is unavailable: injected fault/);
+  assert.equal((await postern.fetch("/auth/jwks.json")).status, 200, "published keys are served");
+  await postern.takeCounts();
+  assert.equal((await postern.userinfo(token)).status, 200, "requests succeed when D1 is back");
 });
 
-test("the log has one line a request, and no token, claim or query string in any", async () => {
+test("the log has one line per request, without tokens, claims or query strings", async () => {
   const { access_token: token } = await postern.mint();
   postern.server.clearLogs();
   await postern.userinfo(token);
-  await postern.ask(`/auth/userinfo?access_token=${token}&email=alice@example.com`);
-  await postern.ask("/nothing?secret=1");
+  await postern.fetch(`/auth/userinfo?access_token=${token}&email=alice@example.com`);
+  await postern.fetch("/nothing?secret=1");
   const all = await until(lines, (seen) => seen.length >= 3);
   const parsed = all.map((line) => JSON.parse(line));
   assert.deepEqual(parsed.map(({ endpoint, status, error }) => [endpoint, status, error]), [
@@ -63,16 +63,15 @@ test("the log has one line a request, and no token, claim or query string in any
   }
 });
 
-test("an endless body is refused once it is over the limit", async () => {
+test("a request with an endless body fails once it is over the limit", async () => {
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   const request = http.request(new URL("/auth/userinfo", postern.url), { method: "POST", headers });
-  // The harness's own proxy may give up on a request that is answered before it was sent, in one way or
-  // another. What counts is that the module answered it, which the log tells.
+  // The harness's proxy can fail when the response precedes the end of the request, so the test reads the module's log.
   request.on("error", () => {});
   const chunk = "x".repeat(16_384);
   let sent = 0;
   const more = () => {
-    // A hundred times the limit is as good as endless.
+    // A hundred times the limit.
     while (!request.destroyed && sent < 6_553_600) {
       sent += chunk.length;
       if (!request.write(chunk)) return request.once("drain", more);

@@ -1,6 +1,7 @@
 // The built module in workerd, on real KV and D1, through wrangler's test harness.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { once } from "node:events";
 import http from "node:http";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -10,7 +11,7 @@ export const ISSUER = "https://login.example.com";
 export const ADMIN_TOKEN = "the-operators-own-token-0123456789abcdef";
 export const KEY_ENCRYPTION_KEY = Buffer.alloc(32, 7).toString("base64url");
 
-/** What every worker of these tests is told. All of it, so that no .dev.vars leaks in. */
+/** The variables and secrets of a worker. Sets every one, so that no .dev.vars applies. */
 export const settings = (vars = {}, secrets = {}) => ({
   vars: { ISSUER, ...vars },
   secrets: { ADMIN_TOKEN, KEY_ENCRYPTION_KEY, ...secrets },
@@ -18,14 +19,23 @@ export const settings = (vars = {}, secrets = {}) => ({
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Asks as the operator. */
-export const operatorAt = (ask) => async (method, path, body) => {
+/**
+ * A response whose JSON may have any shape, because a test that reads a missing field fails anyway.
+ * @typedef {Omit<Response, "json"> & { json(): Promise<any> }} TestResponse
+ * @typedef {(target: string | URL, init?: any) => Promise<TestResponse>} Fetch
+ */
+
+/** Sends requests with the operator's token. */
+export const operatorApi = (/** @type {Fetch} */ fetch) => async (method, path, body = undefined) => {
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
-  const response = await ask(path, { method, headers, body: typeof body === "object" ? JSON.stringify(body) : body });
+  const response = await fetch(path, { method, headers, body: typeof body === "object" ? JSON.stringify(body) : body });
   return { status: response.status, body: await response.json() };
 };
 
-/** A running worker with its migrations applied, and ways to ask it. */
+/**
+ * Starts a worker, with its migrations applied.
+ * @param {{ config?: string, vars?: object, secrets?: object, others?: any[] }} options
+ */
 export async function start({ config = "wrangler.toml", vars, secrets, others = [] } = {}) {
   const server = createTestHarness({
     root: here("../.."), workers: [{ configPath: here(config), ...settings(vars, secrets) }, ...others],
@@ -35,15 +45,16 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
   await worker.applyD1Migrations("DB");
   const env = await worker.getEnv();
 
-  /** Asks for a path, or any URL of the issuer's. */
-  const ask = (target, init = {}) =>
-    server.fetch(new URL(target, ISSUER), { redirect: "manual", ...init, headers: { ...init.headers } });
+  /** Fetches a path or a URL of the issuer. @type {Fetch} */
+  const fetch = (target, init = {}) => /** @type {Promise<any>} */ (
+    server.fetch(new URL(target, ISSUER), { redirect: "manual", ...init, headers: { ...init.headers } }));
 
-  const operator = operatorAt(ask);
+  const operator = operatorApi(fetch);
 
   let memoryBytes;
-  const watch = async (order) => {
-    const response = await ask("/test/watch", { method: "POST", body: JSON.stringify(order) });
+  /** Replaces the injected faults. Returns the calls of each binding since the previous command. */
+  const inject = async (faults) => {
+    const response = await fetch("/test/faults", { method: "POST", body: JSON.stringify(faults) });
     const { memory, ...counts } = await response.json();
     memoryBytes = memory;
     return { DB: 0, KV: 0, promises: 0, ...counts };
@@ -53,18 +64,20 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
     env,
     server,
     url,
-    ask,
+    fetch,
     operator,
-    /** Tells the bindings which of them fail from now on; returns what they were asked since the last time. */
-    watch: (...failing) => watch({ failing }),
-    /** Tells a binding to fail after it has answered so many times. */
-    watchUntil: (binding, spared) => watch({ failing: [binding], spared }),
-    /** The bytes of memory that the module had at the last order. */
-    memory: () => memoryBytes,
-    /** Holds back what these bindings answer, until the next order; returns what was asked since the last one. */
-    hold: (...held) => watch({ held }),
-    /** Puts the worker's clock ahead by so many seconds. */
-    sleep: (ahead) => watch({ ahead }),
+    /** Ends all faults. Returns the calls of each binding since the previous command. */
+    takeCounts: () => inject({}),
+    /** Makes every call of these bindings fail. */
+    failBindings: (...failing) => inject({ failing }),
+    /** Makes the calls of a binding fail after this number of successes. */
+    failBindingAfter: (binding, callsBeforeFailure) => inject({ failing: [binding], callsBeforeFailure }),
+    /** Holds back the results of these bindings until the next command. Returns the counts, as takeCounts does. */
+    holdBindings: (...held) => inject({ held }),
+    /** Sets the worker's clock ahead by this number of seconds. */
+    setClockAhead: (ahead) => inject({ ahead }),
+    /** The module's memory at the last command, in bytes. */
+    memoryBytes: () => memoryBytes,
     async putAlice() {
       const claims = { name: "Alice Adams", email: "alice@example.com", email_verified: true, groups: ["staff"] };
       return operator("PUT", "/admin/users/alice", { login: "Alice", claims });
@@ -73,17 +86,17 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
       return (await operator("POST", "/admin/tokens", { sub, scope })).body;
     },
     userinfo: (token, init = {}) =>
-      ask("/auth/userinfo", { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } }),
-    /** Waits until every algorithm has its key: the RSA key is made after the first response. */
-    keysMade: () => keysMade(ask),
+      fetch("/auth/userinfo", { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } }),
+    /** Waits for the key of every algorithm: the RSA key is made after the first response. */
+    keysMade: () => keysMade(fetch),
     close: () => server.close(),
   };
 }
 
-/** The published keys, once there is one for every algorithm. */
-export async function keysMade(ask) {
-  const look = async () => (await (await ask("/auth/jwks.json")).json()).keys;
-  const keys = await until(look, ({ length }) => length === 2);
+/** Waits for the key of every algorithm, and returns the published keys. */
+export async function keysMade(fetch) {
+  const published = async () => (await (await fetch("/auth/jwks.json")).json()).keys;
+  const keys = await until(published, ({ length }) => length === 2);
   assert.deepEqual(keys.map(({ alg }) => alg).sort(), ["ES256", "RS256"]);
   return keys;
 }
@@ -91,7 +104,7 @@ export async function keysMade(ask) {
 const isolates = [];
 after(() => Promise.all(isolates.map((server) => server.close())));
 
-/** Workers that share one D1 and one KV: as many isolates, cold, until the file's tests are over. */
+/** Starts workers that share one D1 and one KV: each is a cold isolate. They stop after the file's tests. */
 export async function startIsolates(count) {
   const names = Array.from({ length: count }, (_, index) => `isolate-${index}`);
   const config = {
@@ -108,35 +121,35 @@ export async function startIsolates(count) {
   await server.getWorker(names[0]).applyD1Migrations("DB");
   return Promise.all(names.map(async (name) => {
     const worker = server.getWorker(name);
-    const ask = (target, init) => worker.fetch(new URL(target, ISSUER), { redirect: "manual", ...init });
-    return { env: await worker.getEnv(), ask, operator: operatorAt(ask) };
+    /** @type {Fetch} */
+    const fetch = (target, init) => /** @type {Promise<any>} */ (
+      worker.fetch(new URL(target, ISSUER), { redirect: "manual", ...init }));
+    return { env: await worker.getEnv(), fetch, operator: operatorApi(fetch) };
   }));
 }
 
 /**
- * Asks with headers exactly as given, doubled ones included, which no fetch would send. `headers` is a
- * list of [name, value].
+ * Sends a request with exactly these headers, including repeated ones, which `fetch` would join.
+ * @param {URL} url
+ * @param {{ method?: string, headers?: [string, string][], body?: string }} request
  */
-export function askRaw(url, { method = "GET", headers = [], body }) {
-  return new Promise((resolve, reject) => {
-    const length = body === undefined || body === null ? [] : [["content-length", Buffer.byteLength(body)]];
-    const request = http.request(url, { method, headers: [["host", url.host], ...headers, ...length].flat() });
-    request.on("error", reject);
-    request.on("response", async (response) => {
-      const chunks = await response.toArray();
-      resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks).toString() });
-    });
-    request.end(body ?? undefined);
-  });
+export async function fetchRaw(url, { method = "GET", headers = [], body }) {
+  const length = body === undefined || body === null ? [] : ["content-length", String(Buffer.byteLength(body))];
+  const request = http.request(url, { method, headers: ["host", url.host, ...headers.flat(), ...length] });
+  request.end(body ?? undefined);
+  /** @type {[http.IncomingMessage]} */
+  const [response] = /** @type {any} */ (await once(request, "response"));
+  const chunks = await response.toArray();
+  return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks).toString() };
 }
 
 export const vectors = (name) => JSON.parse(readFileSync(here(`../vectors/${name}`), "utf8"));
 
-/** What `look` gives once it is right, for what happens after a response: looked at for ten seconds at the most. */
-export async function until(look, isRight) {
+/** Calls `read` until `isRight` accepts its result, for ten seconds at most. Returns the last result. */
+export async function until(read, isRight) {
   for (let tries = 0; ; tries++) {
-    const seen = await look();
-    if (isRight(seen) || tries === 1_000) return seen;
+    const result = await read();
+    if (isRight(result) || tries === 1_000) return result;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

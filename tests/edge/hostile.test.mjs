@@ -1,7 +1,7 @@
-// The hostile requests to authorize and token, as they ran natively.
+// The hostile requests of the native tests to authorize and token, at the edge.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ISSUER, askRaw, start, vectors } from "./harness.mjs";
+import { ISSUER, fetchRaw, start, vectors } from "./harness.mjs";
 
 const workers = [];
 after(() => Promise.all(workers.map((worker) => worker.close())));
@@ -11,7 +11,7 @@ const unescape = (text) =>
 
 const checkParameters = (pairs, { error, state }) => {
   const parameters = Object.fromEntries(pairs);
-  assert.equal(pairs.length, Object.keys(parameters).length, "a parameter stands twice");
+  assert.equal(pairs.length, Object.keys(parameters).length, "duplicate parameter");
   const { code, error_description: description, ...rest } = parameters;
   const expected = { iss: ISSUER };
   if (error !== null) expected.error = error;
@@ -21,7 +21,7 @@ const checkParameters = (pairs, { error, state }) => {
   assert.equal(code?.length, error === null ? 43 : undefined);
 };
 
-/** What came back, by the kind of answer that the row expects. */
+/** The checks of a response, by the kind that the row expects. */
 const checks = {
   kept({ status, headers }) {
     assert.equal(status, 303);
@@ -66,21 +66,22 @@ const checks = {
 
 for (const name of ["authorize", "token"]) {
   const table = vectors(`${name}.json`);
-  test(`the ${table.rows.length} hostile requests to ${name} get the answers they get natively`, async () => {
+  test(`the ${table.rows.length} hostile requests to ${name} get the same responses as in native tests`, async () => {
     const worker = await start();
     workers.push(worker);
     const { DB } = worker.env;
     await DB.batch(table.seed.map((sql) => DB.prepare(sql)));
     for (const row of table.rows) {
-      const answer = await askRaw(new URL(row.target, worker.url), row);
+      const response = await fetchRaw(new URL(row.target, worker.url), row);
       try {
-        checks[row.answer.kind](answer, row.answer);
-        assert.equal(answer.headers["cache-control"], "no-store");
+        checks[row.answer.kind](response, row.answer);
+        assert.equal(response.headers["cache-control"], "no-store");
         const isJson = ["refused", "tokens"].includes(row.answer.kind);
-        assert.equal(answer.headers["access-control-allow-origin"], isJson ? "*" : undefined);
+        assert.equal(response.headers["access-control-allow-origin"], isJson ? "*" : undefined);
         for (const [sql, count] of row.after) assert.deepEqual(await DB.prepare(sql).raw(), [[count]], sql);
       } catch (error) {
-        error.message = `${row.name}: ${answer.status} ${JSON.stringify(answer.headers)} ${answer.body}\n${error.message}`;
+        const { status, headers, body } = response;
+        error.message = `${row.name}: ${status} ${JSON.stringify(headers)} ${body}\n${error.message}`;
         throw error;
       }
     }

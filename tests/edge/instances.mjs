@@ -1,4 +1,4 @@
-// Counts the instances of the module, and knows the memory of the latest. It must be imported before the module: the
+// Counts the instances of the module and measures the memory of the latest. Import it before the module, because the
 // generated code makes the first instance when it is loaded.
 const { Instance } = WebAssembly;
 
@@ -11,8 +11,8 @@ WebAssembly.Instance = function (...parameters) {
   return latest;
 };
 
-/** How many instances were made so far. */
+/** The number of instances so far. */
 export const instancesMade = () => made;
 
-/** The bytes of memory that the latest instance has. */
+/** The memory of the latest instance, in bytes. */
 export const memoryBytes = () => latest.exports.memory.buffer.byteLength;

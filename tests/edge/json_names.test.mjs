@@ -1,15 +1,15 @@
-// serde_json gives two member names a meaning of its own under some of its features. A text under such a name is then
-// parsed as JSON, and so is a text within that text, until the module's stack overflows. Here they must be ordinary
-// names, at every endpoint that takes JSON.
+// Some features of serde_json give two member names a special meaning. A text under such a name is then parsed as JSON,
+// and so is a text within that text, until the module's stack overflows. These tests check that both are ordinary names
+// at every endpoint that reads JSON.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { SignJWT, decodeJwt } from "jose";
-import { ISSUER, operatorAt, start, until } from "./harness.mjs";
-import { listen, makeKey } from "./party.mjs";
+import { ISSUER, operatorApi, start, until } from "./harness.mjs";
+import { listen, makeKey } from "./client_server.mjs";
 import {
-  CALLBACK, Visitor, authorizePath, destination, granted, isLogin, putApp, putUser, queryAnswer, redeem,
-  refresh, refused,
-} from "./visitor.mjs";
+  CALLBACK, Browser, authorizePath, redirectTarget, successJson, isLogin, putClient, putUser, responseParameters, redeem,
+  refresh, assertError,
+} from "./browser.mjs";
 
 const [RAW, NUMBER] = ["$serde_json::private::RawValue", "$serde_json::private::Number"];
 const DEPTHS = [1, 3, 20, 45];
@@ -34,18 +34,18 @@ const DOCUMENTS = [
   objects(NUMBER, 3, 1), ...DEPTHS.flatMap((depth) => [objects(RAW, depth, "[["), texts(RAW, depth, "[1]")]),
 ];
 
-/** The bytes of the largest document that a JWT of 16 KiB, and parameters that are kept in 8 KiB, have room for. */
+/** The largest documents in bytes for which there is room in a JWT of 16 KiB, and in stored parameters of 8 KiB. */
 const [IN_A_JWT, IN_PARAMETERS] = [9_000, 1_000];
 
 const bytes = (value) => JSON.stringify(value).length;
 const brief = (value) => `${JSON.stringify(value).slice(0, 100)} (${bytes(value)} bytes)`;
 
-/** Whether a user's claim may have this value: no text in it is longer than 2048 bytes. */
+/** Whether a user's claim may have this value: each text has at most 2048 bytes. */
 const isClaim = (value) =>
   typeof value === "string" ? value.length <= 2_048 : typeof value !== "object" || Object.values(value).every(isClaim);
 
 let postern;
-let party;
+let clientServer;
 let operator;
 let key;
 let alice;
@@ -53,45 +53,45 @@ let trusted;
 let rogue;
 
 /** Sends a request. Asserts that the provider does not fail, by status or by an error in a redirect. */
-async function ask(target, init = {}) {
+async function send(target, init = {}) {
   const what = `${init.method ?? "GET"} ${new URL(target, ISSUER).pathname}`;
-  const response = await postern.ask(target, init).catch((error) => assert.fail(`${what}: ${error.message}`));
+  const response = await postern.fetch(target, init).catch((error) => assert.fail(`${what}: ${error.message}`));
   const text = await response.text();
   assert.ok(response.status < 500, `${what}: ${response.status} ${text.slice(0, 200)}`);
   const location = response.headers.get("location") ?? "";
   assert.doesNotMatch(location, /error=(server_error|temporarily_unavailable)/, what);
-  return new Response(text || null, response);
+  return /** @type {import("./harness.mjs").TestResponse} */ (new Response(text || null, response));
 }
 
-/** Asserts that the instance of the module was kept: a new one would have to read the keys from KV. */
-async function isUnharmed() {
-  await postern.watch();
-  assert.equal((await ask("/auth/jwks.json")).status, 200);
-  assert.deepEqual(await postern.watch(), { DB: 0, KV: 0, instances: 0, promises: 0 }, "the instance was lost");
+/** Asserts that the module has the same instance, because a new one would read the keys from KV. */
+async function keepsInstance() {
+  await postern.takeCounts();
+  assert.equal((await send("/auth/jwks.json")).status, 200);
+  assert.deepEqual(await postern.takeCounts(), { DB: 0, KV: 0, instances: 0, promises: 0 }, "the module lost its instance");
 }
 
 before(async () => {
-  party = await listen();
+  clientServer = await listen();
   postern = await start({ vars: { ALLOW_LOOPBACK: "true", REGISTRATION: "open" } });
-  operator = operatorAt(ask);
+  operator = operatorApi(send);
   await postern.keysMade();
   await putUser(operator, "alice", { name: "Alice Adams" });
   await putUser(operator, "bob", { name: "Bob Brown" });
   key = await makeKey("ES256", "key-1");
-  trusted = await putApp(operator, "trusted", { trusted: true });
-  await putApp(operator, "signing", {
-    token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [key.jwk] }, request_uris: [party.url("/request.jwt")],
+  trusted = await putClient(operator, "trusted", { trusted: true });
+  await putClient(operator, "signing", {
+    token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [key.jwk] }, request_uris: [clientServer.url("/request.jwt")],
   });
-  alice = new Visitor(ask);
+  alice = new Browser(send);
   const grant_types = ["authorization_code", "refresh_token"];
   rogue = await (await register({ ...document, client_name: "Rogue", grant_types })).json();
   const code = await alice.codeFor(rogue, "alice", { scope: "openid profile offline_access", prompt: "consent" });
-  rogue.tokens = await granted(await redeem(ask, rogue, code));
-  await isUnharmed();
+  rogue.tokens = await successJson(await redeem(send, rogue, code));
+  await keepsInstance();
 });
 after(async () => {
   await postern.close();
-  await party.close();
+  await clientServer.close();
 });
 
 // Registrations.
@@ -101,18 +101,18 @@ const document = { redirect_uris: [CALLBACK] };
 const withKeys = (jwks) => ({ ...document, jwks });
 
 const register = (metadata) =>
-  ask("/auth/register", { method: "POST", headers: json, body: JSON.stringify(metadata) });
+  send("/auth/register", { method: "POST", headers: json, body: JSON.stringify(metadata) });
 
 /** Reads or replaces a client's own registration. */
-const manage = (app, method, metadata) => ask(app.registration_client_uri, {
+const manage = (app, method, metadata = undefined) => send(app.registration_client_uri, {
   method, body: metadata && JSON.stringify(metadata),
   headers: { ...json, authorization: `Bearer ${app.registration_access_token}` },
 });
 
-/** A registration as it is read: without the secret. */
+/** A registration as read requests return it: without the secret. */
 const shown = ({ client_secret, client_secret_expires_at, ...known }) => known;
 
-/** Asserts that a client reads its registration as the response had it, and the operator the same keys. */
+/** Asserts that a client reads the same registration as in this response, and the operator the same keys. */
 async function readsBack(app) {
   const own = await manage(app, "GET");
   assert.deepEqual([own.status, await own.json()], [200, shown(app)]);
@@ -127,7 +127,7 @@ async function registers(metadata) {
   await readsBack(app);
 }
 
-/** Asserts that the operator can store this, reads it as the response had it, and can store that again. */
+/** Asserts that the operator can store this, reads the same as in the response, and can store that again. */
 async function stores(method, path, metadata) {
   const stored = await operator(method, path, metadata);
   assert.equal(stored.status, 200, stored.body.error_description);
@@ -136,7 +136,7 @@ async function stores(method, path, metadata) {
   assert.deepEqual(await operator("PUT", own, shown(stored.body)), { status: 200, body: shown(stored.body) });
 }
 
-/** Asserts that a document is refused with an unknown member, and with each of its members replaced. */
+/** Asserts that a document fails with an unknown member, and with each of its members replaced. */
 async function refuses(method, path, good, hostile) {
   const replaced = Object.keys(good).map((name) => ({ ...good, [name]: hostile }));
   for (const wrong of [hostile, { ...good, ...hostile }, { ...good, note: hostile }, ...replaced]) {
@@ -161,7 +161,7 @@ const proven = (text) => ({
 /** Sends an assertion with an unknown code: after a successful authentication the error is invalid_grant. */
 const present = (text) => {
   const grant = { grant_type: "authorization_code", code: "none", redirect_uri: CALLBACK };
-  return ask("/auth/token", { method: "POST", body: new URLSearchParams({ ...proven(text), ...grant }) });
+  return send("/auth/token", { method: "POST", body: new URLSearchParams({ ...proven(text), ...grant }) });
 };
 
 const request = () => ({
@@ -170,46 +170,47 @@ const request = () => ({
 });
 
 /** Asserts that an authorization request leads to the login form. */
-async function asksToSignIn(parameters, method = "post") {
-  const visitor = new Visitor(ask);
+async function leadsToLogin(parameters, method = "post") {
+  const browser = new Browser(send);
   const all = { client_id: "signing", ...parameters };
   const page = method === "post"
-    ? await visitor.follow(await visitor.post("/auth/authorize", all))
-    : await visitor.follow(await visitor.get(`/auth/authorize?${new URLSearchParams(all)}`));
+    ? await browser.follow(await browser.post("/auth/authorize", all))
+    : await browser.follow(await browser.get(`/auth/authorize?${new URLSearchParams(all)}`));
   assert.ok(isLogin(page), `${page.status} ${page.headers.get("location")}`);
 }
 
 /** Pushes an authorization request. */
-const push = async (parameters) => ask("/auth/par", {
+const push = async (parameters) => send("/auth/par", {
   method: "POST", body: new URLSearchParams({ ...proven(await sign(about("signing"))), ...parameters }),
 });
 
-/** The authorization response to a request of the trusted client, with alice signed in. */
-async function asked(parameters) {
+/** Sends an authorization request of the trusted client as alice, who is signed in. Returns the response. */
+async function authorizeAsAlice(parameters) {
   const { searchParams } = new URL(authorizePath(trusted, parameters), ISSUER);
-  return queryAnswer(await alice.follow(await alice.post("/auth/authorize", Object.fromEntries(searchParams))));
+  return responseParameters(await alice.follow(await alice.post("/auth/authorize", Object.fromEntries(searchParams))));
 }
 
 const putGroups = (sub, groups) => operator("PUT", `/admin/users/${sub}`, { claims: { name: "Alice Adams", groups } });
 
-/** Asserts that a user's claims are shown, listed and released as they were put. */
+/** Asserts that a user's claims are shown, listed and released as they were stored. */
 async function releases(sub, groups) {
   const { status, body } = await operator("GET", `/admin/users/${sub}`);
   assert.deepEqual([status, body.claims.groups], [200, groups]);
   const { users } = (await operator("GET", `/admin/users?limit=500`)).body;
   assert.deepEqual(users.find((user) => user.sub === sub), body);
   const { access_token: token } = (await operator("POST", "/admin/tokens", { sub, scope: "openid groups" })).body;
-  const response = await ask("/auth/userinfo", { headers: { authorization: `Bearer ${token}` } });
-  assert.deepEqual(await granted(response), { sub, groups });
+  const response = await send("/auth/userinfo", { headers: { authorization: `Bearer ${token}` } });
+  assert.deepEqual(await successJson(response), { sub, groups });
 }
 
-const DOORS = {
+/** Every place where the provider reads JSON, with a function that sends `hostile` there and checks the response. */
+const PLACES = {
   // Unknown metadata is ignored (RFC 7591 section 2).
   "POST /auth/register, as metadata": async (hostile) => {
     await registers({ ...document, ...hostile });
     await registers({ ...document, note: hostile });
   },
-  // So are unknown members of JWK Sets and keys, and keys that cannot be used (RFC 7517 sections 4 and 5).
+  // Unknown members of JWK Sets and keys, and keys that cannot be used, are ignored (RFC 7517 sections 4 and 5).
   "POST /auth/register, in a JWK Set": (hostile) => registers(withKeys({ keys: [key.jwk], note: hostile })),
   "POST /auth/register, in a key": (hostile) => registers(withKeys({ keys: [{ ...key.jwk, ...hostile }] })),
   "POST /auth/register, as a key": (hostile) => registers(withKeys({ keys: [hostile, key.jwk] })),
@@ -217,14 +218,14 @@ const DOORS = {
     for (const odd of [{ kid: hostile }, { use: hostile }, { alg: hostile }, { key_ops: ["verify", hostile] }]) {
       const response = await register(withKeys({ keys: [{ ...key.jwk, ...odd }] }));
       if (response.status === 201) await readsBack(await response.json());
-      else await refused(response, "invalid_client_metadata");
+      else await assertError(response, "invalid_client_metadata");
     }
   },
   async "POST /auth/register, as a metadata field"(hostile) {
     for (const field of ["client_name", "client_name#fr", "contacts", "default_max_age", "jwks", "jwks_uri", "scope"]) {
-      await refused(await register({ ...document, [field]: hostile }), "invalid_client_metadata");
+      await assertError(await register({ ...document, [field]: hostile }), "invalid_client_metadata");
     }
-    await refused(await register({ redirect_uris: [hostile] }), "invalid_redirect_uri");
+    await assertError(await register({ redirect_uris: [hostile] }), "invalid_redirect_uri");
   },
   async "PUT /auth/register/{id}, of a client that alice uses"(hostile) {
     const { client_id, client_name, grant_types } = rogue;
@@ -237,8 +238,8 @@ const DOORS = {
     const account = await alice.get("/auth/account");
     assert.ok(account.status === 200 && account.body.includes("Rogue"), account.body);
     const headers = { authorization: `Bearer ${rogue.tokens.access_token}` };
-    assert.equal((await granted(await ask("/auth/userinfo", { headers }))).name, "Alice Adams");
-    rogue.tokens = await granted(await refresh(ask, rogue, rogue.tokens.refresh_token));
+    assert.equal((await successJson(await send("/auth/userinfo", { headers }))).name, "Alice Adams");
+    rogue.tokens = await successJson(await refresh(send, rogue, rogue.tokens.refresh_token));
   },
   "POST /admin/clients, in a JWK Set": (hostile) =>
     stores("POST", "/admin/clients", withKeys({ keys: [key.jwk], note: hostile })),
@@ -266,7 +267,7 @@ const DOORS = {
   },
   async "POST /admin/users, as a member"(hostile) {
     const lines = [{ sub: "x", ...hostile }, { sub: hostile }, { sub: "x", claims: hostile }, hostile, { sub: "erin" }];
-    const { status, body } = await operator("POST", "/admin/users", lines.map(JSON.stringify).join("\n"));
+    const { status, body } = await operator("POST", "/admin/users", lines.map((line) => JSON.stringify(line)).join("\n"));
     assert.deepEqual([status, body.stored, body.refused.map(({ line }) => line)], [200, 1, [1, 2, 3, 4]]);
   },
   "PUT /admin/users/{sub}, as a member": (hostile) =>
@@ -279,110 +280,110 @@ const DOORS = {
     refuses("POST", "/admin/initial-access-tokens", { uses: 1, ttl: 60 }, hostile),
 
   "request, in the claims": async (hostile) =>
-    asksToSignIn({ request: await sign({ ...request(), ...hostile }) }),
+    leadsToLogin({ request: await sign({ ...request(), ...hostile }) }),
   "request, in the header": async (hostile) =>
-    asksToSignIn({ request: await sign(request(), { note: [hostile] }) }),
+    leadsToLogin({ request: await sign(request(), { note: [hostile] }) }),
   async "request, as its claims parameter"(hostile) {
     const claims = { userinfo: { groups: hostile }, note: 1 };
-    await asksToSignIn({ request: await sign({ ...request(), claims }) });
+    await leadsToLogin({ request: await sign({ ...request(), claims }) });
   },
   async "request_uri"(hostile) {
-    party.serve("/request.jwt", await sign({ ...request(), note: hostile }), "application/jwt");
-    await asksToSignIn({ request_uri: party.url("/request.jwt") }, "get");
+    clientServer.serve("/request.jwt", await sign({ ...request(), note: hostile }), "application/jwt");
+    await leadsToLogin({ request_uri: clientServer.url("/request.jwt") }, "get");
   },
   async "POST /auth/par, in a signed request"(hostile) {
     const pushed = await push({ request: await sign({ ...request(), ...hostile }) });
     assert.equal(pushed.status, 201);
-    await asksToSignIn({ request_uri: (await pushed.json()).request_uri }, "get");
+    await leadsToLogin({ request_uri: (await pushed.json()).request_uri }, "get");
   },
   async "POST /auth/par, in the claims parameter"(hostile) {
     const claims = JSON.stringify({ id_token: { groups: hostile }, ...hostile });
     const pushed = await push({ ...request(), claims });
     assert.equal(pushed.status, 201);
-    await asksToSignIn({ request_uri: (await pushed.json()).request_uri }, "get");
+    await leadsToLogin({ request_uri: (await pushed.json()).request_uri }, "get");
   },
   async "claims, of a claim"(hostile) {
     const claims = JSON.stringify({ userinfo: { name: null }, id_token: { name: hostile } });
-    const answer = await asked({ scope: "openid", claims });
-    const tokens = await granted(await redeem(ask, trusted, answer.code));
+    const { code } = await authorizeAsAlice({ scope: "openid", claims });
+    const tokens = await successJson(await redeem(send, trusted, code));
     assert.equal(decodeJwt(tokens.id_token).name, "Alice Adams");
     const headers = { authorization: `Bearer ${tokens.access_token}` };
-    assert.deepEqual(await granted(await ask("/auth/userinfo", { headers })), { sub: "alice", name: "Alice Adams" });
+    assert.deepEqual(await successJson(await send("/auth/userinfo", { headers })), { sub: "alice", name: "Alice Adams" });
   },
   async "claims, for what must be another type"(hostile) {
     for (const claims of [{ id_token: { sub: { value: hostile } } }, { userinfo: [hostile] }, [hostile]]) {
-      assert.equal((await asked({ claims: JSON.stringify(claims) })).error, "invalid_request");
+      assert.equal((await authorizeAsAlice({ claims: JSON.stringify(claims) })).error, "invalid_request");
     }
   },
   async "state and nonce"(hostile) {
-    // No nonce is longer than this.
+    // The limit of a nonce.
     const text = JSON.stringify(hostile).slice(0, 2_048);
-    const { code, state } = await asked({ state: text, nonce: text });
+    const { code, state } = await authorizeAsAlice({ state: text, nonce: text });
     assert.equal(state, text);
-    assert.equal(decodeJwt((await granted(await redeem(ask, trusted, code))).id_token).nonce, text);
+    assert.equal(decodeJwt((await successJson(await redeem(send, trusted, code))).id_token).nonce, text);
   },
 
   async "client_assertion, in the claims"(hostile) {
     const text = await sign({ ...about("signing"), ...hostile });
-    await refused(await present(text), "invalid_grant");
+    await assertError(await present(text), "invalid_grant");
   },
   async "client_assertion, in the header"(hostile) {
     const text = await sign(about("signing"), { note: hostile });
-    await refused(await present(text), "invalid_grant");
+    await assertError(await present(text), "invalid_grant");
   },
   async "client_assertion, as a claim"(hostile) {
     for (const claim of ["iss", "sub", "aud", "jti", "exp", "iat"]) {
-      await refused(await present(await sign({ ...about("signing"), [claim]: hostile })), "invalid_client", 401);
+      await assertError(await present(await sign({ ...about("signing"), [claim]: hostile })), "invalid_client", 401);
     }
   },
   async "id_token_hint, of ours"(hostile) {
     if (!isClaim(hostile)) return;
     assert.equal((await putGroups("alice", hostile)).status, 200);
-    const { code } = await asked({ claims: JSON.stringify({ id_token: { groups: null } }) });
-    const { id_token: hint } = await granted(await redeem(ask, trusted, code));
+    const { code } = await authorizeAsAlice({ claims: JSON.stringify({ id_token: { groups: null } }) });
+    const { id_token: hint } = await successJson(await redeem(send, trusted, code));
     assert.deepEqual(decodeJwt(hint).groups, hostile);
-    assert.ok((await asked({ id_token_hint: hint, prompt: "none" })).code);
+    assert.ok((await authorizeAsAlice({ id_token_hint: hint, prompt: "none" })).code);
   },
   async "id_token_hint, forged"(hostile) {
     const claims = { iss: ISSUER, aud: "trusted", sub: "alice", auth_time: 1 };
     for (const hint of [await sign({ ...claims, ...hostile }), await sign(claims, { typ: "JWT", note: hostile })]) {
-      assert.equal((await asked({ id_token_hint: hint })).error, "invalid_request");
+      assert.equal((await authorizeAsAlice({ id_token_hint: hint })).error, "invalid_request");
     }
   },
   async "access token, forged"(hostile) {
-    const { kid } = (await (await ask("/auth/jwks.json")).json()).keys.find(({ alg }) => alg === "ES256");
+    const { kid } = (await (await send("/auth/jwks.json")).json()).keys.find(({ alg }) => alg === "ES256");
     const header = { typ: "at+jwt", kid };
     const claims = { ...about("alice"), aud: `${ISSUER}/auth/userinfo` };
     for (const token of await Promise.all([
       sign({ ...claims, ...hostile }, header), sign(claims, { ...header, note: hostile }),
     ])) {
       const headers = { authorization: `Bearer ${token}` };
-      await refused(await ask("/auth/userinfo", { headers }), "invalid_token", 401);
+      await assertError(await send("/auth/userinfo", { headers }), "invalid_token", 401);
     }
   },
 
-  async "what a jwks_uri answers"(hostile) {
+  async "the document of a jwks_uri"(hostile) {
     for (const set of [
       { keys: [key.jwk], ...hostile }, { keys: [{ ...key.jwk, note: hostile }] }, { keys: [hostile, key.jwk] },
     ]) {
       const path = `/jwks-${made++}.json`;
-      party.json(path, set);
-      const jwks_uri = party.url(path);
-      await putApp(operator, "fetching", { token_endpoint_auth_method: "private_key_jwt", jwks_uri });
-      await refused(await present(await sign(about("fetching"))), "invalid_grant");
+      clientServer.json(path, set);
+      const jwks_uri = clientServer.url(path);
+      await putClient(operator, "fetching", { token_endpoint_auth_method: "private_key_jwt", jwks_uri });
+      await assertError(await present(await sign(about("fetching"))), "invalid_grant");
     }
   },
-  async "what a sector_identifier_uri answers"(hostile) {
+  async "the document of a sector_identifier_uri"(hostile) {
     const hidden = { [RAW]: JSON.stringify([CALLBACK]) };
-    for (const answer of [hostile, [hostile], [CALLBACK, hostile], hidden, [{ [RAW]: JSON.stringify(CALLBACK) }]]) {
-      party.json("/sector.json", answer);
-      const response = await register({ ...document, sector_identifier_uri: party.url("/sector.json") });
-      await refused(response, "invalid_client_metadata");
+    for (const sector of [hostile, [hostile], [CALLBACK, hostile], hidden, [{ [RAW]: JSON.stringify(CALLBACK) }]]) {
+      clientServer.json("/sector.json", sector);
+      const response = await register({ ...document, sector_identifier_uri: clientServer.url("/sector.json") });
+      await assertError(response, "invalid_client_metadata");
     }
   },
 };
 
-/** What fits through a door, where that is less than the whole of a body. */
+/** The largest document in bytes at places with less room than a request's body. */
 const ROOM = {
   "request, in the claims": IN_A_JWT, "request, in the header": IN_A_JWT, request_uri: IN_A_JWT,
   "POST /auth/par, in a signed request": IN_A_JWT, "client_assertion, in the claims": IN_A_JWT,
@@ -392,16 +393,16 @@ const ROOM = {
   "claims, for what must be another type": IN_PARAMETERS, "state and nonce": IN_PARAMETERS,
 };
 
-test("there are at least 25 places", () => assert.ok(Object.keys(DOORS).length >= 25));
+test("there are at least 25 places", () => assert.ok(Object.keys(PLACES).length >= 25));
 
 test("texts within texts, forty-five deep, do not overflow the module's stack", async () => {
   const deep = texts(RAW, 45, "[1]");
   assert.ok(bytes(deep) < 60_000);
   await registers(withKeys({ keys: [key.jwk], note: deep }));
-  party.json("/sector.json", [deep]);
-  const response = await register({ ...document, sector_identifier_uri: party.url("/sector.json") });
-  await refused(response, "invalid_client_metadata");
-  await isUnharmed();
+  clientServer.json("/sector.json", [deep]);
+  const response = await register({ ...document, sector_identifier_uri: clientServer.url("/sector.json") });
+  await assertError(response, "invalid_client_metadata");
+  await keepsInstance();
 });
 
 test("a text under such a name stays a text", async () => {
@@ -415,8 +416,9 @@ test("a text under such a name stays a text", async () => {
   }
 });
 
-test("numbers are released as they were put, to the last digit", async () => {
-  const floats = [5e-324, 2.2250738585072011e-308, 1.7976931348623157e308, 0.1, 1 / 3, 123456789.123456789];
+test("numbers are released as they were stored, to the last digit", async () => {
+  // The smallest number, the largest subnormal one, the largest one, and numbers with many digits.
+  const floats = [5e-324, 2.225073858507201e-308, 1.7976931348623157e308, 0.1, 1 / 3, 123456789.12345679];
   // Random bit patterns from a fixed seed (xorshift).
   let state = 0x2545f4914f6cdd1dn;
   while (floats.length < 300) {
@@ -430,24 +432,24 @@ test("numbers are released as they were put, to the last digit", async () => {
   await operator("PUT", "/admin/users/carol", `{"claims":{"groups":[${whole}]}}`);
   const order = { sub: "carol", scope: "openid groups" };
   const { access_token: token } = (await operator("POST", "/admin/tokens", order)).body;
-  const response = await ask("/auth/userinfo", { headers: { authorization: `Bearer ${token}` } });
+  const response = await send("/auth/userinfo", { headers: { authorization: `Bearer ${token}` } });
   assert.equal(await response.text(), `{"sub":"carol","groups":[${whole}]}`);
 });
 
-for (const [door, knock] of Object.entries(DOORS)) {
-  test(`such a name is a name like any other: ${door}`, async () => {
-    // An earlier test may have cost an instance: have the keys read again.
-    await ask("/auth/jwks.json");
-    for (const hostile of DOCUMENTS.filter((hostile) => bytes(hostile) <= (ROOM[door] ?? 60_000))) {
-      await knock(hostile).catch((cause) => {
+for (const [place, check] of Object.entries(PLACES)) {
+  test(`such a name is an ordinary name: ${place}`, async () => {
+    // Reads the keys again, in case an earlier test lost an instance.
+    await send("/auth/jwks.json");
+    for (const hostile of DOCUMENTS.filter((document) => bytes(document) <= (ROOM[place] ?? 60_000))) {
+      await check(hostile).catch((cause) => {
         throw new Error(`${brief(hostile)}: ${cause.message}`, { cause });
       });
     }
-    await isUnharmed();
+    await keepsInstance();
   });
 }
 
-test("afterwards the operator lists every client as it is shown, and every user", async () => {
+test("afterwards the operator lists every client and every user", async () => {
   const { status, body } = await operator("GET", "/admin/clients?limit=500");
   assert.equal(status, 200);
   assert.ok(body.clients.length > 60, `${body.clients.length} clients`);
@@ -460,20 +462,20 @@ test("afterwards the operator lists every client as it is shown, and every user"
   ]);
 });
 
-test("afterwards somebody else signs in, alice sees her account, and a stranger registers", async () => {
-  const bob = new Visitor(ask);
-  const tokens = await granted(await redeem(ask, trusted, await bob.codeFor(trusted, "bob")));
+test("afterwards another user signs in, alice sees her account, and a new client registers", async () => {
+  const bob = new Browser(send);
+  const tokens = await successJson(await redeem(send, trusted, await bob.codeFor(trusted, "bob")));
   assert.equal(decodeJwt(tokens.id_token).sub, "bob");
   const page = await bob.authorize(authorizePath(rogue, { scope: "openid" }), "bob");
-  await granted(await redeem(ask, rogue, destination(page).searchParams.get("code")));
+  await successJson(await redeem(send, rogue, redirectTarget(page).searchParams.get("code")));
   const account = await alice.get("/auth/account");
   assert.ok(account.status === 200 && account.body.includes("Rogue"), account.body);
   await registers(document);
-  await isUnharmed();
+  await keepsInstance();
 });
 
-test("no line of the log tells of a fault", async () => {
-  await ask("/the-last-line");
+test("the log reports no fault", async () => {
+  await send("/the-last-line");
   const lines = () => postern.server.getLogs().map(({ message }) => message);
   const isLast = (all) => all.findLastIndex((line) => line.includes('"endpoint":"none"')) > 0;
   const all = await until(lines, isLast);

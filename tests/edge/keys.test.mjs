@@ -4,7 +4,7 @@ import { afterEach, test } from "node:test";
 import * as jose from "jose";
 import { ISSUER, KEY_ENCRYPTION_KEY, keysMade, start, startIsolates, until } from "./harness.mjs";
 
-let close = () => {};
+let close = async () => {};
 afterEach(() => close());
 
 const stored = async (env) => (await env.DB.prepare("SELECT * FROM signing_keys ORDER BY alg").all()).results;
@@ -16,11 +16,11 @@ test("requests racing for the first keys leave one of each algorithm", async () 
   close = postern.close;
   await postern.putAlice();
   const sets = await Promise.all([
-    ...Array.from({ length: 20 }, async () => (await postern.ask("/auth/jwks.json")).json()),
+    ...Array.from({ length: 20 }, async () => (await postern.fetch("/auth/jwks.json")).json()),
     ...Array.from({ length: 20 }, async () => {
       const { access_token: token } = await postern.mint();
       assert.equal((await postern.userinfo(token)).status, 200);
-      return (await postern.ask("/auth/jwks.json")).json();
+      return (await postern.fetch("/auth/jwks.json")).json();
     }),
   ]);
   await postern.keysMade();
@@ -32,33 +32,33 @@ test("requests racing for the first keys leave one of each algorithm", async () 
 test("isolates racing for the first keys leave one of each algorithm", async () => {
   const isolates = await startIsolates(20);
   const { env } = isolates[0];
-  const fetchJwks = async (isolate) => (await isolate.ask("/auth/jwks.json")).json();
+  const fetchJwks = async (isolate) => (await isolate.fetch("/auth/jwks.json")).json();
   const sets = await Promise.all(isolates.flatMap((isolate) => [fetchJwks(isolate), fetchJwks(isolate)]));
   await until(() => algorithms(env), ({ length }) => length === 2);
   assert.deepEqual(await algorithms(env), BOTH);
   const kids = new Set((await stored(env)).map(({ kid }) => kid));
   for (const { keys } of sets) assert.ok(keys.length > 0 && keys.every(({ kid }) => kids.has(kid)));
-  // Whoever served the set before it was complete serves it so for seconds only.
-  const [first, ...rest] = await Promise.all(isolates.map(({ ask }) => keysMade(ask)));
+  // An isolate serves an incomplete set for seconds only.
+  const [first, ...rest] = await Promise.all(isolates.map(({ fetch }) => keysMade(fetch)));
   for (const keys of rest) assert.deepEqual(keys, first);
   assert.deepEqual(await algorithms(env), BOTH);
 });
 
-test("a set without its RSA key is kept by nobody, and the key follows at once", async () => {
+test("a key set without its RSA key is not cached, and the key follows at once", async () => {
   const postern = await start();
   close = postern.close;
-  const response = await postern.ask("/auth/jwks.json");
+  const response = await postern.fetch("/auth/jwks.json");
   assert.deepEqual((await response.json()).keys.map(({ alg }) => alg), ["ES256"]);
   const ends = "public, max-age=5, stale-while-revalidate=0, stale-if-error=0";
   assert.equal(response.headers.get("cache-control"), ends);
   await postern.keysMade();
-  assert.match((await postern.ask("/auth/jwks.json")).headers.get("cache-control"), /^public, max-age=300, /);
+  assert.match((await postern.fetch("/auth/jwks.json")).headers.get("cache-control"), /^public, max-age=300, /);
   const published = async () => (await postern.env.KV.list()).keys;
   const [{ name }] = await until(published, ({ length }) => length === 1);
   assert.equal(JSON.parse(JSON.parse(await postern.env.KV.get(name)).body).keys.length, 2);
 });
 
-test("an RSA key made at the edge is sealed, and what it signs verifies against the served set", async () => {
+test("an RSA key made at the edge is sealed, and its signatures verify", async () => {
   const postern = await start();
   close = postern.close;
   await postern.keysMade();
@@ -67,31 +67,31 @@ test("an RSA key made at the edge is sealed, and what it signs verifies against 
   for (const text of [JSON.stringify(row), await postern.env.KV.get(kv.name)]) {
     assert.doesNotMatch(text.replaceAll("\\", ""), /"(d|p|q|dp|dq|qi)":/);
   }
-  // AES-256-GCM, the nonce before and the tag behind, bound to the kid.
+  // AES-256-GCM: the nonce, the ciphertext, the tag. The kid is the additional data.
   const sealed = Buffer.from(row.sealed_private, "base64url");
   const decipher = createDecipheriv("aes-256-gcm", Buffer.from(KEY_ENCRYPTION_KEY, "base64url"), sealed.subarray(0, 12));
   decipher.setAAD(Buffer.from(row.kid)).setAuthTag(sealed.subarray(-16));
-  const jwk = JSON.parse(Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]));
+  const jwk = JSON.parse(String(Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()])));
   assert.deepEqual([jwk.kty, jwk.e, typeof jwk.d], ["RSA", "AQAB", "string"]);
 
   const key = await jose.importJWK(jwk, "RS256");
   const sign = (typ, claims) =>
     new jose.SignJWT(claims).setProtectedHeader({ typ, alg: "RS256", kid: row.kid }).sign(key);
-  const set = jose.createRemoteJWKSet(new URL(`${ISSUER}/auth/jwks.json`), { [jose.customFetch]: postern.ask });
+  const set = jose.createRemoteJWKSet(new URL(`${ISSUER}/auth/jwks.json`), { [jose.customFetch]: postern.fetch });
   const { payload } = await jose.jwtVerify(await sign("JWT", { sub: "alice" }), set, { algorithms: ["RS256"] });
   assert.equal(payload.sub, "alice");
 
   const claims = { iss: ISSUER, aud: `${ISSUER}/auth/userinfo`, sub: "alice", iat: 1, exp: 4e9, jti: "1", scope: "openid" };
   const response = await postern.userinfo(await sign("at+jwt", { ...claims, client_id: "c", grant_id: "g" }));
-  assert.equal(response.status, 401, "it signs no access token");
+  assert.equal(response.status, 401, "RS256 signs no access token");
   assert.match((await response.json()).error_description, /alg must be ES256/);
 });
 
-test("without KEY_ENCRYPTION_KEY the keys are served and the operator is told", async () => {
+test("without KEY_ENCRYPTION_KEY the key set is empty, and minting names the variable", async () => {
   const postern = await start({ secrets: { KEY_ENCRYPTION_KEY: "" } });
   close = postern.close;
   await postern.putAlice();
-  const response = await postern.ask("/auth/jwks.json");
+  const response = await postern.fetch("/auth/jwks.json");
   assert.equal(response.status, 200);
   assert.equal(response.headers.get("cache-control"), "no-store");
   assert.deepEqual(await response.json(), { keys: [] });
@@ -101,11 +101,11 @@ test("without KEY_ENCRYPTION_KEY the keys are served and the operator is told", 
   assert.equal((await postern.env.KV.list()).keys.length, 0);
 });
 
-test("a wrong ISSUER answers every request by naming the variable", async () => {
+test("with a wrong ISSUER every response names the variable", async () => {
   const postern = await start({ vars: { ISSUER: "http://example.com" } });
   close = postern.close;
   for (const path of ["/.well-known/openid-configuration", "/auth/jwks.json", "/auth/userinfo", "/x"]) {
-    const response = await postern.ask(path);
+    const response = await postern.fetch(path);
     assert.equal(response.status, 500);
     assert.match((await response.json()).error_description, /^ISSUER: must begin with https/);
   }

@@ -1,20 +1,20 @@
-// What an isolate holds while requests wait: many hostile ones at once must leave room for everybody else's.
+// The memory of an isolate while many hostile requests wait: it must have room for other requests.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ISSUER, start, until } from "./harness.mjs";
-import { makeKey } from "./party.mjs";
+import { makeKey } from "./client_server.mjs";
 
-// A hundred take a few seconds, and as many MiB each as four hundred would: AT_ONCE=400 shows it.
+// A hundred take a few seconds, and as much memory per request as four hundred, which AT_ONCE=400 sends.
 const AT_ONCE = Number(process.env.AT_ONCE ?? 100);
 const MIB = 2 ** 20;
-// The module itself, and 30 MiB for four hundred.
+// 2 MiB for the module, and 30 MiB for four hundred requests.
 const LIMIT = (2 + 30 * (AT_ONCE / 400)) * MIB;
 
 const CALLBACK = "https://app.example/cb";
 const FORM = { "content-type": "application/x-www-form-urlencoded" };
 const JSON_BODY = { "content-type": "application/json" };
 
-/** JSON that takes sixteen times its size when it is parsed. */
+/** JSON that takes sixteen times its size once it is parsed. */
 const zeros = (bytes) => `[${"0,".repeat(bytes / 2)}0]`;
 const base64url = (text) => Buffer.from(text).toString("base64url");
 const unsigned = (header, payload) => `${base64url(JSON.stringify(header))}.${base64url(payload)}.${"A".repeat(86)}`;
@@ -33,7 +33,7 @@ before(async () => {
 });
 after(() => postern.close());
 
-const post = (path, body, headers = FORM) => postern.ask(path, { method: "POST", headers, body });
+const post = (path, body, headers = FORM) => postern.fetch(path, { method: "POST", headers, body });
 const query = (parameters) => new URLSearchParams({
   client_id: "public", redirect_uri: CALLBACK, response_type: "code", scope: "openid", code_challenge_method: "S256",
   code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ...parameters,
@@ -71,10 +71,10 @@ const REQUESTS = {
     postern.userinfo(unsigned({ alg: "ES256", typ: "at+jwt", kid }, `{"x":${zeros(5_000)}}`)),
   "an id_token_hint with a list of 5,000 numbers": () => {
     const hint = unsigned({ alg: "ES256", typ: "JWT", kid }, `{"x":${zeros(10_000)}}`);
-    return postern.ask(`/auth/authorize?${query({ id_token_hint: hint })}`);
+    return postern.fetch(`/auth/authorize?${query({ id_token_hint: hint })}`);
   },
-  "a request of a client whose registration had one": () =>
-    postern.ask(`/auth/authorize?${query({ client_id: "signing", prompt: "none" })}`),
+  "a request of a client with such a list in its registration": () =>
+    postern.fetch(`/auth/authorize?${query({ client_id: "signing", prompt: "none" })}`),
   "a token request with 100 kB of credentials": () =>
     post("/auth/token", "grant_type=refresh_token&refresh_token=x", { ...FORM, authorization: basic("s".repeat(75_000)) }),
   "a token request with a long URL, header and body": () => post(
@@ -82,8 +82,8 @@ const REQUESTS = {
     { ...FORM, authorization: basic("s".repeat(1_400)) },
   ),
   "a registration access token of 100 kB": () =>
-    postern.ask(`/auth/register/x?${"q".repeat(14_000)}`, { headers: { authorization: `Bearer ${"a".repeat(100_000)}` } }),
-  "a request with a state of 15 kB": () => postern.ask(`/auth/authorize?${query({ state: "s".repeat(15_000) })}`),
+    postern.fetch(`/auth/register/x?${"q".repeat(14_000)}`, { headers: { authorization: `Bearer ${"a".repeat(100_000)}` } }),
+  "a request with a state of 15 kB": () => postern.fetch(`/auth/authorize?${query({ state: "s".repeat(15_000) })}`),
   "a login form with a request of 15 kB": () =>
     post("/auth/login", form({ login: "l".repeat(1_000), password: "p".repeat(1_000), request: query({ state: "s".repeat(15_000) }) })),
   "a login form of 60 kB": () => post("/auth/login", form({ login: "l".repeat(60_000) })),
@@ -93,20 +93,20 @@ const REQUESTS = {
 };
 
 for (const [name, send] of Object.entries(REQUESTS)) {
-  test(`${AT_ONCE} at once of ${name} take less than ${LIMIT / MIB} MiB`, async () => {
-    await postern.hold("DB");
-    let answered = 0;
+  test(`${AT_ONCE} times ${name} takes less than ${LIMIT / MIB} MiB`, async () => {
+    await postern.holdBindings("DB");
+    let finished = 0;
     let waiting = 0;
-    const answers = Array.from({ length: AT_ONCE }, () => send().finally(() => { answered += 1; }));
+    const responses = Array.from({ length: AT_ONCE }, () => send().finally(() => { finished += 1; }));
     await until(
-      async () => (waiting += (await postern.hold("DB")).DB),
-      () => answered + waiting >= AT_ONCE,
+      async () => (waiting += (await postern.holdBindings("DB")).DB),
+      () => finished + waiting >= AT_ONCE,
     );
-    const { instances } = await postern.watch();
-    const memory = postern.memory();
-    const statuses = (await Promise.all(answers)).map(({ status }) => status);
+    const { instances } = await postern.takeCounts();
+    const memory = postern.memoryBytes();
+    const statuses = (await Promise.all(responses)).map(({ status }) => status);
     assert.deepEqual(statuses.filter((status) => status >= 500), []);
-    assert.equal(instances, 0, "an instance of the module was lost");
+    assert.equal(instances, 0, "the module lost an instance");
     assert.ok(memory < LIMIT, `${(memory / MIB).toFixed(1)} MiB of ${LIMIT / MIB}`);
   });
 }

@@ -5,13 +5,13 @@ import { start, until } from "./harness.mjs";
 
 let postern;
 before(async () => {
-  // So that this file, when it is run by itself, does not test a module of older sources.
+  // For a run of this file alone: the module must be of today's sources.
   await buildIfChanged(PANIC);
   postern = await start({ config: "wrangler.panic.toml" });
 });
 after(() => postern.close());
 
-/** The status of a response. An exception of the worker's reaches the caller as itself or as the platform's 500. */
+/** The status of a response. An exception in the worker rejects the promise or becomes the platform's 500. */
 const statusOf = (response) => response.then(({ status }) => status, () => 500);
 
 async function aliceToken() {
@@ -19,32 +19,32 @@ async function aliceToken() {
   return (await postern.mint()).access_token;
 }
 
-/** How many instances of the module were made since the last order. */
-const instancesMade = async () => (await postern.watch()).instances;
+/** The number of instances of the module since the last command. */
+const instancesMade = async () => (await postern.takeCounts()).instances;
 
 for (const moment of ["at-once", "later"]) {
   test(`a panic ${moment} does not break the request after it`, async () => {
     const token = await aliceToken();
     for (let round = 0; round < 3; round++) {
       assert.equal((await postern.userinfo(token)).status, 200, `before panic ${round}`);
-      assert.equal(await statusOf(postern.ask(`/provoke-panic/${moment}`)), 500);
+      assert.equal(await statusOf(postern.fetch(`/provoke-panic/${moment}`)), 500);
       assert.equal((await postern.userinfo(token)).status, 200, `after panic ${round}`);
-      assert.equal((await postern.ask("/auth/jwks.json")).status, 200);
+      assert.equal((await postern.fetch("/auth/jwks.json")).status, 200);
     }
   });
 
-  test(`a panic ${moment} fails the requests in flight, and they leave the next instance alone`, async () => {
+  test(`a panic ${moment} fails the requests in flight, which do not affect the next instance`, async () => {
     const token = await aliceToken();
     await postern.keysMade();
     assert.equal((await postern.userinfo(token)).status, 200);
 
-    await postern.hold("DB");
+    await postern.holdBindings("DB");
     const inFlight = Array.from({ length: 20 }, () => statusOf(postern.userinfo(token)));
     let waiting = 0;
-    await until(async () => (waiting += (await postern.hold("DB")).DB), () => waiting >= inFlight.length);
+    await until(async () => (waiting += (await postern.holdBindings("DB")).DB), () => waiting >= inFlight.length);
     assert.equal(waiting, inFlight.length);
-    assert.equal(await statusOf(postern.ask(`/provoke-panic/${moment}`)), 500);
-    // D1 answers: the first to go on after the panic is a request of the instance that ended.
+    assert.equal(await statusOf(postern.fetch(`/provoke-panic/${moment}`)), 500);
+    // D1 responds again: the first request to continue after the panic belongs to the ended instance.
     const instancesAtOnce = await instancesMade();
     assert.deepEqual(await Promise.all(inFlight), inFlight.map(() => 500));
 

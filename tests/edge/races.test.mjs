@@ -1,16 +1,16 @@
-// What must happen once, asked for two hundred times at once.
+// Two hundred concurrent requests for changes that must happen once.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { startIsolates } from "./harness.mjs";
 import {
-  Visitor, authorizePath, formOf, granted, isLogin, putApp, putUser, redeem, refresh, refused,
-} from "./visitor.mjs";
+  Browser, authorizePath, formOf, successJson, isLogin, putClient, putUser, redeem, refresh, assertError,
+} from "./browser.mjs";
 
 const MANY = 200;
 const SCOPE = { scope: "openid offline_access", prompt: "consent" };
 
-/** Asks many times at once, in turn by each of `asks`. */
-const atOnce = (asks, send) => Promise.all(Array.from({ length: MANY }, (_, index) => send(asks[index % asks.length])));
+/** Calls `send` many times at once, with each isolate in turn. */
+const atOnce = (isolates, send) => Promise.all(Array.from({ length: MANY }, (_, index) => send(isolates[index % isolates.length])));
 
 const counted = (responses) => {
   const counts = {};
@@ -21,7 +21,7 @@ const counted = (responses) => {
 const tokenRows = async (env) =>
   (await env.DB.prepare("SELECT grant_id, spent_at FROM refresh_tokens ORDER BY spent_at IS NULL").all()).results;
 
-const userinfo = (ask, token) => ask("/auth/userinfo", { headers: { authorization: `Bearer ${token}` } });
+const userinfo = (fetch, token) => fetch("/auth/userinfo", { headers: { authorization: `Bearer ${token}` } });
 
 let isolates;
 before(async () => {
@@ -29,75 +29,75 @@ before(async () => {
   await putUser(isolates[0].operator, "alice");
 });
 
-for (const [where, count] of [["one isolate", 1], ["four isolates", 4]]) {
+for (const { where, count } of [{ where: "one isolate", count: 1 }, { where: "four isolates", count: 4 }]) {
   const all = () => isolates.slice(0, count);
 
-  test(`of ${MANY} redemptions of a code at once in ${where}, one succeeds, and its grant is revoked`, async () => {
-    const [{ ask, operator, env }] = all();
-    const app = await putApp(operator, `code-${count}`);
-    const code = await new Visitor(ask).codeFor(app, "alice", SCOPE);
-    const responses = await atOnce(all(), ({ ask }) => redeem(ask, app, code));
+  test(`of ${MANY} concurrent redemptions in ${where} one succeeds, and its grant is revoked`, async () => {
+    const [{ fetch, operator, env }] = all();
+    const app = await putClient(operator, `code-${count}`);
+    const code = await new Browser(fetch).codeFor(app, "alice", SCOPE);
+    const responses = await atOnce(all(), ({ fetch }) => redeem(fetch, app, code));
     assert.deepEqual(counted(responses), { 200: 1, 400: MANY - 1 });
-    const winner = await granted(responses.find(({ status }) => status === 200));
-    for (const loser of responses.filter(({ status }) => status === 400)) await refused(loser, "invalid_grant");
+    const winner = await successJson(responses.find(({ status }) => status === 200));
+    for (const loser of responses.filter(({ status }) => status === 400)) await assertError(loser, "invalid_grant");
 
     const sql = "SELECT count(*) AS grants, count(revoked_at) AS revoked FROM grants WHERE client_id = ?";
     assert.deepEqual(await env.DB.prepare(sql).bind(app.client_id).first(), { grants: 1, revoked: 1 });
-    assert.equal((await userinfo(ask, winner.access_token)).status, 401);
-    await refused(await refresh(ask, app, winner.refresh_token), "invalid_grant");
+    assert.equal((await userinfo(fetch, winner.access_token)).status, 401);
+    await assertError(await refresh(fetch, app, winner.refresh_token), "invalid_grant");
   });
 
-  test(`${MANY} uses of a refresh token at once in ${where} rotate it once, and all get its one successor`, async () => {
-    const [{ ask, operator, env }] = all();
-    const app = await putApp(operator, `refresh-${count}`);
+  test(`${MANY} concurrent refreshes in ${where} get the same successor`, async () => {
+    const [{ fetch, operator, env }] = all();
+    const app = await putClient(operator, `refresh-${count}`);
     await env.DB.prepare("DELETE FROM refresh_tokens").run();
-    const first = await granted(await redeem(ask, app, await new Visitor(ask).codeFor(app, "alice", SCOPE)));
+    const first = await successJson(await redeem(fetch, app, await new Browser(fetch).codeFor(app, "alice", SCOPE)));
     assert.equal((await tokenRows(env)).length, 1);
 
-    const responses = await atOnce(all(), ({ ask }) => refresh(ask, app, first.refresh_token));
+    const responses = await atOnce(all(), ({ fetch }) => refresh(fetch, app, first.refresh_token));
     assert.deepEqual(counted(responses), { 200: MANY });
-    const answers = await Promise.all(responses.map(granted));
-    const successors = new Set(answers.map(({ refresh_token: token }) => token));
+    const tokens = await Promise.all(responses.map(successJson));
+    const successors = new Set(tokens.map(({ refresh_token: token }) => token));
     assert.equal(successors.size, 1);
-    assert.equal(new Set(answers.map(({ access_token: token }) => token)).size, MANY);
+    assert.equal(new Set(tokens.map(({ access_token: token }) => token)).size, MANY);
     const rows = await tokenRows(env);
-    assert.deepEqual(rows.map(({ spent_at: spentAt }) => spentAt !== null), [true, false], "one was spent, one made");
+    assert.deepEqual(rows.map(({ spent_at: spentAt }) => spentAt !== null), [true, false], "one old token, one new one");
 
     const [successor] = successors;
     assert.ok(!successors.has(first.refresh_token));
-    const second = await granted(await refresh(ask, app, successor));
-    assert.equal((await userinfo(ask, second.access_token)).status, 200);
+    const second = await successJson(await refresh(fetch, app, successor));
+    assert.equal((await userinfo(fetch, second.access_token)).status, 200);
 
-    await refused(await refresh(ask, app, first.refresh_token), "invalid_grant");
-    assert.equal((await userinfo(ask, second.access_token)).status, 401, "a theft ends what came of either");
-    await refused(await refresh(ask, app, second.refresh_token), "invalid_grant");
+    await assertError(await refresh(fetch, app, first.refresh_token), "invalid_grant");
+    assert.equal((await userinfo(fetch, second.access_token)).status, 401, "theft revokes the grant");
+    await assertError(await refresh(fetch, app, second.refresh_token), "invalid_grant");
   });
 }
 
-test(`of ${MANY} wrong passwords at once, no more are looked at than are free`, async () => {
-  const [{ ask, operator }] = isolates;
-  const mallory = new Visitor(ask, { address: "203.0.113.5" });
-  const path = authorizePath(await putApp(operator, "guessed"));
+test(`of ${MANY} concurrent wrong passwords, only the free attempts are checked`, async () => {
+  const [{ fetch, operator }] = isolates;
+  const mallory = new Browser(fetch, { address: "203.0.113.5" });
+  const path = authorizePath(await putClient(operator, "guessed"));
   const page = await mallory.get(path);
   const { action, fields } = formOf(page);
   const begin = Date.now();
   const pages = await Promise.all(Array.from({ length: MANY }, (_, index) => {
     return mallory.post(action, { ...fields, login: "alice", password: `guess ${index}` });
   }));
-  // After five, the next is looked at a second later, the one after that two seconds later, and so on.
+  // After five free attempts the next is checked a second later, the one after it two seconds later, and so on.
   const seconds = Math.ceil((Date.now() - begin) / 1_000) + 1;
   const free = 5 + Math.floor(Math.log2(seconds + 1));
-  const { 403: looked, 429: turned, ...others } = counted(pages);
-  assert.deepEqual([others, looked + turned], [{}, MANY]);
-  assert.ok(looked >= 5 && looked <= free, `${looked} were looked at in ${seconds} s`);
+  const { 403: checked, 429: refused, ...others } = counted(pages);
+  assert.deepEqual([others, checked + refused], [{}, MANY]);
+  assert.ok(checked >= 5 && checked <= free, `${checked} were checked in ${seconds} s`);
   for (const page of pages.filter(({ status }) => status === 429)) {
     assert.ok(Number(page.headers.get("retry-after")) >= 1);
     assert.ok(isLogin(page));
   }
   assert.deepEqual([...mallory.cookies.keys()], ["__Host-postern-browser"]);
 
-  // The account's owner, who comes from elsewhere, is not locked out.
-  const alice = new Visitor(ask, { address: "192.0.2.1" });
+  // The user, who has another address, is not locked out.
+  const alice = new Browser(fetch, { address: "192.0.2.1" });
   await alice.signInOn(await alice.get(path), "alice");
   assert.ok(alice.cookies.has("__Host-postern-session"));
 });

@@ -1,31 +1,31 @@
-// A relying party that serves its own keys, its own requests and its own sector: what it registers, signs, pushes and
-// is told, by openid-client.
+// Request objects, pushed requests, and documents that a client serves: keys, requests, sectors and logos. The client
+// is openid-client.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { SignJWT } from "jose";
 import * as openid from "openid-client";
 import { ISSUER, start } from "./harness.mjs";
-import { listen, makeKey } from "./party.mjs";
-import { Visitor, destination, putApp, putUser } from "./visitor.mjs";
+import { listen, makeKey } from "./client_server.mjs";
+import { Browser, redirectTarget, putClient, putUser } from "./browser.mjs";
 
 const CALLBACK = "https://app.example/cb";
 
 let postern;
-let party;
+let clientServer;
 before(async () => {
-  party = await listen();
+  clientServer = await listen();
   postern = await start({ vars: { ALLOW_LOOPBACK: "true", ALLOW_IMPLICIT: "true" } });
   await postern.keysMade();
   await putUser(postern.operator, "alice", { email: "alice@example.com", email_verified: true });
 });
 after(async () => {
   await postern.close();
-  await party.close();
+  await clientServer.close();
 });
 
-const options = () => ({ execute: [openid.enableNonRepudiationChecks], [openid.customFetch]: postern.ask });
+const options = () => ({ execute: [openid.enableNonRepudiationChecks], [openid.customFetch]: postern.fetch });
 
-/** A client that registers itself with these members, and proves itself by this key. */
+/** Registers a client with this metadata, which authenticates with this key. */
 async function register(key, metadata) {
   const { body } = await postern.operator("POST", "/admin/initial-access-tokens", { uses: 1, ttl: 60 });
   const server = new URL(ISSUER);
@@ -36,14 +36,14 @@ async function register(key, metadata) {
   }, method, { ...options(), initialAccessToken: body.initial_access_token });
 }
 
-/** The same client, which signs with another key from now on. */
+/** The same client with another key. */
 async function rekeyed(config, key) {
   const metadata = config.clientMetadata();
   const method = openid.PrivateKeyJwt({ key: key.privateKey, kid: key.kid });
   return openid.discovery(new URL(ISSUER), metadata.client_id, metadata, method, options());
 }
 
-/** What a sign-in is made of, and the checks that end it. */
+/** The parameters of an authorization request, and the checks of its response. */
 async function secrets() {
   const verifier = openid.randomPKCECodeVerifier();
   const [state, nonce] = [openid.randomState(), openid.randomNonce()];
@@ -56,10 +56,10 @@ async function secrets() {
   };
 }
 
-/** Alice's tokens, by the URL that a client sends her to. */
+/** Signs alice in at this URL of an authorization request. Returns the tokens. */
 async function signIn(config, url, checks) {
-  const page = await new Visitor(postern.ask).authorize(url, "alice");
-  return openid.authorizationCodeGrant(config, destination(page), checks);
+  const page = await new Browser(postern.fetch).authorize(url, "alice");
+  return openid.authorizationCodeGrant(config, redirectTarget(page), checks);
 }
 
 for (const alg of ["ES256", "EdDSA", "PS256", "RS256"]) {
@@ -74,13 +74,13 @@ for (const alg of ["ES256", "EdDSA", "PS256", "RS256"]) {
     assert.ok(url.searchParams.get("request") && !url.searchParams.has("state"));
     assert.equal((await signIn(config, url, checks)).claims().sub, "alice");
 
-    // What is not signed, or not by its key, is told to it alone.
+    // An unsigned request redirects with the error. A request with a wrong signature gets an error page.
     const plain = openid.buildAuthorizationUrl(config, parameters);
-    const { searchParams } = destination(await new Visitor(postern.ask).get(plain));
+    const { searchParams } = redirectTarget(await new Browser(postern.fetch).get(plain));
     assert.equal(searchParams.get("error"), "invalid_request");
     const other = await makeKey(alg, "key-1");
     const forged = await openid.buildAuthorizationUrlWithJAR(config, parameters, { key: other.privateKey, kid: "key-1" });
-    const page = await new Visitor(postern.ask).get(forged);
+    const page = await new Browser(postern.fetch).get(forged);
     assert.ok(page.status === 400 && page.body.includes("invalid_request_object"), page.body);
   });
 }
@@ -93,8 +93,8 @@ test("openid-client pushes its requests, signed or not", async () => {
   assert.match(url.searchParams.get("request_uri"), /^urn:ietf:params:oauth:request_uri:[\w-]{43}$/);
   assert.deepEqual([...url.searchParams.keys()].sort(), ["client_id", "request_uri"]);
   assert.equal((await signIn(config, url, checks)).claims().sub, "alice");
-  const again = await new Visitor(postern.ask).get(url);
-  assert.equal(again.status, 400, "answered once");
+  const again = await new Browser(postern.fetch).get(url);
+  assert.equal(again.status, 400, "a request_uri is used once");
 
   const signed = await secrets();
   const signer = { key: key.privateKey, kid: key.kid };
@@ -106,33 +106,33 @@ test("openid-client pushes its requests, signed or not", async () => {
   });
 });
 
-test("of fifty answers at once to a pushed request, one goes out", async () => {
-  const app = await putApp(postern.operator, "pushing", { redirect_uris: [CALLBACK], trusted: true });
+test("of fifty concurrent uses of a pushed request one gets a code", async () => {
+  const app = await putClient(postern.operator, "pushing", { redirect_uris: [CALLBACK], trusted: true });
   const method = openid.ClientSecretPost(app.client_secret);
   const config = await openid.discovery(new URL(ISSUER), app.client_id, undefined, method, options());
-  const visitor = new Visitor(postern.ask);
+  const browser = new Browser(postern.fetch);
   const first = await openid.buildAuthorizationUrlWithPAR(config, (await secrets()).parameters);
-  await visitor.authorize(first, "alice");
+  await browser.authorize(first, "alice");
   const url = await openid.buildAuthorizationUrlWithPAR(config, (await secrets()).parameters);
-  const opened = await Promise.all(Array.from({ length: 50 }, () => visitor.get(url)));
+  const opened = await Promise.all(Array.from({ length: 50 }, () => browser.get(url)));
   const [handle, ...others] = opened.flatMap(({ headers }) => headers.get("location") ?? []);
-  assert.deepEqual([others, new URL(handle).origin], [[], ISSUER], "one opens it");
-  const answers = await Promise.all(Array.from({ length: 50 }, () => visitor.get(handle)));
-  const codes = answers.filter(({ headers }) => headers.get("location")?.includes("code="));
+  assert.deepEqual([others, new URL(handle).origin], [[], ISSUER], "one redirect");
+  const pages = await Promise.all(Array.from({ length: 50 }, () => browser.get(handle)));
+  const codes = pages.filter(({ headers }) => headers.get("location")?.includes("code="));
   assert.equal(codes.length, 1);
 });
 
-test("a relying party serves its keys, its request and its sector, and rotates its key between two refreshes", async () => {
+test("a client serves its keys, request and sector, and rotates its key between refreshes", async () => {
   const [one, two] = [await makeKey("RS256", "key-1"), await makeKey("RS256", "key-2")];
-  party.json("/jwks.json", { keys: [one.jwk] });
-  party.json("/sector.json", [CALLBACK, "https://other.example/cb"]);
-  party.asked();
+  clientServer.json("/jwks.json", { keys: [one.jwk] });
+  clientServer.json("/sector.json", [CALLBACK, "https://other.example/cb"]);
+  clientServer.takePaths();
   const config = await register(one, {
-    jwks_uri: party.url("/jwks.json"), request_uris: [party.url("/request.jwt#4b1f")],
-    sector_identifier_uri: party.url("/sector.json"), subject_type: "pairwise",
+    jwks_uri: clientServer.url("/jwks.json"), request_uris: [clientServer.url("/request.jwt#4b1f")],
+    sector_identifier_uri: clientServer.url("/sector.json"), subject_type: "pairwise",
     redirect_uris: [CALLBACK, "https://other.example/cb"], userinfo_signed_response_alg: "RS256",
   });
-  assert.deepEqual(party.asked(), ["/sector.json"]);
+  assert.deepEqual(clientServer.takePaths(), ["/sector.json"]);
   const { client_id } = config.clientMetadata();
 
   const { parameters, checks } = await secrets();
@@ -140,35 +140,35 @@ test("a relying party serves its keys, its request and its sector, and rotates i
     ...parameters, client_id, response_type: "code", scope: "openid email offline_access", prompt: "consent",
   }).setProtectedHeader({ alg: "RS256", kid: "key-1", typ: "oauth-authz-req+jwt" })
     .setIssuer(client_id).setAudience(ISSUER).setIssuedAt().setExpirationTime("1m").sign(one.privateKey);
-  party.serve("/request.jwt", request, "application/oauth-authz-req+jwt");
+  clientServer.serve("/request.jwt", request, "application/oauth-authz-req+jwt");
   const url = new URL(config.serverMetadata().authorization_endpoint);
-  url.search = new URLSearchParams({ client_id, request_uri: party.url("/request.jwt#another") });
+  url.search = String(new URLSearchParams({ client_id, request_uri: clientServer.url("/request.jwt#another") }));
   const tokens = await signIn(config, url, checks);
-  assert.deepEqual(party.asked().sort(), ["/jwks.json", "/request.jwt"]);
+  assert.deepEqual(clientServer.takePaths().sort(), ["/jwks.json", "/request.jwt"]);
 
   const { sub } = tokens.claims();
-  assert.match(sub, /^[\w-]{43}$/, "alice is called otherwise here");
+  assert.match(sub, /^[\w-]{43}$/, "a pairwise subject identifier");
   const userinfo = await openid.fetchUserInfo(config, tokens.access_token, sub);
   assert.equal(userinfo.email, "alice@example.com");
-  const told = await postern.userinfo(tokens.access_token);
-  assert.equal(told.headers.get("content-type"), "application/jwt");
+  const response = await postern.userinfo(tokens.access_token);
+  assert.equal(response.headers.get("content-type"), "application/jwt");
 
   const refreshed = await openid.refreshTokenGrant(config, tokens.refresh_token);
   assert.equal(refreshed.claims().sub, sub);
-  party.json("/jwks.json", { keys: [two.jwk] });
-  await postern.sleep(30);
+  clientServer.json("/jwks.json", { keys: [two.jwk] });
+  await postern.setClockAhead(30);
   const next = await rekeyed(config, two);
   const again = await openid.refreshTokenGrant(next, refreshed.refresh_token);
   assert.equal(again.claims().sub, sub);
-  assert.deepEqual(party.asked(), ["/jwks.json"]);
+  assert.deepEqual(clientServer.takePaths(), ["/jwks.json"]);
   await assert.rejects(openid.refreshTokenGrant(config, again.refresh_token), { status: 401 });
-  await postern.sleep(0);
+  await postern.setClockAhead(0);
 });
 
 test("a sector that does not list a redirect URI is refused", async () => {
   const key = await makeKey("ES256", "key-1");
-  party.json("/sector.json", ["https://other.example/cb"]);
-  const metadata = { jwks: { keys: [key.jwk] }, sector_identifier_uri: party.url("/sector.json") };
+  clientServer.json("/sector.json", ["https://other.example/cb"]);
+  const metadata = { jwks: { keys: [key.jwk] }, sector_identifier_uri: clientServer.url("/sector.json") };
   await assert.rejects(register(key, metadata), { error: "invalid_client_metadata", status: 400 });
 });
 
@@ -184,8 +184,8 @@ for (const alg of ["ES256", "RS256"]) {
   });
 }
 
-test("openid-client gets an ID token in the fragment, where the operator allows it", async () => {
-  const app = await putApp(postern.operator, "implicit", {
+test("openid-client gets an ID token in the fragment, if ALLOW_IMPLICIT is set", async () => {
+  const app = await putClient(postern.operator, "implicit", {
     redirect_uris: [CALLBACK], response_types: ["id_token"], grant_types: ["implicit"],
   });
   const settings = { ...options(), execute: [openid.enableNonRepudiationChecks, openid.useIdTokenResponseType] };
@@ -193,27 +193,27 @@ test("openid-client gets an ID token in the fragment, where the operator allows 
   const config = await openid.discovery(new URL(ISSUER), app.client_id, metadata, undefined, settings);
   const [state, nonce] = [openid.randomState(), openid.randomNonce()];
   const url = openid.buildAuthorizationUrl(config, { redirect_uri: CALLBACK, scope: "openid email", state, nonce });
-  const page = await new Visitor(postern.ask).authorize(url, "alice");
-  const claims = await openid.implicitAuthentication(config, destination(page), nonce, { expectedState: state });
+  const page = await new Browser(postern.fetch).authorize(url, "alice");
+  const claims = await openid.implicitAuthentication(config, redirectTarget(page), nonce, { expectedState: state });
   assert.deepEqual([claims.sub, claims.email], ["alice", "alice@example.com"]);
 });
 
-test("a client's logo is copied from its site, whose address the page does not have", async () => {
+test("a client's logo is embedded in the page, without its address", async () => {
   const png = Buffer.from("89504e470d0a1a0a0000000d49484452", "hex");
-  party.serve("/logo.png", png, "image/png");
-  party.serve("/logo.svg", "<svg/>", "image/svg+xml");
-  party.asked();
-  for (const [path, isShown] of [["/logo.png", true], ["/logo.svg", false]]) {
-    const app = await putApp(postern.operator, `logo${path.slice(-3)}`, { logo_uri: party.url(path) });
+  clientServer.serve("/logo.png", png, "image/png");
+  clientServer.serve("/logo.svg", "<svg/>", "image/svg+xml");
+  clientServer.takePaths();
+  for (const { path, isShown } of [{ path: "/logo.png", isShown: true }, { path: "/logo.svg", isShown: false }]) {
+    const app = await putClient(postern.operator, `logo${path.slice(-3)}`, { logo_uri: clientServer.url(path) });
     const target = `/auth/authorize?${new URLSearchParams({
       client_id: app.client_id, redirect_uri: app.redirect_uris[0], response_type: "code", scope: "openid",
     })}`;
     for (let time = 0; time < 2; time++) {
-      const { status, body } = await new Visitor(postern.ask).get(target);
+      const { status, body } = await new Browser(postern.fetch).get(target);
       assert.equal(status, 200);
       assert.equal(body.includes(`src="data:image/png;base64,${png.toString("base64")}"`), isShown, body);
       assert.ok(!body.includes("127.0.0.1"));
     }
-    assert.deepEqual(party.asked(), [path], "kept, or not asked for again at once");
+    assert.deepEqual(clientServer.takePaths(), [path], "one request, whether it succeeds or fails");
   }
 });

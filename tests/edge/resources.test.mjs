@@ -1,11 +1,11 @@
-// An API of the operator's takes the tokens that were made for it, and no others.
+// A resource server accepts the access tokens for its audience, and no others.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { SignJWT } from "jose";
 import * as openid from "openid-client";
 import { ISSUER, start } from "./harness.mjs";
-import { makeKey } from "./party.mjs";
-import { Visitor, askToken, authorizePath, granted, putApp, putUser, queryAnswer, VERIFIER } from "./visitor.mjs";
+import { makeKey } from "./client_server.mjs";
+import { Browser, requestToken, authorizePath, successJson, putClient, putUser, responseParameters, VERIFIER } from "./browser.mjs";
 
 const ORDERS = "https://orders.example/api";
 const STOCK = "https://stock.example";
@@ -16,47 +16,47 @@ let postern;
 before(async () => {
   const api = {
     name: "api", main: "tests/edge/api.mjs", compatibility_date: "2026-10-20",
-    services: [{ binding: "POSTERN", service: "postern-watched" }],
+    services: [{ binding: "POSTERN", service: "postern-with-faults" }],
   };
   postern = await start({
     vars: { RESOURCES }, others: [{ config: api, vars: { ISSUER, AUDIENCE: ORDERS } }],
   });
   await putUser(postern.operator, "alice");
   await postern.keysMade();
-  // As if they were made long ago, so that there can be old tokens.
+  // Backdates the keys, so that tokens can be older than the test.
   await postern.env.DB.prepare("UPDATE signing_keys SET publish_from = 1, sign_from = 1").run();
 });
 after(() => postern.close());
 
-/** What the API says to who presents a token. */
+/** Sends a request to the resource server with this access token. Returns the status and the JSON. */
 async function present(token) {
   const headers = { authorization: `Bearer ${token}` };
   const response = await postern.server.getWorker("api").fetch("https://orders.example/orders", { headers });
   return [response.status, await response.json()];
 }
 
-/** Tokens for alice, the access token for this resource. */
-async function tokensFor(app, scope, resource) {
-  const answer = queryAnswer(await new Visitor(postern.ask).authorize(authorizePath(app, { scope }), "alice"));
-  return granted(await askToken(postern.ask, app, {
-    grant_type: "authorization_code", code: answer.code, redirect_uri: app.redirect_uris[0], code_verifier: VERIFIER,
+/** Signs alice in. Returns the tokens, for this resource if there is one. */
+async function tokensFor(app, scope, resource = undefined) {
+  const response = responseParameters(await new Browser(postern.fetch).authorize(authorizePath(app, { scope }), "alice"));
+  return successJson(await requestToken(postern.fetch, app, {
+    grant_type: "authorization_code", code: response.code, redirect_uri: app.redirect_uris[0], code_verifier: VERIFIER,
     ...(resource && { resource }),
   }));
 }
 
-test("an API takes a person's token that was made for it, by the published keys alone", async () => {
-  const app = await putApp(postern.operator, "app", { scope: EVERYTHING });
+test("a resource server accepts a user's token for its audience, by the published keys", async () => {
+  const app = await putClient(postern.operator, "app", { scope: EVERYTHING });
   const { access_token: token, scope } = await tokensFor(app, "openid orders:read stock", ORDERS);
   assert.equal(scope, "orders:read");
   assert.deepEqual(await present(token), [200, { sub: "alice", client_id: "app", is_machine: false }]);
 });
 
-test("an API takes a machine's token, got by openid-client", async () => {
+test("a resource server accepts a token of the client credentials grant", async () => {
   const { status, body } = await postern.operator("PUT", "/admin/clients/machine", {
     grant_types: ["client_credentials"], scope: "orders:read stock",
   });
   assert.equal(status, 200, JSON.stringify(body));
-  const options = { [openid.customFetch]: postern.ask };
+  const options = { [openid.customFetch]: postern.fetch };
   const config = await openid.discovery(new URL(ISSUER), "machine", body.client_secret, undefined, options);
   const { access_token: token, id_token, refresh_token } =
     await openid.clientCredentialsGrant(config, { resource: ORDERS });
@@ -69,8 +69,8 @@ test("an API takes a machine's token, got by openid-client", async () => {
   await assert.rejects(openid.clientCredentialsGrant(config, { scope: "openid" }), { error: "invalid_scope" });
 });
 
-test("an API refuses what was made for another, for userinfo, as an ID token, by others, or has expired", async () => {
-  const app = await putApp(postern.operator, "other", { scope: EVERYTHING });
+test("a resource server refuses other audiences, ID tokens, forged and expired tokens", async () => {
+  const app = await putClient(postern.operator, "other", { scope: EVERYTHING });
   const refusal = async (token) => (await present(token))[1].code;
   const forStock = await tokensFor(app, "openid orders:read stock", STOCK);
   assert.equal(await refusal(forStock.access_token), "ERR_JWT_CLAIM_VALIDATION_FAILED");
@@ -84,9 +84,9 @@ test("an API refuses what was made for another, for userinfo, as an ID token, by
   assert.equal(await refusal(forged), "ERR_JWKS_NO_MATCHING_KEY");
   assert.equal(await refusal("x"), "ERR_JWS_INVALID");
 
-  await postern.sleep(-700);
+  await postern.setClockAhead(-700);
   const old = await tokensFor(app, "openid orders:read", ORDERS);
-  await postern.sleep(0);
+  await postern.setClockAhead(0);
   assert.equal(await refusal(old.access_token), "ERR_JWT_EXPIRED");
   const { access_token: weak } = await tokensFor(app, "openid orders:write", ORDERS);
   assert.deepEqual(await present(weak), [403, { error: "insufficient_scope" }]);

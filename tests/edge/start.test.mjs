@@ -11,7 +11,7 @@ import { after, before, test } from "node:test";
 import { holdPort } from "../../scripts/ports.mjs";
 import { configure, copyCheckout } from "./checkout.mjs";
 import { until } from "./harness.mjs";
-import { Visitor, isConsent } from "./visitor.mjs";
+import { Browser, isConsent } from "./browser.mjs";
 
 const START_TIMEOUT_MS = 120_000;
 
@@ -242,12 +242,12 @@ function welcome({ stdout, stderr }, closed) {
 
 /** Signs alice in to the demo. Returns the demo's page after that, and the scope that it requested. */
 async function signInToDemo({ demo: origin, issuer, signIn: [login, , password] }) {
-  const demo = new Visitor((url, init) => fetch(url, init), { issuer: origin });
+  const demo = new Browser((url, init) => fetch(url, init), { issuer: origin });
   const home = await demo.get("/");
   assert.equal(home.status, 200);
   assert.match(home.body, /<a [^>]*href="\/sign-in">Sign in<\/a>/);
   const request = await demo.get("/sign-in");
-  const provider = new Visitor((url, init) => fetch(url, init), { issuer });
+  const provider = new Browser((url, init) => fetch(url, init), { issuer });
   const answer = await provider.signInOn(await provider.follow(request), login, password);
   // A later sign-in shows no consent page.
   await demo.follow(isConsent(answer) ? await provider.submit(answer, { decision: "allow" }) : answer);

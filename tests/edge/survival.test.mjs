@@ -1,5 +1,5 @@
-// Users outlive the module: what was granted before a power cut holds after it. wrangler dev keeps the state in
-// a folder; workerd, which writes it, is killed without a warning.
+// The state survives a power cut. wrangler dev stores it in a folder, and workerd, which writes it, is killed by
+// SIGKILL.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -9,8 +9,8 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import * as jose from "jose";
-import { operatorAt, settings, until } from "./harness.mjs";
-import { Visitor, authorizePath, granted, putApp, putUser, queryAnswer, redeem, refresh, refused } from "./visitor.mjs";
+import { operatorApi, settings, until } from "./harness.mjs";
+import { Browser, authorizePath, successJson, putClient, putUser, responseParameters, redeem, refresh, assertError } from "./browser.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const CONFIG = ["--local", "--config", "tests/edge/wrangler.toml"];
@@ -29,12 +29,12 @@ after(async () => {
 });
 process.on("exit", () => machines.forEach((machine) => machine.kill()));
 
-/** wrangler dev on the folder, in a process group of its own, with what it takes to end all of that at once. */
+/** Starts wrangler dev on the folder, in its own process group, so that all its processes can be killed at once. */
 async function boot() {
   const { vars, secrets } = settings();
-  const told = Object.entries({ ...vars, ...secrets }).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+  const variables = Object.entries({ ...vars, ...secrets }).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
   const ports = ["--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"];
-  const child = spawn(wrangler, ["dev", ...state, ...ports, ...told], {
+  const child = spawn(wrangler, ["dev", ...state, ...ports, ...variables], {
     ...options, stdio: ["ignore", "pipe", "pipe"], detached: true,
   });
   let log = "";
@@ -43,9 +43,9 @@ async function boot() {
   let isOn = true;
   const machine = {
     members,
-    /** Ends every process of it by SIGKILL, workerd first, which gets no time to put anything in order. */
+    /** Kills every process by SIGKILL, workerd first, so that it cannot write anything when wrangler ends. */
     kill() {
-      if (!isOn) return; // By now its ids may be somebody else's.
+      if (!isOn) return; // Other processes may have these ids by now.
       isOn = false;
       for (const { id } of members().filter(({ name }) => name === "workerd")) kill(id);
       kill(-child.pid);
@@ -57,11 +57,12 @@ async function boot() {
   };
   machines.push(machine);
   const [, url] = (await until(() => /Ready on (http:\S+)/.exec(log), (found) => found)) ?? assert.fail(log);
-  const ask = (target, init) => {
+  /** @type {import("./harness.mjs").Fetch} */
+  const fetch = (target, init) => {
     const { pathname, search } = new URL(target, url);
-    return fetch(url + pathname + search, { redirect: "manual", signal: AbortSignal.timeout(20_000), ...init });
+    return globalThis.fetch(url + pathname + search, { redirect: "manual", signal: AbortSignal.timeout(20_000), ...init });
   };
-  return { ...machine, ask, operator: operatorAt(ask) };
+  return { ...machine, fetch, operator: operatorApi(fetch) };
 }
 
 function kill(id) {
@@ -72,7 +73,7 @@ function kill(id) {
   }
 }
 
-/** What runs on this machine, as Linux tells it; what has ended and was not yet waited for is left out. */
+/** The running processes of this machine, by /proc, without zombies. */
 function processes() {
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((id) => {
     try {
@@ -85,42 +86,42 @@ function processes() {
   });
 }
 
-const skip = process.platform !== "linux" && "it finds workerd by what Linux tells of processes";
+const skip = process.platform !== "linux" && "it finds workerd by /proc";
 
-test("sessions, grants, refresh tokens and keys outlive a SIGKILL of workerd", { skip }, async () => {
+test("sessions, grants, refresh tokens and keys survive a SIGKILL of workerd", { skip }, async () => {
   const first = await boot();
   await putUser(first.operator, "alice", { name: "Alice Adams" });
-  const app = await putApp(first.operator);
-  const asked = { scope: "openid profile offline_access" };
-  const alice = new Visitor(first.ask);
-  const code = await alice.codeFor(app, "alice", { ...asked, prompt: "consent" });
-  const tokens = await granted(await redeem(first.ask, app, code));
-  const spent = await alice.codeFor(app, "alice");
-  await granted(await redeem(first.ask, app, spent));
-  const unspent = await alice.codeFor(app, "alice", asked);
-  const { keys } = await (await first.ask("/auth/jwks.json")).json();
+  const app = await putClient(first.operator);
+  const parameters = { scope: "openid profile offline_access" };
+  const alice = new Browser(first.fetch);
+  const code = await alice.codeFor(app, "alice", { ...parameters, prompt: "consent" });
+  const tokens = await successJson(await redeem(first.fetch, app, code));
+  const redeemed = await alice.codeFor(app, "alice");
+  await successJson(await redeem(first.fetch, app, redeemed));
+  const unredeemed = await alice.codeFor(app, "alice", parameters);
+  const { keys } = await (await first.fetch("/auth/jwks.json")).json();
 
   assert.ok(first.members().some(({ name }) => name === "workerd"));
   await first.cutPower();
-  await assert.rejects(first.ask("/auth/jwks.json"));
+  await assert.rejects(first.fetch("/auth/jwks.json"));
 
-  const { ask } = await boot();
+  const { fetch } = await boot();
   // The session.
-  const back = new Visitor(ask);
-  back.cookies = alice.cookies;
-  const silent = queryAnswer(await back.get(authorizePath(app, { ...asked, prompt: "none" })));
-  const again = await granted(await redeem(ask, app, silent.code));
+  const restarted = new Browser(fetch);
+  restarted.cookies = alice.cookies;
+  const silent = responseParameters(await restarted.get(authorizePath(app, { ...parameters, prompt: "none" })));
+  const again = await successJson(await redeem(fetch, app, silent.code));
   // The access token, and its grant.
-  const response = await ask("/auth/userinfo", { headers: { authorization: `Bearer ${tokens.access_token}` } });
-  assert.deepEqual(await granted(response), { sub: "alice", name: "Alice Adams" });
+  const response = await fetch("/auth/userinfo", { headers: { authorization: `Bearer ${tokens.access_token}` } });
+  assert.deepEqual(await successJson(response), { sub: "alice", name: "Alice Adams" });
   // The refresh token.
-  const refreshed = await granted(await refresh(ask, app, tokens.refresh_token));
+  const refreshed = await successJson(await refresh(fetch, app, tokens.refresh_token));
   const ids = [tokens, again, refreshed].map(({ id_token: token }) => jose.decodeJwt(token));
-  assert.deepEqual(new Set(ids.map(({ sid }) => sid)).size, 1, "it is the same session to the client");
+  assert.deepEqual(new Set(ids.map(({ sid }) => sid)).size, 1, "the session is the same");
   assert.deepEqual(new Set(ids.map(({ auth_time: time }) => time)).size, 1);
-  // Codes: the one that was in flight is good, the one that was used is not.
-  await granted(await redeem(ask, app, unspent));
-  await refused(await redeem(ask, app, spent), "invalid_grant");
+  // The codes: the unredeemed one is good, the redeemed one is not.
+  await successJson(await redeem(fetch, app, unredeemed));
+  await assertError(await redeem(fetch, app, redeemed), "invalid_grant");
   // The keys.
-  assert.deepEqual((await (await ask("/auth/jwks.json")).json()).keys, keys);
+  assert.deepEqual((await (await fetch("/auth/jwks.json")).json()).keys, keys);
 });

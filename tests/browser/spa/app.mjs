@@ -1,6 +1,6 @@
-// A single-page app on oidc-client-ts, as people write them: it has no server, so it is a public client.
+// A single-page app on oidc-client-ts. It has no server, so it is a public client.
 const { authority } = await (await fetch("/settings.json")).json();
-const manager = new oidc.UserManager({
+const manager = new globalThis.oidc.UserManager({
   authority,
   client_id: "spa",
   redirect_uri: `${location.origin}/`,

@@ -1,14 +1,14 @@
-// Serves the single-page app, with the library as it comes from npm.
+// Serves the single-page app and its library.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 const read = (name) => readFileSync(new URL(name, import.meta.url));
-// The build for a script element, which the package does not export by name.
+// The build for a script element, which is not among the package's exports.
 const module = createRequire(import.meta.url).resolve("oidc-client-ts");
 const library = join(dirname(module), "../browser/oidc-client-ts.min.js");
 
-/** A handler of requests, for the app that signs in at `authority`. */
+/** The request handler of an app that signs in at `authority`. */
 export function singlePageApp(authority) {
   const files = {
     "/": ["text/html", read("index.html")],

@@ -1,4 +1,4 @@
-// A person with a browser: it keeps cookies, fills in forms, and follows redirects as far as the provider's own.
+// A user's browser without scripts: it keeps cookies, submits forms and follows redirects within the provider.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { ISSUER } from "./harness.mjs";
@@ -8,7 +8,7 @@ export const CALLBACK = "https://app.example/cb?from=postern";
 export const VERIFIER = randomBytes(32).toString("base64url");
 const CHALLENGE = createHash("sha256").update(VERIFIER).digest("base64url");
 
-/** A user with a password, hashed by the worker as any password is. */
+/** Stores a user and a password, which the worker hashes. */
 export async function putUser(operator, sub, claims = {}) {
   const stored = await operator("PUT", `/admin/users/${sub}`, { claims });
   assert.equal(stored.status, 200, JSON.stringify(stored.body));
@@ -16,16 +16,16 @@ export async function putUser(operator, sub, claims = {}) {
   assert.equal(status, 200);
 }
 
-/** A client by the members that differ from the usual, as it is stored; its secret is in it. */
-export async function putApp(operator, id = "app", members = {}) {
+/** Stores a client whose metadata differs from the usual by `metadata`. Returns it with its secret. */
+export async function putClient(operator, id = "app", metadata = {}) {
   const { status, body } = await operator("PUT", `/admin/clients/${id}`, {
-    client_name: "The App", redirect_uris: [CALLBACK], grant_types: ["authorization_code", "refresh_token"], ...members,
+    client_name: "The App", redirect_uris: [CALLBACK], grant_types: ["authorization_code", "refresh_token"], ...metadata,
   });
   assert.equal(status, 200, JSON.stringify(body));
   return { client_id: id, ...body };
 }
 
-/** The path of an authorization request by the parameters that differ from the usual; undefined leaves one out. */
+/** The path of an authorization request that differs from the usual by `parameters`. Undefined omits one. */
 export function authorizePath(app, parameters = {}) {
   const all = {
     client_id: app.client_id, redirect_uri: app.redirect_uris[0], response_type: "code",
@@ -36,52 +36,52 @@ export function authorizePath(app, parameters = {}) {
   return `/auth/authorize?${new URLSearchParams(given)}`;
 }
 
-/** Asks the token endpoint as this client. */
-export async function askToken(ask, { client_id, client_secret }, parameters) {
+/** Sends a token request of this client. */
+export async function requestToken(fetch, { client_id, client_secret }, parameters) {
   const credentials = { client_id, ...(client_secret && { client_secret }) };
-  const response = await ask("/auth/token", {
+  const response = await fetch("/auth/token", {
     method: "POST", body: new URLSearchParams({ ...credentials, ...parameters }),
   });
-  // Read at once: the harness's responses lose a body that waits while garbage is collected.
+  // Reads the body at once, because the harness loses it if garbage is collected before.
   return new Response(await response.text(), response);
 }
 
-export const redeem = (ask, app, code) =>
-  askToken(ask, app, {
+export const redeem = (fetch, app, code) =>
+  requestToken(fetch, app, {
     grant_type: "authorization_code", code, redirect_uri: app.redirect_uris[0], code_verifier: VERIFIER,
   });
 
-export const refresh = (ask, app, token) =>
-  askToken(ask, app, { grant_type: "refresh_token", refresh_token: token });
+export const refresh = (fetch, app, token) =>
+  requestToken(fetch, app, { grant_type: "refresh_token", refresh_token: token });
 
-/** The JSON of an answer that must be a success. */
-export async function granted(response) {
+/** Asserts that a response is a success. Returns its JSON. */
+export async function successJson(response) {
   const body = await response.json();
   assert.equal(response.status, 200, JSON.stringify(body));
   return body;
 }
 
-/** Asserts that an answer is an error of this code. */
-export async function refused(response, code, status = 400) {
+/** Asserts that a response is an error with this code. */
+export async function assertError(response, code, status = 400) {
   const { error, error_description: description } = await response.json();
   assert.deepEqual([response.status, error], [status, code], description);
 }
 
-export class Visitor {
-  #ask;
+export class Browser {
+  #fetch;
   #origin;
   #headers;
 
-  /** `ask` takes a URL and what fetch takes. */
-  constructor(ask, { issuer = ISSUER, address = "192.0.2.1", language = "en" } = {}) {
-    this.#ask = ask;
+  /** `fetch` has the parameters of the global one. */
+  constructor(fetch, { issuer = ISSUER, address = "192.0.2.1", language = "en" } = {}) {
+    this.#fetch = fetch;
     this.#origin = new URL(issuer).origin;
     this.#headers = { "cf-connecting-ip": address, "accept-language": language };
-    /** By name, as the provider set them. */
+    /** The values of the provider's cookies, by name. */
     this.cookies = new Map();
   }
 
-  /** Asks for a path or URL of the provider's. */
+  /** Gets a path or URL of the provider. */
   get(target) {
     return this.#send(target);
   }
@@ -91,18 +91,18 @@ export class Visitor {
     return this.#send(target, { method: "POST", body: new URLSearchParams(fields) });
   }
 
-  async #send(target, init) {
+  async #send(target, init = {}) {
     const url = new URL(target, this.#origin);
-    assert.equal(url.origin, this.#origin, "a visitor asks nobody else");
+    assert.equal(url.origin, this.#origin, "a request to another origin");
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
     const headers = { ...this.#headers, ...(cookie && { cookie }) };
-    const response = await this.#ask(url.href, { redirect: "manual", ...init, headers });
+    const response = await this.#fetch(url.href, { redirect: "manual", ...init, headers });
     const setCookies = response.headers.getSetCookie();
     for (const line of setCookies) this.#keep(line);
     return { status: response.status, headers: response.headers, setCookies, body: await response.text() };
   }
 
-  /** Keeps a cookie as a browser does, which takes no prefixed one that does not keep its promise. */
+  /** Stores a cookie. As in browsers, the __Host- prefix requires its attributes. */
   #keep(line) {
     const [pair, ...attributes] = line.split("; ");
     const [, name, value] = /^([^=]+)=(.*)$/.exec(pair);
@@ -114,7 +114,7 @@ export class Visitor {
     else this.cookies.set(name, value);
   }
 
-  /** Follows redirects within the provider. */
+  /** Follows redirects within the provider, ten at most. */
   async follow(page) {
     for (let hops = 0; hops < 10; hops++) {
       const location = page.headers.get("location");
@@ -122,10 +122,10 @@ export class Visitor {
       assert.equal(page.status, 303);
       page = await this.get(location);
     }
-    assert.fail("redirected in a circle");
+    assert.fail("too many redirects");
   }
 
-  /** Submits the page's first form with some fields filled in, and follows. */
+  /** Submits the page's first form with these fields filled in, and follows redirects. */
   async submit(page, filled) {
     const { action, fields } = formOf(page);
     return this.follow(await this.post(action, { ...fields, ...filled }));
@@ -137,7 +137,7 @@ export class Visitor {
     return this.submit(page, { login, password });
   }
 
-  /** Goes through an authorization request as somebody who agrees to everything, up to the answer. */
+  /** Sends an authorization request, signs in and consents as needed. Returns the authorization response. */
   async authorize(target, login) {
     let page = await this.follow(await this.get(target));
     if (isLogin(page)) page = await this.signInOn(page, login);
@@ -145,34 +145,34 @@ export class Visitor {
     return page;
   }
 
-  /** Goes through the usual request, and returns the code. */
-  async codeFor(app, login, parameters) {
-    const answer = queryAnswer(await this.authorize(authorizePath(app, parameters), login));
-    assert.ok(answer.code, JSON.stringify(answer));
-    return answer.code;
+  /** Sends the usual authorization request. Returns the code. */
+  async codeFor(app, login, parameters = {}) {
+    const response = responseParameters(await this.authorize(authorizePath(app, parameters), login));
+    assert.ok(response.code, JSON.stringify(response));
+    return response.code;
   }
 }
 
 export const isLogin = (page) => page.body.includes('name="password"');
 export const isConsent = (page) => page.body.includes('value="allow"');
 
-/** Where a redirect leads that leaves the provider. */
-export function destination(page) {
+/** The URL of a redirect. */
+export function redirectTarget(page) {
   assert.equal(page.status, 303, page.body);
   return new URL(page.headers.get("location"));
 }
 
-/** The parameters that a redirect carries to the client. */
-export const queryAnswer = (page) => Object.fromEntries(destination(page).searchParams);
+/** The parameters of an authorization response by redirect. */
+export const responseParameters = (page) => Object.fromEntries(redirectTarget(page).searchParams);
 
-/** The request that the page of `response_mode=form_post` makes a browser send. */
-export function formPostAnswer(page) {
+/** The request that a browser sends from the page of `response_mode=form_post`. */
+export function formPostRequest(page) {
   assert.equal(page.status, 200, page.body);
   const { action, fields } = formOf(page);
   return new Request(action, { method: "POST", body: new URLSearchParams(fields) });
 }
 
-/** The page's first form: where it leads, and its hidden fields. */
+/** The action and the hidden fields of the page's first form. */
 export function formOf(page) {
   const [, tag, inside] = /<form\b([^>]*)>(.*?)<\/form>/s.exec(page.body) ?? assert.fail(`no form: ${page.body}`);
   assert.match(tag, /method="post"/);

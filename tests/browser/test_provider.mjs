@@ -1,5 +1,5 @@
-// A provider, an application and a browser. The built module runs in workerd behind a server of Node's, which is
-// there because an issuer must be known before the worker starts.
+// Starts the provider, an application and a browser. The built module runs in workerd behind a server of Node, because
+// the issuer's port must be known before the worker starts.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -18,33 +18,33 @@ const FLAGS = [
 ];
 
 /**
- * The provider and an application, which are sites of their own to the browser, as they are in life:
+ * The origins of the provider and the application, which are different sites to the browser, as in production:
  *
- * - `https`: both by name and with TLS, so that cookies are Secure and have their __Host- prefix;
- * - `loopback`: as `npm start` has it, http on this machine.
+ * - `https`: names and TLS, so that cookies are Secure and have their __Host- prefix
+ * - `loopback`: http on this machine, as `npm start` has it
  */
-const PLACES = {
+const ORIGINS = {
   https: { provider: () => "https://login.example.com", app: () => "https://app.example.net" },
   loopback: { provider: (port) => `http://localhost:${port}`, app: (port) => `http://127.0.0.1:${port}` },
 };
 
-/** Starts them for a file of tests, with the users alice and bob. */
+/** Starts them for a file of tests, with the users alice and bob. They stop after its tests. */
 export async function start(kind) {
   const executablePath = findChromium();
-  assert.ok(executablePath, "there is no Chromium or Chrome; install one, or say in CHROMIUM where it is");
+  assert.ok(executablePath, "there is no Chromium or Chrome; install one, or set CHROMIUM to its path");
   const handlers = {};
   const servers = {};
   for (const name of ["provider", "app"]) {
     servers[name] = await listen(kind, (request, response) => handlers[name](request, response));
   }
   const port = (name) => servers[name].address().port;
-  const issuer = PLACES[kind].provider(port("provider"));
-  const origin = PLACES[kind].app(port("app"));
+  const issuer = ORIGINS[kind].provider(port("provider"));
+  const origin = ORIGINS[kind].app(port("app"));
 
   const worker = await startWorker({ vars: { ISSUER: issuer, ALLOW_LOOPBACK: "true" } });
   handlers.provider = (request, response) => forward(worker.url, request, response);
-  await people(worker);
-  // What one person allowed is not remembered in the next test.
+  await putUsers(worker);
+  // The next test starts without consent.
   beforeEach(() => worker.env.DB.exec("DELETE FROM consents"));
 
   const names = [[issuer, "provider"], [origin, "app"]].map(([url, name]) =>
@@ -55,7 +55,10 @@ export async function start(kind) {
   });
   after(async () => {
     await browser.close();
-    for (const server of Object.values(servers)) server.closeAllConnections() ?? server.close();
+    for (const server of Object.values(servers)) {
+      server.closeAllConnections();
+      server.close();
+    }
     await worker.close();
   });
 
@@ -63,15 +66,15 @@ export async function start(kind) {
     issuer,
     origin,
     worker,
-    /** What answers to requests for the application. */
+    /** Sets the handler of requests to the application. */
     serve(handler) { handlers.app = handler; },
-    /** Stores a client and returns what is stored, with its secret. */
+    /** Stores a client. Returns it with its secret. */
     async client(id, metadata) {
       const { status, body } = await worker.operator("PUT", `/admin/clients/${id}`, metadata);
       assert.equal(status, 200, JSON.stringify(body));
       return body;
     },
-    ...visitors(browser),
+    ...pagesOf(browser),
   };
 }
 
@@ -85,20 +88,20 @@ async function listen(kind, handler) {
   return server;
 }
 
-/** Passes a request on to the worker, and its answer back. */
+/** Forwards a request to the worker, and its response back. */
 function forward(url, request, response) {
   const { method, url: path } = request;
-  // By its own name: by another one, wrangler's proxy would write URLs of that host anew, without their https.
+  // With another host, wrangler's proxy would rewrite the URLs of that host, without their https.
   const headers = { ...request.headers, host: url.host };
-  const onward = httpRequest(new URL(path, url), { method, headers }, (answer) => {
-    response.writeHead(answer.statusCode, answer.rawHeaders);
-    answer.pipe(response);
+  const forwarded = httpRequest(new URL(path, url), { method, headers }, (received) => {
+    response.writeHead(received.statusCode, received.rawHeaders);
+    received.pipe(response);
   });
-  onward.on("error", () => response.destroy());
-  request.pipe(onward);
+  forwarded.on("error", () => response.destroy());
+  request.pipe(forwarded);
 }
 
-async function people({ operator }) {
+async function putUsers({ operator }) {
   for (const [sub, name] of [["alice", "Alice Liddell"], ["bob", "Bob Cratchit"]]) {
     const claims = { name, email: `${sub}@example.com`, email_verified: true, groups: ["staff"] };
     const { status } = await operator("PUT", `/admin/users/${sub}`, { login: sub, password: PASSWORD, claims });
@@ -106,8 +109,8 @@ async function people({ operator }) {
   }
 }
 
-/** New visitors, each with a browser profile of their own; what their browsers complain of fails the test. */
-function visitors(browser) {
+/** Opens pages, each in its own browser profile. Errors and warnings of the browser's console fail the test. */
+function pagesOf(browser) {
   let complaints = [];
   const contexts = [];
   afterEach(async () => {
@@ -117,26 +120,26 @@ function visitors(browser) {
     assert.deepEqual(seen, []);
   });
   return {
-    async visitor(options = {}) {
+    async newPage(options = {}) {
       const context = await browser.newContext({
         ignoreHTTPSErrors: true, locale: "en", viewport: { width: 1280, height: 800 }, ...options,
       });
       context.setDefaultTimeout(15_000);
       contexts.push(context);
       context.on("console", (message) => {
-        // A policy's violation is one of these. An answer of 4xx is as well, and is what a test looks at.
+        // Policy violations are console errors. Responses with 4xx are too, but tests expect those.
         const isStatus = message.text().startsWith("Failed to load resource: the server responded with a status of 4");
         if (["error", "warning"].includes(message.type()) && !isStatus) complaints.push(message.text());
       });
       context.on("weberror", (error) => complaints.push(String(error.error())));
       return context.newPage();
     },
-    /** What browsers complained of since the last time. */
+    /** The errors and warnings since the last call. They do not fail the test. */
     takeComplaints: () => complaints.splice(0),
   };
 }
 
-/** Fills in the login form and sends it. */
+/** Submits the login form. */
 export async function signIn(page, login = "alice", password = PASSWORD) {
   await page.getByLabel("User name").fill(login);
   await page.getByLabel("Password").fill(password);

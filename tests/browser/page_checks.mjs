@@ -1,4 +1,4 @@
-// Looks at a page as people do who see little, or in the dark, or on a small screen; and keeps what was seen.
+// Checks a page for accessibility by axe, on two screens in light and dark, and takes screenshots.
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,21 +8,21 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const SCREENSHOTS = fileURLToPath(new URL("../../build/screenshots/", import.meta.url));
 const DEVICES = { mobile: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
-/** Sees to it that axe complains of nothing, and that nothing is wider than the screen; keeps screenshots. */
-export async function look(page, name) {
+/** Asserts that axe finds no violation and that the page is no wider than the screen. Takes screenshots. */
+export async function checkPage(page, name) {
   await page.evaluate(AXE);
-  await keep(page, name, async (where, viewport) => {
+  await takeScreenshots(page, name, async (where, viewport) => {
     const { violations, width } = await page.evaluate(async () => ({
-      violations: (await axe.run()).violations, width: document.documentElement.scrollWidth,
+      violations: (await globalThis.axe.run()).violations, width: document.documentElement.scrollWidth,
     }));
-    const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-    assert.deepEqual(told, [], where);
+    const faults = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+    assert.deepEqual(faults, [], where);
     assert.ok(width <= viewport.width, `${where} is wider than the screen by ${width - viewport.width} px`);
   });
 }
 
-/** Keeps screenshots: of a page on which no script runs, no more can be done. */
-export async function keep(page, name, check = () => {}) {
+/** Takes screenshots, without the checks of axe, which need scripts. */
+export async function takeScreenshots(page, name, check = async (_where, _viewport) => {}) {
   mkdirSync(SCREENSHOTS, { recursive: true });
   for (const [device, viewport] of Object.entries(DEVICES)) {
     for (const colorScheme of ["light", "dark"]) {

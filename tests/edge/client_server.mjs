@@ -1,29 +1,31 @@
-// A relying party's own server, and its keys.
+// A relying party's own HTTP server and keys.
+import { once } from "node:events";
 import http from "node:http";
 import { exportJWK, generateKeyPair } from "jose";
 
-/** A server on this machine: what it answers by path, and which paths were asked for. */
+/** Starts a server on this machine. It answers by `pages` and records the paths of requests. */
 export async function listen() {
   const pages = new Map();
-  const asked = [];
+  const paths = [];
   const server = http.createServer((request, response) => {
-    asked.push(request.url);
+    paths.push(request.url);
     const page = pages.get(request.url);
     if (page) page(response);
     else response.writeHead(404).end();
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   const serve = (path, content, type) =>
     pages.set(path, (response) => response.writeHead(200, { "content-type": type }).end(content));
   return {
     port, pages, serve, url: (path) => `http://127.0.0.1:${port}${path}`,
-    /** The paths since the last time. */
-    asked: () => asked.splice(0),
+    /** The paths of the requests since the last call. */
+    takePaths: () => paths.splice(0),
     json: (path, value, type = "application/json") => serve(path, JSON.stringify(value), type),
-    close() {
+    async close() {
       server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
+      server.close();
+      await once(server, "close");
     },
   };
 }
