@@ -1,10 +1,10 @@
-// npm run bench: Postern beside what else could be run, on this machine and in one go.
+// npm run bench: measures Postern beside other providers, on this machine, in one run.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { NAMED, RELEASE, buildIfChanged } from "../scripts/build.mjs";
 import { Failure, onStopSignal, parseOptions, prepare, root, step } from "../scripts/steps.mjs";
 
-// Many short rounds rather than few long ones: what else the machine does then weighs on all alike.
+// Many short rounds, so that other load on the machine affects all contenders alike.
 const PLANS = {
   quick: { rounds: 15, requests: 50, warmUp: 200, connections: 8, users: 1_000, starts: 5, memory: 5_000 },
   whole: { rounds: 61, requests: 150, warmUp: 4_000, connections: 8, users: 1_000, starts: 25, memory: 100_000 },
@@ -12,7 +12,7 @@ const PLANS = {
 
 const USAGE = `npm run bench
 
-Measures Postern beside other providers, and writes bench/results. bench/NOTES.md tells how to read them.
+Measures Postern beside other providers, and writes bench/results. bench/NOTES.md explains the results.
 
   --quick         takes less than a minute, and writes bench/results/quick.*
   --full          measures with a million users as well
@@ -56,7 +56,7 @@ results.goals = judge(results);
 if (!plan.only) await step("writing bench/results", () => {
   const folder = join(root, "bench", "results");
   mkdirSync(folder, { recursive: true });
-  // A quick run does not overwrite what a whole one found.
+  // A quick run does not overwrite the results of a whole one.
   const name = plan.isQuick ? "quick" : "results";
   writeFileSync(join(folder, `${name}.json`), json(results));
   writeFileSync(join(folder, `${name}.md`), markdown(results));
@@ -65,9 +65,10 @@ if (!plan.only) await step("writing bench/results", () => {
 console.log(markdown(results));
 process.exit(results.goals.every(({ isMet }) => isMet) ? 0 : 1);
 
-/** Four digits of every figure, and lists of figures on one line. */
+/** JSON with four digits of every figure, and with lists of figures on one line. */
 function json(value) {
-  const short = (_, value) => (typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value);
+  const isFraction = (figure) => typeof figure === "number" && !Number.isInteger(figure);
+  const short = (_, figure) => (isFraction(figure) ? Number(figure.toPrecision(4)) : figure);
   const text = JSON.stringify(value, short, 1);
   return `${text.replaceAll(/\[[-\d.,\s]+\]/g, (list) => list.replaceAll(/\s+/g, ""))}\n`;
 }

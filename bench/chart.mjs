@@ -1,4 +1,4 @@
-// The results as a drawing: CPU per request, a row of bars for each route.
+// Draws the results as SVG: CPU per request, with a group of bars for each route.
 const COLOURS = ["#9aa3ad", "#e07a5f", "#3d5a80", "#d9a441", "#8d6a9f"];
 const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 const BAR = 16;
@@ -8,7 +8,7 @@ const WIDTH = 860;
 
 export function chart({ routes, modules, machine, plan }) {
   const all = Object.keys(modules);
-  // Postern last, and in its own colour, where every eye ends.
+  // Postern is the last bar and has its own colour.
   const colour = (name) => (name === "postern" ? "#2a6f4f" : COLOURS[all.indexOf(name) % COLOURS.length]);
   const largest = Math.max(...routes.flatMap(({ cells }) => Object.values(cells).map(({ cpu }) => cpu.high)));
   const x = (value) => LEFT + (value / largest) * (WIDTH - LEFT - 90);

@@ -1,4 +1,4 @@
-// Who runs: what is bundled, how it is bound, what it is given, and the routes that it has.
+// The contenders: the entry, bindings, data and routes of each.
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
@@ -6,14 +6,14 @@ import { request } from "./load.mjs";
 import { redemption } from "./routes.mjs";
 import {
   CLIENT, ISSUER, KEYS, KEY_ENCRYPTION_KEY, SCOPE, claimsOf, codeOf, grantOf, hash, refreshTokenOf, subOf,
-} from "./world.mjs";
+} from "./fixtures.mjs";
 
 const ALL = [
   "discovery", "discovery-304", "jwks", "jwks-304", "userinfo-new", "userinfo-seen", "userinfo-forged", "redeem",
   "refresh",
 ];
 
-/** Postern, which the others' documents come from. */
+/** Postern, whose documents the others serve. */
 export const POSTERN = {
   name: "postern", entry: "src/cloudflare/entry.mjs", routes: ALL,
   settings: { texts: { ISSUER, KEY_ENCRYPTION_KEY, ADMIN_TOKEN: "" } },
@@ -24,11 +24,11 @@ const isSample = ({ email }) => email === claimsOf(0).email;
 export const BARE = {
   name: "bare", entry: "bench/contenders/bare.mjs", routes: ALL.filter((route) => route !== "userinfo-forged"),
   settings: { texts: {} },
-  // It makes no digests, so it is sent them.
+  // It computes no digests, so requests contain them.
   given: {
     codes: (number) => hash(codeOf(number)), refreshTokens: (number) => hash(refreshTokenOf(number)),
   },
-  // It gives what D1 has of one user, whatever the token.
+  // It returns the claims of one user for every token.
   answers: { "userinfo-new": isSample, "userinfo-seen": isSample },
 };
 
@@ -40,7 +40,7 @@ export const HONO = {
   seed: (store, { jwks }) => store.put("jwks", jwks.body),
 };
 
-/** What bare answers with where it would have to make it. */
+/** The identifiers in the constant responses of bare. */
 export const SAMPLE = { grantId: grantOf(0), sub: subOf(0), clientId: CLIENT.id };
 
 const hasTokens = ({ access_token: access, refresh_token: refresh }) => Boolean(access && refresh);
@@ -49,7 +49,7 @@ const OPENAUTH = {
   name: "OpenAuth", entry: "bench/contenders/openauth.mjs", routes: ["discovery", "jwks", "redeem", "refresh"],
   settings: { texts: {}, flags: ["nodejs_compat"] },
   given: {
-    // It knows clients by name alone.
+    // It has no client secrets.
     client: { id: CLIENT.id },
     paths: { discovery: "/.well-known/oauth-authorization-server", jwks: "/.well-known/jwks.json", token: "/token" },
     refreshTokens: (number) => `${openAuthSubject(number)}:refresh-${number}`,
@@ -59,7 +59,7 @@ const OPENAUTH = {
     jwks: ({ keys }) => keys.some(({ kid }) => kid === KEYS.ES256.kid),
     redeem: hasTokens, refresh: hasTokens,
   },
-  // As it keeps them itself: under names whose parts a control character separates.
+  // Stores entries in its own format: the parts of a key are separated by a control character.
   async seed(store, documents, { redeemable = 0 }) {
     const key = (...parts) => parts.join("\x1f");
     const { kid, privateKey, publicKey } = KEYS.ES256;
@@ -98,40 +98,40 @@ const WORKERS_OAUTH = {
     discovery: ({ issuer, token_endpoint: uri }) => issuer === ISSUER && uri.startsWith(ISSUER),
     redeem: hasTokens, refresh: hasTokens,
   },
-  // Only it can make what it takes: the client, the codes, and with some of them the tokens.
-  async prepare(visit, { users, redeemable = 0 }) {
+  // Only its own code can create its client, codes and tokens.
+  async prepare(target, { users, redeemable = 0 }) {
     const { redirectUri, challenge } = CLIENT;
-    const order = async (fields) => {
+    const create = async (fields) => {
       const body = JSON.stringify({ redirectUri, challenge, scope: SCOPE.split(" "), ...fields });
-      const answer = await visit.ask(request("POST", "/bench", { "content-type": "application/json" }, body));
-      assert.equal(answer.status, 200, answer.body);
-      return JSON.parse(answer.body);
+      const response = await target.send(request("POST", "/bench", { "content-type": "application/json" }, body));
+      assert.equal(response.status, 200, response.body);
+      return JSON.parse(response.body);
     };
-    const { clientId, clientSecret } = await order({});
-    visit.client = { id: clientId, secret: clientSecret };
+    const { clientId, clientSecret } = await create({});
+    target.client = { id: clientId, secret: clientSecret };
     const codes = [];
     const used = 64;
     while (codes.length < redeemable + used) {
-      const people = Array.from({ length: 100 }, (_, index) => (codes.length + index) % users)
+      const props = Array.from({ length: 100 }, (_, index) => (codes.length + index) % users)
         .map((user) => ({ grantId: grantOf(user), sub: subOf(user), clientId: CLIENT.id }));
-      codes.push(...(await order({ client: clientId, people })));
+      codes.push(...(await create({ client: clientId, users: props })));
     }
-    visit.codes = (number) => codes[number + used];
+    target.codes = (number) => codes[number + used];
     const tokens = [];
     for (const code of codes.slice(0, used)) {
-      const answer = await visit.ask(redemption(visit, code));
-      assert.equal(answer.status, 200, answer.body);
-      tokens.push(JSON.parse(answer.body));
+      const response = await target.send(redemption(target, code));
+      assert.equal(response.status, 200, response.body);
+      tokens.push(JSON.parse(response.body));
     }
     const access = tokens.map((token) => token.access_token);
     const forged = access.map((token) => token.replace(/:[^:]*$/, () => `:${randomUUID()}`));
-    visit.tokens = { fresh: access, seen: access, forged };
-    // One that was refreshed stays good until its successor is used.
-    visit.refreshTokens = (number) => tokens[number % used].refresh_token;
+    target.tokens = { fresh: access, seen: access, forged };
+    // A refreshed token stays good until its successor is used.
+    target.refreshTokens = (number) => tokens[number % used].refresh_token;
   },
 };
 
-/** For orientation: what many run where there is a server to run it on. No goal compares with it. */
+/** A provider on Node, for orientation only: no goal compares with it. */
 const OIDC_PROVIDER = {
   name: "oidc-provider on Node", entry: "bench/contenders/oidc-provider.mjs", isOnNode: true,
   routes: ALL.filter((route) => !route.endsWith("304")),
@@ -145,26 +145,26 @@ const OIDC_PROVIDER = {
   },
   answers: {
     discovery: ({ issuer, token_endpoint: uri }) => issuer === ISSUER && uri.startsWith(ISSUER),
-    // The same keys, in an order of their own.
+    // The same keys in another order.
     jwks: ({ keys }) => Object.values(KEYS).every(({ publicJwk }) =>
       keys.some((key) => isDeepStrictEqual(key, publicJwk))),
   },
-  // Its tokens are opaque, and only its own process can make and keep them.
-  async prepare(visit, { users, redeemable = 0 }) {
-    const { fresh, seen, forged } = visit.tokens;
-    const people = Array.from({ length: users }, (_, user) =>
+  // Its tokens are opaque, and only its own process can issue them.
+  async prepare(target, { users, redeemable = 0 }) {
+    const { fresh, seen, forged } = target.tokens;
+    const accounts = Array.from({ length: users }, (_, user) =>
       ({ accountId: subOf(user), grantId: grantOf(user), claims: claimsOf(user) }));
-    const issued = await visit.worker.tell({
-      people, asked: {
+    const issued = await target.worker.send({
+      accounts, tokens: {
         fresh: ["AccessToken", fresh.length], seen: ["AccessToken", seen.length],
         codes: ["AuthorizationCode", redeemable], refreshTokens: ["RefreshToken", redeemable],
       },
     });
-    visit.tokens = {
+    target.tokens = {
       fresh: issued.fresh, seen: issued.seen, forged: forged.map(() => randomBytes(32).toString("base64url")),
     };
-    visit.codes = (number) => issued.codes[number];
-    visit.refreshTokens = (number) => issued.refreshTokens[number];
+    target.codes = (number) => issued.codes[number];
+    target.refreshTokens = (number) => issued.refreshTokens[number];
   },
 };
 

@@ -1,13 +1,13 @@
-// The goals, each judged by what was measured.
+// Judges the goals by the measured figures.
 import { ratio } from "./rounds.mjs";
 
 const KB = 1000;
 
-/** Every goal: what it says, the figure, and whether it is met. */
+/** Returns every goal with its limit, its figure and whether it is met. */
 export function judge({ routes, modules, starts }) {
   const goals = [];
   const goal = (what, limit, figure, unit, isMet) => goals.push({ what, limit, figure, unit, isMet });
-  /** Judges the routes of these names that were measured. */
+  /** Calls `judge` for each measured route of these names. */
   const each = (names, judge) => {
     for (const { name, cells } of routes.filter(({ name }) => names.includes(name))) {
       const { bare, "hono + jose": hono, postern } = cells;
@@ -30,7 +30,7 @@ export function judge({ routes, modules, starts }) {
     goal(`${name}: CPU against hono + jose`, "under 1", median, "×", median < 1);
     goal(`${name}: D1 statements a request`, "0", postern.statements, "", postern.statements === 0);
     const refreshes = Math.floor(postern.seconds / 10) + 1;
-    goal(`${name}: KV reads, all in all`, `one in 10 s, so ${refreshes}`, postern.readsInAll, "",
+    goal(`${name}: KV reads in total`, `one in 10 s, so ${refreshes}`, postern.readsInAll, "",
       postern.readsInAll <= refreshes);
   });
   each(["redeem", "refresh"], (name, { bare, hono, postern }) => {
@@ -41,7 +41,7 @@ export function judge({ routes, modules, starts }) {
   goal("gzipped module", "at most 300 KB", size, "KB", size <= 300);
   if (starts) {
     const later = starts.postern.laterThanBare.median;
-    goal("cold start to the first answer, later than bare", "at most 10 ms", later, "ms", later <= 10);
+    goal("cold start to the first response, later than bare", "at most 10 ms", later, "ms", later <= 10);
   }
   return goals;
 }

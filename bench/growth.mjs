@@ -1,4 +1,4 @@
-// What becomes of the figures as there is more: users, keys, connections.
+// Measures how the figures change with the number of users, keys and connections.
 import { step } from "../scripts/steps.mjs";
 import { BARE, HONO, POSTERN } from "./contenders.mjs";
 import { measure } from "./rounds.mjs";
@@ -9,7 +9,7 @@ const COUNT = 100;
 const WARM_UP = 300;
 const IN_ALL = ROUNDS * COUNT + WARM_UP;
 
-/** Each dimension: its steps, the routes that could feel it, and what a step means. */
+/** The dimensions: each has the routes that it could affect, its steps, and the settings of a step. */
 const dimensions = ({ users, connections }, isFull) => [
   {
     what: "users", routes: ["userinfo-new", "redeem"], steps: [1_000, 100_000, ...(isFull ? [1_000_000] : [])],
@@ -17,7 +17,7 @@ const dimensions = ({ users, connections }, isFull) => [
   },
   {
     what: "published keys", routes: ["jwks", "userinfo-new"], steps: [2, 16],
-    // A key for each algorithm is always there.
+    // There is always one key for each algorithm.
     of: (keys) => ({ users, connections, otherKeys: keys - 2 }),
   },
   {
@@ -26,11 +26,11 @@ const dimensions = ({ users, connections }, isFull) => [
   },
 ];
 
-/** A table for each route and dimension. */
-export async function grow(world, openAll, stopAll) {
+/** Returns a table for each route and dimension. */
+export async function grow(bench, openAll, stopAll) {
   const tables = [];
   const contenders = [BARE, HONO, POSTERN];
-  for (const { what, routes, steps, of } of dimensions(world.plan, world.plan.isFull)) {
+  for (const { what, routes, steps, of } of dimensions(bench.plan, bench.plan.isFull)) {
     const growing = routes.map((name) => ({
       what, route: name, title: `${route(name).title}, by ${what}`, names: contenders.map(({ name }) => name), rows: [],
     }));
@@ -40,14 +40,14 @@ export async function grow(world, openAll, stopAll) {
         const { users, connections, otherKeys } = of(number);
         const redeemable = routes.includes("redeem") ? IN_ALL : 0;
         const tokens = makeTokens({ fresh: IN_ALL, forged: 1, users });
-        const visits = await openAll({ ...world, tokens }, { users, redeemable, otherKeys }, contenders);
+        const targets = await openAll({ ...bench, tokens }, { users, redeemable, otherKeys }, contenders);
         for (const table of growing) {
           const plan = { rounds: ROUNDS, count: COUNT, warmUp: WARM_UP, connections };
-          const cells = await measure(visits, route(table.route), plan);
+          const cells = await measure(targets, route(table.route), plan);
           for (const cell of Object.values(cells)) delete cell.texts;
           table.rows.push({ number, label, cells });
         }
-        await stopAll(visits);
+        await stopAll(targets);
       });
     }
     tables.push(...growing);

@@ -1,11 +1,11 @@
-// The load: requests as bytes over a fixed number of kept-alive connections, each asked again as soon as it has
-// answered.
+// Sends requests as bytes over a fixed number of persistent connections. Each connection sends its next request as soon
+// as it has the response.
 import { once } from "node:events";
 import net from "node:net";
 import { Failure } from "../scripts/steps.mjs";
-import { HOST } from "./world.mjs";
+import { HOST } from "./fixtures.mjs";
 
-/** What makes the URL that a worker sees begin with https, as the platform's does. */
+/** The header that makes a worker's request URL begin with https, as it does on the platform. */
 export const FORWARDED_PROTO = "x-forwarded-proto";
 const FORWARDED = { [FORWARDED_PROTO]: "https" };
 
@@ -16,7 +16,7 @@ export function request(method, path, headers = {}, body = "") {
   return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
 }
 
-/** What a connection has read of one response: `undefined` while it is not whole. */
+/** Parses the text of one response. Returns undefined while it is incomplete. */
 function parse(text) {
   const end = text.indexOf("\r\n\r\n");
   if (end < 0) return undefined;
@@ -43,8 +43,8 @@ function unchunk(text) {
 }
 
 /**
- * One connection. It is opened when it is first used, and again where the worker closed it while it was idle, as workerd
- * does after 15 seconds. `ask` sends a request and resolves with the response, bytes as Latin-1.
+ * One connection. It opens at its first use, and again if the worker closed it while it was idle, as workerd does after
+ * 15 seconds. `send` resolves with the response, whose body is bytes as Latin-1.
  */
 class Connection {
   constructor(port) {
@@ -74,7 +74,7 @@ class Connection {
     });
   }
 
-  async ask(bytes) {
+  async send(bytes) {
     if (!this.socket) await this.open();
     return new Promise((resolve, reject) => {
       this.resolve = resolve;
@@ -89,24 +89,24 @@ class Connection {
   }
 }
 
-/** Asks once: status, head and body. */
-export async function ask(port, bytes) {
+/** Sends one request. Returns the status, the head and the body. */
+export async function send(port, bytes) {
   const connection = new Connection(port);
   try {
-    const response = await connection.ask(bytes);
+    const response = await connection.send(bytes);
     return { ...response, body: Buffer.from(response.body, "latin1").toString() };
   } finally {
     connection.close();
   }
 }
 
-/** The connections to one worker, kept over the rounds. */
+/** The connections to one worker, which persist over the rounds. */
 export class Load {
   constructor(port, connections) {
     this.connections = Array.from({ length: connections }, () => new Connection(port));
   }
 
-  /** Sends all requests; every answer must have `status`. Seconds taken, and each request's milliseconds. */
+  /** Sends all requests. Fails if a response has another status. Returns the seconds, and each latency in ms. */
   async run(requests, status) {
     const latencies = new Float64Array(requests.length);
     let next = 0;
@@ -116,10 +116,10 @@ export class Load {
       while (next < requests.length) {
         const number = next++;
         const sent = performance.now();
-        const response = await connection.ask(requests[number]);
+        const response = await connection.send(requests[number]);
         latencies[number] = performance.now() - sent;
         if (response.status !== status) {
-          throw new Failure(`answered ${response.status} instead of ${status}: ${response.head}\n\n${response.body}`);
+          throw new Failure(`status ${response.status} instead of ${status}: ${response.head}\n\n${response.body}`);
         }
       }
     }));

@@ -1,4 +1,4 @@
-// On what, and with what, a run was made. Nothing that names the machine.
+// The hardware and versions of a run. Nothing identifies the machine.
 import { readFileSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
@@ -13,9 +13,10 @@ const PACKAGES = [
   "workerd", "esbuild", "hono", "jose", "@openauthjs/openauth", "@cloudflare/workers-oauth-provider", "oidc-provider",
 ];
 
+/** @returns {Promise<any>} */
 export async function versions() {
   const version = (name) => JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;
-  // A checkout without git is measured all the same.
+  // A checkout without git can be measured too.
   const git = (...args) => run("git", args).then((text) => text.trim(), () => "");
   const commit = await git("rev-parse", "--short", "HEAD");
   const isChanged = (await git("status", "--porcelain", "--", "src", "templates", "Cargo.lock")) !== "";

@@ -1,11 +1,11 @@
-// One contender on Node, in a process of its own, which is told by message what it needs.
+// Runs a contender on Node, in its own process, which gets its data by messages.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { Failure, root } from "../scripts/steps.mjs";
 import { readings } from "./workerd.mjs";
 
-/** Starts a program, which answers its settings with the port where it listens. */
+/** Starts a program. It gets its settings by message, and replies with its port. */
 export async function startNode(entry, settings) {
   const begin = performance.now();
   const child = fork(join(root, entry), {
@@ -14,18 +14,18 @@ export async function startNode(entry, settings) {
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text) => { errors = (errors + text).slice(-4_000); });
   const ended = once(child, "close");
-  const tell = async (message) => {
+  const send = async (message) => {
     child.send(message);
-    const [answer] = await Promise.race([
+    const [response] = await Promise.race([
       once(child, "message"),
       ended.then(() => { throw new Failure(`${entry} ended: ${errors}`); }),
     ]);
-    return answer;
+    return response;
   };
   return {
-    port: await tell(settings), begin, pid: child.pid,
+    port: await send(settings), begin, pid: child.pid,
     errors: () => errors,
-    tell,
+    send,
     ...readings(child.pid),
     kill: () => child.kill("SIGKILL"),
     stop() {

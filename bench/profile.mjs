@@ -1,12 +1,12 @@
-// Where the microseconds of userinfo go in Postern, and how often a request crosses between JavaScript and wasm:
-// V8's own profiler, asked through workerd's inspector, and a module that counts.
+// Measures the CPU time of userinfo by function, with V8's profiler through workerd's inspector, and counts the calls
+// between JavaScript and wasm.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { root, step } from "../scripts/steps.mjs";
 import { POSTERN } from "./contenders.mjs";
 import { Load, request } from "./load.mjs";
 import { machine, versions } from "./machine.mjs";
-import { Visit } from "./rounds.mjs";
+import { Target } from "./rounds.mjs";
 import { DEFAULTS, ROUTES, makeTokens, route } from "./routes.mjs";
 import { startStores } from "./stores.mjs";
 import { bundle, start } from "./workerd.mjs";
@@ -14,12 +14,12 @@ import { bundle, start } from "./workerd.mjs";
 const PROFILED = ["userinfo-new", "userinfo-seen"];
 const PLAN = { requests: 8_000, warmUp: 4_000, connections: 8, users: 1_000, counted: 20 };
 const IN_ALL = PLAN.requests + PLAN.warmUp;
-/** Between two samples, in microseconds. */
+/** The time between two samples, in microseconds. */
 const INTERVAL = 100;
-/** Functions that took less, in microseconds a request, are told together. */
+/** Functions below this limit are one row, in microseconds per request. */
 const LEAST = 0.8;
 
-/** Profiles, counts, and writes `results/profile.md`. */
+/** Writes `results/profile.md`. */
 export async function profile() {
   const stores = startStores();
   try {
@@ -29,12 +29,12 @@ export async function profile() {
       const store = await stores.open(entry);
       await store.fill({ users, redeemable: IN_ALL });
       const worker = await start(await bundle(entry, entry, {}), POSTERN.settings, store.ports, options);
-      const visit = new Visit(POSTERN, worker, store, { ...DEFAULTS, tokens, etags: {} });
+      const target = new Target(POSTERN, worker, store, { ...DEFAULTS, tokens, etags: {} });
       for (const name of ["discovery", "jwks"]) {
-        const { head } = await visit.ask(request("GET", visit.paths[name]));
-        visit.etags[name] = head.match(/\r\netag: *(.*)/i)[1];
+        const { head } = await target.send(request("GET", target.paths[name]));
+        target.etags[name] = head.match(/\r\netag: *(.*)/i)[1];
       }
-      return visit;
+      return target;
     };
     const inspected = await open("bench/profiled/entry.mjs", { isInspected: true });
     const profiles = [];
@@ -55,18 +55,18 @@ export async function profile() {
   }
 }
 
-/** Microseconds a request by function, as shares of the process's CPU time. */
-async function profileRoute(visit, route) {
-  const load = new Load(visit.worker.port, PLAN.connections);
-  await load.run(visit.requests(route, PLAN.warmUp), route.status);
-  const inspector = await inspect(visit.worker.inspector);
-  await inspector.ask("Profiler.enable");
-  await inspector.ask("Profiler.setSamplingInterval", { interval: INTERVAL });
-  await inspector.ask("Profiler.start");
-  const before = visit.worker.cpu();
-  await load.run(visit.requests(route, PLAN.requests), route.status);
-  const cpu = (visit.worker.cpu() - before) / PLAN.requests;
-  const { profile } = await inspector.ask("Profiler.stop");
+/** Microseconds per request by function: shares of the process's CPU time. */
+async function profileRoute(target, route) {
+  const load = new Load(target.worker.port, PLAN.connections);
+  await load.run(target.requests(route, PLAN.warmUp), route.status);
+  const inspector = await inspect(target.worker.inspector);
+  await inspector.send("Profiler.enable");
+  await inspector.send("Profiler.setSamplingInterval", { interval: INTERVAL });
+  await inspector.send("Profiler.start");
+  const before = target.worker.cpu();
+  await load.run(target.requests(route, PLAN.requests), route.status);
+  const cpu = (target.worker.cpu() - before) / PLAN.requests;
+  const { profile } = await inspector.send("Profiler.stop");
   inspector.close();
   load.close();
 
@@ -74,7 +74,7 @@ async function profileRoute(visit, route) {
   const busy = profile.samples.map((id) => frames.get(id)).filter(({ functionName }) => functionName !== "(idle)");
   const functions = new Map();
   for (const frame of busy) {
-    const { place, name } = told(frame);
+    const { place, name } = describe(frame);
     const key = `${place}\0${name}`;
     functions.set(key, (functions.get(key) ?? 0) + cpu / busy.length);
   }
@@ -82,9 +82,10 @@ async function profileRoute(visit, route) {
   return { title: route.title, cpu, rows: rows.sort((one, other) => other[2] - one[2]) };
 }
 
-/** A connection to the inspector of a worker. */
+/** Connects to the inspector of a worker. */
 async function inspect(port) {
-  const [{ webSocketDebuggerUrl: url }] = await (await fetch(`http://127.0.0.1:${port}/json`)).json();
+  const [{ webSocketDebuggerUrl: url }] = /** @type {any} */ (
+    await (await fetch(`http://127.0.0.1:${port}/json`)).json());
   const socket = new WebSocket(url);
   await new Promise((resolve, reject) => { Object.assign(socket, { onopen: resolve, onerror: reject }); });
   const waiting = new Map();
@@ -96,7 +97,7 @@ async function inspect(port) {
   };
   let next = 0;
   return {
-    ask: (method, params) => new Promise((resolve, reject) => {
+    send: (method, params) => new Promise((resolve, reject) => {
       waiting.set(++next, [resolve, reject]);
       socket.send(JSON.stringify({ id: next, method, params }));
     }),
@@ -104,8 +105,8 @@ async function inspect(port) {
   };
 }
 
-/** Where a function belongs, and what it is called. */
-function told({ functionName: name, url }) {
+/** The place and the name of a function. */
+function describe({ functionName: name, url }) {
   if (name === "(program)") return { place: "workerd: HTTP, sockets, promises", name: "outside of JavaScript and wasm" };
   if (name === "(garbage collector)") return { place: "V8", name: "garbage collection" };
   if (url.startsWith("wasm:")) {
@@ -119,16 +120,16 @@ function told({ functionName: name, url }) {
   return { place: "JavaScript: bindings and platform.mjs", name: name || "anonymous" };
 }
 
-/** Crossings a warm request, by route. */
-async function countCrossings(visit) {
-  const take = async () => JSON.parse((await visit.ask(request("GET", "/crossings"))).body);
+/** The calls between JavaScript and wasm of a warm request, by route. */
+async function countCrossings(target) {
+  const take = async () => JSON.parse((await target.send(request("GET", "/crossings"))).body);
   const counts = [];
   for (const { name, title, status, ...rest } of ROUTES) {
-    const load = new Load(visit.worker.port, 1);
-    // Tokens seen before are 64.
-    await load.run(visit.requests({ name, ...rest }, 100), status);
+    const load = new Load(target.worker.port, 1);
+    // More than the 64 tokens of the route for tokens seen before, so that each is seen before.
+    await load.run(target.requests({ name, ...rest }, 100), status);
     await take();
-    await load.run(visit.requests({ name, ...rest }, PLAN.counted), status);
+    await load.run(target.requests({ name, ...rest }, PLAN.counted), status);
     const taken = Object.values(await take()).reduce((sum, count) => sum + count, 0);
     counts.push([title, taken / PLAN.counted]);
     load.close();
@@ -141,7 +142,7 @@ function markdown(profiles, crossings, { postern, workerd, node }) {
   const { cpu, cores, kernel } = machine();
   const lines = [
     "# Where the time of userinfo goes", "",
-    "Written by `npm run bench -- --profile`; [NOTES.md](../NOTES.md) tells how to read it. Samples of V8's profiler",
+    "Written by `npm run bench -- --profile`; [NOTES.md](../NOTES.md) explains it. Samples of V8's profiler",
     `every ${INTERVAL} µs over ${PLAN.requests.toLocaleString("en")} requests, as shares of the CPU time of the process. The`,
     "profiler costs time itself, so the sums are above those of the bench.",
     `${cores} × ${cpu}, ${kernel}; postern ${postern}, workerd ${workerd}, node ${node}.`,

@@ -1,42 +1,42 @@
-// What is asked: for each route the requests as bytes, and the status that answers them.
+// The routes: the requests of each as bytes, and their status.
 import { request } from "./load.mjs";
-import { CLIENT, codeOf, forge, mint, refreshTokenOf } from "./world.mjs";
+import { CLIENT, codeOf, forge, mint, refreshTokenOf } from "./fixtures.mjs";
 
 const PATHS = {
   discovery: "/.well-known/openid-configuration", jwks: "/auth/jwks.json", userinfo: "/auth/userinfo",
   token: "/auth/token",
 };
 
-/** The tokens of one run: never seen, seen before, and forged. */
+/** The tokens of one run: tokens that are sent once, tokens that are sent repeatedly, and forged ones. */
 export function makeTokens({ fresh, forged, users }) {
   return { fresh: mint(fresh, users), seen: mint(64, users), forged: mint(forged, users).map(forge) };
 }
 
 const at = (list, number) => list[number % list.length];
 
-const bearer = (visit, token) =>
-  request("GET", visit.paths.userinfo, { authorization: `Bearer ${token}`, accept: "application/json" });
+const bearer = (target, token) =>
+  request("GET", target.paths.userinfo, { authorization: `Bearer ${token}`, accept: "application/json" });
 
-/** A token request of the one client, which is a public one where it has no secret. */
-const form = (visit, fields) => {
-  const { id, secret } = visit.client;
+/** A token request of the client. Without a secret it is a public client. */
+const form = (target, fields) => {
+  const { id, secret } = target.client;
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   if (secret) headers.authorization = `Basic ${btoa(`${id}:${secret}`)}`;
   const body = new URLSearchParams(secret ? fields : { ...fields, client_id: id });
-  return request("POST", visit.paths.token, headers, String(body));
+  return request("POST", target.paths.token, headers, String(body));
 };
 
-export const redemption = (visit, code) => form(visit, {
+export const redemption = (target, code) => form(target, {
   grant_type: "authorization_code", code, redirect_uri: CLIENT.redirectUri, code_verifier: CLIENT.verifier,
 });
 
-const document = (name) => (visit) => request("GET", visit.paths[name], { accept: "application/json" });
-const known = (name) => (visit) =>
-  request("GET", visit.paths[name], { accept: "application/json", "if-none-match": visit.etags[name] });
+const document = (name) => (target) => request("GET", target.paths[name], { accept: "application/json" });
+const known = (name) => (target) =>
+  request("GET", target.paths[name], { accept: "application/json", "if-none-match": target.etags[name] });
 
 /**
- * The routes. `make(visit, number)` is a request; the same one is sent again and again where it has no number.
- * `weight` says how many are sent, against the others.
+ * The routes. `make(target, number)` returns a request. A static route repeats one request. `weight` is the share of a
+ * route's requests.
  */
 export const ROUTES = [
   { name: "discovery", title: "discovery", weight: 3, status: 200, make: document("discovery"), isStatic: true },
@@ -45,29 +45,29 @@ export const ROUTES = [
   { name: "jwks-304", title: "JWKS, 304", weight: 3, status: 304, make: known("jwks"), isStatic: true },
   {
     name: "userinfo-new", title: "userinfo, token never seen", weight: 1, status: 200,
-    make: (visit, number) => bearer(visit, at(visit.tokens.fresh, number)),
+    make: (target, number) => bearer(target, at(target.tokens.fresh, number)),
   },
   {
     name: "userinfo-seen", title: "userinfo, token seen before", weight: 1, status: 200,
-    make: (visit, number) => bearer(visit, at(visit.tokens.seen, number)),
+    make: (target, number) => bearer(target, at(target.tokens.seen, number)),
   },
   {
     name: "userinfo-forged", title: "userinfo, forged token", weight: 1, status: 401,
-    make: (visit, number) => bearer(visit, at(visit.tokens.forged, number)),
+    make: (target, number) => bearer(target, at(target.tokens.forged, number)),
   },
   {
     name: "redeem", title: "code redemption", weight: 0.4, status: 200,
-    make: (visit, number) => redemption(visit, visit.codes(number)),
+    make: (target, number) => redemption(target, target.codes(number)),
   },
   {
     name: "refresh", title: "refresh", weight: 0.4, status: 200,
-    make: (visit, number) => form(visit, { grant_type: "refresh_token", refresh_token: visit.refreshTokens(number) }),
+    make: (target, number) => form(target, { grant_type: "refresh_token", refresh_token: target.refreshTokens(number) }),
   },
 ];
 
-export const route = (name) => ROUTES.find((route) => route.name === name);
+export const route = (name) => ROUTES.find((one) => one.name === name);
 
-/** What a contender is asked with, where it has nothing of its own. */
+/** The data of requests to a contender that has no data of its own. */
 export const DEFAULTS = {
   paths: PATHS, client: CLIENT, codes: codeOf, refreshTokens: refreshTokenOf,
 };

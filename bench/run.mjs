@@ -1,12 +1,12 @@
-// A whole run: the stores, the workers, the rounds, and all that is measured besides.
+// Runs the whole bench: starts stores and workers, measures rounds, cold starts, memory and growth.
 import { Failure, step } from "../scripts/steps.mjs";
 import { checkAnswers } from "./answers.mjs";
 import { BARE, CONTENDERS, HONO, POSTERN, SAMPLE } from "./contenders.mjs";
 import { grow } from "./growth.mjs";
-import { ask, request } from "./load.mjs";
+import { send, request } from "./load.mjs";
 import { machine, versions } from "./machine.mjs";
 import { startNode } from "./node.mjs";
-import { Visit, measure } from "./rounds.mjs";
+import { Target, measure } from "./rounds.mjs";
 import { DEFAULTS, ROUTES, makeTokens } from "./routes.mjs";
 import { measureSimulated } from "./simulated.mjs";
 import { spread } from "./statistics.mjs";
@@ -16,39 +16,39 @@ import { bundle, start } from "./workerd.mjs";
 const running = new Set();
 process.on("exit", () => { for (const worker of running) worker.kill(); });
 
-/** Runs everything that the plan asks for. */
+/** Measures everything in the plan. Returns the results. */
 export async function runAll(plan) {
   const begin = Date.now();
-  const asked = chosen(plan);
+  const planned = chosen(plan);
   const stores = startStores();
   try {
     const plans = countsOf(plan);
-    const documents = await step("asking Postern for its documents", () => readDocuments(stores));
-    const bundles = await step("bundling the contenders", () => bundleAll(documents));
+    const documents = await step("reading Postern's documents", () => readDocuments(stores));
+    const bundles = await step("bundling the contenders", () => bundleAll(CONTENDERS, documents));
     const tokens = await step("signing tokens", () => makeTokens({
       fresh: plans.get("userinfo-new").inAll, forged: plans.get("userinfo-forged").inAll, users: plan.users,
     }));
     const redeemable = plans.get("redeem").inAll;
-    const world = { documents, bundles, tokens, plan, stores };
+    const bench = { documents, bundles, tokens, plan, stores };
 
-    const visits = await step("starting them", () => openAll(world, { users: plan.users, redeemable }));
-    await step("comparing what they answer", () => checkAnswers(visits));
+    const targets = await step("starting them", () => openAll(bench, { users: plan.users, redeemable }));
+    await step("comparing their responses", () => checkAnswers(targets));
     const routes = [];
-    for (const route of asked) {
-      const having = visits.filter(({ contender }) => contender.routes.includes(route.name));
-      const cells = await step(`${route.title}: ${having.map(({ name }) => name).join(", ")}`, () =>
-        measure(having, route, plans.get(route.name)));
+    for (const route of planned) {
+      const measured = targets.filter(({ contender }) => contender.routes.includes(route.name));
+      const cells = await step(`${route.title}: ${measured.map(({ name }) => name).join(", ")}`, () =>
+        measure(measured, route, plans.get(route.name)));
       checkStatements(route, cells);
       for (const cell of Object.values(cells)) delete cell.texts;
       routes.push({ name: route.name, title: route.title, count: plans.get(route.name).count, cells });
     }
-    const memory = plan.only ? undefined : await step("memory", () => measureMemory(visits, plan));
-    await stopAll(visits);
+    const memory = plan.only ? undefined : await step("memory", () => measureMemory(targets, plan));
+    await stopAll(targets);
 
-    const starts = plan.only ? undefined : await step("cold starts", () => measureStarts(world));
+    const starts = plan.only ? undefined : await step("cold starts", () => measureStarts(bench));
     const isShort = plan.isQuick || plan.only;
-    const growth = isShort ? [] : await grow(world, openAll, stopAll);
-    const simulated = isShort ? undefined : await measureSimulated(world);
+    const growth = isShort ? [] : await grow(bench, openAll, stopAll);
+    const simulated = isShort ? undefined : await measureSimulated(bench);
     return {
       plan, machine: machine(), versions: await versions(), seconds: (Date.now() - begin) / 1000,
       modules: Object.fromEntries(CONTENDERS.map(({ name }) => [name, { gzipped: bundles.get(name)?.gzipped }])),
@@ -59,15 +59,15 @@ export async function runAll(plan) {
   }
 }
 
-/** How many requests each route gets: in a round, to warm up, and in all. */
+/** The number of requests of each route: in a round, to warm up, and in total. */
 export const countsOf = ({ rounds, connections, requests, warmUp }) => new Map(ROUTES.map(({ name, weight }) => {
   const count = Math.round(requests * weight);
-  // V8 optimizes by what was called how often, whatever a route costs, so all warm up alike. What is compared
-  // beforehand takes one, too.
+  // V8 optimizes by the number of calls, whatever their cost, so every route warms up with as many requests. The
+  // comparison of responses takes one more.
   return [name, { rounds, connections, count, warmUp, inAll: rounds * count + warmUp + 1 }];
 }));
 
-/** The routes that the plan names, or all. */
+/** The routes in the plan, or all. */
 export function chosen({ only }) {
   const unknown = (only ?? []).filter((name) => !ROUTES.some((route) => route.name === name));
   if (unknown.length > 0) {
@@ -76,7 +76,7 @@ export function chosen({ only }) {
   return only ? ROUTES.filter(({ name }) => only.includes(name)) : ROUTES;
 }
 
-/** A worker of a contender, which does not outlive this process. */
+/** Starts a contender's worker, which ends with this process. */
 async function launch(contender, bundled, ports) {
   const { isOnNode, entry, settings } = contender;
   const worker = await (isOnNode ? startNode(entry, settings) : start(bundled, settings, ports));
@@ -84,13 +84,13 @@ async function launch(contender, bundled, ports) {
   return { ...worker, stop: () => worker.stop().finally(() => running.delete(worker)) };
 }
 
-/** What Postern publishes, which bare and hono + jose serve as well. */
+/** Reads Postern's documents and a token response, which bare and hono + jose serve too. */
 export async function readDocuments(stores) {
   const store = await stores.open("documents");
   await store.fill({ users: 1, redeemable: 1 });
   const worker = await launch(POSTERN, await bundle("documents", POSTERN.entry), store.ports);
   const read = async (bytes) => {
-    const { head, body } = await ask(worker.port, bytes);
+    const { head, body } = await send(worker.port, bytes);
     const headers = Object.fromEntries(head.split("\r\n").slice(1).map((line) => line.match(/^(.*?): *(.*)$/).slice(1)));
     const lower = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
     delete lower["content-length"];
@@ -99,57 +99,61 @@ export async function readDocuments(stores) {
   const { paths } = DEFAULTS;
   const discovery = await read(request("GET", paths.discovery));
   const jwks = await read(request("GET", paths.jwks));
-  const visit = new Visit(POSTERN, worker, store, { ...DEFAULTS });
+  const target = new Target(POSTERN, worker, store, { ...DEFAULTS });
   const redeem = ROUTES.find(({ name }) => name === "redeem");
-  const tokens = JSON.parse((await read(redeem.make(visit, 0))).body);
+  const tokens = JSON.parse((await read(redeem.make(target, 0))).body);
   await worker.stop();
   return { discovery, jwks, tokens, sample: SAMPLE };
 }
 
-async function bundleAll(documents) {
-  const inWorkerd = CONTENDERS.filter(({ isOnNode }) => !isOnNode);
-  const bundles = await Promise.all(inWorkerd.map(async ({ name, entry }) =>
-    [name, await bundle(name, entry, documents)]));
-  return new Map(bundles);
+/** Bundles the contenders that run in workerd. Returns the bundles by name. */
+export async function bundleAll(contenders, documents) {
+  const bundles = new Map();
+  await Promise.all(contenders.filter(({ isOnNode }) => !isOnNode).map(async ({ name, entry }) => {
+    bundles.set(name, await bundle(name, entry, documents));
+  }));
+  return bundles;
 }
 
-/** Every contender with a store of its own, filled alike. */
+/** Starts every contender, each with its own store, which have the same content. */
 export async function openAll({ documents, bundles, tokens, stores }, contents, contenders = CONTENDERS) {
-  const visits = [];
+  const targets = [];
   for (const contender of contenders) {
     const name = `${contender.name} ${Math.random()}`;
     const store = await stores.open(name);
     await store.fill(contents);
     await contender.seed?.(store, documents, contents);
     const worker = await launch(contender, bundles.get(contender.name), store.ports);
-    const visit = new Visit(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
-    await contender.prepare?.(visit, contents);
+    const target = new Target(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
+    await contender.prepare?.(target, contents);
     for (const name of ["discovery", "jwks"]) {
       if (!contender.routes.includes(`${name}-304`)) continue;
-      const { head } = await visit.ask(request("GET", visit.paths[name]));
-      visit.etags[name] = head.match(/\r\netag: *(.*)/i)[1];
+      const { head } = await target.send(request("GET", target.paths[name]));
+      target.etags[name] = head.match(/\r\netag: *(.*)/i)[1];
     }
-    visits.push(visit);
+    targets.push(target);
   }
-  return visits;
+  return targets;
 }
 
-export const stopAll = (visits) => Promise.all(visits.map(async ({ worker, store }) => {
+export const stopAll = (targets) => Promise.all(targets.map(async ({ worker, store }) => {
   await worker.stop();
   await store.close();
 }));
 
-/** Bare is the floor, and hono + jose does the same work, only while they ask D1 what Postern asks. */
+/** Fails if bare or hono + jose sends other statements to D1 than Postern: their figures would not be comparable. */
 function checkStatements({ title }, cells) {
-  const textsOf = (name) => [...cells[name].texts].sort().join("\n");
-  for (const name of [BARE.name, HONO.name].filter((name) => cells[name])) {
-    if (textsOf(name) === textsOf(POSTERN.name)) continue;
-    throw new Failure(`${title}: ${name} does not ask D1 what postern asks:\n${textsOf(name)}\n\n${textsOf(POSTERN.name)}`);
+  const textsOf = (name) => cells[name].texts.toSorted((one, other) => one.localeCompare(other)).join("\n");
+  for (const { name } of [BARE, HONO].filter((contender) => cells[contender.name])) {
+    const [texts, expected] = [textsOf(name), textsOf(POSTERN.name)];
+    if (texts === expected) continue;
+    throw new Failure(`${title}: ${name} does not send the D1 statements of postern:\n${texts}\n\n${expected}`);
   }
 }
 
-/** From the start of a process to its first answer, in milliseconds; KV is filled, nothing else is warm. */
+/** The milliseconds from the start of a process to its first response. KV is filled, nothing else is warm. */
 async function measureStarts({ bundles, plan, stores, documents }) {
+  /** @type {Map<string, number[]>} */
   const taken = new Map(CONTENDERS.map(({ name }) => [name, []]));
   const prepared = [];
   for (const contender of CONTENDERS) {
@@ -158,30 +162,30 @@ async function measureStarts({ bundles, plan, stores, documents }) {
     await contender.seed?.(store, documents, {});
     prepared.push({ contender, store });
   }
-  // The first start fills KV, and is not counted.
+  // The first start fills KV and does not count.
   for (let round = -1; round < plan.starts; round++) {
     for (const { contender, store } of prepared) {
       const worker = await launch(contender, bundles.get(contender.name), store.ports);
       const { paths } = { ...DEFAULTS, ...contender.given };
-      await ask(worker.port, request("GET", paths.discovery));
+      await send(worker.port, request("GET", paths.discovery));
       if (round >= 0) taken.get(contender.name).push(performance.now() - worker.begin);
       await worker.stop();
     }
   }
   const floor = taken.get(BARE.name);
   const spreads = [...taken].map(([name, milliseconds]) => {
-    const later = milliseconds.map((taken, round) => taken - floor[round]);
+    const later = milliseconds.map((start, round) => start - floor[round]);
     return [name, { ...spread(milliseconds), laterThanBare: spread(later) }];
   });
   return Object.fromEntries(spreads);
 }
 
-/** Resident memory after the rounds, once all have answered as many requests: discovery makes up what lacks. */
-async function measureMemory(visits, { memory, connections }) {
-  const requests = Math.max(memory, ...visits.map(({ sent }) => sent));
-  for (const visit of visits) {
-    const count = requests - visit.sent;
-    if (count > 0) await measure([visit], ROUTES[0], { rounds: 1, count, warmUp: 0, connections });
+/** Resident memory after the same number of requests to each target: discovery requests make up the difference. */
+async function measureMemory(targets, { memory, connections }) {
+  const requests = Math.max(memory, ...targets.map(({ sent }) => sent));
+  for (const target of targets) {
+    const count = requests - target.sent;
+    if (count > 0) await measure([target], ROUTES[0], { rounds: 1, count, warmUp: 0, connections });
   }
-  return { requests, after: Object.fromEntries(visits.map(({ name, worker }) => [name, worker.memory()])) };
+  return { requests, after: Object.fromEntries(targets.map(({ name, worker }) => [name, worker.memory()])) };
 }

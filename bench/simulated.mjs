@@ -1,10 +1,10 @@
-// The same workers in miniflare, on its own D1 and KV, which share the process: what `wrangler dev` runs, without the
-// proxy in front. It keeps the other tables honest, and is no measure of the platform.
+// Measures the same workers in miniflare, on its own D1 and KV in the same process: as `wrangler dev`, without its proxy.
+// The table checks the others. It is no measure of the platform.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { root, step } from "../scripts/steps.mjs";
 import { BARE, HONO, POSTERN } from "./contenders.mjs";
-import { Visit, measure } from "./rounds.mjs";
+import { Target, measure } from "./rounds.mjs";
 import { DEFAULTS, makeTokens, route } from "./routes.mjs";
 import { rowsOf } from "./stores.mjs";
 import { childrenOf, readings } from "./workerd.mjs";
@@ -14,26 +14,26 @@ const PLAN = { rounds: 9, count: 30, warmUp: 100, connections: 8 };
 const IN_ALL = PLAN.rounds * PLAN.count + PLAN.warmUp;
 const BATCH = 500;
 
-/** A table of the routes. */
+/** Returns a table of the routes. */
 export function measureSimulated({ bundles, documents, plan: { users } }) {
   return step("the same in miniflare, on its D1 and KV", async () => {
     const tokens = makeTokens({ fresh: IN_ALL, forged: 1, users });
     const contents = { users, redeemable: IN_ALL };
-    const visits = [];
+    const targets = [];
     const rows = [];
     try {
       for (const contender of [BARE, HONO, POSTERN]) {
-        visits.push(await open(contender, bundles.get(contender.name), documents, contents, tokens));
+        targets.push(await open(contender, bundles.get(contender.name), documents, contents, tokens));
       }
       for (const name of NAMES) {
-        const cells = await measure(visits, route(name), PLAN);
+        const cells = await measure(targets, route(name), PLAN);
         for (const cell of Object.values(cells)) delete cell.texts;
         rows.push({ label: route(name).title, cells });
       }
     } finally {
-      await Promise.all(visits.map(({ worker }) => worker.stop()));
+      await Promise.all(targets.map(({ worker }) => worker.stop()));
     }
-    return { title: "In miniflare, with its D1 and KV in the process", names: visits.map(({ name }) => name), rows };
+    return { title: "In miniflare, with its D1 and KV in the process", names: targets.map(({ name }) => name), rows };
   });
 }
 
@@ -64,8 +64,9 @@ async function open(contender, { folder, modules }, documents, contents, tokens)
     }
   }
   const namespace = await instance.getKVNamespace(kv);
-  await contender.seed?.({ put: (key, value) => namespace.put(key, value) }, documents, contents);
+  const put = (key, value) => /** @type {any} */ (namespace).put(key, value);
+  await contender.seed?.({ put }, documents, contents);
   const worker = { port: Number(port), pid, ...readings(pid), errors: () => "", stop: () => instance.dispose() };
   const store = { take: async () => ({ texts: [] }) };
-  return new Visit(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
+  return new Target(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
 }

@@ -1,6 +1,6 @@
-// Medians and their spread.
+// Quantiles.
 
-/** The value below which a share of the numbers lies. */
+/** The quantile of the numbers at this share, by linear interpolation. */
 export function quantile(numbers, share) {
   const sorted = Float64Array.from(numbers).sort();
   const at = (sorted.length - 1) * share;
@@ -8,7 +8,7 @@ export function quantile(numbers, share) {
   return below + (sorted[Math.ceil(at)] - below) * (at % 1);
 }
 
-/** The median with the quartiles around it. */
+/** The median and the quartiles. */
 export const spread = (numbers) => ({
   median: quantile(numbers, 0.5), low: quantile(numbers, 0.25), high: quantile(numbers, 0.75),
 });

@@ -1,5 +1,5 @@
-// A process of its own: D1 and KV for every contender, on loopback, as workerd's bindings ask for them. Each
-// contender has a database and a namespace to itself, with the same rows. It counts what it is asked.
+// A separate process with D1 and KV for every contender, on loopback, with the protocol of workerd's bindings. Each
+// contender has its own database and namespace, with the same rows. The process counts requests.
 import { readFileSync, readdirSync } from "node:fs";
 import http from "node:http";
 import { DatabaseSync } from "node:sqlite";
@@ -7,20 +7,22 @@ import { DatabaseSync } from "node:sqlite";
 const migrations = new URL("../migrations/", import.meta.url);
 const stores = new Map();
 
-/** One contender's database, namespace and counts. */
+/** The database, namespace and counts of one contender. */
 class Store {
   counts = { d1: 0, statements: 0, reads: 0, writes: 0 };
   texts = new Set();
   values = new Map();
   families = new Map();
   prepared = new Map();
+  /** @type {Record<string, http.Server>} */
+  servers = {};
 
   constructor() {
     this.database = new DatabaseSync(":memory:");
     for (const file of readdirSync(migrations).sort()) this.database.exec(readFileSync(new URL(file, migrations), "utf8"));
   }
 
-  /** A statement, parsed once, that gives rows as lists: what D1 does with a text that it has seen. */
+  /** A statement with rows as lists. It is parsed once, as in D1. */
   prepare(sql) {
     let statement = this.prepared.get(sql);
     if (!statement) {
@@ -31,7 +33,7 @@ class Store {
     return statement;
   }
 
-  /** Many rows for one statement. */
+  /** Runs one statement for many rows. */
   insert(sql, rows) {
     const statement = this.prepare(sql);
     this.atomically(() => { for (const row of rows) statement.all(...row); });
@@ -49,12 +51,12 @@ class Store {
     }
   }
 
-  /** POST /query and /execute, as D1 answers them. */
+  /** Handles POST /query and /execute, as D1 does. */
   answerD1(url, body) {
     const { searchParams } = new URL(url, "http://d1");
     const isColumns = searchParams.get("resultsFormat") === "ROWS_AND_COLUMNS";
-    const asked = JSON.parse(body);
-    const queries = Array.isArray(asked) ? asked : [asked];
+    const parsed = JSON.parse(body);
+    const queries = Array.isArray(parsed) ? parsed : [parsed];
     this.counts.d1 += 1;
     this.counts.statements += queries.length;
     const work = () => queries.map(({ sql, params }) => {
@@ -79,7 +81,7 @@ class Store {
     this.values.set(key, entry);
   }
 
-  /** GET, PUT, DELETE of a key, and the list: as KV answers them. */
+  /** Handles GET, PUT and DELETE of a key, and the list, as KV does. */
   answerKv(method, url, headers, body) {
     const { pathname, searchParams } = new URL(url, "http://kv");
     const key = decodeURIComponent(pathname.slice(1));
@@ -104,14 +106,14 @@ class Store {
     }
   }
 
-  /** The keys with a prefix that ends in the character that separates families of keys. */
+  /** The keys with this prefix, which ends in the character that separates families of keys. */
   list(prefix) {
     const keys = [...(this.families.get(prefix) ?? [])].map((name) => ({ name }));
     return JSON.stringify({ keys, list_complete: true, cacheStatus: null });
   }
 }
 
-/** A list must not cost the more, the more there is of other things. */
+/** The prefix of a key. Families are indexed, so that the cost of a list does not depend on other keys. */
 const familyOf = (key) => key.slice(0, key.indexOf("\x1f") + 1);
 
 const META = {
@@ -120,13 +122,13 @@ const META = {
 };
 const BOOKMARK = "00000001-00000001-00000001-00000000000000000000000000000001";
 
-/** A server on a port of its own; `answer` makes of a request a status, headers and a body. */
-function listen(answer) {
+/** Starts a server. `respond` returns the status, headers and body for a request. */
+function listen(respond) {
   const server = http.createServer((request, response) => {
     const chunks = [];
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
-      const { status, headers, body } = answer(request, Buffer.concat(chunks));
+      const { status, headers, body } = respond(request, Buffer.concat(chunks));
       response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
     });
   });
@@ -134,7 +136,7 @@ function listen(answer) {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
 
-const orders = {
+const commands = {
   async open({ name }) {
     const store = new Store();
     stores.set(name, store);
@@ -144,7 +146,8 @@ const orders = {
       kv: await listen(({ method, url, headers }, body) => store.answerKv(method, url, headers, body)),
     };
     const { d1, kv } = store.servers;
-    return { d1: d1.address().port, kv: kv.address().port };
+    const port = (server) => server.address().port;
+    return { d1: port(d1), kv: port(kv) };
   },
   close({ name }) {
     const { servers, database } = stores.get(name);
@@ -162,21 +165,23 @@ const orders = {
     stores.get(name).put(key, { value });
   },
   value: ({ name, key }) => stores.get(name).values.get(key)?.value.toString(),
-  /** What was asked since the last time, and by which texts. */
+  /** The counts and the texts of statements since the last call. */
   take({ name }) {
     const store = stores.get(name);
-    const told = { ...store.counts, texts: [...store.texts] };
+    const taken = { ...store.counts, texts: [...store.texts] };
     store.counts = { d1: 0, statements: 0, reads: 0, writes: 0 };
     store.texts.clear();
-    return told;
+    return taken;
   },
 };
 
-process.on("message", async ({ id, order, ...parameters }) => {
+async function run({ id, command, ...parameters }) {
   try {
-    process.send({ id, result: await orders[order](parameters) });
+    process.send({ id, result: await commands[command](parameters) });
   } catch (error) {
     process.send({ id, error: error.message });
   }
-});
+}
+
+process.on("message", (/** @type {any} */ message) => void run(message));
 process.on("disconnect", () => process.exit());

@@ -1,10 +1,10 @@
-// The process of store.mjs, seen from here: stores that are opened, filled and asked what they were asked.
+// Controls the process of store.mjs: opens and fills stores, and reads their counts.
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Failure } from "../scripts/steps.mjs";
 import {
   claimsOf, clientRow, codeOf, grantOf, hash, keyRows, now, refreshTokenOf, subOf, CLIENT, SCOPE,
-} from "./world.mjs";
+} from "./fixtures.mjs";
 
 const USERS = "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
 const GRANTS = "INSERT INTO grants (id, sub, client_id, scope, created_at, auth_time) VALUES (?, ?, ?, ?, ?, ?)";
@@ -15,8 +15,8 @@ const REFRESH_TOKENS = "INSERT INTO refresh_tokens (token_hash, grant_id, expire
 const AT_ONCE = 10_000;
 
 /**
- * What a database is filled with, as statements, how often each, and the parameters by number: the keys, the client,
- * the users with a grant each, and what can be redeemed.
+ * The content of a database: the keys, the client, the users with one grant each, codes and refresh tokens. Each entry
+ * is a statement, the number of its rows, and a function from a number to a row.
  */
 export function rowsOf({ users, redeemable = 0, otherKeys = 0 }) {
   const at = now() - 60;
@@ -34,12 +34,12 @@ export function rowsOf({ users, redeemable = 0, otherKeys = 0 }) {
   ];
 }
 
-/** Starts the process. `open(name)` makes a store; `close()` ends all. */
+/** Starts the process. `open(name)` creates a store. `close()` ends the process. */
 export function startStores() {
   const child = fork(fileURLToPath(new URL("store.mjs", import.meta.url)), { execArgv: ["--no-warnings"] });
   const waiting = new Map();
   let next = 0;
-  child.on("message", ({ id, result, error }) => {
+  child.on("message", (/** @type {any} */ { id, result, error }) => {
     const { resolve, reject } = waiting.get(id);
     waiting.delete(id);
     if (error === undefined) resolve(result);
@@ -48,25 +48,25 @@ export function startStores() {
   child.on("exit", (code) => {
     for (const { reject } of waiting.values()) reject(new Failure(`the bench's database ended with ${code}`));
   });
-  const ask = (order, parameters) => new Promise((resolve, reject) => {
+  const send = (command, parameters) => new Promise((resolve, reject) => {
     waiting.set(++next, { resolve, reject });
-    child.send({ id: next, order, ...parameters });
+    child.send({ id: next, command, ...parameters });
   });
 
   async function open(name) {
-    const ports = await ask("open", { name });
+    const ports = await send("open", { name });
     const insert = async (sql, count, row) => {
       for (let begin = 0; begin < count; begin += AT_ONCE) {
         const length = Math.min(AT_ONCE, count - begin);
-        await ask("insert", { name, sql, rows: Array.from({ length }, (_, index) => row(begin + index)) });
+        await send("insert", { name, sql, rows: Array.from({ length }, (_, index) => row(begin + index)) });
       }
     };
     return {
       ports,
-      put: (key, value) => ask("put", { name, key, value }),
-      value: (key) => ask("value", { name, key }),
-      take: () => ask("take", { name }),
-      close: () => ask("close", { name }),
+      put: (key, value) => send("put", { name, key, value }),
+      value: (key) => send("value", { name, key }),
+      take: () => send("take", { name }),
+      close: () => send("close", { name }),
       async fill(contents) {
         for (const [sql, count, row] of rowsOf(contents)) await insert(sql, count, row);
       },

@@ -1,4 +1,4 @@
-// The results as Markdown.
+// Writes the results as Markdown.
 import { ratio } from "./rounds.mjs";
 
 const number = (value, digits = 0) =>
@@ -11,7 +11,7 @@ export const table = (head, rows) => {
   return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "--:"))), ...rows.map(line)].join("\n");
 };
 
-/** All of it, as a page. */
+/** The whole page. */
 export function markdown(results) {
   const { plan, machine, versions, routes, modules, starts, memory, growth, simulated, goals, seconds } = results;
   const names = Object.keys(modules);
@@ -20,10 +20,10 @@ export function markdown(results) {
   const figures = (figure, digits) => table(["", ...names], perRoute((cell) => withSpread(cell[figure], digits)));
   const against = (name) => table(["", ...names], perRoute((cell, { cells }) =>
     (cells[name] && cell !== cells[name] ? withSpread(ratio(cell, cells[name]), 2) : "–")));
-  // Only where the same statements are asked, which are the floor.
+  // Only for the same statements: those of bare are the floor.
   const others = names.filter((name) => name !== "bare");
-  const asking = routes.filter(({ cells }) => cells.bare?.statements > 0);
-  const aboveFloor = table(["", ...others], asking.map(({ title, cells }) => [title, ...others.map((name) => {
+  const withD1 = routes.filter(({ cells }) => cells.bare?.statements > 0);
+  const aboveFloor = table(["", ...others], withD1.map(({ title, cells }) => [title, ...others.map((name) => {
     const [cell, { bare, "hono + jose": hono }] = [cells[name], cells];
     return cell?.statements === bare.statements && cell !== hono ? withSpread(ratio(cell, hono, bare), 2) : "–";
   })]));
@@ -36,7 +36,7 @@ export function markdown(results) {
     )}`],
     ["CPU, µs a request", figures("cpu", 0)],
     ["CPU against bare", against("bare")],
-    ...(asking.length > 0 ? [["CPU above the floor, against hono + jose", aboveFloor]] : []),
+    ...(withD1.length > 0 ? [["CPU above the floor, against hono + jose", aboveFloor]] : []),
     ["Requests a second", figures("rate", 0)],
     ["Median latency, ms", figures("p50", 2)],
     ["99th percentile, ms", figures("p99", 2)],
@@ -44,7 +44,7 @@ export function markdown(results) {
       table(["", ...names], perRoute(({ d1, statements, reads }) => `${number(statements, 1)} in ${number(d1, 1)}; ${number(reads, 1)}`))],
     ["Size, start and memory", table(["", ...names], [
       ["module, KB gzipped", ...names.map((name) => number(modules[name].gzipped && modules[name].gzipped / 1000))],
-      ...(starts ? [["start to first answer, ms", ...names.map((name) => withSpread(starts[name], 0))]] : []),
+      ...(starts ? [["start to first response, ms", ...names.map((name) => withSpread(starts[name], 0))]] : []),
       ...(memory ? [[`MB resident after ${number(memory.requests)} requests`,
         ...names.map((name) => number(memory.after[name] / 1e6, 0))]] : []),
     ])],
@@ -53,8 +53,8 @@ export function markdown(results) {
   ];
   return `# What \`npm run bench${plan.isQuick ? " -- --quick" : ""}\` found
 
-Written by the bench; [NOTES.md](../NOTES.md) tells how to read it. Medians of ${plan.rounds} rounds, the quartiles in
-parentheses; ${plan.connections} connections; ${number(plan.users)} users. ${number(seconds)} s in all, on
+Written by the bench; [NOTES.md](../NOTES.md) explains it. Medians of ${plan.rounds} rounds, the quartiles in
+parentheses; ${plan.connections} connections; ${number(plan.users)} users. ${number(seconds)} s in total, on
 ${machine.cores} × ${machine.cpu}, ${number(machine.memory / 2 ** 30, 1)} GiB, ${machine.kernel}, with a load average of ${number(machine.load, 1)} at the end.
 Versions: ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")}.
 

@@ -1,4 +1,4 @@
-// One worker in a workerd of its own: bundled, configured, started, and read from the operating system.
+// Bundles, configures and starts one worker in its own workerd, and reads its CPU time and memory.
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -10,12 +10,12 @@ const out = join(root, "build", "bench");
 const workerd = join(root, "node_modules", ".bin", "workerd");
 
 /**
- * Bundles an entry as wrangler does: not minified, wasm beside it. `documents` is what the entry gets where it
- * imports "bench:documents". Returns the folder, its modules and their size, gzipped together.
+ * Bundles an entry as wrangler does: not minified, with the wasm as a separate module. The entry imports `documents` as
+ * "bench:documents". Returns the folder, its modules and their gzipped size.
  */
-export async function bundle(name, entry, documents) {
+export async function bundle(name, entry, documents = undefined) {
   const { build } = await import("esbuild");
-  // No two names give the same folder.
+  // The folder is unique to the name.
   const folder = join(out, encodeURIComponent(name));
   mkdirSync(folder, { recursive: true });
   const wasm = [];
@@ -25,14 +25,14 @@ export async function bundle(name, entry, documents) {
     define: { "process.env.NODE_ENV": '"production"' }, logLevel: "error",
     plugins: [{
       name: "bench",
-      setup(build) {
-        build.onResolve({ filter: /\.wasm$/ }, ({ path, resolveDir }) => {
+      setup(plugin) {
+        plugin.onResolve({ filter: /\.wasm$/ }, ({ path, resolveDir }) => {
           wasm.push(basename(path));
           writeFileSync(join(folder, basename(path)), readFileSync(join(resolveDir, path)));
           return { path: `./${basename(path)}`, external: true };
         });
-        build.onResolve({ filter: /^bench:documents$/ }, ({ path }) => ({ path, namespace: "bench" }));
-        build.onLoad({ filter: /.*/, namespace: "bench" }, () => ({ contents: JSON.stringify(documents), loader: "json" }));
+        plugin.onResolve({ filter: /^bench:documents$/ }, ({ path }) => ({ path, namespace: "bench" }));
+        plugin.onLoad({ filter: /.*/, namespace: "bench" }, () => ({ contents: JSON.stringify(documents), loader: "json" }));
       },
     }],
   });
@@ -40,10 +40,10 @@ export async function bundle(name, entry, documents) {
   return { folder, modules, gzipped: gzipSync(Buffer.concat(modules.map((name) => readFileSync(join(folder, name))))).length };
 }
 
-/** The configuration: the module, its bindings, and D1 and KV behind ports of the bench's. */
+/** The configuration: the modules, their bindings, and the ports of D1 and KV. */
 function configure({ modules }, { texts, kv = "KV", flags = [] }, { d1, kv: kvPort }) {
   const list = (items) => `[${items.join(", ")}]`;
-  const text = JSON.stringify;
+  const text = (value) => JSON.stringify(value);
   const bindings = [
     ...Object.entries(texts).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
     `(name = ${text(kv)}, kvNamespace = "kv")`,
@@ -66,7 +66,7 @@ const config :Workerd.Config = (
 `;
 }
 
-/** Starts workerd on a bundle; resolves when it listens. One that is inspected has an `inspector` to be asked. */
+/** Starts workerd on a bundle. Resolves when it listens. `isInspected` adds the port of its `inspector`. */
 export async function start(bundled, settings, ports, { isInspected = false } = {}) {
   const file = join(bundled.folder, "config.capnp");
   writeFileSync(file, configure(bundled, settings, ports));
@@ -78,20 +78,20 @@ export async function start(bundled, settings, ports, { isInspected = false } = 
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text) => { errors = (errors + text).slice(-4_000); });
   const ended = new Promise((resolve) => child.on("close", resolve));
-  const { listen: port, "listen-inspector": inspector } = await new Promise((resolve, reject) => {
-    let told = "";
-    child.stdio[3].setEncoding("utf8").on("data", (text) => {
-      told += text;
-      const lines = told.split("\n").slice(0, -1).map((line) => JSON.parse(line));
-      const heard = Object.fromEntries(lines.map(({ event, port }) => [event, port]));
-      if (heard.listen && (heard["listen-inspector"] || !isInspected)) resolve(heard);
+  const { listen, "listen-inspector": inspector } = await new Promise((resolve, reject) => {
+    let events = "";
+    /** @type {import("node:stream").Readable} */ (child.stdio[3]).setEncoding("utf8").on("data", (text) => {
+      events += text;
+      const lines = events.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+      const ports = Object.fromEntries(lines.map(({ event, port }) => [event, port]));
+      if (ports.listen && (ports["listen-inspector"] || !isInspected)) resolve(ports);
     });
     child.on("close", () => reject(new Failure(`workerd ended: ${errors}`)));
   });
   // The child that runs workerd may be the npm package's script, which starts the program itself.
   const pid = childrenOf(child.pid)[0] ?? child.pid;
   return {
-    port, inspector, begin, pid,
+    port: listen, inspector, begin, pid,
     errors: () => errors,
     ...readings(pid),
     kill: () => process.kill(pid, "SIGKILL"),
@@ -102,18 +102,18 @@ export async function start(bundled, settings, ports, { isInspected = false } = 
   };
 }
 
-/** The processes that a process has started, by any of its threads. */
+/** The child processes of a process, by any of its threads. */
 export const childrenOf = (pid) => readdirSync(`/proc/${pid}/task`).flatMap((task) =>
   readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number));
 
-/** What the operating system knows of a process. */
+/** Functions that read a process's CPU time and memory from /proc. */
 export const readings = (pid) => ({
   cpu: () => cpu(pid),
-  /** Resident, in bytes. */
+  /** Resident memory in bytes. */
   memory: () => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s*(\d+)/)[1]) * 1024,
 });
 
-/** The processor time that a process has used, all its threads, user and system, in microseconds. */
+/** The CPU time of all threads of a process, user and system, in microseconds. */
 function cpu(pid) {
   let nanoseconds = 0;
   for (const task of readdirSync(`/proc/${pid}/task`)) {

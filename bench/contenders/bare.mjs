@@ -1,7 +1,6 @@
-// The platform's floor: constant documents, and where there is D1, the same statements and nothing else. It checks
-// no token and signs none.
+// The platform's floor: constant responses, and the same D1 statements as Postern. It neither checks nor signs tokens.
 import documents from "bench:documents";
-import { CLIENT, IDLE, REDEEM, REFRESH, STANDING } from "./statements.mjs";
+import { CLIENT, IDLE, REDEEM, REFRESH, GRANT_STATUS } from "./statements.mjs";
 
 const DOCUMENTS = new Map([
   ["/.well-known/openid-configuration", documents.discovery],
@@ -22,7 +21,7 @@ export default {
       return isKnown ? new Response(null, { status: 304, headers }) : new Response(body, { headers });
     }
     if (path === "/auth/userinfo") {
-      const [row] = await DB.prepare(STANDING).bind(grantId, sub, clientId).raw();
+      const [row] = await DB.prepare(GRANT_STATUS).bind(grantId, sub, clientId).raw();
       return new Response(row[1], { headers: PRIVATE });
     }
     const form = new URLSearchParams(await request.text());
@@ -30,12 +29,12 @@ export default {
     await DB.prepare(CLIENT).bind(clientId, now).raw();
     if (form.get("grant_type") === "authorization_code") {
       const code = form.get("code");
-      const [, spent] = await DB.batch([
+      const [, redeemed] = await DB.batch([
         DB.prepare(REDEEM.begin).bind(code, clientId, now, `${code}.first`, now + IDLE, "offline_access"),
         DB.prepare(REDEEM.spend).bind(code, clientId, now),
         DB.prepare(REDEEM.read).bind(code, clientId),
       ]);
-      if (spent.results.length === 0) return new Response(null, { status: 400 });
+      if (redeemed.results.length === 0) return new Response(null, { status: 400 });
     } else {
       const token = form.get("refresh_token");
       const successor = `${token}.next`;

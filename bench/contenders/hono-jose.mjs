@@ -1,10 +1,10 @@
-// What most people would write: hono for the requests, jose for the tokens, the keys in KV, all else in D1.
+// A provider as many would write it: hono for the requests, jose for the tokens, the keys in KV, the rest in D1.
 import documents from "bench:documents";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import { etag } from "hono/etag";
 import { SignJWT, createLocalJWKSet, importJWK, jwtVerify } from "jose";
-import { CLIENT, IDLE, REDEEM, REFRESH, STANDING } from "./statements.mjs";
+import { CLIENT, IDLE, REDEEM, REFRESH, GRANT_STATUS } from "./statements.mjs";
 
 const METADATA = JSON.parse(documents.discovery.body);
 const CACHING = documents.discovery.headers["cache-control"];
@@ -14,12 +14,13 @@ const SCOPES = {
   email: ["email", "email_verified"],
 };
 
+/** @type {Hono<any>} */
 const app = new Hono();
 app.use("/.well-known/*", cors({ origin: "*", exposeHeaders: ["ETag"] }), etag());
 app.use("/auth/jwks.json", cors({ origin: "*", exposeHeaders: ["ETag"] }), etag());
 app.use("/auth/userinfo", cors({ origin: "*", exposeHeaders: ["WWW-Authenticate"] }));
 
-/** The published keys, from KV, remembered for five minutes. */
+/** The published keys, read from KV every five minutes. */
 let published;
 async function keys({ KV }) {
   if (!published || published.until < Date.now()) {
@@ -29,7 +30,7 @@ async function keys({ KV }) {
   return published;
 }
 
-/** The key that signs, imported once. */
+/** The signing key, imported once. */
 let signer;
 const signingKey = ({ SIGNING_KEY }) => (signer ??= importJWK(JSON.parse(SIGNING_KEY), "ES256"));
 
@@ -60,7 +61,7 @@ app.get("/auth/userinfo", async (c) => {
   } catch {
     return refuse("invalid_token");
   }
-  const row = await c.env.DB.prepare(STANDING).bind(payload.grant_id, payload.sub, payload.client_id).first();
+  const row = await c.env.DB.prepare(GRANT_STATUS).bind(payload.grant_id, payload.sub, payload.client_id).first();
   if (!row || row.revoked_at !== null || row.claims === null) return refuse("invalid_token");
   const claims = JSON.parse(row.claims);
   const released = { sub: payload.sub };
@@ -77,8 +78,8 @@ const random = () => encode(crypto.getRandomValues(new Uint8Array(32)));
 
 app.post("/auth/token", async (c) => {
   c.header("cache-control", "no-store");
-  const refuse = (error, status = 400) => c.json({ error }, status);
-  const form = await c.req.parseBody();
+  const refuse = (error, status = 400) => c.json({ error }, /** @type {any} */ (status));
+  const form = /** @type {Record<string, string>} */ (await c.req.parseBody());
   const [, basic] = (c.req.header("authorization") ?? "").match(/^Basic +(\S+)$/i) ?? [];
   const [id, secret] = basic ? atob(basic).split(":").map(decodeURIComponent) : [];
   const { DB } = c.env;
@@ -87,13 +88,13 @@ app.post("/auth/token", async (c) => {
   if (!client || client.secret_hash !== (await digest(secret))) return refuse("invalid_client", 401);
   if (form.grant_type === "authorization_code") {
     const [code, refreshToken] = [await digest(form.code), random()];
-    const [, spent, read] = await DB.batch([
+    const [, redeemed, read] = await DB.batch([
       DB.prepare(REDEEM.begin).bind(code, id, now, await digest(refreshToken), now + IDLE, "offline_access"),
       DB.prepare(REDEEM.spend).bind(code, id, now),
       DB.prepare(REDEEM.read).bind(code, id),
     ]);
     const [row] = read.results;
-    if (spent.results.length === 0 || row.revoked_at !== null) return refuse("invalid_grant");
+    if (redeemed.results.length === 0 || row.revoked_at !== null) return refuse("invalid_grant");
     if (row.redirect_uri !== form.redirect_uri) return refuse("invalid_grant");
     if (row.code_challenge !== (await digest(form.code_verifier))) return refuse("invalid_grant");
     return c.json(await issue(c.env, id, row, refreshToken, now));
@@ -129,7 +130,7 @@ async function issue({ ISSUER, SIGNING_KEY, SIGNING_KID }, clientId, grant, refr
   };
 }
 
-/** OpenID Connect Core section 3.1.3.6. */
+/** The at_hash of an access token (OpenID Connect Core section 3.1.3.6). */
 async function half(token) {
   return encode((await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token))).slice(0, 16));
 }

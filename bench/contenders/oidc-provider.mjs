@@ -1,34 +1,34 @@
-// oidc-provider as its documentation has it, on Node. The bench tells it by message what it is configured with, and
-// then whom it knows and what it has issued. All that is in memory; the package's own adapter for that keeps only the
-// latest.
+// oidc-provider on Node, set up as in its documentation. It gets its configuration by message, and then the accounts and
+// the tokens to issue. It stores everything in memory, with its own adapter, because the package's one keeps only the
+// latest entries.
 import { once } from "node:events";
 import { Provider } from "oidc-provider";
 
 const [{ issuer, keys, client, scope, redirectUri, codeChallenge }] = await once(process, "message");
-const accounts = new Map();
+const claimsById = new Map();
 
-/** One kind of what is kept, by its identifier. What only sessions and devices need is not there. */
+/** The entries of one model by identifier, without the methods for sessions and devices. */
 class Adapter {
-  kept = new Map();
+  entries = new Map();
 
   async upsert(id, payload) {
-    this.kept.set(id, payload);
+    this.entries.set(id, payload);
   }
 
   async find(id) {
-    return this.kept.get(id);
+    return this.entries.get(id);
   }
 
   async consume(id) {
-    this.kept.get(id).consumed = Math.floor(Date.now() / 1000);
+    this.entries.get(id).consumed = Math.floor(Date.now() / 1000);
   }
 
   async destroy(id) {
-    this.kept.delete(id);
+    this.entries.delete(id);
   }
 
   async revokeByGrantId(grantId) {
-    for (const [id, payload] of this.kept) if (payload.grantId === grantId) this.kept.delete(id);
+    for (const [id, payload] of this.entries) if (payload.grantId === grantId) this.entries.delete(id);
   }
 }
 
@@ -36,7 +36,7 @@ const provider = new Provider(issuer, {
   adapter: Adapter,
   jwks: { keys },
   clients: [client],
-  findAccount: (context, accountId) => ({ accountId, claims: () => accounts.get(accountId) }),
+  findAccount: (context, accountId) => ({ accountId, claims: () => claimsById.get(accountId) }),
   claims: {
     openid: ["sub"],
     profile: ["name", "given_name", "family_name", "picture", "locale"],
@@ -44,40 +44,40 @@ const provider = new Provider(issuer, {
   },
   features: { devInteractions: { enabled: false } },
   routes: { jwks: "/auth/jwks.json", token: "/auth/token", userinfo: "/auth/userinfo" },
-  // By itself it leaves a confidential client its refresh token for most of its life; all others replace theirs.
+  // By default it rotates a confidential client's refresh token only near its expiry. The other contenders always do.
   rotateRefreshToken: true,
-  // A code outlasts the run.
+  // A code is valid for the whole run.
   ttl: { AccessToken: 3_600, AuthorizationCode: 3_600, Grant: 86_400, IdToken: 3_600, RefreshToken: 86_400 },
 });
 provider.proxy = true;
 
 /**
- * Keeps people with a grant each, and issues what is asked for by kind and count, to each of them in turn. Its own
- * models make and save it; each takes the fields that it has.
+ * Stores accounts with one grant each, and issues tokens by model and count, for the accounts in turn. Each model
+ * ignores fields that it does not have.
  */
-async function plant({ people, asked }) {
+async function fill({ accounts, tokens }) {
   const owner = await provider.Client.find(client.client_id);
-  for (const { accountId, grantId, claims } of people) {
-    accounts.set(accountId, claims);
+  for (const { accountId, grantId, claims } of accounts) {
+    claimsById.set(accountId, claims);
     const grant = new provider.Grant({ jti: grantId, accountId, client: owner });
     grant.addOIDCScope(scope);
     await grant.save();
   }
-  const issue = ({ accountId, grantId }, kind) => new provider[kind]({
+  const issue = ({ accountId, grantId }, model) => new provider[model]({
     accountId, grantId, client: owner, scope, gty: "authorization_code", nonce: "nonce",
     authTime: Math.floor(Date.now() / 1000) - 60, redirectUri, codeChallenge, codeChallengeMethod: "S256",
   }).save();
   const issued = {};
-  for (const [name, [kind, count]] of Object.entries(asked)) {
+  for (const [name, [model, count]] of Object.entries(tokens)) {
     issued[name] = await Promise.all(
-      Array.from({ length: count }, (_, number) => issue(people[number % people.length], kind)));
+      Array.from({ length: count }, (_, number) => issue(accounts[number % accounts.length], model)));
   }
   return issued;
 }
 
-process.on("message", async (contents) => process.send(await plant(contents)));
+process.on("message", (/** @type {any} */ contents) => void fill(contents).then((issued) => process.send(issued)));
 process.on("disconnect", () => process.exit());
 
 const server = provider.listen(0, "127.0.0.1", () => process.send(server.address().port));
-// The load keeps its connections while others have their turn.
+// The load keeps its connections open during the turns of other contenders.
 server.keepAliveTimeout = 0;

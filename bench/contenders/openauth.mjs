@@ -1,5 +1,5 @@
-// OpenAuth as its documentation has it for Workers: an issuer on KV, people with passwords. It has no userinfo:
-// what it knows of a user stands in the access token.
+// OpenAuth on Workers, set up as in its documentation: an issuer on KV, users with passwords. It has no userinfo
+// endpoint, because its access tokens contain the user's properties.
 import { issuer } from "@openauthjs/openauth";
 import { PasswordProvider } from "@openauthjs/openauth/provider/password";
 import { CloudflareStorage } from "@openauthjs/openauth/storage/cloudflare";
@@ -16,7 +16,7 @@ export default {
       storage: CloudflareStorage({ namespace: env.KV }),
       subjects,
       providers: { password: PasswordProvider(PasswordUI({ sendCode: async () => {} })) },
-      success: (context, { email }) => context.subject("user", { email }),
+      success: (response, { email }) => response.subject("user", { email }),
     }).fetch(request, env, context);
   },
 };

@@ -1,12 +1,11 @@
-// The statements that Postern asks D1, as `src/store/` has them. The bench compares the texts that D1 is asked,
-// so none of these can grow old unnoticed.
+// Copies of Postern's D1 statements in `src/store/`. The bench fails if Postern sends other texts.
 const GRANT_COLUMNS =
   "grants.id AS grant_id, coalesce(grants.subject, grants.sub) AS subject, grants.scope AS scope, grants.sid AS sid, " +
   "grants.auth_time AS auth_time, grants.claims AS requested, " +
   "grants.created_at AS granted_at, grants.revoked_at AS revoked_at, users.claims AS user_claims";
 
-/** The user of an access token, if its grant stands. */
-export const STANDING =
+/** The status of an access token's grant, with the user's claims. */
+export const GRANT_STATUS =
   "SELECT grants.revoked_at, users.claims, grants.claims AS requested, " +
   "clients.metadata->>'userinfo_signed_response_alg' AS alg " +
   "FROM grants JOIN users ON users.sub = grants.sub LEFT JOIN clients ON clients.client_id = grants.client_id " +
@@ -16,7 +15,7 @@ export const CLIENT =
   "SELECT client_id, metadata, secret_hash, trusted, created_at, registration_token_hash FROM clients " +
   "WHERE client_id = ?1 AND (expires_at IS NULL OR expires_at > ?2)";
 
-/** Redeeming a code, in one batch: its refresh token, the code itself, and what it stands for. */
+/** Redeems a code in one batch: inserts the refresh token, marks the code as used, and reads the grant. */
 export const REDEEM = {
   begin: "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) " +
     "SELECT ?4, grants.id, ?5 FROM codes JOIN grants ON grants.id = codes.grant_id " +
@@ -30,7 +29,7 @@ export const REDEEM = {
     "WHERE code_hash = ?1 AND client_id = ?2",
 };
 
-/** Finding a refresh token; then, in one batch, its successor, its end, and whether the former is there. */
+/** Finds a refresh token. Then, in one batch, inserts its successor, marks it as used, and reads the successor. */
 export const REFRESH = {
   find: "SELECT own.expires_at AS expires_at, own.spent_at AS spent_at, " +
     `successor.spent_at IS NOT NULL AS is_successor_spent, ${GRANT_COLUMNS} ` +
@@ -44,5 +43,5 @@ export const REFRESH = {
   look: "SELECT token_hash FROM refresh_tokens WHERE token_hash = ?1",
 };
 
-/** For how many seconds a refresh token may lie unused. */
+/** An unused refresh token expires after this number of seconds. */
 export const IDLE = 30 * 86_400;

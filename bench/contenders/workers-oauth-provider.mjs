@@ -1,8 +1,8 @@
-// @cloudflare/workers-oauth-provider as its documentation has one Worker: it guards the API, here userinfo. Its
-// tokens are opaque, and looked up in KV each time; it has no OpenID Connect, so no JWKS and no ID token.
+// @cloudflare/workers-oauth-provider, set up as in its documentation: it protects an API, here userinfo. Its tokens are
+// opaque, and each request reads KV. It has no OpenID Connect, so it has neither a JWKS nor ID tokens.
 import documents from "bench:documents";
 import { OAuthProvider } from "@cloudflare/workers-oauth-provider";
-import { STANDING } from "./statements.mjs";
+import { GRANT_STATUS } from "./statements.mjs";
 
 const { issuer } = JSON.parse(documents.discovery.body);
 const SCOPES = {
@@ -12,7 +12,7 @@ const SCOPES = {
 
 const apiHandler = {
   async fetch(request, env, { props, auth }) {
-    const row = await env.DB.prepare(STANDING).bind(props.grantId, props.sub, props.clientId).first();
+    const row = await env.DB.prepare(GRANT_STATUS).bind(props.grantId, props.sub, props.clientId).first();
     if (!row || row.revoked_at !== null || row.claims === null) return new Response(null, { status: 401 });
     const claims = JSON.parse(row.claims);
     const released = { sub: props.sub };
@@ -23,14 +23,14 @@ const apiHandler = {
   },
 };
 
-/** What the bench needs beforehand: a client, and codes of people who have signed in and allowed it. */
+/** Creates a client, or codes of users who have consented, for the bench. */
 const defaultHandler = {
   async fetch(request, env) {
     if (new URL(request.url).pathname !== "/bench") return new Response(null, { status: 404 });
-    const { client, redirectUri, challenge, scope, people } = await request.json();
+    const { client, redirectUri, challenge, scope, users } = await request.json();
     const oauth = env.OAUTH_PROVIDER;
     if (!client) return Response.json(await oauth.createClient({ clientName: "App", redirectUris: [redirectUri] }));
-    const codes = await Promise.all(people.map(async (props) => {
+    const codes = await Promise.all(users.map(async (props) => {
       const { redirectTo } = await oauth.completeAuthorization({
         request: {
           responseType: "code", clientId: client, redirectUri, scope, state: "",

@@ -1,5 +1,5 @@
-// Makes every call between JavaScript and wasm count, in either direction. It stands before the module, which is
-// instantiated where it is imported.
+// Counts every call between JavaScript and wasm, in both directions. Import it before the module, which is instantiated
+// when it is imported.
 const crossings = new Map();
 
 const counting = (name, call) => (...parameters) => {
@@ -13,12 +13,12 @@ const counted = (functions) => Object.fromEntries(Object.entries(functions).map(
 const { Instance } = WebAssembly;
 WebAssembly.Instance = class {
   constructor(module, imports) {
-    const watched = Object.entries(imports).map(([name, functions]) => [name, counted(functions)]);
-    this.exports = counted(new Instance(module, Object.fromEntries(watched)).exports);
+    const countedImports = Object.entries(imports).map(([name, functions]) => [name, counted(functions)]);
+    this.exports = counted(new Instance(module, Object.fromEntries(countedImports)).exports);
   }
 };
 
-/** What crossed since the last time, by name. */
+/** The number of calls since the last time, by name. */
 export function takeCrossings() {
   const taken = Object.fromEntries(crossings);
   crossings.clear();

@@ -1,4 +1,4 @@
-// Postern with its crossings counted, which /crossings tells.
+// Postern with its calls between JavaScript and wasm counted. /crossings returns the counts.
 import { takeCrossings } from "./count.mjs";
 import { fetch } from "../../build/named/index.js";
 

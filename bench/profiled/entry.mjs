@@ -1,4 +1,4 @@
-// Postern as it is served, but for the names of its functions.
+// Postern as in production, but with the names of its functions.
 import { fetch } from "../../build/named/index.js";
 
 export default { fetch };

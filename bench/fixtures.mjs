@@ -1,4 +1,4 @@
-// What every contender is given: the keys, the people, the grants, and the tokens that are sent.
+// The data of every contender: keys, users, grants and tokens.
 import { createCipheriv, createHash, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 
 export const ISSUER = "https://login.example.com";
@@ -17,13 +17,13 @@ const base64url = (value) => Buffer.from(value).toString("base64url");
 const digest = (text) => createHash("sha256").update(text).digest("base64url");
 export const now = () => Math.floor(Date.now() / 1000);
 
-/** A signing key with its public JWK, and its private one sealed as Postern keeps it. */
+/** A signing key with its public JWK, and its private JWK encrypted as in Postern's database. */
 function makeKey(alg) {
   const { privateKey, publicKey } = alg === "ES256"
     ? generateKeyPairSync("ec", { namedCurve: "P-256" }) : generateKeyPairSync("rsa", { modulusLength: 2048 });
   const jwk = privateKey.export({ format: "jwk" });
   const { kty, crv, x, y, n, e } = jwk;
-  // RFC 7638 section 3.
+  // The thumbprint of RFC 7638 section 3.
   const kid = digest(JSON.stringify(kty === "EC" ? { crv, kty, x, y } : { e, kty, n }));
   const publicJwk = { kty, use: "sig", alg, kid, ...(kty === "EC" ? { crv, x, y } : { n, e }) };
   const nonce = randomBytes(12);
@@ -35,7 +35,7 @@ function makeKey(alg) {
 
 export const KEYS = { ES256: makeKey("ES256"), RS256: makeKey("RS256") };
 
-/** The rows of the key table; `others` are keys that are published and sign nothing. */
+/** The rows of the key table, with this number of further keys, which are published and sign nothing. */
 export function keyRows(others = 0) {
   const begin = now() - 86_400;
   const row = (key, signUntil) =>
@@ -58,14 +58,14 @@ export const claimsOf = (user) => ({
   groups: ["staff", "readers"],
 });
 
-/** What is planted, by number: codes and refresh tokens are stored as their digests. */
+/** The codes and refresh tokens by number. The database has their digests. */
 export const codeOf = (number) => `code-${number}-${"c".repeat(32)}`;
 export const refreshTokenOf = (number) => `refresh-${number}-${"r".repeat(32)}`;
 export const hash = digest;
 
 const HEADER = base64url(JSON.stringify({ typ: "at+jwt", alg: "ES256", kid: KEYS.ES256.kid }));
 
-/** So many access tokens of so many users, each its own. */
+/** This number of access tokens, for the users in turn. Each is unique. */
 export function mint(count, users) {
   const iat = now() - 5;
   return Array.from({ length: count }, (_, number) => {
@@ -74,10 +74,11 @@ export function mint(count, users) {
       iss: ISSUER, sub: subOf(user), aud: USERINFO, client_id: CLIENT.id, scope: SCOPE, grant_id: grantOf(user),
       jti: randomBytes(16).toString("base64url"), iat, exp: iat + 86_400,
     }))}`;
+    /** @type {import("node:crypto").SignKeyObjectInput} */
     const key = { key: KEYS.ES256.privateKey, dsaEncoding: "ieee-p1363" };
     return `${input}.${sign("sha256", Buffer.from(input), key).toString("base64url")}`;
   });
 }
 
-/** The same token with a signature that nobody made. */
+/** The same token with a random signature. */
 export const forge = (token) => `${token.slice(0, token.lastIndexOf("."))}.${randomBytes(64).toString("base64url")}`;
