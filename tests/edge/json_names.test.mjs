@@ -1,4 +1,4 @@
-// Some features of serde_json give two member names a special meaning. A text under such a name is then parsed as JSON,
+// Some features of serde_json give two property names a special meaning. A text under such a name is then parsed as JSON,
 // and so is a text within that text, until the module's stack overflows. These tests check that both are ordinary names
 // at every endpoint that reads JSON.
 import assert from "node:assert/strict";
@@ -14,13 +14,13 @@ import {
 const [RAW, NUMBER] = ["$serde_json::private::RawValue", "$serde_json::private::Number"];
 const DEPTHS = [1, 3, 20, 45];
 
-/** Objects within objects, each with one member of this name. */
+/** Objects within objects, each with one property of this name. */
 function objects(name, depth, value) {
   for (let level = 0; level < depth; level++) value = { [name]: value };
   return value;
 }
 
-/** An object whose one member is a text. The text contains such an object within many brackets, and so on. */
+/** An object whose one property is a text. The text contains such an object within many brackets, and so on. */
 function texts(name, depth, text) {
   for (let level = 1; level < depth; level++) {
     // With these escapes a quotation mark grows by five bytes at each level. With \" it would double.
@@ -136,7 +136,7 @@ async function stores(method, path, metadata) {
   assert.deepEqual(await operator("PUT", own, shown(stored.body)), { status: 200, body: shown(stored.body) });
 }
 
-/** Asserts that a document fails with an unknown member, and with each of its members replaced. */
+/** Asserts that a document fails with an unknown property, and with each of its properties replaced. */
 async function refuses(method, path, good, hostile) {
   const replaced = Object.keys(good).map((name) => ({ ...good, [name]: hostile }));
   for (const wrong of [hostile, { ...good, ...hostile }, { ...good, note: hostile }, ...replaced]) {
@@ -210,11 +210,11 @@ const PLACES = {
     await registers({ ...document, ...hostile });
     await registers({ ...document, note: hostile });
   },
-  // Unknown members of JWK Sets and keys, and keys that cannot be used, are ignored (RFC 7517 sections 4 and 5).
+  // Unknown fields of JWK Sets and keys, and keys that cannot be used, are ignored (RFC 7517 sections 4 and 5).
   "POST /auth/register, in a JWK Set": (hostile) => registers(withKeys({ keys: [key.jwk], note: hostile })),
   "POST /auth/register, in a key": (hostile) => registers(withKeys({ keys: [{ ...key.jwk, ...hostile }] })),
   "POST /auth/register, as a key": (hostile) => registers(withKeys({ keys: [hostile, key.jwk] })),
-  async "POST /auth/register, as a member of a key that has another type"(hostile) {
+  async "POST /auth/register, as a field of a key that has another type"(hostile) {
     for (const odd of [{ kid: hostile }, { use: hostile }, { alg: hostile }, { key_ops: ["verify", hostile] }]) {
       const response = await register(withKeys({ keys: [{ ...key.jwk, ...odd }] }));
       if (response.status === 201) await readsBack(await response.json());
@@ -265,12 +265,12 @@ const PLACES = {
     assert.deepEqual([status, body.stored, body.refused.length], isClaim(hostile) ? [200, 1, 0] : [200, 0, 1]);
     if (isClaim(hostile)) await releases("dave", hostile);
   },
-  async "POST /admin/users, as a member"(hostile) {
+  async "POST /admin/users, as a field"(hostile) {
     const lines = [{ sub: "x", ...hostile }, { sub: hostile }, { sub: "x", claims: hostile }, hostile, { sub: "erin" }];
     const { status, body } = await operator("POST", "/admin/users", lines.map((line) => JSON.stringify(line)).join("\n"));
     assert.deepEqual([status, body.stored, body.refused.map(({ line }) => line)], [200, 1, [1, 2, 3, 4]]);
   },
-  "PUT /admin/users/{sub}, as a member": (hostile) =>
+  "PUT /admin/users/{sub}, as a field": (hostile) =>
     refuses("PUT", "/admin/users/bob", { login: "bob", claims: {}, password_hash: "x" }, hostile),
   "PUT /admin/users/{sub}/password": (hostile) =>
     refuses("PUT", "/admin/users/bob/password", { password: "correct horse" }, hostile),

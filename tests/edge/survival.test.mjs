@@ -39,20 +39,20 @@ async function boot() {
   });
   let log = "";
   for (const output of [child.stdout, child.stderr]) output.setEncoding("utf8").on("data", (text) => { log += text; });
-  const members = () => processes().filter(({ group }) => group === child.pid);
+  const ownProcesses = () => processes().filter(({ group }) => group === child.pid);
   let isOn = true;
   const machine = {
-    members,
+    ownProcesses,
     /** Kills every process by SIGKILL, workerd first, so that it cannot write anything when wrangler ends. */
     kill() {
       if (!isOn) return; // Other processes may have these ids by now.
       isOn = false;
-      for (const { id } of members().filter(({ name }) => name === "workerd")) kill(id);
+      for (const { id } of ownProcesses().filter(({ name }) => name === "workerd")) kill(id);
       kill(-child.pid);
     },
     async cutPower() {
       machine.kill();
-      assert.deepEqual(await until(members, ({ length }) => length === 0), []);
+      assert.deepEqual(await until(ownProcesses, ({ length }) => length === 0), []);
     },
   };
   machines.push(machine);
@@ -101,7 +101,7 @@ test("sessions, grants, refresh tokens and keys survive a SIGKILL of workerd", {
   const unredeemed = await alice.codeFor(app, "alice", parameters);
   const { keys } = await (await first.fetch("/auth/jwks.json")).json();
 
-  assert.ok(first.members().some(({ name }) => name === "workerd"));
+  assert.ok(first.ownProcesses().some(({ name }) => name === "workerd"));
   await first.cutPower();
   await assert.rejects(first.fetch("/auth/jwks.json"));
 
