@@ -53,7 +53,7 @@ const { judge } = await import("./goals.mjs");
 const { markdown } = await import("./table.mjs");
 const { chart } = await import("./chart.mjs");
 results.goals = judge(results);
-if (!plan.only) await step("writing bench/results", () => {
+if (!plan.only) await step("writing bench/results", async () => {
   const folder = join(root, "bench", "results");
   mkdirSync(folder, { recursive: true });
   // A quick run does not overwrite the results of a whole one.

@@ -19,7 +19,7 @@ export async function measurePair(plan, folder) {
   try {
     const documents = await step("reading Postern's documents", () => readDocuments(stores));
     const bundles = await step("bundling both", () => bundleAll(contenders, documents));
-    const tokens = await step("signing tokens", () => makeTokens({
+    const tokens = await step("signing tokens", async () => makeTokens({
       fresh: counts.get("userinfo-new").inAll, forged: counts.get("userinfo-forged").inAll, users: plan.users,
     }));
     const contents = { users: plan.users, redeemable: counts.get("redeem").inAll };

@@ -24,7 +24,7 @@ export async function profile() {
   const stores = startStores();
   try {
     const { users } = PLAN;
-    const tokens = await step("signing tokens", () => makeTokens({ fresh: IN_ALL, forged: IN_ALL, users }));
+    const tokens = await step("signing tokens", async () => makeTokens({ fresh: IN_ALL, forged: IN_ALL, users }));
     const open = async (entry, options) => {
       const store = await stores.open(entry);
       await store.fill({ users, redeemable: IN_ALL });

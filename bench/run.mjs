@@ -25,7 +25,7 @@ export async function runAll(plan) {
     const plans = countsOf(plan);
     const documents = await step("reading Postern's documents", () => readDocuments(stores));
     const bundles = await step("bundling the contenders", () => bundleAll(CONTENDERS, documents));
-    const tokens = await step("signing tokens", () => makeTokens({
+    const tokens = await step("signing tokens", async () => makeTokens({
       fresh: plans.get("userinfo-new").inAll, forged: plans.get("userinfo-forged").inAll, users: plan.users,
     }));
     const redeemable = plans.get("redeem").inAll;
