@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer as createHttpServer, request as httpRequest } from "node:http";
+import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { after, afterEach, beforeEach } from "node:test";
 import { chromium } from "playwright-core";
 import { findChromium } from "../../scripts/chromium.mjs";
-import { start as startWorker } from "../edge/harness.mjs";
+import { forward, start as startWorker } from "../edge/harness.mjs";
 
 export const PASSWORD = "correct horse battery";
 
@@ -86,19 +86,6 @@ async function listen(kind, handler) {
   server.listen(0, kind === "https" ? "127.0.0.1" : undefined);
   await once(server, "listening");
   return server;
-}
-
-/** Forwards a request to the worker, and its response back. */
-function forward(url, request, response) {
-  const { method, url: path } = request;
-  // With another host, wrangler's proxy would rewrite the URLs of that host, without their https.
-  const headers = { ...request.headers, host: url.host };
-  const forwarded = httpRequest(new URL(path, url), { method, headers }, (received) => {
-    response.writeHead(received.statusCode, received.rawHeaders);
-    received.pipe(response);
-  });
-  forwarded.on("error", () => response.destroy());
-  request.pipe(forwarded);
 }
 
 async function putUsers({ operator }) {

@@ -143,6 +143,19 @@ export async function fetchRaw(url, { method = "GET", headers = [], body }) {
   return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks).toString() };
 }
 
+/** Forwards a request to the worker, and its response back. */
+export function forward(url, request, response) {
+  const { method, url: path } = request;
+  // With another host, wrangler's proxy would rewrite the URLs of that host, without their https.
+  const headers = { ...request.headers, host: url.host };
+  const forwarded = http.request(new URL(path, url), { method, headers }, (received) => {
+    response.writeHead(received.statusCode, received.rawHeaders);
+    received.pipe(response);
+  });
+  forwarded.on("error", () => response.destroy());
+  request.pipe(forwarded);
+}
+
 export const vectors = (name) => JSON.parse(readFileSync(here(`../vectors/${name}`), "utf8"));
 
 /** Calls `read` until `isRight` accepts its result, for ten seconds at most. Returns the last result. */
