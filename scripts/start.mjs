@@ -123,7 +123,7 @@ async function userinfoScopes({ origin }, { userinfo_endpoint: userinfo }) {
   const url = `${origin}/.well-known/oauth-protected-resource${new URL(userinfo).pathname}`;
   const response = await fetch(url);
   if (!response.ok) throw new Failure(`GET ${url} failed with ${response.status}`);
-  const { scopes_supported: scopes } = await response.json();
+  const { scopes_supported: scopes } = /** @type {{ scopes_supported: string[] }} */ (await response.json());
   return scopes;
 }
 

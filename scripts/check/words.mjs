@@ -31,7 +31,11 @@ const AVOIDED = [
   [/\bmembers?\b/i, 'is not the word of the specifications: "claim", "metadata field", "parameter" or "JWK field"'],
 ];
 
-/** The texts that are measured together. */
+/**
+ * The texts that are measured together.
+ *
+ * @type {[string, RegExp][]}
+ */
 const GROUPS = [
   ["src", /^src\/.*\.rs$|^build\.rs$/],
   ["tests", /^tests\/.*\.(rs|mjs)$/],

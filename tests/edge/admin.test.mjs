@@ -83,7 +83,7 @@ test("a token is printed alone, works at userinfo, and ends with its grant", asy
   const { out } = await admin(["token", "--sub", "alice", "--scope", "openid", "--ttl", "60"]);
   const token = out.trim();
   assert.equal((await postern.userinfo(token)).status, 200);
-  const { grant_id: grant } = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+  const { grant_id: grant } = JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
   assert.equal((await json(["grant", "revoke", grant, "--yes"])).grant_id, grant);
   assert.equal((await postern.userinfo(token)).status, 401);
 });
@@ -106,7 +106,7 @@ test("an initial access token is printed alone, and registers as many clients as
 });
 
 test("an error is one line with a non-zero exit", async () => {
-  for (const [args, input, complaint, env] of [
+  for (const [args, input, complaint, env] of /** @type {[string[], string, RegExp, object?][]} */ ([
     [["user", "put", "x"], "not JSON", /^the claims must be JSON: /],
     [["user", "put", "x"], '{"emial":"x@y"}', /^invalid_request: claims\.emial: /],
     [["user", "put"], "{}", /^user put takes SUB/],
@@ -121,7 +121,7 @@ test("an error is one line with a non-zero exit", async () => {
     [["user", "get", "nobody"], "", /^not_found: /],
     [["user", "login", "nobody", "x"], "", /^not_found: /],
     [["user", "list"], "", /^no answer from http:\/\/127\.0\.0\.1:1 /, { POSTERN_URL: "http://127.0.0.1:1" }],
-  ]) {
+  ])) {
     const { code, out, err } = await admin(args, input, env);
     assert.deepEqual([code, out], [1, ""], args.join(" "));
     assert.match(err, complaint);

@@ -62,7 +62,7 @@ export async function startStandIn() {
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   return {
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`,
     ...stored,
     /** Returns the requests to /admin since the last call. */
     requests: () => requests.splice(0),

@@ -30,13 +30,14 @@ async function failure(args, input, env) {
 
 test("help is printed for all commands, a family and a command, with exit code 0", async () => {
   const families = [...new Set(COMMANDS.map(({ name }) => name.split(" ")[0]))].filter((name) => name !== "token");
-  const requests = [
+  /** @type {[string[], string, typeof COMMANDS][]} */
+  const requests = /** @type {any} */ ([
     ...[[], ["--help"], ["-h"], ["help"]].map((args) => [args, "COMMAND", COMMANDS]),
     ...families.flatMap((family) => [[family], [family, "--help"], ["help", family]].map((args) =>
       [args, `${family} COMMAND`, COMMANDS.filter(({ name }) => name.startsWith(`${family} `))])),
     ...COMMANDS.flatMap((command) => [[...command.name.split(" "), "--help"], ["help", ...command.name.split(" ")]]
       .map((args) => [args, command.name, [command]])),
-  ];
+  ]);
   await Promise.all(requests.map(async ([args, head, commands]) => {
     const { code, out, err } = await postern(args);
     assert.deepEqual([code, err], [0, ""], args.join(" "));
@@ -129,12 +130,12 @@ test("a password is generated once, or read from standard input, or removed", as
 });
 
 test("destructive commands need --yes without a terminal", async () => {
-  for (const [args, path, name = args.slice(0, 2).join(" ")] of [
+  for (const [args, path, name = args.slice(0, 2).join(" ")] of /** @type {[string[], string, string?][]} */ ([
     [["user", "delete", "alice"], "/admin/users/alice"],
     [["user", "password", "alice", "--none"], "/admin/users/alice/password", "user password --none"],
     [["client", "delete", "wiki"], "/admin/clients/wiki"],
     [["grant", "revoke", "g1"], "/admin/grants/g1"],
-  ]) {
+  ])) {
     assert.equal(await failure(args, "y\n"), `${name} needs --yes, because there is no terminal to confirm it`);
     assert.deepEqual(provider.requests(), []);
     provider.users.set("alice", { sub: "alice", claims: {} });

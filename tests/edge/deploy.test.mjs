@@ -25,11 +25,11 @@ test("a deployment without an ISSUER is assertError, and its dry run says so and
 });
 
 test("a deployment with a wrong variable is refused before anything is sent, and so is its dry run", async () => {
-  for (const [lines, complaint] of [
+  for (const [lines, complaint] of /** @type {[string, RegExp][]} */ ([
     [`ISSUER = "${ISSUER}"\nREGISTRATION = "Open"`, /\nwrangler.toml: REGISTRATION: must be closed, token or open, in lower case\n$/],
     ['ISSUER = "http://login.example.com"', /\nwrangler.toml: ISSUER: must begin with https:\/\/ /],
     ['ISSUER = "http://localhost:8787"', /\nwrangler.toml: ISSUER: must begin with https:\/\/ /],
-  ]) {
+  ])) {
     configure(folder, lines);
     for (const args of [[], ["--dry-run"]]) {
       const { code, said } = await deploy(...args);
@@ -42,14 +42,14 @@ test("a deployment with a wrong variable is refused before anything is sent, and
 
 test("the variables are checked by the module that is deployed, and named", async () => {
   await checkVariables({ ISSUER, RESOURCES: { "https://api.example.com": ["orders:read"] }, CLOCK_LEEWAY: 60 });
-  for (const [variables, reason] of [
+  for (const [variables, reason] of /** @type {[object, string][]} */ ([
     [{ ISSUER: "" }, "ISSUER: not set"],
     [{ ISSUER: "http://login.example.com" }, "ISSUER: must begin with https:// (http:// is allowed for localhost"],
     [{ ISSUER: "http://localhost:8787" }, "ISSUER: must begin with https:// (http:// is for npm start)"],
     [{ ISSUER: `${ISSUER}/` }, "ISSUER: must not end with a slash"],
     [{ RESOURCES: { "api.example.com": ["orders:read"] } }, "RESOURCES: "],
     [{ CLOCK_LEEWAY: 61 }, "CLOCK_LEEWAY: must be a whole number of seconds from 0 to 60"],
-  ]) {
+  ])) {
     await assert.rejects(checkVariables({ ISSUER, ...variables }), ({ message }) => message.startsWith(`wrangler.toml: ${reason}`));
   }
 });

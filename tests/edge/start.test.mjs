@@ -257,7 +257,7 @@ async function signInToDemo({ demo: origin, issuer, signIn: [login, , password] 
 /** Calls userinfo as the printed command does. */
 async function callAsPrinted({ curl: [name, value, url] }) {
   const response = await fetch(url, { headers: { [name]: value } });
-  return { status: response.status, claims: await response.json() };
+  return { status: response.status, claims: /** @type {any} */ (await response.json()) };
 }
 
 /** The scope of the authorization request to which a response redirects. */
