@@ -54,11 +54,11 @@ await step("documentation of the crate", async () => {
 const native = await show("native tests", "cargo", ["test", "--locked"]);
 await dryRun();
 await buildIfChanged(PANIC);
-// Two files at a time also on two cores, where Node's default is one: a file waits for workerd most of the time.
-const edge = await nodeTests("edge tests", "tests/edge/*.test.mjs", "--test-concurrency=2");
-// One file at a time, because a browser uses both cores.
-const inTurn = ["--test-concurrency=1", "--test-timeout=300000"];
-const inBrowser = browser ? await nodeTests("browser tests", "tests/browser/*.test.mjs", ...inTurn) : "";
+// Two files at a time on two cores too, where Node's default is one: a file often waits for its worker or browser.
+const inPairs = "--test-concurrency=2";
+const edge = await nodeTests("edge tests", "tests/edge/*.test.mjs", inPairs);
+const inBrowser = browser
+  ? await nodeTests("browser tests", "tests/browser/*.test.mjs", inPairs, "--test-timeout=300000") : "";
 
 // The counts of all test runners, together.
 console.log([native.matchAll(/^test result: .*$/gm), edge.matchAll(/^ℹ .*$/gm), inBrowser.matchAll(/^ℹ .*$/gm)]
@@ -105,7 +105,9 @@ function lint(what, args) {
  * @param {string[]} options
  */
 function nodeTests(what, files, ...options) {
-  return show(what, "node", ["--test", "--test-reporter=spec", ...options, files], WRANGLER);
+  // Every file loads wrangler, which takes a second to compile.
+  const env = { ...WRANGLER, NODE_COMPILE_CACHE: join(root, "build", "node-cache") };
+  return show(what, "node", ["--test", "--test-reporter=spec", ...options, files], env);
 }
 
 /**
