@@ -120,8 +120,8 @@ function userJson(document, sub, given) {
   if (!document) return JSON.stringify(Object.fromEntries(given));
   const { text, value } = document;
   if (value?.sub === undefined) {
-    const members = given.map(([name, field]) => `"${name}":${JSON.stringify(field)}`);
-    return `{${[...members, `"claims":${text}`].join(",")}}`;
+    const fields = given.map(([name, field]) => `"${name}":${JSON.stringify(field)}`);
+    return `{${[...fields, `"claims":${text}`].join(",")}}`;
   }
   // No claim is called sub, so this is a user as user get prints one.
   if (value.sub !== sub) throw new Failure(`the sub of the document is ${value.sub}, and the operand is ${sub}`);

@@ -59,7 +59,7 @@ fn write(statements: &impl Serialize) -> Result<String, Internal> {
         .map_err(|error| Internal::Broken { detail: error.to_string() })
 }
 
-fn read<T: DeserializeOwned>(rows: &JsValue) -> Result<T, Internal> {
+fn deserialize_rows<T: DeserializeOwned>(rows: &JsValue) -> Result<T, Internal> {
     let rows = rows
         .as_string()
         .ok_or_else(|| Internal::Broken { detail: "D1 returned no text".into() })?;
@@ -71,7 +71,7 @@ impl Edge {
     async fn wait_for_rows<T: DeserializeOwned>(&self, promise: Promise) -> Result<T, Internal> {
         let rows =
             wait(promise).await.map_err(|failure| self.database.unavailable(failure.message))?;
-        read(&rows)
+        deserialize_rows(&rows)
     }
 }
 

@@ -145,11 +145,11 @@ impl PublishedKeys {
     ) -> Result<(), Internal> {
         let sealer = Sealer::new(context.config.key_encryption_key.as_ref())?;
         match signing_keys::claim(context, alg, context.now + KEY_CLAIM_SECONDS).await? {
-            Claim::Granted => {
+            Claim::Won => {
                 let rows = make_first_key(alg, &sealer, context).await?;
                 self.publish_now(&rows, context).await
             }
-            Claim::Refused => Ok(()),
+            Claim::Lost => Ok(()),
         }
     }
 

@@ -75,13 +75,13 @@ pub async fn add_if_none_signs(
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Claim {
     /// The caller generates it.
-    Granted,
+    Won,
     /// The caller does not: another isolate has claimed it, or a key that may still sign exists.
-    Refused,
+    Lost,
 }
 
 /// Claims the generation of a key of `alg` until `until` (Unix seconds), so that only one isolate generates it. Only
-/// one of several concurrent calls is granted.
+/// one of several concurrent calls wins.
 pub async fn claim(
     context: &Context<'_, impl Platform>,
     alg: Algorithm,
@@ -97,7 +97,7 @@ pub async fn claim(
     .bind(context.now)
     .bind(until);
     let rows = context.platform.run(Freshness::Primary, claim).await?;
-    Ok(if rows.is_empty() { Claim::Refused } else { Claim::Granted })
+    Ok(if rows.is_empty() { Claim::Lost } else { Claim::Won })
 }
 
 fn key_rows(rows: Vec<Row>, context: &Context<'_, impl Platform>) -> Result<Vec<KeyRow>, Internal> {

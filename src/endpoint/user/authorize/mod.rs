@@ -53,7 +53,7 @@ pub async fn serve(
     let texts = form::texts(request, &pending.params);
     match resolve(provider, request, pending).await? {
         Resolved::Elsewhere(query) => Ok(redirect_to_authorize(context, &query)),
-        Resolved::Pending(pending) => {
+        Resolved::Request(pending) => {
             let interaction = Interaction::new(provider, &browser, &pending, request);
             interaction.proceed(session, state).await
         }
@@ -75,7 +75,7 @@ async fn keep(
     let texts = form::texts(request, &pending.params);
     let mut pending = match resolve(provider, request, pending).await? {
         Resolved::Elsewhere(query) => return Ok(redirect_to_authorize(context, &query)),
-        Resolved::Pending(pending) => pending,
+        Resolved::Request(pending) => pending,
         Resolved::Refused(reply_to, error) => {
             return refuse(context, &PendingRequest::default(), &reply_to, error, texts).await;
         }

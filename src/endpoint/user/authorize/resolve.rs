@@ -48,7 +48,7 @@ pub enum Resolved {
     /// The browser is redirected to this query, which can be reloaded.
     Elsewhere(String),
     /// The request with its effective parameters.
-    Pending(PendingRequest),
+    Request(PendingRequest),
     /// The parameters are not available; the error is sent to the client.
     Refused(ReplyTo, AuthorizeError),
 }
@@ -72,7 +72,7 @@ pub async fn resolve(
         _ => (None, None),
     };
     if object.is_none() && uri.is_none() {
-        return Ok(Resolved::Pending(pending));
+        return Ok(Resolved::Request(pending));
     }
 
     // 2. Find the client, whose keys verify the request object (RFC 9101 section 5).
@@ -87,7 +87,7 @@ pub async fn resolve(
 
     // 4. Verify and store a request object.
     match keep_signed(provider, request, &client, (object, uri)).await {
-        Ok(signed) => Ok(Resolved::Pending(signed)),
+        Ok(signed) => Ok(Resolved::Request(signed)),
         // 5. If that fails, the redirect URI for the error is the one outside of the request object.
         Err(Error::Protocol(Protocol::Authorize(error))) => {
             let reply_to = ReplyTo::from_request(params, &client.metadata).map_err(|_| {
