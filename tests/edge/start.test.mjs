@@ -117,9 +117,9 @@ test("npm start works with APIs and scopes in tables, and under an issuer's path
   running = await start();
   assert.equal(running.issuer, "https://login.example.com/tenant");
   const { status, claims } = await callAsPrinted(running);
-  assert.deepEqual([status, claims.sub, claims.name, claims.groups], [200, "alice", "Alice Liddell", undefined]);
+  assert.deepEqual([status, claims.sub, claims.name, claims.groups], [200, "alice", "Alice Liddell", ["staff", "admins"]]);
   const request = await fetch(`${running.demo}/sign-in`, { redirect: "manual" });
-  assert.equal(requestedScope(request), "openid profile email address phone team offline_access");
+  assert.equal(requestedScope(request), "openid profile email address phone team groups offline_access");
 });
 
 test("npm start goes on where its demo users were deleted, and says that there are none", async () => {
@@ -127,7 +127,7 @@ test("npm start goes on where its demo users were deleted, and says that there a
   for (const sub of ["alice", "bob"]) await running.admin("DELETE", `/users/${sub}`);
   await running.stop();
   running = await start();
-  assert.match(running.said, /alice is not stored: sub: belonged to a user who was deleted/);
+  assert.match(running.said, /alice is not stored: sub: belonged to a deleted user/);
   assert.ok(running.said.includes(`Users: none (PORT=${port} npx postern manages them)`), running.said);
   assert.deepEqual([running.signIn, running.curl], [undefined, undefined]);
   assert.equal((await fetch(running.demo)).status, 200);
