@@ -4,8 +4,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
@@ -60,9 +61,12 @@ before(async () => {
   issuer = `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
   const [, resources] = /^RESOURCES = '(.*)'$/m.exec(readFileSync(join(ROOT, "docs/apis.md"), "utf8"));
   worker = await start({ vars: { ISSUER: issuer, RESOURCES: resources } });
-  // Below the checkout, so that npx finds its command.
-  mkdirSync(join(ROOT, "build"), { recursive: true });
-  folder = mkdtempSync(join(ROOT, "build", "commands-"));
+  folder = mkdtempSync(join(tmpdir(), "postern-commands-"));
+  // npx.test.mjs runs npx itself, which costs a second a command.
+  mkdirSync(join(folder, "bin"));
+  const npx = `#!/bin/sh\n[ "$1" = postern ] && shift && exec node "${join(ROOT, "scripts/postern.mjs")}" "$@"\n`;
+  writeFileSync(join(folder, "bin", "npx"), npx, { mode: 0o755 });
+  mkdirSync(join(folder, "work"));
 });
 after(async () => {
   server.closeAllConnections();
@@ -74,14 +78,13 @@ after(async () => {
 /** Runs a script in the empty folder. Every command must succeed. */
 async function runScript(script) {
   assert.doesNotMatch(script, /\bwrangler\b/, "wrangler needs an account: mark the block as console");
-  // Without the settings of npm test, which would apply to npx too, and without anybody's account.
+  // Without the settings that npm gives to npm test, and without an account of Cloudflare.
   const isOwn = (name) => !/^(npm_|CLOUDFLARE_)/i.test(name);
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => isOwn(name)));
+  const path = [join(folder, "bin"), dirname(process.execPath), process.env.PATH];
   const child = spawn("bash", ["-euo", "pipefail", "-v", "-c", script], {
-    cwd: folder, stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...inherited, POSTERN_URL: issuer, ADMIN_TOKEN, PATH: dirname(process.execPath) + delimiter + process.env.PATH,
-    },
+    cwd: join(folder, "work"), stdio: ["ignore", "pipe", "pipe"],
+    env: { ...inherited, POSTERN_URL: issuer, ADMIN_TOKEN, PATH: path.join(delimiter) },
   });
   const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   assert.equal(code, 0, `${err}\n${out}`);
