@@ -62,8 +62,7 @@ impl ConfigError {
     }
 }
 
-const DEFAULT_SCOPES: &str = r#"{"groups":["groups"]}"#;
-/// The scope of [`DEFAULT_SCOPES`], which stays unless `SCOPES` defines it otherwise.
+/// A scope that releases the claim of its name, unless `SCOPES` defines it otherwise.
 const DEFAULT_SCOPE: &str = "groups";
 const DAY: u32 = 86_400;
 
@@ -130,7 +129,7 @@ impl Config {
         let policy = Registration::from_name(&registration).ok_or_else(|| {
             ConfigError::new("REGISTRATION", "must be closed, token or open, in lower case")
         })?;
-        let scopes = variable("SCOPES").unwrap_or_else(|| DEFAULT_SCOPES.to_owned());
+        let scopes = variable("SCOPES").unwrap_or_else(|| "{}".to_owned());
         let mut table =
             ScopeTable::parse(&scopes).map_err(|error| ConfigError::new("SCOPES", error))?;
         table.add_default(DEFAULT_SCOPE);
