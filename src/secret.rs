@@ -45,7 +45,12 @@ pub fn hash(text: &str) -> String {
 
 /// Returns whether `presented` hashes to `stored`, in constant time.
 pub fn hashes_to(presented: &str, stored: &str) -> bool {
-    hash(presented).as_bytes().ct_eq(stored.as_bytes()).into()
+    same_hash(&hash(presented), stored)
+}
+
+/// Returns whether two hashes are equal, in constant time.
+pub fn same_hash(one: &str, other: &str) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
 //! The grant type `authorization_code` (RFC 6749 section 4.1.3, OpenID Connect Core section 3.1.3).
 
 use crate::context::Context;
-use crate::error::Error;
+use crate::error::{Error, Internal};
 use crate::grant::refresh_token::NextRefreshToken;
 use crate::grant::{Authorized, TokenRequest};
 use crate::lifetimes::REFRESH_TOKEN_IDLE_SECONDS;
 use crate::ports::Platform;
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes};
-use crate::provider::Provider;
 use crate::secret::hash;
-use crate::store::clients::Client;
-use crate::store::codes::{Code, FirstRefreshToken, Redemption, redeem};
+use crate::store::batch::{Batch, Handle, Outcome};
+use crate::store::client_proof::ClientConditions;
+use crate::store::codes::{Code, FirstRefreshToken, PresentedCode, Redemption, redeem};
 use crate::store::grants;
 
 /// The parameters of the grant type.
@@ -31,60 +31,86 @@ impl<'a> RedemptionRequest<'a> {
     }
 }
 
-/// Redeems an authorization code. Returns what the user authorized.
-pub(super) async fn authorize<'a>(
-    provider: &Provider<'_, impl Platform>,
-    request: &'a TokenRequest<'_>,
-) -> Result<Authorized<'a>, Error> {
-    let context = &provider.context;
-
-    // 1. Read the parameters.
-    let redemption = RedemptionRequest::from_request(request)?;
-
-    // 2. Spend the code, whether or not the checks of step 3 succeed: it can be used once (RFC 6749 section 4.1.2).
-    let refresh_token = context.random_text()?;
-    let code = spend(request.client, &redemption, &refresh_token, context).await?;
-
-    // 3. Check the redirect URI and the challenge that the code is bound to (section 4.1.3; RFC 7636 section 4.6).
-    if let Err(error) = check_binding(&code, &redemption) {
-        // The sender has the code but not the rest, so it may be stolen. The grant is revoked, because the code is
-        // spent.
-        grants::revoke(context.platform, &code.grant.id, context.now).await?;
-        return Err(error.into());
-    }
-
-    let is_offline = Scopes::of_valid(&code.grant.scope).contains(OFFLINE_ACCESS);
-    let refresh_token =
-        if is_offline { NextRefreshToken::Recorded(refresh_token) } else { NextRefreshToken::None };
-    let (grant, nonce) = (code.grant, code.nonce);
-    Ok(Authorized { grant, nonce, requested_scope: None, refresh_token })
+/// The redemption in the batch.
+pub(super) struct Statements<'a> {
+    redemption: RedemptionRequest<'a>,
+    /// The refresh token that is recorded if the grant has the scope `offline_access`.
+    refresh_token: String,
+    handle: Handle<Redemption>,
 }
 
-/// Spends the code. A replayed code means theft, so its grant is revoked (RFC 6749 section 10.5).
-async fn spend(
-    client: &Client,
-    redemption: &RedemptionRequest<'_>,
-    refresh_token: &str,
-    context: &Context<'_, impl Platform>,
-) -> Result<Code, Error> {
-    let Context { platform, now, .. } = *context;
-    let (code_hash, token_hash) = (hash(redemption.code), hash(refresh_token));
-    // The limit for the age of the grant cannot apply yet, because the grant is as new as its code.
-    let first =
-        FirstRefreshToken { token_hash: &token_hash, expires_at: now + REFRESH_TOKEN_IDLE_SECONDS };
-    match redeem(platform, &code_hash, &client.client_id, &first, now).await? {
-        Redemption::Redeemed(code) => Ok(*code),
-        Redemption::Replayed { grant_id } => {
-            grants::revoke(platform, &grant_id, now).await?;
-            Err(TokenError::InvalidGrant("code: already used, so its grant is revoked".into())
-                .into())
-        }
-        Redemption::Expired => Err(TokenError::InvalidGrant("code: expired".into()).into()),
-        Redemption::Unknown => {
-            Err(TokenError::InvalidGrant("code: unknown, or issued to another client".into())
-                .into())
-        }
+impl<'a> Statements<'a> {
+    /// Reads the parameters, and adds the statements that spend the code, whether or not its binding is right: it can
+    /// be used once (RFC 6749 section 4.1.2).
+    pub(super) fn add(
+        batch: &mut Batch,
+        request: &'a TokenRequest<'_>,
+        conditions: &ClientConditions,
+        context: &Context<'_, impl Platform>,
+    ) -> Result<Self, Error> {
+        let redemption = RedemptionRequest::from_request(request)?;
+        let refresh_token = context.random_text()?;
+        let code = PresentedCode {
+            code_hash: &hash(redemption.code),
+            use_id: &context.random_id()?,
+            // The limit for the age of the grant cannot apply yet, because the grant is as new as its code.
+            first_refresh_token: FirstRefreshToken {
+                token_hash: &hash(&refresh_token),
+                expires_at: context.now + REFRESH_TOKEN_IDLE_SECONDS,
+            },
+        };
+        let handle = redeem(batch, &code, (request.proof, conditions), context.now)?;
+        Ok(Self { redemption, refresh_token, handle })
     }
+
+    /// Returns what the user authorized. Revoking a grant is a second request to D1, which only misuse causes.
+    pub(super) async fn authorize(
+        self,
+        outcome: &mut Outcome,
+        context: &Context<'_, impl Platform>,
+    ) -> Result<Authorized<'a>, Error> {
+        let Context { platform, now, .. } = *context;
+
+        // 1. Require that this request has spent the code.
+        let code = match outcome.take(self.handle)? {
+            Redemption::Redeemed(code) => *code,
+            // A replayed code means theft, so its grant is revoked (RFC 6749 section 10.5).
+            Redemption::Replayed { grant_id } => {
+                grants::revoke(platform, &grant_id, now).await?;
+                return Err(invalid_grant("code: already used, so its grant is revoked"));
+            }
+            Redemption::Expired => return Err(invalid_grant("code: expired")),
+            Redemption::Unknown => {
+                return Err(invalid_grant("code: unknown, or issued to another client"));
+            }
+            // The dispatcher has checked all of them.
+            Redemption::Refused => {
+                let detail = "a code was not spent, though its client meets the conditions".into();
+                return Err(Internal::Broken { detail }.into());
+            }
+        };
+
+        // 2. Check the redirect URI and the challenge that the code is bound to (section 4.1.3; RFC 7636 section 4.6).
+        if let Err(error) = check_binding(&code, &self.redemption) {
+            // The sender has the code but not the rest, so it may be stolen. The grant is revoked, because the code is
+            // spent.
+            grants::revoke(platform, &code.grant.id, now).await?;
+            return Err(error.into());
+        }
+
+        let is_offline = Scopes::of_valid(&code.grant.scope).contains(OFFLINE_ACCESS);
+        let refresh_token = if is_offline {
+            NextRefreshToken::Recorded(self.refresh_token)
+        } else {
+            NextRefreshToken::None
+        };
+        let (grant, nonce) = (code.grant, code.nonce);
+        Ok(Authorized { grant, nonce, requested_scope: None, refresh_token })
+    }
+}
+
+fn invalid_grant(description: &'static str) -> Error {
+    TokenError::InvalidGrant(description.into()).into()
 }
 
 fn check_binding(code: &Code, redemption: &RedemptionRequest<'_>) -> Result<(), TokenError> {

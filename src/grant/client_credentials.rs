@@ -1,6 +1,7 @@
 //! The grant type `client_credentials` (RFC 6749 section 4.4): a machine gets an access token for itself. There is no
 //! user, so there is no ID token, no refresh token and no access to userinfo.
 
+use crate::context::Context;
 use crate::error::Error;
 use crate::grant::token_set::{Signers, TokenResponse};
 use crate::grant::{MALFORMED_SCOPE, TokenRequest};
@@ -13,34 +14,60 @@ use crate::protocol::description::{Description, Sent};
 use crate::protocol::token::access_token::{MachineToken, TYP};
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::Scopes;
-use crate::provider::Provider;
+use crate::store::batch::{Batch, Handle, Outcome};
+use crate::store::clients::Client;
 use crate::store::users;
 
-/// Issues an access token to the client itself.
-pub(super) async fn respond(
-    provider: &Provider<'_, impl Platform>,
+/// The lookup in the batch.
+pub(super) struct Statements {
+    /// Whether a user has the client's identifier as `sub`.
+    is_user: Handle<bool>,
+}
+
+/// The client that gets a token, and the resource that it names.
+pub(super) struct Machine<'a> {
+    pub client: &'a Client,
+    pub resource: Option<&'a str>,
+}
+
+impl Statements {
+    pub(super) fn add(batch: &mut Batch, request: &TokenRequest<'_>) -> Self {
+        Self { is_user: users::is_taken(batch, &request.proof.client_id) }
+    }
+
+    /// Issues an access token to the client itself.
+    pub(super) async fn respond(
+        self,
+        machine: &Machine<'_>,
+        outcome: &mut Outcome,
+        request: &TokenRequest<'_>,
+        (signers, context): (&Signers, &Context<'_, impl Platform>),
+    ) -> Result<Response, Error> {
+        // 1. Require a confidential client (section 4.4).
+        if !machine.client.metadata.is_confidential() {
+            let description = "grant_type: a public client cannot use client_credentials";
+            return Err(TokenError::UnauthorizedClient(description.into()).into());
+        }
+        // The token's `sub` is the client identifier, and APIs that check only `sub` must not confuse it with a user's
+        // (RFC 9068 section 5).
+        if outcome.take(self.is_user)? {
+            return Err(TokenError::UnauthorizedClient(
+                "client_id: must not be the sub of a user".into(),
+            )
+            .into());
+        }
+        issue(machine, request, signers, context).await
+    }
+}
+
+async fn issue(
+    machine: &Machine<'_>,
     request: &TokenRequest<'_>,
-    resource: Option<&str>,
     signers: &Signers,
+    context: &Context<'_, impl Platform>,
 ) -> Result<Response, Error> {
-    let context = &provider.context;
+    let Machine { client, resource } = *machine;
     let resources = &context.config.resources;
-    let client = request.client;
-
-    // 1. Require a confidential client (section 4.4).
-    if !client.metadata.is_confidential() {
-        let description = "grant_type: a public client cannot use client_credentials";
-        return Err(TokenError::UnauthorizedClient(description.into()).into());
-    }
-
-    // The token's `sub` is the client identifier, and APIs that check only `sub` must not confuse it with a user's (RFC
-    // 9068 section 5).
-    if users::is_taken(context.platform, &client.client_id).await? {
-        return Err(TokenError::UnauthorizedClient(
-            "client_id: must not be the sub of a user".into(),
-        )
-        .into());
-    }
 
     // 2. Read the scopes. They must be registered by the client and belong to an API, because the other scopes release
     //    claims of users.

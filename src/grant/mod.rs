@@ -7,8 +7,10 @@ pub mod refresh_token;
 pub mod token_set;
 
 use crate::config::Config;
+use crate::context::Context;
 use crate::error::Error;
 use crate::http::Response;
+use crate::jose::jwk::Algorithm;
 use crate::ports::Platform;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::metadata::{GrantType, Named};
@@ -17,6 +19,8 @@ use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
+use crate::store::batch::Batch;
+use crate::store::client_proof::{ClientConditions, ClientProof};
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
 use refresh_token::NextRefreshToken;
@@ -35,9 +39,10 @@ pub fn is_served(grant_type: GrantType, config: &Config) -> bool {
     }
 }
 
-/// A token request of an authenticated client.
+/// A token request.
 pub struct TokenRequest<'a> {
-    pub client: &'a Client,
+    /// The proof of the client's identity, which is not checked yet.
+    pub proof: &'a ClientProof,
     /// The parameters of the request's form.
     pub params: &'a Params,
 }
@@ -54,6 +59,21 @@ impl TokenRequest<'_> {
     }
 }
 
+/// A grant type's statements in the batch, with what it needs to interpret their results.
+enum Statements<'a> {
+    AuthorizationCode(authorization_code::Statements<'a>),
+    ClientCredentials(client_credentials::Statements),
+    RefreshToken(refresh_token::Statements<'a>),
+}
+
+/// A request whose parameters are valid and for which there are keys.
+struct Submitted<'a> {
+    /// The resource that the request names (RFC 8707 section 2.2).
+    resource: Option<&'a str>,
+    signers: Signers,
+    statements: Statements<'a>,
+}
+
 /// The authorization of a user that a grant type has found.
 struct Authorized<'a> {
     grant: Grant,
@@ -64,7 +84,8 @@ struct Authorized<'a> {
     refresh_token: NextRefreshToken,
 }
 
-/// Handles a token request (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+/// Handles a token request (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3), with one request to D1: the
+/// statements of the grant type have an effect only for a client that is proven and has registered the grant type.
 ///
 /// # Errors
 /// [`TokenError`] if the request is refused, [`Error::Internal`] if the platform fails.
@@ -72,15 +93,28 @@ pub async fn respond(
     provider: &Provider<'_, impl Platform>,
     request: &TokenRequest<'_>,
 ) -> Result<Response, Error> {
-    let config = provider.context.config;
+    let context = &provider.context;
 
-    // 1. Require a grant type that is enabled and that the client has registered. The implicit flow has its tokens from
-    //    the authorization endpoint only.
-    let grant_type = grant_type(request)?;
-    if !is_served(grant_type, config) || grant_type == GrantType::Implicit {
-        return Err(TokenError::UnsupportedGrantType.into());
-    }
-    if !request.client.metadata.grant_types.contains(&grant_type) {
+    // 1. Read the parameters, and get the signing keys before anything is spent, so that the client can repeat its
+    //    request while a key is missing. Errors are returned in steps 3 to 5, because an authentication that fails
+    //    comes first.
+    let mut batch = Batch::default();
+    let handles = request.proof.add_to(&mut batch, context.now);
+    let grant_type = grant_type(request, context.config);
+    let submitted = match &grant_type {
+        Ok(grant_type) => submit(&mut batch, provider, request, *grant_type).await,
+        Err(error) => Err(error.clone().into()),
+    };
+
+    // 2. Authenticate the client, and spend what the request presents.
+    let mut outcome = batch.run(context.platform).await?;
+
+    // 3. Require an authenticated client (RFC 6749 section 3.2.1).
+    let client = request.proof.check(handles, &mut outcome)?.client()?;
+
+    // 4. Require a grant type that the client has registered.
+    let grant_type = grant_type?;
+    if !client.metadata.grant_types.contains(&grant_type) {
         return Err(TokenError::UnauthorizedClient(Description::new(format_args!(
             "grant_type: this client has not registered {}: add it to its grant_types",
             grant_type.name()
@@ -88,58 +122,87 @@ pub async fn respond(
         .into());
     }
 
-    // 2. Require a known resource, if the request names one (RFC 8707 section 2.2).
-    let resource = resource(request, &config.resources)?;
-
-    // 3. Get the signing keys before anything is spent, so that the client can repeat its request while a key is
-    //    missing.
-    let signers = Signers::get(request.client, grant_type, provider).await?;
-
-    // 4. Determine what was authorized.
-    let authorized = match grant_type {
-        GrantType::AuthorizationCode => authorization_code::authorize(provider, request).await?,
-        GrantType::RefreshToken => refresh_token::authorize(provider, request).await?,
-        GrantType::ClientCredentials => {
-            return client_credentials::respond(provider, request, resource, &signers).await;
+    // 5. Determine what was authorized.
+    let Submitted { resource, signers, statements } = submitted?;
+    let authorized = match statements {
+        Statements::AuthorizationCode(statements) => {
+            let signers = signers.require(client.metadata.id_token_signed_response_alg)?;
+            (statements.authorize(&mut outcome, context).await?, signers)
         }
-        // Step 1 has refused it.
+        Statements::RefreshToken(statements) => {
+            let signers = signers.require(client.metadata.id_token_signed_response_alg)?;
+            (statements.authorize(&mut outcome, context).await?, signers)
+        }
+        Statements::ClientCredentials(statements) => {
+            let machine = client_credentials::Machine { client: &client, resource };
+            return statements.respond(&machine, &mut outcome, request, (&signers, context)).await;
+        }
+    };
+    issue(context, &client, authorized, resource).await
+}
+
+/// Reads the parameters and adds the statements of the grant type.
+async fn submit<'a>(
+    batch: &mut Batch,
+    provider: &Provider<'_, impl Platform>,
+    request: &'a TokenRequest<'_>,
+    grant_type: GrantType,
+) -> Result<Submitted<'a>, Error> {
+    let context = &provider.context;
+    let resource = resource(request, &context.config.resources)?;
+    // A machine gets no ID token, so its request need not wait for such a key.
+    let algs: &[_] = if grant_type == GrantType::ClientCredentials { &[] } else { &Algorithm::ALL };
+    let signers = Signers::get(algs, provider).await?;
+    let conditions = ClientConditions { grant_type, algs: signers.algs() };
+    let statements = match grant_type {
+        GrantType::AuthorizationCode => Statements::AuthorizationCode(
+            authorization_code::Statements::add(batch, request, &conditions, context)?,
+        ),
+        GrantType::RefreshToken => Statements::RefreshToken(refresh_token::Statements::add(
+            batch,
+            request,
+            &conditions,
+            context,
+        )?),
+        GrantType::ClientCredentials => {
+            Statements::ClientCredentials(client_credentials::Statements::add(batch, request))
+        }
+        // `grant_type` refuses it.
         GrantType::Implicit => return Err(TokenError::UnsupportedGrantType.into()),
     };
-    issue(provider, request, authorized, resource, &signers).await
+    Ok(Submitted { resource, signers, statements })
 }
 
 /// Issues the tokens for a user's authorization.
 async fn issue(
-    provider: &Provider<'_, impl Platform>,
-    request: &TokenRequest<'_>,
-    authorized: Authorized<'_>,
+    context: &Context<'_, impl Platform>,
+    client: &Client,
+    (authorized, signers): (Authorized<'_>, Signers),
     resource: Option<&str>,
-    signers: &Signers,
 ) -> Result<Response, Error> {
-    let context = &provider.context;
     let resources = &context.config.resources;
     let Authorized { grant, nonce, requested_scope, refresh_token } = authorized;
 
-    // 5. Require that the grant is active and the user exists.
+    // 6. Require that the grant is active and the user exists.
     let user_claims = grant.user_claims()?;
 
-    // 6. Narrow the scopes to those that the client still has registered and that the request names (RFC 6749 section
+    // 7. Narrow the scopes to those that the client still has registered and that the request names (RFC 6749 section
     //    6).
-    let registered = still_registered(&grant.scope, request.client, resources);
+    let registered = still_registered(&grant.scope, client, resources);
     let scope = narrow(&registered, requested_scope)?;
 
-    // 7. Choose one audience (RFC 8707 section 2.2).
+    // 8. Choose one audience (RFC 8707 section 2.2).
     let target = resources
         .target(resource, &Scopes::of_valid(scope))
         .map_err(|error| TokenError::InvalidTarget(error.description().into()))?;
 
-    // 8. Record the refresh token last, because the request can no longer be refused.
+    // 9. Record the refresh token last, because the request can no longer be refused.
     let refresh_token = refresh_token.record(&grant, context).await?;
 
-    // 9. Sign the tokens.
-    let (client, nonce) = (request.client, nonce.as_deref());
+    // 10. Sign the tokens.
+    let nonce = nonce.as_deref();
     let tokens = TokenSet { client, grant: &grant, user_claims, scope, target, nonce };
-    tokens.respond(refresh_token, signers, context).await
+    tokens.respond(refresh_token, &signers, context).await
 }
 
 /// The description of a scope parameter that breaks RFC 6749 section 3.3.
@@ -150,13 +213,16 @@ fn duplicate(doubled: DuplicateParameter) -> TokenError {
     TokenError::InvalidRequest(doubled.into())
 }
 
-fn grant_type(request: &TokenRequest<'_>) -> Result<GrantType, TokenError> {
-    let grant_type = request
+/// Returns the grant type, which must be enabled. The implicit flow has its tokens from the authorization endpoint only.
+fn grant_type(request: &TokenRequest<'_>, config: &Config) -> Result<GrantType, TokenError> {
+    let name = request
         .params
         .once("grant_type")
         .map_err(duplicate)?
         .ok_or(TokenError::InvalidRequest("missing parameter: grant_type".into()))?;
-    GrantType::from_name(grant_type).ok_or(TokenError::UnsupportedGrantType)
+    GrantType::from_name(name)
+        .filter(|&known| is_served(known, config) && known != GrantType::Implicit)
+        .ok_or(TokenError::UnsupportedGrantType)
 }
 
 /// Returns the resource that the request names. A token has one audience, so a request may name one.

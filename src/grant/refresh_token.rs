@@ -14,17 +14,19 @@ use crate::lifetimes::{
 use crate::ports::Platform;
 use crate::protocol::description::Description;
 use crate::protocol::token::token_error::TokenError;
-use crate::provider::Provider;
 use crate::secret::hash;
+use crate::store::batch::{Batch, Handle, Outcome};
+use crate::store::client_proof::ClientConditions;
 use crate::store::grants::{self, Grant};
-use crate::store::refresh_tokens::{self, RefreshToken};
+use crate::store::refresh_tokens::{self, PresentedToken, RefreshToken};
 
 pub(super) enum NextRefreshToken {
     /// No refresh token, because the grant does not have `offline_access`.
     None,
-    /// A new token, recorded with the code.
+    /// A token that the batch has recorded.
     Recorded(String),
-    /// The successor of the presented token, not recorded yet.
+    /// The successor of the presented token, not recorded yet. Recording it is a second request to D1, for requests
+    /// with a scope or a resource: they can be refused until both are checked.
     Successor {
         /// The hash of the presented token.
         spent_hash: String,
@@ -61,49 +63,80 @@ impl NextRefreshToken {
 const USED_BEFORE: TokenError =
     TokenError::InvalidGrant(Description::fixed("refresh_token: already used"));
 
-/// Finds the authorization that a refresh token was issued for.
-pub(super) async fn authorize<'a>(
-    provider: &Provider<'_, impl Platform>,
-    request: &'a TokenRequest<'_>,
-) -> Result<Authorized<'a>, Error> {
-    let context = &provider.context;
-    let Context { platform, now, .. } = *context;
+/// The lookup and the rotation in the batch.
+pub(super) struct Statements<'a> {
+    requested_scope: Option<&'a str>,
+    /// The hash of the presented token.
+    presented_hash: String,
+    successor: String,
+    handle: Handle<Option<RefreshToken>>,
+}
 
-    // 1. Read the parameters.
-    let presented = request.required("refresh_token", "missing parameter: refresh_token")?;
-    let requested_scope = request.once("scope")?;
-
-    // 2. Find the token. A token of another client counts as unknown, and nothing changes.
-    let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
-    let successor = mac.code(Purpose::Successor, &[presented]);
-    let (spent_hash, successor_hash) = (hash(presented), hash(&successor));
-    let client_id = &request.client.client_id;
-    let token = refresh_tokens::find(platform, &spent_hash, &successor_hash, client_id).await?;
-    let token = token.ok_or(TokenError::InvalidGrant(
-        "refresh_token: unknown, or issued to another client".into(),
-    ))?;
-
-    // 3. Require an active grant. This is checked first, because a revoked grant need not be revoked again.
-    token.grant.user_claims()?;
-
-    // 4. Require a token that is unused, or was used within [`REFRESH_GRACE_SECONDS`] and whose successor is unused.
-    //    Otherwise one of them was stolen.
-    if !may_be_used(&token, now) {
-        grants::revoke(platform, &token.grant.id, now).await?;
-        return Err(USED_BEFORE.into());
+impl<'a> Statements<'a> {
+    /// Reads the parameters, and adds the statements that find and rotate the token.
+    pub(super) fn add(
+        batch: &mut Batch,
+        request: &'a TokenRequest<'_>,
+        conditions: &ClientConditions,
+        context: &Context<'_, impl Platform>,
+    ) -> Result<Self, Error> {
+        let presented = request.required("refresh_token", "missing parameter: refresh_token")?;
+        let requested_scope = request.once("scope")?;
+        let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
+        let successor = mac.code(Purpose::Successor, &[presented]);
+        let presented_hash = hash(presented);
+        let token = PresentedToken {
+            token_hash: &presented_hash,
+            successor_hash: &hash(&successor),
+            expires_at: context.now + REFRESH_TOKEN_IDLE_SECONDS,
+            is_plain: requested_scope.is_none() && request.once("resource")?.is_none(),
+        };
+        let (proof, now) = (request.proof, context.now);
+        let handle = refresh_tokens::find_and_rotate(batch, &token, (proof, conditions), now)?;
+        Ok(Self { requested_scope, presented_hash, successor, handle })
     }
 
-    // 5. Require a token that has not expired.
-    if token.expires_at <= now {
-        return Err(TokenError::InvalidGrant("refresh_token: expired".into()).into());
-    }
+    /// Returns the authorization that the token was issued for. Revoking a grant is a second request to D1, which only
+    /// misuse causes.
+    pub(super) async fn authorize(
+        self,
+        outcome: &mut Outcome,
+        context: &Context<'_, impl Platform>,
+    ) -> Result<Authorized<'a>, Error> {
+        let Context { platform, now, .. } = *context;
 
-    Ok(Authorized {
-        grant: token.grant,
-        nonce: None,
-        requested_scope,
-        refresh_token: NextRefreshToken::Successor { spent_hash, token: successor },
-    })
+        // 1. Require a known token. A token of another client counts as unknown, and nothing changes.
+        let token = outcome.take(self.handle)?.ok_or(TokenError::InvalidGrant(
+            "refresh_token: unknown, or issued to another client".into(),
+        ))?;
+
+        // 2. Require an active grant. This is checked first, because a revoked grant need not be revoked again.
+        token.grant.user_claims()?;
+
+        // 3. Require a token that is unused, or was used within [`REFRESH_GRACE_SECONDS`] and whose successor is
+        //    unused. Otherwise one of them was stolen.
+        if !may_be_used(&token, now) {
+            grants::revoke(platform, &token.grant.id, now).await?;
+            return Err(USED_BEFORE.into());
+        }
+
+        // 4. Require a token that has not expired.
+        if token.expires_at <= now {
+            return Err(TokenError::InvalidGrant("refresh_token: expired".into()).into());
+        }
+
+        let refresh_token = if token.has_successor {
+            NextRefreshToken::Recorded(self.successor)
+        } else {
+            NextRefreshToken::Successor { spent_hash: self.presented_hash, token: self.successor }
+        };
+        Ok(Authorized {
+            grant: token.grant,
+            nonce: None,
+            requested_scope: self.requested_scope,
+            refresh_token,
+        })
+    }
 }
 
 fn may_be_used(token: &RefreshToken, now: i64) -> bool {

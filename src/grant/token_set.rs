@@ -12,7 +12,6 @@ use crate::keys::signing::sign;
 use crate::lifetimes::{ACCESS_TOKEN_SECONDS, ID_TOKEN_SECONDS};
 use crate::ports::{Crypto, Platform};
 use crate::protocol::authorization::resources::Target;
-use crate::protocol::client::metadata::GrantType;
 use crate::protocol::token::access_token::{self, AccessToken};
 use crate::protocol::token::id_token::{self, IdToken};
 use crate::protocol::user::claims::UserClaims;
@@ -26,32 +25,55 @@ use crate::store::users;
 /// The `token_type` of access tokens (RFC 6750).
 pub const BEARER: &str = "Bearer";
 
-/// The keys that sign a client's tokens.
+/// The keys that sign tokens.
 pub struct Signers {
     pub access_token: Rc<PrivateKey>,
-    /// The key for ID tokens, if the grant type issues them.
-    id_token: Option<Rc<PrivateKey>>,
+    /// The keys for ID tokens, one for each algorithm.
+    id_token: Vec<Rc<PrivateKey>>,
+    /// The fault of an algorithm that has no key.
+    fault: Option<Internal>,
 }
 
 impl Signers {
-    /// Gets the keys for this client and grant type.
+    /// Gets the key for access tokens, and those of the algorithms `algs` for ID tokens, as far as there are any.
     ///
     /// # Errors
-    /// The same as [`crate::keys::signing::SigningKeys::get`].
+    /// The same as [`crate::keys::signing::SigningKeys::get`], for the key for access tokens.
     pub async fn get(
-        client: &Client,
-        grant_type: GrantType,
+        algs: &[Algorithm],
         provider: &Provider<'_, impl Platform>,
     ) -> Result<Self, Internal> {
         let Provider { context, memory } = provider;
         let key = |alg: Algorithm| memory.signing_keys.get(alg, &memory.published_keys, context);
         let access_token = key(access_token::ALG).await?;
-        // A machine gets no ID token, so its request need not wait for that key.
-        let id_token = match grant_type {
-            GrantType::ClientCredentials => None,
-            _ => Some(key(client.metadata.id_token_signed_response_alg).await?),
-        };
-        Ok(Self { access_token, id_token })
+        let (mut id_token, mut fault) = (Vec::new(), None);
+        for &alg in algs {
+            match key(alg).await {
+                Ok(key) => id_token.push(key),
+                Err(error) => fault = Some(error),
+            }
+        }
+        Ok(Self { access_token, id_token, fault })
+    }
+
+    /// Returns the names of the algorithms for ID tokens that have a key.
+    pub(super) fn algs(&self) -> String {
+        self.id_token.iter().map(|key| key.alg().name()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns itself, if there is a key for ID tokens with `alg`.
+    ///
+    /// # Errors
+    /// The reason why there is none.
+    pub fn require(mut self, alg: Algorithm) -> Result<Self, Internal> {
+        match self.fault.take() {
+            Some(fault) if self.key(alg).is_none() => Err(fault),
+            _ => Ok(self),
+        }
+    }
+
+    fn key(&self, alg: Algorithm) -> Option<&PrivateKey> {
+        self.id_token.iter().map(Rc::as_ref).find(|key| key.alg() == alg)
     }
 }
 
@@ -125,7 +147,8 @@ impl TokenSet<'_> {
         signers: &Signers,
         context: &Context<'_, impl Crypto>,
     ) -> Result<String, Internal> {
-        let key = signers.id_token.as_ref().ok_or_else(|| Internal::Broken {
+        let alg = self.client.metadata.id_token_signed_response_alg;
+        let key = signers.key(alg).ok_or_else(|| Internal::Broken {
             detail: "no key for an ID token: the grant type issues none".into(),
         })?;
         let token = IdToken {

@@ -2,7 +2,7 @@
 
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
-use crate::store::batch::{Batch, Handle};
+use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::consents::Consent;
 use crate::store::grants::{Grant, grant_columns};
 
@@ -76,7 +76,7 @@ pub async fn record_with_code(
     let mut batch = Batch::default();
     let grant = authorization.add_to(&mut batch, now);
     batch.add(insert);
-    Ok(batch.run(database).await?.row(grant)?.is_some())
+    batch.run(database).await?.take(grant)
 }
 
 /// Records a grant without a code, for the implicit flow, and returns it. Returns `None` where [`record_with_code`]
@@ -94,15 +94,15 @@ pub async fn record(
     .bind(authorization.grant_id);
     let mut batch = Batch::default();
     authorization.add_to(&mut batch, now);
-    let grant = batch.query(read);
-    let row = batch.run(database).await?.row(grant)?;
+    let grant = batch.query(read, first);
+    let row = batch.run(database).await?.take(grant)?;
     row.map(|mut row| Grant::from_row(&mut row)).transpose()
 }
 
 impl NewAuthorization<'_> {
     /// Adds the statements that record the grant and those that depend on it. The returned handle has a row if the
     /// grant was recorded.
-    fn add_to(&self, batch: &mut Batch, now: i64) -> Handle {
+    fn add_to(&self, batch: &mut Batch, now: i64) -> Handle<bool> {
         let grant = Statement::new(
             "INSERT INTO grants \
                (id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims, \
@@ -154,7 +154,7 @@ impl NewAuthorization<'_> {
         if let Some(pairwise) = &self.pairwise {
             batch.add(pairwise.statement(self.session_id));
         }
-        let grant = batch.query(grant);
+        let grant = batch.query(grant, exists);
         batch.add(touch);
         batch.add(answer);
         batch.add(keep);

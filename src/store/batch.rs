@@ -1,17 +1,20 @@
-//! A batch of statements that runs in one transaction.
+//! A batch of statements that runs in one transaction, with one request to D1.
 
 use crate::error::Internal;
 use crate::ports::{Database, Row, Statement};
 
 /// Statements that run in order; if one fails, none has an effect.
 #[derive(Default)]
-pub(super) struct Batch(Vec<Statement>);
+pub struct Batch(Vec<Statement>);
 
-/// Identifies a statement of a batch, to get its rows.
-pub(super) struct Handle(usize);
+/// Identifies a statement of a batch, and reads its result.
+pub struct Handle<T> {
+    place: usize,
+    read: fn(Vec<Row>) -> Result<T, Internal>,
+}
 
 /// The rows of each statement of a batch.
-pub(super) struct Outcome(Vec<Vec<Row>>);
+pub struct Outcome(Vec<Vec<Row>>);
 
 impl Batch {
     /// Adds a statement whose rows are not needed.
@@ -19,34 +22,54 @@ impl Batch {
         self.0.push(statement);
     }
 
-    /// Adds a statement. Its rows are available under the returned handle.
-    pub(super) fn query(&mut self, statement: Statement) -> Handle {
+    /// Adds a statement. [`Outcome::take`] returns its result.
+    pub(super) fn query<T>(
+        &mut self,
+        statement: Statement,
+        read: fn(Vec<Row>) -> Result<T, Internal>,
+    ) -> Handle<T> {
         self.0.push(statement);
-        Handle(self.0.len() - 1)
+        Handle { place: self.0.len() - 1, read }
     }
 
     /// Runs the statements on the primary.
-    pub(super) async fn run(self, database: &impl Database) -> Result<Outcome, Internal> {
+    ///
+    /// # Errors
+    /// The error of the database.
+    pub async fn run(self, database: &impl Database) -> Result<Outcome, Internal> {
         database.batch(self.0).await.map(Outcome)
     }
 }
 
 impl Outcome {
-    /// Removes and returns the rows of a statement.
+    /// Returns the result of a statement.
     ///
     /// # Errors
-    /// [`Internal::Broken`] if the database returned fewer results than there were statements.
-    pub(super) fn rows(&mut self, Handle(place): Handle) -> Result<Vec<Row>, Internal> {
-        self.0.get_mut(place).map(std::mem::take).ok_or_else(|| Internal::Broken {
+    /// [`Internal::Broken`] if the database returned fewer results than there were statements, or a row is damaged.
+    #[expect(clippy::needless_pass_by_value)] // A result is taken once.
+    pub fn take<T>(&mut self, handle: Handle<T>) -> Result<T, Internal> {
+        let Handle { place, read } = handle;
+        let rows = self.0.get_mut(place).map(std::mem::take).ok_or_else(|| Internal::Broken {
             detail: format!("D1 returned no result for statement {place} of a batch"),
-        })
+        })?;
+        read(rows)
     }
+}
 
-    /// Removes and returns the only row of a statement, if it has one.
-    ///
-    /// # Errors
-    /// The same as [`Outcome::rows`].
-    pub(super) fn row(&mut self, handle: Handle) -> Result<Option<Row>, Internal> {
-        Ok(self.rows(handle)?.pop())
-    }
+/// Reads all rows as they are. All readers have one type.
+#[expect(clippy::unnecessary_wraps)]
+pub(super) fn all(rows: Vec<Row>) -> Result<Vec<Row>, Internal> {
+    Ok(rows)
+}
+
+/// Reads whether there is a row.
+#[expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
+pub(super) fn exists(rows: Vec<Row>) -> Result<bool, Internal> {
+    Ok(!rows.is_empty())
+}
+
+/// Reads the only row, if there is one.
+#[expect(clippy::unnecessary_wraps)]
+pub(super) fn first(mut rows: Vec<Row>) -> Result<Option<Row>, Internal> {
+    Ok(rows.pop())
 }

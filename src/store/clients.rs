@@ -5,7 +5,7 @@ use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
-use crate::store::batch::Batch;
+use crate::store::batch::{Batch, Handle, exists, first};
 
 /// A client as stored.
 #[derive(Debug)]
@@ -114,8 +114,8 @@ pub async fn put(database: &impl Database, client: &Client, now: i64) -> Result<
     let mut batch = Batch::default();
     batch.add(sweep(now, SWEPT_WITH_EACH));
     batch.add(forget);
-    let stored = batch.query(statement);
-    let row = batch.run(database).await?.row(stored)?;
+    let stored = batch.query(statement, first);
+    let row = batch.run(database).await?.take(stored)?;
     let row = row.ok_or_else(|| Internal::Broken {
         detail: "D1 returned no row for a stored client".into(),
     })?;
@@ -147,15 +147,27 @@ pub async fn find_stored(
     client_id: &str,
     now: i64,
 ) -> Result<Option<StoredClient>, Internal> {
-    let statement = Statement::new(concat!(
+    let mut rows = database.run(Freshness::Primary, select(client_id, now)).await?;
+    rows.pop().map(StoredClient::from_row).transpose()
+}
+
+/// The same as [`find_stored`], in a batch.
+pub(super) fn look_up(
+    batch: &mut Batch,
+    client_id: &str,
+    now: i64,
+) -> Handle<Option<StoredClient>> {
+    batch.query(select(client_id, now), |rows| first(rows)?.map(StoredClient::from_row).transpose())
+}
+
+fn select(client_id: &str, now: i64) -> Statement {
+    Statement::new(concat!(
         "SELECT ",
         client_columns!(),
         " FROM clients WHERE client_id = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
     ))
     .bind(client_id)
-    .bind(now);
-    let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(StoredClient::from_row).transpose()
+    .bind(now)
 }
 
 /// Returns up to `limit` clients in the order of their identifiers, beginning after `after`. Damaged ones are included.
@@ -193,6 +205,6 @@ pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Resu
     let mut batch = Batch::default();
     batch.add(revoke_grants);
     batch.add(forget);
-    let deleted = batch.query(delete);
-    Ok(batch.run(database).await?.row(deleted)?.is_some())
+    let deleted = batch.query(delete, exists);
+    batch.run(database).await?.take(deleted)
 }

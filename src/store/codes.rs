@@ -1,10 +1,11 @@
 //! Authorization codes.
 
 use crate::error::Internal;
-use crate::ports::{Database, Statement};
+use crate::ports::{Row, Statement};
 use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::user::scope::OFFLINE_ACCESS;
-use crate::store::batch::Batch;
+use crate::store::batch::{Batch, Handle, first};
+use crate::store::client_proof::{ClientConditions, ClientProof, client_is_proven};
 use crate::store::grants::{Grant, grant_columns};
 
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub enum Redemption {
     Expired,
     /// This request has spent the code.
     Redeemed(Box<Code>),
+    /// The code is valid and not spent, because the client does not meet the conditions.
+    Refused,
     /// The code was spent before.
     Replayed {
         /// The id of the grant that the code was issued for.
@@ -43,64 +46,83 @@ pub struct FirstRefreshToken<'a> {
     pub expires_at: i64,
 }
 
-/// Redeems a code of this client. Only one of several concurrent calls redeems it. The first refresh token is recorded
-/// in the same batch, because the client cannot present the code again if a later statement fails.
-pub async fn redeem(
-    database: &impl Database,
-    code_hash: &str,
-    client_id: &str,
-    first: &FirstRefreshToken<'_>,
+/// The code of a token request.
+#[derive(Debug)]
+pub struct PresentedCode<'a> {
+    pub code_hash: &'a str,
+    /// The random id of the request.
+    pub use_id: &'a str,
+    pub first_refresh_token: FirstRefreshToken<'a>,
+}
+
+/// Redeems a code of this client, if the client is proven and meets the conditions. Of several concurrent requests,
+/// only one redeems it. The first refresh token is recorded in the same batch, because the client cannot present the
+/// code again if a later statement fails.
+///
+/// Idempotent for a request: run again with the same `use_id`, it returns the same result.
+pub fn redeem(
+    batch: &mut Batch,
+    code: &PresentedCode<'_>,
+    (proof, conditions): (&ClientProof, &ClientConditions),
     now: i64,
-) -> Result<Redemption, Internal> {
+) -> Result<Handle<Redemption>, Internal> {
+    let PresentedCode { code_hash, use_id, first_refresh_token } = code;
+    let spend = Statement::new(concat!(
+        "UPDATE codes SET spent_at = ?2, spent_by = ?3 \
+         WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?2 AND EXISTS \
+           (SELECT 1 FROM grants WHERE id = codes.grant_id AND client_id = ?4->>'client_id') \
+           AND ",
+        client_is_proven!("?4"),
+    ))
+    .bind(*code_hash)
+    .bind(now)
+    .bind(*use_id)
+    .bind(proof.condition(conditions, now)?);
     let begin = Statement::new(
         "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) \
-         SELECT ?4, grants.id, ?5 FROM codes JOIN grants ON grants.id = codes.grant_id \
-         WHERE code_hash = ?1 AND client_id = ?2 AND spent_at IS NULL AND codes.expires_at > ?3 \
-           AND instr(' ' || scope || ' ', ' ' || ?6 || ' ') > 0",
+         SELECT ?3, grants.id, ?4 FROM codes JOIN grants ON grants.id = codes.grant_id \
+         WHERE code_hash = ?1 AND spent_by = ?2 AND instr(' ' || scope || ' ', ' ' || ?5 || ' ') > 0 \
+         ON CONFLICT (token_hash) DO NOTHING",
     )
-    .bind(code_hash)
-    .bind(client_id)
-    .bind(now)
-    .bind(first.token_hash)
-    .bind(first.expires_at)
+    .bind(*code_hash)
+    .bind(*use_id)
+    .bind(first_refresh_token.token_hash)
+    .bind(first_refresh_token.expires_at)
     .bind(OFFLINE_ACCESS);
-    let spend = Statement::new(
-        "UPDATE codes SET spent_at = ?3 \
-         WHERE code_hash = ?1 AND spent_at IS NULL AND expires_at > ?3 AND EXISTS \
-           (SELECT 1 FROM grants WHERE id = codes.grant_id AND client_id = ?2) \
-         RETURNING grant_id",
-    )
-    .bind(code_hash)
-    .bind(client_id)
-    .bind(now);
     let read = Statement::new(concat!(
-        "SELECT spent_at, redirect_uri, code_challenge, nonce, ",
+        "SELECT coalesce(spent_by = ?3, 0) AS is_redeemed, spent_at IS NOT NULL AS is_spent, \
+           expires_at <= ?4 AS is_expired, redirect_uri, code_challenge, nonce, ",
         grant_columns!(),
         " FROM codes JOIN grants ON grants.id = codes.grant_id JOIN users ON users.sub = grants.sub \
          WHERE code_hash = ?1 AND client_id = ?2",
     ))
-    .bind(code_hash)
-    .bind(client_id);
-    let mut batch = Batch::default();
+    .bind(*code_hash)
+    .bind(proof.client_id.as_str())
+    .bind(*use_id)
+    .bind(now);
+    batch.add(spend);
     batch.add(begin);
-    let (redeemed, code) = (batch.query(spend), batch.query(read));
-    let mut outcome = batch.run(database).await?;
-    let is_redeemed = outcome.row(redeemed)?.is_some();
-    let Some(mut row) = outcome.row(code)? else {
-        return Ok(Redemption::Unknown);
-    };
-    let is_spent = row.integer_or_null()?.is_some();
-    let code = Code {
-        redirect_uri: row.text()?,
-        code_challenge: row.text_or_null()?.map(|text| parse_challenge(&text)).transpose()?,
-        nonce: row.text_or_null()?,
-        grant: Grant::from_row(&mut row)?,
-    };
-    Ok(match (is_redeemed, is_spent) {
-        (true, _) => Redemption::Redeemed(Box::new(code)),
-        (false, true) => Redemption::Replayed { grant_id: code.grant.id },
-        (false, false) => Redemption::Expired,
-    })
+    Ok(batch.query(read, |rows| first(rows)?.map_or(Ok(Redemption::Unknown), Redemption::from_row)))
+}
+
+impl Redemption {
+    fn from_row(mut row: Row) -> Result<Self, Internal> {
+        let is_redeemed = row.integer()? == 1;
+        let is_spent = row.integer()? == 1;
+        let is_expired = row.integer()? == 1;
+        let code = Code {
+            redirect_uri: row.text()?,
+            code_challenge: row.text_or_null()?.map(|text| parse_challenge(&text)).transpose()?,
+            nonce: row.text_or_null()?,
+            grant: Grant::from_row(&mut row)?,
+        };
+        Ok(match (is_redeemed, is_spent, is_expired) {
+            (true, ..) => Self::Redeemed(Box::new(code)),
+            (false, true, _) => Self::Replayed { grant_id: code.grant.id },
+            (false, false, true) => Self::Expired,
+            (false, false, false) => Self::Refused,
+        })
+    }
 }
 
 /// Parses a stored challenge. A damaged one is an error, because redeeming the code without its challenge would skip

@@ -2,8 +2,9 @@
 
 pub mod authorization_requests;
 pub mod authorizations;
-mod batch;
+pub mod batch;
 pub mod client_assertions;
+pub mod client_proof;
 pub mod clients;
 pub mod codes;
 pub mod consents;

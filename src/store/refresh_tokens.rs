@@ -1,8 +1,10 @@
 //! Refresh tokens.
 
 use crate::error::Internal;
-use crate::ports::{Database, Freshness, Statement};
-use crate::store::batch::Batch;
+use crate::lifetimes::REFRESHABLE_GRANT_SECONDS;
+use crate::ports::{Database, Row, Statement};
+use crate::store::batch::{Batch, Handle, exists, first};
+use crate::store::client_proof::{ClientConditions, ClientProof, client_is_proven};
 use crate::store::grants::{Grant, grant_columns};
 
 /// A refresh token as stored.
@@ -12,21 +14,65 @@ pub struct RefreshToken {
     pub expires_at: i64,
     /// When it was first used, in Unix seconds.
     pub spent_at: Option<i64>,
+    /// Whether its successor is recorded.
+    pub has_successor: bool,
     /// Whether its successor has been used.
     pub is_successor_spent: bool,
     /// The grant that it was issued for.
     pub grant: Grant,
 }
 
-/// Finds a refresh token of this client.
-pub async fn find(
-    database: &impl Database,
-    token_hash: &str,
-    successor_hash: &str,
-    client_id: &str,
-) -> Result<Option<RefreshToken>, Internal> {
-    let statement = Statement::new(concat!(
+/// The refresh token of a token request.
+#[derive(Debug)]
+pub struct PresentedToken<'a> {
+    pub token_hash: &'a str,
+    /// The hash of the token that replaces it.
+    pub successor_hash: &'a str,
+    /// When the successor expires if it is not used, in Unix seconds.
+    pub expires_at: i64,
+    /// Whether the request names neither a scope nor a resource.
+    pub is_plain: bool,
+}
+
+/// Finds a refresh token of this client, and rotates it as [`rotate`] does if nothing can refuse the request any
+/// longer: the client is proven and meets the conditions, the token and its grant are valid, and the request is plain and
+/// for userinfo. Any other request is rotated later, when its scope and resource are checked.
+///
+/// Idempotent: the successor is derived from the token.
+pub fn find_and_rotate(
+    batch: &mut Batch,
+    token: &PresentedToken<'_>,
+    (proof, conditions): (&ClientProof, &ClientConditions),
+    now: i64,
+) -> Result<Handle<Option<RefreshToken>>, Internal> {
+    let succeed = Statement::new(concat!(
+        "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) \
+         SELECT ?2, own.grant_id, min(?3, grants.created_at + ?4) FROM refresh_tokens AS own \
+           JOIN grants ON grants.id = own.grant_id JOIN users ON users.sub = grants.sub \
+         WHERE own.token_hash = ?1 AND own.spent_at IS NULL AND own.expires_at > ?5 \
+           AND grants.client_id = ?6->>'client_id' AND grants.revoked_at IS NULL \
+           AND users.deleted_at IS NULL AND ?7 AND instr(' ' || grants.scope || ' ', ' openid ') > 0 \
+           AND ",
+        client_is_proven!("?6"),
+        " ON CONFLICT (token_hash) DO NOTHING",
+    ))
+    .bind(token.token_hash)
+    .bind(token.successor_hash)
+    .bind(token.expires_at)
+    .bind(REFRESHABLE_GRANT_SECONDS)
+    .bind(now)
+    .bind(proof.condition(conditions, now)?)
+    .bind(i64::from(token.is_plain));
+    let spend = Statement::new(
+        "UPDATE refresh_tokens SET spent_at = ?2 WHERE token_hash = ?1 AND spent_at IS NULL \
+         AND EXISTS (SELECT 1 FROM refresh_tokens WHERE token_hash = ?3)",
+    )
+    .bind(token.token_hash)
+    .bind(now)
+    .bind(token.successor_hash);
+    let read = Statement::new(concat!(
         "SELECT own.expires_at AS expires_at, own.spent_at AS spent_at, \
+           successor.token_hash IS NOT NULL AS has_successor, \
            successor.spent_at IS NOT NULL AS is_successor_spent, ",
         grant_columns!(),
         " FROM refresh_tokens AS own JOIN grants ON grants.id = own.grant_id \
@@ -34,18 +80,24 @@ pub async fn find(
            LEFT JOIN refresh_tokens AS successor ON successor.token_hash = ?2 \
          WHERE own.token_hash = ?1 AND client_id = ?3",
     ))
-    .bind(token_hash)
-    .bind(successor_hash)
-    .bind(client_id);
-    let Some(mut row) = database.run(Freshness::Primary, statement).await?.pop() else {
-        return Ok(None);
-    };
-    Ok(Some(RefreshToken {
-        expires_at: row.integer()?,
-        spent_at: row.integer_or_null()?,
-        is_successor_spent: row.integer()? == 1,
-        grant: Grant::from_row(&mut row)?,
-    }))
+    .bind(token.token_hash)
+    .bind(token.successor_hash)
+    .bind(proof.client_id.as_str());
+    batch.add(succeed);
+    batch.add(spend);
+    Ok(batch.query(read, |rows| first(rows)?.map(RefreshToken::from_row).transpose()))
+}
+
+impl RefreshToken {
+    fn from_row(mut row: Row) -> Result<Self, Internal> {
+        Ok(Self {
+            expires_at: row.integer()?,
+            spent_at: row.integer_or_null()?,
+            has_successor: row.integer()? == 1,
+            is_successor_spent: row.integer()? == 1,
+            grant: Grant::from_row(&mut row)?,
+        })
+    }
 }
 
 /// Rotates a refresh token: records its successor and marks it as used. Idempotent: the successor is derived from the
@@ -76,6 +128,6 @@ pub async fn rotate(
     let mut batch = Batch::default();
     batch.add(succeed);
     batch.add(spend);
-    let successor = batch.query(look.bind(successor_hash));
-    Ok(batch.run(database).await?.row(successor)?.is_some())
+    let successor = batch.query(look.bind(successor_hash), exists);
+    batch.run(database).await?.take(successor)
 }

@@ -3,7 +3,7 @@
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Statement};
 use crate::store::SWEPT_WITH_EACH;
-use crate::store::batch::Batch;
+use crate::store::batch::{Batch, exists};
 use crate::store::clients::{self, Client, StoredClient, client_columns, write_metadata};
 
 #[derive(Debug, Eq, PartialEq)]
@@ -43,7 +43,7 @@ pub async fn register(
     .bind(initial_access_token);
     let mut batch = Batch::default();
     batch.add(clients::sweep(client.created_at, SWEPT_WITH_EACH));
-    let registered = batch.query(insert);
+    let registered = batch.query(insert, exists);
     if let Some(token_hash) = initial_access_token {
         let spend = Statement::new(
             "UPDATE initial_access_tokens SET uses_left = uses_left - 1 \
@@ -53,7 +53,7 @@ pub async fn register(
         .bind(client.created_at);
         batch.add(spend);
     }
-    let is_registered = batch.run(database).await?.row(registered)?.is_some();
+    let is_registered = batch.run(database).await?.take(registered)?;
     Ok(if is_registered {
         RegistrationOutcome::Registered
     } else {

@@ -3,7 +3,7 @@
 use crate::error::Internal;
 use crate::lifetimes::{SESSION_IDLE_SECONDS, SESSION_SECONDS};
 use crate::ports::{Database, Freshness, Statement};
-use crate::store::batch::Batch;
+use crate::store::batch::{Batch, exists};
 use crate::store::sign_in_attempts::undo;
 
 /// A session that has not expired.
@@ -107,7 +107,7 @@ pub async fn begin(
     .bind(sign_in.old_cookie_hash)
     .bind(sign_in.cookie_hash);
     let mut batch = Batch::default();
-    let session = batch.query(insert);
+    let session = batch.query(insert, exists);
     batch.add(end_old);
     for statement in undo(sign_in.counter, sign_in.account_counter, sign_in.cookie_hash) {
         batch.add(statement);
@@ -118,7 +118,7 @@ pub async fn begin(
         );
         batch.add(rehash.bind(sign_in.sub).bind(sign_in.password_hash).bind(new_hash));
     }
-    Ok(batch.run(database).await?.row(session)?.is_some())
+    batch.run(database).await?.take(session)
 }
 
 /// Ends a browser's session.

@@ -5,7 +5,7 @@ use crate::error::Internal;
 use crate::lifetimes::{ACCOUNT_PAUSE_SECONDS, ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS};
 use crate::ports::{Database, Statement};
 use crate::store::SWEPT_WITH_EACH;
-use crate::store::batch::Batch;
+use crate::store::batch::{Batch, first};
 
 /// How many attempts a counter allows before the first pause. The pauses then double, from one second to
 /// [`ATTEMPT_PAUSE_SECONDS`].
@@ -41,14 +41,14 @@ pub async fn admit(
     if let Some(account) = account {
         batch.add(count_on_account(account, counter, now));
     }
-    let (own, next) = (batch.query(count(counter, account, now)), batch.query(next));
+    let (own, next) = (batch.query(count(counter, account, now), first), batch.query(next, first));
     let mut outcome = batch.run(database).await?;
-    let own = outcome.row(own)?;
+    let own = outcome.take(own)?;
     // A new counter that begins with a pause has not counted this attempt.
     if own.map(|mut row| row.integer()).transpose()?.is_some_and(|failures| failures > 0) {
         return Ok(Admission::Admitted);
     }
-    let next = outcome.row(next)?;
+    let next = outcome.take(next)?;
     let next = next.map(|mut row| row.integer()).transpose()?;
     Ok(Admission::Wait((next.unwrap_or(now) - now).max(1)))
 }

@@ -6,7 +6,7 @@ use crate::jose::json;
 use crate::jose::jwk::{Algorithm, PublicKey};
 use crate::ports::Platform;
 use crate::ports::{Freshness, Row, Statement};
-use crate::store::batch::Batch;
+use crate::store::batch::{self, Batch};
 
 /// A row of the key table. All times are Unix seconds; `None` means that no time is set.
 #[derive(Clone, Debug)]
@@ -67,8 +67,8 @@ pub async fn add_if_none_signs(
     .bind(key.retire_at);
     let mut batch = Batch::default();
     batch.add(insert);
-    let keys = batch.query(Statement::new(SELECT));
-    key_rows(batch.run(context.platform).await?.rows(keys)?, context)
+    let keys = batch.query(Statement::new(SELECT), batch::all);
+    key_rows(batch.run(context.platform).await?.take(keys)?, context)
 }
 
 /// The outcome of a claim to generate the missing key of an algorithm.

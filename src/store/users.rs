@@ -8,7 +8,7 @@ use crate::error::Internal;
 use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::user::claims::UserClaims;
-use crate::store::batch::Batch;
+use crate::store::batch::{Batch, Handle, all, exists};
 
 /// A user that the operator creates or changes.
 #[derive(Debug, Serialize)]
@@ -100,12 +100,12 @@ pub async fn put_all(
     let (mut batch, mut puts) = (Batch::default(), Vec::new());
     for share in shares {
         batch.add(end_sessions_of_new_passwords(share.clone()));
-        puts.push(batch.query(put(share, now)));
+        puts.push(batch.query(put(share, now), all));
     }
     let mut outcome = batch.run(database).await?;
     let mut stored = HashSet::with_capacity(users.len());
     for put in puts {
-        for mut row in outcome.rows(put)? {
+        for mut row in outcome.take(put)? {
             stored.insert(row.text()?);
         }
     }
@@ -258,9 +258,9 @@ pub async fn set_password(
     .bind(password_hash)
     .bind(now);
     let mut batch = Batch::default();
-    let user = batch.query(statement);
+    let user = batch.query(statement, exists);
     batch.add(end_sessions(sub));
-    Ok(batch.run(database).await?.row(user)?.is_some())
+    batch.run(database).await?.take(user)
 }
 
 fn end_sessions(sub: &str) -> Statement {
@@ -268,9 +268,8 @@ fn end_sessions(sub: &str) -> Statement {
 }
 
 /// Returns whether a `sub` belongs or belonged to a user.
-pub async fn is_taken(database: &impl Database, sub: &str) -> Result<bool, Internal> {
-    let statement = Statement::new("SELECT sub FROM users WHERE sub = ?1").bind(sub);
-    Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
+pub fn is_taken(batch: &mut Batch, sub: &str) -> Handle<bool> {
+    batch.query(Statement::new("SELECT 1 FROM users WHERE sub = ?1").bind(sub), exists)
 }
 
 /// Deletes a user in one batch: revokes the grants, deletes sessions, consents and pairwise subjects, and leaves a
@@ -289,9 +288,9 @@ pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<boo
     let forget_consents = Statement::new("DELETE FROM consents WHERE sub = ?1").bind(sub);
     let forget_subjects = Statement::new("DELETE FROM pairwise_subjects WHERE sub = ?1").bind(sub);
     let mut batch = Batch::default();
-    let deleted = batch.query(delete);
+    let deleted = batch.query(delete, exists);
     for statement in [revoke_grants, end_sessions(sub), forget_consents, forget_subjects] {
         batch.add(statement);
     }
-    Ok(batch.run(database).await?.row(deleted)?.is_some())
+    batch.run(database).await?.take(deleted)
 }

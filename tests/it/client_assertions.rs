@@ -428,3 +428,37 @@ fn a_client_with_keys_is_shown_with_its_keys_and_no_secret() {
     let algorithms = &metadata["token_endpoint_auth_signing_alg_values_supported"];
     assert_eq!(algorithms, &json!(["ES256", "EdDSA", "Ed25519", "PS256", "RS256"]));
 }
+
+#[test]
+fn a_replayed_assertion_does_not_use_up_a_code() {
+    let signer = Signer::new("ES256", None, 0);
+    let provider = provider_with_client(&signer);
+    provider.put_alice_with_password();
+    let client = provider.put_signing("app", json!({ "jwks": signer.jwks() }));
+    let assertion = signer.assertion(&provider, "app");
+    assert_authenticated(&provider.send(by_assertion(&assertion, &NO_CODE)));
+
+    let code = Browser::new(&provider).authorize(&client, "alice@example.com", &[]);
+    assert_refused(&provider.redeem_by(&assertion, &client, &code), "jti");
+    let response = provider.redeem_by(&signer.assertion(&provider, "app"), &client, &code);
+    assert_eq!(response.status, 200, "{}", response.body);
+}
+
+#[test]
+fn a_redemption_with_an_assertion_makes_two_requests_to_the_database() {
+    let signer = Signer::new("ES256", None, 0);
+    let provider = provider_with_client(&signer);
+    provider.put_alice_with_password();
+    let client = provider.put_signing("app", json!({ "jwks": signer.jwks() }));
+    for expected in [None, Some((1, 1))] {
+        let code = Browser::new(&provider).authorize(&client, "alice@example.com", &[]);
+        let assertion = signer.assertion(&provider, "app");
+        provider.platform.take_counts();
+        assert_eq!(provider.redeem_by(&assertion, &client, &code).status, 200);
+        let counts = provider.platform.take_counts();
+        // The first request of an isolate also reads the signing keys.
+        if let Some(expected) = expected {
+            assert_eq!((counts.statements, counts.batches), expected);
+        }
+    }
+}

@@ -30,6 +30,8 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("router/errors.rs", &["Bearer realm=", "Basic realm=", ", error="]),
     ("router/mod.rs", &["ETag, ", "Authorization, "]),
     ("routes.rs", &[", OPTIONS"]),
+    // SQL, between the names of parameters.
+    ("store/client_proof.rs", &["EXISTS ", "->>"]),
     (
         "store",
         &[

@@ -176,3 +176,60 @@ fn a_malformed_request_does_not_revoke_the_grant() {
     }
     assert_eq!(provider.refresh(&app, &second).status, 200);
 }
+
+#[test]
+fn a_plain_refresh_is_one_batch_and_one_with_a_scope_also_reads_first() {
+    let (provider, app, tokens) = signed_in("openid email offline_access");
+    let counted = |refresh_token: &str, more: &[(&str, &str)]| {
+        let mut parameters =
+            vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        parameters.extend(more);
+        provider.platform.take_counts();
+        let response = provider.token(&app, &parameters);
+        assert_eq!(response.status, 200, "{}", response.body);
+        let counts = provider.platform.take_counts();
+        (field(&response, "refresh_token"), counts.statements, counts.batches)
+    };
+    let (next, statements, batches) = counted(&field(&tokens, "refresh_token"), &[]);
+    assert_eq!((statements, batches), (0, 1));
+    let (next, statements, batches) = counted(&next, &[("scope", "openid")]);
+    assert_eq!((statements, batches), (0, 2));
+    assert_eq!(provider.refresh(&app, &next).status, 200);
+}
+
+#[test]
+fn a_refresh_that_is_refused_for_its_parameters_does_not_use_up_the_token() {
+    let (provider, app, tokens) = signed_in("openid offline_access");
+    let refresh_token = field(&tokens, "refresh_token");
+    for (name, value, error) in [
+        ("scope", "openid email", "invalid_scope"),
+        ("scope", "a  b", "invalid_scope"),
+        ("resource", "https://unknown.example", "invalid_target"),
+    ] {
+        let parameters =
+            [("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
+        let response = provider.token(&app, &[&parameters[..], &[(name, value)]].concat());
+        assert_eq!(response.error().as_deref(), Some(error), "{name}={value}");
+    }
+    // Much later than a used token would be accepted again.
+    provider.sleep(DAY);
+    assert_eq!(provider.refresh(&app, &refresh_token).status, 200);
+}
+
+#[test]
+fn without_the_right_secret_a_refresh_token_is_neither_used_up_nor_revoked() {
+    let (provider, app, tokens) = signed_in("openid offline_access");
+    let refresh_token = field(&tokens, "refresh_token");
+    let impostors = [
+        TestClient { secret: Some("wrong".into()), ..app.clone() },
+        TestClient { secret: None, ..app.clone() },
+        provider.put_client_with("other", json!({})),
+    ];
+    for impostor in &impostors {
+        let error = provider.refresh(impostor, &refresh_token).error();
+        assert!(matches!(error.as_deref(), Some("invalid_client" | "invalid_grant")), "{error:?}");
+    }
+    provider.sleep(DAY);
+    let next = field(&provider.refresh(&app, &refresh_token), "refresh_token");
+    assert_eq!(provider.refresh(&app, &next).status, 200);
+}

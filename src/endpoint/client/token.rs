@@ -1,6 +1,6 @@
 //! The token endpoint (RFC 6749 section 3.2, OpenID Connect Core section 3.1.3).
 
-use crate::endpoint::support::client_authentication::{authenticate, form};
+use crate::endpoint::support::client_authentication::{form, prove};
 use crate::error::Error;
 use crate::grant::{self, TokenRequest};
 use crate::http::{Request, Response};
@@ -16,9 +16,9 @@ pub async fn serve(
     // 1. Read the form in the body.
     let params = form(request, &[&authentication::PARAMETERS, &grant::PARAMETERS]).await?;
 
-    // 2. Authenticate the client (section 3.2.1).
-    let client = authenticate(provider, request, &params).await?;
+    // 2. Read the proof of the client's identity (section 3.2.1).
+    let proof = prove(provider, request, &params).await?;
 
-    // 3. Issue the tokens of the grant type.
-    grant::respond(provider, &TokenRequest { client: &client, params: &params }).await
+    // 3. Issue the tokens of the grant type to the client, if the proof is right.
+    grant::respond(provider, &TokenRequest { proof: &proof, params: &params }).await
 }

@@ -2,7 +2,6 @@
 //! requires it.
 
 use super::body::{Limit, limit, read_form};
-use crate::context::Context;
 use crate::error::Error;
 use crate::fetched::client_keys::KeysError;
 use crate::http::Request;
@@ -12,19 +11,13 @@ use crate::protocol::client::authentication::Credentials;
 use crate::protocol::client::metadata::AuthMethod;
 use crate::protocol::description::Description;
 use crate::protocol::params::Params;
-use crate::protocol::token::token_error::TokenError;
+use crate::protocol::token::token_error::{CLIENT_REFUSED, TokenError};
 use crate::provider::Provider;
 use crate::routes::{PAR, TOKEN};
-use crate::secret::{hash, hashes_to};
-use crate::store::client_assertions;
+use crate::secret::hash;
+use crate::store::batch::Batch;
+use crate::store::client_proof::{ClientProof, ProofMethod};
 use crate::store::clients::{self, Client};
-
-/// The same error for an unknown client and for wrong credentials, so that it does not disclose whether the client
-/// exists.
-const REFUSED: TokenError = TokenError::InvalidClient(Description::fixed(
-    "client authentication failed: the client is unknown, or its \
-                               credentials are wrong",
-));
 
 /// The largest body that is read: a client assertion or a request object of 16 KiB, and the other parameters.
 const BODY_LIMIT: Limit = limit!(24_576);
@@ -46,43 +39,50 @@ pub async fn form(
 /// Authenticates the client of a request.
 ///
 /// # Errors
-/// - [`TokenError::InvalidClient`] if the client is unknown or its credentials are wrong
-/// - [`TokenError::InvalidRequest`] if the credentials are malformed or of more than one kind
-/// - [`Error::Internal`] if the platform fails
+/// [`TokenError::InvalidClient`] or [`TokenError::InvalidRequest`] if the authentication fails, otherwise
+/// [`Error::Internal`] if the platform fails.
 pub async fn authenticate(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     params: &Params,
 ) -> Result<Client, Error> {
     let context = &provider.context;
+    let proof = prove(provider, request, params).await?;
+    let mut batch = Batch::default();
+    let handles = proof.add_to(&mut batch, context.now);
+    let mut outcome = batch.run(context.platform).await?;
+    Ok(proof.check(handles, &mut outcome)?.client()?)
+}
+
+/// Returns the proof of the client's identity. Secrets are compared by the statements that the proof is added to. The
+/// signature of an assertion is verified first, which needs the client's keys and so a request to D1 of its own.
+///
+/// # Errors
+/// The same as [`authenticate`].
+pub async fn prove(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    params: &Params,
+) -> Result<ClientProof, Error> {
     let authorization = request.header("authorization");
-    match Credentials::from_request(authorization.as_deref(), params)? {
+    Ok(match Credentials::from_request(authorization.as_deref(), params)? {
         Credentials::Assertion { assertion, client_id } => {
-            by_assertion(provider, &assertion, client_id.as_deref()).await
+            by_assertion(provider, &assertion, client_id.as_deref()).await?
         }
-        Credentials::Public { client_id } => {
-            let client = find(&client_id, context).await?;
-            // Only public clients may authenticate without credentials.
-            if client.metadata.is_confidential() { Err(REFUSED.into()) } else { Ok(client) }
-        }
-        Credentials::Secret { client_id, secret } => {
-            let client = find(&client_id, context).await?;
-            let known = client.secret_hash.as_deref().ok_or(REFUSED)?;
-            if hashes_to(secret.expose(), known) { Ok(client) } else { Err(REFUSED.into()) }
-        }
-    }
+        Credentials::Public { client_id } => ClientProof { client_id, method: ProofMethod::Public },
+        Credentials::Secret { client_id, secret } => ClientProof {
+            client_id,
+            method: ProofMethod::Secret { secret_hash: hash(secret.expose()) },
+        },
+    })
 }
 
-async fn find(client_id: &str, context: &Context<'_, impl Platform>) -> Result<Client, Error> {
-    Ok(clients::find(context.platform, client_id, context.now).await?.ok_or(REFUSED)?)
-}
-
-/// Authenticates by the method `private_key_jwt` (RFC 7523 section 3).
+/// Verifies an assertion of the method `private_key_jwt` (RFC 7523 section 3), all but that it is used once.
 async fn by_assertion(
     provider: &Provider<'_, impl Platform>,
     text: &str,
     client_id: Option<&str>,
-) -> Result<Client, Error> {
+) -> Result<ClientProof, Error> {
     let Provider { context, memory } = provider;
     // 1. Check the claims before anything is looked up.
     let issuer = &context.config.issuer;
@@ -95,10 +95,11 @@ async fn by_assertion(
     }
 
     // 2. Find the client, which must have registered this method and algorithm.
-    let client = find(&assertion.client_id, context).await?;
+    let client = clients::find(context.platform, &assertion.client_id, context.now).await?;
+    let client = client.ok_or(CLIENT_REFUSED)?;
     let method = client.metadata.token_endpoint_auth_method;
     if method != AuthMethod::PrivateKeyJwt || !assertion.has_registered_alg(&client.metadata) {
-        return Err(REFUSED.into());
+        return Err(CLIENT_REFUSED.into());
     }
 
     // 3. Verify the signature with the client's keys.
@@ -115,15 +116,13 @@ async fn by_assertion(
         return Err(refused(AssertionError::Signature));
     }
 
-    // 4. Require that the assertion was not used before.
-    let until = assertion.exp + context.config.leeway;
-    let jti = hash(&assertion.jti);
-    if !client_assertions::spend(context.platform, &client.client_id, &jti, until, context.now)
-        .await?
-    {
-        return Err(refused(AssertionError::Replayed));
-    }
-    Ok(client)
+    // 4. The statements that the proof is added to require that the assertion was not used before.
+    let method = ProofMethod::Assertion {
+        jti_hash: hash(&assertion.jti),
+        expires_at: assertion.exp + context.config.leeway,
+        use_id: context.random_id()?,
+    };
+    Ok(ClientProof { client_id: client.client_id, method })
 }
 
 fn refused(error: AssertionError) -> Error {

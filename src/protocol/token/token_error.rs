@@ -2,6 +2,12 @@
 
 use crate::protocol::description::Description;
 
+/// The same error for an unknown client and for wrong credentials, so that it does not disclose whether the client
+/// exists.
+pub const CLIENT_REFUSED: TokenError = TokenError::InvalidClient(Description::fixed(
+    "client authentication failed: the client is unknown, or its credentials are wrong",
+));
+
 /// An error response of the token endpoint. Descriptions are for the client.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum TokenError {

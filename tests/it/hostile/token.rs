@@ -99,7 +99,8 @@ impl Table {
         let code = format!("code-of-{id}");
         let spent_at = plant.spent_at.map_or("NULL".into(), |time| time.to_string());
         self.seed.push(format!(
-            "INSERT INTO codes VALUES ('{}', '{id}', '{}', {}, 'the nonce', {}, {spent_at})",
+            "INSERT INTO codes (code_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at, \
+             spent_at) VALUES ('{}', '{id}', '{}', {}, 'the nonce', {}, {spent_at})",
             hash(&code),
             plant.redirect_uri,
             quoted(plant.challenge),

@@ -12,7 +12,7 @@ use crate::http::Response;
 use crate::lifetimes::CODE_SECONDS;
 use crate::ports::Platform;
 use crate::protocol::authorization::pkce::CodeChallenge;
-use crate::protocol::client::metadata::{GrantType, ResponseType};
+use crate::protocol::client::metadata::ResponseType;
 use crate::secret::hash;
 use crate::store::authorizations::{NewAuthorization, NewCode, Pairwise, record, record_with_code};
 use crate::store::consents::Consent;
@@ -93,7 +93,8 @@ impl<P: Platform> Interaction<'_, P> {
     ) -> Result<Option<Issued>, Error> {
         let context = &self.provider.context;
         let client = &request.client;
-        let signers = Signers::get(client, GrantType::Implicit, self.provider).await?;
+        let alg = client.metadata.id_token_signed_response_alg;
+        let signers = Signers::get(&[alg], self.provider).await?.require(alg)?;
         let grant = record(context.platform, authorization, context.now).await?;
         let Some(grant) = grant else { return Ok(None) };
         let Ok(user_claims) = grant.user_claims() else { return Ok(None) };

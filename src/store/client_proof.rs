@@ -1,0 +1,195 @@
+//! The proof of a client's identity. Statements that spend or revoke require it in SQL, so that one request to D1
+//! authenticates the client and decides.
+
+use serde::Serialize;
+
+use crate::error::Internal;
+use crate::protocol::client::assertion::AssertionError;
+use crate::protocol::client::metadata::GrantType;
+use crate::protocol::token::token_error::{CLIENT_REFUSED, TokenError};
+use crate::secret::same_hash;
+use crate::store::batch::{Batch, Handle, Outcome};
+use crate::store::client_assertions;
+use crate::store::clients::{self, Client, StoredClient};
+
+/// A client, and the way in which it has proven its identity.
+#[derive(Debug)]
+pub struct ClientProof {
+    pub client_id: String,
+    pub method: ProofMethod,
+}
+
+#[derive(Debug)]
+pub enum ProofMethod {
+    /// An assertion with a valid signature. It counts if this is the first use of its `jti`.
+    Assertion {
+        jti_hash: String,
+        /// When the `jti` may be forgotten, in Unix seconds.
+        expires_at: i64,
+        /// The random id of the request that uses it.
+        use_id: String,
+    },
+    /// None: the client must be public.
+    Public,
+    /// A client secret, of which only the hash is compared.
+    Secret { secret_hash: String },
+}
+
+/// The statements that check a proof.
+pub struct ProofHandles {
+    client: Handle<Option<StoredClient>>,
+    /// Whether the assertion is used for the first time.
+    is_new: Option<Handle<bool>>,
+}
+
+/// The outcome of checking a proof.
+#[derive(Debug)]
+pub enum Checked {
+    /// The client is the one that it claims to be.
+    Proven(Box<Client>),
+    /// The client does not exist, or the proof is wrong.
+    Refused,
+    /// The assertion was used before.
+    Replayed,
+}
+
+impl Checked {
+    /// Returns the proven client.
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidClient`] if the proof is wrong.
+    pub fn client(self) -> Result<Client, TokenError> {
+        match self {
+            Self::Proven(client) => Ok(*client),
+            Self::Refused => Err(CLIENT_REFUSED),
+            Self::Replayed => Err(AssertionError::Replayed.into()),
+        }
+    }
+}
+
+/// The conditions that a statement puts on the client besides its proof, so that nothing is spent if the request is
+/// refused.
+pub struct ClientConditions {
+    /// The grant type that the client must have registered.
+    pub grant_type: GrantType,
+    /// The names of the algorithms for which there is a key. The client's ID tokens must use one of them.
+    pub algs: String,
+}
+
+/// A SQL condition: the client has proven its identity and meets the conditions. `$p` is the parameter with the text of
+/// [`ClientProof::condition`]. The `CASE` keeps damaged metadata from failing the statement.
+macro_rules! client_is_proven {
+    ($p:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM clients WHERE clients.client_id = ",
+            $p,
+            "->>'client_id' AND (clients.expires_at IS NULL OR clients.expires_at > ",
+            $p,
+            "->>'now') AND clients.secret_hash IS ",
+            $p,
+            "->>'secret_hash' AND CASE WHEN json_valid(metadata) THEN (",
+            $p,
+            "->>'auth_method' IS NULL OR metadata->>'token_endpoint_auth_method' = ",
+            $p,
+            "->>'auth_method') AND instr(",
+            $p,
+            "->>'algs', metadata->>'id_token_signed_response_alg') > 0 \
+               AND EXISTS (SELECT 1 FROM json_each(metadata, '$.grant_types') \
+                           WHERE value = ",
+            $p,
+            "->>'grant_type') ELSE 0 END) \
+             AND (",
+            $p,
+            "->>'use_id' IS NULL OR EXISTS (SELECT 1 FROM client_assertions \
+               WHERE client_assertions.client_id = ",
+            $p,
+            "->>'client_id' AND jti_hash = ",
+            $p,
+            "->>'jti_hash' AND used_by = ",
+            $p,
+            "->>'use_id'))"
+        )
+    };
+}
+pub(super) use client_is_proven;
+
+/// The parameter of [`client_is_proven`].
+#[derive(Serialize)]
+struct Condition<'a> {
+    client_id: &'a str,
+    now: i64,
+    secret_hash: Option<&'a str>,
+    auth_method: Option<&'a str>,
+    jti_hash: Option<&'a str>,
+    use_id: Option<&'a str>,
+    grant_type: GrantType,
+    algs: &'a str,
+}
+
+impl ClientProof {
+    /// Adds the statements that check the proof. They come before the statements that require it.
+    pub fn add_to(&self, batch: &mut Batch, now: i64) -> ProofHandles {
+        let is_new = match &self.method {
+            ProofMethod::Assertion { jti_hash, expires_at, use_id } => {
+                let assertion = client_assertions::Assertion {
+                    client_id: &self.client_id,
+                    jti_hash,
+                    expires_at: *expires_at,
+                    use_id,
+                };
+                Some(client_assertions::use_once(batch, &assertion, now))
+            }
+            ProofMethod::Public | ProofMethod::Secret { .. } => None,
+        };
+        ProofHandles { client: clients::look_up(batch, &self.client_id, now), is_new }
+    }
+
+    /// Returns the client, if the proof is right.
+    ///
+    /// # Errors
+    /// [`Internal::Broken`] if the client's metadata is damaged.
+    pub fn check(&self, handles: ProofHandles, outcome: &mut Outcome) -> Result<Checked, Internal> {
+        let Some(stored) = outcome.take(handles.client)? else { return Ok(Checked::Refused) };
+        let is_new = handles.is_new.map(|is_new| outcome.take(is_new)).transpose()?;
+        let client = stored.parse()?;
+        let is_right = match &self.method {
+            ProofMethod::Assertion { .. } => true,
+            ProofMethod::Public => !client.metadata.is_confidential(),
+            ProofMethod::Secret { secret_hash } => {
+                client.secret_hash.as_deref().is_some_and(|known| same_hash(secret_hash, known))
+            }
+        };
+        Ok(match (is_right, is_new) {
+            (false, _) => Checked::Refused,
+            (true, Some(false)) => Checked::Replayed,
+            (true, _) => Checked::Proven(Box::new(client)),
+        })
+    }
+
+    /// Returns the parameter of [`client_is_proven`].
+    pub(super) fn condition(
+        &self,
+        conditions: &ClientConditions,
+        now: i64,
+    ) -> Result<String, Internal> {
+        let (secret_hash, auth_method, jti) = match &self.method {
+            ProofMethod::Assertion { jti_hash, use_id, .. } => {
+                (None, Some("private_key_jwt"), Some((jti_hash.as_str(), use_id.as_str())))
+            }
+            ProofMethod::Public => (None, Some("none"), None),
+            ProofMethod::Secret { secret_hash } => (Some(secret_hash.as_str()), None, None),
+        };
+        let condition = Condition {
+            client_id: &self.client_id,
+            now,
+            secret_hash,
+            auth_method,
+            jti_hash: jti.map(|(jti_hash, _)| jti_hash),
+            use_id: jti.map(|(_, use_id)| use_id),
+            grant_type: conditions.grant_type,
+            algs: &conditions.algs,
+        };
+        serde_json::to_string(&condition)
+            .map_err(|error| Internal::Broken { detail: error.to_string() })
+    }
+}
