@@ -1,5 +1,7 @@
 // The table in docs/d1-requests.md: reads it, compares it with measured counts, and writes them into it.
 
+/** @typedef {Record<string, number>} Counts The counts of a step, by the name of a column. */
+
 /** The columns of a step, in the order of the table. Each has two cells: before, and now. */
 export const COLUMNS = [
   { name: "requests", label: "D1 requests" },
@@ -12,15 +14,25 @@ export const COLUMNS = [
 const ROW = new RegExp(`^\\| ([^|]+) ${"\\| (\\d+|–) ".repeat(2 * COLUMNS.length)}\\|$`, "gm");
 const UNKNOWN = "–";
 
-const rowsOf = (text) => [...text.matchAll(ROW)].map(([, step, ...cells]) => ({ step, cells }));
+const rowsOf = (/** @type {string} */ text) => [...text.matchAll(ROW)].map(([, step, ...cells]) => ({ step, cells }));
 
-/** The counts of each step in the columns "now", by step. */
+/**
+ * The counts of each step in the columns "now", by step.
+ *
+ * @param {string} text
+ * @returns {Map<string, Counts>}
+ */
 export function statedCounts(text) {
   const countsOf = (cells) => Object.fromEntries(COLUMNS.map(({ name }, index) => [name, Number(cells[2 * index + 1])]));
   return new Map(rowsOf(text).map(({ step, cells }) => [step, countsOf(cells)]));
 }
 
-/** A sentence for each count that differs from the table. */
+/**
+ * A sentence for each count that differs from the table.
+ *
+ * @param {Map<string, Counts>} stated
+ * @param {Map<string, Counts>} measured
+ */
 export function differences(stated, measured) {
   const found = [];
   for (const [step, counts] of measured) {
@@ -36,7 +48,12 @@ export function differences(stated, measured) {
   return found;
 }
 
-/** The document with these counts in the columns "now". The columns "before" stay as they are. */
+/**
+ * The document with these counts in the columns "now". The columns "before" stay as they are.
+ *
+ * @param {string} text
+ * @param {Map<string, Counts>} measured
+ */
 export function withCounts(text, measured) {
   const before = new Map(rowsOf(text).map(({ step, cells }) => [step, cells.filter((_, index) => index % 2 === 0)]));
   const rows = [...measured].map(([step, counts]) => {
@@ -48,5 +65,9 @@ export function withCounts(text, measured) {
   return text.slice(0, first.index) + rows.join("\n") + text.slice(last.index + last[0].length);
 }
 
-/** The beginnings of the steps that the document gives a reason for: the items of a list with a bold opening. */
+/**
+ * The beginnings of the steps that the document gives a reason for: the items of a list with a bold opening.
+ *
+ * @param {string} text
+ */
 export const stepsWithReason = (text) => [...text.matchAll(/^- \*\*(.+?)\*\*/gm)].map(([, step]) => step);
