@@ -91,6 +91,11 @@ async function signIn() {
   const login = await measure("GET authorize without a session: sign-in page", () => alice.get(path));
   assert.ok(isLogin(login));
   const form = formOf(login);
+  const mallory = new Browser(postern.fetch, { address: "203.0.113.5" });
+  const guess = formOf(await mallory.get(path));
+  const wrong = await measure("POST login, wrong password: sign-in page", () =>
+    mallory.post(guess.action, { ...guess.fields, login: "alice", password: "a guess" }));
+  assert.equal(wrong.status, 403);
   const signedIn = await measure("POST login", () =>
     alice.post(form.action, { ...form.fields, login: "alice", password: PASSWORD }));
   const consent = await measure("GET authorize after the login: consent page", () =>
@@ -164,7 +169,14 @@ async function pages() {
   // A user with one application, so that the rows do not depend on the steps above.
   const carol = new Browser(postern.fetch);
   await carol.codeFor(clients["client secret"], "carol", { scope: OFFLINE });
-  assert.equal((await measure("Account page, one application", () => carol.get("/auth/account"))).status, 200);
+  const account = await measure("Account page, one application", () => carol.get("/auth/account"));
+  // The first form signs out. The list has one for each application.
+  const signOut = formOf(account);
+  const withdrawal = formOf({ body: account.body.slice(account.body.indexOf("<ul")) });
+  assert.deepEqual([signOut, withdrawal].map(({ action }) => new URL(action, ISSUER).pathname), ["/auth/signout", "/auth/account"]);
+  await measure("Account page, withdrawal of access", () => carol.post(withdrawal.action, withdrawal.fields));
+  await measure("Sign-out", () => carol.post(signOut.action, signOut.fields));
+  assert.ok(!carol.cookies.has("__Host-postern-session"));
   for (const [name, path] of [["Discovery", "/.well-known/openid-configuration"], ["JWK Set", "/auth/jwks.json"]]) {
     await successJson(await measure(name, () => postern.fetch(path)));
   }
