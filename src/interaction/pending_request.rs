@@ -44,23 +44,19 @@ pub struct PendingRequest {
 }
 
 impl PendingRequest {
-    /// Finds the request of a query: parses its parameters, or loads the stored request of its handle.
+    /// Makes the request of a query: parses its parameters, or those of the request that is stored under its handle.
     ///
     /// # Errors
-    /// [`COMPLETED_OR_EXPIRED`] if the handle is unknown or has expired. [`PageError`] if the parameters are malformed.
-    pub async fn find(database: &impl Database, query: &str, now: i64) -> Result<Self, Error> {
-        // An interaction token that is no longer valid may follow the handle. It is dropped, because it is not a
-        // parameter of the request.
-        let kept = query.split_once(RESUME).map_or(query, |(kept, _)| kept);
-        let handle = kept.strip_prefix(HANDLE).filter(|handle| is_random_text(handle));
-        let Some(handle_hash) = handle.map(hash) else {
+    /// [`COMPLETED_OR_EXPIRED`] if the query has a handle and `stored` is `None`. [`PageError`] if the parameters are
+    /// malformed.
+    pub fn new(query: &str, stored: Option<KeptRequest>) -> Result<Self, Error> {
+        let Some((kept, handle)) = split_handle(query) else {
             let params = Params::parse(query.as_bytes(), &[&PARAMETERS]).map_err(malformed)?;
             return Ok(Self { query: query.to_owned(), params, ..Self::default() });
         };
-        let request = authorization_requests::find(database, &handle_hash, now).await?;
-        let KeptRequest { parameters, is_pushed, is_signed } =
-            request.ok_or(COMPLETED_OR_EXPIRED)?;
-        let (query, handle_hash) = (kept.to_owned(), Some(handle_hash));
+        let KeptRequest { parameters, is_pushed, is_signed, .. } =
+            stored.ok_or(COMPLETED_OR_EXPIRED)?;
+        let (query, handle_hash) = (kept.to_owned(), Some(hash(handle)));
         let params = Params::parse(parameters.as_bytes(), &[&PARAMETERS]).map_err(malformed)?;
         Ok(Self { query, params, handle_hash, is_pushed, is_signed })
     }
@@ -128,6 +124,7 @@ impl PendingRequest {
         let request = NewRequest {
             handle_hash,
             parameters: &self.params.encode(),
+            client_id: self.params.once("client_id").ok().flatten(),
             pushed_by,
             is_signed: self.is_signed,
             expires_at: context.now + lifetime,
@@ -168,6 +165,20 @@ fn malformed(malformed: Malformed) -> Error {
 
 const HANDLE: &str = "handle=";
 const RESUME: &str = "&resume=";
+
+/// Splits a query with a handle into the query without an interaction token and the handle.
+fn split_handle(query: &str) -> Option<(&str, &str)> {
+    // An interaction token that is no longer valid may follow the handle. It is dropped, because it is not a parameter
+    // of the request.
+    let kept = query.split_once(RESUME).map_or(query, |(kept, _)| kept);
+    let handle = kept.strip_prefix(HANDLE).filter(|handle| is_random_text(handle))?;
+    Some((kept, handle))
+}
+
+/// Returns the hash of the handle of a stored request, if the query has one. An interaction token may follow it.
+pub fn handle_hash(query: &str) -> Option<String> {
+    split_handle(query).map(|(_, handle)| hash(handle))
+}
 
 /// Returns the query that continues a request: with an interaction token for the step.
 pub fn resumed(

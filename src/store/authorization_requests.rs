@@ -3,6 +3,7 @@
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
+use crate::store::batch::{Batch, Handle, first};
 
 #[derive(Debug)]
 pub struct NewRequest<'a> {
@@ -10,6 +11,8 @@ pub struct NewRequest<'a> {
     pub handle_hash: &'a str,
     /// Its parameters, form-encoded.
     pub parameters: &'a str,
+    /// The parameter `client_id`.
+    pub client_id: Option<&'a str>,
     /// The client that pushed it, if one did.
     pub pushed_by: Option<&'a str>,
     /// Whether its client signed it.
@@ -23,6 +26,8 @@ pub struct NewRequest<'a> {
 pub struct KeptRequest {
     /// See [`NewRequest::parameters`].
     pub parameters: String,
+    /// See [`NewRequest::client_id`]. Also `None` if an older version stored the request.
+    pub client_id: Option<String>,
     /// Whether a client pushed it.
     pub is_pushed: bool,
     /// See [`NewRequest::is_signed`].
@@ -33,6 +38,7 @@ impl KeptRequest {
     fn from_row(mut row: Row) -> Result<Self, Internal> {
         Ok(Self {
             parameters: row.text()?,
+            client_id: row.text_or_null()?,
             is_pushed: row.text_or_null()?.is_some(),
             is_signed: row.integer()? == 1,
         })
@@ -47,14 +53,15 @@ pub async fn keep(
 ) -> Result<(), Internal> {
     let insert = Statement::new(
         "INSERT INTO authorization_requests \
-           (handle_hash, parameters, pushed_by, is_signed, expires_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+           (handle_hash, parameters, pushed_by, is_signed, expires_at, client_id) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )
     .bind(request.handle_hash)
     .bind(request.parameters)
     .bind(request.pushed_by)
     .bind(i64::from(request.is_signed))
-    .bind(request.expires_at);
+    .bind(request.expires_at)
+    .bind(request.client_id);
     database.batch(vec![sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
 }
 
@@ -69,19 +76,14 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
 }
 
 /// Finds a stored request that has not expired.
-pub async fn find(
-    database: &impl Database,
-    handle_hash: &str,
-    now: i64,
-) -> Result<Option<KeptRequest>, Internal> {
+pub fn find_in(batch: &mut Batch, handle_hash: &str, now: i64) -> Handle<Option<KeptRequest>> {
     let statement = Statement::new(
-        "SELECT parameters, pushed_by, is_signed FROM authorization_requests \
+        "SELECT parameters, client_id, pushed_by, is_signed FROM authorization_requests \
          WHERE handle_hash = ?1 AND expires_at > ?2",
     )
     .bind(handle_hash)
     .bind(now);
-    let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(KeptRequest::from_row).transpose()
+    batch.query(statement, |rows| first(rows)?.map(KeptRequest::from_row).transpose())
 }
 
 /// The opening of a pushed request: its `request_uri` is replaced by a handle for the interaction with the user.

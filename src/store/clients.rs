@@ -31,7 +31,7 @@ macro_rules! client_columns {
 pub(super) use client_columns;
 
 /// A client whose metadata is not parsed yet, because a client with damaged metadata must still be listed and deleted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StoredClient {
     /// See [`Client::client_id`].
     pub client_id: String,
@@ -207,4 +207,50 @@ pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Resu
     batch.add(forget);
     let deleted = batch.query(delete, exists);
     batch.run(database).await?.take(deleted)
+}
+
+/// How an authorization request names its client.
+#[derive(Clone, Copy, Debug)]
+pub enum ClientOf<'a> {
+    /// By the parameter `client_id`.
+    Parameter(&'a str),
+    /// By the handle of a stored request, as a hash.
+    Handle(&'a str),
+}
+
+impl<'a> ClientOf<'a> {
+    /// Returns the parameter, if there is one.
+    pub fn parameter(self) -> Option<&'a str> {
+        match self {
+            Self::Parameter(client_id) => Some(client_id),
+            Self::Handle(_) => None,
+        }
+    }
+
+    /// Returns the hash of the handle, if there is one.
+    pub fn handle_hash(self) -> Option<&'a str> {
+        match self {
+            Self::Parameter(_) => None,
+            Self::Handle(hash) => Some(hash),
+        }
+    }
+}
+
+/// Finds the client of an authorization request, if it has not expired.
+pub fn find_of_request(
+    batch: &mut Batch,
+    client: ClientOf<'_>,
+    now: i64,
+) -> Handle<Option<StoredClient>> {
+    let statement = Statement::new(concat!(
+        "SELECT ",
+        client_columns!(),
+        " FROM clients WHERE client_id = coalesce(?1, \
+           (SELECT client_id FROM authorization_requests WHERE handle_hash = ?2)) \
+           AND (expires_at IS NULL OR expires_at > ?3)",
+    ))
+    .bind(client.parameter())
+    .bind(client.handle_hash())
+    .bind(now);
+    batch.query(statement, |rows| first(rows)?.map(StoredClient::from_row).transpose())
 }

@@ -1,9 +1,10 @@
 //! The consents that users gave to clients.
 
 use crate::error::Internal;
-use crate::ports::{Database, Freshness, Row, Statement};
+use crate::ports::{Database, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
-use crate::store::clients::parse_metadata;
+use crate::store::batch::{Batch, Handle, first};
+use crate::store::clients::{ClientOf, parse_metadata};
 
 /// The consent of one user to one client.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -14,18 +15,28 @@ pub struct Consent {
     pub claims: String,
 }
 
-/// Finds the consent of a user to a client.
-pub async fn find(
-    database: &impl Database,
-    sub: &str,
-    client_id: &str,
-) -> Result<Option<Consent>, Internal> {
-    let statement =
-        Statement::new("SELECT scope, claims FROM consents WHERE sub = ?1 AND client_id = ?2")
-            .bind(sub)
-            .bind(client_id);
-    let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(|mut row| Ok(Consent { scope: row.text()?, claims: row.text()? })).transpose()
+impl Consent {
+    fn from_row(mut row: Row) -> Result<Self, Internal> {
+        Ok(Self { scope: row.text()?, claims: row.text()? })
+    }
+}
+
+/// Finds the consent of the user of a session, which may have expired, to the client of an authorization request.
+pub fn find_in(
+    batch: &mut Batch,
+    cookie_hash: &str,
+    client: ClientOf<'_>,
+) -> Handle<Option<Consent>> {
+    let statement = Statement::new(
+        "SELECT scope, claims FROM consents \
+         WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
+           AND client_id = coalesce(?2, \
+             (SELECT client_id FROM authorization_requests WHERE handle_hash = ?3))",
+    )
+    .bind(cookie_hash)
+    .bind(client.parameter())
+    .bind(client.handle_hash());
+    batch.query(statement, |rows| first(rows)?.map(Consent::from_row).transpose())
 }
 
 /// A client that has access to a user's data.
@@ -40,35 +51,40 @@ pub struct Allowed {
     pub granted_at: i64,
 }
 
-/// Lists the clients with access to a user's data, the latest first: those with a consent, and trusted clients with a
-/// valid refresh token.
-pub async fn list(database: &impl Database, sub: &str, now: i64) -> Result<Vec<Allowed>, Internal> {
+/// Lists the clients with access to the data of a session's user, the latest first: those with a consent, and trusted
+/// clients with a valid refresh token. The session may have expired.
+pub fn list_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Vec<Allowed>> {
     // In a group with max(), SQLite takes the other columns from the row with the maximum.
     let statement = Statement::new(
         "SELECT client_id, metadata, scope, claims, granted_at \
          FROM ( \
-           SELECT client_id, scope, claims, granted_at FROM consents WHERE sub = ?1 \
+           SELECT client_id, scope, claims, granted_at FROM consents \
+           WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
            UNION ALL \
            SELECT client_id, scope, '' AS claims, max(created_at) AS granted_at \
            FROM grants JOIN refresh_tokens ON grant_id = grants.id \
-           WHERE sub = ?1 AND revoked_at IS NULL AND spent_at IS NULL AND expires_at > ?2 \
-             AND client_id NOT IN (SELECT client_id FROM consents WHERE sub = ?1) \
+           WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
+             AND revoked_at IS NULL AND spent_at IS NULL AND expires_at > ?2 \
+             AND client_id NOT IN (SELECT client_id FROM consents \
+               WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1)) \
            GROUP BY client_id) \
          JOIN clients USING (client_id) ORDER BY granted_at DESC, client_id",
     )
-    .bind(sub)
+    .bind(cookie_hash)
     .bind(now);
-    let rows = database.run(Freshness::Primary, statement).await?;
-    let read = |mut row: Row| {
+    batch.query(statement, |rows| rows.into_iter().map(Allowed::from_row).collect())
+}
+
+impl Allowed {
+    fn from_row(mut row: Row) -> Result<Self, Internal> {
         let client_id = row.text()?;
-        Ok(Allowed {
+        Ok(Self {
             metadata: parse_metadata(&client_id, &row.text()?),
             client_id,
             consent: Consent { scope: row.text()?, claims: row.text()? },
             granted_at: row.integer()?,
         })
-    };
-    rows.into_iter().map(read).collect()
+    }
 }
 
 /// Deletes the consent of a user to a client and revokes the client's grants of that user, in one batch.

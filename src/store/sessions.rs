@@ -2,8 +2,8 @@
 
 use crate::error::Internal;
 use crate::lifetimes::{SESSION_IDLE_SECONDS, SESSION_SECONDS};
-use crate::ports::{Database, Freshness, Statement};
-use crate::store::batch::{Batch, exists};
+use crate::ports::{Database, Freshness, Row, Statement};
+use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::sign_in_attempts::undo;
 
 /// A session that has not expired.
@@ -20,6 +20,17 @@ pub struct Session {
 }
 
 impl Session {
+    fn from_rows(rows: Vec<Row>) -> Result<Option<Self>, Internal> {
+        let Some(mut row) = first(rows)? else { return Ok(None) };
+        Ok(Some(Self {
+            id: row.text()?,
+            sub: row.text()?,
+            login: row.text()?,
+            name: row.text_or_null()?,
+            auth_time: row.integer()?,
+        }))
+    }
+
     /// Returns the account's label on pages: the name, and the login because users may have several accounts.
     pub fn display_name(&self) -> String {
         match &self.name {
@@ -35,7 +46,16 @@ pub async fn find(
     cookie_hash: &str,
     now: i64,
 ) -> Result<Option<Session>, Internal> {
-    let statement = Statement::new(
+    database.run(Freshness::Primary, select(cookie_hash, now)).await.and_then(Session::from_rows)
+}
+
+/// The same as [`find`], in a batch.
+pub fn find_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Option<Session>> {
+    batch.query(select(cookie_hash, now), Session::from_rows)
+}
+
+fn select(cookie_hash: &str, now: i64) -> Statement {
+    Statement::new(
         "SELECT sessions.id, sessions.sub, users.login, users.claims->>'name' AS name, \
            sessions.auth_time \
          FROM sessions JOIN users ON users.sub = sessions.sub \
@@ -43,17 +63,7 @@ pub async fn find(
     )
     .bind(cookie_hash)
     .bind(now - SESSION_IDLE_SECONDS)
-    .bind(now - SESSION_SECONDS);
-    let Some(mut row) = database.run(Freshness::Primary, statement).await?.pop() else {
-        return Ok(None);
-    };
-    Ok(Some(Session {
-        id: row.text()?,
-        sub: row.text()?,
-        login: row.text()?,
-        name: row.text_or_null()?,
-        auth_time: row.integer()?,
-    }))
+    .bind(now - SESSION_SECONDS)
 }
 
 /// A successful sign-in.

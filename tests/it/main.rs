@@ -10,6 +10,7 @@ mod clients;
 mod codes;
 mod consent;
 mod damaged_rows;
+mod database_requests;
 mod descriptions;
 mod discovery;
 mod documented_errors;

@@ -36,9 +36,9 @@ pub struct Native {
     /// A replica that lags behind the primary, if there is one.
     pub replica: RefCell<Option<Connection>>,
     pub database_fails: Cell<bool>,
-    /// Whether batches fail, while single statements succeed.
+    /// Whether batches that write fail, while all other requests succeed.
     pub batches_fail: Cell<bool>,
-    /// SQL of another request, run just before each of the next batches.
+    /// SQL of another request, run just before each of the next batches that write.
     pub before_batches: RefCell<VecDeque<&'static str>>,
     pub cache: RefCell<HashMap<String, String>>,
     pub cache_fails: Cell<bool>,
@@ -174,13 +174,19 @@ impl Database for Native {
         self.count(|counts| counts.batches += 1);
         pause().await;
         self.check_database()?;
-        if self.batches_fail.get() {
+        let writes = |statement: &Statement| {
+            !self.primary.prepare(statement.sql).is_ok_and(|prepared| prepared.readonly())
+        };
+        let writes = statements.iter().any(writes);
+        if writes && self.batches_fail.get() {
             let detail = "injected fault".to_owned();
             return Err(Internal::Unavailable { what: DATABASE, detail });
         }
-        let before_batches = self.before_batches.borrow_mut().pop_front();
-        if let Some(sql) = before_batches {
-            self.primary.execute_batch(sql).unwrap();
+        if writes {
+            let before_batches = self.before_batches.borrow_mut().pop_front();
+            if let Some(sql) = before_batches {
+                self.primary.execute_batch(sql).unwrap();
+            }
         }
         let transaction = self.primary.unchecked_transaction().unwrap();
         let rows = statements.iter().map(|s| execute(&transaction, s)).collect::<Result<_, _>>();

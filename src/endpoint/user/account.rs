@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::endpoint::support::form;
-use crate::error::Error;
+use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
@@ -11,8 +11,9 @@ use crate::ports::Platform;
 use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::routes::{ACCOUNT, LOGIN, LOGOUT};
-use crate::store::consents;
-use crate::store::sessions::Session;
+use crate::store::batch::Batch;
+use crate::store::consents::{self, Allowed};
+use crate::store::sessions::{self, Session};
 
 /// The number of applications whose logo is shown.
 const LOGOS: usize = 10;
@@ -25,12 +26,16 @@ pub async fn serve(
     let context = &provider.context;
     let browser = BrowserContext::from_request(context, request)?;
     let texts = Texts::choose(None, request.header("accept-language").as_deref());
+    if request.method() != "POST" {
+        return Ok(match find(context, &browser).await? {
+            Some((session, allowed)) => page(provider, &browser, texts, &session, &allowed).await,
+            None => account_login_page(context, &browser, texts, "", None),
+        });
+    }
+    // The withdrawal is a second request to the database, because the form is authentic for the session's user only.
     let Some(session) = browser.find_session(context).await? else {
         return Ok(account_login_page(context, &browser, texts, "", None));
     };
-    if request.method() != "POST" {
-        return page(provider, &browser, texts, &session).await;
-    }
     let mut params = form::fields(request, [("client_id", 256), form::TOKEN]).await?;
     let interaction_token =
         InteractionToken { step: InteractionStep::Account, request: "", sub: &session.sub };
@@ -45,14 +50,28 @@ pub async fn serve(
     Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)))
 }
 
+/// Finds the browser's session, and the clients with access to the data of its user.
+async fn find(
+    context: &Context<'_, impl Platform>,
+    browser: &BrowserContext<'_>,
+) -> Result<Option<(Session, Vec<Allowed>)>, Internal> {
+    let Some(cookie_hash) = browser.session_hash() else { return Ok(None) };
+    let mut batch = Batch::default();
+    let session = sessions::find_in(&mut batch, &cookie_hash, context.now);
+    let allowed = consents::list_in(&mut batch, &cookie_hash, context.now);
+    let mut outcome = batch.run(context.platform).await?;
+    let (session, allowed) = (outcome.take(session)?, outcome.take(allowed)?);
+    Ok(session.map(|session| (session, allowed)))
+}
+
 async fn page(
     provider: &Provider<'_, impl Platform>,
     browser: &BrowserContext<'_>,
     texts: &'static Texts,
     session: &Session,
-) -> Result<Response, Error> {
+    allowed: &[Allowed],
+) -> Response {
     let context = &provider.context;
-    let allowed = consents::list(context.platform, &session.sub, context.now).await?;
     let claims: Vec<Vec<&str>> =
         allowed.iter().map(|one| Scopes::of_valid(&one.consent.claims).iter().collect()).collect();
     // Only logos of logos that a sign-in fetched before are shown, and few, so that this page fetches nothing and is
@@ -99,7 +118,7 @@ async fn page(
         sign_out_action: &LOGOUT.url(&context.config.issuer),
         token: &interaction_token.issue(browser, context.now),
     };
-    Ok(page.response().with_cookie(browser.remember_browser()))
+    page.response().with_cookie(browser.remember_browser())
 }
 
 /// Renders the sign-in page for the account page.

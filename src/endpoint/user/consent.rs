@@ -1,6 +1,7 @@
 //! The target of the consent form (OpenID Connect Core section 3.1.2.4).
 
 use crate::endpoint::support::form;
+use crate::endpoint::user::authorize::facts::Facts;
 use crate::endpoint::user::authorize::interaction::Interaction;
 use crate::endpoint::user::authorize::respond::{redirect_to_authorize, refuse};
 use crate::endpoint::user::authorize::validate::{Validation, validate};
@@ -33,12 +34,12 @@ pub async fn serve(
     let (query, token) = (form::request(&mut params)?, form::field(&mut params, "token")?);
     let decision = form::field(&mut params, "decision")?;
     let shown = form::field(&mut params, "shown")?;
-    let pending = PendingRequest::find(context.platform, &query, context.now).await?;
+    let mut facts = Facts::of_query(context, &query, browser.session_hash()).await?;
+    let pending = PendingRequest::new(&query, facts.stored.take())?;
 
     // 2. Require a form that the provider issued to this browser, for this request and for the user who is signed in
     //    now.
-    let session = browser.find_session(context).await?;
-    let sub = session.as_ref().map_or("", |session| session.sub.as_str());
+    let sub = facts.session.as_ref().map_or("", |session| session.sub.as_str());
     let began_at = {
         let interaction_token = InteractionToken {
             step: InteractionStep::Consent,
@@ -50,7 +51,7 @@ pub async fn serve(
     let interaction = Interaction::new(provider, &browser, &pending, request);
     let Some(began_at) = began_at else {
         // Show the consent page again, to the user who is signed in now.
-        return interaction.proceed(session, InteractionState::default()).await;
+        return interaction.proceed(facts, InteractionState::default()).await;
     };
 
     // 3. Carry out the decision.
@@ -62,14 +63,14 @@ pub async fn serve(
                 consented_to: Some(shown),
                 wants_switch: false,
             };
-            interaction.proceed(session, state).await
+            interaction.proceed(facts, state).await
         }
         "switch" => {
             let query = resumed(&browser, &query, InteractionStep::Switch, "", began_at);
             Ok(redirect_to_authorize(context, &query))
         }
         _ => {
-            let (reply_to, error) = match validate(provider, &pending).await? {
+            let (reply_to, error) = match validate(provider, &pending, &mut facts).await? {
                 Validation::Valid(valid) => (valid.reply_to, DENIED),
                 Validation::Refused(reply_to, error) => (reply_to, error),
             };

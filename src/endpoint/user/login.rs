@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::endpoint::support::form;
 use crate::endpoint::user::account::account_login_page;
+use crate::endpoint::user::authorize::facts::Facts;
 use crate::endpoint::user::authorize::interaction::Interaction;
 use crate::endpoint::user::authorize::respond::{redirect_to_authorize, refuse};
 use crate::endpoint::user::authorize::validate::{Validation, validate};
@@ -205,9 +206,11 @@ async fn show_again(
         let texts = Texts::choose(None, request.header("accept-language").as_deref());
         return Ok(account_login_page(context, browser, texts, &form.login, Some(notice)));
     }
-    let pending = PendingRequest::find(context.platform, &form.query, context.now).await?;
+    // The page shows neither session nor consent, so the cookie is not used.
+    let mut facts = Facts::of_query(context, &form.query, None).await?;
+    let pending = PendingRequest::new(&form.query, facts.stored.take())?;
     let interaction = Interaction::new(provider, browser, &pending, request);
-    match validate(provider, &pending).await? {
+    match validate(provider, &pending, &mut facts).await? {
         Validation::Valid(valid) => {
             Ok(interaction.login_page(&valid, &form.login, Some(notice)).await)
         }

@@ -21,6 +21,7 @@ pub async fn serve(
     let browser = BrowserContext::from_request(context, request)?;
     let mut params = form::fields(request, [form::TOKEN]).await?;
     let token = form::field(&mut params, "token")?;
+    // Two requests to the database, because the form is authentic for the session's user only.
     let is_authentic = match browser.find_session(context).await? {
         Some(session) => {
             let interaction_token =

@@ -3,14 +3,15 @@
 //! Each request passes the same steps, whether its parameters are sent, signed or pushed. After each page that its user
 //! has submitted, it passes them again. After parsing, the steps are:
 //!
+//! - [`facts`]: read what the database holds about the request
 //! - [`mod@resolve`]: find the effective parameters
 //! - [`mod@validate`]: check them, and determine the redirect URI
 //! - [`mod@decide`]: decide what the request needs next, given the user's progress with it (a pure function)
 //! - [`act`], [`interaction`]: issue a code or tokens, or show a page; [`respond`] sends the response to the client
 
 pub mod act;
-pub mod client;
 pub mod decide;
+pub mod facts;
 pub mod implicit;
 pub mod interaction;
 pub mod resolve;
@@ -25,8 +26,8 @@ use crate::interaction::pending_request::{InteractionState, PendingRequest, resu
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
 use crate::provider::Provider;
-use crate::store::sessions::Session;
 use decide::{Next, decide};
+use facts::Facts;
 use interaction::Interaction;
 use resolve::{Resolved, TOO_LARGE, TOO_MANY, resolve};
 use respond::{fail, redirect_to_authorize, refuse};
@@ -46,16 +47,16 @@ pub async fn serve(
     if let Err(fault) = memory.published_keys.get(context).await {
         context.log_fault(&fault);
     }
-    let session = browser.find_session(context).await?;
-    let sub = session.as_ref().map(|session| session.sub.as_str());
+    let mut facts = Facts::of_query(context, request.query(), browser.session_hash()).await?;
+    let sub = facts.session.as_ref().map(|session| session.sub.as_str());
     let (query, state) = resume(&browser, request.query(), sub, context.now);
-    let pending = PendingRequest::find(context.platform, query, context.now).await?;
+    let pending = PendingRequest::new(query, facts.stored.take())?;
     let texts = form::texts(request, &pending.params);
-    match resolve(provider, request, pending).await? {
+    match resolve(provider, request, pending, &mut facts).await? {
         Resolved::Elsewhere(query) => Ok(redirect_to_authorize(context, &query)),
         Resolved::Request(pending) => {
             let interaction = Interaction::new(provider, &browser, &pending, request);
-            interaction.proceed(session, state).await
+            interaction.proceed(facts, state).await
         }
         Resolved::Refused(reply_to, error) => {
             refuse(context, &PendingRequest::default(), &reply_to, error, texts).await
@@ -73,7 +74,9 @@ async fn keep(
     let params = form::authorization_request(request).await?;
     let pending = PendingRequest { params, ..PendingRequest::default() };
     let texts = form::texts(request, &pending.params);
-    let mut pending = match resolve(provider, request, pending).await? {
+    // The facts are read before the request is stored, because an invalid request must not be.
+    let mut facts = Facts::of_params(context, &pending.params).await?;
+    let mut pending = match resolve(provider, request, pending, &mut facts).await? {
         Resolved::Elsewhere(query) => return Ok(redirect_to_authorize(context, &query)),
         Resolved::Request(pending) => pending,
         Resolved::Refused(reply_to, error) => {
@@ -82,7 +85,7 @@ async fn keep(
     };
     if pending.handle_hash.is_none() {
         // Refuse an invalid request before it is stored.
-        let valid = match validate(provider, &pending).await? {
+        let valid = match validate(provider, &pending, &mut facts).await? {
             Validation::Valid(valid) => valid,
             Validation::Refused(reply_to, error) => {
                 return refuse(context, &pending, &reply_to, error, texts).await;
@@ -110,17 +113,17 @@ impl<P: Platform> Interaction<'_, P> {
     /// section 4.1.2.1).
     pub async fn proceed(
         &self,
-        session: Option<Session>,
+        mut facts: Facts,
         state: InteractionState,
     ) -> Result<Response, Error> {
         let context = &self.provider.context;
-        let valid = match validate(self.provider, self.pending).await? {
+        let valid = match validate(self.provider, self.pending, &mut facts).await? {
             Validation::Valid(valid) => valid,
             Validation::Refused(reply_to, error) => {
                 return refuse(context, self.pending, &reply_to, error, self.texts).await;
             }
         };
-        match self.advance(&valid, session, state).await {
+        match self.advance(&valid, &facts, state).await {
             Err(Error::Internal(fault)) => Ok(fail(context, &valid.reply_to, &fault, self.texts)),
             response => response,
         }
@@ -130,16 +133,16 @@ impl<P: Platform> Interaction<'_, P> {
     async fn advance(
         &self,
         valid: &ValidatedRequest,
-        session: Option<Session>,
+        facts: &Facts,
         state: InteractionState,
     ) -> Result<Response, Error> {
         let context = &self.provider.context;
-        let remembered = valid.remembered(context.platform, session.as_ref()).await?;
-        match decide(valid, session.as_ref(), remembered.as_ref(), &state, context.now) {
+        let remembered = facts.remembered(&valid.client);
+        match decide(valid, facts.session.as_ref(), remembered, &state, context.now) {
             Next::AskConsent(session) => Ok(self.consent_page(valid, session, &state).await),
             Next::Respond(session) => {
-                let consent = state.consented_to.map(|_| valid.allowed(remembered.as_ref()));
-                self.issue(valid, session, remembered.as_ref(), consent.as_ref()).await
+                let consent = state.consented_to.map(|_| valid.allowed(remembered));
+                self.issue(valid, session, remembered, consent.as_ref()).await
             }
             Next::Refuse(error) => {
                 refuse(context, self.pending, &valid.reply_to, error, self.texts).await

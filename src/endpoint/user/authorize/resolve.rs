@@ -1,7 +1,7 @@
 //! Step 2: find the effective parameters. They are those of the request object, if there is one (RFC 9101 section 5),
 //! or of the pushed request (RFC 9126 section 4). The other parameters of the query then have no effect.
 
-use super::client::find_client;
+use super::facts::Facts;
 use crate::context::Context;
 use crate::error::{Error, PageError, Protocol};
 use crate::fetched;
@@ -62,6 +62,7 @@ pub async fn resolve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     pending: PendingRequest,
+    facts: &mut Facts,
 ) -> Result<Resolved, Error> {
     let context = &provider.context;
     // 1. Skip requests without a request object or `request_uri`, and stored ones, which were resolved before. A
@@ -76,16 +77,17 @@ pub async fn resolve(
     }
 
     // 2. Find the client, whose keys verify the request object (RFC 9101 section 5).
-    let client = find_client(context, params).await?;
+    let client = facts.client(context, params).await?;
 
-    // 3. Open a pushed request.
+    // 3. Open a pushed request. This is a second request to the database, because only a registered client gets this
+    //    far.
     if let (Some(uri), None) = (uri, object)
         && let Some(query) = PendingRequest::open(uri, &client.client_id, context).await?
     {
         return Ok(Resolved::Elsewhere(query));
     }
 
-    // 4. Verify and store a request object.
+    // 4. Verify and store a request object. Storing it is a second request, because the client's keys verify it.
     match keep_signed(provider, request, &client, (object, uri)).await {
         Ok(signed) => Ok(Resolved::Request(signed)),
         // 5. If that fails, the redirect URI for the error is the one outside of the request object.

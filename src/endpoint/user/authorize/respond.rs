@@ -24,6 +24,7 @@ pub async fn refuse(
     error: AuthorizeError,
     texts: &'static Texts,
 ) -> Result<Response, Error> {
+    // A second request to the database, because only a validated request has this response.
     pending.answer(context.platform).await?;
     context.log_refusal(error.code);
     let parameters = [("error", error.code), ("error_description", error.description.as_str())];

@@ -1,11 +1,11 @@
 //! Step 3: validate the request: the client, the redirect URI, and all other parameters.
 
-use super::client::find_client;
+use super::facts::Facts;
 use crate::error::{Error, PageError, Protocol};
 use crate::interaction::pending_request::PendingRequest;
 use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
-use crate::ports::{Database, Platform};
+use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::authorize_request::AuthorizeRequest;
 use crate::protocol::authorization::reply_to::ReplyTo;
@@ -14,9 +14,8 @@ use crate::protocol::token::id_token::{self, IdTokenHintError};
 use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::store::clients::Client;
-use crate::store::consents::{self, Consent};
+use crate::store::consents::Consent;
 use crate::store::pairwise_subjects;
-use crate::store::sessions::Session;
 
 pub enum Validation {
     Valid(Box<ValidatedRequest>),
@@ -66,9 +65,10 @@ pub struct ValidatedRequest {
 pub async fn validate(
     provider: &Provider<'_, impl Platform>,
     pending: &PendingRequest,
+    facts: &mut Facts,
 ) -> Result<Validation, Error> {
     // 1. Find the client.
-    let client = find_client(&provider.context, &pending.params).await?;
+    let client = facts.client(&provider.context, &pending.params).await?;
     validate_for(provider, client, pending).await
 }
 
@@ -169,6 +169,8 @@ async fn find_user(
     subject: String,
 ) -> Result<RequiredUser, Error> {
     let Some(sector) = client.metadata.sector()? else { return Ok(RequiredUser::Only(subject)) };
+    // A second request to the database, because the client's metadata has the sector, and the subject may be that of a
+    // verified ID token.
     let user = pairwise_subjects::user(provider.context.platform, &sector, &subject).await?;
     Ok(user.map_or(RequiredUser::Nobody, RequiredUser::Only))
 }
@@ -218,20 +220,6 @@ impl ValidatedRequest {
     /// Returns the initial value of the login field.
     pub fn login_hint(&self) -> &str {
         self.request.login_hint.as_deref().unwrap_or_default()
-    }
-
-    /// Finds the stored consent of the user to the client. A trusted client needs none.
-    pub async fn remembered(
-        &self,
-        database: &impl Database,
-        session: Option<&Session>,
-    ) -> Result<Option<Consent>, Error> {
-        match session {
-            Some(session) if !self.client.trusted => {
-                Ok(consents::find(database, &session.sub, &self.client.client_id).await?)
-            }
-            _ => Ok(None),
-        }
     }
 
     /// Returns whether a stored consent covers the request.
