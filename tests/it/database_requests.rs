@@ -216,7 +216,7 @@ fn a_request_that_does_not_reveal_its_client_takes_one_more() {
     assert_empty(&table);
 }
 
-/// The client and the consent are those that the parameters name, whatever the row says.
+/// The parameters name the client whose consent counts, even if the row has another `client_id`.
 #[test]
 fn a_stored_request_gets_no_other_clients_consent() {
     let counted = Counted::new(true);
