@@ -42,32 +42,46 @@ function unchunk(text) {
   }
 }
 
+/** The time after which a worker that sends nothing fails, in milliseconds. */
+export const PATIENCE = 20_000;
+
 /**
  * One connection. It opens at its first use, and again if the worker closed it while it was idle, as workerd does after
- * 15 seconds. `send` resolves with the response, whose body is bytes as Latin-1.
+ * 15 seconds. `send` resolves with the response, whose body is bytes as Latin-1. It rejects if the worker closes the
+ * connection instead of responding, or sends nothing for `patience` milliseconds.
  */
 class Connection {
-  constructor(port) {
+  constructor(port, patience = PATIENCE) {
     this.port = port;
+    this.patience = patience;
   }
 
   async open() {
     if (this.socket) return;
     const socket = net.connect(this.port, "127.0.0.1").setNoDelay(true).setEncoding("latin1");
+    socket.setTimeout(this.patience, () => {
+      // An idle connection has nothing to wait for.
+      if (this.reject || socket.connecting) {
+        socket.destroy(new Failure(`no response for ${this.patience / 1000} s`));
+      }
+    });
     await once(socket, "connect");
     this.socket = socket;
     this.text = "";
+    this.responses = 0;
     const end = (error) => {
       if (this.socket !== socket) return;
       this.socket = undefined;
-      this.reject?.(error ?? new Failure("the worker closed the connection"));
+      socket.destroy();
+      this.reject?.(error ?? new Closed("the worker closed the connection"));
     };
-    socket.on("error", end).on("end", () => end()).on("close", () => end());
+    socket.on("error", (error) => end(isReset(error) ? undefined : error)).on("end", () => end()).on("close", () => end());
     socket.on("data", (text) => {
       this.text += text;
       const response = parse(this.text);
       if (response) {
         this.text = "";
+        this.responses += 1;
         this.reject = undefined;
         this.resolve(response);
       }
@@ -75,10 +89,21 @@ class Connection {
   }
 
   async send(bytes) {
-    if (!this.socket) await this.open();
+    const isReused = this.socket && this.responses > 0;
+    try {
+      return await this.sendOnce(bytes);
+    } catch (error) {
+      // The worker can close an idle connection at the moment of the next request (RFC 9112 section 9.3.1).
+      if (isReused && error instanceof Closed && this.text === "") return this.sendOnce(bytes);
+      throw error;
+    }
+  }
+
+  async sendOnce(bytes) {
+    await this.open();
     return new Promise((resolve, reject) => {
       this.resolve = resolve;
-      this.reject = reject;
+      this.reject = (error) => { this.reject = undefined; reject(error); };
       this.socket.write(bytes);
     });
   }
@@ -88,6 +113,11 @@ class Connection {
     this.socket?.destroy();
   }
 }
+
+/** The connection ended without an error of its own. */
+class Closed extends Failure {}
+
+const isReset = (error) => ["ECONNRESET", "EPIPE"].includes(error.code);
 
 /** Sends one request. Returns the status, the head and the body. */
 export async function send(port, bytes) {
@@ -102,8 +132,8 @@ export async function send(port, bytes) {
 
 /** The connections to one worker, which persist over the rounds. */
 export class Load {
-  constructor(port, connections) {
-    this.connections = Array.from({ length: connections }, () => new Connection(port));
+  constructor(port, connections, patience = PATIENCE) {
+    this.connections = Array.from({ length: connections }, () => new Connection(port, patience));
   }
 
   /** Sends all requests. Fails if a response has another status. Returns the seconds, and each latency in ms. */

@@ -38,6 +38,36 @@ test("the load fails if the worker closes a connection without a response", LIMI
   load.close();
 });
 
+test("the load repeats a request whose idle connection closes at that moment", LIMIT, async (t) => {
+  const sockets = [];
+  const port = await serve(t, (socket) => {
+    const isFirst = sockets.push(socket) === 1;
+    let requests = 0;
+    socket.on("data", () => {
+      requests += 1;
+      if (isFirst && requests === 2) socket.resetAndDestroy();
+      else socket.write(ANSWER);
+    });
+  });
+  const load = new Load(port, 1);
+  await load.run([GET, GET, GET], 200);
+  assert.equal(sockets.length, 2);
+  load.close();
+});
+
+test("the load fails if the worker pauses", LIMIT, async (t) => {
+  const port = await serve(t, (socket) => {
+    let requests = 0;
+    socket.on("data", () => {
+      requests += 1;
+      if (requests < 2) socket.write(ANSWER);
+    });
+  });
+  const load = new Load(port, 2, 100);
+  await assert.rejects(load.run([GET, GET, GET], 200), /no response for 0.1 s/);
+  load.close();
+});
+
 test("contenders whose names differ in one digit have separate bundles", async (t) => {
   const bundles = [];
   for (const version of ["1", "2"]) {
