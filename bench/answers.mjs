@@ -1,25 +1,37 @@
 // Compares the contenders' responses, so that no contender is fast because it is wrong.
 import assert from "node:assert/strict";
+import { Failure } from "../scripts/steps.mjs";
 import { ROUTES } from "./routes.mjs";
 
 const json = ({ body }) => JSON.parse(body);
 
-/** Compares the responses of each route with Postern's. */
-export async function checkAnswers(targets) {
+/**
+ * Compares the responses of each route with Postern's. Returns the targets without those that failed, or whose response
+ * is wrong.
+ */
+export async function checkAnswers(targets, failures) {
   const postern = targets.find(({ name }) => name === "postern");
+  if (!postern) throw new Failure("postern did not start, so there is nothing to compare with");
   for (const route of ROUTES) {
     const [ours] = postern.requests(route, 1);
     const expected = await postern.send(ours);
     assert.equal(expected.status, route.status, `postern, ${route.title}: ${expected.head}\n${expected.body}`);
     for (const target of targets) {
-      if (target === postern || !target.contender.routes.includes(route.name)) continue;
-      const [bytes] = target.requests(route, 1);
-      const response = await target.send(bytes);
-      const where = `${target.name}, ${route.title}: ${response.head}\n${response.body}`;
-      assert.equal(response.status, route.status, where);
-      compare(route.name, response, expected, target.contender, where);
+      if (target === postern || failures.has(target.name) || !target.contender.routes.includes(route.name)) continue;
+      await failures.attempt(target.name, route.title, () => check(target, route, expected));
     }
   }
+  const failed = targets.filter(({ name }) => failures.has(name));
+  for (const { worker } of failed) worker.kill();
+  return targets.filter((target) => !failed.includes(target));
+}
+
+async function check(target, route, expected) {
+  const [bytes] = target.requests(route, 1);
+  const response = await target.send(bytes);
+  const where = `${target.name}, ${route.title}: ${response.head}\n${response.body}`;
+  assert.equal(response.status, route.status, where);
+  compare(route.name, response, expected, target.contender, where);
 }
 
 function compare(name, response, expected, { answers = {} }, where) {

@@ -1,5 +1,4 @@
 // Measures how the figures change with the number of users, keys and connections.
-import { step } from "../scripts/steps.mjs";
 import { BARE, HONO, POSTERN } from "./contenders.mjs";
 import { measure } from "./rounds.mjs";
 import { makeTokens, route } from "./routes.mjs";
@@ -36,19 +35,20 @@ export async function grow(bench, openAll, stopAll) {
     }));
     for (const number of steps) {
       const label = `${number.toLocaleString("en")} ${what}`;
-      await step(`growth: ${label}`, async () => {
+      await bench.phases.step(`growth: ${label}`, async () => {
         const { users, connections, otherKeys } = of(number);
         const redeemable = routes.includes("redeem") ? IN_ALL : 0;
         const tokens = makeTokens({ fresh: IN_ALL, forged: 1, users });
         const targets = await openAll({ ...bench, tokens }, { users, redeemable, otherKeys }, contenders);
+        const running = () => targets.filter(({ name }) => !bench.failures.has(name));
         for (const table of growing) {
           const plan = { rounds: ROUNDS, count: COUNT, warmUp: WARM_UP, connections };
-          const cells = await measure(targets, route(table.route), plan);
+          const cells = await measure(running(), route(table.route), plan, bench.failures);
           for (const cell of Object.values(cells)) delete cell.texts;
           table.rows.push({ number, label, cells });
         }
         await stopAll(targets);
-      });
+      }, { shows: true });
     }
     tables.push(...growing);
   }

@@ -25,3 +25,10 @@ export async function versions() {
     ...Object.fromEntries(PACKAGES.map((name) => [name, version(name)])),
   };
 }
+
+/** The machine and the versions as text. */
+export function describe({ machine: { cores, cpu, memory, kernel, load }, versions }) {
+  const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ");
+  return `${cores} × ${cpu}, ${(memory / 2 ** 30).toFixed(1)} GiB, ${kernel}, with a load average of ${load.toFixed(1)}. ` +
+    `Versions: ${packages}.`;
+}

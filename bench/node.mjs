@@ -3,7 +3,8 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { Failure, root } from "../scripts/steps.mjs";
-import { readings } from "./workerd.mjs";
+import { within } from "./failures.mjs";
+import { START_LIMIT, endings, readings } from "./workerd.mjs";
 
 /** Starts a program. It gets its settings by message, and replies with its port. */
 export async function startNode(entry, settings) {
@@ -23,14 +24,10 @@ export async function startNode(entry, settings) {
     return response;
   };
   return {
-    port: await send(settings), begin, pid: child.pid,
+    port: await within(START_LIMIT, send(settings), () => child.kill("SIGKILL")), begin, pid: child.pid,
     errors: () => errors,
     send,
     ...readings(child.pid),
-    kill: () => child.kill("SIGKILL"),
-    stop() {
-      child.kill("SIGTERM");
-      return ended;
-    },
+    ...endings((signal) => child.kill(signal), ended),
   };
 }

@@ -1,6 +1,7 @@
 // Measures the contenders in turn, round by round.
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../scripts/steps.mjs";
+import { NONE_ALLOWED } from "./failures.mjs";
 import { Load, send } from "./load.mjs";
 import { quantile, spread } from "./statistics.mjs";
 
@@ -41,16 +42,71 @@ export class Target {
   }
 }
 
-/** Measures every target in turn, after some requests to warm up. Returns a cell of figures for each, by name. */
-export async function measure(targets, route, { rounds, count, warmUp, connections }) {
-  const cells = new Map(targets.map((target) => [target.name, { rounds: [], counts: undefined }]));
-  const loads = new Map(targets.map((target) => [target, new Load(target.worker.port, connections)]));
-  const run = async (target, count) => {
+/** The fewest rounds of a route, however long they take. */
+const LEAST_ROUNDS = 11;
+
+/**
+ * Measures every target in turn, after some requests to warm up. Returns a cell of figures for each, by name. The rounds
+ * end after `seconds`. A target that fails has no cell, and its worker is killed.
+ */
+export async function measure(targets, route, plan, failures = NONE_ALLOWED) {
+  const { rounds, count, warmUp, connections, seconds = Infinity } = plan;
+  const runs = targets.map((target) => new Turns(target, route, connections));
+  const isRunning = (one) => !one.hasFailed;
+  for (const one of runs) {
+    await one.attempt(failures, async () => {
+      if (warmUp > 0) await one.run(warmUp);
+      await one.target.store.take();
+    });
+  }
+  const begin = performance.now();
+  const elapsed = () => (performance.now() - begin) / 1000;
+  for (let round = 0; round < rounds && (round < LEAST_ROUNDS || elapsed() < seconds); round++) {
+    const running = runs.filter(isRunning);
+    for (let turn = 0; turn < running.length; turn++) {
+      // Another target is the first in each round.
+      const one = running[(turn + round) % running.length];
+      await one.attempt(failures, async () => one.rounds.push(await one.run(count)));
+    }
+  }
+  const cells = {};
+  for (const one of runs.filter(isRunning)) {
+    await one.attempt(failures, async () => { cells[one.target.name] = await one.cell(count, elapsed()); });
+  }
+  for (const { load } of runs) load.close();
+  return cells;
+}
+
+/** The turns of one target on one route. */
+class Turns {
+  rounds = [];
+  hasFailed = false;
+
+  constructor(target, route, connections) {
+    /** @type {any} */ this.target = target;
+    /** @type {any} */ this.route = route;
+    this.load = new Load(target.worker.port, connections);
+  }
+
+  /** Does one step. If it fails, the target takes no further turns. */
+  async attempt(failures, work) {
+    const done = await failures.attempt(this.target.name, this.route.title, async () => {
+      await work();
+      return true;
+    });
+    if (done) return;
+    this.hasFailed = true;
+    this.target.worker.kill();
+  }
+
+  /** Sends this number of requests. Returns the figures of the turn. */
+  async run(count) {
+    const { target, route } = this;
     const requests = target.requests(route, count);
     target.sent += count;
     const before = target.worker.cpu();
-    const { seconds, latencies } = await loads.get(target).run(requests, route.status).catch((error) => {
-      throw new Failure(`${target.name}, ${route.title}: ${error.message}\n${target.worker.errors()}`);
+    const { seconds, latencies } = await this.load.run(requests, route.status).catch((error) => {
+      throw new Failure(`${error.message}\n${target.worker.errors()}`);
     });
     // Work after the last response belongs to the requests.
     await sleep(5);
@@ -58,35 +114,21 @@ export async function measure(targets, route, { rounds, count, warmUp, connectio
       cpu: (target.worker.cpu() - before) / count, rate: count / seconds,
       p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99),
     };
-  };
-  for (const target of targets) {
-    if (warmUp > 0) await run(target, warmUp);
-    await target.store.take();
   }
-  const begin = performance.now();
-  for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < targets.length; turn++) {
-      // Another target is the first in each round.
-      const target = targets[(turn + round) % targets.length];
-      cells.get(target.name).rounds.push(await run(target, count));
-    }
-  }
-  for (const target of targets) {
-    const { d1, statements, reads, texts } = await target.store.take();
-    const cell = cells.get(target.name);
-    const requests = rounds * count;
-    const seconds = (performance.now() - begin) / 1000;
-    Object.assign(cell, {
-      d1: d1 / requests, statements: statements / requests, reads: reads / requests, readsInAll: reads, seconds, texts,
+
+  /** The figures of all rounds, of `count` requests each. */
+  async cell(count, seconds) {
+    const { d1, statements, reads, texts } = await this.target.store.take();
+    const requests = this.rounds.length * count;
+    const figures = ["cpu", "rate", "p50", "p99"].map((figure) => {
+      const all = this.rounds.map((round) => round[figure]);
+      return [figure, { ...spread(all), rounds: all }];
     });
-    for (const figure of ["cpu", "rate", "p50", "p99"]) {
-      const all = cell.rounds.map((round) => round[figure]);
-      cell[figure] = { ...spread(all), rounds: all };
-    }
-    delete cell.rounds;
-    loads.get(target).close();
+    return {
+      d1: d1 / requests, statements: statements / requests, reads: reads / requests, readsInAll: reads, seconds, texts,
+      ...Object.fromEntries(figures),
+    };
   }
-  return Object.fromEntries(cells);
 }
 
 /** The spread of the ratio of two cells, round by round. With a floor, both are reduced by it. */

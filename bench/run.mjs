@@ -2,6 +2,7 @@
 import { Failure, step } from "../scripts/steps.mjs";
 import { checkAnswers } from "./answers.mjs";
 import { BARE, CONTENDERS, HONO, POSTERN, SAMPLE } from "./contenders.mjs";
+import { Failures, NONE_ALLOWED } from "./failures.mjs";
 import { grow } from "./growth.mjs";
 import { send, request } from "./load.mjs";
 import { machine, versions } from "./machine.mjs";
@@ -20,51 +21,81 @@ process.on("exit", () => { for (const worker of running) worker.kill(); });
 export async function runAll(plan) {
   const begin = Date.now();
   const planned = chosen(plan);
+  const phases = new Phases();
+  const failures = new Failures();
   const stores = startStores();
   try {
-    const plans = countsOf(plan);
-    const documents = await step("reading Postern's documents", () => readDocuments(stores));
-    const bundles = await step("bundling the contenders", () => bundleAll(CONTENDERS, documents));
-    const tokens = await step("signing tokens", async () => makeTokens({
+    const plans = countsOf({ ...plan, seconds: plan.seconds / planned.length });
+    const redeemable = plans.get("redeem").inAll;
+    const documents = await phases.step("reading Postern's documents", () => readDocuments(stores));
+    const bundles = await phases.step("bundling the contenders", () => bundleAll(CONTENDERS, documents));
+    const tokens = await phases.step("signing tokens", async () => makeTokens({
       fresh: plans.get("userinfo-new").inAll, forged: plans.get("userinfo-forged").inAll, users: plan.users,
     }));
-    const redeemable = plans.get("redeem").inAll;
-    const bench = { documents, bundles, tokens, plan, stores };
+    const bench = { documents, bundles, tokens, plan, stores, failures, phases };
 
-    const targets = await step("starting them", () => openAll(bench, { users: plan.users, redeemable }));
-    await step("comparing their responses", () => checkAnswers(targets));
+    const contents = { users: plan.users, redeemable };
+    let targets = await phases.step("starting them", () => openAll(bench, contents), { shows: true });
+    targets = await phases.step("comparing their responses", () => checkAnswers(targets, failures), { shows: true });
     const routes = [];
     for (const route of planned) {
-      const measured = targets.filter(({ contender }) => contender.routes.includes(route.name));
-      const cells = await step(`${route.title}: ${measured.map(({ name }) => name).join(", ")}`, () =>
-        measure(measured, route, plans.get(route.name)));
-      checkStatements(route, cells);
-      for (const cell of Object.values(cells)) delete cell.texts;
-      routes.push({ name: route.name, title: route.title, count: plans.get(route.name).count, cells });
+      const { title, name } = route;
+      const measured = targets.filter((target) => target.contender.routes.includes(name) && !failures.has(target.name));
+      const cells = await phases.step(title, () => measureRoute(measured, route, plans.get(name), failures), { shows: true });
+      routes.push({ name, title, count: plans.get(name).count, cells });
     }
-    const memory = plan.only ? undefined : await step("memory", () => measureMemory(targets, plan));
+    const memory = plan.only ? undefined : await phases.step("memory", () => measureMemory(targets, bench), { shows: true });
     await stopAll(targets);
 
-    const starts = plan.only ? undefined : await step("cold starts", () => measureStarts(bench));
+    const starts = plan.only ? undefined : await phases.step("cold starts", () => measureStarts(bench), { shows: true });
     const isShort = plan.isQuick || plan.only;
     const growth = isShort ? [] : await grow(bench, openAll, stopAll);
     const simulated = isShort ? undefined : await measureSimulated(bench);
     return {
       plan, machine: machine(), versions: await versions(), seconds: (Date.now() - begin) / 1000,
       modules: Object.fromEntries(CONTENDERS.map(({ name }) => [name, { gzipped: bundles.get(name)?.gzipped }])),
-      routes, starts, memory, growth, simulated,
+      routes, starts, memory, growth, simulated, failures: failures.list, phases: phases.list,
     };
   } finally {
     stores.close();
   }
 }
 
+/** The phases of a run, each with its duration in seconds. */
+class Phases {
+  list = [];
+
+  async step(what, work, options = {}) {
+    const begin = Date.now();
+    try {
+      return await step(what, work, options);
+    } finally {
+      this.list.push({ what, seconds: (Date.now() - begin) / 1000 });
+    }
+  }
+}
+
+/** Prints the progress of one contender. */
+export const progress = (name, text) => process.stderr.write(`    ${name}: ${text}\n`);
+
+async function measureRoute(targets, route, plan, failures) {
+  const cells = await measure(targets, route, plan, failures);
+  checkStatements(route, cells);
+  for (const [name, cell] of Object.entries(cells)) {
+    delete cell.texts;
+    const { cpu, p50, d1, reads } = cell;
+    progress(name, `${cpu.median.toFixed(0)} µs CPU, ${p50.median.toFixed(2)} ms, ` +
+      `${d1.toFixed(1)} D1 requests, ${reads.toFixed(1)} KV reads; ${cpu.rounds.length} rounds`);
+  }
+  return cells;
+}
+
 /** The number of requests of each route: in a round, to warm up, and in total. */
-export const countsOf = ({ rounds, connections, requests, warmUp }) => new Map(ROUTES.map(({ name, weight }) => {
+export const countsOf = ({ rounds, connections, requests, warmUp, seconds }) => new Map(ROUTES.map(({ name, weight }) => {
   const count = Math.round(requests * weight);
   // V8 optimizes by the number of calls and not by their cost, so every route warms up with the same number. The
   // comparison of responses takes one more.
-  return [name, { rounds, connections, count, warmUp, inAll: rounds * count + warmUp + 1 }];
+  return [name, { rounds, connections, count, warmUp, seconds, inAll: rounds * count + warmUp + 1 }];
 }));
 
 /** The routes in the plan, or all. */
@@ -115,25 +146,35 @@ export async function bundleAll(contenders, documents) {
   return bundles;
 }
 
-/** Starts every contender, each with its own store, which have the same content. */
-export async function openAll({ documents, bundles, tokens, stores }, contents, contenders = CONTENDERS) {
+/** Starts every contender, each with its own store, which have the same content. A contender that fails is left out. */
+export async function openAll(bench, contents, contenders = CONTENDERS) {
+  const { failures = NONE_ALLOWED } = bench;
   const targets = [];
   for (const contender of contenders) {
-    const name = `${contender.name} ${Math.random()}`;
-    const store = await stores.open(name);
-    await store.fill(contents);
-    await contender.seed?.(store, documents, contents);
-    const worker = await launch(contender, bundles.get(contender.name), store.ports);
-    const target = new Target(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
-    await contender.prepare?.(target, contents);
-    for (const name of ["discovery", "jwks"]) {
-      if (!contender.routes.includes(`${name}-304`)) continue;
-      const { head } = await target.send(request("GET", target.paths[name]));
-      target.etags[name] = head.match(/\r\netag: *(.*)/i)[1];
-    }
+    const { name } = contender;
+    if (bench.failures?.has(name)) continue;
+    const begin = Date.now();
+    const target = await failures.attempt(name, "start", () => open(bench, contents, contender));
+    if (!target) continue;
     targets.push(target);
+    progress(name, `${((Date.now() - begin) / 1000).toFixed(1)} s`);
   }
   return targets;
+}
+
+async function open({ documents, bundles, tokens, stores }, contents, contender) {
+  const store = await stores.open(`${contender.name} ${Math.random()}`);
+  await store.fill(contents);
+  await contender.seed?.(store, documents, contents);
+  const worker = await launch(contender, bundles.get(contender.name), store.ports);
+  const target = new Target(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
+  await contender.prepare?.(target, contents);
+  for (const name of ["discovery", "jwks"]) {
+    if (!contender.routes.includes(`${name}-304`)) continue;
+    const { head } = await target.send(request("GET", target.paths[name]));
+    target.etags[name] = head.match(/\r\netag: *(.*)/i)[1];
+  }
+  return target;
 }
 
 export const stopAll = (targets) => Promise.all(targets.map(async ({ worker, store }) => {
@@ -152,40 +193,58 @@ function checkStatements({ title }, cells) {
 }
 
 /** The milliseconds from the start of a process to its first response. KV is filled, nothing else is warm. */
-async function measureStarts({ bundles, plan, stores, documents }) {
+async function measureStarts({ bundles, plan, stores, documents, failures }) {
   /** @type {Map<string, number[]>} */
-  const taken = new Map(CONTENDERS.map(({ name }) => [name, []]));
+  const taken = new Map();
   const prepared = [];
-  for (const contender of CONTENDERS) {
-    const store = await stores.open(`start ${contender.name}`);
-    await store.fill({ users: 1 });
-    await contender.seed?.(store, documents, {});
-    prepared.push({ contender, store });
+  for (const contender of CONTENDERS.filter(({ name }) => !failures.has(name))) {
+    await failures.attempt(contender.name, "cold start", async () => {
+      const store = await stores.open(`start ${contender.name}`);
+      await store.fill({ users: 1 });
+      await contender.seed?.(store, documents, {});
+      prepared.push({ contender, store });
+      taken.set(contender.name, []);
+    });
   }
+  const startOnce = async ({ contender, store }) => {
+    const worker = await launch(contender, bundles.get(contender.name), store.ports);
+    const { paths } = { ...DEFAULTS, ...contender.given };
+    try {
+      await send(worker.port, request("GET", paths.discovery));
+      return performance.now() - worker.begin;
+    } finally {
+      await worker.stop();
+    }
+  };
   // The first start fills KV and does not count.
   for (let round = -1; round < plan.starts; round++) {
-    for (const { contender, store } of prepared) {
-      const worker = await launch(contender, bundles.get(contender.name), store.ports);
-      const { paths } = { ...DEFAULTS, ...contender.given };
-      await send(worker.port, request("GET", paths.discovery));
-      if (round >= 0) taken.get(contender.name).push(performance.now() - worker.begin);
-      await worker.stop();
+    for (const one of prepared) {
+      const { name } = one.contender;
+      if (failures.has(name)) continue;
+      const milliseconds = await failures.attempt(name, "cold start", () => startOnce(one));
+      if (milliseconds === undefined) taken.delete(name);
+      else if (round >= 0) taken.get(name).push(milliseconds);
     }
   }
   const floor = taken.get(BARE.name);
   const spreads = [...taken].map(([name, milliseconds]) => {
-    const later = milliseconds.map((start, round) => start - floor[round]);
-    return [name, { ...spread(milliseconds), laterThanBare: spread(later) }];
+    const cell = spread(milliseconds);
+    progress(name, `${cell.median.toFixed(0)} ms`);
+    const later = milliseconds.map((start, round) => start - floor?.[round]);
+    return [name, { ...cell, laterThanBare: floor && spread(later) }];
   });
   return Object.fromEntries(spreads);
 }
 
 /** Resident memory after the same number of requests to each target: discovery requests make up the difference. */
-async function measureMemory(targets, { memory, connections }) {
-  const requests = Math.max(memory, ...targets.map(({ sent }) => sent));
-  for (const target of targets) {
+async function measureMemory(targets, { plan: { memory, connections }, failures }) {
+  const running = () => targets.filter(({ name }) => !failures.has(name));
+  const requests = Math.max(memory, ...running().map(({ sent }) => sent));
+  for (const target of running()) {
     const count = requests - target.sent;
-    if (count > 0) await measure([target], ROUTES[0], { rounds: 1, count, warmUp: 0, connections });
+    if (count > 0) await measure([target], ROUTES[0], { rounds: 1, count, warmUp: 0, connections }, failures);
   }
-  return { requests, after: Object.fromEntries(targets.map(({ name, worker }) => [name, worker.memory()])) };
+  const after = Object.fromEntries(running().map(({ name, worker }) => [name, worker.memory()]));
+  for (const [name, bytes] of Object.entries(after)) progress(name, `${(bytes / 1e6).toFixed(0)} MB`);
+  return { requests, after };
 }

@@ -2,7 +2,7 @@
 // The table checks the others. It is no measure of the platform.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { root, step } from "../scripts/steps.mjs";
+import { root } from "../scripts/steps.mjs";
 import { BARE, HONO, POSTERN } from "./contenders.mjs";
 import { Target, measure } from "./rounds.mjs";
 import { DEFAULTS, makeTokens, route } from "./routes.mjs";
@@ -15,18 +15,21 @@ const IN_ALL = PLAN.rounds * PLAN.count + PLAN.warmUp;
 const BATCH = 500;
 
 /** Returns a table of the routes. */
-export function measureSimulated({ bundles, documents, plan: { users } }) {
-  return step("the same in miniflare, on its D1 and KV", async () => {
+export function measureSimulated({ bundles, documents, plan: { users }, failures, phases }) {
+  return phases.step("the same in miniflare, on its D1 and KV", async () => {
     const tokens = makeTokens({ fresh: IN_ALL, forged: 1, users });
     const contents = { users, redeemable: IN_ALL };
     const targets = [];
     const rows = [];
     try {
-      for (const contender of [BARE, HONO, POSTERN]) {
-        targets.push(await open(contender, bundles.get(contender.name), documents, contents, tokens));
+      for (const contender of [BARE, HONO, POSTERN].filter(({ name }) => !failures.has(name))) {
+        const target = await failures.attempt(contender.name, "miniflare", () =>
+          open(contender, bundles.get(contender.name), documents, contents, tokens));
+        if (target) targets.push(target);
       }
       for (const name of NAMES) {
-        const cells = await measure(targets, route(name), PLAN);
+        const running = targets.filter((target) => !failures.has(target.name));
+        const cells = await measure(running, route(name), PLAN, failures);
         for (const cell of Object.values(cells)) delete cell.texts;
         rows.push({ label: route(name).title, cells });
       }
@@ -66,7 +69,8 @@ async function open(contender, { folder, modules }, documents, contents, tokens)
   const namespace = await instance.getKVNamespace(kv);
   const put = (key, value) => /** @type {any} */ (namespace).put(key, value);
   await contender.seed?.({ put }, documents, contents);
-  const worker = { port: Number(port), pid, ...readings(pid), errors: () => "", stop: () => instance.dispose() };
+  const stop = () => instance.dispose();
+  const worker = { port: Number(port), pid, ...readings(pid), errors: () => "", kill: () => void stop(), stop };
   const store = { take: async () => ({ texts: [] }) };
   return new Target(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
 }

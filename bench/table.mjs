@@ -1,10 +1,11 @@
 // Writes the results as Markdown.
+import { describe } from "./machine.mjs";
 import { ratio } from "./rounds.mjs";
 
 const number = (value, digits = 0) =>
   value === undefined ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-const withSpread = ({ median, low, high }, digits) =>
-  `${number(median, digits)} (${number(low, digits)}–${number(high, digits)})`;
+const withSpread = (cell, digits) =>
+  (cell ? `${number(cell.median, digits)} (${number(cell.low, digits)}–${number(cell.high, digits)})` : "–");
 
 export const table = (head, rows) => {
   const line = (cells) => `| ${cells.join(" | ")} |`;
@@ -13,7 +14,7 @@ export const table = (head, rows) => {
 
 /** The whole page. */
 export function markdown(results) {
-  const { plan, machine, versions, routes, modules, starts, memory, growth, simulated, goals, seconds } = results;
+  const { plan, routes, modules, starts, memory, growth, simulated, goals, seconds, failures, phases } = results;
   const names = Object.keys(modules);
   const perRoute = (make) => routes.map((route) =>
     [route.title, ...names.map((name) => (route.cells[name] ? make(route.cells[name], route) : "–"))]);
@@ -25,15 +26,17 @@ export function markdown(results) {
   const withD1 = routes.filter(({ cells }) => cells.bare?.statements > 0);
   const aboveFloor = table(["", ...others], withD1.map(({ title, cells }) => [title, ...others.map((name) => {
     const [cell, { bare, "hono + jose": hono }] = [cells[name], cells];
-    return cell?.statements === bare.statements && cell !== hono ? withSpread(ratio(cell, hono, bare), 2) : "–";
+    return cell && hono && cell !== hono && cell.statements === bare.statements ? withSpread(ratio(cell, hono, bare), 2) : "–";
   })]));
   const missed = goals.filter(({ isMet }) => !isMet).length;
   const sections = [
     ["Goals", `${missed === 0 ? "All are met." : `${missed} of ${goals.length} are missed.`}\n\n${table(
       ["", "goal", "measured", ""],
       goals.map(({ what, limit, figure, unit, isMet }) =>
-        [what, limit, `${number(figure, Number.isInteger(figure) ? 0 : 2)} ${unit}`.trim(), isMet ? "met" : "**missed**"]),
+        [what, limit, `${number(figure, Number.isInteger(figure) ? 0 : 2)} ${figure === undefined ? "" : unit}`.trim(), isMet ? "met" : "**missed**"]),
     )}`],
+    ...(failures.length > 0 ? [["Failures", failures.map(({ name, where, message }) =>
+      `- ${name} takes no further part. ${where}: ${message.trim().split("\n")[0]}`).join("\n")]] : []),
     ["CPU, µs a request", figures("cpu", 0)],
     ["CPU against bare", against("bare")],
     ...(withD1.length > 0 ? [["CPU above the floor, against hono + jose", aboveFloor]] : []),
@@ -46,17 +49,34 @@ export function markdown(results) {
       ["module, KB gzipped", ...names.map((name) => number(modules[name].gzipped && modules[name].gzipped / 1000))],
       ...(starts ? [["start to first response, ms", ...names.map((name) => withSpread(starts[name], 0))]] : []),
       ...(memory ? [[`MB resident after ${number(memory.requests)} requests`,
-        ...names.map((name) => number(memory.after[name] / 1e6, 0))]] : []),
+        ...names.map((name) => number(memory.after[name] && memory.after[name] / 1e6))]] : []),
     ])],
     ...[...growth, simulated].filter(Boolean).map(({ title, names, rows }) => [`${title}, CPU µs a request`,
-      table(["", ...names], rows.map(({ label, cells }) => [label, ...names.map((name) => withSpread(cells[name].cpu, 0))]))]),
+      table(["", ...names], rows.map(({ label, cells }) => [label, ...names.map((name) => withSpread(cells[name]?.cpu, 0))]))]),
+    ["Duration", table(["", "s"], phases.map(({ what, seconds }) => [what, number(seconds, 1)]))],
   ];
   return `# What \`npm run bench${plan.isQuick ? " -- --quick" : ""}\` found
 
 Written by the bench; [NOTES.md](../NOTES.md) explains it. Medians of ${plan.rounds} rounds, the quartiles in
-parentheses; ${plan.connections} connections; ${number(plan.users)} users. ${number(seconds)} s in total, on
-${machine.cores} × ${machine.cpu}, ${number(machine.memory / 2 ** 30, 1)} GiB, ${machine.kernel}, with a load average of ${number(machine.load, 1)} at the end.
-Versions: ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")}.
+parentheses; ${plan.connections} connections; ${number(plan.users)} users. ${number(seconds)} s in total.
+
+${describe(results)}
 
 ${sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n")}`;
 }
+
+/** The end of a run in few lines: its duration, the goals and the failures. */
+export function summary({ goals, seconds, failures, plan }) {
+  const line = ({ what, limit, figure, unit }) => figure === undefined
+    ? `  ${what}: not measured`
+    : `  ${what}: ${number(figure, Number.isInteger(figure) ? 0 : 2)} ${unit}`.trimEnd() + ` (${limit})`;
+  const [met, missed] = [true, false].map((isMet) => goals.filter((goal) => goal.isMet === isMet));
+  return [
+    `Goals met: ${met.length}`, ...met.map(line), `Goals missed: ${missed.length}`, ...missed.map(line),
+    ...failures.map(({ name, where }) => `Failed: ${name} (${where})`),
+    `The run took ${number(seconds)} s${plan.isFull ? "" : `, of ${BUDGET} at most`}.`,
+  ].join("\n");
+}
+
+/** The longest run that the plan allows without a million users, in seconds. */
+const BUDGET = 600;

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Failure, root } from "../scripts/steps.mjs";
+import { within } from "./failures.mjs";
 import { FORWARDED_PROTO } from "./load.mjs";
 
 const out = join(root, "build", "bench");
@@ -78,7 +79,7 @@ export async function start(bundled, settings, ports, { isInspected = false } = 
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text) => { errors = (errors + text).slice(-4_000); });
   const ended = new Promise((resolve) => child.on("close", resolve));
-  const { listen, "listen-inspector": inspector } = await new Promise((resolve, reject) => {
+  const listening = new Promise((resolve, reject) => {
     let events = "";
     /** @type {import("node:stream").Readable} */ (child.stdio[3]).setEncoding("utf8").on("data", (text) => {
       events += text;
@@ -88,16 +89,43 @@ export async function start(bundled, settings, ports, { isInspected = false } = 
     });
     child.on("close", () => reject(new Failure(`workerd ended: ${errors}`)));
   });
+  const { listen, "listen-inspector": inspector } = await within(START_LIMIT, listening, () => {
+    for (const pid of [...childrenOf(child.pid), child.pid]) process.kill(pid, "SIGKILL");
+  });
   // The child that runs workerd may be the npm package's script, which starts the program itself.
   const pid = childrenOf(child.pid)[0] ?? child.pid;
   return {
     port: listen, inspector, begin, pid,
     errors: () => errors,
     ...readings(pid),
-    kill: () => process.kill(pid, "SIGKILL"),
-    stop() {
-      process.kill(pid, "SIGTERM");
-      return ended;
+    ...endings((signal) => process.kill(pid, signal), ended),
+  };
+}
+
+/** The longest start of a process, in seconds. */
+export const START_LIMIT = 30;
+/** The time for a process to stop by itself, in seconds. */
+const STOP_LIMIT = 5;
+
+/** Functions that end a process: `send` sends it a signal, and `ended` resolves when it has ended. */
+export function endings(send, ended) {
+  let hasEnded = false;
+  void ended.then(() => { hasEnded = true; });
+  const signal = (name) => {
+    // The number of a process that has ended can be another's.
+    if (hasEnded) return;
+    try {
+      send(name);
+    } catch (error) {
+      if (error.code !== "ESRCH") throw error;
+    }
+  };
+  return {
+    kill: () => signal("SIGKILL"),
+    async stop() {
+      signal("SIGTERM");
+      // A paused process ignores SIGTERM.
+      await within(STOP_LIMIT, ended, () => signal("SIGKILL")).catch(() => ended);
     },
   };
 }

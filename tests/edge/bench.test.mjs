@@ -5,7 +5,9 @@ import { readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Failures } from "../../bench/failures.mjs";
 import { Load, send, request } from "../../bench/load.mjs";
+import { Target, measure } from "../../bench/rounds.mjs";
 import { bundle } from "../../bench/workerd.mjs";
 
 const GET = request("GET", "/");
@@ -66,6 +68,29 @@ test("the load fails if the worker pauses", LIMIT, async (t) => {
   const load = new Load(port, 2, 100);
   await assert.rejects(load.run([GET, GET, GET], 200), /no response for 0.1 s/);
   load.close();
+});
+
+test("a contender that pauses takes no further part, and the others go on", LIMIT, async (t) => {
+  const killed = [];
+  /** A contender that sends this number of responses. */
+  const target = async (name, responses) => {
+    let left = responses;
+    const port = await serve(t, (socket) => socket.on("data", () => { if (left-- > 0) socket.write(ANSWER); }));
+    const worker = { port, cpu: () => 0, errors: () => "", kill: () => killed.push(name) };
+    const store = { take: async () => ({ d1: 0, statements: 0, reads: 0, texts: [] }) };
+    return new Target({ name }, worker, store, {});
+  };
+  const targets = [await target("pausing", 7), await target("other", Infinity)];
+  const route = { name: "any", title: "any route", status: 200, isStatic: true, make: () => GET };
+  const failures = new Failures(0.3);
+  const cells = await measure(targets, route, { rounds: 4, count: 3, warmUp: 1, connections: 2 }, failures);
+
+  assert.deepEqual(Object.keys(cells), ["other"]);
+  assert.equal(cells.other.cpu.rounds.length, 4);
+  assert.deepEqual(killed, ["pausing"]);
+  assert.deepEqual(failures.list, [
+    { name: "pausing", where: "any route", message: "did not finish within 0.3 s" },
+  ]);
 });
 
 test("contenders whose names differ in one digit have separate bundles", async (t) => {
