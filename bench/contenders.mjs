@@ -40,9 +40,6 @@ export const HONO = {
   seed: (store, { jwks }) => store.put("jwks", jwks.body),
 };
 
-/** The identifiers in the constant responses of bare. */
-export const SAMPLE = { grantId: grantOf(0), sub: subOf(0), clientId: CLIENT.id };
-
 const hasTokens = ({ access_token: access, refresh_token: refresh }) => Boolean(access && refresh);
 
 const OPENAUTH = {

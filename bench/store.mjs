@@ -14,6 +14,8 @@ class Store {
   values = new Map();
   families = new Map();
   prepared = new Map();
+  /** The D1 requests, if they are recorded. @type {any[]} */
+  recorded = undefined;
   /** @type {Record<string, http.Server>} */
   servers = {};
 
@@ -59,16 +61,20 @@ class Store {
     const queries = Array.isArray(parsed) ? parsed : [parsed];
     this.counts.d1 += 1;
     this.counts.statements += queries.length;
+    const recorded = [];
     const work = () => queries.map(({ sql, params }) => {
       this.texts.add(sql);
       const statement = this.prepare(sql);
       const columns = statement.columns().map(({ name }) => name);
       const rows = statement.all(...(params ?? []));
+      recorded.push({ sql, params: params ?? [], rows: rows.length });
       const objects = () => rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])));
       return { success: true, results: isColumns ? { columns, rows } : objects(), meta: META };
     });
     try {
-      return JSON.stringify(queries.length > 1 ? this.atomically(work) : work());
+      const results = queries.length > 1 ? this.atomically(work) : work();
+      this.recorded?.push({ isBatch: Array.isArray(parsed), queries: recorded });
+      return JSON.stringify(results);
     } catch (error) {
       return JSON.stringify({ success: false, error: error.message });
     }
@@ -164,6 +170,10 @@ const commands = {
   put({ name, key, value }) {
     stores.get(name).put(key, { value });
   },
+  record({ name }) {
+    stores.get(name).recorded = [];
+  },
+  recorded: ({ name }) => stores.get(name).recorded,
   value: ({ name, key }) => stores.get(name).values.get(key)?.value.toString(),
   /** The counts and the texts of statements since the last call. */
   take({ name }) {

@@ -66,6 +66,9 @@ export function startStores() {
       put: (key, value) => send("put", { name, key, value }),
       value: (key) => send("value", { name, key }),
       take: () => send("take", { name }),
+      /** Starts to record D1 requests, anew. `recorded` returns them. */
+      record: () => send("record", { name }),
+      recorded: () => send("recorded", { name }),
       close: () => send("close", { name }),
       async fill(contents) {
         for (const [sql, count, row] of rowsOf(contents)) await insert(sql, count, row);

@@ -1,14 +1,35 @@
-// The platform's floor: constant responses, and the same D1 statements as Postern. It neither checks nor signs tokens.
+// The platform's floor: constant responses, and the D1 requests of Postern, as recorded by recording.mjs. It neither
+// checks nor signs tokens.
 import documents from "bench:documents";
-import { CLIENT, IDLE, REDEEM, REFRESH, GRANT_STATUS } from "./statements.mjs";
 
 const DOCUMENTS = new Map([
   ["/.well-known/openid-configuration", documents.discovery],
   ["/auth/jwks.json", documents.jwks],
 ]);
 const PRIVATE = { "content-type": "application/json", "cache-control": "no-store" };
-const { grantId, sub, clientId } = documents.sample;
-const TOKENS = JSON.stringify(documents.tokens);
+const { recorded } = documents;
+
+/** Each parameter is a constant, or the parts of a text between which the digest is. */
+const prepare = ({ requests }) => requests.map(({ isBatch, queries }) => ({
+  isBatch, queries: queries.map(({ sql, params, rows }) => ({
+    sql, rows, params: params.map((value) =>
+      (typeof value === "string" && value.includes("{digest}") ? value.split("{digest}") : value)),
+  })),
+}));
+const REQUESTS = Object.fromEntries(Object.entries(recorded ?? {}).map(([name, route]) => [name, prepare(route)]));
+
+/** Repeats the D1 requests of a route. Responds with Postern's response if each statement has as many rows as there. */
+async function repeat(DB, name, digest) {
+  for (const { isBatch, queries } of REQUESTS[name]) {
+    const statements = queries.map(({ sql, params }) =>
+      DB.prepare(sql).bind(...params.map((value) => (Array.isArray(value) ? value.join(digest) : value))));
+    const results = isBatch ? await DB.batch(statements) : [{ results: await statements[0].raw() }];
+    if (results.some(({ results }, query) => results.length !== queries[query].rows)) {
+      return new Response(null, { status: 400 });
+    }
+  }
+  return new Response(recorded[name].body, { headers: PRIVATE });
+}
 
 export default {
   async fetch(request, { DB }) {
@@ -20,32 +41,9 @@ export default {
       const isKnown = request.headers.get("if-none-match") === headers.etag;
       return isKnown ? new Response(null, { status: 304, headers }) : new Response(body, { headers });
     }
-    if (path === "/auth/userinfo") {
-      const [row] = await DB.prepare(GRANT_STATUS).bind(grantId, sub, clientId).raw();
-      return new Response(row[1], { headers: PRIVATE });
-    }
+    if (path === "/auth/userinfo") return repeat(DB, "userinfo-new", "");
     const form = new URLSearchParams(await request.text());
-    const now = Math.floor(Date.now() / 1000);
-    await DB.prepare(CLIENT).bind(clientId, now).raw();
-    if (form.get("grant_type") === "authorization_code") {
-      const code = form.get("code");
-      const [, redeemed] = await DB.batch([
-        DB.prepare(REDEEM.begin).bind(code, clientId, now, `${code}.first`, now + IDLE, "offline_access"),
-        DB.prepare(REDEEM.spend).bind(code, clientId, now),
-        DB.prepare(REDEEM.read).bind(code, clientId),
-      ]);
-      if (redeemed.results.length === 0) return new Response(null, { status: 400 });
-    } else {
-      const token = form.get("refresh_token");
-      const successor = `${token}.next`;
-      const rows = await DB.prepare(REFRESH.find).bind(token, successor, clientId).raw();
-      if (rows.length === 0) return new Response(null, { status: 400 });
-      await DB.batch([
-        DB.prepare(REFRESH.succeed).bind(token, successor, now + IDLE),
-        DB.prepare(REFRESH.spend).bind(token, now),
-        DB.prepare(REFRESH.look).bind(successor),
-      ]);
-    }
-    return new Response(TOKENS, { headers: PRIVATE });
+    const code = form.get("code");
+    return code ? repeat(DB, "redeem", code) : repeat(DB, "refresh", form.get("refresh_token"));
   },
 };

@@ -1,4 +1,4 @@
-// Copies of Postern's D1 statements in `src/store/`. The bench fails if Postern sends other texts.
+// The D1 statements of hono + jose. They do Postern's work in its tables, one step after the other.
 const GRANT_COLUMNS =
   "grants.id AS grant_id, coalesce(grants.subject, grants.sub) AS subject, grants.scope AS scope, grants.sid AS sid, " +
   "grants.auth_time AS auth_time, grants.claims AS requested, " +

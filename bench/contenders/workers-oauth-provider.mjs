@@ -1,8 +1,8 @@
 // @cloudflare/workers-oauth-provider, set up as in its documentation: it protects an API, here userinfo. Its tokens are
-// opaque, and each request reads KV. It has no OpenID Connect, so it has neither a JWKS nor ID tokens.
+// opaque, and each request reads KV, which has the grants. The API reads the user's claims from D1. It has no OpenID
+// Connect, so it has neither a JWKS nor ID tokens.
 import documents from "bench:documents";
 import { OAuthProvider } from "@cloudflare/workers-oauth-provider";
-import { GRANT_STATUS } from "./statements.mjs";
 
 const { issuer } = JSON.parse(documents.discovery.body);
 const SCOPES = {
@@ -12,8 +12,8 @@ const SCOPES = {
 
 const apiHandler = {
   async fetch(request, env, { props, auth }) {
-    const row = await env.DB.prepare(GRANT_STATUS).bind(props.grantId, props.sub, props.clientId).first();
-    if (!row || row.revoked_at !== null || row.claims === null) return new Response(null, { status: 401 });
+    const row = await env.DB.prepare("SELECT claims FROM users WHERE sub = ?1").bind(props.sub).first();
+    if (!row || row.claims === null) return new Response(null, { status: 401 });
     const claims = JSON.parse(row.claims);
     const released = { sub: props.sub };
     for (const scope of auth.scope) {
