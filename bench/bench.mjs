@@ -19,11 +19,12 @@ Measures Postern beside other providers, and writes bench/results. bench/NOTES.m
   --full          measures with a million users as well
   --only=ROUTE,…  measures these routes only, and writes nothing
   --against=PATH  measures only the CPU of each route, against the build of another checkout, and writes nothing
+  --network       measures how long each flow is in flight on a simulated network, and writes bench/results/network.md
   --profile       shows where the time of userinfo goes, and measures nothing else`;
 
 const options = parseOptions(USAGE, {
   quick: { type: "boolean" }, full: { type: "boolean" }, only: { type: "string" }, against: { type: "string" },
-  profile: { type: "boolean" },
+  profile: { type: "boolean" }, network: { type: "boolean" },
 });
 if (process.platform !== "linux") throw new Failure("the bench reads /proc, which only Linux has");
 const plan = {
@@ -41,6 +42,13 @@ if (options.profile) {
 await buildIfChanged(RELEASE);
 onStopSignal(() => process.exit(1));
 
+if (options.network) {
+  const { measureNetwork } = await import("./network.mjs");
+  const { text, isGood } = await measureNetwork();
+  writeFileSync(join(root, "bench", "results", "network.md"), text);
+  console.log(text);
+  process.exit(isGood ? 0 : 1);
+}
 if (options.against) {
   const { measurePair } = await import("./pair.mjs");
   console.log(await measurePair(plan, options.against));

@@ -119,6 +119,9 @@ class Closed extends Failure {}
 
 const isReset = (error) => ["ECONNRESET", "EPIPE"].includes(error.code);
 
+/** A connection to a worker. */
+export const connect = (port) => new Connection(port);
+
 /** Sends one request. Returns the status, the head and the body. */
 export async function send(port, bytes) {
   const connection = new Connection(port);

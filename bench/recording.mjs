@@ -1,4 +1,4 @@
-// Records the D1 requests of Postern, which bare repeats. So the floor has Postern's D1 requests, whatever they are.
+// Records the D1 requests of Postern, which bare repeats, so that the floor follows Postern.
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../scripts/steps.mjs";
 import { codeOf, hash, refreshTokenOf } from "./fixtures.mjs";

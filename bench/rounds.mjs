@@ -118,14 +118,15 @@ class Turns {
 
   /** The figures of all rounds, of `count` requests each. */
   async cell(count, seconds) {
-    const { d1, statements, reads, texts } = await this.target.store.take();
+    const { d1, statements, reads, writes, texts } = await this.target.store.take();
     const requests = this.rounds.length * count;
     const figures = ["cpu", "rate", "p50", "p99"].map((figure) => {
       const all = this.rounds.map((round) => round[figure]);
       return [figure, { ...spread(all), rounds: all }];
     });
     return {
-      d1: d1 / requests, statements: statements / requests, reads: reads / requests, readsInAll: reads, seconds, texts,
+      d1: d1 / requests, statements: statements / requests, reads: reads / requests, writes: writes / requests,
+      readsInAll: reads, seconds, texts,
       ...Object.fromEntries(figures),
     };
   }

@@ -168,6 +168,7 @@ async function open({ documents, bundles, tokens, stores }, contents, contender)
   await store.fill(contents);
   await contender.seed?.(store, documents, contents);
   const worker = await launch(contender, bundles.get(contender.name), store.ports);
+  if (contender.isOnNode) Object.assign(store, adapterOf(worker));
   const target = new Target(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
   await contender.prepare?.(target, contents);
   for (const name of ["discovery", "jwks"]) {
@@ -176,6 +177,21 @@ async function open({ documents, bundles, tokens, stores }, contents, contender)
     target.etags[name] = head.match(/\r\netag: *(.*)/i)[1];
   }
   return target;
+}
+
+/** What the adapter of a contender on Node does instead of D1: each call would be a D1 request. */
+const adapterOf = (worker) => ({
+  async take() {
+    const { calls } = await worker.send({ isTaken: true });
+    return { d1: calls, statements: calls, reads: 0, writes: 0, texts: [] };
+  },
+  delay: (milliseconds) => worker.send({ delay: milliseconds }),
+});
+
+/** Starts the worker of a target anew, on the same store. */
+export async function restart(target, { bundles }) {
+  await target.worker.stop();
+  target.worker = await launch(target.contender, bundles.get(target.name), target.store.ports);
 }
 
 export const stopAll = (targets) => Promise.all(targets.map(async ({ worker, store }) => {

@@ -71,6 +71,6 @@ async function open(contender, { folder, modules }, documents, contents, tokens)
   await contender.seed?.({ put }, documents, contents);
   const stop = () => instance.dispose();
   const worker = { port: Number(port), pid, ...readings(pid), errors: () => "", kill: () => void stop(), stop };
-  const store = { take: async () => ({ texts: [] }) };
+  const store = { take: async () => ({ d1: 0, statements: 0, reads: 0, writes: 0, texts: [] }) };
   return new Target(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
 }

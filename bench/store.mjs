@@ -10,6 +10,8 @@ const stores = new Map();
 /** The database, namespace and counts of one contender. */
 class Store {
   counts = { d1: 0, statements: 0, reads: 0, writes: 0 };
+  /** The milliseconds before each response. */
+  delays = { d1: 0, kv: 0 };
   texts = new Set();
   values = new Map();
   families = new Map();
@@ -128,14 +130,17 @@ const META = {
 };
 const BOOKMARK = "00000001-00000001-00000001-00000000000000000000000000000001";
 
-/** Starts a server. `respond` returns the status, headers and body for a request. */
-function listen(respond) {
+/** Starts a server. `respond` returns the status, headers and body for a request, `delay` the milliseconds to wait. */
+function listen(respond, delay) {
   const server = http.createServer((request, response) => {
     const chunks = [];
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
       const { status, headers, body } = respond(request, Buffer.concat(chunks));
-      response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
+      const send = () => response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) }).end(body);
+      const milliseconds = delay();
+      if (milliseconds === 0) send();
+      else setTimeout(send, milliseconds);
     });
   });
   server.keepAliveTimeout = 0;
@@ -148,8 +153,10 @@ const commands = {
     stores.set(name, store);
     const d1Headers = { "content-type": "application/json", "x-cf-d1-session-commit-token": BOOKMARK };
     store.servers = {
-      d1: await listen(({ url }, body) => ({ status: 200, headers: d1Headers, body: store.answerD1(url, body) })),
-      kv: await listen(({ method, url, headers }, body) => store.answerKv(method, url, headers, body)),
+      d1: await listen(({ url }, body) => ({ status: 200, headers: d1Headers, body: store.answerD1(url, body) }),
+        () => store.delays.d1),
+      kv: await listen(({ method, url, headers }, body) => store.answerKv(method, url, headers, body),
+        () => store.delays.kv),
     };
     const { d1, kv } = store.servers;
     const port = (server) => server.address().port;
@@ -169,6 +176,9 @@ const commands = {
   },
   put({ name, key, value }) {
     stores.get(name).put(key, { value });
+  },
+  delay({ name, d1, kv }) {
+    stores.get(name).delays = { d1, kv };
   },
   record({ name }) {
     stores.get(name).recorded = [];

@@ -66,6 +66,8 @@ export function startStores() {
       put: (key, value) => send("put", { name, key, value }),
       value: (key) => send("value", { name, key }),
       take: () => send("take", { name }),
+      /** Delays each response of D1 and of KV by this many milliseconds. */
+      delay: (d1, kv) => send("delay", { name, d1, kv }),
       /** Starts to record D1 requests, anew. `recorded` returns them. */
       record: () => send("record", { name }),
       recorded: () => send("recorded", { name }),

@@ -21,8 +21,8 @@ export function markdown(results) {
   const figures = (figure, digits) => table(["", ...names], perRoute((cell) => withSpread(cell[figure], digits)));
   const against = (name) => table(["", ...names], perRoute((cell, { cells }) =>
     (cells[name] && cell !== cells[name] ? withSpread(ratio(cell, cells[name]), 2) : "–")));
-  // Only for the same statements: those of bare are the floor.
-  const others = names.filter((name) => name !== "bare");
+  // Only for contenders with as many statements as bare, the floor, and in workerd, with D1.
+  const others = names.filter((name) => name !== "bare" && modules[name].gzipped);
   const withD1 = routes.filter(({ cells }) => cells.bare?.statements > 0);
   const aboveFloor = table(["", ...others], withD1.map(({ title, cells }) => [title, ...others.map((name) => {
     const [cell, { bare, "hono + jose": hono }] = [cells[name], cells];
@@ -43,8 +43,9 @@ export function markdown(results) {
     ["Requests a second", figures("rate", 0)],
     ["Median latency, ms", figures("p50", 2)],
     ["99th percentile, ms", figures("p99", 2)],
-    ["D1 statements in D1 requests, and KV reads, a request",
-      table(["", ...names], perRoute(({ d1, statements, reads }) => `${number(statements, 1)} in ${number(d1, 1)}; ${number(reads, 1)}`))],
+    ["D1 statements in D1 requests; KV reads and writes, a request",
+      table(["", ...names], perRoute(({ d1, statements, reads, writes }) =>
+        `${number(statements, 1)} in ${number(d1, 1)}; ${number(reads, 1)} and ${number(writes, 1)}`))],
     ["Size, start and memory", table(["", ...names], [
       ["module, KB gzipped", ...names.map((name) => number(modules[name].gzipped && modules[name].gzipped / 1000))],
       ...(starts ? [["start to first response, ms", ...names.map((name) => withSpread(starts[name], 0))]] : []),

@@ -2,32 +2,51 @@
 // the tokens to issue. It stores everything in memory, with its own adapter, because the package's one keeps only the
 // latest entries.
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Provider } from "oidc-provider";
 
 const [{ issuer, keys, client, scope, redirectUri, codeChallenge }] = await once(process, "message");
 const claimsById = new Map();
 
-/** The entries of one model by identifier, without the methods for sessions and devices. */
+/** The calls of adapters since they were last read, and the milliseconds that each takes. */
+let calls = 0;
+let delay = 0;
+const call = async () => {
+  calls += 1;
+  if (delay > 0) await sleep(delay);
+};
+
+/** The entries of one model by identifier, without the methods for devices. */
 class Adapter {
   entries = new Map();
 
   async upsert(id, payload) {
+    await call();
     this.entries.set(id, payload);
   }
 
   async find(id) {
+    await call();
     return this.entries.get(id);
   }
 
+  async findByUid(uid) {
+    await call();
+    return [...this.entries.values()].find((payload) => payload.uid === uid);
+  }
+
   async consume(id) {
+    await call();
     this.entries.get(id).consumed = Math.floor(Date.now() / 1000);
   }
 
   async destroy(id) {
+    await call();
     this.entries.delete(id);
   }
 
   async revokeByGrantId(grantId) {
+    await call();
     for (const [id, payload] of this.entries) if (payload.grantId === grantId) this.entries.delete(id);
   }
 }
@@ -42,7 +61,8 @@ const provider = new Provider(issuer, {
     profile: ["name", "given_name", "family_name", "picture", "locale"],
     email: ["email", "email_verified"],
   },
-  features: { devInteractions: { enabled: false } },
+  // Its pages for development take any password.
+  features: { devInteractions: { enabled: true } },
   routes: { jwks: "/auth/jwks.json", token: "/auth/token", userinfo: "/auth/userinfo" },
   // By default it rotates a confidential client's refresh token only near its expiry. The other contenders always do.
   rotateRefreshToken: true,
@@ -75,7 +95,16 @@ async function fill({ accounts, tokens }) {
   return issued;
 }
 
-process.on("message", (/** @type {any} */ contents) => void fill(contents).then((issued) => process.send(issued)));
+/** Handles a message: accounts and tokens, a delay, or the number of calls. */
+async function respond(message) {
+  if (message.accounts) return fill(message);
+  if (message.delay !== undefined) delay = message.delay;
+  const taken = { calls };
+  calls = 0;
+  return taken;
+}
+
+process.on("message", (/** @type {any} */ message) => void respond(message).then((response) => process.send(response)));
 process.on("disconnect", () => process.exit());
 
 const server = provider.listen(0, "127.0.0.1", () => process.send(server.address().port));

@@ -16,6 +16,8 @@ export default {
       storage: CloudflareStorage({ namespace: env.KV }),
       subjects,
       providers: { password: PasswordProvider(PasswordUI({ sendCode: async () => {} })) },
+      // By default it allows redirects to its own domain.
+      allow: async ({ redirectURI }) => redirectURI === "https://app.example/cb",
       success: (response, { email }) => response.subject("user", { email }),
     }).fetch(request, env, context);
   },

@@ -23,10 +23,32 @@ const apiHandler = {
   },
 };
 
+const FORM = `<form method="post"><input name="login"><input type="password" name="password"><button>Allow</button></form>`;
+
+/**
+ * The authorization endpoint, which the package leaves to its user: one page for login and consent, and one D1 request
+ * for the user. It has no session and checks no password.
+ */
+async function authorize(request, env) {
+  const oauth = env.OAUTH_PROVIDER;
+  const authorization = await oauth.parseAuthRequest(request.method === "POST" ? new Request(request.url) : request);
+  await oauth.lookupClient(authorization.clientId);
+  if (request.method === "GET") return new Response(FORM, { headers: { "content-type": "text/html" } });
+  const login = (await request.formData()).get("login");
+  const user = await env.DB.prepare("SELECT sub FROM users WHERE login = ?1").bind(login).first();
+  if (!user) return new Response(null, { status: 401 });
+  const { redirectTo } = await oauth.completeAuthorization({
+    request: authorization, userId: user.sub, metadata: {}, scope: authorization.scope, props: { sub: user.sub },
+  });
+  return Response.redirect(redirectTo, 303);
+}
+
 /** Creates a client, or codes of users who have consented, for the bench. */
 const defaultHandler = {
   async fetch(request, env) {
-    if (new URL(request.url).pathname !== "/bench") return new Response(null, { status: 404 });
+    const { pathname } = new URL(request.url);
+    if (pathname === "/authorize") return authorize(request, env);
+    if (pathname !== "/bench") return new Response(null, { status: 404 });
     const { client, redirectUri, challenge, scope, users } = await request.json();
     const oauth = env.OAUTH_PROVIDER;
     if (!client) return Response.json(await oauth.createClient({ clientName: "App", redirectUris: [redirectUri] }));

@@ -5,9 +5,11 @@ import { readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Browser } from "../../bench/browser.mjs";
 import { Failures } from "../../bench/failures.mjs";
 import { Load, send, request } from "../../bench/load.mjs";
 import { Target, measure } from "../../bench/rounds.mjs";
+import { startStores } from "../../bench/stores.mjs";
 import { bundle } from "../../bench/workerd.mjs";
 
 const GET = request("GET", "/");
@@ -77,7 +79,7 @@ test("a contender that pauses takes no further part, and the others go on", LIMI
     let left = responses;
     const port = await serve(t, (socket) => socket.on("data", () => { if (left-- > 0) socket.write(ANSWER); }));
     const worker = { port, cpu: () => 0, errors: () => "", kill: () => killed.push(name) };
-    const store = { take: async () => ({ d1: 0, statements: 0, reads: 0, texts: [] }) };
+    const store = { take: async () => ({ d1: 0, statements: 0, reads: 0, writes: 0, texts: [] }) };
     return new Target({ name }, worker, store, {});
   };
   const targets = [await target("pausing", 7), await target("other", Infinity)];
@@ -93,6 +95,37 @@ test("a contender that pauses takes no further part, and the others go on", LIMI
   ]);
 });
 
+test("the store delays each response of D1", LIMIT, async (t) => {
+  const stores = startStores();
+  t.after(() => stores.close());
+  const store = await stores.open("delayed");
+  await store.delay(60, 0);
+  const begin = performance.now();
+  const body = JSON.stringify({ sql: "SELECT 1", params: [] });
+  await (await fetch(`http://127.0.0.1:${store.ports.d1}/query`, { method: "POST", body })).text();
+  assert.ok(performance.now() - begin > 55);
+  assert.equal((await store.take()).d1, 1);
+});
+
+test("the browser keeps cookies, submits forms and returns the code", LIMIT, async (t) => {
+  const received = [];
+  const pages = [
+    "HTTP/1.1 302 Found\r\nset-cookie: a=1; Path=/\r\nlocation: /login?x=1\r\ncontent-length: 0\r\n\r\n",
+    page('<form method="post" action="/done"><input type="hidden" name="h" value="&amp;"><input name="login"></form>'),
+    "HTTP/1.1 303 See Other\r\nlocation: https://app.example/cb?code=the-code\r\ncontent-length: 0\r\n\r\n",
+  ];
+  const port = await serve(t, (socket) => socket.on("data", (bytes) => {
+    received.push(String(bytes));
+    socket.write(pages.shift());
+  }));
+  const browser = new Browser(port);
+  assert.equal(await browser.authorize("/authorize", (names) => ({ login: names.join() })), "the-code");
+  browser.close();
+  assert.equal(browser.requests, 3);
+  assert.match(received[1], /^GET \/login\?x=1 [^]*\r\ncookie: a=1\r\n/);
+  assert.match(received[2], /^POST \/done [^]*\r\n\r\nh=%26&login=h%2Clogin$/);
+});
+
 test("contenders whose names differ in one digit have separate bundles", async (t) => {
   const bundles = [];
   for (const version of ["1", "2"]) {
@@ -104,6 +137,8 @@ test("contenders whose names differ in one digit have separate bundles", async (
   assert.match(texts[0], /version: "1"/);
   assert.match(texts[1], /version: "2"/);
 });
+
+const page = (body) => `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 
 /** Starts a server that stops after the test. Returns its port. */
 async function serve(t, connected) {
