@@ -15,7 +15,7 @@ const USAGE = `npm run bench
 
 Measures Postern beside other providers, and writes bench/results. bench/NOTES.md explains the results.
 
-  --quick         takes less than a minute, and writes bench/results/quick.*
+  --quick         takes about a minute, and writes bench/results/quick.*
   --full          measures with a million users as well
   --only=ROUTE,…  measures these routes only, and writes nothing
   --against=PATH  measures only the CPU of each route, against the build of another checkout, and writes nothing

@@ -24,7 +24,7 @@ export async function measurePair(plan, folder) {
     }));
     const contents = { users: plan.users, redeemable: counts.get("redeem").inAll };
     const targets = await step("starting them", () =>
-      openAll({ documents, bundles, tokens, stores }, contents, contenders));
+      openAll({ documents, bundles, tokens, stores }, contents, contenders), { shows: true });
     const rows = [];
     for (const route of chosen(plan)) {
       const cells = await step(route.title, () => measure(targets, route, counts.get(route.name)));
