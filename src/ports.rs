@@ -105,7 +105,7 @@ pub trait Database {
     async fn run(&self, freshness: Freshness, statement: Statement) -> Result<Vec<Row>, Internal>;
 
     /// Runs statements in order on the primary, in one transaction. Returns the rows of each statement.
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, Internal>;
+    async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Internal>;
 }
 
 /// The copy of the database that a query needs.

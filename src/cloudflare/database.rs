@@ -83,7 +83,7 @@ impl Database for Edge {
         self.wait_for_rows(promise).await.map(to_rows)
     }
 
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, Internal> {
+    async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Internal> {
         let database = self.database.get()?.as_ref();
         let promise = platform::batch(database, &write(&statements)?);
         let results: Vec<_> = self.wait_for_rows(promise).await?;

@@ -107,7 +107,7 @@ pub async fn respond(
     };
 
     // 2. Authenticate the client, and spend what the request presents.
-    let mut outcome = batch.run(context.platform).await?;
+    let mut outcome = batch.run_idempotent(context).await?;
 
     // 3. Require an authenticated client (RFC 6749 section 3.2.1).
     let client = request.proof.check(handles, &mut outcome)?.client()?;

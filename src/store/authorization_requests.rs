@@ -62,7 +62,7 @@ pub async fn keep(
     .bind(i64::from(request.is_signed))
     .bind(request.expires_at)
     .bind(request.client_id);
-    database.batch(vec![sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
+    database.batch(&[sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
 }
 
 /// Deletes at most `limit` expired requests.

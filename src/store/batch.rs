@@ -1,5 +1,6 @@
 //! A batch of statements that runs in one transaction, with one request to D1.
 
+use crate::context::Context;
 use crate::error::Internal;
 use crate::ports::{Database, Row, Statement};
 
@@ -37,7 +38,26 @@ impl Batch {
     /// # Errors
     /// The error of the database.
     pub async fn run(self, database: &impl Database) -> Result<Outcome, Internal> {
-        database.batch(self.0).await.map(Outcome)
+        database.batch(&self.0).await.map(Outcome)
+    }
+
+    /// Runs the statements on the primary, and once more if the database fails: it may have committed, and only its
+    /// response was lost. So every statement must be idempotent within the request, for example because a random id of
+    /// the request shows that this request has spent a code. The first fault is logged.
+    ///
+    /// # Errors
+    /// The error of the database, if it fails twice.
+    pub async fn run_idempotent(
+        self,
+        context: &Context<'_, impl Database>,
+    ) -> Result<Outcome, Internal> {
+        match context.platform.batch(&self.0).await.map(Outcome) {
+            Err(fault @ Internal::Unavailable { .. }) => {
+                context.log_fault(&fault);
+                context.platform.batch(&self.0).await.map(Outcome)
+            }
+            result => result,
+        }
     }
 }
 

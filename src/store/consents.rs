@@ -104,5 +104,5 @@ pub async fn withdraw(
     .bind(sub)
     .bind(client_id)
     .bind(now);
-    database.batch(vec![forget, revoke]).await.map(drop)
+    database.batch(&[forget, revoke]).await.map(drop)
 }

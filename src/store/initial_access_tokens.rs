@@ -21,7 +21,7 @@ pub async fn keep(
     .bind(uses)
     .bind(expires_at)
     .bind(now);
-    database.batch(vec![sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
+    database.batch(&[sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
 }
 
 /// Deletes at most `limit` expired tokens.

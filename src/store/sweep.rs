@@ -22,5 +22,5 @@ pub async fn all(database: &impl Database, now: i64) -> Result<(), Internal> {
         initial_access_tokens::sweep(now, SWEPT_AT_ONCE),
         sign_in_attempts::sweep(now, SWEPT_AT_ONCE),
     ];
-    database.batch(statements).await.map(drop)
+    database.batch(&statements).await.map(drop)
 }

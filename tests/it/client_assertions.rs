@@ -462,3 +462,15 @@ fn a_redemption_with_an_assertion_makes_two_requests_to_the_database() {
         }
     }
 }
+
+#[test]
+fn a_lost_response_of_the_database_loses_neither_the_assertion_nor_the_code() {
+    let signer = Signer::new("ES256", None, 0);
+    let provider = provider_with_client(&signer);
+    provider.put_alice_with_password();
+    let client = provider.put_signing("app", json!({ "jwks": signer.jwks() }));
+    let code = Browser::new(&provider).authorize(&client, "alice@example.com", &[]);
+    provider.platform.lost_responses.set(1);
+    let response = provider.redeem_by(&signer.assertion(&provider, "app"), &client, &code);
+    assert_eq!(response.status, 200, "{}", response.body);
+}

@@ -235,3 +235,21 @@ fn deleting_the_user_or_the_client_revokes_the_grant() {
         assert_error(&response, code, "");
     }
 }
+
+#[test]
+fn a_lost_response_of_the_database_does_not_lose_a_code() {
+    let (provider, app) = provider();
+    for scope in ["openid", "openid offline_access"] {
+        let code = code(&provider, &app, &[("scope", scope)]);
+        provider.platform.lost_responses.set(1);
+        let response = provider.redeem(&app, &code);
+        assert_eq!(response.status, 200, "{}", response.body);
+        if scope.contains("offline_access") {
+            let refreshed = provider.refresh(&app, &field(&response, "refresh_token"));
+            assert_eq!(refreshed.status, 200, "{}", refreshed.body);
+        }
+        // It was spent all the same, so a second use is a replay and revokes the grant.
+        let response = provider.redeem(&app, &code);
+        assert_eq!(response.error().as_deref(), Some("invalid_grant"));
+    }
+}

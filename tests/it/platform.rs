@@ -38,6 +38,8 @@ pub struct Native {
     pub database_fails: Cell<bool>,
     /// Whether batches that write fail, while all other requests succeed.
     pub batches_fail: Cell<bool>,
+    /// The number of batches that write whose response is lost after the database has committed.
+    pub lost_responses: Cell<u32>,
     /// SQL of another request, run just before each of the next batches that write.
     pub before_batches: RefCell<VecDeque<&'static str>>,
     pub cache: RefCell<HashMap<String, String>>,
@@ -73,6 +75,7 @@ impl Native {
             replica: RefCell::new(None),
             database_fails: Cell::new(false),
             batches_fail: Cell::new(false),
+            lost_responses: Cell::new(0),
             before_batches: RefCell::default(),
             cache: RefCell::default(),
             cache_fails: Cell::new(false),
@@ -170,7 +173,7 @@ impl Database for Native {
         execute(connection, &statement).map_err(failed)
     }
 
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, Internal> {
+    async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Internal> {
         self.count(|counts| counts.batches += 1);
         pause().await;
         self.check_database()?;
@@ -193,6 +196,11 @@ impl Database for Native {
         // An error drops the transaction, which rolls it back.
         let rows = rows.map_err(failed)?;
         transaction.commit().unwrap();
+        if writes && self.lost_responses.get() > 0 {
+            self.lost_responses.set(self.lost_responses.get() - 1);
+            let detail = "injected loss of a response".to_owned();
+            return Err(Internal::Unavailable { what: DATABASE, detail });
+        }
         Ok(rows)
     }
 }

@@ -233,3 +233,13 @@ fn without_the_right_secret_a_refresh_token_is_neither_used_up_nor_revoked() {
     let next = field(&provider.refresh(&app, &refresh_token), "refresh_token");
     assert_eq!(provider.refresh(&app, &next).status, 200);
 }
+
+#[test]
+fn a_lost_response_of_the_database_does_not_lose_a_refresh() {
+    let (provider, app, tokens) = signed_in("openid offline_access");
+    provider.platform.lost_responses.set(1);
+    let response = provider.refresh(&app, &field(&tokens, "refresh_token"));
+    assert_eq!(response.status, 200, "{}", response.body);
+    assert!(response.log["notes"].to_string().contains("injected loss of a response"));
+    assert_eq!(provider.refresh(&app, &field(&response, "refresh_token")).status, 200);
+}

@@ -50,7 +50,7 @@ pub async fn authenticate(
     let proof = prove(provider, request, params).await?;
     let mut batch = Batch::default();
     let handles = proof.add_to(&mut batch, context.now);
-    let mut outcome = batch.run(context.platform).await?;
+    let mut outcome = batch.run_idempotent(context).await?;
     Ok(proof.check(handles, &mut outcome)?.client()?)
 }
 

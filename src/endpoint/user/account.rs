@@ -59,7 +59,7 @@ async fn find(
     let mut batch = Batch::default();
     let session = sessions::find_in(&mut batch, &cookie_hash, context.now);
     let allowed = consents::list_in(&mut batch, &cookie_hash, context.now);
-    let mut outcome = batch.run(context.platform).await?;
+    let mut outcome = batch.run_idempotent(context).await?;
     let (session, allowed) = (outcome.take(session)?, outcome.take(allowed)?);
     Ok(session.map(|session| (session, allowed)))
 }

@@ -73,7 +73,7 @@ impl Facts {
         let found = client.map(|client| clients::find_of_request(&mut batch, client, now));
         let consent = cookie_hash.zip(client);
         let consent = consent.map(|(cookie, client)| consents::find_in(&mut batch, cookie, client));
-        let mut outcome = batch.run(context.platform).await?;
+        let mut outcome = batch.run_idempotent(context).await?;
         let stored = take(&mut outcome, stored)?;
         let client_id = match client {
             Some(ClientOf::Parameter(parameter)) => Some(parameter.to_owned()),
