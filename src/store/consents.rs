@@ -97,8 +97,9 @@ pub async fn withdraw(
     let forget = Statement::new("DELETE FROM consents WHERE sub = ?1 AND client_id = ?2")
         .bind(sub)
         .bind(client_id);
+    // By user, because a client can have a million grants.
     let revoke = Statement::new(
-        "UPDATE grants SET revoked_at = ?3 \
+        "UPDATE grants INDEXED BY grants_by_sub SET revoked_at = ?3 \
          WHERE sub = ?1 AND client_id = ?2 AND revoked_at IS NULL",
     )
     .bind(sub)

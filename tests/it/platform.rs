@@ -19,6 +19,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::task::Poll;
 
+use crate::query_plans::is_explained;
+
 /// The number of calls of each port.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counts {
@@ -134,6 +136,7 @@ fn failed(error: rusqlite::Error) -> Internal {
 }
 
 fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
+    assert!(is_explained(statement.sql), "query_plans.rs has not seen {}", statement.sql);
     let mut prepared = connection.prepare(statement.sql)?;
     let width = prepared.column_count();
     let parameters: Vec<Box<dyn ToSql>> = statement

@@ -1,0 +1,177 @@
+//! The query plan of every statement: none reads a whole table that grows.
+//!
+//! The statements are those of the source, so that a new one cannot be left out: `statement_texts.rs` evaluates the
+//! argument of each `Statement::new` and fails if it cannot. `platform.rs` fails if a test runs any other SQL.
+
+use rusqlite::Connection;
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use crate::platform::migrated;
+use crate::statement_texts::{StatementText, statement_texts};
+
+/// Plan steps that read a whole set of rows which does not grow with the tables.
+const SMALL: [(&str, &str); 5] = [
+    ("CONSTANT ROW", "a SELECT without a table"),
+    ("json_each", "the elements of a parameter"),
+    ("(subquery-", "the rows that a subquery found, which has steps of its own"),
+    ("signing_keys", "a few keys for each algorithm"),
+    ("key_claims", "one row for each algorithm"),
+];
+
+/// Searches that many rows can match, with the file of the statement and the reason why it may read them.
+const WIDE: [(&str, &str, &str); 9] = [
+    ("authorization_requests", "authorization_requests_by_end (expires_at<?)", "LIMIT"),
+    ("client_assertions", "client_assertions_by_end (expires_at<?)", "LIMIT"),
+    ("clients", "clients_by_end (expires_at<?)", "LIMIT"),
+    ("clients", "PRIMARY KEY (client_id>?)", "LIMIT"),
+    ("clients", "grants_by_client (client_id=?)", "revokes the grants that it reads"),
+    ("clients", "consents_by_client (client_id=?)", "deletes the consents that it reads"),
+    ("initial_access_tokens", "initial_access_tokens_by_end (expires_at<?)", "LIMIT"),
+    ("sign_in_attempts", "sign_in_attempts_by_time (last_at<?)", "LIMIT"),
+    ("users", "PRIMARY KEY (sub>?)", "LIMIT"),
+];
+
+static STATEMENTS: LazyLock<Vec<StatementText>> = LazyLock::new(statement_texts);
+
+/// Whether this SQL is checked here.
+pub fn is_explained(sql: &str) -> bool {
+    static TEXTS: LazyLock<HashSet<&str>> =
+        LazyLock::new(|| STATEMENTS.iter().map(|statement| statement.sql.as_str()).collect());
+    TEXTS.contains(sql)
+}
+
+/// The steps of the plan of a statement.
+fn plan(database: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let steps = statement.raw_query().mapped(|row| row.get("detail"));
+    steps.collect::<Result<_, _>>().unwrap()
+}
+
+/// How a step finds its rows, if they may be many: `None` for any other step.
+fn wide(step: &str) -> Option<&str> {
+    if let Some(scanned) = step.strip_prefix("SCAN ") {
+        let is_small = SMALL.iter().any(|(small, _)| scanned.starts_with(small));
+        return (!is_small).then_some(step);
+    }
+    let (_, path) = step.strip_prefix("SEARCH ")?.split_once(" USING ")?;
+    // SQLite builds an automatic index from the whole table.
+    if path.starts_with("AUTOMATIC") {
+        return Some(step);
+    }
+    let path = path.trim_start_matches("COVERING ").trim_start_matches("INDEX ");
+    let is_narrow = path.contains("=?") && !path.contains("_by_client ");
+    (!is_narrow).then_some(path)
+}
+
+/// Whether a statement reads no more rows than its `LIMIT`: one that sorts reads all of them first.
+fn is_limited(database: &Connection, sql: &str) -> bool {
+    let sorts = |step: &String| step.contains("TEMP B-TREE FOR ORDER BY");
+    sql.contains(" LIMIT ?") && !plan(database, sql).iter().any(sorts)
+}
+
+/// The searches of a statement that may match many rows.
+fn wide_steps(database: &Connection, statement: &StatementText) -> Vec<String> {
+    let steps = plan(database, &statement.sql);
+    steps.iter().filter_map(|step| wide(step)).map(str::to_owned).collect()
+}
+
+/// Makes the planner expect large tables, as after `PRAGMA optimize`: a million rows in each, of which ten have the same
+/// user or grant and 100,000 the same client.
+fn with_statistics(database: &Connection) {
+    database
+        .execute_batch(
+            "ANALYZE; \
+             INSERT INTO sqlite_stat1 (tbl, idx, stat) \
+             SELECT tables.name, iif(indexes.origin = 'pk', tables.name, indexes.name), \
+               '1000000' || (SELECT group_concat( \
+                 iif(indexes.\"unique\" AND seqno = (SELECT max(seqno) FROM pragma_index_info(indexes.name)), \
+                   ' 1', iif(indexes.name LIKE '%by_client', ' 100000', ' 10')), '') \
+                 FROM pragma_index_info(indexes.name)) \
+             FROM sqlite_schema AS tables, pragma_index_list(tables.name) AS indexes \
+             WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite%' \
+               AND tables.name NOT IN ('signing_keys', 'key_claims'); \
+             ANALYZE sqlite_schema;",
+        )
+        .unwrap();
+    let sql = "SELECT stat FROM sqlite_stat1 WHERE idx = 'grants_by_client'";
+    assert_eq!(database.query_row(sql, (), |row| row.get(0)), Ok("1000000 100000".to_owned()));
+}
+
+/// The steps that no reason in [`WIDE`] permits.
+fn faults(database: &Connection, seen: &mut HashSet<(&'static str, &'static str)>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for statement in STATEMENTS.iter() {
+        for step in wide_steps(database, statement) {
+            let known = WIDE.iter().find(|(file, path, reason)| {
+                statement.place.starts_with(&format!("src/store/{file}.rs:"))
+                    && *path == step
+                    && (*reason != "LIMIT" || is_limited(database, &statement.sql))
+            });
+            match known {
+                Some((file, path, _)) => _ = seen.insert((file, path)),
+                None => faults.push(format!("{}: {step}\n  {}", statement.place, statement.sql)),
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn no_statement_reads_a_whole_table_that_grows() {
+    assert!(STATEMENTS.len() > 60, "{} statements", STATEMENTS.len());
+    let mut seen = HashSet::new();
+    let database = migrated();
+    let mut found = faults(&database, &mut seen);
+    with_statistics(&database);
+    found.extend(faults(&database, &mut HashSet::new()));
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let unused: Vec<_> =
+        WIDE.iter().filter(|(file, path, _)| !seen.contains(&(*file, *path))).collect();
+    assert!(unused.is_empty(), "no statement needs {unused:?}");
+}
+
+/// SQLite looks for the children of each row that is deleted from a parent table.
+#[test]
+fn every_foreign_key_has_an_index() {
+    let sql = "SELECT tables.name || '.' || keys.\"from\" \
+               FROM sqlite_schema AS tables, pragma_foreign_key_list(tables.name) AS keys \
+               WHERE tables.type = 'table' AND NOT EXISTS \
+                 (SELECT 1 FROM pragma_index_list(tables.name) AS indexes, \
+                    pragma_index_info(indexes.name) AS columns \
+                  WHERE columns.seqno = 0 AND columns.name = keys.\"from\" AND NOT indexes.partial)";
+    let database = migrated();
+    let mut statement = database.prepare(sql).unwrap();
+    let missing: Vec<String> =
+        statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn whole_tables_and_wide_searches_are_found() {
+    let database = migrated();
+    let steps =
+        |sql: &str| wide_steps(&database, &StatementText { place: String::new(), sql: sql.into() });
+    assert_eq!(steps("SELECT 1 FROM codes WHERE spent_at IS NULL"), ["SCAN codes"]);
+    assert_eq!(steps("SELECT 1 FROM users AS own WHERE claims = ?1"), ["SCAN own"]);
+    assert_eq!(
+        steps("SELECT count(*) FROM codes"),
+        ["SCAN codes USING COVERING INDEX codes_by_grant"]
+    );
+    assert_eq!(
+        steps("DELETE FROM clients WHERE expires_at <= ?1"),
+        ["clients_by_end (expires_at<?)"]
+    );
+    assert_eq!(
+        steps("UPDATE grants SET revoked_at = 1 WHERE client_id = ?1"),
+        ["grants_by_client (client_id=?)"]
+    );
+    assert_eq!(steps("SELECT 1 FROM users WHERE sub = ?1 AND login > ?2"), [""; 0]);
+    let listing = "SELECT sub FROM users WHERE sub > ?1 ORDER BY sub LIMIT ?2";
+    assert!(is_limited(&database, listing));
+    assert!(!is_limited(&database, &listing.replace("BY sub", "BY created_at")));
+    assert!(!is_limited(&database, &listing.replace("LIMIT ?2", "")));
+    // A foreign key without an index.
+    database.execute_batch("DROP INDEX codes_by_grant").unwrap();
+    assert_eq!(steps("DELETE FROM grants WHERE id = ?1"), ["SCAN codes"]);
+}
