@@ -59,8 +59,8 @@ class Connection {
   async open() {
     if (this.socket) return;
     const socket = net.connect(this.port, "127.0.0.1").setNoDelay(true).setEncoding("latin1");
-    socket.setTimeout(this.patience, () => {
-      // An idle connection has nothing to wait for.
+    // Each request begins the time anew. An idle connection has nothing to wait for.
+    socket.setTimeout(this.patience).on("timeout", () => {
       if (this.reject || socket.connecting) {
         socket.destroy(new Failure(`no response for ${this.patience / 1000} s`));
       }

@@ -5,6 +5,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Browser } from "../../bench/browser.mjs";
 import { Failures } from "../../bench/failures.mjs";
 import { Load, send, request } from "../../bench/load.mjs";
@@ -68,6 +69,17 @@ test("the load fails if the worker pauses", LIMIT, async (t) => {
     });
   });
   const load = new Load(port, 2, 100);
+  await assert.rejects(load.run([GET, GET, GET], 200), /no response for 0.1 s/);
+  load.close();
+});
+
+test("the load fails if the worker pauses after it was idle", LIMIT, async (t) => {
+  let isPaused = false;
+  const port = await serve(t, (socket) => socket.on("data", () => { if (!isPaused) socket.write(ANSWER); }));
+  const load = new Load(port, 2, 100);
+  await load.run([GET, GET, GET], 200);
+  await sleep(300);
+  isPaused = true;
   await assert.rejects(load.run([GET, GET, GET], 200), /no response for 0.1 s/);
   load.close();
 });
