@@ -29,10 +29,10 @@ export class Failures {
     this.limit = limit;
   }
 
-  /** Does one step of a contender. Resolves with undefined if the step fails or takes too long. */
-  async attempt(name, where, work) {
+  /** Does one step of a contender. Resolves with undefined if the step fails or takes longer than the limit and `more`. */
+  async attempt(name, where, work, more = 0) {
     try {
-      return await within(this.limit, work());
+      return await within(this.limit + more, work());
     } catch (error) {
       const message = error instanceof Failure ? error.message : String(error?.stack ?? error);
       this.list.push({ name, where, message });

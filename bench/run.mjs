@@ -147,6 +147,9 @@ export async function bundleAll(contenders, documents) {
   return bundles;
 }
 
+/** The fewest users that a store takes in a second. */
+const FILLED_IN_A_SECOND = 5_000;
+
 /** Starts every contender, each with its own store, which have the same content. A contender that fails is left out. */
 export async function openAll(bench, contents, contenders = CONTENDERS) {
   const { failures = NONE_ALLOWED } = bench;
@@ -155,7 +158,8 @@ export async function openAll(bench, contents, contenders = CONTENDERS) {
     const { name } = contender;
     if (bench.failures?.has(name)) continue;
     const begin = Date.now();
-    const target = await failures.attempt(name, "start", () => open(bench, contents, contender));
+    const target = await failures.attempt(name, "start", () => open(bench, contents, contender),
+      contents.users / FILLED_IN_A_SECOND);
     if (!target) continue;
     targets.push(target);
     progress(name, `${((Date.now() - begin) / 1000).toFixed(1)} s`);
