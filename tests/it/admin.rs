@@ -170,6 +170,8 @@ fn an_invalid_document_is_refused_by_its_invalid_field() {
         (json!({ "claims": { "email": "nobody" } }), "claims.email: must be an e-mail address"),
         (json!({ "claims": { "emial": "a@b" } }), "claims.emial: unknown claim"),
         (json!({ "claims": { "address": { "city": "x" } } }), "claims.address: must be"),
+        (json!({ "claims": {}, "has_password": "yes" }), "has_password: must be true or false"),
+        (json!({ "claims": {}, "created_at": "x" }), "created_at: must be an integer"),
     ] {
         assert_refused(&put_user(&provider, "alice", &document), 400, words);
     }

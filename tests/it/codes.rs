@@ -253,3 +253,24 @@ fn a_lost_response_of_the_database_does_not_lose_a_code() {
         assert_eq!(response.error().as_deref(), Some("invalid_grant"));
     }
 }
+
+#[test]
+fn a_code_is_not_used_up_by_a_client_that_is_not_proven() {
+    let (provider, app) = provider();
+    provider.put_client_with("other", json!({}));
+    let injected = r#"app","secret_hash":null,"auth_method":null,"x":""#;
+    let impostors = [
+        TestClient { secret: Some("wrong".into()), ..app.clone() },
+        TestClient { secret: None, ..app.clone() },
+        TestClient { id: "APP".into(), ..app.clone() },
+        TestClient { id: "app\0".into(), ..app.clone() },
+        TestClient { id: injected.into(), secret: None, ..app.clone() },
+        TestClient { id: "x".repeat(20_000), secret: None, ..app.clone() },
+    ];
+    let code = code(&provider, &app, &[]);
+    for impostor in &impostors {
+        let response = provider.redeem(impostor, &code);
+        assert_error(&response, "invalid_client", "client authentication failed");
+    }
+    assert_eq!(provider.redeem(&app, &code).status, 200);
+}
