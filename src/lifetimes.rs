@@ -43,8 +43,9 @@ pub const ID_TOKEN_SECONDS: i64 = HOUR;
 pub const REFRESH_TOKEN_IDLE_SECONDS: i64 = 30 * DAY;
 /// Lifetime of a grant that has a refresh token.
 pub const REFRESHABLE_GRANT_SECONDS: i64 = 180 * DAY;
-/// How long a rotated refresh token still returns its successor, for a client that lost the response.
-pub const REFRESH_GRACE_SECONDS: i64 = MINUTE;
+/// How long a rotated refresh token still returns its successor, unless that was used: for a client that lost the
+/// response and tries again after an outage.
+pub const REFRESH_GRACE_SECONDS: i64 = HOUR;
 /// How far in the future the `exp` of a client assertion may be. Its `jti` is stored until then.
 pub const CLIENT_ASSERTION_SECONDS: i64 = HOUR;
 /// Default lifetime of an access token that the operator issues.

@@ -835,14 +835,8 @@ fn refreshes(table: &mut Table) {
         invalid("expired"),
         Untouched,
     );
-    let spent = Plant { spent_at: Some(NOW - 60), ..APPS };
-    table.refresh(
-        "a refresh token used a minute ago",
-        spent,
-        &[],
-        invalid("already used"),
-        Revoked,
-    );
+    let spent = Plant { spent_at: Some(NOW - 3_600), ..APPS };
+    table.refresh("a refresh token used an hour ago", spent, &[], invalid("already used"), Revoked);
     table.refresh(
         "a used refresh token, narrowed",
         spent,
