@@ -17,6 +17,9 @@ pub const FORM_SECONDS: i64 = HOUR;
 pub const KEPT_REQUEST_SECONDS: i64 = HOUR;
 /// Lifetime of a `request_uri` (RFC 9126 section 2.2 suggests 5 to 600 seconds).
 pub const PUSHED_REQUEST_SECONDS: i64 = 90;
+/// How long a browser that got the response of a stored authorization request gets a response again: its user clicked
+/// twice, reloaded the page, or used another tab. It is long enough for a page that loads slowly.
+pub const REPEATED_RESPONSE_SECONDS: i64 = 30;
 /// Lifetime of the device cookie: the longest that browsers keep a cookie (RFC 6265bis section 5.5).
 pub const DEVICE_COOKIE_SECONDS: i64 = 400 * DAY;
 

@@ -17,6 +17,8 @@ pub enum Purpose {
     Counter,
     /// The device cookie, which identifies a browser in which a user has signed in before.
     Device,
+    /// The handle of a pushed request in the browser that opens it.
+    Handle,
     /// The next refresh token, derived from the one that is rotated.
     Successor,
     /// The claim `sid` of a session for one client (OpenID Connect Front-Channel Logout section 3).
@@ -30,6 +32,7 @@ impl Purpose {
         match self {
             Self::Counter => b"postern counter v1",
             Self::Device => b"postern device v1",
+            Self::Handle => b"postern handle v1",
             Self::Successor => b"postern successor v1",
             Self::Sid => b"postern sid v1",
             Self::Interaction => b"postern ticket v1",

@@ -56,7 +56,7 @@ impl<'a> BrowserContext<'a> {
         context: &Context<'_, impl Platform>,
     ) -> Result<Option<Session>, Internal> {
         let Some(cookie_hash) = self.session_hash() else { return Ok(None) };
-        sessions::find(context.platform, &cookie_hash, context.now).await
+        sessions::find(context, &cookie_hash).await
     }
 
     /// Returns the hash of the session cookie, as the database stores it.

@@ -4,17 +4,17 @@
 //! stored, and a handle is passed on.
 
 use crate::context::Context;
+use crate::crypto::mac::Purpose;
 use crate::error::{Advice, Error, Internal, PageError};
 use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::lifetimes::{KEPT_REQUEST_SECONDS, PUSHED_REQUEST_SECONDS};
-use crate::ports::Database;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_request::PARAMETERS;
 use crate::protocol::description::Description;
 use crate::protocol::params::{Malformed, Params};
 use crate::secret::{hash, is_random_text};
-use crate::store::authorization_requests::{self, KeptRequest, NewRequest, Opening};
+use crate::store::authorization_requests::{self, BrowserHandle, KeptRequest, NewRequest, Opening};
 
 /// The largest request that is stored, in bytes.
 const KEPT_LIMIT: usize = 8_192;
@@ -35,8 +35,8 @@ pub struct PendingRequest {
     pub query: String,
     /// The parameters of the authorization request.
     pub params: Params,
-    /// The hash of the handle, if the request is stored.
-    pub handle_hash: Option<String>,
+    /// The handle, if the request is stored.
+    pub handle: Option<BrowserHandle>,
     /// Whether its client pushed it (RFC 9126).
     pub is_pushed: bool,
     /// Whether its client signed it (RFC 9101).
@@ -49,42 +49,43 @@ impl PendingRequest {
     /// # Errors
     /// [`COMPLETED_OR_EXPIRED`] if the query has a handle and `stored` is `None`. [`PageError`] if the parameters are
     /// malformed.
-    pub fn new(query: &str, stored: Option<KeptRequest>) -> Result<Self, Error> {
+    pub fn new(
+        browser: &BrowserContext<'_>,
+        query: &str,
+        stored: Option<KeptRequest>,
+    ) -> Result<Self, Error> {
         let Some((kept, handle)) = split_handle(query) else {
             let params = Params::parse(query.as_bytes(), &[&PARAMETERS]).map_err(malformed)?;
             return Ok(Self { query: query.to_owned(), params, ..Self::default() });
         };
         let KeptRequest { parameters, is_pushed, is_signed, .. } =
             stored.ok_or(COMPLETED_OR_EXPIRED)?;
-        let (query, handle_hash) = (kept.to_owned(), Some(hash(handle)));
+        let (query, handle) = (kept.to_owned(), Some(in_browser(handle, browser)));
         let params = Params::parse(parameters.as_bytes(), &[&PARAMETERS]).map_err(malformed)?;
-        Ok(Self { query, params, handle_hash, is_pushed, is_signed })
+        Ok(Self { query, params, handle, is_pushed, is_signed })
     }
 
-    /// Opens a pushed request, which can be done once, because its user has arrived. Returns the query with the new
-    /// handle, or `None` if `request_uri` is not that of a pushed request.
-    ///
-    /// # Errors
-    /// [`COMPLETED_OR_EXPIRED`] if another client pushed it, or it was opened before or has expired.
+    /// Opens a pushed request, because its user has arrived. Returns the query with its handle, or `None` if the query
+    /// does not name a pushed request, or it cannot be opened. Only the first browser can open a request. The handle is
+    /// derived from its id, so when its user reloads the page it gets the same one.
     pub async fn open(
-        request_uri: &str,
-        client_id: &str,
+        browser: &BrowserContext<'_>,
+        query: &str,
         context: &Context<'_, impl Platform>,
-    ) -> Result<Option<String>, Error> {
-        if !request_uri.starts_with(PUSHED_URI) {
-            return Ok(None);
-        }
-        let handle = context.random_text()?;
+    ) -> Result<Option<String>, Internal> {
+        let known: &[_] = &["client_id", "request", "request_uri"];
+        // Malformed parameters are refused when all of them are parsed.
+        let params = Params::parse(query.as_bytes(), &[known]).unwrap_or_default();
+        let Some((client_id, request_uri)) = pushed(&params) else { return Ok(None) };
+        let handle = browser.mac.code(Purpose::Handle, &[request_uri, &browser.id]);
         let opening = Opening {
-            handle_hash: &hash(request_uri),
+            uri_hash: &hash(request_uri),
             pushed_by: client_id,
-            new_handle_hash: &hash(&handle),
+            handle: &in_browser(&handle, browser),
             expires_at: context.now + KEPT_REQUEST_SECONDS,
         };
-        if !authorization_requests::open(context.platform, &opening, context.now).await? {
-            return Err(COMPLETED_OR_EXPIRED.into());
-        }
-        Ok(Some(format!("{HANDLE}{handle}")))
+        let is_open = authorization_requests::open(context, &opening).await?;
+        Ok(is_open.then(|| format!("{HANDLE}{handle}")))
     }
 
     /// Returns whether the request is small enough to be stored: at most 8192 bytes, form-encoded.
@@ -92,13 +93,17 @@ impl PendingRequest {
         self.params.encode().len() <= KEPT_LIMIT
     }
 
-    /// Stores the request, and replaces its query by a handle.
-    pub async fn keep(&mut self, context: &Context<'_, impl Platform>) -> Result<(), Internal> {
-        let handle = context.random_text()?;
-        self.query = format!("{HANDLE}{handle}");
-        let handle_hash = hash(&handle);
-        self.store(&handle_hash, None, KEPT_REQUEST_SECONDS, context).await?;
-        self.handle_hash = Some(handle_hash);
+    /// Stores the request, and replaces its query by a handle for the browser.
+    pub async fn keep(
+        &mut self,
+        browser: &BrowserContext<'_>,
+        context: &Context<'_, impl Platform>,
+    ) -> Result<(), Internal> {
+        let text = context.random_text()?;
+        self.query = format!("{HANDLE}{text}");
+        let handle = in_browser(&text, browser);
+        self.store(&handle.handle_hash, None, KEPT_REQUEST_SECONDS, context).await?;
+        self.handle = Some(handle);
         Ok(())
     }
 
@@ -129,16 +134,16 @@ impl PendingRequest {
             is_signed: self.is_signed,
             expires_at: context.now + lifetime,
         };
-        authorization_requests::keep(context.platform, &request, context.now).await
+        authorization_requests::keep(context, &request).await
     }
 
-    /// Deletes a stored request before its response is sent, so that it gets one response.
+    /// Records that this browser gets the response of a stored request.
     ///
     /// # Errors
-    /// [`COMPLETED_OR_EXPIRED`] if another response was sent first.
-    pub async fn answer(&self, database: &impl Database) -> Result<(), Error> {
-        match &self.handle_hash {
-            Some(hash) if !authorization_requests::answer(database, hash).await? => {
+    /// [`COMPLETED_OR_EXPIRED`] if another browser got it, or it has expired.
+    pub async fn answer(&self, context: &Context<'_, impl Platform>) -> Result<(), Error> {
+        match &self.handle {
+            Some(handle) if !authorization_requests::answer(context, handle).await? => {
                 Err(COMPLETED_OR_EXPIRED.into())
             }
             _ => Ok(()),
@@ -175,9 +180,21 @@ fn split_handle(query: &str) -> Option<(&str, &str)> {
     Some((kept, handle))
 }
 
-/// Returns the hash of the handle of a stored request, if the query has one. An interaction token may follow it.
-pub fn handle_hash(query: &str) -> Option<String> {
-    split_handle(query).map(|(_, handle)| hash(handle))
+/// Returns the handle of a stored request, if the query has one. An interaction token may follow it.
+pub fn handle_of(browser: &BrowserContext<'_>, query: &str) -> Option<BrowserHandle> {
+    split_handle(query).map(|(_, handle)| in_browser(handle, browser))
+}
+
+fn in_browser(handle: &str, browser: &BrowserContext<'_>) -> BrowserHandle {
+    BrowserHandle { handle_hash: hash(handle), browser_hash: hash(&browser.id) }
+}
+
+/// Returns the parameters `client_id` and `request_uri` of a request that a client pushed before.
+pub fn pushed(params: &Params) -> Option<(&str, &str)> {
+    let once = |name| params.once(name).ok().flatten();
+    let request_uri = once("request_uri").filter(|uri| uri.starts_with(PUSHED_URI))?;
+    let is_alone = params.all("request").next().is_none();
+    Some((once("client_id")?, request_uri)).filter(|_| is_alone)
 }
 
 /// Returns the query that continues a request: with an interaction token for the step.

@@ -10,11 +10,11 @@ use crate::error::Internal;
 use crate::http::Request;
 use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
-use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
 use crate::limits::rate_limits::{address_of, is_within_limit, network_of, subscriber_of};
 use crate::ports::Platform;
 use crate::secret::is_random_text;
-use crate::store::sign_in_attempts::{self, Admission};
+use crate::store::batch::Batch;
+use crate::store::sign_in_attempts::{self, Counting};
 
 /// An attempt to sign in to one account from one browser.
 pub struct Attempt {
@@ -59,24 +59,20 @@ impl Attempt {
         Ok(Self { address, counter, account, device, login: login.to_owned() })
     }
 
-    /// Returns whether the password may be checked. The attempt counts as failed until it succeeds.
-    pub async fn admit(&self, context: &Context<'_, impl Platform>) -> Result<Admission, Internal> {
-        // The coarse limit saves database queries, and the counters in the database hold without it. A known browser
-        // has a limit of its own, so that others at the same address do not affect it.
-        let is_within = match self.account {
+    /// Returns whether the attempt is within the coarse limit of its address. It saves database queries, and the
+    /// counters in the database hold without it. A known browser has a limit of its own, so that others at the same
+    /// address do not affect it.
+    pub async fn is_within_limit(&self, context: &Context<'_, impl Platform>) -> bool {
+        match self.account {
             Some(_) => is_within_limit(context, "login", &subscriber_of(&self.address)).await,
             None => is_within_limit(context, "device", &self.counter).await,
-        };
-        if !is_within {
-            return Ok(Admission::Wait(ADDRESS_PAUSE_SECONDS));
         }
-        sign_in_attempts::admit(
-            context.platform,
-            &self.counter,
-            self.account.as_deref(),
-            context.now,
-        )
-        .await
+    }
+
+    /// Adds the statements that count the attempt as failed until it succeeds, and decide whether the password may be
+    /// checked.
+    pub fn count_in(&self, batch: &mut Batch, now: i64) -> Counting {
+        sign_in_attempts::count_in(batch, &self.counter, self.account.as_deref(), now)
     }
 
     /// Returns the name of the counter that a success resets.

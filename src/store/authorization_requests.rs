@@ -1,9 +1,11 @@
 //! Authorization requests that are stored until their response: pushed, signed and posted ones.
 
+use crate::context::Context;
 use crate::error::Internal;
-use crate::ports::{Database, Freshness, Row, Statement};
+use crate::lifetimes::REPEATED_RESPONSE_SECONDS;
+use crate::ports::{Database, Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
-use crate::store::batch::{Batch, Handle, first};
+use crate::store::batch::{Batch, Handle, exists, first};
 
 #[derive(Debug)]
 pub struct NewRequest<'a> {
@@ -45,16 +47,33 @@ impl KeptRequest {
     }
 }
 
-/// Stores a request, and deletes some that have expired.
+/// The handle of a stored request, in the browser that has it.
+#[derive(Clone, Debug)]
+pub struct BrowserHandle {
+    /// The hash of the handle.
+    pub handle_hash: String,
+    /// The hash of the browser's id.
+    pub browser_hash: String,
+}
+
+/// A SQL condition: the stored request has not expired, and no other browser got its response. `$browser` and `$now` are
+/// parameters with the hash of the browser's id and the time.
+macro_rules! may_be_answered {
+    ($browser:literal, $now:literal) => {
+        concat!("expires_at > ", $now, " AND (answered_by IS NULL OR answered_by = ", $browser, ")")
+    };
+}
+pub(super) use may_be_answered;
+
+/// Stores a request, and deletes some that have expired. Idempotent, because the handle is random.
 pub async fn keep(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     request: &NewRequest<'_>,
-    now: i64,
 ) -> Result<(), Internal> {
     let insert = Statement::new(
         "INSERT INTO authorization_requests \
            (handle_hash, parameters, pushed_by, is_signed, expires_at, client_id) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (handle_hash) DO NOTHING",
     )
     .bind(request.handle_hash)
     .bind(request.parameters)
@@ -62,7 +81,10 @@ pub async fn keep(
     .bind(i64::from(request.is_signed))
     .bind(request.expires_at)
     .bind(request.client_id);
-    database.batch(&[sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
+    let mut batch = Batch::default();
+    batch.add(sweep(context.now, SWEPT_WITH_EACH));
+    batch.add(insert);
+    batch.run_idempotent(context).await.map(drop)
 }
 
 /// Deletes at most `limit` expired requests.
@@ -75,13 +97,15 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     .bind(limit)
 }
 
-/// Finds a stored request that has not expired.
-pub fn find_in(batch: &mut Batch, handle_hash: &str, now: i64) -> Handle<Option<KeptRequest>> {
-    let statement = Statement::new(
+/// Finds a stored request that has not expired, unless another browser got its response.
+pub fn find_in(batch: &mut Batch, handle: &BrowserHandle, now: i64) -> Handle<Option<KeptRequest>> {
+    let statement = Statement::new(concat!(
         "SELECT parameters, client_id, pushed_by, is_signed FROM authorization_requests \
-         WHERE handle_hash = ?1 AND expires_at > ?2",
-    )
-    .bind(handle_hash)
+         WHERE handle_hash = ?1 AND ",
+        may_be_answered!("?2", "?3"),
+    ))
+    .bind(handle.handle_hash.as_str())
+    .bind(handle.browser_hash.as_str())
     .bind(now);
     batch.query(statement, |rows| first(rows)?.map(KeptRequest::from_row).transpose())
 }
@@ -89,39 +113,69 @@ pub fn find_in(batch: &mut Batch, handle_hash: &str, now: i64) -> Handle<Option<
 /// The opening of a pushed request: its `request_uri` is replaced by a handle for the interaction with the user.
 #[derive(Debug)]
 pub struct Opening<'a> {
-    pub handle_hash: &'a str,
+    /// The hash of the `request_uri`.
+    pub uri_hash: &'a str,
     /// The client that must have pushed it.
     pub pushed_by: &'a str,
-    pub new_handle_hash: &'a str,
+    pub handle: &'a BrowserHandle,
     /// The new expiry, in Unix seconds.
     pub expires_at: i64,
 }
 
-/// Opens a pushed request. Returns `false` if this client pushed no such request, or it has expired or was opened
-/// before. Only one of several concurrent calls returns `true`.
+/// Opens a pushed request. Returns `false` if this client pushed no such request, it has expired, or another browser
+/// opened it before. Idempotent: a browser always gets the same handle.
 pub async fn open(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     opening: &Opening<'_>,
-    now: i64,
 ) -> Result<bool, Internal> {
-    let statement = Statement::new(
+    let open = Statement::new(
         "UPDATE authorization_requests SET handle_hash = ?4, expires_at = ?5 \
-         WHERE handle_hash = ?1 AND pushed_by = ?2 AND expires_at > ?3 RETURNING handle_hash",
+         WHERE handle_hash = ?1 AND pushed_by = ?2 AND expires_at > ?3 \
+           AND EXISTS (SELECT 1 FROM clients WHERE clients.client_id = ?2 \
+                       AND (clients.expires_at IS NULL OR clients.expires_at > ?3))",
     )
-    .bind(opening.handle_hash)
+    .bind(opening.uri_hash)
     .bind(opening.pushed_by)
-    .bind(now)
-    .bind(opening.new_handle_hash)
+    .bind(context.now)
+    .bind(opening.handle.handle_hash.as_str())
     .bind(opening.expires_at);
-    Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
+    let mut batch = Batch::default();
+    batch.add(open);
+    let opened = find_in(&mut batch, opening.handle, context.now);
+    Ok(batch.run_idempotent(context).await?.take(opened)?.is_some())
 }
 
-/// Deletes a request because its response is about to be sent. Only one of several concurrent calls returns `true`, so
-/// the client gets one response.
-pub async fn answer(database: &impl Database, handle_hash: &str) -> Result<bool, Internal> {
-    let statement = Statement::new(
-        "DELETE FROM authorization_requests WHERE handle_hash = ?1 RETURNING handle_hash",
-    )
-    .bind(handle_hash);
-    Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
+/// Records that a browser gets the response of a stored request. It may get a response again for
+/// [`REPEATED_RESPONSE_SECONDS`]; no other browser gets one. The statement has an effect only if the grant exists, unless `grant_id`
+/// is `None`.
+pub(super) fn answer_in(
+    batch: &mut Batch,
+    handle: &BrowserHandle,
+    grant_id: Option<&str>,
+    now: i64,
+) -> Handle<bool> {
+    let statement = Statement::new(concat!(
+        "UPDATE authorization_requests SET answered_by = ?2, \
+           expires_at = CASE WHEN answered_by IS NULL THEN min(expires_at, ?4) ELSE expires_at END \
+         WHERE handle_hash = ?1 AND ",
+        may_be_answered!("?2", "?3"),
+        " AND (?5 IS NULL OR EXISTS (SELECT 1 FROM grants WHERE id = ?5)) RETURNING handle_hash",
+    ))
+    .bind(handle.handle_hash.as_str())
+    .bind(handle.browser_hash.as_str())
+    .bind(now)
+    .bind(now + REPEATED_RESPONSE_SECONDS)
+    .bind(grant_id);
+    batch.query(statement, exists)
+}
+
+/// Records that a browser gets an error as the response of a stored request. Returns `false` if the request has expired,
+/// or another browser got its response.
+pub async fn answer(
+    context: &Context<'_, impl Database>,
+    handle: &BrowserHandle,
+) -> Result<bool, Internal> {
+    let mut batch = Batch::default();
+    let answered = answer_in(&mut batch, handle, None, context.now);
+    batch.run_idempotent(context).await?.take(answered)
 }

@@ -1,8 +1,10 @@
 //! Authorizations: the grant, its code and the user's consent, recorded in one batch.
 
+use crate::context::Context;
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
-use crate::store::batch::{Batch, Handle, exists, first};
+use crate::store::authorization_requests::{BrowserHandle, answer_in, may_be_answered};
+use crate::store::batch::{Batch, exists, first};
 use crate::store::consents::Consent;
 use crate::store::grants::{Grant, grant_columns};
 
@@ -25,8 +27,8 @@ pub struct NewAuthorization<'a> {
     pub remembered: Option<&'a Consent>,
     /// The consent that the user just gave, to be stored.
     pub consent: Option<&'a Consent>,
-    /// The hash of the handle of a stored request. Recording fails if the request already has a response.
-    pub handle_hash: Option<&'a str>,
+    /// The handle of a stored request. Recording fails if the request has expired, or another browser got its response.
+    pub handle: Option<&'a BrowserHandle>,
 }
 
 /// The subject of a user for the clients of one sector (OpenID Connect Core section 8.1).
@@ -56,16 +58,19 @@ pub struct NewCode<'a> {
 /// - the session has ended
 /// - the client was deleted or has expired
 /// - the stored consent that the decision was based on has changed
-/// - the stored request already has a response
+/// - the stored request has expired, or another browser got its response
+///
+/// Idempotent, because the ids of the grant and the code are random.
 pub async fn record_with_code(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     authorization: &NewAuthorization<'_>,
     code: &NewCode<'_>,
-    now: i64,
 ) -> Result<bool, Internal> {
+    // A repeated insertion changes nothing, but returns its row again.
     let insert = Statement::new(
         "INSERT INTO codes (code_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at) \
-         SELECT ?2, id, ?3, ?4, ?5, ?6 FROM grants WHERE id = ?1",
+         SELECT ?2, id, ?3, ?4, ?5, ?6 FROM grants WHERE id = ?1 \
+         ON CONFLICT (code_hash) DO UPDATE SET code_hash = excluded.code_hash RETURNING grant_id",
     )
     .bind(authorization.grant_id)
     .bind(code.code_hash)
@@ -74,17 +79,16 @@ pub async fn record_with_code(
     .bind(code.nonce)
     .bind(code.expires_at);
     let mut batch = Batch::default();
-    let grant = authorization.add_to(&mut batch, now);
-    batch.add(insert);
-    batch.run(database).await?.take(grant)
+    authorization.add_to(&mut batch, context.now);
+    let code = batch.query(insert, exists);
+    batch.run_idempotent(context).await?.take(code)
 }
 
 /// Records a grant without a code, for the implicit flow, and returns it. Returns `None` where [`record_with_code`]
-/// returns `false`.
+/// returns `false`. Idempotent likewise.
 pub async fn record(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     authorization: &NewAuthorization<'_>,
-    now: i64,
 ) -> Result<Option<Grant>, Internal> {
     let read = Statement::new(concat!(
         "SELECT ",
@@ -93,17 +97,16 @@ pub async fn record(
     ))
     .bind(authorization.grant_id);
     let mut batch = Batch::default();
-    authorization.add_to(&mut batch, now);
+    authorization.add_to(&mut batch, context.now);
     let grant = batch.query(read, first);
-    let row = batch.run(database).await?.take(grant)?;
+    let row = batch.run_idempotent(context).await?.take(grant)?;
     row.map(|mut row| Grant::from_row(&mut row)).transpose()
 }
 
 impl NewAuthorization<'_> {
-    /// Adds the statements that record the grant and those that depend on it. The returned handle has a row if the
-    /// grant was recorded.
-    fn add_to(&self, batch: &mut Batch, now: i64) -> Handle<bool> {
-        let grant = Statement::new(
+    /// Adds the statements that record the grant and those that depend on it.
+    fn add_to(&self, batch: &mut Batch, now: i64) {
+        let grant = Statement::new(concat!(
             "INSERT INTO grants \
                (id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims, \
                 subject) \
@@ -114,15 +117,17 @@ impl NewAuthorization<'_> {
              WHERE sessions.id = ?2 AND client_id = ?3 \
                AND (clients.expires_at IS NULL OR clients.expires_at > ?5) \
                AND (?8 IS NULL OR EXISTS \
-                 (SELECT 1 FROM authorization_requests WHERE handle_hash = ?8)) \
+                 (SELECT 1 FROM authorization_requests WHERE handle_hash = ?8 AND ",
+            may_be_answered!("?12", "?5"),
+            ")) \
                AND (?9 IS NULL OR EXISTS \
                  (SELECT 1 FROM consents WHERE consents.sub = sessions.sub \
                   AND consents.client_id = ?3 AND scope = ?9 AND claims = ?10)) \
                AND (?11 IS NULL OR EXISTS \
                  (SELECT 1 FROM pairwise_subjects \
                   WHERE pairwise_subjects.sub = sessions.sub AND sector = ?11)) \
-             RETURNING id",
-        )
+             ON CONFLICT (id) DO NOTHING",
+        ))
         .bind(self.grant_id)
         .bind(self.session_id)
         .bind(self.client_id)
@@ -130,19 +135,14 @@ impl NewAuthorization<'_> {
         .bind(now)
         .bind(self.sid)
         .bind(self.claims)
-        .bind(self.handle_hash)
+        .bind(self.handle.map(|handle| handle.handle_hash.as_str()))
         .bind(self.remembered.map(|consent| consent.scope.as_str()))
         .bind(self.remembered.map(|consent| consent.claims.as_str()))
-        .bind(self.pairwise.as_ref().map(|pairwise| pairwise.sector));
+        .bind(self.pairwise.as_ref().map(|pairwise| pairwise.sector))
+        .bind(self.handle.map(|handle| handle.browser_hash.as_str()));
         let touch = Statement::new("UPDATE sessions SET used_at = ?2 WHERE id = ?1")
             .bind(self.session_id)
             .bind(now);
-        let answer = Statement::new(
-            "DELETE FROM authorization_requests \
-             WHERE handle_hash = ?1 AND EXISTS (SELECT 1 FROM grants WHERE id = ?2)",
-        )
-        .bind(self.handle_hash)
-        .bind(self.grant_id);
         // A client that registered without a token no longer expires once a user has signed in to it.
         let keep = Statement::new(
             "UPDATE clients SET expires_at = NULL \
@@ -154,14 +154,15 @@ impl NewAuthorization<'_> {
         if let Some(pairwise) = &self.pairwise {
             batch.add(pairwise.statement(self.session_id));
         }
-        let grant = batch.query(grant, exists);
+        batch.add(grant);
         batch.add(touch);
-        batch.add(answer);
+        if let Some(handle) = self.handle {
+            answer_in(batch, handle, Some(self.grant_id), now);
+        }
         batch.add(keep);
         if let Some(consent) = self.consent {
             batch.add(self.remember(consent, now));
         }
-        grant
     }
 
     /// Stores the user's consent if the grant was recorded.

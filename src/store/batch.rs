@@ -43,7 +43,7 @@ impl Batch {
 
     /// Runs the statements on the primary, and once more if the database fails: it may have committed, and only its
     /// response was lost. So every statement must be idempotent within the request, for example because a random id of
-    /// the request shows that this request has spent a code. The first fault is logged.
+    /// the request shows that this request has spent a code. The first fault is logged. An empty batch makes no request.
     ///
     /// # Errors
     /// The error of the database, if it fails twice.
@@ -51,6 +51,9 @@ impl Batch {
         self,
         context: &Context<'_, impl Database>,
     ) -> Result<Outcome, Internal> {
+        if self.0.is_empty() {
+            return Ok(Outcome(Vec::new()));
+        }
         match context.platform.batch(&self.0).await.map(Outcome) {
             Err(fault @ Internal::Unavailable { .. }) => {
                 context.log_fault(&fault);

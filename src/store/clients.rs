@@ -5,6 +5,7 @@ use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
+use crate::store::authorization_requests::BrowserHandle;
 use crate::store::batch::{Batch, Handle, exists, first};
 
 /// A client as stored.
@@ -214,8 +215,8 @@ pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Resu
 pub enum ClientOf<'a> {
     /// By the parameter `client_id`.
     Parameter(&'a str),
-    /// By the handle of a stored request, as a hash.
-    Handle(&'a str),
+    /// By a stored request.
+    Handle(&'a BrowserHandle),
 }
 
 impl<'a> ClientOf<'a> {
@@ -227,12 +228,16 @@ impl<'a> ClientOf<'a> {
         }
     }
 
-    /// Returns the hash of the handle, if there is one.
-    pub fn handle_hash(self) -> Option<&'a str> {
+    /// Returns the handle, if there is one.
+    pub fn handle(self) -> Option<&'a BrowserHandle> {
         match self {
             Self::Parameter(_) => None,
-            Self::Handle(hash) => Some(hash),
+            Self::Handle(handle) => Some(handle),
         }
+    }
+
+    pub(super) fn handle_hash(self) -> Option<&'a str> {
+        self.handle().map(|handle| handle.handle_hash.as_str())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The consents that users gave to clients.
 
+use crate::context::Context;
 use crate::error::Internal;
 use crate::ports::{Database, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
@@ -89,10 +90,9 @@ impl Allowed {
 
 /// Deletes the consent of a user to a client and revokes the client's grants of that user, in one batch.
 pub async fn withdraw(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     sub: &str,
     client_id: &str,
-    now: i64,
 ) -> Result<(), Internal> {
     let forget = Statement::new("DELETE FROM consents WHERE sub = ?1 AND client_id = ?2")
         .bind(sub)
@@ -104,6 +104,9 @@ pub async fn withdraw(
     )
     .bind(sub)
     .bind(client_id)
-    .bind(now);
-    database.batch(&[forget, revoke]).await.map(drop)
+    .bind(context.now);
+    let mut batch = Batch::default();
+    batch.add(forget);
+    batch.add(revoke);
+    batch.run_idempotent(context).await.map(drop)
 }

@@ -1,8 +1,9 @@
 //! Sessions: the signed-in user of a browser.
 
+use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::{SESSION_IDLE_SECONDS, SESSION_SECONDS};
-use crate::ports::{Database, Freshness, Row, Statement};
+use crate::ports::{Database, Row, Statement};
 use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::sign_in_attempts::undo;
 
@@ -42,20 +43,17 @@ impl Session {
 
 /// Finds the session of a browser, if it has not expired and its user was not deleted.
 pub async fn find(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     cookie_hash: &str,
-    now: i64,
 ) -> Result<Option<Session>, Internal> {
-    database.run(Freshness::Primary, select(cookie_hash, now)).await.and_then(Session::from_rows)
+    let mut batch = Batch::default();
+    let session = find_in(&mut batch, cookie_hash, context.now);
+    batch.run_idempotent(context).await?.take(session)
 }
 
 /// The same as [`find`], in a batch.
 pub fn find_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Option<Session>> {
-    batch.query(select(cookie_hash, now), Session::from_rows)
-}
-
-fn select(cookie_hash: &str, now: i64) -> Statement {
-    Statement::new(
+    let statement = Statement::new(
         "SELECT sessions.id, sessions.sub, users.login, users.claims->>'name' AS name, \
            sessions.auth_time \
          FROM sessions JOIN users ON users.sub = sessions.sub \
@@ -63,7 +61,8 @@ fn select(cookie_hash: &str, now: i64) -> Statement {
     )
     .bind(cookie_hash)
     .bind(now - SESSION_IDLE_SECONDS)
-    .bind(now - SESSION_SECONDS)
+    .bind(now - SESSION_SECONDS);
+    batch.query(statement, Session::from_rows)
 }
 
 /// A successful sign-in.
@@ -88,14 +87,17 @@ pub struct SignIn<'a> {
 
 /// Begins a session. If the browser has a session of the same user, that one continues under the new cookie; another
 /// user's session ends. Returns `false` if the user was deleted or the password was changed.
+///
+/// Idempotent, because the new cookie is random, unless the password hash is replaced: then the second run returns
+/// `false`, as after a concurrent change.
 pub async fn begin(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     sign_in: &SignIn<'_>,
-    now: i64,
 ) -> Result<bool, Internal> {
+    let now = context.now;
     let insert = Statement::new(
         "INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) \
-         SELECT coalesce((SELECT id FROM sessions WHERE cookie_hash = ?4 AND sub = ?2 \
+         SELECT coalesce((SELECT id FROM sessions WHERE cookie_hash IN (?3, ?4) AND sub = ?2 \
                           AND used_at > ?6 AND auth_time > ?7), ?1), ?3, sub, ?5, ?5 \
          FROM users WHERE sub = ?2 AND password_hash = ?8 \
          ON CONFLICT (id) DO UPDATE \
@@ -128,11 +130,12 @@ pub async fn begin(
         );
         batch.add(rehash.bind(sign_in.sub).bind(sign_in.password_hash).bind(new_hash));
     }
-    batch.run(database).await?.take(session)
+    batch.run_idempotent(context).await?.take(session)
 }
 
 /// Ends a browser's session.
-pub async fn end(database: &impl Database, cookie_hash: &str) -> Result<(), Internal> {
-    let statement = Statement::new("DELETE FROM sessions WHERE cookie_hash = ?1").bind(cookie_hash);
-    database.run(Freshness::Primary, statement).await.map(drop)
+pub async fn end(context: &Context<'_, impl Database>, cookie_hash: &str) -> Result<(), Internal> {
+    let mut batch = Batch::default();
+    batch.add(Statement::new("DELETE FROM sessions WHERE cookie_hash = ?1").bind(cookie_hash));
+    batch.run_idempotent(context).await.map(drop)
 }

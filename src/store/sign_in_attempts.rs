@@ -3,9 +3,9 @@
 
 use crate::error::Internal;
 use crate::lifetimes::{ACCOUNT_PAUSE_SECONDS, ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS};
-use crate::ports::{Database, Statement};
+use crate::ports::{Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
-use crate::store::batch::{Batch, first};
+use crate::store::batch::{Batch, Handle, Outcome, first};
 
 /// How many attempts a counter allows before the first pause. The pauses then double, from one second to
 /// [`ATTEMPT_PAUSE_SECONDS`].
@@ -24,33 +24,41 @@ pub enum Admission {
     Wait(i64),
 }
 
+/// The statements that count an attempt, in a batch.
+pub struct Counting {
+    own: Handle<Option<Row>>,
+    next: Handle<Option<Row>>,
+    now: i64,
+}
+
 /// Counts an attempt, unless it is too early. `account` is the account's own counter, which may delay this attempt;
 /// `None` in a browser with a device cookie.
 ///
 /// Also deletes some expired counters, because anybody can create them.
-pub async fn admit(
-    database: &impl Database,
-    counter: &str,
-    account: Option<&str>,
-    now: i64,
-) -> Result<Admission, Internal> {
+pub fn count_in(batch: &mut Batch, counter: &str, account: Option<&str>, now: i64) -> Counting {
     let next =
         Statement::new("SELECT next_at FROM sign_in_attempts WHERE counter = ?1").bind(counter);
-    let mut batch = Batch::default();
     batch.add(sweep(now, SWEPT_WITH_EACH));
     if let Some(account) = account {
         batch.add(count_on_account(account, counter, now));
     }
-    let (own, next) = (batch.query(count(counter, account, now), first), batch.query(next, first));
-    let mut outcome = batch.run(database).await?;
-    let own = outcome.take(own)?;
-    // A new counter that begins with a pause has not counted this attempt.
-    if own.map(|mut row| row.integer()).transpose()?.is_some_and(|failures| failures > 0) {
-        return Ok(Admission::Admitted);
+    let own = batch.query(count(counter, account, now), first);
+    Counting { own, next: batch.query(next, first), now }
+}
+
+impl Counting {
+    /// Returns whether the attempt is allowed.
+    pub fn admission(self, outcome: &mut Outcome) -> Result<Admission, Internal> {
+        let Self { own, next, now } = self;
+        let own = outcome.take(own)?;
+        // A new counter that begins with a pause has not counted this attempt.
+        if own.map(|mut row| row.integer()).transpose()?.is_some_and(|failures| failures > 0) {
+            return Ok(Admission::Admitted);
+        }
+        let next = outcome.take(next)?;
+        let next = next.map(|mut row| row.integer()).transpose()?;
+        Ok(Admission::Wait((next.unwrap_or(now) - now).max(1)))
     }
-    let next = outcome.take(next)?;
-    let next = next.map(|mut row| row.integer()).transpose()?;
-    Ok(Admission::Wait((next.unwrap_or(now) - now).max(1)))
 }
 
 /// Deletes at most `limit` counters whose last attempt is too old to count.
@@ -104,16 +112,18 @@ fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
     .bind(ACCOUNT_PAUSE_SECONDS)
 }
 
-/// Undoes the counting of an attempt that succeeded: deletes its counter, and subtracts one from the account's. The
-/// statements have an effect only if the session under `cookie_hash` began in the same batch.
+/// Undoes the counting of an attempt that succeeded: subtracts one from the account's counter, and deletes its own. The
+/// statements have an effect only if the session under `cookie_hash` began in the same batch. They are idempotent:
+/// nothing is subtracted once its own counter is deleted.
 pub(super) fn undo(counter: &str, account: Option<&str>, cookie_hash: &str) -> [Statement; 2] {
+    let uncount = Statement::new(
+        "UPDATE sign_in_attempts SET failures = max(0, failures - 1) WHERE counter = ?1 \
+         AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2) \
+         AND EXISTS (SELECT 1 FROM sign_in_attempts WHERE counter = ?3)",
+    );
     let forget = Statement::new(
         "DELETE FROM sign_in_attempts WHERE counter = ?1 \
          AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2)",
     );
-    let uncount = Statement::new(
-        "UPDATE sign_in_attempts SET failures = max(0, failures - 1) WHERE counter = ?1 \
-         AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2)",
-    );
-    [forget.bind(counter).bind(cookie_hash), uncount.bind(account).bind(cookie_hash)]
+    [uncount.bind(account).bind(cookie_hash).bind(counter), forget.bind(counter).bind(cookie_hash)]
 }

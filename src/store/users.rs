@@ -4,11 +4,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 
+use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::user::claims::UserClaims;
-use crate::store::batch::{Batch, Handle, all, exists};
+use crate::store::batch::{Batch, Handle, all, exists, first};
 
 /// A user that the operator creates or changes.
 #[derive(Debug, Serialize)]
@@ -230,16 +231,27 @@ pub struct Account {
     pub password_hash: Option<String>,
 }
 
+impl Account {
+    fn from_row(mut row: Row) -> Result<Self, Internal> {
+        Ok(Self { sub: row.text()?, password_hash: row.text_or_null()? })
+    }
+}
+
 /// Finds the account of a login, which must be case-folded.
 pub async fn find_account(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     login: &str,
 ) -> Result<Option<Account>, Internal> {
+    let mut batch = Batch::default();
+    let account = find_account_in(&mut batch, login);
+    batch.run_idempotent(context).await?.take(account)
+}
+
+/// The same as [`find_account`], in a batch.
+pub fn find_account_in(batch: &mut Batch, login: &str) -> Handle<Option<Account>> {
     let statement =
         Statement::new("SELECT sub, password_hash FROM users WHERE login = ?1").bind(login);
-    let mut rows = database.run(Freshness::Primary, statement).await?;
-    let read = |mut row: Row| Ok(Account { sub: row.text()?, password_hash: row.text_or_null()? });
-    rows.pop().map(read).transpose()
+    batch.query(statement, |rows| first(rows)?.map(Account::from_row).transpose())
 }
 
 /// Sets or removes a user's password, and ends the user's sessions because somebody else may have known the old one.

@@ -42,7 +42,8 @@ export async function start(kind) {
   const origin = ORIGINS[kind].app(port("app"));
 
   const worker = await startWorker({ vars: { ISSUER: issuer, ALLOW_LOOPBACK: "true" } });
-  handlers.provider = (request, response) => forward(worker.url, request, response);
+  let lag = 0;
+  handlers.provider = (request, response) => forward(worker.url, request, response, lag);
   await putUsers(worker);
   // The next test starts without consent.
   beforeEach(() => worker.env.DB.exec("DELETE FROM consents"));
@@ -68,6 +69,8 @@ export async function start(kind) {
     worker,
     /** Sets the handler of requests to the application. */
     serve(handler) { handlers.app = handler; },
+    /** Sets how many milliseconds the provider's responses take on their way. */
+    setLag(milliseconds) { lag = milliseconds; },
     /** Stores a client. Returns it with its secret. */
     async client(id, metadata) {
       const { status, body } = await worker.operator("PUT", `/admin/clients/${id}`, metadata);

@@ -143,14 +143,16 @@ export async function fetchRaw(url, { method = "GET", headers = [], body }) {
   return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks).toString() };
 }
 
-/** Forwards a request to the worker, and its response back. */
-export function forward(url, request, response) {
+/** Forwards a request to the worker, and its response back after `lag` milliseconds. */
+export function forward(url, request, response, lag = 0) {
   const { method, url: path } = request;
   // With another host, wrangler's proxy would rewrite the URLs of that host, without their https.
   const headers = { ...request.headers, host: url.host };
   const forwarded = http.request(new URL(path, url), { method, headers }, (received) => {
-    response.writeHead(received.statusCode, received.rawHeaders);
-    received.pipe(response);
+    setTimeout(() => {
+      response.writeHead(received.statusCode, received.rawHeaders);
+      received.pipe(response);
+    }, lag);
   });
   forwarded.on("error", () => response.destroy());
   request.pipe(forwarded);

@@ -1,6 +1,6 @@
 //! A user's browser: keeps cookies, submits forms and follows redirects within the provider.
 
-use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put};
+use crate::test_provider::{ISSUER, TestProvider, TestRequest, TestResponse, get, post, put};
 use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -170,6 +170,15 @@ pub struct Form {
     pub fields: Vec<(String, String)>,
 }
 
+impl Form {
+    /// The fields, with those that the user fills in.
+    fn filled<'b>(&'b self, filled: &[(&'b str, &'b str)]) -> Vec<(&'b str, &'b str)> {
+        let hidden = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let is_kept = |(name, _): &(&str, &str)| filled.iter().all(|(other, _)| other != name);
+        hidden.filter(is_kept).chain(filled.iter().copied()).collect()
+    }
+}
+
 impl<'a> Browser<'a> {
     pub fn new(provider: &'a TestProvider) -> Self {
         Self {
@@ -190,15 +199,17 @@ impl<'a> Browser<'a> {
         self.send(post(target).form(&encode(parameters)))
     }
 
-    fn send(&self, request: crate::test_provider::TestRequest) -> TestResponse {
+    /// Adds the headers that this browser sends.
+    fn with_headers(&self, request: TestRequest) -> TestRequest {
         let cookies: Vec<_> =
             self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request =
+        let request =
             request.with("cf-connecting-ip", &self.address).with("accept-language", &self.language);
-        if !cookies.is_empty() {
-            request = request.with("cookie", &cookies.join("; "));
-        }
-        let response = self.provider.send(request);
+        if cookies.is_empty() { request } else { request.with("cookie", &cookies.join("; ")) }
+    }
+
+    fn send(&self, request: TestRequest) -> TestResponse {
+        let response = self.provider.send(self.with_headers(request));
         for cookie in response.cookies() {
             let (pair, attributes) = cookie.split_once("; ").unwrap();
             assert!(attributes.starts_with("Path=/; Secure; HttpOnly; SameSite=Lax"), "{cookie}");
@@ -234,13 +245,14 @@ impl<'a> Browser<'a> {
 
     /// Fills in this form, submits it and follows the redirects.
     pub fn submit_form(&self, form: &Form, filled: &[(&str, &str)]) -> TestResponse {
-        let mut fields: Vec<(&str, &str)> =
-            form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        for (name, value) in filled {
-            fields.retain(|(known, _)| known != name);
-            fields.push((name, value));
-        }
-        self.follow(self.post(&form.action, &fields))
+        self.follow(self.post(&form.action, &form.filled(filled)))
+    }
+
+    /// The request that submits the page's first form.
+    pub fn submission(&self, page: &TestResponse, filled: &[(&str, &str)]) -> TestRequest {
+        let form = form(page);
+        let action = form.action.strip_prefix(ISSUER).unwrap_or(&form.action);
+        self.with_headers(post(action).form(&encode(&form.filled(filled))))
     }
 
     /// Fills in the login form and submits it.

@@ -108,19 +108,19 @@ fn a_form_of_an_interaction_reads_in_one_request() {
         let alice = Browser::new(&counted.provider);
         let target = counted.target(&[]);
 
-        // The first request counts the attempt, and the second finds the password.
+        // One request counts the attempt, finds the password and reads the client.
         let page = alice.get(&target);
         let fields = [("login", LOGIN), ("password", "wrong")];
         let send = || submit(&alice, &form(&page), &fields);
-        let again = counted.send(&mut table, ("wrong password", 3), send);
+        let again = counted.send(&mut table, ("wrong password", 1), send);
         assert_eq!((again.status, is_login(&again)), (403, true));
         let send = || submit(&alice, &form(&page), &[("token", "1.expired")]);
         let again = counted.send(&mut table, ("expired sign-in form", 1), send);
         assert!(is_login(&again));
-        // The third begins the session.
+        // The second begins the session.
         let fields = [("login", LOGIN), ("password", PASSWORD)];
         let send = || submit(&alice, &form(&page), &fields);
-        let response = counted.send(&mut table, ("signed in", 3), send);
+        let response = counted.send(&mut table, ("signed in", 2), send);
 
         let page = alice.follow(response);
         let fields = [("decision", "allow"), ("token", "1.expired")];
@@ -131,7 +131,7 @@ fn a_form_of_an_interaction_reads_in_one_request() {
         let send = || submit(&alice, &form(&page), &[("decision", "allow")]);
         let response = counted.send(&mut table, ("consent", 2), send);
         assert!(answer(&response, &counted.client.redirect_uri).contains_key("code"));
-        // The second request deletes the stored request.
+        // The second request records the response of the stored request.
         let page = alice.get(&counted.target(&[("prompt", "consent")]));
         let send = || submit(&alice, &form(&page), &[("decision", "deny")]);
         let step = ("denial", if is_stored { 2 } else { 1 });
@@ -142,7 +142,7 @@ fn a_form_of_an_interaction_reads_in_one_request() {
 }
 
 #[test]
-fn a_pushed_or_signed_request_takes_one_more_request_to_store_its_parameters() {
+fn a_pushed_request_takes_one_more_request_and_so_does_a_signed_one() {
     let mut table = Vec::new();
     let counted = Counted::new(false);
     let Counted { provider, client, .. } = &counted;
@@ -154,7 +154,7 @@ fn a_pushed_or_signed_request_takes_one_more_request_to_store_its_parameters() {
     let uri = provider.send(pushed).json()["request_uri"].as_str().unwrap().to_owned();
     let query = encode(&[("client_id", "app"), ("request_uri", &uri)]);
     let target = format!("/auth/authorize?{query}");
-    let response = counted.send(&mut table, ("pushed", 2), || alice.get(&target));
+    let response = counted.send(&mut table, ("pushed", 1), || alice.get(&target));
     let target = response.header("location").unwrap();
     let response = counted.send(&mut table, ("pushed, opened", 2), || alice.get(target));
     assert!(answer(&response, &client.redirect_uri).contains_key("code"));

@@ -41,6 +41,8 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
             "DELETE ",
             "WITH ",
             " FROM ",
+            " AND ",
+            ")) AND ",
             " ON CONFLICT",
             "NOT EXISTS",
             "client_id, ",

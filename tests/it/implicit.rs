@@ -262,6 +262,7 @@ fn a_request_by_post_gets_one_response_only() {
     let target = stored.header("location").unwrap().to_owned();
     let response = browser.agree(browser.get(&target), "alice@example.com");
     assert!(fragment(&response).contains_key("id_token"));
+    provider.sleep(30);
     assert!(error_page(&browser.get(&target)).contains("already completed"));
     assert_eq!(provider.send(post("/auth/authorize").form("")).status, 400);
 }

@@ -32,6 +32,7 @@ mod pushed;
 mod query_plans;
 mod refresh;
 mod registration;
+mod repeated_responses;
 mod request_objects;
 mod resources;
 mod rsa_keys;

@@ -42,6 +42,8 @@ pub struct Native {
     pub batches_fail: Cell<bool>,
     /// The number of batches that write whose response is lost after the database has committed.
     pub lost_responses: Cell<u32>,
+    /// How many responses to batches that write arrive before the lost ones.
+    pub responses_before_loss: Cell<u32>,
     /// SQL of another request, run just before each of the next batches that write.
     pub before_batches: RefCell<VecDeque<&'static str>>,
     pub cache: RefCell<HashMap<String, String>>,
@@ -78,6 +80,7 @@ impl Native {
             database_fails: Cell::new(false),
             batches_fail: Cell::new(false),
             lost_responses: Cell::new(0),
+            responses_before_loss: Cell::new(0),
             before_batches: RefCell::default(),
             cache: RefCell::default(),
             cache_fails: Cell::new(false),
@@ -199,7 +202,9 @@ impl Database for Native {
         // An error drops the transaction, which rolls it back.
         let rows = rows.map_err(failed)?;
         transaction.commit().unwrap();
-        if writes && self.lost_responses.get() > 0 {
+        if writes && self.responses_before_loss.get() > 0 {
+            self.responses_before_loss.set(self.responses_before_loss.get() - 1);
+        } else if writes && self.lost_responses.get() > 0 {
             self.lost_responses.set(self.lost_responses.get() - 1);
             let detail = "injected loss of a response".to_owned();
             return Err(Internal::Unavailable { what: DATABASE, detail });

@@ -62,6 +62,7 @@ fn a_request_by_post_continues_by_get_and_completes_once() {
     let consent = alice.sign_in_on(&login, "alice@example.com");
     let response = alice.submit(&consent, &[("decision", "allow")]);
     assert!(answer(&response, &app.redirect_uri).contains_key("code"));
+    provider.sleep(30);
     for response in [alice.get(&location), alice.submit(&consent, &[("decision", "allow")])] {
         assert!(error_page(&response).contains("already completed"));
     }

@@ -44,7 +44,7 @@ pub async fn serve(
         .is_some()
     {
         let client_id = form::field(&mut params, "client_id")?;
-        consents::withdraw(context.platform, &session.sub, &client_id, context.now).await?;
+        consents::withdraw(context, &session.sub, &client_id).await?;
     }
     // The page shows whether access was withdrawn.
     Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)))

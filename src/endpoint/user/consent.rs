@@ -34,8 +34,8 @@ pub async fn serve(
     let (query, token) = (form::request(&mut params)?, form::field(&mut params, "token")?);
     let decision = form::field(&mut params, "decision")?;
     let shown = form::field(&mut params, "shown")?;
-    let mut facts = Facts::of_query(context, &query, browser.session_hash()).await?;
-    let pending = PendingRequest::new(&query, facts.stored.take())?;
+    let mut facts = Facts::of_query(context, &browser, &query).await?;
+    let pending = PendingRequest::new(&browser, &query, facts.stored.take())?;
 
     // 2. Require a form that the provider issued to this browser, for this request and for the user who is signed in
     //    now.

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::endpoint::support::form;
 use crate::endpoint::user::account::account_login_page;
-use crate::endpoint::user::authorize::facts::Facts;
+use crate::endpoint::user::authorize::facts::{Facts, Reading};
 use crate::endpoint::user::authorize::interaction::Interaction;
 use crate::endpoint::user::authorize::respond::{redirect_to_authorize, refuse};
 use crate::endpoint::user::authorize::validate::{Validation, validate};
@@ -15,6 +15,7 @@ use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
 use crate::interaction::pending_request::{PendingRequest, resumed};
 use crate::interaction::token::{InteractionStep, InteractionToken};
+use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
 use crate::limits::attempts::Attempt;
 use crate::pages::{Notice, Texts};
 use crate::ports::Platform;
@@ -23,9 +24,10 @@ use crate::protocol::user::password::{self, PasswordCheck};
 use crate::provider::Provider;
 use crate::routes::ACCOUNT;
 use crate::secret::hash;
+use crate::store::batch::Batch;
 use crate::store::sessions::{self, SignIn};
 use crate::store::sign_in_attempts::Admission;
-use crate::store::users::find_account;
+use crate::store::users::{Account, find_account, find_account_in};
 
 struct LoginForm {
     login: String,
@@ -70,8 +72,10 @@ pub async fn serve(
         InteractionToken { step: InteractionStep::Login, request: &form.query, sub: "" };
     let outcome = match interaction_token.began_at(&browser, &form.token, context.now) {
         Some(began_at) => (sign_in(context, &browser, request, &form).await?, began_at),
-        None if browser.is_new => (SignInOutcome::Refused(Notice::CookiesNeeded), context.now),
-        None => (SignInOutcome::Refused(Notice::FormExpired), context.now),
+        None if browser.is_new => {
+            (SignInOutcome::Refused(Notice::CookiesNeeded, None), context.now)
+        }
+        None => (SignInOutcome::Refused(Notice::FormExpired, None), context.now),
     };
 
     // 3. Continue the request, or show the form again.
@@ -93,8 +97,8 @@ pub async fn serve(
                 .with_cookie(Cookie::Session.set(issuer, &session.cookie))
                 .with_cookie(session.device))
         }
-        (SignInOutcome::Refused(notice), _) => {
-            show_again(provider, &browser, request, &form, notice).await
+        (SignInOutcome::Refused(notice, facts), _) => {
+            show_again(provider, (&browser, request), &form, notice, facts).await
         }
     }
 }
@@ -102,8 +106,8 @@ pub async fn serve(
 enum SignInOutcome {
     /// A session has begun.
     SignedIn(NewSession),
-    /// No session has begun; the form is shown again.
-    Refused(Notice),
+    /// No session has begun; the form is shown again, with these facts if they were read.
+    Refused(Notice, Option<Box<Facts>>),
 }
 
 /// A new session, and the cookies for its browser.
@@ -123,25 +127,40 @@ async fn sign_in(
 ) -> Result<SignInOutcome, Error> {
     // 1. Normalize the login. An invalid one is looked up all the same, so that the response takes equally long.
     let login = fold_login(&form.login).unwrap_or_default();
+    let attempt = Attempt::from_request(browser, context, request, &login)?;
+    if !attempt.is_within_limit(context).await {
+        return Ok(SignInOutcome::Refused(too_many_attempts(ADDRESS_PAUSE_SECONDS), None));
+    }
 
     // 2. Count the attempt before the password is verified, because verification is expensive and concurrent attempts
-    //    must all count.
-    let attempt = Attempt::from_request(browser, context, request, &login)?;
-    if let Admission::Wait(seconds) = attempt.admit(context).await? {
-        let wait = u32::try_from(seconds).unwrap_or(u32::MAX);
-        return Ok(SignInOutcome::Refused(Notice::TooManyAttempts { wait }));
+    //    must all count. The same batch reads the password hash, and the facts for the form if it is shown again. If
+    //    its response gets lost, the attempt counts twice, as it would if the user tried again.
+    let mut batch = Batch::default();
+    let counting = attempt.count_in(&mut batch, context.now);
+    let account = find_account_in(&mut batch, &login);
+    let facts = Reading::of_query(&mut batch, browser, &form.query, None, context.now);
+    let mut outcome = batch.run_idempotent(context).await?;
+    let facts = Some(Box::new(facts.finish(&mut outcome)?));
+    if let Admission::Wait(seconds) = counting.admission(&mut outcome)? {
+        return Ok(SignInOutcome::Refused(too_many_attempts(seconds), facts));
     }
 
-    // 3. Verify the password and begin the session. Try once more if the password hash changed in between, because the
-    //    user may have sent the form twice and the first request renewed an outdated hash.
+    // 3. Verify the password and begin the session. This is a second request to the database, because the module
+    //    verifies the password. Try once more if the hash changed in between, because the user may have sent the form
+    //    twice and the first request renewed an outdated hash.
+    let mut account = outcome.take(account)?;
     for _ in 0..2 {
-        match check(context, browser, &attempt, &login, &form.password).await? {
-            PasswordOutcome::HashChanged => {}
+        match check(context, browser, &attempt, account.as_ref(), &form.password).await? {
             PasswordOutcome::Right(session) => return Ok(SignInOutcome::SignedIn(session)),
             PasswordOutcome::Wrong => break,
+            PasswordOutcome::HashChanged => account = find_account(context, &login).await?,
         }
     }
-    Ok(SignInOutcome::Refused(Notice::WrongCredentials))
+    Ok(SignInOutcome::Refused(Notice::WrongCredentials, facts))
+}
+
+fn too_many_attempts(seconds: i64) -> Notice {
+    Notice::TooManyAttempts { wait: u32::try_from(seconds).unwrap_or(u32::MAX) }
 }
 
 enum PasswordOutcome {
@@ -157,15 +176,14 @@ async fn check(
     context: &Context<'_, impl Platform>,
     browser: &BrowserContext<'_>,
     attempt: &Attempt,
-    login: &str,
+    account: Option<&Account>,
     password: &str,
 ) -> Result<PasswordOutcome, Error> {
     // 1. Verify the password. It takes equally long if the user does not exist or has no password.
-    let account = find_account(context.platform, login).await?;
-    let known_hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
+    let known_hash = account.and_then(|account| account.password_hash.as_deref());
     let verdict = password::verify(password, known_hash);
     let (Some(account), Some(known_hash), PasswordCheck::Right { is_outdated }) =
-        (&account, known_hash, verdict)
+        (account, known_hash, verdict)
     else {
         return Ok(PasswordOutcome::Wrong);
     };
@@ -185,7 +203,7 @@ async fn check(
         counter: attempt.counter(),
         account_counter: attempt.account_counter(),
     };
-    if !sessions::begin(context.platform, &sign_in, context.now).await? {
+    if !sessions::begin(context, &sign_in).await? {
         return Ok(PasswordOutcome::HashChanged);
     }
     let device = attempt.remember_device(browser);
@@ -195,10 +213,10 @@ async fn check(
 /// Shows the form again with the login that was typed.
 async fn show_again(
     provider: &Provider<'_, impl Platform>,
-    browser: &BrowserContext<'_>,
-    request: &impl Request,
+    (browser, request): (&BrowserContext<'_>, &impl Request),
     form: &LoginForm,
     notice: Notice,
+    facts: Option<Box<Facts>>,
 ) -> Result<Response, Error> {
     let context = &provider.context;
     context.log_refusal(notice.code());
@@ -206,9 +224,11 @@ async fn show_again(
         let texts = Texts::choose(None, request.header("accept-language").as_deref());
         return Ok(account_login_page(context, browser, texts, &form.login, Some(notice)));
     }
-    // The page shows neither session nor consent, so the cookie is not used.
-    let mut facts = Facts::of_query(context, &form.query, None).await?;
-    let pending = PendingRequest::new(&form.query, facts.stored.take())?;
+    let mut facts = match facts {
+        Some(facts) => *facts,
+        None => Facts::of_query(context, browser, &form.query).await?,
+    };
+    let pending = PendingRequest::new(browser, &form.query, facts.stored.take())?;
     let interaction = Interaction::new(provider, browser, &pending, request);
     match validate(provider, &pending, &mut facts).await? {
         Validation::Valid(valid) => {

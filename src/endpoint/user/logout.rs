@@ -38,7 +38,7 @@ pub async fn serve(
         return Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)));
     }
     if let Some(cookie_hash) = browser.session_hash() {
-        sessions::end(context.platform, &cookie_hash).await?;
+        sessions::end(context, &cookie_hash).await?;
     }
     let texts = Texts::choose(None, request.header("accept-language").as_deref());
     Ok(SignedOut { texts }.response().with_cookie(Cookie::Session.clear(&context.config.issuer)))

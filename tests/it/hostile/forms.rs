@@ -176,6 +176,7 @@ fn a_consent_form_expires_and_a_stored_request_completes_once() {
     provider.sleep(HOUR - 1);
     let response = alice.submit(&consent, &[("decision", "allow")]);
     assert!(answer(&response, &app.redirect_uri).contains_key("code"));
+    provider.sleep(30);
     for decision in ["allow", "deny", "switch"] {
         let response = alice.submit(&consent, &[("decision", decision)]);
         assert!(error_page(&response).contains("already completed"), "{decision}");

@@ -195,16 +195,13 @@ fn two_hundred_simultaneous_guesses_are_all_counted() {
     let provider = provider();
     for (network, is_one_isolate) in [("192.0.2.1", true), ("192.0.3.1", false)] {
         let requests = vec![filled_in(&at(&provider, network), "alice", "a guess"); 200];
-        provider.platform.take_counts();
         let response = if is_one_isolate {
             provider.send_together(requests)
         } else {
             provider.send_at_once(requests)
         };
         let checked = response.iter().filter(|response| response.status == WRONG).count();
-        let Counts { statements, .. } = provider.platform.take_counts();
-        // Each check of a password reads the user.
-        assert_eq!((checked, statements), (5, 5));
+        assert_eq!(checked, 5);
         assert!(response.iter().all(|response| matches!(response.status, WRONG | WAIT)));
     }
     let everywhere: Vec<_> = (0..200)

@@ -49,7 +49,7 @@ impl<P: Platform> Interaction<'_, P> {
             claims: &claims,
             remembered,
             consent,
-            handle_hash: self.pending.handle_hash.as_deref(),
+            handle: self.pending.handle.as_ref(),
         };
         let issued = match request.request.response_type {
             ResponseType::Code => self.code(request, &authorization).await?,
@@ -80,8 +80,7 @@ impl<P: Platform> Interaction<'_, P> {
             nonce: request.request.nonce.as_deref(),
             expires_at: context.now + CODE_SECONDS,
         };
-        let is_recorded =
-            record_with_code(context.platform, authorization, &new_code, context.now).await?;
+        let is_recorded = record_with_code(context, authorization, &new_code).await?;
         Ok(is_recorded.then(|| vec![("code", code)]))
     }
 
@@ -95,7 +94,7 @@ impl<P: Platform> Interaction<'_, P> {
         let client = &request.client;
         let alg = client.metadata.id_token_signed_response_alg;
         let signers = Signers::get(&[alg], self.provider).await?.require(alg)?;
-        let grant = record(context.platform, authorization, context.now).await?;
+        let grant = record(context, authorization).await?;
         let Some(grant) = grant else { return Ok(None) };
         let Ok(user_claims) = grant.user_claims() else { return Ok(None) };
         let nonce = request.request.nonce.as_deref();

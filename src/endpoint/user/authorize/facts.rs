@@ -2,7 +2,8 @@
 
 use crate::context::Context;
 use crate::error::{Error, Internal, PageError};
-use crate::interaction::pending_request::handle_hash;
+use crate::interaction::BrowserContext;
+use crate::interaction::pending_request::handle_of;
 use crate::ports::Platform;
 use crate::protocol::description::Sent;
 use crate::protocol::params::Params;
@@ -30,23 +31,83 @@ pub struct Facts {
     consent: Option<Consent>,
 }
 
-impl Facts {
-    /// Reads the facts about the request of a query. Without a cookie there is no session and no consent.
+/// The statements that read the facts, in a batch.
+pub struct Reading {
+    cookie_hash: Option<String>,
+    /// The parameter `client_id`.
+    client_id: Option<String>,
+    session: Option<Handle<Option<Session>>>,
+    stored: Option<Handle<Option<KeptRequest>>>,
+    client: Option<Handle<Option<StoredClient>>>,
+    consent: Option<Handle<Option<Consent>>>,
+}
+
+impl Reading {
+    /// Adds the statements that read the facts about the request of a query. Without a cookie there is no session and no
+    /// consent.
     ///
     /// An interaction token may follow the query. It is split off afterwards, because it is valid for one user only, and
     /// the session names the user.
-    pub async fn of_query(
-        context: &Context<'_, impl Platform>,
+    pub fn of_query(
+        batch: &mut Batch,
+        browser: &BrowserContext<'_>,
         query: &str,
         cookie_hash: Option<String>,
-    ) -> Result<Self, Internal> {
-        let facts = Self { cookie_hash, ..Self::default() };
-        if let Some(handle_hash) = handle_hash(query) {
-            return facts.read(context, Some(ClientOf::Handle(&handle_hash))).await;
+        now: i64,
+    ) -> Self {
+        if let Some(handle) = handle_of(browser, query) {
+            return Self::add(batch, cookie_hash, Some(ClientOf::Handle(&handle)), now);
         }
         // Malformed parameters are refused when all of them are parsed.
         let params = Params::parse(query.as_bytes(), &[&[CLIENT_ID]]).unwrap_or_default();
-        facts.read(context, client_of(&params)).await
+        Self::add(batch, cookie_hash, client_of(&params), now)
+    }
+
+    fn add(
+        batch: &mut Batch,
+        cookie_hash: Option<String>,
+        client: Option<ClientOf<'_>>,
+        now: i64,
+    ) -> Self {
+        let cookie = cookie_hash.as_deref();
+        let handle = client.and_then(ClientOf::handle);
+        Self {
+            session: cookie.map(|hash| sessions::find_in(batch, hash, now)),
+            stored: handle.map(|handle| authorization_requests::find_in(batch, handle, now)),
+            client: client.map(|client| clients::find_of_request(batch, client, now)),
+            consent: cookie
+                .zip(client)
+                .map(|(hash, client)| consents::find_in(batch, hash, client)),
+            client_id: client.and_then(ClientOf::parameter).map(str::to_owned),
+            cookie_hash,
+        }
+    }
+
+    /// Returns the facts.
+    pub fn finish(self, outcome: &mut Outcome) -> Result<Facts, Internal> {
+        let stored = take(outcome, self.stored)?;
+        let client_of_stored = || stored.as_ref().and_then(|stored| stored.client_id.clone());
+        Ok(Facts {
+            client_id: self.client_id.or_else(client_of_stored),
+            session: take(outcome, self.session)?,
+            client: take(outcome, self.client)?,
+            consent: take(outcome, self.consent)?,
+            cookie_hash: self.cookie_hash,
+            stored,
+        })
+    }
+}
+
+impl Facts {
+    /// Reads the facts about the request of a query, as [`Reading::of_query`] does.
+    pub async fn of_query(
+        context: &Context<'_, impl Platform>,
+        browser: &BrowserContext<'_>,
+        query: &str,
+    ) -> Result<Self, Internal> {
+        let (mut batch, cookie_hash) = (Batch::default(), browser.session_hash());
+        let reading = Reading::of_query(&mut batch, browser, query, cookie_hash, context.now);
+        reading.finish(&mut batch.run_idempotent(context).await?)
     }
 
     /// Reads the facts about the request with these parameters, without the browser's session.
@@ -54,39 +115,17 @@ impl Facts {
         context: &Context<'_, impl Platform>,
         params: &Params,
     ) -> Result<Self, Internal> {
-        Self::default().read(context, client_of(params)).await
+        Self::read(context, None, client_of(params)).await
     }
 
     async fn read(
-        self,
         context: &Context<'_, impl Platform>,
+        cookie_hash: Option<String>,
         client: Option<ClientOf<'_>>,
     ) -> Result<Self, Internal> {
-        let cookie_hash = self.cookie_hash.as_deref();
-        if cookie_hash.is_none() && client.is_none() {
-            return Ok(self);
-        }
-        let (now, mut batch) = (context.now, Batch::default());
-        let session = cookie_hash.map(|hash| sessions::find_in(&mut batch, hash, now));
-        let stored = client.and_then(ClientOf::handle_hash);
-        let stored = stored.map(|hash| authorization_requests::find_in(&mut batch, hash, now));
-        let found = client.map(|client| clients::find_of_request(&mut batch, client, now));
-        let consent = cookie_hash.zip(client);
-        let consent = consent.map(|(cookie, client)| consents::find_in(&mut batch, cookie, client));
-        let mut outcome = batch.run_idempotent(context).await?;
-        let stored = take(&mut outcome, stored)?;
-        let client_id = match client {
-            Some(ClientOf::Parameter(parameter)) => Some(parameter.to_owned()),
-            _ => stored.as_ref().and_then(|stored| stored.client_id.clone()),
-        };
-        Ok(Self {
-            session: take(&mut outcome, session)?,
-            stored,
-            client_id,
-            client: take(&mut outcome, found)?,
-            consent: take(&mut outcome, consent)?,
-            cookie_hash: self.cookie_hash,
-        })
+        let mut batch = Batch::default();
+        let reading = Reading::add(&mut batch, cookie_hash, client, context.now);
+        reading.finish(&mut batch.run_idempotent(context).await?)
     }
 
     /// Returns the client that the parameters name. Errors are shown on a page, because no redirect URI is validated
@@ -106,8 +145,8 @@ impl Facts {
         // A second request is needed for a stored request whose row has no `client_id`, because an older version stored
         // it, and for a query of 100 parameters, because its interaction token was one too many to parse before.
         if self.client_id.as_deref() != Some(client_id) {
-            let again = Self { cookie_hash: self.cookie_hash.take(), ..Self::default() };
-            *self = again.read(context, Some(ClientOf::Parameter(client_id))).await?;
+            let client = ClientOf::Parameter(client_id);
+            *self = Self::read(context, self.cookie_hash.take(), Some(client)).await?;
         }
         let description = format!("client_id: {} is not registered", Sent(client_id));
         let unknown =

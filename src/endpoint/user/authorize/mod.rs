@@ -18,11 +18,13 @@ pub mod resolve;
 pub mod respond;
 pub mod validate;
 
+use form_urlencoded::Serializer;
+
 use crate::endpoint::support::form;
 use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
-use crate::interaction::pending_request::{InteractionState, PendingRequest, resume};
+use crate::interaction::pending_request::{InteractionState, PendingRequest, pushed, resume};
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
 use crate::provider::Provider;
@@ -47,13 +49,17 @@ pub async fn serve(
     if let Err(fault) = memory.published_keys.get(context).await {
         context.log_fault(&fault);
     }
-    let mut facts = Facts::of_query(context, request.query(), browser.session_hash()).await?;
+    // A pushed request gets a URL that can be reloaded.
+    if let Some(query) = PendingRequest::open(&browser, request.query(), context).await? {
+        let redirect = redirect_to_authorize(context, &query);
+        return Ok(redirect.with_cookie(browser.remember_browser()));
+    }
+    let mut facts = Facts::of_query(context, &browser, request.query()).await?;
     let sub = facts.session.as_ref().map(|session| session.sub.as_str());
     let (query, state) = resume(&browser, request.query(), sub, context.now);
-    let pending = PendingRequest::new(query, facts.stored.take())?;
+    let pending = PendingRequest::new(&browser, query, facts.stored.take())?;
     let texts = form::texts(request, &pending.params);
-    match resolve(provider, request, pending, &mut facts).await? {
-        Resolved::Elsewhere(query) => Ok(redirect_to_authorize(context, &query)),
+    match resolve(provider, request, (&browser, pending), &mut facts).await? {
         Resolved::Request(pending) => {
             let interaction = Interaction::new(provider, &browser, &pending, request);
             interaction.proceed(facts, state).await
@@ -71,19 +77,25 @@ async fn keep(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
+    let browser = BrowserContext::from_request(context, request)?;
     let params = form::authorization_request(request).await?;
+    // Only the GET opens a pushed request, because it has the browser's cookies.
+    if let Some((client_id, request_uri)) = pushed(&params) {
+        let reference = [("client_id", client_id), ("request_uri", request_uri)];
+        let query = Serializer::new(String::new()).extend_pairs(reference).finish();
+        return Ok(redirect_to_authorize(context, &query));
+    }
     let pending = PendingRequest { params, ..PendingRequest::default() };
     let texts = form::texts(request, &pending.params);
     // The facts are read before the request is stored, because an invalid request must not be.
     let mut facts = Facts::of_params(context, &pending.params).await?;
-    let mut pending = match resolve(provider, request, pending, &mut facts).await? {
-        Resolved::Elsewhere(query) => return Ok(redirect_to_authorize(context, &query)),
+    let mut pending = match resolve(provider, request, (&browser, pending), &mut facts).await? {
         Resolved::Request(pending) => pending,
         Resolved::Refused(reply_to, error) => {
             return refuse(context, &PendingRequest::default(), &reply_to, error, texts).await;
         }
     };
-    if pending.handle_hash.is_none() {
+    if pending.handle.is_none() {
         // Refuse an invalid request before it is stored.
         let valid = match validate(provider, &pending, &mut facts).await? {
             Validation::Valid(valid) => valid,
@@ -100,7 +112,7 @@ async fn keep(
         if !may_store(context, request).await {
             return refuse(context, &pending, &valid.reply_to, TOO_MANY, texts).await;
         }
-        pending.keep(context).await?;
+        pending.keep(&browser, context).await?;
     }
     Ok(redirect_to_authorize(context, &pending.query))
 }

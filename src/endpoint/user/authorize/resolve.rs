@@ -7,7 +7,8 @@ use crate::error::{Error, PageError, Protocol};
 use crate::fetched;
 use crate::fetched::client_keys::KeysError;
 use crate::http::Request;
-use crate::interaction::pending_request::PendingRequest;
+use crate::interaction::BrowserContext;
+use crate::interaction::pending_request::{COMPLETED_OR_EXPIRED, PendingRequest, pushed};
 use crate::limits::rate_limits::may_store;
 use crate::ports::{FetchLimits, Platform};
 use crate::protocol::authorization::authorize_error::AuthorizeError;
@@ -45,8 +46,6 @@ const FETCH_LIMITS: FetchLimits = FetchLimits {
 
 /// The outcome of finding the effective parameters.
 pub enum Resolved {
-    /// The browser is redirected to this query, which can be reloaded.
-    Elsewhere(String),
     /// The request with its effective parameters.
     Request(PendingRequest),
     /// The parameters are not available; the error is sent to the client.
@@ -61,7 +60,7 @@ pub enum Resolved {
 pub async fn resolve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
-    pending: PendingRequest,
+    (browser, pending): (&BrowserContext<'_>, PendingRequest),
     facts: &mut Facts,
 ) -> Result<Resolved, Error> {
     let context = &provider.context;
@@ -69,7 +68,7 @@ pub async fn resolve(
     //    duplicate parameter is refused in step 3 of the endpoint.
     let params = &pending.params;
     let (object, uri) = match (params.once("request"), params.once("request_uri")) {
-        (Ok(object), Ok(uri)) if pending.handle_hash.is_none() => (object, uri),
+        (Ok(object), Ok(uri)) if pending.handle.is_none() => (object, uri),
         _ => (None, None),
     };
     if object.is_none() && uri.is_none() {
@@ -79,16 +78,13 @@ pub async fn resolve(
     // 2. Find the client, whose keys verify the request object (RFC 9101 section 5).
     let client = facts.client(context, params).await?;
 
-    // 3. Open a pushed request. This is a second request to the database, because only a registered client gets this
-    //    far.
-    if let (Some(uri), None) = (uri, object)
-        && let Some(query) = PendingRequest::open(uri, &client.client_id, context).await?
-    {
-        return Ok(Resolved::Elsewhere(query));
+    // 3. Refuse a pushed request. The endpoint opens one before this step, unless that is impossible.
+    if pushed(params).is_some() {
+        return Err(COMPLETED_OR_EXPIRED.into());
     }
 
     // 4. Verify and store a request object. Storing it is a second request, because the client's keys verify it.
-    match keep_signed(provider, request, &client, (object, uri)).await {
+    match keep_signed(provider, (request, browser), &client, (object, uri)).await {
         Ok(signed) => Ok(Resolved::Request(signed)),
         // 5. If that fails, the redirect URI for the error is the one outside of the request object.
         Err(Error::Protocol(Protocol::Authorize(error))) => {
@@ -105,7 +101,7 @@ pub async fn resolve(
 /// Verifies a request object, sent by value or by reference, and stores its parameters.
 async fn keep_signed(
     provider: &Provider<'_, impl Platform>,
-    request: &impl Request,
+    (request, browser): (&impl Request, &BrowserContext<'_>),
     client: &Client,
     object: (Option<&str>, Option<&str>),
 ) -> Result<PendingRequest, Error> {
@@ -126,7 +122,7 @@ async fn keep_signed(
     if !signed.may_be_kept() {
         return Err(TOO_LARGE.into());
     }
-    signed.keep(context).await?;
+    signed.keep(browser, context).await?;
     Ok(signed)
 }
 

@@ -12,11 +12,11 @@ use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::reply_to::{ReplyTo, ResponseMode};
 use crate::routes::AUTHORIZE;
 
-/// Sends an error to the client. It is the response of a stored request, which is deleted.
+/// Sends an error to the client. It is the response of a stored request.
 ///
 /// # Errors
-/// [`crate::interaction::pending_request::COMPLETED_OR_EXPIRED`] if a stored request already has a response,
-/// [`Error::Internal`] if the database fails.
+/// [`crate::interaction::pending_request::COMPLETED_OR_EXPIRED`] if another browser got the response of a stored
+/// request, [`Error::Internal`] if the database fails.
 pub async fn refuse(
     context: &Context<'_, impl Platform>,
     pending: &PendingRequest,
@@ -25,7 +25,7 @@ pub async fn refuse(
     texts: &'static Texts,
 ) -> Result<Response, Error> {
     // A second request to the database, because only a validated request has this response.
-    pending.answer(context.platform).await?;
+    pending.answer(context).await?;
     context.log_refusal(error.code);
     let parameters = [("error", error.code), ("error_description", error.description.as_str())];
     Ok(respond(context, reply_to, &parameters, texts))
