@@ -15,6 +15,8 @@ use crate::protocol::description::Description;
 use crate::protocol::params::{Malformed, Params};
 use crate::secret::{hash, is_random_text};
 use crate::store::authorization_requests::{self, BrowserHandle, KeptRequest, NewRequest, Opening};
+use crate::store::batch::{Batch, Handle};
+use crate::store::client_proof::ClientProof;
 
 /// The largest request that is stored, in bytes.
 const KEPT_LIMIT: usize = 8_192;
@@ -99,42 +101,56 @@ impl PendingRequest {
         browser: &BrowserContext<'_>,
         context: &Context<'_, impl Platform>,
     ) -> Result<(), Internal> {
-        let text = context.random_text()?;
-        self.query = format!("{HANDLE}{text}");
-        let handle = in_browser(&text, browser);
-        self.store(&handle.handle_hash, None, KEPT_REQUEST_SECONDS, context).await?;
-        self.handle = Some(handle);
+        let handle = context.random_text()?;
+        let kept = in_browser(&handle, browser);
+        let expires_at = context.now + KEPT_REQUEST_SECONDS;
+        let parameters = self.params.encode();
+        let request = self.row((&kept.handle_hash, &parameters), None, expires_at);
+        authorization_requests::keep(context, &request).await?;
+        (self.query, self.handle) = (format!("{HANDLE}{handle}"), Some(kept));
         Ok(())
     }
 
-    /// Stores the request for the client that pushes it, and returns its `request_uri`, which can be opened once. The
+    /// Stores the request for the client that pushes it, and returns its `request_uri`, which one browser can open. The
     /// stored hash is that of the whole `request_uri`, so that no `handle` in a query finds it.
     pub async fn push(
         &self,
         client_id: &str,
         context: &Context<'_, impl Platform>,
     ) -> Result<String, Internal> {
-        let request_uri = format!("{PUSHED_URI}{}", context.random_text()?);
-        self.store(&hash(&request_uri), Some(client_id), PUSHED_REQUEST_SECONDS, context).await?;
+        let request_uri = new_request_uri(context)?;
+        let (uri_hash, parameters) = (hash(&request_uri), self.params.encode());
+        let expires_at = context.now + PUSHED_REQUEST_SECONDS;
+        let request = self.row((&uri_hash, &parameters), Some(client_id), expires_at);
+        authorization_requests::keep(context, &request).await?;
         Ok(request_uri)
     }
 
-    async fn store(
+    /// The same as [`PendingRequest::push`] in the batch that authenticates the client, if it is one of the operator's.
+    /// The handle has whether the request is stored.
+    pub fn push_in(
         &self,
-        handle_hash: &str,
-        pushed_by: Option<&str>,
-        lifetime: i64,
+        batch: &mut Batch,
+        proof: &ClientProof,
         context: &Context<'_, impl Platform>,
-    ) -> Result<(), Internal> {
-        let request = NewRequest {
-            handle_hash,
-            parameters: &self.params.encode(),
-            client_id: self.params.once("client_id").ok().flatten(),
-            pushed_by,
-            is_signed: self.is_signed,
-            expires_at: context.now + lifetime,
-        };
-        authorization_requests::keep(context, &request).await
+    ) -> Result<(String, Handle<bool>), Internal> {
+        let request_uri = new_request_uri(context)?;
+        let (uri_hash, parameters) = (hash(&request_uri), self.params.encode());
+        let expires_at = context.now + PUSHED_REQUEST_SECONDS;
+        let request = self.row((&uri_hash, &parameters), Some(&proof.client_id), expires_at);
+        let stored = authorization_requests::push_in(batch, &request, proof, context.now)?;
+        Ok((request_uri, stored))
+    }
+
+    fn row<'a>(
+        &'a self,
+        (handle_hash, parameters): (&'a str, &'a str),
+        pushed_by: Option<&'a str>,
+        expires_at: i64,
+    ) -> NewRequest<'a> {
+        let client_id = self.params.once("client_id").ok().flatten();
+        let is_signed = self.is_signed;
+        NewRequest { handle_hash, parameters, client_id, pushed_by, is_signed, expires_at }
     }
 
     /// Records that this browser gets the response of a stored request.
@@ -178,6 +194,18 @@ fn split_handle(query: &str) -> Option<(&str, &str)> {
     let kept = query.split_once(RESUME).map_or(query, |(kept, _)| kept);
     let handle = kept.strip_prefix(HANDLE).filter(|handle| is_random_text(handle))?;
     Some((kept, handle))
+}
+
+/// Deletes the request that was stored under a `request_uri`, because it turned out to be invalid.
+pub async fn discard(
+    request_uri: &str,
+    context: &Context<'_, impl Platform>,
+) -> Result<(), Internal> {
+    authorization_requests::discard(context, &hash(request_uri)).await
+}
+
+fn new_request_uri(context: &Context<'_, impl Platform>) -> Result<String, Internal> {
+    Ok(format!("{PUSHED_URI}{}", context.random_text()?))
 }
 
 /// Returns the handle of a stored request, if the query has one. An interaction token may follow it.

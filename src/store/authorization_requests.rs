@@ -6,6 +6,7 @@ use crate::lifetimes::REPEATED_RESPONSE_SECONDS;
 use crate::ports::{Database, Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::{Batch, Handle, exists, first};
+use crate::store::client_proof::{ClientProof, client_is_proven};
 
 #[derive(Debug)]
 pub struct NewRequest<'a> {
@@ -84,6 +85,43 @@ pub async fn keep(
     let mut batch = Batch::default();
     batch.add(sweep(context.now, SWEPT_WITH_EACH));
     batch.add(insert);
+    batch.run_idempotent(context).await.map(drop)
+}
+
+/// Stores a request that a client pushes, provided that the client is proven and the operator's. Others can be refused
+/// before anything is stored. Idempotent, because the `request_uri` is random.
+pub fn push_in(
+    batch: &mut Batch,
+    request: &NewRequest<'_>,
+    proof: &ClientProof,
+    now: i64,
+) -> Result<Handle<bool>, Internal> {
+    // A repeated insertion changes nothing, but returns its row again.
+    let insert = Statement::new(concat!(
+        "INSERT INTO authorization_requests \
+           (handle_hash, parameters, pushed_by, is_signed, expires_at, client_id) \
+         SELECT ?1, ?2, client_id, ?4, ?5, ?6 FROM clients \
+         WHERE client_id = ?3 AND registration_token_hash IS NULL AND ",
+        client_is_proven!("?7"),
+        " ON CONFLICT (handle_hash) DO UPDATE SET handle_hash = excluded.handle_hash \
+         RETURNING handle_hash",
+    ))
+    .bind(request.handle_hash)
+    .bind(request.parameters)
+    .bind(proof.client_id.as_str())
+    .bind(i64::from(request.is_signed))
+    .bind(request.expires_at)
+    .bind(request.client_id)
+    .bind(proof.condition(None, now)?);
+    batch.add(sweep(now, SWEPT_WITH_EACH));
+    Ok(batch.query(insert, exists))
+}
+
+/// Deletes a pushed request that turned out to be invalid.
+pub async fn discard(context: &Context<'_, impl Database>, uri_hash: &str) -> Result<(), Internal> {
+    let delete = Statement::new("DELETE FROM authorization_requests WHERE handle_hash = ?1");
+    let mut batch = Batch::default();
+    batch.add(delete.bind(uri_hash));
     batch.run_idempotent(context).await.map(drop)
 }
 

@@ -91,13 +91,16 @@ macro_rules! client_is_proven {
             $p,
             "->>'auth_method' IS NULL OR metadata->>'token_endpoint_auth_method' = ",
             $p,
-            "->>'auth_method') AND instr(",
+            "->>'auth_method') AND (",
             $p,
-            "->>'algs', metadata->>'id_token_signed_response_alg') > 0 \
-               AND EXISTS (SELECT 1 FROM json_each(metadata, '$.grant_types') \
+            "->>'algs' IS NULL OR instr(",
+            $p,
+            "->>'algs', metadata->>'id_token_signed_response_alg') > 0) AND (",
+            $p,
+            "->>'grant_type' IS NULL OR EXISTS (SELECT 1 FROM json_each(metadata, '$.grant_types') \
                            WHERE value = ",
             $p,
-            "->>'grant_type') ELSE 0 END) \
+            "->>'grant_type')) ELSE 0 END) \
              AND (",
             $p,
             "->>'use_id' IS NULL OR EXISTS (SELECT 1 FROM client_assertions \
@@ -122,8 +125,8 @@ struct Condition<'a> {
     auth_method: Option<&'a str>,
     jti_hash: Option<&'a str>,
     use_id: Option<&'a str>,
-    grant_type: GrantType,
-    algs: &'a str,
+    grant_type: Option<GrantType>,
+    algs: Option<&'a str>,
 }
 
 impl ClientProof {
@@ -166,10 +169,10 @@ impl ClientProof {
         })
     }
 
-    /// Returns the parameter of [`client_is_proven`].
+    /// Returns the parameter of [`client_is_proven`]. Without `conditions` the client needs only be proven.
     pub(super) fn condition(
         &self,
-        conditions: &ClientConditions,
+        conditions: Option<&ClientConditions>,
         now: i64,
     ) -> Result<String, Internal> {
         let (secret_hash, auth_method, jti) = match &self.method {
@@ -186,8 +189,8 @@ impl ClientProof {
             auth_method,
             jti_hash: jti.map(|(jti_hash, _)| jti_hash),
             use_id: jti.map(|(_, use_id)| use_id),
-            grant_type: conditions.grant_type,
-            algs: &conditions.algs,
+            grant_type: conditions.map(|conditions| conditions.grant_type),
+            algs: conditions.map(|conditions| conditions.algs.as_str()),
         };
         serde_json::to_string(&condition)
             .map_err(|error| Internal::Broken { detail: error.to_string() })

@@ -77,7 +77,7 @@ pub fn redeem(
     .bind(*code_hash)
     .bind(now)
     .bind(*use_id)
-    .bind(proof.condition(conditions, now)?);
+    .bind(proof.condition(Some(conditions), now)?);
     let begin = Statement::new(
         "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) \
          SELECT ?3, grants.id, ?4 FROM codes JOIN grants ON grants.id = codes.grant_id \

@@ -61,7 +61,7 @@ pub fn find_and_rotate(
     .bind(token.expires_at)
     .bind(REFRESHABLE_GRANT_SECONDS)
     .bind(now)
-    .bind(proof.condition(conditions, now)?)
+    .bind(proof.condition(Some(conditions), now)?)
     .bind(i64::from(token.is_plain));
     let spend = Statement::new(
         "UPDATE refresh_tokens SET spent_at = ?2 WHERE token_hash = ?1 AND spent_at IS NULL \

@@ -172,6 +172,37 @@ fn a_pushed_request_takes_one_more_request_and_so_does_a_signed_one() {
 }
 
 #[test]
+fn a_push_takes_one_request_and_another_one_if_the_request_cannot_be_stored_at_once() {
+    let mut table = Vec::new();
+    let counted = Counted::new(false);
+    let provider = &counted.provider;
+    let public =
+        provider.put_client_with("public", json!({ "token_endpoint_auth_method": "none" }));
+    let push = |client: &TestClient, parameters: &[(&str, &str)]| {
+        let secret = client.secret.as_ref().map(|secret| ("client_secret", secret.as_str()));
+        let secret = encode(secret.as_slice());
+        provider.send(
+            post("/auth/par").form(&format!("{}&{secret}", client.authorize_query(parameters))),
+        )
+    };
+    for (client, parameters, step, status) in [
+        (&counted.client, vec![], ("confidential", 1), 201),
+        (&public, vec![], ("public", 1), 201),
+        // An invalid request is deleted again.
+        (&counted.client, vec![("scope", "unheard-of")], ("invalid", 2), 400),
+    ] {
+        let response = counted.send(&mut table, step, || push(client, &parameters));
+        assert_eq!(response.status, status, "{}", response.body);
+    }
+    // The rate of clients that registered themselves is limited before anything is stored.
+    let sql = "UPDATE clients SET registration_token_hash = 'x' WHERE client_id = 'app'";
+    provider.platform.primary.execute(sql, ()).unwrap();
+    let step = ("registered itself", 2);
+    assert_eq!(counted.send(&mut table, step, || push(&counted.client, &[])).status, 201);
+    assert_empty(&table);
+}
+
+#[test]
 fn the_account_page_reads_in_one_request() {
     let mut table = Vec::new();
     let counted = Counted::new(false);

@@ -161,6 +161,7 @@ fn pushes_require_the_client_authentication_of_the_token_endpoint() {
         let uri = request_uri(&push(&signer.sign(&claims)));
         assert!(is_login(&opened(&Browser::new(&provider), &target("signing", &uri))));
     }
+    provider.platform.primary.execute("DELETE FROM authorization_requests", ()).unwrap();
     for response in [
         provider.send(post(PAR).form(&client.authorize_query(&[]))),
         provider.send(post(PAR).form(&client.authorize_query(&[("client_secret", "wrong")]))),
@@ -169,6 +170,7 @@ fn pushes_require_the_client_authentication_of_the_token_endpoint() {
     ] {
         assert_eq!((response.status, response.error().as_deref()), (401, Some("invalid_client")));
     }
+    assert!(stored_requests(&provider).is_empty(), "a client that is not proven stores nothing");
     let response = provider.send(
         post(PAR)
             .with("authorization", "Basic YXBwOng=")

@@ -3,21 +3,24 @@
 
 use serde_json::json;
 
-use crate::endpoint::support::client_authentication::{authenticate, form};
+use crate::endpoint::support::client_authentication::{form, prove};
 use crate::endpoint::user::authorize::resolve::{TOO_LARGE, TOO_MANY, verify};
 use crate::endpoint::user::authorize::validate::{Validation, validate_for};
 use crate::error::{Error, PageError, Protocol};
 use crate::http::{Request, Response};
-use crate::interaction::pending_request::PendingRequest;
+use crate::interaction::pending_request::{PendingRequest, discard};
 use crate::lifetimes::PUSHED_REQUEST_SECONDS;
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::authorize_request::PARAMETERS;
 use crate::protocol::client::authentication;
-use crate::protocol::params::DuplicateParameter;
+use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::token::token_error::TokenError;
 use crate::provider::Provider;
+use crate::store::batch::Batch;
+use crate::store::client_proof::ProofMethod;
+use crate::store::clients::Client;
 
 /// The parameters that authenticate the client. They are not part of the authorization request.
 const AUTHENTICATION_PARAMETERS: [&str; 3] =
@@ -29,58 +32,114 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    // 1. Authenticate the client, as at the token endpoint (section 2).
-    let mut params = form(request, &[&authentication::PARAMETERS, &PARAMETERS]).await?;
-    let client = authenticate(provider, request, &params).await?;
+    let params = form(request, &[&authentication::PARAMETERS, &PARAMETERS]).await?;
+    let proof = prove(provider, request, &params).await?;
 
-    // 2. Limit the rate of public clients and of those that registered themselves, because anybody may be behind them
-    //    and each request is stored.
-    let is_known = client.metadata.is_confidential() && client.registration_token_hash.is_none();
-    if !is_known && !may_store(context, request).await {
-        return Err(refused(429, TOO_MANY));
-    }
+    // 1. Read the request: the parameters themselves, or a request object (section 3). Errors are returned in step 4,
+    //    because an authentication that fails comes first.
+    let submitted = submit(params, &proof.client_id);
 
-    // 3. Read the request: the parameters themselves, or those of a request object (section 3).
-    let duplicate = |duplicate: DuplicateParameter| TokenError::InvalidRequest(duplicate.into());
-    if params.once("request_uri").map_err(duplicate)?.is_some() {
-        return Err(TokenError::InvalidRequest(
-            "request_uri: must not be pushed (RFC 9126 section 2.1)".into(),
-        )
-        .into());
-    }
-    let has_client_id = params.once("client_id").map_err(duplicate)?.is_some();
-    let object = params.once("request").map_err(duplicate)?;
-    let is_signed = object.is_some();
-    if let Some(object) = object {
-        params = verify(provider, &client, object).await?;
-    } else {
-        params.remove(&AUTHENTICATION_PARAMETERS);
-        // A client that authenticated by HTTP Basic or an assertion may omit it.
-        if !has_client_id {
-            params.append("client_id", client.client_id.as_str());
+    // 2. Authenticate the client, as at the token endpoint (section 2). The same request to D1 stores the parameters of
+    //    the operator's clients, before they are validated, because few of their requests are invalid. The rate of
+    //    public clients is limited before, because anybody may be behind them.
+    let is_public = matches!(proof.method, ProofMethod::Public);
+    let may_store_public = !is_public || may_store(context, request).await;
+    let mut batch = Batch::default();
+    let handles = proof.add_to(&mut batch, context.now);
+    let pushed = match &submitted {
+        Ok(Submitted::Parameters(pending)) if may_store_public && pending.may_be_kept() => {
+            Some(pending.push_in(&mut batch, &proof, context)?)
         }
-    }
-    let pending =
-        PendingRequest { params, is_pushed: true, is_signed, ..PendingRequest::default() };
-    if !pending.may_be_kept() {
-        return Err(refused(413, TOO_LARGE));
+        _ => None,
+    };
+    let mut outcome = batch.run_idempotent(context).await?;
+    let client = proof.check(handles, &mut outcome)?.client()?;
+    let pushed = match pushed {
+        Some((request_uri, stored)) => outcome.take(stored)?.then_some(request_uri),
+        None => None,
+    };
+
+    // 3. Limit the rate of clients that registered themselves, for the same reason. Storing their request is one more
+    //    request to D1, and so is storing a request object, which the client's keys verify.
+    let is_limited = client.registration_token_hash.is_some() && !is_public;
+    if !may_store_public || is_limited && !may_store(context, request).await {
+        return Err(refused(429, TOO_MANY));
     }
 
     // 4. Validate the request now, so that errors are returned to the client (section 2.3).
     let client_id = client.client_id.clone();
-    match validate_for(provider, client, &pending).await {
-        Ok(Validation::Valid(_)) => {}
-        Ok(Validation::Refused(_, error)) => return Err(error.into()),
-        Err(Error::Protocol(Protocol::Page(PageError { code, description, .. }))) => {
-            return Err(AuthorizeError::new(code, description).into());
+    let pending = match validated(provider, client, submitted).await {
+        Ok(pending) => pending,
+        Err(error) => {
+            if let Some(request_uri) = pushed
+                && let Err(fault) = discard(&request_uri, context).await
+            {
+                // Nobody knows the URI, and it expires soon.
+                context.log_fault(&fault);
+            }
+            return Err(error);
         }
-        Err(error) => return Err(error),
-    }
+    };
 
-    // 5. Store the request, and return its `request_uri` (section 2.2).
-    let request_uri = pending.push(&client_id, context).await?;
+    // 5. Return its `request_uri` (section 2.2).
+    let request_uri = match pushed {
+        Some(request_uri) => request_uri,
+        None => pending.push(&client_id, context).await?,
+    };
     let document = json!({ "request_uri": request_uri, "expires_in": PUSHED_REQUEST_SECONDS });
     Ok(Response::json(201, &document))
+}
+
+/// The authorization request in a form.
+enum Submitted {
+    /// A request object, not verified yet.
+    Object(String),
+    Parameters(PendingRequest),
+}
+
+fn submit(mut params: Params, client_id: &str) -> Result<Submitted, TokenError> {
+    let duplicate = |duplicate: DuplicateParameter| TokenError::InvalidRequest(duplicate.into());
+    if params.once("request_uri").map_err(duplicate)?.is_some() {
+        return Err(TokenError::InvalidRequest(
+            "request_uri: must not be pushed (RFC 9126 section 2.1)".into(),
+        ));
+    }
+    let has_client_id = params.once("client_id").map_err(duplicate)?.is_some();
+    if let Some(object) = params.once("request").map_err(duplicate)? {
+        return Ok(Submitted::Object(object.to_owned()));
+    }
+    params.remove(&AUTHENTICATION_PARAMETERS);
+    // A client that authenticated by HTTP Basic or an assertion may omit it.
+    if !has_client_id {
+        params.append("client_id", client_id);
+    }
+    Ok(Submitted::Parameters(PendingRequest { params, is_pushed: true, ..Default::default() }))
+}
+
+/// Returns the request, if it is valid.
+async fn validated(
+    provider: &Provider<'_, impl Platform>,
+    client: Client,
+    submitted: Result<Submitted, TokenError>,
+) -> Result<PendingRequest, Error> {
+    let pending = match submitted? {
+        Submitted::Parameters(pending) => pending,
+        Submitted::Object(object) => {
+            let params = verify(provider, &client, &object).await?;
+            PendingRequest { params, is_pushed: true, is_signed: true, ..Default::default() }
+        }
+    };
+    if !pending.may_be_kept() {
+        return Err(refused(413, TOO_LARGE));
+    }
+    match validate_for(provider, client, &pending).await {
+        Ok(Validation::Valid(_)) => Ok(pending),
+        Ok(Validation::Refused(_, error)) => Err(error.into()),
+        Err(Error::Protocol(Protocol::Page(PageError { code, description, .. }))) => {
+            Err(AuthorizeError::new(code, description).into())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn refused(status: u16, error: AuthorizeError) -> Error {

@@ -15,9 +15,8 @@ use crate::protocol::token::token_error::{CLIENT_REFUSED, TokenError};
 use crate::provider::Provider;
 use crate::routes::{PAR, TOKEN};
 use crate::secret::hash;
-use crate::store::batch::Batch;
 use crate::store::client_proof::{ClientProof, ProofMethod};
-use crate::store::clients::{self, Client};
+use crate::store::clients;
 
 /// The largest body that is read: a client assertion or a request object of 16 KiB, and the other parameters.
 const BODY_LIMIT: Limit = limit!(24_576);
@@ -36,29 +35,12 @@ pub async fn form(
         .map_err(|error| TokenError::InvalidRequest(error.description()))
 }
 
-/// Authenticates the client of a request.
-///
-/// # Errors
-/// [`TokenError::InvalidClient`] or [`TokenError::InvalidRequest`] if the authentication fails, otherwise
-/// [`Error::Internal`] if the platform fails.
-pub async fn authenticate(
-    provider: &Provider<'_, impl Platform>,
-    request: &impl Request,
-    params: &Params,
-) -> Result<Client, Error> {
-    let context = &provider.context;
-    let proof = prove(provider, request, params).await?;
-    let mut batch = Batch::default();
-    let handles = proof.add_to(&mut batch, context.now);
-    let mut outcome = batch.run_idempotent(context).await?;
-    Ok(proof.check(handles, &mut outcome)?.client()?)
-}
-
 /// Returns the proof of the client's identity. Secrets are compared by the statements that the proof is added to. The
 /// signature of an assertion is verified first, which needs the client's keys and so a request to D1 of its own.
 ///
 /// # Errors
-/// The same as [`authenticate`].
+/// [`TokenError::InvalidClient`] or [`TokenError::InvalidRequest`] if the authentication fails, otherwise
+/// [`Error::Internal`] if the platform fails.
 pub async fn prove(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
