@@ -51,8 +51,7 @@ impl NextRefreshToken {
         };
         let expires_at = (context.now + REFRESH_TOKEN_IDLE_SECONDS)
             .min(grant.granted_at + REFRESHABLE_GRANT_SECONDS);
-        let Context { platform, now, .. } = *context;
-        if refresh_tokens::rotate(platform, &spent_hash, &hash(&token), expires_at, now).await? {
+        if refresh_tokens::rotate(context, &spent_hash, &hash(&token), expires_at).await? {
             Ok(Some(token))
         } else {
             Err(USED_BEFORE.into())

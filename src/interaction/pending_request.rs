@@ -30,7 +30,7 @@ pub const COMPLETED_OR_EXPIRED: PageError = PageError::new(
     Advice::StartAgain,
 );
 
-/// An authorization request that has no response yet.
+/// An authorization request in a browser.
 #[derive(Debug, Default)]
 pub struct PendingRequest {
     /// The query that forms carry: the parameters, or the handle of a stored request.

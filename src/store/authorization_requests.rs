@@ -24,7 +24,7 @@ pub struct NewRequest<'a> {
     pub expires_at: i64,
 }
 
-/// A stored request that has no response yet.
+/// A stored request. It may have a response, but not in another browser.
 #[derive(Debug)]
 pub struct KeptRequest {
     /// See [`NewRequest::parameters`].
@@ -161,7 +161,7 @@ pub struct Opening<'a> {
 }
 
 /// Opens a pushed request. Returns `false` if this client pushed no such request, it has expired, or another browser
-/// opened it before. Idempotent: a browser always gets the same handle.
+/// opened it before or got its response. Idempotent: a browser always gets the same handle.
 pub async fn open(
     context: &Context<'_, impl Database>,
     opening: &Opening<'_>,
@@ -177,10 +177,18 @@ pub async fn open(
     .bind(context.now)
     .bind(opening.handle.handle_hash.as_str())
     .bind(opening.expires_at);
+    let find = Statement::new(concat!(
+        "SELECT 1 FROM authorization_requests WHERE handle_hash = ?1 AND pushed_by = ?4 AND ",
+        may_be_answered!("?2", "?3"),
+    ))
+    .bind(opening.handle.handle_hash.as_str())
+    .bind(opening.handle.browser_hash.as_str())
+    .bind(context.now)
+    .bind(opening.pushed_by);
     let mut batch = Batch::default();
     batch.add(open);
-    let opened = find_in(&mut batch, opening.handle, context.now);
-    Ok(batch.run_idempotent(context).await?.take(opened)?.is_some())
+    let opened = batch.query(find, exists);
+    batch.run_idempotent(context).await?.take(opened)
 }
 
 /// Records that a browser gets the response of a stored request. It may get a response again for

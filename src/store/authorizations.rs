@@ -23,7 +23,8 @@ pub struct NewAuthorization<'a> {
     pub scope: &'a str,
     /// The claims that the `claims` parameter requested, as JSON.
     pub claims: &'a str,
-    /// The stored consent that the decision was based on, if it was: recording fails if it has changed.
+    /// The stored consent that the decision was based on, if it was: recording fails if it has changed, unless to
+    /// `consent`, as by a second click.
     pub remembered: Option<&'a Consent>,
     /// The consent that the user just gave, to be stored.
     pub consent: Option<&'a Consent>,
@@ -122,7 +123,8 @@ impl NewAuthorization<'_> {
             ")) \
                AND (?9 IS NULL OR EXISTS \
                  (SELECT 1 FROM consents WHERE consents.sub = sessions.sub \
-                  AND consents.client_id = ?3 AND scope = ?9 AND claims = ?10)) \
+                  AND consents.client_id = ?3 \
+                  AND (scope = ?9 AND claims = ?10 OR scope = ?13 AND claims = ?14))) \
                AND (?11 IS NULL OR EXISTS \
                  (SELECT 1 FROM pairwise_subjects \
                   WHERE pairwise_subjects.sub = sessions.sub AND sector = ?11)) \
@@ -139,7 +141,9 @@ impl NewAuthorization<'_> {
         .bind(self.remembered.map(|consent| consent.scope.as_str()))
         .bind(self.remembered.map(|consent| consent.claims.as_str()))
         .bind(self.pairwise.as_ref().map(|pairwise| pairwise.sector))
-        .bind(self.handle.map(|handle| handle.browser_hash.as_str()));
+        .bind(self.handle.map(|handle| handle.browser_hash.as_str()))
+        .bind(self.consent.map(|consent| consent.scope.as_str()))
+        .bind(self.consent.map(|consent| consent.claims.as_str()));
         let touch = Statement::new("UPDATE sessions SET used_at = ?2 WHERE id = ?1")
             .bind(self.session_id)
             .bind(now);
@@ -165,11 +169,13 @@ impl NewAuthorization<'_> {
         }
     }
 
-    /// Stores the user's consent if the grant was recorded.
+    /// Stores the user's consent if the grant was recorded, and not revoked since: the batch may run again after the
+    /// user has withdrawn access.
     fn remember(&self, consent: &Consent, now: i64) -> Statement {
         Statement::new(
             "INSERT INTO consents (sub, client_id, scope, claims, granted_at) \
-             SELECT sub, client_id, ?2, ?3, ?4 FROM grants WHERE id = ?1 \
+             SELECT sub, client_id, ?2, ?3, ?4 FROM grants \
+             WHERE id = ?1 AND revoked_at IS NULL \
              ON CONFLICT (sub, client_id) DO UPDATE \
                SET scope = excluded.scope, claims = excluded.claims, granted_at = ?4",
         )

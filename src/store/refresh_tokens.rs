@@ -1,5 +1,6 @@
 //! Refresh tokens.
 
+use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::REFRESHABLE_GRANT_SECONDS;
 use crate::ports::{Database, Row, Statement};
@@ -105,11 +106,10 @@ impl RefreshToken {
 ///
 /// Returns `false` if another successor is recorded, because `KEY_ENCRYPTION_KEY` changed in between.
 pub async fn rotate(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     token_hash: &str,
     successor_hash: &str,
     expires_at: i64,
-    now: i64,
 ) -> Result<bool, Internal> {
     let succeed = Statement::new(
         "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) \
@@ -123,11 +123,11 @@ pub async fn rotate(
         "UPDATE refresh_tokens SET spent_at = ?2 WHERE token_hash = ?1 AND spent_at IS NULL",
     )
     .bind(token_hash)
-    .bind(now);
+    .bind(context.now);
     let look = Statement::new("SELECT token_hash FROM refresh_tokens WHERE token_hash = ?1");
     let mut batch = Batch::default();
     batch.add(succeed);
     batch.add(spend);
     let successor = batch.query(look.bind(successor_hash), exists);
-    batch.run(database).await?.take(successor)
+    batch.run_idempotent(context).await?.take(successor)
 }

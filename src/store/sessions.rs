@@ -5,7 +5,7 @@ use crate::error::Internal;
 use crate::lifetimes::{SESSION_IDLE_SECONDS, SESSION_SECONDS};
 use crate::ports::{Database, Row, Statement};
 use crate::store::batch::{Batch, Handle, exists, first};
-use crate::store::sign_in_attempts::undo;
+use crate::store::sign_in_attempts::{forget, uncount};
 
 /// A session that has not expired.
 #[derive(Clone, Debug)]
@@ -88,8 +88,7 @@ pub struct SignIn<'a> {
 /// Begins a session. If the browser has a session of the same user, that one continues under the new cookie; another
 /// user's session ends. Returns `false` if the user was deleted or the password was changed.
 ///
-/// Idempotent, because the new cookie is random, unless the password hash is replaced: then the second run returns
-/// `false`, as after a concurrent change.
+/// Idempotent, because the new cookie is random, and so is the salt of a new password hash.
 pub async fn begin(
     context: &Context<'_, impl Database>,
     sign_in: &SignIn<'_>,
@@ -99,7 +98,7 @@ pub async fn begin(
         "INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) \
          SELECT coalesce((SELECT id FROM sessions WHERE cookie_hash IN (?3, ?4) AND sub = ?2 \
                           AND used_at > ?6 AND auth_time > ?7), ?1), ?3, sub, ?5, ?5 \
-         FROM users WHERE sub = ?2 AND password_hash = ?8 \
+         FROM users WHERE sub = ?2 AND password_hash IN (?8, ?9) \
          ON CONFLICT (id) DO UPDATE \
            SET cookie_hash = excluded.cookie_hash, auth_time = ?5, used_at = ?5 \
          RETURNING id",
@@ -111,7 +110,8 @@ pub async fn begin(
     .bind(now)
     .bind(now - SESSION_IDLE_SECONDS)
     .bind(now - SESSION_SECONDS)
-    .bind(sign_in.password_hash);
+    .bind(sign_in.password_hash)
+    .bind(sign_in.new_password_hash);
     let end_old = Statement::new(
         "DELETE FROM sessions WHERE cookie_hash = ?1 \
          AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2)",
@@ -119,11 +119,12 @@ pub async fn begin(
     .bind(sign_in.old_cookie_hash)
     .bind(sign_in.cookie_hash);
     let mut batch = Batch::default();
+    if let Some(account) = sign_in.account_counter {
+        batch.add(uncount(account, (sign_in.sub, sign_in.password_hash), sign_in.cookie_hash));
+    }
     let session = batch.query(insert, exists);
     batch.add(end_old);
-    for statement in undo(sign_in.counter, sign_in.account_counter, sign_in.cookie_hash) {
-        batch.add(statement);
-    }
+    batch.add(forget(sign_in.counter, sign_in.cookie_hash));
     if let Some(new_hash) = sign_in.new_password_hash {
         let rehash = Statement::new(
             "UPDATE users SET password_hash = ?3 WHERE sub = ?1 AND password_hash = ?2",

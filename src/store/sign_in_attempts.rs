@@ -112,18 +112,31 @@ fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
     .bind(ACCOUNT_PAUSE_SECONDS)
 }
 
-/// Undoes the counting of an attempt that succeeded: subtracts one from the account's counter, and deletes its own. The
-/// statements have an effect only if the session under `cookie_hash` began in the same batch. They are idempotent:
-/// nothing is subtracted once its own counter is deleted.
-pub(super) fn undo(counter: &str, account: Option<&str>, cookie_hash: &str) -> [Statement; 2] {
-    let uncount = Statement::new(
-        "UPDATE sign_in_attempts SET failures = max(0, failures - 1) WHERE counter = ?1 \
-         AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2) \
-         AND EXISTS (SELECT 1 FROM sign_in_attempts WHERE counter = ?3)",
-    );
-    let forget = Statement::new(
+/// Deletes the counter of an attempt that succeeded, if the session under `cookie_hash` has begun.
+pub(super) fn forget(counter: &str, cookie_hash: &str) -> Statement {
+    Statement::new(
         "DELETE FROM sign_in_attempts WHERE counter = ?1 \
          AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2)",
-    );
-    [uncount.bind(account).bind(cookie_hash).bind(counter), forget.bind(counter).bind(cookie_hash)]
+    )
+    .bind(counter)
+    .bind(cookie_hash)
+}
+
+/// Subtracts an attempt that succeeds from the account's counter. It comes before the statement that begins the session
+/// under `cookie_hash`, so that it has no effect when the batch runs again, and requires what that one requires: the
+/// password hash of the user.
+pub(super) fn uncount(
+    account: &str,
+    (sub, password_hash): (&str, &str),
+    cookie_hash: &str,
+) -> Statement {
+    Statement::new(
+        "UPDATE sign_in_attempts SET failures = max(0, failures - 1) WHERE counter = ?1 \
+         AND EXISTS (SELECT 1 FROM users WHERE sub = ?2 AND password_hash = ?3) \
+         AND NOT EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?4)",
+    )
+    .bind(account)
+    .bind(sub)
+    .bind(password_hash)
+    .bind(cookie_hash)
 }

@@ -2,7 +2,7 @@
 
 use crate::browser::{
     Browser, CALLBACK, CHALLENGE, Form, PASSWORD, TestClient, answer, encode, error_page, form,
-    is_consent,
+    hash_at, is_consent,
 };
 use crate::signer::Signer;
 use crate::test_provider::{ISSUER, TestProvider, TestResponse, post};
@@ -74,6 +74,24 @@ impl Sending {
         let page = browser.follow(browser.get(&self.target(transport)));
         assert!(is_consent(&page), "{transport:?}: {}", page.body);
         (browser, page)
+    }
+
+    /// Sends requests. The response to one of the batches that write gets lost, after `kept` others.
+    fn losing<T>(&self, kept: u32, send: impl FnOnce() -> T) -> T {
+        let platform = &self.provider.platform;
+        platform.responses_before_loss.set(kept);
+        platform.lost_responses.set(1);
+        let result = send();
+        assert_eq!(platform.lost_responses.get(), 0, "a response got lost");
+        result
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        self.provider.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn text(&self, sql: &str) -> String {
+        self.provider.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     fn redeems(&self, response: &TestResponse) -> bool {
@@ -201,52 +219,173 @@ fn a_pushed_request_by_post_is_opened_by_the_get_that_follows() {
     assert!(is_consent(&browser.follow(browser.get(&target))));
 }
 
-/// Each write of a sign-in is repeated in the same request if its response gets lost.
 #[test]
-fn a_lost_response_of_the_database_is_not_noticed() {
-    for transport in TRANSPORTS {
-        let sending = Sending::new();
-        let lose = || sending.provider.platform.lost_responses.set(1);
-        let was_lost = || sending.provider.platform.lost_responses.get() == 0;
-        let browser = Browser::new(&sending.provider);
-        let target = sending.target(transport);
-        lose();
-        let page = browser.follow(browser.get(&target));
-        sending.provider.platform.lost_responses.set(0);
-        // The first request of a login counts the attempt, the second begins the session.
-        lose();
-        let page = browser.submit(&page, &[("login", LOGIN), ("password", PASSWORD)]);
-        assert!(was_lost() && is_consent(&page), "{transport:?}: {}", page.body);
-        lose();
-        let response = browser.submit(&page, &ALLOW);
-        assert!(was_lost() && sending.redeems(&response), "{transport:?}");
+fn a_request_uri_is_opened_again_for_its_client_alone() {
+    let sending = Sending::new();
+    sending.provider.put_client_with("other", json!({}));
+    let target = sending.target(Transport::Pushed);
+    let browser = Browser::new(&sending.provider);
+    browser.get(&target);
+    for other in ["other", "unregistered"] {
+        let response = browser.get(&target.replace("client_id=app", &format!("client_id={other}")));
+        assert_eq!(response.status, 400, "{other}: {:?}", response.header("location"));
+    }
+    let expired = "UPDATE clients SET registration_token_hash = 'x', expires_at = 1";
+    let another = sending.target(Transport::Pushed);
+    sending.provider.platform.primary.execute(expired, ()).unwrap();
+    let page = error_page(&Browser::new(&sending.provider).get(&another));
+    assert!(page.contains("app is not registered"), "{page}");
+    assert_eq!(
+        sending.number("SELECT count(*) FROM authorization_requests WHERE expires_at > 0"),
+        2
+    );
+}
 
-        let (browser, page) = sending.consent_page(transport);
-        lose();
-        let response = browser.submit(&page, &DENY);
-        assert_eq!(answer(&response, CALLBACK)["error"], "access_denied", "{transport:?}");
-        sending.provider.platform.lost_responses.set(0);
+#[test]
+fn a_browser_that_is_answered_meanwhile_excludes_the_other_one() {
+    for transport in [Transport::Posted, Transport::Pushed, Transport::Signed] {
+        for decision in [ALLOW, DENY] {
+            let sending = Sending::new();
+            let (browser, page) = sending.consent_page(transport);
+            let other = "UPDATE authorization_requests SET answered_by = 'other'";
+            sending.provider.platform.before_batches.borrow_mut().push_back(other);
+            let page = error_page(&browser.submit(&page, &decision));
+            assert!(page.contains("already completed"), "{transport:?}");
+            assert_eq!(
+                sending.number("SELECT count(*) FROM grants WHERE session_id IS NOT NULL"),
+                1
+            );
+        }
     }
 }
 
 #[test]
-fn a_lost_response_takes_an_attempt_back_once() {
+fn a_double_click_that_widens_a_consent_gets_two_codes() {
     let sending = Sending::new();
-    let failures = |sending: &Sending| -> i64 {
-        let sql = "SELECT coalesce(max(failures), 0) FROM sign_in_attempts";
-        sending.provider.platform.primary.query_row(sql, [], |row| row.get(0)).unwrap()
-    };
-    let mallory = Browser::new(&sending.provider);
-    let page = mallory.get(&sending.target(Transport::Plain));
-    for _ in 0..3 {
-        mallory.submit(&page, &[("login", LOGIN), ("password", "wrong")]);
+    let browser = Browser::new(&sending.provider);
+    browser.authorize(&sending.client, LOGIN, &[("scope", "openid")]);
+    let wider = [("prompt", "consent"), ("scope", "openid profile")];
+    let page = browser.get(&sending.client.authorize(&wider));
+    let request = browser.submission(&page, &ALLOW);
+    for response in sending.provider.send_at_once(vec![request; 2]) {
+        assert!(sending.redeems(&response));
     }
-    assert_eq!(failures(&sending), 3);
-    // The second batch of the login begins the session and takes the attempt back.
-    sending.provider.platform.responses_before_loss.set(1);
-    sending.provider.platform.lost_responses.set(1);
-    let page = mallory.submit(&page, &[("login", LOGIN), ("password", PASSWORD)]);
-    assert_eq!(sending.provider.platform.lost_responses.get(), 0);
+}
+
+#[test]
+fn a_double_click_with_another_user_between_asks_that_user() {
+    let sending = Sending::new();
+    sending.provider.put_user("bob");
+    let (browser, page) = sending.consent_page(Transport::Pushed);
+    let first = browser.submit(&page, &ALLOW);
+    let sign_in = browser.get(&sending.client.authorize(&[("prompt", "login")]));
+    browser.submit(&sign_in, &[("login", "bob"), ("password", PASSWORD)]);
+    let second = browser.submit(&page, &ALLOW);
+    assert!(is_consent(&second) && second.body.contains("bob"), "{}", second.body);
+    assert!(sending.redeems(&first));
+}
+
+/// Each write of a sign-in is repeated in the same request if its response gets lost.
+#[test]
+fn a_lost_response_of_the_database_is_not_noticed() {
+    for transport in TRANSPORTS {
+        for decision in [ALLOW, DENY] {
+            let sending = Sending::new();
+            let browser = Browser::new(&sending.provider);
+            let target = match transport {
+                Transport::Plain | Transport::Signed => sending.target(transport),
+                Transport::Posted | Transport::Pushed => {
+                    sending.losing(0, || sending.target(transport))
+                }
+            };
+            let page = match transport {
+                Transport::Signed | Transport::Pushed => {
+                    sending.losing(0, || browser.follow(browser.get(&target)))
+                }
+                Transport::Plain | Transport::Posted => browser.get(&target),
+            };
+            // The first request of a login counts the attempt, the second begins the session.
+            let login = [("login", LOGIN), ("password", PASSWORD)];
+            let consent = sending.losing(0, || browser.submit(&page, &login));
+            assert!(is_consent(&consent), "{transport:?}: {}", consent.body);
+            let consent = sending.losing(1, || browser.submit(&page, &login));
+            assert!(is_consent(&consent), "{transport:?}: {}", consent.body);
+            if decision == ALLOW {
+                let response = sending.losing(0, || browser.submit(&consent, &ALLOW));
+                assert!(sending.redeems(&response), "{transport:?}");
+            } else if let Transport::Plain = transport {
+                // A denial of a request that is not stored writes nothing.
+            } else {
+                let response = sending.losing(0, || browser.submit(&consent, &DENY));
+                assert_eq!(answer(&response, CALLBACK)["error"], "access_denied", "{transport:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lost_response_continues_the_same_session() {
+    for memory in [19_456, 12_288] {
+        let sending = Sending::new();
+        let (browser, _) = sending.consent_page(Transport::Plain);
+        // The parameters of the second one are outdated, so the sign-in replaces it.
+        let sql = "UPDATE users SET password_hash = ?1";
+        sending.provider.platform.primary.execute(sql, [hash_at(memory, 2)]).unwrap();
+        let id = sending.text("SELECT id FROM sessions");
+        let page = browser.get(&sending.client.authorize(&[("prompt", "login consent")]));
+        let login = [("login", LOGIN), ("password", PASSWORD)];
+        let page = sending.losing(1, || browser.submit(&page, &login));
+        assert!(is_consent(&page), "{memory}: {}", page.body);
+        assert_eq!(sending.text("SELECT group_concat(id) FROM sessions"), id, "{memory}");
+        assert!(sending.text("SELECT password_hash FROM users").contains("m=19456"));
+        assert!(sending.redeems(&browser.submit(&page, &ALLOW)));
+    }
+}
+
+#[test]
+fn a_lost_response_keeps_the_pairwise_subject() {
+    let sending = Sending::new();
+    let client = sending.provider.put_client_with("pair", json!({ "subject_type": "pairwise" }));
+    let browser = Browser::new(&sending.provider);
+    browser.authorize(&sending.client, LOGIN, &[]);
+    let page = browser.get(&client.authorize(&[]));
+    let response = sending.losing(0, || browser.submit(&page, &ALLOW));
+    let code = &answer(&response, CALLBACK)["code"];
+    assert_eq!(sending.provider.redeem(&client, code).status, 200);
+    assert_eq!(sending.number("SELECT count(*) FROM pairwise_subjects"), 1);
+}
+
+#[test]
+fn access_that_is_withdrawn_before_a_batch_runs_again_stays_withdrawn() {
+    let withdrawn = "DELETE FROM consents; UPDATE grants SET revoked_at = 1";
+    let sending = Sending::new();
+    let (browser, page) = sending.consent_page(Transport::Plain);
+    sending.provider.platform.before_batches.borrow_mut().extend(["SELECT 1", withdrawn]);
+    sending.losing(0, || browser.submit(&page, &ALLOW));
+    assert!(sending.provider.platform.before_batches.borrow().is_empty());
+    assert_eq!(sending.number("SELECT count(*) FROM consents"), 0);
+}
+
+#[test]
+fn attempts_that_succeed_are_taken_back_once_each() {
+    let sending = Sending::new();
+    let failures = "SELECT coalesce(sum(failures), 0) FROM sign_in_attempts";
+    let browser = Browser::new(&sending.provider);
+    let page = browser.get(&sending.target(Transport::Plain));
+    let login = [("login", LOGIN), ("password", PASSWORD)];
+    for _ in 0..3 {
+        let request = browser.submission(&page, &login);
+        for response in sending.provider.send_at_once(vec![request; 2]) {
+            assert_eq!(response.status, 303);
+        }
+        assert_eq!(sending.number(failures), 0);
+    }
+    for _ in 0..3 {
+        browser.submit(&page, &[("login", LOGIN), ("password", "wrong")]);
+    }
+    let account = "SELECT max(failures) FROM sign_in_attempts";
+    assert_eq!(sending.number(account), 3);
+    let page = sending.losing(1, || browser.submit(&page, &login));
     assert!(is_consent(&page), "{}", page.body);
-    assert_eq!(failures(&sending), 3);
+    assert_eq!(sending.number(account), 3);
 }
