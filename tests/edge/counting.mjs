@@ -1,21 +1,14 @@
 // Runs in workerd, around the worker under test. Counts its D1 requests, the rows that D1 reports for them, and its KV
 // operations. A GET of /test/counts returns the counts since the previous one.
+import { deferredTasks, replacing } from "./deferred_tasks.mjs";
 
 const KV_OPERATIONS = new Set(["delete", "get", "getWithMetadata", "list", "put"]);
 const NOTHING = { requests: 0, rowsRead: 0, rowsWritten: 0, kv: 0 };
 
-/** A proxy that has `methods` in place of the target's own. */
-const replacing = (target, methods) => new Proxy(target, {
-  get(_, name) {
-    const value = Object.hasOwn(methods, name) ? methods[name] : target[name];
-    return typeof value === "function" && name !== "constructor" ? value.bind(target) : value;
-  },
-});
-
 /** A worker that runs `worker` and counts. */
 export function withCounting(worker) {
   let counts = { ...NOTHING };
-  let deferred = 0;
+  const deferred = deferredTasks();
   const originals = new WeakMap();
 
   /** Counts one request with these results: those of a statement, or of each statement of a batch. */
@@ -54,22 +47,13 @@ export function withCounting(worker) {
     return kv[name](...parameters);
   }])));
 
-  /** A context whose deferred tasks are counted, too. */
-  const watched = (context) => replacing(context, {
-    waitUntil(promise) {
-      deferred += 1;
-      context.waitUntil(promise.finally(() => { deferred -= 1; }));
-    },
-  });
-
   // One for the isolate's life, as the platform's own env is.
   let countedEnv;
   return {
     async fetch(request, env, context) {
       countedEnv ??= { ...env, DB: countedDatabase(env.DB), KV: countedKv(env.KV) };
-      if (new URL(request.url).pathname !== "/test/counts") return worker.fetch(request, countedEnv, watched(context));
-      // It polls, because a request must not wait for a promise of another request.
-      while (deferred > 0) await scheduler.wait(1);
+      if (new URL(request.url).pathname !== "/test/counts") return worker.fetch(request, countedEnv, deferred.watch(context));
+      await deferred.ended();
       const report = counts;
       counts = { ...NOTHING };
       return Response.json(report);

@@ -1,10 +1,35 @@
 // Runs in workerd, around the worker under test. Counts the calls of its bindings, the responses that are promises and
 // the instances of the module. On command, bindings fail or hold their results back, and the clock is set ahead.
+import { deferredTasks } from "./deferred_tasks.mjs";
 import { instancesMade, memoryBytes } from "./instances.mjs";
+
+/**
+ * A command. Each field is optional.
+ *
+ * @typedef {object} Command
+ * @property {string[]} [failing]            The bindings whose calls fail before they are carried out.
+ * @property {number} [callsBeforeFailure]   How many calls of these succeed first.
+ * @property {{ binding: string, call: number, isCarriedOut: boolean }} [fault]
+ *   One call, counted from this command, that fails: before it is carried out, or after, so that only its result is lost.
+ * @property {{ seed: number, share: number }} [weather]
+ *   The share of D1 calls that fail at random, half of them after they were carried out.
+ * @property {string[]} [held]               The bindings that hold their results back until the next command.
+ * @property {number} [ahead]                How many seconds the clock is ahead.
+ * @property {boolean} [settled]             Waits for deferred tasks first, so that their calls count before it.
+ */
 
 const SENDING = new Set(["all", "batch", "first", "get", "getWithMetadata", "put", "raw", "run"]);
 const CHAINING = new Set(["bind", "prepare", "withSession"]);
 const { now } = Date;
+
+/** Returns numbers from 0 to 1 that follow from the seed alone: a linear congruential generator modulo 2^32. */
+function randomNumbers(seed) {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
 
 /** A worker that runs `worker`, and takes commands at /test/faults. Each command replaces the one before. */
 export function withFaultInjection(worker) {
@@ -13,12 +38,31 @@ export function withFaultInjection(worker) {
   let failing = [];
   let callsBeforeFailure = 0;
   let held = [];
+  let fault;
+  let weather;
+  let random;
+  let faults = 0;
+  const deferred = deferredTasks();
   const originals = new WeakMap();
   const original = (value) => originals.get(value) ?? value;
 
   /** Waits while a binding is held. It polls, because a request must not wait for a promise of another request. */
   const release = async (binding) => {
     while (held.includes(binding)) await scheduler.wait(5);
+  };
+
+  /** Decides whether a call fails, `"before"` it is carried out or `"after"`, and counts it. */
+  const momentOfFault = (binding) => {
+    counts[binding] = (counts[binding] ?? 0) + 1;
+    if (failing.includes(binding) && callsBeforeFailure-- <= 0) return "before";
+    if (fault?.binding === binding && fault.call === counts[binding]) return fault.isCarriedOut ? "after" : "before";
+    if (weather && binding === "DB" && random() < weather.share) return random() < 0.5 ? "after" : "before";
+    return undefined;
+  };
+
+  const injected = (binding) => {
+    faults += 1;
+    return Promise.reject(new Error(`injected fault of ${binding} at /secret/path`));
   };
 
   const instrument = (binding, target) => {
@@ -28,18 +72,14 @@ export function withFaultInjection(worker) {
         const method = target[property];
         if (typeof method !== "function" || name === "constructor") return method;
         return (...parameters) => {
-          if (SENDING.has(name)) {
-            counts[binding] = (counts[binding] ?? 0) + 1;
-            if (failing.includes(binding) && callsBeforeFailure-- <= 0) {
-              return Promise.reject(new Error(`injected fault of ${binding} at /secret/path`));
-            }
-          }
           const plain = parameters.map((value) => (Array.isArray(value) ? value.map(original) : value));
-          if (SENDING.has(name) && held.includes(binding)) {
-            return release(binding).then(() => method.apply(target, plain));
-          }
-          const result = method.apply(target, plain);
-          return CHAINING.has(name) ? instrument(binding, result) : result;
+          if (CHAINING.has(name)) return instrument(binding, method.apply(target, plain));
+          if (!SENDING.has(name)) return method.apply(target, plain);
+          const moment = momentOfFault(binding);
+          if (moment === "before") return injected(binding);
+          const result = held.includes(binding)
+            ? release(binding).then(() => method.apply(target, plain)) : method.apply(target, plain);
+          return moment === "after" ? result.then(() => injected(binding)) : result;
         };
       },
     });
@@ -53,15 +93,20 @@ export function withFaultInjection(worker) {
     async fetch(request, env, context) {
       instrumentedEnv ??= { ...env, DB: instrument("DB", env.DB), KV: instrument("KV", env.KV) };
       if (new URL(request.url).pathname !== "/test/faults") {
-        const response = worker.fetch(request, instrumentedEnv, context);
+        const response = worker.fetch(request, instrumentedEnv, deferred.watch(context));
         if (response instanceof Promise) counts.promises = (counts.promises ?? 0) + 1;
         return response;
       }
-      const report = { ...counts, instances: instancesMade() - instancesBefore, memory: memoryBytes() };
+      /** @type {Command} */
+      const command = await request.json();
+      if (command.settled) await deferred.ended();
+      const report = { ...counts, instances: instancesMade() - instancesBefore, memory: memoryBytes(), faults };
       counts = {};
+      faults = 0;
       instancesBefore = instancesMade();
       let ahead;
-      ({ failing = [], callsBeforeFailure = 0, held = [], ahead = 0 } = await request.json());
+      ({ failing = [], callsBeforeFailure = 0, held = [], ahead = 0, fault, weather } = command);
+      random = randomNumbers(weather?.seed);
       Date.now = () => now() + ahead * 1_000;
       return Response.json(report);
     },

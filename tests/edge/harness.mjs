@@ -52,11 +52,16 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
   const operator = operatorApi(fetch);
 
   let memoryBytes;
-  /** Replaces the injected faults. Returns the calls of each binding since the previous command. */
-  const inject = async (faults) => {
-    const response = await fetch("/test/faults", { method: "POST", body: JSON.stringify(faults) });
-    const { memory, ...counts } = await response.json();
+  let faultsInjected;
+  /**
+   * Replaces the injected faults. Returns the calls of each binding since the previous command.
+   * @param {import("./fault_injection.mjs").Command} command
+   */
+  const inject = async (command) => {
+    const response = await fetch("/test/faults", { method: "POST", body: JSON.stringify(command) });
+    const { memory, faults, ...counts } = await response.json();
     memoryBytes = memory;
+    faultsInjected = faults;
     return { DB: 0, KV: 0, promises: 0, ...counts };
   };
 
@@ -66,6 +71,9 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
     url,
     fetch,
     operator,
+    inject,
+    /** The number of faults between the last two commands. */
+    faultsInjected: () => faultsInjected,
     /** Ends all faults. Returns the calls of each binding since the previous command. */
     takeCounts: () => inject({}),
     /** Makes every call of these bindings fail. */
