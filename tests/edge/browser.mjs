@@ -1,6 +1,7 @@
 // A user's browser without scripts: it keeps cookies, submits forms and follows redirects within the provider.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
+import { SignJWT } from "jose";
 import { ISSUER } from "./harness.mjs";
 
 export const PASSWORD = "correct horse battery";
@@ -36,19 +37,29 @@ export function authorizePath(app, parameters = {}) {
   return `/auth/authorize?${new URLSearchParams(given)}`;
 }
 
+/** The parameters that authenticate a client: by its secret, by an assertion of its key, or not at all. */
+export async function credentialsOf({ client_id, client_secret, key }) {
+  if (!key) return { client_id, ...(client_secret && { client_secret }) };
+  const client_assertion = await new SignJWT({ jti: randomBytes(16).toString("hex") })
+    .setProtectedHeader({ alg: key.alg, kid: key.kid }).setIssuer(client_id).setSubject(client_id).setAudience(ISSUER)
+    .setIssuedAt().setExpirationTime("1m").sign(key.privateKey);
+  return {
+    client_id, client_assertion, client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+  };
+}
+
 /** Sends a token request of this client. */
-export async function requestToken(fetch, { client_id, client_secret }, parameters) {
-  const credentials = { client_id, ...(client_secret && { client_secret }) };
+export async function requestToken(fetch, app, parameters) {
   const response = await fetch("/auth/token", {
-    method: "POST", body: new URLSearchParams({ ...credentials, ...parameters }),
+    method: "POST", body: new URLSearchParams({ ...(await credentialsOf(app)), ...parameters }),
   });
   // Reads the body at once, because the harness loses it if garbage is collected before.
   return new Response(await response.text(), response);
 }
 
-export const redeem = (fetch, app, code) =>
+export const redeem = (fetch, app, code, parameters = {}) =>
   requestToken(fetch, app, {
-    grant_type: "authorization_code", code, redirect_uri: app.redirect_uris[0], code_verifier: VERIFIER,
+    grant_type: "authorization_code", code, redirect_uri: app.redirect_uris[0], code_verifier: VERIFIER, ...parameters,
   });
 
 export const refresh = (fetch, app, token) =>
@@ -139,7 +150,12 @@ export class Browser {
 
   /** Sends an authorization request, signs in and consents as needed. Returns the authorization response. */
   async authorize(target, login) {
-    let page = await this.follow(await this.get(target));
+    return this.finish(await this.get(target), login);
+  }
+
+  /** Signs in and consents as needed, beginning at this page. Returns the authorization response. */
+  async finish(page, login) {
+    page = await this.follow(page);
     if (isLogin(page)) page = await this.signInOn(page, login);
     if (isConsent(page)) page = await this.submit(page, { decision: "allow" });
     return page;

@@ -3,12 +3,11 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { SignJWT } from "jose";
 import { ISSUER, start } from "./harness.mjs";
 import { makeKey } from "./client_server.mjs";
 import {
-  CALLBACK, PASSWORD, VERIFIER, Browser, authorizePath, formOf, isConsent, isLogin, putClient, putUser, redirectTarget,
-  requestToken, responseParameters, successJson,
+  CALLBACK, PASSWORD, Browser, authorizePath, formOf, isConsent, isLogin, putClient, putUser, redeem, redirectTarget,
+  refresh, requestToken, responseParameters, successJson,
 } from "./browser.mjs";
 import { costTable } from "../../scripts/cost.mjs";
 import { differences, statedCounts, stepsWithReason, withCounts } from "../../scripts/request_table.mjs";
@@ -20,7 +19,6 @@ const OFFLINE = `${SCOPE} offline_access`;
 
 const measured = new Map();
 let postern;
-let key;
 /** The clients, by what authenticates them. */
 let clients;
 
@@ -31,16 +29,18 @@ before(async () => {
   });
   await postern.keysMade();
   for (const sub of ["alice", "bob", "carol"]) await putUser(postern.operator, sub);
-  key = await makeKey("ES256", "key-1");
+  const key = await makeKey("ES256", "key-1");
   const method = (token_endpoint_auth_method, metadata = {}) => ({ token_endpoint_auth_method, ...metadata });
   clients = {
     "client secret": await putClient(postern.operator, "with-secret"),
     "public client": await putClient(postern.operator, "public", method("none")),
-    private_key_jwt: await putClient(postern.operator, "with-key", method("private_key_jwt", { jwks: { keys: [key.jwk] } })),
+    private_key_jwt: {
+      ...(await putClient(postern.operator, "with-key", method("private_key_jwt", { jwks: { keys: [key.jwk] } }))), key,
+    },
   };
   // Warms the isolate up: decrypts the keys, and renders the documents.
   const app = clients["client secret"];
-  await successJson(await redeemed(app, await new Browser(postern.fetch).codeFor(app, "bob", { scope: OFFLINE })));
+  await successJson(await redeem(postern.fetch, app, await new Browser(postern.fetch).codeFor(app, "bob", { scope: OFFLINE })));
   for (const path of ["/.well-known/openid-configuration", "/auth/jwks.json"]) await (await postern.fetch(path)).text();
 });
 after(() => postern.close());
@@ -55,23 +55,6 @@ async function measure(step, work) {
   measured.set(step, await takeCounts());
   return result;
 }
-
-/** The parameters by which a client authenticates, beside its secret. */
-async function assertionOf({ client_id, token_endpoint_auth_method: method }) {
-  if (method !== "private_key_jwt") return {};
-  const assertion = await new SignJWT({ jti: crypto.randomUUID() })
-    .setProtectedHeader({ alg: key.alg, kid: key.kid }).setIssuer(client_id).setSubject(client_id).setAudience(ISSUER)
-    .setIssuedAt().setExpirationTime("1m").sign(key.privateKey);
-  return {
-    client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", client_assertion: assertion,
-  };
-}
-
-const token = async (app, parameters) =>
-  requestToken(postern.fetch, app, { ...(await assertionOf(app)), ...parameters });
-
-const redeemed = (app, code) =>
-  token(app, { grant_type: "authorization_code", code, redirect_uri: CALLBACK, code_verifier: VERIFIER });
 
 /** Sends JSON to the registration endpoints. */
 async function send(method, url, accessToken, metadata) {
@@ -114,11 +97,10 @@ async function tokens(alice) {
   let accessToken;
   for (const [name, app] of Object.entries(clients)) {
     const plain = await alice.codeFor(app, "alice", { scope: SCOPE });
-    await successJson(await measure(`Redeem, ${name}`, () => redeemed(app, plain)));
+    await successJson(await measure(`Redeem, ${name}`, () => redeem(postern.fetch, app, plain)));
     const offline = await alice.codeFor(app, "alice", { scope: OFFLINE });
-    const first = await successJson(await measure(`Redeem, ${name}, offline_access`, () => redeemed(app, offline)));
-    const parameters = { grant_type: "refresh_token", refresh_token: first.refresh_token };
-    const second = await successJson(await measure(`Refresh, ${name}`, () => token(app, parameters)));
+    const first = await successJson(await measure(`Redeem, ${name}, offline_access`, () => redeem(postern.fetch, app, offline)));
+    const second = await successJson(await measure(`Refresh, ${name}`, () => refresh(postern.fetch, app, first.refresh_token)));
     accessToken = second.access_token;
   }
   return accessToken;
@@ -132,7 +114,7 @@ async function accessTokens(accessToken) {
     redirect_uris: undefined, grant_types: ["client_credentials"], scope: "orders:read",
   });
   const parameters = { grant_type: "client_credentials", resource: RESOURCE };
-  await successJson(await measure("Client credentials", () => token(machine, parameters)));
+  await successJson(await measure("Client credentials", () => requestToken(postern.fetch, machine, parameters)));
 }
 
 async function pushedRequests(alice) {
