@@ -1,0 +1,168 @@
+// The steps of docs/d1-requests.md: every step of each flow, in a warm isolate.
+import assert from "node:assert/strict";
+import { makeKey } from "./client_server.mjs";
+import {
+  CALLBACK, PASSWORD, Browser, authorizePath, formOf, isConsent, isLogin, putClient, redeem, redirectTarget, refresh,
+  requestToken, responseParameters, successJson,
+} from "./browser.mjs";
+import { ISSUER } from "./harness.mjs";
+
+const RESOURCE = "https://orders.example/api";
+const SCOPE = "openid email";
+export const OFFLINE = `${SCOPE} offline_access`;
+/** The client that most steps use. */
+export const CLIENT = "with-secret";
+
+/** The variables of a worker that the steps need. */
+export const VARS = { REGISTRATION: "open", RESOURCES: JSON.stringify({ [RESOURCE]: ["orders:read"] }) };
+
+/**
+ * What the steps need.
+ * @typedef {object} World
+ * @property {import("./harness.mjs").Fetch} fetch
+ * @property {ReturnType<typeof import("./harness.mjs").operatorApi>} operator
+ * @property {{ alice: string, bob: string, carol: string }} users The logins of users who have a password.
+ * @property {Record<string, any>} clients The clients, by what authenticates them.
+ */
+
+/**
+ * Stores the clients, and warms the isolate up: decrypts the keys, and renders the documents.
+ * @param {Pick<World, "fetch" | "operator" | "users">} given
+ * @returns {Promise<World>}
+ */
+export async function prepare({ fetch, operator, users }) {
+  const key = await makeKey("ES256", "key-1");
+  const method = (token_endpoint_auth_method, metadata = {}) => ({ token_endpoint_auth_method, ...metadata });
+  const clients = {
+    "client secret": await putClient(operator, CLIENT),
+    "public client": await putClient(operator, "public", method("none")),
+    private_key_jwt: {
+      ...(await putClient(operator, "with-key", method("private_key_jwt", { jwks: { keys: [key.jwk] } }))), key,
+    },
+  };
+  const app = clients["client secret"];
+  await successJson(await redeem(fetch, app, await new Browser(fetch).codeFor(app, users.bob, { scope: OFFLINE })));
+  for (const path of ["/.well-known/openid-configuration", "/auth/jwks.json"]) await (await fetch(path)).text();
+  return { fetch, operator, users, clients };
+}
+
+/**
+ * Takes every step. `measure` does the work of one.
+ * @param {World} world
+ * @param {(step: string, work: () => Promise<any>) => Promise<any>} measure
+ */
+export async function takeSteps(world, measure) {
+  const alice = await signIn(world, measure);
+  await accessTokens(world, measure, await tokens(world, measure, alice));
+  await pushedRequests(world, measure, alice);
+  await registration(world, measure);
+  await pages(world, measure);
+}
+
+/** Sends JSON to the registration endpoints. */
+async function send({ fetch }, method, url, accessToken, metadata = undefined) {
+  const authorization = accessToken && { authorization: `Bearer ${accessToken}` };
+  const response = await fetch(url, {
+    method, body: metadata && JSON.stringify(metadata),
+    headers: { "content-type": "application/json", "cf-connecting-ip": "198.51.100.1", ...authorization },
+  });
+  const text = await response.text();
+  assert.ok(response.ok, text);
+  return text && JSON.parse(text);
+}
+
+async function signIn({ fetch, clients, users }, measure) {
+  const alice = new Browser(fetch);
+  const path = authorizePath(clients["client secret"], { scope: SCOPE });
+  const login = await measure("GET authorize without a session: sign-in page", () => alice.get(path));
+  assert.ok(isLogin(login));
+  const form = formOf(login);
+  const mallory = new Browser(fetch, { address: "203.0.113.5" });
+  const guess = formOf(await mallory.get(path));
+  const wrong = await measure("POST login, wrong password: sign-in page", () =>
+    mallory.post(guess.action, { ...guess.fields, login: users.alice, password: "a guess" }));
+  assert.equal(wrong.status, 403);
+  const signedIn = await measure("POST login", () =>
+    alice.post(form.action, { ...form.fields, login: users.alice, password: PASSWORD }));
+  const consent = await measure("GET authorize after the login: consent page", () =>
+    alice.get(redirectTarget(signedIn)));
+  assert.ok(isConsent(consent));
+  const { action, fields } = formOf(consent);
+  const allowed = await measure("POST consent: code", () => alice.post(action, { ...fields, decision: "allow" }));
+  assert.ok(responseParameters(allowed).code);
+  const silent = authorizePath(clients["client secret"], { scope: SCOPE, prompt: "none" });
+  assert.ok(responseParameters(await measure("GET authorize with prompt=none: code", () => alice.get(silent))).code);
+  return alice;
+}
+
+/** Redeems codes and refreshes tokens of each client. Returns an access token. */
+async function tokens({ fetch, clients, users }, measure, alice) {
+  let accessToken;
+  for (const [name, app] of Object.entries(clients)) {
+    const plain = await alice.codeFor(app, users.alice, { scope: SCOPE });
+    await successJson(await measure(`Redeem, ${name}`, () => redeem(fetch, app, plain)));
+    const offline = await alice.codeFor(app, users.alice, { scope: OFFLINE });
+    const first = await successJson(await measure(`Redeem, ${name}, offline_access`, () => redeem(fetch, app, offline)));
+    const second = await successJson(await measure(`Refresh, ${name}`, () => refresh(fetch, app, first.refresh_token)));
+    accessToken = second.access_token;
+  }
+  return accessToken;
+}
+
+async function accessTokens({ fetch, operator }, measure, accessToken) {
+  const userinfo = () => fetch("/auth/userinfo", { headers: { authorization: `Bearer ${accessToken}` } });
+  // The first request to userinfo warms it up.
+  await successJson(await userinfo());
+  await successJson(await measure("Userinfo", userinfo));
+  const machine = await putClient(operator, "machine", {
+    redirect_uris: undefined, grant_types: ["client_credentials"], scope: "orders:read",
+  });
+  const parameters = { grant_type: "client_credentials", resource: RESOURCE };
+  await successJson(await measure("Client credentials", () => requestToken(fetch, machine, parameters)));
+}
+
+async function pushedRequests({ fetch, clients }, measure, alice) {
+  let path;
+  for (const name of ["client secret", "public client"]) {
+    const app = clients[name];
+    const parameters = new URL(authorizePath(app, { scope: SCOPE }), ISSUER).searchParams;
+    if (app.client_secret) parameters.set("client_secret", app.client_secret);
+    const pushed = await measure(`PAR push, ${name}`, () => fetch("/auth/par", { method: "POST", body: parameters }));
+    const { request_uri } = await pushed.json();
+    assert.equal(pushed.status, 201);
+    path = `/auth/authorize?${new URLSearchParams({ client_id: app.client_id, request_uri })}`;
+  }
+  const opened = await measure("PAR opening: redirect to the stored request", () => alice.get(path));
+  const page = await measure("GET authorize with the stored request: code", () => alice.get(redirectTarget(opened)));
+  assert.ok(responseParameters(page).code);
+}
+
+async function registration(world, measure) {
+  const register = `${ISSUER}/auth/register`;
+  const metadata = { client_name: "The App", redirect_uris: [CALLBACK] };
+  await measure("Registration, open", () => send(world, "POST", register, undefined, metadata));
+  const { body } = await world.operator("POST", "/admin/initial-access-tokens", { uses: 2, ttl: 60 });
+  const app = await measure("Registration, initial access token", () =>
+    send(world, "POST", register, body.initial_access_token, metadata));
+  const { client_id, registration_client_uri: url, registration_access_token: own } = app;
+  await measure("Registration, GET (RFC 7592)", () => send(world, "GET", url, own));
+  await measure("Registration, PUT (RFC 7592)", () => send(world, "PUT", url, own, { ...metadata, client_id }));
+  await measure("Registration, DELETE (RFC 7592)", () => send(world, "DELETE", url, own));
+}
+
+async function pages({ fetch, clients, users }, measure) {
+  // A user with one application, so that the rows do not depend on the steps above.
+  const carol = new Browser(fetch);
+  await carol.codeFor(clients["client secret"], users.carol, { scope: OFFLINE });
+  const account = await measure("Account page, one application", () => carol.get("/auth/account"));
+  // The first form signs out. The list has one for each application.
+  const signOut = formOf(account);
+  const withdrawal = formOf({ body: account.body.slice(account.body.indexOf("<ul")) });
+  assert.deepEqual([signOut, withdrawal].map(({ action }) => new URL(action, ISSUER).pathname), ["/auth/signout", "/auth/account"]);
+  await measure("Account page, withdrawal of access", () => carol.post(withdrawal.action, withdrawal.fields));
+  await measure("Sign-out", () => carol.post(signOut.action, signOut.fields));
+  assert.ok(!carol.cookies.has("__Host-postern-session"));
+  for (const [name, path] of [["Discovery", "/.well-known/openid-configuration"], ["JWK Set", "/auth/jwks.json"]]) {
+    await successJson(await measure(name, () => fetch(path)));
+  }
+}
