@@ -1,44 +1,51 @@
 // Runs in workerd, around the worker under test. Counts its D1 requests, the rows that D1 reports for them, and its KV
-// operations. A GET of /test/counts returns the counts since the previous one.
+// operations. A GET of /test/counts returns the counts since the previous one, and the statements of each D1 request.
 import { deferredTasks, replacing } from "./deferred_tasks.mjs";
 
 const KV_OPERATIONS = new Set(["delete", "get", "getWithMetadata", "list", "put"]);
-const NOTHING = { requests: 0, rowsRead: 0, rowsWritten: 0, kv: 0 };
+
+/** The counts of nothing. `statements` has a list for each D1 request. */
+const nothing = () => ({ requests: 0, rowsRead: 0, rowsWritten: 0, kv: 0, statements: [] });
 
 /** A worker that runs `worker` and counts. */
 export function withCounting(worker) {
-  let counts = { ...NOTHING };
+  let counts = nothing();
   const deferred = deferredTasks();
+  /** The statement, the text and the parameters of each proxy. */
   const originals = new WeakMap();
 
   /** Counts one request with these results: those of a statement, or of each statement of a batch. */
-  const counted = (results) => {
+  const counted = (queries, results) => {
     counts.requests += 1;
-    for (const { meta } of results) {
+    counts.statements.push(results.map(({ results: { length }, meta }, index) => {
       counts.rowsRead += meta.rows_read;
       counts.rowsWritten += meta.rows_written;
-    }
+      return { ...queries[index], rows: length, rowsRead: meta.rows_read, rowsWritten: meta.rows_written };
+    }));
     return results;
   };
 
-  const countedStatement = (statement) => {
-    const all = async () => counted([await statement.all()])[0];
+  const countedStatement = (statement, query) => {
+    const all = async () => counted([query], [await statement.all()])[0];
     // These two return no `meta`, so they call `all`. The names of a statement's columns differ from each other.
     const raw = async () => (await all()).results.map(Object.values);
     const first = async (column) => {
       const [row = null] = (await all()).results;
       return column === undefined ? row : row?.[column];
     };
-    const run = async () => counted([await statement.run()])[0];
-    const bind = (...values) => countedStatement(statement.bind(...values));
+    const run = async () => counted([query], [await statement.run()])[0];
+    const bind = (...params) => countedStatement(statement.bind(...params), { ...query, params });
     const proxy = replacing(statement, { all, bind, first, raw, run });
-    originals.set(proxy, statement);
+    originals.set(proxy, { statement, query });
     return proxy;
   };
 
   const countedDatabase = (database) => replacing(database, {
-    batch: async (statements) => counted(await database.batch(statements.map((one) => originals.get(one)))),
-    prepare: (sql) => countedStatement(database.prepare(sql)),
+    async batch(proxies) {
+      const batch = proxies.map((proxy) => originals.get(proxy));
+      return counted(batch.map(({ query }) => query), await database.batch(batch.map(({ statement }) => statement)));
+    },
+    prepare: (sql) => countedStatement(database.prepare(sql), { sql, params: [] }),
     withSession: (constraint) => countedDatabase(database.withSession(constraint)),
   });
 
@@ -55,7 +62,7 @@ export function withCounting(worker) {
       if (new URL(request.url).pathname !== "/test/counts") return worker.fetch(request, countedEnv, deferred.watch(context));
       await deferred.ended();
       const report = counts;
-      counts = { ...NOTHING };
+      counts = nothing();
       return Response.json(report);
     },
   };
