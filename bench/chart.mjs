@@ -1,6 +1,7 @@
 // Draws the results as SVG: CPU per request, with a group of bars for each route.
+import { drawing } from "./svg.mjs";
+
 const COLOURS = ["#9aa3ad", "#e07a5f", "#3d5a80", "#d9a441", "#8d6a9f"];
-const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 const BAR = 16;
 const GAP = 18;
 const LEFT = 210;
@@ -12,8 +13,7 @@ export function chart({ routes, modules, machine, plan }) {
   const colour = (name) => (name === "postern" ? "#2a6f4f" : COLOURS[all.indexOf(name) % COLOURS.length]);
   const largest = Math.max(...routes.flatMap(({ cells }) => Object.values(cells).map(({ cpu }) => cpu.high)));
   const x = (value) => LEFT + (value / largest) * (WIDTH - LEFT - 90);
-  const parts = [];
-  const text = (at, y, content, more = "") => parts.push(`<text x="${at.toFixed(1)}" y="${y}" ${more}>${escape(content)}</text>`);
+  const { parts, text, svg } = drawing();
   text(16, 28, "CPU per request, µs: less is better", 'font-size="17" font-weight="600"');
   text(16, 48, `D1 and KV outside each process, data in memory on Node; medians of ${plan.rounds} rounds, lines are quartiles; ` +
     `${machine.cores} × ${machine.cpu}`, 'font-size="12" fill="#57606a"');
@@ -35,9 +35,5 @@ export function chart({ routes, modules, machine, plan }) {
     }
     y += GAP;
   }
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" font-family="system-ui, sans-serif" role="img" aria-label="CPU per request of each contender, by route">
-<rect width="${WIDTH}" height="${y}" fill="#ffffff"/>
-${parts.join("\n")}
-</svg>
-`;
+  return svg(WIDTH, y, "CPU per request of each contender, by route");
 }

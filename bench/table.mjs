@@ -2,14 +2,15 @@
 import { describe } from "./machine.mjs";
 import { ratio } from "./rounds.mjs";
 
-const number = (value, digits = 0) =>
+export const number = (value, digits = 0) =>
   value === undefined ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const withSpread = (cell, digits) =>
   (cell ? `${number(cell.median, digits)} (${number(cell.low, digits)}–${number(cell.high, digits)})` : "–");
 
-export const table = (head, rows) => {
+/** A table whose first `texts` columns are texts. The others are figures. */
+export const table = (head, rows, texts = 1) => {
   const line = (cells) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map((_, index) => (index === 0 ? "---" : "--:"))), ...rows.map(line)].join("\n");
+  return [line(head), line(head.map((_, index) => (index < texts ? "---" : "--:"))), ...rows.map(line)].join("\n");
 };
 
 /** The whole page. */
