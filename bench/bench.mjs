@@ -17,6 +17,7 @@ Measures Postern beside other providers, and writes bench/results. bench/NOTES.m
 
   --quick         takes about a minute, and writes bench/results/quick.*
   --full          measures with a million users as well
+  --growth        measures each D1 statement with up to a million users, and writes bench/results/growth.*
   --only=ROUTE,…  measures these routes only, and writes nothing
   --against=PATH  measures only the CPU of each route, against the build of another checkout, and writes nothing
   --network       measures how long each flow is in flight on a simulated network, and writes bench/results/network.md
@@ -24,7 +25,7 @@ Measures Postern beside other providers, and writes bench/results. bench/NOTES.m
 
 const options = parseOptions(USAGE, {
   quick: { type: "boolean" }, full: { type: "boolean" }, only: { type: "string" }, against: { type: "string" },
-  profile: { type: "boolean" }, network: { type: "boolean" },
+  profile: { type: "boolean" }, network: { type: "boolean" }, growth: { type: "boolean" },
 });
 if (process.platform !== "linux") throw new Failure("the bench reads /proc, which only Linux has");
 const plan = {
@@ -46,6 +47,14 @@ if (options.network) {
   const { measureNetwork } = await import("./network.mjs");
   const { text, isGood } = await measureNetwork();
   writeFileSync(join(root, "bench", "results", "network.md"), text);
+  console.log(text);
+  process.exit(isGood ? 0 : 1);
+}
+if (options.growth) {
+  const { measureGrowth } = await import("./statements.mjs");
+  const { text, picture, isGood } = await measureGrowth();
+  writeFileSync(join(root, "bench", "results", "growth.md"), text);
+  writeFileSync(join(root, "bench", "results", "growth.svg"), picture);
   console.log(text);
   process.exit(isGood ? 0 : 1);
 }

@@ -1,0 +1,105 @@
+// Fills a database with users and everything that belongs to them. SQL makes the rows, because a million users with five
+// refresh tokens each would take too long one by one.
+import { readFileSync, readdirSync } from "node:fs";
+
+const MIGRATIONS = new URL("../migrations/", import.meta.url);
+
+/** The clients, at every size. */
+const CLIENTS = 1_000;
+/** One user in this number is a user of the popular client, which the steps use. */
+const POPULAR = 10;
+/** One user in this number has a row in each table of rows that expire. */
+const EXPIRING = 10;
+/** Such rows at every size: more than a sweep deletes at once. As many have expired as are valid. */
+const SWEPT = 2_000;
+
+const DAY = 86_400;
+
+/** The subject of a user by number, which is the login too. */
+export const subOf = (number) => `user-${String(number).padStart(7, "0")}`;
+const SUB = "printf('user-%07d', n)";
+/** A random text with the length of a SHA-256, and one with that of an id. Their order is that of base64url. */
+const SIGN = "substr('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_', 1 + (random() & 63), 1)";
+const HASH = `${SIGN} || ${SIGN} || substr(hex(randomblob(21)), 1, 41)`;
+const ID = `${SIGN} || ${SIGN} || hex(randomblob(10))`;
+
+const CLAIMS = `json_object('name', 'Person Number ' || n, 'given_name', 'Person', 'family_name', 'Number ' || n,
+  'email', 'person.' || n || '@example.com', 'email_verified', json('true'), 'groups', json_array('staff', 'readers'))`;
+const METADATA = JSON.stringify({
+  application_type: "web", client_name: "An App", grant_types: ["authorization_code", "refresh_token"],
+  id_token_signed_response_alg: "ES256", redirect_uris: ["https://app.example/cb"], require_auth_time: false,
+  response_types: ["code"], token_endpoint_auth_method: "client_secret_basic",
+});
+const PARAMETERS = new URLSearchParams({
+  client_id: "client-0000", redirect_uri: "https://app.example/cb", response_type: "code", scope: "openid email",
+  state: "a state", nonce: "a nonce", code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+  code_challenge_method: "S256",
+});
+
+/**
+ * Migrates an empty database and fills it: for each user a session, a consent, and a grant with a code and five refresh
+ * tokens. The table `clients` does not get the popular client.
+ *
+ * @param {import("node:sqlite").DatabaseSync} database
+ * @param {{ users: number, popular: string, passwordHash: string, now: number }} contents
+ */
+export function fill(database, { users, popular, passwordHash, now }) {
+  const few = Math.ceil(users / EXPIRING);
+  const expiring = 2 * (few + SWEPT);
+  const isValid = "n % 2 = 0";
+  const end = `iif(${isValid}, ${now + DAY}, ${now - DAY})`;
+  const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
+  /** Inserts this number of rows, whose values depend on `n`. In the order of the key, which is the first value. */
+  const insert = (table, columns, count, values) => database.exec(`
+    WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ${count})
+    INSERT INTO ${table} (${columns}) SELECT ${values} FROM numbers ORDER BY 1`);
+  /** Inserts `each` rows for each row of a table. */
+  const insertFor = (source, each, table, columns, values) => database.exec(`
+    WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ${each})
+    INSERT INTO ${table} (${columns}) SELECT ${values} FROM ${source} JOIN numbers ORDER BY 1`);
+
+  for (const file of readdirSync(MIGRATIONS).sort()) database.exec(readFileSync(new URL(file, MIGRATIONS), "utf8"));
+  const indexes = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").all();
+
+  database.exec(`PRAGMA foreign_keys = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+    PRAGMA cache_size = -1000000; PRAGMA temp_store = MEMORY; BEGIN`);
+  // An index is made faster from all rows than row by row.
+  for (const { name } of indexes) database.exec(`DROP INDEX ${name}`);
+  insert("users", "sub, login, claims, password_hash, created_at, updated_at", users,
+    `${SUB}, ${SUB}, ${CLAIMS}, ${text(passwordHash)}, ${now - DAY}, ${now - DAY}`);
+  insert("clients", "client_id, metadata, secret_hash, trusted, created_at, updated_at", CLIENTS,
+    `printf('client-%04d', n), ${text(METADATA)}, ${HASH}, 0, ${now - DAY}, ${now - DAY}`);
+  insert("sessions", "id, cookie_hash, sub, auth_time, used_at", users,
+    `${ID}, ${HASH}, ${SUB}, ${now - 60}, ${now - 60}`);
+  insert("grants", "id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims", users,
+    `${ID}, ${SUB}, iif(n % ${POPULAR} = 0, ${text(popular)}, printf('client-%04d', n % ${CLIENTS})),
+     'openid offline_access', ${now - 60}, ${ID}, ${ID}, ${now - 60}, '{}'`);
+  insertFor("grants", 1, "consents", "sub, client_id, scope, claims, granted_at", "sub, client_id, scope, '', created_at");
+  insertFor("grants", 1, "codes", "code_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at, spent_at, spent_by",
+    `${HASH}, id, 'https://app.example/cb', ${HASH}, 'a nonce', created_at + 60, created_at + 1, ${ID}`);
+  // All but the last one of a grant are spent.
+  insertFor("grants", 5, "refresh_tokens", "token_hash, grant_id, expires_at, spent_at",
+    `${HASH}, id, created_at + ${30 * DAY}, iif(n = 4, NULL, created_at + n)`);
+  insert("pairwise_subjects", "sub, sector, subject", few, `${SUB}, 'app.example', ${HASH}`);
+
+  insert("sign_in_attempts", "counter, failures, last_at, next_at", expiring,
+    `${HASH}, 1, iif(${isValid}, ${now}, ${now - DAY}), ${now - DAY}`);
+  insert("authorization_requests", "handle_hash, parameters, client_id, expires_at", expiring,
+    `${HASH}, ${text(PARAMETERS)}, 'client-0000', ${end}`);
+  insert("client_assertions", "client_id, jti_hash, expires_at, used_by", expiring,
+    `printf('client-%04d', n % ${CLIENTS}), ${HASH}, ${end}, ${ID}`);
+  insert("initial_access_tokens", "token_hash, uses_left, expires_at, created_at", expiring,
+    `${HASH}, 1, ${end}, ${now - DAY}`);
+  // Clients that registered themselves, and to which nobody has signed in.
+  insert("clients", "client_id, metadata, trusted, created_at, updated_at, registration_token_hash, expires_at", expiring,
+    `'registered-' || ${ID}, ${text(METADATA)}, 0, ${now - DAY}, ${now - DAY}, ${HASH}, ${end}`);
+  for (const { sql } of indexes) database.exec(/** @type {string} */ (sql));
+  database.exec("COMMIT; PRAGMA journal_mode = WAL");
+}
+
+/** The number of rows of each table. */
+export function countRows(database) {
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'");
+  return Object.fromEntries(tables.all().map(({ name }) =>
+    [name, database.prepare(`SELECT count(*) AS rows FROM ${name}`).get().rows]));
+}

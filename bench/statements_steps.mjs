@@ -1,0 +1,120 @@
+// The steps whose statements `--growth` measures, beside those of docs/d1-requests.md: the operator's, and rarer ones of
+// users and clients.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../scripts/steps.mjs";
+import {
+  CALLBACK, PASSWORD, Browser, authorizePath, formOf, isLogin, putClient, redeem, redirectTarget, refresh, requestToken,
+  responseParameters, successJson,
+} from "../tests/edge/browser.mjs";
+import { CLIENT, OFFLINE } from "../tests/edge/steps.mjs";
+
+/** Steps that read more in a larger database, with the reason. */
+export const GROWING = new Map([
+  ["Operator: delete a client with a tenth of the users",
+    "Each grant of the client is revoked, and each consent to it is deleted."],
+  ["Operator: list the last 20 grants", "The command reads every grant, because no index has their age."],
+  ["Operator: delete old rows", "The command reads whole tables, because no index has the age of a row."],
+  ["Operator: delete expired refresh tokens", "The command reads every refresh token, for the same reason."],
+]);
+
+/** The commands of docs/operations.md that read whole tables: each with the beginning of its SQL. */
+const COMMANDS = {
+  "list the last 20 grants": "SELECT datetime(created_at",
+  "delete old rows": "DELETE FROM refresh_tokens WHERE grant_id",
+  "delete expired refresh tokens": "DELETE FROM refresh_tokens WHERE expires_at",
+};
+
+/** Further steps of users and clients. */
+export async function takeRareSteps({ fetch, operator, clients, users }, measure) {
+  const app = clients["client secret"];
+  const alice = new Browser(fetch);
+  const code = await alice.codeFor(app, users.alice, { scope: OFFLINE });
+  const tokens = await successJson(await redeem(fetch, app, code));
+  const refreshed = (scope) => requestToken(fetch, app, { grant_type: "refresh_token", refresh_token: tokens.refresh_token, scope });
+  await successJson(await measure("Refresh that names a scope", () => refreshed("openid")));
+  await successJson(await measure("Refresh, response lost before", () => refresh(fetch, app, tokens.refresh_token)));
+  await measure("Redeem, code used before: grant revoked", () => redeem(fetch, app, code));
+
+  const parameters = new URLSearchParams(authorizePath(app, { scope: OFFLINE }).split("?")[1]);
+  const stored = await measure("POST authorize: redirect to the stored request", () => alice.post("/auth/authorize", parameters));
+  await measure("GET authorize with the posted request: code", () => alice.get(redirectTarget(stored)));
+  const invalid = new URLSearchParams(authorizePath(clients["public client"], { scope: undefined }).split("?")[1]);
+  const rejected = await measure("PAR push, invalid request", () => fetch("/auth/par", { method: "POST", body: invalid }));
+  assert.equal(rejected.status, 400);
+  const stranger = new Browser(fetch);
+  parameters.set("prompt", "none");
+  const kept = redirectTarget(await stranger.post("/auth/authorize", parameters));
+  const refused = await measure("GET authorize with the posted request: error", () => stranger.get(kept));
+  assert.equal(responseParameters(refused).error, "login_required");
+
+  const again = await alice.get(authorizePath(app, { scope: OFFLINE, prompt: "login" }));
+  assert.ok(isLogin(again), again.body);
+  const { action, fields } = formOf(again);
+  await measure("POST login in a browser with a session", () =>
+    alice.post(action, { ...fields, login: users.alice, password: PASSWORD }));
+  const dave = new Browser(fetch);
+  const form = formOf(await dave.get(authorizePath(app)));
+  await measure("POST login, with an outdated password hash", () =>
+    dave.post(form.action, { ...form.fields, login: users.dave, password: PASSWORD }));
+
+  const implicit = await putClient(operator, "implicit", { response_types: ["id_token"], grant_types: ["implicit"] });
+  const noChallenge = { code_challenge: undefined, code_challenge_method: undefined };
+  const idToken = authorizePath(implicit, { response_type: "id_token", scope: "openid", ...noChallenge });
+  await alice.authorize(idToken, users.alice);
+  await measure("GET authorize, implicit flow: ID token", () => alice.get(idToken));
+
+  const pairwise = await putClient(operator, "pairwise", { subject_type: "pairwise" });
+  const hint = (await successJson(await redeem(fetch, pairwise, await alice.codeFor(pairwise, users.alice)))).id_token;
+  await measure("GET authorize, pairwise subject with a hint: code", () =>
+    alice.get(authorizePath(pairwise, { id_token_hint: hint, prompt: "none" })));
+
+  const { body } = await operator("POST", "/admin/initial-access-tokens", { uses: 1, ttl: 60 });
+  const sector = { redirect_uris: [CALLBACK], sector_identifier_uri: "https://sector.example/uris.json" };
+  await measure("Registration, initial access token and a sector that does not answer", () => fetch("/auth/register", {
+    method: "POST", body: JSON.stringify(sector),
+    headers: { "content-type": "application/json", authorization: `Bearer ${body.initial_access_token}` },
+  }));
+}
+
+/**
+ * The operator's steps. `execute` runs SQL as a step. `database` is D1. The deletions of clients are last, because other
+ * steps use these clients.
+ */
+export async function takeOperatorSteps({ operator, users, execute, database }, measure) {
+  const succeed = async (step, method, path, document = undefined) => {
+    const { status, body } = await measure(`Operator: ${step}`, () => operator(method, path, document));
+    assert.equal(status, 200, `${step}: ${JSON.stringify(body)}`);
+    return body;
+  };
+  const token = { uses: 1, ttl: 60 };
+  await succeed("store a user", "PUT", "/admin/users/new", { login: "new", claims: { name: "New User" } });
+  await measure("Operator: store a user whose login is taken", () =>
+    operator("PUT", "/admin/users/other", { login: users.bob }));
+  await succeed("read a user", "GET", `/admin/users/${users.bob}`);
+  await succeed("list 100 users", "GET", "/admin/users?limit=100");
+  await succeed("set a password", "PUT", `/admin/users/${users.bob}/password`, { password: PASSWORD });
+  const { grant_id } = await succeed("issue a token", "POST", "/admin/tokens", { sub: users.bob, scope: "openid" });
+  await succeed("revoke a grant", "DELETE", `/admin/grants/${grant_id}`);
+  await succeed("issue an initial access token", "POST", "/admin/initial-access-tokens", token);
+  await succeed("store a client", "PUT", "/admin/clients/new", { client_name: "New App", redirect_uris: [CALLBACK] });
+  await succeed("read a client", "GET", "/admin/clients/new");
+  await succeed("list 100 clients", "GET", "/admin/clients?limit=100");
+  await succeed("delete a user", "DELETE", `/admin/users/${users.bob}`);
+
+  const table = "initial_access_tokens";
+  await database.prepare(`CREATE TRIGGER failing BEFORE INSERT ON ${table} BEGIN SELECT RAISE(ABORT, 'failing'); END`).run();
+  await measure("Sweep after the database has failed", () => operator("POST", "/admin/initial-access-tokens", token));
+  await database.prepare("DROP TRIGGER failing").run();
+
+  const commands = readFileSync(join(root, "docs", "operations.md"), "utf8").matchAll(/ --command "([^"]*)"/g);
+  const texts = [...commands].map(([, sql]) => sql);
+  for (const [step, beginning] of Object.entries(COMMANDS)) {
+    const sql = texts.find((text) => text.startsWith(beginning));
+    assert.ok(sql, `docs/operations.md has no command ${beginning}`);
+    await measure(`Operator: ${step}`, () => execute(sql));
+  }
+  await succeed("delete a client with one user", "DELETE", "/admin/clients/public");
+  await succeed("delete a client with a tenth of the users", "DELETE", `/admin/clients/${CLIENT}`);
+}

@@ -1,0 +1,46 @@
+// Tests `npm run bench -- --growth` on two small databases.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { before, test } from "node:test";
+import { measureStatements } from "../../bench/statements.mjs";
+import { growthChart } from "../../bench/statements_chart.mjs";
+import { GROWING } from "../../bench/statements_steps.mjs";
+import { faults, growthPage, isGrowing } from "../../bench/statements_table.mjs";
+import { statedCounts } from "../../scripts/request_table.mjs";
+
+let found;
+
+before(async () => {
+  found = await measureStatements([200, 2_000]);
+});
+
+test("a step reads as many rows with ten times the users, unless a reason is stated", () => {
+  assert.deepEqual(faults(found).map(({ step, rowsRead }) => `${step}: ${rowsRead}`), []);
+  assert.deepEqual(found.steps.filter(isGrowing).map(({ step }) => step).sort(), [...GROWING.keys()].sort());
+});
+
+test("every statement of the source is measured, in a database with rows in every table that grows", () => {
+  assert.deepEqual(found.unused, []);
+  for (const { rows } of found.sizes) {
+    const empty = Object.keys(rows).filter((table) => rows[table] === 0);
+    assert.deepEqual(empty.sort(), ["key_claims", "signing_keys"], "bench/statements_fill.mjs fills each table that grows");
+  }
+});
+
+test("every step of docs/d1-requests.md that sends statements is measured", () => {
+  const document = readFileSync(new URL("../../docs/d1-requests.md", import.meta.url), "utf8");
+  const stated = [...statedCounts(document)].filter(([, { requests }]) => requests > 0).map(([step]) => step);
+  const measured = new Set(found.steps.map(({ step }) => step));
+  assert.deepEqual(stated.filter((step) => !measured.has(step)), []);
+});
+
+test("a step that reads more without a stated reason is a fault, and the page says so", () => {
+  const [first, ...others] = found.steps;
+  const slow = { ...first, rowsRead: [1, 200] };
+  const changed = { ...found, steps: [slow, ...others] };
+  assert.deepEqual(faults(changed).map(({ step }) => step), [first.step]);
+  const about = { machine: { cores: 1, cpu: "a CPU", memory: 0, kernel: "", load: 0 }, versions: {}, seconds: 1 };
+  assert.match(growthPage({ ...changed, ...about }), /^- \*\*GET authorize without a session: sign-in page\*\*: no reason/m);
+  const { length } = found.steps;
+  assert.ok(growthChart({ ...changed, ...about }).includes(`>${length - GROWING.size - 1} of ${length} steps read the same`));
+});
