@@ -1,6 +1,8 @@
 // Compares the contenders' responses, so that no contender is fast because it is wrong.
 import assert from "node:assert/strict";
 import { Failure } from "../scripts/steps.mjs";
+import { destinationOf } from "./browser.mjs";
+import { CLIENT } from "./fixtures.mjs";
 import { ROUTES } from "./routes.mjs";
 
 const json = ({ body }) => JSON.parse(body);
@@ -13,6 +15,7 @@ export async function checkAnswers(targets, failures) {
   const postern = targets.find(({ name }) => name === "postern");
   if (!postern) throw new Failure("postern did not start, so there is nothing to compare with");
   for (const route of ROUTES) {
+    await postern.prepare(route, 1);
     const [ours] = postern.requests(route, 1);
     const expected = await postern.send(ours);
     assert.equal(expected.status, route.status, `postern, ${route.title}: ${expected.head}\n${expected.body}`);
@@ -27,16 +30,19 @@ export async function checkAnswers(targets, failures) {
 }
 
 async function check(target, route, expected) {
+  await target.prepare(route, 1);
   const [bytes] = target.requests(route, 1);
   const response = await target.send(bytes);
   const where = `${target.name}, ${route.title}: ${response.head}\n${response.body}`;
-  assert.equal(response.status, route.status, where);
+  assert.equal(response.status, target.status(route), where);
   compare(route.name, response, expected, target.contender, where);
 }
 
 function compare(name, response, expected, { answers = {} }, where) {
   const differs = answers[name];
-  if (differs) {
+  if (["authorize", "login"].includes(name)) {
+    checkRedirect(name, response, where);
+  } else if (differs) {
     assert.ok(differs(json(response)), where);
   } else if (["discovery", "jwks", "userinfo-new", "userinfo-seen"].includes(name)) {
     assert.deepEqual(json(response), json(expected), where);
@@ -47,4 +53,14 @@ function compare(name, response, expected, { answers = {} }, where) {
   } else {
     assert.equal(json(response).error, json(expected).error, where);
   }
+}
+
+/** A signed-in user goes to the client with a code; a login begins a session or leads to a code. */
+function checkRedirect(name, { head, body }, where) {
+  const [, location] = head.match(/\r\nlocation: *([^\r]*)/i) ?? [];
+  const destination = destinationOf({ location, body });
+  assert.ok(destination, where);
+  const hasCode = destination.startsWith(`${CLIENT.redirectUri}?`) && new URL(destination).searchParams.has("code");
+  const hasSession = name === "login" && /\r\nset-cookie: *[^=]*session/i.test(head);
+  assert.ok(hasCode || hasSession, where);
 }

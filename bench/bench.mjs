@@ -8,7 +8,7 @@ import { Failure, onStopSignal, parseOptions, prepare, root, step } from "../scr
 // the rounds of all routes, because a whole run takes at most ten minutes: NOTES.md says how it spends them.
 const PLANS = {
   quick: { rounds: 15, requests: 50, warmUp: 200, connections: 8, users: 1_000, starts: 5, memory: 5_000, seconds: 45 },
-  whole: { rounds: 61, requests: 150, warmUp: 4_000, connections: 8, users: 1_000, starts: 25, memory: 100_000, seconds: 240 },
+  whole: { rounds: 61, requests: 150, warmUp: 4_000, connections: 8, users: 1_000, starts: 25, memory: 100_000, seconds: 220 },
 };
 
 const USAGE = `npm run bench

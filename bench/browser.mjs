@@ -1,4 +1,4 @@
-// A user's browser without scripts: it keeps cookies, follows redirects within the provider and submits forms.
+// A user's browser: it keeps cookies, follows redirects within the provider and submits forms.
 import { connect, request } from "./load.mjs";
 import { CLIENT, ISSUER } from "./fixtures.mjs";
 
@@ -20,10 +20,15 @@ export class Browser {
     this.connection.close();
   }
 
+  /** The header with the cookies, if there are any. */
+  get headers() {
+    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    return cookie ? { cookie } : {};
+  }
+
   /** Sends one request, with the cookies if it is the browser's own. Returns the status, the location and the body. */
   async send(bytesOf) {
-    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-    const bytes = bytesOf(cookie ? { cookie } : {});
+    const bytes = bytesOf(this.headers);
     const begin = performance.now();
     const { status, head, body } = await this.connection.send(bytes);
     this.inFlight += performance.now() - begin;
@@ -44,27 +49,36 @@ export class Browser {
    * inputs. Returns the code.
    */
   async authorize(path, fill) {
-    const origin = new URL(ISSUER).origin;
-    let url = new URL(path, ISSUER);
-    let page = await this.send((cookies) => request("GET", url.pathname + url.search, cookies));
+    let page = await this.follow(path);
     for (let step = 0; step < LIMIT; step++) {
-      if (page.location) {
-        url = new URL(page.location, url);
-        if (url.href.startsWith(`${CLIENT.redirectUri}?`)) return codeIn(url);
-        if (url.origin !== origin) throw new Error(`a redirect to ${url.origin}`);
-        const to = url.pathname + url.search;
-        page = await this.send((cookies) => request("GET", to, cookies));
-      } else {
-        const { action, fields, names } = formOf(page);
-        if (action) url = new URL(action, url);
-        const to = url.pathname + url.search;
-        const body = String(new URLSearchParams({ ...fields, ...fill(names) }));
-        const type = { "content-type": "application/x-www-form-urlencoded", origin };
-        page = await this.send((cookies) => request("POST", to, { ...cookies, ...type }, body));
-      }
+      if (page.code) return page.code;
+      const { form } = page;
+      page = await this.arrive(await this.send((cookies) => form.submission(cookies, fill(form.names))), form.url);
     }
     throw new Error("the sign-in does not end");
   }
+
+  /** Sends a GET request, and follows redirects to a form or to the client. Returns the form or the code. */
+  async follow(path) {
+    const url = new URL(path, ISSUER);
+    return this.arrive(await this.send((cookies) => request("GET", url.pathname + url.search, cookies)), url);
+  }
+
+  async arrive(page, url) {
+    const to = destinationOf(page);
+    if (!to) return { form: formOf(page, url) };
+    const next = new URL(to, url);
+    if (next.href.startsWith(`${CLIENT.redirectUri}?`)) return { code: codeIn(next) };
+    if (next.origin !== new URL(ISSUER).origin) throw new Error(`a redirect to ${next.origin}`);
+    if (this.requests > LIMIT) throw new Error("the sign-in does not end");
+    return this.follow(next.href);
+  }
+}
+
+/** The address that a response redirects to: by a header, or for a script by the field `url` of a JSON object. */
+export function destinationOf({ location, body }) {
+  if (location || !body.startsWith("{")) return location;
+  return JSON.parse(body).url;
 }
 
 function codeIn(url) {
@@ -73,15 +87,28 @@ function codeIn(url) {
   return code;
 }
 
-/** The first form of a page: its action, its hidden fields, and the names of its inputs and buttons. */
-function formOf({ status, body }) {
+/**
+ * The first form of a page: the names of its inputs and buttons, and a function that submits it. A script submits a form
+ * with `data-json`: it sends JSON, together with the query of the page.
+ */
+function formOf({ status, body }, url) {
   const [, tag, inside] = /<form\b([^>]*)>(.*?)<\/form>/s.exec(body) ?? [];
   if (inside === undefined) throw new Error(`${status}, no form: ${body.slice(0, 500)}`);
   const inputs = [...inside.matchAll(/<(?:input|button)\b([^>]*)>/g)].map(([, input]) => input);
   const hidden = inputs.filter((input) => input.includes('type="hidden"'));
-  const fields = hidden.map((input) => [attribute(input, "name"), attribute(input, "value")]);
-  const names = inputs.map((input) => attribute(input, "name"));
-  return { action: attribute(tag, "action"), fields: Object.fromEntries(fields), names };
+  const fields = Object.fromEntries(hidden.map((input) => [attribute(input, "name"), attribute(input, "value")]));
+  const action = attribute(tag, "action");
+  const to = action ? new URL(action, url) : url;
+  const isJson = tag.includes("data-json");
+  return {
+    url: to, names: inputs.map((input) => attribute(input, "name")),
+    submission(cookies, filled) {
+      const all = { ...fields, ...filled };
+      const content = isJson ? JSON.stringify({ ...all, oauth_query: url.search.slice(1) }) : String(new URLSearchParams(all));
+      const type = isJson ? "application/json" : "application/x-www-form-urlencoded";
+      return request("POST", to.pathname + to.search, { ...cookies, "content-type": type, origin: to.origin }, content);
+    },
+  };
 }
 
 function attribute(tag, name) {

@@ -1,5 +1,5 @@
 // The data of every contender: keys, users, grants and tokens.
-import { createCipheriv, createHash, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { argon2Sync, createCipheriv, createHash, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 
 export const ISSUER = "https://login.example.com";
 export const HOST = new URL(ISSUER).host;
@@ -12,6 +12,8 @@ export const CLIENT = {
   challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 };
 export const KEY_ENCRYPTION_KEY = randomBytes(32).toString("base64url");
+/** The password of every user. */
+export const PASSWORD = "correct horse battery staple";
 
 const base64url = (value) => Buffer.from(value).toString("base64url");
 const digest = (text) => createHash("sha256").update(text).digest("base64url");
@@ -57,6 +59,15 @@ export const claimsOf = (user) => ({
   picture: `https://pictures.example/${user}.webp`, email: `person.${user}@example.com`, email_verified: true,
   groups: ["staff", "readers"],
 });
+
+/** The password's hash as Postern stores it, with the cost of its new hashes. All databases have the same one. */
+export const PASSWORD_HASH = hashPassword();
+function hashPassword() {
+  const [nonce, memory, passes, parallelism] = [randomBytes(16), 19_456, 2, 1];
+  const hash = argon2Sync("argon2id", { message: PASSWORD, nonce, memory, passes, parallelism, tagLength: 32 });
+  const [salt, digest] = [nonce, hash].map((bytes) => bytes.toString("base64").replaceAll("=", ""));
+  return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${salt}$${digest}`;
+}
 
 /** The codes and refresh tokens by number. The database has their digests. */
 export const codeOf = (number) => `code-${number}-${"c".repeat(32)}`;

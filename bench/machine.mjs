@@ -10,7 +10,8 @@ export const machine = () => ({
 });
 
 const PACKAGES = [
-  "workerd", "esbuild", "hono", "jose", "@openauthjs/openauth", "@cloudflare/workers-oauth-provider", "oidc-provider",
+  "workerd", "esbuild", "hono", "jose", "better-auth", "@openauthjs/openauth", "@cloudflare/workers-oauth-provider",
+  "oidc-provider",
 ];
 
 /** @returns {Promise<any>} */

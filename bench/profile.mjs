@@ -29,7 +29,7 @@ export async function profile() {
       const store = await stores.open(entry);
       await store.fill({ users, redeemable: IN_ALL });
       const worker = await start(await bundle(entry, entry, {}), POSTERN.settings, store.ports, options);
-      const target = new Target(POSTERN, worker, store, { ...DEFAULTS, tokens, etags: {} });
+      const target = new Target(POSTERN, worker, store, { ...DEFAULTS, tokens, etags: {}, users });
       for (const name of ["discovery", "jwks"]) {
         const { head } = await target.send(request("GET", target.paths[name]));
         target.etags[name] = head.match(/\r\netag: *(.*)/i)[1];
@@ -124,14 +124,16 @@ function describe({ functionName: name, url }) {
 async function countCrossings(target) {
   const take = async () => JSON.parse((await target.send(request("GET", "/crossings"))).body);
   const counts = [];
-  for (const { name, title, status, ...rest } of ROUTES) {
+  for (const route of ROUTES) {
     const load = new Load(target.worker.port, 1);
     // More than the 64 tokens of the route for tokens seen before, so that each is seen before.
-    await load.run(target.requests({ name, ...rest }, 100), status);
+    const warmUp = 100;
+    await target.prepare(route, warmUp + PLAN.counted);
+    await load.run(target.requests(route, warmUp), route.status);
     await take();
-    await load.run(target.requests({ name, ...rest }, PLAN.counted), status);
+    await load.run(target.requests(route, PLAN.counted), route.status);
     const taken = Object.values(await take()).reduce((sum, count) => sum + count, 0);
-    counts.push([title, taken / PLAN.counted]);
+    counts.push([route.title, taken / PLAN.counted]);
     load.close();
   }
   return counts;

@@ -5,13 +5,15 @@ import { codeOf, hash, refreshTokenOf } from "./fixtures.mjs";
 import { route } from "./routes.mjs";
 
 /**
- * The recorded routes, each with the digest of a request's credential, which is a parameter of the statements.
+ * The recorded routes, each with the text that distinguishes a request: the digest of its credential, which is a
+ * parameter of the statements, or `state`.
  * @type {[string, (number: number) => string | undefined][]}
  */
 const RECORDED = [
   ["userinfo-new", () => undefined],
   ["redeem", (number) => hash(codeOf(number))],
   ["refresh", (number) => hash(refreshTokenOf(number))],
+  ["authorize", (number) => `state-${number}`],
 ];
 
 /**
@@ -22,14 +24,17 @@ export async function record(target) {
   const recorded = {};
   for (const [name, digestOf] of RECORDED) {
     const runs = [];
+    // All requests come from one browser.
+    await target.prepare(route(name), 1);
     // The first request is not recorded: it can also read keys.
     for (const number of [0, 1, 2]) {
       await target.store.record();
-      const { status, body } = await target.send(route(name).make(target, number));
-      if (status !== 200) throw new Failure(`${name}: ${status} ${body}`);
+      const { status, head, body } = await target.send(route(name).make(target, number));
+      if (status !== route(name).status) throw new Failure(`${name}: ${status} ${body}`);
+      const [, location] = /\r\nlocation: *([^\r]*)/i.exec(head) ?? [];
       // Work after the response belongs to the request.
       await sleep(50);
-      runs.push({ body, digest: digestOf(number), requests: await target.store.recorded() });
+      runs.push({ body, status, location, digest: digestOf(number), requests: await target.store.recorded() });
     }
     const [, first, second] = runs;
     if (first.requests.length !== second.requests.length) throw new Failure(`${name}: the D1 requests vary`);
@@ -40,7 +45,8 @@ export async function record(target) {
         return { sql, rows, params: params.map((value, index) => template(value, others[index])) };
       }),
     }));
-    recorded[name] = { body: first.body, requests };
+    const { body, status, location } = first;
+    recorded[name] = { body, status, location, requests };
   }
   return recorded;
 }

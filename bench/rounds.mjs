@@ -19,11 +19,26 @@ export class Target {
   /** @type {any} */ codes;
   /** @type {any} */ refreshTokens;
   /** @type {any} */ etags;
+  /** @type {any} */ users;
+  /** The browsers of signed-in users. @type {import("./browser.mjs").Browser[]} */
+  browsers = [];
+  /** The submissions of sign-in forms. @type {Buffer[]} */
+  logins = [];
 
   /** `data` is the content of requests: DEFAULTS in routes.mjs, the tokens and the ETags. */
   constructor(contender, worker, store, data) {
     Object.assign(this, data, { contender, worker, store });
     this.name = contender.name;
+  }
+
+  /** The status of the expected responses. */
+  status({ name, status }) {
+    return this.contender.statuses?.[name] ?? status;
+  }
+
+  /** Makes the next requests for a route possible. */
+  async prepare(route, count) {
+    await route.prepare?.(this, count);
   }
 
   /** The next requests for a route. No number is used twice. */
@@ -44,6 +59,11 @@ export class Target {
 
 /** The fewest rounds of a route, however long they take. */
 const LEAST_ROUNDS = 11;
+/** The fewest requests of a turn. */
+const LEAST_REQUESTS = 6;
+
+/** This number of requests, or the share of it that a contender gets. */
+const shareOf = (count, { share = 1 }) => Math.max(Math.round(count * share), Math.min(count, LEAST_REQUESTS));
 
 /**
  * Measures every target in turn, after some requests to warm up. Returns a cell of figures for each, by name. The rounds
@@ -51,11 +71,13 @@ const LEAST_ROUNDS = 11;
  */
 export async function measure(targets, route, plan, failures = NONE_ALLOWED) {
   const { rounds, count, warmUp, connections, seconds = Infinity } = plan;
-  const runs = targets.map((target) => new Turns(target, route, connections));
+  const runs = targets.map((target) => new Turns(target, route, shareOf(count, target.contender), connections));
   const isRunning = (one) => !one.hasFailed;
   for (const one of runs) {
     await one.attempt(failures, async () => {
-      if (warmUp > 0) await one.run(warmUp);
+      const first = shareOf(warmUp, one.target.contender);
+      await one.target.prepare(route, first + rounds * one.count);
+      if (first > 0) await one.run(first);
       await one.target.store.take();
     });
   }
@@ -66,12 +88,12 @@ export async function measure(targets, route, plan, failures = NONE_ALLOWED) {
     for (let turn = 0; turn < running.length; turn++) {
       // Another target is the first in each round.
       const one = running[(turn + round) % running.length];
-      await one.attempt(failures, async () => one.rounds.push(await one.run(count)));
+      await one.attempt(failures, async () => one.rounds.push(await one.run()));
     }
   }
   const cells = {};
   for (const one of runs.filter(isRunning)) {
-    await one.attempt(failures, async () => { cells[one.target.name] = await one.cell(count, elapsed()); });
+    await one.attempt(failures, async () => { cells[one.target.name] = await one.cell(elapsed()); });
   }
   for (const { load } of runs) load.close();
   return cells;
@@ -82,9 +104,11 @@ class Turns {
   rounds = [];
   hasFailed = false;
 
-  constructor(target, route, connections) {
+  constructor(target, route, count, connections) {
     /** @type {any} */ this.target = target;
     /** @type {any} */ this.route = route;
+    /** The number of requests of a turn. */
+    this.count = count;
     this.load = new Load(target.worker.port, connections);
   }
 
@@ -99,13 +123,13 @@ class Turns {
     this.target.worker.kill();
   }
 
-  /** Sends this number of requests. Returns the figures of the turn. */
-  async run(count) {
+  /** Sends the requests of a turn, or this number. Returns the figures. */
+  async run(count = this.count) {
     const { target, route } = this;
     const requests = target.requests(route, count);
     target.sent += count;
     const before = target.worker.cpu();
-    const { seconds, latencies } = await this.load.run(requests, route.status).catch((error) => {
+    const { seconds, latencies } = await this.load.run(requests, target.status(route)).catch((error) => {
       throw new Failure(`${error.message}\n${target.worker.errors()}`);
     });
     // Work after the last response belongs to the requests.
@@ -116,10 +140,10 @@ class Turns {
     };
   }
 
-  /** The figures of all rounds, of `count` requests each. */
-  async cell(count, seconds) {
+  /** The figures of all rounds. */
+  async cell(seconds) {
     const { d1, statements, reads, writes, texts } = await this.target.store.take();
-    const requests = this.rounds.length * count;
+    const requests = this.rounds.length * this.count;
     const figures = ["cpu", "rate", "p50", "p99"].map((figure) => {
       const all = this.rounds.map((round) => round[figure]);
       return [figure, { ...spread(all), rounds: all }];

@@ -93,10 +93,13 @@ async function measureRoute(targets, route, plan, failures) {
 }
 
 /** The number of requests of each route: in a round, to warm up, and in total. */
-export const countsOf = ({ rounds, connections, requests, warmUp, seconds }) => new Map(ROUTES.map(({ name, weight }) => {
-  const count = Math.round(requests * weight);
+export const countsOf = (plan) => new Map(ROUTES.map(({ name, weight, ...own }) => {
+  const count = Math.round(plan.requests * weight);
   // V8 optimizes by the number of calls and not by their cost, so every route warms up with the same number. The
   // comparison of responses takes one more.
+  const warmUp = own.warmUp ?? plan.warmUp;
+  const seconds = Math.min(plan.seconds, own.seconds ?? Infinity);
+  const { rounds, connections } = plan;
   return [name, { rounds, connections, count, warmUp, seconds, inAll: rounds * count + warmUp + 1 }];
 }));
 
@@ -133,7 +136,7 @@ export async function readDocuments(stores) {
   const discovery = await read(request("GET", paths.discovery));
   const jwks = await read(request("GET", paths.jwks));
   const tokens = makeTokens({ fresh: 3, forged: 0, users: 1 });
-  const recorded = await record(new Target(POSTERN, worker, store, { ...DEFAULTS, tokens }));
+  const recorded = await record(new Target(POSTERN, worker, store, { ...DEFAULTS, tokens, users: 1 }));
   await worker.stop();
   return { discovery, jwks, recorded };
 }
@@ -167,13 +170,17 @@ export async function openAll(bench, contents, contenders = CONTENDERS) {
   return targets;
 }
 
-async function open({ documents, bundles, tokens, stores }, contents, contender) {
+async function open({ documents, bundles, tokens, stores, isRecorded }, contents, contender) {
   const store = await stores.open(`${contender.name} ${Math.random()}`);
   await store.fill(contents);
-  await contender.seed?.(store, documents, contents);
+  await contender.seed?.(store, documents, { ...contents, fresh: tokens.fresh.length });
+  // For who replays the D1 requests.
+  if (isRecorded) await store.record();
   const worker = await launch(contender, bundles.get(contender.name), store.ports);
   if (contender.isOnNode) Object.assign(store, adapterOf(worker));
-  const target = new Target(contender, worker, store, { ...DEFAULTS, ...contender.given, tokens, etags: {} });
+  const target = new Target(contender, worker, store, {
+    ...DEFAULTS, ...contender.given, tokens, etags: {}, users: contents.users,
+  });
   await contender.prepare?.(target, contents);
   for (const name of ["discovery", "jwks"]) {
     if (!contender.routes.includes(`${name}-304`)) continue;
@@ -219,8 +226,9 @@ async function measureStarts({ bundles, plan, stores, documents, failures }) {
   for (const contender of CONTENDERS.filter(({ name }) => !failures.has(name))) {
     await failures.attempt(contender.name, "cold start", async () => {
       const store = await stores.open(`start ${contender.name}`);
-      await store.fill({ users: 1 });
-      await contender.seed?.(store, documents, {});
+      const contents = { users: 1 };
+      await store.fill(contents);
+      await contender.seed?.(store, documents, contents);
       prepared.push({ contender, store });
       taken.set(contender.name, []);
     });
@@ -255,9 +263,12 @@ async function measureStarts({ bundles, plan, stores, documents, failures }) {
   return Object.fromEntries(spreads);
 }
 
-/** Resident memory after the same number of requests to each target: discovery requests make up the difference. */
+/**
+ * Resident memory after the same number of requests to each target: discovery requests make up the difference. A target
+ * that gets only a share of the requests would need too long for that.
+ */
 async function measureMemory(targets, { plan: { memory, connections }, failures }) {
-  const running = () => targets.filter(({ name }) => !failures.has(name));
+  const running = () => targets.filter(({ name, contender }) => !failures.has(name) && !contender.share);
   const requests = Math.max(memory, ...running().map(({ sent }) => sent));
   for (const target of running()) {
     const count = requests - target.sent;

@@ -7,9 +7,12 @@ import { DatabaseSync } from "node:sqlite";
 const migrations = new URL("../migrations/", import.meta.url);
 const stores = new Map();
 
+/** No operations. `lists` are among the `reads`. */
+const NOTHING = { d1: 0, statements: 0, reads: 0, writes: 0, lists: 0 };
+
 /** The database, namespace and counts of one contender. */
 class Store {
-  counts = { d1: 0, statements: 0, reads: 0, writes: 0 };
+  counts = { ...NOTHING };
   /** The milliseconds before each response. */
   delays = { d1: 0, kv: 0 };
   texts = new Set();
@@ -97,7 +100,10 @@ class Store {
     switch (method) {
       case "GET": {
         this.counts.reads += 1;
-        if (key === "") return { status: 200, body: this.list(searchParams.get("prefix") ?? "") };
+        if (key === "") {
+          this.counts.lists += 1;
+          return { status: 200, body: this.list(searchParams.get("prefix") ?? "") };
+        }
         const entry = this.values.get(key);
         if (!entry) return { status: 404, body: "Not Found" };
         return { status: 200, body: entry.value, headers: entry.metadata && { [metadata]: entry.metadata } };
@@ -174,6 +180,15 @@ const commands = {
   insert({ name, sql, rows }) {
     stores.get(name).insert(sql, rows);
   },
+  execute({ name, sql }) {
+    stores.get(name).database.exec(sql);
+  },
+  copy({ name, from, tables }) {
+    for (const table of tables) {
+      const rows = stores.get(from).prepare(`SELECT * FROM ${table}`).all();
+      if (rows.length > 0) stores.get(name).insert(`INSERT INTO ${table} VALUES (${rows[0].map(() => "?").join(", ")})`, rows);
+    }
+  },
   put({ name, key, value }) {
     stores.get(name).put(key, { value });
   },
@@ -184,12 +199,15 @@ const commands = {
     stores.get(name).recorded = [];
   },
   recorded: ({ name }) => stores.get(name).recorded,
+  stopRecording({ name }) {
+    stores.get(name).recorded = undefined;
+  },
   value: ({ name, key }) => stores.get(name).values.get(key)?.value.toString(),
   /** The counts and the texts of statements since the last call. */
   take({ name }) {
     const store = stores.get(name);
     const taken = { ...store.counts, texts: [...store.texts] };
-    store.counts = { d1: 0, statements: 0, reads: 0, writes: 0 };
+    store.counts = { ...NOTHING };
     store.texts.clear();
     return taken;
   },

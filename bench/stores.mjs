@@ -3,10 +3,10 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Failure } from "../scripts/steps.mjs";
 import {
-  claimsOf, clientRow, codeOf, grantOf, hash, keyRows, now, refreshTokenOf, subOf, CLIENT, SCOPE,
+  claimsOf, clientRow, codeOf, grantOf, hash, keyRows, now, refreshTokenOf, subOf, CLIENT, PASSWORD_HASH, SCOPE,
 } from "./fixtures.mjs";
 
-const USERS = "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
+const USERS = "INSERT INTO users (sub, login, claims, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)";
 const GRANTS = "INSERT INTO grants (id, sub, client_id, scope, created_at, auth_time) VALUES (?, ?, ?, ?, ?, ?)";
 const CLIENTS = "INSERT INTO clients (client_id, metadata, secret_hash, trusted, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)";
 const KEYS = "INSERT INTO signing_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
@@ -24,7 +24,7 @@ export function rowsOf({ users, redeemable = 0, otherKeys = 0 }) {
   return [
     [KEYS, keys.length, (number) => keys[number]],
     [CLIENTS, 1, clientRow],
-    [USERS, users, (user) => [subOf(user), subOf(user), JSON.stringify(claimsOf(user)), at, at]],
+    [USERS, users, (user) => [subOf(user), subOf(user), JSON.stringify(claimsOf(user)), PASSWORD_HASH, at, at]],
     [GRANTS, users, (user) => [grantOf(user), subOf(user), CLIENT.id, SCOPE, at, at]],
     [CODES, redeemable, (number) => [
       hash(codeOf(number)), grantOf(number % users), CLIENT.redirectUri, CLIENT.challenge, "nonce", at + 86_400,
@@ -71,7 +71,13 @@ export function startStores() {
       /** Starts to record D1 requests, anew. `recorded` returns them. */
       record: () => send("record", { name }),
       recorded: () => send("recorded", { name }),
+      stopRecording: () => send("stopRecording", { name }),
       close: () => send("close", { name }),
+      /** Runs statements that create tables. */
+      execute: (sql) => send("execute", { name, sql }),
+      insert,
+      /** Copies the rows of these tables from another store. */
+      copy: (from, tables) => send("copy", { name, from, tables }),
       async fill(contents) {
         for (const [sql, count, row] of rowsOf(contents)) await insert(sql, count, row);
       },

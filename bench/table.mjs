@@ -13,6 +13,12 @@ export const table = (head, rows, texts = 1) => {
   return [line(head), line(head.map((_, index) => (index < texts ? "---" : "--:"))), ...rows.map(line)].join("\n");
 };
 
+const LOGIN_NOTE = `
+
+The hash of the password needs nearly all of a login's CPU, and each contender has its own default: Argon2id with 19 MiB
+and two passes (postern), scrypt with N = 16,384 and r = 16 (better-auth) or r = 8 (OpenAuth, whose login leads to the
+code).`;
+
 /** The whole page. */
 export function markdown(results) {
   const { plan, routes, modules, starts, memory, growth, simulated, goals, seconds, failures, phases } = results;
@@ -38,7 +44,7 @@ export function markdown(results) {
     )}`],
     ...(failures.length > 0 ? [["Failures", failures.map(({ name, where, message }) =>
       `- ${name} takes no further part. ${where}: ${message.trim().split("\n")[0]}`).join("\n")]] : []),
-    ["CPU, µs a request", figures("cpu", 0)],
+    ["CPU, µs a request", `${figures("cpu", 0)}${routes.some(({ name }) => name === "login") ? LOGIN_NOTE : ""}`],
     ["CPU against bare", against("bare")],
     ...(withD1.length > 0 ? [["CPU above the floor, against hono + jose", aboveFloor]] : []),
     ["Requests a second", figures("rate", 0)],

@@ -28,7 +28,8 @@ async function repeat(DB, name, digest) {
       return new Response(null, { status: 400 });
     }
   }
-  return new Response(recorded[name].body, { headers: PRIVATE });
+  const { body, status, location } = recorded[name];
+  return new Response(body, { status, headers: location ? { ...PRIVATE, location } : PRIVATE });
 }
 
 export default {
@@ -42,6 +43,9 @@ export default {
       return isKnown ? new Response(null, { status: 304, headers }) : new Response(body, { headers });
     }
     if (path === "/auth/userinfo") return repeat(DB, "userinfo-new", "");
+    if (path.startsWith("/auth/authorize?")) {
+      return repeat(DB, "authorize", new URLSearchParams(path.slice(path.indexOf("?"))).get("state"));
+    }
     const form = new URLSearchParams(await request.text());
     const code = form.get("code");
     return code ? repeat(DB, "redeem", code) : repeat(DB, "refresh", form.get("refresh_token"));

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Browser } from "../../bench/browser.mjs";
+import { openMiniflare } from "../../bench/d1.mjs";
 import { Failures } from "../../bench/failures.mjs";
 import { Load, send, request } from "../../bench/load.mjs";
 import { Target, measure } from "../../bench/rounds.mjs";
@@ -136,6 +137,65 @@ test("the browser keeps cookies, submits forms and returns the code", LIMIT, asy
   assert.equal(browser.requests, 3);
   assert.match(received[1], /^GET \/login\?x=1 [^]*\r\ncookie: a=1\r\n/);
   assert.match(received[2], /^POST \/done [^]*\r\n\r\nh=%26&login=h%2Clogin$/);
+});
+
+test("a script in the browser submits a form with data-json as JSON, with the query of its page", LIMIT, async (t) => {
+  const received = [];
+  const pages = [
+    page('<form data-json method="post" action="/done"><input name="login"></form>'),
+    page('{"redirect":true,"url":"https://app.example/cb?code=the-code"}'),
+  ];
+  const port = await serve(t, (socket) => socket.on("data", (bytes) => {
+    received.push(String(bytes));
+    socket.write(pages.shift());
+  }));
+  const browser = new Browser(port);
+  assert.equal(await browser.authorize("/login?sig=1", () => ({ login: "user" })), "the-code");
+  browser.close();
+  assert.match(received[1], /^POST \/done [^]*\r\n\r\n\{"login":"user","oauth_query":"sig=1"\}$/);
+});
+
+test("a contender with a share gets fewer requests, and its figures are those of a request", LIMIT, async (t) => {
+  const received = { whole: 0, shared: 0 };
+  const target = async (name, share) => {
+    const port = await serve(t, (socket) => socket.on("data", () => { received[name] += 1; socket.write(ANSWER); }));
+    const worker = { port, cpu: () => 100 * received[name], errors: () => "", kill: () => {} };
+    const store = { take: async () => ({ d1: 2 * received[name], statements: 0, reads: 0, writes: 0, texts: [] }) };
+    return new Target({ name, share }, worker, store, {});
+  };
+  const targets = [await target("whole", undefined), await target("shared", 0.1)];
+  const route = { name: "any", title: "any route", status: 200, isStatic: true, make: () => GET };
+  const cells = await measure(targets, route, { rounds: 2, count: 100, warmUp: 0, connections: 2 });
+  assert.deepEqual(received, { whole: 200, shared: 20 });
+  for (const { cpu, d1 } of Object.values(cells)) assert.deepEqual([cpu.median, d1], [100, 2]);
+});
+
+test("the store counts lists of KV among the reads, and copies tables", LIMIT, async (t) => {
+  const stores = startStores();
+  t.after(() => stores.close());
+  const [one, other] = [await stores.open("one"), await stores.open("other")];
+  for (const path of ["key", "?prefix=a"]) await (await fetch(`http://127.0.0.1:${one.ports.kv}/${path}`)).text();
+  const { reads, lists } = await one.take();
+  assert.deepEqual({ reads, lists }, { reads: 2, lists: 1 });
+
+  await one.execute("CREATE TABLE notes (text TEXT)");
+  await other.execute("CREATE TABLE notes (text TEXT)");
+  await one.insert("INSERT INTO notes VALUES (?)", 2, (number) => [`note ${number}`]);
+  await other.copy("one", ["notes"]);
+  const body = JSON.stringify({ sql: "SELECT text FROM notes", params: [] });
+  const response = await fetch(`http://127.0.0.1:${other.ports.d1}/query`, { method: "POST", body });
+  const [{ results }] = /** @type {any} */ (await response.json());
+  assert.deepEqual(results, [{ text: "note 0" }, { text: "note 1" }]);
+});
+
+test("workerd's own D1 counts the rows of a statement", { timeout: 30_000 }, async (t) => {
+  const { instance, store } = await openMiniflare({ modules: true, script: "export default {}" });
+  t.after(() => instance.dispose());
+  await store.execute("CREATE TABLE notes (text TEXT); CREATE INDEX notes_by_text ON notes (text);");
+  await store.insert("INSERT INTO notes VALUES (?)", 3, (number) => [`note ${number}`]);
+  const read = await store.database.prepare("SELECT * FROM notes").all();
+  const written = await store.database.prepare("INSERT INTO notes VALUES ('another')").all();
+  assert.deepEqual([read.meta.rows_read, read.meta.rows_written, written.meta.rows_written], [3, 0, 2]);
 });
 
 test("contenders whose names differ in one digit have separate bundles", async (t) => {
