@@ -20,7 +20,8 @@ Measures Postern beside other providers, and writes bench/results. bench/NOTES.m
   --growth        measures each D1 statement with up to a million users, and writes bench/results/growth.*
   --only=ROUTE,…  measures these routes only, and writes nothing
   --against=PATH  measures only the CPU of each route, against the build of another checkout, and writes nothing
-  --network       measures how long each flow is in flight on a simulated network, and writes bench/results/network.md
+  --network       measures how long each flow is in flight on a simulated network, and what it uses; writes
+                  bench/results/network.md and usage.json
   --profile       shows where the time of userinfo goes, and measures nothing else`;
 
 const options = parseOptions(USAGE, {
@@ -45,8 +46,11 @@ onStopSignal(() => process.exit(1));
 
 if (options.network) {
   const { measureNetwork } = await import("./network.mjs");
-  const { text, isGood } = await measureNetwork();
-  writeFileSync(join(root, "bench", "results", "network.md"), text);
+  const { text, usage, isGood } = await measureNetwork();
+  const folder = join(root, "bench", "results");
+  writeFileSync(join(folder, "network.md"), text);
+  // The documents have prices of each contender.
+  if (isGood) writeFileSync(join(folder, "usage.json"), `${JSON.stringify(usage, null, 1)}\n`);
   console.log(text);
   process.exit(isGood ? 0 : 1);
 }

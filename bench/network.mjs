@@ -10,6 +10,7 @@ import { bundleAll, openAll, readDocuments, restart, stopAll } from "./run.mjs";
 import { quantile } from "./statistics.mjs";
 import { startStores } from "./stores.mjs";
 import { table } from "./table.mjs";
+import { measureUsage } from "./usage.mjs";
 
 /** Milliseconds for each D1 request, and for each KV operation. */
 const D1 = [5, 20, 80];
@@ -22,7 +23,7 @@ const PLAN = { users: WALKS, redeemable: WALKS };
 
 const COLD = ["cold", "sign-in with consent, the first requests of an isolate"];
 
-/** Measures every flow of every contender. Returns the tables as text, and whether none failed. */
+/** Measures every flow of every contender. Returns the tables as text, what each flow uses, and whether none failed. */
 export async function measureNetwork() {
   const begin = Date.now();
   const contenders = CONTENDERS.filter((contender) => contender !== BARE);
@@ -40,9 +41,10 @@ export async function measureNetwork() {
       if (measured) rows.set(target.name, measured);
     }
     await stopAll(targets);
+    const usage = await step("what the flows use", () => measureUsage(bench), { shows: true });
     const about = describe({ machine: machine(), versions: await versions() });
     const text = markdown(rows, failures, about, (Date.now() - begin) / 1000);
-    return { text, isGood: failures.list.length === 0 };
+    return { text, usage: { about, flows: usage }, isGood: failures.list.length === 0 };
   } finally {
     stores.close();
   }

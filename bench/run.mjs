@@ -174,7 +174,7 @@ async function open({ documents, bundles, tokens, stores, isRecorded }, contents
   const store = await stores.open(`${contender.name} ${Math.random()}`);
   await store.fill(contents);
   await contender.seed?.(store, documents, { ...contents, fresh: tokens.fresh.length });
-  // For who replays the D1 requests.
+  // Another database repeats all of them.
   if (isRecorded) await store.record();
   const worker = await launch(contender, bundles.get(contender.name), store.ports);
   if (contender.isOnNode) Object.assign(store, adapterOf(worker));

@@ -1,15 +1,17 @@
-// The D1 requests, rows and KV operations of each step in a warm isolate, as docs/d1-requests.md states them. BLESS=1
-// writes the measured counts into that document.
+// The D1 requests, rows and KV operations of each step in a warm isolate, as docs/d1-requests.md states them, and the
+// costs that follow. BLESS=1 writes the measured counts into that document, and the costs into docs/operations.md too.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { putUser } from "./browser.mjs";
 import { start } from "./harness.mjs";
 import { VARS, prepare, takeSteps } from "./steps.mjs";
-import { costTable } from "../../scripts/cost.mjs";
+import { readUsage, tables, withTables } from "../../scripts/cost.mjs";
 import { differences, statedCounts, stepsWithReason, withCounts } from "../../scripts/request_table.mjs";
 
-const DOCUMENT = new URL("../../docs/d1-requests.md", import.meta.url);
+const DOCUMENT = "d1-requests.md";
+const pathOf = (name) => new URL(`../../docs/${name}`, import.meta.url);
+const read = (name) => readFileSync(pathOf(name), "utf8");
 const USERS = { alice: "alice", bob: "bob", carol: "carol" };
 
 const measured = new Map();
@@ -38,15 +40,18 @@ async function measure(step, work) {
 test("each step costs the D1 requests, rows and KV operations that docs/d1-requests.md states", async () => {
   await takeSteps(world, measure);
 
-  let text = readFileSync(DOCUMENT, "utf8");
+  const costs = tables(measured, readUsage());
   if (process.env.BLESS) {
-    text = withCounts(text, measured).replace(/^\| a million .*\n(?:\|.*\n)*/m, () => `${costTable(measured)}\n`);
-    writeFileSync(DOCUMENT, text);
+    writeFileSync(pathOf(DOCUMENT), withCounts(read(DOCUMENT), measured));
+    for (const [name, made] of Object.entries(costs)) writeFileSync(pathOf(name), withTables(read(name), made));
   }
+  const text = read(DOCUMENT);
   const found = differences(statedCounts(text), measured);
   assert.deepEqual(found, [], `${found.join("\n")}\nBLESS=1 writes these counts into docs/d1-requests.md.`);
 
-  assert.ok(text.includes(costTable(measured)), "docs/d1-requests.md has the table of node scripts/cost.mjs");
+  for (const [name, made] of Object.entries(costs)) {
+    for (const one of made) assert.ok(read(name).includes(one), `docs/${name} has the tables of node scripts/cost.mjs:\n${one}`);
+  }
 
   const several = [...measured].filter(([, { requests }]) => requests > 1).map(([step]) => step);
   const reasons = stepsWithReason(text);
