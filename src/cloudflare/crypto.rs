@@ -68,6 +68,9 @@ impl Crypto for Edge {
         message: &[u8],
         signature: &[u8],
     ) -> Result<bool, Internal> {
+        if signature.len() != key.signature_bytes() {
+            return Ok(false);
+        }
         let jwk = || {
             let jwk = serde_json::to_string(key).map_err(|error| Internal::unwritable(&error))?;
             Ok(Zeroizing::new(jwk))
@@ -84,6 +87,10 @@ impl Crypto for Edge {
         message: &[u8],
         signature: &[u8],
     ) -> Result<bool, Internal> {
+        // SubtleCrypto throws for some of them.
+        if signature.len() != key.signature_bytes() {
+            return Ok(false);
+        }
         let jwk = || Ok(Zeroizing::new(key.jwk()));
         // An RSA key is imported separately for each of its algorithms, and its thumbprint is the same for both.
         let name = format!("{}: {}", alg.name(), key.thumbprint());

@@ -10,13 +10,15 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
+use super::ed25519::is_ed25519_key;
 use super::jwk::P256_BYTES;
 
 /// The largest number of keys in a set.
 const KEYS_LIMIT: usize = 32;
 /// The allowed sizes of an RSA modulus, in bytes. A shorter one is weak, a longer one slow.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
-const ED25519_BYTES: usize = 32;
+/// The size of a signature of ES256 (RFC 7518 section 3.4) and `EdDSA` (RFC 8032 section 5.1.6).
+const CURVE_SIGNATURE_BYTES: usize = 64;
 
 /// JWK fields that only private and symmetric keys have (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
 const PRIVATE_FIELDS: [&str; 8] = ["d", "dp", "dq", "k", "oth", "p", "q", "qi"];
@@ -112,6 +114,15 @@ impl ClientKey {
         Base64UrlUnpadded::encode_string(&Sha256::digest(self.jwk()))
     }
 
+    /// Returns the size of a signature by the key: for RSA that of the modulus (RFC 8017 sections 8.1.2 and 8.2.2).
+    pub fn signature_bytes(&self) -> usize {
+        match &self.material {
+            Material::Ec { .. } | Material::Okp { .. } => CURVE_SIGNATURE_BYTES,
+            // Four characters of base64url are three bytes, and the last two or three are one or two.
+            Material::Rsa { n } => n.len() * 3 / 4,
+        }
+    }
+
     /// Returns whether the key can be used with this algorithm.
     fn is_for(&self, alg: ClientAlgorithm) -> bool {
         let has_type = match alg {
@@ -165,7 +176,7 @@ fn ec(crv: &str, x: &str, y: &str) -> Option<Material> {
 }
 
 fn okp(crv: &str, x: &str) -> Option<Material> {
-    let is_valid = crv == "Ed25519" && decode(x)?.len() == ED25519_BYTES;
+    let is_valid = crv == "Ed25519" && is_ed25519_key(&decode(x)?);
     is_valid.then(|| Material::Okp { x: x.to_owned() })
 }
 
@@ -331,6 +342,7 @@ mod tests {
             ),
             ("X25519", with(okp(), "crv", json!("X25519"))),
             ("a short key", with(okp(), "x", json!("AAAA"))),
+            ("a point of small order", with(okp(), "x", json!(format!("AQ{:A<41}", "")))),
             ("another exponent", with(rsa(), "e", json!("Aw"))),
             ("a short modulus", with(rsa(), "n", json!("3w"))),
             ("a quotation mark", with(rsa(), "n", json!("\"}"))),

@@ -2,6 +2,7 @@
 //! strict: they reject input that deviates from the specifications.
 
 pub mod client_jwk;
+mod ed25519;
 pub mod json;
 pub mod jwk;
 pub mod jws;

@@ -78,6 +78,14 @@ impl PublicKey {
             Self::Rsa(key) => key.kid(),
         }
     }
+
+    /// Returns the size of a signature by the key (RFC 7518 sections 3.3 and 3.4).
+    pub fn signature_bytes(&self) -> usize {
+        match self {
+            Self::Ec(_) => 2 * P256_BYTES,
+            Self::Rsa(_) => RSA_BYTES,
+        }
+    }
 }
 
 /// A JWK Set (RFC 7517 section 5).
