@@ -50,6 +50,9 @@ pub enum Protocol {
     Registration(RegistrationError),
     /// A refused token request (RFC 6749 section 5.2).
     Token(TokenError),
+    /// A server of the client does not answer, which is neither the caller's fault nor the provider's. The same request
+    /// may succeed later.
+    TryLater(Description),
 }
 
 /// The next step that an error page recommends to the user.

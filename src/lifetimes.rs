@@ -80,8 +80,8 @@ pub const KEY_SEARCH_RETRY_SECONDS: i64 = 1;
 /// How long one isolate claims the generation of a key: much longer than it takes, and short enough that another
 /// isolate soon retries if the first one dies.
 pub const KEY_CLAIM_SECONDS: i64 = MINUTE;
-/// Allowance for the clock difference between two isolates and for the duration of a request. A key that one isolate
-/// generates must be valid at once in another.
+/// Allowance for the clock difference between two isolates, and for the duration of a request. A time that is further
+/// ahead than any rule allows comes from an isolate whose clock is wrong, and is not trusted.
 pub const CLOCK_SLACK_SECONDS: i64 = MINUTE;
 /// How long KV may take to show a write in every location.
 pub const KV_PROPAGATION_SECONDS: i64 = MINUTE;
@@ -91,13 +91,20 @@ pub const VERIFIED_TOKENS_SECONDS: i64 = 5 * MINUTE;
 
 // Documents of clients.
 
-/// How long a client's fetched keys are used. A key that the client withdraws is accepted for at most this time.
+/// How long a client's fetched keys are used. A key that the client withdraws is accepted for at most this time and
+/// [`CLIENT_KEYS_FETCH_SECONDS`], as long as its server answers.
 pub const CLIENT_KEYS_SECONDS: i64 = 10 * MINUTE;
-/// Pause between two fetches of a client's keys, even if a JWT names a `kid` that is not among them.
+/// Pause after a fetch of a client's keys, even if a JWT names a `kid` that is not among them.
 pub const CLIENT_KEYS_PAUSE_SECONDS: i64 = 30;
+/// The same pause if the client's server did not answer, since the request began, and `Retry-After` of the response. It
+/// contains the timeout of the fetch.
+pub const FETCH_RETRY_SECONDS: i64 = 10;
 /// How long a client's fetched keys are used while every new fetch fails.
 pub const CLIENT_KEYS_GRACE_SECONDS: i64 = DAY;
-/// How long a running fetch of keys prevents another one: longer than the timeout of a fetch.
+/// How long they are used after each of these failures before the next fetch, so that few requests wait for a server
+/// that does not answer.
+pub const CLIENT_KEYS_EXTENSION_SECONDS: i64 = MINUTE;
+/// How long a fetch of keys counts as running: longer than its timeout. Meanwhile the old keys are used.
 pub const CLIENT_KEYS_FETCH_SECONDS: i64 = 10;
 /// Lifetime of a logo in the cache.
 pub const LOGO_COPY_SECONDS: u32 = 86_400;

@@ -58,11 +58,11 @@ pub trait Crypto {
 
 /// Requests to URLs from client metadata.
 pub trait Fetch {
-    /// Gets the document at `url`. It follows no redirect. Fails if the document exceeds `limits`.
+    /// Gets the document at `url`. It follows no redirect. Reading stops at the limit of the size.
     async fn fetch(&self, url: &OutboundUrl, limits: &FetchLimits) -> Result<Document, FetchError>;
 }
 
-/// The document could not be fetched: the server did not answer in time, or sent more than the limit.
+/// The server did not answer completely and in time.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FetchError {
     /// The platform's message, for the log.
@@ -89,8 +89,9 @@ pub struct Document {
     pub status: u16,
     /// The media type in lower case, without parameters.
     pub media_type: String,
-    /// The content: the text itself, or binary content as base64.
-    pub text: String,
+    /// The content: the text itself, or binary content as base64. `None` if it is larger than the limit, or is a text
+    /// that is not UTF-8.
+    pub text: Option<String>,
 }
 
 /// The name of the database's binding. `what` of an [`Internal::Unavailable`] has this value if the database fails.

@@ -117,12 +117,19 @@ export async function fetchDocument(url, accept, limit, timeout, isBinary) {
   const signal = AbortSignal.timeout(timeout);
   const response = await fetch(url, { redirect: "manual", headers: { accept, "user-agent": "Postern" }, signal });
   const bytes = await read(response.body, limit);
-  if (bytes === null) throw new Error(`it has more than ${limit} bytes`);
-  const text = isBinary
-    ? btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))
-    : new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  const text = bytes && content(bytes, isBinary);
   const [type] = (response.headers.get("content-type") ?? "").split(";");
   return JSON.stringify({ status: response.status, media_type: type.trim().toLowerCase(), text });
+}
+
+/** Returns binary content as base64, and other content as it is, or null if that is not UTF-8. */
+function content(bytes, isBinary) {
+  if (isBinary) return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return null;
+  }
 }
 
 // The bindings.

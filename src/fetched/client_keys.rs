@@ -11,8 +11,8 @@ use crate::fetched::{DocumentError, get};
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::json::parse_object;
 use crate::lifetimes::{
-    CLIENT_KEYS_FETCH_SECONDS, CLIENT_KEYS_GRACE_SECONDS, CLIENT_KEYS_PAUSE_SECONDS,
-    CLIENT_KEYS_SECONDS,
+    CLIENT_KEYS_EXTENSION_SECONDS, CLIENT_KEYS_FETCH_SECONDS, CLIENT_KEYS_GRACE_SECONDS,
+    CLIENT_KEYS_PAUSE_SECONDS, CLIENT_KEYS_SECONDS, FETCH_RETRY_SECONDS,
 };
 use crate::ports::{FetchLimits, Platform};
 use crate::protocol::client::jwt::ClientSignature;
@@ -26,34 +26,54 @@ const LIMITS: FetchLimits = FetchLimits {
     is_binary: false,
 };
 
+/// How many fetches of one URL an isolate begins in [`CLIENT_KEYS_SECONDS`] while another one runs. A request cannot
+/// wait for another request's fetch, so each of those that arrive before the first keys do fetches them itself. The
+/// limit protects the client's server: a stranger who knows a `client_id` can cause such requests.
+const SIMULTANEOUS_FETCHES: u32 = 64;
+
 /// An isolate's memory of fetched JWK Sets, by URL. 64 entries are more than one isolate needs at a time.
 #[derive(Default)]
 pub struct FetchedKeys(RefCell<BoundedMap<String, Fetched, 64>>);
 
-type FetchResult = Result<Rc<ClientKeys>, DocumentError>;
-
+/// What an isolate knows about the JWK Set at one URL. All times are Unix seconds.
+#[derive(Default)]
 struct Fetched {
-    keys: FetchResult,
-    /// The time of the fetch, in Unix seconds.
+    /// The last set that was fetched, unless it is too old.
+    keys: Option<Rc<ClientKeys>>,
+    /// When the request began that fetched `keys`.
     as_of: i64,
-    /// Do not fetch again before this time, in Unix seconds.
+    /// `keys` may be used before this time.
+    usable_until: i64,
+    /// Why the last fetch failed, if it did.
+    failure: Option<DocumentError>,
+    /// Do not fetch before this time, because a fetch has just ended.
     quiet_until: i64,
-    /// Whether another request is fetching the set.
-    is_running: bool,
+    /// A fetch may be running until this time. It may also have ended with its request, without a result.
+    running_until: i64,
+    /// The number of fetches that began since `counted_from`.
+    begun: u32,
+    counted_from: i64,
+}
+
+/// What a request does for the keys of a client.
+enum Step {
+    Fail(DocumentError),
+    Fetch,
+    Use(Rc<ClientKeys>),
 }
 
 /// Why a client's signature cannot be verified.
 #[derive(Debug)]
 pub enum KeysError {
-    /// The client has no usable keys.
-    Client(DocumentError),
-    /// Another request is fetching the keys, or the platform failed.
+    /// The client's keys cannot be used.
+    Document(DocumentError),
+    /// The platform failed.
     Internal(Internal),
 }
 
 impl From<DocumentError> for KeysError {
     fn from(error: DocumentError) -> Self {
-        Self::Client(error)
+        Self::Document(error)
     }
 }
 
@@ -94,7 +114,7 @@ impl FetchedKeys {
         alg: ClientAlgorithm,
         kid: Option<&str>,
         context: &Context<'_, impl Platform>,
-    ) -> Result<Rc<ClientKeys>, KeysError> {
+    ) -> Result<Rc<ClientKeys>, DocumentError> {
         let metadata = &client.metadata;
         if let Some(keys) = &metadata.jwks {
             return Ok(Rc::new(keys.clone()));
@@ -104,69 +124,97 @@ impl FetchedKeys {
         let url = metadata.jwks_uri.as_deref();
         let url = url.and_then(|url| OutboundUrl::parse(url, allows_loopback).ok());
         let url = url.ok_or(DocumentError::Forbidden)?;
-        if let Some(known) = self.remembered(url.as_str(), alg, kid, context.now) {
-            return known;
+        let is_candidate = |keys: &ClientKeys| keys.candidates(alg, kid).next().is_some();
+        match self.entry(url.as_str(), |set| set.step(is_candidate, context.now)) {
+            Step::Fail(error) => return Err(error),
+            Step::Fetch => {}
+            Step::Use(keys) => return Ok(keys),
         }
-        self.mark_running(url.as_str(), context.now);
-        let keys = fetch_set(&client.client_id, &url, context).await.map(Rc::new);
-        Ok(self.record(url.as_str(), keys, context.now)?)
+        match fetch_set(&client.client_id, &url, context).await {
+            Ok(keys) => Ok(self.entry(url.as_str(), |set| set.succeed(keys, context.now))),
+            Err(error) => self.entry(url.as_str(), |set| {
+                set.fail(error, context.now);
+                set.usable(context.now).filter(|keys| is_candidate(keys)).ok_or(error)
+            }),
+        }
     }
 
-    /// Returns the remembered keys if they contain the key, or if it is too early to fetch them again.
-    fn remembered(
-        &self,
-        url: &str,
-        alg: ClientAlgorithm,
-        kid: Option<&str>,
-        now: i64,
-    ) -> Option<Result<Rc<ClientKeys>, KeysError>> {
-        let sets = self.0.borrow();
-        let Fetched { keys, as_of, quiet_until, is_running } = sets.get(url)?;
-        let is_quiet = now < *quiet_until;
-        if let Ok(keys) = keys
-            && (now < as_of + CLIENT_KEYS_SECONDS || is_quiet)
-            && keys.candidates(alg, kid).next().is_some()
-        {
-            return Some(Ok(Rc::clone(keys)));
-        }
-        if !is_quiet {
-            return None;
-        }
-        if *is_running {
-            let detail = "another request is fetching the document".to_owned();
-            let what = "a client's jwks_uri";
-            return Some(Err(Internal::Unavailable { what, detail }.into()));
-        }
-        Some(keys.clone().map_err(KeysError::from))
-    }
-
-    /// Remembers the result of a fetch. If the fetch failed, the keys of an earlier one stay in use until they are
-    /// [`CLIENT_KEYS_GRACE_SECONDS`] old.
-    fn record(&self, url: &str, keys: FetchResult, now: i64) -> FetchResult {
+    fn entry<T>(&self, url: &str, change: impl FnOnce(&mut Fetched) -> T) -> T {
         let mut sets = self.0.borrow_mut();
-        let is_usable =
-            |set: &&mut Fetched| set.keys.is_ok() && now < set.as_of + CLIENT_KEYS_GRACE_SECONDS;
-        if keys.is_err()
-            && let Some(set) = sets.get_mut(url).filter(is_usable)
-        {
-            (set.quiet_until, set.is_running) = (now + CLIENT_KEYS_PAUSE_SECONDS, false);
-            return set.keys.clone();
-        }
-        let quiet_until = now + CLIENT_KEYS_PAUSE_SECONDS;
-        let fetched = Fetched { keys: keys.clone(), as_of: now, quiet_until, is_running: false };
-        sets.insert(url.to_owned(), fetched);
-        keys
-    }
-
-    fn mark_running(&self, url: &str, now: i64) {
-        let mut sets = self.0.borrow_mut();
-        let quiet_until = now + CLIENT_KEYS_FETCH_SECONDS;
         if let Some(set) = sets.get_mut(url) {
-            (set.quiet_until, set.is_running) = (quiet_until, true);
+            return change(set);
+        }
+        let mut set = Fetched::default();
+        let result = change(&mut set);
+        sets.insert(url.to_owned(), set);
+        result
+    }
+}
+
+impl Fetched {
+    /// Returns what to do at `now`, and counts a fetch as begun. `is_candidate` returns whether a set has a key that may
+    /// have made the signature.
+    fn step(&mut self, is_candidate: impl Fn(&ClientKeys) -> bool, now: i64) -> Step {
+        let is_running = now < self.running_until;
+        let usable = self.usable(now);
+        if let Some(keys) = usable.as_ref().filter(|keys| is_candidate(keys)) {
+            return Step::Use(Rc::clone(keys));
+        }
+        if now < self.quiet_until {
+            match (self.failure, usable) {
+                (Some(error), _) => return Step::Fail(error),
+                (None, Some(keys)) => return Step::Use(keys),
+                (None, None) => {}
+            }
+        } else if is_running && (usable.is_some() || self.begun >= SIMULTANEOUS_FETCHES) {
+            // A stranger can name any `kid`, so a single request searches for one that is not in a usable set.
+            return Step::Fail(DocumentError::BeingFetched);
+        }
+        if self.counted_from + CLIENT_KEYS_SECONDS <= now {
+            (self.begun, self.counted_from) = (0, now);
+        }
+        self.begun += 1;
+        self.running_until = now + CLIENT_KEYS_FETCH_SECONDS;
+        Step::Fetch
+    }
+
+    /// The keys, if they may be used at `now`. While one request fetches them again, the others may use the old ones.
+    fn usable(&self, now: i64) -> Option<Rc<ClientKeys>> {
+        let is_running = now < self.running_until;
+        let extension = if is_running { CLIENT_KEYS_FETCH_SECONDS } else { 0 };
+        self.keys.as_ref().filter(|_| now < self.usable_until + extension).map(Rc::clone)
+    }
+
+    /// Records the result of a fetch by a request that began at `now`. Returns the keys, or those of a later request.
+    fn succeed(&mut self, keys: ClientKeys, now: i64) -> Rc<ClientKeys> {
+        self.running_until = 0;
+        let is_outdated = now < self.as_of;
+        if let Some(later) = self.keys.as_ref().filter(|_| is_outdated) {
+            return Rc::clone(later);
+        }
+        self.as_of = now;
+        self.usable_until = now + CLIENT_KEYS_SECONDS;
+        self.failure = None;
+        self.quiet_until = now + CLIENT_KEYS_PAUSE_SECONDS;
+        Rc::clone(self.keys.insert(Rc::new(keys)))
+    }
+
+    /// Records the failure of a fetch by a request that began at `now`. The keys stay in use until they are
+    /// [`CLIENT_KEYS_GRACE_SECONDS`] old, unless the document shows that the client has no key.
+    fn fail(&mut self, error: DocumentError, now: i64) {
+        self.running_until = 0;
+        if self.keys.is_some() && now <= self.as_of {
+            // Another request has fetched them meanwhile.
             return;
         }
-        let keys = Err(DocumentError::NotFetched);
-        sets.insert(url.to_owned(), Fetched { keys, as_of: now, quiet_until, is_running: true });
+        let pause =
+            if error.is_temporary() { FETCH_RETRY_SECONDS } else { CLIENT_KEYS_PAUSE_SECONDS };
+        self.failure = Some(error);
+        self.quiet_until = now + pause;
+        if error == DocumentError::NoKeys || self.as_of + CLIENT_KEYS_GRACE_SECONDS <= now {
+            self.keys = None;
+        }
+        self.usable_until = self.usable_until.max(now + CLIENT_KEYS_EXTENSION_SECONDS);
     }
 }
 
@@ -179,4 +227,30 @@ async fn fetch_set(
         get(format_args!("jwks_uri of the client {client_id}"), url, &LIMITS, context).await?;
     let set = parse_object(text.as_bytes()).map_err(|_| DocumentError::NotJson)?;
     ClientKeys::from_json(&Value::Object(set)).map_err(|_| DocumentError::NoKeys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn set(kid: &str) -> ClientKeys {
+        let key = json!({
+            "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": kid,
+        });
+        ClientKeys::from_json(&json!({ "keys": [key] })).unwrap()
+    }
+
+    #[test]
+    fn a_result_that_arrives_late_does_not_replace_that_of_a_later_request() {
+        let mut fetched = Fetched::default();
+        assert_eq!(*fetched.succeed(set("new"), 20), set("new"));
+        assert_eq!(*fetched.succeed(set("old"), 10), set("new"));
+        for error in [DocumentError::NotFetched, DocumentError::NoKeys] {
+            fetched.fail(error, 20);
+            assert_eq!(fetched.failure, None);
+            assert_eq!(fetched.usable(20).as_deref(), Some(&set("new")));
+        }
+        assert_eq!(*fetched.succeed(set("newest"), 21), set("newest"));
+    }
 }

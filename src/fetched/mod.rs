@@ -9,55 +9,77 @@ use std::fmt;
 use crate::context::Context;
 use crate::ports::{Fetch, FetchLimits};
 use crate::protocol::client::outbound_url::OutboundUrl;
+use crate::protocol::description::Description;
 
-/// Why a client's document cannot be used. The client must fix it.
+/// Why a client's document cannot be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DocumentError {
-    /// The status of the response is not 200.
-    BadStatus,
+    /// The document is too large or not UTF-8.
+    BadContent,
     /// The media type of the response is not allowed.
     BadMediaType,
+    /// The status of the response is not 200.
+    BadStatus,
+    /// Too many requests are fetching the document.
+    BeingFetched,
     /// The URL may not be fetched under the current configuration.
     Forbidden,
-    /// The server did not answer in time, or the document is too large.
+    /// The JWK Set has no key that can verify signatures.
+    NoKeys,
+    /// The server did not answer in time, or its status is that of a failure that passes.
     NotFetched,
     /// The JWK Set is not a JSON object with unique names.
     NotJson,
-    /// The JWK Set has no key that can verify signatures.
-    NoKeys,
 }
 
 impl DocumentError {
     /// Returns the error description for the client.
     pub fn description(self) -> &'static str {
         match self {
-            Self::BadStatus => "the response must have the status 200",
+            Self::BadContent => "the document is too large or not UTF-8",
             Self::BadMediaType => "the response has the wrong media type",
+            Self::BadStatus => "the response must have the status 200",
+            Self::BeingFetched => "the document is being fetched; try again later",
             Self::Forbidden => "this provider must not fetch from this URL",
-            Self::NotFetched => "the document could not be fetched",
-            Self::NotJson => "the document must be a JSON object without duplicate names",
             Self::NoKeys => "the document must be a JWK Set with a key that can verify a signature",
+            Self::NotFetched => "the document could not be fetched; try again later",
+            Self::NotJson => "the document must be a JSON object without duplicate names",
         }
+    }
+
+    /// Returns whether the same request may succeed later. Otherwise the client must change the document or its URL.
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Self::BeingFetched | Self::NotFetched)
+    }
+
+    /// Returns the description with the metadata field or parameter that has the URL.
+    pub fn description_of(self, field: &str) -> Description {
+        Description::new(format_args!("{field}: {}", self.description()))
     }
 }
 
-/// Gets the document at the URL of the metadata field `what`. If the request fails, the reason is logged, because the
-/// error for the client does not contain it.
+/// Gets the document at the URL of the metadata field `what`. If the server does not answer, the reason is logged,
+/// because the error for the client does not contain it.
 pub async fn get(
     what: impl fmt::Display,
     url: &OutboundUrl,
     limits: &FetchLimits,
     context: &Context<'_, impl Fetch>,
 ) -> Result<String, DocumentError> {
-    let document = context.platform.fetch(url, limits).await.map_err(|error| {
-        context.log_note(format!("could not fetch {what} from {}: {}", url.host(), error.detail));
+    let not_fetched = |detail: &dyn fmt::Display| {
+        context.log_note(format!("could not fetch {what} from {}: {detail}", url.host()));
         DocumentError::NotFetched
-    })?;
-    if document.status != 200 {
-        return Err(DocumentError::BadStatus);
+    };
+    let document = context.platform.fetch(url, limits).await;
+    let document = document.map_err(|error| not_fetched(&error.detail))?;
+    match document.status {
+        200 => {}
+        // RFC 9110 section 15.6, RFC 6585 section 4: the same request may succeed later.
+        status @ (408 | 429 | 500..) => return Err(not_fetched(&format_args!("status {status}"))),
+        _ => return Err(DocumentError::BadStatus),
     }
     if !limits.accept.split(", ").any(|known| known == document.media_type) {
         return Err(DocumentError::BadMediaType);
     }
-    Ok(document.text)
+    document.text.ok_or(DocumentError::BadContent)
 }

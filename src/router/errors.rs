@@ -6,9 +6,12 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Advice, Error, Internal, PageError, Protocol};
 use crate::http::{Request, Response};
+use crate::lifetimes::FETCH_RETRY_SECONDS;
 use crate::pages::{ErrorPage, Texts};
 use crate::ports::Platform;
+use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::client::registration_error::RegistrationError;
+use crate::protocol::description::Description;
 use crate::protocol::params::Params;
 use crate::protocol::token::bearer::BearerError;
 use crate::protocol::token::token_error::TokenError;
@@ -41,6 +44,10 @@ fn render_error(
             let for_operator = route.is_some_and(|route| route.endpoint == Endpoint::Admin);
             render_internal(fault, for_operator)
         }
+        Error::Protocol(
+            Protocol::TryLater(description)
+            | Protocol::Authorize(AuthorizeError { code: TEMPORARILY_UNAVAILABLE, description }),
+        ) => try_later(description),
         Error::Protocol(Protocol::Authorize(error)) => {
             (error_response(400, Some(error.code), error.description.as_str()), Some(error.code))
         }
@@ -76,11 +83,10 @@ fn render_error(
             let description = error.description();
             let response = error_response(error.status(), Some(error.code()), description.as_str())
                 .with("pragma", "no-cache");
-            let response = match error {
-                RegistrationError::TooOften { pause } => {
-                    response.with("retry-after", pause.to_string())
-                }
-                _ => response,
+            let response = if let RegistrationError::TooOften { pause } = error {
+                response.with("retry-after", pause.to_string())
+            } else {
+                response
             };
             (response, Some(error.code()))
         }
@@ -140,6 +146,14 @@ fn render_internal(fault: &Internal, for_operator: bool) -> (Response, Option<&'
     let response = error_response(status, Some(code), &description);
     let response = if status == 503 { response.with("retry-after", "5") } else { response };
     (response, Some(code))
+}
+
+/// Renders the error of a request that may succeed later.
+fn try_later(description: &Description) -> (Response, Option<&'static str>) {
+    let code = Some(TEMPORARILY_UNAVAILABLE);
+    let response = error_response(503, code, description.as_str())
+        .with("retry-after", FETCH_RETRY_SECONDS.to_string());
+    (response, code)
 }
 
 /// The response to every request while the configuration is invalid.

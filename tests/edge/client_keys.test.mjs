@@ -90,13 +90,54 @@ test("a client's keys are fetched from its jwks_uri once", async () => {
   assert.deepEqual(clientServer.takePaths(), ["/jwks.json"]);
 });
 
+test("fifty requests at once are served in an isolate without the keys, and forged ones cause one fetch", async () => {
+  const key = await makeKey("ES256", "key-1");
+  const stranger = await makeKey("ES256", "forged");
+  const jwks = JSON.stringify({ keys: [key.jwk] });
+  clientServer.pages.set("/cold", (response) => setTimeout(() => {
+    response.writeHead(200, { "content-type": "application/json" }).end(jwks);
+  }, 200));
+  await put("cold", { jwks_uri: clientServer.url("/cold") });
+  const send = async (signer, count) => {
+    const texts = await Promise.all(Array.from({ length: count }, () => assertion(signer, "cold")));
+    const bodies = await Promise.all(texts.map(async (text) => (await present(text)).json()));
+    return bodies.map(({ error }) => error);
+  };
+  clientServer.takePaths();
+  assert.deepEqual(await send(key, 50), Array(50).fill("invalid_grant"));
+  const { length } = clientServer.takePaths();
+  assert.ok(length >= 1 && length <= 50, `${length} fetches`);
+
+  const [forged, good] = await Promise.all([send(stranger, 50), send(key, 50)]);
+  assert.deepEqual([forged, good], [Array(50).fill("invalid_client"), Array(50).fill("invalid_grant")]);
+  assert.deepEqual(clientServer.takePaths(), []);
+});
+
+test("a signature of another size is wrong, and a key of small order is refused", async () => {
+  for (const alg of ["ES256", "EdDSA", "PS256", "RS256"]) {
+    const key = await makeKey(alg, "key-1");
+    await put(`sizes-${alg.toLowerCase()}`, { jwks: { keys: [key.jwk] } });
+    for (const size of [0, 1, 63, 65, 255, 257, 512]) {
+      const text = await assertion(key, `sizes-${alg.toLowerCase()}`);
+      const signature = Buffer.alloc(size, 1).toString("base64url");
+      const response = await present(text.replace(/[^.]*$/, signature));
+      await assertError(response, "invalid_client", 401);
+    }
+  }
+  const small = { kty: "OKP", crv: "Ed25519", x: `AQ${"A".repeat(41)}` };
+  const { status, body } = await postern.operator("PUT", "/admin/clients/small", {
+    redirect_uris: ["https://app.example/cb"], token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [small] },
+  });
+  assert.equal(status, 400);
+  assert.match(body.error_description, /^jwks: must have a key/);
+});
+
 test("a jwks_uri that returns no keys fails, and nothing else is fetched", async () => {
   const key = await makeKey("ES256", "key-1");
   const good = JSON.stringify({ keys: [key.jwk] });
   const json = { "content-type": "application/json" };
   const rows = {
     "/missing": (response) => response.writeHead(404, json).end(good),
-    "/broken": (response) => response.writeHead(500, json).end(good),
     "/empty": (response) => response.writeHead(204).end(),
     "/html": (response) => response.writeHead(200, { "content-type": "text/html" }).end(good),
     "/typeless": (response) => response.writeHead(200).end(good),
@@ -110,17 +151,22 @@ test("a jwks_uri that returns no keys fails, and nothing else is fetched", async
     "/latin1": (response) => response.writeHead(200, json).end(Buffer.from([0x7b, 0xff, 0x7d])),
     "/doubled": (response) => response.writeHead(200, json).end('{"keys":[],"keys":[]}'),
     "/secret": (response) => response.writeHead(200, json).end(JSON.stringify({ keys: [{ ...key.jwk, d: "AA" }] })),
+  };
+  const unavailable = {
+    "/broken": (response) => response.writeHead(500, json).end(good),
+    "/busy": (response) => response.writeHead(429, json).end(good),
     "/cut": (response) => {
       response.writeHead(200, { ...json, "content-length": 10_000 }).write("{");
       setTimeout(() => response.destroy(), 20);
     },
   };
-  for (const [path, page] of Object.entries(rows)) {
+  for (const [path, page] of Object.entries({ ...rows, ...unavailable })) {
     clientServer.pages.set(path, page);
     const id = `bad${path.replace("/", "-")}`;
     await put(id, { jwks_uri: clientServer.url(path) });
     const response = await present(await assertion(key, id));
-    assert.equal(response.status, 401, `${path}: ${await response.text()}`);
+    assert.equal(response.status, path in unavailable ? 503 : 401, `${path}: ${await response.text()}`);
+    assert.equal(response.headers.get("retry-after"), path in unavailable ? "10" : null);
     assert.deepEqual(clientServer.takePaths(), [path]);
   }
 });
@@ -173,7 +219,7 @@ test("a jwks_uri whose body does not end fails after five seconds", async () => 
   });
   await put("slow", { jwks_uri: clientServer.url("/slow") });
   const begin = Date.now();
-  await assertError(await present(await assertion(key, "slow")), "invalid_client", 401);
+  await assertError(await present(await assertion(key, "slow")), "temporarily_unavailable", 503);
   const taken = Date.now() - begin;
   assert.ok(taken > 4_000 && taken < 9_000, `${taken} ms`);
 });

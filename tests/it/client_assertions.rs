@@ -1,15 +1,18 @@
 //! Client authentication with `private_key_jwt`.
 
+use base64ct::{Base64UrlUnpadded, Encoding};
+
 use crate::browser::{Browser, encode};
 use crate::signer::{ALGORITHMS, Signer, by_assertion};
 use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put, variables_with};
+use postern::jose::client_jwk::{ClientAlgorithm, ClientKey, ClientKeys};
 use postern::lifetimes::{CLIENT_KEYS_PAUSE_SECONDS, CLIENT_KEYS_SECONDS};
 use postern::ports::Document;
 use serde_json::{Value, json};
 
-const JWKS_URI: &str = "https://app.example/jwks.json";
+pub const JWKS_URI: &str = "https://app.example/jwks.json";
 /// The code is unknown, so `invalid_grant` shows that the client was authenticated.
-const NO_CODE: [(&str, &str); 3] = [
+pub const NO_CODE: [(&str, &str); 3] = [
     ("grant_type", "authorization_code"),
     ("code", "none"),
     ("redirect_uri", "https://app.example/cb"),
@@ -22,17 +25,17 @@ fn provider_with_client(signer: &Signer) -> TestProvider {
     provider
 }
 
-fn serve(provider: &TestProvider, text: impl Into<String>) {
+pub fn serve(provider: &TestProvider, text: impl Into<String>) {
     serve_as(provider, 200, "application/json", text);
 }
 
-fn serve_as(provider: &TestProvider, status: u16, media_type: &str, text: impl Into<String>) {
-    let document = Document { status, media_type: media_type.into(), text: text.into() };
+pub fn serve_as(provider: &TestProvider, status: u16, media_type: &str, text: impl Into<String>) {
+    let document = Document { status, media_type: media_type.into(), text: Some(text.into()) };
     provider.platform.web.borrow_mut().insert(JWKS_URI.into(), document);
 }
 
 #[track_caller]
-fn assert_authenticated(response: &TestResponse) {
+pub fn assert_authenticated(response: &TestResponse) {
     assert_eq!(
         (response.status, &response.json()["error"]),
         (400, &"invalid_grant".into()),
@@ -42,7 +45,7 @@ fn assert_authenticated(response: &TestResponse) {
 }
 
 #[track_caller]
-fn assert_refused(response: &TestResponse, words: &str) {
+pub fn assert_refused(response: &TestResponse, words: &str) {
     assert_eq!(
         (response.status, &response.json()["error"]),
         (401, &"invalid_client".into()),
@@ -53,7 +56,18 @@ fn assert_refused(response: &TestResponse, words: &str) {
     assert!(description.contains(words), "{description}");
 }
 
-fn fetches(provider: &TestProvider) -> u32 {
+#[track_caller]
+pub fn assert_unavailable(response: &TestResponse) {
+    assert_eq!(
+        (response.status, &response.json()["error"], response.header("retry-after")),
+        (503, &"temporarily_unavailable".into(), Some("10")),
+        "{}",
+        response.body
+    );
+    assert!(response.body.contains("jwks_uri: the document"), "{}", response.body);
+}
+
+pub fn fetches(provider: &TestProvider) -> u32 {
     provider.platform.take_counts().fetches
 }
 
@@ -269,7 +283,7 @@ fn without_a_kid_each_key_of_the_algorithm_is_tried() {
     }
 }
 
-fn provider_with_uri(signer: &Signer) -> TestProvider {
+pub fn provider_with_uri(signer: &Signer) -> TestProvider {
     let provider = TestProvider::with_keys();
     serve(&provider, signer.jwks().to_string());
     provider.put_signing("app", json!({ "jwks_uri": JWKS_URI }));
@@ -326,10 +340,7 @@ fn keys_stay_valid_for_a_day_if_they_cannot_be_fetched_again() {
     assert_authenticated(&response);
     assert!(response.log["notes"][0].as_str().unwrap().contains("app.example"), "{}", response.log);
     provider.sleep(86_400);
-    assert_refused(
-        &provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE),
-        "could not be fetched",
-    );
+    assert_unavailable(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
 }
 
 #[test]
@@ -344,7 +355,7 @@ fn a_failed_fetch_of_a_jwks_uri_is_reported_and_not_repeated_at_once() {
         (200, "application/json", "[]".into(), "must be a JSON object"),
         (200, "application/json", r#"{"keys":[],"keys":[]}"#.into(), "must be a JSON object"),
         (200, "application/json", r#"{"keys":[]}"#.into(), "must be a JWK Set"),
-        (200, "application/json", format!("{good}{}", " ".repeat(65_536)), "could not be fetched"),
+        (200, "application/json", format!("{good}{}", " ".repeat(65_536)), "too large"),
     ] {
         let provider = provider_with_uri(&signer);
         serve_as(&provider, status, media_type, text);
@@ -356,27 +367,6 @@ fn a_failed_fetch_of_a_jwks_uri_is_reported_and_not_repeated_at_once() {
         }
         assert_eq!(fetches(&provider), 1, "{words}");
     }
-}
-
-#[test]
-fn simultaneous_assertions_share_one_fetch() {
-    let signer = Signer::new("ES256", Some("a"), 0);
-    let provider = provider_with_uri(&signer);
-    let requests = (0..20).map(|_| by_assertion(&signer.assertion(&provider, "app"), &NO_CODE));
-    let response = provider.send_together(requests.collect());
-    assert_eq!(fetches(&provider), 1);
-    assert!(
-        response.iter().all(|response| matches!(response.status, 400 | 503)),
-        "{:?}",
-        response[0].body
-    );
-    assert!(response.iter().any(|response| response.status == 400));
-    assert!(
-        response
-            .iter()
-            .filter(|response| response.status == 503)
-            .all(|response| response.header("retry-after").is_some())
-    );
 }
 
 #[test]
@@ -473,4 +463,63 @@ fn a_lost_response_of_the_database_loses_neither_the_assertion_nor_the_code() {
     provider.platform.lost_responses.set(1);
     let response = provider.redeem_by(&signer.assertion(&provider, "app"), &client, &code);
     assert_eq!(response.status, 200, "{}", response.body);
+}
+
+#[test]
+fn a_key_knows_the_size_of_its_signatures() {
+    let sizes = |keys: &Value, alg: &str| -> Vec<usize> {
+        let keys = ClientKeys::from_json(keys).unwrap();
+        let alg = ClientAlgorithm::from_name(alg).unwrap();
+        keys.candidates(alg, None).map(ClientKey::signature_bytes).collect()
+    };
+    for alg in ALGORITHMS {
+        let signer = Signer::new(alg, None, 0);
+        let jwt = signer.sign(&json!({}));
+        let signature = Base64UrlUnpadded::decode_vec(jwt.rsplit('.').next().unwrap()).unwrap();
+        assert_eq!(sizes(&signer.jwks(), alg), [signature.len()], "{alg}");
+    }
+    let rsa = |bytes: usize| {
+        let n = Base64UrlUnpadded::encode_string(&vec![0xff; bytes]);
+        json!({ "kty": "RSA", "e": "AQAB", "n": n })
+    };
+    let keys: Vec<_> = (256..=512).map(rsa).collect();
+    for (keys, expected) in keys.chunks(32).zip((256..=512).step_by(32)) {
+        let found = sizes(&json!({ "keys": keys }), "PS256");
+        assert_eq!(found, (expected..expected + keys.len()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_signature_of_another_size_is_wrong() {
+    for alg in ALGORITHMS {
+        let signer = Signer::new(alg, None, 0);
+        let provider = provider_with_client(&signer);
+        for size in [0, 1, 63, 65, 255, 257, 512] {
+            let jwt = signer.assertion(&provider, "app");
+            let (input, _) = jwt.rsplit_once('.').unwrap();
+            let jwt = format!("{input}.{}", Base64UrlUnpadded::encode_string(&vec![1; size]));
+            let response = provider.token_by(&jwt, &NO_CODE);
+            assert_eq!(response.status, 401, "{alg}, {size} bytes: {}", response.body);
+            assert!(response.log.get("notes").is_none(), "{}", response.log);
+        }
+    }
+}
+
+#[test]
+fn a_key_of_small_order_is_not_registered() {
+    let provider = TestProvider::with_keys();
+    let small = json!({ "kty": "OKP", "crv": "Ed25519", "x": format!("AQ{:A<41}", "") });
+    let register = |keys: Value| {
+        let document = json!({
+            "redirect_uris": ["https://app.example/cb"], "jwks": { "keys": keys },
+            "token_endpoint_auth_method": "private_key_jwt",
+        });
+        provider.send(put("/admin/clients/small").by_operator().json(&document))
+    };
+    let response = register(json!([small]));
+    assert_eq!(response.status, 400, "{}", response.body);
+    assert!(response.body.contains("jwks: must have a key for"), "{}", response.body);
+    let good = Signer::new("EdDSA", None, 0).jwk();
+    let response = register(json!([small, good]));
+    assert_eq!((response.status, &response.json()["jwks"]), (200, &json!({ "keys": [good] })));
 }

@@ -16,6 +16,7 @@ mod discovery;
 mod documented_errors;
 mod documents;
 mod everywhere;
+mod fetched_keys;
 mod floors;
 mod full_database;
 mod hostile;

@@ -25,7 +25,7 @@ fn serve_list(provider: &TestProvider, uris: &Value) {
 }
 
 fn serve(provider: &TestProvider, status: u16, media_type: &str, text: &str) {
-    let document = Document { status, media_type: media_type.into(), text: text.into() };
+    let document = Document { status, media_type: media_type.into(), text: Some(text.into()) };
     provider.platform.web.borrow_mut().insert(SECTOR.into(), document);
 }
 
@@ -217,7 +217,6 @@ fn an_invalid_or_incomplete_sector_list_is_refused() {
         description
     };
     let fields = json!({ "sector_identifier_uri": SECTOR });
-    assert!(refusal(fields.clone()).contains("could not be fetched"));
     let good = uris.to_string();
     for (status, media_type, text, words) in [
         (404, "application/json", &*good, "200"),
@@ -233,13 +232,43 @@ fn an_invalid_or_incomplete_sector_list_is_refused() {
         assert!(refusal(fields.clone()).contains(words), "{text}");
     }
     serve_list(&provider, &json!([CALLBACK, "x".repeat(65_536)]));
-    assert!(refusal(fields.clone()).contains("could not be fetched"));
+    assert!(refusal(fields.clone()).contains("too large"));
     // The list is also checked without pairwise subjects (Registration section 5).
     serve_list(&provider, &json!([]));
     refusal(json!({ "sector_identifier_uri": SECTOR, "subject_type": "public" }));
     for url in ["http://sector.example/", "https://10.0.0.1/", "https://localhost/", "/uris.json"] {
         refusal(json!({ "sector_identifier_uri": url }));
     }
+}
+
+#[test]
+fn a_sector_list_that_cannot_be_fetched_now_is_not_the_fault_of_the_registration() {
+    let provider = TestProvider::configured(variables_with("REGISTRATION", "open"));
+    let document = json!({ "redirect_uris": [CALLBACK], "sector_identifier_uri": SECTOR });
+    let requests = [
+        put("/admin/clients/app").by_operator().json(&document),
+        post("/auth/register").json(&document),
+    ];
+    let list = json!([CALLBACK]).to_string();
+    for status in [None, Some(408), Some(429), Some(500), Some(503)] {
+        if let Some(status) = status {
+            serve(&provider, status, "application/json", &list);
+        }
+        for request in &requests {
+            let response = provider.send(request.clone());
+            assert_eq!(
+                (response.status, response.error().as_deref(), response.header("retry-after")),
+                (503, Some("temporarily_unavailable"), Some("10")),
+                "{}",
+                response.body
+            );
+            assert!(response.body.contains("sector_identifier_uri: the document could not be"));
+            assert!(response.log["notes"][0].as_str().unwrap().contains("sector.example"));
+        }
+    }
+    serve(&provider, 200, "application/json", &list);
+    let statuses = requests.map(|request| provider.send(request).status);
+    assert_eq!(statuses, [200, 201]);
 }
 
 #[test]

@@ -319,12 +319,13 @@ impl Fetch for Native {
         self.count(|counts| counts.fetches += 1);
         pause().await;
         let document = self.web.borrow().get(url.as_str()).cloned();
-        let document = document.ok_or_else(|| failed("no document is served there"))?;
-        let text = document.text.as_str();
-        let bytes = text.trim_end_matches('=').len();
-        let length = if limits.is_binary { bytes * 3 / 4 } else { text.len() };
-        let is_small = length <= limits.limit;
-        is_small.then_some(document).ok_or_else(|| failed("it is too large"))
+        let mut document = document.ok_or_else(|| failed("no document is served there"))?;
+        document.text = document.text.filter(|text| {
+            let bytes = text.trim_end_matches('=').len();
+            let length = if limits.is_binary { bytes * 3 / 4 } else { text.len() };
+            length <= limits.limit
+        });
+        Ok(document)
     }
 }
 

@@ -58,7 +58,7 @@ impl Signing {
     }
 
     fn serve(&self, status: u16, media_type: &str, text: String) {
-        let document = Document { status, media_type: media_type.into(), text };
+        let document = Document { status, media_type: media_type.into(), text: Some(text) };
         self.provider.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
     }
 
@@ -326,7 +326,10 @@ fn an_unregistered_request_uri_or_invalid_document_is_refused() {
     }
     assert_eq!(signing.provider.platform.take_counts().fetches, 0);
 
-    assert_eq!(refusal(REQUEST_URI).0, "invalid_request_uri", "no document is served there");
+    // OpenID Connect Core section 3.1.2.6: also for a request_uri that returns an error.
+    let (code, words) = refusal(REQUEST_URI);
+    assert_eq!(code, "invalid_request_uri", "no document is served there");
+    assert!(words.contains("try again later"), "{words}");
     let good = signing.object(&[]);
     for (status, media_type, text) in [
         (404, "application/jwt", good.clone()),
@@ -334,6 +337,7 @@ fn an_unregistered_request_uri_or_invalid_document_is_refused() {
         (200, "text/html", good.clone()),
         (200, "", good.clone()),
         (200, "application/jwt", " ".repeat(65_537)),
+        (500, "application/jwt", good.clone()),
     ] {
         signing.serve(status, media_type, text);
         assert_eq!(refusal(REQUEST_URI).0, "invalid_request_uri", "{status} {media_type}");
@@ -364,7 +368,8 @@ fn a_request_signed_with_a_rotated_key_is_accepted() {
     signing.provider.put_client_with("app", json!({ "jwks_uri": uri }));
     let serve = |signer: &Signer| {
         let text = signer.jwks().to_string();
-        let document = Document { status: 200, media_type: "application/json".into(), text };
+        let document =
+            Document { status: 200, media_type: "application/json".into(), text: Some(text) };
         signing.provider.platform.web.borrow_mut().insert(uri.into(), document);
     };
     let send_request =

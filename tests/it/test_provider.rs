@@ -117,6 +117,18 @@ impl TestProvider {
         join(answers.collect())
     }
 
+    /// Sends simultaneous requests, and drops each after `steps` calls of a port, as if its browser had gone.
+    pub fn abandon(&self, requests: Vec<TestRequest>, steps: usize) {
+        let isolate = self.isolate.borrow();
+        let answers = requests.into_iter().map(|request| Box::pin(self.answer(&isolate, request)));
+        let mut answers: Vec<_> = answers.collect();
+        for _ in 0..=steps {
+            for answer in &mut answers {
+                let _ = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            }
+        }
+    }
+
     async fn answer(&self, isolate: &Isolate, request: TestRequest) -> TestResponse {
         let randomness = |bytes: &mut [u8]| {
             self.draws.set(self.draws.get() + 1);

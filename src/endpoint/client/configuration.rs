@@ -110,7 +110,7 @@ async fn replace(
     let metadata = metadata(document, context.config)?;
 
     // 4. Check the sector identifier, if it names one (OpenID Connect Registration section 5).
-    sector::check(&metadata, context).await.map_err(RegistrationError::from)?;
+    sector::check(&metadata, context, |error| RegistrationError::from(error).into()).await?;
 
     // 5. Store it. Secret and registration access token stay, so that a client that misses the response can continue.
     let secret = context.random_text()?;

@@ -52,7 +52,7 @@ pub async fn serve(
             return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS }.into());
         }
     }
-    sector::check(&metadata, context).await.map_err(RegistrationError::from)?;
+    sector::check(&metadata, context, |error| RegistrationError::from(error).into()).await?;
 
     // 5. Store the client under a new identifier, with a new secret and registration access token.
     let secret = metadata.has_secret().then(|| context.random_text()).transpose()?;

@@ -52,7 +52,7 @@ async fn store(
     let document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
     let (metadata, trusted) =
         parse_document(document, client_id, context.config).map_err(invalid)?;
-    sector::check(&metadata, context).await.map_err(invalid)?;
+    sector::check(&metadata, context, invalid).await?;
 
     let secret = context.random_text()?;
     let secret_hash = hash(&secret);

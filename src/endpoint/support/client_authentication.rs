@@ -2,14 +2,13 @@
 //! requires it.
 
 use super::body::{Limit, limit, read_form};
-use crate::error::Error;
+use crate::error::{Error, Protocol};
 use crate::fetched::client_keys::KeysError;
 use crate::http::Request;
 use crate::ports::Platform;
 use crate::protocol::client::assertion::{AssertionError, ClientAssertion, Expected};
 use crate::protocol::client::authentication::Credentials;
 use crate::protocol::client::metadata::AuthMethod;
-use crate::protocol::description::Description;
 use crate::protocol::params::Params;
 use crate::protocol::token::token_error::{CLIENT_REFUSED, TokenError};
 use crate::provider::Provider;
@@ -39,8 +38,8 @@ pub async fn form(
 /// signature of an assertion is verified first, which needs the client's keys and so a request to D1 of its own.
 ///
 /// # Errors
-/// [`TokenError::InvalidClient`] or [`TokenError::InvalidRequest`] if the authentication fails, otherwise
-/// [`Error::Internal`] if the platform fails.
+/// [`TokenError::InvalidClient`] or [`TokenError::InvalidRequest`] if the authentication fails, [`Protocol::TryLater`] if
+/// the client's keys cannot be fetched now, otherwise [`Error::Internal`] if the platform fails.
 pub async fn prove(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -87,11 +86,12 @@ async fn by_assertion(
     // 3. Verify the signature with the client's keys.
     let verified = memory.fetched_keys.verify(&client, &assertion.signature, context).await;
     let is_verified = verified.map_err(|error| match error {
-        KeysError::Client(error) => TokenError::InvalidClient(Description::new(format_args!(
-            "jwks_uri: {}",
-            error.description()
-        )))
-        .into(),
+        KeysError::Document(error) if error.is_temporary() => {
+            Protocol::TryLater(error.description_of("jwks_uri")).into()
+        }
+        KeysError::Document(error) => {
+            TokenError::InvalidClient(error.description_of("jwks_uri")).into()
+        }
         KeysError::Internal(fault) => Error::from(fault),
     })?;
     if !is_verified {

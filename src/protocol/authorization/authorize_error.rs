@@ -3,6 +3,9 @@
 use crate::protocol::description::Description;
 use crate::protocol::token::id_token::IdTokenHintError;
 
+/// The error code of a request that may succeed later.
+pub const TEMPORARILY_UNAVAILABLE: &str = "temporarily_unavailable";
+
 /// An error that the redirect URI receives (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AuthorizeError {

@@ -11,7 +11,7 @@ use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{COMPLETED_OR_EXPIRED, PendingRequest, pushed};
 use crate::limits::rate_limits::may_store;
 use crate::ports::{FetchLimits, Platform};
-use crate::protocol::authorization::authorize_error::AuthorizeError;
+use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::authorization::request_object::{
     Expected, INVALID_REQUEST_OBJECT, RequestObject, RequestObjectError, SIZE_LIMIT,
@@ -24,7 +24,7 @@ use crate::store::clients::Client;
 
 /// The error if too many requests of an address would be stored or fetched.
 pub const TOO_MANY: AuthorizeError = AuthorizeError {
-    code: "temporarily_unavailable",
+    code: TEMPORARILY_UNAVAILABLE,
     description: Description::fixed(
         "too many authorization requests from this address; try again later",
     ),
@@ -146,9 +146,9 @@ async fn fetch(
         context,
     )
     .await;
-    let text = text.map_err(|error| {
-        refused(Description::new(format_args!("request_uri: {}", error.description())))
-    })?;
+    // The code is the same if the server does not answer, because OpenID Connect Core section 3.1.2.6 defines it for a
+    // `request_uri` that returns an error. Nothing remembers the failure: the user can begin again.
+    let text = text.map_err(|error| refused(error.description_of("request_uri")))?;
     Ok(text.trim_ascii().to_owned())
 }
 
@@ -180,9 +180,10 @@ pub async fn verify(
     match memory.fetched_keys.verify(client, &object.signature, context).await {
         Ok(true) => Ok(object.into_parameters()),
         Ok(false) => Err(refused(RequestObjectError::Signature)),
-        Err(KeysError::Client(error)) => {
-            let description = format!("jwks_uri: {}", error.description());
-            Err(AuthorizeError::new(INVALID_REQUEST_OBJECT, description).into())
+        Err(KeysError::Document(error)) => {
+            let code =
+                if error.is_temporary() { TEMPORARILY_UNAVAILABLE } else { INVALID_REQUEST_OBJECT };
+            Err(AuthorizeError::new(code, error.description_of("jwks_uri")).into())
         }
         Err(KeysError::Internal(fault)) => Err(fault.into()),
     }

@@ -1,0 +1,219 @@
+//! The keys at a client's `jwks_uri`: how often they are fetched, and what happens while they cannot be.
+
+use crate::browser::{CALLBACK, answer, encode};
+use crate::client_assertions::{
+    JWKS_URI, NO_CODE, assert_authenticated, assert_refused, assert_unavailable, fetches,
+    provider_with_uri, serve, serve_as,
+};
+use crate::signer::{Signer, by_assertion};
+use crate::test_provider::{ISSUER, TestProvider, TestRequest, TestResponse, get, post};
+use postern::lifetimes::{
+    CLIENT_KEYS_EXTENSION_SECONDS, CLIENT_KEYS_FETCH_SECONDS, CLIENT_KEYS_PAUSE_SECONDS,
+    CLIENT_KEYS_SECONDS, FETCH_RETRY_SECONDS,
+};
+use serde_json::json;
+
+fn requests(provider: &TestProvider, signer: &Signer, count: usize) -> Vec<TestRequest> {
+    (0..count).map(|_| by_assertion(&signer.assertion(provider, "app"), &NO_CODE)).collect()
+}
+
+fn send(provider: &TestProvider, signer: &Signer) -> TestResponse {
+    provider.token_by(&signer.assertion(provider, "app"), &NO_CODE)
+}
+
+fn count(responses: &[TestResponse], status: u16) -> usize {
+    responses.iter().filter(|response| response.status == status).count()
+}
+
+#[test]
+fn fifty_requests_at_once_are_served_in_an_isolate_without_the_keys() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    let responses = provider.send_together(requests(&provider, &signer, 50));
+    for response in &responses {
+        assert_authenticated(response);
+    }
+    fetches(&provider);
+    // The keys are in memory now.
+    provider.send_together(requests(&provider, &signer, 50));
+    assert_eq!(fetches(&provider), 0);
+}
+
+#[test]
+fn more_than_64_requests_at_once_do_not_cause_more_fetches() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    let responses = provider.send_together(requests(&provider, &signer, 100));
+    assert_eq!((count(&responses, 400), count(&responses, 503)), (64, 36));
+    responses.iter().filter(|response| response.status == 503).for_each(assert_unavailable);
+    assert_eq!(fetches(&provider), 64);
+}
+
+#[test]
+fn fifty_forged_assertions_at_once_cause_one_fetch() {
+    let (signer, stranger) =
+        (Signer::new("ES256", Some("a"), 0), Signer::new("ES256", Some("forged"), 1));
+    let provider = provider_with_uri(&signer);
+    assert_authenticated(&send(&provider, &signer));
+    for _ in 0..3 {
+        provider.sleep(CLIENT_KEYS_PAUSE_SECONDS);
+        fetches(&provider);
+        let mut all = requests(&provider, &stranger, 50);
+        all.extend(requests(&provider, &signer, 50));
+        let responses = provider.send_together(all);
+        assert_eq!(count(&responses, 400), 50, "the client's own are served meanwhile");
+        assert_eq!((count(&responses, 401), count(&responses, 503)), (1, 49));
+        assert_eq!(fetches(&provider), 1);
+        assert_refused(&send(&provider, &stranger), "the signature is wrong");
+        assert_eq!(fetches(&provider), 0);
+    }
+}
+
+#[test]
+fn forged_assertions_cannot_repeat_the_simultaneous_fetches_of_a_failing_url() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    provider.platform.web.borrow_mut().clear();
+    let mut fetched = Vec::new();
+    for _ in 0..4 {
+        provider.send_together(requests(&provider, &signer, 100));
+        fetched.push(fetches(&provider));
+        provider.sleep(FETCH_RETRY_SECONDS);
+    }
+    assert_eq!(fetched, [64, 1, 1, 1]);
+    // The client's server answers again.
+    serve(&provider, signer.jwks().to_string());
+    assert_authenticated(&send(&provider, &signer));
+}
+
+#[test]
+fn a_failed_fetch_is_not_the_clients_fault_and_is_repeated_soon() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let good = signer.jwks().to_string();
+    for status in [None, Some(408), Some(429), Some(500), Some(503)] {
+        let provider = provider_with_uri(&signer);
+        match status {
+            None => provider.platform.web.borrow_mut().clear(),
+            Some(status) => serve_as(&provider, status, "application/json", good.clone()),
+        }
+        let first = send(&provider, &signer);
+        assert_unavailable(&first);
+        let note = first.log["notes"][0].as_str().unwrap();
+        assert!(note.contains("jwks_uri of the client app from app.example: "), "{note}");
+        serve(&provider, good.clone());
+        provider.sleep(FETCH_RETRY_SECONDS - 1);
+        assert_unavailable(&send(&provider, &signer));
+        assert_eq!(fetches(&provider), 1);
+        provider.sleep(1);
+        assert_authenticated(&send(&provider, &signer));
+        let stranger = Signer::new("ES256", Some("forged"), 1);
+        assert_refused(&send(&provider, &stranger), "the signature is wrong");
+    }
+}
+
+#[test]
+fn a_new_key_that_cannot_be_fetched_now_is_not_refused() {
+    let (old, new) = (Signer::new("ES256", Some("old"), 0), Signer::new("ES256", Some("new"), 1));
+    let provider = provider_with_uri(&old);
+    assert_authenticated(&send(&provider, &old));
+    provider.platform.web.borrow_mut().clear();
+    provider.sleep(CLIENT_KEYS_PAUSE_SECONDS);
+    for _ in 0..2 {
+        assert_unavailable(&send(&provider, &new));
+        assert_authenticated(&send(&provider, &old));
+    }
+    serve(&provider, new.jwks().to_string());
+    provider.sleep(FETCH_RETRY_SECONDS);
+    assert_authenticated(&send(&provider, &new));
+}
+
+#[test]
+fn withdrawn_keys_are_not_used_while_they_are_fetched_again() {
+    let (old, new) = (Signer::new("ES256", Some("old"), 0), Signer::new("ES256", Some("new"), 1));
+    let provider = provider_with_uri(&old);
+    assert_authenticated(&send(&provider, &old));
+    serve(&provider, new.jwks().to_string());
+    fetches(&provider);
+    provider.sleep(CLIENT_KEYS_SECONDS + CLIENT_KEYS_FETCH_SECONDS);
+    let responses = provider.send_together(requests(&provider, &old, 5));
+    assert_eq!(count(&responses, 401), 5, "{}", responses[4].body);
+    assert_eq!(fetches(&provider), 5);
+}
+
+#[test]
+fn one_request_fetches_the_keys_again_while_the_others_use_the_old_ones() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    send(&provider, &signer);
+    fetches(&provider);
+    provider.sleep(CLIENT_KEYS_SECONDS);
+    let responses = provider.send_together(requests(&provider, &signer, 50));
+    assert_eq!((count(&responses, 400), fetches(&provider)), (50, 1));
+
+    // While the client's server is down, one request a minute waits for it.
+    provider.platform.web.borrow_mut().clear();
+    provider.sleep(CLIENT_KEYS_SECONDS);
+    for _ in 0..3 {
+        let responses = provider.send_together(requests(&provider, &signer, 50));
+        assert_eq!((count(&responses, 400), fetches(&provider)), (50, 1));
+        provider.sleep(CLIENT_KEYS_EXTENSION_SECONDS - 1);
+        assert_authenticated(&send(&provider, &signer));
+        assert_eq!(fetches(&provider), 0);
+        provider.sleep(1);
+    }
+}
+
+#[test]
+fn a_set_without_keys_withdraws_the_ones_before() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    assert_authenticated(&send(&provider, &signer));
+    serve(&provider, r#"{"keys":[]}"#);
+    provider.sleep(CLIENT_KEYS_SECONDS);
+    assert_refused(&send(&provider, &signer), "must be a JWK Set");
+}
+
+#[test]
+fn a_fetch_that_ends_without_a_result_does_not_block_the_next_one() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    // The first call finds the client, and the second one fetches.
+    provider.abandon(requests(&provider, &signer, 70), 1);
+    assert_eq!(fetches(&provider), 64);
+    assert_unavailable(&send(&provider, &signer));
+    provider.sleep(CLIENT_KEYS_FETCH_SECONDS);
+    assert_authenticated(&send(&provider, &signer));
+}
+
+#[test]
+fn a_signed_request_of_a_client_whose_server_is_down_can_be_repeated() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    provider.put_alice_with_password();
+    let client = provider.put_client_with("app", json!({ "jwks_uri": JWKS_URI }));
+    let object = signer.sign(&json!({
+        "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
+        "response_type": "code", "scope": "openid", "nonce": "n",
+    }));
+    let parameters =
+        [("client_id", "app"), ("request", &object), ("redirect_uri", CALLBACK), ("state", "s")];
+    let secret = client.secret.unwrap();
+    let mut pushed = parameters[..2].to_vec();
+    pushed.push(("client_secret", &secret));
+    let send = || {
+        let target = format!("/auth/authorize?{}", encode(&parameters));
+        (provider.send(get(&target)), provider.send(post("/auth/par").form(&encode(&pushed))))
+    };
+
+    provider.platform.web.borrow_mut().clear();
+    let (authorize, par) = send();
+    let answer = answer(&authorize, CALLBACK);
+    assert_eq!((&*answer["error"], &*answer["state"]), ("temporarily_unavailable", "s"));
+    assert!(answer["error_description"].starts_with("jwks_uri: the document could not be"));
+    assert_unavailable(&par);
+
+    serve(&provider, signer.jwks().to_string());
+    provider.sleep(FETCH_RETRY_SECONDS);
+    let (authorize, par) = send();
+    assert_eq!((authorize.status, par.status), (200, 201), "{}", par.body);
+}
