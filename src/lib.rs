@@ -47,6 +47,8 @@ pub mod store;
 mod cloudflare;
 
 use serde::Serialize;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 pub use crate::context::{DeferredTask, Publication, Randomness, RandomnessError};
 
@@ -54,6 +56,7 @@ use crate::config::{Config, ConfigError};
 use crate::context::{Context, RefusedClient};
 use crate::error::Internal;
 use crate::http::{Request, Response};
+use crate::lifetimes::CLOCK_SLACK_SECONDS;
 use crate::ports::Platform;
 use crate::provider::{Memory, Provider};
 use crate::routes::Endpoint;
@@ -62,14 +65,31 @@ use crate::store::sweep;
 /// The state of one isolate between requests: the configuration, and the memory.
 pub struct Isolate {
     config: Result<Config, ConfigError>,
-    memory: Memory,
+    memory: RefCell<Rc<Memory>>,
+    /// The time of the last request or its deferred tasks, in Unix seconds.
+    last_seen: Cell<i64>,
 }
 
 impl Isolate {
     /// Creates an isolate. `variable` returns the text of a variable or secret. If the configuration is invalid, every
     /// request is answered with a description of the error.
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
-        Self { config: Config::parse(variable), memory: Memory::default() }
+        Self {
+            config: Config::parse(variable),
+            memory: RefCell::default(),
+            last_seen: Cell::default(),
+        }
+    }
+}
+
+impl Isolate {
+    /// Returns the memory for a request at `now`. It is emptied if the clock was set back, because it is full of times
+    /// that would come only later.
+    fn memory_at(&self, now: i64) -> Rc<Memory> {
+        if now + CLOCK_SLACK_SECONDS < self.last_seen.replace(now) {
+            self.memory.take();
+        }
+        Rc::clone(&self.memory.borrow())
     }
 }
 
@@ -130,13 +150,13 @@ pub async fn handle(
     randomness: Randomness<'_>,
     request: &impl Request,
 ) -> Reply {
-    let Isolate { config, memory } = isolate;
-    let config = match config {
+    let config = match &isolate.config {
         Ok(config) => config,
         Err(error) => return misconfigured(error),
     };
+    let memory = isolate.memory_at(now);
     let context = Context::new(config, platform, now, randomness);
-    let provider = Provider { context, memory };
+    let provider = Provider { context, memory: &memory };
     let answer = router::answer(&provider, request).await;
     if provider.must_sweep() {
         provider.context.defer(DeferredTask::Sweep);
@@ -176,10 +196,11 @@ pub async fn finish(
     randomness: Randomness<'_>,
     deferred: Vec<DeferredTask>,
 ) -> Vec<String> {
-    let Isolate { config, memory } = isolate;
     // Without a configuration no request defers anything.
-    let Ok(config) = config else { return Vec::new() };
-    let provider = Provider { context: Context::new(config, platform, now, randomness), memory };
+    let Ok(config) = &isolate.config else { return Vec::new() };
+    let memory = isolate.memory_at(now);
+    let context = Context::new(config, platform, now, randomness);
+    let provider = Provider { context, memory: &memory };
     for task in deferred {
         finish_one(&provider, task).await;
     }

@@ -7,7 +7,6 @@ use crate::crypto::seal::Sealer;
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, EcPrivateKey, PrivateKey};
 use crate::keys::signer;
-use crate::lifetimes::CLOCK_SLACK_SECONDS;
 use crate::ports::Platform;
 use crate::secret::Secret;
 use crate::store::signing_keys;
@@ -35,7 +34,8 @@ pub fn is_made_at_once(alg: Algorithm) -> bool {
     }
 }
 
-/// Generates a key that signs at once, unless another isolate was faster. Returns the rows of the key table.
+/// Generates a key that signs at once, unless another isolate was faster. Returns the rows of the key table. The key has
+/// no earliest time, because in another isolate, whose clock is behind, it must also be valid at once.
 pub async fn make_first_key(
     alg: Algorithm,
     sealer: &Sealer,
@@ -45,8 +45,8 @@ pub async fn make_first_key(
     let row = KeyRow {
         public: key.public(),
         sealed_private: sealer.seal(&key, context.random()?)?,
-        publish_from: context.now - CLOCK_SLACK_SECONDS,
-        sign_from: context.now - CLOCK_SLACK_SECONDS,
+        publish_from: 0,
+        sign_from: 0,
         sign_until: None,
         retire_at: None,
     };

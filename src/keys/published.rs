@@ -15,8 +15,8 @@ use crate::jose::jwk::{Algorithm, PublicKey};
 use crate::keys::first_key::{is_made_at_once, make_first_key, sealer};
 use crate::keys::missing;
 use crate::lifetimes::{
-    INCOMPLETE_KEY_SET_SECONDS, KEY_CLAIM_SECONDS, KEY_SEARCH_PAUSE_SECONDS,
-    KEY_SEARCH_RETRY_SECONDS, KV_PROPAGATION_SECONDS,
+    INCOMPLETE_KEY_SET_SECONDS, KEY_SEARCH_PAUSE_SECONDS, KEY_SEARCH_RETRY_SECONDS,
+    KV_PROPAGATION_SECONDS,
 };
 use crate::ports::Platform;
 use crate::store::signing_keys::KeyRow;
@@ -144,7 +144,7 @@ impl PublishedKeys {
         context: &Context<'_, impl Platform>,
     ) -> Result<(), Internal> {
         let sealer = Sealer::new(context.config.key_encryption_key.as_ref())?;
-        match signing_keys::claim(context, alg, context.now + KEY_CLAIM_SECONDS).await? {
+        match signing_keys::claim(context, alg).await? {
             Claim::Won => {
                 let rows = make_first_key(alg, &sealer, context).await?;
                 self.publish_now(&rows, context).await

@@ -9,7 +9,9 @@ use crate::error::Internal;
 use crate::jose::json;
 use crate::jose::jwk::{Algorithm, JwkSet, PublicKey};
 use crate::keys::{missing, next_change, publishable};
-use crate::lifetimes::{INCOMPLETE_KEY_SET_SECONDS, KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS};
+use crate::lifetimes::{
+    CLOCK_SLACK_SECONDS, INCOMPLETE_KEY_SET_SECONDS, KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS,
+};
 use crate::ports::Platform;
 use crate::store::signing_keys::KeyRow;
 
@@ -41,9 +43,13 @@ impl PublishedSet {
         Self::new(JwkSet { keys }, missing(rows, now), next_change(rows, now), now, now).map(Some)
     }
 
-    /// Reads the set from the cache. Returns `None` if there is none, or if it has expired or is damaged.
+    /// Reads the set from the cache. Returns `None` if there is none, or if it has expired or is damaged. An isolate whose
+    /// clock is ahead may have published it. Then it would be trusted for too long, and hide every later set.
     pub async fn from_cache(key: &str, context: &Context<'_, impl Platform>) -> Option<Self> {
         let Published { body, good_until, as_of } = lookup(context, key).await?;
+        if as_of > context.now + CLOCK_SLACK_SECONDS {
+            return None;
+        }
         match json::from_own::<JwkSet>(&body) {
             Ok(set) if !set.keys.is_empty() => {
                 let is_missing = |alg: &Algorithm| set.keys.iter().all(|key| key.alg() != *alg);

@@ -76,7 +76,8 @@ fn count_on_account(account: &str, counter: &str, now: i64) -> Statement {
     Statement::new(
         "INSERT INTO sign_in_attempts AS own (counter, failures, last_at, next_at) \
          SELECT ?1, 1, ?2, ?2 WHERE NOT EXISTS \
-           (SELECT 1 FROM sign_in_attempts WHERE counter = ?4 AND next_at > ?2) \
+           (SELECT 1 FROM sign_in_attempts \
+            WHERE counter = ?4 AND next_at > ?2 AND next_at <= ?2 + ?5) \
          ON CONFLICT (counter) DO UPDATE SET \
            failures = CASE WHEN own.last_at > ?2 - ?3 THEN own.failures + 1 ELSE 1 END, \
            last_at = ?2",
@@ -85,8 +86,12 @@ fn count_on_account(account: &str, counter: &str, now: i64) -> Statement {
     .bind(now)
     .bind(ATTEMPT_WINDOW_SECONDS)
     .bind(counter)
+    .bind(ATTEMPT_PAUSE_SECONDS)
 }
 
+/// Counts an attempt, unless a pause is running. No pause ends later than [`ATTEMPT_PAUSE_SECONDS`] from now, so a time
+/// after that comes from an isolate whose clock is ahead, and is ignored. The failures still count, so the next pause is
+/// as long as without that isolate.
 fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
     Statement::new(
         "INSERT INTO sign_in_attempts AS own (counter, failures, last_at, next_at) \
@@ -99,7 +104,7 @@ fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
            next_at = max(excluded.next_at, ?2 + CASE \
              WHEN own.last_at > ?2 - ?4 AND own.failures >= ?5 \
              THEN min(?6, 1 << min(own.failures - ?5, 20)) ELSE 0 END) \
-           WHERE own.next_at <= ?2 \
+           WHERE own.next_at <= ?2 OR own.next_at > ?2 + ?6 \
          RETURNING failures",
     )
     .bind(counter)

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
 use crate::jose::jwk::{Algorithm, PublicKey};
+use crate::lifetimes::{CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS};
 use crate::ports::Platform;
 use crate::ports::{Freshness, Row, Statement};
 use crate::store::batch::{self, Batch};
@@ -80,22 +81,23 @@ pub enum Claim {
     Lost,
 }
 
-/// Claims the generation of a key of `alg` until `until` (Unix seconds), so that only one isolate generates it. Only
-/// one of several concurrent calls wins.
+/// Claims the generation of a key of `alg` for [`KEY_CLAIM_SECONDS`], so that only one isolate generates it. Only one of
+/// several concurrent calls wins. A claim that ends too late comes from an isolate whose clock is ahead, and is ignored:
+/// at worst two isolates generate a key, and one of the keys is added.
 pub async fn claim(
     context: &Context<'_, impl Platform>,
     alg: Algorithm,
-    until: i64,
 ) -> Result<Claim, Internal> {
     let claim = Statement::new(concat!(
         "INSERT INTO key_claims (alg, claimed_until) SELECT ?1, ?3 WHERE ",
         none_signs!(),
         " ON CONFLICT (alg) DO UPDATE SET claimed_until = excluded.claimed_until \
-         WHERE key_claims.claimed_until <= ?2 RETURNING alg"
+         WHERE claimed_until <= ?2 OR claimed_until > ?4 RETURNING alg"
     ))
     .bind(alg.name())
     .bind(context.now)
-    .bind(until);
+    .bind(context.now + KEY_CLAIM_SECONDS)
+    .bind(context.now + KEY_CLAIM_SECONDS + CLOCK_SLACK_SECONDS);
     let rows = context.platform.run(Freshness::Primary, claim).await?;
     Ok(if rows.is_empty() { Claim::Lost } else { Claim::Won })
 }

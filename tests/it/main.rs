@@ -7,6 +7,7 @@ mod browser;
 mod certification;
 mod client_assertions;
 mod clients;
+mod clocks;
 mod codes;
 mod consent;
 mod damaged_rows;

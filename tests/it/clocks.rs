@@ -1,0 +1,148 @@
+//! Isolates whose clocks differ: what one isolate stores while its clock is ahead must not harm the others.
+
+use crate::browser::{Browser, PASSWORD};
+use crate::client_assertions::{NO_CODE, assert_authenticated, provider_with_uri, serve};
+use crate::jwks::{ALWAYS, foreign_key, insert_key, keys, rsa_key};
+use crate::signer::Signer;
+use crate::test_provider::{NOW, TestProvider, TestResponse, get};
+use postern::lifetimes::{
+    ATTEMPT_PAUSE_SECONDS, CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS, KEY_SET_REVIEW_SECONDS,
+    KEY_SET_SECONDS,
+};
+
+const YEAR: i64 = 365 * 86_400;
+const JWKS: &str = "/auth/jwks.json";
+
+impl TestProvider {
+    /// Runs `work` in an isolate whose clock is ahead. Then continues in another one, whose clock is right.
+    fn in_isolate_ahead<T>(&self, seconds: i64, work: impl FnOnce() -> T) -> T {
+        let now = self.now.replace(self.now.get() + seconds);
+        self.new_isolate();
+        let result = work();
+        self.now.set(now);
+        self.new_isolate();
+        result
+    }
+}
+
+fn sign_in(provider: &TestProvider, password: &str) -> TestResponse {
+    let browser = Browser::new(provider);
+    let page = browser.get("/auth/account");
+    browser.submit(&page, &[("login", "alice"), ("password", password)])
+}
+
+#[test]
+fn an_attempt_counter_of_a_clock_that_is_ahead_locks_nobody_out() {
+    for ahead in [YEAR, 2 * ATTEMPT_PAUSE_SECONDS] {
+        let provider = TestProvider::with_keys();
+        provider.put_user("alice");
+        provider.in_isolate_ahead(ahead, || {
+            for _ in 0..4 {
+                assert_eq!(sign_in(&provider, "a guess").status, 403);
+            }
+            assert_eq!(sign_in(&provider, "a guess").status, 403);
+            assert_eq!(sign_in(&provider, "a guess").status, 429);
+        });
+        assert_eq!(sign_in(&provider, PASSWORD).status, 200, "{ahead} seconds ahead");
+    }
+}
+
+#[test]
+fn failed_attempts_count_also_after_those_of_a_clock_that_is_ahead() {
+    let provider = TestProvider::with_keys();
+    provider.put_user("alice");
+    provider.in_isolate_ahead(YEAR, || {
+        for _ in 0..5 {
+            sign_in(&provider, "a guess");
+        }
+    });
+    assert_eq!(sign_in(&provider, "a guess").status, 403);
+    let response = sign_in(&provider, PASSWORD);
+    assert_eq!((response.status, response.header("retry-after")), (429, Some("2")));
+}
+
+#[test]
+fn a_pause_of_a_clock_that_is_slightly_ahead_lasts_no_longer_than_the_longest_one() {
+    let provider = TestProvider::with_keys();
+    provider.put_user("alice");
+    provider.in_isolate_ahead(ATTEMPT_PAUSE_SECONDS - 1, || {
+        for _ in 0..5 {
+            sign_in(&provider, "a guess");
+        }
+    });
+    let response = sign_in(&provider, PASSWORD);
+    let pause: i64 = response.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!((response.status, pause), (429, ATTEMPT_PAUSE_SECONDS));
+    provider.sleep(pause);
+    assert_eq!(sign_in(&provider, PASSWORD).status, 200);
+}
+
+#[test]
+fn the_first_keys_are_valid_at_once_for_isolates_whose_clocks_are_behind() {
+    for ahead in [CLOCK_SLACK_SECONDS + 1, 3_600, YEAR] {
+        let provider = TestProvider::new();
+        provider.put_alice_with_password();
+        provider.in_isolate_ahead(ahead, || {
+            assert_eq!(provider.send(get(JWKS)).status, 200);
+        });
+        assert_eq!(keys(&provider.send(get(JWKS))).len(), 2, "{ahead} seconds ahead");
+        let client = provider.put_app();
+        let code = Browser::new(&provider).authorize(&client, "alice@example.com", &[]);
+        let response = provider.redeem(&client, &code);
+        assert_eq!(response.status, 200, "{ahead} seconds ahead: {}", response.body);
+    }
+}
+
+#[test]
+fn a_claim_of_a_clock_that_is_ahead_does_not_delay_a_key() {
+    let provider = TestProvider::new();
+    provider.in_isolate_ahead(3_600, || {
+        provider.platform.generation_fails.set(true);
+        assert_eq!(keys(&provider.send(get(JWKS))).len(), 1);
+        provider.platform.generation_fails.set(false);
+    });
+    provider.send(get(JWKS));
+    provider.new_isolate();
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 2);
+}
+
+#[test]
+fn a_claim_of_a_clock_that_is_slightly_ahead_counts() {
+    let provider = TestProvider::new();
+    let claim = "INSERT INTO key_claims (alg, claimed_until) VALUES ('RS256', ?1)";
+    let until = NOW + KEY_CLAIM_SECONDS + CLOCK_SLACK_SECONDS;
+    provider.platform.primary.execute(claim, [until]).unwrap();
+    provider.send(get(JWKS));
+    assert_eq!(provider.platform.take_counts().generations, 0);
+    provider.sleep(until - NOW);
+    provider.send(get(JWKS));
+    assert_eq!(provider.platform.take_counts().generations, 1);
+}
+
+#[test]
+fn a_key_set_published_by_a_clock_that_is_ahead_does_not_keep_a_withdrawn_key() {
+    let provider = TestProvider::new();
+    for row in [rsa_key(), foreign_key(1), foreign_key(2)] {
+        insert_key(&provider, &row, ALWAYS);
+    }
+    provider.in_isolate_ahead(YEAR, || provider.send(get(JWKS)));
+    assert!(!provider.platform.cache.borrow().is_empty());
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 3);
+    let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE kid = ?2";
+    provider.platform.primary.execute(withdraw, (NOW, foreign_key(1).0)).unwrap();
+    provider.sleep(KEY_SET_REVIEW_SECONDS + KEY_SET_SECONDS);
+    assert_eq!(keys(&provider.send(get(JWKS))).len(), 2);
+}
+
+#[test]
+fn an_isolate_whose_clock_is_set_back_forgets_the_times_that_it_remembers() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    let send = || provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE);
+    provider.platform.web.borrow_mut().clear();
+    provider.now.set(NOW + YEAR);
+    assert_eq!(send().status, 503);
+    serve(&provider, signer.jwks().to_string());
+    provider.now.set(NOW);
+    assert_authenticated(&send());
+}
