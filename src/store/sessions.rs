@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Internal;
-use crate::lifetimes::{SESSION_IDLE_SECONDS, SESSION_SECONDS};
+use crate::lifetimes::{CLOCK_SLACK_SECONDS, SESSION_IDLE_SECONDS, SESSION_SECONDS};
 use crate::ports::{Database, Row, Statement};
 use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::sign_in_attempts::{forget, uncount};
@@ -41,7 +41,9 @@ impl Session {
     }
 }
 
-/// Finds the session of a browser, if it has not expired and its user was not deleted.
+/// Finds the session of a browser, if it has not expired and its user was not deleted. A session that begins later than
+/// now was made by an isolate whose clock is ahead. It is not found, because it would live too long, and its user would
+/// count as signed in recently.
 pub async fn find(
     context: &Context<'_, impl Database>,
     cookie_hash: &str,
@@ -57,11 +59,13 @@ pub fn find_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Option<
         "SELECT sessions.id, sessions.sub, users.login, users.claims->>'name' AS name, \
            sessions.auth_time \
          FROM sessions JOIN users ON users.sub = sessions.sub \
-         WHERE cookie_hash = ?1 AND used_at > ?2 AND auth_time > ?3 AND users.deleted_at IS NULL",
+         WHERE cookie_hash = ?1 AND used_at > ?2 AND auth_time > ?3 AND auth_time <= ?4 \
+           AND users.deleted_at IS NULL",
     )
     .bind(cookie_hash)
     .bind(now - SESSION_IDLE_SECONDS)
-    .bind(now - SESSION_SECONDS);
+    .bind(now - SESSION_SECONDS)
+    .bind(now + CLOCK_SLACK_SECONDS);
     batch.query(statement, Session::from_rows)
 }
 

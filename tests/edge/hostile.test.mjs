@@ -71,6 +71,7 @@ for (const name of ["authorize", "token"]) {
     workers.push(worker);
     const { DB } = worker.env;
     await DB.batch(table.seed.map((sql) => DB.prepare(sql)));
+    await DB.prepare("UPDATE sessions SET auth_time = unixepoch(), used_at = unixepoch()").run();
     for (const row of table.rows) {
       const response = await fetchRaw(new URL(row.target, worker.url), row);
       try {

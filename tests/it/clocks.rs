@@ -1,13 +1,13 @@
 //! Isolates whose clocks differ: what one isolate stores while its clock is ahead must not harm the others.
 
-use crate::browser::{Browser, PASSWORD};
+use crate::browser::{Browser, PASSWORD, is_login};
 use crate::client_assertions::{NO_CODE, assert_authenticated, provider_with_uri, serve};
 use crate::jwks::{ALWAYS, foreign_key, insert_key, keys, rsa_key};
 use crate::signer::Signer;
 use crate::test_provider::{NOW, TestProvider, TestResponse, get};
 use postern::lifetimes::{
     ATTEMPT_PAUSE_SECONDS, CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS, KEY_SET_REVIEW_SECONDS,
-    KEY_SET_SECONDS,
+    KEY_SET_SECONDS, SESSION_SECONDS,
 };
 
 const YEAR: i64 = 365 * 86_400;
@@ -132,6 +132,33 @@ fn a_key_set_published_by_a_clock_that_is_ahead_does_not_keep_a_withdrawn_key() 
     provider.platform.primary.execute(withdraw, (NOW, foreign_key(1).0)).unwrap();
     provider.sleep(KEY_SET_REVIEW_SECONDS + KEY_SET_SECONDS);
     assert_eq!(keys(&provider.send(get(JWKS))).len(), 2);
+}
+
+#[test]
+fn a_session_from_the_future_is_not_used() {
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let client = provider.put_app();
+    let browser = Browser::new(&provider);
+    provider.in_isolate_ahead(YEAR, || browser.authorize(&client, "alice@example.com", &[]));
+    let target = client.authorize(&[]);
+    assert!(is_login(&browser.get(&target)));
+    browser.authorize(&client, "alice@example.com", &[]);
+    assert!(!is_login(&browser.get(&target)));
+    provider.sleep(SESSION_SECONDS);
+    assert!(is_login(&browser.get(&target)));
+}
+
+#[test]
+fn a_session_of_a_clock_that_is_slightly_ahead_is_used() {
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let client = provider.put_app();
+    let browser = Browser::new(&provider);
+    provider.in_isolate_ahead(CLOCK_SLACK_SECONDS, || {
+        browser.authorize(&client, "alice@example.com", &[])
+    });
+    assert!(!is_login(&browser.get(&client.authorize(&[]))));
 }
 
 #[test]
