@@ -92,6 +92,7 @@ export async function takeOperatorSteps({ operator, users, execute, database }, 
   await succeed("store a user", "PUT", "/admin/users/new", { login: "new", claims: { name: "New User" } });
   await measure("Operator: store a user whose login is taken", () =>
     operator("PUT", "/admin/users/other", { login: users.bob }));
+  await succeed("import a user whose login is taken", "POST", "/admin/users", { sub: "other", login: users.bob });
   await succeed("read a user", "GET", `/admin/users/${users.bob}`);
   await succeed("list 100 users", "GET", "/admin/users?limit=100");
   await succeed("set a password", "PUT", `/admin/users/${users.bob}/password`, { password: PASSWORD });

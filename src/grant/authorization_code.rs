@@ -69,14 +69,12 @@ impl<'a> Statements<'a> {
         outcome: &mut Outcome,
         context: &Context<'_, impl Platform>,
     ) -> Result<Authorized<'a>, Error> {
-        let Context { platform, now, .. } = *context;
-
         // 1. Require that this request has spent the code.
         let code = match outcome.take(self.handle)? {
             Redemption::Redeemed(code) => *code,
             // A replayed code means theft, so its grant is revoked (RFC 6749 section 10.5).
             Redemption::Replayed { grant_id } => {
-                grants::revoke(platform, &grant_id, now).await?;
+                grants::revoke(context, &grant_id).await?;
                 return Err(invalid_grant("code: already used, so its grant is revoked"));
             }
             Redemption::Expired => return Err(invalid_grant("code: expired")),
@@ -94,7 +92,7 @@ impl<'a> Statements<'a> {
         if let Err(error) = check_binding(&code, &self.redemption) {
             // The sender has the code but not the rest, so it may be stolen. The grant is revoked, because the code is
             // spent.
-            grants::revoke(platform, &code.grant.id, now).await?;
+            grants::revoke(context, &code.grant.id).await?;
             return Err(error.into());
         }
 

@@ -102,8 +102,6 @@ impl<'a> Statements<'a> {
         outcome: &mut Outcome,
         context: &Context<'_, impl Platform>,
     ) -> Result<Authorized<'a>, Error> {
-        let Context { platform, now, .. } = *context;
-
         // 1. Require a known token. A token of another client counts as unknown, and nothing changes.
         let token = outcome.take(self.handle)?.ok_or(TokenError::InvalidGrant(
             "refresh_token: unknown, or issued to another client".into(),
@@ -114,13 +112,13 @@ impl<'a> Statements<'a> {
 
         // 3. Require a token that is unused, or was used within [`REFRESH_GRACE_SECONDS`] and whose successor is
         //    unused. Otherwise one of them was stolen.
-        if !may_be_used(&token, now) {
-            grants::revoke(platform, &token.grant.id, now).await?;
+        if !may_be_used(&token, context.now) {
+            grants::revoke(context, &token.grant.id).await?;
             return Err(USED_BEFORE.into());
         }
 
         // 4. Require a token that has not expired.
-        if token.expires_at <= now {
+        if token.expires_at <= context.now {
             return Err(TokenError::InvalidGrant("refresh_token: expired".into()).into());
         }
 

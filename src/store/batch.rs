@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Internal;
-use crate::ports::{Database, Row, Statement};
+use crate::ports::{Database, Freshness, Row, Statement};
 
 /// Statements that run in order; if one fails, none has an effect.
 #[derive(Default)]
@@ -15,7 +15,10 @@ pub struct Handle<T> {
 }
 
 /// The rows of each statement of a batch.
-pub struct Outcome(Vec<Vec<Row>>);
+pub struct Outcome {
+    rows: Vec<Vec<Row>>,
+    ran_twice: bool,
+}
 
 impl Batch {
     /// Adds a statement whose rows are not needed.
@@ -38,7 +41,8 @@ impl Batch {
     /// # Errors
     /// The error of the database.
     pub async fn run(self, database: &impl Database) -> Result<Outcome, Internal> {
-        database.batch(&self.0).await.map(Outcome)
+        let rows = database.batch(&self.0).await?;
+        Ok(Outcome { rows, ran_twice: false })
     }
 
     /// Runs the statements on the primary, and once more if the database fails: it may have committed, and only its
@@ -52,19 +56,47 @@ impl Batch {
         context: &Context<'_, impl Database>,
     ) -> Result<Outcome, Internal> {
         if self.0.is_empty() {
-            return Ok(Outcome(Vec::new()));
+            return Ok(Outcome { rows: Vec::new(), ran_twice: false });
         }
-        match context.platform.batch(&self.0).await.map(Outcome) {
-            Err(fault @ Internal::Unavailable { .. }) => {
-                context.log_fault(&fault);
-                context.platform.batch(&self.0).await.map(Outcome)
-            }
-            result => result,
+        let run = async || context.platform.batch(&self.0).await;
+        let (rows, ran_twice) = at_most_twice(context, run).await?;
+        Ok(Outcome { rows, ran_twice })
+    }
+}
+
+/// Runs a statement that only reads, and once more if the database fails. The first fault is logged.
+///
+/// # Errors
+/// The error of the database, if it fails twice.
+pub(super) async fn read(
+    context: &Context<'_, impl Database>,
+    freshness: Freshness,
+    statement: Statement,
+) -> Result<Vec<Row>, Internal> {
+    let run = async || context.platform.run(freshness, statement.clone()).await;
+    Ok(at_most_twice(context, run).await?.0)
+}
+
+/// Runs a request to the database, and once more if the database is unavailable. Returns whether it ran twice.
+async fn at_most_twice<T>(
+    context: &Context<'_, impl Database>,
+    run: impl AsyncFn() -> Result<T, Internal>,
+) -> Result<(T, bool), Internal> {
+    match run().await {
+        Err(fault @ Internal::Unavailable { .. }) => {
+            context.log_fault(&fault);
+            Ok((run().await?, true))
         }
+        result => Ok((result?, false)),
     }
 }
 
 impl Outcome {
+    /// Returns whether the batch ran a second time, because the response to the first run was lost or an error.
+    pub(super) fn ran_twice(&self) -> bool {
+        self.ran_twice
+    }
+
     /// Returns the result of a statement.
     ///
     /// # Errors
@@ -72,9 +104,10 @@ impl Outcome {
     #[expect(clippy::needless_pass_by_value)] // A result is taken once.
     pub fn take<T>(&mut self, handle: Handle<T>) -> Result<T, Internal> {
         let Handle { place, read } = handle;
-        let rows = self.0.get_mut(place).map(std::mem::take).ok_or_else(|| Internal::Broken {
-            detail: format!("D1 returned no result for statement {place} of a batch"),
-        })?;
+        let rows =
+            self.rows.get_mut(place).map(std::mem::take).ok_or_else(|| Internal::Broken {
+                detail: format!("D1 returned no result for statement {place} of a batch"),
+            })?;
         read(rows)
     }
 }

@@ -1,12 +1,13 @@
 //! Clients: their metadata and the hashes of their secrets.
 
+use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::authorization_requests::BrowserHandle;
-use crate::store::batch::{Batch, Handle, exists, first};
+use crate::store::batch::{Batch, Handle, exists, first, read};
 
 /// A client as stored.
 #[derive(Debug)]
@@ -135,20 +136,18 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
 
 /// Finds a client that has not expired.
 pub async fn find(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     client_id: &str,
-    now: i64,
 ) -> Result<Option<Client>, Internal> {
-    find_stored(database, client_id, now).await?.map(StoredClient::parse).transpose()
+    find_stored(context, client_id).await?.map(StoredClient::parse).transpose()
 }
 
 /// Finds a client that has not expired, without parsing its metadata.
 pub async fn find_stored(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     client_id: &str,
-    now: i64,
 ) -> Result<Option<StoredClient>, Internal> {
-    let mut rows = database.run(Freshness::Primary, select(client_id, now)).await?;
+    let mut rows = read(context, Freshness::Primary, select(client_id, context.now)).await?;
     rows.pop().map(StoredClient::from_row).transpose()
 }
 
@@ -173,10 +172,9 @@ fn select(client_id: &str, now: i64) -> Statement {
 
 /// Returns up to `limit` clients in the order of their identifiers, beginning after `after`. Damaged ones are included.
 pub async fn list(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     after: &str,
     limit: i64,
-    now: i64,
 ) -> Result<Vec<StoredClient>, Internal> {
     let statement = Statement::new(concat!(
         "SELECT ",
@@ -186,20 +184,24 @@ pub async fn list(
     ))
     .bind(after)
     .bind(limit)
-    .bind(now);
-    let rows = database.run(Freshness::Primary, statement).await?;
+    .bind(context.now);
+    let rows = read(context, Freshness::Primary, statement).await?;
     rows.into_iter().map(StoredClient::from_row).collect()
 }
 
 /// Deletes a client and the consents given to it, and revokes its grants, in one batch. Returns whether the client
-/// existed.
-pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Result<bool, Internal> {
+/// existed. If the batch ran twice, that is unknown, because the first run may have deleted the client: then the client
+/// counts as deleted.
+pub async fn delete(
+    context: &Context<'_, impl Database>,
+    client_id: &str,
+) -> Result<bool, Internal> {
     let revoke_grants = Statement::new(
         "UPDATE grants SET revoked_at = ?2 WHERE client_id = ?1 AND revoked_at IS NULL \
          AND EXISTS (SELECT 1 FROM clients WHERE client_id = ?1)",
     )
     .bind(client_id)
-    .bind(now);
+    .bind(context.now);
     let delete = Statement::new("DELETE FROM clients WHERE client_id = ?1 RETURNING client_id")
         .bind(client_id);
     let forget = Statement::new("DELETE FROM consents WHERE client_id = ?1").bind(client_id);
@@ -207,7 +209,8 @@ pub async fn delete(database: &impl Database, client_id: &str, now: i64) -> Resu
     batch.add(revoke_grants);
     batch.add(forget);
     let deleted = batch.query(delete, exists);
-    batch.run(database).await?.take(deleted)
+    let mut outcome = batch.run_idempotent(context).await?;
+    Ok(outcome.take(deleted)? || outcome.ran_twice())
 }
 
 /// How an authorization request names its client.

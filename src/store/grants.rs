@@ -1,5 +1,6 @@
 //! Grants: a user's authorizations of a client, and whether they are still active.
 
+use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
 use crate::jose::jwk::Algorithm;
@@ -7,6 +8,7 @@ use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::token_error::TokenError;
+use crate::store::batch::{Batch, exists, first, read};
 
 #[derive(Debug)]
 pub struct NewGrant<'a> {
@@ -28,21 +30,28 @@ pub enum RecordOutcome {
 }
 
 /// Records a grant of the operator's, in the same statement that checks that its user exists.
+///
+/// Idempotent: the id of the grant is random.
 pub async fn record(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     grant: &NewGrant<'_>,
 ) -> Result<RecordOutcome, Internal> {
-    let statement = Statement::new(
+    let insert = Statement::new(
         "INSERT INTO grants (id, sub, client_id, scope, created_at) \
-         SELECT ?1, sub, ?3, ?4, ?5 FROM users WHERE sub = ?2 AND deleted_at IS NULL RETURNING id",
+         SELECT ?1, sub, ?3, ?4, ?5 FROM users WHERE sub = ?2 AND deleted_at IS NULL \
+         ON CONFLICT (id) DO NOTHING",
     )
     .bind(grant.id)
     .bind(grant.sub)
     .bind(grant.client_id)
     .bind(grant.scope)
     .bind(grant.created_at);
-    let rows = database.run(Freshness::Primary, statement).await?;
-    Ok(if rows.is_empty() { RecordOutcome::NoSuchUser } else { RecordOutcome::Recorded })
+    let find = Statement::new("SELECT 1 FROM grants WHERE id = ?1").bind(grant.id);
+    let mut batch = Batch::default();
+    batch.add(insert);
+    let recorded = batch.query(find, exists);
+    let is_recorded = batch.run_idempotent(context).await?.take(recorded)?;
+    Ok(if is_recorded { RecordOutcome::Recorded } else { RecordOutcome::NoSuchUser })
 }
 
 /// The columns that [`Grant::from_row`] reads, for a statement that joins `grants` and `users`.
@@ -131,7 +140,7 @@ pub enum GrantStatus {
 
 /// Returns the status of a token's grant, with what userinfo needs, in one statement.
 pub async fn status(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     freshness: Freshness,
     token: &AccessToken,
 ) -> Result<GrantStatus, Internal> {
@@ -146,7 +155,7 @@ pub async fn status(
     .bind(token.grant_id.as_str())
     .bind(token.sub.as_str())
     .bind(token.client_id.as_str());
-    let Some(mut row) = database.run(freshness, statement).await?.pop() else {
+    let Some(mut row) = read(context, freshness, statement).await?.pop() else {
         return Ok(GrantStatus::Unknown);
     };
     // Deleting a user sets their claims to NULL.
@@ -162,12 +171,17 @@ pub async fn status(
 
 /// Revokes a grant and everything issued under it. Returns the time of the first revocation in Unix seconds, or `None`
 /// if the grant does not exist.
-pub async fn revoke(database: &impl Database, id: &str, now: i64) -> Result<Option<i64>, Internal> {
+pub async fn revoke(
+    context: &Context<'_, impl Database>,
+    id: &str,
+) -> Result<Option<i64>, Internal> {
     let statement = Statement::new(
         "UPDATE grants SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1 RETURNING revoked_at",
     )
     .bind(id)
-    .bind(now);
-    let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(|mut row| row.integer()).transpose()
+    .bind(context.now);
+    let mut batch = Batch::default();
+    let revoked =
+        batch.query(statement, |rows| first(rows)?.map(|mut row| row.integer()).transpose());
+    batch.run_idempotent(context).await?.take(revoked)
 }

@@ -9,7 +9,7 @@ use crate::error::Internal;
 use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::user::claims::UserClaims;
-use crate::store::batch::{Batch, Handle, all, exists, first};
+use crate::store::batch::{Batch, Handle, all, exists, first, read};
 
 /// A user that the operator creates or changes.
 #[derive(Debug, Serialize)]
@@ -33,6 +33,16 @@ impl NewUser {
         self.login = self.login.take().or(earlier.login);
         self.claims = self.claims.take().or(earlier.claims);
         self.password_hash = self.password_hash.take().or(earlier.password_hash);
+    }
+
+    /// Returns why this user was not stored. `is_known` is whether the sub is or was a user's: `true` for an existing
+    /// user, `false` for a deleted one.
+    fn refusal(&self, is_known: Option<bool>) -> Refusal {
+        match is_known {
+            Some(false) => Refusal::Deleted,
+            None if self.login.is_none() && self.default_login.is_none() => Refusal::LoginMissing,
+            Some(true) | None => Refusal::LoginTaken,
+        }
     }
 }
 
@@ -90,20 +100,50 @@ pub enum Refusal {
 /// The largest JSON text of users in one parameter. D1 binds texts of at most 2 MB.
 const SHARE_BYTES: usize = 1_000_000;
 
+/// The outcome of [`put`].
+#[derive(Debug)]
+pub enum PutOutcome {
+    Refused(Refusal),
+    /// The user as stored.
+    Stored(User),
+}
+
+/// Creates or replaces a user.
+///
+/// Idempotent: a second run stores the same again.
+pub async fn put(
+    context: &Context<'_, impl Database>,
+    user: &NewUser,
+) -> Result<PutOutcome, Internal> {
+    let json = format!("[{}]", write(user)?);
+    let mut batch = Batch::default();
+    batch.add(end_sessions_of_new_passwords(json.clone()));
+    let stored = batch.query(upsert(json, context.now), exists);
+    let found = look_up(&mut batch, &user.sub);
+    let is_taken = is_taken(&mut batch, &user.sub);
+    let mut outcome = batch.run_idempotent(context).await?;
+    let (is_stored, is_taken) = (outcome.take(stored)?, outcome.take(is_taken)?);
+    Ok(match outcome.take(found)? {
+        Some(user) if is_stored => PutOutcome::Stored(user),
+        found => PutOutcome::Refused(user.refusal(is_taken.then_some(found.is_some()))),
+    })
+}
+
 /// Creates or replaces users, in one batch. `users` has each sub once. Returns the result of each user in order; a
 /// refused user does not prevent the others from being stored.
+///
+/// Idempotent, except that a second run stores a user whose login another user gave up in the first one.
 pub async fn put_all(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     users: &[NewUser],
-    now: i64,
 ) -> Result<Vec<Result<(), Refusal>>, Internal> {
     let shares = shares(users)?;
     let (mut batch, mut puts) = (Batch::default(), Vec::new());
     for share in shares {
         batch.add(end_sessions_of_new_passwords(share.clone()));
-        puts.push(batch.query(put(share, now), all));
+        puts.push(batch.query(upsert(share, context.now), all));
     }
-    let mut outcome = batch.run(database).await?;
+    let mut outcome = batch.run_idempotent(context).await?;
     let mut stored = HashSet::with_capacity(users.len());
     for put in puts {
         for mut row in outcome.take(put)? {
@@ -111,12 +151,11 @@ pub async fn put_all(
         }
     }
     let refused = users.iter().map(|user| user.sub.as_str()).filter(|sub| !stored.contains(*sub));
-    let known = known_among(database, &refused.collect::<Vec<_>>()).await?;
-    let outcome = |user: &NewUser| match known.get(&user.sub) {
-        _ if stored.contains(&user.sub) => Ok(()),
-        Some(false) => Err(Refusal::Deleted),
-        None if user.login.is_none() && user.default_login.is_none() => Err(Refusal::LoginMissing),
-        Some(true) | None => Err(Refusal::LoginTaken),
+    // A request of its own, because only then the refused users are known. Most imports have none.
+    let known = known_among(context, &refused.collect::<Vec<_>>()).await?;
+    let outcome = |user: &NewUser| {
+        let is_stored = stored.contains(&user.sub);
+        if is_stored { Ok(()) } else { Err(user.refusal(known.get(&user.sub).copied())) }
     };
     Ok(users.iter().map(outcome).collect())
 }
@@ -125,8 +164,7 @@ pub async fn put_all(
 fn shares(users: &[NewUser]) -> Result<Vec<String>, Internal> {
     let mut shares = vec![String::new()];
     for user in users {
-        let json = serde_json::to_string(user)
-            .map_err(|error| Internal::Broken { detail: error.to_string() })?;
+        let json = write(user)?;
         match shares.last_mut() {
             Some(share) if share.is_empty() => share.push_str(&json),
             Some(share) if share.len() + json.len() < SHARE_BYTES => {
@@ -139,6 +177,10 @@ fn shares(users: &[NewUser]) -> Result<Vec<String>, Internal> {
     Ok(shares.into_iter().map(|share| format!("[{share}]")).collect())
 }
 
+fn write(user: &NewUser) -> Result<String, Internal> {
+    serde_json::to_string(user).map_err(|error| Internal::unwritable(&error))
+}
+
 /// Ends the sessions of users whose password is about to change, because somebody else may have known the old one.
 fn end_sessions_of_new_passwords(json: String) -> Statement {
     Statement::new(
@@ -149,7 +191,7 @@ fn end_sessions_of_new_passwords(json: String) -> Statement {
     .bind(json)
 }
 
-fn put(json: String, now: i64) -> Statement {
+fn upsert(json: String, now: i64) -> Statement {
     // A refused user returns no row. A user is refused because another user has the login, the sub was deleted, or the
     // login is missing.
     Statement::new(
@@ -181,7 +223,7 @@ fn put(json: String, now: i64) -> Statement {
 
 /// Returns which of the subs are or were a user's: `true` for existing users, `false` for deleted ones.
 async fn known_among(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     subs: &[&str],
 ) -> Result<HashMap<String, bool>, Internal> {
     if subs.is_empty() {
@@ -192,24 +234,35 @@ async fn known_among(
          JOIN users ON users.sub = value",
     )
     .bind(Value::from(subs).to_string());
-    let rows = database.run(Freshness::Primary, statement).await?;
+    let rows = read(context, Freshness::Primary, statement).await?;
     rows.into_iter().map(|mut row| Ok((row.text()?, row.integer()? == 1))).collect()
 }
 
 /// Finds a user who was not deleted.
-pub async fn find(database: &impl Database, sub: &str) -> Result<Option<User>, Internal> {
-    let statement = Statement::new(
+pub async fn find(
+    context: &Context<'_, impl Database>,
+    sub: &str,
+) -> Result<Option<User>, Internal> {
+    let mut rows = read(context, Freshness::Primary, select(sub)).await?;
+    rows.pop().map(User::from_row).transpose()
+}
+
+/// The same as [`find`], in a batch.
+fn look_up(batch: &mut Batch, sub: &str) -> Handle<Option<User>> {
+    batch.query(select(sub), |rows| first(rows)?.map(User::from_row).transpose())
+}
+
+fn select(sub: &str) -> Statement {
+    Statement::new(
         "SELECT sub, login, claims, password_hash IS NOT NULL, created_at, updated_at FROM users \
          WHERE sub = ?1 AND deleted_at IS NULL",
     )
-    .bind(sub);
-    let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(User::from_row).transpose()
+    .bind(sub)
 }
 
 /// Returns up to `limit` users in the order of their sub, beginning after `after`.
 pub async fn list(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     after: &str,
     limit: i64,
 ) -> Result<Vec<User>, Internal> {
@@ -219,7 +272,7 @@ pub async fn list(
     )
     .bind(after)
     .bind(limit);
-    let rows = database.run(Freshness::Primary, statement).await?;
+    let rows = read(context, Freshness::Primary, statement).await?;
     rows.into_iter().map(User::from_row).collect()
 }
 
@@ -255,24 +308,25 @@ pub fn find_account_in(batch: &mut Batch, login: &str) -> Handle<Option<Account>
 }
 
 /// Sets or removes a user's password, and ends the user's sessions because somebody else may have known the old one.
-/// Returns whether the user exists.
+/// Returns the user as stored, or `None` if the user does not exist.
+///
+/// Idempotent: a second run stores the same hash again.
 pub async fn set_password(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     sub: &str,
     password_hash: Option<String>,
-    now: i64,
-) -> Result<bool, Internal> {
+) -> Result<Option<User>, Internal> {
     let statement = Statement::new(
-        "UPDATE users SET password_hash = ?2, updated_at = ?3 \
-         WHERE sub = ?1 AND deleted_at IS NULL RETURNING sub",
+        "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE sub = ?1 AND deleted_at IS NULL",
     )
     .bind(sub)
     .bind(password_hash)
-    .bind(now);
+    .bind(context.now);
     let mut batch = Batch::default();
-    let user = batch.query(statement, exists);
+    batch.add(statement);
     batch.add(end_sessions(sub));
-    batch.run(database).await?.take(user)
+    let user = look_up(&mut batch, sub);
+    batch.run_idempotent(context).await?.take(user)
 }
 
 fn end_sessions(sub: &str) -> Statement {
@@ -285,24 +339,32 @@ pub fn is_taken(batch: &mut Batch, sub: &str) -> Handle<bool> {
 }
 
 /// Deletes a user in one batch: revokes the grants, deletes sessions, consents and pairwise subjects, and leaves a
-/// tombstone so that the sub is not reused. Returns whether the user existed.
-pub async fn delete(database: &impl Database, sub: &str, now: i64) -> Result<bool, Internal> {
+/// tombstone so that the sub is not reused. Returns when the user was deleted first, in Unix seconds, or `None` if there
+/// was no such user.
+///
+/// Idempotent: the tombstone keeps the time.
+pub async fn delete(
+    context: &Context<'_, impl Database>,
+    sub: &str,
+) -> Result<Option<i64>, Internal> {
     let revoke_grants =
         Statement::new("UPDATE grants SET revoked_at = ?2 WHERE sub = ?1 AND revoked_at IS NULL")
             .bind(sub)
-            .bind(now);
+            .bind(context.now);
     let delete = Statement::new(
         "UPDATE users SET login = NULL, claims = NULL, password_hash = NULL, updated_at = ?2, deleted_at = ?2 \
-         WHERE sub = ?1 AND deleted_at IS NULL RETURNING sub",
+         WHERE sub = ?1 AND deleted_at IS NULL",
     )
     .bind(sub)
-    .bind(now);
+    .bind(context.now);
     let forget_consents = Statement::new("DELETE FROM consents WHERE sub = ?1").bind(sub);
     let forget_subjects = Statement::new("DELETE FROM pairwise_subjects WHERE sub = ?1").bind(sub);
+    let find = Statement::new("SELECT deleted_at FROM users WHERE sub = ?1").bind(sub);
     let mut batch = Batch::default();
-    let deleted = batch.query(delete, exists);
-    for statement in [revoke_grants, end_sessions(sub), forget_consents, forget_subjects] {
+    for statement in [delete, revoke_grants, end_sessions(sub), forget_consents, forget_subjects] {
         batch.add(statement);
     }
-    batch.run(database).await?.take(deleted)
+    let deleted_at =
+        batch.query(find, |rows| first(rows)?.map(|mut row| row.integer()).transpose());
+    batch.run_idempotent(context).await?.take(deleted_at)
 }

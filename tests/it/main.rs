@@ -26,6 +26,7 @@ mod json_round_trip;
 mod jwks;
 mod key_changes;
 mod logos;
+mod lost_responses;
 mod pages;
 mod pairwise;
 mod passwords;

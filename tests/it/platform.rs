@@ -40,10 +40,12 @@ pub struct Native {
     pub database_fails: Cell<bool>,
     /// Whether batches that write fail, while all other requests succeed.
     pub batches_fail: Cell<bool>,
-    /// The number of batches that write whose response is lost after the database has committed.
+    /// The number of requests that write whose response is lost after the database has committed.
     pub lost_responses: Cell<u32>,
     /// How many responses to batches that write arrive before the lost ones.
     pub responses_before_loss: Cell<u32>,
+    /// The number of requests that only read and fail.
+    pub failing_reads: Cell<u32>,
     /// SQL of another request, run just before each of the next batches that write.
     pub before_batches: RefCell<VecDeque<&'static str>>,
     pub cache: RefCell<HashMap<String, String>>,
@@ -81,6 +83,7 @@ impl Native {
             batches_fail: Cell::new(false),
             lost_responses: Cell::new(0),
             responses_before_loss: Cell::new(0),
+            failing_reads: Cell::new(0),
             before_batches: RefCell::default(),
             cache: RefCell::default(),
             cache_fails: Cell::new(false),
@@ -102,6 +105,25 @@ impl Native {
         let mut counts = self.counts.get();
         change(&mut counts);
         self.counts.set(counts);
+    }
+
+    fn writes(&self, statement: &Statement) -> bool {
+        !self.primary.prepare(statement.sql).is_ok_and(|prepared| prepared.readonly())
+    }
+
+    /// Fails if the response to a request that was served is to be lost.
+    fn check_response(&self, writes: bool) -> Result<(), Internal> {
+        let injected = if writes { &self.lost_responses } else { &self.failing_reads };
+        if writes && self.responses_before_loss.get() > 0 {
+            self.responses_before_loss.set(self.responses_before_loss.get() - 1);
+            return Ok(());
+        }
+        if injected.get() == 0 {
+            return Ok(());
+        }
+        injected.set(injected.get() - 1);
+        let detail = "injected loss of a response".to_owned();
+        Err(Internal::Unavailable { what: DATABASE, detail })
     }
 
     fn check_database(&self) -> Result<(), Internal> {
@@ -176,17 +198,16 @@ impl Database for Native {
             (Freshness::Nearest, Some(replica)) => replica,
             _ => &self.primary,
         };
-        execute(connection, &statement).map_err(failed)
+        let rows = execute(connection, &statement).map_err(failed)?;
+        self.check_response(self.writes(&statement))?;
+        Ok(rows)
     }
 
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Internal> {
         self.count(|counts| counts.batches += 1);
         pause().await;
         self.check_database()?;
-        let writes = |statement: &Statement| {
-            !self.primary.prepare(statement.sql).is_ok_and(|prepared| prepared.readonly())
-        };
-        let writes = statements.iter().any(writes);
+        let writes = statements.iter().any(|statement| self.writes(statement));
         if writes && self.batches_fail.get() {
             let detail = "injected fault".to_owned();
             return Err(Internal::Unavailable { what: DATABASE, detail });
@@ -202,13 +223,7 @@ impl Database for Native {
         // An error drops the transaction, which rolls it back.
         let rows = rows.map_err(failed)?;
         transaction.commit().unwrap();
-        if writes && self.responses_before_loss.get() > 0 {
-            self.responses_before_loss.set(self.responses_before_loss.get() - 1);
-        } else if writes && self.lost_responses.get() > 0 {
-            self.lost_responses.set(self.lost_responses.get() - 1);
-            let detail = "injected loss of a response".to_owned();
-            return Err(Internal::Unavailable { what: DATABASE, detail });
-        }
+        self.check_response(writes)?;
         Ok(rows)
     }
 }

@@ -65,7 +65,7 @@ pub async fn serve(
         // 4. Delete (section 2.3). The route has no other method. The client's grants are revoked. Damaged metadata
         //    does not prevent this, because it is not parsed.
         _ => {
-            clients::delete(context.platform, &stored.client_id, context.now).await?;
+            clients::delete(context, &stored.client_id).await?;
             Ok(Response::empty(204).with("pragma", "no-cache"))
         }
     }
@@ -83,7 +83,7 @@ async fn authenticate(
     }
     // Identifiers of clients that register themselves need no percent-encoding.
     let client_id = path.rsplit_once('/').map_or(path, |(_, id)| id);
-    let client = clients::find_stored(context.platform, client_id, context.now).await?;
+    let client = clients::find_stored(context, client_id).await?;
     let known = client.as_ref().and_then(|client| client.registration_token_hash.as_deref());
     let is_authentic = hashes_to(token, known.unwrap_or(NO_HASH));
     Ok(client.filter(|_| is_authentic).ok_or(WRONG_TOKEN)?)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use std::rc::Rc;
 
+use crate::context::Context;
 use crate::endpoint::support::bearer::bearer_token;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
@@ -64,8 +65,7 @@ pub async fn serve(
     }
 
     // 4. Require an active grant with the token's user and client.
-    let ActiveGrant { claims, requested, signed_with } =
-        active_grant(context.platform, token).await?;
+    let ActiveGrant { claims, requested, signed_with } = active_grant(context, token).await?;
 
     // 5. Select the requested claims, by scope or by the `claims` parameter (Core sections 5.3.2, 5.4 and 5.5).
     let claims = users::parse_claims(&claims)?;
@@ -154,10 +154,13 @@ struct ActiveGrant {
 
 /// Finds a token's grant at the nearest replica. If it is missing there, the primary decides, because a new grant may
 /// not have reached the replica.
-async fn active_grant(database: &impl Database, token: &AccessToken) -> Result<ActiveGrant, Error> {
-    let mut found = grants::status(database, Freshness::Nearest, token).await?;
+async fn active_grant(
+    context: &Context<'_, impl Database>,
+    token: &AccessToken,
+) -> Result<ActiveGrant, Error> {
+    let mut found = grants::status(context, Freshness::Nearest, token).await?;
     if let GrantStatus::Unknown = found {
-        found = grants::status(database, Freshness::Primary, token).await?;
+        found = grants::status(context, Freshness::Primary, token).await?;
     }
     match found {
         GrantStatus::Active { claims, requested, signed_with } => {

@@ -103,9 +103,7 @@ pub async fn show(
     context: &Context<'_, impl Platform>,
     client_id: &str,
 ) -> Result<Response, Error> {
-    let client = clients::find(context.platform, client_id, context.now)
-        .await?
-        .ok_or_else(no_such_client)?;
+    let client = clients::find(context, client_id).await?.ok_or_else(no_such_client)?;
     Ok(Response::json(200, &to_json(&client)?))
 }
 
@@ -115,7 +113,7 @@ pub async fn list(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let page = Page::from_request(request)?;
-    let found = clients::list(context.platform, &page.after, page.limit + 1, context.now).await?;
+    let found = clients::list(context, &page.after, page.limit + 1).await?;
     let to_json = |client: StoredClient| to_json(&client.parse()?);
     Ok(page.respond(context, "clients", found, |client| client.client_id.clone(), to_json))
 }
@@ -125,7 +123,7 @@ pub async fn delete(
     context: &Context<'_, impl Platform>,
     client_id: &str,
 ) -> Result<Response, Error> {
-    if clients::delete(context.platform, client_id, context.now).await? {
+    if clients::delete(context, client_id).await? {
         Ok(Response::json(200, &json!({ "client_id": client_id, "deleted_at": context.now })))
     } else {
         Err(no_such_client())

@@ -11,7 +11,7 @@ use crate::store::grants;
 
 /// Revokes a grant and everything that was issued under it. Revoking it again does not change the time.
 pub async fn revoke(context: &Context<'_, impl Platform>, id: &str) -> Result<Response, Error> {
-    match grants::revoke(context.platform, id, context.now).await? {
+    match grants::revoke(context, id).await? {
         Some(revoked_at) => {
             Ok(Response::json(200, &json!({ "grant_id": id, "revoked_at": revoked_at })))
         }

@@ -69,7 +69,7 @@ pub async fn serve(
         ("GET", ["users"]) => users::list(context, request).await,
         ("POST", ["users"]) => users::import(context, request).await,
         ("PUT", ["users", sub]) => users::put(context, request, &decode(sub)?).await,
-        ("GET", ["users", sub]) => users::show(context.platform, &decode(sub)?).await,
+        ("GET", ["users", sub]) => users::show(context, &decode(sub)?).await,
         ("DELETE", ["users", sub]) => users::delete(context, &decode(sub)?).await,
         ("PUT", ["users", sub, "password"]) => {
             users::put_password(context, request, &decode(sub)?).await

@@ -90,7 +90,7 @@ pub async fn mint(
         scope: &token.scope,
         created_at: context.now,
     };
-    if record(context.platform, &grant).await? == RecordOutcome::NoSuchUser {
+    if record(context, &grant).await? == RecordOutcome::NoSuchUser {
         return Err(refused(404, "not_found", "sub: no user has this sub"));
     }
     let aud = USERINFO.url(&context.config.issuer);

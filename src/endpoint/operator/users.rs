@@ -9,14 +9,13 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
-use crate::ports::Database;
 use crate::ports::Platform;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::{InvalidDocument, JsonObject};
 use crate::protocol::user::claims;
 use crate::protocol::user::login::fold_login;
 use crate::protocol::user::password;
-use crate::store::users::{self, NewUser, Refusal, User};
+use crate::store::users::{self, NewUser, PutOutcome, Refusal, User};
 
 /// Parses a user: `{"sub", "login", "claims", "password_hash"}`, in an import one per line. `path_sub` is the sub in
 /// the path, if there is one.
@@ -83,11 +82,10 @@ pub async fn put(
         }
         user.password_hash = Some(password::hash(&password, context.random()?)?);
     }
-    let user = [user];
-    if let Some(Err(refusal)) = users::put_all(context.platform, &user, context.now).await?.pop() {
-        return Err(refuse(&refusal));
+    match users::put(context, &user).await? {
+        PutOutcome::Stored(user) => respond(&user),
+        PutOutcome::Refused(refusal) => Err(refuse(&refusal)),
     }
-    show(context.platform, sub).await
 }
 
 fn refuse(refusal: &Refusal) -> Error {
@@ -142,16 +140,16 @@ async fn set_password(
     sub: &str,
     hash: Option<String>,
 ) -> Result<Response, Error> {
-    if users::set_password(context.platform, sub, hash, context.now).await? {
-        show(context.platform, sub).await
-    } else {
-        Err(no_such_user())
-    }
+    let user = users::set_password(context, sub, hash).await?;
+    respond(&user.ok_or_else(no_such_user)?)
 }
 
-pub async fn show(database: &impl Database, sub: &str) -> Result<Response, Error> {
-    let user = users::find(database, sub).await?.ok_or_else(no_such_user)?;
-    Ok(Response::json(200, &to_json(&user)?))
+pub async fn show(context: &Context<'_, impl Platform>, sub: &str) -> Result<Response, Error> {
+    respond(&users::find(context, sub).await?.ok_or_else(no_such_user)?)
+}
+
+fn respond(user: &User) -> Result<Response, Error> {
+    Ok(Response::json(200, &to_json(user)?))
 }
 
 /// Lists users, one page per request.
@@ -160,17 +158,15 @@ pub async fn list(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let page = Page::from_request(request)?;
-    let found = users::list(context.platform, &page.after, page.limit + 1).await?;
+    let found = users::list(context, &page.after, page.limit + 1).await?;
     Ok(page.respond(context, "users", found, |user| user.sub.clone(), |user| to_json(&user)))
 }
 
-/// Deletes a user and revokes the user's grants. The sub is never reused.
+/// Deletes a user and revokes the user's grants. The sub is never reused. Deleting the user again does not change the
+/// time.
 pub async fn delete(context: &Context<'_, impl Platform>, sub: &str) -> Result<Response, Error> {
-    if users::delete(context.platform, sub, context.now).await? {
-        Ok(Response::json(200, &json!({ "sub": sub, "deleted_at": context.now })))
-    } else {
-        Err(no_such_user())
-    }
+    let deleted_at = users::delete(context, sub).await?.ok_or_else(no_such_user)?;
+    Ok(Response::json(200, &json!({ "sub": sub, "deleted_at": deleted_at })))
 }
 
 /// Creates or replaces the users of an NDJSON body. Every line is checked and every valid one stored; the report lists
@@ -205,7 +201,7 @@ pub async fn import(
         }
     }
     let mut stored = 0;
-    let outcomes = users::put_all(context.platform, &users, context.now).await?;
+    let outcomes = users::put_all(context, &users).await?;
     for (numbers, outcome) in lines.into_iter().zip(&outcomes) {
         match outcome {
             Ok(()) => stored += numbers.len(),

@@ -76,7 +76,7 @@ async fn by_assertion(
     }
 
     // 2. Find the client, which must have registered this method and algorithm.
-    let client = clients::find(context.platform, &assertion.client_id, context.now).await?;
+    let client = clients::find(context, &assertion.client_id).await?;
     let client = client.ok_or(CLIENT_REFUSED)?;
     let method = client.metadata.token_endpoint_auth_method;
     if method != AuthMethod::PrivateKeyJwt || !assertion.has_registered_alg(&client.metadata) {

@@ -171,7 +171,7 @@ async fn find_user(
     let Some(sector) = client.metadata.sector()? else { return Ok(RequiredUser::Only(subject)) };
     // A second request to the database, because the client's metadata has the sector, and the subject may be that of a
     // verified ID token.
-    let user = pairwise_subjects::user(provider.context.platform, &sector, &subject).await?;
+    let user = pairwise_subjects::user(&provider.context, &sector, &subject).await?;
     Ok(user.map_or(RequiredUser::Nobody, RequiredUser::Only))
 }
 

@@ -1,0 +1,146 @@
+//! The operator's requests, and reads, while single responses of the database are lost. Registrations are in
+//! `registration/repeated.rs`, codes and tokens in `codes.rs` and `refresh.rs`.
+
+use crate::browser::CALLBACK;
+use crate::test_provider::{NOW, TestProvider, TestRequest, TestResponse, delete, get, post, put};
+use serde_json::{Value, json};
+
+fn client(name: &str) -> Value {
+    json!({ "redirect_uris": [CALLBACK], "client_name": name })
+}
+
+/// A provider with alice, the client `app` and the grant `g`.
+fn provider() -> TestProvider {
+    let provider = TestProvider::with_keys();
+    provider.put_alice();
+    let response = provider.send(put("/admin/clients/app").by_operator().json(&client("App")));
+    assert_eq!(response.status, 200);
+    let sql = "INSERT INTO grants (id, sub, client_id, scope, created_at) \
+               VALUES ('g', 'alice', 'app', 'openid', 0)";
+    provider.platform.primary.execute(sql, ()).unwrap();
+    provider.mint("openid");
+    provider.sleep(5);
+    provider
+}
+
+/// Every request of the operator that writes.
+fn writes() -> Vec<TestRequest> {
+    let alice = json!({ "login": "al", "claims": { "name": "A" }, "password": "correct horse" });
+    let users =
+        "{\"sub\":\"bob\"}\n{\"sub\":\"alice\",\"claims\":{}}\n{\"sub\":\"c\",\"login\":\"bob\"}";
+    let requests = vec![
+        put("/admin/users/alice").json(&alice),
+        put("/admin/users/bob").json(&json!({})),
+        post("/admin/users").body("application/x-ndjson", users),
+        put("/admin/users/alice/password").json(&json!({ "password": "correct horse" })),
+        delete("/admin/users/alice/password"),
+        delete("/admin/users/alice"),
+        delete("/admin/clients/app"),
+        post("/admin/tokens").json(&json!({ "sub": "alice", "scope": "openid" })),
+        delete("/admin/grants/g"),
+    ];
+    requests.into_iter().map(TestRequest::by_operator).collect()
+}
+
+/// All rows that the operator's requests write.
+fn rows(provider: &TestProvider) -> Vec<String> {
+    let mut rows = Vec::new();
+    for table in ["users", "clients", "grants", "initial_access_tokens", "sessions"] {
+        let mut statement =
+            provider.platform.primary.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let width = statement.column_count();
+        let mut found = statement.query(()).unwrap();
+        while let Some(row) = found.next().unwrap() {
+            let values = (0..width).map(|index| format!("{:?}", row.get_ref(index).unwrap()));
+            rows.push(format!("{table} {}", values.collect::<Vec<_>>().join(" ")));
+        }
+    }
+    rows
+}
+
+#[test]
+fn a_lost_response_changes_neither_the_answer_nor_the_rows_of_the_operators_requests() {
+    for request in writes() {
+        let send = |lost: u32| {
+            let provider = provider();
+            provider.platform.lost_responses.set(lost);
+            let response = provider.send(request.clone());
+            (response, rows(&provider))
+        };
+        let (expected, expected_rows) = send(0);
+        assert_eq!(expected.status, 200, "{request:?} {}", expected.body);
+        let (response, rows) = send(1);
+        assert_eq!(response.status, 200, "{request:?} {}", response.body);
+        // A signature differs, but not the token's grant.
+        let without_token = |response: &TestResponse| {
+            let mut document = response.json();
+            document.as_object_mut().unwrap().remove("access_token");
+            document
+        };
+        assert_eq!(without_token(&response), without_token(&expected), "{request:?}");
+        assert_eq!(rows, expected_rows, "{request:?}");
+        assert!(response.log["notes"].to_string().contains("injected loss"), "{request:?}");
+        assert_eq!(send(2).0.status, 503, "{request:?}");
+    }
+}
+
+#[test]
+fn a_request_of_the_operator_takes_one_request_to_the_database() {
+    for request in writes() {
+        let provider = provider();
+        provider.platform.take_counts();
+        assert_eq!(provider.send(request.clone()).status, 200);
+        let counts = provider.platform.take_counts();
+        // An import with a refused line reads why it is refused.
+        let is_import = format!("{request:?}").contains("ndjson");
+        let expected = if is_import { 2 } else { 1 };
+        assert_eq!(counts.statements + counts.batches, expected, "{request:?}");
+    }
+}
+
+#[test]
+fn reads_run_once_more_if_the_database_fails() {
+    let provider = provider();
+    let access_token = provider.mint("openid");
+    let mut requests: Vec<_> =
+        ["/admin/users", "/admin/users/alice", "/admin/clients", "/admin/clients/app"]
+            .into_iter()
+            .map(|path| get(path).by_operator())
+            .collect();
+    requests.push(get("/auth/userinfo").bearer(&access_token));
+    for request in requests {
+        for (failing, status) in [(1, 200), (2, 503)] {
+            provider.platform.failing_reads.set(failing);
+            let response = provider.send(request.clone());
+            assert_eq!(response.status, status, "{request:?} {}", response.body);
+            assert_eq!(provider.platform.failing_reads.get(), 0);
+            assert!(response.log["notes"].to_string().contains("injected loss"), "{request:?}");
+        }
+    }
+}
+
+#[test]
+fn a_second_deletion_of_a_user_returns_the_time_of_the_first() {
+    let provider = provider();
+    let delete_user = |sub: &str| {
+        let response = provider.send(delete(&format!("/admin/users/{sub}")).by_operator());
+        (response.status, response.json()["deleted_at"].clone())
+    };
+    let first = (200, json!(NOW + 5));
+    assert_eq!(delete_user("alice"), first);
+    provider.sleep(100);
+    assert_eq!(delete_user("alice"), first);
+    assert_eq!(delete_user("nobody").0, 404);
+    let response = provider.send(put("/admin/users/nobody").by_operator().json(&json!({})));
+    assert_eq!(response.status, 200, "a deletion leaves no tombstone of a user that never was");
+}
+
+#[test]
+fn an_unknown_client_is_not_found_unless_the_database_failed() {
+    let provider = provider();
+    let delete_client = || provider.send(delete("/admin/clients/none").by_operator()).status;
+    assert_eq!(delete_client(), 404);
+    // It is gone, and nobody knows since when.
+    provider.platform.lost_responses.set(1);
+    assert_eq!(delete_client(), 200);
+}
