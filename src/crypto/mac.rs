@@ -19,6 +19,8 @@ pub enum Purpose {
     Device,
     /// The handle of a pushed request in the browser that opens it.
     Handle,
+    /// A secret of a registration with the last use of its initial access token, derived from token and document.
+    Registration,
     /// The next refresh token, derived from the one that is rotated.
     Successor,
     /// The claim `sid` of a session for one client (OpenID Connect Front-Channel Logout section 3).
@@ -33,6 +35,7 @@ impl Purpose {
             Self::Counter => b"postern counter v1",
             Self::Device => b"postern device v1",
             Self::Handle => b"postern handle v1",
+            Self::Registration => b"postern registration v1",
             Self::Successor => b"postern successor v1",
             Self::Sid => b"postern sid v1",
             Self::Interaction => b"postern ticket v1",

@@ -1,51 +1,42 @@
 //! Initial access tokens, by which the operator permits the registration of clients (RFC 7591 section 3).
 //! [`super::registrations`] counts their uses.
 
+use crate::context::Context;
 use crate::error::Internal;
-use crate::ports::{Database, Freshness, Statement};
+use crate::lifetimes::LOST_RESPONSE_SECONDS;
+use crate::ports::{Database, Statement};
 use crate::store::SWEPT_WITH_EACH;
+use crate::store::batch::Batch;
 
 /// Stores a token that registers `uses` clients until `expires_at` (Unix seconds), and deletes some that have expired.
+///
+/// Idempotent: the token is random.
 pub async fn keep(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     token_hash: &str,
     uses: i64,
     expires_at: i64,
-    now: i64,
 ) -> Result<(), Internal> {
     let insert = Statement::new(
         "INSERT INTO initial_access_tokens (token_hash, uses_left, expires_at, created_at) \
-         VALUES (?1, ?2, ?3, ?4)",
+         VALUES (?1, ?2, ?3, ?4) ON CONFLICT (token_hash) DO NOTHING",
     )
     .bind(token_hash)
     .bind(uses)
     .bind(expires_at)
-    .bind(now);
-    database.batch(&[sweep(now, SWEPT_WITH_EACH), insert]).await.map(drop)
+    .bind(context.now);
+    let mut batch = Batch::default();
+    batch.add(sweep(context.now, SWEPT_WITH_EACH));
+    batch.add(insert);
+    batch.run_idempotent(context).await.map(drop)
 }
 
-/// Deletes at most `limit` expired tokens.
+/// Deletes at most `limit` expired tokens. They are kept for a short time, in which their last use can be repeated.
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM initial_access_tokens WHERE token_hash IN \
          (SELECT token_hash FROM initial_access_tokens WHERE expires_at <= ?1 LIMIT ?2)",
     )
-    .bind(now)
+    .bind(now - LOST_RESPONSE_SECONDS)
     .bind(limit)
-}
-
-/// Returns whether a token can register a client now. Only [`super::registrations::register`] decides, because a
-/// concurrent request may take the last use.
-pub async fn is_valid(
-    database: &impl Database,
-    token_hash: &str,
-    now: i64,
-) -> Result<bool, Internal> {
-    let statement = Statement::new(
-        "SELECT token_hash FROM initial_access_tokens \
-         WHERE token_hash = ?1 AND uses_left > 0 AND expires_at > ?2",
-    )
-    .bind(token_hash)
-    .bind(now);
-    Ok(!database.run(Freshness::Primary, statement).await?.is_empty())
 }

@@ -1,64 +1,174 @@
 //! The registrations of clients that register themselves (RFC 7591), and their updates (RFC 7592).
 
+use crate::context::Context;
 use crate::error::Internal;
-use crate::ports::{Database, Freshness, Statement};
+use crate::lifetimes::LOST_RESPONSE_SECONDS;
+use crate::ports::{Database, Freshness, Row, Statement};
+use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
-use crate::store::batch::{Batch, exists};
+use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::clients::{self, Client, StoredClient, client_columns, write_metadata};
+
+/// The use of an initial access token by a registration.
+#[derive(Debug)]
+pub struct TokenUse {
+    pub token_hash: String,
+    /// The hashes of the secrets that the client gets if this is the last use. They follow from the token and the
+    /// document.
+    pub last: SecretHashes,
+}
+
+/// The hashes of the secrets that a registration returns.
+#[derive(Debug)]
+pub struct SecretHashes {
+    /// That of the client secret; `None` if the client needs none.
+    pub secret: Option<String>,
+    /// That of the registration access token.
+    pub registration_token: String,
+}
 
 #[derive(Debug, Eq, PartialEq)]
 pub enum RegistrationOutcome {
-    /// The initial access token does not exist, is used up or has expired.
+    /// The initial access token does not exist or has expired, or its uses are counted, the last one by another document
+    /// or too long ago.
     NoSuchToken,
-    /// The client is registered, and one use of the initial access token is counted.
+    /// The client is registered with the secrets of its own, and one use of the initial access token is counted.
     Registered,
+    /// The last use of the initial access token has registered a client of this document, now or a short time ago. Its
+    /// secrets are those of [`TokenUse::last`].
+    RegisteredLast {
+        client_id: String,
+        /// When it was registered, in Unix seconds.
+        created_at: i64,
+    },
 }
 
-/// Registers a new client, and deletes some that have expired. A client without an initial access token has an
+/// Registers a new client without an initial access token, and deletes some that have expired. The client has an
 /// `expires_at` (Unix seconds), which is cleared when a user first signs in to it.
 ///
-/// Of several concurrent calls with the last use of an initial access token, only one registers a client.
+/// Idempotent: the identifier of the client is random.
 pub async fn register(
-    database: &impl Database,
+    context: &Context<'_, impl Database>,
     client: &Client,
-    initial_access_token: Option<&str>,
-    expires_at: Option<i64>,
-) -> Result<RegistrationOutcome, Internal> {
+    expires_at: i64,
+) -> Result<(), Internal> {
     let insert = Statement::new(
         "INSERT INTO clients \
            (client_id, metadata, secret_hash, trusted, created_at, updated_at, \
             registration_token_hash, expires_at) \
-         SELECT ?1, ?2, ?3, 0, ?4, ?4, ?5, ?6 \
-         WHERE ?7 IS NULL OR EXISTS \
-           (SELECT 1 FROM initial_access_tokens \
-            WHERE token_hash = ?7 AND uses_left > 0 AND expires_at > ?4) \
-         RETURNING client_id",
+         VALUES (?1, ?2, ?3, 0, ?4, ?4, ?5, ?6) ON CONFLICT (client_id) DO NOTHING",
     )
     .bind(client.client_id.as_str())
     .bind(write_metadata(&client.metadata)?)
     .bind(client.secret_hash.as_deref())
     .bind(client.created_at)
     .bind(client.registration_token_hash.as_deref())
-    .bind(expires_at)
-    .bind(initial_access_token);
+    .bind(expires_at);
     let mut batch = Batch::default();
     batch.add(clients::sweep(client.created_at, SWEPT_WITH_EACH));
-    let registered = batch.query(insert, exists);
-    if let Some(token_hash) = initial_access_token {
-        let spend = Statement::new(
-            "UPDATE initial_access_tokens SET uses_left = uses_left - 1 \
-             WHERE token_hash = ?1 AND uses_left > 0 AND expires_at > ?2",
-        )
-        .bind(token_hash)
-        .bind(client.created_at);
-        batch.add(spend);
+    batch.add(insert);
+    batch.run_idempotent(context).await.map(drop)
+}
+
+/// Registers a new client with an initial access token, and deletes some clients that have expired. The last use of a
+/// token gives the client the secrets of [`TokenUse::last`], and returns it again for [`LOST_RESPONSE_SECONDS`], because
+/// the client cannot register once more if the response is lost.
+///
+/// Of several concurrent calls with the last use, only one registers a client. Idempotent: the identifier of the client
+/// is random, and shows that this request has counted its use.
+pub async fn register_with_token(
+    context: &Context<'_, impl Database>,
+    client: &Client,
+    token_use: &TokenUse,
+) -> Result<RegistrationOutcome, Internal> {
+    let spend = Statement::new(
+        "UPDATE initial_access_tokens SET uses_left = uses_left - 1, used_by = ?2 \
+         WHERE token_hash = ?1 AND uses_left > 0 AND expires_at > ?3 \
+           AND NOT EXISTS (SELECT 1 FROM clients WHERE client_id = ?2)",
+    )
+    .bind(token_use.token_hash.as_str())
+    .bind(client.client_id.as_str())
+    .bind(client.created_at);
+    let insert = Statement::new(
+        "INSERT INTO clients \
+           (client_id, metadata, secret_hash, trusted, created_at, updated_at, \
+            registration_token_hash) \
+         SELECT ?2, ?3, iif(uses_left > 0, ?4, ?6), 0, ?8, ?8, iif(uses_left > 0, ?5, ?7) \
+         FROM initial_access_tokens WHERE token_hash = ?1 AND used_by = ?2 \
+         ON CONFLICT (client_id) DO NOTHING",
+    )
+    .bind(token_use.token_hash.as_str())
+    .bind(client.client_id.as_str())
+    .bind(write_metadata(&client.metadata)?)
+    .bind(client.secret_hash.as_deref())
+    .bind(client.registration_token_hash.as_deref())
+    .bind(token_use.last.secret.as_deref())
+    .bind(token_use.last.registration_token.as_str())
+    .bind(client.created_at);
+    let find = Statement::new(
+        "SELECT 1 FROM clients WHERE client_id = ?1 AND registration_token_hash = ?2",
+    )
+    .bind(client.client_id.as_str())
+    .bind(client.registration_token_hash.as_deref());
+    let mut batch = Batch::default();
+    batch.add(clients::sweep(client.created_at, SWEPT_WITH_EACH));
+    batch.add(spend);
+    batch.add(insert);
+    let registered = batch.query(find, exists);
+    let last = find_last(&mut batch, &client.metadata, token_use, client.created_at)?;
+    let mut outcome = batch.run_idempotent(context).await?;
+    if outcome.take(registered)? {
+        return Ok(RegistrationOutcome::Registered);
     }
-    let is_registered = batch.run(database).await?.take(registered)?;
-    Ok(if is_registered {
-        RegistrationOutcome::Registered
-    } else {
-        RegistrationOutcome::NoSuchToken
-    })
+    let last = outcome.take(last)?;
+    Ok(last.map_or(RegistrationOutcome::NoSuchToken, |(client_id, created_at)| {
+        RegistrationOutcome::RegisteredLast { client_id, created_at }
+    }))
+}
+
+/// Finds the client that the last use of a token registered a short time ago, if its metadata and secrets are still those
+/// of this document. A client of another use has other secrets. Returns its identifier, and when it was registered.
+fn find_last(
+    batch: &mut Batch,
+    metadata: &ClientMetadata,
+    token_use: &TokenUse,
+    now: i64,
+) -> Result<Handle<Option<(String, i64)>>, Internal> {
+    let statement = Statement::new(
+        "SELECT client_id, created_at FROM clients \
+         WHERE client_id = (SELECT used_by FROM initial_access_tokens WHERE token_hash = ?1) \
+           AND created_at > ?2 AND metadata = ?3 AND secret_hash IS ?4 \
+           AND registration_token_hash = ?5",
+    )
+    .bind(token_use.token_hash.as_str())
+    .bind(now - LOST_RESPONSE_SECONDS)
+    .bind(write_metadata(metadata)?)
+    .bind(token_use.last.secret.as_deref())
+    .bind(token_use.last.registration_token.as_str());
+    Ok(batch.query(statement, |rows| {
+        let read = |mut row: Row| Ok((row.text()?, row.integer()?));
+        first(rows)?.map(read).transpose()
+    }))
+}
+
+/// Returns whether a token can register a client of this document now, or its last use registered it a short time ago.
+/// Only [`register_with_token`] decides, because a concurrent request may take the last use.
+pub async fn is_permitted(
+    context: &Context<'_, impl Database>,
+    metadata: &ClientMetadata,
+    token_use: &TokenUse,
+) -> Result<bool, Internal> {
+    let statement = Statement::new(
+        "SELECT 1 FROM initial_access_tokens \
+         WHERE token_hash = ?1 AND uses_left > 0 AND expires_at > ?2",
+    )
+    .bind(token_use.token_hash.as_str())
+    .bind(context.now);
+    let mut batch = Batch::default();
+    let is_valid = batch.query(statement, exists);
+    let last = find_last(&mut batch, metadata, token_use, context.now)?;
+    let mut outcome = batch.run_idempotent(context).await?;
+    Ok(outcome.take(is_valid)? || outcome.take(last)?.is_some())
 }
 
 /// Replaces the metadata of a client that manages its own registration, and returns it as stored. Returns `None` if the

@@ -99,9 +99,11 @@ test("an initial access token is printed alone, and registers as many clients as
   const { out, code } = await admin(["registration", "token", "--uses", "2", "--ttl", "60"]);
   assert.equal(code, 0);
   const headers = { authorization: `Bearer ${out.trim()}`, "content-type": "application/json" };
-  const body = JSON.stringify({ redirect_uris: ["https://app.example/cb"] });
-  const register = async () => (await postern.fetch("/auth/register", { method: "POST", headers, body })).status;
-  assert.deepEqual([await register(), await register(), await register()], [201, 201, 401]);
+  const register = async (client_name) => {
+    const body = JSON.stringify({ client_name, redirect_uris: ["https://app.example/cb"] });
+    return (await postern.fetch("/auth/register", { method: "POST", headers, body })).status;
+  };
+  assert.deepEqual([await register("A"), await register("B"), await register("C")], [201, 201, 401]);
   assert.match((await admin(["registration", "token"])).out, /^[\w-]{43}\n$/);
 });
 

@@ -103,7 +103,7 @@ test("a refused registration names the field, and does not use the token up", as
     return true;
   });
   assert.ok((await register({ redirect_uris }, token)).client_id);
-  await assert.rejects(register({ redirect_uris }, token), (/** @type {any} */ error) => {
+  await assert.rejects(register({ redirect_uris, client_name: "Other" }, token), (/** @type {any} */ error) => {
     assert.equal(error.cause[0].parameters.error, "invalid_token");
     return true;
   });
@@ -111,9 +111,19 @@ test("a refused registration names the field, and does not use the token up", as
 
 test("of thirty concurrent registrations with a token for three uses, three succeed", async () => {
   const token = await initialAccessToken(3);
-  const responses = await Promise.all(Array.from({ length: 30 }, () => post(postern.fetch, { redirect_uris }, token)));
+  const responses = await Promise.all(Array.from({ length: 30 }, (_, number) =>
+    post(postern.fetch, { redirect_uris, client_name: `App ${number}` }, token)));
   const count = (status) => responses.filter((response) => response.status === status).length;
   assert.deepEqual([count(201), count(401)], [3, 27]);
+});
+
+test("concurrent registrations of one document with the last use of a token all get the same client", async () => {
+  const token = await initialAccessToken();
+  const responses = await Promise.all(Array.from({ length: 30 }, () => post(postern.fetch, { redirect_uris }, token)));
+  const apps = await Promise.all(responses.map((response) => response.json()));
+  assert.deepEqual([...new Set(responses.map(({ status }) => status))], [201]);
+  for (const app of apps) assert.deepEqual(app, apps[0]);
+  assert.equal((await manage(apps[0], "GET")).status, 200);
 });
 
 const table = vectors("registration.json");

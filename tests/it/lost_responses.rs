@@ -36,6 +36,7 @@ fn writes() -> Vec<TestRequest> {
         delete("/admin/users/alice/password"),
         delete("/admin/users/alice"),
         delete("/admin/clients/app"),
+        post("/admin/initial-access-tokens").json(&json!({})),
         post("/admin/tokens").json(&json!({ "sub": "alice", "scope": "openid" })),
         delete("/admin/grants/g"),
     ];

@@ -1,22 +1,26 @@
 //! The client registration endpoint (RFC 7591 section 3, OpenID Connect Registration section 3).
 
 use crate::config::Registration;
+use crate::context::Context;
+use crate::crypto::mac::{MacKey, Purpose};
 use crate::endpoint::client::configuration::{body, document, metadata};
 use crate::endpoint::support::bearer::bearer_token;
-use crate::error::Error;
+use crate::error::{Error, Internal};
 use crate::fetched::sector;
 use crate::http::{Request, Response};
 use crate::lifetimes::{ADDRESS_PAUSE_SECONDS, UNUSED_CLIENT_SECONDS};
 use crate::limits::rate_limits::may_register;
 use crate::ports::Platform;
+use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::registration_error::RegistrationError;
 use crate::protocol::description::Description;
 use crate::protocol::token::bearer::BearerError;
 use crate::provider::Provider;
 use crate::secret::{hash, is_random_text};
 use crate::store::clients::Client;
-use crate::store::initial_access_tokens;
-use crate::store::registrations::{RegistrationOutcome, register};
+use crate::store::registrations::{
+    self, RegistrationOutcome, SecretHashes, TokenUse, register, register_with_token,
+};
 
 const WRONG_TOKEN: BearerError = BearerError::InvalidToken(Description::fixed(
     "initial access token: unknown, used up or expired",
@@ -30,22 +34,28 @@ pub async fn serve(
     let context = &provider.context;
 
     // 1. Require an initial access token (RFC 7591 section 3), unless registration is open; a token that is sent must
-    //    be valid all the same. Step 5 counts its use.
+    //    be valid all the same. Step 6 counts its use.
     let token = initial_access_token(request, context.config.registration).await?;
 
-    // 2. Without a token, limit the rate, and let the registration expire if no user signs in.
+    // 2. Without a token, limit the rate. Such a registration expires if no user signs in.
     if token.is_none() && !may_register(context, request).await {
         return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS }.into());
     }
-    let expires_at = token.is_none().then(|| context.now + UNUSED_CLIENT_SECONDS);
 
     // 3. Read the metadata, and complete it by its defaults (sections 2 and 3.1).
     let metadata = metadata(body(request).await?, context.config)?;
 
-    // 4. Check the sector identifier, if there is one (OpenID Connect Registration section 5). It is fetched, so an
+    // 4. Make the secrets of the client: random ones, and those for the last use of its initial access token.
+    let drawn = Secrets {
+        client_secret: metadata.has_secret().then(|| context.random_text()).transpose()?,
+        registration_token: context.random_text()?,
+    };
+    let last = token.map(|token| LastUse::new(context, &token, &metadata)).transpose()?;
+
+    // 5. Check the sector identifier, if there is one (OpenID Connect Registration section 5). It is fetched, so an
     //    initial access token must be valid before, and its rate is limited.
-    if let (Some(token), Some(_)) = (&token, &metadata.sector_identifier_uri) {
-        if !initial_access_tokens::is_valid(context.platform, &hash(token), context.now).await? {
+    if let (Some(last), Some(_)) = (&last, &metadata.sector_identifier_uri) {
+        if !registrations::is_permitted(context, &metadata, &last.token_use).await? {
             return Err(WRONG_TOKEN.into());
         }
         if !may_register(context, request).await {
@@ -54,27 +64,79 @@ pub async fn serve(
     }
     sector::check(&metadata, context, |error| RegistrationError::from(error).into()).await?;
 
-    // 5. Store the client under a new identifier, with a new secret and registration access token.
-    let secret = metadata.has_secret().then(|| context.random_text()).transpose()?;
-    let registration_token = context.random_text()?;
-    let client = Client {
+    // 6. Store the client under a new identifier, with a new secret and registration access token.
+    let hashes = drawn.hashes();
+    let mut client = Client {
         client_id: context.random_id()?,
         metadata,
-        secret_hash: secret.as_deref().map(hash),
+        secret_hash: hashes.secret,
         // Only the operator can make a client trusted.
         trusted: false,
         created_at: context.now,
-        registration_token_hash: Some(hash(&registration_token)),
+        registration_token_hash: Some(hashes.registration_token),
     };
-    let token_hash = token.as_deref().map(hash);
-    let outcome = register(context.platform, &client, token_hash.as_deref(), expires_at).await?;
-    if outcome == RegistrationOutcome::NoSuchToken {
-        return Err(WRONG_TOKEN.into());
-    }
+    let secrets = match last {
+        None => {
+            register(context, &client, context.now + UNUSED_CLIENT_SECONDS).await?;
+            drawn
+        }
+        Some(LastUse { token_use, secrets }) => {
+            match register_with_token(context, &client, &token_use).await? {
+                RegistrationOutcome::NoSuchToken => return Err(WRONG_TOKEN.into()),
+                RegistrationOutcome::Registered => drawn,
+                RegistrationOutcome::RegisteredLast { client_id, created_at } => {
+                    client = Client { client_id, created_at, ..client };
+                    secrets
+                }
+            }
+        }
+    };
 
-    // 6. Return the registered metadata (section 3.2.1; RFC 7592 section 3).
-    let document = document(context.config, &client, secret, &registration_token)?;
+    // 7. Return the registered metadata (section 3.2.1; RFC 7592 section 3).
+    let Secrets { client_secret, registration_token } = secrets;
+    let document = document(context.config, &client, client_secret, &registration_token)?;
     Ok(Response::json(201, &document).with("pragma", "no-cache"))
+}
+
+/// The secrets that the response contains. Only their hashes are stored.
+struct Secrets {
+    client_secret: Option<String>,
+    registration_token: String,
+}
+
+impl Secrets {
+    fn hashes(&self) -> SecretHashes {
+        SecretHashes {
+            secret: self.client_secret.as_deref().map(hash),
+            registration_token: hash(&self.registration_token),
+        }
+    }
+}
+
+/// The last use of an initial access token. If its response is lost, the client cannot register once more. So its secrets
+/// are derived from the token and the metadata, and the same request gets the same client again for a short time. Other
+/// uses register another client each time, because applications register the same metadata on purpose.
+struct LastUse {
+    token_use: TokenUse,
+    secrets: Secrets,
+}
+
+impl LastUse {
+    fn new(
+        context: &Context<'_, impl Platform>,
+        token: &str,
+        metadata: &ClientMetadata,
+    ) -> Result<Self, Internal> {
+        let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
+        let json = serde_json::to_string(metadata).map_err(|error| Internal::unwritable(&error))?;
+        let derive = |name| mac.code(Purpose::Registration, &[name, token, &json]);
+        let secrets = Secrets {
+            client_secret: metadata.has_secret().then(|| derive("client_secret")),
+            registration_token: derive("registration_access_token"),
+        };
+        let token_use = TokenUse { token_hash: hash(token), last: secrets.hashes() };
+        Ok(Self { token_use, secrets })
+    }
 }
 
 async fn initial_access_token(

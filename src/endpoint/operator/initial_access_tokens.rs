@@ -25,7 +25,7 @@ pub async fn create(
     let (uses, ttl) = parse_document(&body(request).await?).map_err(invalid)?;
     let token = context.random_text()?;
     let expires_at = context.now + ttl;
-    keep(context.platform, &hash(&token), uses, expires_at, context.now).await?;
+    keep(context, &hash(&token), uses, expires_at).await?;
     let document = json!({ "initial_access_token": token, "uses": uses, "expires_at": expires_at });
     Ok(Response::json(200, &document))
 }

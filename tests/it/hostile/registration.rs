@@ -512,7 +512,10 @@ impl Row {
 
 fn seed() -> String {
     let hash = hash(TOKEN);
-    format!("INSERT INTO initial_access_tokens VALUES ('{hash}', 1000, {END}, {NOW})")
+    format!(
+        "INSERT INTO initial_access_tokens (token_hash, uses_left, expires_at, created_at) \
+         VALUES ('{hash}', 1000, {END}, {NOW})"
+    )
 }
 
 #[test]

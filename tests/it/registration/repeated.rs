@@ -1,0 +1,199 @@
+//! Registrations whose response is lost, on the way from the database or on the way to the client.
+
+use super::{
+    REGISTER, Registered, assert_unauthorized, clients, count, document, initial_access_token,
+    open, register,
+};
+use crate::browser::CALLBACK;
+use crate::test_provider::{TestProvider, TestResponse, delete, get, post, put, variables_with};
+use postern::secret::hash;
+use serde_json::{Value, json};
+
+const TEN_MINUTES: i64 = 600;
+
+fn send(provider: &TestProvider, token: &str, document: &Value) -> TestResponse {
+    provider.send(post(REGISTER).bearer(token).json(document))
+}
+
+fn uses_left(provider: &TestProvider) -> i64 {
+    count(provider, "SELECT uses_left FROM initial_access_tokens")
+}
+
+/// Whether the stored client has the secrets of the response.
+fn has_secrets(provider: &TestProvider, response: &Registered) -> bool {
+    let secret = response.0.get("client_secret").map(|secret| hash(secret.as_str().unwrap()));
+    let sql = "SELECT count(*) FROM clients WHERE client_id = ?1 AND secret_hash IS ?2 \
+               AND registration_token_hash = ?3";
+    let token = hash(response.text("registration_access_token"));
+    let parameters = (response.text("client_id"), secret, token);
+    let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+    provider.platform.primary.query_row(sql, parameters, count) == Ok(1)
+}
+
+fn named(name: &str) -> Value {
+    json!({ "redirect_uris": [CALLBACK], "client_name": name })
+}
+
+fn public_or_secret(id: &str, method: &str) -> Value {
+    json!({ "client_id": id, "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method })
+}
+
+#[test]
+fn a_lost_response_of_the_database_registers_one_client_and_counts_one_use() {
+    for uses in [None, Some(1), Some(2), Some(3)] {
+        let provider = open();
+        let token = uses.map(|uses| initial_access_token(&provider, uses, 60));
+        provider.platform.lost_responses.set(1);
+        let request = post(REGISTER).json(&document());
+        let request = token.iter().fold(request, |request, token| request.bearer(token));
+        let response = provider.send(request);
+        assert!(response.log["notes"].to_string().contains("injected loss"), "{uses:?}");
+        let registered = Registered::new(&response);
+        assert_eq!((clients(&provider), has_secrets(&provider, &registered)), (1, true));
+        if let Some(uses) = uses {
+            assert_eq!(uses_left(&provider), uses - 1);
+        }
+    }
+}
+
+#[test]
+fn a_use_is_counted_once_even_if_another_registration_comes_between_both_runs() {
+    for others in [1, 2] {
+        let provider = TestProvider::new();
+        let token = initial_access_token(&provider, 3, 60);
+        provider.platform.lost_responses.set(1);
+        let other = "UPDATE initial_access_tokens SET uses_left = uses_left - 1, used_by = 'other'";
+        let between = if others == 1 {
+            other
+        } else {
+            "UPDATE initial_access_tokens SET uses_left = uses_left - 2, used_by = 'other'"
+        };
+        provider.platform.before_batches.borrow_mut().extend(["", between]);
+        let registered = Registered::new(&send(&provider, &token, &document()));
+        assert!(has_secrets(&provider, &registered));
+        assert_eq!((clients(&provider), uses_left(&provider)), (1, 2 - others));
+        assert_eq!(registered.read(&provider).status, 200);
+    }
+}
+
+#[test]
+fn the_last_use_of_a_token_returns_the_same_client_for_ten_minutes() {
+    for metadata in [document(), public_or_secret("ignored", "none")] {
+        let provider = TestProvider::new();
+        let token = initial_access_token(&provider, 2, 60);
+        let first = Registered::new(&send(&provider, &token, &metadata));
+        let last = Registered::new(&send(&provider, &token, &metadata));
+        assert_ne!(first.text("client_id"), last.text("client_id"));
+        assert_ne!(first.text("registration_access_token"), last.text("registration_access_token"));
+        assert!(has_secrets(&provider, &first) && has_secrets(&provider, &last));
+        // The token itself has expired meanwhile.
+        provider.sleep(TEN_MINUTES - 1);
+        let mut rewritten = metadata.clone();
+        rewritten["of_tomorrow"] = json!(1);
+        for document in [&metadata, &rewritten] {
+            assert_eq!(Registered::new(&send(&provider, &token, document)).0, last.0);
+        }
+        assert_unauthorized(&send(&provider, &token, &named("Other")));
+        assert_unauthorized(&send(&provider, &"x".repeat(43), &metadata));
+        provider.sleep(1);
+        assert_unauthorized(&send(&provider, &token, &metadata));
+        assert_eq!(clients(&provider), 2);
+    }
+}
+
+#[test]
+fn a_last_use_under_another_key_is_not_repeated() {
+    let provider = TestProvider::new();
+    let token = initial_access_token(&provider, 1, 60);
+    Registered::new(&send(&provider, &token, &document()));
+    provider.deploy(variables_with("KEY_ENCRYPTION_KEY", &"A".repeat(43)));
+    assert_unauthorized(&send(&provider, &token, &document()));
+}
+
+#[test]
+fn simultaneous_registrations_with_one_use_get_the_same_client_or_none() {
+    let provider = TestProvider::new();
+    let token = initial_access_token(&provider, 1, 60);
+    let request = |document: &Value| post(REGISTER).bearer(&token).json(document);
+    let mut requests = vec![request(&document()); 200];
+    requests.extend(vec![request(&named("Other")); 50]);
+    let responses = provider.send_at_once(requests);
+    let (same, other) = responses.split_at(200);
+    let registered = Registered::new(&same[0]);
+    assert!(same.iter().all(|response| response.json() == registered.0));
+    other.iter().for_each(assert_unauthorized);
+    assert_eq!((clients(&provider), uses_left(&provider)), (1, 0));
+    assert!(has_secrets(&provider, &registered));
+}
+
+#[test]
+fn a_registration_that_was_changed_or_deleted_is_not_returned_again() {
+    let management = |registered: &Registered| {
+        let path = registered.path().to_owned();
+        let token = registered.text("registration_access_token").to_owned();
+        let id = registered.text("client_id").to_owned();
+        (path, token, id)
+    };
+    for change in 0..4 {
+        let provider = TestProvider::new();
+        let token = initial_access_token(&provider, 1, 60);
+        let registered = Registered::new(&send(&provider, &token, &document()));
+        let (path, own, id) = management(&registered);
+        let requests = match change {
+            0 => vec![put(&path).bearer(&own).json(&{
+                let mut document = named("New");
+                document["client_id"] = id.as_str().into();
+                document
+            })],
+            // A secret that was removed does not return.
+            1 => vec![
+                put(&path).bearer(&own).json(&public_or_secret(&id, "none")),
+                put(&path).bearer(&own).json(&public_or_secret(&id, "client_secret_basic")),
+            ],
+            2 => vec![delete(&path).bearer(&own)],
+            _ => vec![put(&format!("/admin/clients/{id}")).by_operator().json(&document())],
+        };
+        for request in requests {
+            assert_eq!(provider.send(request).status / 100, 2, "{change}");
+        }
+        assert_unauthorized(&send(&provider, &token, &document()));
+    }
+}
+
+#[test]
+fn a_registration_takes_one_request_to_the_database() {
+    let provider = open();
+    let token = initial_access_token(&provider, 2, 60);
+    for request in [post(REGISTER), post(REGISTER).bearer(&token), post(REGISTER).bearer(&token)] {
+        provider.platform.take_counts();
+        assert_eq!(provider.send(request.json(&document())).status, 201);
+        let counts = provider.platform.take_counts();
+        assert_eq!((counts.statements, counts.batches), (0, 1));
+    }
+}
+
+#[test]
+fn a_lost_response_of_the_database_does_not_lose_the_deletion_of_a_registration() {
+    let provider = open();
+    let registered = register(&provider, &document());
+    provider.platform.lost_responses.set(1);
+    let response = registered.delete(&provider);
+    assert_eq!((response.status, clients(&provider)), (204, 0));
+    assert!(response.log["notes"].to_string().contains("injected loss"));
+    assert_unauthorized(&registered.delete(&provider));
+    // A stranger does not learn that there is no such client.
+    provider.platform.failing_reads.set(1);
+    let request = delete(registered.path()).bearer(&"x".repeat(43));
+    assert_unauthorized(&provider.send(request));
+}
+
+#[test]
+fn a_registration_is_read_once_more_if_the_database_fails() {
+    let provider = open();
+    let registered = register(&provider, &document());
+    for (failing, status) in [(1, 200), (2, 503)] {
+        provider.platform.failing_reads.set(failing);
+        let request = get(registered.path()).bearer(registered.text("registration_access_token"));
+        assert_eq!(provider.send(request).status, status);
+    }
+}
