@@ -1,4 +1,11 @@
 -- A response can be lost. The same request then gets the same secrets again, for some minutes.
 
--- The client that the last counted use registered. Null before the first use, and if an older version counted it.
+-- The client that the last counted use registered. Null before the first use, and if only older versions counted uses.
 ALTER TABLE initial_access_tokens ADD COLUMN used_by TEXT;
+
+-- 256 random bits from which the client secret is derived, with KEY_ENCRYPTION_KEY and a credential that is not stored.
+-- Null without such a secret.
+ALTER TABLE clients ADD COLUMN secret_salt TEXT;
+
+-- When that secret was made, in Unix seconds.
+ALTER TABLE clients ADD COLUMN secret_made_at INTEGER;

@@ -5,7 +5,7 @@ import { note } from "./output.mjs";
 import { fetchAll, pathOf } from "./provider.mjs";
 
 const METADATA = `The metadata are those of RFC 7591, and trusted, which is for applications that need no consent.`;
-const SECRET = "The client_secret is printed only when it is made.";
+const SECRET = "The client_secret is printed when it is made, and by the same put for ten minutes.";
 
 const COLUMNS = [
   { title: "CLIENT_ID", value: ({ client_id: id }) => id },

@@ -13,6 +13,8 @@ use crate::secret::Secret;
 /// The purpose of a code. A code for one purpose is invalid for every other.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
+    /// A client secret, derived from random bits that are stored, so that the same request can return it again.
+    ClientSecret,
     /// The name of a counter of sign-in attempts, so that the database holds no logins and addresses.
     Counter,
     /// The device cookie, which identifies a browser in which a user has signed in before.
@@ -32,6 +34,7 @@ pub enum Purpose {
 impl Purpose {
     fn label(self) -> &'static [u8] {
         match self {
+            Self::ClientSecret => b"postern client secret v1",
             Self::Counter => b"postern counter v1",
             Self::Device => b"postern device v1",
             Self::Handle => b"postern handle v1",

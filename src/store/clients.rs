@@ -30,7 +30,6 @@ macro_rules! client_columns {
         "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash"
     };
 }
-pub(super) use client_columns;
 
 /// A client whose metadata is not parsed yet, because a client with damaged metadata must still be listed and deleted.
 #[derive(Clone, Debug)]
@@ -48,6 +47,10 @@ pub struct StoredClient {
 impl StoredClient {
     /// Reads [`client_columns`].
     pub(super) fn from_row(mut row: Row) -> Result<Self, Internal> {
+        Self::read(&mut row)
+    }
+
+    fn read(row: &mut Row) -> Result<Self, Internal> {
         Ok(Self {
             client_id: row.text()?,
             metadata: row.text()?,
@@ -74,6 +77,83 @@ impl StoredClient {
     }
 }
 
+/// A client that the operator creates or replaces.
+#[derive(Debug)]
+pub struct NewClient<'a> {
+    pub client_id: &'a str,
+    pub metadata: &'a ClientMetadata,
+    /// `None` if its authentication method needs no secret.
+    pub new_secret: Option<NewSecret>,
+    /// See [`Client::trusted`].
+    pub trusted: bool,
+}
+
+/// A secret that a client gets if it needs one and has none.
+#[derive(Debug)]
+pub struct NewSecret {
+    pub hash: String,
+    /// The random text that it is derived from.
+    pub salt: String,
+}
+
+/// A client as a request has stored it, with what its secret is derived from.
+#[derive(Debug)]
+pub struct ClientWithSecret {
+    pub client: Client,
+    /// [`NewSecret::salt`] of its secret, and when the secret was made, in Unix seconds.
+    pub made_from: Option<(String, i64)>,
+}
+
+impl ClientWithSecret {
+    /// Reads [`client_with_secret_columns`].
+    pub(super) fn from_row(mut row: Row) -> Result<Self, Internal> {
+        let stored = StoredClient::read(&mut row)?;
+        let (salt, made_at) = (row.text_or_null()?, row.integer_or_null()?);
+        Ok(Self { client: stored.parse()?, made_from: salt.zip(made_at) })
+    }
+}
+
+/// The columns that [`ClientWithSecret`] reads.
+macro_rules! client_with_secret_columns {
+    () => {
+        "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, \
+         secret_salt, secret_made_at"
+    };
+}
+pub(super) use client_with_secret_columns;
+
+/// The assignment to one column of the secret: see [`assign_secret`].
+macro_rules! assign_secret_column {
+    ($column:literal, $new:literal, $hash:literal) => {
+        concat!(
+            $column,
+            " = CASE WHEN ",
+            $hash,
+            " IS NOT NULL THEN iif(clients.secret_hash IS NULL, ",
+            $new,
+            ", clients.",
+            $column,
+            ") END"
+        )
+    };
+}
+pub(super) use assign_secret_column;
+
+/// The assignments that keep a client's secret, or give it the new one if it has none. They remove the secret if there is
+/// no new one, because then the client needs none.
+macro_rules! assign_secret {
+    ($hash:literal, $salt:literal, $now:literal) => {
+        concat!(
+            assign_secret_column!("secret_hash", $hash, $hash),
+            ", ",
+            assign_secret_column!("secret_salt", $salt, $hash),
+            ", ",
+            assign_secret_column!("secret_made_at", $now, $hash)
+        )
+    };
+}
+pub(super) use assign_secret;
+
 /// Writes metadata as the JSON that the database stores.
 pub(super) fn write_metadata(metadata: &ClientMetadata) -> Result<String, Internal> {
     serde_json::to_string(metadata).map_err(|error| Internal::Broken { detail: error.to_string() })
@@ -88,40 +168,46 @@ pub(super) fn parse_metadata(client_id: &str, json: &str) -> Result<ClientMetada
 
 /// Creates or replaces a client of the operator, and returns it as stored.
 ///
-/// - An existing secret stays. `client.secret_hash` is stored only if the client needs a secret and has none.
-/// - A client whose new metadata needs no secret loses the one it has.
+/// - An existing secret stays. `new_secret` is stored only if the client has none.
+/// - A client whose new metadata needs no secret, so that `new_secret` is `None`, loses the one it has.
 /// - A client that registered itself loses its registration access token, because it could otherwise change metadata
 ///   that the operator has approved.
-pub async fn put(database: &impl Database, client: &Client, now: i64) -> Result<Client, Internal> {
+///
+/// Idempotent: the client has the new secret afterwards, or kept the one it had.
+pub async fn put(
+    context: &Context<'_, impl Database>,
+    client: &NewClient<'_>,
+) -> Result<ClientWithSecret, Internal> {
     let statement = Statement::new(concat!(
-        "INSERT INTO clients (client_id, metadata, secret_hash, trusted, created_at, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
+        "INSERT INTO clients (client_id, metadata, secret_hash, secret_salt, secret_made_at, \
+           trusted, created_at, updated_at) \
+         VALUES (?1, ?2, ?3, ?4, iif(?3 IS NULL, NULL, ?6), ?5, ?6, ?6) \
          ON CONFLICT (client_id) DO UPDATE \
-           SET metadata = excluded.metadata, trusted = excluded.trusted, updated_at = ?5, \
-             registration_token_hash = NULL, expires_at = NULL, \
-             secret_hash = CASE WHEN excluded.secret_hash IS NOT NULL \
-                           THEN coalesce(clients.secret_hash, excluded.secret_hash) END \
-         RETURNING ",
-        client_columns!(),
+           SET metadata = ?2, trusted = ?5, updated_at = ?6, \
+             registration_token_hash = NULL, expires_at = NULL, ",
+        assign_secret!("?3", "?4", "?6"),
+        " RETURNING ",
+        client_with_secret_columns!(),
     ))
-    .bind(client.client_id.as_str())
-    .bind(write_metadata(&client.metadata)?)
-    .bind(client.secret_hash.as_deref())
+    .bind(client.client_id)
+    .bind(write_metadata(client.metadata)?)
+    .bind(client.new_secret.as_ref().map(|secret| secret.hash.as_str()))
+    .bind(client.new_secret.as_ref().map(|secret| secret.salt.as_str()))
     .bind(i64::from(client.trusted))
-    .bind(now);
+    .bind(context.now);
     // An expired client counts as deleted: its secret must not return.
     let forget = Statement::new("DELETE FROM clients WHERE client_id = ?1 AND expires_at <= ?2")
-        .bind(client.client_id.as_str())
-        .bind(now);
+        .bind(client.client_id)
+        .bind(context.now);
     let mut batch = Batch::default();
-    batch.add(sweep(now, SWEPT_WITH_EACH));
+    batch.add(sweep(context.now, SWEPT_WITH_EACH));
     batch.add(forget);
     let stored = batch.query(statement, first);
-    let row = batch.run(database).await?.take(stored)?;
+    let row = batch.run_idempotent(context).await?.take(stored)?;
     let row = row.ok_or_else(|| Internal::Broken {
         detail: "D1 returned no row for a stored client".into(),
     })?;
-    StoredClient::from_row(row)?.parse()
+    ClientWithSecret::from_row(row)
 }
 
 /// Deletes at most `limit` clients that registered themselves and expired before a user signed in to them.

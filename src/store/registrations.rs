@@ -3,11 +3,15 @@
 use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::LOST_RESPONSE_SECONDS;
-use crate::ports::{Database, Freshness, Row, Statement};
+use crate::ports::{Database, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
+use crate::secret::same_hash;
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::{Batch, Handle, exists, first};
-use crate::store::clients::{self, Client, StoredClient, client_columns, write_metadata};
+use crate::store::clients::{
+    self, Client, ClientWithSecret, NewSecret, assign_secret, assign_secret_column,
+    client_with_secret_columns, write_metadata,
+};
 
 /// The use of an initial access token by a registration.
 #[derive(Debug)]
@@ -171,27 +175,63 @@ pub async fn is_permitted(
     Ok(outcome.take(is_valid)? || outcome.take(last)?.is_some())
 }
 
-/// Replaces the metadata of a client that manages its own registration, and returns it as stored. Returns `None` if the
-/// client has expired or no longer has this registration access token. A secret is kept or lost as in
-/// [`super::clients::put`].
+/// The replacement of a registration.
+#[derive(Debug)]
+pub struct Replacement<'a> {
+    pub client_id: &'a str,
+    /// The hash of the registration access token.
+    pub registration_token_hash: String,
+    pub metadata: &'a ClientMetadata,
+    /// The hash of the client secret in the document, if it has one. It must be the client's.
+    pub presented_secret_hash: Option<String>,
+    /// The secret that the client gets if it needs one and has none.
+    pub new_secret: Option<NewSecret>,
+}
+
+#[derive(Debug)]
+pub enum ReplacementOutcome {
+    /// The metadata is replaced.
+    Replaced(Box<ClientWithSecret>),
+    /// The client has another secret.
+    WrongSecret,
+    /// No client has this registration access token, or it has expired.
+    WrongToken,
+}
+
+/// Replaces the metadata of a client that manages its own registration, and returns it as stored. A secret is kept or
+/// lost as in [`super::clients::put`].
+///
+/// Idempotent: a client that has lost its secret by this replacement may present it once more.
 pub async fn replace(
-    database: &impl Database,
-    client: &Client,
-    now: i64,
-) -> Result<Option<Client>, Internal> {
+    context: &Context<'_, impl Database>,
+    replacement: &Replacement<'_>,
+) -> Result<ReplacementOutcome, Internal> {
+    let Replacement { client_id, registration_token_hash, new_secret, .. } = replacement;
     let statement = Statement::new(concat!(
-        "UPDATE clients SET metadata = ?3, updated_at = ?5, \
-           secret_hash = CASE WHEN ?4 IS NOT NULL THEN coalesce(secret_hash, ?4) END \
-         WHERE client_id = ?1 AND registration_token_hash = ?2 \
-           AND (expires_at IS NULL OR expires_at > ?5) \
+        "UPDATE clients SET metadata = ?3, updated_at = ?4, ",
+        assign_secret!("?5", "?6", "?4"),
+        " WHERE client_id = ?1 AND registration_token_hash = ?2 \
+           AND (expires_at IS NULL OR expires_at > ?4) \
+           AND (?7 IS NULL OR secret_hash = ?7 OR secret_hash IS NULL AND metadata = ?3) \
          RETURNING ",
-        client_columns!(),
+        client_with_secret_columns!(),
     ))
-    .bind(client.client_id.as_str())
-    .bind(client.registration_token_hash.as_deref())
-    .bind(write_metadata(&client.metadata)?)
-    .bind(client.secret_hash.as_deref())
-    .bind(now);
-    let mut rows = database.run(Freshness::Primary, statement).await?;
-    rows.pop().map(|row| StoredClient::from_row(row)?.parse()).transpose()
+    .bind(*client_id)
+    .bind(registration_token_hash.as_str())
+    .bind(write_metadata(replacement.metadata)?)
+    .bind(context.now)
+    .bind(new_secret.as_ref().map(|secret| secret.hash.as_str()))
+    .bind(new_secret.as_ref().map(|secret| secret.salt.as_str()))
+    .bind(replacement.presented_secret_hash.as_deref());
+    let mut batch = Batch::default();
+    let replaced = batch.query(statement, first);
+    let stored = clients::look_up(&mut batch, client_id, context.now);
+    let mut outcome = batch.run_idempotent(context).await?;
+    if let Some(row) = outcome.take(replaced)? {
+        let client = ClientWithSecret::from_row(row)?;
+        return Ok(ReplacementOutcome::Replaced(Box::new(client)));
+    }
+    let known = outcome.take(stored)?.and_then(|client| client.registration_token_hash);
+    let is_authentic = known.is_some_and(|known| same_hash(registration_token_hash, &known));
+    Ok(if is_authentic { ReplacementOutcome::WrongSecret } else { ReplacementOutcome::WrongToken })
 }

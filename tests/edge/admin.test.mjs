@@ -48,7 +48,9 @@ test("put stores what get prints", async () => {
 
   const { client_id: id } = await json(["client", "create"], '{"redirect_uris":["https://app.example/cb"]}');
   const { out: client } = await admin(["client", "get", id]);
-  assert.deepEqual(await json(["client", "put", id], client), JSON.parse(client));
+  // The secret is new, so it is printed again.
+  const { client_secret: _, client_secret_expires_at: __, ...put } = await json(["client", "put", id], client);
+  assert.deepEqual(put, JSON.parse(client));
   await json(["client", "delete", id, "--yes"]);
 });
 

@@ -126,6 +126,20 @@ test("concurrent registrations of one document with the last use of a token all 
   assert.equal((await manage(apps[0], "GET")).status, 200);
 });
 
+test("the same update gets its new secret again, and another secret once that one was removed", async () => {
+  const app = await register({ redirect_uris, token_endpoint_auth_method: "none" }, await initialAccessToken());
+  const put = async (token_endpoint_auth_method) => {
+    const response = await manage(app, "PUT", { client_id: app.client_id, redirect_uris, token_endpoint_auth_method });
+    assert.equal(response.status, 200);
+    return /** @type {any} */ (await response.json()).client_secret;
+  };
+  const first = await put("client_secret_basic");
+  assert.match(first, /^[\w-]{43}$/);
+  assert.equal(await put("client_secret_basic"), first);
+  assert.equal(await put("none"), undefined);
+  assert.notEqual(await put("client_secret_basic"), first);
+});
+
 const table = vectors("registration.json");
 test(`the ${table.rows.length} hostile registrations get the same responses as in native tests`, async () => {
   const { DB } = postern.env;

@@ -32,6 +32,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("routes.rs", &[", OPTIONS"]),
     // SQL, between the names of parameters.
     ("store/client_proof.rs", &["EXISTS ", "->>"]),
+    ("store/clients.rs", &[" = CASE WHEN ", " IS NOT NULL THEN "]),
     (
         "store",
         &[
@@ -43,6 +44,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
             " FROM ",
             " AND ",
             ")) AND ",
+            " WHERE ",
             " ON CONFLICT",
             "NOT EXISTS",
             "client_id, ",

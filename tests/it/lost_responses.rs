@@ -2,8 +2,13 @@
 //! `registration/repeated.rs`, codes and tokens in `codes.rs` and `refresh.rs`.
 
 use crate::browser::CALLBACK;
-use crate::test_provider::{NOW, TestProvider, TestRequest, TestResponse, delete, get, post, put};
+use crate::test_provider::{
+    NOW, TestProvider, TestRequest, TestResponse, delete, get, post, put, variables_with,
+};
+use postern::secret::hash;
 use serde_json::{Value, json};
+
+const TEN_MINUTES: i64 = 600;
 
 fn client(name: &str) -> Value {
     json!({ "redirect_uris": [CALLBACK], "client_name": name })
@@ -35,6 +40,9 @@ fn writes() -> Vec<TestRequest> {
         put("/admin/users/alice/password").json(&json!({ "password": "correct horse" })),
         delete("/admin/users/alice/password"),
         delete("/admin/users/alice"),
+        post("/admin/clients").json(&client("New")),
+        put("/admin/clients/new").json(&client("New")),
+        put("/admin/clients/app").json(&client("Other")),
         delete("/admin/clients/app"),
         post("/admin/initial-access-tokens").json(&json!({})),
         post("/admin/tokens").json(&json!({ "sub": "alice", "scope": "openid" })),
@@ -144,4 +152,63 @@ fn an_unknown_client_is_not_found_unless_the_database_failed() {
     // It is gone, and nobody knows since when.
     provider.platform.lost_responses.set(1);
     assert_eq!(delete_client(), 200);
+}
+
+fn put_secret(provider: &TestProvider, document: &Value) -> Option<String> {
+    let response = provider.send(put("/admin/clients/new").by_operator().json(document));
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.json().get("client_secret").map(|secret| secret.as_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_same_put_of_a_client_gets_its_new_secret_again_for_ten_minutes() {
+    let provider = provider();
+    let document = client("New");
+    let public = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" });
+    let first = put_secret(&provider, &document);
+    assert!(first.is_some());
+    provider.sleep(TEN_MINUTES - 1);
+    assert_eq!(put_secret(&provider, &document), first);
+    assert_eq!(put_secret(&provider, &client("Other")), None, "another document");
+    provider.sleep(1);
+    assert_eq!(put_secret(&provider, &document), None);
+
+    // A secret does not return after it was removed, or the client deleted.
+    assert_eq!(put_secret(&provider, &public), None);
+    let second = put_secret(&provider, &document);
+    assert!(second.is_some() && second != first);
+    assert_eq!(provider.send(delete("/admin/clients/new").by_operator()).status, 200);
+    let third = put_secret(&provider, &document);
+    assert!(third.is_some() && third != first && third != second);
+
+    // It follows from both of the operator's secrets.
+    let other = "another-token-of-the-operator-0123456789";
+    provider.deploy(variables_with("ADMIN_TOKEN", other));
+    let request = put("/admin/clients/new").bearer(other).json(&document);
+    let response = provider.send(request);
+    assert_eq!((response.status, response.json().get("client_secret")), (200, None));
+    provider.deploy(variables_with("KEY_ENCRYPTION_KEY", &"A".repeat(43)));
+    assert_eq!(put_secret(&provider, &document), None);
+}
+
+#[test]
+fn a_client_whose_creation_was_lost_gets_its_secret_by_a_put_of_what_is_stored() {
+    let provider = provider();
+    let created = provider.send(post("/admin/clients").by_operator().json(&client("New"))).json();
+    let path = format!("/admin/clients/{}", created["client_id"].as_str().unwrap());
+    let stored = provider.send(get(&path).by_operator()).json();
+    assert_eq!(stored.get("client_secret"), None);
+    let put_again = provider.send(put(&path).by_operator().json(&stored)).json();
+    assert_eq!(put_again, created);
+}
+
+#[test]
+fn the_salt_of_a_secret_is_not_the_secret() {
+    let provider = provider();
+    let secret = put_secret(&provider, &client("New")).unwrap();
+    let sql = "SELECT secret_hash, secret_salt FROM clients WHERE client_id = 'new'";
+    let (stored, salt): (String, String) =
+        provider.platform.primary.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(stored, hash(&secret));
+    assert!(salt != secret && hash(&salt) != stored);
 }

@@ -308,6 +308,7 @@ fn only_the_operator_registers_client_credentials() {
     }
     // A shown document can be put again.
     machine(&provider, "m", "stock");
+    provider.sleep(600);
     let shown = provider.send(get("/admin/clients/m").by_operator()).json();
     let response = provider.send(put("/admin/clients/m").by_operator().json(&shown));
     assert_eq!((response.status, response.json()), (200, shown));

@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::context::Context;
 use crate::endpoint::support::bearer::bearer_token;
 use crate::endpoint::support::body::{Limit, has_media_type, limit, read};
+use crate::endpoint::support::client_secrets::ClientSecrets;
 use crate::error::{Error, Internal};
 use crate::fetched::sector;
 use crate::http::{Request, Response};
@@ -23,7 +25,7 @@ use crate::provider::Provider;
 use crate::routes::CONFIGURATION;
 use crate::secret::{hash, hashes_to, is_random_text};
 use crate::store::clients::{self, Client, StoredClient};
-use crate::store::registrations;
+use crate::store::registrations::{self, Replacement, ReplacementOutcome};
 
 /// The largest document that is read, in bytes.
 const BODY_LIMIT: Limit = limit!(40_960);
@@ -35,6 +37,8 @@ const SET_BY_PROVIDER: [&str; 4] = [
     "registration_access_token",
     "registration_client_uri",
 ];
+
+const CLIENT_SECRET: &str = "client_secret";
 
 const WRONG_TOKEN: BearerError = BearerError::InvalidToken(Description::fixed(
     "registration access token: wrong for this client",
@@ -55,17 +59,28 @@ pub async fn serve(
         BearerError::NoCredentials => BearerError::NoRegistrationAccessToken,
         error => error,
     })?;
-    let stored = authenticate(provider, request.path(), &token).await?;
+    if !is_random_text(&token) {
+        return Err(WRONG_TOKEN.into());
+    }
+    // Identifiers of clients that register themselves need no percent-encoding.
+    let path = request.path();
+    let client_id = path.rsplit_once('/').map_or(path, |(_, id)| id);
 
     match request.method() {
         // 2. Read (section 2.1). The response has no client secret, because only its hash is stored.
-        "GET" => respond(context.config, &stored.parse()?, None, &token),
+        "GET" => {
+            let client = authenticate(context, client_id, &token).await?.parse()?;
+            respond(context.config, &client, None, &token)
+        }
         // 3. Replace (section 2.2).
-        "PUT" => replace(provider, request, stored.parse()?, &token).await,
+        "PUT" => replace(context, request, client_id, &token).await,
         // 4. Delete (section 2.3). The route has no other method. The client's grants are revoked. Damaged metadata
-        //    does not prevent this, because it is not parsed.
+        //    does not prevent this, because it is not parsed. The token is checked by a request to D1 of its own: if one
+        //    batch did both and its response were lost, the second run could not distinguish a client that it has
+        //    deleted from one that never existed.
         _ => {
-            clients::delete(context, &stored.client_id).await?;
+            authenticate(context, client_id, &token).await?;
+            clients::delete(context, client_id).await?;
             Ok(Response::empty(204).with("pragma", "no-cache"))
         }
     }
@@ -73,16 +88,10 @@ pub async fn serve(
 
 /// Finds the client of a registration access token. The error does not disclose whether the client exists.
 async fn authenticate(
-    provider: &Provider<'_, impl Platform>,
-    path: &str,
+    context: &Context<'_, impl Platform>,
+    client_id: &str,
     token: &str,
 ) -> Result<StoredClient, Error> {
-    let context = &provider.context;
-    if !is_random_text(token) {
-        return Err(WRONG_TOKEN.into());
-    }
-    // Identifiers of clients that register themselves need no percent-encoding.
-    let client_id = path.rsplit_once('/').map_or(path, |(_, id)| id);
     let client = clients::find_stored(context, client_id).await?;
     let known = client.as_ref().and_then(|client| client.registration_token_hash.as_deref());
     let is_authentic = hashes_to(token, known.unwrap_or(NO_HASH));
@@ -90,63 +99,93 @@ async fn authenticate(
 }
 
 async fn replace(
-    provider: &Provider<'_, impl Platform>,
+    context: &Context<'_, impl Platform>,
     request: &impl Request,
-    client: Client,
+    client_id: &str,
     token: &str,
 ) -> Result<Response, Error> {
-    let context = &provider.context;
+    // 1. Read the document. The statement that stores it also checks the token, so it is read before. An error in it
+    //    counts only if the token is right.
+    let document = UpdateDocument::from_request(context, request, client_id).await;
 
-    // 1. Limit the rate, because an update stores and fetches as much as a registration.
-    if !may_register(context, request).await {
-        return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS }.into());
-    }
-
-    // 2. Check that the document names this client, and has none of the fields that the provider sets.
-    let mut document = body(request).await?;
-    check_identity(&mut document, &client).map_err(RegistrationError::from)?;
-
-    // 3. Read the metadata. Fields that the document omits are removed from the registration.
-    let metadata = metadata(document, context.config)?;
-
-    // 4. Check the sector identifier, if it names one (OpenID Connect Registration section 5).
-    sector::check(&metadata, context, |error| RegistrationError::from(error).into()).await?;
-
-    // 5. Store it. Secret and registration access token stay, so that a client that misses the response can continue.
-    let secret = context.random_text()?;
-    let secret_hash = hash(&secret);
-    let replacement = Client {
-        secret_hash: metadata.has_secret().then(|| secret_hash.clone()),
-        metadata,
-        ..client
+    // 2. Check the sector identifier, if it names one (OpenID Connect Registration section 5). It is fetched for an
+    //    authenticated client only, which takes a second request to D1.
+    let UpdateDocument { metadata, client_secret } = match document {
+        Ok(document) if document.metadata.sector_identifier_uri.is_none() => document,
+        document => {
+            authenticate(context, client_id, token).await?;
+            let document = document?;
+            let refused = |error| RegistrationError::from(error).into();
+            sector::check(&document.metadata, context, refused).await?;
+            document
+        }
     };
-    let stored = registrations::replace(context.platform, &replacement, context.now)
-        .await?
-        .ok_or(WRONG_TOKEN)?;
 
-    // 6. Return the registered metadata, with the secret only if it is new.
-    let is_new = stored.secret_hash.as_ref() == Some(&secret_hash);
-    respond(context.config, &stored, is_new.then_some(secret), token)
+    // 3. Store it. Secret and registration access token stay, so that a client that misses the response can continue.
+    let secrets = ClientSecrets::new(context, client_id, token, &metadata)?;
+    let replacement = Replacement {
+        client_id,
+        registration_token_hash: hash(token),
+        metadata: &metadata,
+        presented_secret_hash: client_secret.as_deref().map(hash),
+        new_secret: secrets.as_ref().map(|secrets| secrets.draw(context)).transpose()?,
+    };
+    let stored = match registrations::replace(context, &replacement).await? {
+        ReplacementOutcome::Replaced(stored) => stored,
+        ReplacementOutcome::WrongSecret => return Err(wrong_secret().into()),
+        ReplacementOutcome::WrongToken => return Err(WRONG_TOKEN.into()),
+    };
+
+    // 4. Return the registered metadata, with the secret only if it is new.
+    let secret = secrets.and_then(|secrets| secrets.find(&stored, context.now));
+    respond(context.config, &stored.client, secret, token)
 }
 
-fn check_identity(document: &mut JsonObject, client: &Client) -> Result<(), InvalidField> {
+/// The document of an update.
+struct UpdateDocument {
+    metadata: ClientMetadata,
+    /// It must be the client's, if it is present.
+    client_secret: Option<String>,
+}
+
+impl UpdateDocument {
+    /// Reads the document, and checks all that does not need the stored client.
+    async fn from_request(
+        context: &Context<'_, impl Platform>,
+        request: &impl Request,
+        client_id: &str,
+    ) -> Result<Self, RegistrationError> {
+        // 1. Limit the rate, because an update stores and fetches as much as a registration.
+        if !may_register(context, request).await {
+            return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS });
+        }
+
+        // 2. Check that the document names this client, and has none of the fields that the provider sets.
+        let mut document = body(request).await?;
+        check_identity(&mut document, client_id)?;
+        let client_secret = document.string(CLIENT_SECRET)?;
+
+        // 3. Read the metadata. Fields that the document omits are removed from the registration.
+        Ok(Self { metadata: metadata(document, context.config)?, client_secret })
+    }
+}
+
+fn check_identity(document: &mut JsonObject, client_id: &str) -> Result<(), InvalidField> {
     if let Some(field) = SET_BY_PROVIDER.into_iter().find(|field| document.contains(field)) {
         return Err(InvalidField::new(field, "must be left out (RFC 7592 section 2.2)"));
     }
     match document.string("client_id")? {
-        None => return Err(InvalidField::missing("client_id")),
-        Some(id) if id != client.client_id => {
-            return Err(InvalidField::new(
-                "client_id",
-                "must be the client_id of this registration",
-            ));
+        None => Err(InvalidField::missing("client_id")),
+        Some(id) if id != client_id => {
+            Err(InvalidField::new("client_id", "must be the client_id of this registration"))
         }
-        Some(_) => {}
+        Some(_) => Ok(()),
     }
-    let Some(secret) = document.string("client_secret")? else { return Ok(()) };
-    let is_current = client.secret_hash.as_deref().is_some_and(|known| hashes_to(&secret, known));
+}
+
+fn wrong_secret() -> RegistrationError {
     let reason = "must be the current secret of this client, or left out";
-    if is_current { Ok(()) } else { Err(InvalidField::new("client_secret", reason)) }
+    InvalidField::new(CLIENT_SECRET, reason).into()
 }
 
 /// Reads the JSON object of a request's body.
@@ -198,7 +237,7 @@ pub(super) fn document(
     fields.insert("registration_access_token".into(), token.into());
     fields.insert("registration_client_uri".into(), uri.into());
     if let Some(secret) = secret {
-        fields.insert("client_secret".into(), secret.into());
+        fields.insert(CLIENT_SECRET.into(), secret.into());
         // Secrets do not expire.
         fields.insert("client_secret_expires_at".into(), 0.into());
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{CLIENT_ID as OPERATOR, Page, body, invalid, refused};
 use crate::config::Config;
 use crate::context::Context;
+use crate::endpoint::support::client_secrets::ClientSecrets;
 use crate::error::{Error, Internal};
 use crate::fetched::sector;
 use crate::http::{Request, Response};
@@ -12,10 +13,11 @@ use crate::ports::Platform;
 use crate::protocol::client::metadata::{ClientMetadata, MetadataError};
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
-use crate::secret::hash;
-use crate::store::clients::{self, Client, StoredClient};
+use crate::secret::Secret;
+use crate::store::clients::{self, Client, NewClient, StoredClient};
 
-/// Creates a client under a random identifier, and returns it with its secret.
+/// Creates a client under a random identifier, and returns it with its secret. The same request creates another client,
+/// because two applications may have the same metadata.
 pub async fn create(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
@@ -23,7 +25,8 @@ pub async fn create(
     store(context, request, &context.random_id()?).await
 }
 
-/// Creates or replaces the client of an identifier. A client that has a secret keeps it.
+/// Creates or replaces the client of an identifier. A client that has a secret keeps it. The response has the secret only
+/// if it is new, or if this is the same request as the one that made it a short time ago.
 pub async fn put(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
@@ -54,22 +57,18 @@ async fn store(
         parse_document(document, client_id, context.config).map_err(invalid)?;
     sector::check(&metadata, context, invalid).await?;
 
-    let secret = context.random_text()?;
-    let secret_hash = hash(&secret);
-    let client = Client {
-        client_id: client_id.to_owned(),
-        secret_hash: metadata.has_secret().then(|| secret_hash.clone()),
-        metadata,
+    let admin_token = context.config.admin_token.as_ref().map_or("", Secret::expose);
+    let secrets = ClientSecrets::new(context, client_id, admin_token, &metadata)?;
+    let client = NewClient {
+        client_id,
+        metadata: &metadata,
+        new_secret: secrets.as_ref().map(|secrets| secrets.draw(context)).transpose()?,
         trusted,
-        created_at: context.now,
-        registration_token_hash: None,
     };
-    let stored = clients::put(context.platform, &client, context.now).await?;
-    let mut document = to_json(&stored)?;
-    // The response has the secret only if it is new, because only its hash is stored.
-    if stored.secret_hash == Some(secret_hash)
-        && let Some(fields) = document.as_object_mut()
-    {
+    let stored = clients::put(context, &client).await?;
+    let mut document = to_json(&stored.client)?;
+    let secret = secrets.and_then(|secrets| secrets.find(&stored, context.now));
+    if let (Some(secret), Some(fields)) = (secret, document.as_object_mut()) {
         fields.insert("client_secret".into(), secret.into());
         // 0 means that it does not expire (RFC 7591 section 3.2.1).
         fields.insert("client_secret_expires_at".into(), 0.into());

@@ -174,6 +174,13 @@ fn an_updated_registration_reads_back_as_the_response_had_it() {
     }
 }
 
+fn without_secret(mut client: Value) -> Value {
+    for secret in ["client_secret", "client_secret_expires_at"] {
+        client.as_object_mut().unwrap().remove(secret);
+    }
+    client
+}
+
 #[test]
 fn a_client_stored_by_the_operator_reads_back_and_can_be_put_again() {
     for (number, hostile) in samples().into_iter().enumerate() {
@@ -184,15 +191,12 @@ fn a_client_stored_by_the_operator_reads_back_and_can_be_put_again() {
             for request in [post(CLIENTS), put(&path)] {
                 let response = provider.send(request.by_operator().json(&document));
                 assert_status(&response, 200, &document);
-                let mut stored = read(&response);
-                for secret in ["client_secret", "client_secret_expires_at"] {
-                    stored.as_object_mut().unwrap().remove(secret);
-                }
+                let stored = without_secret(read(&response));
                 let path = admin_path(&stored);
                 assert_same(&shown(&provider, &path), &stored);
                 let again = provider.send(put(&path).by_operator().json(&stored));
                 assert_status(&again, 200, &document);
-                assert_same(&read(&again), &stored);
+                assert_same(&without_secret(read(&again)), &stored);
                 clients.push(stored);
             }
         }

@@ -5,6 +5,7 @@ use super::{
 };
 use crate::browser::{Browser, CALLBACK, TestClient};
 use crate::test_provider::{NOW, TestRequest, delete, get, put, variables_with};
+use postern::ports::Document;
 use postern::secret::hash;
 use serde_json::{Value, json};
 
@@ -186,8 +187,15 @@ fn a_client_cannot_undo_a_simultaneous_change_of_the_operator() {
     for is_replaced in [true, false] {
         let provider = open();
         let response = register(&provider, &document());
+        let list = Document {
+            status: 200,
+            media_type: "application/json".into(),
+            text: json!(["https://evil.example/"]).to_string(),
+        };
+        provider.platform.web.borrow_mut().insert("https://evil.example/list".into(), list);
         let mine = json!({
             "client_id": response.text("client_id"), "redirect_uris": ["https://evil.example/"],
+            "sector_identifier_uri": "https://evil.example/list",
         });
         let replace =
             put(response.path()).bearer(response.text("registration_access_token")).json(&mine);
@@ -197,7 +205,7 @@ fn a_client_cannot_undo_a_simultaneous_change_of_the_operator() {
         } else {
             delete(&path).by_operator()
         };
-        // The client is authenticated before the operator's request runs.
+        // The client is authenticated before the operator's request runs, because its sector list is fetched.
         let answers = provider.send_at_once(vec![replace, operators]);
         assert_eq!(answers[1].status, 200);
         assert_unauthorized(&answers[0]);

@@ -1,11 +1,12 @@
-//! Registrations whose response is lost, on the way from the database or on the way to the client.
+//! Registrations and updates whose response is lost, on the way from the database or on the way to the client.
 
 use super::{
-    REGISTER, Registered, assert_unauthorized, clients, count, document, initial_access_token,
-    open, register,
+    REGISTER, Registered, assert_refused, assert_unauthorized, clients, count, document,
+    initial_access_token, open, register,
 };
 use crate::browser::CALLBACK;
 use crate::test_provider::{TestProvider, TestResponse, delete, get, post, put, variables_with};
+use postern::ports::Document;
 use postern::secret::hash;
 use serde_json::{Value, json};
 
@@ -36,6 +37,11 @@ fn named(name: &str) -> Value {
 
 fn public_or_secret(id: &str, method: &str) -> Value {
     json!({ "client_id": id, "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method })
+}
+
+fn public(provider: &TestProvider) -> Registered {
+    let document = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" });
+    register(provider, &document)
 }
 
 #[test]
@@ -170,6 +176,139 @@ fn a_registration_takes_one_request_to_the_database() {
         let counts = provider.platform.take_counts();
         assert_eq!((counts.statements, counts.batches), (0, 1));
     }
+}
+
+#[test]
+fn a_lost_response_of_the_database_does_not_lose_a_new_secret() {
+    let provider = open();
+    let registered = public(&provider);
+    let document = public_or_secret(registered.text("client_id"), "client_secret_basic");
+    provider.platform.lost_responses.set(1);
+    let response = registered.replace(&provider, &document);
+    assert_eq!(response.status, 200, "{}", response.body);
+    let secret = response.json()["client_secret"].as_str().unwrap().to_owned();
+    let sql = "SELECT count(*) FROM clients WHERE secret_hash = ?1";
+    let stored = provider.platform.primary.query_row(sql, [hash(&secret)], |row| row.get(0));
+    assert_eq!(stored, Ok(1));
+}
+
+#[test]
+fn the_same_update_gets_its_new_secret_again_for_ten_minutes() {
+    let provider = open();
+    let registered = public(&provider);
+    let id = registered.text("client_id");
+    let secret = |method: &str| {
+        let response = registered.replace(&provider, &public_or_secret(id, method));
+        assert_eq!(response.status, 200, "{}", response.body);
+        let document = response.json();
+        assert_eq!(
+            document.get("client_secret").is_some(),
+            document.get("client_secret_expires_at").is_some()
+        );
+        document.get("client_secret").map(|secret| secret.as_str().unwrap().to_owned())
+    };
+    let first = secret("client_secret_basic");
+    assert!(first.is_some());
+    provider.sleep(TEN_MINUTES - 1);
+    assert_eq!(secret("client_secret_basic"), first);
+    assert_eq!(secret("client_secret_post"), None, "another document");
+    assert_eq!(secret("client_secret_basic"), first);
+    provider.sleep(1);
+    assert_eq!(secret("client_secret_basic"), None);
+
+    // A secret that was removed does not return.
+    assert_eq!(secret("none"), None);
+    let second = secret("client_secret_basic");
+    assert!(second.is_some() && second != first);
+    assert_eq!(secret("none"), None);
+    let third = secret("client_secret_basic");
+    assert!(third.is_some() && third != first && third != second);
+    assert_eq!(registered.read(&provider).json().get("client_secret"), None);
+}
+
+#[test]
+fn a_secret_of_the_registration_or_of_an_older_version_is_not_returned_by_an_update() {
+    let provider = open();
+    let registered = register(&provider, &document());
+    let id = registered.text("client_id");
+    let update = public_or_secret(id, "client_secret_basic");
+    assert_eq!(registered.replace(&provider, &update).json().get("client_secret"), None);
+    // An older version replaced the secret after a roll back, and left the other columns.
+    registered.replace(&provider, &public_or_secret(id, "none"));
+    assert!(registered.replace(&provider, &update).json().get("client_secret").is_some());
+    provider.platform.primary.execute("UPDATE clients SET secret_hash = 'other'", ()).unwrap();
+    assert_eq!(registered.replace(&provider, &update).json().get("client_secret"), None);
+}
+
+#[test]
+fn an_update_may_present_the_secret_that_it_removes_again() {
+    for lost in [0, 1] {
+        let provider = open();
+        let registered = register(&provider, &document());
+        let mut update = public_or_secret(registered.text("client_id"), "none");
+        update["client_secret"] = registered.text("client_secret").into();
+        provider.platform.lost_responses.set(lost);
+        for _ in 0..2 {
+            let response = registered.replace(&provider, &update);
+            assert_eq!(response.status, 200, "{}", response.body);
+        }
+        update["client_name"] = "New".into();
+        let response = registered.replace(&provider, &update);
+        assert_refused(&response, "invalid_client_metadata", "client_secret: must be the current");
+    }
+}
+
+#[test]
+fn an_update_takes_one_request_to_the_database_and_two_with_a_sector_list() {
+    let provider = open();
+    let registered = register(&provider, &document());
+    let list = Document {
+        status: 200,
+        media_type: "application/json".into(),
+        text: json!([CALLBACK]).to_string(),
+    };
+    let uri = "https://app.example/list";
+    provider.platform.web.borrow_mut().insert(uri.into(), list);
+    let with = |field: &str, value: Value| {
+        let mut document = named("New");
+        document["client_id"] = registered.text("client_id").into();
+        document[field] = value;
+        document
+    };
+    let sector = with("sector_identifier_uri", uri.into());
+    let wrong_token = put(registered.path()).bearer(&"x".repeat(43));
+    for (document, status, requests, fetches) in [
+        (with("client_name", "Newer".into()), 200, 1, 0),
+        (with("client_secret", "wrong".into()), 400, 1, 0),
+        (with("redirect_uris", json!([])), 400, 1, 0),
+        (sector, 200, 2, 1),
+    ] {
+        // The token counts before the document, and without it nothing is fetched or stored.
+        provider.platform.take_counts();
+        let before = registered.read(&provider).json();
+        assert_unauthorized(&provider.send(wrong_token.clone().json(&document)));
+        assert_eq!(provider.platform.take_counts().fetches, 0);
+        assert_eq!(registered.read(&provider).json(), before);
+
+        provider.platform.take_counts();
+        let response = registered.replace(&provider, &document);
+        assert_eq!(response.status, status, "{}", response.body);
+        let counts = provider.platform.take_counts();
+        assert_eq!((counts.statements + counts.batches, counts.fetches), (requests, fetches));
+    }
+}
+
+#[test]
+fn an_update_beyond_the_rate_limit_stores_nothing_and_is_refused_after_its_token() {
+    let provider = open();
+    let registered = register(&provider, &document());
+    provider.platform.rate_limit.set(Some(0));
+    let mut update = named("New");
+    update["client_id"] = registered.text("client_id").into();
+    assert_eq!(registered.replace(&provider, &update).status, 429);
+    let request = put(registered.path()).bearer(&"x".repeat(43)).json(&update);
+    assert_unauthorized(&provider.send(request));
+    assert_eq!(registered.read(&provider).json().get("client_name"), None);
 }
 
 #[test]

@@ -1,0 +1,65 @@
+//! New client secrets. Only their hashes are stored, and the response that has a new one can be lost. So each is derived
+//! from stored random bits, and the same request gets it again for a short time.
+
+use crate::context::Context;
+use crate::crypto::mac::{MacKey, Purpose};
+use crate::error::Internal;
+use crate::lifetimes::LOST_RESPONSE_SECONDS;
+use crate::protocol::client::metadata::ClientMetadata;
+use crate::secret::{hash, hashes_to};
+use crate::store::clients::{ClientWithSecret, NewSecret};
+
+/// The secrets that one request can give to a client.
+pub struct ClientSecrets<'a> {
+    mac: MacKey,
+    client_id: &'a str,
+    /// What authorizes the request. It is not stored in the database, so that nobody who reads the database derives a
+    /// secret, even with `KEY_ENCRYPTION_KEY`.
+    credential: &'a str,
+    /// The metadata as JSON: a request with other metadata gets no secret of an earlier request.
+    metadata: String,
+}
+
+impl<'a> ClientSecrets<'a> {
+    /// Returns `None` if a client with this metadata needs no secret.
+    ///
+    /// # Errors
+    /// [`Internal::Misconfigured`] without a valid `KEY_ENCRYPTION_KEY`.
+    pub fn new(
+        context: &Context<'_, impl Sized>,
+        client_id: &'a str,
+        credential: &'a str,
+        metadata: &ClientMetadata,
+    ) -> Result<Option<Self>, Internal> {
+        if !metadata.has_secret() {
+            return Ok(None);
+        }
+        let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
+        let metadata =
+            serde_json::to_string(metadata).map_err(|error| Internal::unwritable(&error))?;
+        Ok(Some(Self { mac, client_id, credential, metadata }))
+    }
+
+    /// Draws a new secret.
+    ///
+    /// # Errors
+    /// As [`Context::random`].
+    pub fn draw(&self, context: &Context<'_, impl Sized>) -> Result<NewSecret, Internal> {
+        let salt = context.random_text()?;
+        Ok(NewSecret { hash: hash(&self.derive(&salt)), salt })
+    }
+
+    /// Returns the secret of a stored client, if this request or the same one made it a short time ago.
+    pub fn find(&self, stored: &ClientWithSecret, now: i64) -> Option<String> {
+        let (salt, made_at) = stored.made_from.as_ref()?;
+        let secret = self.derive(salt);
+        let is_current =
+            stored.client.secret_hash.as_deref().is_some_and(|h| hashes_to(&secret, h));
+        (is_current && *made_at > now - LOST_RESPONSE_SECONDS).then_some(secret)
+    }
+
+    fn derive(&self, salt: &str) -> String {
+        let parts = [self.client_id, self.credential, salt, &self.metadata];
+        self.mac.code(Purpose::ClientSecret, &parts)
+    }
+}
