@@ -190,7 +190,7 @@ fn a_client_cannot_undo_a_simultaneous_change_of_the_operator() {
         let list = Document {
             status: 200,
             media_type: "application/json".into(),
-            text: json!(["https://evil.example/"]).to_string(),
+            text: Some(json!(["https://evil.example/"]).to_string()),
         };
         provider.platform.web.borrow_mut().insert("https://evil.example/list".into(), list);
         let mine = json!({

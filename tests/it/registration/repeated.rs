@@ -265,7 +265,7 @@ fn an_update_takes_one_request_to_the_database_and_two_with_a_sector_list() {
     let list = Document {
         status: 200,
         media_type: "application/json".into(),
-        text: json!([CALLBACK]).to_string(),
+        text: Some(json!([CALLBACK]).to_string()),
     };
     let uri = "https://app.example/list";
     provider.platform.web.borrow_mut().insert(uri.into(), list);
