@@ -10,7 +10,7 @@ import { instancesMade, memoryBytes } from "./instances.mjs";
  * @property {string[]} [failing]            The bindings whose calls fail before they are carried out.
  * @property {number} [callsBeforeFailure]   How many calls of these succeed first.
  * @property {{ binding: string, call: number, isCarriedOut: boolean }} [fault]
- *   One call, counted from this command, that fails: before it is carried out, or after, so that only its result is lost.
+ *   One call, counted from this command, that fails: before it is carried out, or after, so that its result is lost.
  * @property {{ seed: number, share: number }} [weather]
  *   The share of D1 calls that fail at random, half of them after they were carried out.
  * @property {string[]} [held]               The bindings that hold their results back until the next command.

@@ -1,0 +1,676 @@
+// Every step of every flow, with a fault of each of its calls to D1 and KV: once before the call is carried out, and
+// once after, so that only its answer is lost. The request, or one repetition of it, must give its sender the result.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { SignJWT } from "jose";
+import { ADMIN_TOKEN, ISSUER, start, until } from "./harness.mjs";
+import { listen, makeKey } from "./client_server.mjs";
+import {
+  CALLBACK, PASSWORD, Browser, authorizePath, credentialsOf, formOf, isConsent, isLogin, putClient, putUser, redeem,
+  refresh, requestToken, successJson,
+} from "./browser.mjs";
+import { statedCounts } from "../../scripts/request_table.mjs";
+
+const RESOURCE = "https://orders.example/api";
+const ONLINE = { scope: "openid email" };
+const OFFLINE = { scope: "openid email offline_access" };
+const WITH_CONSENT = { ...ONLINE, prompt: "consent" };
+/** After these seconds an isolate reads the keys again: from KV, and from D1 because the copy in KV is old, too. */
+const [KEYS_ARE_OLD, COPY_IS_OLD] = [6 * 60, 11 * 60];
+
+let postern;
+let clientServer;
+/** The clients by the way in which they authenticate, and others by what is special about them. */
+let clients;
+/** A browser in which alice is signed in. Clients have her consent after their first sign-in. */
+let alice;
+/** How many seconds the worker's clock is ahead. */
+let ahead = 0;
+let names = 0;
+const newName = (prefix) => `${prefix}-${++names}`;
+
+before(async () => {
+  clientServer = await listen();
+  postern = await start({ vars: {
+    ALLOW_IMPLICIT: "true", ALLOW_LOOPBACK: "true", REGISTRATION: "open",
+    RESOURCES: JSON.stringify({ [RESOURCE]: ["orders:read"] }),
+  } });
+  await postern.keysMade();
+  await putUser(postern.operator, "alice", { email: "alice@example.com" });
+  const key = await makeKey("ES256", "key-1");
+  const put = (id, metadata = {}) => putClient(postern.operator, id, metadata);
+  clients = {
+    "client secret": await put("secret"),
+    "public client": await put("public", { token_endpoint_auth_method: "none" }),
+    private_key_jwt: {
+      ...(await put("with-key", { token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [key.jwk] } })), key,
+    },
+    pairwise: await put("pairwise", { subject_type: "pairwise" }),
+    implicit: await put("implicit", {
+      grant_types: ["implicit"], response_types: ["id_token token"], token_endpoint_auth_method: "none",
+    }),
+    machine: await put("machine", {
+      redirect_uris: undefined, grant_types: ["client_credentials"], scope: "orders:read",
+    }),
+  };
+  alice = new Browser(postern.fetch);
+  // Warms the isolate up.
+  await worksAtUserinfo((await tokensOf(clients["client secret"])).access_token);
+});
+after(async () => {
+  await postern.close();
+  await clientServer.close();
+});
+
+/** Reads a response, like a page of a browser. */
+const read = async (response) => ({ status: response.status, headers: response.headers, body: await response.text() });
+
+const fetched = async (path, init = {}) => read(await postern.fetch(path, init));
+
+const operator = (method, path, body) => fetched(path, {
+  method, headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+  body: typeof body === "object" ? JSON.stringify(body) : body,
+});
+
+const json = ({ body }) => JSON.parse(body);
+const locationOf = ({ headers }) => new URL(headers.get("location") ?? "none:");
+const parametersOf = (page) => locationOf(page).searchParams;
+
+// The results of which one must reach the sender.
+const isSuccess = ({ status }) => status === 200;
+const isCode = (page) => parametersOf(page).has("code");
+const isDenial = (page) => parametersOf(page).get("error") === "access_denied";
+const isRedirectWithin = (page) => page.status === 303 && locationOf(page).origin === ISSUER;
+
+const codeFor = (app, parameters = ONLINE) => alice.codeFor(app, "alice", parameters);
+const tokensOf = async (app, parameters = OFFLINE) =>
+  successJson(await redeem(postern.fetch, app, await codeFor(app, parameters)));
+
+async function worksAtUserinfo(token) {
+  const { email } = await successJson(await postern.userinfo(token));
+  assert.equal(email, "alice@example.com");
+}
+
+/** The tokens of a response work: the access token at userinfo, and the refresh token if there is one. */
+async function tokensWork(app, page) {
+  const { access_token: token, refresh_token: refreshToken } = json(page);
+  await worksAtUserinfo(token);
+  if (!refreshToken) return;
+  await worksAtUserinfo((await successJson(await refresh(postern.fetch, app, refreshToken))).access_token);
+}
+
+/** The code of an authorization response can be redeemed, and its tokens work. */
+const codeWorks = async (app, page) =>
+  tokensWork(app, await read(await redeem(postern.fetch, app, parametersOf(page).get("code"))));
+
+const tokenIsRefused = async (token) => assert.equal((await postern.userinfo(token)).status, 401);
+
+const secretIn = (page) => json(page).client_secret ?? assert.fail(`no secret: ${page.body}`);
+
+/** The client knows its secret: a token request fails by its code only. */
+async function secretWorks(app) {
+  const { status, body } = await read(await redeem(postern.fetch, app, randomBytes(32).toString("base64url")));
+  assert.equal(status, 400, body);
+}
+
+/**
+ * A step of a flow.
+ *
+ * @typedef {object} Step
+ * @property {string} name
+ * @property {string} promise                    The result for its sender, as a clause.
+ * @property {() => Promise<any>} setup          Prepares the step. Returns its context.
+ * @property {(context: any) => Promise<any>} act  Sends the request; again if `isDone` rejects the response.
+ * @property {(page: any) => boolean} [isDone]   Whether the response has the result. The default is status 200.
+ * @property {(context: any, page: any) => Promise<any>} end  Checks that the result is good.
+ */
+
+/** @type {Step[]} */
+const steps = [];
+
+/** @type {(name: string, promise: string, step: Omit<Step, "name" | "promise">) => void} */
+const step = (name, promise, rest) => { steps.push({ name, promise, ...rest }); };
+
+// The sign-in of a user.
+
+step("GET authorize without a session: sign-in page", "the user can sign in", {
+  setup: async () => new Browser(postern.fetch),
+  act: (browser) => browser.get(authorizePath(clients["client secret"])),
+  isDone: isLogin,
+  end: async (browser, page) => codeWorks(clients["client secret"], await browser.finish(page, "alice")),
+});
+
+step("POST login", "the user is signed in", {
+  async setup() {
+    const browser = new Browser(postern.fetch);
+    return { browser, form: formOf(await browser.get(authorizePath(clients["client secret"]))) };
+  },
+  act: ({ browser, form }) => browser.post(form.action, { ...form.fields, login: "alice", password: PASSWORD }),
+  isDone: isRedirectWithin,
+  end: async ({ browser }, page) => codeWorks(clients["client secret"], await browser.finish(page)),
+});
+
+step("POST login, wrong password: sign-in page", "the user reads that it is wrong", {
+  async setup() {
+    const browser = new Browser(postern.fetch);
+    return { browser, form: formOf(await browser.get(authorizePath(clients["client secret"]))), login: newName("nobody") };
+  },
+  act: ({ browser, form, login }) => browser.post(form.action, { ...form.fields, login, password: "a guess" }),
+  isDone: ({ status }) => status === 403,
+  end: async ({ browser }, page) => codeWorks(clients["client secret"], await browser.finish(page, "alice")),
+});
+
+step("GET authorize after the login: consent page", "the user can consent", {
+  async setup() {
+    const page = await alice.get(authorizePath(clients["client secret"], { ...ONLINE, prompt: "login" }));
+    const { action, fields } = formOf(page);
+    return locationOf(await alice.post(action, { ...fields, login: "alice", password: PASSWORD }));
+  },
+  act: (target) => alice.get(target),
+  isDone: (page) => isCode(page) || isConsent(page),
+  end: async (_, page) => codeWorks(clients["client secret"], await alice.finish(page)),
+});
+
+step("POST select-account", "the user goes on with the account", {
+  setup: async () => formOf(await alice.get(authorizePath(clients["client secret"], { ...ONLINE, prompt: "select_account" }))),
+  act: ({ action, fields }) => alice.post(action, { ...fields, decision: "continue" }),
+  isDone: isRedirectWithin,
+  end: async (_, page) => codeWorks(clients["client secret"], await alice.finish(page)),
+});
+
+const consentForm = async (app, parameters = WITH_CONSENT) => formOf(await alice.get(authorizePath(app, parameters)));
+
+for (const [name, of] of [["client secret", ""], ["pairwise", " of a pairwise client"]]) {
+  step(`POST consent${of}: code`, "the client gets a code", {
+    setup: () => consentForm(clients[name]),
+    act: ({ action, fields }) => alice.post(action, { ...fields, decision: "allow" }),
+    isDone: isCode,
+    end: (_, page) => codeWorks(clients[name], page),
+  });
+
+  step(`GET authorize with prompt=none${of}: code`, "the client gets a code", {
+    setup: () => codeFor(clients[name]),
+    act: () => alice.get(authorizePath(clients[name], { ...ONLINE, prompt: "none" })),
+    isDone: isCode,
+    end: (_, page) => codeWorks(clients[name], page),
+  });
+}
+
+step("POST consent: denial", "the client learns of it", {
+  setup: () => consentForm(clients["client secret"]),
+  act: ({ action, fields }) => alice.post(action, { ...fields, decision: "deny" }),
+  isDone: isDenial,
+  end: async (_, page) => assert.ok(!isCode(page)),
+});
+
+const IMPLICIT = {
+  ...ONLINE, response_type: "id_token token", code_challenge: undefined, code_challenge_method: undefined,
+};
+const fragmentOf = (page) => new URLSearchParams(locationOf(page).hash.slice(1));
+const isImplicitResponse = (page) => fragmentOf(page).has("access_token");
+
+step("POST consent: tokens", "the client gets tokens", {
+  setup: () => consentForm(clients.implicit, { ...IMPLICIT, prompt: "consent" }),
+  act: ({ action, fields }) => alice.post(action, { ...fields, decision: "allow" }),
+  isDone: isImplicitResponse,
+  end: (_, page) => worksAtUserinfo(fragmentOf(page).get("access_token")),
+});
+
+step("GET authorize with prompt=none: tokens", "the client gets tokens", {
+  setup: () => alice.authorize(authorizePath(clients.implicit, IMPLICIT)),
+  act: () => alice.get(authorizePath(clients.implicit, { ...IMPLICIT, prompt: "none" })),
+  isDone: isImplicitResponse,
+  end: (_, page) => worksAtUserinfo(fragmentOf(page).get("access_token")),
+});
+
+// Requests that are stored: pushed, signed and posted ones.
+
+const parametersFor = (app, parameters = ONLINE) => new URL(authorizePath(app, parameters), ISSUER).searchParams;
+
+const push = async (app, parameters) => fetched("/auth/par", {
+  method: "POST",
+  body: new URLSearchParams({ ...Object.fromEntries(parametersFor(app, parameters)), ...(await credentialsOf(app)) }),
+});
+
+/** The path of an authorization request with the `request_uri` of a response of the PAR endpoint. */
+const pushedPath = (app, pushed) =>
+  `/auth/authorize?${new URLSearchParams({ client_id: app.client_id, request_uri: json(pushed).request_uri })}`;
+
+/** Prepares an authorization request of each kind. Returns a function that sends it from alice's browser. */
+const STORED = {
+  async pushed(parameters) {
+    const path = pushedPath(clients["client secret"], await push(clients["client secret"], parameters));
+    return () => alice.get(path);
+  },
+  async signed(parameters) {
+    const { client_id, key } = clients.private_key_jwt;
+    const request = await new SignJWT(Object.fromEntries(parametersFor(clients.private_key_jwt, parameters)))
+      .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: "oauth-authz-req+jwt" }).setIssuer(client_id)
+      .setAudience(ISSUER).setIssuedAt().setExpirationTime("1m").sign(key.privateKey);
+    return () => alice.get(`/auth/authorize?${new URLSearchParams({ client_id, request })}`);
+  },
+  async posted(parameters) {
+    const fields = Object.fromEntries(parametersFor(clients["client secret"], parameters));
+    return () => alice.post("/auth/authorize", fields);
+  },
+};
+
+const AUTHENTICATIONS = ["client secret", "public client", "private_key_jwt"];
+
+for (const name of AUTHENTICATIONS) {
+  step(`PAR push, ${name}`, "the client's request can be opened", {
+    setup: () => codeFor(clients[name]),
+    act: () => push(clients[name]),
+    isDone: ({ status }) => status === 201,
+    end: async (_, page) =>
+      codeWorks(clients[name], await alice.authorize(pushedPath(clients[name], page), "alice")),
+  });
+}
+
+const FIRST_REQUEST = {
+  pushed: "PAR opening: redirect to the stored request", signed: "GET authorize with a request object",
+  posted: "POST authorize",
+};
+
+for (const [kind, prepare] of Object.entries(STORED)) {
+  const app = () => clients[kind === "signed" ? "private_key_jwt" : "client secret"];
+  const stored = kind === "pushed" ? "the stored request" : `the stored request that was ${kind}`;
+
+  step(FIRST_REQUEST[kind], "the user can consent", {
+    setup: () => prepare(WITH_CONSENT),
+    act: (send) => send(),
+    isDone: (page) => isRedirectWithin(page) || isConsent(page),
+    end: async (_, page) => codeWorks(app(), await alice.finish(page)),
+  });
+
+  step(`GET authorize with ${stored}: code`, "the client gets a code", {
+    async setup() {
+      await codeFor(app());
+      const send = await prepare({ ...ONLINE, prompt: "select_account" });
+      const { action, fields } = formOf(await alice.follow(await send()));
+      return locationOf(await alice.post(action, { ...fields, decision: "continue" }));
+    },
+    act: (target) => alice.get(target),
+    isDone: isCode,
+    end: (_, page) => codeWorks(app(), page),
+  });
+
+  const form = async () => formOf(await alice.follow(await (await prepare(WITH_CONSENT))()));
+
+  step(`POST consent to ${stored}: code`, "the client gets a code", {
+    setup: form,
+    act: ({ action, fields }) => alice.post(action, { ...fields, decision: "allow" }),
+    isDone: isCode,
+    end: (_, page) => codeWorks(app(), page),
+  });
+
+  step(`POST consent to ${stored}: denial`, "the client learns of it", {
+    setup: form,
+    act: ({ action, fields }) => alice.post(action, { ...fields, decision: "deny" }),
+    isDone: isDenial,
+    end: async (_, page) => assert.ok(!isCode(page)),
+  });
+}
+
+// Tokens.
+
+for (const name of AUTHENTICATIONS) {
+  for (const [kind, parameters] of Object.entries({ "": ONLINE, ", offline_access": OFFLINE })) {
+    step(`Redeem, ${name}${kind}`, "its tokens work", {
+      // The repetition has the same code, and the same assertion.
+      setup: async () =>
+        ({ code: await codeFor(clients[name], parameters), credentials: await credentialsOf(clients[name]) }),
+      act: async ({ code, credentials }) => read(await redeem(postern.fetch, clients[name], code, credentials)),
+      end: (_, page) => tokensWork(clients[name], page),
+    });
+  }
+
+  for (const [kind, parameters] of Object.entries({ "": {}, " with a scope": ONLINE })) {
+    step(`Refresh${kind}, ${name}`, "its tokens work", {
+      setup: () => tokensOf(clients[name]),
+      act: async ({ refresh_token }) => read(await requestToken(postern.fetch, clients[name], {
+        grant_type: "refresh_token", refresh_token, ...parameters,
+      })),
+      end: (_, page) => tokensWork(clients[name], page),
+    });
+  }
+}
+
+step("Client credentials", "the machine gets a token", {
+  setup: async () => ({ grant_type: "client_credentials", resource: RESOURCE }),
+  act: async (parameters) => read(await requestToken(postern.fetch, clients.machine, parameters)),
+  end: async (_, page) => assert.ok(json(page).access_token),
+});
+
+step("Userinfo", "the client gets the claims", {
+  setup: () => tokensOf(clients["client secret"]),
+  act: async ({ access_token: token }) => read(await postern.userinfo(token)),
+  end: async (_, page) => assert.equal(json(page).email, "alice@example.com"),
+});
+
+// Registration.
+
+const METADATA = { client_name: "The App", redirect_uris: [CALLBACK] };
+const bearer = (token) => token && { authorization: `Bearer ${token}` };
+const sendJson = (method, url, token, document) => fetched(url, {
+  method, body: document && JSON.stringify(document),
+  headers: { "content-type": "application/json", "cf-connecting-ip": "198.51.100.1", ...bearer(token) },
+});
+const register = (token, metadata = METADATA) => sendJson("POST", "/auth/register", token, metadata);
+const manage = ({ client_id, registration_client_uri: url, registration_access_token: token }, method, metadata) =>
+  sendJson(method, url, token, metadata && { client_id, ...metadata });
+
+async function isManageable(app) {
+  assert.equal((await manage(app, "GET")).status, 200);
+  await secretWorks(app);
+}
+
+step("Registration, open", "the client knows its secrets", {
+  setup: async () => {},
+  act: () => register(),
+  isDone: ({ status }) => status === 201,
+  end: (_, page) => isManageable(json(page)),
+});
+
+step("Registration, initial access token", "the client knows its secrets", {
+  setup: async () => json(await operator("POST", "/admin/initial-access-tokens", { uses: 1 })).initial_access_token,
+  act: (token) => register(token),
+  isDone: ({ status }) => status === 201,
+  end: (_, page) => isManageable(json(page)),
+});
+
+step("Registration, GET (RFC 7592)", "the client gets its metadata", {
+  setup: async () => json(await register()),
+  act: (app) => manage(app, "GET"),
+  end: async (app, page) => assert.equal(json(page).client_id, app.client_id),
+});
+
+step("Registration, PUT (RFC 7592)", "the client gets its new metadata", {
+  setup: async () => json(await register()),
+  act: (app) => manage(app, "PUT", { ...METADATA, client_name: "New" }),
+  async end(app, page) {
+    assert.equal(json(page).client_name, "New");
+    await isManageable(app);
+  },
+});
+
+step("Registration, PUT (RFC 7592) of a client that gets a secret", "the client knows it", {
+  setup: async () => json(await register(undefined, { ...METADATA, token_endpoint_auth_method: "none" })),
+  act: (app) => manage(app, "PUT", { ...METADATA, token_endpoint_auth_method: "client_secret_post" }),
+  end: (app, page) => isManageable({ ...app, client_secret: secretIn(page) }),
+});
+
+step("Registration, DELETE (RFC 7592)", "the client learns that it is deleted", {
+  setup: async () => json(await register()),
+  act: (app) => manage(app, "DELETE"),
+  isDone: ({ status }) => status === 204,
+  end: async (app) => assert.equal((await manage(app, "GET")).status, 401),
+});
+
+// The pages of a user.
+
+step("Account page, one application", "the user reads the list of applications", {
+  setup: () => codeFor(clients["client secret"]),
+  act: () => alice.get("/auth/account"),
+  end: async (_, page) => assert.match(page.body, /The App/),
+});
+
+const isListed = async (app) => (await alice.get("/auth/account")).body.includes(`value="${app.client_id}"`);
+
+step("Account page, withdrawal of access", "the application has no access", {
+  async setup() {
+    const app = await putClient(postern.operator, newName("withdrawn"));
+    const tokens = await tokensOf(app);
+    const { body } = await alice.get("/auth/account");
+    const form = body.match(/<form\b.*?<\/form>/gs).find((text) => text.includes(`value="${app.client_id}"`));
+    return { app, tokens, form: formOf({ body: form }) };
+  },
+  act: ({ form }) => alice.post(form.action, form.fields),
+  isDone: isRedirectWithin,
+  async end({ app, tokens }) {
+    assert.ok(!(await isListed(app)));
+    await tokenIsRefused(tokens.access_token);
+    assert.equal((await refresh(postern.fetch, app, tokens.refresh_token)).status, 400);
+  },
+});
+
+step("Sign-out", "the browser is signed out", {
+  async setup() {
+    const browser = new Browser(postern.fetch);
+    await browser.signInOn(await browser.get("/auth/account"), "alice");
+    return { browser, form: formOf(await browser.get("/auth/account")), cookies: new Map(browser.cookies) };
+  },
+  act: ({ browser, form }) => browser.post(form.action, form.fields),
+  async end({ browser, cookies }) {
+    assert.ok(isLogin(await browser.get("/auth/account")));
+    browser.cookies = cookies;
+    assert.ok(isLogin(await browser.get("/auth/account")), "the session has ended, too");
+  },
+});
+
+// The operator.
+
+const newUser = async () => {
+  const sub = newName("user");
+  await postern.operator("PUT", `/admin/users/${sub}`, { claims: { name: sub } });
+  return sub;
+};
+const canSignIn = async (login) => {
+  const browser = new Browser(postern.fetch);
+  await browser.signInOn(await browser.get("/auth/account"), login);
+  assert.ok(browser.cookies.has("__Host-postern-session"));
+};
+
+step("PUT of a user with a password", "the user can sign in", {
+  setup: async () => newName("user"),
+  act: (sub) => operator("PUT", `/admin/users/${sub}`, { claims: {}, password: PASSWORD }),
+  end: canSignIn,
+});
+
+step("PUT of a password", "the user can sign in", {
+  setup: newUser,
+  act: (sub) => operator("PUT", `/admin/users/${sub}/password`, { password: PASSWORD }),
+  end: canSignIn,
+});
+
+step("DELETE of a password", "the user has none", {
+  setup: newUser,
+  act: (sub) => operator("DELETE", `/admin/users/${sub}/password`),
+  end: async (_, page) => assert.equal(json(page).has_password, false),
+});
+
+step("import of users", "the operator learns that they are stored", {
+  setup: async () => [1, 2, 3].map(() => newName("imported")),
+  act: (subs) => operator("POST", "/admin/users", subs.map((sub) => JSON.stringify({ sub })).join("\n")),
+  async end(subs, page) {
+    assert.deepEqual(json(page), { stored: 3, refused: [] });
+    for (const sub of subs) assert.equal((await operator("GET", `/admin/users/${sub}`)).status, 200);
+  },
+});
+
+step("DELETE of a user", "the operator learns that it is deleted", {
+  async setup() {
+    const sub = await newUser();
+    return { sub, ...(await postern.mint("openid", sub)) };
+  },
+  act: ({ sub }) => operator("DELETE", `/admin/users/${sub}`),
+  async end({ sub, access_token: token }) {
+    assert.equal((await operator("GET", `/admin/users/${sub}`)).status, 404);
+    await tokenIsRefused(token);
+  },
+});
+
+step("creation of a client", "the operator knows its secret", {
+  setup: async () => {},
+  act: () => operator("POST", "/admin/clients", METADATA),
+  end: (_, page) => secretWorks(json(page)),
+});
+
+step("PUT of a new client", "the operator knows its secret", {
+  setup: async () => newName("client"),
+  act: (id) => operator("PUT", `/admin/clients/${id}`, METADATA),
+  end: (id, page) => secretWorks({ redirect_uris: [CALLBACK], client_id: id, client_secret: secretIn(page) }),
+});
+
+step("PUT of a client that gets a secret", "the operator knows it", {
+  setup: () => putClient(postern.operator, newName("client"), { token_endpoint_auth_method: "none" }),
+  act: ({ client_id: id }) => operator("PUT", `/admin/clients/${id}`, METADATA),
+  end: (app, page) => secretWorks({ ...app, client_secret: secretIn(page) }),
+});
+
+step("DELETE of a client", "the operator learns that it is deleted", {
+  async setup() {
+    const app = await putClient(postern.operator, newName("client"));
+    return { app, tokens: await tokensOf(app) };
+  },
+  act: ({ app }) => operator("DELETE", `/admin/clients/${app.client_id}`),
+  async end({ app, tokens }) {
+    assert.equal((await operator("GET", `/admin/clients/${app.client_id}`)).status, 404);
+    await tokenIsRefused(tokens.access_token);
+  },
+});
+
+step("creation of an initial access token", "the operator gets one that works", {
+  setup: async () => {},
+  act: () => operator("POST", "/admin/initial-access-tokens", { uses: 1 }),
+  end: async (_, page) => assert.equal((await register(json(page).initial_access_token)).status, 201),
+});
+
+step("minting of an access token", "the operator gets one that works", {
+  setup: async () => {},
+  act: () => operator("POST", "/admin/tokens", { sub: "alice", scope: "openid email" }),
+  end: (_, page) => worksAtUserinfo(json(page).access_token),
+});
+
+step("revocation of a grant", "the operator learns that it is revoked", {
+  setup: () => postern.mint("openid", "alice"),
+  act: ({ grant_id: id }) => operator("DELETE", `/admin/grants/${id}`),
+  end: ({ access_token: token }) => tokenIsRefused(token),
+});
+
+for (const path of ["/admin/users", "/admin/users/alice", "/admin/clients", "/admin/clients/secret"]) {
+  step(`GET ${path}`, "the operator reads it", {
+    setup: async () => {},
+    act: () => operator("GET", path),
+    end: async (_, page) => assert.ok(json(page)),
+  });
+}
+
+// An isolate that must read something for the first time, or again. The clock is ahead from here on.
+
+step("GET authorize with a logo that no isolate has fetched: consent page", "the user can consent", {
+  async setup() {
+    const path = `/${newName("logo")}.png`;
+    clientServer.serve(path, "not really an image", "image/png");
+    return putClient(postern.operator, newName("with-logo"), { logo_uri: clientServer.url(path) });
+  },
+  act: (app) => alice.get(authorizePath(app, WITH_CONSENT)),
+  isDone: isConsent,
+  end: async (app, page) => codeWorks(app, await alice.finish(page)),
+});
+
+step("Redeem, private_key_jwt with keys that must be fetched", "its tokens work", {
+  async setup() {
+    const { key } = clients.private_key_jwt;
+    const path = `/${newName("keys")}.json`;
+    clientServer.json(path, { keys: [key.jwk] });
+    const app = { ...(await putClient(postern.operator, newName("with-keys"), {
+      token_endpoint_auth_method: "private_key_jwt", jwks_uri: clientServer.url(path),
+    })), key };
+    return { app, code: await codeFor(app), credentials: await credentialsOf(app) };
+  },
+  act: async ({ app, code, credentials }) => read(await redeem(postern.fetch, app, code, credentials)),
+  end: ({ app }, page) => tokensWork(app, page),
+});
+
+async function setClockForward(seconds) {
+  ahead += seconds;
+  await postern.inject({ ahead });
+}
+
+/** Lets the keys in the isolate's memory grow old. */
+const KEYS_GROW_OLD = {
+  async "keys in memory are old"() {
+    await setClockForward(COPY_IS_OLD);
+    await fetched("/auth/jwks.json");
+    await postern.inject({ ahead, settled: true });
+    await setClockForward(KEYS_ARE_OLD);
+  },
+  "copy of the keys in KV is old, too": () => setClockForward(COPY_IS_OLD),
+};
+
+for (const [when, growOld] of Object.entries(KEYS_GROW_OLD)) {
+  step(`JWK Set when the ${when}`, "the client gets the keys", {
+    setup: growOld,
+    act: () => fetched("/auth/jwks.json"),
+    end: async (_, page) => assert.equal(json(page).keys.length, 2),
+  });
+
+  step(`Redeem, client secret, when the ${when}`, "the client's tokens work", {
+    async setup() {
+      await growOld();
+      return codeFor(clients["client secret"]);
+    },
+    act: async (code) => read(await redeem(postern.fetch, clients["client secret"], code)),
+    end: (_, page) => tokensWork(clients["client secret"], page),
+  });
+
+  step(`Userinfo when the ${when}`, "the client gets the claims", {
+    async setup() {
+      const token = await postern.operator("POST", "/admin/tokens", { sub: "alice", scope: "openid email", ttl: 3_600 });
+      await growOld();
+      return token.body.access_token;
+    },
+    act: async (token) => read(await postern.userinfo(token)),
+    end: async (_, page) => assert.equal(json(page).email, "alice@example.com"),
+  });
+}
+
+const logLines = () => postern.server.getLogs().map(({ message }) => message).join("\n");
+
+/** Runs a step, with a fault of one call if there is one. Returns the number of calls of each binding. */
+async function run({ setup, act, isDone = isSuccess, end }, fault = undefined) {
+  const context = await setup();
+  await postern.inject({ ahead, fault, settled: true });
+  postern.server.clearLogs();
+  const pages = [await act(context)];
+  const { DB, KV } = await postern.inject({ ahead, settled: true });
+  assert.equal(postern.faultsInjected(), fault ? 1 : 0, "the fault was injected");
+  if (!isDone(pages[0])) pages.push(await act(context));
+
+  for (const page of pages) {
+    const text = [page.body, ...page.headers.values()].join("\n");
+    assert.doesNotMatch(text, /secret\/path|injected fault/, "the response has no detail of the fault");
+  }
+  const seen = pages.map(({ status, headers, body }) =>
+    `${status} ${headers.get("location") ?? body.replace(/^.*<main>(.*)<\/main>.*$/s, "$1")}`);
+  const done = pages.find(isDone) ?? assert.fail(`the sender has no result: ${seen.join("\nthen ")}`);
+  await end(context, done);
+  if (fault) assert.match(await until(logLines, (lines) => lines.includes("injected fault")), /injected fault/);
+  return { DB, KV };
+}
+
+for (const one of steps) {
+  test(`${one.name}: ${one.promise}, also if a call fails`, async (t) => {
+    const counts = await run(one);
+    for (const [binding, count] of Object.entries(counts)) {
+      for (let call = 1; call <= count; call++) {
+        for (const isCarriedOut of [false, true]) {
+          const fault = isCarriedOut ? "is done and its answer is lost" : "fails before it is done";
+          await t.test(`${one.promise} if ${binding} call ${call} of ${count} ${fault}`, async () => {
+            await run(one, { binding, call, isCarriedOut });
+          });
+        }
+      }
+    }
+  });
+}
+
+test("every step of docs/d1-requests.md that sends requests to D1 is here", () => {
+  const stated = statedCounts(readFileSync(new URL("../../docs/d1-requests.md", import.meta.url), "utf8"));
+  const known = new Set(steps.map(({ name }) => name));
+  assert.equal(known.size, steps.length, "the names differ");
+  assert.deepEqual([...stated].filter(([name, { requests }]) => requests > 0 && !known.has(name)), []);
+});
