@@ -10,7 +10,9 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import * as jose from "jose";
 import { operatorApi, settings, until } from "./harness.mjs";
-import { Browser, authorizePath, successJson, putClient, putUser, responseParameters, redeem, refresh, assertError } from "./browser.mjs";
+import {
+  Browser, assertError, authorizePath, putClient, putUser, redeem, refresh, responseParameters, successJson,
+} from "./browser.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const CONFIG = ["--local", "--config", "tests/edge/wrangler.toml"];
@@ -43,6 +45,7 @@ async function boot() {
   let isOn = true;
   const machine = {
     ownProcesses,
+    isOn: () => isOn,
     /** Kills every process by SIGKILL, workerd first, so that it cannot write anything when wrangler ends. */
     kill() {
       if (!isOn) return; // Other processes may have these ids by now.
@@ -62,7 +65,13 @@ async function boot() {
     const { pathname, search } = new URL(target, url);
     return globalThis.fetch(url + pathname + search, { redirect: "manual", signal: AbortSignal.timeout(20_000), ...init });
   };
-  return { ...machine, fetch, operator: operatorApi(fetch) };
+  return Object.assign(machine, { fetch, operator: operatorApi(fetch) });
+}
+
+/** The machine that an earlier test left on, or a new one. */
+async function running() {
+  const last = machines.at(-1);
+  return last?.isOn() ? last : boot();
 }
 
 function kill(id) {
@@ -124,4 +133,98 @@ test("sessions, grants, refresh tokens and keys survive a SIGKILL of workerd", {
   await assertError(await redeem(fetch, app, redeemed), "invalid_grant");
   // The keys.
   assert.deepEqual((await (await fetch("/auth/jwks.json")).json()).keys, keys);
+});
+
+const FLOWS = 200;
+/** The flows begin again and again, so that requests of every kind are in flight after this number of responses. */
+const RESPONSES_BEFORE = 1_000;
+const LARGEST_SHARE_OF_CODES = 0.6;
+
+/** Sends a request for each of these, some at once. Returns how many responses are no success. */
+async function countFailures(items, send) {
+  const left = [...items];
+  let failures = 0;
+  await Promise.all(Array.from({ length: 20 }, async () => {
+    while (left.length > 0) {
+      const response = await send(left.pop());
+      await response.text();
+      if (response.status !== 200) failures += 1;
+    }
+  }));
+  return failures;
+}
+
+test(`a SIGKILL of workerd amid ${FLOWS} sign-ins loses no token that a client has received`, { skip }, async (t) => {
+  const first = await running();
+  const apps = [
+    await putClient(first.operator, "wiki"),
+    await putClient(first.operator, "spa", { token_endpoint_auth_method: "none" }),
+  ];
+  const scope = "openid offline_access";
+  const browsers = await Promise.all(["carol", "dora", "emil", "fay"].map(async (user) => {
+    await putUser(first.operator, user);
+    const browser = new Browser(first.fetch);
+    for (const app of apps) await browser.codeFor(app, user, { scope });
+    return browser;
+  }));
+
+  const codesInFlight = new Map();
+  const accessTokens = [];
+  /** The newest refresh token of each code. */
+  const refreshTokens = new Map();
+  const flows = [];
+  const failures = [];
+  let responses = 0;
+  /** Counts a response. Each of the first ones begins another flow, so that the flows do not move in step. */
+  const counted = async (/** @type {Promise<any>} */ response) => {
+    await response;
+    responses += 1;
+    if (flows.length < FLOWS) flows.push(signInRepeatedly(flows.length));
+    return response;
+  };
+  async function signIn(browser, app) {
+    const { code } = responseParameters(await counted(browser.get(authorizePath(app, { scope, prompt: "none" }))));
+    codesInFlight.set(code, app);
+    // A code is in flight for longer than its redemption, because the browser carries it to the client.
+    await (await counted(first.fetch("/.well-known/openid-configuration"))).text();
+    const tokens = await successJson(await counted(redeem(first.fetch, app, code)));
+    codesInFlight.delete(code);
+    accessTokens.push(tokens.access_token);
+    refreshTokens.set(code, { app, token: tokens.refresh_token });
+    const refreshed = await successJson(await counted(refresh(first.fetch, app, tokens.refresh_token)));
+    accessTokens.push(refreshed.access_token);
+    refreshTokens.set(code, { app, token: refreshed.refresh_token });
+  }
+  async function signInRepeatedly(index) {
+    try {
+      while (first.isOn()) await signIn(browsers[index % browsers.length], apps[index % apps.length]);
+    } catch (error) {
+      // Requests fail when workerd is gone.
+      if (first.isOn()) failures.push(error);
+    }
+  }
+  flows.push(signInRepeatedly(0));
+  await until(() => responses >= RESPONSES_BEFORE || failures.length > 0, Boolean);
+  await first.cutPower();
+  await Promise.all(flows);
+  assert.deepEqual([failures, flows.length], [[], FLOWS]);
+  assert.ok(codesInFlight.size >= 10, `${codesInFlight.size} codes in flight`);
+
+  const { fetch } = await boot();
+  const spent = await countFailures(codesInFlight, ([code, app]) => redeem(fetch, app, code));
+  const userinfo = (token) => fetch("/auth/userinfo", { headers: { authorization: `Bearer ${token}` } });
+  const lost = {
+    access: await countFailures(accessTokens, userinfo),
+    refresh: await countFailures(refreshTokens.values(), ({ app, token }) => refresh(fetch, app, token)),
+  };
+  t.diagnostic(`${accessTokens.length} access tokens, ${refreshTokens.size} refresh tokens; ` +
+    `of ${codesInFlight.size} codes in flight ${spent} were spent`);
+  assert.deepEqual(lost, { access: 0, refresh: 0 });
+  assert.ok(spent <= codesInFlight.size * LARGEST_SHARE_OF_CODES, `${spent} of ${codesInFlight.size} codes were spent`);
+
+  for (const [index, { cookies }] of browsers.entries()) {
+    const browser = new Browser(fetch);
+    browser.cookies = cookies;
+    assert.ok(responseParameters(await browser.get(authorizePath(apps[index % 2], { scope, prompt: "none" }))).code);
+  }
 });
