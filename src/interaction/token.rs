@@ -41,7 +41,7 @@ pub struct InteractionToken<'a> {
     pub step: InteractionStep,
     /// The query of the request, as the form carries it; empty on the account page.
     pub request: &'a str,
-    /// The `sub` of the user who was shown; empty if none was.
+    /// The `sub` of the user who was shown, and empty if none was; on the account page the hash of the session's cookie.
     pub sub: &'a str,
 }
 

@@ -88,21 +88,26 @@ impl Allowed {
     }
 }
 
-/// Deletes the consent of a user to a client and revokes the client's grants of that user, in one batch.
+/// Deletes the consent of a session's user to a client and revokes the client's grants of that user, in one batch. The
+/// session may have expired since the page with the form was shown, but not ended.
 pub async fn withdraw(
     context: &Context<'_, impl Database>,
-    sub: &str,
+    cookie_hash: &str,
     client_id: &str,
 ) -> Result<(), Internal> {
-    let forget = Statement::new("DELETE FROM consents WHERE sub = ?1 AND client_id = ?2")
-        .bind(sub)
-        .bind(client_id);
+    let forget = Statement::new(
+        "DELETE FROM consents \
+         WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) AND client_id = ?2",
+    )
+    .bind(cookie_hash)
+    .bind(client_id);
     // By user, because a client can have a million grants.
     let revoke = Statement::new(
         "UPDATE grants INDEXED BY grants_by_sub SET revoked_at = ?3 \
-         WHERE sub = ?1 AND client_id = ?2 AND revoked_at IS NULL",
+         WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) AND client_id = ?2 \
+           AND revoked_at IS NULL",
     )
-    .bind(sub)
+    .bind(cookie_hash)
     .bind(client_id)
     .bind(context.now);
     let mut batch = Batch::default();

@@ -28,50 +28,57 @@ pub async fn serve(
     let texts = Texts::choose(None, request.header("accept-language").as_deref());
     if request.method() != "POST" {
         return Ok(match find(context, &browser).await? {
-            Some((session, allowed)) => page(provider, &browser, texts, &session, &allowed).await,
+            Some(facts) => page(provider, &browser, texts, &facts).await,
             None => account_login_page(context, &browser, texts, "", None),
         });
     }
-    // The withdrawal is a second request to the database, because the form is authentic for the session's user only.
-    let Some(session) = browser.find_session(context).await? else {
-        return Ok(account_login_page(context, &browser, texts, "", None));
-    };
     let mut params = form::fields(request, [("client_id", 256), form::TOKEN]).await?;
-    let interaction_token =
-        InteractionToken { step: InteractionStep::Account, request: "", sub: &session.sub };
-    if interaction_token
-        .began_at(&browser, &form::field(&mut params, "token")?, context.now)
-        .is_some()
+    let token = form::field(&mut params, "token")?;
+    if let Some(cookie_hash) = browser.session_hash()
+        && form_token(&cookie_hash).began_at(&browser, &token, context.now).is_some()
     {
         let client_id = form::field(&mut params, "client_id")?;
-        consents::withdraw(context, &session.sub, &client_id).await?;
+        consents::withdraw(context, &cookie_hash, &client_id).await?;
     }
     // The page shows whether access was withdrawn.
     Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)))
 }
 
-/// Finds the browser's session, and the clients with access to the data of its user.
+/// The content of the token in the forms of the account page. It is bound to the session by its cookie, so that a form is
+/// authentic before the session is read.
+pub fn form_token(cookie_hash: &str) -> InteractionToken<'_> {
+    InteractionToken { step: InteractionStep::Account, request: "", sub: cookie_hash }
+}
+
+/// The content of the page.
+struct AccountFacts {
+    cookie_hash: String,
+    session: Session,
+    /// The clients with access to the data of the session's user.
+    allowed: Vec<Allowed>,
+}
+
 async fn find(
     context: &Context<'_, impl Platform>,
     browser: &BrowserContext<'_>,
-) -> Result<Option<(Session, Vec<Allowed>)>, Internal> {
+) -> Result<Option<AccountFacts>, Internal> {
     let Some(cookie_hash) = browser.session_hash() else { return Ok(None) };
     let mut batch = Batch::default();
     let session = sessions::find_in(&mut batch, &cookie_hash, context.now);
     let allowed = consents::list_in(&mut batch, &cookie_hash, context.now);
     let mut outcome = batch.run_idempotent(context).await?;
     let (session, allowed) = (outcome.take(session)?, outcome.take(allowed)?);
-    Ok(session.map(|session| (session, allowed)))
+    Ok(session.map(|session| AccountFacts { cookie_hash, session, allowed }))
 }
 
 async fn page(
     provider: &Provider<'_, impl Platform>,
     browser: &BrowserContext<'_>,
     texts: &'static Texts,
-    session: &Session,
-    allowed: &[Allowed],
+    facts: &AccountFacts,
 ) -> Response {
     let context = &provider.context;
+    let AccountFacts { cookie_hash, session, allowed } = facts;
     let claims: Vec<Vec<&str>> =
         allowed.iter().map(|one| Scopes::of_valid(&one.consent.claims).iter().collect()).collect();
     // Only logos of logos that a sign-in fetched before are shown, and few, so that this page fetches nothing and is
@@ -108,15 +115,13 @@ async fn page(
             since: one.granted_at,
         })
         .collect();
-    let interaction_token =
-        InteractionToken { step: InteractionStep::Account, request: "", sub: &session.sub };
     let page = pages::Account {
         texts,
         account: &session.display_name(),
         applications: &applications,
         withdraw_action: &ACCOUNT.url(&context.config.issuer),
         sign_out_action: &LOGOUT.url(&context.config.issuer),
-        token: &interaction_token.issue(browser, context.now),
+        token: &form_token(cookie_hash).issue(browser, context.now),
     };
     page.response().with_cookie(browser.remember_browser())
 }

@@ -1,11 +1,11 @@
 //! The target of the sign-out form: ends the session of this browser. Access granted to applications remains.
 
 use crate::endpoint::support::form;
+use crate::endpoint::user::account::form_token;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
-use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::pages::{SignedOut, Texts};
 use crate::ports::Platform;
 use crate::provider::Provider;
@@ -21,13 +21,9 @@ pub async fn serve(
     let browser = BrowserContext::from_request(context, request)?;
     let mut params = form::fields(request, [form::TOKEN]).await?;
     let token = form::field(&mut params, "token")?;
-    // Two requests to the database, because the form is authentic for the session's user only.
-    let is_authentic = match browser.find_session(context).await? {
-        Some(session) => {
-            let interaction_token =
-                InteractionToken { step: InteractionStep::Account, request: "", sub: &session.sub };
-            interaction_token.began_at(&browser, &token, context.now).is_some()
-        }
+    let cookie_hash = browser.session_hash();
+    let is_authentic = match &cookie_hash {
+        Some(hash) => form_token(hash).began_at(&browser, &token, context.now).is_some(),
         // Without a session, require the cookie that pages with forms set. A request without any cookie comes from
         // another site's form, because the cookies are `SameSite=Lax`, and a response that cleared the session cookie
         // would sign the user out.
@@ -37,7 +33,7 @@ pub async fn serve(
         // The form is another site's or has expired: show the account page, where the user can sign out.
         return Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)));
     }
-    if let Some(cookie_hash) = browser.session_hash() {
+    if let Some(cookie_hash) = cookie_hash {
         sessions::end(context, &cookie_hash).await?;
     }
     let texts = Texts::choose(None, request.header("accept-language").as_deref());
