@@ -21,6 +21,12 @@ impl EnvBinding for Value {
     }
 }
 
+/// Returns a binding of any type. `worker` knows the type of KV too, but its KV needs an executor of futures, which would
+/// be a tenth of what a new isolate compiles.
+pub fn value(env: &Env, name: &str) -> worker::Result<JsValue> {
+    env.get_binding::<Value>(name).map(JsValue::from)
+}
+
 /// Returns the text of a variable or secret. A value that is not a text, such as a table, is returned as JSON.
 pub fn variable(env: &Env, name: &str) -> Option<String> {
     let value = env.get_binding::<Value>(name).ok()?;

@@ -1,7 +1,7 @@
 //! Cloudflare Workers: the `fetch` handler, and the ports on D1, KV, SubtleCrypto and the rate limiter.
 //!
 //! No other module depends on JavaScript or `worker`, reads the clock or draws randomness. `worker` provides the
-//! environment, KV, `waitUntil`, the console and the types of D1 and of the rate limiter. `platform.mjs` does the work
+//! environment, `waitUntil`, the console and the types of D1 and of the rate limiter. `platform.mjs` does the work
 //! that would need too many calls of JavaScript through `worker`.
 #![allow(unsafe_code, reason = "the bindings that wasm-bindgen generates")]
 #![allow(clippy::disallowed_methods, reason = "only this module reads clock and random source")]
@@ -23,7 +23,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::Context;
-use worker::{D1Database, Env, KvStore, RateLimiter, console_error, console_log};
+use worker::{D1Database, Env, RateLimiter, console_error, console_log};
 
 use crate::cloudflare::env::Binding;
 use crate::cloudflare::request::EdgeRequest;
@@ -34,7 +34,7 @@ use crate::{DeferredTask, RandomnessError, finish, handle};
 struct Edge {
     database: Binding<D1Database>,
     keys: crypto::Keys,
-    kv: Binding<KvStore>,
+    kv: Binding<JsValue>,
     sign_in_limit: Binding<RateLimiter>,
 }
 
@@ -43,7 +43,7 @@ impl Edge {
         Self {
             database: Binding::find(env, DATABASE, Env::d1),
             keys: crypto::Keys::default(),
-            kv: Binding::find(env, "KV", Env::kv),
+            kv: Binding::find(env, "KV", env::value),
             sign_in_limit: Binding::find(env, "SIGN_IN_LIMIT", Env::rate_limiter),
         }
     }

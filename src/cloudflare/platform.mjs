@@ -150,6 +150,11 @@ export async function batch(database, statements) {
   return JSON.stringify(results.map(({ results }) => (results ?? []).map((row) => Object.values(row))));
 }
 
+/** Returns the text of a key in KV, or null. */
+export const readCache = async (kv, key) => kv.get(key);
+
+export const writeCache = async (kv, key, text, expirationTtl) => kv.put(key, text, { expirationTtl });
+
 export const isWithinLimit = async (limiter, key) => (await limiter.limit({ key })).success;
 
 // SubtleCrypto. It copies its arguments at once, so they may be views of wasm's memory.

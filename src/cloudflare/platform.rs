@@ -27,6 +27,10 @@ extern "C" {
 
     pub fn query(database: &JsValue, is_primary: bool, statement: &str) -> Promise;
     pub fn batch(database: &JsValue, statements: &str) -> Promise;
+    #[wasm_bindgen(js_name = readCache)]
+    pub fn read_cache(kv: &JsValue, key: &str) -> Promise;
+    #[wasm_bindgen(js_name = writeCache)]
+    pub fn write_cache(kv: &JsValue, key: &str, text: &str, ttl: u32) -> Promise;
     #[wasm_bindgen(js_name = isWithinLimit)]
     pub fn is_within_limit(limiter: &JsValue, key: &str) -> Promise;
 

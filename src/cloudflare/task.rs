@@ -7,10 +7,8 @@
 //! panic has ended.
 
 use js_sys::Promise;
-use js_sys::futures::future_to_promise;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use wasm_bindgen::prelude::*;
@@ -32,17 +30,10 @@ thread_local! {
     static OUTCOME: Cell<Option<Outcome>> = const { Cell::new(None) };
 }
 
+/// Waits for a promise of `platform.mjs`. A future of the `worker` crate cannot be awaited, because a task has no waker.
 pub async fn wait(promise: Promise) -> Outcome {
     AWAITED.set(Some(promise));
     poll_fn(|_| OUTCOME.take().map_or(Poll::Pending, Poll::Ready)).await
-}
-
-/// Waits for a future of the `worker` crate, for example a read of KV.
-///
-/// A task has no waker that such a future could wake, so the executor of `js_sys` polls the future. This needs several
-/// calls of JavaScript. A frequent operation should be a function of `platform.mjs`, and its promise goes to [`wait`].
-pub async fn wait_for(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Outcome {
-    wait(future_to_promise(AssertUnwindSafe(future))).await
 }
 
 /// A future that JavaScript polls.
