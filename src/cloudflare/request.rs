@@ -21,8 +21,9 @@ impl EdgeRequest {
 
     /// The path and query of the URL. Scheme and host are ignored, because the issuer is configured.
     fn target(&self) -> &str {
-        let after_scheme = self.head.split_once("://").map_or("", |(_, rest)| rest);
-        let target = after_scheme.find('/').and_then(|slash| after_scheme.get(slash..));
+        // The third slash follows the scheme and the host.
+        let target = self.head.match_indices('/').nth(2);
+        let target = target.and_then(|(slash, _)| self.head.get(slash..));
         target.and_then(|target| target.split('#').next()).unwrap_or("/")
     }
 }
