@@ -129,14 +129,21 @@ impl Config {
         let policy = Registration::from_name(&registration).ok_or_else(|| {
             ConfigError::new("REGISTRATION", "must be closed, token or open, in lower case")
         })?;
-        let scopes = variable("SCOPES").unwrap_or_else(|| "{}".to_owned());
-        let mut table =
-            ScopeTable::parse(&scopes).map_err(|error| ConfigError::new("SCOPES", error))?;
+        let scopes = variable("SCOPES");
+        let mut table = match &scopes {
+            None => ScopeTable::default(),
+            Some(text) => {
+                ScopeTable::parse(text).map_err(|error| ConfigError::new("SCOPES", error))?
+            }
+        };
         table.add_default(DEFAULT_SCOPE);
 
-        let apis = variable("RESOURCES").unwrap_or_else(|| "{}".to_owned());
-        let resources = Resources::parse(&apis, &table, issuer.as_str())
-            .map_err(|error| ConfigError::new("RESOURCES", error))?;
+        let apis = variable("RESOURCES");
+        let resources = match &apis {
+            None => Resources::default(),
+            Some(text) => Resources::parse(text, &table, issuer.as_str())
+                .map_err(|error| ConfigError::new("RESOURCES", error))?,
+        };
 
         Ok(Self {
             admin_token: variable("ADMIN_TOKEN").map(Secret::new),
@@ -147,8 +154,8 @@ impl Config {
                 env!("POSTERN_BUILD"),
                 issuer.as_str(),
                 &registration,
-                &scopes,
-                &apis,
+                scopes.as_deref().unwrap_or("{}"),
+                apis.as_deref().unwrap_or("{}"),
                 if allows_implicit { "implicit" } else { "" },
             ]),
             issuer,

@@ -13,7 +13,7 @@ pub const OPENID: &str = "openid";
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
 /// The scopes of this provider, except those of the operator's APIs: the standard ones, and the operator's own.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ScopeTable {
     custom: Vec<CustomScope>,
 }
