@@ -48,38 +48,32 @@ use crate::routes::Endpoint;
 
 /// Calls an endpoint.
 ///
-/// # Errors
-/// The same as the endpoint's `serve`.
-pub async fn serve(
-    endpoint: Endpoint,
-    provider: &Provider<'_, impl Platform>,
-    request: &impl Request,
-) -> Result<Response, Error> {
-    match endpoint {
-        Endpoint::Account => boxed(user::account::serve(provider, request)).await,
-        Endpoint::Admin => boxed(operator::serve(provider, request)).await,
-        Endpoint::Authorize => boxed(user::authorize::serve(provider, request)).await,
-        Endpoint::ClientConfiguration => {
-            boxed(client::configuration::serve(provider, request)).await
-        }
-        Endpoint::Consent => boxed(user::consent::serve(provider, request)).await,
-        Endpoint::Discovery | Endpoint::OauthMetadata => {
-            documents::discovery::serve(provider, request).await
-        }
-        Endpoint::Jwks => documents::jwks::serve(provider, request).await,
-        Endpoint::Login => boxed(user::login::serve(provider, request)).await,
-        Endpoint::Logout => boxed(user::logout::serve(provider, request)).await,
-        Endpoint::Par => boxed(client::par::serve(provider, request)).await,
-        Endpoint::ClientRegistration => boxed(client::registration::serve(provider, request)).await,
-        Endpoint::ResourceMetadata => documents::resource_metadata::serve(provider, request).await,
-        Endpoint::SelectAccount => boxed(user::select_account::serve(provider, request)).await,
-        Endpoint::Token => boxed(client::token::serve(provider, request)).await,
-        Endpoint::Userinfo => boxed(client::userinfo::serve(provider, request)).await,
-    }
-}
-
-/// Boxes a future, so that it becomes a function of its own. Otherwise the compiler merges all endpoints into one
+/// Each future is boxed, so that it is a function of its own. Otherwise the compiler merges all endpoints into one
 /// function, and each isolate compiles that before its first response.
-fn boxed<'a, T>(future: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
-    Box::pin(future)
+pub fn serve<'a>(
+    endpoint: Endpoint,
+    provider: &'a Provider<'_, impl Platform>,
+    request: &'a impl Request,
+) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>> {
+    match endpoint {
+        Endpoint::Account => Box::pin(user::account::serve(provider, request)),
+        Endpoint::Admin => Box::pin(operator::serve(provider, request)),
+        Endpoint::Authorize => Box::pin(user::authorize::serve(provider, request)),
+        Endpoint::ClientConfiguration => Box::pin(client::configuration::serve(provider, request)),
+        Endpoint::Consent => Box::pin(user::consent::serve(provider, request)),
+        Endpoint::Discovery | Endpoint::OauthMetadata => {
+            Box::pin(documents::discovery::serve(provider, request))
+        }
+        Endpoint::Jwks => Box::pin(documents::jwks::serve(provider, request)),
+        Endpoint::Login => Box::pin(user::login::serve(provider, request)),
+        Endpoint::Logout => Box::pin(user::logout::serve(provider, request)),
+        Endpoint::Par => Box::pin(client::par::serve(provider, request)),
+        Endpoint::ClientRegistration => Box::pin(client::registration::serve(provider, request)),
+        Endpoint::ResourceMetadata => {
+            Box::pin(documents::resource_metadata::serve(provider, request))
+        }
+        Endpoint::SelectAccount => Box::pin(user::select_account::serve(provider, request)),
+        Endpoint::Token => Box::pin(client::token::serve(provider, request)),
+        Endpoint::Userinfo => Box::pin(client::userinfo::serve(provider, request)),
+    }
 }
