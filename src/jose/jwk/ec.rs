@@ -2,10 +2,10 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::elliptic_curve::sec1::ToSec1Point;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{JwkError, KeyUse, decode_exactly, thumbprint};
+use super::{JwkError, decode_exactly, thumbprint};
 use crate::jose::json;
 
 /// The size of a P-256 coordinate or scalar.
@@ -14,44 +14,25 @@ pub const P256_BYTES: usize = 32;
 const PRIVATE_JWK_BYTES: usize = 256;
 
 /// A public key whose point is on the curve and whose `kid` is its thumbprint.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(try_from = "JwkFields", into = "JwkFields")]
-pub struct EcPublicKey(JwkFields);
-
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-struct JwkFields {
-    kty: KeyType,
-    r#use: KeyUse,
-    alg: Alg,
-    kid: String,
-    crv: Curve,
-    x: String,
-    y: String,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-enum KeyType {
-    #[serde(rename = "EC")]
-    Ec,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-enum Alg {
-    #[serde(rename = "ES256")]
-    Es256,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-enum Curve {
-    #[serde(rename = "P-256")]
-    P256,
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EcPublicKey {
+    pub(super) kid: String,
+    pub(super) x: String,
+    pub(super) y: String,
 }
 
 impl EcPublicKey {
+    /// Creates a key from its key ID and its coordinates in base64url.
+    pub(super) fn new(kid: String, x: String, y: String) -> Result<Self, JwkError> {
+        let key = Self { kid, x, y };
+        let point = key.point().ok_or(JwkError::Coordinates)?;
+        p256::PublicKey::from_sec1_bytes(&point).map_err(|_| JwkError::Point)?;
+        if key.kid == thumbprint_of(&key.x, &key.y) { Ok(key) } else { Err(JwkError::Kid) }
+    }
+
     /// Returns the key ID: the key's thumbprint (RFC 7638).
     pub fn kid(&self) -> &str {
-        &self.0.kid
+        &self.kid
     }
 
     /// Returns the uncompressed point (SEC 1 section 2.3.3): `04 || x || y`.
@@ -60,30 +41,13 @@ impl EcPublicKey {
         let (tag, coordinates) = point.split_first_mut()?;
         *tag = 4;
         let (x, y) = coordinates.split_at_mut(P256_BYTES);
-        decode_exactly(&self.0.x, x)?;
-        decode_exactly(&self.0.y, y)?;
+        decode_exactly(&self.x, x)?;
+        decode_exactly(&self.y, y)?;
         Some(point)
     }
 }
 
-impl TryFrom<JwkFields> for EcPublicKey {
-    type Error = JwkError;
-
-    fn try_from(fields: JwkFields) -> Result<Self, Self::Error> {
-        let key = Self(fields);
-        let point = key.point().ok_or(JwkError::Coordinates)?;
-        p256::PublicKey::from_sec1_bytes(&point).map_err(|_| JwkError::Point)?;
-        if key.0.kid == kid(&key.0.x, &key.0.y) { Ok(key) } else { Err(JwkError::Kid) }
-    }
-}
-
-impl From<EcPublicKey> for JwkFields {
-    fn from(key: EcPublicKey) -> Self {
-        key.0
-    }
-}
-
-fn kid(x: &str, y: &str) -> String {
+fn thumbprint_of(x: &str, y: &str) -> String {
     thumbprint(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
 }
 
@@ -102,15 +66,7 @@ impl EcPrivateKey {
         let point = secret.public_key().to_sec1_point(false);
         let (x, y) = point.as_bytes().strip_prefix(&[4])?.split_at_checked(P256_BYTES)?;
         let (x, y) = (Base64UrlUnpadded::encode_string(x), Base64UrlUnpadded::encode_string(y));
-        let public = EcPublicKey(JwkFields {
-            kty: KeyType::Ec,
-            r#use: KeyUse::Signature,
-            alg: Alg::Es256,
-            kid: kid(&x, &y),
-            crv: Curve::P256,
-            x,
-            y,
-        });
+        let public = EcPublicKey { kid: thumbprint_of(&x, &y), x, y };
         Some(Self { public, scalar })
     }
 
@@ -126,7 +82,7 @@ impl EcPrivateKey {
     pub(super) fn to_jwk(&self) -> Zeroizing<String> {
         // This text is in one allocation, which is wiped on drop.
         let d = Zeroizing::new(Base64UrlUnpadded::encode_string(self.scalar()));
-        let JwkFields { x, y, .. } = &self.public.0;
+        let EcPublicKey { x, y, .. } = &self.public;
         // The capacity is fixed, because a string that grows leaves copies of the secret in freed memory.
         let mut jwk = Zeroizing::new(String::with_capacity(PRIVATE_JWK_BYTES));
         for part in [

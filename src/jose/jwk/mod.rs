@@ -54,7 +54,7 @@ impl Algorithm {
 ///
 /// The type cannot hold private fields or a symmetric key, so that such a key is neither parsed nor published.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(untagged)]
+#[serde(try_from = "JwkFields", into = "JwkFields")]
 pub enum PublicKey {
     /// For [`Algorithm::Es256`].
     Ec(EcPublicKey),
@@ -84,6 +84,106 @@ impl PublicKey {
         match self {
             Self::Ec(_) => 2 * P256_BYTES,
             Self::Rsa(_) => RSA_BYTES,
+        }
+    }
+}
+
+/// The fields of a public JWK of any type. They are one struct and not an untagged enum, for which `serde` copies each
+/// value before it knows the type, and tries one type after the other.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct JwkFields {
+    kty: KeyType,
+    r#use: KeyUse,
+    alg: Algorithm,
+    kid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crv: Option<Curve>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    e: Option<Exponent>,
+}
+
+#[derive(Deserialize, Serialize)]
+enum KeyType {
+    #[serde(rename = "EC")]
+    Ec,
+    #[serde(rename = "RSA")]
+    Rsa,
+}
+
+#[derive(Deserialize, Serialize)]
+enum KeyUse {
+    #[serde(rename = "sig")]
+    Signature,
+}
+
+#[derive(Deserialize, Serialize)]
+enum Curve {
+    #[serde(rename = "P-256")]
+    P256,
+}
+
+/// The only accepted exponent, 65537. A small one such as 3 allows forgeries against faulty verifiers, and a larger
+/// one is slow.
+#[derive(Deserialize, Serialize)]
+enum Exponent {
+    #[serde(rename = "AQAB")]
+    F4,
+}
+
+impl TryFrom<JwkFields> for PublicKey {
+    type Error = JwkError;
+
+    fn try_from(fields: JwkFields) -> Result<Self, Self::Error> {
+        let JwkFields { kty, r#use: KeyUse::Signature, alg, kid, crv, x, y, n, e } = fields;
+        match (kty, alg, (crv, x, y), (n, e)) {
+            (
+                KeyType::Ec,
+                Algorithm::Es256,
+                (Some(Curve::P256), Some(x), Some(y)),
+                (None, None),
+            ) => EcPublicKey::new(kid, x, y).map(Self::Ec),
+            (KeyType::Rsa, Algorithm::Rs256, (None, None, None), (Some(n), Some(Exponent::F4))) => {
+                RsaPublicKey::new(&kid, n).map(Self::Rsa)
+            }
+            _ => Err(JwkError::Fields),
+        }
+    }
+}
+
+impl From<PublicKey> for JwkFields {
+    fn from(key: PublicKey) -> Self {
+        let alg = key.alg();
+        let r#use = KeyUse::Signature;
+        match key {
+            PublicKey::Ec(EcPublicKey { kid, x, y }) => Self {
+                kty: KeyType::Ec,
+                r#use,
+                alg,
+                kid,
+                crv: Some(Curve::P256),
+                x: Some(x),
+                y: Some(y),
+                n: None,
+                e: None,
+            },
+            PublicKey::Rsa(RsaPublicKey { kid, n }) => Self {
+                kty: KeyType::Rsa,
+                r#use,
+                alg,
+                kid,
+                crv: None,
+                x: None,
+                y: None,
+                n: Some(n),
+                e: Some(Exponent::F4),
+            },
         }
     }
 }
@@ -163,6 +263,8 @@ impl fmt::Debug for PrivateKey {
 pub enum JwkError {
     /// A coordinate of an EC key does not have 32 bytes.
     Coordinates,
+    /// A field is missing, or belongs to another type or algorithm.
+    Fields,
     /// The `kid` is not the key's thumbprint.
     Kid,
     /// The modulus of an RSA key does not have 256 bytes.
@@ -177,18 +279,13 @@ impl fmt::Display for JwkError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Coordinates => "x and y are not coordinates of 32 bytes",
+            Self::Fields => "the fields are neither those of an EC key nor those of an RSA key",
             Self::Kid => "the kid is not the key's thumbprint",
             Self::ModulusLength => "n is not a number of 256 bytes",
             Self::Modulus => "n is not an odd number of 2048 bits",
             Self::Point => "the point is not on the curve",
         })
     }
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-enum KeyUse {
-    #[serde(rename = "sig")]
-    Signature,
 }
 
 /// Hashes a key's required fields, given as JSON in lexicographic order (RFC 7638 section 3).

@@ -1,62 +1,32 @@
 //! RSA keys of 2048 bits, for RS256 (RFC 7518 sections 3.3 and 6.3).
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{JwkError, KeyUse, decode_exactly, thumbprint};
+use super::{Exponent, JwkError, decode_exactly, thumbprint};
 use crate::jose::json;
 
 /// The size of a modulus, and of a signature.
 pub const RSA_BYTES: usize = 256;
 
 /// A valid public key: the modulus is odd and has 2048 bits, the exponent is 65537, and the `kid` is the thumbprint.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(try_from = "JwkFields", into = "JwkFields")]
-pub struct RsaPublicKey(JwkFields);
-
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-struct JwkFields {
-    kty: KeyType,
-    r#use: KeyUse,
-    alg: Alg,
-    kid: String,
-    n: String,
-    e: Exponent,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-enum KeyType {
-    #[serde(rename = "RSA")]
-    Rsa,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-enum Alg {
-    #[serde(rename = "RS256")]
-    Rs256,
-}
-
-/// The only accepted exponent, 65537. A small one such as 3 allows forgeries against faulty verifiers, and a larger
-/// one is slow.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-enum Exponent {
-    #[serde(rename = "AQAB")]
-    F4,
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RsaPublicKey {
+    pub(super) kid: String,
+    pub(super) n: String,
 }
 
 impl RsaPublicKey {
+    /// Creates a key from its key ID and its modulus in base64url.
+    pub(super) fn new(kid: &str, n: String) -> Result<Self, JwkError> {
+        let key = Self::from_modulus(n)?;
+        if key.kid == kid { Ok(key) } else { Err(JwkError::Kid) }
+    }
+
     /// Creates a key from its modulus in base64url.
-    fn from_modulus(n: &str) -> Result<Self, JwkError> {
+    fn from_modulus(n: String) -> Result<Self, JwkError> {
         let kid = thumbprint(&format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#));
-        let key = Self(JwkFields {
-            kty: KeyType::Rsa,
-            r#use: KeyUse::Signature,
-            alg: Alg::Rs256,
-            kid,
-            n: n.to_owned(),
-            e: Exponent::F4,
-        });
+        let key = Self { kid, n };
         let modulus = key.modulus().ok_or(JwkError::ModulusLength)?;
         let [first, .., last] = modulus;
         if first & 0x80 == 0 || last & 1 == 0 {
@@ -67,29 +37,14 @@ impl RsaPublicKey {
 
     /// Returns the key ID: the key's thumbprint (RFC 7638).
     pub fn kid(&self) -> &str {
-        &self.0.kid
+        &self.kid
     }
 
     /// Returns the modulus, big-endian. It is `Some` for every valid key.
     pub fn modulus(&self) -> Option<[u8; RSA_BYTES]> {
         let mut modulus = [0; RSA_BYTES];
-        decode_exactly(&self.0.n, &mut modulus)?;
+        decode_exactly(&self.n, &mut modulus)?;
         Some(modulus)
-    }
-}
-
-impl TryFrom<JwkFields> for RsaPublicKey {
-    type Error = JwkError;
-
-    fn try_from(fields: JwkFields) -> Result<Self, Self::Error> {
-        let key = Self::from_modulus(&fields.n)?;
-        if key.0 == fields { Ok(key) } else { Err(JwkError::Kid) }
-    }
-}
-
-impl From<RsaPublicKey> for JwkFields {
-    fn from(key: RsaPublicKey) -> Self {
-        key.0
     }
 }
 
@@ -113,7 +68,7 @@ impl RsaPrivateKey {
     pub(super) fn from_jwk(jwk: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(jwk).ok()?;
         let private: Private = json::from_own(text).ok()?;
-        let public = RsaPublicKey::from_modulus(private.n).ok()?;
+        let public = RsaPublicKey::from_modulus(private.n.to_owned()).ok()?;
         private.is_complete().then(|| Self { public, jwk: Zeroizing::new(text.to_owned()) })
     }
 }

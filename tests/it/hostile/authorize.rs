@@ -1,5 +1,6 @@
 //! Hostile authorization requests.
 
+use postern::jose::jwk::PublicKey;
 use serde_json::json;
 
 use super::forge::{BEGIN, OUR_KEY, THEIR_KEY, good, key};
@@ -570,7 +571,7 @@ fn hints(table: &mut Table) {
     let none =
         usual(&[("prompt", "none"), ("id_token_hint", &hint().claim("sub", json!("bob")).sign())]);
     table.refused("prompt none with a hint for another user", &none, "login_required");
-    let jwk = serde_json::to_string(key(OUR_KEY).public()).unwrap();
+    let jwk = serde_json::to_string(&PublicKey::Ec(key(OUR_KEY).public().clone())).unwrap();
     let point = key(OUR_KEY).public().point().unwrap();
     let tampered =
         hint().sign().replace(&hint().input(), &hint().claim("sub", json!("bob")).input());
@@ -703,7 +704,7 @@ fn methods(table: &mut Table) {
 
 fn all_seeds() -> Vec<String> {
     let key = key(OUR_KEY);
-    let jwk = serde_json::to_string(key.public()).unwrap();
+    let jwk = serde_json::to_string(&PublicKey::Ec(key.public().clone())).unwrap();
     let kid = key.public().kid().to_owned();
     let mut seed = seed();
     seed.push(format!("INSERT INTO signing_keys VALUES ('{kid}', 'ES256', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN}, NULL, NULL)"));

@@ -1,6 +1,7 @@
 //! The table of hostile requests for userinfo.
 
 use postern::endpoint::support::bearer::TOKEN_LIMIT;
+use postern::jose::jwk::PublicKey;
 use serde_json::{Value, json};
 
 use super::forge::{AUD, BEGIN, END, ORDER, OUR_KEY, THEIR_KEY, decode, good, key, rsa_key};
@@ -383,7 +384,7 @@ fn headers(table: &mut Table) {
     ] {
         table.bad(&format!("alg {value}"), good().header("alg", value).sign(), alg);
     }
-    let public = serde_json::to_string(key(OUR_KEY).public()).unwrap();
+    let public = serde_json::to_string(&PublicKey::Ec(key(OUR_KEY).public().clone())).unwrap();
     let point = key(OUR_KEY).public().point().unwrap();
     for (name, secret) in [
         ("JWK", public.as_bytes()),
@@ -418,7 +419,7 @@ fn headers(table: &mut Table) {
         );
     }
 
-    let theirs = serde_json::to_value(key(THEIR_KEY).public()).unwrap();
+    let theirs = serde_json::to_value(PublicKey::Ec(key(THEIR_KEY).public().clone())).unwrap();
     let their_kid = theirs["kid"].clone();
     table.bad(
         "their key, their kid",
