@@ -237,8 +237,8 @@ impl PrivateKey {
         }
     }
 
-    /// Parses a private JWK that [`PrivateKey::to_jwk`] wrote, or an RSA key that SubtleCrypto exported. The public key
-    /// is derived from it.
+    /// Parses a private JWK that [`PrivateKey::to_jwk`] wrote, or an RSA key that SubtleCrypto exported. It contains
+    /// the public key.
     pub fn from_jwk(jwk: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Kind<'a> {

@@ -3,7 +3,7 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
-use postern::jose::jwk::{EcPrivateKey, PrivateKey};
+use postern::jose::jwk::{EcPrivateKey, P256_BYTES, PrivateKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -13,15 +13,16 @@ use crate::test_provider::ISSUER;
 pub const AUD: &str = "https://login.example.com/auth/userinfo";
 pub const BEGIN: i64 = 1_779_999_000;
 pub const END: i64 = 4_102_444_800;
-/// The key of RFC 7515 appendix A.3. It is public, so it is suitable for tests only.
-pub const OUR_KEY: &str = r#"{"kty":"EC","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
-/// A key that the provider does not have: 32 bytes with the value 9.
-pub const THEIR_KEY: &str = r#"{"kty":"EC","d":"CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk"}"#;
+/// The scalar of the key of RFC 7515 appendix A.3. It is public, so it is suitable for tests only.
+pub const OUR_KEY: &str = "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI";
+/// The scalar of a key that the provider does not have: 32 bytes with the value 9.
+pub const THEIR_KEY: &str = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk";
 /// The order of P-256 (SEC 2 section 2.4.2).
 pub const ORDER: &str = "_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE";
 
-pub fn key(jwk: &str) -> EcPrivateKey {
-    EcPrivateKey::from_jwk(jwk.as_bytes()).unwrap()
+pub fn key(scalar: &str) -> EcPrivateKey {
+    let scalar: [u8; P256_BYTES] = decode(scalar).try_into().unwrap();
+    EcPrivateKey::from_scalar(scalar.into()).unwrap()
 }
 
 /// The provider's RSA key in these tests. It is public, too.
