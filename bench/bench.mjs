@@ -22,11 +22,14 @@ Measures Postern beside other providers, and writes bench/results. bench/NOTES.m
   --against=PATH  measures only the CPU of each route, against the build of another checkout, and writes nothing
   --network       measures how long each flow is in flight on a simulated network, and what it uses; writes
                   bench/results/network.md and usage.json
+  --starts        measures the first request of a new isolate, with --against=PATH that of another build too; writes
+                  bench/results/starts.md
   --profile       shows where the time of userinfo goes, and measures nothing else`;
 
 const options = parseOptions(USAGE, {
   quick: { type: "boolean" }, full: { type: "boolean" }, only: { type: "string" }, against: { type: "string" },
   profile: { type: "boolean" }, network: { type: "boolean" }, growth: { type: "boolean" },
+  starts: { type: "boolean" },
 });
 if (process.platform !== "linux") throw new Failure("the bench reads /proc, which only Linux has");
 const plan = {
@@ -61,6 +64,13 @@ if (options.growth) {
   writeFileSync(join(root, "bench", "results", "growth.svg"), picture);
   console.log(text);
   process.exit(isGood ? 0 : 1);
+}
+if (options.starts) {
+  const { measureStarts } = await import("./starts.mjs");
+  const text = await measureStarts(plan.starts, options.against);
+  if (!options.against) writeFileSync(join(root, "bench", "results", "starts.md"), text);
+  console.log(text);
+  process.exit();
 }
 if (options.against) {
   const { measurePair } = await import("./pair.mjs");

@@ -1,7 +1,7 @@
 // Bundles, configures and starts one worker in its own workerd, and reads its CPU time and memory.
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Failure, root } from "../scripts/steps.mjs";
 import { within } from "./failures.mjs";
@@ -51,8 +51,9 @@ function configure({ modules }, { texts, kv = "KV", flags = [] }, { d1, kv: kvPo
     `(name = "DB", wrapped = (moduleName = "cloudflare-internal:d1-api",
        innerBindings = [(name = "fetcher", service = "d1")]))`,
   ];
+  const types = { ".wasm": "wasm", ".data": "data" };
   const embedded = modules.map((name) =>
-    `(name = ${text(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(name)})`);
+    `(name = ${text(name)}, ${types[extname(name)] ?? "esModule"} = embed ${text(name)})`);
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
