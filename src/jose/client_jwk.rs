@@ -27,7 +27,7 @@ const PRIVATE_FIELDS: [&str; 8] = ["d", "dp", "dq", "k", "oth", "p", "q", "qi"];
 ///
 /// The type differs from [`Algorithm`](super::jwk::Algorithm), because the provider itself signs with only two of
 /// these.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub enum ClientAlgorithm {
     /// ECDSA with P-256 and SHA-256.
     #[serde(rename = "ES256")]

@@ -41,6 +41,16 @@ pub fn from_parsed<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::E
     serde_json::from_value(value)
 }
 
+/// Deserializes a value that is one of a fixed set of names. The code that `serde` derives for an enum reads objects
+/// too, and each enum has its own: ten of them were a kilobyte each, which a new isolate compiled for its first token.
+pub fn deserialize_name<'de, T, D: Deserializer<'de>>(
+    deserializer: D,
+    from_name: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    from_name(&name).ok_or_else(|| D::Error::custom(format_args!("unknown name {name:?}")))
+}
+
 /// A JSON value in which no object has a duplicate name.
 struct Unique(Value);
 

@@ -7,8 +7,10 @@ mod rsa;
 pub use ec::{EcPrivateKey, EcPublicKey, P256_BYTES};
 pub use rsa::{RSA_BYTES, RsaPrivateKey, RsaPublicKey};
 
+use rsa::EXPONENT;
+
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -16,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::jose::json;
 
 /// An algorithm that the provider signs with (RFC 7518 section 3.1). `none` and symmetric algorithms are not supported.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub enum Algorithm {
     /// ECDSA with P-256 and SHA-256.
     #[serde(rename = "ES256")]
@@ -47,6 +49,12 @@ impl Algorithm {
         match self {
             Self::Es256 | Self::Rs256 => Sha256::digest(message),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Algorithm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::deserialize_name(deserializer, Self::from_name)
     }
 }
 
@@ -93,12 +101,12 @@ impl PublicKey {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct JwkFields {
-    kty: KeyType,
-    r#use: KeyUse,
+    kty: String,
+    r#use: String,
     alg: Algorithm,
     kid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    crv: Option<Curve>,
+    crv: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     x: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,84 +114,54 @@ struct JwkFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    e: Option<Exponent>,
+    e: Option<String>,
 }
 
-#[derive(Deserialize, Serialize)]
-enum KeyType {
-    #[serde(rename = "EC")]
-    Ec,
-    #[serde(rename = "RSA")]
-    Rsa,
-}
-
-#[derive(Deserialize, Serialize)]
-enum KeyUse {
-    #[serde(rename = "sig")]
-    Signature,
-}
-
-#[derive(Deserialize, Serialize)]
-enum Curve {
-    #[serde(rename = "P-256")]
-    P256,
-}
-
-/// The only accepted exponent, 65537. A small one such as 3 allows forgeries against faulty verifiers, and a larger
-/// one is slow.
-#[derive(Deserialize, Serialize)]
-enum Exponent {
-    #[serde(rename = "AQAB")]
-    F4,
-}
+const SIGNATURE: &str = "sig";
+const P256: &str = "P-256";
 
 impl TryFrom<JwkFields> for PublicKey {
     type Error = JwkError;
 
     fn try_from(fields: JwkFields) -> Result<Self, Self::Error> {
-        let JwkFields { kty, r#use: KeyUse::Signature, alg, kid, crv, x, y, n, e } = fields;
-        match (kty, alg, (crv, x, y), (n, e)) {
-            (
-                KeyType::Ec,
-                Algorithm::Es256,
-                (Some(Curve::P256), Some(x), Some(y)),
-                (None, None),
-            ) => EcPublicKey::new(kid, x, y).map(Self::Ec),
-            (KeyType::Rsa, Algorithm::Rs256, (None, None, None), (Some(n), Some(Exponent::F4))) => {
+        let JwkFields { kty, r#use, alg, kid, crv, x, y, n, e } = fields;
+        let key = match (&*kty, alg, (crv.as_deref(), x, y), (n, e.as_deref())) {
+            ("EC", Algorithm::Es256, (Some(P256), Some(x), Some(y)), (None, None)) => {
+                EcPublicKey::new(kid, x, y).map(Self::Ec)
+            }
+            ("RSA", Algorithm::Rs256, (None, None, None), (Some(n), Some(EXPONENT))) => {
                 RsaPublicKey::new(&kid, n).map(Self::Rsa)
             }
             _ => Err(JwkError::Fields),
-        }
+        };
+        if r#use == SIGNATURE { key } else { Err(JwkError::Fields) }
     }
 }
 
 impl From<PublicKey> for JwkFields {
     fn from(key: PublicKey) -> Self {
+        let fields = |kty: &str, alg, kid| Self {
+            kty: kty.to_owned(),
+            r#use: SIGNATURE.to_owned(),
+            alg,
+            kid,
+            crv: None,
+            x: None,
+            y: None,
+            n: None,
+            e: None,
+        };
         let alg = key.alg();
-        let r#use = KeyUse::Signature;
         match key {
             PublicKey::Ec(EcPublicKey { kid, x, y }) => Self {
-                kty: KeyType::Ec,
-                r#use,
-                alg,
-                kid,
-                crv: Some(Curve::P256),
+                crv: Some(P256.to_owned()),
                 x: Some(x),
                 y: Some(y),
-                n: None,
-                e: None,
+                ..fields("EC", alg, kid)
             },
-            PublicKey::Rsa(RsaPublicKey { kid, n }) => Self {
-                kty: KeyType::Rsa,
-                r#use,
-                alg,
-                kid,
-                crv: None,
-                x: None,
-                y: None,
-                n: Some(n),
-                e: Some(Exponent::F4),
-            },
+            PublicKey::Rsa(RsaPublicKey { kid, n }) => {
+                Self { n: Some(n), e: Some(EXPONENT.to_owned()), ..fields("RSA", alg, kid) }
+            }
         }
     }
 }

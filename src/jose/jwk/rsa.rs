@@ -3,11 +3,15 @@
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{Exponent, JwkError, decode_exactly, thumbprint};
+use super::{JwkError, decode_exactly, thumbprint};
 use crate::jose::json;
 
 /// The size of a modulus, and of a signature.
 pub const RSA_BYTES: usize = 256;
+
+/// The only accepted exponent, 65537. A small one such as 3 allows forgeries against faulty verifiers, and a larger one
+/// is slow.
+pub(super) const EXPONENT: &str = "AQAB";
 
 /// A valid public key: the modulus is odd and has 2048 bits, the exponent is 65537, and the `kid` is the thumbprint.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,8 +82,7 @@ impl RsaPrivateKey {
 #[derive(Deserialize)]
 struct Private<'a> {
     n: &'a str,
-    #[serde(rename = "e")]
-    _e: Exponent,
+    e: &'a str,
     d: &'a str,
     p: &'a str,
     q: &'a str,
@@ -90,7 +93,10 @@ struct Private<'a> {
 
 impl Private<'_> {
     fn is_complete(&self) -> bool {
-        [self.d, self.p, self.q, self.dp, self.dq, self.qi].iter().all(|part| !part.is_empty())
+        self.e == EXPONENT
+            && [self.d, self.p, self.q, self.dp, self.dq, self.qi]
+                .iter()
+                .all(|part| !part.is_empty())
     }
 }
 

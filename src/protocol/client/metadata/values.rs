@@ -1,8 +1,9 @@
 //! Client metadata values that are one of a fixed set of names.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::jose::client_jwk::ClientAlgorithm;
+use crate::jose::json::deserialize_name;
 use crate::jose::jwk::Algorithm;
 
 /// A value with a registered name, out of a fixed set.
@@ -23,7 +24,7 @@ pub trait Named: Copy + Sized + 'static {
 macro_rules! named {
     ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+        #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
         pub enum $type {
             $($(#[$variant_doc])* #[serde(rename = $name)] $variant,)*
         }
@@ -38,6 +39,12 @@ macro_rules! named {
 
         impl Named for $type {
             const ALL: &'static [(&'static str, Self)] = &[$(($name, Self::$variant),)*];
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserialize_name(deserializer, Self::from_name)
+            }
         }
     };
 }
@@ -73,6 +80,12 @@ impl Named for Algorithm {
 
 impl Named for ClientAlgorithm {
     const ALL: &'static [(&'static str, Self)] = &ClientAlgorithm::ALL;
+}
+
+impl<'de> Deserialize<'de> for ClientAlgorithm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_name(deserializer, Self::from_name)
+    }
 }
 
 named! {
