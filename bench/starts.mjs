@@ -36,22 +36,22 @@ export async function measureStarts(rounds, folder) {
       const bundled = await bundle(`starts ${entry}`, entry, documents);
       return { contender, bundled, store, target: { ...DEFAULTS, ...contender.given, contender, tokens } };
     };
-    const builds = [["postern", await prepare(POSTERN)]];
-    if (folder) builds.unshift(["before", await prepare(POSTERN, relative(root, join(folder, ENTRY)))]);
     const bare = await prepare(BARE);
-    embedModule(bare.bundled, builds.at(-1)[1].bundled);
-    const workers = [bare, ...builds.map(([, build]) => build)];
+    const postern = await prepare(POSTERN);
+    const others = folder ? [await prepare(POSTERN, relative(root, join(folder, ENTRY)))] : [];
+    embedModule(bare.bundled, postern.bundled);
+    const workers = [bare, postern, ...others];
 
     const rows = [];
     for (const [kind, make] of Object.entries(KINDS)) {
       const taken = await step(kind, () => inTurn(workers, make, rounds));
-      builds.forEach(([name], index) => {
+      const [floor, ...measured] = taken;
+      measured.forEach((starts, index) => {
         const figures = ["isolate", "request", "cpu", "wall"].map((figure) => {
-          const later = taken[index + 1].map((start, round) => start[figure] - taken[0][round][figure]);
-          const { median, low, high } = spread(later);
+          const { median, low, high } = spread(starts.map((one, round) => one[figure] - floor[round][figure]));
           return `${median.toFixed(1)} (${low.toFixed(1)}–${high.toFixed(1)})`;
         });
-        rows.push([...(folder ? [`${kind}, ${name}`] : [kind]), ...figures]);
+        rows.push([index === 0 ? kind : `${kind}, before`, ...figures]);
       });
     }
     return markdown(rows, rounds, describe({ machine: machine(), versions: await versions() }));
@@ -106,8 +106,8 @@ async function startOnce({ contender, bundled, store, target }, make, number) {
 
 const markdown = (rows, rounds, about) => `# What \`npm run bench -- --starts\` found
 
-Written by the bench; [NOTES.md](../NOTES.md) explains it. What a new isolate needs for its first request, in
-milliseconds more than bare; medians of ${rounds} rounds, the quartiles in parentheses.
+Written by the bench; [NOTES.md](../NOTES.md) explains it. The milliseconds that a new isolate and its first request
+need more than those of bare; medians of ${rounds} rounds, the quartiles in parentheses.
 
 ${about}
 
