@@ -24,6 +24,9 @@ pub trait Request {
 
     /// Reads the body. Fails, and stops reading, if it has more than `limit` bytes.
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError>;
+
+    /// Returns for how many seconds the request has been in progress. Its sender determines how long the body takes.
+    fn age(&self) -> i64;
 }
 
 /// Why a body could not be read.

@@ -119,6 +119,9 @@ pub const LOGO_FETCH_SECONDS: i64 = 5;
 
 // The platform.
 
+/// How long the body of a request may take to arrive, since the request began. It is long enough for a form on a slow
+/// connection, and shorter than [`CLOCK_SLACK_SECONDS`].
+pub const BODY_SECONDS: i64 = 30;
 /// Lifetime of a publication in the cache, so that the publications of old deployments disappear.
 pub const PUBLICATION_SECONDS: u32 = 7 * 86_400;
 /// Pause between two sweeps that one isolate defers, so that not every failed request queries a database that is down.

@@ -82,11 +82,11 @@ pub fn fetch(request: JsValue, env: Env, context: Context) -> JsValue {
 
 async fn answer(request: JsValue, env: Env, context: Context) -> JsValue {
     let isolate = Isolate::for_env(&env);
-    let request = EdgeRequest::new(request);
+    let begin = js_sys::Date::now();
+    let request = EdgeRequest::new(request, begin);
     #[cfg(feature = "provoke-panic")]
     provoke_panic(crate::http::Request::path(&request)).await;
 
-    let begin = js_sys::Date::now();
     let now = seconds(begin);
     let reply = handle(&isolate.core, &isolate.edge, now, &random, &request).await;
 
@@ -113,7 +113,7 @@ async fn provoke_panic(path: &str) {
     assert_ne!(path, "/provoke-panic/later");
 }
 
-/// Converts milliseconds since 1970 to Unix seconds.
+/// Converts milliseconds to whole seconds.
 #[allow(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
 fn seconds(milliseconds: f64) -> i64 {
     (milliseconds / 1_000.0) as i64

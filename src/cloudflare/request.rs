@@ -3,20 +3,22 @@
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::cloudflare::platform;
 use crate::cloudflare::task::wait;
+use crate::cloudflare::{platform, seconds};
 use crate::http::{self, BodyError};
 
 pub struct EdgeRequest {
     inner: JsValue,
     /// The method, a space and the URL.
     head: String,
+    /// When the request began, in milliseconds since 1970.
+    begin: f64,
 }
 
 impl EdgeRequest {
     /// Reads the method and the URL, because every request needs both.
-    pub fn new(inner: JsValue) -> Self {
-        Self { head: platform::head(&inner), inner }
+    pub fn new(inner: JsValue, begin: f64) -> Self {
+        Self { head: platform::head(&inner), inner, begin }
     }
 
     /// The path and query of the URL. Scheme and host are ignored, because the issuer is configured.
@@ -53,5 +55,9 @@ impl http::Request for EdgeRequest {
             return Err(BodyError::TooLarge);
         }
         Ok(body.unchecked_into::<Uint8Array>().to_vec())
+    }
+
+    fn age(&self) -> i64 {
+        seconds(js_sys::Date::now() - self.begin)
     }
 }

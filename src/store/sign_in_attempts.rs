@@ -2,7 +2,9 @@
 //! cannot avoid the limit.
 
 use crate::error::Internal;
-use crate::lifetimes::{ACCOUNT_PAUSE_SECONDS, ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS};
+use crate::lifetimes::{
+    ACCOUNT_PAUSE_SECONDS, ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS, CLOCK_SLACK_SECONDS,
+};
 use crate::ports::{Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::{Batch, Handle, Outcome, first};
@@ -14,6 +16,9 @@ const ATTEMPTS_BEFORE_PAUSE: i64 = 5;
 /// followed by a pause of at most [`ACCOUNT_PAUSE_SECONDS`], and the first one from a network is also preceded by it.
 /// So an attacker gains nothing from many networks.
 const ACCOUNT_ATTEMPTS_BEFORE_PAUSE: i64 = 20;
+/// No pause ends later than this from now. A time after that comes from an isolate whose clock is ahead. The limit has
+/// the allowance, because a request may have begun before the one that caused the pause.
+const PAUSE_LIMIT_SECONDS: i64 = ATTEMPT_PAUSE_SECONDS + CLOCK_SLACK_SECONDS;
 
 /// Whether an attempt is allowed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -86,12 +91,11 @@ fn count_on_account(account: &str, counter: &str, now: i64) -> Statement {
     .bind(now)
     .bind(ATTEMPT_WINDOW_SECONDS)
     .bind(counter)
-    .bind(ATTEMPT_PAUSE_SECONDS)
+    .bind(PAUSE_LIMIT_SECONDS)
 }
 
-/// Counts an attempt, unless a pause is running. No pause ends later than [`ATTEMPT_PAUSE_SECONDS`] from now, so a time
-/// after that comes from an isolate whose clock is ahead, and is ignored. The failures still count, so the next pause is
-/// as long as without that isolate.
+/// Counts an attempt, unless a pause is running. A pause that ends after [`PAUSE_LIMIT_SECONDS`] is ignored. The failures
+/// still count, so the next pause is as long as without the isolate whose clock is ahead.
 fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
     Statement::new(
         "INSERT INTO sign_in_attempts AS own (counter, failures, last_at, next_at) \
@@ -104,7 +108,7 @@ fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
            next_at = max(excluded.next_at, ?2 + CASE \
              WHEN own.last_at > ?2 - ?4 AND own.failures >= ?5 \
              THEN min(?6, 1 << min(own.failures - ?5, 20)) ELSE 0 END) \
-           WHERE own.next_at <= ?2 OR own.next_at > ?2 + ?6 \
+           WHERE own.next_at <= ?2 OR own.next_at > ?2 + ?9 \
          RETURNING failures",
     )
     .bind(counter)
@@ -115,6 +119,7 @@ fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
     .bind(ATTEMPT_PAUSE_SECONDS)
     .bind(ACCOUNT_ATTEMPTS_BEFORE_PAUSE)
     .bind(ACCOUNT_PAUSE_SECONDS)
+    .bind(PAUSE_LIMIT_SECONDS)
 }
 
 /// Deletes the counter of an attempt that succeeded, if the session under `cookie_hash` has begun.

@@ -4,11 +4,12 @@ use crate::browser::{Browser, PASSWORD, is_login};
 use crate::client_assertions::{NO_CODE, assert_authenticated, provider_with_uri, serve};
 use crate::jwks::{ALWAYS, foreign_key, insert_key, keys, rsa_key};
 use crate::signer::Signer;
-use crate::test_provider::{NOW, TestProvider, TestResponse, get};
+use crate::test_provider::{NOW, TestProvider, TestResponse, get, post};
 use postern::lifetimes::{
-    ATTEMPT_PAUSE_SECONDS, CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS, KEY_SET_REVIEW_SECONDS,
-    KEY_SET_SECONDS, SESSION_SECONDS,
+    ATTEMPT_PAUSE_SECONDS, BODY_SECONDS, CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS,
+    KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS, SESSION_SECONDS,
 };
+use std::collections::BTreeMap;
 
 const YEAR: i64 = 365 * 86_400;
 const JWKS: &str = "/auth/jwks.json";
@@ -33,7 +34,7 @@ fn sign_in(provider: &TestProvider, password: &str) -> TestResponse {
 
 #[test]
 fn an_attempt_counter_of_a_clock_that_is_ahead_locks_nobody_out() {
-    for ahead in [YEAR, 2 * ATTEMPT_PAUSE_SECONDS] {
+    for ahead in [YEAR, ATTEMPT_PAUSE_SECONDS + CLOCK_SLACK_SECONDS] {
         let provider = TestProvider::with_keys();
         provider.put_user("alice");
         provider.in_isolate_ahead(ahead, || {
@@ -47,6 +48,12 @@ fn an_attempt_counter_of_a_clock_that_is_ahead_locks_nobody_out() {
     }
 }
 
+/// The failures of each counter.
+fn failures(provider: &TestProvider) -> String {
+    let sql = "SELECT group_concat(failures) FROM sign_in_attempts";
+    provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap()
+}
+
 #[test]
 fn failed_attempts_count_also_after_those_of_a_clock_that_is_ahead() {
     let provider = TestProvider::with_keys();
@@ -56,25 +63,70 @@ fn failed_attempts_count_also_after_those_of_a_clock_that_is_ahead() {
             sign_in(&provider, "a guess");
         }
     });
+    assert_eq!(failures(&provider), "5,5");
     assert_eq!(sign_in(&provider, "a guess").status, 403);
+    assert_eq!(failures(&provider), "6,6", "on the account, too");
     let response = sign_in(&provider, PASSWORD);
     assert_eq!((response.status, response.header("retry-after")), (429, Some("2")));
 }
 
 #[test]
-fn a_pause_of_a_clock_that_is_slightly_ahead_lasts_no_longer_than_the_longest_one() {
+fn a_pause_of_a_clock_that_is_slightly_ahead_lasts_no_longer_than_the_longest_one_and_a_minute() {
     let provider = TestProvider::with_keys();
     provider.put_user("alice");
-    provider.in_isolate_ahead(ATTEMPT_PAUSE_SECONDS - 1, || {
+    let longest = ATTEMPT_PAUSE_SECONDS + CLOCK_SLACK_SECONDS;
+    provider.in_isolate_ahead(longest - 1, || {
         for _ in 0..5 {
             sign_in(&provider, "a guess");
         }
     });
     let response = sign_in(&provider, PASSWORD);
     let pause: i64 = response.header("retry-after").unwrap().parse().unwrap();
-    assert_eq!((response.status, pause), (429, ATTEMPT_PAUSE_SECONDS));
+    assert_eq!((response.status, pause), (429, longest));
+    assert_eq!(failures(&provider), "5,5", "a refused attempt does not count");
     provider.sleep(pause);
     assert_eq!(sign_in(&provider, PASSWORD).status, 200);
+}
+
+#[test]
+fn held_bodies_do_not_skip_the_pause_between_attempts() {
+    let provider = TestProvider::with_keys();
+    provider.put_user("alice");
+    let browser = Browser::new(&provider);
+    let page = browser.get("/auth/account");
+    let guess = || browser.submit(&page, &[("login", "alice"), ("password", "a guess")]);
+    let mut pause = 0;
+    while pause < ATTEMPT_PAUSE_SECONDS {
+        provider.sleep(pause);
+        let response = guess();
+        pause = response.header("retry-after").map_or(0, |seconds| seconds.parse().unwrap());
+    }
+    provider.sleep(ATTEMPT_PAUSE_SECONDS);
+    // Each second a request has begun. Now their bodies arrive, the newest first.
+    let mut statuses = BTreeMap::new();
+    for seconds in 0..250 {
+        provider.body_seconds.set(seconds);
+        *statuses.entry(guess().status).or_insert(0) += 1;
+        provider.sleep(-1);
+    }
+    assert_eq!(statuses[&403], 1, "{statuses:?}");
+}
+
+#[test]
+fn a_body_that_arrives_late_is_refused() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    serve(&provider, signer.jwks().to_string());
+    let send = |seconds| {
+        provider.body_seconds.set(seconds);
+        provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE)
+    };
+    assert_authenticated(&send(BODY_SECONDS));
+    let response = send(BODY_SECONDS + 1);
+    assert_eq!((response.status, response.error().as_deref()), (400, Some("invalid_request")));
+    assert!(response.body.contains("the body took longer than 30 seconds"), "{}", response.body);
+    let page = provider.send(post("/auth/authorize").form("client_id=app"));
+    assert_eq!(page.status, 408, "{}", page.body);
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub fn variables_with(name: &'static str, text: &str) -> Variables {
 pub struct TestProvider {
     pub platform: Native,
     pub now: Cell<i64>,
+    /// How long the bodies of requests take to arrive, in seconds after `now`.
+    pub body_seconds: Cell<i64>,
     /// Whether isolates end with their response, so that deferred tasks do not run.
     pub skips_deferred_tasks: Cell<bool>,
     /// Whether random bytes look random. Otherwise each draw repeats one byte, as in the golden files.
@@ -64,6 +66,7 @@ impl TestProvider {
         Self {
             platform: Native::new(),
             now: Cell::new(NOW),
+            body_seconds: Cell::new(0),
             skips_deferred_tasks: Cell::new(false),
             has_entropy: Cell::new(false),
             isolate: RefCell::new(isolate(&variables)),
@@ -142,6 +145,7 @@ impl TestProvider {
             Ok(())
         };
         let now = self.now.get();
+        let request = TestRequest { age: self.body_seconds.get(), ..request };
         let reply = handle(isolate, &self.platform, now, &randomness, &request).await;
         let Reply { response, deferred, log } = reply;
         let deferred_count = deferred.len();
@@ -214,6 +218,7 @@ pub struct TestRequest {
     query: Option<String>,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    age: i64,
 }
 
 pub fn get(target: &str) -> TestRequest {
@@ -239,7 +244,7 @@ impl TestRequest {
             None => (target, None),
         };
         let (method, path) = (method.into(), path.into());
-        Self { method, path, query, headers: Vec::new(), body: Vec::new() }
+        Self { method, path, query, headers: Vec::new(), body: Vec::new(), age: 0 }
     }
 
     pub fn with(mut self, name: &str, value: &str) -> Self {
@@ -303,6 +308,10 @@ impl Request for TestRequest {
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError> {
         if self.body.len() > limit { Err(BodyError::TooLarge) } else { Ok(self.body.clone()) }
+    }
+
+    fn age(&self) -> i64 {
+        self.age
     }
 }
 

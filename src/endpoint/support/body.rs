@@ -1,6 +1,7 @@
 //! The reader of request bodies.
 
 use crate::http::{self, Request};
+use crate::lifetimes::BODY_SECONDS;
 use crate::protocol::description::Description;
 use crate::protocol::params::{FORM, Malformed, Params, is_media_type};
 
@@ -34,6 +35,8 @@ pub enum BodyError {
     NotForm,
     /// The body is larger than this limit.
     TooLarge(Limit),
+    /// The body did not arrive within [`BODY_SECONDS`].
+    TooSlow,
 }
 
 impl BodyError {
@@ -44,6 +47,7 @@ impl BodyError {
             Self::Malformed(malformed) => return malformed.description(),
             Self::NotForm => "Content-Type: must be application/x-www-form-urlencoded",
             Self::TooLarge(limit) => limit.exceeded,
+            Self::TooSlow => "the body took longer than 30 seconds",
         })
     }
 
@@ -53,6 +57,7 @@ impl BodyError {
             Self::Interrupted | Self::Malformed(_) => 400,
             Self::NotForm => 415,
             Self::TooLarge(_) => 413,
+            Self::TooSlow => 408,
         }
     }
 }
@@ -62,15 +67,17 @@ pub fn has_media_type(request: &impl Request, media_type: &str) -> bool {
     request.header("content-type").is_some_and(|text| is_media_type(&text, media_type))
 }
 
-/// Reads a body.
+/// Reads a body. One that arrives late is refused, because everything in a request is decided at the time when it began,
+/// and its sender must not choose how long ago that is.
 ///
 /// # Errors
-/// [`BodyError::Interrupted`] and [`BodyError::TooLarge`].
+/// [`BodyError::Interrupted`], [`BodyError::TooLarge`] and [`BodyError::TooSlow`].
 pub async fn read(request: &impl Request, limit: Limit) -> Result<Vec<u8>, BodyError> {
-    request.body(limit.bytes).await.map_err(|error| match error {
+    let body = request.body(limit.bytes).await.map_err(|error| match error {
         http::BodyError::Interrupted => BodyError::Interrupted,
         http::BodyError::TooLarge => BodyError::TooLarge(limit),
-    })
+    })?;
+    if request.age() > BODY_SECONDS { Err(BodyError::TooSlow) } else { Ok(body) }
 }
 
 /// Reads the form parameters whose names are in one of the lists `known`. Parameters in the URL are ignored (RFC 6749

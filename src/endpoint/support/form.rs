@@ -50,7 +50,9 @@ pub async fn authorization_request(request: &impl Request) -> Result<Params, Pag
 
 fn refused(error: BodyError) -> PageError {
     match error {
-        BodyError::Interrupted => PageError::start_again(error.description()),
+        BodyError::Interrupted | BodyError::TooSlow => {
+            PageError { status: error.status(), ..PageError::start_again(error.description()) }
+        }
         BodyError::Malformed(_) | BodyError::NotForm | BodyError::TooLarge(_) => {
             let page = PageError::application_fault(error.description());
             PageError { status: error.status(), ..page }
