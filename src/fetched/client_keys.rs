@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::bounded_map::BoundedMap;
 use crate::context::Context;
 use crate::error::Internal;
+use crate::fetched::fetch_budget::{FetchBudget, RunningFetch};
 use crate::fetched::{DocumentError, get};
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::json::parse_object;
@@ -26,21 +27,27 @@ const LIMITS: FetchLimits = FetchLimits {
     is_binary: false,
 };
 
-/// How many fetches of one URL an isolate begins in [`CLIENT_KEYS_SECONDS`] while another one runs. A request cannot
-/// wait for another request's fetch, so each of those that arrive before the first keys do fetches them itself. The
-/// limit protects the client's server: a stranger who knows a `client_id` can cause such requests.
-const SIMULTANEOUS_FETCHES: u32 = 64;
-
-/// An isolate's memory of fetched JWK Sets, by URL. 64 entries are more than one isolate needs at a time.
+/// An isolate's memory of fetched JWK Sets. Clients that registered themselves have one of their own, so that a stranger
+/// with many of them neither evicts the keys of the operator's clients nor uses up their fetches.
 #[derive(Default)]
-pub struct FetchedKeys(RefCell<BoundedMap<String, Fetched, 64>>);
+pub struct FetchedKeys {
+    operators: FetchedSets,
+    self_registered: FetchedSets,
+}
+
+/// JWK Sets by URL. 64 entries are more than one isolate needs at a time.
+#[derive(Default)]
+struct FetchedSets {
+    sets: RefCell<BoundedMap<String, Fetched, 64>>,
+    budget: FetchBudget,
+}
 
 /// What an isolate knows about the JWK Set at one URL. All times are Unix seconds.
 #[derive(Default)]
 struct Fetched {
     /// The last set that was fetched, unless it is too old.
     keys: Option<Rc<ClientKeys>>,
-    /// When the request began that fetched `keys`.
+    /// When the request began that fetched `keys`, or found that the client has withdrawn them.
     as_of: i64,
     /// `keys` may be used before this time.
     usable_until: i64,
@@ -50,15 +57,12 @@ struct Fetched {
     quiet_until: i64,
     /// A fetch may be running until this time. It may also have ended with its request, without a result.
     running_until: i64,
-    /// The number of fetches that began since `counted_from`.
-    begun: u32,
-    counted_from: i64,
 }
 
 /// What a request does for the keys of a client.
-enum Step {
+enum Step<'a> {
     Fail(DocumentError),
-    Fetch,
+    Fetch(RunningFetch<'a>),
     Use(Rc<ClientKeys>),
 }
 
@@ -125,22 +129,26 @@ impl FetchedKeys {
         let url = url.and_then(|url| OutboundUrl::parse(url, allows_loopback).ok());
         let url = url.ok_or(DocumentError::Forbidden)?;
         let is_candidate = |keys: &ClientKeys| keys.candidates(alg, kid).next().is_some();
-        match self.entry(url.as_str(), |set| set.step(is_candidate, context.now)) {
-            Step::Fail(error) => return Err(error),
-            Step::Fetch => {}
-            Step::Use(keys) => return Ok(keys),
-        }
-        match fetch_set(&client.client_id, &url, context).await {
-            Ok(keys) => Ok(self.entry(url.as_str(), |set| set.succeed(keys, context.now))),
-            Err(error) => self.entry(url.as_str(), |set| {
-                set.fail(error, context.now);
-                set.usable(context.now).filter(|keys| is_candidate(keys)).ok_or(error)
-            }),
+        let is_self_registered = client.registration_token_hash.is_some();
+        let sets = if is_self_registered { &self.self_registered } else { &self.operators };
+        let begin = || sets.budget.begin(url.host(), context.now);
+        match sets.entry(url.as_str(), |set| set.step(is_candidate, begin, context.now)) {
+            Step::Fail(error) => Err(error),
+            Step::Use(keys) => Ok(keys),
+            Step::Fetch(_running) => match fetch_set(&client.client_id, &url, context).await {
+                Ok(keys) => sets.entry(url.as_str(), |set| set.succeed(keys, context.now)),
+                Err(error) => sets.entry(url.as_str(), |set| {
+                    set.fail(error, context.now);
+                    set.usable(context.now).filter(|keys| is_candidate(keys)).ok_or(error)
+                }),
+            },
         }
     }
+}
 
+impl FetchedSets {
     fn entry<T>(&self, url: &str, change: impl FnOnce(&mut Fetched) -> T) -> T {
-        let mut sets = self.0.borrow_mut();
+        let mut sets = self.sets.borrow_mut();
         if let Some(set) = sets.get_mut(url) {
             return change(set);
         }
@@ -152,9 +160,14 @@ impl FetchedKeys {
 }
 
 impl Fetched {
-    /// Returns what to do at `now`, and counts a fetch as begun. `is_candidate` returns whether a set has a key that may
-    /// have made the signature.
-    fn step(&mut self, is_candidate: impl Fn(&ClientKeys) -> bool, now: i64) -> Step {
+    /// Returns what to do at `now`. `is_candidate` returns whether a set has a key that may have made the signature.
+    /// `begin` begins a fetch, unless there were too many.
+    fn step<'a>(
+        &mut self,
+        is_candidate: impl Fn(&ClientKeys) -> bool,
+        begin: impl FnOnce() -> Option<RunningFetch<'a>>,
+        now: i64,
+    ) -> Step<'a> {
         let is_running = now < self.running_until;
         let usable = self.usable(now);
         if let Some(keys) = usable.as_ref().filter(|keys| is_candidate(keys)) {
@@ -166,16 +179,14 @@ impl Fetched {
                 (None, Some(keys)) => return Step::Use(keys),
                 (None, None) => {}
             }
-        } else if is_running && (usable.is_some() || self.begun >= SIMULTANEOUS_FETCHES) {
-            // A stranger can name any `kid`, so a single request searches for one that is not in a usable set.
+        } else if is_running && (usable.is_some() || self.failure.is_some()) {
+            // A stranger can name any `kid`, so a single request searches for one that is not in a usable set. And a
+            // single request tries again after a failure.
             return Step::Fail(DocumentError::BeingFetched);
         }
-        if self.counted_from + CLIENT_KEYS_SECONDS <= now {
-            (self.begun, self.counted_from) = (0, now);
-        }
-        self.begun += 1;
+        let Some(running) = begin() else { return Step::Fail(DocumentError::TooManyFetches) };
         self.running_until = now + CLIENT_KEYS_FETCH_SECONDS;
-        Step::Fetch
+        Step::Fetch(running)
     }
 
     /// The keys, if they may be used at `now`. While one request fetches them again, the others may use the old ones.
@@ -185,33 +196,38 @@ impl Fetched {
         self.keys.as_ref().filter(|_| now < self.usable_until + extension).map(Rc::clone)
     }
 
-    /// Records the result of a fetch by a request that began at `now`. Returns the keys, or those of a later request.
-    fn succeed(&mut self, keys: ClientKeys, now: i64) -> Rc<ClientKeys> {
+    /// Records the result of a fetch by a request that began at `now`. Returns the keys, or the result of a later
+    /// request.
+    fn succeed(&mut self, keys: ClientKeys, now: i64) -> Result<Rc<ClientKeys>, DocumentError> {
         self.running_until = 0;
-        let is_outdated = now < self.as_of;
-        if let Some(later) = self.keys.as_ref().filter(|_| is_outdated) {
-            return Rc::clone(later);
+        if now < self.as_of {
+            let withdrawn = self.failure.unwrap_or(DocumentError::NoKeys);
+            return self.keys.as_ref().map(Rc::clone).ok_or(withdrawn);
         }
         self.as_of = now;
         self.usable_until = now + CLIENT_KEYS_SECONDS;
         self.failure = None;
         self.quiet_until = now + CLIENT_KEYS_PAUSE_SECONDS;
-        Rc::clone(self.keys.insert(Rc::new(keys)))
+        Ok(Rc::clone(self.keys.insert(Rc::new(keys))))
     }
 
     /// Records the failure of a fetch by a request that began at `now`. The keys stay in use until they are
-    /// [`CLIENT_KEYS_GRACE_SECONDS`] old, unless the document shows that the client has no key.
+    /// [`CLIENT_KEYS_GRACE_SECONDS`] old, unless the response shows that the client has withdrawn them.
     fn fail(&mut self, error: DocumentError, now: i64) {
         self.running_until = 0;
-        if self.keys.is_some() && now <= self.as_of {
-            // Another request has fetched them meanwhile.
+        if now < self.as_of || now == self.as_of && self.keys.is_some() {
+            // Another request has a later result.
             return;
         }
         let pause =
             if error.is_temporary() { FETCH_RETRY_SECONDS } else { CLIENT_KEYS_PAUSE_SECONDS };
         self.failure = Some(error);
         self.quiet_until = now + pause;
-        if error == DocumentError::NoKeys || self.as_of + CLIENT_KEYS_GRACE_SECONDS <= now {
+        if matches!(error, DocumentError::Missing | DocumentError::NoKeys) {
+            self.as_of = now;
+            self.keys = None;
+        }
+        if self.as_of + CLIENT_KEYS_GRACE_SECONDS <= now {
             self.keys = None;
         }
         self.usable_until = self.usable_until.max(now + CLIENT_KEYS_EXTENSION_SECONDS);
@@ -244,13 +260,24 @@ mod tests {
     #[test]
     fn a_result_that_arrives_late_does_not_replace_that_of_a_later_request() {
         let mut fetched = Fetched::default();
-        assert_eq!(*fetched.succeed(set("new"), 20), set("new"));
-        assert_eq!(*fetched.succeed(set("old"), 10), set("new"));
+        let succeed = |fetched: &mut Fetched, kid, now| {
+            fetched.succeed(set(kid), now).map(|set| (*set).clone())
+        };
+        assert_eq!(succeed(&mut fetched, "new", 20), Ok(set("new")));
+        assert_eq!(succeed(&mut fetched, "old", 10), Ok(set("new")));
         for error in [DocumentError::NotFetched, DocumentError::NoKeys] {
             fetched.fail(error, 20);
             assert_eq!(fetched.failure, None);
             assert_eq!(fetched.usable(20).as_deref(), Some(&set("new")));
         }
-        assert_eq!(*fetched.succeed(set("newest"), 21), set("newest"));
+        assert_eq!(succeed(&mut fetched, "newest", 21), Ok(set("newest")));
+
+        for error in [DocumentError::Missing, DocumentError::NoKeys] {
+            let mut fetched = Fetched::default();
+            fetched.fail(error, 20);
+            assert_eq!(succeed(&mut fetched, "withdrawn", 10), Err(error));
+            assert_eq!(fetched.usable(20), None);
+            assert_eq!(succeed(&mut fetched, "newest", 21), Ok(set("newest")));
+        }
     }
 }

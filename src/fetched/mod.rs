@@ -1,6 +1,7 @@
 //! Documents at URLs from client metadata. All are fetched by one function, under the same rules.
 
 pub mod client_keys;
+pub mod fetch_budget;
 pub mod logos;
 pub mod sector;
 
@@ -20,16 +21,20 @@ pub enum DocumentError {
     BadMediaType,
     /// The status of the response is not 200.
     BadStatus,
-    /// Too many requests are fetching the document.
+    /// Another request is fetching the document.
     BeingFetched,
     /// The URL may not be fetched under the current configuration.
     Forbidden,
+    /// The document does not exist.
+    Missing,
     /// The JWK Set has no key that can verify signatures.
     NoKeys,
     /// The server did not answer in time, or its status is that of a failure that passes.
     NotFetched,
     /// The JWK Set is not a JSON object with unique names.
     NotJson,
+    /// Too many fetches run, or began a short time ago.
+    TooManyFetches,
 }
 
 impl DocumentError {
@@ -41,15 +46,17 @@ impl DocumentError {
             Self::BadStatus => "the response must have the status 200",
             Self::BeingFetched => "the document is being fetched; try again later",
             Self::Forbidden => "this provider must not fetch from this URL",
+            Self::Missing => "the document does not exist (status 404 or 410)",
             Self::NoKeys => "the document must be a JWK Set with a key that can verify a signature",
             Self::NotFetched => "the document could not be fetched; try again later",
             Self::NotJson => "the document must be a JSON object without duplicate names",
+            Self::TooManyFetches => "too many documents are being fetched; try again later",
         }
     }
 
     /// Returns whether the same request may succeed later. Otherwise the client must change the document or its URL.
     pub fn is_temporary(self) -> bool {
-        matches!(self, Self::BeingFetched | Self::NotFetched)
+        matches!(self, Self::BeingFetched | Self::NotFetched | Self::TooManyFetches)
     }
 
     /// Returns the description with the metadata field or parameter that has the URL.
@@ -74,6 +81,8 @@ pub async fn get(
     let document = document.map_err(|error| not_fetched(&error.detail))?;
     match document.status {
         200 => {}
+        // RFC 9110 sections 15.5.5 and 15.5.11.
+        404 | 410 => return Err(DocumentError::Missing),
         // RFC 9110 section 15.6, RFC 6585 section 4: the same request may succeed later.
         status @ (408 | 429 | 500..) => return Err(not_fetched(&format_args!("status {status}"))),
         _ => return Err(DocumentError::BadStatus),

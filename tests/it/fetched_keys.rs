@@ -6,11 +6,14 @@ use crate::client_assertions::{
     provider_with_uri, serve, serve_as,
 };
 use crate::signer::{Signer, by_assertion};
-use crate::test_provider::{ISSUER, TestProvider, TestRequest, TestResponse, get, post};
+use crate::test_provider::{
+    ISSUER, NOW, TestProvider, TestRequest, TestResponse, get, post, variables_with,
+};
 use postern::lifetimes::{
     CLIENT_KEYS_EXTENSION_SECONDS, CLIENT_KEYS_FETCH_SECONDS, CLIENT_KEYS_PAUSE_SECONDS,
     CLIENT_KEYS_SECONDS, FETCH_RETRY_SECONDS,
 };
+use postern::ports::Document;
 use serde_json::json;
 
 fn requests(provider: &TestProvider, signer: &Signer, count: usize) -> Vec<TestRequest> {
@@ -47,6 +50,104 @@ fn more_than_64_requests_at_once_do_not_cause_more_fetches() {
     assert_eq!((count(&responses, 400), count(&responses, 503)), (64, 36));
     responses.iter().filter(|response| response.status == 503).for_each(assert_unavailable);
     assert_eq!(fetches(&provider), 64);
+}
+
+fn serve_at(provider: &TestProvider, signer: &Signer, url: &str) {
+    let text = Some(signer.jwks().to_string());
+    let document = Document { status: 200, media_type: "application/json".into(), text };
+    provider.platform.web.borrow_mut().insert(url.into(), document);
+}
+
+/// A provider with open registration, where strangers have registered 65 clients whose keys are at the host of `app`.
+fn provider_with_strangers(signer: &Signer) -> (TestProvider, Vec<String>) {
+    let provider = TestProvider::configured(variables_with("REGISTRATION", "open"));
+    provider.has_entropy.set(true);
+    provider.send(get("/auth/jwks.json"));
+    serve(&provider, signer.jwks().to_string());
+    provider.put_signing("app", json!({ "jwks_uri": JWKS_URI }));
+    let register = |number| {
+        let url = format!("{JWKS_URI}?{number}");
+        serve_at(&provider, signer, &url);
+        let document = json!({
+            "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt",
+            "jwks_uri": url,
+        });
+        let response = provider.send(post("/auth/register").json(&document));
+        response.json()["client_id"].as_str().unwrap().to_owned()
+    };
+    let strangers = (0..65).map(register).collect();
+    fetches(&provider);
+    (provider, strangers)
+}
+
+#[test]
+fn many_clients_with_keys_at_one_host_do_not_cause_more_fetches() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let stranger = Signer::new("ES256", Some("forged"), 1);
+    let provider = TestProvider::with_keys();
+    for number in 0..65 {
+        let url = format!("{JWKS_URI}?{number}");
+        serve_at(&provider, &signer, &url);
+        provider.put_signing(&format!("app-{number}"), json!({ "jwks_uri": url }));
+    }
+    for seconds in [0, 1, 10, 0] {
+        provider.sleep(seconds);
+        fetches(&provider);
+        for number in (0..65).cycle().take(650) {
+            let assertion = stranger.assertion(&provider, &format!("app-{number}"));
+            assert_ne!(provider.token_by(&assertion, &NO_CODE).status, 200);
+        }
+        assert_eq!(fetches(&provider), if provider.now.get() == NOW { 64 } else { seconds as u32 });
+    }
+}
+
+#[test]
+fn at_most_128_fetches_of_keys_run_at_once() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = TestProvider::with_keys();
+    let ids = ["a", "b", "c", "d"];
+    for id in ids {
+        let url = format!("https://{id}.example/jwks.json");
+        serve_at(&provider, &signer, &url);
+        provider.put_signing(id, json!({ "jwks_uri": url }));
+    }
+    // The second time, the fetches of the first time have ended.
+    for _ in 0..2 {
+        fetches(&provider);
+        let request = |id| by_assertion(&signer.assertion(&provider, id), &NO_CODE);
+        let requests = ids.iter().flat_map(|id| (0..50).map(move |_| request(id))).collect();
+        let responses = provider.send_together(requests);
+        assert_eq!((count(&responses, 400), count(&responses, 503)), (128, 72));
+        assert_eq!(fetches(&provider), 128);
+        provider.sleep(CLIENT_KEYS_SECONDS + CLIENT_KEYS_FETCH_SECONDS);
+    }
+}
+
+#[test]
+fn clients_that_registered_themselves_do_not_use_up_the_fetches_of_the_operators() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let (provider, strangers) = provider_with_strangers(&signer);
+    let send = |id: &String| provider.token_by(&signer.assertion(&provider, id), &NO_CODE).status;
+    let statuses: Vec<_> = strangers.iter().map(send).collect();
+    assert_eq!((&statuses[..64], statuses[64]), (&[400; 64][..], 503));
+    assert_eq!(fetches(&provider), 64);
+    for response in provider.send_together(requests(&provider, &signer, 50)) {
+        assert_authenticated(&response);
+    }
+}
+
+#[test]
+fn clients_that_registered_themselves_do_not_evict_the_keys_of_the_operators() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let (provider, strangers) = provider_with_strangers(&signer);
+    assert_authenticated(&send(&provider, &signer));
+    for id in strangers {
+        provider.sleep(1);
+        assert_authenticated(&provider.token_by(&signer.assertion(&provider, &id), &NO_CODE));
+    }
+    assert_eq!(fetches(&provider), 66);
+    assert_authenticated(&send(&provider, &signer));
+    assert_eq!(fetches(&provider), 0);
 }
 
 #[test]
@@ -171,6 +272,24 @@ fn a_set_without_keys_withdraws_the_ones_before() {
     serve(&provider, r#"{"keys":[]}"#);
     provider.sleep(CLIENT_KEYS_SECONDS);
     assert_refused(&send(&provider, &signer), "must be a JWK Set");
+}
+
+#[test]
+fn a_url_without_a_document_withdraws_the_keys_and_other_errors_do_not() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    for (status, is_withdrawn) in
+        [(404, true), (410, true), (301, false), (403, false), (500, false)]
+    {
+        let provider = provider_with_uri(&signer);
+        assert_authenticated(&send(&provider, &signer));
+        serve_as(&provider, status, "application/json", signer.jwks().to_string());
+        provider.sleep(CLIENT_KEYS_SECONDS);
+        if is_withdrawn {
+            assert_refused(&send(&provider, &signer), "the document does not exist");
+        } else {
+            assert_authenticated(&send(&provider, &signer));
+        }
+    }
 }
 
 #[test]

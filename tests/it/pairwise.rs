@@ -219,8 +219,8 @@ fn an_invalid_or_incomplete_sector_list_is_refused() {
     let fields = json!({ "sector_identifier_uri": SECTOR });
     let good = uris.to_string();
     for (status, media_type, text, words) in [
-        (404, "application/json", &*good, "200"),
-        (302, "application/json", &good, "200"),
+        (404, "application/json", &*good, "does not exist"),
+        (302, "application/json", &good, "must have the status 200"),
         (200, "text/html", &good, "media type"),
         (200, "application/json", "{}", "array"),
         (200, "application/json", "[1]", "array"),
