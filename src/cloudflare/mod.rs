@@ -75,12 +75,18 @@ impl Isolate {
 
 /// The `fetch` handler. Returns a `Response` if nothing must be waited for, for example because all data is in memory.
 /// Otherwise returns a promise of one.
+///
+/// The request goes on if its caller disconnects. Otherwise a stranger who disconnects could begin fetches of a client's
+/// keys again and again, whose results would be lost, until no other request may fetch them.
 #[wasm_bindgen]
 pub fn fetch(request: JsValue, env: Env, context: Context) -> JsValue {
-    task::run(answer(request, env, context))
+    let context = Rc::new(context);
+    let response = task::run(answer(request, env, Rc::clone(&context)));
+    wait_until(&context, &response);
+    response
 }
 
-async fn answer(request: JsValue, env: Env, context: Context) -> JsValue {
+async fn answer(request: JsValue, env: Env, context: Rc<Context>) -> JsValue {
     let isolate = Isolate::for_env(&env);
     let begin = js_sys::Date::now();
     let request = EdgeRequest::new(request, begin);

@@ -10,15 +10,20 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SignJWT } from "jose";
 import * as openid from "openid-client";
-import { ISSUER, start } from "./harness.mjs";
+import { ISSUER, start, until } from "./harness.mjs";
 import { listen, makeKey } from "./client_server.mjs";
 import { Browser, authorizePath, putClient, putUser, assertError } from "./browser.mjs";
+
+const caller = {
+  name: "caller", main: "tests/edge/caller_worker.mjs", compatibility_date: "2026-10-20",
+  services: [{ binding: "POSTERN", service: "postern-with-faults" }],
+};
 
 let postern;
 let clientServer;
 before(async () => {
   clientServer = await listen();
-  postern = await start({ vars: { ALLOW_LOOPBACK: "true" } });
+  postern = await start({ vars: { ALLOW_LOOPBACK: "true" }, others: [{ config: caller }] });
   await postern.keysMade();
   await putUser(postern.operator, "alice");
 });
@@ -35,14 +40,13 @@ const assertion = ({ alg, kid, privateKey }, clientId, claims = {}) =>
     .setProtectedHeader({ alg, kid }).setIssuer(clientId).setSubject(clientId).setAudience(ISSUER)
     .setIssuedAt().setExpirationTime("1m").sign(privateKey);
 
-/** Sends an assertion with an unknown code: after a successful authentication the error is invalid_grant. */
-const present = async (text) => postern.fetch("/auth/token", {
-  method: "POST",
-  body: new URLSearchParams({
-    client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", client_assertion: text,
-    grant_type: "authorization_code", code: "none", redirect_uri: "https://app.example/cb",
-  }),
+/** A token request with an unknown code: after a successful authentication the error is invalid_grant. */
+const form = (text) => new URLSearchParams({
+  client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", client_assertion: text,
+  grant_type: "authorization_code", code: "none", redirect_uri: "https://app.example/cb",
 });
+
+const present = async (text) => postern.fetch("/auth/token", { method: "POST", body: form(text) });
 
 const put = (id, metadata) =>
   putClient(postern.operator, id, { token_endpoint_auth_method: "private_key_jwt", ...metadata });
@@ -111,6 +115,28 @@ test("fifty requests at once are served in an isolate without the keys, and forg
   const [forged, good] = await Promise.all([send(stranger, 50), send(key, 50)]);
   assert.deepEqual([forged, good], [Array(50).fill("invalid_client"), Array(50).fill("invalid_grant")]);
   assert.deepEqual(clientServer.takePaths(), []);
+});
+
+test("a fetch of keys ends and counts although its caller has disconnected", async () => {
+  const key = await makeKey("ES256", "key-1");
+  const jwks = JSON.stringify({ keys: [key.jwk] });
+  const fetched = new Promise((resolve) => clientServer.pages.set("/held", resolve));
+  clientServer.pages.set("/disconnect", async (response) => {
+    await fetched;
+    response.end();
+  });
+  await put("gone", { jwks_uri: clientServer.url("/held") });
+  clientServer.takePaths();
+  const caller = await postern.server.getWorker("caller").fetch(`${ISSUER}/auth/token`, {
+    method: "POST", body: form(await assertion(key, "gone")), headers: { "disconnect-when": clientServer.url("/disconnect") },
+  });
+  assert.equal(await caller.text(), "AbortError");
+  (await fetched).writeHead(200, { "content-type": "application/json" }).end(jwks);
+
+  const uses = postern.env.DB.prepare("SELECT count(*) AS count FROM client_assertions WHERE client_id = 'gone'");
+  assert.deepEqual(await until(() => uses.first(), ({ count }) => count === 1), { count: 1 });
+  await assertError(await present(await assertion(key, "gone")), "invalid_grant");
+  assert.deepEqual(clientServer.takePaths().sort(), ["/disconnect", "/held"]);
 });
 
 test("a signature of another size is wrong, and a key of small order is refused", async () => {
