@@ -121,14 +121,14 @@ test("a fetch of keys ends and counts although its caller has disconnected", asy
   const key = await makeKey("ES256", "key-1");
   const jwks = JSON.stringify({ keys: [key.jwk] });
   const fetched = new Promise((resolve) => clientServer.pages.set("/held", resolve));
-  clientServer.pages.set("/disconnect", async (response) => {
+  clientServer.pages.set("/fetched", async (response) => {
     await fetched;
     response.end();
   });
   await put("gone", { jwks_uri: clientServer.url("/held") });
   clientServer.takePaths();
   const caller = await postern.server.getWorker("caller").fetch(`${ISSUER}/auth/token`, {
-    method: "POST", body: form(await assertion(key, "gone")), headers: { "disconnect-when": clientServer.url("/disconnect") },
+    method: "POST", body: form(await assertion(key, "gone")), headers: { "wait-for": clientServer.url("/fetched") },
   });
   assert.equal(await caller.text(), "AbortError");
   (await fetched).writeHead(200, { "content-type": "application/json" }).end(jwks);
@@ -136,7 +136,24 @@ test("a fetch of keys ends and counts although its caller has disconnected", asy
   const uses = postern.env.DB.prepare("SELECT count(*) AS count FROM client_assertions WHERE client_id = 'gone'");
   assert.deepEqual(await until(() => uses.first(), ({ count }) => count === 1), { count: 1 });
   await assertError(await present(await assertion(key, "gone")), "invalid_grant");
-  assert.deepEqual(clientServer.takePaths().sort(), ["/disconnect", "/held"]);
+  assert.deepEqual(clientServer.takePaths().sort(), ["/fetched", "/held"]);
+});
+
+test("a body that arrives more than thirty seconds after its request began is refused", async () => {
+  const key = await makeKey("ES256", "key-1");
+  await put("holding", { jwks: { keys: [key.jwk] } });
+  for (const [seconds, error] of [[29, "invalid_grant"], [31, "the body took longer than 30 seconds"]]) {
+    clientServer.pages.set("/later", async (response) => {
+      await postern.setClockAhead(seconds);
+      response.end();
+    });
+    const body = form(await assertion(key, "holding"));
+    const response = await postern.server.getWorker("caller").fetch(`${ISSUER}/auth/token`, {
+      method: "POST", body, headers: { "wait-for": clientServer.url("/later"), "hold-body": "true" },
+    });
+    await postern.setClockAhead(0);
+    assert.match(await response.text(), new RegExp(`^400 .*${error}`));
+  }
 });
 
 test("a signature of another size is wrong, and a key of small order is refused", async () => {
