@@ -115,6 +115,9 @@ fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
         Error::Protocol(Protocol::Page(error)) => {
             (error.code, error.description.as_str(), error.advice)
         }
+        Error::Protocol(Protocol::TryLater(description)) => {
+            (TEMPORARILY_UNAVAILABLE, description.as_str(), Advice::TryLater)
+        }
         Error::Protocol(_) => {
             ("invalid_request", "the page does not support this request", Advice::StartAgain)
         }

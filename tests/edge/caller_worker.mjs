@@ -15,8 +15,8 @@ export default {
     await fetch(headers.get("wait-for"));
     if (holdsBody) {
       const writer = writable.getWriter();
-      writer.write(new TextEncoder().encode(text));
-      writer.close();
+      await writer.write(new TextEncoder().encode(text));
+      await writer.close();
     } else caller.abort();
     return new Response(await outcome);
   },

@@ -1,6 +1,6 @@
 //! The keys at a client's `jwks_uri`: how often they are fetched, and what happens while they cannot be.
 
-use crate::browser::{CALLBACK, answer, encode};
+use crate::browser::{CALLBACK, answer, encode, error_page};
 use crate::client_assertions::{
     JWKS_URI, NO_CODE, assert_authenticated, assert_refused, assert_unavailable, fetches,
     provider_with_uri, serve, serve_as,
@@ -330,6 +330,15 @@ fn a_signed_request_of_a_client_whose_server_is_down_can_be_repeated() {
     assert_eq!((&*answer["error"], &*answer["state"]), ("temporarily_unavailable", "s"));
     assert!(answer["error_description"].starts_with("jwks_uri: the document could not be"));
     assert_unavailable(&par);
+    // Without a redirect URI outside of the request object, the user sees the error.
+    let target = format!("/auth/authorize?{}", encode(&parameters[..2]));
+    let page = provider.send(get(&target));
+    assert_eq!((page.status, page.header("retry-after")), (503, Some("10")), "{}", page.body);
+    let text = error_page(&page);
+    assert!(text.contains("temporarily_unavailable"), "{text}");
+    assert!(text.contains("jwks_uri: the document could not be fetched"), "{text}");
+    assert!(!text.contains("support"), "not the application's fault: {text}");
+    assert_eq!(page.log["error"], "temporarily_unavailable");
 
     serve(&provider, signer.jwks().to_string());
     provider.sleep(FETCH_RETRY_SECONDS);

@@ -88,11 +88,16 @@ pub async fn resolve(
         Ok(signed) => Ok(Resolved::Request(signed)),
         // 5. If that fails, the redirect URI for the error is the one outside of the request object.
         Err(Error::Protocol(Protocol::Authorize(error))) => {
-            let reply_to = ReplyTo::from_request(params, &client.metadata).map_err(|_| {
-                let page = PageError::application_fault(error.description.clone());
-                PageError { code: error.code, ..page }
-            })?;
-            Ok(Resolved::Refused(reply_to, error))
+            match ReplyTo::from_request(params, &client.metadata) {
+                Ok(reply_to) => Ok(Resolved::Refused(reply_to, error)),
+                Err(_) if error.code == TEMPORARILY_UNAVAILABLE => {
+                    Err(Protocol::TryLater(error.description).into())
+                }
+                Err(_) => {
+                    let page = PageError::application_fault(error.description);
+                    Err(PageError { code: error.code, ..page }.into())
+                }
+            }
         }
         Err(error) => Err(error),
     }
