@@ -124,5 +124,8 @@ pub const LOGO_FETCH_SECONDS: i64 = 5;
 pub const BODY_SECONDS: i64 = 30;
 /// Lifetime of a publication in the cache, so that the publications of old deployments disappear.
 pub const PUBLICATION_SECONDS: u32 = 7 * 86_400;
+/// How long a used assertion and a counter of attempts are kept after they expire. An isolate whose clock is ahead would
+/// otherwise delete them while they count, so that an assertion works again or a pause ends.
+pub const SWEEP_DELAY_SECONDS: i64 = HOUR;
 /// Pause between two sweeps that one isolate defers, so that not every failed request queries a database that is down.
 pub const SWEEP_PAUSE_SECONDS: i64 = 10;

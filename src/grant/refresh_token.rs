@@ -9,7 +9,8 @@ use crate::crypto::mac::{MacKey, Purpose};
 use crate::error::Error;
 use crate::grant::{Authorized, TokenRequest};
 use crate::lifetimes::{
-    REFRESH_GRACE_SECONDS, REFRESH_TOKEN_IDLE_SECONDS, REFRESHABLE_GRANT_SECONDS,
+    CLOCK_SLACK_SECONDS, REFRESH_GRACE_SECONDS, REFRESH_TOKEN_IDLE_SECONDS,
+    REFRESHABLE_GRANT_SECONDS,
 };
 use crate::ports::Platform;
 use crate::protocol::description::Description;
@@ -136,8 +137,11 @@ impl<'a> Statements<'a> {
     }
 }
 
+/// A token that was spent in the future does not return its successor, because it would do so for as long as the clock
+/// of the isolate that spent it was ahead.
 fn may_be_used(token: &RefreshToken, now: i64) -> bool {
-    token
-        .spent_at
-        .is_none_or(|spent_at| now < spent_at + REFRESH_GRACE_SECONDS && !token.is_successor_spent)
+    token.spent_at.is_none_or(|spent_at| {
+        let is_recent = now < spent_at + REFRESH_GRACE_SECONDS;
+        is_recent && spent_at <= now + CLOCK_SLACK_SECONDS && !token.is_successor_spent
+    })
 }

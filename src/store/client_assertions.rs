@@ -1,5 +1,6 @@
 //! The client assertions that were used (RFC 7523), so that none is accepted twice.
 
+use crate::lifetimes::SWEEP_DELAY_SECONDS;
 use crate::ports::Statement;
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::{Batch, Handle, exists};
@@ -40,12 +41,12 @@ pub(super) fn use_once(batch: &mut Batch, assertion: &Assertion<'_>, now: i64) -
     batch.query(find, exists)
 }
 
-/// Deletes at most `limit` expired assertions.
+/// Deletes at most `limit` assertions that expired [`SWEEP_DELAY_SECONDS`] ago.
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM client_assertions WHERE (client_id, jti_hash) IN \
          (SELECT client_id, jti_hash FROM client_assertions WHERE expires_at <= ?1 LIMIT ?2)",
     )
-    .bind(now)
+    .bind(now - SWEEP_DELAY_SECONDS)
     .bind(limit)
 }

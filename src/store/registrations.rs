@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Internal;
-use crate::lifetimes::LOST_RESPONSE_SECONDS;
+use crate::lifetimes::{CLOCK_SLACK_SECONDS, LOST_RESPONSE_SECONDS};
 use crate::ports::{Database, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::secret::same_hash;
@@ -141,14 +141,15 @@ fn find_last(
     let statement = Statement::new(
         "SELECT client_id, created_at FROM clients \
          WHERE client_id = (SELECT used_by FROM initial_access_tokens WHERE token_hash = ?1) \
-           AND created_at > ?2 AND metadata = ?3 AND secret_hash IS ?4 \
+           AND created_at > ?2 AND created_at <= ?6 AND metadata = ?3 AND secret_hash IS ?4 \
            AND registration_token_hash = ?5",
     )
     .bind(token_use.token_hash.as_str())
     .bind(now - LOST_RESPONSE_SECONDS)
     .bind(write_metadata(metadata)?)
     .bind(token_use.last.secret.as_deref())
-    .bind(token_use.last.registration_token.as_str());
+    .bind(token_use.last.registration_token.as_str())
+    .bind(now + CLOCK_SLACK_SECONDS);
     Ok(batch.query(statement, |rows| {
         let read = |mut row: Row| Ok((row.text()?, row.integer()?));
         first(rows)?.map(read).transpose()

@@ -4,6 +4,7 @@
 use crate::error::Internal;
 use crate::lifetimes::{
     ACCOUNT_PAUSE_SECONDS, ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS, CLOCK_SLACK_SECONDS,
+    SWEEP_DELAY_SECONDS,
 };
 use crate::ports::{Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
@@ -66,13 +67,13 @@ impl Counting {
     }
 }
 
-/// Deletes at most `limit` counters whose last attempt is too old to count.
+/// Deletes at most `limit` counters whose last attempt is too old to count since [`SWEEP_DELAY_SECONDS`].
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM sign_in_attempts WHERE counter IN \
          (SELECT counter FROM sign_in_attempts WHERE last_at <= ?1 LIMIT ?2)",
     )
-    .bind(now - ATTEMPT_WINDOW_SECONDS)
+    .bind(now - ATTEMPT_WINDOW_SECONDS - SWEEP_DELAY_SECONDS)
     .bind(limit)
 }
 

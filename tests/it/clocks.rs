@@ -1,17 +1,23 @@
 //! Isolates whose clocks differ: what one isolate stores while its clock is ahead must not harm the others.
 
-use crate::browser::{Browser, PASSWORD, is_login};
-use crate::client_assertions::{NO_CODE, assert_authenticated, provider_with_uri, serve};
+use crate::browser::{Browser, CALLBACK, PASSWORD, field, is_login};
+use crate::client_assertions::{
+    NO_CODE, assert_authenticated, assert_refused, provider_with_uri, serve,
+};
 use crate::jwks::{ALWAYS, foreign_key, insert_key, keys, rsa_key};
 use crate::signer::Signer;
-use crate::test_provider::{NOW, TestProvider, TestResponse, get, post};
+use crate::test_provider::{NOW, TestProvider, TestResponse, get, post, put, variables_with};
 use postern::lifetimes::{
-    ATTEMPT_PAUSE_SECONDS, BODY_SECONDS, CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS,
-    KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS, SESSION_SECONDS,
+    ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS, BODY_SECONDS, CLOCK_SLACK_SECONDS,
+    KEY_CLAIM_SECONDS, KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS, SESSION_SECONDS,
+    SWEEP_DELAY_SECONDS,
 };
+use serde_json::json;
 use std::collections::BTreeMap;
 
 const YEAR: i64 = 365 * 86_400;
+/// The default of `CLOCK_LEEWAY`.
+const LEEWAY: i64 = 5;
 const JWKS: &str = "/auth/jwks.json";
 
 impl TestProvider {
@@ -211,6 +217,83 @@ fn a_session_of_a_clock_that_is_slightly_ahead_is_used() {
         browser.authorize(&client, "alice@example.com", &[])
     });
     assert!(!is_login(&browser.get(&client.authorize(&[]))));
+}
+
+#[test]
+fn a_form_or_token_of_a_clock_that_is_ahead_is_refused() {
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    provider.put_user("bob");
+    let client = provider.put_app();
+    for (ahead, is_refused) in [(LEEWAY, false), (LEEWAY + 1, true)] {
+        let browser = Browser::new(&provider);
+        let (page, token) = provider
+            .in_isolate_ahead(ahead, || (browser.get("/auth/account"), provider.mint("openid")));
+        let response = browser.submit(&page, &[("login", "bob"), ("password", PASSWORD)]);
+        assert_eq!(response.status, if is_refused { 400 } else { 200 }, "form, {ahead} seconds");
+        let response = provider.send(get("/auth/userinfo").bearer(&token));
+        assert_eq!(response.status, if is_refused { 401 } else { 200 }, "token, {ahead} seconds");
+        assert_eq!(is_login(&browser.get(&client.authorize(&[]))), is_refused);
+    }
+}
+
+#[test]
+fn a_refresh_token_spent_by_a_clock_that_is_ahead_does_not_return_its_successor() {
+    for (ahead, is_refused) in [(CLOCK_SLACK_SECONDS, false), (CLOCK_SLACK_SECONDS + 1, true)] {
+        let provider = TestProvider::with_keys();
+        provider.put_alice_with_password();
+        let client = provider.put_app();
+        let scope = [("scope", "openid offline_access")];
+        let code = Browser::new(&provider).authorize(&client, "alice@example.com", &scope);
+        let token = field(&provider.redeem(&client, &code), "refresh_token");
+        let refresh = || provider.refresh(&client, &token);
+        let first = provider.in_isolate_ahead(ahead, refresh);
+        assert_eq!(first.status, 200);
+        let again = refresh();
+        assert_eq!(again.status, if is_refused { 400 } else { 200 }, "{ahead}: {}", again.body);
+    }
+}
+
+#[test]
+fn secrets_made_by_a_clock_that_is_ahead_are_not_returned_again() {
+    let document = json!({ "redirect_uris": [CALLBACK] });
+    for (ahead, is_returned) in [(CLOCK_SLACK_SECONDS, true), (CLOCK_SLACK_SECONDS + 1, false)] {
+        let provider = TestProvider::configured(variables_with("REGISTRATION", "token"));
+        provider.has_entropy.set(true);
+        let uses = json!({ "uses": 1 });
+        let token = provider.send(post("/admin/initial-access-tokens").by_operator().json(&uses));
+        let token = field(&token, "initial_access_token");
+        let put = || provider.send(put("/admin/clients/new").by_operator().json(&document));
+        let register = || provider.send(post("/auth/register").bearer(&token).json(&document));
+        let first = provider.in_isolate_ahead(ahead, || (put().json(), register().json()));
+        assert!(first.0["client_secret"].is_string() && first.1["client_secret"].is_string());
+        let again = (put().json(), register().json());
+        for (first, again) in [(&first.0, &again.0), (&first.1, &again.1)] {
+            assert_eq!(first["client_secret"] == again["client_secret"], is_returned, "{again}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_is_less_than_an_hour_ahead_deletes_no_used_assertion_and_no_pause() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    provider.put_user("alice");
+    let used = signer.assertion(&provider, "app");
+    assert_authenticated(&provider.token_by(&used, &NO_CODE));
+    while sign_in(&provider, "a guess").status == 403 {}
+    // Each of these requests deletes expired rows.
+    provider.in_isolate_ahead(SWEEP_DELAY_SECONDS - 1, || {
+        let response = provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE);
+        assert_authenticated(&response);
+    });
+    provider.in_isolate_ahead(ATTEMPT_WINDOW_SECONDS + SWEEP_DELAY_SECONDS - 1, || {
+        let browser = Browser::new(&provider);
+        let page = browser.get("/auth/account");
+        browser.submit(&page, &[("login", "bob"), ("password", "a guess")]);
+    });
+    assert_refused(&provider.token_by(&used, &NO_CODE), "already used");
+    assert_eq!(sign_in(&provider, PASSWORD).status, 429);
 }
 
 #[test]

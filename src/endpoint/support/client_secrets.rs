@@ -4,7 +4,7 @@
 use crate::context::Context;
 use crate::crypto::mac::{MacKey, Purpose};
 use crate::error::Internal;
-use crate::lifetimes::LOST_RESPONSE_SECONDS;
+use crate::lifetimes::{CLOCK_SLACK_SECONDS, LOST_RESPONSE_SECONDS};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::secret::{hash, hashes_to};
 use crate::store::clients::{ClientWithSecret, NewSecret};
@@ -55,7 +55,9 @@ impl<'a> ClientSecrets<'a> {
         let secret = self.derive(salt);
         let is_current =
             stored.client.secret_hash.as_deref().is_some_and(|h| hashes_to(&secret, h));
-        (is_current && *made_at > now - LOST_RESPONSE_SECONDS).then_some(secret)
+        let is_recent =
+            *made_at > now - LOST_RESPONSE_SECONDS && *made_at <= now + CLOCK_SLACK_SECONDS;
+        (is_current && is_recent).then_some(secret)
     }
 
     fn derive(&self, salt: &str) -> String {
