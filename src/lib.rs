@@ -66,8 +66,8 @@ use crate::store::sweep;
 pub struct Isolate {
     config: Result<Config, ConfigError>,
     memory: RefCell<Rc<Memory>>,
-    /// The time of the last request or its deferred tasks, in Unix seconds.
-    last_seen: Cell<i64>,
+    /// The latest time of a request or its deferred tasks, in Unix seconds, since the memory was empty.
+    latest: Cell<i64>,
 }
 
 impl Isolate {
@@ -77,7 +77,7 @@ impl Isolate {
         Self {
             config: Config::parse(variable),
             memory: RefCell::default(),
-            last_seen: Cell::default(),
+            latest: Cell::default(),
         }
     }
 }
@@ -86,9 +86,11 @@ impl Isolate {
     /// Returns the memory for a request at `now`. It is emptied if the clock was set back, because it is full of times
     /// that would come only later.
     fn memory_at(&self, now: i64) -> Rc<Memory> {
-        if now + CLOCK_SLACK_SECONDS < self.last_seen.replace(now) {
+        if now + CLOCK_SLACK_SECONDS < self.latest.get() {
             self.memory.take();
+            self.latest.set(now);
         }
+        self.latest.set(self.latest.get().max(now));
         Rc::clone(&self.memory.borrow())
     }
 }

@@ -298,13 +298,20 @@ fn a_clock_that_is_less_than_an_hour_ahead_deletes_no_used_assertion_and_no_paus
 
 #[test]
 fn an_isolate_whose_clock_is_set_back_forgets_the_times_that_it_remembers() {
-    let signer = Signer::new("ES256", Some("a"), 0);
-    let provider = provider_with_uri(&signer);
-    let send = || provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE);
-    provider.platform.web.borrow_mut().clear();
-    provider.now.set(NOW + YEAR);
-    assert_eq!(send().status, 503);
-    serve(&provider, signer.jwks().to_string());
-    provider.now.set(NOW);
-    assert_authenticated(&send());
+    let minute = CLOCK_SLACK_SECONDS;
+    for steps in [vec![YEAR], vec![minute + 1], vec![minute, 1], vec![minute / 2; 3]] {
+        let signer = Signer::new("ES256", Some("a"), 0);
+        let provider = provider_with_uri(&signer);
+        let send = || provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE);
+        provider.platform.web.borrow_mut().clear();
+        assert_eq!(send().status, 503);
+        serve(&provider, signer.jwks().to_string());
+        let (last, others) = steps.split_last().unwrap();
+        for step in others {
+            provider.sleep(-step);
+            assert_eq!(send().status, 503, "{steps:?}");
+        }
+        provider.sleep(-last);
+        assert_authenticated(&send());
+    }
 }
