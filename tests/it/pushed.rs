@@ -134,12 +134,14 @@ fn pushes_of_a_self_registered_client_are_rate_limited() {
         redirect_uri: CALLBACK.into(),
     };
     assert_eq!(provider.send(pushed(&client, &[])).status, 201);
+    let stored = stored_requests(&provider).len();
     provider.platform.rate_limit.set(Some(0));
     let response = provider.send(pushed(&client, &[]));
     assert_eq!(
         (response.status, response.error().as_deref()),
         (429, Some("temporarily_unavailable"))
     );
+    assert_eq!(stored_requests(&provider).len(), stored, "the refused request is not stored");
 }
 
 #[test]
@@ -286,12 +288,14 @@ fn pushes_of_a_public_client_are_rate_limited() {
     let push = || provider.send(post(PAR).form(&client.authorize_query(&[])));
     let uri = request_uri(&push());
     assert!(is_login(&opened(&Browser::new(&provider), &target("public", &uri))));
+    let stored = stored_requests(&provider).len();
     provider.platform.rate_limit.set(Some(0));
     let response = push();
     assert_eq!(
         (response.status, response.error().as_deref()),
         (429, Some("temporarily_unavailable"))
     );
+    assert_eq!(stored_requests(&provider).len(), stored, "the refused request is not stored");
     assert_eq!(
         provider.send(pushed(&known, &[])).status,
         201,
