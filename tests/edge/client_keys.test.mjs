@@ -154,6 +154,7 @@ test("a body that arrives more than thirty seconds after its request began is re
     await postern.setClockAhead(0);
     assert.match(await response.text(), new RegExp(`^400 .*${error}`));
   }
+  assert.deepEqual(clientServer.takePaths(), ["/later", "/later"]);
 });
 
 test("a signature of another size is wrong, and a key of small order is refused", async () => {
