@@ -275,22 +275,36 @@ pub async fn list(
     rows.into_iter().map(StoredClient::from_row).collect()
 }
 
-/// Deletes a client and the consents given to it, and revokes its grants, in one batch. Returns whether the client
-/// existed. If the batch ran twice, that is unknown, because the first run may have deleted the client: then the client
-/// counts as deleted.
+/// Deletes a client and the consents given to it, and revokes its grants, in one batch: only if it has this hash of a
+/// registration access token, unless that is `None`. Returns whether the client existed.
+///
+/// The caller has just read the client. So if the batch ran twice and found none, the first run has deleted it. Without
+/// that request of its own, a client that the first run deleted could not be distinguished from one that never was.
 pub async fn delete(
     context: &Context<'_, impl Database>,
     client_id: &str,
+    registration_token_hash: Option<&str>,
 ) -> Result<bool, Internal> {
     let revoke_grants = Statement::new(
-        "UPDATE grants SET revoked_at = ?2 WHERE client_id = ?1 AND revoked_at IS NULL \
-         AND EXISTS (SELECT 1 FROM clients WHERE client_id = ?1)",
+        "UPDATE grants SET revoked_at = ?3 WHERE client_id = ?1 AND revoked_at IS NULL \
+         AND EXISTS (SELECT 1 FROM clients \
+           WHERE client_id = ?1 AND (?2 IS NULL OR registration_token_hash = ?2))",
     )
     .bind(client_id)
+    .bind(registration_token_hash)
     .bind(context.now);
-    let delete = Statement::new("DELETE FROM clients WHERE client_id = ?1 RETURNING client_id")
-        .bind(client_id);
-    let forget = Statement::new("DELETE FROM consents WHERE client_id = ?1").bind(client_id);
+    let forget = Statement::new(
+        "DELETE FROM consents WHERE client_id = ?1 AND EXISTS (SELECT 1 FROM clients \
+           WHERE client_id = ?1 AND (?2 IS NULL OR registration_token_hash = ?2))",
+    )
+    .bind(client_id)
+    .bind(registration_token_hash);
+    let delete = Statement::new(
+        "DELETE FROM clients WHERE client_id = ?1 AND (?2 IS NULL OR registration_token_hash = ?2) \
+         RETURNING client_id",
+    )
+    .bind(client_id)
+    .bind(registration_token_hash);
     let mut batch = Batch::default();
     batch.add(revoke_grants);
     batch.add(forget);

@@ -77,10 +77,13 @@ pub async fn serve(
         // 4. Delete (section 2.3). The route has no other method. The client's grants are revoked. Damaged metadata
         //    does not prevent this, because it is not parsed. The token is checked by a request to D1 of its own: if one
         //    batch did both and its response were lost, the second run could not distinguish a client that it has
-        //    deleted from one that never existed.
+        //    deleted from one that never existed. The batch checks the token again, because the operator may have taken
+        //    the client over meanwhile.
         _ => {
             authenticate(context, client_id, &token).await?;
-            clients::delete(context, client_id).await?;
+            if !clients::delete(context, client_id, Some(&hash(&token))).await? {
+                return Err(WRONG_TOKEN.into());
+            }
             Ok(Response::empty(204).with("pragma", "no-cache"))
         }
     }

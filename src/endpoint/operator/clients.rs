@@ -117,12 +117,14 @@ pub async fn list(
     Ok(page.respond(context, "clients", found, |client| client.client_id.clone(), to_json))
 }
 
-/// Deletes a client and revokes its grants.
+/// Deletes a client and revokes its grants. It is read first, by a request to D1 of its own: if the response to the
+/// deletion were lost, the second run could not distinguish a client that was deleted from a mistyped identifier.
 pub async fn delete(
     context: &Context<'_, impl Platform>,
     client_id: &str,
 ) -> Result<Response, Error> {
-    if clients::delete(context, client_id).await? {
+    let is_known = clients::find_stored(context, client_id).await?.is_some();
+    if is_known && clients::delete(context, client_id, None).await? {
         Ok(Response::json(200, &json!({ "client_id": client_id, "deleted_at": context.now })))
     } else {
         Err(no_such_client())

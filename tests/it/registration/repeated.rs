@@ -327,6 +327,27 @@ fn a_lost_response_of_the_database_does_not_lose_the_deletion_of_a_registration(
 }
 
 #[test]
+fn a_client_that_the_operator_takes_over_meanwhile_is_not_deleted() {
+    let provider = open();
+    let registered = register(&provider, &document());
+    provider.put_alice();
+    let id = registered.text("client_id");
+    let insert = |sql: &str| provider.platform.primary.execute(sql, [id]).unwrap();
+    insert(
+        "INSERT INTO grants (id, sub, client_id, scope, created_at) \
+         VALUES ('g', 'alice', ?1, 'openid', 0)",
+    );
+    insert(
+        "INSERT INTO consents (sub, client_id, scope, claims, granted_at) VALUES ('alice', ?1, 'openid', '', 0)",
+    );
+    let taken_over = "UPDATE clients SET registration_token_hash = NULL, expires_at = NULL";
+    provider.platform.before_batches.borrow_mut().push_back(taken_over);
+    assert_unauthorized(&registered.delete(&provider));
+    assert_eq!((clients(&provider), count(&provider, "SELECT count(*) FROM consents")), (1, 1));
+    assert_eq!(count(&provider, "SELECT count(*) FROM grants WHERE revoked_at IS NULL"), 1);
+}
+
+#[test]
 fn a_registration_is_read_once_more_if_the_database_fails() {
     let provider = open();
     let registered = register(&provider, &document());
