@@ -4,8 +4,9 @@
 ALTER TABLE initial_access_tokens ADD COLUMN used_by TEXT;
 
 -- 256 random bits from which the client secret is derived, with KEY_ENCRYPTION_KEY and a credential that is not stored.
--- Null without such a secret.
+-- Null without such a secret, and some time after it was made, when no response repeats it.
 ALTER TABLE clients ADD COLUMN secret_salt TEXT;
 
--- When that secret was made, in Unix seconds.
+-- When that secret was made, in Unix seconds. Null without secret_salt.
 ALTER TABLE clients ADD COLUMN secret_made_at INTEGER;
+CREATE INDEX clients_by_secret ON clients (secret_made_at) WHERE secret_made_at IS NOT NULL;

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
+use crate::lifetimes::LOST_RESPONSE_SECONDS;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
@@ -100,7 +101,7 @@ pub struct NewSecret {
 #[derive(Debug)]
 pub struct ClientWithSecret {
     pub client: Client,
-    /// [`NewSecret::salt`] of its secret, and when the secret was made, in Unix seconds.
+    /// [`NewSecret::salt`] of its secret, and when the secret was made, in Unix seconds, if that is not forgotten.
     pub made_from: Option<(String, i64)>,
 }
 
@@ -201,6 +202,7 @@ pub async fn put(
         .bind(context.now);
     let mut batch = Batch::default();
     batch.add(sweep(context.now, SWEPT_WITH_EACH));
+    batch.add(forget_salts(context.now, SWEPT_WITH_EACH));
     batch.add(forget);
     let stored = batch.query(statement, first);
     let row = batch.run_idempotent(context).await?.take(stored)?;
@@ -217,6 +219,17 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
          (SELECT client_id FROM clients WHERE expires_at <= ?1 LIMIT ?2)",
     )
     .bind(now)
+    .bind(limit)
+}
+
+/// Erases at most `limit` salts of secrets that no response repeats, the oldest ones first: with a credential and
+/// `KEY_ENCRYPTION_KEY` they give the secrets.
+pub(super) fn forget_salts(now: i64, limit: i64) -> Statement {
+    Statement::new(
+        "UPDATE clients SET secret_salt = NULL, secret_made_at = NULL WHERE client_id IN \
+         (SELECT client_id FROM clients WHERE secret_made_at <= ?1 ORDER BY secret_made_at LIMIT ?2)",
+    )
+    .bind(now - LOST_RESPONSE_SECONDS)
     .bind(limit)
 }
 

@@ -225,6 +225,7 @@ pub async fn replace(
     .bind(new_secret.as_ref().map(|secret| secret.salt.as_str()))
     .bind(replacement.presented_secret_hash.as_deref());
     let mut batch = Batch::default();
+    batch.add(clients::forget_salts(context.now, SWEPT_WITH_EACH));
     let replaced = batch.query(statement, first);
     let stored = clients::look_up(&mut batch, client_id, context.now);
     let mut outcome = batch.run_idempotent(context).await?;

@@ -20,10 +20,11 @@ const SMALL: [(&str, &str); 5] = [
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 9] = [
+const WIDE: [(&str, &str, &str); 10] = [
     ("authorization_requests", "authorization_requests_by_end (expires_at<?)", "LIMIT"),
     ("client_assertions", "client_assertions_by_end (expires_at<?)", "LIMIT"),
     ("clients", "clients_by_end (expires_at<?)", "LIMIT"),
+    ("clients", "clients_by_secret (secret_made_at<?)", "LIMIT"),
     ("clients", "PRIMARY KEY (client_id>?)", "LIMIT"),
     ("clients", "grants_by_client (client_id=?)", "revokes the grants that it reads"),
     ("clients", "consents_by_client (client_id=?)", "deletes the consents that it reads"),

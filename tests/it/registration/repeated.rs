@@ -348,6 +348,33 @@ fn a_client_that_the_operator_takes_over_meanwhile_is_not_deleted() {
 }
 
 #[test]
+fn the_salt_of_a_secret_is_erased_after_ten_minutes() {
+    let provider = open();
+    let salts = || count(&provider, "SELECT count(*) FROM clients WHERE secret_salt IS NOT NULL");
+    let secrets = || count(&provider, "SELECT count(*) FROM clients WHERE secret_hash IS NOT NULL");
+    let first = public(&provider);
+    let second = public(&provider);
+    let update = |registered: &Registered, method: &str| {
+        let document = public_or_secret(registered.text("client_id"), method);
+        assert_eq!(registered.replace(&provider, &document).status, 200);
+    };
+    update(&first, "client_secret_basic");
+    provider.sleep(TEN_MINUTES - 1);
+    update(&second, "none");
+    assert_eq!(salts(), 1);
+    provider.sleep(1);
+    update(&second, "none");
+    assert_eq!((salts(), secrets()), (0, 1));
+
+    update(&second, "client_secret_basic");
+    provider.sleep(TEN_MINUTES);
+    let request = put("/admin/clients/other").by_operator();
+    let other = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" });
+    assert_eq!(provider.send(request.json(&other)).status, 200);
+    assert_eq!((salts(), secrets()), (0, 2));
+}
+
+#[test]
 fn a_registration_is_read_once_more_if_the_database_fails() {
     let provider = open();
     let registered = register(&provider, &document());
