@@ -1,5 +1,9 @@
 -- A response can be lost. The same request then gets the same secrets again, for some minutes.
 
+-- How many clients it could register when it was made. A token for one client returns this client again. Null if an older
+-- version made it: then it counts as one for several clients.
+ALTER TABLE initial_access_tokens ADD COLUMN uses INTEGER;
+
 -- The client that the last counted use registered. Null before the first use, and if only older versions counted uses.
 ALTER TABLE initial_access_tokens ADD COLUMN used_by TEXT;
 

@@ -59,8 +59,8 @@ pub const OPERATORS_TOKEN_LONGEST_SECONDS: i64 = DAY;
 pub const INITIAL_ACCESS_TOKEN_SECONDS: i64 = DAY;
 /// The longest lifetime of an initial access token.
 pub const INITIAL_ACCESS_TOKEN_LONGEST_SECONDS: i64 = 365 * DAY;
-/// How long the same request gets the same result again, because its response may have been lost: a registration with the
-/// last use of its initial access token, and a request that gave a client a secret. It is long enough to notice the error
+/// How long the same request gets the same result again, because its response may have been lost: a registration with an
+/// initial access token for one use, and a request that gave a client a secret. It is long enough to notice the error
 /// and to repeat the request by hand, and short because a thief who repeats it learns the secrets, too.
 pub const LOST_RESPONSE_SECONDS: i64 = 10 * MINUTE;
 /// Lifetime of a client that registered without a token, unless a user signs in to it.

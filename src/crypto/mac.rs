@@ -21,7 +21,7 @@ pub enum Purpose {
     Device,
     /// The handle of a pushed request in the browser that opens it.
     Handle,
-    /// A secret of a registration with the last use of its initial access token, derived from token and document.
+    /// A secret of a registration with an initial access token for one use, derived from token and document.
     Registration,
     /// The next refresh token, derived from the one that is rotated.
     Successor,

@@ -6,7 +6,7 @@ use crate::error::Internal;
 use crate::lifetimes::LOST_RESPONSE_SECONDS;
 use crate::ports::{Database, Statement};
 use crate::store::SWEPT_WITH_EACH;
-use crate::store::batch::Batch;
+use crate::store::batch::{Batch, exists};
 
 /// Stores a token that registers `uses` clients until `expires_at` (Unix seconds), and deletes some that have expired.
 ///
@@ -18,8 +18,8 @@ pub async fn keep(
     expires_at: i64,
 ) -> Result<(), Internal> {
     let insert = Statement::new(
-        "INSERT INTO initial_access_tokens (token_hash, uses_left, expires_at, created_at) \
-         VALUES (?1, ?2, ?3, ?4) ON CONFLICT (token_hash) DO NOTHING",
+        "INSERT INTO initial_access_tokens (token_hash, uses, uses_left, expires_at, created_at) \
+         VALUES (?1, ?2, ?2, ?3, ?4) ON CONFLICT (token_hash) DO NOTHING",
     )
     .bind(token_hash)
     .bind(uses)
@@ -31,7 +31,27 @@ pub async fn keep(
     batch.run_idempotent(context).await.map(drop)
 }
 
-/// Deletes at most `limit` expired tokens. They are kept for a short time, in which their last use can be repeated.
+/// Returns whether a token can register a client.
+pub async fn is_valid(
+    context: &Context<'_, impl Database>,
+    token_hash: &str,
+) -> Result<bool, Internal> {
+    let mut batch = Batch::default();
+    let is_valid = batch.query(select_valid(token_hash, context.now), exists);
+    batch.run_idempotent(context).await?.take(is_valid)
+}
+
+/// Selects a row if the token can register a client.
+pub(super) fn select_valid(token_hash: &str, now: i64) -> Statement {
+    Statement::new(
+        "SELECT 1 FROM initial_access_tokens \
+         WHERE token_hash = ?1 AND uses_left > 0 AND expires_at > ?2",
+    )
+    .bind(token_hash)
+    .bind(now)
+}
+
+/// Deletes at most `limit` expired tokens. They are kept for a short time, in which the use of one can be repeated.
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM initial_access_tokens WHERE token_hash IN \

@@ -12,14 +12,15 @@ use crate::store::clients::{
     self, Client, ClientWithSecret, NewSecret, assign_secret, assign_secret_column,
     client_with_secret_columns, write_metadata,
 };
+use crate::store::initial_access_tokens::select_valid;
 
 /// The use of an initial access token by a registration.
 #[derive(Debug)]
 pub struct TokenUse {
     pub token_hash: String,
-    /// The hashes of the secrets that the client gets if this is the last use. They follow from the token and the
-    /// document.
-    pub last: SecretHashes,
+    /// The hashes of the secrets that the client gets if the token was made for one use. They follow from the token and
+    /// the document.
+    pub single: SecretHashes,
 }
 
 /// The hashes of the secrets that a registration returns.
@@ -33,14 +34,14 @@ pub struct SecretHashes {
 
 #[derive(Debug, Eq, PartialEq)]
 pub enum RegistrationOutcome {
-    /// The initial access token does not exist or has expired, or its uses are counted, the last one by another document
-    /// or too long ago.
+    /// The initial access token does not exist, has expired or is used up; or it was made for one use, which registered
+    /// another document, or was too long ago.
     NoSuchToken,
     /// The client is registered with the secrets of its own, and one use of the initial access token is counted.
     Registered,
-    /// The last use of the initial access token has registered a client of this document, now or a short time ago. Its
-    /// secrets are those of [`TokenUse::last`].
-    RegisteredLast {
+    /// The initial access token was made for one use, which has registered a client of this document, now or a short time
+    /// ago. The client's secrets are those of [`TokenUse::single`].
+    RegisteredOnce {
         client_id: String,
         /// When it was registered, in Unix seconds.
         created_at: i64,
@@ -74,11 +75,12 @@ pub async fn register(
     batch.run_idempotent(context).await.map(drop)
 }
 
-/// Registers a new client with an initial access token, and deletes some clients that have expired. The last use of a
-/// token gives the client the secrets of [`TokenUse::last`], and returns it again for [`LOST_RESPONSE_SECONDS`], because
-/// the client cannot register once more if the response is lost.
+/// Registers a new client with an initial access token, and deletes some clients that have expired. A token that was made
+/// for one use gives the client the secrets of [`TokenUse::single`], and returns it again for [`LOST_RESPONSE_SECONDS`],
+/// because the client cannot register once more if the response is lost. A token for several uses never does: several
+/// parties may register the same metadata with it, and none may get the secrets of another.
 ///
-/// Of several concurrent calls with the last use, only one registers a client. Idempotent: the identifier of the client
+/// Of several concurrent calls with one use left, only one registers a client. Idempotent: the identifier of the client
 /// is random, and shows that this request has counted its use.
 pub async fn register_with_token(
     context: &Context<'_, impl Database>,
@@ -97,7 +99,7 @@ pub async fn register_with_token(
         "INSERT INTO clients \
            (client_id, metadata, secret_hash, trusted, created_at, updated_at, \
             registration_token_hash) \
-         SELECT ?2, ?3, iif(uses_left > 0, ?4, ?6), 0, ?8, ?8, iif(uses_left > 0, ?5, ?7) \
+         SELECT ?2, ?3, iif(uses = 1, ?6, ?4), 0, ?8, ?8, iif(uses = 1, ?7, ?5) \
          FROM initial_access_tokens WHERE token_hash = ?1 AND used_by = ?2 \
          ON CONFLICT (client_id) DO NOTHING",
     )
@@ -106,8 +108,8 @@ pub async fn register_with_token(
     .bind(write_metadata(&client.metadata)?)
     .bind(client.secret_hash.as_deref())
     .bind(client.registration_token_hash.as_deref())
-    .bind(token_use.last.secret.as_deref())
-    .bind(token_use.last.registration_token.as_str())
+    .bind(token_use.single.secret.as_deref())
+    .bind(token_use.single.registration_token.as_str())
     .bind(client.created_at);
     let find = Statement::new(
         "SELECT 1 FROM clients WHERE client_id = ?1 AND registration_token_hash = ?2",
@@ -119,20 +121,20 @@ pub async fn register_with_token(
     batch.add(spend);
     batch.add(insert);
     let registered = batch.query(find, exists);
-    let last = find_last(&mut batch, &client.metadata, token_use, client.created_at)?;
+    let once = find_once(&mut batch, &client.metadata, token_use, client.created_at)?;
     let mut outcome = batch.run_idempotent(context).await?;
     if outcome.take(registered)? {
         return Ok(RegistrationOutcome::Registered);
     }
-    let last = outcome.take(last)?;
-    Ok(last.map_or(RegistrationOutcome::NoSuchToken, |(client_id, created_at)| {
-        RegistrationOutcome::RegisteredLast { client_id, created_at }
+    let once = outcome.take(once)?;
+    Ok(once.map_or(RegistrationOutcome::NoSuchToken, |(client_id, created_at)| {
+        RegistrationOutcome::RegisteredOnce { client_id, created_at }
     }))
 }
 
-/// Finds the client that the last use of a token registered a short time ago, if its metadata and secrets are still those
-/// of this document. A client of another use has other secrets. Returns its identifier, and when it was registered.
-fn find_last(
+/// Finds the client that a token for one use registered a short time ago, if its metadata and secrets are those of this
+/// document. The client of a token for several uses has other secrets. Returns its identifier, and when it was registered.
+fn find_once(
     batch: &mut Batch,
     metadata: &ClientMetadata,
     token_use: &TokenUse,
@@ -147,8 +149,8 @@ fn find_last(
     .bind(token_use.token_hash.as_str())
     .bind(now - LOST_RESPONSE_SECONDS)
     .bind(write_metadata(metadata)?)
-    .bind(token_use.last.secret.as_deref())
-    .bind(token_use.last.registration_token.as_str())
+    .bind(token_use.single.secret.as_deref())
+    .bind(token_use.single.registration_token.as_str())
     .bind(now + CLOCK_SLACK_SECONDS);
     Ok(batch.query(statement, |rows| {
         let read = |mut row: Row| Ok((row.text()?, row.integer()?));
@@ -156,24 +158,18 @@ fn find_last(
     }))
 }
 
-/// Returns whether a token can register a client of this document now, or its last use registered it a short time ago.
-/// Only [`register_with_token`] decides, because a concurrent request may take the last use.
+/// Returns whether a token can register a client of this document now, or has registered it a short time ago.
+/// Only [`register_with_token`] decides, because a concurrent request may use the token.
 pub async fn is_permitted(
     context: &Context<'_, impl Database>,
     metadata: &ClientMetadata,
     token_use: &TokenUse,
 ) -> Result<bool, Internal> {
-    let statement = Statement::new(
-        "SELECT 1 FROM initial_access_tokens \
-         WHERE token_hash = ?1 AND uses_left > 0 AND expires_at > ?2",
-    )
-    .bind(token_use.token_hash.as_str())
-    .bind(context.now);
     let mut batch = Batch::default();
-    let is_valid = batch.query(statement, exists);
-    let last = find_last(&mut batch, metadata, token_use, context.now)?;
+    let is_valid = batch.query(select_valid(&token_use.token_hash, context.now), exists);
+    let once = find_once(&mut batch, metadata, token_use, context.now)?;
     let mut outcome = batch.run_idempotent(context).await?;
-    Ok(outcome.take(is_valid)? || outcome.take(last)?.is_some())
+    Ok(outcome.take(is_valid)? || outcome.take(once)?.is_some())
 }
 
 /// The replacement of a registration.

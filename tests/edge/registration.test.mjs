@@ -117,7 +117,7 @@ test("of thirty concurrent registrations with a token for three uses, three succ
   assert.deepEqual([count(201), count(401)], [3, 27]);
 });
 
-test("concurrent registrations of one document with the last use of a token all get the same client", async () => {
+test("concurrent registrations of one document with a token for one use all get the same client", async () => {
   const token = await initialAccessToken();
   const responses = await Promise.all(Array.from({ length: 30 }, () => post(postern.fetch, { redirect_uris }, token)));
   const apps = await Promise.all(responses.map((response) => response.json()));

@@ -125,7 +125,14 @@ async fn replace(
     };
 
     // 3. Store it. Secret and registration access token stay, so that a client that misses the response can continue.
-    let secrets = ClientSecrets::new(context, client_id, token, &metadata)?;
+    //    Without a valid KEY_ENCRYPTION_KEY nothing is stored, but a wrong token is an error of the client all the same.
+    let secrets = match ClientSecrets::new(context, client_id, token, &metadata) {
+        Ok(secrets) => secrets,
+        Err(error) => {
+            authenticate(context, client_id, token).await?;
+            return Err(error.into());
+        }
+    };
     let replacement = Replacement {
         client_id,
         registration_token_hash: hash(token),

@@ -18,6 +18,7 @@ use crate::protocol::token::bearer::BearerError;
 use crate::provider::Provider;
 use crate::secret::{hash, is_random_text};
 use crate::store::clients::Client;
+use crate::store::initial_access_tokens;
 use crate::store::registrations::{
     self, RegistrationOutcome, SecretHashes, TokenUse, register, register_with_token,
 };
@@ -45,17 +46,20 @@ pub async fn serve(
     // 3. Read the metadata, and complete it by its defaults (sections 2 and 3.1).
     let metadata = metadata(body(request).await?, context.config)?;
 
-    // 4. Make the secrets of the client: random ones, and those for the last use of its initial access token.
+    // 4. Make the secrets of the client: random ones, and those for an initial access token for one use.
     let drawn = Secrets {
         client_secret: metadata.has_secret().then(|| context.random_text()).transpose()?,
         registration_token: context.random_text()?,
     };
-    let last = token.map(|token| LastUse::new(context, &token, &metadata)).transpose()?;
+    let single = match &token {
+        Some(token) => Some(SingleUse::new(context, token, &metadata).await?),
+        None => None,
+    };
 
     // 5. Check the sector identifier, if there is one (OpenID Connect Registration section 5). It is fetched, so an
     //    initial access token must be valid before, and its rate is limited.
-    if let (Some(last), Some(_)) = (&last, &metadata.sector_identifier_uri) {
-        if !registrations::is_permitted(context, &metadata, &last.token_use).await? {
+    if let (Some(single), Some(_)) = (&single, &metadata.sector_identifier_uri) {
+        if !registrations::is_permitted(context, &metadata, &single.token_use).await? {
             return Err(WRONG_TOKEN.into());
         }
         if !may_register(context, request).await {
@@ -75,16 +79,16 @@ pub async fn serve(
         created_at: context.now,
         registration_token_hash: Some(hashes.registration_token),
     };
-    let secrets = match last {
+    let secrets = match single {
         None => {
             register(context, &client, context.now + UNUSED_CLIENT_SECONDS).await?;
             drawn
         }
-        Some(LastUse { token_use, secrets }) => {
+        Some(SingleUse { token_use, secrets }) => {
             match register_with_token(context, &client, &token_use).await? {
                 RegistrationOutcome::NoSuchToken => return Err(WRONG_TOKEN.into()),
                 RegistrationOutcome::Registered => drawn,
-                RegistrationOutcome::RegisteredLast { client_id, created_at } => {
+                RegistrationOutcome::RegisteredOnce { client_id, created_at } => {
                     client = Client { client_id, created_at, ..client };
                     secrets
                 }
@@ -113,28 +117,37 @@ impl Secrets {
     }
 }
 
-/// The last use of an initial access token. If its response is lost, the client cannot register once more. So its secrets
-/// are derived from the token and the metadata, and the same request gets the same client again for a short time. Other
-/// uses register another client each time, because applications register the same metadata on purpose.
-struct LastUse {
+/// What an initial access token that was made for one use gives to its client. If the response is lost, the client cannot
+/// register once more. So its secrets are derived from the token and the metadata, and the same request gets the same
+/// client again for a short time. A token for several uses registers another client each time, because several parties
+/// register the same metadata on purpose.
+struct SingleUse {
     token_use: TokenUse,
     secrets: Secrets,
 }
 
-impl LastUse {
-    fn new(
+impl SingleUse {
+    /// Without a valid `KEY_ENCRYPTION_KEY` nobody can register, but a wrong token is an error of the client all the same.
+    async fn new(
         context: &Context<'_, impl Platform>,
         token: &str,
         metadata: &ClientMetadata,
-    ) -> Result<Self, Internal> {
-        let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
+    ) -> Result<Self, Error> {
+        let token_hash = hash(token);
+        let mac = match MacKey::new(context.config.key_encryption_key.as_ref()) {
+            Ok(mac) => mac,
+            Err(_) if !initial_access_tokens::is_valid(context, &token_hash).await? => {
+                return Err(WRONG_TOKEN.into());
+            }
+            Err(error) => return Err(error.into()),
+        };
         let json = serde_json::to_string(metadata).map_err(|error| Internal::unwritable(&error))?;
         let derive = |name| mac.code(Purpose::Registration, &[name, token, &json]);
         let secrets = Secrets {
             client_secret: metadata.has_secret().then(|| derive("client_secret")),
             registration_token: derive("registration_access_token"),
         };
-        let token_use = TokenUse { token_hash: hash(token), last: secrets.hashes() };
+        let token_use = TokenUse { token_hash, single: secrets.hashes() };
         Ok(Self { token_use, secrets })
     }
 }

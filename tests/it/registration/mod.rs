@@ -255,7 +255,7 @@ fn an_initial_access_token_expires_and_is_stored_hashed() {
     assert_eq!(provider.send(post(REGISTER).bearer(&token).json(&document())).status, 201);
     provider.sleep(1);
     assert_unauthorized(&provider.send(post(REGISTER).bearer(&token).json(&document())));
-    // Its last use could be repeated for ten minutes.
+    // The use of one for a single client could be repeated for ten minutes.
     provider.sleep(599);
     initial_access_token(&provider, 1, 60);
     assert_eq!(count(&provider, "SELECT count(*) FROM initial_access_tokens"), 2);

@@ -83,32 +83,78 @@ fn a_use_is_counted_once_even_if_another_registration_comes_between_both_runs() 
 }
 
 #[test]
-fn the_last_use_of_a_token_returns_the_same_client_for_ten_minutes() {
+fn a_token_for_one_use_returns_the_same_client_for_ten_minutes() {
     for metadata in [document(), public_or_secret("ignored", "none")] {
         let provider = TestProvider::new();
-        let token = initial_access_token(&provider, 2, 60);
+        let token = initial_access_token(&provider, 1, 60);
         let first = Registered::new(&send(&provider, &token, &metadata));
-        let last = Registered::new(&send(&provider, &token, &metadata));
-        assert_ne!(first.text("client_id"), last.text("client_id"));
-        assert_ne!(first.text("registration_access_token"), last.text("registration_access_token"));
-        assert!(has_secrets(&provider, &first) && has_secrets(&provider, &last));
+        assert_ne!(first.0.get("client_secret"), first.0.get("registration_access_token"));
+        assert!(has_secrets(&provider, &first));
         // The token itself has expired meanwhile.
         provider.sleep(TEN_MINUTES - 1);
         let mut rewritten = metadata.clone();
         rewritten["of_tomorrow"] = json!(1);
         for document in [&metadata, &rewritten] {
-            assert_eq!(Registered::new(&send(&provider, &token, document)).0, last.0);
+            assert_eq!(Registered::new(&send(&provider, &token, document)).0, first.0);
         }
         assert_unauthorized(&send(&provider, &token, &named("Other")));
         assert_unauthorized(&send(&provider, &"x".repeat(43), &metadata));
         provider.sleep(1);
         assert_unauthorized(&send(&provider, &token, &metadata));
-        assert_eq!(clients(&provider), 2);
+        assert_eq!(clients(&provider), 1);
     }
 }
 
 #[test]
-fn a_last_use_under_another_key_is_not_repeated() {
+fn a_token_for_several_uses_gives_no_party_the_client_of_another() {
+    let provider = TestProvider::new();
+    let token = initial_access_token(&provider, 3, 60);
+    let request = post(REGISTER).bearer(&token).json(&document());
+    let responses = provider.send_at_once(vec![request; 20]);
+    let (registered, refused): (Vec<_>, Vec<_>) = responses.iter().partition(|r| r.status == 201);
+    refused.into_iter().for_each(assert_unauthorized);
+    for field in ["client_id", "client_secret", "registration_access_token"] {
+        let mut values: Vec<_> = registered.iter().map(|r| r.json()[field].to_string()).collect();
+        values.sort();
+        values.dedup();
+        assert_eq!(values.len(), 3, "{field}");
+    }
+    assert_unauthorized(&send(&provider, &token, &document()));
+}
+
+#[test]
+fn a_token_of_an_older_version_counts_as_one_for_several_uses() {
+    let provider = TestProvider::new();
+    let token = initial_access_token(&provider, 1, 60);
+    let older = "UPDATE initial_access_tokens SET uses = NULL";
+    provider.platform.primary.execute(older, ()).unwrap();
+    let registered = Registered::new(&send(&provider, &token, &document()));
+    assert!(has_secrets(&provider, &registered));
+    assert_unauthorized(&send(&provider, &token, &document()));
+}
+
+#[test]
+fn without_a_key_a_wrong_token_is_unauthorized_all_the_same() {
+    let provider = open();
+    let token = initial_access_token(&provider, 1, 60);
+    let registered = public(&provider);
+    let update = public_or_secret(registered.text("client_id"), "client_secret_basic");
+    for key in ["", "short"] {
+        let mut variables = variables_with("KEY_ENCRYPTION_KEY", key);
+        variables.retain(|(name, _)| *name != "REGISTRATION");
+        provider.deploy(variables);
+        assert_unauthorized(&send(&provider, &"x".repeat(43), &document()));
+        let request = put(registered.path()).bearer(&"x".repeat(43)).json(&update);
+        assert_unauthorized(&provider.send(request));
+        // A right one is not to blame.
+        assert_eq!(send(&provider, &token, &document()).status, 500);
+        assert_eq!(registered.replace(&provider, &update).status, 500);
+        assert_eq!((clients(&provider), uses_left(&provider)), (1, 1));
+    }
+}
+
+#[test]
+fn a_token_for_one_use_under_another_key_is_not_repeated() {
     let provider = TestProvider::new();
     let token = initial_access_token(&provider, 1, 60);
     Registered::new(&send(&provider, &token, &document()));
