@@ -108,6 +108,36 @@ fn a_client_that_becomes_confidential_gets_a_new_secret() {
 }
 
 #[test]
+fn an_expired_registration_cannot_be_replaced() {
+    let provider = open();
+    let response = register(&provider, &document());
+    let mut update = document();
+    update["client_id"] = response.text("client_id").into();
+    provider.sleep(DAY - 1);
+    assert_eq!(response.replace(&provider, &update).status, 200);
+    provider.sleep(1);
+    assert_unauthorized(&response.replace(&provider, &update));
+}
+
+#[test]
+fn the_secret_of_an_expired_registration_does_not_return_by_a_put_of_the_operator() {
+    let provider = open();
+    let all: Vec<_> = (0..12).map(|_| register(&provider, &document())).collect();
+    provider.sleep(DAY);
+    // A put deletes ten expired ones first. This one comes after them.
+    let last = "SELECT client_id FROM clients ORDER BY expires_at DESC, client_id DESC LIMIT 1";
+    let last: String = provider.platform.primary.query_row(last, (), |row| row.get(0)).unwrap();
+    let response = all.iter().find(|response| response.text("client_id") == last).unwrap();
+    let path = format!("/admin/clients/{last}");
+    let put = provider.send(put(&path).by_operator().json(&document())).json();
+    assert!(
+        put["client_secret"].is_string() && put["client_secret"] != response.0["client_secret"]
+    );
+    assert_eq!(put["client_id_issued_at"], NOW + DAY);
+    assert_eq!(clients(&provider), 2, "ten are deleted, and this one is new");
+}
+
+#[test]
 fn an_invalid_replacement_changes_nothing() {
     let provider = open();
     let response = register(&provider, &document());
