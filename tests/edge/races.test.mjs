@@ -74,6 +74,42 @@ for (const { where, count } of [{ where: "one isolate", count: 1 }, { where: "fo
   });
 }
 
+for (const what of ["user", "client"]) {
+  test(`no token survives the deletion of its ${what} amid ${MANY} requests`, async () => {
+    const [{ fetch, operator, env }] = isolates;
+    const [user, app] = [`${what}-user`, await putClient(operator, `${what}-client`)];
+    await putUser(operator, user);
+    const browser = new Browser(fetch);
+    const code = () => browser.codeFor(app, user, { scope: "openid offline_access" });
+    const [codes, tokens] = [[], []];
+    for (let number = 0; number < MANY / 4; number += 1) {
+      codes.push(await code());
+      tokens.push(await successJson(await redeem(fetch, app, await code())));
+    }
+
+    const requests = codes.flatMap((code, index) => [
+      ({ fetch }) => redeem(fetch, app, code),
+      ({ fetch }) => refresh(fetch, app, tokens[index].refresh_token),
+      ({ fetch }) => userinfo(fetch, tokens[index].access_token),
+      ({ operator }) => operator("DELETE", `/admin/${what}s/${what === "user" ? user : app.client_id}`),
+    ]);
+    const responses = await Promise.all(requests.map((send, index) => send(isolates[index % isolates.length])));
+    const deletions = counted(responses.filter((_, index) => index % 4 === 3));
+    // The deletion of a user returns its time each time; a client is gone after the first.
+    assert.equal(what === "user" ? deletions[200] : deletions[200] + deletions[404], MANY / 4, JSON.stringify(deletions));
+    for (const response of responses.filter(({ status }, index) => index % 4 < 2 && status === 200)) {
+      tokens.push(await successJson(response));
+    }
+    for (const { access_token: token, refresh_token: refreshToken } of tokens) {
+      assert.equal((await userinfo(fetch, token)).status, 401);
+      const [error, status] = what === "user" ? ["invalid_grant", 400] : ["invalid_client", 401];
+      await assertError(await refresh(fetch, app, refreshToken), error, status);
+    }
+    const left = "SELECT count(*) AS left FROM grants WHERE client_id = ? AND revoked_at IS NULL";
+    assert.deepEqual(await env.DB.prepare(left).bind(app.client_id).first(), { left: 0 });
+  });
+}
+
 test(`of ${MANY} concurrent wrong passwords, only the free attempts are checked`, async () => {
   const [{ fetch, operator }] = isolates;
   const mallory = new Browser(fetch, { address: "203.0.113.5" });
