@@ -1,6 +1,7 @@
 // Loads any number of users, in requests of a size that the worker accepts.
 import { setTimeout as sleep } from "node:timers/promises";
 import { Outage } from "../operator_api.mjs";
+import { refuseUtf16 } from "./input.mjs";
 
 /** The bytes in one request, and in the longest line. The worker accepts bodies of up to a MiB. */
 const CHUNK_BYTES = 256 * 1024;
@@ -10,6 +11,7 @@ const LINE_BYTES = 1_000_000;
 const FIRST_PAUSE_MS = 1_000;
 const LAST_PAUSE_MS = 4_000;
 
+const BYTE_ORDER_MARK = Buffer.from("\ufeff");
 const EMPTY = Buffer.alloc(0);
 const NEWLINE = Buffer.from("\n");
 
@@ -56,7 +58,13 @@ async function send(request, body, done) {
 async function* chunks(stream) {
   const newChunk = () => ({ parts: [], bytes: 0, lines: 0, refused: [] });
   let chunk = newChunk();
+  let isFirst = true;
   for await (let line of lines(stream)) {
+    if (isFirst) {
+      refuseUtf16(line);
+      if (line.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)) line = line.subarray(BYTE_ORDER_MARK.length);
+      isFirst = false;
+    }
     if (chunk.lines > 0 && chunk.bytes + line.length > CHUNK_BYTES) {
       yield chunk;
       chunk = newChunk();

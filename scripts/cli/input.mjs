@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { parseJson } from "../operator_api.mjs";
 import { Failure } from "../steps.mjs";
 import { note } from "./output.mjs";
@@ -18,6 +18,34 @@ export function openInput(what) {
 }
 
 /**
+ * Reads standard input as text, without a byte order mark. Only UTF-8 is read, because another encoding would become
+ * other characters, for example in a password: text editors and PowerShell on Windows also write UTF-16.
+ *
+ * @param {NodeJS.ReadableStream} input
+ */
+async function readText(input) {
+  const bytes = await buffer(input);
+  refuseUtf16(bytes);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Failure("the input is not UTF-8: save it as UTF-8");
+  }
+}
+
+/**
+ * Fails if a text begins in UTF-16. Its ASCII characters have a null byte each, also without a byte order mark.
+ *
+ * @param {Buffer} bytes
+ */
+export function refuseUtf16(bytes) {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff) || first === 0 || second === 0) {
+    throw new Failure("the input is UTF-16: save it as UTF-8");
+  }
+}
+
+/**
  * Reads a JSON document from standard input. Returns its text, because numbers and duplicate names must reach the
  * worker as they were written, and its value. Returns undefined if the input is empty and `isOptional`; then it is
  * not read from a terminal.
@@ -28,7 +56,7 @@ export function openInput(what) {
  */
 export async function readDocument(what, { isOptional = false } = {}) {
   if (isOptional && process.stdin.isTTY) return undefined;
-  const json = await text(openInput(what));
+  const json = await readText(openInput(what));
   if (json.trim() === "") {
     if (isOptional) return undefined;
     throw new Failure(`standard input is empty: ${what} must be there as a JSON object`);
@@ -55,7 +83,7 @@ export function passwordOf({ password, generate }) {
 /** Reads a password: typed twice at a terminal, and otherwise all of standard input without its last line break. */
 export async function readPassword() {
   if (!process.stdin.isTTY) {
-    const password = (await text(process.stdin)).replace(/\r?\n$/, "");
+    const password = (await readText(process.stdin)).replace(/\r?\n$/, "");
     if (password === "") throw new Failure("standard input is empty: the password must be there, or use --generate");
     return password;
   }

@@ -129,6 +129,38 @@ test("a password is generated once, or read from standard input, or removed", as
   assert.deepEqual(provider.requests(), []);
 });
 
+test("the input is UTF-8, with or without a byte order mark", async () => {
+  const password = "ein längeres Kennwort";
+  const document = JSON.stringify({ name: "Zoë" });
+  const users = '{"sub":"alice","claims":{"name":"Zoë"}}\n';
+  for (const mark of ["", "\ufeff"]) {
+    await postern(["user", "password", "alice"], `${mark}${password}\n`);
+    assert.deepEqual(JSON.parse(provider.requests()[0].body), { password });
+    await postern(["user", "put", "alice"], `${mark}${document}`);
+    assert.deepEqual(JSON.parse(provider.requests()[0].body).claims, { name: "Zoë" });
+    await postern(["user", "import"], `${mark}${users}`);
+    assert.equal(provider.requests()[0].body, users);
+  }
+});
+
+test("input in another encoding is refused, and nothing is sent", async () => {
+  const commands = [["user", "password", "alice"], ["user", "put", "alice"], ["client", "create"], ["user", "import"]];
+  const text = '{"sub":"alice"}\n';
+  const littleEndian = Buffer.from(text, "utf16le");
+  for (const bytes of [
+    Buffer.concat([Buffer.from([0xff, 0xfe]), littleEndian]), littleEndian,
+    Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from(littleEndian).swap16()]), Buffer.from(littleEndian).swap16(),
+  ]) {
+    for (const args of commands) {
+      assert.equal(await failure(args, bytes), "the input is UTF-16: save it as UTF-8", args.join(" "));
+    }
+  }
+  for (const args of commands.slice(0, 3)) {
+    assert.equal(await failure(args, Buffer.from('{"a":"Zo\xeb"}', "latin1")), "the input is not UTF-8: save it as UTF-8");
+  }
+  assert.deepEqual(provider.requests(), []);
+});
+
 test("destructive commands need --yes without a terminal", async () => {
   for (const [args, path, name = args.slice(0, 2).join(" ")] of /** @type {[string[], string, string?][]} */ ([
     [["user", "delete", "alice"], "/admin/users/alice"],
