@@ -93,7 +93,7 @@ impl From<AuthorityError> for OutboundUrlError {
 
 impl OutboundUrl {
     /// Parses a URL and drops its fragment, which is never sent. `allows_loopback` is for development: it also allows
-    /// `http` on `localhost`, `127.0.0.1` and `[::1]`.
+    /// `http` and `https` on `localhost`, `127.0.0.1` and `[::1]`.
     pub fn parse(url: &str, allows_loopback: bool) -> Result<Self, OutboundUrlError> {
         if url.len() > LIMIT {
             return Err(OutboundUrlError::TooLong);
@@ -105,7 +105,9 @@ impl OutboundUrl {
         let url = url.split_once('#').map_or(url, |(url, _)| url);
         let authority = Authority::of_url(url);
         let host = match (url.split_once(':'), authority) {
-            (Some(("http", _)), Ok(authority)) if allows_loopback && authority.allows_http() => {
+            (Some(("http" | "https", _)), Ok(authority))
+                if allows_loopback && authority.allows_http() =>
+            {
                 authority.host().to_owned()
             }
             (Some(("https", _)), authority) => public_host(&authority?)?,
@@ -166,15 +168,23 @@ mod tests {
 
     #[test]
     fn loopback_urls_may_be_fetched_in_development_only() {
-        for url in ["http://127.0.0.1:8788/jwks", "http://localhost/jwks", "http://[::1]:1/jwks"] {
-            assert!(OutboundUrl::parse(url, true).is_ok(), "{url}");
-            assert!(OutboundUrl::parse(url, false).is_err(), "{url}");
+        for rest in ["127.0.0.1:8788/jwks", "localhost/jwks", "[::1]:1/jwks"] {
+            for scheme in ["http", "https"] {
+                let url = format!("{scheme}://{rest}");
+                assert!(OutboundUrl::parse(&url, true).is_ok(), "{url}");
+                assert!(OutboundUrl::parse(&url, false).is_err(), "{url}");
+            }
         }
         for url in [
             "http://127.0.0.2/",
+            "https://127.0.0.2/",
             "http://app.example/",
-            "https://localhost/",
+            "https://app.localhost/",
+            "https://10.0.0.1/",
+            "https://localhost.local/",
             "http://localhost:x/",
+            "https://localhost:x/",
+            "https://user@localhost/",
         ] {
             assert!(OutboundUrl::parse(url, true).is_err(), "{url}");
         }
