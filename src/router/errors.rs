@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::json;
+
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Advice, Error, Internal, PageError, Protocol};
@@ -49,10 +51,10 @@ fn render_error(
             | Protocol::Authorize(AuthorizeError { code: TEMPORARILY_UNAVAILABLE, description }),
         ) => try_later(description),
         Error::Protocol(Protocol::Authorize(error)) => {
-            (error_response(400, Some(error.code), error.description.as_str()), Some(error.code))
+            (error_response(400, error.code, error.description.as_str()), Some(error.code))
         }
         Error::Protocol(Protocol::Refused { status, code, description }) => {
-            let response = error_response(*status, Some(code), description);
+            let response = error_response(*status, code, description);
             let response = match status {
                 401 => response.with("www-authenticate", "Bearer realm=\"admin\""),
                 _ => response,
@@ -63,25 +65,25 @@ fn render_error(
             let description = error.description();
             let response = error_response(error.status(), error.code(), description.as_str())
                 .with("www-authenticate", challenge(error, context.config, route));
-            (response, error.code())
+            (response, Some(error.code()))
         }
         Error::Protocol(Protocol::MethodNotAllowed { allow }) => {
             let response = error_response(
                 405,
-                Some("method_not_allowed"),
+                "method_not_allowed",
                 "the endpoint does not support this method",
             );
             (response.with("allow", allow.clone()), Some("method_not_allowed"))
         }
         Error::Protocol(Protocol::NotFound) => {
-            (error_response(404, Some("not_found"), "no endpoint has this path"), Some("not_found"))
+            (error_response(404, "not_found", "no endpoint has this path"), Some("not_found"))
         }
         Error::Protocol(Protocol::Page(PageError { status, code, description, .. })) => {
-            (error_response(*status, Some(code), description.as_str()), Some(code))
+            (error_response(*status, code, description.as_str()), Some(code))
         }
         Error::Protocol(Protocol::Registration(error)) => {
             let description = error.description();
-            let response = error_response(error.status(), Some(error.code()), description.as_str())
+            let response = error_response(error.status(), error.code(), description.as_str())
                 .with("pragma", "no-cache");
             let response = if let RegistrationError::TooOften { pause } = error {
                 response.with("retry-after", pause.to_string())
@@ -92,7 +94,7 @@ fn render_error(
         }
         Error::Protocol(Protocol::Token(error)) => {
             let description = error.description();
-            let response = error_response(error.status(), Some(error.code()), description.as_str())
+            let response = error_response(error.status(), error.code(), description.as_str())
                 .with("pragma", "no-cache");
             let response = match error {
                 // RFC 6749 section 5.2 requires a challenge with a scheme that the client can use.
@@ -146,44 +148,38 @@ fn render_internal(fault: &Internal, for_operator: bool) -> (Response, Option<&'
         }
         _ => Cow::Borrowed(opaque),
     };
-    let response = error_response(status, Some(code), &description);
+    let response = error_response(status, code, &description);
     let response = if status == 503 { response.with("retry-after", "5") } else { response };
     (response, Some(code))
 }
 
 /// Renders the error of a request that may succeed later.
 fn try_later(description: &Description) -> (Response, Option<&'static str>) {
-    let code = Some(TEMPORARILY_UNAVAILABLE);
-    let response = error_response(503, code, description.as_str())
+    let response = error_response(503, TEMPORARILY_UNAVAILABLE, description.as_str())
         .with("retry-after", FETCH_RETRY_SECONDS.to_string());
-    (response, code)
+    (response, Some(TEMPORARILY_UNAVAILABLE))
 }
 
 /// The response to every request while the configuration is invalid.
 pub fn misconfigured(description: &str) -> Response {
-    error_response(500, Some("server_error"), description)
+    error_response(500, "server_error", description)
         .with("cache-control", "no-store")
         .with("x-content-type-options", "nosniff")
 }
 
-fn error_response(status: u16, code: Option<&str>, description: &str) -> Response {
-    let mut body = serde_json::Map::new();
-    if let Some(code) = code {
-        body.insert("error".into(), code.into());
-    }
-    body.insert("error_description".into(), description.into());
-    Response::json(status, &body.into())
+fn error_response(status: u16, code: &str, description: &str) -> Response {
+    Response::json(status, &json!({ "error": code, "error_description": description }))
 }
 
 /// Returns the challenge of a refused bearer token (RFC 6750 section 3). For userinfo, it also has the required scope
 /// and the URL of the resource metadata (RFC 9728 section 5.1).
 fn challenge(error: &BearerError, config: &Config, route: Option<&Route>) -> String {
     let realm = config.issuer.as_str();
-    let error = match error.code() {
-        Some(code) => {
-            format!(", error=\"{code}\", error_description=\"{}\"", error.description())
-        }
-        None => String::new(),
+    let error = if error.is_without_token() {
+        String::new()
+    } else {
+        let (code, description) = (error.code(), error.description());
+        format!(", error=\"{code}\", error_description=\"{description}\"")
     };
     if route.is_none_or(|route| route.endpoint != Endpoint::Userinfo) {
         return format!("Bearer realm=\"{realm}\"{error}");

@@ -111,14 +111,25 @@ fn a_token_may_be_sent_in_the_header_or_in_a_form() {
 }
 
 #[test]
-fn a_request_without_credentials_gets_a_challenge_without_an_error() {
-    let response = TestProvider::new().send(get(USERINFO));
-    assert_eq!((response.status, response.error()), (401, None));
+fn a_request_without_a_token_gets_an_error_in_the_body_and_none_in_the_challenge() {
+    let provider = TestProvider::new();
     let expected = format!(
         "Bearer realm=\"{ISSUER}\", scope=\"openid\", \
          resource_metadata=\"{ISSUER}/.well-known/oauth-protected-resource/auth/userinfo\""
     );
-    assert_eq!(response.header("www-authenticate"), Some(expected.as_str()));
+    for request in [
+        get(USERINFO),
+        post(USERINFO),
+        post(USERINFO).form("other=1"),
+        get(USERINFO).with("authorization", "Basic YXBwOng="),
+        get(USERINFO).with("authorization", "DPoP abc"),
+    ] {
+        let response = provider.send(request.clone());
+        assert_eq!(response.status, 401, "{request:?}");
+        assert_eq!(response.error().as_deref(), Some("invalid_token"), "{request:?}");
+        assert_eq!(response.header("www-authenticate"), Some(expected.as_str()), "{request:?}");
+        assert_eq!(response.log["error"], "invalid_token");
+    }
 }
 
 #[test]

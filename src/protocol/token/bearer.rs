@@ -13,7 +13,7 @@ pub enum BearerError {
     InvalidRequest(Description),
     /// 401: the token is malformed, expired, revoked or from another issuer.
     InvalidToken(Description),
-    /// 401 without an error code: the request has no access token.
+    /// 401: the request has no access token.
     NoCredentials,
     /// 401 from the registration endpoint, which accepts an initial access token (RFC 7591 section 3).
     NoInitialAccessToken,
@@ -34,16 +34,24 @@ impl BearerError {
         }
     }
 
-    /// Returns the error code. A request without a token gets none (RFC 6750 section 3.1).
-    pub fn code(&self) -> Option<&'static str> {
+    /// Returns the error code. RFC 6750 names none for a request without a token, but client libraries need one.
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::InsufficientScope => Some("insufficient_scope"),
-            Self::InvalidRequest(_) => Some("invalid_request"),
-            Self::InvalidToken(_) => Some("invalid_token"),
-            Self::NoCredentials | Self::NoInitialAccessToken | Self::NoRegistrationAccessToken => {
-                None
-            }
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidToken(_)
+            | Self::NoCredentials
+            | Self::NoInitialAccessToken
+            | Self::NoRegistrationAccessToken => "invalid_token",
         }
+    }
+
+    /// Returns whether the request has no token. Its challenge has no error code (RFC 6750 section 3.1).
+    pub fn is_without_token(&self) -> bool {
+        matches!(
+            self,
+            Self::NoCredentials | Self::NoInitialAccessToken | Self::NoRegistrationAccessToken
+        )
     }
 
     /// Returns the text of `error_description`.

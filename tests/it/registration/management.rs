@@ -4,7 +4,7 @@ use super::{
     DAY, LOGIN, assert_refused, assert_unauthorized, clients, count, document, open, register,
 };
 use crate::browser::{Browser, CALLBACK, TestClient};
-use crate::test_provider::{NOW, TestRequest, delete, get, put, variables_with};
+use crate::test_provider::{ISSUER, NOW, TestRequest, delete, get, put, variables_with};
 use postern::ports::Document;
 use postern::secret::hash;
 use serde_json::{Value, json};
@@ -45,7 +45,10 @@ fn a_registration_is_managed_only_with_its_own_token() {
                 assert_unauthorized(&provider.send(request.clone().bearer("x")));
                 assert_unauthorized(&provider.send(request.clone().bearer(&known)));
                 let response = provider.send(request);
-                assert_eq!((response.status, response.error()), (401, None), "{method} {path}");
+                assert_eq!(response.status, 401, "{method} {path}");
+                assert_eq!(response.error().as_deref(), Some("invalid_token"), "{method} {path}");
+                let challenge = format!("Bearer realm=\"{ISSUER}\"");
+                assert_eq!(response.header("www-authenticate"), Some(challenge.as_str()));
             }
         }
     }

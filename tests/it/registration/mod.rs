@@ -190,7 +190,7 @@ fn a_missing_initial_access_token_is_challenged_a_wrong_one_refused() {
     let provider = TestProvider::new();
     let response = provider.send(post(REGISTER).json(&document()));
     let challenge = format!("Bearer realm=\"{ISSUER}\"");
-    assert_eq!((response.status, response.error()), (401, None));
+    assert_eq!((response.status, response.error().as_deref()), (401, Some("invalid_token")));
     assert_eq!(response.header("www-authenticate"), Some(challenge.as_str()));
     let good = initial_access_token(&provider, 1, 60);
     for token in ["x", &"x".repeat(43), &good[1..], &format!("{good}="), &hash(&good)] {
