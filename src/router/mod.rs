@@ -39,7 +39,7 @@ pub async fn answer(provider: &Provider<'_, impl Platform>, request: &impl Reque
     if route.is_some_and(Route::has_cors) {
         response = response
             .with("access-control-allow-origin", "*")
-            .with("access-control-expose-headers", "ETag, WWW-Authenticate");
+            .with("access-control-expose-headers", "ETag, Retry-After, WWW-Authenticate");
     }
     response = response.with("x-content-type-options", "nosniff");
     // Users type passwords on these pages, so browsers must only use https from now on (RFC 6797).
@@ -72,7 +72,8 @@ async fn dispatch(
 fn preflight(route: &Route) -> Response {
     Response::empty(204)
         .with("access-control-allow-methods", route.methods.join(", "))
+        // Client libraries add headers of their own, for example for tracing.
         // `Authorization` must be listed, because the wildcard does not include it.
-        .with("access-control-allow-headers", "Authorization, Content-Type, If-None-Match")
+        .with("access-control-allow-headers", "*, Authorization")
         .with("access-control-max-age", "86400")
 }

@@ -391,8 +391,7 @@ fn registration_and_management_allow_every_origin() {
             (response.status, response.header("access-control-allow-methods")),
             (204, Some(methods))
         );
-        let headers = response.header("access-control-allow-headers").unwrap();
-        assert!(headers.contains("Authorization") && headers.contains("Content-Type"));
+        assert_eq!(response.header("access-control-allow-headers"), Some("*, Authorization"));
     }
     assert_eq!(provider.send(get("/auth/register/a/b")).status, 404);
     assert_eq!(provider.send(get(REGISTER)).header("allow"), Some("POST, OPTIONS"));
