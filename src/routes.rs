@@ -114,6 +114,7 @@ const USERINFO_PATH: &str = "/auth/userinfo";
 /// Every route that the provider can serve. See [`served`].
 pub const ROUTES: &[Route] = &[
     DISCOVERY,
+    DISCOVERY_BY_PATH,
     OAUTH_METADATA,
     RESOURCE_METADATA,
     JWKS,
@@ -207,6 +208,15 @@ pub const LOGOUT: Route = Route {
 pub const DISCOVERY: Route = Route {
     endpoint: Endpoint::Discovery,
     path: PathPattern::Exact("/.well-known/openid-configuration"),
+    methods: DOCUMENT,
+    metadata_field: None,
+    caller: Caller::Clients,
+};
+
+/// The metadata of an issuer with a path, where RFC 8414 section 5 expects it. Without a path it is [`DISCOVERY`].
+pub const DISCOVERY_BY_PATH: Route = Route {
+    endpoint: Endpoint::Discovery,
+    path: PathPattern::WellKnown("/.well-known/openid-configuration", ""),
     methods: DOCUMENT,
     metadata_field: None,
     caller: Caller::Clients,

@@ -85,11 +85,15 @@ fn every_endpoint_is_below_the_path_of_the_issuer() {
         TestProvider::configured(variables_with("ISSUER", "https://example.com/tenant/a"));
     for (path, is_served) in [
         ("/tenant/a/.well-known/openid-configuration", true),
+        ("/.well-known/openid-configuration/tenant/a", true),
         ("/.well-known/oauth-authorization-server/tenant/a", true),
         ("/.well-known/oauth-protected-resource/tenant/a/auth/userinfo", true),
         ("/tenant/a/auth/jwks.json", true),
         ("/.well-known/openid-configuration", false),
-        ("/.well-known/openid-configuration/tenant/a", false),
+        ("/.well-known/openid-configuration/tenant/b", false),
+        ("/.well-known/openid-configuration/tenant", false),
+        ("/.well-known/openid-configuration/tenant/a/", false),
+        ("/tenant/a/.well-known/openid-configuration/tenant/a", false),
         ("/.well-known/oauth-authorization-server", false),
         ("/tenant/a/.well-known/oauth-authorization-server", false),
         ("/.well-known/oauth-authorization-server/tenant/b", false),
@@ -99,6 +103,10 @@ fn every_endpoint_is_below_the_path_of_the_issuer() {
         assert_eq!(provider.send(get(path)).status, if is_served { 200 } else { 404 }, "{path}");
     }
     let metadata = provider.send(get("/tenant/a/.well-known/openid-configuration")).json();
+    for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
+        let document = provider.send(get(&format!("{path}/tenant/a"))).json();
+        assert_eq!(document, metadata, "{path}");
+    }
     assert_eq!(metadata["issuer"], "https://example.com/tenant/a");
     assert_eq!(metadata["jwks_uri"], "https://example.com/tenant/a/auth/jwks.json");
     let path = "/.well-known/oauth-protected-resource/tenant/a/auth/userinfo";
