@@ -3,6 +3,7 @@
 use crate::browser::{Browser, CALLBACK, TestClient, answer, claims, decode, error_page, form};
 use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put, variables_with};
 use base64ct::{Base64UrlUnpadded, Encoding};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -287,4 +288,37 @@ fn tokens_for_a_native_client_always_require_consent() {
     // A code requires the secret, so the trusted application needs no consent.
     let response = browser.get(&client.authorize(&[requested[1], ("prompt", "none")]));
     assert!(response.header("location").unwrap().contains("code="));
+}
+
+#[test]
+fn a_client_that_only_percent_decodes_gets_its_state() {
+    let provider = provider();
+    let client = client(&provider, json!({}));
+    for (response_type, scope, separator) in [
+        ("code", "openid email", ['?', '&']),
+        ("code", "unknown scope", ['?', '&']),
+        (BOTH, "openid email", ['#', '#']),
+        ("id_token", "unknown scope", ['#', '#']),
+    ] {
+        for state in ["the state", "1+1", " a + b ", "%20+%2B", "a&b=c#d\u{e9}\t*~'()"] {
+            let query = [("response_type", response_type), ("scope", scope), ("state", state)];
+            let response = authorize(&provider, &client, &query);
+            let location = response.header("location").unwrap();
+            let rest = location.strip_prefix(CALLBACK).unwrap().strip_prefix(separator).unwrap();
+            let decoded: BTreeMap<_, _> = rest
+                .split('&')
+                .map(|pair| pair.split_once('=').unwrap())
+                .map(|(name, value)| {
+                    (name, percent_decode_str(value).decode_utf8().unwrap().into_owned())
+                })
+                .collect();
+            assert_eq!(decoded["state"], state, "{location}");
+            assert!(!rest.contains('+'), "{location}");
+            if scope == "unknown scope" {
+                assert!(decoded["error_description"].contains(' '), "{location}");
+            } else if response_type == BOTH {
+                assert_eq!(decoded["scope"], scope, "{location}");
+            }
+        }
+    }
 }

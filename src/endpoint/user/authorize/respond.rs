@@ -64,15 +64,21 @@ pub fn respond<P>(
             FormPost { texts, redirect_uri, parameters: &parameters }.response()
         }
         ResponseMode::Fragment => {
-            let fragment = Serializer::new(String::new()).extend_pairs(parameters).finish();
-            Response::see_other(format!("{}#{fragment}", reply_to.redirect_uri))
+            Response::see_other(format!("{}#{}", reply_to.redirect_uri, encode(&parameters)))
         }
         ResponseMode::Query => {
             let separator = if reply_to.redirect_uri.contains('?') { '&' } else { '?' };
-            let query = Serializer::new(String::new()).extend_pairs(parameters).finish();
+            let query = encode(&parameters);
             Response::see_other(format!("{}{separator}{query}", reply_to.redirect_uri))
         }
     }
+}
+
+/// Encodes parameters as `application/x-www-form-urlencoded`, with a space as `%20`: some clients only percent-decode,
+/// and every other one reads it as well as `+`.
+fn encode(parameters: &[(&str, &str)]) -> String {
+    // A plus sign of a value is `%2B` in the serializer's text.
+    Serializer::new(String::new()).extend_pairs(parameters).finish().replace('+', "%20")
 }
 
 /// Redirects the browser to the authorization endpoint with this query.
