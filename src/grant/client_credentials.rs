@@ -83,7 +83,9 @@ async fn issue(
     let resource = target(resources, resource, requested.as_ref().unwrap_or(&allowed))?;
     let is_its = |scope: &&&str| resource.scopes.iter().any(|own| own == **scope);
     let scope = match &requested {
-        Some(scopes) if scopes.iter().all(|scope| is_its(&scope)) => scopes.join(" "),
+        Some(scopes) if scopes.iter().all(|scope| is_its(&scope)) => {
+            Scopes::of_valid(&scopes.join(" ")).normalized()
+        }
         Some(scopes) => {
             let other = scopes.iter().find(|scope| !is_its(scope)).copied().unwrap_or_default();
             let uri = &resource.uri;

@@ -6,6 +6,8 @@ pub mod client_credentials;
 pub mod refresh_token;
 pub mod token_set;
 
+use std::borrow::Cow;
+
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::Error;
@@ -193,7 +195,7 @@ async fn issue(
 
     // 8. Choose one audience (RFC 8707 section 2.2).
     let target = resources
-        .target(resource, &Scopes::of_valid(scope))
+        .target(resource, &Scopes::of_valid(&scope))
         .map_err(|error| TokenError::InvalidTarget(error.description().into()))?;
 
     // 9. Record the refresh token last, because the request can no longer be refused.
@@ -201,13 +203,13 @@ async fn issue(
 
     // 10. Sign the tokens.
     let nonce = nonce.as_deref();
-    let tokens = TokenSet { client, grant: &grant, user_claims, scope, target, nonce };
+    let tokens = TokenSet { client, grant: &grant, user_claims, scope: &scope, target, nonce };
     tokens.respond(refresh_token, &signers, context).await
 }
 
 /// The description of a scope parameter that breaks RFC 6749 section 3.3.
 const MALFORMED_SCOPE: Description =
-    Description::fixed("scope: must be scope tokens separated by single spaces");
+    Description::fixed("scope: must be scope tokens separated by spaces");
 
 fn duplicate(doubled: DuplicateParameter) -> TokenError {
     TokenError::InvalidRequest(doubled.into())
@@ -254,8 +256,8 @@ fn still_registered(granted: &str, client: &Client, resources: &Resources) -> St
 }
 
 /// Returns the requested scopes. Fails if one of them was not granted (RFC 6749 section 6).
-fn narrow<'a>(granted: &'a str, requested: Option<&'a str>) -> Result<&'a str, TokenError> {
-    let Some(requested) = requested else { return Ok(granted) };
+fn narrow<'a>(granted: &'a str, requested: Option<&str>) -> Result<Cow<'a, str>, TokenError> {
+    let Some(requested) = requested else { return Ok(granted.into()) };
     let scopes = Scopes::parse(requested).ok_or(TokenError::InvalidScope(MALFORMED_SCOPE))?;
     let granted = Scopes::of_valid(granted);
     match scopes.iter().find(|scope| !granted.contains(scope)) {
@@ -263,6 +265,6 @@ fn narrow<'a>(granted: &'a str, requested: Option<&'a str>) -> Result<&'a str, T
             "scope: {} was not granted",
             Sent(scope)
         )))),
-        None => Ok(requested),
+        None => Ok(scopes.normalized().into()),
     }
 }

@@ -39,6 +39,7 @@ mod repeated_responses;
 mod request_objects;
 mod resources;
 mod rsa_keys;
+mod scope_spaces;
 mod shape;
 mod sign_in;
 mod signer;

@@ -127,7 +127,9 @@ fn a_scope_can_be_narrowed_but_not_widened() {
             &[("grant_type", "refresh_token"), ("refresh_token", token), ("scope", scope)],
         )
     };
-    for wider in ["openid profile", "openid  email", "unknown", "openid \"email\""] {
+    for wider in
+        ["openid profile", "openid  profile", " ", "openid\temail", "unknown", "openid \"email\""]
+    {
         let response = refresh(&token, wider);
         assert_eq!(
             (response.status, response.error().as_deref()),

@@ -262,7 +262,7 @@ fn a_machine_gets_its_registered_scopes_for_one_resource() {
         (vec![("scope", "openid")], "invalid_scope"),
         (vec![("scope", "offline_access")], "invalid_scope"),
         (vec![("scope", "email")], "invalid_scope"),
-        (vec![("scope", "stock  stock")], "invalid_scope"),
+        (vec![("scope", "orders:read  stock")], "invalid_target"),
     ] {
         let response = send_request(&provider, &client, &parameters);
         assert_eq!(response.error().as_deref(), Some(error), "{parameters:?} {}", response.body);

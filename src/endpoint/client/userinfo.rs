@@ -58,7 +58,7 @@ pub async fn serve(
 
     // 3. Require the scope `openid` (Core section 5.3.1).
     let granted = Scopes::parse(&token.scope).ok_or(BearerError::InvalidToken(
-        "access token: scope must be scope tokens separated by single spaces".into(),
+        "access token: scope must be scope tokens separated by spaces".into(),
     ))?;
     if !granted.contains(OPENID) {
         return Err(BearerError::InsufficientScope.into());

@@ -42,14 +42,16 @@ impl MintRequest {
     }
 }
 
-/// Only scopes of userinfo: the token is for no other audience.
-fn check_scope(scope: &str, config: &Config) -> Result<(), InvalidField> {
+/// Returns the scope as it is recorded. Only scopes of userinfo: the token is for no other audience.
+fn check_scope(scope: &str, config: &Config) -> Result<String, InvalidField> {
     let Some(scopes) = Scopes::parse(scope) else {
-        let reason = "must be scope tokens separated by single spaces";
+        let reason = "must be scope tokens separated by spaces";
         return Err(InvalidField::new("scope", reason));
     };
     let is_known = |scope: &str| config.scopes.names().any(|name| name == scope);
-    let Some(unknown) = scopes.iter().find(|scope| !is_known(scope)) else { return Ok(()) };
+    let Some(unknown) = scopes.iter().find(|scope| !is_known(scope)) else {
+        return Ok(scopes.normalized());
+    };
     if let Some(Resource { uri, .. }) = config.resources.of_scope(unknown) {
         let reason =
             format_args!("{unknown} is a scope of {uri}; this endpoint mints userinfo tokens only");
@@ -67,7 +69,7 @@ pub async fn mint(
 ) -> Result<Response, Error> {
     let context = &provider.context;
     let mint_request = MintRequest::parse(&body(request).await?).map_err(invalid)?;
-    check_scope(&mint_request.scope, context.config).map_err(invalid)?;
+    let scope = check_scope(&mint_request.scope, context.config).map_err(invalid)?;
 
     // Get the key first, so that no grant is recorded if it is missing.
     let memory = &provider.memory;
@@ -80,7 +82,7 @@ pub async fn mint(
         iat: context.now,
         jti: context.random_id()?,
         nbf: context.now,
-        scope: mint_request.scope,
+        scope,
         sub: mint_request.sub,
     };
     let grant = NewGrant {

@@ -274,7 +274,7 @@ fn grantable(
 ) -> Result<String, AuthorizeError> {
     let refused = |description: &'static str| AuthorizeError::new("invalid_scope", description);
     let requested = Scopes::parse(scope.ok_or(refused("missing parameter: scope"))?)
-        .ok_or(refused("scope: must be scope tokens separated by single spaces"))?;
+        .ok_or(refused("scope: must be scope tokens separated by spaces"))?;
     let may_refresh = is_code && client.grant_types.contains(&GrantType::RefreshToken);
     let registered = client.scope.as_deref().map(Scopes::of_valid);
     let mut granted: Vec<&str> = Vec::new();

@@ -223,14 +223,17 @@ pub fn is_scope_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
 }
 
-/// A scope value: scope tokens, separated by single spaces (RFC 6749 section 3.3).
+/// A scope value: scope tokens, separated by spaces (RFC 6749 section 3.3).
 #[derive(Clone, Copy, Debug)]
 pub struct Scopes<'a>(&'a str);
 
 impl<'a> Scopes<'a> {
-    /// Parses a scope value. An empty text is valid and has no scopes.
+    /// Parses a scope value. Runs of spaces, and spaces at an end, are allowed, because clients that concatenate scopes
+    /// send them. An empty text is valid and has no scopes; a text of spaces alone is invalid.
     pub fn parse(text: &'a str) -> Option<Self> {
-        (text.is_empty() || text.split(' ').all(is_scope_token)).then_some(Self(text))
+        let scopes = Self(text);
+        let has_scope = scopes.iter().next().is_some();
+        (text.is_empty() || has_scope && scopes.iter().all(is_scope_token)).then_some(scopes)
     }
 
     /// Wraps a scope value that is known to be valid, because it was parsed before it was stored.
@@ -245,6 +248,17 @@ impl<'a> Scopes<'a> {
 
     pub fn contains(&self, scope: &str) -> bool {
         self.iter().any(|token| token == scope)
+    }
+
+    /// Returns the value as it is stored and sent: with single spaces and without duplicates.
+    pub fn normalized(&self) -> String {
+        let mut distinct: Vec<&str> = Vec::new();
+        for scope in self.iter() {
+            if !distinct.contains(&scope) {
+                distinct.push(scope);
+            }
+        }
+        distinct.join(" ")
     }
 
     /// Returns the scopes in order of appearance.
@@ -317,9 +331,12 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_value_has_single_spaces() {
-        for text in [" openid", "openid ", "openid  email", "openid\temail", "a\"b", "a\\b", "é"] {
+    fn a_scope_value_is_split_at_spaces_only() {
+        for text in [" ", "openid\temail", "openid\n", "openid\u{a0}email", "a\"b", "a\\b", "é"] {
             assert!(Scopes::parse(text).is_none(), "{text:?}");
+        }
+        for text in [" openid email", "openid email ", "openid   email", " openid email  openid "] {
+            assert_eq!(Scopes::parse(text).unwrap().normalized(), "openid email", "{text:?}");
         }
         assert!(Scopes::parse("openid email").unwrap().contains("email"));
         assert!(!Scopes::parse("").unwrap().contains(""));

@@ -391,16 +391,11 @@ fn response(table: &mut Table) {
     );
     table.refused("registration", &query("registration", "{}"), "registration_not_supported");
     table.refused("no scope", &query("scope", ""), "invalid_scope");
-    for scope in [
-        "unknown",
-        "openid  email",
-        " openid",
-        "openid\temail",
-        "openid\r\n",
-        "open\"id",
-        "offline_access\\",
-    ] {
+    for scope in ["unknown", " ", "openid\temail", "openid\r\n", "open\"id", "offline_access\\"] {
         table.refused(&format!("scope {scope:?}"), &query("scope", scope), "invalid_scope");
+    }
+    for scope in ["openid  openid", " openid", "openid ", "  openid   openid "] {
+        table.coded(&format!("scope {scope:?}"), &query("scope", scope));
     }
     table.coded("an unknown scope is dropped", &query("scope", "openid unknown admin"));
 }

@@ -414,8 +414,8 @@ fn choices(table: &mut Table) {
         "scope",
         &[
             json!(""),
-            json!(" openid"),
-            json!("openid  email"),
+            json!(" "),
+            json!("openid\temail"),
             json!("openid\nemail"),
             json!("open\"id"),
             json!("admin"),

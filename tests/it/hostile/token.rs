@@ -881,7 +881,7 @@ fn refreshes(table: &mut Table) {
         "profile",
         "openid admin",
         "OPENID",
-        "openid  email",
+        "openid  profile",
         " ",
         "openid\nemail",
         "openid\"",

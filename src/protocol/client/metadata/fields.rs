@@ -126,13 +126,14 @@ pub(super) fn https_url(
 }
 
 pub(super) fn scope(document: &mut JsonObject) -> Result<Option<String>, InvalidField> {
-    let is_scope = |text: &str| !text.is_empty() && Scopes::parse(text).is_some();
-    checked(
-        document,
-        "scope",
-        is_scope,
-        "must be scope tokens separated by single spaces (RFC 6749 section 3.3)",
-    )
+    let Some(text) = document.string("scope")? else { return Ok(None) };
+    match Scopes::parse(&text).filter(|_| !text.is_empty()) {
+        Some(scopes) => Ok(Some(scopes.normalized())),
+        None => Err(InvalidField::new(
+            "scope",
+            "must be scope tokens separated by spaces (RFC 6749 section 3.3)",
+        )),
+    }
 }
 
 pub(super) fn contacts(document: &mut JsonObject) -> Result<Vec<String>, InvalidField> {

@@ -104,7 +104,7 @@ fn an_error_names_the_invalid_field() {
         ("default_acr_values", json!([""])),
         ("initiate_login_uri", json!("http://app.example/begin")),
         ("scope", json!("")),
-        ("scope", json!("openid  email")),
+        ("scope", json!("openid\temail")),
         ("software_id", json!(1)),
         ("software_version", json!(" ")),
         ("default_max_age", json!(-1)),
