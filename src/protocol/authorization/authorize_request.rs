@@ -67,6 +67,7 @@ impl Prompt {
     /// All supported values.
     pub const VALUES: [&'static str; 4] = ["none", "login", "consent", "select_account"];
 
+    /// Parses a list of values. Unknown values are ignored, such as `create`, because extensions define more of them.
     fn parse(text: &str) -> Result<Self, AuthorizeError> {
         let mut prompt = Self::default();
         for value in text.split(' ').filter(|value| !value.is_empty()) {
@@ -75,18 +76,28 @@ impl Prompt {
                 "login" => prompt.login = true,
                 "none" => prompt.none = true,
                 "select_account" => prompt.select_account = true,
-                _ => {
+                misspelled if names_known_value(misspelled) => {
                     return Err(invalid(
-                        "prompt: allowed values are none, login, consent and select_account",
+                        "prompt: none, login, consent and select_account must be in lower case and \
+                         separated by spaces",
                     ));
                 }
+                _ => {}
             }
         }
-        if prompt.none && (prompt.consent || prompt.login || prompt.select_account) {
+        let mut values = text.split(' ').filter(|value| !value.is_empty());
+        if prompt.none && values.any(|value| value != "none") {
             return Err(invalid("prompt: none must be the only value"));
         }
         Ok(prompt)
     }
+}
+
+/// Returns whether an unknown value of `prompt` has a known one as a word, for example `Login` or `login,consent`. It is
+/// not ignored, because the client would believe that the user was authenticated again.
+fn names_known_value(value: &str) -> bool {
+    let mut words = value.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.any(|word| Prompt::VALUES.iter().any(|known| word.eq_ignore_ascii_case(known)))
 }
 
 /// The operator's policy for authorization requests.

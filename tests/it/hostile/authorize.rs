@@ -453,15 +453,23 @@ fn prompts(table: &mut Table) {
         "login none",
         "none consent",
         "none select_account",
-        "create",
+        "none create",
+        "create none",
         "None",
+        "LOGIN",
         "login\tconsent",
         "login,consent",
+        "create+login",
     ] {
         table.refused(&format!("prompt {prompt:?}"), &query(prompt), "invalid_request");
     }
     table.coded("prompt none with session and consent", &query("none"));
     table.coded("prompt none twice in one", &query("none none"));
+    for prompt in ["create", "admin_consent", "create  signup", "\u{e9}"] {
+        table.coded(&format!("prompt {prompt:?}"), &query(prompt));
+    }
+    table.login("prompt login create", &query("login create"));
+    table.login("prompt create login", &query("create login"));
     table.login("prompt login", &query("login"));
     table.login("prompt login select_account consent", &query("login select_account consent"));
     table.shown(
