@@ -208,7 +208,7 @@ impl<'a> Browser<'a> {
         if cookies.is_empty() { request } else { request.with("cookie", &cookies.join("; ")) }
     }
 
-    fn send(&self, request: TestRequest) -> TestResponse {
+    pub fn send(&self, request: TestRequest) -> TestResponse {
         let response = self.provider.send(self.with_headers(request));
         for cookie in response.cookies() {
             let (pair, attributes) = cookie.split_once("; ").unwrap();

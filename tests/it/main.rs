@@ -31,6 +31,7 @@ mod pages;
 mod pairwise;
 mod passwords;
 mod platform;
+mod prefetch;
 mod pushed;
 mod query_plans;
 mod refresh;

@@ -44,6 +44,12 @@ pub async fn serve(
     if request.method() == "POST" {
         return keep(provider, request).await;
     }
+    // Nobody has decided yet to open the page. Its request would be opened, or its code issued and spent by the client,
+    // in a document that the browser may drop. Browsers discard a prefetched response whose status is not 2xx, and
+    // repeat the request when the user follows the link. The cookies are not read, so that nothing is set either.
+    if is_prefetch(request) {
+        return Ok(Response::empty(503));
+    }
     let browser = BrowserContext::from_request(context, request)?;
     // Begin to generate a missing key now, so that it is ready when the user has signed in.
     if let Err(fault) = memory.published_keys.get(context).await {
@@ -68,6 +74,16 @@ pub async fn serve(
             refuse(context, &PendingRequest::default(), &reply_to, error, texts).await
         }
     }
+}
+
+/// Returns whether the browser loads a page that the user may open later (Fetch standard section 3.7). `Purpose` is the
+/// older name of the header. The parameters of the value are ignored, because `prefetch;prerender` is a prefetch too.
+fn is_prefetch(request: &impl Request) -> bool {
+    ["sec-purpose", "purpose"].into_iter().any(|name| {
+        let value = request.header(name).unwrap_or_default();
+        let mut purposes = value.split(',').map(|item| item.split(';').next().unwrap_or_default());
+        purposes.any(|purpose| purpose.trim().eq_ignore_ascii_case("prefetch"))
+    })
 }
 
 /// Stores a request by POST and redirects the browser to repeat it by GET. Another site has sent it, so the
