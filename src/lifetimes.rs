@@ -51,6 +51,9 @@ pub const REFRESHABLE_GRANT_SECONDS: i64 = 180 * DAY;
 pub const REFRESH_GRACE_SECONDS: i64 = HOUR;
 /// How far in the future the `exp` of a client assertion may be. Its `jti` is stored until then.
 pub const CLIENT_ASSERTION_SECONDS: i64 = HOUR;
+/// How far in the future the `iat` and `nbf` of a client's JWT may be, even if `CLOCK_LEEWAY` is shorter (FAPI 2.0
+/// Security Profile section 5.3.2.1).
+pub const CLIENT_CLOCK_AHEAD_SECONDS: i64 = 10;
 /// Default lifetime of an access token that the operator issues.
 pub const OPERATORS_TOKEN_SECONDS: i64 = 10 * MINUTE;
 /// The longest lifetime of an access token that the operator issues.

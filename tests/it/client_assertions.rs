@@ -129,6 +129,25 @@ fn a_used_assertion_is_deleted_an_hour_after_it_expires() {
     assert_eq!(count(&provider), 2);
 }
 
+/// A time to which a test adds fractions of a second.
+pub fn seconds(time: i64) -> f64 {
+    f64::from(u32::try_from(time).unwrap())
+}
+
+#[test]
+fn an_assertion_with_a_fractional_expiry_is_used_once() {
+    let signer = Signer::new("ES256", None, 0);
+    let provider = provider_with_client(&signer);
+    let mut claims = signer.claims(&provider, "app");
+    claims["exp"] = json!(seconds(provider.now.get()) + 60.5);
+    let assertion = signer.sign(&claims);
+    assert_authenticated(&provider.token_by(&assertion, &NO_CODE));
+    provider.sleep(64);
+    assert_refused(&provider.token_by(&assertion, &NO_CODE), "already used");
+    provider.sleep(1);
+    assert_refused(&provider.token_by(&assertion, &NO_CODE), "expired");
+}
+
 #[test]
 fn each_claim_of_an_assertion_is_checked() {
     let signer = Signer::new("ES256", None, 0);
@@ -141,7 +160,15 @@ fn each_claim_of_an_assertion_is_checked() {
         ("aud", json!([token, ISSUER])),
         ("exp", json!(now + 3_605)),
         ("exp", json!(now - 4)),
-        ("nbf", json!(now + 5)),
+        ("exp", json!(seconds(now) + 60.5)),
+        ("exp", json!(seconds(now) + 3_605.9)),
+        ("exp", json!(seconds(now) - 3.5)),
+        ("exp", json!(seconds(now) + 60.0)),
+        ("nbf", json!(now + 10)),
+        ("nbf", json!(seconds(now) + 9.5)),
+        ("nbf", json!(-0.5)),
+        ("iat", json!(now + 10)),
+        ("iat", json!(seconds(now) - 0.25)),
         ("iat", json!(null)),
         ("extra", json!({ "a": 1 })),
     ] {
@@ -165,14 +192,22 @@ fn each_claim_of_an_assertion_is_checked() {
         ("aud", json!([ISSUER, 1]), "aud"),
         ("aud", json!({ "a": ISSUER }), "aud"),
         ("exp", json!(null), "exp is missing"),
-        ("exp", json!("soon"), "must be integers"),
-        ("exp", json!(1.5), "must be integers"),
+        ("exp", json!("soon"), "must be numbers"),
+        ("exp", json!(1.5), "expired"),
+        ("exp", json!(seconds(now) - 4.5), "expired"),
+        ("exp", json!(seconds(now) + 3_606.0), "at most an hour"),
+        ("exp", json!(1e300), "must be numbers"),
+        ("exp", json!(u64::MAX), "must be numbers"),
+        ("exp", json!(true), "must be numbers"),
         ("exp", json!(now - 5), "expired"),
         ("exp", json!(now + 3_606), "at most an hour"),
         ("exp", json!(i64::MAX), "at most an hour"),
-        ("nbf", json!(now + 6), "is in the future"),
-        ("nbf", json!("now"), "must be integers"),
-        ("iat", json!(now + 6), "is in the future"),
+        ("nbf", json!(now + 11), "is in the future"),
+        ("nbf", json!(seconds(now) + 10.5), "is in the future"),
+        ("nbf", json!("now"), "must be numbers"),
+        ("nbf", json!(-1e300), "must be numbers"),
+        ("iat", json!(now + 11), "is in the future"),
+        ("iat", json!(seconds(now) + 10.001), "is in the future"),
         ("jti", json!(null), "jti must be"),
         ("jti", json!(""), "jti must be"),
         ("jti", json!(7), "jti must be"),

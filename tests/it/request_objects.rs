@@ -3,6 +3,7 @@
 use crate::browser::{
     Browser, CALLBACK, TestClient, answer, claims, encode, error_page, field, is_login,
 };
+use crate::client_assertions::seconds;
 use crate::signer::{ALGORITHMS, Signer};
 use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post};
 use postern::ports::Document;
@@ -140,7 +141,9 @@ fn a_request_object_may_contain_objects_and_numbers() {
         ("claims", json!({ "id_token": { "nickname": null } })),
         ("max_age", json!(0)),
         ("acr_values", json!(null)),
-        ("exp", json!(signing.provider.now.get() + 60)),
+        ("exp", json!(seconds(signing.provider.now.get()) + 60.5)),
+        ("nbf", json!(seconds(signing.provider.now.get()) + 9.5)),
+        ("iat", json!(signing.provider.now.get() + 10)),
         ("unknown", json!([1, 2])),
     ]);
     assert_eq!(flow(&signing, &[("request", &object)])["nickname"], "Al");
@@ -161,9 +164,11 @@ fn a_request_object_with_an_invalid_claim_or_signature_is_refused() {
         ("aud", json!({}), "aud"),
         ("sub", json!("app"), "sub must not be"),
         ("exp", json!(now - 5), "expired"),
-        ("exp", json!("later"), "must be integers"),
-        ("nbf", json!(now + 6), "future"),
-        ("iat", json!(now + 6), "future"),
+        ("exp", json!(seconds(now) - 4.5), "expired"),
+        ("exp", json!("later"), "must be numbers"),
+        ("exp", json!(1e300), "must be numbers"),
+        ("nbf", json!(now + 11), "future"),
+        ("iat", json!(seconds(now) + 10.5), "future"),
         ("request", json!("e30.e30.AA"), "must not have request or request_uri"),
         ("request_uri", json!(REQUEST_URI), "must not have request or request_uri"),
     ] {

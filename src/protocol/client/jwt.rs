@@ -4,6 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::jose::client_jwk::ClientAlgorithm;
 use crate::jose::jws::Jws;
+use crate::lifetimes::CLIENT_CLOCK_AHEAD_SECONDS;
+
+/// The greatest number of seconds that is read from a fraction: above it, a `f64` does not hold every integer.
+const FRACTION_LIMIT: f64 = 9_007_199_254_740_992.0;
 
 /// The signature of a client's JWT, not verified yet.
 ///
@@ -46,7 +50,7 @@ pub enum ClientJwtError {
     KeyId,
     /// The text is not a signed JWT.
     NotSigned,
-    /// `exp`, `nbf` or `iat` is not a whole number.
+    /// `exp`, `nbf` or `iat` is not a number, or is too large.
     Time,
     /// `typ` is for another use of JWTs.
     Type,
@@ -62,7 +66,7 @@ impl ClientJwtError {
             Self::FromFuture => "iat or nbf is in the future",
             Self::KeyId => "kid must be a string",
             Self::NotSigned => "must be a signed JWT",
-            Self::Time => "exp, iat and nbf must be integers",
+            Self::Time => "exp, iat and nbf must be numbers of seconds since 1970",
             Self::Type => "typ is the type of another kind of JWT",
         }
     }
@@ -107,23 +111,29 @@ impl ClientClaims {
     }
 
     /// Checks `exp`, `nbf` and `iat`, each if it is present. `leeway` is the tolerance for clock differences, in
-    /// seconds. Returns `exp`.
+    /// seconds. Returns `exp`. Fractions of a second (RFC 7519 section 2) are rounded to the shorter lifetime: `exp`
+    /// down, and the others up.
     pub fn check_times(&self, now: i64, leeway: i64) -> Result<Option<i64>, ClientJwtError> {
-        let time = |claim| match self.get(claim) {
+        let time = |claim, round: fn(f64) -> f64| match self.get(claim) {
             None => Ok(None),
-            Some(time) => match time.as_i64() {
-                Some(seconds) => Ok(Some(seconds)),
-                None => Err(ClientJwtError::Time),
-            },
+            Some(time) => seconds(time, round).map(Some).ok_or(ClientJwtError::Time),
         };
-        let exp = time("exp")?;
+        let exp = time("exp", f64::floor)?;
         if exp.is_some_and(|exp| exp.saturating_add(leeway) <= now) {
             return Err(ClientJwtError::Expired);
         }
-        let begin = time("nbf")?.into_iter().chain(time("iat")?).max();
-        if begin.is_some_and(|begin| begin > now + leeway) {
+        let begin = time("nbf", f64::ceil)?.into_iter().chain(time("iat", f64::ceil)?).max();
+        if begin.is_some_and(|begin| begin > now + leeway.max(CLIENT_CLOCK_AHEAD_SECONDS)) {
             return Err(ClientJwtError::FromFuture);
         }
         Ok(exp)
     }
+}
+
+/// Returns a time as a whole number of seconds, if it is a number that is not too large.
+fn seconds(time: &Value, round: fn(f64) -> f64) -> Option<i64> {
+    #[allow(clippy::cast_possible_truncation, reason = "it is a whole number within the limit")]
+    let rounded =
+        |fraction: f64| (fraction.abs() <= FRACTION_LIMIT).then(|| round(fraction) as i64);
+    time.as_i64().or_else(|| time.as_f64().and_then(rounded))
 }
