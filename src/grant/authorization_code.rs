@@ -14,20 +14,28 @@ use crate::store::client_proof::ClientConditions;
 use crate::store::codes::{Code, FirstRefreshToken, PresentedCode, Redemption, redeem};
 use crate::store::grants;
 
+const REDIRECT_URI_MISSING: &str =
+    "missing parameter: redirect_uri (only a code with PKCE can be redeemed without it)";
+
 /// The parameters of the grant type.
 struct RedemptionRequest<'a> {
     code: &'a str,
     code_verifier: Option<&'a str>,
-    redirect_uri: &'a str,
+    /// `None` only with a `code_verifier`.
+    redirect_uri: Option<&'a str>,
 }
 
 impl<'a> RedemptionRequest<'a> {
     fn from_request(request: &'a TokenRequest<'_>) -> Result<Self, TokenError> {
-        Ok(Self {
-            code: request.required("code", "missing parameter: code")?,
-            code_verifier: request.once("code_verifier")?,
-            redirect_uri: request.required("redirect_uri", "missing parameter: redirect_uri")?,
-        })
+        let code = request.required("code", "missing parameter: code")?;
+        let code_verifier = request.once("code_verifier")?;
+        // OAuth 2.1 clients do not send it. PKCE binds the code to the client's request, as the redirect URI would
+        // (RFC 9700 section 2.1.1).
+        let redirect_uri = match code_verifier {
+            Some(_) => request.once("redirect_uri")?,
+            None => Some(request.required("redirect_uri", REDIRECT_URI_MISSING)?),
+        };
+        Ok(Self { code, code_verifier, redirect_uri })
     }
 }
 
@@ -112,10 +120,13 @@ fn invalid_grant(description: &'static str) -> Error {
 }
 
 fn check_binding(code: &Code, redemption: &RedemptionRequest<'_>) -> Result<(), TokenError> {
-    if code.redirect_uri != redemption.redirect_uri {
+    if redemption.redirect_uri.is_some_and(|uri| uri != code.redirect_uri) {
         return Err(TokenError::InvalidGrant(
             "redirect_uri: must be the one of the authorization request".into(),
         ));
+    }
+    if redemption.redirect_uri.is_none() && code.code_challenge.is_none() {
+        return Err(TokenError::InvalidGrant(REDIRECT_URI_MISSING.into()));
     }
     match (&code.code_challenge, redemption.code_verifier) {
         (None, None) => Ok(()),

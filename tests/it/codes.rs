@@ -125,9 +125,13 @@ fn a_wrong_verifier_or_redirect_uri_consumes_the_code() {
     let (provider, app) = provider();
     let other_uri = "https://app.example/other";
     let wrong = "a".repeat(43);
-    for (redirect_uri, verifier) in
-        [(CALLBACK, wrong.as_str()), (CALLBACK, ""), (other_uri, VERIFIER), ("", VERIFIER)]
-    {
+    for (redirect_uri, verifier) in [
+        (CALLBACK, wrong.as_str()),
+        (CALLBACK, ""),
+        (other_uri, VERIFIER),
+        ("", wrong.as_str()),
+        ("", ""),
+    ] {
         let code = code(&provider, &app, &[]);
         let response = provider.token(
             &app,
@@ -138,7 +142,7 @@ fn a_wrong_verifier_or_redirect_uri_consumes_the_code() {
                 ("code_verifier", verifier),
             ],
         );
-        if redirect_uri.is_empty() {
+        if redirect_uri.is_empty() && verifier.is_empty() {
             // The request is malformed, so the code is not looked up.
             assert_error(&response, "invalid_request", "redirect_uri");
             assert_eq!(provider.redeem(&app, &code).status, 200);
@@ -147,6 +151,20 @@ fn a_wrong_verifier_or_redirect_uri_consumes_the_code() {
             assert_error(&provider.redeem(&app, &code), "invalid_grant", "already used");
         }
     }
+}
+
+#[test]
+fn a_code_with_pkce_is_redeemed_without_redirect_uri() {
+    let (provider, app) = provider();
+    let redeem = |code: &str, verifier| {
+        let parameters =
+            [("grant_type", "authorization_code"), ("code", code), ("code_verifier", verifier)];
+        provider.token(&app, &parameters)
+    };
+    assert_eq!(redeem(&code(&provider, &app, &[]), VERIFIER).status, 200);
+    let without = code(&provider, &app, &[("code_challenge", ""), ("code_challenge_method", "")]);
+    assert_error(&redeem(&without, ""), "invalid_request", "redirect_uri");
+    assert_error(&redeem(&without, VERIFIER), "invalid_grant", "redirect_uri");
 }
 
 #[test]

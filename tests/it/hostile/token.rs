@@ -683,11 +683,42 @@ fn codes(table: &mut Table) {
         Revoked,
     );
     table.code(
-        "no redirect_uri",
+        "no redirect_uri, but a verifier",
         APPS,
         &[("redirect_uri", "")],
-        refused(400, "invalid_request", "missing parameter: redirect_uri"),
-        Untouched,
+        tokens(APPS.scope),
+        Spent,
+    );
+    table.code(
+        "no redirect_uri, and a wrong verifier",
+        APPS,
+        &[("redirect_uri", ""), ("code_verifier", &"a".repeat(43))],
+        invalid("does not match the code_challenge"),
+        Revoked,
+    );
+    table.code(
+        "no redirect_uri, and a verifier where there was no challenge",
+        Plant { challenge: None, ..APPS },
+        &[("redirect_uri", "")],
+        invalid("missing parameter: redirect_uri"),
+        Revoked,
+    );
+    for (name, challenge) in [("with", APPS.challenge), ("without", None)] {
+        table.code(
+            &format!("neither redirect_uri nor verifier, {name} a challenge"),
+            Plant { challenge, ..APPS },
+            &[("redirect_uri", ""), ("code_verifier", "")],
+            refused(400, "invalid_request", "missing parameter: redirect_uri"),
+            Untouched,
+        );
+    }
+    let public = Plant { client_id: "desk", redirect_uri: "http://127.0.0.1:51004/cb", ..APPS };
+    table.code(
+        "a public client's code without redirect_uri",
+        public,
+        &[("redirect_uri", ""), ("client_secret", "")],
+        tokens(APPS.scope),
+        Spent,
     );
     for uri in [
         "https://app.example/Plain",
