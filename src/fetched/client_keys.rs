@@ -42,7 +42,7 @@ struct FetchedSets {
     budget: FetchBudget,
 }
 
-/// What an isolate knows about the JWK Set at one URL. All times are Unix seconds.
+/// The state of the JWK Set at one URL in an isolate. All times are Unix seconds.
 #[derive(Default)]
 struct Fetched {
     /// The last set that was fetched, unless it is too old.
@@ -59,7 +59,7 @@ struct Fetched {
     running_until: i64,
 }
 
-/// What a request does for the keys of a client.
+/// The next step of a request that needs the keys of a client.
 enum Step<'a> {
     Fail(DocumentError),
     Fetch(RunningFetch<'a>),

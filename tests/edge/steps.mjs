@@ -17,7 +17,7 @@ export const CLIENT = "with-secret";
 export const VARS = { REGISTRATION: "open", RESOURCES: JSON.stringify({ [RESOURCE]: ["orders:read"] }) };
 
 /**
- * What the steps need.
+ * The provider, users and clients of the steps.
  * @typedef {object} World
  * @property {import("./harness.mjs").Fetch} fetch
  * @property {ReturnType<typeof import("./harness.mjs").operatorApi>} operator

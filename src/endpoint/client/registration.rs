@@ -117,10 +117,10 @@ impl Secrets {
     }
 }
 
-/// What an initial access token that was made for one use gives to its client. If the response is lost, the client cannot
-/// register once more. So its secrets are derived from the token and the metadata, and the same request gets the same
-/// client again for a short time. A token for several uses registers another client each time, because several parties
-/// register the same metadata on purpose.
+/// The use of an initial access token that was made for one use. If the response is lost, the client cannot register once
+/// more. So its secrets are derived from the token and the metadata, and the same request gets the same client again for
+/// a short time. A token for several uses registers another client each time, because several parties register the same
+/// metadata on purpose.
 struct SingleUse {
     token_use: TokenUse,
     secrets: Secrets,

@@ -13,9 +13,9 @@ use crate::store::clients::{ClientWithSecret, NewSecret};
 pub struct ClientSecrets<'a> {
     mac: MacKey,
     client_id: &'a str,
-    /// What authorizes the request. The database has at most its hash. So nobody who reads the database derives a secret,
-    /// even with `KEY_ENCRYPTION_KEY`, unless they have the credential, too, or can guess an `ADMIN_TOKEN` that is not
-    /// random.
+    /// The credential that authorizes the request. The database has at most its hash. So nobody who reads the database
+    /// derives a secret, even with `KEY_ENCRYPTION_KEY`, unless they have the credential, too, or can guess an
+    /// `ADMIN_TOKEN` that is not random.
     credential: &'a str,
     /// The metadata as JSON: a request with other metadata gets no secret of an earlier request.
     metadata: String,
