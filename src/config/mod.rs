@@ -8,8 +8,9 @@ use std::fmt;
 
 use crate::digest::digest;
 use crate::protocol::authorization::authorize_request::AuthorizePolicy;
-use crate::protocol::authorization::resources::Resources;
+use crate::protocol::authorization::resources::{Resource, Resources};
 use crate::protocol::client::metadata::Registrable;
+use crate::protocol::client::voucher::Voucher;
 use crate::protocol::user::scope::ScopeTable;
 use crate::secret::Secret;
 
@@ -67,12 +68,13 @@ const DEFAULT_SCOPE: &str = "groups";
 const DAY: u32 = 86_400;
 
 impl Config {
-    /// Returns the part of the configuration that the parser of authorization requests needs.
-    pub fn authorize_policy(&self) -> AuthorizePolicy<'_> {
+    /// Returns the part of the configuration that the parser of a client's authorization requests needs.
+    pub fn authorize_policy(&self, voucher: Voucher) -> AuthorizePolicy<'_> {
         AuthorizePolicy {
             allows_implicit: self.allows_implicit,
             resources: &self.resources,
             scopes: &self.scopes,
+            voucher,
         }
     }
 
@@ -88,7 +90,13 @@ impl Config {
 
     /// Returns every scope that can be granted: those that release claims, then those of the APIs.
     pub fn scope_names(&self) -> impl Iterator<Item = &str> {
-        self.scopes.names().chain(self.resources.scopes())
+        self.scopes.names().chain(self.resources.iter().flat_map(Resource::scope_names))
+    }
+
+    /// Returns every scope that a client can be granted for which nobody vouches.
+    pub fn open_scope_names(&self) -> impl Iterator<Item = &str> {
+        let open = self.resources.iter().filter(|resource| resource.is_open);
+        self.scopes.names().chain(open.flat_map(Resource::scope_names))
     }
 
     /// Parses the configuration. `variable` returns the text of a variable or secret; an empty text counts as not set.

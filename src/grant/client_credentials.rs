@@ -6,12 +6,13 @@ use crate::error::Error;
 use crate::grant::token_set::{Signers, TokenResponse};
 use crate::grant::{MALFORMED_SCOPE, TokenRequest};
 use crate::http::Response;
-use crate::keys::signing::sign;
 use crate::lifetimes::ACCESS_TOKEN_SECONDS;
 use crate::ports::Platform;
-use crate::protocol::authorization::resources::{Resource, Resources, scope_not_registered};
+use crate::protocol::authorization::resources::{
+    Resource, Resources, Target, scope_not_registered,
+};
 use crate::protocol::description::{Description, Sent};
-use crate::protocol::token::access_token::{MachineToken, TYP};
+use crate::protocol::token::access_token::MachineToken;
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::Scopes;
 use crate::store::batch::{Batch, Handle, Outcome};
@@ -27,7 +28,7 @@ pub(super) struct Statements {
 /// The client that gets a token, and the resource that it names.
 pub(super) struct Machine<'a> {
     pub client: &'a Client,
-    pub resource: Option<&'a str>,
+    pub resource: Option<&'a Resource>,
 }
 
 impl Statements {
@@ -72,28 +73,20 @@ async fn issue(
     // 2. Read the scopes. They must be registered by the client and belong to an API, because the other scopes release
     //    claims of users.
     let registered = Scopes::of_valid(client.metadata.scope.as_deref().unwrap_or_default());
-    let allowed: Vec<_> =
-        registered.iter().filter(|scope| resources.of_scope(scope).is_some()).collect();
-    let requested = match request.once("scope")? {
-        None => None,
-        Some(text) => Some(requested(text, &registered, &allowed)?),
+    let may_have = |scope: &&str| {
+        let resource = resources.of_scope(scope);
+        resource.is_some_and(|resource| resource.admits(scope, &client.metadata, client.voucher()))
+    };
+    let allowed: Vec<_> = registered.iter().filter(may_have).collect();
+    let requested = match request.scope()? {
+        None => allowed,
+        Some(text) => requested(text, &registered, &allowed)?,
     };
 
-    // 3. Choose one API as the audience (RFC 8707 section 2.2).
-    let resource = target(resources, resource, requested.as_ref().unwrap_or(&allowed))?;
-    let is_its = |scope: &&&str| resource.scopes.iter().any(|own| own == **scope);
-    let scope = match &requested {
-        Some(scopes) if scopes.iter().all(|scope| is_its(&scope)) => {
-            Scopes::of_valid(&scopes.join(" ")).normalized()
-        }
-        Some(scopes) => {
-            let other = scopes.iter().find(|scope| !is_its(scope)).copied().unwrap_or_default();
-            let uri = &resource.uri;
-            let description = format_args!("scope: {other} is not a scope of the resource {uri}");
-            return Err(TokenError::InvalidScope(Description::new(description)).into());
-        }
-        None => allowed.iter().filter(is_its).copied().collect::<Vec<_>>().join(" "),
-    };
+    // 3. Choose one API as the audience (RFC 8707 section 2.2), and drop the scopes of others.
+    let resource = target(resources, resource, &requested)?;
+    let own: Vec<_> = requested.into_iter().filter(|scope| resource.has(scope)).collect();
+    let scope = Scopes::of_valid(&own.join(" ")).normalized();
 
     // 4. Sign the token.
     let token = MachineToken {
@@ -106,43 +99,42 @@ async fn issue(
         scope: &scope,
         sub: &client.client_id,
     };
-    let access_token = sign(context.platform, &signers.access_token, TYP, &token).await?;
+    let target = Target::Resource(resource);
+    let access_token = signers.sign_access_token(target, &token, context).await?;
     TokenResponse::new(access_token, &scope).respond()
 }
 
+/// Returns the requested scopes that the client may have. Fails if there are none.
 fn requested<'a>(
     text: &'a str,
     registered: &Scopes<'_>,
     allowed: &[&str],
 ) -> Result<Vec<&'a str>, TokenError> {
     let scopes = Scopes::parse(text).ok_or(TokenError::InvalidScope(MALFORMED_SCOPE))?;
-    match scopes.iter().find(|scope| !allowed.contains(scope)) {
-        None => Ok(scopes.iter().collect()),
-        Some(scope) => Err(TokenError::InvalidScope(if registered.contains(scope) {
-            Description::new(format_args!("scope: {} is not a scope of a resource", Sent(scope)))
+    let granted: Vec<_> = scopes.iter().filter(|scope| allowed.contains(scope)).collect();
+    match (granted.as_slice(), scopes.iter().next()) {
+        ([], Some(first)) => Err(TokenError::InvalidScope(if registered.contains(first) {
+            Description::new(format_args!("scope: {} is not a scope of a resource", Sent(first)))
         } else {
-            scope_not_registered(scope)
+            scope_not_registered(first)
         })),
+        _ => Ok(granted),
     }
 }
 
 /// Chooses the audience: the requested resource, or the only API that has any of the scopes.
 fn target<'a>(
     resources: &'a Resources,
-    named: Option<&str>,
+    named: Option<&'a Resource>,
     scopes: &[&str],
 ) -> Result<&'a Resource, TokenError> {
     let scope = scopes.join(" ");
     let found = resources.for_scopes(&Scopes::of_valid(&scope));
     match (named, found.as_slice()) {
-        (Some(uri), found) => {
-            let resource = found.iter().find(|resource| resource.uri == uri).copied();
-            resource.ok_or_else(|| {
-                let description =
-                    format_args!("resource: no scope of {uri} is requested and registered");
-                TokenError::InvalidTarget(Description::new(description))
-            })
-        }
+        (Some(resource), found) if found.contains(&resource) => Ok(resource),
+        (Some(Resource { uri, .. }), _) => Err(TokenError::InvalidTarget(Description::new(
+            format_args!("resource: no scope of {uri} is requested and registered"),
+        ))),
         (None, [resource]) => Ok(resource),
         (None, []) => Err(TokenError::InvalidScope(
             "scope: this client has registered no scope of a resource".into(),

@@ -14,19 +14,19 @@ use crate::error::Error;
 use crate::http::Response;
 use crate::jose::jwk::Algorithm;
 use crate::ports::Platform;
-use crate::protocol::authorization::resources::Resources;
+use crate::protocol::authorization::resources::{Resource, Resources, unknown_resource};
 use crate::protocol::client::metadata::{GrantType, Named};
 use crate::protocol::description::{Description, Sent};
 use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::token::token_error::TokenError;
-use crate::protocol::user::scope::Scopes;
+use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes};
 use crate::provider::Provider;
 use crate::store::batch::Batch;
 use crate::store::client_proof::{ClientConditions, ClientProof};
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
 use refresh_token::NextRefreshToken;
-use token_set::{Signers, TokenSet};
+use token_set::{AccessTokenAlgorithms, Signers, TokenSet};
 
 /// The parameters of the grant types (RFC 6749 sections 4.1.3, 4.4.2 and 6; RFC 7636 section 4.5; RFC 8707 section 2).
 pub const PARAMETERS: [&str; 7] =
@@ -55,6 +55,11 @@ impl TokenRequest<'_> {
         self.params.once(name).map_err(duplicate)
     }
 
+    /// Returns the parameter `scope`. A text of spaces counts as absent, as at the authorization endpoint.
+    fn scope(&self) -> Result<Option<&str>, TokenError> {
+        Ok(self.once("scope")?.filter(|text| text.bytes().any(|b| b != b' ')))
+    }
+
     /// Returns a required parameter. Fails with the description `missing` if it is absent, or if it is repeated.
     fn required(&self, name: &str, missing: &'static str) -> Result<&str, TokenError> {
         self.once(name)?.ok_or(TokenError::InvalidRequest(missing.into()))
@@ -71,7 +76,7 @@ enum Statements<'a> {
 /// A request whose parameters are valid and for which there are keys.
 struct Submitted<'a> {
     /// The resource that the request names (RFC 8707 section 2.2).
-    resource: Option<&'a str>,
+    resource: Option<&'a Resource>,
     signers: Signers,
     statements: Statements<'a>,
 }
@@ -146,7 +151,7 @@ pub async fn respond(
 /// Reads the parameters and adds the statements of the grant type.
 async fn submit<'a>(
     batch: &mut Batch,
-    provider: &Provider<'_, impl Platform>,
+    provider: &'a Provider<'_, impl Platform>,
     request: &'a TokenRequest<'_>,
     grant_type: GrantType,
 ) -> Result<Submitted<'a>, Error> {
@@ -154,7 +159,8 @@ async fn submit<'a>(
     let resource = resource(request, &context.config.resources)?;
     // A machine gets no ID token, so its request need not wait for such a key.
     let algs: &[_] = if grant_type == GrantType::ClientCredentials { &[] } else { &Algorithm::ALL };
-    let signers = Signers::get(algs, provider).await?;
+    let access_tokens = AccessTokenAlgorithms::of_request(resource, &context.config.resources);
+    let signers = Signers::get(&access_tokens, algs, provider).await?;
     let conditions = ClientConditions { grant_type, algs: signers.algs() };
     let statements = match grant_type {
         GrantType::AuthorizationCode => Statements::AuthorizationCode(
@@ -180,21 +186,21 @@ async fn issue(
     context: &Context<'_, impl Platform>,
     client: &Client,
     (authorized, signers): (Authorized<'_>, Signers),
-    resource: Option<&str>,
+    resource: Option<&Resource>,
 ) -> Result<Response, Error> {
-    let resources = &context.config.resources;
     let Authorized { grant, nonce, requested_scope, refresh_token } = authorized;
 
     // 6. Require that the grant is active and the user exists.
     let user_claims = grant.user_claims()?;
 
-    // 7. Narrow the scopes to those that the client still has registered and that the request names (RFC 6749 section
-    //    6).
-    let registered = still_registered(&grant.scope, client, resources);
-    let scope = narrow(&registered, requested_scope)?;
+    // 7. Narrow the scopes to those that the client may still have and that the request names (RFC 6749 section 6).
+    let allowed = still_allowed(&grant.scope, client, context.config)?;
+    let scope = narrow(&allowed, requested_scope)?;
 
     // 8. Choose one audience (RFC 8707 section 2.2).
-    let target = resources
+    let target = context
+        .config
+        .resources
         .target(resource, &Scopes::of_valid(&scope))
         .map_err(|error| TokenError::InvalidTarget(error.description().into()))?;
 
@@ -229,42 +235,47 @@ fn grant_type(request: &TokenRequest<'_>, config: &Config) -> Result<GrantType, 
 
 /// Returns the resource that the request names. A token has one audience, so a request may name one.
 fn resource<'a>(
-    request: &'a TokenRequest<'_>,
-    resources: &Resources,
-) -> Result<Option<&'a str>, TokenError> {
-    let named = request
-        .params
-        .once("resource")
-        .map_err(|doubled| TokenError::InvalidTarget(doubled.into()))?;
-    match named {
-        Some(uri) if resources.find(uri).is_none() => {
-            Err(TokenError::InvalidTarget(Description::new(format_args!(
-                "resource: {} is not a resource of this provider",
-                Sent(uri)
-            ))))
-        }
-        named => Ok(named),
+    request: &TokenRequest<'_>,
+    resources: &'a Resources,
+) -> Result<Option<&'a Resource>, TokenError> {
+    let named = request.params.once("resource");
+    let named = named.map_err(|doubled| TokenError::InvalidTarget(doubled.into()))?;
+    let find = |uri| resources.find(uri).ok_or(TokenError::InvalidTarget(unknown_resource(uri)));
+    named.map(find).transpose()
+}
+
+/// Returns the granted scopes that the client may still have: not those that no longer exist, and not those of APIs that
+/// do not [admit](Resource::admits) the client any longer.
+///
+/// # Errors
+/// [`TokenError::InvalidGrant`] if there is none left, so that the client requests another authorization.
+fn still_allowed(granted: &str, client: &Client, config: &Config) -> Result<String, TokenError> {
+    let is_allowed = |scope: &&str| match config.resources.of_scope(scope) {
+        Some(resource) => resource.admits(scope, &client.metadata, client.voucher()),
+        None => config.scopes.names().any(|known| known == *scope),
+    };
+    let scopes: Vec<_> = Scopes::of_valid(granted).iter().filter(is_allowed).collect();
+    // `offline_access` gives access to nothing by itself.
+    if scopes.iter().all(|scope| *scope == OFFLINE_ACCESS) && scopes.join(" ") != granted {
+        return Err(TokenError::InvalidGrant(
+            "the client may no longer have any scope of the grant".into(),
+        ));
     }
+    Ok(scopes.join(" "))
 }
 
-/// Returns the granted scopes, except scopes of APIs that are no longer in the client's registration.
-fn still_registered(granted: &str, client: &Client, resources: &Resources) -> String {
-    let is_registered =
-        |scope: &&str| resources.of_scope(scope).is_none() || client.metadata.may_have(scope);
-    let scopes: Vec<_> = Scopes::of_valid(granted).iter().filter(is_registered).collect();
-    scopes.join(" ")
-}
-
-/// Returns the requested scopes. Fails if one of them was not granted (RFC 6749 section 6).
+/// Returns the granted ones of the requested scopes, because clients repeat all that they have requested once. Fails if
+/// none of them was granted (RFC 6749 section 6).
 fn narrow<'a>(granted: &'a str, requested: Option<&str>) -> Result<Cow<'a, str>, TokenError> {
     let Some(requested) = requested else { return Ok(granted.into()) };
-    let scopes = Scopes::parse(requested).ok_or(TokenError::InvalidScope(MALFORMED_SCOPE))?;
+    let requested = Scopes::parse(requested).ok_or(TokenError::InvalidScope(MALFORMED_SCOPE))?;
     let granted = Scopes::of_valid(granted);
-    match scopes.iter().find(|scope| !granted.contains(scope)) {
-        Some(scope) => Err(TokenError::InvalidScope(Description::new(format_args!(
+    let scopes: Vec<_> = requested.iter().filter(|scope| granted.contains(scope)).collect();
+    match (scopes.as_slice(), requested.iter().next()) {
+        ([], Some(first)) => Err(TokenError::InvalidScope(Description::new(format_args!(
             "scope: {} was not granted",
-            Sent(scope)
+            Sent(first)
         )))),
-        None => Ok(scopes.normalized().into()),
+        _ => Ok(Scopes::of_valid(&scopes.join(" ")).normalized().into()),
     }
 }

@@ -81,7 +81,7 @@ impl<'a> Statements<'a> {
         context: &Context<'_, impl Platform>,
     ) -> Result<Self, Error> {
         let presented = request.required("refresh_token", "missing parameter: refresh_token")?;
-        let requested_scope = request.once("scope")?;
+        let requested_scope = request.scope()?;
         let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
         let successor = mac.code(Purpose::Successor, &[presented]);
         let presented_hash = hash(presented);

@@ -11,8 +11,8 @@ use crate::jose::jwk::{Algorithm, PrivateKey};
 use crate::keys::signing::sign;
 use crate::lifetimes::{ACCESS_TOKEN_SECONDS, ID_TOKEN_SECONDS};
 use crate::ports::{Crypto, Platform};
-use crate::protocol::authorization::resources::Target;
-use crate::protocol::token::access_token::{self, AccessToken};
+use crate::protocol::authorization::resources::{Resource, Resources, Target};
+use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::id_token::{self, IdToken};
 use crate::protocol::user::claims::UserClaims;
 use crate::protocol::user::scope::{OPENID, Scopes};
@@ -27,38 +27,42 @@ pub const BEARER: &str = "Bearer";
 
 /// The keys that sign tokens.
 pub struct Signers {
-    pub access_token: Rc<PrivateKey>,
-    /// The keys for ID tokens, one for each algorithm.
-    id_token: Vec<Rc<PrivateKey>>,
+    /// One for each algorithm.
+    keys: Vec<Rc<PrivateKey>>,
     /// The fault of an algorithm that has no key.
     fault: Option<Internal>,
 }
 
 impl Signers {
-    /// Gets the key for access tokens, and those of the algorithms `algs` for ID tokens, as far as there are any.
+    /// Gets the keys for the access tokens that the request can have, and those of the algorithms `algs` for ID tokens,
+    /// as far as there are any.
     ///
     /// # Errors
-    /// The same as [`crate::keys::signing::SigningKeys::get`], for the key for access tokens.
+    /// The same as [`crate::keys::signing::SigningKeys::get`], for the keys for access tokens.
     pub async fn get(
+        access_tokens: &AccessTokenAlgorithms,
         algs: &[Algorithm],
         provider: &Provider<'_, impl Platform>,
     ) -> Result<Self, Internal> {
         let Provider { context, memory } = provider;
-        let key = |alg: Algorithm| memory.signing_keys.get(alg, &memory.published_keys, context);
-        let access_token = key(access_token::ALG).await?;
-        let (mut id_token, mut fault) = (Vec::new(), None);
-        for &alg in algs {
-            match key(alg).await {
-                Ok(key) => id_token.push(key),
+        let (mut keys, mut fault) = (Vec::new(), None);
+        for alg in Algorithm::ALL {
+            let is_required = access_tokens.0.contains(&alg);
+            if !is_required && !algs.contains(&alg) {
+                continue;
+            }
+            match memory.signing_keys.get(alg, &memory.published_keys, context).await {
+                Ok(key) => keys.push(key),
+                Err(error) if is_required => return Err(error),
                 Err(error) => fault = Some(error),
             }
         }
-        Ok(Self { access_token, id_token, fault })
+        Ok(Self { keys, fault })
     }
 
-    /// Returns the names of the algorithms for ID tokens that have a key.
+    /// Returns the names of the algorithms that have a key.
     pub(super) fn algs(&self) -> String {
-        self.id_token.iter().map(|key| key.alg().name()).collect::<Vec<_>>().join(" ")
+        self.keys.iter().map(|key| key.alg().name()).collect::<Vec<_>>().join(" ")
     }
 
     /// Returns itself, if there is a key for ID tokens with `alg`.
@@ -73,7 +77,43 @@ impl Signers {
     }
 
     fn key(&self, alg: Algorithm) -> Option<&PrivateKey> {
-        self.id_token.iter().map(Rc::as_ref).find(|key| key.alg() == alg)
+        self.keys.iter().map(Rc::as_ref).find(|key| key.alg() == alg)
+    }
+
+    /// Signs the claims of an access token for `target`.
+    ///
+    /// # Errors
+    /// [`Internal`] if there is no key of the target's algorithm, or if signing fails.
+    pub async fn sign_access_token(
+        &self,
+        target: Target<'_>,
+        claims: &impl Serialize,
+        context: &Context<'_, impl Crypto>,
+    ) -> Result<String, Internal> {
+        let key = self.key(target.alg()).ok_or_else(|| Internal::Broken {
+            detail: "no key for an access token: its algorithm was not requested".into(),
+        })?;
+        sign(context.platform, key, target.typ().name(), claims).await
+    }
+}
+
+/// The algorithms of the access tokens that a request can have.
+pub struct AccessTokenAlgorithms(Vec<Algorithm>);
+
+impl AccessTokenAlgorithms {
+    /// Those of a token request: that of the named resource, or those of every audience, because the audience follows
+    /// from a grant that is not read yet.
+    pub(super) fn of_request(resource: Option<&Resource>, resources: &Resources) -> Self {
+        let all = || resources.iter().map(Target::Resource).chain([Target::Userinfo]);
+        Self(match resource {
+            Some(resource) => vec![resource.alg],
+            None => all().map(Target::alg).collect(),
+        })
+    }
+
+    /// That of userinfo's tokens.
+    pub fn of_userinfo() -> Self {
+        Self(vec![Target::Userinfo.alg()])
     }
 }
 
@@ -114,7 +154,7 @@ impl TokenSet<'_> {
             .respond()
     }
 
-    /// Signs the access token (RFC 9068).
+    /// Signs the access token (RFC 9068), as its audience requires.
     pub async fn access_token(
         &self,
         signers: &Signers,
@@ -135,7 +175,7 @@ impl TokenSet<'_> {
             Target::Userinfo => Cow::Owned(USERINFO.url(&context.config.issuer)),
         };
         let claims = token.to_claims(context.config.issuer.as_str(), &aud);
-        sign(context.platform, &signers.access_token, access_token::TYP, &claims).await
+        signers.sign_access_token(self.target, &claims, context).await
     }
 
     /// Signs an ID token with these claims of the user. `access_token` is the one that is issued with it, for

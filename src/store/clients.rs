@@ -6,6 +6,7 @@ use crate::jose::json;
 use crate::lifetimes::LOST_RESPONSE_SECONDS;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
+use crate::protocol::client::voucher::Voucher;
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::authorization_requests::BrowserHandle;
 use crate::store::batch::{Batch, Handle, exists, first, read};
@@ -23,6 +24,16 @@ pub struct Client {
     pub created_at: i64,
     /// The hash of its registration access token (RFC 7592); `None` for the operator's clients.
     pub registration_token_hash: Option<String>,
+}
+
+impl Client {
+    /// Returns who vouches for the client.
+    pub fn voucher(&self) -> Voucher {
+        match self.registration_token_hash {
+            Some(_) => Voucher::Nobody,
+            None => Voucher::Operator,
+        }
+    }
 }
 
 /// The columns that [`Client`] reads.

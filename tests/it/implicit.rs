@@ -119,7 +119,7 @@ fn errors_of_an_implicit_request_are_sent_in_the_fragment() {
     for (parameter, value, error) in [
         ("nonce", "", "invalid_request"),
         ("scope", "email", "invalid_request"),
-        ("scope", "", "invalid_scope"),
+        ("scope", "unknown", "invalid_scope"),
         ("prompt", "none", "login_required"),
         ("response_type", "code id_token", "unsupported_response_type"),
         ("response_type", "code token", "unsupported_response_type"),

@@ -34,6 +34,7 @@ mod platform;
 mod prefetch;
 mod pushed;
 mod query_plans;
+mod real_clients;
 mod refresh;
 mod registration;
 mod repeated_responses;

@@ -209,7 +209,7 @@ pub(super) async fn body(request: &impl Request) -> Result<JsonObject, Registrat
 }
 
 /// Extracts the metadata that a client registers. Unknown fields are ignored, and the scope is reduced to scopes that
-/// the provider knows.
+/// the client can be granted.
 pub(super) fn metadata(
     mut document: JsonObject,
     config: &Config,
@@ -217,14 +217,14 @@ pub(super) fn metadata(
     unsupported_metadata::refuse(&mut document)?;
     let registrable = Registrable { client_credentials: false, ..config.registrable() };
     let mut metadata = ClientMetadata::from_document(&mut document, registrable)?;
-    // Clients may only use scopes that the provider can grant, so the others are not registered.
+    // The response states what is in force, so scopes that such a client cannot be granted are not registered.
     if let Some(scope) = &metadata.scope {
         let known: Vec<_> = Scopes::of_valid(scope)
             .iter()
-            .filter(|scope| config.scope_names().any(|name| name == *scope))
+            .filter(|scope| config.open_scope_names().any(|name| name == *scope))
             .collect();
         if known.is_empty() {
-            let known: Vec<_> = config.scope_names().collect();
+            let known: Vec<_> = config.open_scope_names().collect();
             let reason = format_args!("must have at least one of {}", known.join(" "));
             return Err(InvalidField::new("scope", reason).into());
         }

@@ -5,13 +5,15 @@
 
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::claims_request::ClaimsRequest;
+use crate::protocol::authorization::grantable_scopes::{ScopeParameters, grantable};
 use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::authorization::reply_to::ResponseMode;
-use crate::protocol::authorization::resources::{Resources, scope_not_registered};
-use crate::protocol::client::metadata::{ClientMetadata, GrantType, ResponseType};
-use crate::protocol::description::{Description, Sent};
+use crate::protocol::authorization::resources::Resources;
+use crate::protocol::client::metadata::{ClientMetadata, ResponseType};
+use crate::protocol::client::voucher::Voucher;
+use crate::protocol::description::Description;
 use crate::protocol::params::Params;
-use crate::protocol::user::scope::{OFFLINE_ACCESS, OPENID, ScopeTable, Scopes};
+use crate::protocol::user::scope::{OPENID, ScopeTable, Scopes};
 
 /// The maximum length of a nonce, in bytes, because it is stored and copied into the ID token.
 const NONCE_LIMIT: usize = 2_048;
@@ -100,7 +102,7 @@ fn names_known_value(value: &str) -> bool {
     words.any(|word| Prompt::VALUES.iter().any(|known| word.eq_ignore_ascii_case(known)))
 }
 
-/// The operator's policy for authorization requests.
+/// The operator's policy for the authorization requests of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthorizePolicy<'a> {
     /// Whether the authorization endpoint may issue tokens (implicit flow).
@@ -109,6 +111,8 @@ pub struct AuthorizePolicy<'a> {
     pub resources: &'a Resources,
     /// All other scopes of this provider.
     pub scopes: &'a ScopeTable,
+    /// Who vouches for the client.
+    pub voucher: Voucher,
 }
 
 /// A valid authorization request.
@@ -178,9 +182,10 @@ impl AuthorizeRequest {
             ResponseMode::parse(mode).filter(|mode| *mode != unfit).ok_or(invalid(description))?;
         }
 
-        // 5. The scopes (RFC 6749 section 3.3).
-        let resources: Vec<_> = params.all(RESOURCE).collect();
-        let scope = grantable(text("scope"), client, policy, &resources, is_code)?;
+        // 5. The scopes and resources (RFC 6749 section 3.3, RFC 8707 section 2).
+        let resources = params.all(RESOURCE).collect();
+        let parameters = ScopeParameters { scope: text("scope"), resources, is_code };
+        let scope = grantable(&parameters, client, policy)?;
 
         // 6. Protection against a stolen or injected response: PKCE for a code (RFC 7636 section 4.4.1; RFC 9700
         // section 2.1.1), the nonce for an ID token (Core section 3.2.2.1).
@@ -268,93 +273,4 @@ fn seconds(text: &str) -> Result<i64, AuthorizeError> {
     let is_plain = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse::<u32>().ok().filter(|_| is_plain);
     number.map(i64::from).ok_or(invalid("max_age: must be a whole number of seconds"))
-}
-
-/// Returns the requested scopes that can be granted, without duplicates. These scopes are dropped:
-///
-/// - unknown ones
-/// - scopes that the client has not registered, if it has registered any (RFC 7591 section 2)
-/// - scopes of APIs that the client has not registered, or that are not among the requested resources
-/// - `offline_access`, if the client cannot use a refresh token (Core section 11)
-fn grantable(
-    scope: Option<&str>,
-    client: &ClientMetadata,
-    policy: &AuthorizePolicy<'_>,
-    resources: &[&str],
-    is_code: bool,
-) -> Result<String, AuthorizeError> {
-    let refused = |description: &'static str| AuthorizeError::new("invalid_scope", description);
-    let requested = Scopes::parse(scope.ok_or(refused("missing parameter: scope"))?)
-        .ok_or(refused("scope: must be scope tokens separated by spaces"))?;
-    let may_refresh = is_code && client.grant_types.contains(&GrantType::RefreshToken);
-    let registered = client.scope.as_deref().map(Scopes::of_valid);
-    let mut granted: Vec<&str> = Vec::new();
-    for scope in requested.iter() {
-        let is_known = match policy.resources.of_scope(scope) {
-            // Requested resources exclude the scopes of all other APIs. A client must register the scopes of APIs by
-            // name, so that a client without registered scopes has no access to APIs.
-            Some(resource) => {
-                (resources.is_empty() || resources.contains(&resource.uri.as_str()))
-                    && client.may_have(scope)
-            }
-            None => {
-                policy.scopes.names().any(|known| known == scope)
-                    && registered.is_none_or(|registered| registered.contains(scope))
-            }
-        };
-        if is_known && (scope != OFFLINE_ACCESS || may_refresh) && !granted.contains(&scope) {
-            granted.push(scope);
-        }
-    }
-    if granted.is_empty() {
-        return Err(AuthorizeError::new("invalid_scope", none_granted(&requested, client, policy)));
-    }
-    // RFC 8707 section 2: a requested resource needs a granted scope, because a token without one is useless there.
-    let has_granted_scope = |uri: &&str| {
-        let resource = policy.resources.find(uri);
-        resource.is_some_and(|resource| {
-            resource.scopes.iter().any(|scope| granted.contains(&scope.as_str()))
-        })
-    };
-    if let Some(uri) = resources.iter().find(|uri| !has_granted_scope(uri)) {
-        let description = not_allowed_at(uri, &requested, policy.resources);
-        return Err(AuthorizeError::new("invalid_target", description));
-    }
-    Ok(granted.join(" "))
-}
-
-/// Why none of the requested scopes can be granted.
-fn none_granted(
-    requested: &Scopes<'_>,
-    client: &ClientMetadata,
-    policy: &AuthorizePolicy<'_>,
-) -> Description {
-    let is_known = |scope: &&str| {
-        policy.resources.of_scope(scope).is_some()
-            || policy.scopes.names().any(|known| known == *scope)
-    };
-    // A client that registers no scope can have those that release claims.
-    let is_registered = |scope: &&str| {
-        client.may_have(scope)
-            || client.scope.is_none() && policy.resources.of_scope(scope).is_none()
-    };
-    let unregistered = requested.iter().filter(is_known).find(|scope| !is_registered(scope));
-    unregistered.map_or(
-        Description::fixed("scope: no requested scope can be granted to this client"),
-        scope_not_registered,
-    )
-}
-
-/// Why a client can do nothing at a resource that its request names.
-fn not_allowed_at(uri: &str, requested: &Scopes<'_>, resources: &Resources) -> Description {
-    let Some(resource) = resources.find(uri) else {
-        let uri = Sent(uri);
-        return Description::new(format_args!(
-            "resource: {uri} is not a resource of this provider"
-        ));
-    };
-    match resource.scopes.iter().find(|scope| requested.contains(scope)) {
-        Some(scope) => scope_not_registered(scope),
-        None => Description::new(format_args!("scope: must have a scope of the resource {uri}")),
-    }
 }

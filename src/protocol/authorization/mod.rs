@@ -3,6 +3,7 @@
 pub mod authorize_error;
 pub mod authorize_request;
 pub mod claims_request;
+mod grantable_scopes;
 pub mod pkce;
 pub mod reply_to;
 pub mod request_object;

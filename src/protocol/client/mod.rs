@@ -9,3 +9,4 @@ pub mod outbound_url;
 pub mod redirect_uri;
 pub mod registration_error;
 pub mod unsupported_metadata;
+pub mod voucher;

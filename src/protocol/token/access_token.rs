@@ -6,11 +6,37 @@ use serde_json::{Map, Value};
 use crate::jose::jwk::Algorithm;
 use crate::jose::jws::Jws;
 
-/// The `typ` of the header. It keeps ID tokens from being accepted as access tokens (RFC 9068 section 2.1).
+/// The `typ` of the header of userinfo's tokens. It keeps ID tokens from being accepted as access tokens (RFC 9068 section
+/// 2.1).
 pub const TYP: &str = "at+jwt";
 
-/// The only algorithm that access tokens are signed with. It does not depend on the client, unlike that of ID tokens.
+/// The only algorithm that userinfo's tokens are signed with, and the default of the operator's APIs. It does not depend
+/// on the client, unlike that of ID tokens.
 pub const ALG: Algorithm = Algorithm::Es256;
+
+/// The `typ` of an API's access tokens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AccessTokenType {
+    /// That of RFC 9068.
+    AtJwt,
+    /// That of other JWTs, ID tokens included, for resource servers that refuse another one. The API recognizes its
+    /// tokens by `aud` alone.
+    Jwt,
+}
+
+impl AccessTokenType {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AtJwt => TYP,
+            Self::Jwt => "JWT",
+        }
+    }
+
+    /// Returns the type with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::AtJwt, Self::Jwt].into_iter().find(|typ| typ.name() == name)
+    }
+}
 
 /// The claims of an access token (RFC 9068 section 2.2).
 #[derive(Debug, Eq, PartialEq, Serialize)]

@@ -4,3 +4,4 @@ pub mod claims;
 pub mod login;
 pub mod password;
 pub mod scope;
+pub mod scope_words;

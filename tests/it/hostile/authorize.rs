@@ -390,8 +390,9 @@ fn response(table: &mut Table) {
         "invalid_request_uri",
     );
     table.refused("registration", &query("registration", "{}"), "registration_not_supported");
-    table.refused("no scope", &query("scope", ""), "invalid_scope");
-    for scope in ["unknown", " ", "openid\temail", "openid\r\n", "open\"id", "offline_access\\"] {
+    table.coded("no scope", &query("scope", ""));
+    table.coded("a blank scope", &query("scope", " "));
+    for scope in ["unknown", "openid\temail", "openid\r\n", "open\"id", "offline_access\\"] {
         table.refused(&format!("scope {scope:?}"), &query("scope", scope), "invalid_scope");
     }
     for scope in ["openid  openid", " openid", "openid ", "  openid   openid "] {

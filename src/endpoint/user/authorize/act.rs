@@ -7,7 +7,7 @@ use super::respond::{redirect_to_authorize, respond};
 use super::validate::ValidatedRequest;
 use crate::crypto::mac::Purpose;
 use crate::error::{Error, Internal};
-use crate::grant::token_set::Signers;
+use crate::grant::token_set::{AccessTokenAlgorithms, Signers};
 use crate::http::Response;
 use crate::lifetimes::CODE_SECONDS;
 use crate::ports::Platform;
@@ -93,7 +93,8 @@ impl<P: Platform> Interaction<'_, P> {
         let context = &self.provider.context;
         let client = &request.client;
         let alg = client.metadata.id_token_signed_response_alg;
-        let signers = Signers::get(&[alg], self.provider).await?.require(alg)?;
+        let access_tokens = AccessTokenAlgorithms::of_userinfo();
+        let signers = Signers::get(&access_tokens, &[alg], self.provider).await?.require(alg)?;
         let grant = record(context, authorization).await?;
         let Some(grant) = grant else { return Ok(None) };
         let Ok(user_claims) = grant.user_claims() else { return Ok(None) };

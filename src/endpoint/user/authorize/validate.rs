@@ -118,7 +118,7 @@ async fn validate_parameters(
     check_required_transport(pending, &client.metadata)?;
 
     // 2. Parse the parameters.
-    let policy = provider.context.config.authorize_policy();
+    let policy = provider.context.config.authorize_policy(client.voucher());
     let request = AuthorizeRequest::parse(&pending.params, &client.metadata, &policy)?;
 
     // 3. Find the user that `id_token_hint` or `claims` requires, by the subject that the client knows.

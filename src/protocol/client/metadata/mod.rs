@@ -96,7 +96,7 @@ pub struct ClientMetadata {
     pub require_signed_request_object: bool,
     /// The response types that the client may use.
     pub response_types: Vec<ResponseType>,
-    /// The scopes that the client can be granted. `None` allows all except those of APIs.
+    /// The scopes that the client can be granted. `None` allows all except those of APIs that are not open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     /// The URL of the list of the sector's redirect URIs, without a fragment.
@@ -239,7 +239,7 @@ impl ClientMetadata {
     }
 
     /// Returns whether the client has registered a scope by name.
-    pub fn may_have(&self, scope: &str) -> bool {
+    pub fn has_registered(&self, scope: &str) -> bool {
         self.scope.as_deref().is_some_and(|registered| Scopes::of_valid(registered).contains(scope))
     }
 

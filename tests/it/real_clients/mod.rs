@@ -1,0 +1,5 @@
+//! What real programs send, and what comes back: the rule behind each row that such a program met.
+
+mod apis;
+mod refresh_tokens;
+mod scopes;
