@@ -5,9 +5,8 @@ use time::OffsetDateTime;
 
 use crate::http::Response;
 use crate::pages::destination::Destination;
-use crate::pages::requested_access::{RequestedAccess, requested_access};
+use crate::pages::requested_access::{ConfiguredScopes, RequestedAccess, requested_access};
 use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
-use crate::protocol::authorization::resources::Resources;
 use crate::protocol::user::scope::Scopes;
 
 /// The page on which a user allows or denies the requested access. Its form posts `request`, `shown`, `token` and
@@ -23,8 +22,7 @@ pub struct Consent<'a> {
     /// The label of the account that is signed in.
     pub account: &'a str,
     pub account_url: &'a str,
-    /// The configured APIs, which own scopes.
-    pub resources: &'a Resources,
+    pub configured: ConfiguredScopes<'a>,
     pub scope: Scopes<'a>,
     /// The claims requested by the `claims` parameter, beyond those of the scopes.
     pub claims: &'a [&'a str],
@@ -50,7 +48,7 @@ impl Consent<'_> {
     }
 
     fn requested_access(&self) -> Vec<RequestedAccess<'_>> {
-        requested_access(self.texts, self.resources, self.scope, self.claims)
+        requested_access(self.texts, self.configured, self.scope, self.claims)
     }
 }
 
@@ -79,8 +77,7 @@ pub struct Application<'a> {
     pub client: Client<'a>,
     /// Its client identifier, which the form posts.
     pub client_id: &'a str,
-    /// The configured APIs, which own scopes.
-    pub resources: &'a Resources,
+    pub configured: ConfiguredScopes<'a>,
     pub scope: Scopes<'a>,
     /// The granted claims that were requested by the `claims` parameter.
     pub claims: &'a [&'a str],
@@ -89,8 +86,8 @@ pub struct Application<'a> {
 }
 
 impl Application<'_> {
-    fn requested_access(&self, texts: &Texts) -> Vec<RequestedAccess<'_>> {
-        requested_access(texts, self.resources, self.scope, self.claims)
+    fn requested_access(&self, texts: &'static Texts) -> Vec<RequestedAccess<'_>> {
+        requested_access(texts, self.configured, self.scope, self.claims)
     }
 
     fn date(&self) -> String {

@@ -14,6 +14,7 @@ pub use client::Client;
 pub use form_post::FormPost;
 pub use grants::{Account, Application, Consent};
 pub use messages::{ErrorPage, SignedOut};
+pub use requested_access::ConfiguredScopes;
 pub use sign_in::{ChooseAccount, Login, Notice};
 pub use texts::{Texts, ui_locales_supported};
 

@@ -1,26 +1,44 @@
 //! The requested access, in words.
 
+use crate::config::Config;
 use crate::pages::Texts;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::user::claims;
-use crate::protocol::user::scope::{OPENID, Scopes};
+use crate::protocol::user::scope::{OPENID, ScopeTable, Scopes};
 
 /// One entry of the list on the consent page.
 #[derive(Debug, Eq, PartialEq)]
 pub enum RequestedAccess<'a> {
-    /// A standard scope or claim, in the user's language.
-    Words(&'static str),
+    /// A scope or claim in the user's language, in words of the provider or the operator.
+    Words(&'a str),
     /// A scope or claim of the operator's, by its name.
     Name(&'a str),
     /// A scope of an API, by its name, and the API's URI.
     OfResource(&'a str, &'a str),
+    /// A scope of an API, in the operator's words, and the API's URI.
+    WordsOfResource(&'a str, &'a str),
+}
+
+/// The scopes of the configuration, with the operator's words.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfiguredScopes<'a> {
+    /// The APIs, which own scopes.
+    pub resources: &'a Resources,
+    /// All other scopes.
+    pub table: &'a ScopeTable,
+}
+
+impl<'a> From<&'a Config> for ConfiguredScopes<'a> {
+    fn from(config: &'a Config) -> Self {
+        Self { resources: &config.resources, table: &config.scopes }
+    }
 }
 
 /// Returns the access that the scopes request, then the claims that no requested scope covers. Each entry is listed
 /// once.
 pub fn requested_access<'a>(
-    texts: &Texts,
-    resources: &'a Resources,
+    texts: &'a Texts,
+    configured: ConfiguredScopes<'a>,
     scope: Scopes<'a>,
     claims: &'a [&'a str],
 ) -> Vec<RequestedAccess<'a>> {
@@ -31,9 +49,15 @@ pub fn requested_access<'a>(
         }
     };
     for name in scope.iter() {
-        add(match resources.of_scope(name) {
-            Some(resource) => RequestedAccess::OfResource(name, &resource.uri),
-            None => of_scope(texts, name),
+        add(match configured.resources.of_scope(name) {
+            Some(resource) => match resource.words(name, texts.tag) {
+                Some(words) => RequestedAccess::WordsOfResource(words, &resource.uri),
+                None => RequestedAccess::OfResource(name, &resource.uri),
+            },
+            None => match configured.table.words(name, texts.tag) {
+                Some(words) => RequestedAccess::Words(words),
+                None => of_scope(texts, name),
+            },
         });
     }
     for &name in claims {
@@ -46,7 +70,7 @@ pub fn requested_access<'a>(
     accesses
 }
 
-fn of_scope<'a>(texts: &Texts, name: &'a str) -> RequestedAccess<'a> {
+fn of_scope<'a>(texts: &'a Texts, name: &'a str) -> RequestedAccess<'a> {
     RequestedAccess::Words(match name {
         OPENID => texts.openid,
         "profile" => texts.profile,
@@ -60,7 +84,7 @@ fn of_scope<'a>(texts: &Texts, name: &'a str) -> RequestedAccess<'a> {
 }
 
 /// Returns the same entry for claims whose difference users need not know.
-fn of_claim<'a>(texts: &Texts, name: &'a str) -> RequestedAccess<'a> {
+fn of_claim<'a>(texts: &'a Texts, name: &'a str) -> RequestedAccess<'a> {
     RequestedAccess::Words(match name {
         "sub" => texts.openid,
         "name" | "given_name" | "family_name" | "middle_name" => texts.name,
@@ -84,20 +108,27 @@ fn of_claim<'a>(texts: &Texts, name: &'a str) -> RequestedAccess<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::user::scope::ScopeTable;
 
     fn words(scope: &str, claims: &[&str]) -> Vec<String> {
+        words_in("en", scope, claims)
+    }
+
+    fn words_in(language: &str, scope: &str, claims: &[&str]) -> Vec<String> {
         let scope = Scopes::parse(scope).unwrap();
-        let texts = Texts::choose(None, None);
+        let texts = Texts::choose(Some(language), None);
         let word = |item: RequestedAccess<'_>| match item {
             RequestedAccess::Words(words) => words.to_owned(),
             RequestedAccess::Name(name) => format!("<{name}>"),
             RequestedAccess::OfResource(name, uri) => format!("<{name}> {uri}"),
+            RequestedAccess::WordsOfResource(words, uri) => format!("{words} {uri}"),
         };
-        let resources = r#"{"https://api.example":["orders"]}"#;
-        let table = ScopeTable::parse("{}").unwrap();
+        let resources = r#"{"https://api.example":["orders"],
+            "urn:api":{"scopes":{"read":{"":"Read all","de":"Lesen"},"write":{"de":"Schreiben"}}}}"#;
+        let table = r#"{"badge":{"claims":["x"],"words":{"":"Your badge","de-CH":"Ihr Badge"}}}"#;
+        let table = ScopeTable::parse(table).unwrap();
         let resources = Resources::parse(resources, &table, "").unwrap();
-        requested_access(texts, &resources, scope, claims).into_iter().map(word).collect()
+        let configured = ConfiguredScopes { resources: &resources, table: &table };
+        requested_access(texts, configured, scope, claims).into_iter().map(word).collect()
     }
 
     #[test]
@@ -113,6 +144,17 @@ mod tests {
     fn a_scope_or_claim_of_the_operator_is_shown_by_its_name() {
         assert_eq!(words("staff", &["badge"]), ["<staff>", "<badge>"]);
         assert_eq!(words("orders", &[]), ["<orders> https://api.example"]);
+    }
+
+    #[test]
+    fn a_scope_of_the_operator_is_shown_in_the_operators_words() {
+        for (language, expected) in [
+            ("en", ["Read all urn:api", "<write> urn:api", "Your badge"]),
+            ("de", ["Lesen urn:api", "Schreiben urn:api", "Ihr Badge"]),
+            ("fr", ["Read all urn:api", "<write> urn:api", "Your badge"]),
+        ] {
+            assert_eq!(words_in(language, "read write badge", &[]), expected, "{language}");
+        }
     }
 
     #[test]

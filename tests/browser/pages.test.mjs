@@ -6,7 +6,13 @@ import { listen } from "../edge/client_server.mjs";
 import { checkPage } from "./page_checks.mjs";
 import { PASSWORD, press, signIn, start } from "./test_provider.mjs";
 
-const { issuer, origin, serve, client, newPage, takeComplaints } = await start("https");
+const WORDS = { "": "See your orders & invoices", de: "Ihre Bestellungen und Rechnungen sehen", fr: "Voir <b>tout</b>" };
+const { issuer, origin, serve, client, newPage, takeComplaints } = await start("https", {
+  RESOURCES: JSON.stringify({
+    "https://api.example.com": { scopes: { "orders:read": WORDS, "orders:write": { de: "Bestellen" } }, open: true },
+  }),
+  SCOPES: JSON.stringify({ staff: { claims: ["staff_id"], words: { "": "Your staff number", de: "Ihre Personalnummer" } } }),
+});
 
 const CALLBACK = `${origin}/callback`;
 serve((request, response) => {
@@ -67,6 +73,24 @@ test("a user signs in, allows, and the application gets a code", async () => {
   const { code, state, iss } = await response(page);
   assert.match(code, /^[\w-]{43}$/);
   assert.deepEqual({ state, iss }, { state: "s", iss: issuer });
+});
+
+test("the consent page has the operator's words for scopes in the user's language, and the name without words", async () => {
+  const scope = "openid offline_access orders:read orders:write staff";
+  for (const [language, words] of [
+    ["en", ["See your orders & invoices https://api.example.com", "orders:write https://api.example.com", "Your staff number"]],
+    ["de", ["Ihre Bestellungen und Rechnungen sehen https://api.example.com", "Bestellen https://api.example.com", "Ihre Personalnummer"]],
+    ["fr", ["Voir <b>tout</b> https://api.example.com", "orders:write https://api.example.com", "Your staff number"]],
+  ]) {
+    const page = await newPage();
+    await page.goto(authorize({ scope, ui_locales: language }));
+    await page.locator("input[name=login]").fill("alice");
+    await page.locator("input[name=password]").fill(PASSWORD);
+    await page.keyboard.press("Enter");
+    await page.locator("button[value=allow]").waitFor();
+    assert.deepEqual((await page.locator(".requested li").allInnerTexts()).slice(2), words);
+    await checkPage(page, `consent-words-${language}`);
+  }
 });
 
 test("the session cookie is Secure, HttpOnly and host-only, and changes at each sign-in", async () => {

@@ -28,8 +28,8 @@ const ORIGINS = {
   loopback: { provider: (port) => `http://localhost:${port}`, app: (port) => `http://127.0.0.1:${port}` },
 };
 
-/** Starts them for a file of tests, with the users alice and bob. They stop after its tests. */
-export async function start(kind) {
+/** Starts them for a file of tests, with the users alice and bob, and more variables. They stop after its tests. */
+export async function start(kind, vars = {}) {
   const executablePath = findChromium();
   assert.ok(executablePath, "there is no Chromium or Chrome; install one, or set CHROMIUM to its path");
   const handlers = {};
@@ -41,7 +41,7 @@ export async function start(kind) {
   const issuer = ORIGINS[kind].provider(port("provider"));
   const origin = ORIGINS[kind].app(port("app"));
 
-  const worker = await startWorker({ vars: { ISSUER: issuer, ALLOW_LOOPBACK: "true" } });
+  const worker = await startWorker({ vars: { ISSUER: issuer, ALLOW_LOOPBACK: "true", ...vars } });
   let lag = 0;
   handlers.provider = (request, response) => forward(worker.url, request, response, lag);
   await putUsers(worker);

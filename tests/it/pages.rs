@@ -4,16 +4,18 @@ use base64ct::{Base64, Encoding};
 use postern::error::Advice;
 use postern::http::Response;
 use postern::pages::{
-    Account, Application, ChooseAccount, Client, Consent, ErrorPage, FormPost, Login, Notice,
-    SignedOut, Texts, ui_locales_supported,
+    Account, Application, ChooseAccount, Client, ConfiguredScopes, Consent, ErrorPage, FormPost,
+    Login, Notice, SignedOut, Texts, ui_locales_supported,
 };
 use postern::protocol::authorization::resources::Resources;
-use postern::protocol::user::scope::Scopes;
+use postern::protocol::user::scope::{ScopeTable, Scopes};
 use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
 
-fn no_apis() -> &'static Resources {
-    static NONE: std::sync::LazyLock<Resources> = std::sync::LazyLock::new(Resources::default);
-    &NONE
+fn no_scopes_of_the_operator() -> ConfiguredScopes<'static> {
+    static RESOURCES: LazyLock<Resources> = LazyLock::new(Resources::default);
+    static TABLE: LazyLock<ScopeTable> = LazyLock::new(ScopeTable::default);
+    ConfiguredScopes { resources: &RESOURCES, table: &TABLE }
 }
 
 const CLIENT: Client<'_> = Client {
@@ -49,7 +51,7 @@ fn login(texts: &'static Texts) -> Login<'static> {
 
 fn consent(texts: &'static Texts) -> Consent<'static> {
     Consent {
-        resources: no_apis(),
+        configured: no_scopes_of_the_operator(),
         shown: "openid  ",
         texts,
         client: CLIENT,
@@ -75,7 +77,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
     ];
     let applications = [
         Application {
-            resources: no_apis(),
+            configured: no_scopes_of_the_operator(),
             client: CLIENT,
             client_id: "reports",
             scope: Scopes::parse("openid profile email offline_access").unwrap(),
@@ -83,7 +85,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             since: 1_767_225_600,
         },
         Application {
-            resources: no_apis(),
+            configured: no_scopes_of_the_operator(),
             client: BARE,
             client_id: "bare",
             scope: Scopes::parse("openid groups").unwrap(),
@@ -125,7 +127,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         (
             "consent-many",
             Consent {
-                resources: no_apis(),
+                configured: no_scopes_of_the_operator(),
                 shown: "openid  ",
                 client: Client { name: LONG_NAME, ..CLIENT },
                 redirect_uri: "https://a-very-long-host-name-of-a-department.of.an.example/cb",
@@ -304,7 +306,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
     let application = Application {
         client,
         client_id: text,
-        resources: no_apis(),
+        configured: no_scopes_of_the_operator(),
         scope,
         claims,
         since: i64::MIN,
@@ -325,7 +327,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         ChooseAccount { texts, client, redirect_uri: text, account, action, request, token }
             .response(),
         Consent {
-            resources: no_apis(),
+            configured: no_scopes_of_the_operator(),
             shown: "openid  ",
             texts,
             client,

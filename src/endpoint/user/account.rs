@@ -109,7 +109,7 @@ async fn page(
                 Err(_) => pages::Client::unnamed(&one.client_id),
             },
             client_id: &one.client_id,
-            resources: &context.config.resources,
+            configured: context.config.into(),
             scope: Scopes::of_valid(&one.consent.scope),
             claims,
             since: one.granted_at,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::jose::json::parse_object;
 use crate::protocol::user::claims::{self, UserClaims};
+use crate::protocol::user::scope_words::{InvalidWords, ScopeWords};
 
 /// The scope that makes a request an OpenID Connect request.
 pub const OPENID: &str = "openid";
@@ -22,6 +23,8 @@ pub struct ScopeTable {
 struct CustomScope {
     name: String,
     claims: Vec<String>,
+    /// The words that users read on the consent page.
+    words: ScopeWords,
 }
 
 const STANDARD: [&str; 6] = [OPENID, "profile", "email", "address", "phone", OFFLINE_ACCESS];
@@ -53,6 +56,12 @@ const RESERVED: [&str; 19] = [
 /// An error in the operator's scopes. The message follows the name of the variable.
 #[derive(Debug)]
 pub enum ScopesError {
+    /// A field of a scope's object is unknown.
+    Field {
+        /// The name of the scope.
+        scope: String,
+        field: String,
+    },
     /// The value of a scope is not a list of claims that it may release.
     NotClaimNames {
         /// The name of the scope.
@@ -70,11 +79,15 @@ pub enum ScopesError {
         /// The name of the scope.
         scope: String,
     },
+    Words(InvalidWords),
 }
 
 impl fmt::Display for ScopesError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Field { scope, field } => {
+                write!(formatter, "the scope {scope}: {field} is not one of claims and words")
+            }
             Self::NotClaimNames { scope } => write!(
                 formatter,
                 "the scope {scope} must have a list of claim names, without # and without \
@@ -87,16 +100,18 @@ impl fmt::Display for ScopesError {
             Self::Standard { scope } => {
                 write!(formatter, "must not redefine the standard scope {scope}")
             }
+            Self::Words(error) => error.fmt(formatter),
         }
     }
 }
 
 impl ScopeTable {
     /// Parses the operator's scopes: a JSON object that maps the name of each scope to the names of its claims, for
-    /// example `{"groups": ["groups"]}`.
+    /// example `{"groups": ["groups"]}`, or to an object with these claims and the words for the scope:
+    /// `{"groups": {"claims": ["groups"], "words": {"": "Your groups"}}}`.
     pub fn parse(text: &str) -> Result<Self, ScopesError> {
         let fields = parse_object(text.as_bytes()).map_err(ScopesError::NotAnObject)?;
-        let custom = fields.into_iter().map(|(name, claims)| CustomScope::new(name, &claims));
+        let custom = fields.into_iter().map(|(name, value)| CustomScope::new(name, value));
         Ok(Self { custom: custom.collect::<Result<_, _>>()? })
     }
 
@@ -104,13 +119,19 @@ impl ScopeTable {
     pub fn add_default(&mut self, scope: &str) {
         if self.custom.iter().all(|custom| custom.name != scope) {
             let scope = scope.to_owned();
-            self.custom.push(CustomScope { name: scope.clone(), claims: vec![scope] });
+            let words = ScopeWords::default();
+            self.custom.push(CustomScope { name: scope.clone(), claims: vec![scope], words });
         }
     }
 
     /// Returns the names of all scopes, the standard ones first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         STANDARD.into_iter().chain(self.custom.iter().map(|scope| scope.name.as_str()))
+    }
+
+    /// Returns the words for a scope in a language, if the operator has defined any.
+    pub fn words(&self, scope: &str, language: &str) -> Option<&str> {
+        self.custom.iter().find(|custom| custom.name == scope)?.words.in_language(language)
     }
 
     /// Returns the names of all claims that a scope releases, the standard ones first, without duplicates.
@@ -188,15 +209,26 @@ impl ScopeTable {
 }
 
 impl CustomScope {
-    fn new(name: String, claims: &Value) -> Result<Self, ScopesError> {
+    fn new(name: String, value: Value) -> Result<Self, ScopesError> {
         if !is_scope_token(&name) {
             return Err(ScopesError::NotAScopeToken { scope: name });
         }
         if STANDARD.contains(&name.as_str()) {
             return Err(ScopesError::Standard { scope: name });
         }
-        match parse_claim_names(claims) {
-            Some(claims) => Ok(Self { name, claims }),
+        let (claims, words) = match value {
+            Value::Object(mut fields) => {
+                let (claims, words) = (fields.remove("claims"), fields.remove("words"));
+                if let Some((field, _)) = fields.into_iter().next() {
+                    return Err(ScopesError::Field { scope: name, field });
+                }
+                let words = words.map(|words| ScopeWords::parse(&name, words)).transpose();
+                (claims.unwrap_or_default(), words.map_err(ScopesError::Words)?)
+            }
+            claims => (claims, None),
+        };
+        match parse_claim_names(&claims) {
+            Some(claims) => Ok(Self { name, claims, words: words.unwrap_or_default() }),
             None => Err(ScopesError::NotClaimNames { scope: name }),
         }
     }
@@ -287,6 +319,14 @@ mod tests {
             (r#"{"a":["sub"]}"#, "list of claim names"),
             (r#"{"a":["name#fr"]}"#, "list of claim names"),
             (r#"{"a":["x"],"a":["y"]}"#, "JSON object"),
+            (r#"{"a":{}}"#, "list of claim names"),
+            (r#"{"a":{"words":{"":"Read"}}}"#, "list of claim names"),
+            (r#"{"a":{"claims":"x"}}"#, "list of claim names"),
+            (r#"{"a":{"claims":["sub"]}}"#, "list of claim names"),
+            (r#"{"a":{"claims":["x"],"Words":{}}}"#, "the scope a: Words is not one of"),
+            (r#"{"a":{"claims":["x"],"words":"Read"}}"#, "the words for the scope a must be"),
+            (r#"{"a":{"claims":["x"],"words":{"de":""}}}"#, "the words for the scope a must be"),
+            (r#"{"email":{"claims":[],"words":{"":"Read"}}}"#, "standard scope"),
         ] {
             let error = ScopeTable::parse(text).unwrap_err().to_string();
             assert!(error.contains(complaint), "{text}: {error}");
@@ -295,8 +335,10 @@ mod tests {
 
     #[test]
     fn a_scope_releases_its_own_claims_only() {
-        let table =
-            ScopeTable::parse(r#"{"groups":["groups"],"staff":["badge","email"]}"#).unwrap();
+        let staff = r#""staff":{"claims":["badge","email"],"words":{"":"Your badge"}}"#;
+        let table = ScopeTable::parse(&format!(r#"{{"groups":["groups"],{staff}}}"#)).unwrap();
+        assert_eq!(table.words("staff", "de"), Some("Your badge"));
+        assert_eq!(table.words("groups", "de"), None);
         let releases = |scope, claim| table.releases(&Scopes::parse(scope).unwrap(), claim);
         assert!(releases("openid email", "email") && releases("staff", "email"));
         assert!(releases("groups", "groups") && releases("staff", "badge"));

@@ -294,6 +294,44 @@ fn nothing_is_spent_before_the_key_of_the_apis_algorithm_exists() {
 }
 
 #[test]
+fn the_consent_and_account_pages_have_the_operators_words_in_the_users_language() {
+    let scopes = json!({
+        "orders:read": { "": "See your <b>orders</b>", "de": "Ihre Bestellungen sehen" },
+        "orders:write": { "de": "Für Sie bestellen" },
+    });
+    let mut variables = configuration(&json!({ OPEN: { "scopes": scopes, "open": true } }));
+    let words = json!({ "": "Your staff number", "de-CH": "Ihre Personalnummer" });
+    let table = json!({ "staff": { "claims": ["staff_id"], "words": words }, "team": ["team"] });
+    variables.push(("SCOPES", table.to_string()));
+    let provider = TestProvider::configured(variables);
+    provider.send(get("/auth/jwks.json"));
+    provider.put_alice_with_password();
+    let scope = ("scope", "staff team orders:read orders:write");
+    let english = ["See your &#60;b&#62;orders", ">orders:write<", "Your staff number", ">team<"];
+    let german = ["Ihre Bestellungen sehen", "Für Sie bestellen", "Ihre Personalnummer", ">team<"];
+    for (language, shown, hidden) in [
+        ("en-GB", english, ["orders:read", "Bestell"]),
+        ("de", german, ["orders:", "See your"]),
+        ("nl", english, ["orders:read", "Bestell"]),
+    ] {
+        let (client, _) = register(&provider, &json!({}));
+        let mut browser = Browser::new(&provider);
+        browser.language = language.into();
+        let page = browser.sign_in_on(&browser.get(&client.authorize(&[scope])), LOGIN);
+        assert!(is_consent(&page), "{}", page.body);
+        browser.submit(&page, &[("decision", "allow")]);
+        for page in [page, browser.get("/auth/account")] {
+            let (_, list) = page.body.split_once("<ul class=\"requested\">").unwrap();
+            let (list, _) = list.split_once("</ul>").unwrap();
+            assert!(shown.iter().all(|words| list.contains(words)), "{language}: {list}");
+            assert!(hidden.iter().all(|words| !list.contains(words)), "{language}: {list}");
+            assert_eq!(list.matches(OPEN).count(), 2, "the API is beside the words");
+            assert!(!list.contains("<b>"), "{list}");
+        }
+    }
+}
+
+#[test]
 fn no_client_of_the_operator_has_the_identifier_of_an_api() {
     let provider = with_resources(&json!({ "urn:app": ["app"], OPEN: ["mcp"] }));
     for id in

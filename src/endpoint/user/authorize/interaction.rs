@@ -98,7 +98,7 @@ impl<P: Platform> Interaction<'_, P> {
             redirect_uri: &request.reply_to.redirect_uri,
             account: &session.display_name(),
             account_url: &ACCOUNT.url(&self.provider.context.config.issuer),
-            resources: &self.provider.context.config.resources,
+            configured: self.provider.context.config.into(),
             scope: request.request.granted(),
             claims: &claims,
             action: &CONSENT.url(&self.provider.context.config.issuer),
