@@ -57,7 +57,7 @@ impl TokenRequest<'_> {
 
     /// Returns the parameter `scope`. A text of spaces counts as absent, as at the authorization endpoint.
     fn scope(&self) -> Result<Option<&str>, TokenError> {
-        Ok(self.once("scope")?.filter(|text| text.bytes().any(|b| b != b' ')))
+        Ok(self.once("scope")?.filter(|text| !Scopes::is_blank(text)))
     }
 
     /// Returns a required parameter. Fails with the description `missing` if it is absent, or if it is repeated.

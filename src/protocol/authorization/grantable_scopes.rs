@@ -46,7 +46,7 @@ pub(super) fn grantable(
     let rules = Rules { client, policy, named, may_refresh };
 
     // 2. Find the requested scopes.
-    let requested = match parameters.scope.filter(|text| !is_blank(text)) {
+    let requested = match parameters.scope.filter(|text| !Scopes::is_blank(text)) {
         None => rules.default_scopes(),
         Some(text) => {
             let malformed = "scope: must be scope tokens separated by spaces";
@@ -77,11 +77,6 @@ pub(super) fn grantable(
         granted.insert(0, OFFLINE_ACCESS);
     }
     Ok(granted.join(" "))
-}
-
-/// Returns whether a scope value has no scope. A request with such a value counts as one without the parameter.
-fn is_blank(text: &str) -> bool {
-    text.bytes().all(|b| b == b' ')
 }
 
 /// What a client can be granted by a request.

@@ -268,6 +268,11 @@ impl<'a> Scopes<'a> {
         (text.is_empty() || has_scope && scopes.iter().all(is_scope_token)).then_some(scopes)
     }
 
+    /// Returns whether a text has no scope. A request with such a parameter counts as one without it.
+    pub fn is_blank(text: &str) -> bool {
+        text.bytes().all(|b| b == b' ')
+    }
+
     /// Wraps a scope value that is known to be valid, because it was parsed before it was stored.
     pub fn of_valid(text: &'a str) -> Self {
         Self(text)

@@ -255,13 +255,6 @@ fn the_tokens_of_an_api_are_signed_as_its_entry_says() {
         assert_eq!(key["alg"], alg);
         // The ID token is signed as the client has registered it.
         assert_eq!(header(&field(&response, "id_token"))["alg"], "RS256");
-
-        // Neither userinfo nor the authorization endpoint takes it for one of their own tokens.
-        let response = provider.send(get("/auth/userinfo").bearer(&token));
-        assert_refused(&response, "invalid_token", "access token: ");
-        let parameters = [("id_token_hint", &*token), ("prompt", "none")];
-        let response = Browser::new(&provider).get(&client.authorize(&parameters));
-        assert!(!answer(&response, CALLBACK).contains_key("code"));
     }
     let machine = json!({ "grant_types": ["client_credentials"], "scope": "rsa" });
     let machine = provider.send(put("/admin/clients/m").by_operator().json(&machine));
@@ -272,6 +265,65 @@ fn the_tokens_of_an_api_are_signed_as_its_entry_says() {
     };
     let response = provider.token(&machine, &[("grant_type", "client_credentials")]);
     assert_eq!(access(&response), [rsa, "rsa", "RS256", "JWT"]);
+}
+
+#[test]
+fn a_token_of_an_api_with_the_type_of_an_id_token_passes_nowhere_else() {
+    let provider = with_resources(&json!({
+        OPEN: { "scopes": ["mcp:use"], "open": true, "alg": "RS256", "typ": "JWT" },
+        CLOSED: { "scopes": ["orders:read"], "open": true, "alg": "RS256", "typ": "JWT" },
+    }));
+    let (client, _) = register(&provider, &json!({}));
+    let browser = Browser::new(&provider);
+    let scope = ("scope", "openid mcp:use");
+    let code = browser.authorize(&client, LOGIN, &[scope]);
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", &*code),
+        ("code_verifier", VERIFIER),
+        ("resource", OPEN),
+    ];
+    let response = provider.token(&client, &form);
+    let (token, id_token) = (field(&response, "access_token"), field(&response, "id_token"));
+    assert_eq!(header(&token), header(&id_token), "the headers do not distinguish them");
+    assert_eq!(
+        (&claims(&token)["aud"], &claims(&id_token)["aud"]),
+        (&json!(OPEN), &json!(client.id))
+    );
+    assert_eq!(claims(&id_token).get("scope"), None);
+
+    // As an ID token, at the authorization endpoint.
+    let hinted = |hint: &str| {
+        let parameters = [scope, ("id_token_hint", hint), ("prompt", "none")];
+        answer(&browser.get(&client.authorize(&parameters)), CALLBACK).contains_key("code")
+    };
+    assert!(hinted(&id_token) && !hinted(&token));
+
+    // As a token for userinfo.
+    for token in [&token, &id_token] {
+        let response = provider.send(get("/auth/userinfo").bearer(token));
+        assert_refused(&response, "invalid_token", "typ must be at+jwt");
+    }
+
+    // As a client assertion, even of a client that claims the provider's keys.
+    let keys = provider.send(get("/auth/jwks.json")).json();
+    let fields = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": keys });
+    let (claimant, _) = register(&provider, &fields);
+    for assertion in [&token, &id_token] {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", "x"),
+            ("redirect_uri", CALLBACK),
+            ("client_assertion", assertion.as_str()),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ];
+        let response = provider.token(&claimant, &form);
+        assert_refused(&response, "invalid_client", "");
+        // As a request object.
+        let parameters = [("request", assertion.as_str())];
+        let response = browser.get(&claimant.authorize(&parameters));
+        assert_eq!(answer(&response, CALLBACK)["error"], "invalid_request_object");
+    }
 }
 
 #[test]
