@@ -42,12 +42,17 @@ test("a deployment with a wrong variable is refused before anything is sent, and
 
 test("the variables are checked by the module that is deployed, and named", async () => {
   await checkVariables({ ISSUER, RESOURCES: { "https://api.example.com": ["orders:read"] }, CLOCK_LEEWAY: 60 });
+  const api = { scopes: { "mcp:use": { "": "Use the tools" } }, open: true, alg: "RS256", typ: "JWT" };
+  const staff = { claims: ["staff_id"], words: { de: "Ihre Personalnummer" } };
+  await checkVariables({ ISSUER, RESOURCES: { "https://mcp.example.com": api }, SCOPES: { staff } });
   for (const [variables, reason] of /** @type {[object, string][]} */ ([
     [{ ISSUER: "" }, "ISSUER: not set"],
     [{ ISSUER: "http://login.example.com" }, "ISSUER: must begin with https:// (http:// is allowed for localhost"],
     [{ ISSUER: "http://localhost:8787" }, "ISSUER: must begin with https:// (http:// is for npm start)"],
     [{ ISSUER: `${ISSUER}/` }, "ISSUER: must not end with a slash"],
     [{ RESOURCES: { "api.example.com": ["orders:read"] } }, "RESOURCES: "],
+    [{ RESOURCES: { "urn:api": { ...api, opened: true } } }, "RESOURCES: urn:api: opened is not one of"],
+    [{ SCOPES: { staff: { ...staff, word: {} } } }, "SCOPES: the scope staff: word is not one of"],
     [{ CLOCK_LEEWAY: 61 }, "CLOCK_LEEWAY: must be a whole number of seconds from 0 to 60"],
   ])) {
     await assert.rejects(checkVariables({ ISSUER, ...variables }), ({ message }) => message.startsWith(`wrangler.toml: ${reason}`));
