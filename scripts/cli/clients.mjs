@@ -4,7 +4,8 @@ import { confirm, readDocument } from "./input.mjs";
 import { note } from "./output.mjs";
 import { fetchAll, pathOf } from "./provider.mjs";
 
-const METADATA = `The metadata are those of RFC 7591, and trusted, which is for applications that need no consent.`;
+const METADATA = `The metadata are those of RFC 7591, and two of Postern's own. "trusted": true is for applications that need no
+consent. "id_token_scope_claims": true is for those that read name, e-mail and groups from the ID token.`;
 const SECRET = "The client_secret is printed when it is made, and by the same put for ten minutes.";
 
 const COLUMNS = [
@@ -21,7 +22,7 @@ export const CLIENT_COMMANDS = [
     operands: [],
     input: "metadata.json",
     summary: "store a client under a new client_id",
-    details: `${METADATA} ${SECRET}`,
+    details: `${METADATA}\n${SECRET}`,
     examples: [
       `echo '{"client_name": "Wiki", "redirect_uris": ["https://wiki.example.com/oidc/callback"]}' |
     npx postern client create`,
@@ -33,7 +34,7 @@ export const CLIENT_COMMANDS = [
     operands: ["CLIENT_ID"],
     input: "metadata.json",
     summary: "store a client under this client_id, new or replaced",
-    details: `${METADATA} They REPLACE all metadata of the client; it keeps its secret. ${SECRET}`,
+    details: `${METADATA}\nThey REPLACE all metadata of the client; it keeps its secret. ${SECRET}`,
     examples: ["npx postern client get wiki > wiki.json; npx postern client put wiki < wiki.json"],
     run: putClient,
   },

@@ -15,7 +15,7 @@ use crate::protocol::authorization::resources::{Resource, Resources, Target};
 use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::id_token::{self, IdToken};
 use crate::protocol::user::claims::UserClaims;
-use crate::protocol::user::scope::{OPENID, Scopes};
+use crate::protocol::user::scope::{OPENID, ScopeTable, Scopes};
 use crate::provider::Provider;
 use crate::routes::USERINFO;
 use crate::store::clients::Client;
@@ -144,10 +144,7 @@ impl TokenSet<'_> {
         let access_token = self.access_token(signers, context).await?;
         let mut id_token = None;
         if Scopes::of_valid(self.scope).contains(OPENID) {
-            let user = users::parse_claims(self.user_claims)?;
-            let of_user = context.config.scopes.select(&self.grant.requested.id_token, user);
-            let with = Some(access_token.as_str());
-            id_token = Some(self.id_token(with, of_user, signers, context).await?);
+            id_token = Some(self.id_token(Some(&access_token), signers, context).await?);
         }
         let scope = context.config.resources.scope_for(self.target, self.scope);
         TokenResponse { id_token, refresh_token, ..TokenResponse::new(access_token, &scope) }
@@ -178,12 +175,10 @@ impl TokenSet<'_> {
         signers.sign_access_token(self.target, &claims, context).await
     }
 
-    /// Signs an ID token with these claims of the user. `access_token` is the one that is issued with it, for
-    /// `at_hash`.
+    /// Signs an ID token. `access_token` is the one that is issued with it, for `at_hash`.
     pub async fn id_token(
         &self,
         access_token: Option<&str>,
-        of_user: UserClaims,
         signers: &Signers,
         context: &Context<'_, impl Crypto>,
     ) -> Result<String, Internal> {
@@ -202,7 +197,24 @@ impl TokenSet<'_> {
             sid: self.grant.sid.as_deref(),
             sub: &self.grant.subject,
         };
+        let of_user = self.id_token_claims(access_token.is_some(), &context.config.scopes)?;
         sign(context.platform, key, id_token::TYP, &token.to_claims(key.alg(), of_user)).await
+    }
+
+    /// Returns the user's claims for the ID token: those that the parameter `claims` requests there, and those of the
+    /// scopes if the client has registered that, or cannot call userinfo for lack of an access token (OpenID Connect
+    /// Core section 5.4).
+    fn id_token_claims(
+        &self,
+        has_access_token: bool,
+        scopes: &ScopeTable,
+    ) -> Result<UserClaims, Internal> {
+        let user = users::parse_claims(self.user_claims)?;
+        let requested = &self.grant.requested.id_token;
+        if self.client.metadata.id_token_scope_claims || !has_access_token {
+            return Ok(scopes.release(&Scopes::of_valid(self.scope), requested, user));
+        }
+        Ok(scopes.select(requested, user))
     }
 }
 

@@ -150,8 +150,9 @@ impl ScopeTable {
         self.custom.iter().any(|scope| scope.claims.iter().any(|name| name == claim))
     }
 
-    /// Returns the claims of a userinfo response (Core section 5.3.2): the user's claims that the granted scopes
-    /// release, in every language, and the claims that were `requested` by name (see [`select`](Self::select)).
+    /// Returns the claims of a userinfo response (Core section 5.3.2), or of an ID token that has the same: the user's
+    /// claims that the granted scopes release, in every language, and the claims that were `requested` by name (see
+    /// [`select`](Self::select)).
     pub fn release(
         &self,
         granted: &Scopes<'_>,

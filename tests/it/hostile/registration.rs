@@ -101,7 +101,8 @@ fn controls(table: &mut Table) {
         json!({}),
         registered(json!({
             "application_type": "web", "client_secret_expires_at": 0, "contacts": null,
-            "grant_types": ["authorization_code"], "id_token_signed_response_alg": "RS256",
+            "grant_types": ["authorization_code"], "id_token_scope_claims": false,
+            "id_token_signed_response_alg": "RS256",
             "redirect_uris": [CALLBACK], "require_auth_time": false,
             "require_pushed_authorization_requests": false, "require_signed_request_object": false,
             "response_types": ["code"],
@@ -113,7 +114,7 @@ fn controls(table: &mut Table) {
         "client_uri": "https://app.example/", "contacts": ["dev@app.example"],
         "default_acr_values": ["gold"], "default_max_age": 0,
         "grant_types": ["refresh_token", "authorization_code"],
-        "id_token_signed_response_alg": "ES256",
+        "id_token_scope_claims": true, "id_token_signed_response_alg": "ES256",
         "initiate_login_uri": "https://app.example/begin", "logo_uri": "https://app.example/l.png",
         "policy_uri": "http://app.example/policy", "policy_uri#fr-CA": "https://app.example/fr",
         "redirect_uris": ["com.example.app:/cb", "http://127.0.0.1/cb", "http://[::1]:1/"],

@@ -12,7 +12,7 @@ const CLIENTS: &str = "/admin/clients";
 const FETCHED: &str = "https://app.example/fetched.json";
 
 /// Every metadata field.
-const FIELDS: [&str; 32] = [
+const FIELDS: [&str; 33] = [
     "application_type",
     "client_name",
     "client_name#fr",
@@ -21,6 +21,7 @@ const FIELDS: [&str; 32] = [
     "default_acr_values",
     "default_max_age",
     "grant_types",
+    "id_token_scope_claims",
     "id_token_signed_response_alg",
     "initiate_login_uri",
     "jwks",

@@ -2,4 +2,5 @@
 
 mod apis;
 mod refresh_tokens;
+mod scope_claims;
 mod scopes;

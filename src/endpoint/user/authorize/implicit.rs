@@ -7,10 +7,8 @@ use crate::grant::token_set::{BEARER, Signers, TokenSet};
 use crate::lifetimes::ACCESS_TOKEN_SECONDS;
 use crate::ports::Crypto;
 use crate::protocol::authorization::resources::Target;
-use crate::protocol::user::scope::Scopes;
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
-use crate::store::users;
 
 pub struct ImplicitRequest<'a> {
     /// The client that gets the tokens.
@@ -35,24 +33,16 @@ pub async fn parameters(
     // The token endpoint alone issues tokens for APIs.
     let target = Target::Userinfo;
     let tokens = TokenSet { client, grant, user_claims, scope, target, nonce };
-    let claims = users::parse_claims(user_claims)?;
-    let requested = &grant.requested.id_token;
-    let config = context.config;
     if !with_access_token {
-        // Without an access token the client cannot call userinfo, so the ID token has the claims of the scopes
-        // (section 5.4).
-        let granted = Scopes::of_valid(scope);
-        let of_user = config.scopes.release(&granted, requested, claims);
-        return Ok(vec![("id_token", tokens.id_token(None, of_user, signers, context).await?)]);
+        return Ok(vec![("id_token", tokens.id_token(None, signers, context).await?)]);
     }
     let access_token = tokens.access_token(signers, context).await?;
-    let of_user = config.scopes.select(requested, claims);
-    let id_token = tokens.id_token(Some(&access_token), of_user, signers, context).await?;
+    let id_token = tokens.id_token(Some(&access_token), signers, context).await?;
     Ok(vec![
         ("access_token", access_token),
         ("token_type", BEARER.to_owned()),
         ("expires_in", ACCESS_TOKEN_SECONDS.to_string()),
-        ("scope", config.resources.scope_for(target, scope).into_owned()),
+        ("scope", context.config.resources.scope_for(target, scope).into_owned()),
         ("id_token", id_token),
     ])
 }

@@ -40,6 +40,7 @@ pub struct Registrable {
 
 /// A client's metadata, defaults included.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a metadata field")]
 pub struct ClientMetadata {
     /// The kind of application. It decides which redirect URIs are allowed.
     pub application_type: ApplicationType,
@@ -60,6 +61,10 @@ pub struct ClientMetadata {
     pub default_max_age: Option<i64>,
     /// The grant types that the client may use.
     pub grant_types: Vec<GrantType>,
+    /// Whether ID tokens have the claims of the granted scopes, which are otherwise in userinfo alone (OpenID Connect Core
+    /// sections 2 and 5.4). This field is Postern's own.
+    #[serde(default)]
+    pub id_token_scope_claims: bool,
     pub id_token_signed_response_alg: Algorithm,
     /// The URL at which a third party can start a sign-in (OpenID Connect Core section 4).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +148,7 @@ impl ClientMetadata {
             default_acr_values: lines(document, "default_acr_values")?,
             default_max_age: non_negative(document, "default_max_age")?,
             grant_types,
+            id_token_scope_claims: flag(document, "id_token_scope_claims")?,
             id_token_signed_response_alg: one(document, "id_token_signed_response_alg")?
                 .unwrap_or(Algorithm::Rs256),
             initiate_login_uri: https_url(document, "initiate_login_uri")?,

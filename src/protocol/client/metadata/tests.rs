@@ -34,6 +34,7 @@ fn stored_metadata_has_all_defaults() {
         json!({
             "application_type": "web",
             "grant_types": ["authorization_code"],
+            "id_token_scope_claims": false,
             "id_token_signed_response_alg": "RS256",
             "redirect_uris": ["https://app.example/cb"],
             "require_auth_time": false,
@@ -52,7 +53,8 @@ fn stored_metadata_survives_a_round_trip() {
         "application_type": "native", "client_name": "Äpp", "client_uri": "https://app.example",
         "contacts": ["dev@app.example"], "default_max_age": 0,
         "grant_types": ["authorization_code", "refresh_token"],
-        "id_token_signed_response_alg": "ES256", "logo_uri": "https://app.example/logo.png",
+        "id_token_scope_claims": true, "id_token_signed_response_alg": "ES256",
+        "logo_uri": "https://app.example/logo.png",
         "default_acr_values": ["urn:example:gold"],
         "initiate_login_uri": "https://app.example/begin",
         "localized": { "client_name#ja": "アプリ", "tos_uri#fr": "https://app.example/fr" },
