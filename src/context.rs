@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use crate::config::Config;
 use crate::error::Internal;
 use crate::jose::jwk::Algorithm;
-use crate::ports;
+use crate::ports::{self, NormalizationForm, Unicode};
 use crate::protocol::description::Description;
 
 /// Fills a buffer with random bytes from a cryptographic source.
@@ -114,6 +114,22 @@ impl<'a, P> Context<'a, P> {
     pub fn random_id(&self) -> Result<String, Internal> {
         let id = Base64UrlUnpadded::encode_string(&self.random::<16>()?);
         Ok(if id.starts_with('-') { id.replacen('-', "A", 1) } else { id })
+    }
+
+    /// Returns a text in NFC. Callers need not call it for ASCII.
+    pub fn nfc(&self, text: &str) -> String
+    where
+        P: Unicode,
+    {
+        self.platform.normalize(text, NormalizationForm::Nfc)
+    }
+
+    /// Returns a text in NFKC. Callers need not call it for ASCII.
+    pub fn nfkc(&self, text: &str) -> String
+    where
+        P: Unicode,
+    {
+        self.platform.normalize(text, NormalizationForm::Nfkc)
     }
 
     /// Adds a note to the request's log line, which marks the line as a fault. The note must not contain a token, a

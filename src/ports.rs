@@ -14,9 +14,9 @@ use crate::jose::jwk::{PrivateKey, PublicKey};
 use crate::protocol::client::outbound_url::OutboundUrl;
 
 /// All ports together.
-pub trait Platform: Cache + Crypto + Database + Fetch + RateLimit {}
+pub trait Platform: Cache + Crypto + Database + Fetch + RateLimit + Unicode {}
 
-impl<T: Cache + Crypto + Database + Fetch + RateLimit> Platform for T {}
+impl<T: Cache + Crypto + Database + Fetch + RateLimit + Unicode> Platform for T {}
 
 /// A cache for published documents, readable in every location and eventually consistent.
 ///
@@ -122,6 +122,21 @@ pub enum Freshness {
 pub trait RateLimit {
     /// Counts one use of `key`. Returns whether it is within the limit.
     async fn is_within_limit(&self, key: &str) -> Result<bool, Internal>;
+}
+
+/// Unicode normalization (Unicode Standard Annex 15). Its tables are too large for the module.
+pub trait Unicode {
+    /// Returns a text in a normalization form.
+    fn normalize(&self, text: &str, form: NormalizationForm) -> String;
+}
+
+/// A normalization form.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NormalizationForm {
+    /// Canonical composition: an accented letter is one character.
+    Nfc,
+    /// Compatibility composition: a full-width letter is also an ordinary one.
+    Nfkc,
 }
 
 /// A SQL statement with its parameters `?1`, `?2`, …

@@ -1,4 +1,4 @@
-//! Cloudflare Workers: the `fetch` handler, and the ports on D1, KV, SubtleCrypto and the rate limiter.
+//! Cloudflare Workers: the `fetch` handler, and the ports on D1, KV, SubtleCrypto, strings and the rate limiter.
 //!
 //! No other module depends on JavaScript or `worker`, reads the clock or draws randomness. `worker` provides the
 //! environment, `waitUntil`, the console and the types of D1 and of the rate limiter. `platform.mjs` does the work
@@ -17,6 +17,7 @@ mod recovery;
 mod request;
 mod response;
 mod task;
+mod unicode;
 
 use js_sys::Promise;
 use std::cell::RefCell;

@@ -157,6 +157,9 @@ export const writeCache = async (kv, key, text, expirationTtl) => kv.put(key, te
 
 export const isWithinLimit = async (limiter, key) => (await limiter.limit({ key })).success;
 
+/** Returns a text in a Unicode normalization form. */
+export const normalize = (text, form) => text.normalize(form);
+
 // SubtleCrypto. It copies its arguments at once, so they may be views of wasm's memory.
 
 export async function importKey(alg, jwk, usage) {

@@ -37,7 +37,7 @@ struct Device {
 const DEVICE_LOGINS_LIMIT: usize = 5;
 
 impl Attempt {
-    /// Reads an attempt. `login` must be case-folded.
+    /// Reads an attempt. `login` must be normalized, so that no other spelling has a counter of its own.
     pub fn from_request(
         browser: &BrowserContext<'_>,
         context: &Context<'_, impl Platform>,

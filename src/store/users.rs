@@ -9,6 +9,7 @@ use crate::error::Internal;
 use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::user::claims::UserClaims;
+use crate::protocol::user::login::TypedLogin;
 use crate::store::batch::{Batch, Handle, all, exists, first, read};
 
 /// A user that the operator creates or changes.
@@ -16,9 +17,9 @@ use crate::store::batch::{Batch, Handle, all, exists, first, read};
 pub struct NewUser {
     /// The subject identifier.
     pub sub: String,
-    /// The login, case-folded. `None` keeps the existing one; a new user then gets `default_login`.
+    /// The login, normalized. `None` keeps the existing one; a new user then gets `default_login`.
     pub login: Option<String>,
-    /// The login of a new user without `login`: the case-folded sub, if it is a valid login.
+    /// The login of a new user without `login`: the normalized sub, if it is a valid login.
     pub default_login: Option<String>,
     /// The claims, validated. `None` keeps the existing ones; a new user then has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +62,7 @@ pub fn parse_claims(json: &str) -> Result<UserClaims, Internal> {
 pub struct User {
     /// The subject identifier.
     pub sub: String,
-    /// The login, case-folded.
+    /// The login, normalized. Versions until 0.2.0 only folded its case.
     pub login: String,
     /// The claims as JSON.
     pub claims: String,
@@ -290,10 +291,11 @@ impl Account {
     }
 }
 
-/// Finds the account of a login, which must be case-folded.
+/// Finds the account of a login. The form of earlier versions is preferred: where two users have a login in several
+/// forms, each of them signs in as before.
 pub async fn find_account(
     context: &Context<'_, impl Database>,
-    login: &str,
+    login: &TypedLogin,
 ) -> Result<Option<Account>, Internal> {
     let mut batch = Batch::default();
     let account = find_account_in(&mut batch, login);
@@ -301,10 +303,21 @@ pub async fn find_account(
 }
 
 /// The same as [`find_account`], in a batch.
-pub fn find_account_in(batch: &mut Batch, login: &str) -> Handle<Option<Account>> {
+pub fn find_account_in(batch: &mut Batch, login: &TypedLogin) -> Handle<Option<Account>> {
     let statement =
-        Statement::new("SELECT sub, password_hash FROM users WHERE login = ?1").bind(login);
-    batch.query(statement, |rows| first(rows)?.map(Account::from_row).transpose())
+        Statement::new("SELECT login = ?1, sub, password_hash FROM users WHERE login IN (?1, ?2)")
+            .bind(login.folded.as_str())
+            .bind(login.normalized.as_str());
+    batch.query(statement, |rows| {
+        let mut account = None;
+        for mut row in rows {
+            let is_preferred = row.integer()? == 1;
+            if is_preferred || account.is_none() {
+                account = Some(Account::from_row(row)?);
+            }
+        }
+        Ok(account)
+    })
 }
 
 /// Sets or removes a user's password, and ends the user's sessions because somebody else may have known the old one.

@@ -138,6 +138,24 @@ test("a wrong password fails, and the right one signs the user in after it", asy
   assert.ok(alice.cookies.has("__Host-postern-session"));
 });
 
+test("login and password may be typed in another Unicode form", async () => {
+  const app = await putClient(postern.operator, "unicode");
+  const [login, password] = ["Zoë.Müller@example.com", "Grüße aus 한국"];
+  const user = { login: `${login.normalize("NFD")} `, password: password.normalize("NFD") };
+  const { body } = await postern.operator("PUT", "/admin/users/zoe", user);
+  assert.equal(body.login, login.toLowerCase());
+  for (const [index, typed] of [login, login.normalize("NFKD").toUpperCase(), `ｚｏë.müller＠example.com\u00a0`].entries()) {
+    const zoe = new Browser(postern.fetch, { address: `198.51.100.${20 + index}` });
+    const page = await zoe.get(authorizePath(app));
+    const again = await zoe.signInOn(page, typed, password.toUpperCase());
+    assert.ok(isLogin(again), "case counts in a password");
+    await zoe.signInOn(again, typed, password.normalize(index === 0 ? "NFD" : "NFC"));
+    assert.ok(zoe.cookies.has("__Host-postern-session"), typed);
+  }
+  const taken = await postern.operator("PUT", "/admin/users/other", { login: "ＺＯË.müller@example.com" });
+  assert.deepEqual([taken.status, taken.body.error], [409, "conflict"]);
+});
+
 test("redeeming a code without a signing key returns 503, and the code stays good", async () => {
   const [first, second] = await startIsolates(2);
   await putUser(first.operator, "alice");

@@ -17,13 +17,22 @@ pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// Computed once, because a hash costs as much as a sign-in.
-static PASSWORD_HASH: LazyLock<String> = LazyLock::new(|| hash_at(19_456, 2));
+static PASSWORD_HASH: LazyLock<String> = LazyLock::new(|| hash_of(PASSWORD));
+
+/// The PHC string of a password at today's cost.
+pub fn hash_of(password: &str) -> String {
+    hash_password(password, 19_456, 2)
+}
 
 /// The PHC string of [`PASSWORD`] for a memory size in KiB and a number of passes.
 pub fn hash_at(memory: u32, passes: u32) -> String {
+    hash_password(PASSWORD, memory, passes)
+}
+
+fn hash_password(password: &str, memory: u32, passes: u32) -> String {
     let params = Params::new(memory, passes, 1, None).unwrap();
     let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16])
+        .hash_password_with_salt(password.as_bytes(), &[7; 16])
         .unwrap();
     hash.to_string()
 }

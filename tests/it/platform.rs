@@ -8,7 +8,7 @@ use postern::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use postern::jose::jwk::{EcPrivateKey, EcPublicKey, PrivateKey, PublicKey, RsaPublicKey};
 use postern::ports::{
     Cache, Crypto, DATABASE, Database, Document, Fetch, FetchError, FetchLimits, Freshness,
-    RateLimit, Row, Statement, Value,
+    NormalizationForm, RateLimit, Row, Statement, Unicode, Value,
 };
 use postern::protocol::client::outbound_url::OutboundUrl;
 use rsa::BoxedUint;
@@ -18,6 +18,7 @@ use sha2::Sha256;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::task::Poll;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::query_plans::is_explained;
 
@@ -31,6 +32,7 @@ pub struct Counts {
     pub generations: u32,
     pub verifications: u32,
     pub fetches: u32,
+    pub normalizations: u32,
 }
 
 pub struct Native {
@@ -150,6 +152,17 @@ impl RateLimit for Native {
         let made = attempts.entry(key.to_owned()).or_default();
         *made += 1;
         Ok(self.rate_limit.get().is_none_or(|limit| *made <= limit))
+    }
+}
+
+impl Unicode for Native {
+    fn normalize(&self, text: &str, form: NormalizationForm) -> String {
+        assert!(!text.is_ascii(), "a needless call: {text}");
+        self.count(|counts| counts.normalizations += 1);
+        match form {
+            NormalizationForm::Nfc => text.nfc().collect(),
+            NormalizationForm::Nfkc => text.nfkc().collect(),
+        }
     }
 }
 

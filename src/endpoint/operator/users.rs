@@ -5,16 +5,15 @@ use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 use super::{Page, body, invalid, refused};
-use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
-use crate::ports::Platform;
+use crate::ports::{Platform, Unicode};
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::{InvalidDocument, JsonObject};
 use crate::protocol::user::claims;
-use crate::protocol::user::login::fold_login;
-use crate::protocol::user::password;
+use crate::protocol::user::login::normalize_login;
+use crate::protocol::user::password::{self, Password};
 use crate::store::users::{self, NewUser, PutOutcome, Refusal, User};
 
 /// Parses a user: `{"sub", "login", "claims", "password_hash"}`, in an import one per line. `path_sub` is the sub in
@@ -22,8 +21,7 @@ use crate::store::users::{self, NewUser, PutOutcome, Refusal, User};
 fn parse_document(
     mut document: JsonObject,
     path_sub: Option<&str>,
-    config: &Config,
-    now: i64,
+    context: &Context<'_, impl Unicode>,
 ) -> Result<NewUser, InvalidField> {
     let sub = match (document.string("sub")?, path_sub) {
         (Some(sub), Some(path_sub)) if sub != path_sub => {
@@ -34,7 +32,8 @@ fn parse_document(
         (None, None) => return Err(InvalidField::missing("sub")),
     };
     check_sub(&sub)?;
-    let login = document.string("login")?.map(|login| fold_login(&login)).transpose();
+    let normalize = |login: &str| normalize_login(login, |text| context.nfkc(text));
+    let login = document.string("login")?.map(|login| normalize(&login)).transpose();
     let login = login.map_err(|error| InvalidField::new("login", error))?;
     let claims = document.object("claims")?;
     let password_hash = document.string("password_hash")?;
@@ -47,9 +46,10 @@ fn parse_document(
     document.integer("updated_at")?;
     document.end()?;
     if let Some(claims) = &claims {
-        claims::validate(claims, |claim| config.scopes.has_custom_claim(claim), now)?;
+        let is_custom = |claim: &str| context.config.scopes.has_custom_claim(claim);
+        claims::validate(claims, is_custom, context.now)?;
     }
-    Ok(NewUser { default_login: fold_login(&sub).ok(), sub, login, claims, password_hash })
+    Ok(NewUser { default_login: normalize(&sub).ok(), sub, login, claims, password_hash })
 }
 
 /// Checks a sub: printable ASCII characters, at most 255 (OpenID Connect Core section 2).
@@ -72,15 +72,14 @@ pub async fn put(
     sub: &str,
 ) -> Result<Response, Error> {
     let mut document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
-    let password = extract_password(&mut document).map_err(invalid)?;
-    let mut user =
-        parse_document(document, Some(sub), context.config, context.now).map_err(invalid)?;
+    let password = extract_password(&mut document, context).map_err(invalid)?;
+    let mut user = parse_document(document, Some(sub), context).map_err(invalid)?;
     if let Some(password) = password {
         if user.password_hash.is_some() {
             let reason = "must not be present together with password_hash";
             return Err(invalid(InvalidField::new("password", reason)));
         }
-        user.password_hash = Some(password::hash(&password, context.random()?)?);
+        user.password_hash = Some(password.hash(context.random()?)?);
     }
     match users::put(context, &user).await? {
         PutOutcome::Stored(user) => respond(&user),
@@ -111,20 +110,22 @@ pub async fn put_password(
     sub: &str,
 ) -> Result<Response, Error> {
     let mut document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
-    let password = extract_password(&mut document).map_err(invalid)?;
+    let password = extract_password(&mut document, context).map_err(invalid)?;
     document.end().map_err(invalid)?;
     let password = password.ok_or_else(|| invalid(InvalidField::missing("password")))?;
-    let hash = password::hash(&password, context.random()?)?;
+    let hash = password.hash(context.random()?)?;
     set_password(context, sub, Some(hash)).await
 }
 
-fn extract_password(document: &mut JsonObject) -> Result<Option<Zeroizing<String>>, InvalidField> {
+fn extract_password(
+    document: &mut JsonObject,
+    context: &Context<'_, impl Unicode>,
+) -> Result<Option<Password>, InvalidField> {
     const FIELD: &str = "password";
-    let password = document.string(FIELD)?.map(Zeroizing::new);
-    if let Some(password) = &password {
-        password::check(password).map_err(|error| InvalidField::new(FIELD, error))?;
-    }
-    Ok(password)
+    let Some(password) = document.string(FIELD)? else { return Ok(None) };
+    let password = Password::new(Zeroizing::new(password), |text| context.nfc(text));
+    password.check().map_err(|error| InvalidField::new(FIELD, error))?;
+    Ok(Some(password))
 }
 
 /// Removes a user's password.
@@ -182,7 +183,7 @@ pub async fn import(
     let mut index_of_sub = HashMap::new();
     let numbered = body.split(|&b| b == b'\n').enumerate().map(|(index, line)| (index + 1, line));
     for (number, line) in numbered.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-        let mut user = match parse_line(line, context.config, context.now) {
+        let mut user = match parse_line(line, context) {
             Ok(user) => user,
             Err(error) => {
                 refusals.push((number, error.to_string()));
@@ -217,8 +218,11 @@ pub async fn import(
     Ok(Response::json(200, &json!({ "stored": stored, "refused": refused })))
 }
 
-fn parse_line(line: &[u8], config: &Config, now: i64) -> Result<NewUser, InvalidDocument> {
-    Ok(parse_document(JsonObject::parse(line)?, None, config, now)?)
+fn parse_line(
+    line: &[u8],
+    context: &Context<'_, impl Unicode>,
+) -> Result<NewUser, InvalidDocument> {
+    Ok(parse_document(JsonObject::parse(line)?, None, context)?)
 }
 
 fn no_such_user() -> Error {

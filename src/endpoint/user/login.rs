@@ -19,8 +19,8 @@ use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
 use crate::limits::attempts::Attempt;
 use crate::pages::{Notice, Texts};
 use crate::ports::Platform;
-use crate::protocol::user::login::fold_login;
-use crate::protocol::user::password::{self, PasswordCheck};
+use crate::protocol::user::login::TypedLogin;
+use crate::protocol::user::password::{Password, PasswordCheck};
 use crate::provider::Provider;
 use crate::routes::ACCOUNT;
 use crate::secret::hash;
@@ -125,9 +125,10 @@ async fn sign_in(
     request: &impl Request,
     form: &LoginForm,
 ) -> Result<SignInOutcome, Error> {
-    // 1. Normalize the login. An invalid one is looked up all the same, so that the response takes equally long.
-    let login = fold_login(&form.login).unwrap_or_default();
-    let attempt = Attempt::from_request(browser, context, request, &login)?;
+    // 1. Normalize what was typed.
+    let login = TypedLogin::new(&form.login, |text| context.nfkc(text));
+    let password = Password::new(form.password.clone(), |text| context.nfc(text));
+    let attempt = Attempt::from_request(browser, context, request, &login.normalized)?;
     if !attempt.is_within_limit(context).await {
         return Ok(SignInOutcome::Refused(too_many_attempts(ADDRESS_PAUSE_SECONDS), None));
     }
@@ -150,7 +151,7 @@ async fn sign_in(
     //    twice and the first request renewed an outdated hash.
     let mut account = outcome.take(account)?;
     for _ in 0..2 {
-        match check(context, browser, &attempt, account.as_ref(), &form.password).await? {
+        match check(context, browser, &attempt, account.as_ref(), &password).await? {
             PasswordOutcome::Right(session) => return Ok(SignInOutcome::SignedIn(session)),
             PasswordOutcome::Wrong => break,
             PasswordOutcome::HashChanged => account = find_account(context, &login).await?,
@@ -177,11 +178,11 @@ async fn check(
     browser: &BrowserContext<'_>,
     attempt: &Attempt,
     account: Option<&Account>,
-    password: &str,
+    password: &Password,
 ) -> Result<PasswordOutcome, Error> {
     // 1. Verify the password. It takes equally long if the user does not exist or has no password.
     let known_hash = account.and_then(|account| account.password_hash.as_deref());
-    let verdict = password::verify(password, known_hash);
+    let verdict = password.verify(known_hash);
     let (Some(account), Some(known_hash), PasswordCheck::Right { is_outdated }) =
         (account, known_hash, verdict)
     else {
@@ -190,8 +191,7 @@ async fn check(
 
     // 2. Begin the session under a new cookie, which prevents session fixation.
     let cookie = context.random_text()?;
-    let new_hash =
-        if is_outdated { Some(password::hash(password, context.random()?)?) } else { None };
+    let new_hash = if is_outdated { Some(password.hash(context.random()?)?) } else { None };
     let old_cookie_hash = browser.session_hash();
     let sign_in = SignIn {
         sub: &account.sub,

@@ -4,6 +4,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// The minimum length of a password, in characters, and the maximum, in bytes. NIST SP 800-63B section 5.1.1.2 requires
 /// a minimum of at least 8 and a maximum of at least 64 characters.
@@ -30,10 +31,50 @@ impl fmt::Display for InvalidPassword {
     }
 }
 
-/// Checks the length of a new password.
-pub fn check(password: &str) -> Result<(), InvalidPassword> {
-    let is_right = password.chars().count() >= SHORTEST && password.len() <= LONGEST;
-    if is_right { Ok(()) } else { Err(InvalidPassword) }
+/// A password in NFC, so that it is the same from every keyboard (RFC 8265 section 4.2). White space and case count.
+pub struct Password {
+    nfc: Zeroizing<String>,
+    /// The text as it was typed, if that is not in NFC. Versions until 0.2.0 hashed this one.
+    typed: Option<Zeroizing<String>>,
+}
+
+impl Password {
+    /// Reads a password. `nfc` is only called for texts that are not ASCII.
+    pub fn new(typed: Zeroizing<String>, nfc: impl Fn(&str) -> String) -> Self {
+        if typed.is_ascii() {
+            return Self { nfc: typed, typed: None };
+        }
+        let nfc = Zeroizing::new(nfc(&typed));
+        let typed = (nfc != typed).then_some(typed);
+        Self { nfc, typed }
+    }
+
+    /// Checks the length of a new password.
+    pub fn check(&self) -> Result<(), InvalidPassword> {
+        let is_right = self.nfc.chars().count() >= SHORTEST && self.nfc.len() <= LONGEST;
+        if is_right { Ok(()) } else { Err(InvalidPassword) }
+    }
+
+    /// Hashes the password and returns the PHC string. `salt` must be random. Takes about 50 ms of CPU time.
+    pub fn hash(&self, salt: [u8; 16]) -> Result<String, HashError> {
+        hash(&self.nfc, salt)
+    }
+
+    /// Verifies the password. Without a hash the result is [`PasswordCheck::Wrong`], at the same cost: the response time
+    /// must not reveal whether a user exists or has a password.
+    ///
+    /// A text that is not in NFC is verified again as it was typed, because its hash may be of an earlier version. That
+    /// costs twice as much, for such texts alone. The hash is then outdated.
+    pub fn verify(&self, phc: Option<&str>) -> PasswordCheck {
+        let normalized = verify(&self.nfc, phc);
+        match &self.typed {
+            Some(typed) if normalized == PasswordCheck::Wrong => match verify(typed, phc) {
+                PasswordCheck::Right { .. } => PasswordCheck::Right { is_outdated: true },
+                PasswordCheck::Wrong => PasswordCheck::Wrong,
+            },
+            _ => normalized,
+        }
+    }
 }
 
 /// Argon2 failed to hash a password.
@@ -46,8 +87,7 @@ impl fmt::Display for HashError {
     }
 }
 
-/// Hashes a password and returns the PHC string. `salt` must be random. Takes about 50 ms of CPU time.
-pub fn hash(password: &str, salt: [u8; 16]) -> Result<String, HashError> {
+fn hash(password: &str, salt: [u8; 16]) -> Result<String, HashError> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None);
     let params = params.map_err(|error| HashError(error.into()))?;
     let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
@@ -72,9 +112,7 @@ pub enum PasswordCheck {
 const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$cG9zdGVybi1ub2JvZHk$\
                        mGvk7u0ZoqTGzWSV2BQJbOCm8t6hjN4yQvT7nS0fAXc";
 
-/// Verifies a password. Without a hash the result is [`PasswordCheck::Wrong`], at the same cost: the response time must
-/// not reveal whether a user exists or has a password.
-pub fn verify(password: &str, phc: Option<&str>) -> PasswordCheck {
+fn verify(password: &str, phc: Option<&str>) -> PasswordCheck {
     let hash = PasswordHash::new(phc.unwrap_or(DUMMY_HASH));
     let Ok(hash) = hash else { return PasswordCheck::Wrong };
     let is_right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
@@ -133,6 +171,11 @@ pub fn check_hash(phc: &str) -> Result<(), ImportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unicode_normalization::UnicodeNormalization;
+
+    fn nfc(text: &str) -> String {
+        text.nfc().collect()
+    }
 
     #[test]
     fn a_hash_verifies_its_password_only_and_may_be_imported() {
@@ -195,9 +238,12 @@ mod tests {
 
     #[test]
     fn a_password_has_a_minimum_and_a_maximum_length() {
+        let check = |text: &str| Password::new(Zeroizing::new(text.to_owned()), nfc).check();
         for (length, is_right) in [(7, false), (8, true), (1_024, true), (1_025, false)] {
             assert_eq!(check(&"x".repeat(length)).is_ok(), is_right, "{length}");
         }
         assert!(check("😀😀😀😀").is_err(), "four characters, though sixteen bytes");
+        assert!(check(&"e\u{301}".repeat(7)).is_err(), "seven characters in NFC");
+        assert!(check(&"e\u{301}".repeat(8)).is_ok());
     }
 }

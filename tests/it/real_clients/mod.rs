@@ -4,3 +4,4 @@ mod apis;
 mod refresh_tokens;
 mod scope_claims;
 mod scopes;
+mod unicode;
