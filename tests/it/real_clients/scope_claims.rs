@@ -1,6 +1,6 @@
 //! Clients that read name, e-mail and groups from the ID token: the metadata field `id_token_scope_claims`.
 
-use crate::browser::{Browser, CALLBACK, PASSWORD, TestClient, VERIFIER, claims, decode};
+use crate::browser::{Browser, CALLBACK, TestClient, VERIFIER, answer, claims, decode};
 use crate::test_provider::{TestProvider, TestResponse, alice, get, post, put, variables_with};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value, json};
@@ -179,8 +179,9 @@ fn the_implicit_flow_puts_them_beside_an_access_token_too() {
         );
         let requested = [("response_type", response_type), ("scope", "openid email groups")];
         let browser = Browser::new(&provider);
-        let response =
-            browser.agree(browser.get(&client.authorize(&requested)), "alice@example.com");
+        browser.agree(browser.get(&client.authorize(&requested)), "alice@example.com");
+        let silent = [requested[0], requested[1], ("prompt", "none")];
+        let response = browser.get(&client.authorize(&silent));
         let (_, fragment) = response.header("location").unwrap().split_once('#').unwrap();
         let answer = decode(fragment);
         let id_token = of_user(&claims(&answer["id_token"]));
@@ -273,14 +274,12 @@ fn an_id_token_with_many_groups_is_a_hint_all_the_same() {
     let groups: Vec<_> = (0..300).map(|number| format!("department-{number:03}")).collect();
     put_claims(&provider, &json!({ "groups": groups }));
     let browser = Browser::new(&provider);
-    let page = browser.get(&client.authorize(&[("scope", "openid groups")]));
-    let page = browser.submit(&page, &[("login", "alice@example.com"), ("password", PASSWORD)]);
-    let response = browser.agree(page, "alice@example.com");
-    let code = decode(response.header("location").unwrap().rsplit_once('?').unwrap().1);
-    let tokens = object(provider.redeem(&client, &code["code"]));
+    let scope = ("scope", "openid groups");
+    let code = browser.authorize(&client, "alice@example.com", &[scope]);
+    let tokens = object(provider.redeem(&client, &code));
     let id_token = tokens["id_token"].as_str().unwrap();
     assert_eq!(claims(id_token)["groups"].as_array().unwrap().len(), 300);
-    let requested = [("scope", "openid groups"), ("id_token_hint", id_token), ("prompt", "none")];
-    let response = browser.get(&client.authorize(&requested));
-    assert!(response.header("location").unwrap().contains("code="), "{:?}", response.headers);
+    let requested = [scope, ("id_token_hint", id_token), ("prompt", "none")];
+    let parameters = answer(&browser.get(&client.authorize(&requested)), CALLBACK);
+    assert!(parameters.contains_key("code"), "{parameters:?}");
 }
