@@ -45,7 +45,7 @@ pub struct Publication {
     pub ttl: u32,
 }
 
-/// The client of a refused request as the log line names it.
+/// The client of a request that was refused, or taken only in part, as the log line names it.
 #[derive(Serialize)]
 pub(crate) struct RefusedClient {
     client_id: String,
@@ -152,8 +152,8 @@ impl<'a, P> Context<'a, P> {
         self.refusal.set(Some(code));
     }
 
-    /// Adds the client of a refused request, and the description, to the request's log line.
-    pub fn log_refused_client(&self, client_id: &str, description: &Description) {
+    /// Adds a client to the request's log line, with the description of what was refused or left out.
+    pub fn log_client(&self, client_id: &str, description: &Description) {
         let client =
             RefusedClient { client_id: client_id.to_owned(), description: description.to_string() };
         self.refused_client.replace(Some(client));

@@ -89,10 +89,11 @@ async function deleteClient({ provider, operands: [id], options, output }) {
   await output.show(await provider.request("DELETE", pathOf("clients", id)));
 }
 
-/** Shows a client that was stored, and warns of scopes that the provider does not list as supported. */
-async function showStored(provider, client, output) {
+/** Shows a client that was stored. Prints the warnings of the provider, and one for each scope that it does not serve. */
+async function showStored(provider, { warnings = [], ...client }, output) {
   const { scopes_supported: served } = await provider.discover();
   await output.show(client);
+  for (const warning of warnings) note(`warning: ${warning}`);
   if (!served || !client.scope) return;
   for (const scope of client.scope.split(" ").filter((scope) => !served.includes(scope))) {
     note(`warning: the provider has no scope ${JSON.stringify(scope)}: add it to SCOPES or RESOURCES, or leave it out`);

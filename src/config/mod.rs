@@ -10,6 +10,7 @@ use crate::digest::digest;
 use crate::protocol::authorization::authorize_request::AuthorizePolicy;
 use crate::protocol::authorization::resources::{Resource, Resources};
 use crate::protocol::client::metadata::Registrable;
+use crate::protocol::client::scheme;
 use crate::protocol::client::voucher::Voucher;
 use crate::protocol::user::scope::ScopeTable;
 use crate::secret::Secret;
@@ -34,6 +35,8 @@ pub struct Config {
     pub key_encryption_key: Option<Secret>,
     /// `CLOCK_LEEWAY`: the tolerated clock difference in seconds when a token's times are checked.
     pub leeway: i64,
+    /// `PRIVATE_USE_SCHEMES`: the schemes without a period that redirect URIs may have.
+    pub private_use_schemes: Vec<String>,
     /// `REGISTRATION`: who may register clients.
     pub registration: Registration,
     /// `RESOURCES`: the operator's APIs, with their scopes.
@@ -80,11 +83,12 @@ impl Config {
 
     /// Returns what the operator may register. Clients that register themselves may have the same, except
     /// `client_credentials`.
-    pub fn registrable(&self) -> Registrable {
+    pub fn registrable(&self) -> Registrable<'_> {
         Registrable {
             client_credentials: true,
             implicit: self.allows_implicit,
             loopback: self.allows_loopback,
+            private_use_schemes: &self.private_use_schemes,
         }
     }
 
@@ -133,6 +137,7 @@ impl Config {
         let stale_while_revalidate = number("CACHE_STALE_WHILE_REVALIDATE", 600, 7 * DAY)?;
         let stale_if_error = number("CACHE_STALE_IF_ERROR", DAY, 7 * DAY)?;
         let leeway = number("CLOCK_LEEWAY", 5, 60)?;
+        let private_use_schemes = schemes(&variable("PRIVATE_USE_SCHEMES").unwrap_or_default())?;
         let registration = variable("REGISTRATION").unwrap_or_else(|| "token".to_owned());
         let policy = Registration::from_name(&registration).ok_or_else(|| {
             ConfigError::new("REGISTRATION", "must be closed, token or open, in lower case")
@@ -169,10 +174,25 @@ impl Config {
             issuer,
             key_encryption_key: variable("KEY_ENCRYPTION_KEY").map(Secret::new),
             leeway: i64::from(leeway),
+            private_use_schemes,
             registration: policy,
             resources,
             scopes: table,
         })
+    }
+}
+
+/// Parses `PRIVATE_USE_SCHEMES`: schemes separated by commas.
+fn schemes(list: &str) -> Result<Vec<String>, ConfigError> {
+    let schemes: Vec<_> = list.split(',').map(str::trim).filter(|text| !text.is_empty()).collect();
+    match schemes.iter().find(|scheme| !scheme::is_custom(scheme)) {
+        Some(scheme) => {
+            let reason = format_args!(
+                "must be schemes of applications in lower case, separated by commas; {scheme} is none"
+            );
+            Err(ConfigError::new("PRIVATE_USE_SCHEMES", reason))
+        }
+        None => Ok(schemes.into_iter().map(str::to_owned).collect()),
     }
 }
 
@@ -270,6 +290,10 @@ mod tests {
             ("ALLOW_IMPLICIT", "1"),
             ("ALLOW_LOOPBACK", "yes"),
             ("REGISTRATION", "Open"),
+            ("PRIVATE_USE_SCHEMES", "cursor,javascript"),
+            ("PRIVATE_USE_SCHEMES", "HTTP"),
+            ("PRIVATE_USE_SCHEMES", "cursor://"),
+            ("PRIVATE_USE_SCHEMES", "cursor vscode"),
             ("RESOURCES", "https://api.example"),
             ("SCOPES", "groups"),
         ] {

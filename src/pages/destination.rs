@@ -1,7 +1,8 @@
 //! The destination of a redirect URI, for the warnings of the consent page and the Content-Security-Policy.
 
 use crate::protocol::authority::Authority;
-use crate::protocol::client::redirect_uri::{is_local, is_private_use};
+use crate::protocol::client::redirect_uri::is_local;
+use crate::protocol::client::scheme::is_custom;
 
 /// The destination of a redirect URI.
 #[derive(Debug, Eq, PartialEq)]
@@ -30,7 +31,7 @@ impl<'a> Destination<'a> {
     /// Returns the scheme of a redirect URI, if clients may register it.
     pub fn scheme(redirect_uri: &'a str) -> Option<&'a str> {
         let (scheme, _) = redirect_uri.split_once(':')?;
-        (matches!(scheme, "https" | "http") || is_private_use(scheme)).then_some(scheme)
+        (matches!(scheme, "https" | "http") || is_custom(scheme)).then_some(scheme)
     }
 
     /// Returns whether the destination is an application on the user's own device.
@@ -53,6 +54,7 @@ mod tests {
             ("https://LocalHost/cb", Destination::ThisDevice, Some("https")),
             ("https://127.1/cb", Destination::ThisDevice, Some("https")),
             ("com.example.app:/cb", Destination::ThisDevice, Some("com.example.app")),
+            ("cursor://vendor.app/cb", Destination::ThisDevice, Some("cursor")),
             ("https://", Destination::Unknown, Some("https")),
             ("javascript:alert(1)", Destination::Unknown, None),
             ("a.b; script-src *:x", Destination::Unknown, None),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// An invalid field of a JSON document. Displayed as `field: reason`, for the author of the document.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InvalidField {
     /// The field's name with its path, for example `redirect_uris[0]` or `claims.email`.
     pub field: String,

@@ -9,7 +9,10 @@ use crate::protocol::invalid_field::InvalidField;
 /// The fields of a document that have not been read yet. Reading a field removes it, so that [`end`](Self::end) finds
 /// the fields that the document must not have.
 #[derive(Debug)]
-pub struct JsonObject(Map<String, Value>);
+pub struct JsonObject {
+    fields: Map<String, Value>,
+    warnings: Vec<InvalidField>,
+}
 
 /// The error for a document that is not a JSON object, or that has a duplicate field.
 #[derive(Debug)]
@@ -52,17 +55,45 @@ impl From<NotAnObject> for InvalidDocument {
 impl JsonObject {
     /// Parses a JSON object. Duplicate fields are refused, because parsers disagree on which of them counts.
     pub fn parse(json: &[u8]) -> Result<Self, NotAnObject> {
-        parse_object(json).map(Self).map_err(NotAnObject)
+        let fields = parse_object(json).map_err(NotAnObject)?;
+        Ok(Self { fields, warnings: Vec::new() })
+    }
+
+    /// Removes each field whose value is `null`, a blank string or an empty array, as if it was left out.
+    pub fn omit_empty(&mut self) {
+        self.fields.retain(|_, value| match value {
+            Value::Null => false,
+            Value::String(text) => !text.trim().is_empty(),
+            Value::Array(elements) => !elements.is_empty(),
+            _ => true,
+        });
+    }
+
+    /// Removes a field that has no effect. Adds a warning if it is present.
+    pub fn discard(&mut self, field: &str, reason: impl fmt::Display) {
+        if self.fields.remove(field).is_some() {
+            self.warn(InvalidField::new(field, reason));
+        }
+    }
+
+    /// Adds a warning for the author of the document: a part of it is valid, but not in force.
+    pub fn warn(&mut self, warning: InvalidField) {
+        self.warnings.push(warning);
+    }
+
+    /// Returns the warnings so far.
+    pub fn warnings(&self) -> &[InvalidField] {
+        &self.warnings
     }
 
     /// Returns whether a field is present. Its value may be `null`.
     pub fn contains(&self, field: &str) -> bool {
-        self.0.contains_key(field)
+        self.fields.contains_key(field)
     }
 
     /// Returns the names of the fields that have not been read yet.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.fields.keys().map(String::as_str)
     }
 
     /// Removes a field and returns its value, `None` if it is absent. Fails if the value is not a boolean.
@@ -112,7 +143,7 @@ impl JsonObject {
         kind: &str,
         read: impl FnOnce(Value) -> Option<T>,
     ) -> Result<Option<T>, InvalidField> {
-        let Some(value) = self.0.remove(field) else { return Ok(None) };
+        let Some(value) = self.fields.remove(field) else { return Ok(None) };
         let invalid = || InvalidField::new(field, format_args!("must be {kind}"));
         read(value).map(Some).ok_or_else(invalid)
     }

@@ -66,6 +66,19 @@ test("a warning names stored claims that no scope releases, and scopes that noth
   await json(["client", "delete", JSON.parse(out).client_id, "--yes"]);
 });
 
+test("a warning names each value of a client that is left out", async () => {
+  const metadata = {
+    redirect_uris: ["desk:/cb", "https://app.example/cb"], grant_types: ["authorization_code", "password"],
+  };
+  const { code, out, err } = await admin(["client", "create"], JSON.stringify(metadata));
+  const { client_id: id, redirect_uris, grant_types, warnings } = JSON.parse(out);
+  assert.deepEqual([code, redirect_uris, grant_types], [0, ["https://app.example/cb"], ["authorization_code"]]);
+  assert.equal(warnings, undefined);
+  assert.match(err, /^warning: grant_types\[1\]: password is left out, because it is not served$/m);
+  assert.match(err, /^warning: redirect_uris\[0\]: desk is left out, because a custom scheme must be/m);
+  await json(["client", "delete", id, "--yes"]);
+});
+
 test("a bulk load reports the refused lines, and a listing loads again", async () => {
   const lines = Array.from({ length: 3_000 }, (_, n) => JSON.stringify({ sub: `u${n}`, claims: { name: `U ${n}` } }));
   lines[2_500] = "nonsense";

@@ -146,9 +146,9 @@ fn at_registration() -> Vec<Row> {
     let register = |document: Value| post("/auth/register").json(&document);
     vec![
         (
-            "POST /auth/register: {\"redirect_uris\": [\"https://app.example/cb\", \"com.example.app:/cb\"]}",
-            register(json!({ "redirect_uris": [CALLBACK, "com.example.app:/cb"] })),
-            "redirect_uris[1]: a custom scheme needs 'application_type': 'native'",
+            "POST /auth/register: {\"redirect_uris\": [\"desk:/cb\"]}",
+            register(json!({ "redirect_uris": ["desk:/cb"] })),
+            "redirect_uris[0]: a custom scheme must be a reversed domain name in lower case, such as com.example.app, or in PRIVATE_USE_SCHEMES",
         ),
         (
             "POST /auth/register: {\"redirect_uris\": [\"https://*.example.com\"]}",
@@ -156,11 +156,9 @@ fn at_registration() -> Vec<Row> {
             "redirect_uris[0]: no wildcards: a redirect URI is compared character by character",
         ),
         (
-            "POST /auth/register: {\"redirect_uris\": [\"https://app.example/cb\"], \"grant_types\": [\"client_credentials\", \"authorization_code\"]}",
-            register(
-                json!({ "redirect_uris": [CALLBACK], "grant_types": ["client_credentials", "authorization_code"] }),
-            ),
-            "grant_types: must not have client_credentials; only the operator can register it",
+            "POST /auth/register: {\"redirect_uris\": [\"https://app.example/cb\"], \"grant_types\": [\"client_credentials\"]}",
+            register(json!({ "redirect_uris": [CALLBACK], "grant_types": ["client_credentials"] })),
+            "grant_types: must have at least one of authorization_code; client_credentials is left out, because only the operator can register it",
         ),
     ]
 }
@@ -169,9 +167,9 @@ fn by_the_operator() -> Vec<Row> {
     let app = |document: Value| put("/admin/clients/app").by_operator().json(&document);
     vec![
         (
-            "PUT /admin/clients/app: {\"redirect_uris\": [\"com.example.app:/cb\"]}",
-            app(json!({ "redirect_uris": ["com.example.app:/cb"] })),
-            "redirect_uris[0]: a custom scheme needs \"application_type\": \"native\"",
+            "PUT /admin/clients/app: {\"redirect_uris\": [\"javascript:alert(1)\"]}",
+            app(json!({ "redirect_uris": ["javascript:alert(1)"] })),
+            "redirect_uris[0]: must have the scheme https, http on a loopback host, or one of the application's own, in lower case",
         ),
         (
             "PUT /admin/clients/app: {\"client_id\": \"other\", \"redirect_uris\": [\"https://app.example/cb\"]}",

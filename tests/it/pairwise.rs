@@ -277,7 +277,7 @@ fn a_refused_registration_fetches_no_sector_list() {
     serve_list(&provider, &json!([CALLBACK]));
     let document = json!({ "redirect_uris": [CALLBACK], "sector_identifier_uri": SECTOR });
     let wrong = json!({
-        "redirect_uris": [CALLBACK], "sector_identifier_uri": SECTOR, "scope": "",
+        "redirect_uris": [CALLBACK], "sector_identifier_uri": SECTOR, "scope": "unheard-of",
     });
     let order = json!({ "uses": 1, "ttl": 60 });
     let response = provider.send(post("/admin/initial-access-tokens").by_operator().json(&order));

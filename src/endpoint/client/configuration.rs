@@ -15,7 +15,6 @@ use crate::limits::rate_limits::may_register;
 use crate::ports::Platform;
 use crate::protocol::client::metadata::{ClientMetadata, Registrable};
 use crate::protocol::client::registration_error::RegistrationError;
-use crate::protocol::client::unsupported_metadata;
 use crate::protocol::description::Description;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
@@ -70,7 +69,8 @@ pub async fn serve(
         // 2. Read (section 2.1). The response has no client secret, because only its hash is stored.
         "GET" => {
             let client = authenticate(context, client_id, &token).await?.parse()?;
-            respond(context.config, &client, None, &token)
+            let document = document(context.config, &client, None, &token)?;
+            Ok(respond(context, 200, &document, client_id, &[]))
         }
         // 3. Replace (section 2.2).
         "PUT" => replace(context, request, client_id, &token).await,
@@ -109,20 +109,21 @@ async fn replace(
 ) -> Result<Response, Error> {
     // 1. Read the document. The statement that stores it also checks the token, so it is read before. An error in it
     //    counts only if the token is right.
-    let document = UpdateDocument::from_request(context, request, client_id).await;
+    let update = UpdateDocument::from_request(context, request, client_id).await;
 
     // 2. Check the sector identifier, if it names one (OpenID Connect Registration section 5). It is fetched for an
     //    authenticated client only, which takes a second request to D1.
-    let UpdateDocument { metadata, client_secret } = match document {
-        Ok(document) if document.metadata.sector_identifier_uri.is_none() => document,
-        document => {
+    let UpdateDocument { registration, client_secret } = match update {
+        Ok(update) if update.registration.metadata.sector_identifier_uri.is_none() => update,
+        update => {
             authenticate(context, client_id, token).await?;
-            let document = document?;
+            let update = update?;
             let refused = |error| RegistrationError::from(error).into();
-            sector::check(&document.metadata, context, refused).await?;
-            document
+            sector::check(&update.registration.metadata, context, refused).await?;
+            update
         }
     };
+    let RegistrationDocument { metadata, warnings } = registration;
 
     // 3. Store it. Secret and registration access token stay, so that a client that misses the response can continue.
     //    Without a valid KEY_ENCRYPTION_KEY nothing is stored, but a wrong token is an error of the client all the same.
@@ -148,12 +149,13 @@ async fn replace(
 
     // 4. Return the registered metadata, with the secret only if it is new.
     let secret = secrets.and_then(|secrets| secrets.find(&stored, context.now));
-    respond(context.config, &stored.client, secret, token)
+    let document = document(context.config, &stored.client, secret, token)?;
+    Ok(respond(context, 200, &document, client_id, &warnings))
 }
 
 /// The document of an update.
 struct UpdateDocument {
-    metadata: ClientMetadata,
+    registration: RegistrationDocument,
     /// It must be the client's, if it is present.
     client_secret: Option<String>,
 }
@@ -176,7 +178,7 @@ impl UpdateDocument {
         let client_secret = document.string(CLIENT_SECRET)?;
 
         // 3. Read the metadata. Fields that the document omits are removed from the registration.
-        Ok(Self { metadata: metadata(document, context.config)?, client_secret })
+        Ok(Self { registration: metadata(document, context.config)?, client_secret })
     }
 }
 
@@ -198,14 +200,23 @@ fn wrong_secret() -> RegistrationError {
     InvalidField::new(CLIENT_SECRET, reason).into()
 }
 
-/// Reads the JSON object of a request's body.
+/// The metadata that a client registers, and what of its document is not in force.
+pub(super) struct RegistrationDocument {
+    pub(super) metadata: ClientMetadata,
+    pub(super) warnings: Vec<InvalidField>,
+}
+
+/// Reads the JSON object of a request's body. Fields without a value are as if they were left out, because some clients
+/// send every field that they know, and because `null` deletes a field (RFC 7592 section 2.2).
 pub(super) async fn body(request: &impl Request) -> Result<JsonObject, RegistrationError> {
     if !has_media_type(request, "application/json") {
         return Err(RegistrationError::NotJson);
     }
     let body = read(request, BODY_LIMIT).await;
     let body = body.map_err(|error| RegistrationError::UnreadBody(error.description()))?;
-    Ok(JsonObject::parse(&body)?)
+    let mut document = JsonObject::parse(&body)?;
+    document.omit_empty();
+    Ok(document)
 }
 
 /// Extracts the metadata that a client registers. Unknown fields are ignored, and the scope is reduced to scopes that
@@ -213,8 +224,7 @@ pub(super) async fn body(request: &impl Request) -> Result<JsonObject, Registrat
 pub(super) fn metadata(
     mut document: JsonObject,
     config: &Config,
-) -> Result<ClientMetadata, RegistrationError> {
-    unsupported_metadata::refuse(&mut document)?;
+) -> Result<RegistrationDocument, RegistrationError> {
     let registrable = Registrable { client_credentials: false, ..config.registrable() };
     let mut metadata = ClientMetadata::from_document(&mut document, registrable)?;
     // The response states what is in force, so scopes that such a client cannot be granted are not registered.
@@ -230,7 +240,7 @@ pub(super) fn metadata(
         }
         metadata.scope = Some(known.join(" "));
     }
-    Ok(metadata)
+    Ok(RegistrationDocument { metadata, warnings: document.warnings().to_vec() })
 }
 
 /// Renders the client information response (RFC 7591 section 3.2.1, RFC 7592 section 3), with the secret if it is new.
@@ -254,12 +264,21 @@ pub(super) fn document(
     Ok(fields.into())
 }
 
-fn respond(
-    config: &Config,
-    client: &Client,
-    secret: Option<String>,
-    token: &str,
-) -> Result<Response, Error> {
-    let document = document(config, client, secret, token)?;
-    Ok(Response::json(200, &document).with("pragma", "no-cache"))
+/// Returns the client information response. A header and the log have the warnings, because the document has the fields
+/// of the specifications only.
+pub(super) fn respond(
+    context: &Context<'_, impl Platform>,
+    status: u16,
+    document: &Value,
+    client_id: &str,
+    warnings: &[InvalidField],
+) -> Response {
+    let response = Response::json(status, document).with("pragma", "no-cache");
+    if warnings.is_empty() {
+        return response;
+    }
+    let texts: Vec<_> = warnings.iter().map(InvalidField::to_string).collect();
+    let description = Description::new(texts.join("; "));
+    context.log_client(client_id, &description);
+    response.with("postern-warning", description.to_string())
 }

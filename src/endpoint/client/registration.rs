@@ -3,7 +3,9 @@
 use crate::config::Registration;
 use crate::context::Context;
 use crate::crypto::mac::{MacKey, Purpose};
-use crate::endpoint::client::configuration::{body, document, metadata};
+use crate::endpoint::client::configuration::{
+    RegistrationDocument, body, document, metadata, respond,
+};
 use crate::endpoint::support::bearer::bearer_token;
 use crate::error::{Error, Internal};
 use crate::fetched::sector;
@@ -44,7 +46,8 @@ pub async fn serve(
     }
 
     // 3. Read the metadata, and complete it by its defaults (sections 2 and 3.1).
-    let metadata = metadata(body(request).await?, context.config)?;
+    let RegistrationDocument { metadata, warnings } =
+        metadata(body(request).await?, context.config)?;
 
     // 4. Make the secrets of the client: random ones, and those for an initial access token for one use.
     let drawn = Secrets {
@@ -99,7 +102,7 @@ pub async fn serve(
     // 7. Return the registered metadata (section 3.2.1; RFC 7592 section 3).
     let Secrets { client_secret, registration_token } = secrets;
     let document = document(context.config, &client, client_secret, &registration_token)?;
-    Ok(Response::json(201, &document).with("pragma", "no-cache"))
+    Ok(respond(context, 201, &document, &client.client_id, &warnings))
 }
 
 /// The secrets that the response contains. Only their hashes are stored.

@@ -1,6 +1,6 @@
 //! The operator's requests about clients.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{CLIENT_ID as OPERATOR, Page, body, invalid, refused};
 use crate::config::Config;
@@ -53,7 +53,7 @@ async fn store(
     client_id: &str,
 ) -> Result<Response, Error> {
     let document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
-    let (metadata, trusted) =
+    let ClientDocument { metadata, trusted, warnings } =
         parse_document(document, client_id, context.config).map_err(invalid)?;
     sector::check(&metadata, context, invalid).await?;
 
@@ -66,23 +66,35 @@ async fn store(
         trusted,
     };
     let stored = clients::put(context, &client).await?;
-    let mut document = to_json(&stored.client)?;
-    let secret = secrets.and_then(|secrets| secrets.find(&stored, context.now));
-    if let (Some(secret), Some(fields)) = (secret, document.as_object_mut()) {
+    let mut fields = to_fields(&stored.client)?;
+    if let Some(secret) = secrets.and_then(|secrets| secrets.find(&stored, context.now)) {
         fields.insert("client_secret".into(), secret.into());
         // 0 means that it does not expire (RFC 7591 section 3.2.1).
         fields.insert("client_secret_expires_at".into(), 0.into());
     }
-    Ok(Response::json(200, &document))
+    if !warnings.is_empty() {
+        fields.insert("warnings".into(), warnings.into());
+    }
+    Ok(Response::json(200, &fields.into()))
 }
 
-/// Parses the metadata, and whether the operator trusts the client. A document that [`show`] returned is valid: the
-/// fields that the provider adds are accepted and change nothing.
+/// The document of a client that the operator stores.
+struct ClientDocument {
+    metadata: ClientMetadata,
+    /// Whether users need not consent.
+    trusted: bool,
+    /// What of the document is not in force.
+    warnings: Vec<String>,
+}
+
+/// Parses a document. One that [`show`] returned is valid: the fields that the provider adds are accepted and change
+/// nothing.
 fn parse_document(
     mut document: JsonObject,
     client_id: &str,
     config: &Config,
-) -> Result<(ClientMetadata, bool), MetadataError> {
+) -> Result<ClientDocument, MetadataError> {
+    document.omit_empty();
     if document.string("client_id")?.is_some_and(|id| id != client_id) {
         return Err(InvalidField::new(
             "client_id",
@@ -93,8 +105,9 @@ fn parse_document(
     document.integer("client_id_issued_at")?;
     let trusted = document.boolean("trusted")?.unwrap_or(false);
     let metadata = ClientMetadata::from_document(&mut document, config.registrable())?;
+    let warnings = document.warnings().iter().map(InvalidField::to_string).collect();
     document.end()?;
-    Ok((metadata, trusted))
+    Ok(ClientDocument { metadata, trusted, warnings })
 }
 
 /// Returns a client, without its secret, because only the hash is stored.
@@ -136,9 +149,13 @@ fn no_such_client() -> Error {
 }
 
 fn to_json(client: &Client) -> Result<Value, Internal> {
+    to_fields(client).map(Value::Object)
+}
+
+fn to_fields(client: &Client) -> Result<Map<String, Value>, Internal> {
     let mut fields = client.metadata.to_document().map_err(|error| Internal::unwritable(&error))?;
     fields.insert("client_id".into(), client.client_id.as_str().into());
     fields.insert("client_id_issued_at".into(), client.created_at.into());
     fields.insert("trusted".into(), client.trusted.into());
-    Ok(fields.into())
+    Ok(fields)
 }

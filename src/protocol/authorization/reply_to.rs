@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::jose::jws::Jws;
-use crate::protocol::client::metadata::{ApplicationType, ClientMetadata, ResponseType};
+use crate::protocol::client::metadata::{ClientMetadata, ResponseType};
 use crate::protocol::client::redirect_uri::{is_local, is_registered};
 use crate::protocol::description::{Description, Sent};
 use crate::protocol::params::{DuplicateParameter, Params};
@@ -103,8 +103,7 @@ impl ReplyTo {
     /// Checks that the client has registered the redirect URI, and chooses the response mode.
     pub fn from_request(params: &Params, client: &ClientMetadata) -> Result<Self, ReplyToError> {
         let redirect_uri = params.once("redirect_uri")?.ok_or(ReplyToError::Missing)?;
-        let is_native = client.application_type == ApplicationType::Native;
-        if !is_registered(redirect_uri, &client.redirect_uris, is_native) {
+        if !is_registered(redirect_uri, &client.redirect_uris) {
             let redirect_uri = redirect_uri.to_owned();
             return Err(ReplyToError::NotRegistered { redirect_uri });
         }

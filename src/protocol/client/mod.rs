@@ -8,5 +8,6 @@ pub mod metadata;
 pub mod outbound_url;
 pub mod redirect_uri;
 pub mod registration_error;
+pub mod scheme;
 pub mod unsupported_metadata;
 pub mod voucher;

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::protocol::authority::{Authority, AuthorityError};
+use crate::protocol::client::scheme::{is_custom, is_private_use, is_reserved, is_scheme};
 
 /// The maximum length of a redirect URI, in bytes.
 const LIMIT: usize = 2_048;
@@ -12,6 +13,13 @@ const LIMIT: usize = 2_048;
 /// them, because they would be repeated in the response.
 const RESPONSE_PARAMETERS: [&str; 5] = ["code", "error", "error_description", "iss", "state"];
 
+/// The redirect URIs that the operator lets in besides those that every client may register.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RedirectUriPolicy<'a> {
+    /// Schemes without a period that a redirect URI may have.
+    pub schemes: &'a [String],
+}
+
 /// An error in a redirect URI to be registered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RedirectUriError {
@@ -19,12 +27,12 @@ pub enum RedirectUriError {
     Authority(AuthorityError),
     /// A percent sign is not followed by two hexadecimal digits.
     Escape,
+    /// The scheme is none of the web's, and no private-use scheme (RFC 8252 section 7.1).
+    CustomScheme,
     /// The URI has a fragment.
     Fragment,
     /// The scheme is `http`, but the host is not loopback.
     Http,
-    /// The scheme of a native application's URI is not a private-use scheme (RFC 8252 section 7.1).
-    NativeScheme,
     /// The URI has a character that must be percent-encoded.
     NotAscii,
     /// The query has a parameter that the response adds.
@@ -33,10 +41,10 @@ pub enum RedirectUriError {
     NotAbsolute,
     /// The URI is longer than 2048 bytes.
     TooLong,
+    /// Browsers or the operating system give the scheme another meaning, or it is the web's and not in lower case.
+    ReservedScheme,
     /// The host has an asterisk.
     Wildcard,
-    /// The scheme of a web application's URI is neither `https` nor `http`.
-    WebScheme,
 }
 
 impl RedirectUriError {
@@ -52,8 +60,9 @@ impl RedirectUriError {
             Self::Escape => "must have two hexadecimal digits after each %",
             Self::Fragment => "must not have a fragment",
             Self::Http => "must be https (http is allowed for localhost, 127.0.0.1 and [::1])",
-            Self::NativeScheme => {
-                "a custom scheme must be a reversed domain name, such as com.example.app"
+            Self::CustomScheme => {
+                "a custom scheme must be a reversed domain name in lower case, such as \
+                 com.example.app, or in PRIVATE_USE_SCHEMES"
             }
             Self::NotAscii => {
                 "must be an absolute URI, with other characters than ASCII \
@@ -63,9 +72,12 @@ impl RedirectUriError {
                 "must not have the parameters code, error, error_description, iss or state"
             }
             Self::NotAbsolute => "must be an absolute URI",
+            Self::ReservedScheme => {
+                "must have the scheme https, http on a loopback host, or one of the application's \
+                 own, in lower case"
+            }
             Self::TooLong => "must be at most 2048 bytes",
             Self::Wildcard => "no wildcards: a redirect URI is compared character by character",
-            Self::WebScheme => "a custom scheme needs \"application_type\": \"native\"",
         }
     }
 }
@@ -83,8 +95,8 @@ impl From<AuthorityError> for RedirectUriError {
 }
 
 /// Checks a URI before it is registered. Requests are compared with it byte for byte, so that it is not normalized. A
-/// URI that two parsers could read differently is refused. A native application may use a private-use scheme.
-pub fn check(uri: &str, is_native: bool) -> Result<(), RedirectUriError> {
+/// URI that two parsers could read differently is refused.
+pub fn check(uri: &str, policy: RedirectUriPolicy<'_>) -> Result<(), RedirectUriError> {
     if uri.len() > LIMIT {
         return Err(RedirectUriError::TooLong);
     }
@@ -105,34 +117,39 @@ pub fn check(uri: &str, is_native: bool) -> Result<(), RedirectUriError> {
     {
         return Err(RedirectUriError::ResponseParameter);
     }
-    let (scheme, _) = uri.split_once(':').ok_or(RedirectUriError::NotAbsolute)?;
+    let (scheme, rest) = uri.split_once(':').ok_or(RedirectUriError::NotAbsolute)?;
     let authority = uri.split('/').nth(2).unwrap_or_default();
     if matches!(scheme, "https" | "http") && authority.contains('*') {
         return Err(RedirectUriError::Wildcard);
     }
-    match (scheme, is_native) {
-        ("https", _) => Ok(Authority::of_url(uri).map(drop)?),
-        ("http", _) if Authority::of_url(uri)?.allows_http() => Ok(()),
-        ("http", _) => Err(RedirectUriError::Http),
-        (_, true) if is_private_use(scheme) => Ok(()),
-        (_, true) => Err(RedirectUriError::NativeScheme),
-        (_, false) => Err(RedirectUriError::WebScheme),
+    match scheme {
+        "https" => Ok(Authority::of_url(uri).map(drop)?),
+        "http" if Authority::of_url(uri)?.allows_http() => Ok(()),
+        "http" => Err(RedirectUriError::Http),
+        // `app.example:8443/cb` is a URL without its scheme.
+        _ if !is_scheme(scheme) || rest.starts_with(|c: char| c.is_ascii_digit()) => {
+            Err(RedirectUriError::NotAbsolute)
+        }
+        _ if is_reserved(scheme) => Err(RedirectUriError::ReservedScheme),
+        _ if is_private_use(scheme) || policy.schemes.iter().any(|known| known == scheme) => Ok(()),
+        _ => Err(RedirectUriError::CustomScheme),
     }
 }
 
 /// Returns whether the redirect URI of a request is registered. URIs are compared byte for byte, with one exception:
-/// the port of a native application's `http` loopback URI may differ, because the operating system assigns it at run
-/// time (RFC 8252 section 7.3).
-pub fn is_registered(uri: &str, registered: &[String], is_native: bool) -> bool {
-    let without_port = |uri| is_native.then(|| loopback_without_port(uri)).flatten();
+/// the port of an `http` loopback URI may differ, because the operating system assigns it at run time (RFC 8252 section
+/// 7.3).
+pub fn is_registered(uri: &str, registered: &[String]) -> bool {
     registered.iter().any(|known| {
-        known == uri || without_port(uri).is_some_and(|this| Some(this) == without_port(known))
+        known == uri
+            || loopback_without_port(uri)
+                .is_some_and(|this| Some(this) == loopback_without_port(known))
     })
 }
 
 /// Returns the host of an `http` loopback URI, and everything after its port.
 fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
-    if !uri.starts_with("http://") || check(uri, true).is_err() {
+    if !uri.starts_with("http://") || check(uri, RedirectUriPolicy::default()).is_err() {
         return None;
     }
     let rest = uri.strip_prefix("http://")?;
@@ -141,13 +158,13 @@ fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
 }
 
 /// Returns whether a URI leads to the user's own device, where any program can receive the response (RFC 8252 section
-/// 8.6): it has a private-use scheme, or its host is this device in any spelling.
+/// 8.6): it has a scheme of an application, or its host is this device in any spelling.
 pub fn is_local(uri: &str) -> bool {
     match uri.split_once(':') {
         Some(("https" | "http", _)) => {
             Authority::of_url(uri).is_ok_and(|authority| authority.is_this_device())
         }
-        Some((scheme, _)) => is_private_use(scheme),
+        Some((scheme, _)) => is_custom(scheme),
         None => false,
     }
 }
@@ -159,19 +176,13 @@ pub fn host(uri: &str) -> Option<String> {
     Some(authority.host().to_ascii_lowercase())
 }
 
-/// Returns whether a scheme is for private use: a reversed domain name in lower case (RFC 8252 section 7.1).
-pub(crate) fn is_private_use(scheme: &str) -> bool {
-    let is_scheme_byte =
-        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
-    scheme.starts_with(|c: char| c.is_ascii_lowercase())
-        && scheme.contains('.')
-        && scheme.split('.').all(|label| !label.is_empty())
-        && scheme.bytes().all(is_scheme_byte)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn check(uri: &str) -> Result<(), RedirectUriError> {
+        super::check(uri, RedirectUriPolicy::default())
+    }
 
     #[test]
     fn a_redirect_uri_is_https_or_loopback_or_private_use() {
@@ -183,18 +194,32 @@ mod tests {
             "http://localhost:3000/cb",
             "http://127.0.0.1/cb",
             "http://[::1]:1/cb",
+            "com.example.app:/cb",
+            "com.example.app://host/cb",
+            "a.b:x",
         ] {
-            assert_eq!(check(uri, false), Ok(()), "{uri}");
-            assert_eq!(check(uri, true), Ok(()), "{uri}");
-        }
-        for uri in ["com.example.app:/cb", "com.example.app://host/cb", "a.b:x"] {
-            assert_eq!(check(uri, true), Ok(()), "{uri}");
-            assert!(check(uri, false).is_err(), "{uri}");
+            assert_eq!(check(uri), Ok(()), "{uri}");
         }
     }
 
     #[test]
-    fn only_the_port_of_a_native_loopback_uri_may_differ() {
+    fn the_operator_lets_in_schemes_by_name() {
+        let schemes = ["cursor".to_owned()];
+        let policy = RedirectUriPolicy { schemes: &schemes };
+        let uri = "cursor://vendor.app/cb";
+        assert_eq!(super::check(uri, policy), Ok(()));
+        assert_eq!(check(uri), Err(RedirectUriError::CustomScheme));
+        for (uri, error) in [
+            ("Cursor://vendor.app/cb", RedirectUriError::CustomScheme),
+            ("cursor2://vendor.app/cb", RedirectUriError::CustomScheme),
+            ("cursor:443/cb", RedirectUriError::NotAbsolute),
+        ] {
+            assert_eq!(super::check(uri, policy), Err(error), "{uri}");
+        }
+    }
+
+    #[test]
+    fn only_the_port_of_a_loopback_uri_may_differ() {
         let registered = |uri: &str| vec![uri.to_owned()];
         for (known, uri) in [
             ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb"),
@@ -204,9 +229,7 @@ mod tests {
             ("http://localhost/cb", "http://localhost:3000/cb"),
             ("http://localhost", "http://localhost:3000"),
         ] {
-            assert!(is_registered(uri, &registered(known), true), "{known} {uri}");
-            assert!(!is_registered(uri, &registered(known), false), "{known} {uri}");
-            assert!(is_registered(known, &registered(known), false), "{known}");
+            assert!(is_registered(uri, &registered(known)), "{known} {uri}");
         }
         for (known, uri) in [
             ("http://127.0.0.1/cb", "http://localhost:1/cb"),
@@ -219,11 +242,14 @@ mod tests {
             ("http://127.0.0.1/cb", "https://127.0.0.1:1/cb"),
             ("http://127.0.0.1/cb", "http://127.0.0.1:1/cb#x"),
             ("http://localhost", "http://localhost:3000/"),
+            ("https://localhost/cb", "https://localhost:1/cb"),
+            ("http://nas.lan/cb", "http://nas.lan:1/cb"),
+            ("com.example.app://x/cb", "com.example.app://x:1/cb"),
             ("https://app.example/cb", "https://app.example:8443/cb"),
             ("https://app.example/cb", "https://app.example/cb?"),
             ("https://app.example/cb", "https://app.example/cB"),
         ] {
-            assert!(!is_registered(uri, &registered(known), true), "{known} {uri}");
+            assert!(!is_registered(uri, &registered(known)), "{known} {uri}");
         }
     }
 
@@ -242,6 +268,7 @@ mod tests {
             "https://0.0.0.0:8443/cb",
             "https://[::]/cb",
             "com.example.app:/cb",
+            "cursor://vendor.app/cb",
         ] {
             assert!(is_local(uri), "{uri}");
         }
@@ -253,6 +280,7 @@ mod tests {
             "https://128.0.0.1/cb",
             "https:localhost",
             "localhost",
+            "javascript:alert(1)",
             "",
         ] {
             assert!(!is_local(uri), "{uri}");
@@ -314,11 +342,12 @@ mod tests {
             "com..app:/cb",
             "Com.App:/cb",
             "1.2:/cb",
+            "app.example:8443/cb",
+            "localhost:3000/cb",
         ] {
-            assert!(check(uri, false).is_err(), "{uri:?}");
-            assert!(check(uri, true).is_err(), "{uri:?}");
+            assert!(check(uri).is_err(), "{uri:?}");
         }
         let long = format!("https://app.example/{}", "x".repeat(2_048));
-        assert!(check(&long, false).is_err());
+        assert!(check(&long).is_err());
     }
 }

@@ -4,7 +4,7 @@ use postern::jose::jwk::PublicKey;
 use serde_json::json;
 
 use super::forge::{BEGIN, OUR_KEY, THEIR_KEY, good, key};
-use super::redirect_tricks::{DESK_TRICKS, LOOPBACK, TRICKS};
+use super::redirect_tricks::{DESK_TRICKS, LOOPBACK, PORTS, TRICKS};
 use super::row::{
     Answer, COOKIE, FORM, PLAIN, QUERIED, Row, assert_distinct, assert_edge_table, provider_with,
     replaced, seed,
@@ -237,6 +237,10 @@ fn redirect_uris(table: &mut Table) {
         &usual(&[("redirect_uri", "https://evil.example"), ("prompt", "none")]),
         NOT_REGISTERED,
     );
+    for uri in PORTS {
+        let name = format!("a confidential web client at {uri}");
+        table.sent(&name, &usual(&[("redirect_uri", uri)]), uri, None, Some(STATE));
+    }
     let desk = |uri: &str| {
         let query = usual(&[("client_id", "desk"), ("redirect_uri", uri), ("prompt", "none")]);
         format!("{query}&code_challenge={CHALLENGE}&code_challenge_method=S256")

@@ -21,8 +21,8 @@ pub const TRICKS: [&str; 98] = [
     "https://app.example:8443/plain",
     "https://app.example:/plain",
     "https://app.example:0443/plain",
-    "http://localhost:3001/cb",
-    "http://localhost/cb",
+    "http://localhost:3001/cb/",
+    "https://localhost:3000/cb",
     "http://127.0.0.1:3000/cb",
     "http://[::1]:3000/cb",
     // Paths.
@@ -153,7 +153,11 @@ pub const DESK_TRICKS: [&str; 35] = [
     "https://desk.example:8443/cb",
 ];
 
-/// Valid URIs of the same client: RFC 8252 §7.3 allows any port.
+/// Valid URIs of the app: RFC 8252 section 7.3 allows any port, and knows no type of client.
+pub const PORTS: [&str; 3] =
+    ["http://localhost:3001/cb", "http://localhost/cb", "http://localhost:65535/cb"];
+
+/// Valid URIs of the native client: RFC 8252 section 7.3 allows any port.
 pub const LOOPBACK: [&str; 6] = [
     "http://127.0.0.1/cb",
     "http://127.0.0.1:65535/cb",

@@ -69,6 +69,30 @@ impl Table {
         }
     }
 
+    /// Registrations in which a field has no value: they are as if it was left out.
+    fn empty(&mut self, field: &str, default: Value) {
+        for value in [json!(null), json!(""), json!(" \t"), json!([])] {
+            self.with(
+                &format!("{field}, empty: {value}"),
+                json!({ field: value }),
+                registered(json!({ field: default })),
+            );
+        }
+    }
+
+    /// Registrations with redirect URIs that are left out beside one that is registered.
+    fn left_out_uri(&mut self, application_type: &str, uris: &[&str]) {
+        for uri in uris {
+            self.with(
+                &format!("a redirect URI, {application_type}, left out: {uri:?}"),
+                json!({ "application_type": application_type, "redirect_uris": [CALLBACK, uri] }),
+                registered(json!({
+                    "application_type": application_type, "redirect_uris": [CALLBACK],
+                })),
+            );
+        }
+    }
+
     /// Registrations with redirect URIs that must be refused.
     fn bad_uri(&mut self, application_type: &str, uris: &[&str]) {
         for uri in uris {
@@ -91,6 +115,7 @@ fn table() -> Vec<Row> {
     choices(&mut table);
     unsupported(&mut table);
     ignored(&mut table);
+    empty(&mut table);
     table.0
 }
 
@@ -189,14 +214,12 @@ fn redirect_uris(table: &mut Table) {
     table.json("no redirect_uris", &json!({ "client_name": "App" }), refused("redirect_uris"));
     let many: Vec<_> = (0..51).map(|n| format!("https://app.example/{n}")).collect();
     let values = [
-        json!([]),
-        json!(null),
         json!(CALLBACK),
         json!([1]),
         json!([[CALLBACK]]),
         json!({ "0": CALLBACK }),
         json!([null]),
-        json!([CALLBACK, CALLBACK]),
+        json!([CALLBACK, null]),
         json!(many),
     ];
     table.bad("redirect_uris", &values);
@@ -230,32 +253,56 @@ fn redirect_uris(table: &mut Table) {
         "data:text/html,<script>alert(1)</script>",
         "file:///etc/passwd",
         "ftp://app.example/cb",
-        "myapp:/cb",
-        "urn:ietf:wg:oauth:2.0:oob",
+        "JavaScript:alert(1)",
+        "vbscript:x",
+        "blob:https://app.example/1",
+        "intent://app.example/#Intent;scheme=https;end",
+        "HTTPS://app.example/cb",
+        ".app:/cb",
+        "app.example:8443/cb",
         &long,
     ];
     table.bad_uri("web", &everywhere);
     table.bad_uri("native", &everywhere);
-    table.bad_uri("web", &["com.example.app:/cb"]);
-    table.bad_uri("native", &["Com.example.app:/cb", ".app:/cb", "com..app:/cb"]);
+    let unusable =
+        ["myapp:/cb", "urn:ietf:wg:oauth:2.0:oob", "Com.example.app:/cb", "com..app:/cb"];
+    for application_type in ["web", "native"] {
+        table.left_out_uri(application_type, &unusable);
+        for uri in unusable {
+            table.with(
+                &format!("a redirect URI, {application_type}, alone: {uri:?}"),
+                json!({ "application_type": application_type, "redirect_uris": [uri, uri] }),
+                refused("redirect_uris[0]: a custom scheme must be a reversed domain name"),
+            );
+        }
+    }
+    table.with(
+        "a private-use scheme of a web application",
+        json!({ "application_type": "web", "redirect_uris": [CALLBACK, "com.example.app:/cb"] }),
+        registered(json!({
+            "application_type": "native", "redirect_uris": [CALLBACK, "com.example.app:/cb"],
+        })),
+    );
+    table.with(
+        "a redirect URI twice",
+        json!({ "redirect_uris": [CALLBACK, CALLBACK] }),
+        registered(json!({ "redirect_uris": [CALLBACK] })),
+    );
 }
 
 fn texts_and_urls(table: &mut Table) {
-    let wrong_texts =
-        [json!(""), json!(" \t"), json!("two\nlines"), json!(1), json!(["App"]), json!(null)];
+    let wrong_texts = [json!("two\nlines"), json!(1), json!(["App"])];
     for field in ["client_name", "client_name#de", "software_id", "software_version"] {
         table.bad(field, &wrong_texts);
         table.bad(field, &[json!("x".repeat(2_049)), json!({ "en": "App" }), json!("\u{0}")]);
     }
     let wrong_urls = [
-        json!(""),
         json!("app.example"),
         json!("javascript:alert(1)"),
         json!("data:image/svg+xml,<svg onload=alert(1)>"),
         json!("https://app.example/\"><script>alert(1)</script>"),
         json!("https://"),
         json!(true),
-        json!(null),
     ];
     for field in ["client_uri", "logo_uri", "policy_uri", "tos_uri", "tos_uri#nl"] {
         table.bad(field, &wrong_urls);
@@ -280,10 +327,7 @@ fn texts_and_urls(table: &mut Table) {
 }
 
 fn choices(table: &mut Table) {
-    table.bad(
-        "application_type",
-        &[json!("desktop"), json!("Web"), json!(""), json!(null), json!(["web"])],
-    );
+    table.bad("application_type", &[json!(["web"]), json!(1), json!({})]);
     let many: Vec<_> = (0..51).map(|n| format!("dev{n}@app.example")).collect();
     table.bad(
         "contacts",
@@ -292,51 +336,44 @@ fn choices(table: &mut Table) {
             json!(["dev"]),
             json!(["<dev@app.example>"]),
             json!([1]),
-            json!(null),
             json!(many),
         ],
     );
-    table.bad("default_acr_values", &[json!("gold"), json!([""]), json!([1]), json!(null)]);
-    table.bad(
-        "default_max_age",
-        &[json!(-1), json!("60"), json!(1.5), json!(true), json!(null), json!(1e300)],
-    );
-    table.bad("require_auth_time", &[json!("true"), json!(1), json!(null), json!([])]);
+    table.bad("default_acr_values", &[json!("gold"), json!([""]), json!([1])]);
+    table.bad("default_max_age", &[json!(-1), json!("60"), json!(1.5), json!(true), json!(1e300)]);
+    table.bad("require_auth_time", &[json!("true"), json!(1), json!([true])]);
     table.bad(
         "grant_types",
         &[
-            json!([]),
             json!("authorization_code"),
             json!(["implicit"]),
+            json!(["client_credentials"]),
             json!(["password"]),
-            json!(["authorization_code", "implicit"]),
             json!(["refresh_token"]),
-            json!(["authorization_code", "authorization_code"]),
+            json!(["refresh_token", "implicit"]),
+            json!(["authorization_code", 1]),
             json!(["urn:ietf:params:oauth:grant-type:jwt-bearer"]),
-            json!(null),
         ],
     );
     table.bad(
         "response_types",
         &[
-            json!([]),
             json!("code"),
             json!(["token"]),
-            json!(["code token"]),
+            json!(["id_token"]),
+            json!(["code token", "code id_token"]),
             json!(["none"]),
-            json!(["code", "code"]),
-            json!(null),
         ],
     );
     table.bad(
         "id_token_signed_response_alg",
-        &[json!("none"), json!("HS256"), json!("rs256"), json!(""), json!(["RS256"]), json!(null)],
+        &[json!("none"), json!("HS256"), json!("rs256"), json!(["RS256"])],
     );
     table.bad(
         "userinfo_signed_response_alg",
-        &[json!("none"), json!("HS256"), json!("PS256"), json!(["ES256"]), json!(null)],
+        &[json!("none"), json!("HS256"), json!("PS256"), json!(["ES256"])],
     );
-    table.bad("subject_type", &[json!("Pairwise"), json!(""), json!(["public"]), json!(null)]);
+    table.bad("subject_type", &[json!("Pairwise"), json!("ephemeral"), json!(["public"])]);
     table.bad(
         "sector_identifier_uri",
         &[
@@ -349,7 +386,6 @@ fn choices(table: &mut Table) {
             json!("https://user@app.example/uris"),
             json!("/uris"),
             json!(["https://app.example/uris"]),
-            json!(null),
         ],
     );
     table.bad(
@@ -360,12 +396,11 @@ fn choices(table: &mut Table) {
             json!(["https://app.example/request", "https://0x7f.1/request"]),
             json!(["https://app.local/request"]),
             json!([1]),
-            json!(null),
         ],
     );
     table.bad(
         "request_object_signing_alg",
-        &[json!("none"), json!("HS256"), json!("ES384"), json!(["RS256"]), json!(null)],
+        &[json!("none"), json!("HS256"), json!("ES384"), json!(["RS256"])],
     );
     for (name, fields, begin) in [
         (
@@ -403,25 +438,16 @@ fn choices(table: &mut Table) {
     );
     table.bad(
         "token_endpoint_auth_method",
-        &[
-            json!("client_secret_jwt"),
-            json!("tls_client_auth"),
-            json!("NONE"),
-            json!(""),
-            json!(null),
-        ],
+        &[json!("client_secret_jwt"), json!("tls_client_auth"), json!("NONE")],
     );
     table.bad(
         "scope",
         &[
-            json!(""),
-            json!(" "),
             json!("openid\temail"),
             json!("openid\nemail"),
             json!("open\"id"),
             json!("admin"),
             json!(["openid"]),
-            json!(null),
         ],
     );
     table.with(
@@ -429,22 +455,44 @@ fn choices(table: &mut Table) {
         json!({ "scope": "admin openid root email" }),
         registered(json!({ "scope": "openid email" })),
     );
+    for (name, fields, in_force) in [
+        (
+            "grant types that are not served beside others",
+            json!({ "grant_types": [
+                "authorization_code", "refresh_token", "client_credentials", "implicit", "password",
+                "urn:ietf:params:oauth:grant-type:device_code", "authorization_code",
+            ] }),
+            json!({ "grant_types": ["authorization_code", "refresh_token"] }),
+        ),
+        (
+            "response types that are not served beside others",
+            json!({ "response_types": ["code id_token", "code", "none", "id_token", "code"] }),
+            json!({ "response_types": ["code"] }),
+        ),
+        (
+            "an unknown type of application",
+            json!({ "application_type": "Native" }),
+            json!({ "application_type": "web" }),
+        ),
+    ] {
+        table.with(name, fields, registered(in_force));
+    }
 }
 
 /// Known metadata fields that request a feature which the provider does not have.
 fn unsupported(table: &mut Table) {
-    for kind in ["authorization", "id_token", "introspection", "userinfo"] {
-        table.bad(&format!("{kind}_encrypted_response_alg"), &[json!("RSA-OAEP-256")]);
-        table.bad(&format!("{kind}_encrypted_response_enc"), &[json!("A256GCM")]);
+    for field in [
+        "authorization_encrypted_response_alg",
+        "authorization_signed_response_alg",
+        "id_token_encrypted_response_alg",
+        "request_object_encryption_alg",
+        "userinfo_encrypted_response_alg",
+    ] {
+        table.bad(field, &[json!("RSA-OAEP-256"), json!("none"), json!(1)]);
     }
     for flag in ["require_pushed_authorization_requests", "require_signed_request_object"] {
-        table.bad(flag, &[json!("true"), json!(1), json!(null), json!([])]);
+        table.bad(flag, &[json!("true"), json!(1)]);
     }
-    table.bad("request_object_encryption_alg", &[json!("RSA-OAEP-256")]);
-    table.bad("request_object_encryption_enc", &[json!("A256GCM")]);
-    table.bad("introspection_signed_response_alg", &[json!("RS256")]);
-    table.bad("authorization_signed_response_alg", &[json!("none")]);
-    table.bad("tls_client_auth_subject_dn", &[json!("CN=app")]);
     table.bad("tls_client_certificate_bound_access_tokens", &[json!(true), json!("true")]);
     table.bad("dpop_bound_access_tokens", &[json!(true), json!(1)]);
     table.with(
@@ -452,6 +500,56 @@ fn unsupported(table: &mut Table) {
         json!({ "dpop_bound_access_tokens": false }),
         registered(json!({ "dpop_bound_access_tokens": null })),
     );
+    for (field, value) in [
+        ("authorization_encrypted_response_enc", "A256GCM"),
+        ("id_token_encrypted_response_enc", "A256GCM"),
+        ("introspection_encrypted_response_alg", "RSA-OAEP-256"),
+        ("introspection_encrypted_response_enc", "A256GCM"),
+        ("introspection_signed_response_alg", "RS256"),
+        ("request_object_encryption_enc", "A256GCM"),
+        ("tls_client_auth_subject_dn", "CN=app"),
+        ("token_endpoint_auth_signing_alg", "HS256"),
+        ("userinfo_encrypted_response_enc", "A256GCM"),
+    ] {
+        let name = format!("{field}, which has no effect");
+        table.with(&name, json!({ field: value }), registered(json!({ field: null })));
+    }
+}
+
+/// Fields without a value.
+fn empty(table: &mut Table) {
+    for (field, default) in [
+        ("application_type", json!("web")),
+        ("client_name", json!(null)),
+        ("client_name#de", json!(null)),
+        ("client_name#not a tag", json!(null)),
+        ("contacts", json!(null)),
+        ("default_max_age", json!(null)),
+        ("dpop_bound_access_tokens", json!(null)),
+        ("grant_types", json!(["authorization_code"])),
+        ("id_token_encrypted_response_alg", json!(null)),
+        ("id_token_signed_response_alg", json!("RS256")),
+        ("jwks", json!(null)),
+        ("jwks_uri", json!(null)),
+        ("logo_uri", json!(null)),
+        ("request_object_signing_alg", json!(null)),
+        ("request_uris", json!(null)),
+        ("require_auth_time", json!(false)),
+        ("response_types", json!(["code"])),
+        ("scope", json!(null)),
+        ("sector_identifier_uri", json!(null)),
+        ("software_version", json!(null)),
+        ("subject_type", json!("public")),
+        ("tls_client_auth_subject_dn", json!(null)),
+        ("token_endpoint_auth_method", json!("client_secret_basic")),
+        ("tos_uri#nl", json!(null)),
+    ] {
+        table.empty(field, default);
+    }
+    for value in [json!(null), json!(""), json!([])] {
+        let name = format!("redirect_uris, empty: {value}");
+        table.with(&name, json!({ "redirect_uris": value }), refused("redirect_uris: must be an"));
+    }
 }
 
 /// Unknown metadata fields, and fields that only the provider may set.

@@ -12,7 +12,7 @@ const CLIENTS: &str = "/admin/clients";
 const FETCHED: &str = "https://app.example/fetched.json";
 
 /// Every metadata field.
-const FIELDS: [&str; 33] = [
+const FIELDS: [&str; 32] = [
     "application_type",
     "client_name",
     "client_name#fr",
@@ -42,7 +42,6 @@ const FIELDS: [&str; 33] = [
     "software_version",
     "subject_type",
     "token_endpoint_auth_method",
-    "token_endpoint_auth_signing_alg",
     "tos_uri",
     "userinfo_signed_response_alg",
     "client_id",

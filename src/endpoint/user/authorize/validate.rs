@@ -86,7 +86,7 @@ pub async fn validate_for(
     // 2. Check the redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
     let reply_to = ReplyTo::from_request(params, &client.metadata).map_err(|error| {
         let client_id = client.client_id.as_str();
-        provider.context.log_refused_client(client_id, &error.log_description(client_id));
+        provider.context.log_client(client_id, &error.log_description(client_id));
         PageError::application_fault(error.description(client_id))
     })?;
 

@@ -1,46 +1,26 @@
 //! Checks of client metadata fields against each other.
 
 use super::values::{ApplicationType, AuthMethod, GrantType, SubjectType};
-use super::{ClientMetadata, MetadataError, Registrable};
+use super::{ClientMetadata, MetadataError};
 use crate::protocol::client::redirect_uri;
 use crate::protocol::invalid_field::InvalidField;
 
 impl ClientMetadata {
-    /// Checks that each response type has its grant type, and the other way round (RFC 7591 section 2.1, OpenID Connect
-    /// Registration section 2).
-    pub(super) fn check_flows(&self, registrable: Registrable) -> Result<(), MetadataError> {
-        for response_type in &self.response_types {
-            let grant_type = response_type.grant_type();
-            if !self.grant_types.contains(&grant_type) {
-                let (needed, response_type) = (grant_type.name(), response_type.name());
-                let reason =
-                    format!("must have {needed}, because response_types has {response_type}");
-                return Err(InvalidField::new("grant_types", reason).into());
-            }
-        }
-        let has = |grant_type| self.response_types.iter().any(|one| one.grant_type() == grant_type);
-        let needs_code = [GrantType::AuthorizationCode, GrantType::RefreshToken];
-        if let Some(grant_type) = self.grant_types.iter().find(|one| needs_code.contains(one))
-            && !has(GrantType::AuthorizationCode)
-        {
-            let reason = format!("must have code, because grant_types has {}", grant_type.name());
-            return Err(InvalidField::new("response_types", reason).into());
-        }
+    /// Checks what the grant types of the client require.
+    pub(super) fn check_flows(&self) -> Result<(), MetadataError> {
         if self.grant_types.contains(&GrantType::ClientCredentials) {
-            self.check_machine(registrable)?;
+            self.check_machine()?;
         }
-        if self.grant_types.contains(&GrantType::Implicit) {
-            self.check_implicit(registrable, has(GrantType::Implicit))?;
+        if self.has_implicit() {
+            self.check_implicit()?;
         }
         Ok(())
     }
 
-    /// Checks a client with the grant type `client_credentials`. No user gives consent, so that the operator must allow
-    /// the grant type and set the scopes, and the client must authenticate (RFC 6749 section 4.4).
-    fn check_machine(&self, registrable: Registrable) -> Result<(), InvalidField> {
-        let (field, reason) = if !registrable.client_credentials {
-            ("grant_types", "must not have client_credentials; only the operator can register it")
-        } else if !self.is_confidential() {
+    /// Checks a client with the grant type `client_credentials`. No user gives consent, so that the operator must set the
+    /// scopes, and the client must authenticate (RFC 6749 section 4.4).
+    fn check_machine(&self) -> Result<(), InvalidField> {
+        let (field, reason) = if !self.is_confidential() {
             (
                 "token_endpoint_auth_method",
                 "must not be none, because grant_types has client_credentials",
@@ -55,20 +35,7 @@ impl ClientMetadata {
 
     /// Checks a client with the grant type `implicit`. Redirect URIs of a web application must be `https` and not on a
     /// loopback host (OpenID Connect Registration section 2, `application_type`).
-    fn check_implicit(
-        &self,
-        registrable: Registrable,
-        has_response_type: bool,
-    ) -> Result<(), MetadataError> {
-        if !registrable.implicit {
-            let reason = "must not have implicit; this provider does not allow it \
-                          (ALLOW_IMPLICIT)";
-            return Err(InvalidField::new("grant_types", reason).into());
-        }
-        if !has_response_type {
-            let reason = "must have id_token or id_token token, because grant_types has implicit";
-            return Err(InvalidField::new("response_types", reason).into());
-        }
+    fn check_implicit(&self) -> Result<(), MetadataError> {
         let is_public = |uri: &String| uri.starts_with("https://") && !redirect_uri::is_local(uri);
         match self.redirect_uris.iter().position(|uri| !is_public(uri)) {
             Some(index) if self.application_type == ApplicationType::Web => {
@@ -119,12 +86,6 @@ impl ClientMetadata {
             return Err(InvalidField::new(
                 "jwks",
                 format_args!("missing; {what} needs jwks or jwks_uri"),
-            ));
-        }
-        if !signs && self.token_endpoint_auth_signing_alg.is_some() {
-            return Err(InvalidField::new(
-                "token_endpoint_auth_signing_alg",
-                "must be left out, because token_endpoint_auth_method is not private_key_jwt",
             ));
         }
         let Some(keys) = &self.jwks else { return Ok(()) };

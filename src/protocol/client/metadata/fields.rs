@@ -2,18 +2,31 @@
 
 use serde_json::Value;
 
-use super::MetadataError;
-use super::values::{ApplicationType, Named, ResponseType};
-use crate::jose::client_jwk::ClientKeys;
+use super::values::{AuthMethod, Named};
+use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::protocol::client::outbound_url::OutboundUrl;
-use crate::protocol::client::redirect_uri;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 use crate::protocol::text_forms::{EMAIL, LINE, WEB_URL, is_email, is_line, is_web_url};
 use crate::protocol::user::scope::Scopes;
 
-/// The maximum number of elements of `redirect_uris`, `request_uris`, `contacts` and `default_acr_values`.
-const LIST_LIMIT: usize = 50;
+/// The maximum number of elements of a list of texts.
+pub(super) const LIST_LIMIT: usize = 50;
+
+/// Reads `token_endpoint_auth_signing_alg`, which has a meaning for the method `private_key_jwt` only (OpenID Connect
+/// Registration section 2).
+pub(super) fn signing_alg(
+    document: &mut JsonObject,
+    method: AuthMethod,
+) -> Result<Option<ClientAlgorithm>, InvalidField> {
+    const FIELD: &str = "token_endpoint_auth_signing_alg";
+    if method == AuthMethod::PrivateKeyJwt {
+        return one(document, FIELD);
+    }
+    let reason = "ignored, because token_endpoint_auth_method is not private_key_jwt";
+    document.discard(FIELD, reason);
+    Ok(None)
+}
 
 pub(super) fn flag(document: &mut JsonObject, field: &str) -> Result<bool, InvalidField> {
     Ok(document.boolean(field)?.unwrap_or(false))
@@ -28,33 +41,8 @@ pub(super) fn one<T: Named>(
     value.map(Some).ok_or_else(|| InvalidField::new(field, must_be_one_of::<T>()))
 }
 
-pub(super) fn several<T: Named + PartialEq>(
-    document: &mut JsonObject,
-    field: &str,
-    default: T,
-) -> Result<Vec<T>, InvalidField> {
-    let Some(names) = document.strings(field)? else { return Ok(vec![default]) };
-    if names.is_empty() {
-        return Err(InvalidField::new(field, "must not be empty"));
-    }
-    let mut values = Vec::new();
-    for (index, name) in names.iter().enumerate() {
-        let value = T::from_name(name)
-            .ok_or_else(|| InvalidField::element(field, index, must_be_one_of::<T>()))?;
-        if values.contains(&value) {
-            return Err(duplicate(field, index));
-        }
-        values.push(value);
-    }
-    Ok(values)
-}
-
 fn must_be_one_of<T: Named>() -> String {
     format!("must be one of {}", T::names().join(", "))
-}
-
-fn duplicate(field: &str, index: usize) -> InvalidField {
-    InvalidField::element(field, index, "duplicate value")
 }
 
 pub(super) fn non_negative(
@@ -80,7 +68,7 @@ fn checked(
 }
 
 /// Reads an optional list of at most [`LIST_LIMIT`] elements.
-fn list(document: &mut JsonObject, field: &str) -> Result<Vec<String>, InvalidField> {
+pub(super) fn list(document: &mut JsonObject, field: &str) -> Result<Vec<String>, InvalidField> {
     let texts = document.strings(field)?.unwrap_or_default();
     if texts.len() > LIST_LIMIT {
         let reason = format_args!("must have at most {LIST_LIMIT} elements");
@@ -173,47 +161,4 @@ pub(super) fn request_uris(
         Ok(url.as_str().to_owned())
     });
     parsed.collect()
-}
-
-pub(super) fn response_types(
-    document: &mut JsonObject,
-    is_machine: bool,
-) -> Result<Vec<ResponseType>, InvalidField> {
-    const FIELD: &str = "response_types";
-    if !is_machine {
-        return several(document, FIELD, ResponseType::Code);
-    }
-    match document.strings(FIELD)? {
-        Some(names) if !names.is_empty() => Err(InvalidField::new(
-            FIELD,
-            "must be left out, because grant_types has client_credentials alone",
-        )),
-        _ => Ok(Vec::new()),
-    }
-}
-
-/// Reads `redirect_uris`. Errors of this field have a separate error code (RFC 7591 section 3.2.2).
-pub(super) fn redirect_uris(
-    document: &mut JsonObject,
-    application_type: ApplicationType,
-    is_machine: bool,
-) -> Result<Vec<String>, MetadataError> {
-    const FIELD: &str = "redirect_uris";
-    let uris = document.strings(FIELD).map_err(MetadataError::RedirectUri)?.unwrap_or_default();
-    if is_machine && uris.is_empty() {
-        return Ok(uris);
-    }
-    if uris.is_empty() || uris.len() > LIST_LIMIT {
-        let reason = format_args!("must be an array of 1 to {LIST_LIMIT} URIs");
-        return Err(MetadataError::RedirectUri(InvalidField::new(FIELD, reason)));
-    }
-    for (index, uri) in uris.iter().enumerate() {
-        redirect_uri::check(uri, application_type == ApplicationType::Native)
-            .map_err(|error| InvalidField::element(FIELD, index, error))
-            .map_err(MetadataError::RedirectUri)?;
-        if uris.iter().take(index).any(|earlier| earlier == uri) {
-            return Err(MetadataError::RedirectUri(duplicate(FIELD, index)));
-        }
-    }
-    Ok(uris)
 }

@@ -4,6 +4,8 @@
 mod consistency;
 mod error;
 mod fields;
+mod flows;
+mod redirect_uris;
 mod values;
 
 use serde::{Deserialize, Serialize};
@@ -16,33 +18,38 @@ pub use values::{ApplicationType, AuthMethod, GrantType, Named, ResponseType, Su
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::jwk::Algorithm;
 use crate::protocol::client::localized;
-use crate::protocol::client::redirect_uri;
+use crate::protocol::client::redirect_uri::{self, RedirectUriPolicy};
+use crate::protocol::client::unsupported_metadata;
 use crate::protocol::json_object::JsonObject;
 use crate::protocol::user::scope::Scopes;
 use fields::{
-    contacts, flag, https_url, jwks, line, lines, non_negative, one, outbound_url, redirect_uris,
-    request_uris, response_types, scope, several, web_url,
+    contacts, flag, https_url, jwks, line, lines, non_negative, one, outbound_url, request_uris,
+    scope, signing_alg, web_url,
 };
+use flows::Flows;
+use redirect_uris::{application_type, redirect_uris};
 
 /// The maximum size of the metadata, in bytes of JSON.
 const DOCUMENT_LIMIT: usize = 32_768;
 
 /// The metadata values that a client may register only if the operator allows it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Registrable {
+pub struct Registrable<'a> {
     /// The grant type `client_credentials`, for which no user gives consent.
     pub client_credentials: bool,
     /// The grant type `implicit`, with which the authorization endpoint issues tokens.
     pub implicit: bool,
     /// URLs on loopback hosts for the provider to fetch, for development.
     pub loopback: bool,
+    /// The schemes without a period that redirect URIs may have.
+    pub private_use_schemes: &'a [String],
 }
 
 /// A client's metadata, defaults included.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a metadata field")]
 pub struct ClientMetadata {
-    /// The kind of application. It decides which redirect URIs are allowed.
+    /// The kind of application. A client with a redirect URI of an application's own scheme is native.
     pub application_type: ApplicationType,
     /// The name that users see.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +90,7 @@ pub struct ClientMetadata {
     /// The URL of the privacy policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_uri: Option<String>,
-    /// The redirect URIs. They are compared byte for byte.
+    /// The redirect URIs. They are compared byte for byte, except for loopback ports.
     pub redirect_uris: Vec<String>,
     /// The required signature algorithm of request objects. `None` allows any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,19 +136,24 @@ pub struct ClientMetadata {
 }
 
 impl ClientMetadata {
-    /// Reads and checks the metadata fields of a document, and removes them from it.
+    /// Reads and checks the metadata fields of a document, and removes them from it. What is not in force of them is in
+    /// [`JsonObject::warnings`].
     pub fn from_document(
         document: &mut JsonObject,
-        registrable: Registrable,
+        registrable: Registrable<'_>,
     ) -> Result<Self, MetadataError> {
+        unsupported_metadata::refuse(document)?;
         let allows_loopback = registrable.loopback;
-        let application_type = one(document, "application_type")?.unwrap_or(ApplicationType::Web);
-        let grant_types = several(document, "grant_types", GrantType::AuthorizationCode)?;
-        // A client with this grant type alone never uses the authorization endpoint, so it needs neither redirect URI
-        // nor response type.
+        let Flows { grant_types, response_types } = Flows::from_document(document, registrable)?;
+        let policy = RedirectUriPolicy { schemes: registrable.private_use_schemes };
+        // A client with this grant type alone never uses the authorization endpoint, so it needs no redirect URI.
         let is_machine = grant_types == [GrantType::ClientCredentials];
+        let has_implicit = grant_types.contains(&GrantType::Implicit);
+        let redirect_uris = redirect_uris(document, policy, is_machine)?;
+        let token_endpoint_auth_method =
+            one(document, "token_endpoint_auth_method")?.unwrap_or(AuthMethod::ClientSecretBasic);
         let metadata = Self {
-            application_type,
+            application_type: application_type(document, &redirect_uris, has_implicit)?,
             client_name: line(document, "client_name")?,
             client_uri: web_url(document, "client_uri")?,
             contacts: contacts(document)?,
@@ -157,7 +169,7 @@ impl ClientMetadata {
             localized: localized::from_document(document)?,
             logo_uri: web_url(document, "logo_uri")?,
             policy_uri: web_url(document, "policy_uri")?,
-            redirect_uris: redirect_uris(document, application_type, is_machine)?,
+            redirect_uris,
             request_object_signing_alg: one(document, "request_object_signing_alg")?,
             request_uris: request_uris(document, allows_loopback)?,
             require_auth_time: flag(document, "require_auth_time")?,
@@ -166,7 +178,7 @@ impl ClientMetadata {
                 "require_pushed_authorization_requests",
             )?,
             require_signed_request_object: flag(document, "require_signed_request_object")?,
-            response_types: response_types(document, is_machine)?,
+            response_types,
             scope: scope(document)?,
             sector_identifier_uri: outbound_url(
                 document,
@@ -176,13 +188,12 @@ impl ClientMetadata {
             software_id: line(document, "software_id")?,
             software_version: line(document, "software_version")?,
             subject_type: one(document, "subject_type")?.unwrap_or_else(SubjectType::default_value),
-            token_endpoint_auth_method: one(document, "token_endpoint_auth_method")?
-                .unwrap_or(AuthMethod::ClientSecretBasic),
-            token_endpoint_auth_signing_alg: one(document, "token_endpoint_auth_signing_alg")?,
+            token_endpoint_auth_method,
+            token_endpoint_auth_signing_alg: signing_alg(document, token_endpoint_auth_method)?,
             tos_uri: web_url(document, "tos_uri")?,
             userinfo_signed_response_alg: one(document, "userinfo_signed_response_alg")?,
         };
-        metadata.check_flows(registrable)?;
+        metadata.check_flows()?;
         metadata.check_keys()?;
         metadata.check_sector()?;
         let size = serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len());
