@@ -81,12 +81,13 @@ impl Config {
         }
     }
 
-    /// Returns what the operator may register. Clients that register themselves may have the same, except
-    /// `client_credentials`.
+    /// Returns what the operator may register, except for hosts that the operator names for one client. Clients that
+    /// register themselves may have the same, except `client_credentials`.
     pub fn registrable(&self) -> Registrable<'_> {
         Registrable {
             client_credentials: true,
             implicit: self.allows_implicit,
+            insecure_redirect_hosts: &[],
             loopback: self.allows_loopback,
             private_use_schemes: &self.private_use_schemes,
         }

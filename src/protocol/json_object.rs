@@ -76,7 +76,7 @@ impl JsonObject {
         }
     }
 
-    /// Adds a warning for the author of the document: a part of it is valid, but not in force.
+    /// Adds a warning for the author of the document: a part of it is valid, but not in force, or it is unsafe.
     pub fn warn(&mut self, warning: InvalidField) {
         self.warnings.push(warning);
     }

@@ -66,16 +66,20 @@ test("a warning names stored claims that no scope releases, and scopes that noth
   await json(["client", "delete", JSON.parse(out).client_id, "--yes"]);
 });
 
-test("a warning names each value of a client that is left out", async () => {
+test("a warning names each value of a client that is left out, and hosts without encryption", async () => {
   const metadata = {
-    redirect_uris: ["desk:/cb", "https://app.example/cb"], grant_types: ["authorization_code", "password"],
+    redirect_uris: ["desk:/cb", "http://nas.lan:8080/cb"], insecure_redirect_hosts: ["nas.lan"],
+    grant_types: ["authorization_code", "password"],
   };
   const { code, out, err } = await admin(["client", "create"], JSON.stringify(metadata));
   const { client_id: id, redirect_uris, grant_types, warnings } = JSON.parse(out);
-  assert.deepEqual([code, redirect_uris, grant_types], [0, ["https://app.example/cb"], ["authorization_code"]]);
+  assert.deepEqual([code, redirect_uris, grant_types], [0, ["http://nas.lan:8080/cb"], ["authorization_code"]]);
   assert.equal(warnings, undefined);
   assert.match(err, /^warning: grant_types\[1\]: password is left out, because it is not served$/m);
   assert.match(err, /^warning: redirect_uris\[0\]: desk is left out, because a custom scheme must be/m);
+  assert.match(err, /^warning: insecure_redirect_hosts\[0\]: anybody in the network of nas\.lan can read/m);
+  const { out: client } = await admin(["client", "get", id]);
+  assert.match((await admin(["client", "put", id], client)).err, /^warning: insecure_redirect_hosts\[0\]: [^\n]+\n$/);
   await json(["client", "delete", id, "--yes"]);
 });
 

@@ -25,7 +25,10 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
         "protocol/json_object.rs",
         &["true or false", "an integer", "an object", "a string", "an array of strings"],
     ),
-    ("protocol/client/metadata/consistency.rs", &["token_endpoint_auth_method private_key_jwt"]),
+    (
+        "protocol/client/metadata/consistency.rs",
+        &["grant_types has implicit", "token_endpoint_auth_method private_key_jwt"],
+    ),
     ("protocol/client/metadata/values.rs", &["id_token token"]),
     ("router/errors.rs", &["Bearer realm=", "Basic realm=", ", error="]),
     ("router/mod.rs", &["ETag, ", "Authorization, "]),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use postern::config::Config;
-use postern::protocol::client::metadata::{ClientMetadata, Registrable};
+use postern::protocol::client::metadata::{ClientMetadata, Registrable, insecure_redirect_hosts};
 use postern::protocol::json_object::JsonObject;
 
 /// Parses a configuration with one variable set beside the issuer. Returns it, and the variables that it reads.
@@ -67,7 +67,12 @@ fn the_metadata_in_the_documents_can_be_registered() {
     assert!(blocks.len() >= 9, "only {} blocks of JSON", blocks.len());
     for block in blocks {
         let mut metadata = JsonObject::parse(block.as_bytes()).unwrap();
-        let registrable = Registrable { client_credentials: true, ..Registrable::default() };
+        let hosts = insecure_redirect_hosts(&mut metadata).unwrap();
+        let registrable = Registrable {
+            client_credentials: true,
+            insecure_redirect_hosts: &hosts,
+            ..Registrable::default()
+        };
         ClientMetadata::from_document(&mut metadata, registrable).unwrap();
         metadata.end().unwrap();
     }

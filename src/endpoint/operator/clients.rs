@@ -10,7 +10,9 @@ use crate::error::{Error, Internal};
 use crate::fetched::sector;
 use crate::http::{Request, Response};
 use crate::ports::Platform;
-use crate::protocol::client::metadata::{ClientMetadata, MetadataError};
+use crate::protocol::client::metadata::{
+    ClientMetadata, MetadataError, Registrable, insecure_redirect_hosts,
+};
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 use crate::secret::Secret;
@@ -83,7 +85,7 @@ struct ClientDocument {
     metadata: ClientMetadata,
     /// Whether users need not consent.
     trusted: bool,
-    /// What of the document is not in force.
+    /// What of the document is not in force, and what is unsafe.
     warnings: Vec<String>,
 }
 
@@ -104,7 +106,9 @@ fn parse_document(
     }
     document.integer("client_id_issued_at")?;
     let trusted = document.boolean("trusted")?.unwrap_or(false);
-    let metadata = ClientMetadata::from_document(&mut document, config.registrable())?;
+    let hosts = insecure_redirect_hosts(&mut document)?;
+    let registrable = Registrable { insecure_redirect_hosts: &hosts, ..config.registrable() };
+    let metadata = ClientMetadata::from_document(&mut document, registrable)?;
     let warnings = document.warnings().iter().map(InvalidField::to_string).collect();
     document.end()?;
     Ok(ClientDocument { metadata, trusted, warnings })

@@ -18,6 +18,8 @@ const RESPONSE_PARAMETERS: [&str; 5] = ["code", "error", "error_description", "i
 pub struct RedirectUriPolicy<'a> {
     /// Schemes without a period that a redirect URI may have.
     pub schemes: &'a [String],
+    /// Hosts, in lower case, that a redirect URI may have with `http`.
+    pub insecure_hosts: &'a [String],
 }
 
 /// An error in a redirect URI to be registered.
@@ -124,8 +126,12 @@ pub fn check(uri: &str, policy: RedirectUriPolicy<'_>) -> Result<(), RedirectUri
     }
     match scheme {
         "https" => Ok(Authority::of_url(uri).map(drop)?),
-        "http" if Authority::of_url(uri)?.allows_http() => Ok(()),
-        "http" => Err(RedirectUriError::Http),
+        "http" => {
+            let authority = Authority::of_url(uri)?;
+            let host = authority.host().to_ascii_lowercase();
+            let is_allowed = authority.allows_http() || policy.insecure_hosts.contains(&host);
+            if is_allowed { Ok(()) } else { Err(RedirectUriError::Http) }
+        }
         // `app.example:8443/cb` is a URL without its scheme.
         _ if !is_scheme(scheme) || rest.starts_with(|c: char| c.is_ascii_digit()) => {
             Err(RedirectUriError::NotAbsolute)
@@ -203,16 +209,23 @@ mod tests {
     }
 
     #[test]
-    fn the_operator_lets_in_schemes_by_name() {
-        let schemes = ["cursor".to_owned()];
-        let policy = RedirectUriPolicy { schemes: &schemes };
-        let uri = "cursor://vendor.app/cb";
-        assert_eq!(super::check(uri, policy), Ok(()));
-        assert_eq!(check(uri), Err(RedirectUriError::CustomScheme));
+    fn the_operator_lets_in_schemes_and_hosts_by_name() {
+        let (schemes, insecure_hosts) = (["cursor".to_owned()], ["nas.lan".to_owned()]);
+        let policy = RedirectUriPolicy { schemes: &schemes, insecure_hosts: &insecure_hosts };
+        for (uri, error) in [
+            ("cursor://vendor.app/cb", RedirectUriError::CustomScheme),
+            ("http://nas.lan:8080/cb", RedirectUriError::Http),
+            ("http://NAS.lan/cb", RedirectUriError::Http),
+        ] {
+            assert_eq!((super::check(uri, policy), check(uri)), (Ok(()), Err(error)), "{uri}");
+        }
         for (uri, error) in [
             ("Cursor://vendor.app/cb", RedirectUriError::CustomScheme),
             ("cursor2://vendor.app/cb", RedirectUriError::CustomScheme),
             ("cursor:443/cb", RedirectUriError::NotAbsolute),
+            ("http://nas.lan.evil.example/cb", RedirectUriError::Http),
+            ("http://www.nas.lan/cb", RedirectUriError::Http),
+            ("http://nas.lan@evil.example/cb", AuthorityError::UserInfo.into()),
         ] {
             assert_eq!(super::check(uri, policy), Err(error), "{uri}");
         }

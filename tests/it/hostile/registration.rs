@@ -288,6 +288,18 @@ fn redirect_uris(table: &mut Table) {
         json!({ "redirect_uris": [CALLBACK, CALLBACK] }),
         registered(json!({ "redirect_uris": [CALLBACK] })),
     );
+    table.with(
+        "insecure hosts, which only the operator may register",
+        json!({ "insecure_redirect_hosts": ["app.example"] }),
+        registered(json!({ "insecure_redirect_hosts": null })),
+    );
+    table.with(
+        "http on an insecure host, which only the operator may register",
+        json!({
+            "insecure_redirect_hosts": ["nas.lan"], "redirect_uris": ["http://nas.lan:8080/cb"],
+        }),
+        refused("redirect_uris[0]: must be https"),
+    );
 }
 
 fn texts_and_urls(table: &mut Table) {

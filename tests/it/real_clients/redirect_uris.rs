@@ -1,8 +1,8 @@
-//! Redirect URIs of real clients: schemes of applications, and loopback ports.
+//! Redirect URIs of real clients: schemes of applications, loopback ports, and hosts that the operator names.
 
 use super::registration::{document, open, open_with, register, warnings};
-use crate::browser::{Browser, CALLBACK, TestClient, error_page, is_consent};
-use crate::test_provider::{TestProvider, TestResponse, put};
+use crate::browser::{Browser, CALLBACK, TestClient, answer, error_page, is_consent};
+use crate::test_provider::{TestProvider, TestResponse, post, put};
 use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";
@@ -231,5 +231,105 @@ fn the_port_of_another_uri_is_not_free() {
     ] {
         let client = client(&register(&provider, &json!({ "redirect_uris": [registered] })));
         assert!(is_refused(&provider, &client, requested), "{requested}");
+    }
+}
+
+#[test]
+fn the_operator_may_name_hosts_without_encryption_for_one_client() {
+    let provider = open();
+    provider.put_alice_with_password();
+    for (host, uri) in [
+        ("nas.lan", "http://nas.lan:8080/callback"),
+        ("192.168.1.10", "http://192.168.1.10/cb?x=1"),
+        ("[fd00::1]", "http://[fd00::1]:3000/cb"),
+        ("printer", "http://printer/cb"),
+    ] {
+        let fields = json!({ "redirect_uris": [uri], "insecure_redirect_hosts": [host] });
+        let created = provider.send(post("/admin/clients").by_operator().json(&document(&fields)));
+        let stored = created.json();
+        assert_eq!(stored["insecure_redirect_hosts"], json!([host]), "{stored}");
+        let named =
+            format!("insecure_redirect_hosts[0]: anybody in the network of {host} can read");
+        assert!(warnings(&created).contains(&named), "{stored}");
+        let client = client(&created);
+        assert_eq!(run(&provider, &client, uri), 200);
+        let browser = Browser::new(&provider);
+        let response = browser.agree(browser.get(&client.authorize(&[])), LOGIN);
+        assert!(answer(&response, uri).contains_key("code"));
+        for other in ["http://nas.lan:8081/callback", "http://192.168.1.10:1/cb?x=1"] {
+            assert!(is_refused(&provider, &client, other), "{other}");
+        }
+        // What the operator gets can be put again.
+        let path = format!("/admin/clients/{}", client.id);
+        let shown = provider.send(crate::test_provider::get(&path).by_operator()).json();
+        assert!(shown.get("warnings").is_none());
+        let again = provider.send(put(&path).by_operator().json(&shown));
+        assert_eq!((again.status, &again.json()["redirect_uris"]), (200, &json!([uri])));
+    }
+    // Another client of the operator does not profit.
+    let other = json!({ "redirect_uris": ["http://nas.lan:8080/callback"] });
+    let response = provider.send(post("/admin/clients").by_operator().json(&other));
+    assert!(response.body.contains("redirect_uris[0]: must be https"), "{}", response.body);
+}
+
+#[test]
+fn hosts_without_encryption_must_be_named_exactly_and_by_a_confidential_client_of_the_operator() {
+    let provider = open_with(&[("ALLOW_IMPLICIT", "true")]);
+    let hosts = json!(["nas.lan"]);
+    let uris = json!(["http://nas.lan:8080/callback"]);
+    for (fields, words) in [
+        (
+            json!({ "redirect_uris": ["http://nas.lan.evil.example/cb"] }),
+            "redirect_uris[0]: must be https",
+        ),
+        (json!({ "redirect_uris": ["http://www.nas.lan/cb"] }), "redirect_uris[0]: must be https"),
+        (
+            json!({ "redirect_uris": ["http://nas.lan@evil.example/"] }),
+            "redirect_uris[0]: must not have a user",
+        ),
+        (
+            json!({ "insecure_redirect_hosts": ["*.lan"] }),
+            "insecure_redirect_hosts[0]: must be a host",
+        ),
+        (
+            json!({ "insecure_redirect_hosts": ["nas.lan:8080"] }),
+            "insecure_redirect_hosts[0]: must be a host",
+        ),
+        (
+            json!({ "insecure_redirect_hosts": ["NAS.lan"] }),
+            "insecure_redirect_hosts[0]: must be a host",
+        ),
+        (
+            json!({ "insecure_redirect_hosts": ["nas.lan", "http://nas.lan"] }),
+            "insecure_redirect_hosts[1]",
+        ),
+        (
+            json!({ "insecure_redirect_hosts": "nas.lan" }),
+            "insecure_redirect_hosts: must be an array",
+        ),
+        (
+            json!({ "token_endpoint_auth_method": "none" }),
+            "insecure_redirect_hosts: must be left out, because token_endpoint_auth_method is none",
+        ),
+        (
+            json!({
+                "application_type": "native", "grant_types": ["implicit"], "response_types": ["id_token"],
+            }),
+            "insecure_redirect_hosts: must be left out, because grant_types has implicit",
+        ),
+    ] {
+        let mut document = json!({ "redirect_uris": uris, "insecure_redirect_hosts": hosts });
+        document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let response = provider.send(post("/admin/clients").by_operator().json(&document));
+        assert_eq!(response.status, 400, "{document}: {}", response.body);
+        assert!(response.body.contains(words), "{document}: {}", response.body);
+    }
+    // A client that registers itself cannot.
+    for hosts in [json!(["nas.lan"]), json!("nas.lan"), json!([1])] {
+        let fields = json!({ "redirect_uris": uris, "insecure_redirect_hosts": hosts });
+        let response = register(&provider, &fields);
+        assert_eq!(response.error().as_deref(), Some("invalid_redirect_uri"), "{}", response.body);
+        let ignored = register(&provider, &json!({ "insecure_redirect_hosts": hosts })).json();
+        assert!(ignored.get("insecure_redirect_hosts").is_none(), "{ignored}");
     }
 }

@@ -14,6 +14,9 @@ impl ClientMetadata {
         if self.has_implicit() {
             self.check_implicit()?;
         }
+        if !self.insecure_redirect_hosts.is_empty() {
+            self.check_insecure()?;
+        }
         Ok(())
     }
 
@@ -46,6 +49,20 @@ impl ClientMetadata {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Checks a client with unencrypted redirect URIs. Who reads a response on its way must gain no token by it: so no
+    /// token is in the response, and a code is worthless without the client's credentials.
+    fn check_insecure(&self) -> Result<(), InvalidField> {
+        let because = if self.has_implicit() {
+            "grant_types has implicit"
+        } else if !self.is_confidential() {
+            "token_endpoint_auth_method is none"
+        } else {
+            return Ok(());
+        };
+        let reason = format_args!("must be left out, because {because}");
+        Err(InvalidField::new("insecure_redirect_hosts", reason))
     }
 
     /// Checks that a client with pairwise subject identifiers has a sector (OpenID Connect Core section 8.1): the host

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 pub use error::{MetadataError, NoSector};
+pub use redirect_uris::insecure_redirect_hosts;
 pub use values::{ApplicationType, AuthMethod, GrantType, Named, ResponseType, SubjectType};
 
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
@@ -39,6 +40,8 @@ pub struct Registrable<'a> {
     pub client_credentials: bool,
     /// The grant type `implicit`, with which the authorization endpoint issues tokens.
     pub implicit: bool,
+    /// The hosts of `http` redirect URIs, in lower case, that the operator names for this client.
+    pub insecure_redirect_hosts: &'a [String],
     /// URLs on loopback hosts for the provider to fetch, for development.
     pub loopback: bool,
     /// The schemes without a period that redirect URIs may have.
@@ -73,6 +76,9 @@ pub struct ClientMetadata {
     #[serde(default)]
     pub id_token_scope_claims: bool,
     pub id_token_signed_response_alg: Algorithm,
+    /// The hosts of `http` redirect URIs outside of the user's device, which the operator has named.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub insecure_redirect_hosts: Vec<String>,
     /// The URL at which a third party can start a sign-in (OpenID Connect Core section 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initiate_login_uri: Option<String>,
@@ -145,7 +151,10 @@ impl ClientMetadata {
         unsupported_metadata::refuse(document)?;
         let allows_loopback = registrable.loopback;
         let Flows { grant_types, response_types } = Flows::from_document(document, registrable)?;
-        let policy = RedirectUriPolicy { schemes: registrable.private_use_schemes };
+        let policy = RedirectUriPolicy {
+            schemes: registrable.private_use_schemes,
+            insecure_hosts: registrable.insecure_redirect_hosts,
+        };
         // A client with this grant type alone never uses the authorization endpoint, so it needs no redirect URI.
         let is_machine = grant_types == [GrantType::ClientCredentials];
         let has_implicit = grant_types.contains(&GrantType::Implicit);
@@ -163,6 +172,7 @@ impl ClientMetadata {
             id_token_scope_claims: flag(document, "id_token_scope_claims")?,
             id_token_signed_response_alg: one(document, "id_token_signed_response_alg")?
                 .unwrap_or(Algorithm::Rs256),
+            insecure_redirect_hosts: registrable.insecure_redirect_hosts.to_vec(),
             initiate_login_uri: https_url(document, "initiate_login_uri")?,
             jwks: jwks(document)?,
             jwks_uri: outbound_url(document, "jwks_uri", allows_loopback)?,

@@ -3,6 +3,7 @@
 use super::MetadataError;
 use super::fields::LIST_LIMIT;
 use super::values::{ApplicationType, Named};
+use crate::protocol::authority::Authority;
 use crate::protocol::client::redirect_uri::{self, RedirectUriError, RedirectUriPolicy};
 use crate::protocol::client::scheme;
 use crate::protocol::description::Sent;
@@ -10,6 +11,7 @@ use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 
 const FIELD: &str = "redirect_uris";
+const INSECURE_HOSTS: &str = "insecure_redirect_hosts";
 
 /// Reads `redirect_uris`, and merges duplicates. Errors of this field have a separate error code (RFC 7591 section
 /// 3.2.2).
@@ -77,4 +79,29 @@ pub(super) fn application_type(
         return Ok(default);
     };
     Ok(if is_native { ApplicationType::Native } else { known })
+}
+
+/// Reads `insecure_redirect_hosts`, which only the operator may register: hosts that redirect URIs may have with `http`.
+pub fn insecure_redirect_hosts(document: &mut JsonObject) -> Result<Vec<String>, InvalidField> {
+    let hosts = document.strings(INSECURE_HOSTS)?.unwrap_or_default();
+    let is_host = |host: &String| {
+        let authority = Authority::parse(host);
+        authority.is_ok_and(|authority| authority.host() == host)
+            && !host.bytes().any(|b| b.is_ascii_uppercase())
+    };
+    if hosts.len() > LIST_LIMIT {
+        let reason = format_args!("must have at most {LIST_LIMIT} elements");
+        return Err(InvalidField::new(INSECURE_HOSTS, reason));
+    }
+    if let Some(index) = hosts.iter().position(|host| !is_host(host)) {
+        let reason = "must be a host in lower case, without scheme and port, such as nas.lan";
+        return Err(InvalidField::element(INSECURE_HOSTS, index, reason));
+    }
+    for (index, host) in hosts.iter().enumerate() {
+        let reason = format_args!(
+            "anybody in the network of {host} can read the responses and sign in as the user"
+        );
+        document.warn(InvalidField::element(INSECURE_HOSTS, index, reason));
+    }
+    Ok(hosts)
 }
