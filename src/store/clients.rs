@@ -24,6 +24,8 @@ pub struct Client {
     pub created_at: i64,
     /// The hash of its registration access token (RFC 7592); `None` for the operator's clients.
     pub registration_token_hash: Option<String>,
+    /// When it is deleted unless a user signs in to it, in Unix seconds; `None` if it does not expire.
+    pub expires_at: Option<i64>,
 }
 
 impl Client {
@@ -39,7 +41,7 @@ impl Client {
 /// The columns that [`Client`] reads.
 macro_rules! client_columns {
     () => {
-        "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash"
+        "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, expires_at"
     };
 }
 
@@ -54,6 +56,7 @@ pub struct StoredClient {
     secret_hash: Option<String>,
     trusted: bool,
     created_at: i64,
+    expires_at: Option<i64>,
 }
 
 impl StoredClient {
@@ -70,6 +73,7 @@ impl StoredClient {
             trusted: row.integer()? == 1,
             created_at: row.integer()?,
             registration_token_hash: row.text_or_null()?,
+            expires_at: row.integer_or_null()?,
         })
     }
 
@@ -85,6 +89,7 @@ impl StoredClient {
             trusted: self.trusted,
             created_at: self.created_at,
             registration_token_hash: self.registration_token_hash,
+            expires_at: self.expires_at,
         })
     }
 }
@@ -129,7 +134,7 @@ impl ClientWithSecret {
 macro_rules! client_with_secret_columns {
     () => {
         "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, \
-         secret_salt, secret_made_at"
+         expires_at, secret_salt, secret_made_at"
     };
 }
 pub(super) use client_with_secret_columns;

@@ -48,14 +48,13 @@ pub enum RegistrationOutcome {
     },
 }
 
-/// Registers a new client without an initial access token, and deletes some that have expired. The client has an
-/// `expires_at` (Unix seconds), which is cleared when a user first signs in to it.
+/// Registers a new client without an initial access token, and deletes some that have expired. The client's
+/// `expires_at` is cleared when a user first signs in to it.
 ///
 /// Idempotent: the identifier of the client is random.
 pub async fn register(
     context: &Context<'_, impl Database>,
     client: &Client,
-    expires_at: i64,
 ) -> Result<(), Internal> {
     let insert = Statement::new(
         "INSERT INTO clients \
@@ -68,7 +67,7 @@ pub async fn register(
     .bind(client.secret_hash.as_deref())
     .bind(client.created_at)
     .bind(client.registration_token_hash.as_deref())
-    .bind(expires_at);
+    .bind(client.expires_at);
     let mut batch = Batch::default();
     batch.add(clients::sweep(client.created_at, SWEPT_WITH_EACH));
     batch.add(insert);

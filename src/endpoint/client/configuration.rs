@@ -258,8 +258,11 @@ pub(super) fn document(
     fields.insert("registration_client_uri".into(), uri.into());
     if let Some(secret) = secret {
         fields.insert(CLIENT_SECRET.into(), secret.into());
-        // Secrets do not expire.
-        fields.insert("client_secret_expires_at".into(), 0.into());
+    }
+    if client.secret_hash.is_some() {
+        // A secret ends with its client; 0 means that it does not expire.
+        let expires_at = client.expires_at.unwrap_or_default();
+        fields.insert("client_secret_expires_at".into(), expires_at.into());
     }
     Ok(fields.into())
 }

@@ -81,10 +81,11 @@ pub async fn serve(
         trusted: false,
         created_at: context.now,
         registration_token_hash: Some(hashes.registration_token),
+        expires_at: single.is_none().then(|| context.now + UNUSED_CLIENT_SECONDS),
     };
     let secrets = match single {
         None => {
-            register(context, &client, context.now + UNUSED_CLIENT_SECONDS).await?;
+            register(context, &client).await?;
             drawn
         }
         Some(SingleUse { token_use, secrets }) => {

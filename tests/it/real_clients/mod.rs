@@ -37,6 +37,7 @@
 
 mod apis;
 mod browsers;
+mod client_secrets;
 mod loopback;
 mod pushed;
 mod redirect_uris;
