@@ -40,7 +40,7 @@ const checks = {
   redirect({ status, headers }, expected) {
     assert.equal(status, 303);
     assert.equal(headers["set-cookie"], undefined);
-    const separator = expected.to.includes("?") ? "&" : "?";
+    const separator = expected.to.endsWith("#") ? "" : expected.to.includes("?") ? "&" : "?";
     const begin = `${expected.to}${separator}`;
     assert.ok(headers.location.startsWith(begin), headers.location);
     checkParameters([...new URLSearchParams(headers.location.slice(begin.length))], expected);

@@ -324,6 +324,15 @@ pub fn answer(response: &TestResponse, redirect_uri: &str) -> BTreeMap<String, S
     decode(rest.strip_prefix(['?', '&']).unwrap())
 }
 
+/// The parameters that a redirect carries to the client in the fragment.
+pub fn fragment(response: &TestResponse, redirect_uri: &str) -> BTreeMap<String, String> {
+    assert_eq!(response.status, 303, "{}", response.body);
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    let location = response.header("location").unwrap();
+    let rest = location.strip_prefix(redirect_uri).unwrap_or_else(|| panic!("{location}"));
+    decode(rest.strip_prefix('#').unwrap_or_else(|| panic!("{location}")))
+}
+
 /// The page's first form.
 pub fn form(page: &TestResponse) -> Form {
     forms(page).into_iter().next().unwrap_or_else(|| panic!("no form: {}", page.body))

@@ -1,6 +1,6 @@
 //! The implicit flow (OpenID Connect Core section 3.2), if the operator allows it.
 
-use crate::browser::{Browser, CALLBACK, TestClient, answer, claims, decode, error_page, form};
+use crate::browser::{Browser, CALLBACK, TestClient, claims, decode, error_page, form, fragment};
 use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put, variables_with};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use percent_encoding::percent_decode_str;
@@ -29,18 +29,6 @@ fn client(provider: &TestProvider, fields: Value) -> TestClient {
 
 /// The parameters in the fragment of the redirect URI. Its query must be as registered.
 #[track_caller]
-fn fragment(response: &TestResponse) -> BTreeMap<String, String> {
-    assert_eq!(
-        (response.status, response.header("cache-control")),
-        (303, Some("no-store")),
-        "{}",
-        response.body
-    );
-    let location = response.header("location").unwrap();
-    let rest = location.strip_prefix(CALLBACK).unwrap_or_else(|| panic!("{location}"));
-    decode(rest.strip_prefix('#').unwrap_or_else(|| panic!("{location}")))
-}
-
 fn authorize(
     provider: &TestProvider,
     client: &TestClient,
@@ -58,7 +46,7 @@ fn an_id_token_without_an_access_token_has_the_claims_of_userinfo() {
     let client = client(&provider, json!({}));
     let response =
         authorize(&provider, &client, &[("response_type", "id_token"), ("scope", "openid email")]);
-    let mut parameters = fragment(&response);
+    let mut parameters = fragment(&response, CALLBACK);
     let id_token = claims(&parameters.remove("id_token").unwrap());
     assert_eq!(
         parameters,
@@ -75,7 +63,7 @@ fn the_id_token_has_the_hash_of_the_access_token() {
     let provider = provider();
     let client = client(&provider, json!({}));
     let requested = [("response_type", "token id_token"), ("scope", "openid email offline_access")];
-    let parameters = fragment(&authorize(&provider, &client, &requested));
+    let parameters = fragment(&authorize(&provider, &client, &requested), CALLBACK);
     let names: Vec<_> = parameters.keys().map(String::as_str).collect();
     let all = ["access_token", "expires_in", "id_token", "iss", "scope", "state", "token_type"];
     assert_eq!(names, all);
@@ -104,12 +92,10 @@ fn tokens_may_be_sent_by_form_post_but_never_in_a_query() {
     for response_type in ["id_token", BOTH] {
         let requested = [("response_type", response_type), ("response_mode", "query")];
         assert_eq!(
-            fragment(&authorize(&provider, &client, &requested))["error"],
+            fragment(&authorize(&provider, &client, &requested), CALLBACK)["error"],
             "invalid_request"
         );
     }
-    let code = [("response_type", "code"), ("response_mode", "fragment")];
-    assert_eq!(answer(&authorize(&provider, &client, &code), CALLBACK)["error"], "invalid_request");
 }
 
 #[test]
@@ -129,7 +115,7 @@ fn errors_of_an_implicit_request_are_sent_in_the_fragment() {
     ] {
         let mut requested = vec![("response_type", "id_token")];
         requested.push((parameter, value));
-        let answer = fragment(&authorize(&provider, &client, &requested));
+        let answer = fragment(&authorize(&provider, &client, &requested), CALLBACK);
         assert_eq!((&*answer["error"], &*answer["state"]), (error, "the state"), "{parameter}");
     }
 }
@@ -145,7 +131,7 @@ fn a_client_may_use_only_its_registered_response_types() {
         assert!(query.contains(&format!("error={error}")), "{query}");
     }
     let response = authorize(&provider, &client, &[("response_type", "id_token")]);
-    assert!(fragment(&response).contains_key("id_token"));
+    assert!(fragment(&response, CALLBACK).contains_key("id_token"));
     for client in [client, provider.put_client_with("without", json!({}))] {
         let response = provider.token(&client, &[("grant_type", "implicit")]);
         assert_eq!(response.error().as_deref(), Some("unsupported_grant_type"));
@@ -160,7 +146,7 @@ fn after_consent_prompt_none_gives_tokens_until_the_client_is_deleted() {
     let requested = [("response_type", BOTH), ("scope", "openid email")];
     browser.agree(browser.get(&client.authorize(&requested)), "alice@example.com");
     let silent = [("prompt", "none"), requested[0], requested[1]];
-    let parameters = fragment(&browser.get(&client.authorize(&silent)));
+    let parameters = fragment(&browser.get(&client.authorize(&silent)), CALLBACK);
     let bearer = || provider.send(get("/auth/userinfo").bearer(&parameters["access_token"])).status;
     assert_eq!(bearer(), 200);
     let response = provider.send(crate::test_provider::delete("/admin/clients/app").by_operator());
@@ -173,7 +159,7 @@ fn without_allow_implicit_the_flow_does_not_exist() {
     provider.put_alice_with_password();
     let metadata = provider.send(get("/.well-known/openid-configuration")).json();
     assert_eq!(metadata["response_types_supported"], json!(["code"]));
-    assert_eq!(metadata["response_modes_supported"], json!(["query", "form_post"]));
+    assert_eq!(metadata["response_modes_supported"], json!(["query", "fragment", "form_post"]));
     assert!(!metadata["grant_types_supported"].as_array().unwrap().contains(&"implicit".into()));
     for fields in [
         json!({ "response_types": ["id_token"], "grant_types": ["implicit"] }),
@@ -193,7 +179,7 @@ fn without_allow_implicit_the_flow_does_not_exist() {
     allowed.deploy(crate::test_provider::variables());
     let target = client_of("app").authorize(&[("response_type", "id_token")]);
     let response = Browser::new(&allowed).get(&target);
-    assert_eq!(fragment(&response)["error"], "unsupported_response_type");
+    assert_eq!(fragment(&response, CALLBACK)["error"], "unsupported_response_type");
 }
 
 fn client_of(id: &str) -> TestClient {
@@ -259,7 +245,7 @@ fn a_request_by_post_gets_one_response_only() {
     let stored = browser.post("/auth/authorize", &parameters);
     let target = stored.header("location").unwrap().to_owned();
     let response = browser.agree(browser.get(&target), "alice@example.com");
-    assert!(fragment(&response).contains_key("id_token"));
+    assert!(fragment(&response, CALLBACK).contains_key("id_token"));
     provider.sleep(30);
     assert!(error_page(&browser.get(&target)).contains("already completed"));
     assert_eq!(provider.send(post("/auth/authorize").form("")).status, 400);

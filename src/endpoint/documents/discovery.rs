@@ -50,18 +50,14 @@ pub fn metadata(config: &Config) -> Value {
     let implicit = config.allows_implicit;
     let response_types =
         names(|response_type: &ResponseType| implicit || *response_type == ResponseType::Code);
-    let modes: Vec<_> = ResponseMode::ALL
-        .iter()
-        .filter(|(_, mode)| implicit || *mode != ResponseMode::Fragment)
-        .map(|(name, _)| *name)
-        .collect();
+    let modes = ResponseMode::ALL.map(|(name, _)| name);
     let grant_types = names(|grant_type: &GrantType| is_served(*grant_type, config));
     let claims: Vec<_> = PROTOCOL_CLAIMS.into_iter().chain(config.scopes.claim_names()).collect();
     let locales: Vec<_> = ui_locales_supported().collect();
     let more = [
         ("scopes_supported", scopes.into()),
         ("response_types_supported", response_types.into()),
-        ("response_modes_supported", modes.into()),
+        ("response_modes_supported", json!(modes)),
         ("grant_types_supported", grant_types.into()),
         ("acr_values_supported", json!([PASSWORD_ACR])),
         ("subject_types_supported", SubjectType::names().into()),

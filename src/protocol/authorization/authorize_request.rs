@@ -174,12 +174,13 @@ impl AuthorizeRequest {
         let response_type = response_type(text("response_type"), client, policy.allows_implicit)?;
         let is_code = response_type == ResponseType::Code;
         if let Some(mode) = text("response_mode") {
-            let (unfit, description) = if is_code {
-                (ResponseMode::Fragment, "response_mode: must be query or form_post")
+            let description = if is_code {
+                "response_mode: must be query, fragment or form_post"
             } else {
-                (ResponseMode::Query, "response_mode: must be fragment or form_post")
+                "response_mode: must be fragment or form_post"
             };
-            ResponseMode::parse(mode).filter(|mode| *mode != unfit).ok_or(invalid(description))?;
+            let is_allowed = |mode: &ResponseMode| is_code || *mode != ResponseMode::Query;
+            ResponseMode::parse(mode).filter(is_allowed).ok_or(invalid(description))?;
         }
 
         // 5. The scopes and resources (RFC 6749 section 3.3, RFC 8707 section 2).

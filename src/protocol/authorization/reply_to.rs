@@ -119,15 +119,15 @@ impl ReplyTo {
         // A response that may contain a token is never sent in the query, and neither are its errors (Core section
         // 3.2.2.6).
         let names_token = |name| ["id_token", "token"].contains(&name);
-        let usual = match text("response_type") {
-            Some(names) if client.has_implicit() && names.split(' ').any(names_token) => {
-                ResponseMode::Fragment
-            }
-            _ => ResponseMode::Query,
-        };
-        let is_possible = |mode: &ResponseMode| *mode == usual || *mode == ResponseMode::FormPost;
+        let may_have_token = client.has_implicit()
+            && text("response_type").is_some_and(|names| names.split(' ').any(names_token));
+        let usual = if may_have_token { ResponseMode::Fragment } else { ResponseMode::Query };
+        let is_possible = |mode: &ResponseMode| !may_have_token || *mode != ResponseMode::Query;
         Ok(Self {
             redirect_uri: redirect_uri.to_owned(),
+            // Errors of all other parameters also use the requested mode, because the client looks nowhere else. A mode
+            // that is unknown, impossible or repeated is an error itself, which the default mode of the response type
+            // carries.
             mode: text("response_mode")
                 .and_then(ResponseMode::parse)
                 .filter(is_possible)

@@ -369,13 +369,22 @@ fn response(table: &mut Table) {
             "unsupported_response_type",
         );
     }
-    for mode in ["fragment", "web_message", "query.jwt", "QUERY", "form_post form_post", "query "] {
+    for mode in ["web_message", "jwt", "query.jwt", "QUERY", "form_post form_post", "query "] {
         table.refused(
             &format!("response_mode {mode:?}"),
             &query("response_mode", mode),
             "invalid_request",
         );
     }
+    let fragment = |name, value| {
+        let query = usual(&[("response_mode", "fragment"), (name, value)]);
+        (query, format!("{PLAIN}#"))
+    };
+    let (query_of_code, to) = fragment("nonce", "n");
+    table.sent("a code in the fragment", &query_of_code, &to, None, Some(STATE));
+    let (query_of_error, to) = fragment("response_type", "token");
+    let error = Some("unsupported_response_type");
+    table.sent("an error in the fragment", &query_of_error, &to, error, Some(STATE));
     let both = usual(&[("response_mode", "form_post"), ("response_type", "token")]);
     table.posted(
         "an error travels by form_post as well",

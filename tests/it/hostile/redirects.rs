@@ -93,14 +93,15 @@ fn check_destination(response: &TestResponse, sent: &str) -> Destination {
             return Destination::Provider;
         }
         // The response parameters begin at the first separator before `code` or `error`.
-        let begin = ["?code=", "&code=", "?error=", "&error="]
+        let begin = ["?code=", "&code=", "#code=", "?error=", "&error=", "#error="]
             .iter()
             .filter_map(|begin| location.find(begin))
             .min()
             .unwrap_or_else(|| panic!("{location}"));
         let (uri, query) = location.split_at(begin);
         assert!(is_registered(uri), "{location}");
-        assert_eq!(query.starts_with('&'), uri.contains('?'), "{location}");
+        let separator = if uri.contains('?') { '&' } else { '?' };
+        assert!(query.starts_with([separator, '#']), "{location}");
         let pairs = form_urlencoded::parse(&query.as_bytes()[1..]).into_owned().collect();
         assert_eq!(decode(&query[1..]).len(), query.matches('=').count(), "{location}");
         check_parameters(pairs, sent);

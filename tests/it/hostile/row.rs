@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::forge::{BEGIN, END};
-use crate::browser::{answer, encode, error_page, form};
+use crate::browser::{answer, encode, error_page, form, fragment};
 use crate::test_provider::{ISSUER, NOW, TestProvider, TestRequest, TestResponse, assert_golden};
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
@@ -23,7 +23,7 @@ pub enum Answer {
     Kept,
     /// An error page, and no redirect.
     Page { status: u16, words: String },
-    /// A redirect to this URI, with a code if `error` is `None`.
+    /// A redirect to this URI, with a code if `error` is `None`. The parameters are in the fragment if it ends in `#`.
     Redirect { to: String, error: Option<String>, state: Option<String> },
     /// A page that posts a response to this URI.
     Post { to: String, error: Option<String>, state: Option<String> },
@@ -94,7 +94,11 @@ impl Row {
                 assert_eq!((response.status, response.cookies().len()), (*status, 0));
             }
             Answer::Redirect { to, error, state } => {
-                check_parameters(answer(response, to), error.as_deref(), state.as_deref());
+                let parameters = match to.strip_suffix('#') {
+                    Some(to) => fragment(response, to),
+                    None => answer(response, to),
+                };
+                check_parameters(parameters, error.as_deref(), state.as_deref());
                 assert_eq!(response.cookies().len(), 0);
             }
             Answer::Post { to, error, state } => {

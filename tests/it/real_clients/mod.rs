@@ -36,6 +36,7 @@
 //! | a byte order mark, UTF-16 | `tests/edge/command_line.test.mjs` |
 
 mod apis;
+mod authorization;
 mod browsers;
 mod client_secrets;
 mod loopback;
