@@ -80,16 +80,11 @@ fn at_hash(alg: Algorithm, access_token: &str) -> String {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum IdTokenHintError {
-    /// It was issued to another client.
-    Audience,
-    /// It is from another issuer.
-    Issuer,
-    /// It is not signed with a key of this provider.
-    Key,
     /// It is another kind of token.
     NotIdToken,
     /// It is not a signed JWT.
     NotSigned,
+    /// The signature is not that of the key that it names.
     Signature,
     /// It has no `sub`.
     SubjectMissing,
@@ -101,9 +96,6 @@ impl IdTokenHintError {
     /// Returns the text of `error_description`.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Audience => "id_token_hint: aud must be this client",
-            Self::Issuer => "id_token_hint: iss must be this provider",
-            Self::Key => "id_token_hint: must be signed with a key of this provider",
             Self::NotIdToken => "id_token_hint: must be an ID token",
             Self::NotSigned => "id_token_hint: must be a signed JWT",
             Self::Signature => "id_token_hint: the signature is wrong",
@@ -113,13 +105,13 @@ impl IdTokenHintError {
     }
 }
 
-/// Returns the `sub` of an `id_token_hint`, if its claims are those of an ID token from `issuer` for this client. An
+/// Returns the `sub` of an `id_token_hint`, or `None` if it is an ID token from another issuer or for another client. An
 /// expired ID token is accepted (Core section 3.1.2.1). The caller must verify the signature.
 pub fn hinted_sub<'a>(
     jws: &'a Jws<'_>,
     issuer: &str,
     client_id: &str,
-) -> Result<&'a str, IdTokenHintError> {
+) -> Result<Option<&'a str>, IdTokenHintError> {
     let text = |name| jws.payload.get(name).and_then(Value::as_str);
     // An access token has another `typ`.
     if jws.header_text("typ") != Some(TYP) {
@@ -129,13 +121,10 @@ pub fn hinted_sub<'a>(
     if !jws.payload.contains_key("auth_time") {
         return Err(IdTokenHintError::NotIdToken);
     }
-    if text("iss") != Some(issuer) {
-        return Err(IdTokenHintError::Issuer);
+    if text("iss") != Some(issuer) || text("aud") != Some(client_id) {
+        return Ok(None);
     }
-    if text("aud") != Some(client_id) {
-        return Err(IdTokenHintError::Audience);
-    }
-    text("sub").ok_or(IdTokenHintError::SubjectMissing)
+    text("sub").map(Some).ok_or(IdTokenHintError::SubjectMissing)
 }
 
 #[cfg(test)]

@@ -592,18 +592,30 @@ fn hints(table: &mut Table) {
     let point = key(OUR_KEY).public().point().unwrap();
     let tampered =
         hint().sign().replace(&hint().input(), &hint().claim("sub", json!("bob")).input());
+    // An ID token that proves nothing counts as no hint. Without a page nobody would notice, so it is an error there.
+    for (name, token) in [
+        ("a key that is gone", hint().header("kid", json!("gone")).sign()),
+        ("a key of another provider", hint().header("kid", json!("x")).key(THEIR_KEY).sign()),
+        ("another user under a key that is gone", {
+            hint().header("kid", json!("gone")).claim("sub", json!("bob")).sign()
+        }),
+        ("another client's", hint().claim("aud", json!("other")).sign()),
+        ("one for two clients", hint().claim("aud", json!(["app", "other"])).sign()),
+        ("another issuer's", hint().claim("iss", json!("https://evil.example")).sign()),
+        ("one without a kid", hint().without_header("kid").sign()),
+    ] {
+        table.coded(&format!("a hint with {name}"), &query(&token));
+        let none = usual(&[("prompt", "none"), ("id_token_hint", &token)]);
+        table.refused(&format!("prompt none and a hint with {name}"), &none, "login_required");
+    }
     for (name, token) in [
         ("no JWT", "x".into()),
         ("three dots", "e30.e30.e30.e30".into()),
         ("an access token", good().sign()),
         ("an access token for this client", good().claim("aud", json!("app")).sign()),
-        ("another client's", hint().claim("aud", json!("other")).sign()),
-        ("one for two clients", hint().claim("aud", json!(["app", "other"])).sign()),
-        ("another issuer's", hint().claim("iss", json!("https://evil.example")).sign()),
         ("a signed userinfo response", hint().without_claim("auth_time").sign()),
         ("one without a user", hint().without_claim("sub").sign()),
         ("one whose sub is a list", hint().claim("sub", json!(["alice"])).sign()),
-        ("one without a kid", hint().without_header("kid").sign()),
         ("alg none", hint().header("alg", json!("none")).signed("")),
         (
             "alg None with the signature",

@@ -39,6 +39,7 @@ mod apis;
 mod authorization;
 mod browsers;
 mod client_secrets;
+mod id_token_hint;
 mod loopback;
 mod pushed;
 mod redirect_uris;

@@ -26,7 +26,7 @@ pub enum Validation {
 /// The user who must sign in.
 pub enum RequiredUser {
     Any,
-    /// No user has the subject that the client named.
+    /// The user is unknown: no user has the subject that the client named, or the hint does not prove one.
     Nobody,
     /// The user of this `sub`.
     Only(String),
@@ -123,7 +123,15 @@ async fn validate_parameters(
 
     // 3. Find the user that `id_token_hint` or `claims` requires, by the subject that the client knows.
     let hinted = match &request.id_token_hint {
-        Some(hint) => Some(hinted_subject(provider, hint, &client.client_id).await?),
+        Some(hint) => {
+            let hinted = hinted_subject(provider, hint, &client.client_id).await?;
+            // A page shows the user who signs in. Without a page, the client would believe that the session is that of
+            // the hint's user.
+            if hinted.is_none() && request.prompt.none {
+                return Ok((request, RequiredUser::Nobody));
+            }
+            hinted
+        }
         None => None,
     };
     let named = request.claims.sub.clone();
@@ -175,12 +183,15 @@ async fn find_user(
     Ok(user.map_or(RequiredUser::Nobody, RequiredUser::Only))
 }
 
-/// Returns the `sub` of an ID token that was issued to this client.
+/// Returns the `sub` of an ID token that was issued to this client. Returns `None` if the ID token proves nothing,
+/// although the client received it as it is: it was signed with a key that is no longer published or that of another
+/// provider, the provider had another issuer then, or the client another identifier. A token that was never an ID token
+/// or was changed is an error, because the client would repeat its mistake.
 async fn hinted_subject(
     provider: &Provider<'_, impl Platform>,
     hint: &str,
     client_id: &str,
-) -> Result<String, Error> {
+) -> Result<Option<String>, Error> {
     let Provider { context, memory } = provider;
     if hint.len() > id_token::HINT_LIMIT {
         return Err(hint_error(IdTokenHintError::TooLarge));
@@ -189,18 +200,19 @@ async fn hinted_subject(
     // The claims are checked now so that the payload need not be kept during the wait for the signature. The result
     // counts only once the signature is verified.
     let hinted = id_token::hinted_sub(&jws, context.config.issuer.as_str(), client_id);
-    let hinted = hinted.map(str::to_owned);
+    let hinted = hinted.map(|sub| sub.map(str::to_owned));
     let alg = jws.header_text("alg").and_then(Algorithm::from_name);
     let kid = jws.header_text("kid").map(str::to_owned);
     let (signature, signing_input) = jws.into_signed();
-    let key = match (alg, kid.as_deref()) {
-        (Some(alg), Some(kid)) => memory.published_keys.find(alg, kid, context).await?,
-        _ => None,
+    let Some(kid) = kid else { return Ok(None) };
+    // The key is searched for with any algorithm, because a changed `alg` must not look like a key that is gone.
+    let sought = alg.unwrap_or(Algorithm::Es256);
+    let Some(key) = memory.published_keys.find(sought, &kid, context).await? else {
+        return Ok(None);
     };
-    let key = key
-        .filter(|key| Some(key.alg()) == alg)
-        .ok_or_else(|| hint_error(IdTokenHintError::Key))?;
-    if !context.platform.verify(&key, signing_input.as_bytes(), &signature).await? {
+    if Some(key.alg()) != alg
+        || !context.platform.verify(&key, signing_input.as_bytes(), &signature).await?
+    {
         return Err(hint_error(IdTokenHintError::Signature));
     }
     hinted.map_err(hint_error)
