@@ -87,7 +87,7 @@ pub struct Route {
     pub endpoint: Endpoint,
     /// The paths that it answers at.
     pub path: PathPattern,
-    /// The methods that it answers, without `OPTIONS`.
+    /// The methods that it answers, without `OPTIONS`. Every `GET` has a `HEAD`, which writes nothing.
     pub methods: &'static [&'static str],
     /// The field of the provider metadata that contains its URL, if any.
     pub metadata_field: Option<&'static str>,
@@ -108,7 +108,7 @@ pub enum Caller {
 
 const DOCUMENT: &[&str] = &["GET", "HEAD"];
 const FORM: &[&str] = &["POST"];
-const PAGE: &[&str] = &["GET", "POST"];
+const PAGE: &[&str] = &["GET", "HEAD", "POST"];
 const USERINFO_PATH: &str = "/auth/userinfo";
 
 /// Every route that the provider can serve. See [`served`].
@@ -253,7 +253,7 @@ pub const JWKS: Route = Route {
 pub const USERINFO: Route = Route {
     endpoint: Endpoint::Userinfo,
     path: PathPattern::Exact(USERINFO_PATH),
-    methods: &["GET", "POST"],
+    methods: PAGE,
     metadata_field: Some("userinfo_endpoint"),
     caller: Caller::Clients,
 };
@@ -272,7 +272,7 @@ pub const REGISTRATION: Route = Route {
 pub const CONFIGURATION: Route = Route {
     endpoint: Endpoint::ClientConfiguration,
     path: PathPattern::WithId("/auth/register/"),
-    methods: &["GET", "PUT", "DELETE"],
+    methods: &["GET", "HEAD", "PUT", "DELETE"],
     metadata_field: None,
     caller: Caller::Clients,
 };
@@ -281,7 +281,7 @@ pub const CONFIGURATION: Route = Route {
 pub const ADMIN: Route = Route {
     endpoint: Endpoint::Admin,
     path: PathPattern::Prefix("/admin"),
-    methods: &["GET", "POST", "PUT", "DELETE"],
+    methods: &["GET", "HEAD", "POST", "PUT", "DELETE"],
     metadata_field: None,
     caller: Caller::Operator,
 };

@@ -31,7 +31,8 @@ pub struct BrowserContext<'a> {
 }
 
 impl<'a> BrowserContext<'a> {
-    /// Reads the cookies of a request.
+    /// Reads the cookies of a request. Those of a `HEAD` are ignored, so that it gets the response of a browser in which
+    /// nobody is signed in, and no code is issued.
     ///
     /// # Errors
     /// [`Internal::Misconfigured`] if `KEY_ENCRYPTION_KEY` is absent or malformed.
@@ -39,7 +40,10 @@ impl<'a> BrowserContext<'a> {
         context: &Context<'a, impl Platform>,
         request: &impl Request,
     ) -> Result<Self, Internal> {
-        let cookie = |cookie: Cookie| cookie.value_in(&context.config.issuer, request);
+        let has_cookies = request.method() != "HEAD";
+        let cookie = |cookie: Cookie| {
+            cookie.value_in(&context.config.issuer, request).filter(|_| has_cookies)
+        };
         let known = cookie(Cookie::Browser).filter(|id| is_random_text(id));
         Ok(Self {
             config: context.config,

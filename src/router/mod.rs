@@ -49,6 +49,7 @@ pub async fn answer(provider: &Provider<'_, impl Platform>, request: &impl Reque
     }
     if request.method() == "HEAD" {
         response.body = Rc::from("");
+        response.headers.retain(|(name, _)| *name != "set-cookie");
     }
     Answer { response, endpoint: route.map(|route| route.endpoint), error }
 }

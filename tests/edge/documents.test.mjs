@@ -56,7 +56,7 @@ test("HEAD returns the same as GET, without the body", async () => {
 });
 
 test("another method returns 405 with Allow, and another path 404 as JSON", async () => {
-  for (const [path, allow] of [[DISCOVERY, "GET, HEAD, OPTIONS"], ["/auth/userinfo", "GET, POST, OPTIONS"]]) {
+  for (const [path, allow] of [[DISCOVERY, "GET, HEAD, OPTIONS"], ["/auth/userinfo", "GET, HEAD, POST, OPTIONS"]]) {
     const response = await postern.fetch(path, { method: "DELETE" });
     assert.equal(response.status, 405);
     assert.equal(response.headers.get("allow"), allow);
@@ -79,7 +79,7 @@ test("a preflight response names the methods and headers", async () => {
   const response = await postern.fetch("/auth/userinfo", { method: "OPTIONS", headers });
   assert.equal(response.status, 204);
   assert.equal(response.headers.get("access-control-allow-origin"), "*");
-  assert.equal(response.headers.get("access-control-allow-methods"), "GET, POST");
+  assert.equal(response.headers.get("access-control-allow-methods"), "GET, HEAD, POST");
   assert.equal(response.headers.get("access-control-allow-headers"), "*, Authorization");
   assert.equal(response.headers.get("access-control-max-age"), "86400");
 });

@@ -85,8 +85,8 @@ fn a_weak_or_impossible_admin_token_is_refused() {
 fn a_wrong_method_gets_405_and_an_allow_header() {
     let provider = TestProvider::new();
     for (path, allow) in [
-        ("/admin/users", "GET, POST"),
-        ("/admin/users/a", "GET, PUT, DELETE"),
+        ("/admin/users", "GET, HEAD, POST"),
+        ("/admin/users/a", "GET, HEAD, PUT, DELETE"),
         ("/admin/tokens", "POST"),
         ("/admin/grants/a", "DELETE"),
     ] {

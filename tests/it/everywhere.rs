@@ -83,7 +83,7 @@ fn an_unknown_path_gives_a_json_404_without_cors() {
 fn the_public_endpoints_allow_every_origin() {
     let provider = TestProvider::new();
     for (path, methods) in DOCUMENTS.map(|path| (path, "GET, HEAD")).into_iter().chain([
-        ("/auth/userinfo", "GET, POST"),
+        ("/auth/userinfo", "GET, HEAD, POST"),
         ("/auth/token", "POST"),
         ("/auth/par", "POST"),
     ]) {

@@ -67,7 +67,7 @@ pub async fn serve(
 
     match request.method() {
         // 2. Read (section 2.1). The response has no client secret, because only its hash is stored.
-        "GET" => {
+        "GET" | "HEAD" => {
             let client = authenticate(context, client_id, &token).await?.parse()?;
             let document = document(context.config, &client, None, &token)?;
             Ok(respond(context, 200, &document, client_id, &[]))

@@ -65,7 +65,9 @@ pub async fn serve(
     let path = request.path().strip_prefix(context.config.issuer.path());
     let path = path.and_then(|path| path.strip_prefix("/admin/")).ok_or(Protocol::NotFound)?;
     let segments: Vec<_> = path.split('/').collect();
-    match (request.method(), segments.as_slice()) {
+    // The router drops the body.
+    let method = if request.method() == "HEAD" { "GET" } else { request.method() };
+    match (method, segments.as_slice()) {
         ("GET", ["users"]) => users::list(context, request).await,
         ("POST", ["users"]) => users::import(context, request).await,
         ("PUT", ["users", sub]) => users::put(context, request, &decode(sub)?).await,
@@ -87,8 +89,8 @@ pub async fn serve(
         }
         ("POST", ["tokens"]) => tokens::mint(provider, request).await,
         ("DELETE", ["grants", id]) => grants::revoke(context, &decode(id)?).await,
-        (_, ["users" | "clients"]) => Err(not_allowed("GET, POST")),
-        (_, ["users" | "clients", _]) => Err(not_allowed("GET, PUT, DELETE")),
+        (_, ["users" | "clients"]) => Err(not_allowed("GET, HEAD, POST")),
+        (_, ["users" | "clients", _]) => Err(not_allowed("GET, HEAD, PUT, DELETE")),
         (_, ["users", _, "password"]) => Err(not_allowed("PUT, DELETE")),
         (_, ["initial-access-tokens" | "tokens"]) => Err(not_allowed("POST")),
         (_, ["grants", _]) => Err(not_allowed("DELETE")),

@@ -58,7 +58,7 @@ pub async fn serve(
     let context = &provider.context;
     let issuer = &context.config.issuer;
     // A user who opened this URL directly expects the account page.
-    if request.method() == "GET" {
+    if request.method() != "POST" {
         return Ok(Response::see_other(ACCOUNT.url(issuer)));
     }
     let browser = BrowserContext::from_request(context, request)?;

@@ -649,13 +649,19 @@ fn hints(table: &mut Table) {
 }
 
 fn methods(table: &mut Table) {
-    for method in ["PUT", "HEAD", "OPTIONS", "DELETE", "PATCH"] {
-        let page = Answer::Page {
-            status: 405,
-            words: if method == "HEAD" { "" } else { "does not support this request" }.into(),
-        };
+    for method in ["PUT", "OPTIONS", "DELETE", "PATCH"] {
+        let page = Answer::Page { status: 405, words: "does not support this request".into() };
         table.push(&format!("by {method}"), &usual(&[]), page).method = method.into();
     }
+    let page = Answer::Page { status: 400, words: String::new() };
+    let unregistered = usual(&[("redirect_uri", "https://evil.example/")]);
+    let row = table.push("by HEAD with an unregistered redirect_uri", &unregistered, page);
+    row.method = "HEAD".into();
+    let silent = usual(&[("prompt", "none")]);
+    let (error, state) = (Some("login_required".into()), Some(STATE.into()));
+    let redirect = Answer::Redirect { to: PLAIN.into(), error, state };
+    let row = table.push("by HEAD, which issues no code", &silent, redirect);
+    row.method = "HEAD".into();
     let page = |status, words: &str| Answer::Page { status, words: words.into() };
     let mut by_post = |name: &str, query: &str, content_type: &str, body: &str, answer| {
         let row = table.push(name, query, answer);

@@ -39,6 +39,7 @@ mod apis;
 mod authorization;
 mod browsers;
 mod client_secrets;
+mod head;
 mod id_token_hint;
 mod loopback;
 mod pushed;

@@ -385,7 +385,9 @@ fn a_client_gets_only_its_registered_scopes() {
 #[test]
 fn registration_and_management_allow_every_origin() {
     let provider = TestProvider::new();
-    for (path, methods) in [(REGISTER, "POST"), ("/auth/register/some-id", "GET, PUT, DELETE")] {
+    for (path, methods) in
+        [(REGISTER, "POST"), ("/auth/register/some-id", "GET, HEAD, PUT, DELETE")]
+    {
         let response =
             provider.send(TestRequest::new("OPTIONS", path).with("origin", "https://app.example"));
         assert_eq!(

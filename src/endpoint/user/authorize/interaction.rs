@@ -23,6 +23,8 @@ pub struct Interaction<'a, P> {
     pub pending: &'a PendingRequest,
     /// The texts of the user's language.
     pub texts: &'static Texts,
+    /// Whether a page may have the client's logo, which is fetched. The response to a `HEAD` needs none.
+    shows_logo: bool,
 }
 
 impl<'a, P> Interaction<'a, P> {
@@ -33,7 +35,14 @@ impl<'a, P> Interaction<'a, P> {
         pending: &'a PendingRequest,
         request: &impl Request,
     ) -> Self {
-        Self { provider, browser, pending, texts: form::texts(request, &pending.params) }
+        let shows_logo = request.method() != "HEAD";
+        Self {
+            provider,
+            browser,
+            pending,
+            texts: form::texts(request, &pending.params),
+            shows_logo,
+        }
     }
 }
 
@@ -111,6 +120,9 @@ impl<P: Platform> Interaction<'_, P> {
 
     async fn logo(&self, request: &ValidatedRequest) -> Option<Rc<str>> {
         let Provider { context, memory } = self.provider;
+        if !self.shows_logo {
+            return None;
+        }
         memory.logos.copy(&request.client, self.texts.tag, context).await
     }
 

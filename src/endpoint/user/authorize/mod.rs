@@ -24,9 +24,12 @@ use crate::endpoint::support::form;
 use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
-use crate::interaction::pending_request::{InteractionState, PendingRequest, pushed, resume};
+use crate::interaction::pending_request::{
+    InteractionState, PendingRequest, handle_of, pushed, resume,
+};
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
+use crate::protocol::params::Params;
 use crate::provider::Provider;
 use decide::{Next, decide};
 use facts::Facts;
@@ -34,6 +37,9 @@ use interaction::Interaction;
 use resolve::{Resolved, TOO_LARGE, TOO_MANY, resolve};
 use respond::{fail, redirect_to_authorize, refuse};
 use validate::{ValidatedRequest, Validation, validate};
+
+/// The parameters of a request that its GET stores, or opens because it was pushed.
+const STORED_BY_GET: [&str; 2] = ["request", "request_uri"];
 
 /// Responds to an authorization request, or shows the first page that it needs.
 pub async fn serve(
@@ -51,6 +57,9 @@ pub async fn serve(
         return Ok(Response::empty(503));
     }
     let browser = BrowserContext::from_request(context, request)?;
+    if request.method() == "HEAD" {
+        return head(provider, request, &browser).await;
+    }
     // Begin to generate a missing key now, so that it is ready when the user has signed in.
     if let Err(fault) = memory.published_keys.get(context).await {
         context.log_fault(&fault);
@@ -74,6 +83,25 @@ pub async fn serve(
             refuse(context, &PendingRequest::default(), &reply_to, error, texts).await
         }
     }
+}
+
+/// Responds to a `HEAD` like to a GET of a browser in which nobody is signed in. Nothing is written: a request that is
+/// stored, or whose GET opens or stores it, is not looked at.
+async fn head(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    browser: &BrowserContext<'_>,
+) -> Result<Response, Error> {
+    let query = request.query();
+    let params = Params::parse(query.as_bytes(), &[&STORED_BY_GET]).unwrap_or_default();
+    let is_stored_by_get = STORED_BY_GET.iter().any(|name| params.all(name).next().is_some());
+    if is_stored_by_get || handle_of(browser, query).is_some() {
+        return Ok(Response::empty(200));
+    }
+    let facts = Facts::of_query(&provider.context, browser, query).await?;
+    let pending = PendingRequest::new(browser, query, None)?;
+    let interaction = Interaction::new(provider, browser, &pending, request);
+    interaction.proceed(facts, InteractionState::default()).await
 }
 
 /// Returns whether the browser loads a page that the user may open later (Fetch standard section 3.7). `Purpose` is the
