@@ -1,7 +1,7 @@
 // Compares the contenders' responses, so that no contender is fast because it is wrong.
 import assert from "node:assert/strict";
 import { Failure } from "../scripts/steps.mjs";
-import { destinationOf } from "./browser.mjs";
+import { destinationOf, locationIn } from "./browser.mjs";
 import { CLIENT } from "./fixtures.mjs";
 import { ROUTES } from "./routes.mjs";
 
@@ -57,8 +57,7 @@ function compare(name, response, expected, { answers = {} }, where) {
 
 /** A signed-in user goes to the client with a code; a login begins a session or leads to a code. */
 function checkRedirect(name, { head, body }, where) {
-  const [, location] = head.match(/\r\nlocation: *([^\r]*)/i) ?? [];
-  const destination = destinationOf({ location, body });
+  const destination = destinationOf({ location: locationIn(head), body });
   assert.ok(destination, where);
   const hasCode = destination.startsWith(`${CLIENT.redirectUri}?`) && new URL(destination).searchParams.has("code");
   const hasSession = name === "login" && /\r\nset-cookie: *[^=]*session/i.test(head);

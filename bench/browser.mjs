@@ -34,7 +34,7 @@ export class Browser {
     this.inFlight += performance.now() - begin;
     this.requests += 1;
     for (const [, line] of head.matchAll(/\r\nset-cookie: *([^\r]*)/gi)) this.keep(line);
-    const [, location] = head.match(/\r\nlocation: *([^\r]*)/i) ?? [];
+    const location = locationIn(head);
     return { status, location, body: Buffer.from(body, "latin1").toString() };
   }
 
@@ -73,6 +73,12 @@ export class Browser {
     if (this.requests > LIMIT) throw new Error("the sign-in does not end");
     return this.follow(next.href);
   }
+}
+
+/** The address in the header of a redirect, or of a page that leaves by itself. */
+export function locationIn(head) {
+  const [, location, refreshed] = head.match(/\r\n(?:location: *([^\r]*)|refresh: *0;url=([^\r]*))/i) ?? [];
+  return location ?? refreshed;
 }
 
 /** The address that a response redirects to: by a header, or for a script by the field `url` of a JSON object. */

@@ -237,6 +237,16 @@ pub fn resumed(
     format!("{query}{RESUME}{interaction_token}")
 }
 
+/// Returns the query that begins a request again after a form: with an empty interaction token.
+pub fn restarted(query: &str) -> String {
+    format!("{query}{RESUME}")
+}
+
+/// Returns whether a form led to the request of a query, because an interaction token follows it.
+pub fn is_resumed(query: &str) -> bool {
+    query.contains(RESUME)
+}
+
 /// Splits the interaction token off a query that continues a request. Anything that is not a valid token for this
 /// browser stays in the query as an unknown parameter.
 pub fn resume<'a>(
@@ -247,6 +257,9 @@ pub fn resume<'a>(
 ) -> (&'a str, InteractionState) {
     let unchanged = (query, InteractionState::default());
     let Some((request, text)) = query.rsplit_once(RESUME) else { return unchanged };
+    if text.is_empty() {
+        return (request, InteractionState::default());
+    }
     let began_at = |step, sub| InteractionToken { step, request, sub }.began_at(browser, text, now);
     if let Some(began_at) = sub.and_then(|sub| began_at(InteractionStep::Continue, sub)) {
         let state = InteractionState {

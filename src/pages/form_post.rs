@@ -27,7 +27,7 @@ impl FormPost<'_> {
     /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let policy = Policy {
-            forms: Forms::Through(self.redirect_uri),
+            forms: Forms::Client(self.redirect_uri),
             has_logo: false,
             script_hash: Some(&SCRIPT_HASH),
         };

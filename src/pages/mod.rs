@@ -5,6 +5,7 @@ mod client;
 mod destination;
 mod form_post;
 mod grants;
+mod leaving;
 mod messages;
 mod requested_access;
 mod sign_in;
@@ -13,6 +14,7 @@ mod texts;
 pub use client::Client;
 pub use form_post::FormPost;
 pub use grants::{Account, Application, Consent};
+pub use leaving::Leaving;
 pub use messages::{ErrorPage, SignedOut};
 pub use requested_access::ConfiguredScopes;
 pub use sign_in::{ChooseAccount, Login, Notice};
@@ -41,7 +43,7 @@ struct Policy<'a> {
     script_hash: Option<&'a str>,
 }
 
-/// The targets of a page's forms, including redirects behind them.
+/// The targets of a page's forms. Chromium applies `form-action` to every redirect behind a form, too.
 #[derive(Default)]
 enum Forms<'a> {
     /// The page has no forms.
@@ -49,8 +51,11 @@ enum Forms<'a> {
     None,
     /// This provider only.
     Here,
-    /// This provider, which redirects to the client at this URI.
+    /// This provider, whose response reaches the client at this URI by [`Leaving`], or by a redirect.
     Through(&'a str),
+    /// The client at this URI, which may redirect to an address that the provider cannot know. So the policy allows the
+    /// scheme rather than the origin.
+    Client(&'a str),
 }
 
 impl Policy<'_> {
@@ -58,10 +63,8 @@ impl Policy<'_> {
         let form_action = match self.forms {
             Forms::None => "form-action 'none'".into(),
             Forms::Here => "form-action 'self'".into(),
-            // Chromium applies `form-action` to every redirect behind a form. The client's redirect URI usually
-            // redirects to an address that the provider cannot know, so the policy allows the scheme rather than the
-            // origin.
-            Forms::Through(uri) => match Destination::scheme(uri) {
+            Forms::Through(uri) if Leaving::is_for(uri) => "form-action 'self'".into(),
+            Forms::Through(uri) | Forms::Client(uri) => match Destination::scheme(uri) {
                 Some(scheme) => format!("form-action 'self' {scheme}:"),
                 None => "form-action 'self'".into(),
             },

@@ -128,10 +128,9 @@ export class Browser {
   /** Follows redirects within the provider, ten at most. */
   async follow(page) {
     for (let hops = 0; hops < 10; hops++) {
-      const location = page.headers.get("location");
-      if (!location?.startsWith(`${this.#origin}/`)) return page;
-      assert.equal(page.status, 303);
-      page = await this.get(location);
+      const target = targetOf(page);
+      if (!target?.startsWith(`${this.#origin}/`)) return page;
+      page = await this.get(target);
     }
     assert.fail("too many redirects");
   }
@@ -172,10 +171,16 @@ export class Browser {
 export const isLogin = (page) => page.body.includes('name="password"');
 export const isConsent = (page) => page.body.includes('value="allow"');
 
-/** The URL of a redirect. */
+/** The text of the URL of a redirect or, after a form, of a page that leaves for the client, if it is one. */
+export function targetOf({ status, headers }) {
+  const target = headers.get("location") ?? headers.get("refresh")?.replace("0;url=", "");
+  if (target) assert.equal(status, headers.has("refresh") ? 200 : 303);
+  return target;
+}
+
+/** The same as a URL. */
 export function redirectTarget(page) {
-  assert.equal(page.status, 303, page.body);
-  return new URL(page.headers.get("location"));
+  return new URL(targetOf(page) ?? assert.fail(`${page.status} ${page.body}`));
 }
 
 /** The parameters of an authorization response by redirect. */

@@ -12,7 +12,7 @@ import { SignJWT } from "jose";
 import * as openid from "openid-client";
 import { ISSUER, start, until } from "./harness.mjs";
 import { listen, makeKey } from "./client_server.mjs";
-import { Browser, authorizePath, putClient, putUser, assertError } from "./browser.mjs";
+import { Browser, authorizePath, putClient, putUser, redirectTarget, assertError } from "./browser.mjs";
 
 const caller = {
   name: "caller", main: "tests/edge/caller_worker.mjs", compatibility_date: "2026-10-20",
@@ -68,7 +68,7 @@ for (const alg of ["ES256", "EdDSA", "PS256", "RS256"]) {
       scope: "openid offline_access", code_challenge: await openid.calculatePKCECodeChallenge(verifier),
     });
     const page = await browser.authorize(target, "alice");
-    const url = new URL(page.headers.get("location"));
+    const url = redirectTarget(page);
     const checks = { pkceCodeVerifier: verifier, expectedState: "the state", expectedNonce: "the nonce" };
     const tokens = await openid.authorizationCodeGrant(config, url, checks);
     assert.equal(tokens.claims().sub, "alice");

@@ -58,8 +58,8 @@ async function send(target, init = {}) {
   const response = await postern.fetch(target, init).catch((error) => assert.fail(`${what}: ${error.message}`));
   const text = await response.text();
   assert.ok(response.status < 500, `${what}: ${response.status} ${text.slice(0, 200)}`);
-  const location = response.headers.get("location") ?? "";
-  assert.doesNotMatch(location, /error=(server_error|temporarily_unavailable)/, what);
+  const destination = response.headers.get("location") ?? response.headers.get("refresh") ?? "";
+  assert.doesNotMatch(destination, /error=(server_error|temporarily_unavailable)/, what);
   return /** @type {import("./harness.mjs").TestResponse} */ (new Response(text || null, response));
 }
 

@@ -9,7 +9,7 @@ import { ADMIN_TOKEN, ISSUER, start, until } from "./harness.mjs";
 import { listen, makeKey } from "./client_server.mjs";
 import {
   CALLBACK, PASSWORD, Browser, authorizePath, credentialsOf, formOf, isConsent, isLogin, putClient, putUser, redeem,
-  refresh, requestToken, successJson,
+  refresh, requestToken, successJson, targetOf,
 } from "./browser.mjs";
 import { statedCounts } from "../../scripts/request_table.mjs";
 
@@ -75,7 +75,7 @@ const operator = (method, path, body) => fetched(path, {
 });
 
 const json = ({ body }) => JSON.parse(body);
-const locationOf = ({ headers }) => new URL(headers.get("location") ?? "none:");
+const locationOf = (page) => new URL(targetOf(page) ?? "none:");
 const parametersOf = (page) => locationOf(page).searchParams;
 
 // The results of which one must reach the sender.
@@ -644,8 +644,8 @@ async function run({ setup, act, isDone = isSuccess, end }, fault = undefined) {
     const text = [page.body, ...page.headers.values()].join("\n");
     assert.doesNotMatch(text, /secret\/path|injected fault/, "the response has no detail of the fault");
   }
-  const seen = pages.map(({ status, headers, body }) =>
-    `${status} ${headers.get("location") ?? body.replace(/^.*<main>(.*)<\/main>.*$/s, "$1")}`);
+  const seen = pages.map((page) =>
+    `${page.status} ${targetOf(page) ?? page.body.replace(/^.*<main>(.*)<\/main>.*$/s, "$1")}`);
   const done = pages.find(isDone) ?? assert.fail(`the sender has no result: ${seen.join("\nthen ")}`);
   await end(context, done);
   if (fault) assert.match(await until(logLines, (lines) => lines.includes("injected fault")), /injected fault/);

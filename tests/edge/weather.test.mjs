@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { ISSUER, start } from "./harness.mjs";
 import { makeKey } from "./client_server.mjs";
 import {
-  PASSWORD, Browser, authorizePath, credentialsOf, formOf, isConsent, isLogin, putClient, putUser, redeem, refresh,
+  PASSWORD, Browser, authorizePath, credentialsOf, formOf, isConsent, isLogin, putClient, putUser, redeem, refresh, targetOf,
 } from "./browser.mjs";
 
 const FLOWS = 120;
@@ -41,7 +41,7 @@ after(() => postern.close());
 /** A flow that ended without its result, because the provider refused to go on. */
 class Lost extends Error {}
 
-const locationOf = ({ headers }) => new URL(headers.get("location") ?? "none:");
+const locationOf = (page) => new URL(targetOf(page) ?? "none:");
 const isCode = (page) => locationOf(page).searchParams.has("code");
 const isRedirectWithin = (page) => page.status === 303 && locationOf(page).origin === ISSUER;
 const isSuccess = ({ status }) => status === 200;

@@ -315,20 +315,33 @@ pub fn error_page(response: &TestResponse) -> String {
     response.body.clone()
 }
 
-/// The parameters that a redirect carries to the client.
-pub fn answer(response: &TestResponse, redirect_uri: &str) -> BTreeMap<String, String> {
-    assert_eq!(response.status, 303, "{}", response.body);
+/// The URL to which a response sends the browser: by a redirect or, after a form, by a page that leaves.
+pub fn destination(response: &TestResponse) -> &str {
     assert_eq!(response.header("cache-control"), Some("no-store"));
-    let location = response.header("location").unwrap();
+    let Some(refresh) = response.header("refresh") else {
+        assert_eq!(response.status, 303, "{}", response.body);
+        return response.header("location").unwrap();
+    };
+    assert_eq!((response.status, response.header("location")), (200, None));
+    assert_eq!(response.header("referrer-policy"), Some("no-referrer"));
+    let policy = response.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none';") && policy.ends_with("form-action 'none'"));
+    let url = refresh.strip_prefix("0;url=").unwrap();
+    let (_, link) = response.body.split_once("<a ").unwrap();
+    assert_eq!(attribute(link, "href"), url);
+    url
+}
+
+/// The parameters that a redirect, or a page that leaves, carries to the client.
+pub fn answer(response: &TestResponse, redirect_uri: &str) -> BTreeMap<String, String> {
+    let location = destination(response);
     let rest = location.strip_prefix(redirect_uri).unwrap_or_else(|| panic!("{location}"));
     decode(rest.strip_prefix(['?', '&']).unwrap())
 }
 
-/// The parameters that a redirect carries to the client in the fragment.
+/// The same as [`answer`], if the parameters are in the fragment.
 pub fn fragment(response: &TestResponse, redirect_uri: &str) -> BTreeMap<String, String> {
-    assert_eq!(response.status, 303, "{}", response.body);
-    assert_eq!(response.header("cache-control"), Some("no-store"));
-    let location = response.header("location").unwrap();
+    let location = destination(response);
     let rest = location.strip_prefix(redirect_uri).unwrap_or_else(|| panic!("{location}"));
     decode(rest.strip_prefix('#').unwrap_or_else(|| panic!("{location}")))
 }

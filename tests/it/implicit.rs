@@ -1,6 +1,8 @@
 //! The implicit flow (OpenID Connect Core section 3.2), if the operator allows it.
 
-use crate::browser::{Browser, CALLBACK, TestClient, claims, decode, error_page, form, fragment};
+use crate::browser::{
+    Browser, CALLBACK, TestClient, claims, decode, destination, error_page, form, fragment,
+};
 use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post, put, variables_with};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use percent_encoding::percent_decode_str;
@@ -264,7 +266,7 @@ fn tokens_for_a_native_client_always_require_consent() {
     let page = browser.sign_in_on(&browser.get(&client.authorize(&requested)), "alice@example.com");
     assert!(crate::browser::is_consent(&page), "{} {}", page.status, page.body);
     let response = browser.agree(page, "alice@example.com");
-    assert!(response.header("location").unwrap().contains("access_token="));
+    assert!(destination(&response).contains("access_token="));
     let silent = [requested[0], requested[1], ("prompt", "none")];
     let response = browser.get(&client.authorize(&silent));
     assert!(response.header("location").unwrap().contains("error=consent_required"));
@@ -286,7 +288,7 @@ fn a_client_that_only_percent_decodes_gets_its_state() {
         for state in ["the state", "1+1", " a + b ", "%20+%2B", "a&b=c#d\u{e9}\t*~'()"] {
             let query = [("response_type", response_type), ("scope", scope), ("state", state)];
             let response = authorize(&provider, &client, &query);
-            let location = response.header("location").unwrap();
+            let location = destination(&response);
             let rest = location.strip_prefix(CALLBACK).unwrap().strip_prefix(separator).unwrap();
             let decoded: BTreeMap<_, _> = rest
                 .split('&')

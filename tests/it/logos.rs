@@ -1,6 +1,6 @@
 //! Logos and links of clients on the pages, in the user's language.
 
-use crate::browser::{Browser, CALLBACK, TestClient};
+use crate::browser::{Browser, CALLBACK, TestClient, destination};
 use crate::test_provider::{TestProvider, TestResponse, get};
 use base64ct::{Base64, Encoding};
 use postern::ports::Document;
@@ -54,7 +54,7 @@ fn a_page_embeds_the_logo_which_is_fetched_once_a_day() {
     let consent = browser.sign_in_on(&browser.get(&client.authorize(&[])), "alice@example.com");
     assert!(has_logo(&consent));
     let response = browser.agree(consent, "alice@example.com");
-    assert!(response.header("location").unwrap().starts_with(CALLBACK));
+    assert!(destination(&response).starts_with(CALLBACK));
     assert!(has_logo(&browser.get("/auth/account")));
     provider.new_isolate();
     assert!(has_logo(&page(&provider, &client)));

@@ -5,7 +5,7 @@ use postern::error::Advice;
 use postern::http::Response;
 use postern::pages::{
     Account, Application, ChooseAccount, Client, ConfiguredScopes, Consent, ErrorPage, FormPost,
-    Login, Notice, SignedOut, Texts, ui_locales_supported,
+    Leaving, Login, Notice, SignedOut, Texts, ui_locales_supported,
 };
 use postern::protocol::authorization::resources::Resources;
 use postern::protocol::user::scope::{ScopeTable, Scopes};
@@ -145,6 +145,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ("account", account.response()),
         ("account-empty", Account { applications: &[], ..account }.response()),
         ("signed-out", SignedOut { texts }.response()),
+        ("leaving", Leaving { texts, url: "https://app.example/cb?code=x&state=y" }.response()),
         (
             "error",
             ErrorPage {
@@ -215,7 +216,11 @@ fn every_page_has_the_headers_of_a_page() {
             assert_eq!(header(&response, "cache-control"), "no-store");
             assert_eq!(header(&response, "content-language"), tag);
             assert_eq!(header(&response, "x-frame-options"), "DENY");
-            let referrer = if name == "form-post" { "origin" } else { "same-origin" };
+            let referrer = match name {
+                "form-post" => "origin",
+                "leaving" => "no-referrer",
+                _ => "same-origin",
+            };
             assert_eq!(header(&response, "referrer-policy"), referrer);
             let policy = header(&response, "content-security-policy");
             for directive in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
@@ -259,8 +264,8 @@ fn form_action_allows_only_the_scheme_of_the_redirect_uri() {
     };
     for (redirect_uri, expected) in [
         (None, "'self'"),
-        (Some("https://app.example/cb"), "'self' https:"),
-        (Some("http://localhost:3000/cb"), "'self' http:"),
+        (Some("https://app.example/cb"), "'self'"),
+        (Some("http://localhost:3000/cb"), "'self'"),
         (Some("com.example.app:/cb"), "'self' com.example.app:"),
         (Some("javascript:alert(1)"), "'self'"),
         (Some("a.b 'unsafe-inline':x"), "'self'"),
@@ -269,6 +274,30 @@ fn form_action_allows_only_the_scheme_of_the_redirect_uri() {
     }
     let empty = SignedOut { texts: texts("en") }.response();
     assert!(header(&empty, "content-security-policy").contains("form-action 'none'"));
+}
+
+#[test]
+fn the_page_of_a_form_post_allows_the_scheme_of_its_target() {
+    for (redirect_uri, expected) in [
+        ("https://app.example/cb", "form-action 'self' https:;"),
+        ("http://localhost:3000/cb", "form-action 'self' http:;"),
+    ] {
+        let page = FormPost { texts: texts("en"), redirect_uri, parameters: &[] }.response();
+        assert!(header(&page, "content-security-policy").contains(expected));
+    }
+}
+
+#[test]
+fn the_page_that_leaves_names_its_target_twice_and_posts_nowhere() {
+    for tag in ui_locales_supported() {
+        let url = "https://app.example/cb?a=1&code=x;y&state='%20\"z\"&iss=i#f";
+        let page = Leaving { texts: texts(tag), url }.response();
+        assert_eq!(header(&page, "refresh"), format!("0;url={url}"));
+        assert_eq!(parsed(between(&page.body, " href=\"", "\">").unwrap()), url);
+        let policy = header(&page, "content-security-policy");
+        assert!(policy.ends_with("; form-action 'none'"), "{policy}");
+        assert!(!page.body.contains("<form") && !page.body.contains("<script"));
+    }
 }
 
 #[test]
@@ -353,6 +382,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         ErrorPage { texts, status: 400, code: text, description: text, advice: Advice::StartAgain }
             .response(),
         FormPost { texts, redirect_uri: text, parameters: &[(text, text)] }.response(),
+        Leaving { texts, url: text }.response(),
     ]
 }
 

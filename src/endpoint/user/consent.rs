@@ -74,7 +74,7 @@ pub async fn serve(
                 Validation::Valid(valid) => (valid.reply_to, DENIED),
                 Validation::Refused(reply_to, error) => (reply_to, error),
             };
-            refuse(context, &pending, &reply_to, error, interaction.texts).await
+            refuse(context, &pending, &reply_to, error, interaction.delivery).await
         }
     }
 }

@@ -235,7 +235,7 @@ async fn show_again(
             Ok(interaction.login_page(&valid, &form.login, Some(notice)).await)
         }
         Validation::Refused(reply_to, error) => {
-            refuse(context, &pending, &reply_to, error, interaction.texts).await
+            refuse(context, &pending, &reply_to, error, interaction.delivery).await
         }
     }
 }

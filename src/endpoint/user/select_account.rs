@@ -5,7 +5,7 @@ use crate::endpoint::user::authorize::respond::redirect_to_authorize;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
-use crate::interaction::pending_request::resumed;
+use crate::interaction::pending_request::{restarted, resumed};
 use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::ports::Platform;
 use crate::provider::Provider;
@@ -34,7 +34,7 @@ pub async fn serve(
             resumed(&browser, &query, InteractionStep::Switch, "", began_at)
         }
         // The form has expired, or another user is signed in now: show the page again.
-        _ => query,
+        _ => restarted(&query),
     };
     Ok(redirect_to_authorize(context, &query))
 }

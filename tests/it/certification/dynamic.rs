@@ -4,8 +4,8 @@
 use super::checks::{check_discovery, check_error, check_jwks, check_token_response, verified};
 use super::pages::check_login_page;
 use crate::browser::{
-    Browser, CALLBACK, TestClient, answer, claims, decode, encode, error_page, field, header,
-    is_login,
+    Browser, CALLBACK, TestClient, answer, claims, decode, destination, encode, error_page, field,
+    header, is_login,
 };
 use crate::jwks::{ALWAYS, foreign_key, insert_key};
 use crate::signer::{Signer, by_assertion};
@@ -219,7 +219,7 @@ fn oidcc_redirect_uri_query_ok() {
     let client = suite.register(json!({ "redirect_uris": ["https://app.example/cb?foo=bar"] }));
     let browser = Browser::new(&suite.provider);
     let response = browser.agree(suite.send_request(&browser, &client, &[]), "alice@example.com");
-    let (_, query) = response.header("location").unwrap().split_once('?').unwrap();
+    let (_, query) = destination(&response).split_once('?').unwrap();
     let parameters = decode(query);
     assert_eq!(parameters["foo"], "bar");
     suite.redeem(&client, &parameters["code"]);

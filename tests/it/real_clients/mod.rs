@@ -38,6 +38,7 @@
 mod apis;
 mod authorization;
 mod browsers;
+mod callbacks;
 mod client_secrets;
 mod head;
 mod id_token_hint;

@@ -1,6 +1,8 @@
 //! Step 5: carry out the decision. This file records the grant and issues a code or tokens; [`Interaction`] renders the
 //! pages.
 
+use std::borrow::Cow;
+
 use super::implicit::{self, ImplicitRequest};
 use super::interaction::Interaction;
 use super::respond::{redirect_to_authorize, respond};
@@ -9,6 +11,7 @@ use crate::crypto::mac::Purpose;
 use crate::error::{Error, Internal};
 use crate::grant::token_set::{AccessTokenAlgorithms, Signers};
 use crate::http::Response;
+use crate::interaction::pending_request::restarted;
 use crate::lifetimes::CODE_SECONDS;
 use crate::ports::Platform;
 use crate::protocol::authorization::pkce::CodeChallenge;
@@ -59,11 +62,17 @@ impl<P: Platform> Interaction<'_, P> {
         // Nothing was recorded because something that the decision is based on has changed, so the request begins
         // again.
         let Some(issued) = issued else {
-            return Ok(redirect_to_authorize(context, &self.pending.query));
+            return Ok(redirect_to_authorize(context, &self.restarted_query()));
         };
         let parameters: Vec<_> =
             issued.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Ok(respond(context, &request.reply_to, &parameters, self.texts))
+        Ok(respond(context, &request.reply_to, &parameters, self.delivery))
+    }
+
+    /// Returns the query that begins the request again.
+    fn restarted_query(&self) -> Cow<'_, str> {
+        let query = self.pending.query.as_str();
+        if self.delivery.is_behind_form { restarted(query).into() } else { query.into() }
     }
 
     async fn code(

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
+use super::respond::Delivery;
 use super::validate::ValidatedRequest;
-use crate::endpoint::support::form;
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{InteractionState, PendingRequest};
 use crate::interaction::token::{InteractionStep, InteractionToken, shown_for};
-use crate::pages::{self, Notice, Texts};
+use crate::pages::{self, Notice};
 use crate::ports::Platform;
 use crate::provider::Provider;
 use crate::routes::{ACCOUNT, CONSENT, LOGIN, SELECT_ACCOUNT};
@@ -21,8 +21,8 @@ pub struct Interaction<'a, P> {
     /// The browser that sent the HTTP request.
     pub browser: &'a BrowserContext<'a>,
     pub pending: &'a PendingRequest,
-    /// The texts of the user's language.
-    pub texts: &'static Texts,
+    /// How the browser gets pages and the response.
+    pub delivery: Delivery,
     /// Whether a page may have the client's logo, which is fetched. The response to a `HEAD` needs none.
     shows_logo: bool,
 }
@@ -40,7 +40,7 @@ impl<'a, P> Interaction<'a, P> {
             provider,
             browser,
             pending,
-            texts: form::texts(request, &pending.params),
+            delivery: Delivery::new(request, &pending.params),
             shows_logo,
         }
     }
@@ -56,7 +56,7 @@ impl<P: Platform> Interaction<'_, P> {
     ) -> Response {
         let logo = self.logo(request).await;
         let page = pages::Login {
-            texts: self.texts,
+            texts: self.delivery.texts,
             client: Some(self.client(request, logo.as_deref())),
             redirect_uri: Some(&request.reply_to.redirect_uri),
             action: &LOGIN.url(&self.provider.context.config.issuer),
@@ -77,7 +77,7 @@ impl<P: Platform> Interaction<'_, P> {
     ) -> Response {
         let logo = self.logo(request).await;
         let page = pages::ChooseAccount {
-            texts: self.texts,
+            texts: self.delivery.texts,
             client: self.client(request, logo.as_deref()),
             redirect_uri: &request.reply_to.redirect_uri,
             account: &session.display_name(),
@@ -102,7 +102,7 @@ impl<P: Platform> Interaction<'_, P> {
         let shown = request.shown();
         let logo = self.logo(request).await;
         let page = pages::Consent {
-            texts: self.texts,
+            texts: self.delivery.texts,
             client: self.client(request, logo.as_deref()),
             redirect_uri: &request.reply_to.redirect_uri,
             account: &session.display_name(),
@@ -123,7 +123,7 @@ impl<P: Platform> Interaction<'_, P> {
         if !self.shows_logo {
             return None;
         }
-        memory.logos.copy(&request.client, self.texts.tag, context).await
+        memory.logos.copy(&request.client, self.delivery.texts.tag, context).await
     }
 
     /// Returns the client as pages show it.
@@ -133,7 +133,7 @@ impl<P: Platform> Interaction<'_, P> {
         logo: Option<&'b str>,
     ) -> pages::Client<'b> {
         let Client { client_id, metadata, .. } = &request.client;
-        pages::Client::new(client_id, metadata, self.texts, logo)
+        pages::Client::new(client_id, metadata, self.delivery.texts, logo)
     }
 
     fn consent_token(&self, shown: &str, sub: &str, began_at: i64) -> String {

@@ -35,7 +35,7 @@ use decide::{Next, decide};
 use facts::Facts;
 use interaction::Interaction;
 use resolve::{Resolved, TOO_LARGE, TOO_MANY, resolve};
-use respond::{fail, redirect_to_authorize, refuse};
+use respond::{Delivery, fail, redirect_to_authorize, refuse};
 use validate::{ValidatedRequest, Validation, validate};
 
 /// The parameters of a request that its GET stores, or opens because it was pushed.
@@ -73,14 +73,14 @@ pub async fn serve(
     let sub = facts.session.as_ref().map(|session| session.sub.as_str());
     let (query, state) = resume(&browser, request.query(), sub, context.now);
     let pending = PendingRequest::new(&browser, query, facts.stored.take())?;
-    let texts = form::texts(request, &pending.params);
+    let delivery = Delivery::new(request, &pending.params);
     match resolve(provider, request, (&browser, pending), &mut facts).await? {
         Resolved::Request(pending) => {
             let interaction = Interaction::new(provider, &browser, &pending, request);
             interaction.proceed(facts, state).await
         }
         Resolved::Refused(reply_to, error) => {
-            refuse(context, &PendingRequest::default(), &reply_to, error, texts).await
+            refuse(context, &PendingRequest::default(), &reply_to, error, delivery).await
         }
     }
 }
@@ -130,13 +130,14 @@ async fn keep(
         return Ok(redirect_to_authorize(context, &query));
     }
     let pending = PendingRequest { params, ..PendingRequest::default() };
-    let texts = form::texts(request, &pending.params);
+    // A form of the client led to this request, so the provider's policy does not apply.
+    let delivery = Delivery { is_behind_form: false, ..Delivery::new(request, &pending.params) };
     // The facts are read before the request is stored, because an invalid request must not be.
     let mut facts = Facts::of_params(context, &pending.params).await?;
     let mut pending = match resolve(provider, request, (&browser, pending), &mut facts).await? {
         Resolved::Request(pending) => pending,
         Resolved::Refused(reply_to, error) => {
-            return refuse(context, &PendingRequest::default(), &reply_to, error, texts).await;
+            return refuse(context, &PendingRequest::default(), &reply_to, error, delivery).await;
         }
     };
     if pending.handle.is_none() {
@@ -144,7 +145,7 @@ async fn keep(
         let valid = match validate(provider, &pending, &mut facts).await? {
             Validation::Valid(valid) => valid,
             Validation::Refused(reply_to, error) => {
-                return refuse(context, &pending, &reply_to, error, texts).await;
+                return refuse(context, &pending, &reply_to, error, delivery).await;
             }
         };
         if !pending.may_be_kept() {
@@ -154,7 +155,7 @@ async fn keep(
         }
         // Anybody can send such a request, so their rate is limited.
         if !may_store(context, request).await {
-            return refuse(context, &pending, &valid.reply_to, TOO_MANY, texts).await;
+            return refuse(context, &pending, &valid.reply_to, TOO_MANY, delivery).await;
         }
         pending.keep(&browser, context).await?;
     }
@@ -176,11 +177,13 @@ impl<P: Platform> Interaction<'_, P> {
         let valid = match validate(self.provider, self.pending, &mut facts).await? {
             Validation::Valid(valid) => valid,
             Validation::Refused(reply_to, error) => {
-                return refuse(context, self.pending, &reply_to, error, self.texts).await;
+                return refuse(context, self.pending, &reply_to, error, self.delivery).await;
             }
         };
         match self.advance(&valid, &facts, state).await {
-            Err(Error::Internal(fault)) => Ok(fail(context, &valid.reply_to, &fault, self.texts)),
+            Err(Error::Internal(fault)) => {
+                Ok(fail(context, &valid.reply_to, &fault, self.delivery))
+            }
             response => response,
         }
     }
@@ -201,7 +204,7 @@ impl<P: Platform> Interaction<'_, P> {
                 self.issue(valid, session, remembered, consent.as_ref()).await
             }
             Next::Refuse(error) => {
-                refuse(context, self.pending, &valid.reply_to, error, self.texts).await
+                refuse(context, self.pending, &valid.reply_to, error, self.delivery).await
             }
             Next::SelectAccount(session) => {
                 Ok(self.select_account_page(valid, session, &state).await)

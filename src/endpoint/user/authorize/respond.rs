@@ -3,14 +3,36 @@
 use form_urlencoded::Serializer;
 
 use crate::context::Context;
+use crate::endpoint::support::form;
 use crate::error::{Error, Internal};
-use crate::http::Response;
-use crate::interaction::pending_request::PendingRequest;
-use crate::pages::{FormPost, Texts};
+use crate::http::{Request, Response};
+use crate::interaction::pending_request::{PendingRequest, is_resumed};
+use crate::pages::{FormPost, Leaving, Texts};
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::reply_to::{ReplyTo, ResponseMode};
+use crate::protocol::params::Params;
 use crate::routes::AUTHORIZE;
+
+/// How the browser gets the response to an HTTP request.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    /// The texts of the user's language.
+    pub texts: &'static Texts,
+    /// Whether a form of the provider led to the request, by itself or through a redirect. The browser may then apply the
+    /// form's `form-action` to a redirect.
+    pub is_behind_form: bool,
+}
+
+impl Delivery {
+    /// Determines the delivery for one of the provider's forms, or for a GET of the authorization endpoint.
+    pub fn new(request: &impl Request, params: &Params) -> Self {
+        Self {
+            texts: form::texts(request, params),
+            is_behind_form: request.method() == "POST" || is_resumed(request.query()),
+        }
+    }
+}
 
 /// Sends an error to the client. It is the response of a stored request.
 ///
@@ -22,13 +44,13 @@ pub async fn refuse(
     pending: &PendingRequest,
     reply_to: &ReplyTo,
     error: AuthorizeError,
-    texts: &'static Texts,
+    delivery: Delivery,
 ) -> Result<Response, Error> {
     // A second request to the database, because only a validated request has this response.
     pending.answer(context).await?;
     context.log_refusal(error.code);
     let parameters = [("error", error.code), ("error_description", error.description.as_str())];
-    Ok(respond(context, reply_to, &parameters, texts))
+    Ok(respond(context, reply_to, &parameters, delivery))
 }
 
 /// Sends an internal error to the client, and logs the fault. A stored request is not deleted, so that the user can
@@ -37,13 +59,13 @@ pub fn fail<P>(
     context: &Context<'_, P>,
     reply_to: &ReplyTo,
     fault: &Internal,
-    texts: &'static Texts,
+    delivery: Delivery,
 ) -> Response {
     let (_, code, description) = fault.opaque();
     context.log_fault(fault);
     context.log_refusal(code);
     let parameters = [("error", code), ("error_description", description)];
-    respond(context, reply_to, &parameters, texts)
+    respond(context, reply_to, &parameters, delivery)
 }
 
 /// Sends `parameters` to the client, with its `state` and the provider's `iss`.
@@ -51,26 +73,28 @@ pub fn respond<P>(
     context: &Context<'_, P>,
     reply_to: &ReplyTo,
     parameters: &[(&str, &str)],
-    texts: &'static Texts,
+    delivery: Delivery,
 ) -> Response {
     let mut parameters = parameters.to_vec();
     if let Some(state) = &reply_to.state {
         parameters.push(("state", state));
     }
     parameters.push(("iss", context.config.issuer.as_str()));
-    match reply_to.mode {
+    let Delivery { texts, is_behind_form } = delivery;
+    let redirect_uri = reply_to.redirect_uri.as_str();
+    let separator = match reply_to.mode {
         ResponseMode::FormPost => {
-            let redirect_uri = &reply_to.redirect_uri;
-            FormPost { texts, redirect_uri, parameters: &parameters }.response()
+            return FormPost { texts, redirect_uri, parameters: &parameters }.response();
         }
-        ResponseMode::Fragment => {
-            Response::see_other(format!("{}#{}", reply_to.redirect_uri, encode(&parameters)))
-        }
-        ResponseMode::Query => {
-            let separator = if reply_to.redirect_uri.contains('?') { '&' } else { '?' };
-            let query = encode(&parameters);
-            Response::see_other(format!("{}{separator}{query}", reply_to.redirect_uri))
-        }
+        ResponseMode::Fragment => '#',
+        ResponseMode::Query if redirect_uri.contains('?') => '&',
+        ResponseMode::Query => '?',
+    };
+    let url = format!("{redirect_uri}{separator}{}", encode(&parameters));
+    if is_behind_form && Leaving::is_for(redirect_uri) {
+        Leaving { texts, url: &url }.response()
+    } else {
+        Response::see_other(url)
     }
 }
 
