@@ -304,20 +304,13 @@ pub async fn find_account(
 
 /// The same as [`find_account`], in a batch.
 pub fn find_account_in(batch: &mut Batch, login: &TypedLogin) -> Handle<Option<Account>> {
-    let statement =
-        Statement::new("SELECT login = ?1, sub, password_hash FROM users WHERE login IN (?1, ?2)")
-            .bind(login.folded.as_str())
-            .bind(login.normalized.as_str());
-    batch.query(statement, |rows| {
-        let mut account = None;
-        for mut row in rows {
-            let is_preferred = row.integer()? == 1;
-            if is_preferred || account.is_none() {
-                account = Some(Account::from_row(row)?);
-            }
-        }
-        Ok(account)
-    })
+    let statement = Statement::new(
+        "SELECT sub, password_hash FROM users WHERE login = ?1 \
+         UNION ALL SELECT sub, password_hash FROM users WHERE login = ?2 AND ?2 <> ?1 LIMIT 1",
+    )
+    .bind(login.folded.as_str())
+    .bind(login.normalized.as_str());
+    batch.query(statement, |rows| first(rows)?.map(Account::from_row).transpose())
 }
 
 /// Sets or removes a user's password, and ends the user's sessions because somebody else may have known the old one.
