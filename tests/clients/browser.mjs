@@ -1,0 +1,125 @@
+// A user's browser without scripts, for the provider and for applications. It keeps the cookies of each host, follows
+// redirects by status or by page, and fills in the provider's forms. http and https of loopback, and names with TLS that
+// stand for loopback.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import { text } from "node:stream/consumers";
+import { PASSWORD, formOf, isConsent, isLogin } from "../edge/browser.mjs";
+
+const HOPS = 30;
+const ca = readFileSync(new URL("tls/authority.pem", import.meta.url));
+
+/** @typedef {{ url: URL, status: number, headers: http.IncomingHttpHeaders, body: string }} Page */
+
+export class Browser {
+  #issuer;
+  /** The cookies of each host name: pairs of name and value. As in browsers, all ports of a host share them. */
+  #cookies = new Map();
+
+  constructor(issuer) {
+    this.#issuer = new URL(issuer);
+  }
+
+  /**
+   * Opens a URL. Signs in and consents as needed, and follows every redirect. Returns the last page. It stops before the
+   * request of a URL that `isEnd` accepts, and before a URL of another scheme; the page is then that URL alone.
+   *
+   * @param {string | URL} target
+   * @param {{ login?: string, password?: string, decision?: string, isEnd?: (url: URL) => boolean }} [options]
+   * @returns {Promise<Page | { url: URL, status?: undefined, headers?: undefined, body?: undefined }>}
+   */
+  async visit(target, options = {}) {
+    let request = { url: new URL(target), method: "GET", form: undefined };
+    for (let hops = 0; hops < HOPS; hops++) {
+      if (!/^https?:$/.test(request.url.protocol) || options.isEnd?.(request.url)) return { url: request.url };
+      const page = await this.send(request);
+      request = this.#next(page, request, options);
+      if (!request) return page;
+    }
+    return assert.fail(`more than ${HOPS} redirects`);
+  }
+
+  /** Signs in and consents. Returns the URL with the authorization response, without requesting it. */
+  async signIn(authorizationUrl, options = {}) {
+    const isEnd = ({ origin }) => origin !== this.#issuer.origin;
+    const { url, status, body } = await this.visit(authorizationUrl, { isEnd, ...options });
+    assert.ok(isEnd(url), `the provider answers ${status}: ${body}`);
+    return url;
+  }
+
+  /** The request that follows a page, if one does. */
+  #next(page, { method, form }, { login = "alice", password = PASSWORD, decision = "allow" }) {
+    const isProvider = page.url.origin === this.#issuer.origin;
+    const to = (target, rest = {}) => ({ url: new URL(target, page.url), method: "GET", form: undefined, ...rest });
+    if (page.headers.location) {
+      return to(page.headers.location, page.status === 307 || page.status === 308 ? { method, form } : {});
+    }
+    if (page.status !== 200) return undefined;
+    const refresh = refreshTarget(page.body);
+    if (refresh) return to(refresh);
+    if (!isProvider || !page.body.includes("<form")) return undefined;
+    const { action, fields } = formOf(page);
+    const submit = (filled = {}) => to(action, { method: "POST", form: { ...fields, ...filled } });
+    if (isLogin(page)) return page.body.includes('role="alert"') ? undefined : submit({ login, password });
+    if (isConsent(page)) return submit({ decision });
+    // The page of response_mode=form_post, which a script submits.
+    return new URL(action, page.url).origin === page.url.origin ? undefined : submit();
+  }
+
+  /** Sends one request. @returns {Promise<Page>} */
+  async send({ url, method = "GET", form = undefined }) {
+    const cookie = [...this.#jar(url)].map(([name, value]) => `${name}=${value}`).join("; ");
+    const body = form && String(new URLSearchParams(form));
+    const response = await request(url, {
+      method,
+      headers: {
+        accept: "text/html,*/*;q=0.8", "accept-language": "en", "user-agent": "Mozilla/5.0 (tests)",
+        ...(cookie && { cookie }),
+        ...(body !== undefined && {
+          "content-type": "application/x-www-form-urlencoded", "content-length": Buffer.byteLength(body),
+        }),
+      },
+    }, body);
+    for (const line of response.headers["set-cookie"] ?? []) this.#keep(url, line);
+    return { url, status: response.statusCode, headers: response.headers, body: await text(response) };
+  }
+
+  /** The cookies of a host. */
+  #jar({ hostname }) {
+    if (!this.#cookies.has(hostname)) this.#cookies.set(hostname, new Map());
+    return this.#cookies.get(hostname);
+  }
+
+  /** Stores or deletes a cookie. */
+  #keep(url, line) {
+    const [pair, ...attributes] = line.split(/; */);
+    const [, name, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
+    const expires = attributes.find((one) => /^expires=/i.test(one))?.slice("expires=".length);
+    const isGone = attributes.some((one) => /^max-age=(0|-)/i.test(one)) || Date.parse(expires) < Date.now();
+    if (isGone) this.#jar(url).delete(name);
+    else this.#jar(url).set(name, value);
+  }
+}
+
+/** Sends a request to this machine: every host name is loopback. Returns the response. @returns {Promise<http.IncomingMessage>} */
+function request(url, options, body) {
+  const { hostname } = url;
+  const isName = !/^(localhost|127\.|\[)/.test(hostname);
+  const there = isName ? { host: "127.0.0.1", servername: hostname, setHost: false } : {};
+  const headers = isName ? { ...options.headers, host: url.host } : options.headers;
+  return new Promise((resolve, reject) => {
+    const sent = (url.protocol === "https:" ? https : http).request(url, { ...options, ...there, headers, ca }, resolve);
+    sent.on("error", (error) => reject(new Error(`${url.origin}: ${error.message}`, { cause: error })));
+    sent.end(body);
+  });
+}
+
+/** The target of a page that redirects by itself. */
+export function refreshTarget(body) {
+  const tag = /<meta\b[^>]*http-equiv="?refresh"?[^>]*>/i.exec(body)?.[0];
+  const target = tag && /content="\d+;\s*(?:url=)?'?([^"']*)/i.exec(tag)?.[1];
+  return target?.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (_, hex, decimal, name) =>
+    name ? { amp: "&", quot: '"', lt: "<", gt: ">", apos: "'" }[name] : String.fromCodePoint(parseInt(hex ?? decimal, hex ? 16 : 10)));
+}
