@@ -134,7 +134,8 @@ async function startBrowserProgram(browser, options = {}) {
     await close();
     rmSync(folder, { recursive: true, force: true });
   });
-  const env = { PATH: `${folder}${delimiter}${process.env.PATH}`, BROWSER: programs[0], DISPLAY: process.env.DISPLAY ?? ":0" };
+  // Without a display xdg-open starts the BROWSER, and not the desktop's.
+  const env = { PATH: `${folder}${delimiter}${process.env.PATH}`, BROWSER: programs[0], DISPLAY: "" };
   return { env, pages, errors };
 }
 
