@@ -11,6 +11,17 @@ import { PASSWORD, formOf, isConsent, isLogin } from "../edge/browser.mjs";
 const HOPS = 30;
 const ca = readFileSync(new URL("tls/authority.pem", import.meta.url));
 
+/**
+ * How the user behaves. With `form` the first request posts these fields. `isEnd` ends the walk.
+ *
+ * @typedef {object} Options
+ * @property {string} [login]
+ * @property {string} [password]
+ * @property {string} [decision]
+ * @property {Record<string, string>} [form]
+ * @property {(url: URL) => boolean} [isEnd]
+ */
+
 /** @typedef {{ url: URL, status: number, headers: http.IncomingHttpHeaders, body: string }} Page */
 
 export class Browser {
@@ -27,11 +38,12 @@ export class Browser {
    * request of a URL that `isEnd` accepts, and before a URL of another scheme; the page is then that URL alone.
    *
    * @param {string | URL} target
-   * @param {{ login?: string, password?: string, decision?: string, isEnd?: (url: URL) => boolean }} [options]
+   * @param {Options} [options]
    * @returns {Promise<Page | { url: URL, status?: undefined, headers?: undefined, body?: undefined }>}
    */
   async visit(target, options = {}) {
-    let request = { url: new URL(target), method: "GET", form: undefined };
+    const { form } = options;
+    let request = { url: new URL(target), method: form ? "POST" : "GET", form };
     for (let hops = 0; hops < HOPS; hops++) {
       if (!/^https?:$/.test(request.url.protocol) || options.isEnd?.(request.url)) return { url: request.url };
       const page = await this.send(request);

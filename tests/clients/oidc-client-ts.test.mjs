@@ -1,0 +1,25 @@
+// oidc-client-ts with response_mode=fragment. tests/browser has it with its default, the query.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { install } from "./install.mjs";
+import { assertSignedIn, startApp } from "./pages/app.mjs";
+
+const { folder } = await install("oidc-client-ts");
+const library = join(folder, "node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js");
+const { open, deny } = await startApp("oidc-client-ts", library);
+
+test("oidc-client-ts signs in by a response in the fragment, shows the e-mail and refreshes", async () => {
+  const app = await open();
+  assertSignedIn(app);
+  const [before, after] = await app.page.evaluate(async () => {
+    const { manager } = /** @type {any} */ (globalThis);
+    const { access_token: token } = await manager.getUser();
+    return [token, (await manager.signinSilent()).access_token];
+  });
+  assert.notEqual(after, before);
+});
+
+test("oidc-client-ts shows access_denied after the user denies consent", async () => {
+  assert.equal((await deny()).error, "access_denied");
+});
