@@ -119,7 +119,7 @@ export class Browser {
 function request(url, options, body) {
   const { hostname } = url;
   const isName = !/^(localhost|127\.|\[)/.test(hostname);
-  const there = isName ? { host: "127.0.0.1", servername: hostname, setHost: false } : {};
+  const there = isName ? { hostname: "127.0.0.1", servername: hostname, setHost: false } : {};
   const headers = isName ? { ...options.headers, host: url.host } : options.headers;
   return new Promise((resolve, reject) => {
     const sent = (url.protocol === "https:" ? https : http).request(url, { ...options, ...there, headers, ca }, resolve);

@@ -7,5 +7,5 @@ const { Client, StreamableHTTPClientTransport, UnauthorizedError } = await load(
 
 await testSdk({ Client, StreamableHTTPClientTransport, UnauthorizedError }, {
   // It checks the response's `iss` (RFC 9207).
-  stepsUp: true, finishArgument: (callback) => callback.searchParams,
+  stepsUp: true, readsDocuments: true, finishArgument: (callback) => callback.searchParams,
 });

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildIfChanged, RELEASE } from "../../scripts/build.mjs";
-import { Failure, WRANGLER, environment, prepare, root } from "../../scripts/steps.mjs";
+import { Failure, WRANGLER, environment, onStopSignal, prepare, root } from "../../scripts/steps.mjs";
 import { NOT_INSTALLED, VERSIONS } from "./install.mjs";
 
 const USAGE = `node tests/clients/run.mjs [NAME…]
@@ -36,6 +36,13 @@ mkdirSync(join(root, "build", "clients"), { recursive: true });
 writeFileSync(authorities, [process.env.NODE_EXTRA_CA_CERTS, join(folder, "tls", "authority.pem")]
   .map((file) => (file ? readFileSync(file, "utf8") : "")).join("\n"));
 
+/** The running test. */
+let running;
+onStopSignal(() => {
+  if (running) endGroup(running.pid);
+  process.exit(1);
+});
+
 const end = Date.now() + Number(process.env.CLIENTS_MINUTES ?? Infinity) * 60_000;
 /** @type {Record<string, string[]>} */
 const results = { failed: [], "not installed": [], "not run": [], passed: [] };
@@ -56,9 +63,11 @@ for (const name of names) {
   if (isLate && Date.now() >= end) results["not run"].push(`${name}: CLIENTS_MINUTES are over`);
   else results[outcome].push(outcome === "not installed" ? `${name}: ${reason}` : name);
 }
-for (const [outcome, clients] of Object.entries(results)) {
-  if (clients.length > 0) console.log(`${outcome}: ${clients.length}\n${clients.map((line) => `  ${line}\n`).join("")}`);
+for (const outcome of ["not installed", "not run", "failed"]) {
+  for (const line of results[outcome]) console.log(`! ${outcome}: ${line}`);
 }
+const skipped = results["not installed"].length + results["not run"].length;
+console.log(`clients: ${results.passed.length} passed, ${results.failed.length} failed, ${skipped} skipped`);
 process.exitCode = results.failed.length > 0 ? 1 : 0;
 
 /** Runs the tests of a client, and ends them after `budget` milliseconds, together with the processes they started. */
@@ -67,6 +76,7 @@ async function runTest(name, budget) {
     // A group of its own, so that its processes can be ended together.
     detached: true, stdio: ["ignore", "pipe", "pipe"], env: environment({ ...WRANGLER, NODE_EXTRA_CA_CERTS: authorities }),
   });
+  running = child;
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => { output += text; });
   let isLate = false;

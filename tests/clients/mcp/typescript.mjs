@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startProvider } from "../provider.mjs";
+import { serveDocument } from "./document.mjs";
 import { listenForMcp } from "./server.mjs";
 
 /** No program listens there, because the browser stops before the callback. */
@@ -37,6 +38,7 @@ const SERVERS = {
  *
  * @typedef {object} Version
  * @property {boolean} stepsUp  Whether it knows `insufficient_scope`.
+ * @property {boolean} [readsDocuments]  Whether its client_id can be the URL of a client metadata document.
  * @property {boolean} [refreshesToStepUp]  Whether it then refreshes where it would have to send the user.
  * @property {(callback: URL) => any} [finishArgument]  The argument of finishAuth. By default the code.
  */
@@ -48,16 +50,57 @@ export async function testSdk(sdk, version) {
     const scopes = [`mcp${servers.length}:use`, `mcp${servers.length}:write`];
     servers.push({ name, mcp, scopes, audience: `${mcp.origin}${server.listed}`, ...server });
   }
-  const resources = servers.map(({ audience, scopes, api }) => [audience, { scopes, open: true, ...api }]);
-  const provider = await startProvider({ vars: { REGISTRATION: "open", RESOURCES: Object.fromEntries(resources) } });
+  const provider = await startProvider({ vars: { REGISTRATION: "open", RESOURCES: resourcesOf(servers) } });
+  const closed = version.readsDocuments && (await startClosed());
   for (const server of servers) {
-    const { mcp, audience, resource, api, scopes: [use, write], challenges, lists } = server;
-    mcp.serve({
-      issuer: provider.issuer, audience, resource: `${mcp.origin}${resource}`, write, ...api,
-      challenged: challenges ? [use] : undefined, scopesSupported: lists ? [use, write] : undefined,
-    });
-    declareTests(server, (metadata) => connect(sdk, { provider, mcp, version }, metadata), version);
+    serve(server, provider.issuer);
+    declareTests(server, (metadata) => connect(sdk, { provider, mcp: server.mcp, version }, metadata), version);
   }
+  if (closed) declareDocumentTest(closed, (metadata, url) => connect(sdk, { ...closed, version }, metadata, url));
+}
+
+const resourcesOf = (servers) =>
+  Object.fromEntries(servers.map(({ audience, scopes, api }) => [audience, { scopes, open: true, ...api }]));
+
+/**
+ * Makes an MCP server announce itself, its resource and its scopes.
+ *
+ * @param {any} server
+ * @param {string} issuer
+ */
+function serve({ mcp, audience, resource, api, scopes: [use, write], challenges, lists }, issuer) {
+  mcp.serve({
+    issuer, audience, resource: `${mcp.origin}${resource}`, write, ...api,
+    challenged: challenges ? [use] : undefined, scopesSupported: lists ? [use, write] : undefined,
+  });
+}
+
+/** Starts a provider with closed registration, which takes client metadata documents, and an MCP server. */
+async function startClosed() {
+  const mcp = await listenForMcp();
+  after(mcp.close);
+  const server = { mcp, audience: mcp.url, resource: "/mcp", scopes: ["mcp:use", "mcp:write"], challenges: true };
+  const provider = await startProvider({
+    vars: { REGISTRATION: "closed", CLIENT_DOCUMENTS: "open", RESOURCES: resourcesOf([server]) },
+  });
+  serve(server, provider.issuer);
+  return { mcp, provider };
+}
+
+function declareDocumentTest({ mcp }, connectWith) {
+  test("a client metadata document: the SDK signs in and refreshes without a registration", async () => {
+    const { url, fetches } = await serveDocument({ ...METADATA, redirect_uris: ["http://localhost/callback"] });
+    const { client, stored } = await connectWith(METADATA, url);
+    assert.equal(stored.client.client_id, url);
+    const { sub, aud, client_id: clientId } = await call(client, "whoami");
+    assert.deepEqual([sub, aud, clientId], ["alice", mcp.url, url]);
+    mcp.expire();
+    assert.equal((await call(client, "whoami")).sub, "alice");
+    assert.equal(stored.signIns, 1, "the refresh needed the user");
+    // The provider keeps it for as long as its headers say.
+    assert.equal(fetches(), 1);
+    await client.close();
+  });
 }
 
 function declareTests({ name, mcp, audience, scopes, challenges }, connectWith, { stepsUp, refreshesToStepUp = false }) {
@@ -103,10 +146,10 @@ async function call(client, name) {
 const codeOf = (callback) => callback.searchParams.get("code");
 
 /** Connects as the documentation has it: the first attempt sends the user to the provider, the second is signed in. */
-async function connect(sdk, { provider, mcp, version }, metadata) {
+async function connect(sdk, { provider, mcp, version }, metadata, documentUrl = undefined) {
   const { Client, StreamableHTTPClientTransport, UnauthorizedError } = sdk;
   const stored = { signIns: 0 };
-  const authProvider = oauthProvider(stored, metadata);
+  const authProvider = oauthProvider(stored, metadata, documentUrl);
   const browser = provider.browser();
   const isUnauthorized = (error) => error instanceof UnauthorizedError;
   const transportOf = () => new StreamableHTTPClientTransport(new URL(mcp.url), { authProvider });
@@ -134,8 +177,9 @@ async function connect(sdk, { provider, mcp, version }, metadata) {
 }
 
 /** The SDK's interface for what an application stores. */
-function oauthProvider(stored, clientMetadata) {
+function oauthProvider(stored, clientMetadata, clientMetadataUrl) {
   return {
+    clientMetadataUrl,
     get redirectUrl() { return clientMetadata.redirect_uris[0]; },
     get clientMetadata() { return clientMetadata; },
     clientInformation: () => stored.client,
