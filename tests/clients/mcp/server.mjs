@@ -65,6 +65,7 @@ function application({ issuer, audience, resource, write, challenged, scopesSupp
     },
   };
   const app = express();
+  app.use(forBrowsers);
   app.use(express.json());
   app.get(metadataPath, (_request, response) => response.json({
     resource, authorization_servers: [issuer], ...(scopesSupported && { scopes_supported: scopesSupported }),
@@ -74,6 +75,16 @@ function application({ issuer, audience, resource, write, challenged, scopesSupp
   // It sends nothing by itself, so that it has no stream to open.
   app.all(server.path, requireBearerAuth(requirements), (_request, response) => response.status(405).end());
   return app;
+}
+
+/** Lets applications in browsers in (CORS). */
+function forBrowsers(request, response, next) {
+  response.set({
+    "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "WWW-Authenticate, Mcp-Session-Id",
+    "Access-Control-Allow-Headers": "*, Authorization", "Access-Control-Allow-Methods": "GET, POST, DELETE",
+  });
+  if (request.method === "OPTIONS") response.status(204).end();
+  else next();
 }
 
 /** The tool `write` needs a scope of its own (RFC 6750 section 3.1). */

@@ -11,21 +11,11 @@ const SCOPE = "openid profile email offline_access";
  */
 export async function startApp(name, library) {
   const { issuer, origin, serve, client, newPage } = await start("loopback");
-  const files = {
-    "/": ["text/html", readFileSync(new URL(`${name}.html`, import.meta.url))],
-    "/library.js": ["text/javascript", readFileSync(library)],
-    "/settings.json": ["application/json", JSON.stringify({ authority: issuer, scope: SCOPE })],
-    "/favicon.ico": ["image/x-icon", ""],
-  };
-  serve((request, response) => {
-    const [type, content] = files[new URL(request.url, origin).pathname] ?? [];
-    response.writeHead(content === undefined ? 404 : 200, type && { "content-type": type }).end(content);
-  });
+  serve(pageOf(name, readFileSync(library), { authority: issuer, scope: SCOPE }));
   await client("spa", {
     client_name: "A single-page app", token_endpoint_auth_method: "none", redirect_uris: [`${origin}/`],
     grant_types: ["authorization_code", "refresh_token"],
   });
-  const outcome = async (page) => JSON.parse(await page.locator("#outcome").filter({ hasText: /./ }).innerText());
   return {
     async open() {
       const page = await newPage();
@@ -52,6 +42,24 @@ export async function startApp(name, library) {
     },
   };
 }
+
+/** The request handler of an application: the page `NAME.html`, its library and its settings. */
+export function pageOf(name, library, settings) {
+  const files = {
+    "/": ["text/html", readFileSync(new URL(`${name}.html`, import.meta.url))],
+    "/library.js": ["text/javascript", library],
+    "/settings.json": ["application/json", JSON.stringify(settings)],
+    "/favicon.ico": ["image/x-icon", ""],
+  };
+  return (request, response) => {
+    const [type, content] = files[new URL(request.url, "http://localhost").pathname] ?? [];
+    response.writeHead(content === undefined ? 404 : 200, type && { "content-type": type }).end(content);
+  };
+}
+
+/** Waits until the page shows its outcome. Returns it. */
+export const outcome = async (page) =>
+  JSON.parse(await page.locator("#outcome").filter({ hasText: /./ }).innerText());
 
 /** Asserts that alice is signed in, with her e-mail, by a response in the fragment. */
 export function assertSignedIn({ shown, fragments }) {
