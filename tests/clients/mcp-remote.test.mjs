@@ -36,6 +36,7 @@ async function connect(settings, options = []) {
     command: bin("mcp-remote"), args: [mcp.url, ...options], stderr: "pipe",
     env: { HOME: settings, MCP_REMOTE_CONFIG_DIR: settings, ...browser.env },
   });
+  after(() => transport.close());
   let output = "";
   transport.stderr.on("data", (text) => { output += text; });
   const client = new sdk.Client({ name: "tests", version: "1.0.0" });

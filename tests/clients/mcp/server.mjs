@@ -71,7 +71,7 @@ function application({ issuer, audience, resource, write, challenged, scopesSupp
     resource, authorization_servers: [issuer], ...(scopesSupported && { scopes_supported: scopesSupported }),
   }));
   const requirements = { verifier, requiredScopes: challenged, resourceMetadataUrl };
-  app.post(server.path, requireBearerAuth(requirements), stepUp(write, resourceMetadataUrl), answer);
+  app.post(server.path, requireBearerAuth(requirements), stepUp([...(challenged ?? []), write], resourceMetadataUrl), answer);
   // It sends nothing by itself, so that it has no stream to open.
   app.all(server.path, requireBearerAuth(requirements), (_request, response) => response.status(405).end());
   return app;
@@ -87,11 +87,11 @@ function forBrowsers(request, response, next) {
   else next();
 }
 
-/** The tool `write` needs a scope of its own (RFC 6750 section 3.1). */
-const stepUp = (scope, resourceMetadataUrl) => (request, response, next) => {
+/** The tool `write` needs a scope of its own (RFC 6750 section 3.1). The challenge has every scope that it needs. */
+const stepUp = (scopes, resourceMetadataUrl) => (request, response, next) => {
   const { method, params } = request.body;
-  if (method !== "tools/call" || params.name !== "write" || request.auth.scopes.includes(scope)) return next();
-  const challenge = `Bearer error="insufficient_scope", scope="${scope}", resource_metadata="${resourceMetadataUrl}"`;
+  if (method !== "tools/call" || params.name !== "write" || request.auth.scopes.includes(scopes.at(-1))) return next();
+  const challenge = `Bearer error="insufficient_scope", scope="${scopes.join(" ")}", resource_metadata="${resourceMetadataUrl}"`;
   return response.status(403).set("WWW-Authenticate", challenge).json({ error: "insufficient_scope" });
 };
 
