@@ -1,0 +1,4 @@
+// The MCP SDK for Python, 1.x.
+import { testMcpOfPython } from "./mcp_python.mjs";
+
+await testMcpOfPython("mcp-python-1", { rootSlash: true });

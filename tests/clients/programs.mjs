@@ -1,0 +1,93 @@
+// Runs the programs of clients: servers until the file's tests end, and others to their end.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import net from "node:net";
+import { after } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** The path of a file in this folder. */
+export const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** A port of this machine that nobody listens on. */
+export async function freePort() {
+  const server = net.createServer();
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = /** @type {net.AddressInfo} */ (server.address());
+  await once(server.close(), "close");
+  return port;
+}
+
+/**
+ * @typedef {{ env?: Record<string, string>, cwd?: string, input?: string }} Options
+ */
+
+/**
+ * Runs a program to its end. Returns its exit code, what it printed, and all of its output.
+ *
+ * @param {string} program
+ * @param {string[]} args
+ * @param {Options} options
+ */
+export async function runProgram(program, args, { env = {}, cwd, input = "" } = {}) {
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: "pipe" });
+  const { printed, all } = outputOf(child);
+  // A program that ends before it has read its input reports the reason itself.
+  child.stdin.on("error", () => {}).end(input);
+  const [code, signal] = await once(child, "close");
+  return { code: code ?? signal, stdout: printed.join(""), output: all.join("") };
+}
+
+/** Runs a program that prints a JSON object on its last line. Returns the object. */
+export async function runForJson(program, args, options = {}) {
+  const { code, stdout, output } = await runProgram(program, args, options);
+  assert.equal(code, 0, output);
+  return JSON.parse(stdout.trim().split("\n").at(-1));
+}
+
+/**
+ * Starts a server and waits until it listens on the port. It stops after the file's tests. Returns its output.
+ *
+ * @param {number} port
+ * @param {string} program
+ * @param {string[]} args
+ * @param {Options} options
+ */
+export async function startServer(port, program, args, { env = {}, cwd } = {}) {
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const { all } = outputOf(child);
+  after(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGTERM");
+    await Promise.race([once(child, "exit"), sleep(5_000).then(() => child.kill("SIGKILL"))]);
+  });
+  for (let tries = 0; tries < 600; tries++, await sleep(100)) {
+    assert.ok(child.exitCode === null && child.signalCode === null, `${program} ended: ${all.join("")}`);
+    if (await isListening(port)) return { output: () => all.join("") };
+  }
+  return assert.fail(`${program} does not listen on ${port}: ${all.join("")}`);
+}
+
+function outputOf(child) {
+  const printed = [];
+  const all = [];
+  child.stdout.setEncoding("utf8").on("data", (text) => { printed.push(text); all.push(text); });
+  child.stderr.setEncoding("utf8").on("data", (text) => all.push(text));
+  return { printed, all };
+}
+
+async function isListening(port) {
+  const socket = net.connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** The claims of a JWT, unverified. */
+export const claimsOf = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
