@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
+import { createInterface } from "node:readline";
 import { after } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -20,7 +21,9 @@ export async function freePort() {
 }
 
 /**
- * @typedef {{ env?: Record<string, string>, cwd?: string, input?: string }} Options
+ * `input` is what the program reads, or a function that makes it from the first line that the program prints.
+ *
+ * @typedef {{ env?: Record<string, string>, cwd?: string, input?: string | ((line: string) => Promise<string>) }} Options
  */
 
 /**
@@ -34,9 +37,21 @@ export async function runProgram(program, args, { env = {}, cwd, input = "" } = 
   const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: "pipe" });
   const { printed, all } = outputOf(child);
   // A program that ends before it has read its input reports the reason itself.
-  child.stdin.on("error", () => {}).end(input);
-  const [code, signal] = await once(child, "close");
+  child.stdin.on("error", () => {});
+  const closed = once(child, "close");
+  if (typeof input === "string") {
+    child.stdin.end(input);
+  } else {
+    const line = await Promise.race([firstLine(child), closed.then(() => undefined)]);
+    child.stdin.end(line && await input(line));
+  }
+  const [code, signal] = await closed;
   return { code: code ?? signal, stdout: printed.join(""), output: all.join("") };
+}
+
+/** The first line that a program prints. */
+async function firstLine(child) {
+  for await (const line of createInterface({ input: child.stdout })) return line;
 }
 
 /** Runs a program that prints a JSON object on its last line. Returns the object. */
@@ -44,6 +59,15 @@ export async function runForJson(program, args, options = {}) {
   const { code, stdout, output } = await runProgram(program, args, options);
   assert.equal(code, 0, output);
   return JSON.parse(stdout.trim().split("\n").at(-1));
+}
+
+/**
+ * Runs a program that prints a JSON object with the `url` of its authorization request, reads the query of the callback,
+ * and prints a JSON object at its end. `signIn` walks from the URL to the callback. Returns the object.
+ */
+export function runSignIn(program, args, signIn, options = {}) {
+  const input = async (line) => `${(await signIn(JSON.parse(line).url)).search.slice(1)}\n`;
+  return runForJson(program, args, { ...options, input });
 }
 
 /**
