@@ -1,0 +1,70 @@
+// oidc-agent of Debian: it registers itself as a web application with a custom scheme beside loopback, and stores a
+// refresh token.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { until } from "../edge/harness.mjs";
+import { install } from "./install.mjs";
+import { claimsOf, runProgram } from "./programs.mjs";
+import { AUTHORITY, startProvider } from "./provider.mjs";
+
+const { bin } = await install("oidc-agent");
+const provider = await startProvider({ tls: true, vars: { REGISTRATION: "open" } });
+const home = mkdtempSync(join(tmpdir(), "postern-oidc-agent-"));
+const { env: browser, pages, errors } = await provider.programThatOpens();
+const env = { ...browser, HOME: home, OIDC_CONFIG_DIR: home, OIDC_ENCRYPTION_PW: "a password" };
+
+const agent = await runProgram(bin("oidc-agent"), ["--json", "--quiet"], { env });
+const { socket, dpid } = JSON.parse(agent.stdout);
+Object.assign(env, { OIDC_SOCK: socket, OIDCD_PID: `${dpid}` });
+after(async () => {
+  await runProgram(bin("oidc-agent"), ["--kill"], { env });
+  rmSync(home, { recursive: true, force: true });
+});
+
+const succeed = async (program, args) => {
+  const { code, stdout, output } = await runProgram(bin(program), args, { env });
+  assert.equal(code, 0, `${output}\n${provider.log.join("\n")}`);
+  return stdout.trim();
+};
+
+const generate = (account, ...options) => succeed("oidc-gen", [
+  account, "--issuer", provider.issuer, "--cp", AUTHORITY, "--flow", "code",
+  "--prompt=none", "--confirm-yes", "--pw-env", ...options,
+]);
+
+/** Asserts that the account gets an access token, and another one by its refresh token. */
+async function assertTokens(account, scope) {
+  const refreshes = () => provider.log.filter((line) => line.startsWith("POST /auth/token 200")).length;
+  const token = await succeed("oidc-token", [account]);
+  const before = refreshes();
+  const another = await succeed("oidc-token", ["--force-new", account]);
+  assert.equal(refreshes(), before + 1);
+  assert.notEqual(another, token);
+  for (const one of [token, another]) {
+    const { iss, sub, scope: granted } = claimsOf(one);
+    assert.deepEqual([iss, sub, granted.split(" ").sort()], [provider.issuer, "alice", scope.split(" ").sort()]);
+  }
+}
+
+test("it registers itself, signs in by a port of its own, and refreshes", async () => {
+  const scope = "openid profile email offline_access";
+  await generate("postern", "--scope", scope);
+  assert.deepEqual(errors, []);
+  assert.match(pages.at(-1).body, /Successfully performed code exchange/);
+  await assertTokens("postern", scope);
+});
+
+test("it signs in by its own scheme, with every scope", async () => {
+  const generated = generate("schemed", "--scope=max", "--no-webserver");
+  // It waits for the URL at which the browser stops, and which the system gives to another oidc-gen.
+  const opened = pages.length;
+  const page = await Promise.race([until(() => pages[opened], Boolean), generated]);
+  const code = page.url.href;
+  assert.match(code, /^edu\.kit\.data\.oidc-agent:\/redirect\?code=/);
+  await succeed("oidc-gen", [`--codeExchange=${code}`, "--pw-env", "--prompt=none", "--confirm-yes"]);
+  await generated;
+  await assertTokens("schemed", "openid profile email address phone offline_access groups");
+});
