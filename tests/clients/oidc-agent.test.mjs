@@ -58,13 +58,11 @@ test("it registers itself, signs in by a port of its own, and refreshes", async 
 });
 
 test("it signs in by its own scheme, with every scope", async () => {
-  const generated = generate("schemed", "--scope=max", "--no-webserver");
-  // It waits for the URL at which the browser stops, and which the system gives to another oidc-gen.
   const opened = pages.length;
-  const page = await Promise.race([until(() => pages[opened], Boolean), generated]);
-  const code = page.url.href;
+  await generate("schemed", "--scope=max", "--no-webserver");
+  // The system gives the URL at which the browser stops to another oidc-gen.
+  const { url: { href: code } } = await until(() => pages[opened], Boolean);
   assert.match(code, /^edu\.kit\.data\.oidc-agent:\/redirect\?code=/);
   await succeed("oidc-gen", [`--codeExchange=${code}`, "--pw-env", "--prompt=none", "--confirm-yes"]);
-  await generated;
   await assertTokens("schemed", "openid profile email address phone offline_access groups");
 });
