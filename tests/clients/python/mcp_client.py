@@ -128,4 +128,13 @@ async def main():
     }))
 
 
-asyncio.run(main())
+def causes(error):
+    """The errors inside groups of errors."""
+    inner = getattr(error, "exceptions", None)
+    return [cause for one in inner for cause in causes(one)] if inner else [f"{type(error).__name__}: {error}"]
+
+
+try:
+    asyncio.run(main())
+except Exception as error:
+    sys.exit("; ".join(causes(error)))
