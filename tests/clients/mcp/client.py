@@ -1,6 +1,10 @@
-"""An MCP client on the Python SDK, 1.x or 2.x, as its documentation has it: URL [admin].
+"""An MCP client on the Python SDK, 1.x or 2.x, as its documentation has it: URL [OPTIONS as JSON].
 
-It calls the tool `add`, then again with an expired access token, then `admin` if asked to. Prints what it has as JSON.
+It calls the tool `add`, then again with an expired access token, and prints what it has as JSON. Options:
+
+- admin: true calls the tool `admin`, too
+- client: the registered client that was stored at an earlier start
+- document: the URL of a client metadata document, which then is the client_id
 """
 import asyncio
 import json
@@ -13,7 +17,7 @@ from urllib.parse import parse_qs, urlparse
 from mcp import ClientSession
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import OAuthClientMetadata
+from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata
 
 try:
     from httpx2 import AsyncClient
@@ -25,6 +29,7 @@ except ImportError:
     Client = None
 
 url = sys.argv[1]
+options = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
 authorization_requests = []
 
 
@@ -35,6 +40,8 @@ class Storage:
 
     def __init__(self):
         self.received = []
+        if "client" in options:
+            self.client_info = OAuthClientInformationFull.model_validate(options["client"])
 
     async def get_tokens(self):
         return self.tokens
@@ -111,6 +118,7 @@ async def main():
         storage=storage,
         redirect_handler=open_browser,
         callback_handler=wait_for_callback,
+        client_metadata_url=options.get("document"),
     )
     results = {}
     async with AsyncClient(auth=auth, timeout=30) as http_client, connect(http_client) as client:
@@ -118,7 +126,7 @@ async def main():
         # As ten minutes later.
         auth.context.token_expiry_time = 1
         results["refreshed"] = text_of(await client.call_tool("add", {"a": 3, "b": 4}))
-        if "admin" in sys.argv[2:]:
+        if options.get("admin"):
             results["admin"] = text_of(await client.call_tool("admin", {}))
     print(json.dumps({
         "results": results,
