@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { documentedSettings } from "./documented.mjs";
 import { install } from "./install.mjs";
 import { freePort, runProgram, startServer } from "./programs.mjs";
 import { AUTHORITY, startProvider } from "./provider.mjs";
@@ -14,9 +15,9 @@ const port = await freePort();
 const origin = `http://localhost:${port}`;
 const folder = mkdtempSync(join(tmpdir(), "postern-synapse-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const client = await provider.putClient("matrix", {
-  client_name: "Matrix", redirect_uris: [`${origin}/_synapse/client/oidc/callback`], id_token_scope_claims: true,
-});
+const urls = { "https://matrix.example.com": origin, "https://login.example.com": provider.issuer };
+const metadata = documentedSettings("Synapse", "json", urls);
+const { client_id: id, client_secret: secret } = await provider.putClient("matrix", JSON.parse(metadata));
 const settings = join(folder, "homeserver.yaml");
 writeFileSync(settings, configuration());
 const command = ["-m", "synapse.app.homeserver", "--config-path", settings];
@@ -44,18 +45,7 @@ database:
   args: {database: "${folder}/homeserver.db"}
 sso:
   client_whitelist: ["https://app.example.net/"]
-oidc_providers:
-  - idp_id: postern
-    idp_name: Postern
-    issuer: "${provider.issuer}"
-    client_id: "${client.client_id}"
-    client_secret: "${client.client_secret}"
-    scopes: ["openid", "profile", "email"]
-    user_mapping_provider:
-      config:
-        localpart_template: "{{ user.preferred_username }}"
-        display_name_template: "{{ user.name }}"
-        email_template: "{{ user.email }}"
+${documentedSettings("Synapse", "yaml", { ...urls, CLIENT_ID: id, CLIENT_SECRET: secret })}
 `;
 }
 
