@@ -1,4 +1,4 @@
-// Runs the programs of clients: servers until the file's tests end, and others to their end.
+// Runs the programs of clients: servers until the tests end, and others to their end.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -71,7 +71,8 @@ export function runSignIn(program, args, signIn, options = {}) {
 }
 
 /**
- * Starts a server and waits until it listens on the port. It stops after the file's tests. Returns its output.
+ * Starts a server and waits until it listens on the port. It stops after the test in which it started, or
+ * after the file's tests. Returns its output.
  *
  * @param {number} port
  * @param {string} program

@@ -1,6 +1,7 @@
 // The tests of the MCP SDK for Python, in each of its versions: a client and a protected server of the same version.
 // The client discovers the provider by the server's metadata (RFC 9728), registers itself, and opens a browser.
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { install } from "../install.mjs";
 import { claimsOf, freePort, here, runForJson, runProgram, startServer } from "../programs.mjs";
@@ -17,7 +18,7 @@ export async function testMcpOfPython(name, { rootSlash }) {
   const python = (await install(name)).bin("python");
   const servers = {
     root: await serverAt(""), unscoped: await serverAt("/mcp"), stepUp: await serverAt("/mcp"),
-    closed: await serverAt("/mcp"), document: await serverAt("/mcp"),
+    closed: await serverAt("/mcp"), document: await serverAt("/mcp"), machine: await serverAt(""),
   };
   const provider = await startProvider({ vars: {
     REGISTRATION: "open",
@@ -26,6 +27,7 @@ export async function testMcpOfPython(name, { rootSlash }) {
       [servers.unscoped.resource]: { scopes: ["unscoped:use", "unscoped:more"], open: true },
       [servers.stepUp.resource]: { scopes: ["step:use", "step:admin"], open: true },
       [servers.closed.resource]: ["closed:use"],
+      [servers.machine.resource]: ["machine:use"],
     },
   } });
   const documents = await startProvider({ vars: {
@@ -36,6 +38,7 @@ export async function testMcpOfPython(name, { rootSlash }) {
   declareOpenTests(programs(python, provider), servers, provider, rootSlash);
   declareRefusalTest(programs(python, provider), servers.closed);
   declareDocumentTest(programs(python, documents), servers.document, documents);
+  declareMachineTests(programs(python, provider), servers.machine, provider);
 }
 
 /** The address of an MCP server, whose resource has this path. */
@@ -52,6 +55,10 @@ function programs(python, provider) {
   const commandOf = ({ url }, options) => [here("mcp/client.py"), url, JSON.stringify(options)];
   return {
     serve,
+    /** Runs the client without a user, which authenticates by a secret or by the input, a private key. */
+    callAsMachine({ url }, id, secret = "", input = "") {
+      return runForJson(python, [here("mcp/machine.py"), url, provider.issuer, id, secret], { input });
+    },
     /** Runs the client, which must succeed. */
     async call(server, options = {}) {
       const { env, errors } = await provider.programThatOpens();
@@ -135,5 +142,34 @@ function declareDocumentTest({ serve, call }, server, provider) {
     assert.equal(client.client_id, url);
     assert.deepEqual(tokens.map(({ access_token: token }) => claimsOf(token).client_id), [url, url]);
     assert.ok(!provider.log.some((line) => line.includes("/auth/register")), provider.log.join("\n"));
+  });
+}
+
+function declareMachineTests({ serve, callAsMachine }, server, provider) {
+  const put = (id, metadata) => provider.putClient(id, {
+    client_name: "Nightly import", grant_types: ["client_credentials"], scope: "machine:use", ...metadata,
+  });
+  const check = ({ results, tokens }, id) => {
+    assert.deepEqual(results, ["3", "7"]);
+    for (const token of tokens) {
+      const { aud, sub, scope } = claimsOf(token);
+      assert.deepEqual([aud, sub, scope], [server.resource, id, "machine:use"]);
+    }
+  };
+
+  test("a machine gets a token by its secret", async () => {
+    // The server names no scope, so that the SDK requests every scope of the provider.
+    await serve(server, {});
+    const { client_secret: secret } = await put("secretive", {});
+    check(await callAsMachine(server, "secretive", secret), "secretive");
+  });
+
+  test("a machine gets a token by an assertion of its key", async () => {
+    await serve(server, { scopes: ["machine:use"] });
+    const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const keys = [{ ...publicKey.export({ format: "jwk" }), kid: "1", alg: "RS256", use: "sig" }];
+    await put("signing", { token_endpoint_auth_method: "private_key_jwt", jwks: { keys } });
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+    check(await callAsMachine(server, "signing", "", String(pem)), "signing");
   });
 }
