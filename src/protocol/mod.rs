@@ -6,7 +6,7 @@
 //! - [`token`]: access tokens, ID tokens, and the errors about tokens
 //! - [`user`]: claims, scopes, logins and passwords
 //! - [`params`], [`json_object`]: readers of form parameters and of JSON objects
-//! - [`authority`]: the host and port of a URL
+//! - [`authority`], [`same_uri`]: the host and port of a URL, and the equivalence of URIs
 //! - [`description`]: the `error_description` of an OAuth error
 //! - [`invalid_field`], [`text_forms`]: errors about the fields of a document, and checks of text values
 
@@ -17,6 +17,7 @@ pub mod description;
 pub mod invalid_field;
 pub mod json_object;
 pub mod params;
+pub mod same_uri;
 pub mod text_forms;
 pub mod token;
 pub mod user;

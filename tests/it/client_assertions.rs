@@ -156,6 +156,7 @@ fn each_claim_of_an_assertion_is_checked() {
     let now = provider.now.get();
     for (field, value) in [
         ("aud", json!(ISSUER)),
+        ("aud", json!(format!("{ISSUER}/"))),
         ("aud", json!(token)),
         ("aud", json!([token, ISSUER])),
         ("exp", json!(now + 3_605)),
@@ -186,7 +187,7 @@ fn each_claim_of_an_assertion_is_checked() {
         ("sub", json!(1), "iss or sub is missing"),
         ("aud", json!(null), "aud"),
         ("aud", json!([]), "aud"),
-        ("aud", json!(format!("{ISSUER}/")), "aud"),
+        ("aud", json!(format!("{ISSUER}//")), "aud"),
         ("aud", json!(format!("{ISSUER}/auth/userinfo")), "aud"),
         ("aud", json!(["https://other.example", ISSUER]), "aud"),
         ("aud", json!([ISSUER, 1]), "aud"),

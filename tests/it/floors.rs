@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest upwards. A file belongs to the room with the longest matching path.
-const ROOMS: [&str; 34] = [
+const ROOMS: [&str; 35] = [
     "http",
     "secret",
     "digest",
@@ -17,6 +17,7 @@ const ROOMS: [&str; 34] = [
     "protocol/invalid_field",
     "protocol/json_object",
     "protocol/authority",
+    "protocol/same_uri",
     "protocol/text_forms",
     "protocol/user",
     "protocol/token",

@@ -8,6 +8,7 @@ use crate::protocol::authorization::authorize_request;
 use crate::protocol::client::jwt::{ClientJwt, ClientJwtError, ClientSignature};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::params::Params;
+use crate::protocol::same_uri::is_same_uri;
 
 /// The maximum size of a request object, in bytes.
 pub const SIZE_LIMIT: usize = 16_384;
@@ -108,10 +109,12 @@ impl<'a> RequestObject<'a> {
         if claims.get("iss").is_some_and(|iss| iss != expected.client_id) {
             return Err(RequestObjectError::Issuer);
         }
+        let is_issuer =
+            |aud: &Value| aud.as_str().is_some_and(|aud| is_same_uri(aud, expected.issuer));
         let is_for_provider = match claims.get("aud") {
             None => true,
-            Some(Value::Array(auds)) => auds.iter().any(|aud| aud == expected.issuer),
-            Some(aud) => aud == expected.issuer,
+            Some(Value::Array(auds)) => auds.iter().any(is_issuer),
+            Some(aud) => is_issuer(aud),
         };
         if !is_for_provider {
             return Err(RequestObjectError::Audience);

@@ -6,6 +6,7 @@ use crate::lifetimes::CLIENT_ASSERTION_SECONDS;
 use crate::protocol::client::jwt::{ClientJwt, ClientJwtError, ClientSignature};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::description::Description;
+use crate::protocol::same_uri::is_same_uri;
 use crate::protocol::token::token_error::TokenError;
 
 /// The required value of `client_assertion_type` (RFC 7523 section 2.2).
@@ -118,8 +119,10 @@ impl<'a> ClientAssertion<'a> {
         }
 
         // 3. The audience. Another audience is refused, because that party could replay the assertion here.
-        let is_known =
-            |aud: &Value| aud.as_str().is_some_and(|aud| expected.audiences.contains(&aud));
+        let is_known = |aud: &Value| {
+            let is_aud = |aud| expected.audiences.iter().any(|known| is_same_uri(known, aud));
+            aud.as_str().is_some_and(is_aud)
+        };
         let is_for_provider = match claims.get("aud") {
             Some(Value::Array(auds)) => !auds.is_empty() && auds.iter().all(is_known),
             Some(aud) => is_known(aud),

@@ -24,6 +24,7 @@
 //! | a code with PKCE, without `redirect_uri` | rows of [`crate::hostile`]'s `token`, [`crate::codes`] |
 //! | a refresh with more scopes than were granted, or without `offline_access` | `refresh_tokens` |
 //! | times of a client assertion that are ahead, or have fractions | [`crate::client_assertions`] |
+//! | an `aud` with a slash behind an issuer without a path | `client_jwts` |
 //! | keys and documents at `https` on loopback | `loopback` |
 //! | **Access tokens at APIs** | |
 //! | RS256 only, `typ: JWT` only | `apis` |
@@ -39,6 +40,7 @@ mod apis;
 mod authorization;
 mod browsers;
 mod callbacks;
+mod client_jwts;
 mod client_secrets;
 mod head;
 mod id_token_hint;

@@ -11,10 +11,10 @@ use crate::jose::jwk::Algorithm;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::voucher::Voucher;
 use crate::protocol::description::{Description, Sent};
+use crate::protocol::same_uri::is_same_uri;
 use crate::protocol::token::access_token::AccessTokenType;
 use crate::protocol::user::scope::Scopes;
 use crate::protocol::user::scope_words::ScopeWords;
-use indicator::is_same;
 
 /// The operator's APIs with their scopes. A scope belongs to one API only and releases no claims, so that it determines
 /// the API, and the user's consent to it has one meaning.
@@ -58,7 +58,7 @@ impl Resources {
     /// Returns the API that a resource indicator names. An `http` or `https` URL with an empty path is the one with the
     /// path `/` (RFC 3986 section 6.2.3); apart from that, indicators are compared byte for byte.
     pub fn find(&self, uri: &str) -> Option<&Resource> {
-        self.0.iter().find(|resource| is_same(&resource.uri, uri))
+        self.0.iter().find(|resource| is_same_uri(&resource.uri, uri))
     }
 
     /// Returns the API that has this scope.

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 use std::fmt;
 
-use super::indicator::{is_indicator, is_same};
+use super::indicator::is_indicator;
 use super::{ApiScope, Resource, Resources};
 use crate::jose::json::parse_object;
 use crate::jose::jwk::Algorithm;
+use crate::protocol::same_uri::is_same_uri;
 use crate::protocol::token::access_token::{self, AccessTokenType};
 use crate::protocol::user::scope::{ScopeTable, is_scope_token};
 use crate::protocol::user::scope_words::{InvalidWords, ScopeWords};
@@ -93,7 +94,7 @@ impl Resources {
         for (uri, value) in fields {
             let resource = Resource::parse(uri, value, issuer)?;
             let uri = &resource.uri;
-            if resources.0.iter().any(|earlier| is_same(&earlier.uri, uri)) {
+            if resources.0.iter().any(|earlier| is_same_uri(&earlier.uri, uri)) {
                 return Err(ResourcesError::Duplicate { uri: uri.clone() });
             }
             for (index, ApiScope { name, .. }) in resource.scopes.iter().enumerate() {
