@@ -8,6 +8,10 @@ import { after } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
+const servers = new Set();
+// One hook for all, because a hook that is registered within a test does not always run.
+after(() => Promise.all([...servers].map(stop)));
+
 /** The path of a file in this folder. */
 export const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -82,16 +86,19 @@ export function runSignIn(program, args, signIn, options = {}) {
 export async function startServer(port, program, args, { env = {}, cwd } = {}) {
   const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const { all } = outputOf(child);
-  after(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill("SIGTERM");
-    await Promise.race([once(child, "exit"), sleep(5_000).then(() => child.kill("SIGKILL"))]);
-  });
+  servers.add(child);
   for (let tries = 0; tries < 600; tries++, await sleep(100)) {
     assert.ok(child.exitCode === null && child.signalCode === null, `${program} ended: ${all.join("")}`);
     if (await isListening(port)) return { output: () => all.join("") };
   }
   return assert.fail(`${program} does not listen on ${port}: ${all.join("")}`);
+}
+
+/** Ends a program, if need be by force. */
+async function stop(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  await Promise.race([once(child, "exit"), sleep(5_000).then(() => child.kill("SIGKILL"))]);
 }
 
 function outputOf(child) {
