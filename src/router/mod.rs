@@ -1,5 +1,6 @@
 //! Routes a request to its endpoint, and adds what all responses have in common: CORS, caching, `HEAD`, 404 and 405.
 
+mod cors;
 mod errors;
 
 use std::rc::Rc;
@@ -36,10 +37,8 @@ pub async fn answer(provider: &Provider<'_, impl Platform>, request: &impl Reque
     if !response.headers.iter().any(|(name, _)| *name == "cache-control") {
         response = response.with("cache-control", "no-store");
     }
-    if route.is_some_and(Route::has_cors) {
-        response = response
-            .with("access-control-allow-origin", "*")
-            .with("access-control-expose-headers", "ETag, Retry-After, WWW-Authenticate");
+    if let Some(route) = route.filter(|route| route.has_cors()) {
+        response = cors::allow(response, route, request);
     }
     response = response.with("x-content-type-options", "nosniff");
     // Users type passwords on these pages, so browsers must only use https from now on (RFC 6797).
@@ -60,21 +59,11 @@ async fn dispatch(
     route: &Route,
 ) -> Result<Response, Error> {
     if request.method() == "OPTIONS" && route.has_cors() {
-        return Ok(preflight(route));
+        return Ok(cors::preflight(route, request));
     }
     // The operator's interface checks the method itself, after authentication, to hide its methods from everybody else.
     if !route.methods.contains(&request.method()) && route.endpoint != Endpoint::Admin {
         return Err(Protocol::MethodNotAllowed { allow: route.allow().into() }.into());
     }
     endpoint::serve(route.endpoint, provider, request).await
-}
-
-/// Returns the response to a CORS preflight (Fetch standard section 3.2).
-fn preflight(route: &Route) -> Response {
-    Response::empty(204)
-        .with("access-control-allow-methods", route.methods.join(", "))
-        // Client libraries add headers of their own, for example for tracing.
-        // `Authorization` must be listed, because the wildcard does not include it.
-        .with("access-control-allow-headers", "*, Authorization")
-        .with("access-control-max-age", "86400")
 }

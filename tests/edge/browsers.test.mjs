@@ -58,7 +58,7 @@ for (const { issuer, prefix, secure } of [
   });
 }
 
-test("the token endpoint sets no cookie and allows scripts of any origin", async () => {
+test("the token endpoint sets no cookie and allows scripts of any origin, with credentials too", async () => {
   const { fetch, operator } = workers[ISSUER];
   const alice = new Browser(fetch);
   const app = await putClient(operator, "spa");
@@ -81,9 +81,10 @@ test("the token endpoint sets no cookie and allows scripts of any origin", async
   };
   const preflight = await fetch("/auth/token", { method: "OPTIONS", headers });
   assert.equal(preflight.status, 204);
-  assert.equal(preflight.headers.get("access-control-allow-origin"), "*");
+  assert.equal(preflight.headers.get("access-control-allow-origin"), headers.origin);
+  assert.equal(preflight.headers.get("access-control-allow-credentials"), "true");
   assert.match(preflight.headers.get("access-control-allow-methods"), /\bPOST\b/);
-  assert.equal(preflight.headers.get("access-control-allow-headers"), "*, Authorization");
+  assert.equal(preflight.headers.get("access-control-allow-headers"), "*, Authorization, authorization");
 });
 
 test("no page allows framing or another origin, and each has the policy that it needs", async () => {

@@ -31,7 +31,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ),
     ("protocol/client/metadata/values.rs", &["id_token token"]),
     ("router/errors.rs", &["Bearer realm=", "Basic realm=", ", error="]),
-    ("router/mod.rs", &["ETag, ", "Authorization, "]),
+    ("router/cors.rs", &["ETag, "]),
     ("routes.rs", &[", OPTIONS"]),
     // SQL, between the names of parameters.
     ("store/client_proof.rs", &["EXISTS ", "->>"]),

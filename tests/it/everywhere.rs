@@ -94,9 +94,14 @@ fn the_public_endpoints_allow_every_origin() {
                 .with("access-control-request-headers", "authorization"),
         );
         assert_eq!((response.status, response.body.as_str()), (204, ""));
-        assert_eq!(response.header("access-control-allow-origin"), Some("*"));
+        // With credentials a browser refuses the wildcards.
+        let (origin, headers) = match path {
+            "/auth/token" => ("https://app.example", "*, Authorization, authorization"),
+            _ => ("*", "*, Authorization"),
+        };
+        assert_eq!(response.header("access-control-allow-origin"), Some(origin));
         assert_eq!(response.header("access-control-allow-methods"), Some(methods));
-        assert_eq!(response.header("access-control-allow-headers"), Some("*, Authorization"));
+        assert_eq!(response.header("access-control-allow-headers"), Some(headers));
         assert_eq!(response.header("access-control-max-age"), Some("86400"));
         assert_eq!(response.header("cache-control"), Some("no-store"));
 
@@ -107,16 +112,52 @@ fn the_public_endpoints_allow_every_origin() {
 }
 
 #[test]
-fn cors_never_allows_credentials() {
+fn cors_allows_credentials_only_at_the_token_endpoint_and_only_to_an_origin() {
     let provider = TestProvider::new();
-    for request in [
-        get("/auth/userinfo"),
-        post("/auth/userinfo"),
-        TestRequest::new("OPTIONS", "/auth/userinfo"),
-    ] {
-        let response = provider.send(request.with("origin", "https://app.example"));
-        assert_eq!(response.header("access-control-allow-credentials"), None);
+    let paths = DOCUMENTS.into_iter().chain([
+        "/auth/userinfo",
+        "/auth/par",
+        "/auth/register",
+        "/auth/token",
+        "/auth/authorize",
+        "/auth/login",
+        "/auth/account",
+    ]);
+    for path in paths {
+        for method in ["GET", "POST", "OPTIONS"] {
+            for origin in [None, Some("null"), Some("https://app.example"), Some("app://desk")] {
+                let request = TestRequest::new(method, path)
+                    .with("access-control-request-headers", "traceparent");
+                let response = provider.send(match origin {
+                    None => request,
+                    Some(origin) => request.with("origin", origin),
+                });
+                let allowed = origin.filter(|text| path == "/auth/token" && text.contains("://"));
+                let about = format!("{method} {path} {origin:?}");
+                let credentials = response.header("access-control-allow-credentials");
+                assert_eq!(credentials, allowed.map(|_| "true"), "{about}");
+                assert_eq!(response.header("vary"), allowed.map(|_| "Origin"), "{about}");
+                let readers = response.header("access-control-allow-origin");
+                assert!(readers == allowed.or(Some("*")) || readers.is_none(), "{about}");
+                if method == "OPTIONS" && allowed.is_some() {
+                    // A wildcard does not count for a request with credentials.
+                    let headers = response.header("access-control-allow-headers");
+                    assert_eq!(headers, Some("*, Authorization, traceparent"), "{about}");
+                }
+            }
+        }
     }
+}
+
+#[test]
+fn a_script_with_credentials_reads_errors_of_the_token_endpoint() {
+    let provider = TestProvider::new();
+    let request = post("/auth/token").with("origin", "https://app.example").with("cookie", "a=b");
+    let response = provider.send(request);
+    assert!(response.status >= 400, "{}", response.status);
+    assert_eq!(response.header("access-control-allow-origin"), Some("https://app.example"));
+    assert_eq!(response.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(response.header("set-cookie"), None);
 }
 
 #[test]
