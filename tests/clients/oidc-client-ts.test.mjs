@@ -7,7 +7,7 @@ import { assertSignedIn, startApp } from "./pages/app.mjs";
 
 const { folder } = await install("oidc-client-ts");
 const library = join(folder, "node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js");
-const { open, deny } = await startApp("oidc-client-ts", library);
+const { open, deny } = await startApp("oidc-client-ts", library, "openid profile email offline_access");
 
 test("oidc-client-ts signs in by a response in the fragment, shows the e-mail and refreshes", async () => {
   const app = await open();

@@ -3,15 +3,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { press, signIn, start } from "../../browser/test_provider.mjs";
 
-const SCOPE = "openid profile email offline_access";
-
 /**
- * Starts the provider and an application of `NAME.html` with its library. Returns `open`, which opens the application,
+ * Starts the provider and an application of `NAME.html` with its library, which requests `scope`. Returns `open`, which opens the application,
  * signs in as alice and returns the page with what it shows.
  */
-export async function startApp(name, library) {
+export async function startApp(name, library, scope) {
   const { issuer, origin, serve, client, newPage } = await start("loopback");
-  serve(pageOf(name, readFileSync(library), { authority: issuer, scope: SCOPE }));
+  serve(pageOf(name, readFileSync(library), { authority: issuer, scope }));
   await client("spa", {
     client_name: "A single-page app", token_endpoint_auth_method: "none", redirect_uris: [`${origin}/`],
     grant_types: ["authorization_code", "refresh_token"],
