@@ -115,14 +115,19 @@ export class Browser {
   }
 }
 
-/** Sends a request to this machine: every host name is loopback. Returns the response. @returns {Promise<http.IncomingMessage>} */
+/**
+ * Sends a request to this machine: every host name is loopback. Returns the response.
+ *
+ * @returns {Promise<http.IncomingMessage>}
+ */
 function request(url, options, body) {
   const { hostname } = url;
   const isName = !/^(localhost|127\.|\[)/.test(hostname);
   const there = isName ? { hostname: "127.0.0.1", servername: hostname, setHost: false } : {};
   const headers = isName ? { ...options.headers, host: url.host } : options.headers;
   return new Promise((resolve, reject) => {
-    const sent = (url.protocol === "https:" ? https : http).request(url, { ...options, ...there, headers, ca }, resolve);
+    const { request: send } = url.protocol === "https:" ? https : http;
+    const sent = send(url, { ...options, ...there, headers, ca }, resolve);
     sent.on("error", (error) => reject(new Error(`${url.origin}: ${error.message}`, { cause: error })));
     sent.end(body);
   });
@@ -133,5 +138,7 @@ export function refreshTarget(body) {
   const tag = /<meta\b[^>]*http-equiv="?refresh"?[^>]*>/i.exec(body)?.[0];
   const target = tag && /content="\d+;\s*(?:url=)?'?([^"']*)/i.exec(tag)?.[1];
   return target?.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (_, hex, decimal, name) =>
-    name ? { amp: "&", quot: '"', lt: "<", gt: ">", apos: "'" }[name] : String.fromCodePoint(parseInt(hex ?? decimal, hex ? 16 : 10)));
+    name ? NAMED[name] : String.fromCodePoint(hex ? parseInt(hex, 16) : Number(decimal)));
 }
+
+const NAMED = { amp: "&", quot: '"', lt: "<", gt: ">", apos: "'" };

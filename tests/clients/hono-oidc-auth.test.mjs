@@ -45,5 +45,6 @@ test("@hono/oidc-auth shows the e-mail of the ID token and refreshes", async () 
   await new Promise((resolve) => setTimeout(resolve, 2_100));
   const before = provider.log.length;
   assert.equal(await hello(), `Hello <${ALICE.email}>!`);
-  assert.deepEqual(provider.log.slice(before).filter((line) => !line.includes("/.well-known/")), ["POST /auth/token 200"]);
+  const requests = provider.log.slice(before).filter((line) => !line.includes("/.well-known/"));
+  assert.deepEqual(requests, ["POST /auth/token 200"]);
 });

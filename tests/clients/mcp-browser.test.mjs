@@ -19,7 +19,7 @@ const { build } = await load("esbuild");
 const sdk = "@modelcontextprotocol/sdk/client";
 const { outputFiles } = await build({
   stdin: {
-    contents: `export * from "${sdk}/index.js"; export * from "${sdk}/streamableHttp.js"; export * from "${sdk}/auth.js";`,
+    contents: ["index", "streamableHttp", "auth"].map((name) => `export * from "${sdk}/${name}.js";`).join("\n"),
     resolveDir: folder,
   },
   bundle: true, format: "esm", platform: "browser", write: false,

@@ -7,4 +7,6 @@ const { Client } = await load("@modelcontextprotocol/sdk/client/index.js");
 const { StreamableHTTPClientTransport } = await load("@modelcontextprotocol/sdk/client/streamableHttp.js");
 const { UnauthorizedError } = await load("@modelcontextprotocol/sdk/client/auth.js");
 
-await testSdk({ Client, StreamableHTTPClientTransport, UnauthorizedError }, { stepsUp: true, readsDocuments: true, refreshesToStepUp: true });
+await testSdk({ Client, StreamableHTTPClientTransport, UnauthorizedError }, {
+  stepsUp: true, readsDocuments: true, refreshesToStepUp: true,
+});

@@ -58,7 +58,8 @@ export async function startProvider({ vars = {}, tls = false, hostname = "localh
     command: commandsAt(worker.url.origin, ADMIN_TOKEN),
     /** Stores a user with the password PASSWORD. */
     async putUser(sub, claims) {
-      const { status, body } = await worker.operator("PUT", `/admin/users/${sub}`, { login: sub, password: PASSWORD, claims });
+      const user = { login: sub, password: PASSWORD, claims };
+      const { status, body } = await worker.operator("PUT", `/admin/users/${sub}`, user);
       assert.equal(status, 200, JSON.stringify(body));
     },
     /** Stores the operator's client. Returns it with its secret. */
@@ -120,14 +121,16 @@ async function startBrowserProgram(browser, options = {}) {
     response.end();
     // Programs may open the browser before they listen for the callback.
     await new Promise((resolve) => setTimeout(resolve, 200));
-    await browser.visit(target, options).then((page) => pages.push({ opened: target, ...page }), (error) => errors.push(error));
+    await browser.visit(target, options).then(
+      (page) => pages.push({ opened: target, ...page }), (error) => errors.push(error),
+    );
   });
   const folder = mkdtempSync(join(tmpdir(), "postern-browser-"));
-  const script = `#!${process.execPath}\nawait fetch("http://127.0.0.1:${port}", { method: "POST", body: process.argv.at(-1) });\n`;
+  const open = `await fetch("http://127.0.0.1:${port}", { method: "POST", body: process.argv.at(-1) });`;
   const programs = BROWSER_NAMES.map((name) => join(folder, name));
   for (const program of programs) {
     // Node reads a program without an extension as an ES module because of its top-level await.
-    writeFileSync(program, script);
+    writeFileSync(program, `#!${process.execPath}\n${open}\n`);
     chmodSync(program, 0o755);
   }
   after(async () => {
@@ -150,6 +153,6 @@ export async function listenForCallback(path = "/callback") {
     else seen.push(url);
   });
   after(close);
-  const next = () => (seen.length > 0 ? Promise.resolve(seen.shift()) : new Promise((resolve) => { waiting.push(resolve); }));
+  const next = async () => seen.shift() ?? new Promise((resolve) => { waiting.push(resolve); });
   return { port, url: `http://127.0.0.1:${port}${path}`, next };
 }

@@ -25,13 +25,14 @@ for (const [scheme, provider] of Object.entries(providers)) {
       code_challenge: await openid.calculatePKCECodeChallenge(verifier),
     });
 
-    const direct = await openid.authorizationCodeGrant(config, await provider.signIn(url), { pkceCodeVerifier: verifier });
+    const checks = { pkceCodeVerifier: verifier };
+    const direct = await openid.authorizationCodeGrant(config, await provider.signIn(url), checks);
     assert.equal(direct.claims().sub, "alice");
 
     const { env, errors } = await provider.programThatOpens();
     const child = spawn("xdg-open", [url.href], { env: { ...process.env, ...env }, stdio: "inherit" });
     assert.deepEqual(await once(child, "close"), [0, null]);
-    const byProgram = await openid.authorizationCodeGrant(config, await callback.next(), { pkceCodeVerifier: verifier });
+    const byProgram = await openid.authorizationCodeGrant(config, await callback.next(), checks);
     assert.equal((await openid.fetchUserInfo(config, byProgram.access_token, "alice")).email, "alice@example.com");
     assert.deepEqual(errors, []);
   });

@@ -74,7 +74,8 @@ const PROGRAMS = {
       client_name: "Cursor", ...PUBLIC,
       redirect_uris: [
         "https://www.cursor.com/agents/mcp/oauth/callback", "https://www.cursor.com/bot/mcp/oauth/callback",
-        "cursor://anysphere.cursor-mcp/oauth/callback", "http://localhost:8787/callback", "grokbot://mcp/oauth/callback",
+        "cursor://anysphere.cursor-mcp/oauth/callback", "http://localhost:8787/callback",
+        "grokbot://mcp/oauth/callback",
       ],
     },
     uses: ["http://localhost:8788/callback"],
@@ -82,7 +83,8 @@ const PROGRAMS = {
   },
   "MCP Inspector": {
     document: {
-      client_name: "MCP Inspector", client_uri: "https://github.com/modelcontextprotocol/inspector", scope: "", ...PUBLIC,
+      client_name: "MCP Inspector", client_uri: "https://github.com/modelcontextprotocol/inspector", ...PUBLIC,
+      scope: "",
       redirect_uris: ["http://localhost:6274/oauth/callback"],
     },
     uses: ["http://localhost:6274/oauth/callback"],

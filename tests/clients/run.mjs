@@ -26,7 +26,8 @@ await prepare();
 await buildIfChanged(RELEASE);
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
-const all = readdirSync(folder).filter((file) => file.endsWith(".test.mjs")).map((file) => file.slice(0, -".test.mjs".length));
+const SUFFIX = ".test.mjs";
+const all = readdirSync(folder).filter((file) => file.endsWith(SUFFIX)).map((file) => file.slice(0, -SUFFIX.length));
 const names = process.argv.length > 2 ? process.argv.slice(2) : all.sort();
 for (const name of names) if (!all.includes(name)) throw new Failure(`there is no client ${name}: ${all.join(", ")}`);
 
@@ -74,11 +75,14 @@ process.exitCode = results.failed.length > 0 ? 1 : 0;
 async function runTest(name, budget) {
   const child = spawn(process.execPath, ["--test-reporter=spec", `${folder}${name}.test.mjs`], {
     // A group of its own, so that its processes can be ended together.
-    detached: true, stdio: ["ignore", "pipe", "pipe"], env: environment({ ...WRANGLER, NODE_EXTRA_CA_CERTS: authorities }),
+    detached: true, stdio: ["ignore", "pipe", "pipe"],
+    env: environment({ ...WRANGLER, NODE_EXTRA_CA_CERTS: authorities }),
   });
   running = child;
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => { output += text; });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text) => { output += text; });
+  }
   let isLate = false;
   const timer = setTimeout(() => { isLate = true; endGroup(child.pid); }, budget);
   const [code] = await once(child, "close");

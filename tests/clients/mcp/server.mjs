@@ -31,7 +31,7 @@ export const client = {
   ...(await load("@modelcontextprotocol/sdk/client/stdio.js")),
 };
 
-/** Listens, and answers when `serve` has the options: the provider must know the server's URL first. Stops with `close`. */
+/** Listens, and answers when `serve` has the options, because the provider must know the server's URL first. */
 export async function listenForMcp(path = "/mcp") {
   let app = (_request, response) => response.writeHead(503).end();
   const { port, close } = await listen((request, response) => app(request, response));
@@ -49,15 +49,16 @@ export async function listenForMcp(path = "/mcp") {
 }
 
 /** @param {Options & { origin: string, path: string, expired: Set<string>, seen: { token?: string } }} options */
-function application({ issuer, audience, resource, write, challenged, scopesSupported, typ, alg, ...server }) {
+function application({ issuer, audience, resource, write, challenged, scopesSupported, ...server }) {
   const metadataPath = `/.well-known/oauth-protected-resource${server.path === "/" ? "" : server.path}`;
   const resourceMetadataUrl = `${server.origin}${metadataPath}`;
   const keys = jose.createRemoteJWKSet(new URL(`${issuer}/auth/jwks.json`));
+  const expected = { issuer, audience, typ: server.typ ?? "at+jwt", algorithms: [server.alg ?? "ES256"] };
   const verifier = {
     async verifyAccessToken(token) {
       server.seen.token = token;
       if (server.expired.has(token)) throw new InvalidTokenError("the token has expired");
-      const { payload } = await jose.jwtVerify(token, keys, { issuer, audience, typ: typ ?? "at+jwt", algorithms: [alg ?? "ES256"] }).catch((error) => {
+      const { payload } = await jose.jwtVerify(token, keys, expected).catch((error) => {
         throw new InvalidTokenError(error.message);
       });
       const { client_id: clientId, scope = "", exp: expiresAt } = payload;
@@ -71,7 +72,8 @@ function application({ issuer, audience, resource, write, challenged, scopesSupp
     resource, authorization_servers: [issuer], ...(scopesSupported && { scopes_supported: scopesSupported }),
   }));
   const requirements = { verifier, requiredScopes: challenged, resourceMetadataUrl };
-  app.post(server.path, requireBearerAuth(requirements), stepUp([...(challenged ?? []), write], resourceMetadataUrl), answer);
+  const forWriting = stepUp([...(challenged ?? []), write], resourceMetadataUrl);
+  app.post(server.path, requireBearerAuth(requirements), forWriting, answer);
   // It sends nothing by itself, so that it has no stream to open.
   app.all(server.path, requireBearerAuth(requirements), (_request, response) => response.status(405).end());
   return app;
@@ -91,8 +93,9 @@ function forBrowsers(request, response, next) {
 const stepUp = (scopes, resourceMetadataUrl) => (request, response, next) => {
   const { method, params } = request.body;
   if (method !== "tools/call" || params.name !== "write" || request.auth.scopes.includes(scopes.at(-1))) return next();
-  const challenge = `Bearer error="insufficient_scope", scope="${scopes.join(" ")}", resource_metadata="${resourceMetadataUrl}"`;
-  return response.status(403).set("WWW-Authenticate", challenge).json({ error: "insufficient_scope" });
+  const error = "insufficient_scope";
+  const challenge = `Bearer error="${error}", scope="${scopes.join(" ")}", resource_metadata="${resourceMetadataUrl}"`;
+  return response.status(403).set("WWW-Authenticate", challenge).json({ error });
 };
 
 /** Answers one request without a session. */

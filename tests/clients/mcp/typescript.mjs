@@ -19,7 +19,8 @@ const METADATA = {
  * The MCP servers: how RESOURCES (`listed`) and the server's metadata (`resource`) spell the path of the resource, and
  * how the server announces scopes.
  *
- * @type {Record<string, { path: string, listed: string, resource: string, api?: object, challenges?: boolean, lists?: boolean }>}
+ * @typedef {{ path: string, listed: string, resource: string, api?: object, challenges?: boolean, lists?: boolean }} Server
+ * @type {Record<string, Server>}
  */
 const SERVERS = {
   "scope in the challenge": { path: "/mcp", listed: "/mcp", resource: "/mcp", challenges: true, lists: true },

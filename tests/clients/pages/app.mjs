@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { press, signIn, start } from "../../browser/test_provider.mjs";
 
 /**
- * Starts the provider and an application of `NAME.html` with its library, which requests `scope`. Returns `open`, which opens the application,
- * signs in as alice and returns the page with what it shows.
+ * Starts the provider and an application of `NAME.html` with its library, which requests `scope`. Returns `open`, which
+ * opens the application, signs in as alice and returns the page with what it shows, and `deny`.
  */
 export async function startApp(name, library, scope) {
   const { issuer, origin, serve, client, newPage } = await start("loopback");
