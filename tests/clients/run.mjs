@@ -55,14 +55,14 @@ for (const name of names) {
   }
   const begin = Date.now();
   const { output, code, isLate } = await runTest(name, budget);
-  const outcome = code === 0 ? "passed" : code === NOT_INSTALLED ? "not installed" : "failed";
+  // A client that was ended because the time of all was over has not failed.
+  const wasCut = isLate && Date.now() >= end;
+  const outcome = wasCut ? "not run" : code === 0 ? "passed" : code === NOT_INSTALLED ? "not installed" : "failed";
   const seconds = `${((Date.now() - begin) / 1000).toFixed(1)} s`;
   console.log(`· ${name}: ${outcome}, ${seconds}${isLate ? ", ended because its time was over" : ""}`);
   if (outcome === "failed") console.log(output);
-  const reason = /^not installed: \S+: (.*)$/m.exec(output)?.[1];
-  // A client that was ended because the time of all was over has not failed.
-  if (isLate && Date.now() >= end) results["not run"].push(`${name}: CLIENTS_MINUTES are over`);
-  else results[outcome].push(outcome === "not installed" ? `${name}: ${reason}` : name);
+  const reason = wasCut ? "CLIENTS_MINUTES are over" : /^not installed: \S+: (.*)$/m.exec(output)?.[1];
+  results[outcome].push(reason ? `${name}: ${reason}` : name);
 }
 for (const outcome of ["not installed", "not run", "failed"]) {
   for (const line of results[outcome]) console.log(`! ${outcome}: ${line}`);
