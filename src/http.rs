@@ -29,6 +29,11 @@ pub trait Request {
     fn age(&self) -> i64;
 }
 
+/// Returns the IP address of a request's sender. The platform sets this header and overwrites one from the client.
+pub fn address_of(request: &impl Request) -> String {
+    request.header("cf-connecting-ip").unwrap_or_default()
+}
+
 /// Why a body could not be read.
 #[derive(Debug)]
 pub enum BodyError {

@@ -66,7 +66,7 @@ pub const INITIAL_ACCESS_TOKEN_LONGEST_SECONDS: i64 = 365 * DAY;
 /// initial access token for one use, and a request that gave a client a secret. It is long enough to notice the error
 /// and to repeat the request by hand, and short because a thief who repeats it learns the secrets, too.
 pub const LOST_RESPONSE_SECONDS: i64 = 10 * MINUTE;
-/// Lifetime of a client that registered without a token, unless a user signs in to it.
+/// Lifetime of a client that registered without a token or is by document, unless a user signs in to it.
 pub const UNUSED_CLIENT_SECONDS: i64 = DAY;
 
 // Signing keys.
@@ -113,6 +113,14 @@ pub const CLIENT_KEYS_GRACE_SECONDS: i64 = DAY;
 pub const CLIENT_KEYS_EXTENSION_SECONDS: i64 = MINUTE;
 /// How long a fetch of keys counts as running: longer than its timeout. Meanwhile the old keys are used.
 pub const CLIENT_KEYS_FETCH_SECONDS: i64 = 10;
+/// How long a client metadata document counts at least, so that a client does not make the provider fetch it for each
+/// request, and at most, so that a change takes effect (draft-ietf-oauth-client-id-metadata-document-01 section 4.4).
+/// Between the two, its HTTP headers decide.
+pub const CLIENT_DOCUMENT_SHORTEST_SECONDS: i64 = 5 * MINUTE;
+/// See [`CLIENT_DOCUMENT_SHORTEST_SECONDS`].
+pub const CLIENT_DOCUMENT_LONGEST_SECONDS: i64 = DAY;
+/// How long the copy of a document is used after that, while every fetch fails.
+pub const CLIENT_DOCUMENT_GRACE_SECONDS: i64 = DAY;
 /// Lifetime of a logo in the cache.
 pub const LOGO_COPY_SECONDS: u32 = 86_400;
 /// How long an isolate remembers a logo, or that fetching it failed.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Internal;
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use crate::jose::jwk::{PrivateKey, PublicKey};
+use crate::protocol::client::cache_time::CacheHeaders;
 use crate::protocol::client::outbound_url::OutboundUrl;
 
 /// All ports together.
@@ -74,6 +75,8 @@ pub struct FetchError {
 pub struct FetchLimits {
     /// The allowed media types, in the form of the `Accept` header.
     pub accept: &'static str,
+    /// Whether media types for JSON of a known kind, such as `application/client+json`, are allowed too.
+    pub accepts_json: bool,
     /// The largest size in bytes, after decompression.
     pub limit: usize,
     /// The timeout for the whole request, in milliseconds.
@@ -92,6 +95,9 @@ pub struct Document {
     /// The content: the text itself, or binary content as base64. `None` if it is larger than the limit, or is a text
     /// that is not UTF-8.
     pub text: Option<String>,
+    /// The headers for caches.
+    #[serde(default)]
+    pub caching: CacheHeaders,
 }
 
 /// The name of the database's binding. `what` of an [`Internal::Unavailable`] has this value if the database fails.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use crate::context::Context;
 use crate::documents::DocumentSlot;
+use crate::fetched::client_documents::ClientDocuments;
 use crate::fetched::client_keys::FetchedKeys;
 use crate::fetched::logos::Logos;
 use crate::keys::published::PublishedKeys;
@@ -20,6 +21,8 @@ pub struct Provider<'a, P> {
 /// The memory of an isolate between requests. Each part limits its own size and age.
 #[derive(Default)]
 pub struct Memory {
+    /// Client metadata documents, by the identifiers of their clients.
+    pub client_documents: ClientDocuments,
     /// The provider metadata (OpenID Connect Discovery section 3).
     pub discovery: DocumentSlot,
     /// Keys fetched from the `jwks_uri` of clients.

@@ -8,7 +8,7 @@ use crate::protocol::client::outbound_url::OutboundUrl;
 
 impl Fetch for Edge {
     async fn fetch(&self, url: &OutboundUrl, limits: &FetchLimits) -> Result<Document, FetchError> {
-        let FetchLimits { accept, limit, timeout, is_binary } = *limits;
+        let FetchLimits { accept, limit, timeout, is_binary, .. } = *limits;
         let document =
             wait(platform::fetch_document(url.as_str(), accept, limit, timeout, is_binary)).await;
         let document = document.map_err(|Failure { message }| FetchError { detail: message })?;

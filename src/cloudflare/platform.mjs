@@ -119,7 +119,17 @@ export async function fetchDocument(url, accept, limit, timeout, isBinary) {
   const bytes = await read(response.body, limit);
   const text = bytes && content(bytes, isBinary);
   const [type] = (response.headers.get("content-type") ?? "").split(";");
-  return JSON.stringify({ status: response.status, media_type: type.trim().toLowerCase(), text });
+  const caching = cacheHeaders(response.headers);
+  return JSON.stringify({ status: response.status, media_type: type.trim().toLowerCase(), text, caching });
+}
+
+/** Returns the headers for caches, with times in Unix seconds. A time that is not a date is 0. */
+function cacheHeaders(headers) {
+  const seconds = (name) => (headers.has(name) ? Math.floor(Date.parse(headers.get(name)) / 1000) || 0 : undefined);
+  return {
+    cache_control: headers.get("cache-control") ?? "", age: headers.get("age") ?? "", expires: seconds("expires"),
+    date: seconds("date"),
+  };
 }
 
 /** Returns binary content as base64, and other content as it is, or null if that is not UTF-8. */

@@ -9,6 +9,7 @@ use std::fmt;
 use crate::digest::digest;
 use crate::protocol::authorization::authorize_request::AuthorizePolicy;
 use crate::protocol::authorization::resources::{Resource, Resources};
+use crate::protocol::client::client_id_url::{ClientIdRules, DocumentPolicy};
 use crate::protocol::client::metadata::Registrable;
 use crate::protocol::client::scheme;
 use crate::protocol::client::voucher::Voucher;
@@ -24,6 +25,8 @@ pub struct Config {
     pub allows_implicit: bool,
     /// `ALLOW_LOOPBACK`: whether the provider may fetch clients' documents from a loopback host. For development only.
     pub allows_loopback: bool,
+    /// `CLIENT_DOCUMENTS`: the clients whose identifier is the URL of their metadata.
+    pub client_documents: DocumentPolicy,
     /// `CACHE_MAX_AGE`, `CACHE_STALE_WHILE_REVALIDATE` and `CACHE_STALE_IF_ERROR`.
     pub caching: Caching,
     /// Differs for each build, and for each configuration that changes a published document: the cache key of those.
@@ -93,6 +96,11 @@ impl Config {
         }
     }
 
+    /// Returns the rules for client identifiers that are URLs.
+    pub fn client_id_rules(&self) -> ClientIdRules<'_> {
+        ClientIdRules { policy: &self.client_documents, allows_loopback: self.allows_loopback }
+    }
+
     /// Returns every scope that can be granted: those that release claims, then those of the APIs.
     pub fn scope_names(&self) -> impl Iterator<Item = &str> {
         self.scopes.names().chain(self.resources.iter().flat_map(Resource::scope_names))
@@ -130,6 +138,9 @@ impl Config {
         };
 
         let allows_implicit = flag("ALLOW_IMPLICIT")?;
+        let client_documents =
+            DocumentPolicy::parse(variable("CLIENT_DOCUMENTS").as_deref().unwrap_or("closed"))
+                .map_err(|error| ConfigError::new("CLIENT_DOCUMENTS", error))?;
         let issuer = variable("ISSUER").ok_or(IssuerError::NotSet);
         let issuer = issuer
             .and_then(|url| Issuer::parse(&url))
@@ -171,7 +182,9 @@ impl Config {
                 scopes.as_deref().unwrap_or("{}"),
                 apis.as_deref().unwrap_or("{}"),
                 if allows_implicit { "implicit" } else { "" },
+                if client_documents == DocumentPolicy::Closed { "" } else { "documents" },
             ]),
+            client_documents,
             issuer,
             key_encryption_key: variable("KEY_ENCRYPTION_KEY").map(Secret::new),
             leeway: i64::from(leeway),
@@ -290,6 +303,7 @@ mod tests {
             ("CLOCK_LEEWAY", "61"),
             ("ALLOW_IMPLICIT", "1"),
             ("ALLOW_LOOPBACK", "yes"),
+            ("CLIENT_DOCUMENTS", "true"),
             ("REGISTRATION", "Open"),
             ("PRIVATE_USE_SCHEMES", "cursor,javascript"),
             ("PRIVATE_USE_SCHEMES", "HTTP"),
@@ -316,6 +330,7 @@ mod tests {
         for (variable, text) in [
             ("REGISTRATION", "open"),
             ("ALLOW_IMPLICIT", "true"),
+            ("CLIENT_DOCUMENTS", "open"),
             ("RESOURCES", r#"{"urn:x":["x"]}"#),
         ] {
             assert_ne!(one, digest(&[("ISSUER", "https://example.com"), (variable, text)]));

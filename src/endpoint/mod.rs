@@ -24,6 +24,7 @@ pub mod support {
     pub mod bearer;
     pub mod body;
     pub mod client_authentication;
+    pub mod client_documents;
     pub mod client_secrets;
     pub mod form;
 }

@@ -18,21 +18,23 @@ use crate::lifetimes::{
 use crate::ports::{FetchLimits, Platform};
 use crate::protocol::client::jwt::ClientSignature;
 use crate::protocol::client::outbound_url::OutboundUrl;
+use crate::protocol::client::voucher::Voucher;
 use crate::store::clients::Client;
 
 const LIMITS: FetchLimits = FetchLimits {
     accept: "application/jwk-set+json, application/json",
+    accepts_json: false,
     limit: 65_536,
     timeout: 5_000,
     is_binary: false,
 };
 
-/// An isolate's memory of fetched JWK Sets. Clients that registered themselves have one of their own, so that a stranger
-/// with many of them neither evicts the keys of the operator's clients nor uses up their fetches.
+/// An isolate's memory of fetched JWK Sets. Clients that nobody vouches for have one of their own, so that a stranger with
+/// many of them neither evicts the keys of the operator's clients nor uses up their fetches.
 #[derive(Default)]
 pub struct FetchedKeys {
     operators: FetchedSets,
-    self_registered: FetchedSets,
+    others: FetchedSets,
 }
 
 /// JWK Sets by URL. 64 entries are more than one isolate needs at a time.
@@ -129,8 +131,10 @@ impl FetchedKeys {
         let url = url.and_then(|url| OutboundUrl::parse(url, allows_loopback).ok());
         let url = url.ok_or(DocumentError::Forbidden)?;
         let is_candidate = |keys: &ClientKeys| keys.candidates(alg, kid).next().is_some();
-        let is_self_registered = client.registration_token_hash.is_some();
-        let sets = if is_self_registered { &self.self_registered } else { &self.operators };
+        let sets = match client.voucher() {
+            Voucher::Operator => &self.operators,
+            Voucher::Nobody => &self.others,
+        };
         let begin = || sets.budget.begin(url.host(), context.now);
         match sets.entry(url.as_str(), |set| set.step(is_candidate, begin, context.now)) {
             Step::Fail(error) => Err(error),

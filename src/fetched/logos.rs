@@ -12,6 +12,7 @@ use crate::fetched::get;
 use crate::lifetimes::{LOGO_COPY_SECONDS, LOGO_FETCH_SECONDS, LOGO_SECONDS};
 use crate::limits::rate_limits::may_fetch;
 use crate::ports::{FetchLimits, Platform};
+use crate::protocol::client::client_id_url::host_of;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::secret::hash;
@@ -32,6 +33,7 @@ struct Remembered {
 /// The timeout is short, because a user waits for the page.
 const LIMITS: FetchLimits = FetchLimits {
     accept: "image/png, image/jpeg, image/gif, image/webp",
+    accepts_json: false,
     limit: 65_536,
     timeout: 2_000,
     is_binary: true,
@@ -54,8 +56,10 @@ impl Logos {
         if let Some(logo) = known.or_else(|| self.remembered(&url, context.now)) {
             return non_empty(logo);
         }
-        // Without a limit a client could cause any number of requests, by changing its `logo_uri` again and again.
-        if !may_fetch(context, &client.client_id).await {
+        // Without a limit a client could cause any number of requests, by changing its `logo_uri` again and again. A host
+        // can have any number of clients by document, so the limit is the host's.
+        let host = host_of(&client.client_id).map(str::to_ascii_lowercase);
+        if !may_fetch(context, host.as_deref().unwrap_or(&client.client_id)).await {
             return None;
         }
         self.remember(&url, "", context.now, LOGO_FETCH_SECONDS);

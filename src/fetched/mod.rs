@@ -1,5 +1,6 @@
 //! Documents at URLs from client metadata. All are fetched by one function, under the same rules.
 
+pub mod client_documents;
 pub mod client_keys;
 pub mod fetch_budget;
 pub mod logos;
@@ -9,6 +10,7 @@ use std::fmt;
 
 use crate::context::Context;
 use crate::ports::{Fetch, FetchLimits};
+use crate::protocol::client::cache_time::CacheHeaders;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::protocol::description::Description;
 
@@ -73,6 +75,16 @@ pub async fn get(
     limits: &FetchLimits,
     context: &Context<'_, impl Fetch>,
 ) -> Result<String, DocumentError> {
+    get_with_headers(what, url, limits, context).await.map(|(text, _)| text)
+}
+
+/// The same as [`get`], with the headers for caches.
+async fn get_with_headers(
+    what: impl fmt::Display,
+    url: &OutboundUrl,
+    limits: &FetchLimits,
+    context: &Context<'_, impl Fetch>,
+) -> Result<(String, CacheHeaders), DocumentError> {
     let not_fetched = |detail: &dyn fmt::Display| {
         context.log_note(format!("could not fetch {what} from {}: {detail}", url.host()));
         DocumentError::NotFetched
@@ -87,8 +99,15 @@ pub async fn get(
         status @ (408 | 429 | 500..) => return Err(not_fetched(&format_args!("status {status}"))),
         _ => return Err(DocumentError::BadStatus),
     }
-    if !limits.accept.split(", ").any(|known| known == document.media_type) {
+    if !is_allowed(&document.media_type, limits) {
         return Err(DocumentError::BadMediaType);
     }
-    document.text.ok_or(DocumentError::BadContent)
+    let text = document.text.ok_or(DocumentError::BadContent)?;
+    Ok((text, document.caching))
+}
+
+fn is_allowed(media_type: &str, limits: &FetchLimits) -> bool {
+    // RFC 6839 section 3.1.
+    let is_json = media_type.starts_with("application/") && media_type.ends_with("+json");
+    limits.accept.split(", ").any(|known| known == media_type) || limits.accepts_json && is_json
 }

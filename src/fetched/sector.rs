@@ -13,8 +13,13 @@ use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::protocol::invalid_field::InvalidField;
 
-const LIMITS: FetchLimits =
-    FetchLimits { accept: "application/json", limit: 65_536, timeout: 5_000, is_binary: false };
+const LIMITS: FetchLimits = FetchLimits {
+    accept: "application/json",
+    accepts_json: false,
+    limit: 65_536,
+    timeout: 5_000,
+    is_binary: false,
+};
 
 const FIELD: &str = "sector_identifier_uri";
 

@@ -106,7 +106,7 @@ pub async fn respond(
     //    request while a key is missing. Errors are returned in steps 3 to 5, because an authentication that fails
     //    comes first.
     let mut batch = Batch::default();
-    let handles = request.proof.add_to(&mut batch, context.now);
+    let handles = request.proof.add_to(&mut batch, context.now)?;
     let grant_type = grant_type(request, context.config);
     let submitted = match &grant_type {
         Ok(grant_type) => submit(&mut batch, provider, request, *grant_type).await,

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::crypto::mac::MacKey;
 use crate::error::Internal;
-use crate::http::Request;
+use crate::http::{Request, address_of};
 use crate::secret::{hash, is_random_text};
 use crate::store::sessions::{self, Session};
 
@@ -22,6 +22,8 @@ pub struct BrowserContext<'a> {
     /// The browser's id, which its forms are bound to: the cookie's value or a new one. Every page with a form sets the
     /// cookie.
     pub id: String,
+    /// The browser's IP address.
+    pub address: String,
     /// Whether the request had no such cookie.
     pub is_new: bool,
     /// Makes and verifies the codes of interaction tokens.
@@ -47,6 +49,7 @@ impl<'a> BrowserContext<'a> {
         let known = cookie(Cookie::Browser).filter(|id| is_random_text(id));
         Ok(Self {
             config: context.config,
+            address: address_of(request),
             is_new: known.is_none(),
             id: known.map_or_else(|| context.random_text(), Ok)?,
             mac: MacKey::new(context.config.key_encryption_key.as_ref())?,

@@ -7,10 +7,10 @@
 use crate::context::Context;
 use crate::crypto::mac::Purpose;
 use crate::error::Internal;
-use crate::http::Request;
+use crate::http::{Request, address_of};
 use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
-use crate::limits::rate_limits::{address_of, is_within_limit, network_of, subscriber_of};
+use crate::limits::rate_limits::{is_within_limit, network_of, subscriber_of};
 use crate::ports::Platform;
 use crate::secret::is_random_text;
 use crate::store::batch::Batch;

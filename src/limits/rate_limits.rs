@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::context::Context;
-use crate::http::Request;
+use crate::http::{Request, address_of};
 use crate::ports::Platform;
 
 /// Returns whether the address of a request may store another authorization request.
@@ -15,6 +15,11 @@ pub async fn may_store(context: &Context<'_, impl Platform>, request: &impl Requ
 /// Returns whether the address of a request may register another client without an initial access token.
 pub async fn may_register(context: &Context<'_, impl Platform>, request: &impl Request) -> bool {
     is_within_limit(context, "register", &subscriber_of(&address_of(request))).await
+}
+
+/// Returns whether a request of this address may cause the fetch of another client metadata document.
+pub async fn may_fetch_document(context: &Context<'_, impl Platform>, address: &str) -> bool {
+    is_within_limit(context, "document", &subscriber_of(address)).await
 }
 
 /// Returns whether another document may be fetched to show this client.
@@ -31,11 +36,6 @@ pub(super) async fn is_within_limit(
         context.log_fault(&fault);
         true
     })
-}
-
-/// The IP address of a request. The platform sets this header and overwrites one from the client.
-pub(super) fn address_of(request: &impl Request) -> String {
-    request.header("cf-connecting-ip").unwrap_or_default()
 }
 
 /// The network of an address: a /24 of IPv4 or a /64 of IPv6, as one subscriber or office has it.

@@ -1,6 +1,7 @@
 //! A client, as pages show it.
 
 use crate::pages::Texts;
+use crate::protocol::client::client_id_url::host_of;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::text_forms::is_web_url;
 
@@ -9,6 +10,9 @@ use crate::protocol::text_forms::is_web_url;
 pub struct Client<'a> {
     /// The name, or the identifier of a client without a name.
     pub name: &'a str,
+    /// The host of its client metadata document, if it is a client by document. The only part of the client that is
+    /// proven.
+    pub document_host: Option<&'a str>,
     /// The home page.
     pub client_uri: Option<&'a str>,
     /// A copy of the logo, as a `data:` URL.
@@ -31,6 +35,7 @@ impl<'a> Client<'a> {
         };
         Self {
             name: text("client_name", &metadata.client_name).unwrap_or(client_id),
+            document_host: host_of(client_id),
             client_uri: text("client_uri", &metadata.client_uri),
             logo,
             policy_uri: text("policy_uri", &metadata.policy_uri),
@@ -40,7 +45,14 @@ impl<'a> Client<'a> {
 
     /// A client whose metadata is damaged: only its identifier is known.
     pub fn unnamed(client_id: &'a str) -> Self {
-        Self { name: client_id, client_uri: None, logo: None, policy_uri: None, tos_uri: None }
+        Self {
+            name: client_id,
+            document_host: host_of(client_id),
+            client_uri: None,
+            logo: None,
+            policy_uri: None,
+            tos_uri: None,
+        }
     }
 
     pub(super) fn home(&self) -> Option<&'a str> {

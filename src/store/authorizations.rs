@@ -5,6 +5,8 @@ use crate::error::Internal;
 use crate::ports::{Database, Statement};
 use crate::store::authorization_requests::{BrowserHandle, answer_in, may_be_answered};
 use crate::store::batch::{Batch, exists, first};
+use crate::store::client_copies;
+use crate::store::clients::Client;
 use crate::store::consents::Consent;
 use crate::store::grants::{Grant, grant_columns};
 
@@ -16,8 +18,8 @@ pub struct NewAuthorization<'a> {
     pub session_id: &'a str,
     /// The session id that the client sees, the claim `sid`.
     pub sid: &'a str,
-    /// The client that gets the grant.
-    pub client_id: &'a str,
+    /// The client that gets the grant. One by document is stored with it.
+    pub client: &'a Client,
     /// The sector, if the client has registered pairwise subjects.
     pub pairwise: Option<Pairwise<'a>>,
     pub scope: &'a str,
@@ -80,7 +82,7 @@ pub async fn record_with_code(
     .bind(code.nonce)
     .bind(code.expires_at);
     let mut batch = Batch::default();
-    authorization.add_to(&mut batch, context.now);
+    authorization.add_to(&mut batch, context.now)?;
     let code = batch.query(insert, exists);
     batch.run_idempotent(context).await?.take(code)
 }
@@ -98,7 +100,7 @@ pub async fn record(
     ))
     .bind(authorization.grant_id);
     let mut batch = Batch::default();
-    authorization.add_to(&mut batch, context.now);
+    authorization.add_to(&mut batch, context.now)?;
     let grant = batch.query(read, first);
     let row = batch.run_idempotent(context).await?.take(grant)?;
     row.map(|mut row| Grant::from_row(&mut row)).transpose()
@@ -106,7 +108,7 @@ pub async fn record(
 
 impl NewAuthorization<'_> {
     /// Adds the statements that record the grant and those that depend on it.
-    fn add_to(&self, batch: &mut Batch, now: i64) {
+    fn add_to(&self, batch: &mut Batch, now: i64) -> Result<(), Internal> {
         let grant = Statement::new(concat!(
             "INSERT INTO grants \
                (id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims, \
@@ -132,7 +134,7 @@ impl NewAuthorization<'_> {
         ))
         .bind(self.grant_id)
         .bind(self.session_id)
-        .bind(self.client_id)
+        .bind(self.client.client_id.as_str())
         .bind(self.scope)
         .bind(now)
         .bind(self.sid)
@@ -147,14 +149,15 @@ impl NewAuthorization<'_> {
         let touch = Statement::new("UPDATE sessions SET used_at = ?2 WHERE id = ?1")
             .bind(self.session_id)
             .bind(now);
-        // A client that registered without a token no longer expires once a user has signed in to it.
+        // A client that registered without a token, or is by document, no longer expires once a user has signed in to it.
         let keep = Statement::new(
             "UPDATE clients SET expires_at = NULL \
              WHERE client_id = ?1 AND expires_at IS NOT NULL \
                AND EXISTS (SELECT 1 FROM grants WHERE id = ?2)",
         )
-        .bind(self.client_id)
+        .bind(self.client.client_id.as_str())
         .bind(self.grant_id);
+        client_copies::store(batch, self.client, now)?;
         if let Some(pairwise) = &self.pairwise {
             batch.add(pairwise.statement(self.session_id));
         }
@@ -167,6 +170,7 @@ impl NewAuthorization<'_> {
         if let Some(consent) = self.consent {
             batch.add(self.remember(consent, now));
         }
+        Ok(())
     }
 
     /// Stores the user's consent if the grant was recorded, and not revoked since: the batch may run again after the

@@ -10,12 +10,15 @@ use crate::protocol::token::token_error::{CLIENT_REFUSED, TokenError};
 use crate::secret::same_hash;
 use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::client_assertions;
+use crate::store::client_copies;
 use crate::store::clients::{self, Client, StoredClient};
 
 /// A client, and the way in which it has proven its identity.
 #[derive(Debug)]
 pub struct ClientProof {
     pub client_id: String,
+    /// The client, if it is one by document and D1 does not have this copy. It is stored first.
+    pub copy: Option<Box<Client>>,
     pub method: ProofMethod,
 }
 
@@ -131,7 +134,10 @@ struct Condition<'a> {
 
 impl ClientProof {
     /// Adds the statements that check the proof. They come before the statements that require it.
-    pub fn add_to(&self, batch: &mut Batch, now: i64) -> ProofHandles {
+    pub fn add_to(&self, batch: &mut Batch, now: i64) -> Result<ProofHandles, Internal> {
+        if let Some(client) = &self.copy {
+            client_copies::store(batch, client, now)?;
+        }
         let is_new = match &self.method {
             ProofMethod::Assertion { jti_hash, expires_at, use_id } => {
                 let assertion = client_assertions::Assertion {
@@ -144,7 +150,7 @@ impl ClientProof {
             }
             ProofMethod::Public | ProofMethod::Secret { .. } => None,
         };
-        ProofHandles { client: clients::look_up(batch, &self.client_id, now), is_new }
+        Ok(ProofHandles { client: clients::look_up(batch, &self.client_id, now), is_new })
     }
 
     /// Returns the client, if the proof is right.

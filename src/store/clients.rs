@@ -12,7 +12,7 @@ use crate::store::authorization_requests::BrowserHandle;
 use crate::store::batch::{Batch, Handle, exists, first, read};
 
 /// A client as stored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     pub client_id: String,
     pub metadata: ClientMetadata,
@@ -26,6 +26,8 @@ pub struct Client {
     pub registration_token_hash: Option<String>,
     /// When it is deleted unless a user signs in to it, in Unix seconds; `None` if it does not expire.
     pub expires_at: Option<i64>,
+    /// Until when its copy of its client metadata document counts, in Unix seconds; `None` if it has no document.
+    pub document_until: Option<i64>,
 }
 
 impl Client {
@@ -41,7 +43,8 @@ impl Client {
 /// The columns that [`Client`] reads.
 macro_rules! client_columns {
     () => {
-        "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, expires_at"
+        "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, \
+         expires_at, document_until"
     };
 }
 
@@ -52,6 +55,8 @@ pub struct StoredClient {
     pub client_id: String,
     /// See [`Client::registration_token_hash`].
     pub registration_token_hash: Option<String>,
+    /// See [`Client::document_until`].
+    pub document_until: Option<i64>,
     metadata: String,
     secret_hash: Option<String>,
     trusted: bool,
@@ -74,6 +79,7 @@ impl StoredClient {
             created_at: row.integer()?,
             registration_token_hash: row.text_or_null()?,
             expires_at: row.integer_or_null()?,
+            document_until: row.integer_or_null()?,
         })
     }
 
@@ -90,6 +96,7 @@ impl StoredClient {
             created_at: self.created_at,
             registration_token_hash: self.registration_token_hash,
             expires_at: self.expires_at,
+            document_until: self.document_until,
         })
     }
 }
@@ -134,7 +141,7 @@ impl ClientWithSecret {
 macro_rules! client_with_secret_columns {
     () => {
         "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, \
-         expires_at, secret_salt, secret_made_at"
+         expires_at, document_until, secret_salt, secret_made_at"
     };
 }
 pub(super) use client_with_secret_columns;

@@ -5,6 +5,7 @@ use crate::error::Internal;
 use crate::ports::{Database, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::batch::{Batch, Handle, first};
+use crate::store::client_copies;
 use crate::store::clients::{ClientOf, parse_metadata};
 
 /// The consent of one user to one client.
@@ -88,8 +89,8 @@ impl Allowed {
     }
 }
 
-/// Deletes the consent of a session's user to a client and revokes the client's grants of that user, in one batch. The
-/// session may have expired since the page with the form was shown, but not ended.
+/// Deletes the consent of a session's user to a client and revokes the client's grants of that user, in one batch. A
+/// client by document is deleted with its last consent. The session may have expired since the page with the form was shown, but not ended.
 pub async fn withdraw(
     context: &Context<'_, impl Database>,
     cookie_hash: &str,
@@ -113,5 +114,6 @@ pub async fn withdraw(
     let mut batch = Batch::default();
     batch.add(forget);
     batch.add(revoke);
+    batch.add(client_copies::forget(client_id));
     batch.run_idempotent(context).await.map(drop)
 }

@@ -4,6 +4,7 @@ pub mod authorization_requests;
 pub mod authorizations;
 pub mod batch;
 pub mod client_assertions;
+pub mod client_copies;
 pub mod client_proof;
 pub mod clients;
 pub mod codes;

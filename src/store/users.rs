@@ -11,6 +11,7 @@ use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::user::claims::UserClaims;
 use crate::protocol::user::login::TypedLogin;
 use crate::store::batch::{Batch, Handle, all, exists, first, read};
+use crate::store::client_copies;
 
 /// A user that the operator creates or changes.
 #[derive(Debug, Serialize)]
@@ -367,6 +368,8 @@ pub async fn delete(
     let forget_subjects = Statement::new("DELETE FROM pairwise_subjects WHERE sub = ?1").bind(sub);
     let find = Statement::new("SELECT deleted_at FROM users WHERE sub = ?1").bind(sub);
     let mut batch = Batch::default();
+    // The consents show which clients the user had.
+    batch.add(client_copies::forget_of_user(sub));
     for statement in [delete, revoke_grants, end_sessions(sub), forget_consents, forget_subjects] {
         batch.add(statement);
     }

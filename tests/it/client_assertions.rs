@@ -30,7 +30,12 @@ pub fn serve(provider: &TestProvider, text: impl Into<String>) {
 }
 
 pub fn serve_as(provider: &TestProvider, status: u16, media_type: &str, text: impl Into<String>) {
-    let document = Document { status, media_type: media_type.into(), text: Some(text.into()) };
+    let document = Document {
+        status,
+        media_type: media_type.into(),
+        text: Some(text.into()),
+        caching: Default::default(),
+    };
     provider.platform.web.borrow_mut().insert(JWKS_URI.into(), document);
 }
 

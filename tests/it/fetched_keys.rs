@@ -54,7 +54,12 @@ fn more_than_64_requests_at_once_do_not_cause_more_fetches() {
 
 fn serve_at(provider: &TestProvider, signer: &Signer, url: &str) {
     let text = Some(signer.jwks().to_string());
-    let document = Document { status: 200, media_type: "application/json".into(), text };
+    let document = Document {
+        status: 200,
+        media_type: "application/json".into(),
+        text,
+        caching: Default::default(),
+    };
     provider.platform.web.borrow_mut().insert(url.into(), document);
 }
 

@@ -18,7 +18,12 @@ fn provider(fields: Value) -> (TestProvider, TestClient) {
 
 fn serve(provider: &TestProvider, url: &str, status: u16, media_type: &str, bytes: &[u8]) {
     let text = Base64::encode_string(bytes);
-    let document = Document { status, media_type: media_type.into(), text: Some(text) };
+    let document = Document {
+        status,
+        media_type: media_type.into(),
+        text: Some(text),
+        caching: Default::default(),
+    };
     provider.platform.web.borrow_mut().insert(url.into(), document);
 }
 

@@ -6,6 +6,7 @@ mod admin;
 mod browser;
 mod certification;
 mod client_assertions;
+mod client_documents;
 mod clients;
 mod clocks;
 mod codes;

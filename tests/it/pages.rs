@@ -20,6 +20,7 @@ fn no_scopes_of_the_operator() -> ConfiguredScopes<'static> {
 
 const CLIENT: Client<'_> = Client {
     name: "Quarterly Reports",
+    document_host: None,
     client_uri: Some("https://app.example/"),
     logo: Some("data:image/png;base64,AA=="),
     policy_uri: Some("https://app.example/privacy"),
@@ -27,8 +28,14 @@ const CLIENT: Client<'_> = Client {
 };
 
 /// A client that has only a name.
-const BARE: Client<'_> =
-    Client { name: "Bare", client_uri: None, logo: None, policy_uri: None, tos_uri: None };
+const BARE: Client<'_> = Client {
+    name: "Bare",
+    document_host: None,
+    client_uri: None,
+    logo: None,
+    policy_uri: None,
+    tos_uri: None,
+};
 
 const CALLBACK: &str = "https://app.example/cb";
 
@@ -307,6 +314,7 @@ fn a_url_without_http_or_https_is_not_linked() {
     {
         let client = Client {
             name: "App",
+            document_host: None,
             client_uri: Some(url),
             logo: None,
             policy_uri: Some(url),
@@ -324,6 +332,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
     let texts = texts("en");
     let client = Client {
         name: text,
+        document_host: Some(text),
         client_uri: Some(text),
         logo: Some(text),
         policy_uri: Some(text),

@@ -25,7 +25,12 @@ fn serve_list(provider: &TestProvider, uris: &Value) {
 }
 
 fn serve(provider: &TestProvider, status: u16, media_type: &str, text: &str) {
-    let document = Document { status, media_type: media_type.into(), text: Some(text.into()) };
+    let document = Document {
+        status,
+        media_type: media_type.into(),
+        text: Some(text.into()),
+        caching: Default::default(),
+    };
     provider.platform.web.borrow_mut().insert(SECTOR.into(), document);
 }
 

@@ -20,9 +20,10 @@ const SMALL: [(&str, &str); 5] = [
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 10] = [
+const WIDE: [(&str, &str, &str); 11] = [
     ("authorization_requests", "authorization_requests_by_end (expires_at<?)", "LIMIT"),
     ("client_assertions", "client_assertions_by_end (expires_at<?)", "LIMIT"),
+    ("client_copies", "consents_by_client (client_id=?)", "stops at the first of another user"),
     ("clients", "clients_by_end (expires_at<?)", "LIMIT"),
     ("clients", "clients_by_secret (secret_made_at<?)", "LIMIT"),
     ("clients", "PRIMARY KEY (client_id>?)", "LIMIT"),

@@ -59,7 +59,12 @@ impl Signing {
     }
 
     fn serve(&self, status: u16, media_type: &str, text: String) {
-        let document = Document { status, media_type: media_type.into(), text: Some(text) };
+        let document = Document {
+            status,
+            media_type: media_type.into(),
+            text: Some(text),
+            caching: Default::default(),
+        };
         self.provider.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
     }
 
@@ -373,8 +378,12 @@ fn a_request_signed_with_a_rotated_key_is_accepted() {
     signing.provider.put_client_with("app", json!({ "jwks_uri": uri }));
     let serve = |signer: &Signer| {
         let text = signer.jwks().to_string();
-        let document =
-            Document { status: 200, media_type: "application/json".into(), text: Some(text) };
+        let document = Document {
+            status: 200,
+            media_type: "application/json".into(),
+            text: Some(text),
+            caching: Default::default(),
+        };
         signing.provider.platform.web.borrow_mut().insert(uri.into(), document);
     };
     let send_request =

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::endpoint::support::client_authentication::{form, prove};
+use crate::endpoint::support::client_authentication::{NewDocument, form, prove};
 use crate::endpoint::user::authorize::resolve::{TOO_LARGE, TOO_MANY, verify};
 use crate::endpoint::user::authorize::validate::{Validation, validate_for};
 use crate::error::{Error, PageError, Protocol};
@@ -15,6 +15,7 @@ use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::authorize_request::PARAMETERS;
 use crate::protocol::client::authentication;
+use crate::protocol::client::voucher::Voucher;
 use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::token::token_error::TokenError;
 use crate::provider::Provider;
@@ -33,7 +34,7 @@ pub async fn serve(
 ) -> Result<Response, Error> {
     let context = &provider.context;
     let params = form(request, &[&authentication::PARAMETERS, &PARAMETERS]).await?;
-    let proof = prove(provider, request, &params).await?;
+    let proof = prove(provider, request, &params, NewDocument::Store).await?;
 
     // 1. Read the request: the parameters themselves, or a request object (section 3). Errors are returned in step 4,
     //    because an authentication that fails comes first.
@@ -45,7 +46,7 @@ pub async fn serve(
     let is_public = matches!(proof.method, ProofMethod::Public);
     let may_store_public = !is_public || may_store(context, request).await;
     let mut batch = Batch::default();
-    let handles = proof.add_to(&mut batch, context.now);
+    let handles = proof.add_to(&mut batch, context.now)?;
     let pushed = match &submitted {
         Ok(Submitted::Parameters(pending)) if may_store_public && pending.may_be_kept() => {
             Some(pending.push_in(&mut batch, &proof, context)?)
@@ -61,7 +62,7 @@ pub async fn serve(
 
     // 3. Limit the rate of clients that registered themselves, for the same reason. Storing their request is one more
     //    request to D1, and so is storing a request object, which the client's keys verify.
-    let is_limited = client.registration_token_hash.is_some() && !is_public;
+    let is_limited = client.voucher() == Voucher::Nobody && !is_public;
     if !may_store_public || is_limited && !may_store(context, request).await {
         return Err(refused(429, TOO_MANY));
     }

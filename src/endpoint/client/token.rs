@@ -1,6 +1,6 @@
 //! The token endpoint (RFC 6749 section 3.2, OpenID Connect Core section 3.1.3).
 
-use crate::endpoint::support::client_authentication::{form, prove};
+use crate::endpoint::support::client_authentication::{NewDocument, form, prove};
 use crate::error::Error;
 use crate::grant::{self, TokenRequest};
 use crate::http::{Request, Response};
@@ -17,7 +17,7 @@ pub async fn serve(
     let params = form(request, &[&authentication::PARAMETERS, &grant::PARAMETERS]).await?;
 
     // 2. Read the proof of the client's identity (section 3.2.1).
-    let proof = prove(provider, request, &params).await?;
+    let proof = prove(provider, request, &params, NewDocument::Refuse).await?;
 
     // 3. Issue the tokens of the grant type to the client, if the proof is right.
     grant::respond(provider, &TokenRequest { proof: &proof, params: &params }).await

@@ -16,6 +16,7 @@ use crate::pages::ui_locales_supported;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_request::Prompt;
 use crate::protocol::authorization::reply_to::ResponseMode;
+use crate::protocol::client::client_id_url::DocumentPolicy;
 use crate::protocol::client::metadata::{AuthMethod, GrantType, Named, ResponseType, SubjectType};
 use crate::protocol::token::id_token::PASSWORD_ACR;
 use crate::provider::Provider;
@@ -69,6 +70,10 @@ pub fn metadata(config: &Config) -> Value {
         ("claim_types_supported", json!(["normal"])),
         ("claims_supported", claims.into()),
         ("ui_locales_supported", locales.into()),
+        (
+            "client_id_metadata_document_supported",
+            (config.client_documents != DocumentPolicy::Closed).into(),
+        ),
         ("prompt_values_supported", json!(Prompt::VALUES)),
         ("code_challenge_methods_supported", json!(["S256"])),
         ("claims_parameter_supported", true.into()),

@@ -2,9 +2,11 @@
 //! requires it.
 
 use super::body::{Limit, limit, read_form};
+use super::client_documents::{self, ClientKind};
 use crate::error::{Error, Protocol};
+use crate::fetched::client_documents::{ClientDocumentError, DocumentFault};
 use crate::fetched::client_keys::KeysError;
-use crate::http::Request;
+use crate::http::{Request, address_of};
 use crate::ports::Platform;
 use crate::protocol::client::assertion::{AssertionError, ClientAssertion, Expected};
 use crate::protocol::client::authentication::Credentials;
@@ -15,7 +17,7 @@ use crate::provider::Provider;
 use crate::routes::{PAR, TOKEN};
 use crate::secret::hash;
 use crate::store::client_proof::{ClientProof, ProofMethod};
-use crate::store::clients;
+use crate::store::clients::{self, Client};
 
 /// The largest body that is read: a client assertion or a request object of 16 KiB, and the other parameters.
 const BODY_LIMIT: Limit = limit!(24_576);
@@ -34,37 +36,99 @@ pub async fn form(
         .map_err(|error| TokenError::InvalidRequest(error.description()))
 }
 
+/// What an endpoint does with a client by document that D1 does not have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NewDocument {
+    /// It refuses the client, because no user has signed in to it.
+    Refuse,
+    /// It fetches the document, and stores the client.
+    Store,
+}
+
 /// Returns the proof of the client's identity. Secrets are compared by the statements that the proof is added to. The
-/// signature of an assertion is verified first, which needs the client's keys and so a request to D1 of its own.
+/// signature of an assertion is verified first, which needs the client's keys and so a request to D1 of its own. So does
+/// a client by document, whose copy may have to be renewed.
 ///
 /// # Errors
 /// [`TokenError::InvalidClient`] or [`TokenError::InvalidRequest`] if the authentication fails, [`Protocol::TryLater`] if
-/// the client's keys cannot be fetched now, otherwise [`Error::Internal`] if the platform fails.
+/// the client's keys or its document cannot be fetched now, otherwise [`Error::Internal`] if the platform fails.
 pub async fn prove(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     params: &Params,
+    new_document: NewDocument,
 ) -> Result<ClientProof, Error> {
     let authorization = request.header("authorization");
+    let find = FindClient { provider, address: address_of(request), new_document };
     Ok(match Credentials::from_request(authorization.as_deref(), params)? {
         Credentials::Assertion { assertion, client_id } => {
-            by_assertion(provider, &assertion, client_id.as_deref()).await?
+            by_assertion(&find, &assertion, client_id.as_deref()).await?
         }
-        Credentials::Public { client_id } => ClientProof { client_id, method: ProofMethod::Public },
+        Credentials::Public { client_id } => {
+            let copy = match ClientKind::new(&client_id, provider.context.config) {
+                ClientKind::Registered => None,
+                _ => find.client(&client_id).await?.1,
+            };
+            ClientProof { client_id, copy, method: ProofMethod::Public }
+        }
         Credentials::Secret { client_id, secret } => ClientProof {
             client_id,
+            copy: None,
             method: ProofMethod::Secret { secret_hash: hash(secret.expose()) },
         },
     })
 }
 
+/// The search for the client of a request.
+struct FindClient<'a, P> {
+    provider: &'a Provider<'a, P>,
+    /// The address of the request's sender.
+    address: String,
+    new_document: NewDocument,
+}
+
+impl<P: Platform> FindClient<'_, P> {
+    /// Finds a client, by document or stored. If it is by document, also returns the copy to store, unless D1 has it.
+    async fn client(&self, client_id: &str) -> Result<(Client, Option<Box<Client>>), Error> {
+        let context = &self.provider.context;
+        let kind = ClientKind::new(client_id, context.config);
+        if kind == ClientKind::Refused {
+            return Err(CLIENT_REFUSED.into());
+        }
+        let stored = clients::find_stored(context, client_id).await?;
+        if kind == ClientKind::Registered {
+            return Ok((stored.ok_or(CLIENT_REFUSED)?.parse()?, None));
+        }
+        if stored.is_none() && self.new_document == NewDocument::Refuse {
+            return Err(CLIENT_REFUSED.into());
+        }
+        let sender = (client_id, self.address.as_str());
+        let found = client_documents::find(self.provider, sender, stored).await;
+        let (client, is_stored) = found.map_err(document_error)?;
+        let copy = (!is_stored).then(|| Box::new(client.clone()));
+        Ok((client, copy))
+    }
+}
+
+fn document_error(error: ClientDocumentError) -> Error {
+    match error {
+        ClientDocumentError::Fault(DocumentFault::Invalid(description)) => {
+            TokenError::InvalidClient(description).into()
+        }
+        ClientDocumentError::Fault(DocumentFault::TryLater(description)) => {
+            Protocol::TryLater(description).into()
+        }
+        ClientDocumentError::Internal(fault) => fault.into(),
+    }
+}
+
 /// Verifies an assertion of the method `private_key_jwt` (RFC 7523 section 3), all but that it is used once.
 async fn by_assertion(
-    provider: &Provider<'_, impl Platform>,
+    find: &FindClient<'_, impl Platform>,
     text: &str,
     client_id: Option<&str>,
 ) -> Result<ClientProof, Error> {
-    let Provider { context, memory } = provider;
+    let Provider { context, memory } = find.provider;
     // 1. Check the claims before anything is looked up.
     let issuer = &context.config.issuer;
     let audiences = [issuer.as_str(), &TOKEN.url(issuer), &PAR.url(issuer)];
@@ -76,8 +140,7 @@ async fn by_assertion(
     }
 
     // 2. Find the client, which must have registered this method and algorithm.
-    let client = clients::find(context, &assertion.client_id).await?;
-    let client = client.ok_or(CLIENT_REFUSED)?;
+    let (client, copy) = find.client(&assertion.client_id).await?;
     let method = client.metadata.token_endpoint_auth_method;
     if method != AuthMethod::PrivateKeyJwt || !assertion.has_registered_alg(&client.metadata) {
         return Err(CLIENT_REFUSED.into());
@@ -104,7 +167,7 @@ async fn by_assertion(
         expires_at: assertion.exp + context.config.leeway,
         use_id: context.random_id()?,
     };
-    Ok(ClientProof { client_id: client.client_id, method })
+    Ok(ClientProof { client_id: client.client_id, copy, method })
 }
 
 fn refused(error: AssertionError) -> Error {

@@ -8,6 +8,7 @@ use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::pages::{self, Notice, Texts};
 use crate::ports::Platform;
+use crate::protocol::client::client_id_url;
 use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::routes::{ACCOUNT, LOGIN, LOGOUT};
@@ -32,7 +33,8 @@ pub async fn serve(
             None => account_login_page(context, &browser, texts, "", None),
         });
     }
-    let mut params = form::fields(request, [("client_id", 256), form::TOKEN]).await?;
+    let mut params =
+        form::fields(request, [("client_id", client_id_url::LIMIT), form::TOKEN]).await?;
     let token = form::field(&mut params, "token")?;
     if let Some(cookie_hash) = browser.session_hash()
         && form_token(&cookie_hash).began_at(&browser, &token, context.now).is_some()

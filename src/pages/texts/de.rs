@@ -29,6 +29,7 @@ pub(super) const TEXTS: Texts = Texts {
     use_another_account: "Anderes Konto verwenden",
 
     consent: Phrase("{} den Zugriff auf Ihr Konto erlauben?"),
+    published_by: Phrase("Die Angaben zur Anwendung hat {} veröffentlicht"),
     leads_to: Phrase("Danach geht es weiter zu {}"),
     requested_access: "Die Anwendung möchte",
     device_warning: "Dies ist eine Anwendung auf Ihrem eigenen Gerät. Erlauben Sie den Zugriff nur, \

@@ -25,6 +25,7 @@ pub(super) const TEXTS: Texts = Texts {
     use_another_account: "Use another account",
 
     consent: Phrase("Allow {} to access your account?"),
+    published_by: Phrase("The application’s description was published by {}"),
     leads_to: Phrase("You will then go to {}"),
     requested_access: "It asks for",
     device_warning: "This is an application on your own device. Only allow this if you started this \

@@ -26,6 +26,7 @@ pub(super) const TEXTS: Texts = Texts {
     use_another_account: "Usar otra cuenta",
 
     consent: Phrase("¿Permitir que {} acceda a su cuenta?"),
+    published_by: Phrase("La descripción de la aplicación la publica {}"),
     leads_to: Phrase("Después irá a {}"),
     requested_access: "Se solicita",
     device_warning: "Es una aplicación de su propio dispositivo. Permita el acceso solo si usted ha \

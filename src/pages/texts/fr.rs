@@ -27,6 +27,7 @@ pub(super) const TEXTS: Texts = Texts {
     use_another_account: "Utiliser un autre compte",
 
     consent: Phrase("Autoriser {} à accéder à votre compte\u{202f}?"),
+    published_by: Phrase("La description de l’application est publiée par {}"),
     leads_to: Phrase("Vous irez ensuite vers {}"),
     requested_access: "Accès demandés",
     device_warning: "Il s’agit d’une application sur votre propre appareil. N’autorisez l’accès que \

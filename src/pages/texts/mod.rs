@@ -37,6 +37,8 @@ pub struct Texts {
 
     /// `{}` is the client.
     pub(super) consent: Phrase,
+    /// `{}` is the host of a client metadata document.
+    pub(super) published_by: Phrase,
     /// `{}` is the host of the redirect URI.
     pub(super) leads_to: Phrase,
     pub(super) requested_access: &'static str,

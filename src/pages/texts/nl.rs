@@ -26,6 +26,7 @@ pub(super) const TEXTS: Texts = Texts {
     use_another_account: "Een ander account gebruiken",
 
     consent: Phrase("{} toegang geven tot uw account?"),
+    published_by: Phrase("De gegevens van de app zijn gepubliceerd door {}"),
     leads_to: Phrase("Daarna gaat u naar {}"),
     requested_access: "De app vraagt om",
     device_warning: "Dit is een app op uw eigen apparaat. Geef alleen toegang als u deze aanmelding \

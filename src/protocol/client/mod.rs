@@ -2,6 +2,9 @@
 
 pub mod assertion;
 pub mod authentication;
+pub mod cache_time;
+pub mod client_document;
+pub mod client_id_url;
 pub mod jwt;
 pub mod localized;
 pub mod metadata;

@@ -22,7 +22,8 @@ const KNOWN: &str = "issuer authorization_endpoint token_endpoint userinfo_endpo
     ui_locales_supported claims_parameter_supported request_parameter_supported \
     request_uri_parameter_supported require_request_uri_registration op_policy_uri op_tos_uri \
     revocation_endpoint introspection_endpoint code_challenge_methods_supported \
-    prompt_values_supported authorization_response_iss_parameter_supported \
+    client_id_metadata_document_supported prompt_values_supported \
+    authorization_response_iss_parameter_supported \
     pushed_authorization_request_endpoint require_pushed_authorization_requests";
 
 /// The strings of a metadata field whose value is a list without duplicates.
@@ -52,6 +53,7 @@ fn check_types(metadata: &Value) {
             url if url.ends_with("_endpoint") || url.ends_with("_uri") => {
                 check_url(value.as_str().unwrap(), metadata["issuer"].as_str().unwrap());
             }
+            "client_id_metadata_document_supported" => assert!(value.is_boolean()),
             flag if flag.ends_with("_parameter_supported") || flag.starts_with("require_") => {
                 assert!(value.is_boolean(), "{flag}");
             }

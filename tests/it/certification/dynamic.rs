@@ -146,8 +146,12 @@ impl Suite {
     }
 
     fn serve(&self, url: &str, media_type: &str, text: &str) {
-        let document =
-            Document { status: 200, media_type: media_type.into(), text: Some(text.into()) };
+        let document = Document {
+            status: 200,
+            media_type: media_type.into(),
+            text: Some(text.into()),
+            caching: Default::default(),
+        };
         self.provider.platform.web.borrow_mut().insert(url.into(), document);
     }
 

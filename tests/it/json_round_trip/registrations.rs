@@ -282,8 +282,12 @@ fn fetched_keys_verify_in_spite_of_unknown_content_of_their_set() {
 
 fn serve(provider: &TestProvider, answer: &Value) {
     let text = answer.to_string();
-    let document =
-        Document { status: 200, media_type: "application/json".into(), text: Some(text) };
+    let document = Document {
+        status: 200,
+        media_type: "application/json".into(),
+        text: Some(text),
+        caching: Default::default(),
+    };
     provider.platform.web.borrow_mut().insert(FETCHED.into(), document);
 }
 

@@ -154,7 +154,12 @@ fn ways(
         browser.follow(browser.post("/auth/authorize", &[client_id, ("request", object)]));
 
     let media_type = "application/oauth-authz-req+jwt".into();
-    let document = Document { status: 200, media_type, text: Some(object.to_owned()) };
+    let document = Document {
+        status: 200,
+        media_type,
+        text: Some(object.to_owned()),
+        caching: Default::default(),
+    };
     provider.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
     let by_reference = browser.get(&target(("request_uri", REQUEST_URI)));
 

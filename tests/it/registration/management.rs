@@ -224,6 +224,7 @@ fn a_client_cannot_undo_a_simultaneous_change_of_the_operator() {
             status: 200,
             media_type: "application/json".into(),
             text: Some(json!(["https://evil.example/"]).to_string()),
+            caching: Default::default(),
         };
         provider.platform.web.borrow_mut().insert("https://evil.example/list".into(), list);
         let mine = json!({

@@ -309,6 +309,7 @@ fn an_update_takes_one_request_to_the_database_and_two_with_a_sector_list() {
         status: 200,
         media_type: "application/json".into(),
         text: Some(json!([CALLBACK]).to_string()),
+        caching: Default::default(),
     };
     let uri = "https://app.example/list";
     provider.platform.web.borrow_mut().insert(uri.into(), list);

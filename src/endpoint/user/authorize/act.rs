@@ -46,7 +46,7 @@ impl<P: Platform> Interaction<'_, P> {
             grant_id: &context.random_id()?,
             session_id: &session.id,
             sid: &self.browser.mac.code(Purpose::Sid, &[&session.id, client_id]),
-            client_id,
+            client: &request.client,
             pairwise,
             scope: &request.request.scope,
             claims: &claims,

@@ -1,12 +1,15 @@
 //! What the database holds about an authorization request in a browser, read in one batch.
 
 use crate::context::Context;
-use crate::error::{Error, Internal, PageError};
+use crate::endpoint::support::client_documents::{self, ClientKind};
+use crate::error::{Error, Internal, PageError, Protocol};
+use crate::fetched::client_documents::{ClientDocumentError, DocumentFault};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::handle_of;
 use crate::ports::Platform;
-use crate::protocol::description::Sent;
+use crate::protocol::description::{Description, Sent};
 use crate::protocol::params::Params;
+use crate::provider::Provider;
 use crate::store::authorization_requests::{self, KeptRequest};
 use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::clients::{self, Client, ClientOf, StoredClient};
@@ -22,6 +25,8 @@ pub struct Facts {
     pub session: Option<Session>,
     /// The stored request, if the query has a handle and the request has not expired.
     pub stored: Option<KeptRequest>,
+    /// The browser's IP address.
+    address: String,
     /// The hash of the session cookie, which the consent is found by.
     cookie_hash: Option<String>,
     /// The identifier that the client was looked up by.
@@ -33,6 +38,7 @@ pub struct Facts {
 
 /// The statements that read the facts, in a batch.
 pub struct Reading {
+    address: String,
     cookie_hash: Option<String>,
     /// The parameter `client_id`.
     client_id: Option<String>,
@@ -56,15 +62,17 @@ impl Reading {
         now: i64,
     ) -> Self {
         if let Some(handle) = handle_of(browser, query) {
-            return Self::add(batch, cookie_hash, Some(ClientOf::Handle(&handle)), now);
+            let client = Some(ClientOf::Handle(&handle));
+            return Self::add(batch, &browser.address, cookie_hash, client, now);
         }
         // Malformed parameters are refused when all of them are parsed.
         let params = Params::parse(query.as_bytes(), &[&[CLIENT_ID]]).unwrap_or_default();
-        Self::add(batch, cookie_hash, client_of(&params), now)
+        Self::add(batch, &browser.address, cookie_hash, client_of(&params), now)
     }
 
     fn add(
         batch: &mut Batch,
+        address: &str,
         cookie_hash: Option<String>,
         client: Option<ClientOf<'_>>,
         now: i64,
@@ -72,6 +80,7 @@ impl Reading {
         let cookie = cookie_hash.as_deref();
         let handle = client.and_then(ClientOf::handle);
         Self {
+            address: address.to_owned(),
             session: cookie.map(|hash| sessions::find_in(batch, hash, now)),
             stored: handle.map(|handle| authorization_requests::find_in(batch, handle, now)),
             client: client.map(|client| clients::find_of_request(batch, client, now)),
@@ -88,6 +97,7 @@ impl Reading {
         let stored = take(outcome, self.stored)?;
         let client_of_stored = || stored.as_ref().and_then(|stored| stored.client_id.clone());
         Ok(Facts {
+            address: self.address,
             client_id: self.client_id.or_else(client_of_stored),
             session: take(outcome, self.session)?,
             client: take(outcome, self.client)?,
@@ -113,18 +123,20 @@ impl Facts {
     /// Reads the facts about the request with these parameters, without the browser's session.
     pub async fn of_params(
         context: &Context<'_, impl Platform>,
+        browser: &BrowserContext<'_>,
         params: &Params,
     ) -> Result<Self, Internal> {
-        Self::read(context, None, client_of(params)).await
+        Self::read(context, &browser.address, None, client_of(params)).await
     }
 
     async fn read(
         context: &Context<'_, impl Platform>,
+        address: &str,
         cookie_hash: Option<String>,
         client: Option<ClientOf<'_>>,
     ) -> Result<Self, Internal> {
         let mut batch = Batch::default();
-        let reading = Reading::add(&mut batch, cookie_hash, client, context.now);
+        let reading = Reading::add(&mut batch, address, cookie_hash, client, context.now);
         reading.finish(&mut batch.run_idempotent(context).await?)
     }
 
@@ -132,12 +144,14 @@ impl Facts {
     /// yet.
     ///
     /// # Errors
-    /// [`PageError`] if `client_id` is missing, repeated or unknown; [`Error::Internal`] if the database fails.
+    /// [`PageError`] if `client_id` is missing, repeated or unknown; [`Protocol::TryLater`] if its document is not
+    /// available; [`Error::Internal`] if the database fails.
     pub async fn client(
         &mut self,
-        context: &Context<'_, impl Platform>,
+        provider: &Provider<'_, impl Platform>,
         params: &Params,
     ) -> Result<Client, Error> {
+        let context = &provider.context;
         let client_id = params
             .once(CLIENT_ID)
             .map_err(PageError::application_fault)?
@@ -146,18 +160,52 @@ impl Facts {
         // it, and for a query of 100 parameters, because its interaction token was one too many to parse before.
         if self.client_id.as_deref() != Some(client_id) {
             let client = ClientOf::Parameter(client_id);
-            *self = Self::read(context, self.cookie_hash.take(), Some(client)).await?;
+            let (address, cookie_hash) =
+                (std::mem::take(&mut self.address), self.cookie_hash.take());
+            *self = Self::read(context, &address, cookie_hash, Some(client)).await?;
         }
-        let description = format!("client_id: {} is not registered", Sent(client_id));
-        let unknown =
-            PageError { code: "invalid_client", ..PageError::application_fault(description) };
-        Ok(self.client.clone().ok_or(unknown)?.parse()?)
+        let not_registered =
+            || invalid_client(format!("client_id: {} is not registered", Sent(client_id)).into());
+        match ClientKind::new(client_id, context.config) {
+            ClientKind::ByDocument => {
+                let found = (client_id, self.address.as_str());
+                let found = client_documents::find(provider, found, self.client.clone()).await;
+                let found = found.map_err(|error| document_error(error, client_id, context))?;
+                Ok(found.0)
+            }
+            ClientKind::Refused => Err(not_registered()),
+            ClientKind::Registered => {
+                Ok(self.client.clone().ok_or_else(not_registered)?.parse()?)
+            }
+        }
     }
 
     /// Returns the stored consent of the session's user to the client. A trusted client needs none.
     pub fn remembered(&self, client: &Client) -> Option<&Consent> {
         self.consent.as_ref().filter(|_| self.session.is_some() && !client.trusted)
     }
+}
+
+/// The error for a client by document that was not found. The page says what is wrong, because its developer reads it.
+fn document_error(
+    error: ClientDocumentError,
+    client_id: &str,
+    context: &Context<'_, impl Platform>,
+) -> Error {
+    match error {
+        ClientDocumentError::Fault(DocumentFault::Invalid(description)) => {
+            context.log_client(client_id, &description);
+            invalid_client(description)
+        }
+        ClientDocumentError::Fault(DocumentFault::TryLater(description)) => {
+            Protocol::TryLater(description).into()
+        }
+        ClientDocumentError::Internal(fault) => fault.into(),
+    }
+}
+
+fn invalid_client(description: Description) -> Error {
+    PageError { code: "invalid_client", ..PageError::application_fault(description) }.into()
 }
 
 fn client_of(params: &Params) -> Option<ClientOf<'_>> {

@@ -133,7 +133,7 @@ async fn keep(
     // A form of the client led to this request, so the provider's policy does not apply.
     let delivery = Delivery { is_behind_form: false, ..Delivery::new(request, &pending.params) };
     // The facts are read before the request is stored, because an invalid request must not be.
-    let mut facts = Facts::of_params(context, &pending.params).await?;
+    let mut facts = Facts::of_params(context, &browser, &pending.params).await?;
     let mut pending = match resolve(provider, request, (&browser, pending), &mut facts).await? {
         Resolved::Request(pending) => pending,
         Resolved::Refused(reply_to, error) => {

@@ -39,6 +39,7 @@ pub const TOO_LARGE: AuthorizeError = AuthorizeError {
 /// The limits for fetching a client's `request_uri` (RFC 9101 section 5.2.3). `timeout` is in milliseconds.
 const FETCH_LIMITS: FetchLimits = FetchLimits {
     accept: "application/oauth-authz-req+jwt, application/jwt, application/jose",
+    accepts_json: false,
     limit: SIZE_LIMIT,
     timeout: 5_000,
     is_binary: false,
@@ -63,7 +64,6 @@ pub async fn resolve(
     (browser, pending): (&BrowserContext<'_>, PendingRequest),
     facts: &mut Facts,
 ) -> Result<Resolved, Error> {
-    let context = &provider.context;
     // 1. Skip requests without a request object or `request_uri`, and stored ones, which were resolved before. A
     //    duplicate parameter is refused in step 3 of the endpoint.
     let params = &pending.params;
@@ -76,7 +76,7 @@ pub async fn resolve(
     }
 
     // 2. Find the client, whose keys verify the request object (RFC 9101 section 5).
-    let client = facts.client(context, params).await?;
+    let client = facts.client(provider, params).await?;
 
     // 3. Refuse a pushed request. The endpoint opens one before this step, unless that is impossible.
     if pushed(params).is_some() {

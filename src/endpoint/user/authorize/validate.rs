@@ -68,7 +68,7 @@ pub async fn validate(
     facts: &mut Facts,
 ) -> Result<Validation, Error> {
     // 1. Find the client.
-    let client = facts.client(&provider.context, &pending.params).await?;
+    let client = facts.client(provider, &pending.params).await?;
     validate_for(provider, client, pending).await
 }
 

@@ -1,0 +1,84 @@
+//! Client metadata documents (draft-ietf-oauth-client-id-metadata-document-01 section 4.1): the metadata of a client at
+//! the URL that is its identifier.
+
+use std::fmt;
+
+use crate::protocol::client::metadata::{
+    AuthMethod, ClientMetadata, MetadataError, Registrable, SubjectType,
+};
+use crate::protocol::client::unsupported_metadata;
+use crate::protocol::invalid_field::InvalidField;
+use crate::protocol::json_object::{JsonObject, NotAnObject};
+
+/// The fields of a shared secret. A document that everybody can read cannot have one.
+const SECRETS: [&str; 2] = ["client_secret", "client_secret_expires_at"];
+
+const METHOD: &str = "token_endpoint_auth_method";
+const SECTOR: &str = "sector_identifier_uri";
+
+/// An error in a client metadata document.
+#[derive(Debug)]
+pub enum ClientDocumentError {
+    Metadata(MetadataError),
+    NotAnObject(NotAnObject),
+}
+
+impl fmt::Display for ClientDocumentError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Metadata(error) => error.fmt(formatter),
+            Self::NotAnObject(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl From<InvalidField> for ClientDocumentError {
+    fn from(error: InvalidField) -> Self {
+        Self::Metadata(error.into())
+    }
+}
+
+/// Parses the document of a client. Unknown fields are ignored.
+pub fn parse(
+    client_id: &str,
+    text: &str,
+    allows_loopback: bool,
+) -> Result<ClientMetadata, ClientDocumentError> {
+    let mut document =
+        JsonObject::parse(text.as_bytes()).map_err(ClientDocumentError::NotAnObject)?;
+
+    // 1. The document says that it is the client's, compared byte for byte (RFC 3986 section 6.2.1).
+    if document.string("client_id")?.as_deref() != Some(client_id) {
+        let reason = "must be the URL of the document, byte for byte";
+        return Err(InvalidField::new("client_id", reason).into());
+    }
+
+    // 2. There is no shared secret.
+    if let Some(field) = SECRETS.into_iter().find(|field| document.has_value(field)) {
+        let reason = "must be left out of a client metadata document";
+        return Err(InvalidField::new(field, reason).into());
+    }
+
+    // 3. The client is public or has a key. A document that does not say is that of a public client: the default of
+    //    RFC 7591 is a secret, which it cannot have.
+    let method = document.string(METHOD)?.unwrap_or_else(|| AuthMethod::None.name().to_owned());
+    if ![AuthMethod::None, AuthMethod::PrivateKeyJwt].iter().any(|one| one.name() == method) {
+        let reason = "must be none or private_key_jwt in a client metadata document";
+        return Err(InvalidField::new(METHOD, reason).into());
+    }
+    document.insert(METHOD, method);
+
+    // 4. The metadata is valid, without grant types that need the operator's permission.
+    unsupported_metadata::refuse(&mut document)?;
+    let registrable = Registrable { loopback: allows_loopback, ..Registrable::default() };
+    let metadata = ClientMetadata::from_document(&mut document, registrable)
+        .map_err(ClientDocumentError::Metadata)?;
+
+    // 5. A sector has a document of its own, which is checked at registration only.
+    if metadata.sector_identifier_uri.is_some() && metadata.subject_type == SubjectType::Pairwise {
+        let reason =
+            "must be left out of a client metadata document with the subject_type pairwise";
+        return Err(InvalidField::new(SECTOR, reason).into());
+    }
+    Ok(metadata)
+}

@@ -1,0 +1,89 @@
+//! Copies of client metadata documents, as clients.
+
+use crate::context::Context;
+use crate::error::Internal;
+use crate::lifetimes::UNUSED_CLIENT_SECONDS;
+use crate::ports::{Database, Statement};
+use crate::protocol::client::metadata::ClientMetadata;
+use crate::store::SWEPT_WITH_EACH;
+use crate::store::batch::Batch;
+use crate::store::clients::{self, Client, write_metadata};
+
+/// In the place of the hash of a registration access token. No token has this hash, so nobody can manage the client.
+const DOCUMENT: &str = "document";
+
+impl Client {
+    /// Makes a client of its client metadata document, which counts until `document_until` (Unix seconds).
+    pub fn of_document(
+        client_id: &str,
+        metadata: ClientMetadata,
+        document_until: i64,
+        now: i64,
+    ) -> Self {
+        Self {
+            client_id: client_id.to_owned(),
+            metadata,
+            secret_hash: None,
+            trusted: false,
+            created_at: now,
+            registration_token_hash: Some(DOCUMENT.to_owned()),
+            expires_at: None,
+            document_until: Some(document_until),
+        }
+    }
+}
+
+/// Stores a client by document, or replaces its copy, and deletes some clients that have expired. The client expires if
+/// no user signs in to it, like one that registered itself. Does nothing for a client of another kind. Idempotent.
+pub(super) fn store(batch: &mut Batch, client: &Client, now: i64) -> Result<(), Internal> {
+    let Some(until) = client.document_until else { return Ok(()) };
+    let upsert = Statement::new(
+        "INSERT INTO clients \
+           (client_id, metadata, trusted, created_at, updated_at, registration_token_hash, \
+            expires_at, document_until) \
+         VALUES (?1, ?2, 0, ?3, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (client_id) DO UPDATE \
+           SET metadata = ?2, updated_at = ?3, document_until = ?6, \
+             expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE ?5 END \
+           WHERE document_until IS NOT NULL",
+    )
+    .bind(client.client_id.as_str())
+    .bind(write_metadata(&client.metadata)?)
+    .bind(now)
+    .bind(client.registration_token_hash.as_deref())
+    .bind(now + UNUSED_CLIENT_SECONDS)
+    .bind(until);
+    batch.add(clients::sweep(now, SWEPT_WITH_EACH));
+    batch.add(upsert);
+    Ok(())
+}
+
+/// Ends the use of a copy in every isolate, because its document is gone or invalid.
+pub async fn withdraw(
+    context: &Context<'_, impl Database>,
+    client: Client,
+) -> Result<(), Internal> {
+    let mut batch = Batch::default();
+    store(&mut batch, &Client { document_until: Some(0), ..client }, context.now)?;
+    batch.run_idempotent(context).await.map(drop)
+}
+
+/// Deletes a client by document after its last consent: its document can be fetched again.
+pub(super) fn forget(client_id: &str) -> Statement {
+    Statement::new(
+        "DELETE FROM clients WHERE client_id = ?1 AND document_until IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM consents WHERE consents.client_id = ?1)",
+    )
+    .bind(client_id)
+}
+
+/// Deletes the clients by document to which only this user has given consent.
+pub(super) fn forget_of_user(sub: &str) -> Statement {
+    Statement::new(
+        "DELETE FROM clients WHERE document_until IS NOT NULL \
+         AND client_id IN (SELECT client_id FROM consents WHERE sub = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM consents AS others \
+           WHERE others.client_id = clients.client_id AND others.sub <> ?1)",
+    )
+    .bind(sub)
+}

@@ -1,0 +1,220 @@
+//! Clients by document at every endpoint.
+
+use super::*;
+use crate::browser::{answer, encode, form_to, is_consent, is_login};
+use crate::signer::{ASSERTION_TYPE, Signer};
+use crate::test_provider::post;
+use serde_json::json;
+
+const PAR: &str = "/auth/par";
+
+fn pushed(provider: &TestProvider, more: &[(&str, &str)]) -> TestResponse {
+    let form = format!("{}&{}", client().authorize_query(&[]), encode(more));
+    provider.send(post(PAR).form(&form))
+}
+
+fn opened(provider: &TestProvider, response: &TestResponse) -> String {
+    assert_eq!(response.status, 201, "{}", response.body);
+    let uri = response.json()["request_uri"].as_str().unwrap().to_owned();
+    let query = encode(&[("client_id", CLIENT_ID), ("request_uri", &uri)]);
+    let browser = Browser::new(provider);
+    let page = browser.follow(browser.get(&format!("/auth/authorize?{query}")));
+    answer(&browser.agree(page, ALICE), CALLBACK).remove("code").unwrap()
+}
+
+#[test]
+fn a_public_client_pushes_its_request() {
+    let provider = provider();
+    let response = pushed(&provider, &[]);
+    assert_eq!((stored(&provider), fetches(&provider)), (1, 1));
+    let code = opened(&provider, &response);
+    assert_eq!(provider.redeem(&client(), &code).status, 200);
+    assert_eq!(fetches(&provider), 0);
+}
+
+#[test]
+fn a_client_that_pushed_a_request_is_forgotten_after_a_day_unless_a_user_signs_in() {
+    let provider = provider();
+    pushed(&provider, &[]);
+    provider.sleep(86_400);
+    // The next stored client sweeps it.
+    publish(&provider, &document());
+    let other = "https://other.example/client.json";
+    let document = document_with(json!({ "client_id": other }));
+    publish(&provider, &document);
+    let mut web = provider.platform.web.borrow_mut();
+    let page = web.remove(CLIENT_ID).unwrap();
+    web.insert(other.into(), page);
+    drop(web);
+    provider.new_isolate();
+    let form = client_at(other).authorize_query(&[]);
+    assert_eq!(provider.send(post(PAR).form(&form)).status, 201);
+    let sql = "SELECT group_concat(client_id) FROM clients";
+    let ids: String = provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
+    assert_eq!(ids, other);
+}
+
+#[test]
+fn a_client_with_a_key_authenticates_by_the_key_in_its_document_or_at_its_jwks_uri() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    for by_uri in [false, true] {
+        let provider = provider();
+        let mut fields = json!({ "token_endpoint_auth_method": "private_key_jwt" });
+        if by_uri {
+            let url = "https://tool.example/jwks.json";
+            fields["jwks_uri"] = url.into();
+            publish(&provider, &signer.jwks());
+            let mut web = provider.platform.web.borrow_mut();
+            let keys = web.remove(CLIENT_ID).unwrap();
+            web.insert(url.into(), keys);
+        } else {
+            fields["jwks"] = signer.jwks();
+        }
+        publish(&provider, &document_with(fields));
+
+        let proof = |signer: &Signer| {
+            let assertion = signer.assertion(&provider, CLIENT_ID);
+            [("client_assertion_type", ASSERTION_TYPE.to_owned()), ("client_assertion", assertion)]
+        };
+        let push = |signer: &Signer| {
+            let proof = proof(signer);
+            let proof = proof.each_ref().map(|(name, value)| (*name, value.as_str()));
+            pushed(&provider, &proof)
+        };
+        let stranger = Signer::new("ES256", Some("a"), 1);
+        assert_eq!(push(&stranger).status, 401);
+        assert_eq!(pushed(&provider, &[]).status, 401, "a client with a key is not public");
+        let code = opened(&provider, &push(&signer));
+        let redeem = |signer: Option<&Signer>| {
+            let proof = signer.map(proof).into_iter().flatten().collect::<Vec<_>>();
+            let mut form: Vec<_> = proof.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            form.extend([
+                ("grant_type", "authorization_code"),
+                ("code", &code),
+                ("redirect_uri", CALLBACK),
+                ("code_verifier", crate::browser::VERIFIER),
+                ("client_id", CLIENT_ID),
+            ]);
+            provider.send(post("/auth/token").form(&encode(&form)))
+        };
+        assert_eq!(redeem(None).status, 401);
+        assert_eq!(redeem(Some(&stranger)).status, 401);
+        assert_eq!(redeem(Some(&signer)).status, 200);
+    }
+}
+
+#[test]
+fn a_secret_never_authenticates_a_client_by_document() {
+    let provider = provider();
+    let tokens = tokens(&provider);
+    for secret in ["document", "s3cret"] {
+        let with_secret = TestClient { secret: Some(secret.into()), ..client() };
+        let token = tokens["refresh_token"].as_str().unwrap();
+        let response = provider.refresh(&with_secret, token);
+        assert_eq!((response.status, response.error().as_deref()), (401, Some("invalid_client")));
+        let path = format!("/auth/register/{}", CLIENT_ID.replace('/', "%2F"));
+        assert_ne!(provider.send(get(&path).bearer(secret)).status, 200);
+    }
+    assert_eq!(refresh(&provider, &tokens).status, 200);
+}
+
+#[test]
+fn a_token_request_of_a_client_without_users_fetches_and_stores_nothing() {
+    let provider = provider();
+    let response = provider.redeem(&client(), &"a".repeat(43));
+    assert_eq!((response.status, response.error().as_deref()), (401, Some("invalid_client")));
+    assert_eq!((fetches(&provider), stored(&provider)), (0, 0));
+    for grant_type in ["client_credentials", "implicit", "password"] {
+        tokens(&provider);
+        let response = provider.token(&client(), &[("grant_type", grant_type)]);
+        assert_eq!(response.status, 400, "{grant_type}: {}", response.body);
+    }
+}
+
+#[test]
+fn the_user_sees_and_withdraws_access_on_the_account_page() {
+    let provider = provider();
+    let tokens = tokens(&provider);
+    let browser = Browser::new(&provider);
+    browser.sign_in_on(&browser.get("/auth/account"), ALICE);
+    let page = browser.get("/auth/account");
+    assert!(page.body.contains("The Tool") && page.body.contains("<bdi>tool.example</bdi>"));
+    let page = browser.submit_form(&form_to(&page, "/auth/account"), &[]);
+    assert!(page.body.contains("No application has access"), "{}", page.body);
+    assert_eq!(stored(&provider), 0, "nobody uses it any more");
+    assert_eq!(refresh(&provider, &tokens).error().as_deref(), Some("invalid_client"));
+    let userinfo = get("/auth/userinfo").bearer(tokens["access_token"].as_str().unwrap());
+    assert_eq!(provider.send(userinfo).status, 401);
+    // The user may allow it again.
+    super::tokens(&provider);
+    assert_eq!(stored(&provider), 1);
+}
+
+#[test]
+fn a_client_stays_while_one_user_allows_it() {
+    let provider = provider();
+    provider.put_user("bob");
+    let tokens = tokens(&provider);
+    Browser::new(&provider).authorize(&client(), "bob", &[]);
+    for (sub, left) in [("bob", 1), ("alice", 0)] {
+        let path = format!("/admin/users/{sub}");
+        assert_eq!(provider.send(crate::test_provider::delete(&path).by_operator()).status, 200);
+        assert_eq!(stored(&provider), left, "{sub}");
+        if left == 1 {
+            assert_eq!(refresh(&provider, &tokens).status, 200);
+        }
+    }
+}
+
+#[test]
+fn the_fetches_of_an_address_are_limited_for_all_identifiers_together() {
+    let provider = provider();
+    provider.platform.rate_limit.set(Some(5));
+    let browser = Browser::new(&provider);
+    for number in 0..50 {
+        let client_id = format!("https://{number}.example/client.json");
+        let response = browser.get(&client_at(&client_id).authorize(&[]));
+        assert_page(&response, 503, "client_id: ");
+    }
+    assert_eq!(fetches(&provider), 5);
+    // Others are not affected, and neither is a document that is known.
+    let mut other = Browser::new(&provider);
+    other.address = "198.51.100.7".into();
+    assert!(is_login(&other.get(&client().authorize(&[]))));
+    assert!(is_login(&browser.get(&client().authorize(&[]))));
+}
+
+#[test]
+fn the_fetches_from_a_host_are_limited_for_everybody() {
+    let provider = provider();
+    for number in 0..200 {
+        let mut browser = Browser::new(&provider);
+        browser.address = format!("198.51.{}.{}", number / 100, number % 100);
+        let client_id = format!("https://victim.example/{number}");
+        browser.get(&client_at(&client_id).authorize(&[]));
+    }
+    assert_eq!(fetches(&provider), 64);
+}
+
+#[test]
+fn a_client_by_document_gets_the_scopes_of_open_apis_only() {
+    let provider = provider();
+    let mut variables = variables_with("CLIENT_DOCUMENTS", "open");
+    let resources = json!({
+        "https://api.example": ["orders:read"],
+        "https://mcp.example": { "scopes": ["mcp:use"], "open": true },
+    });
+    variables.push(("RESOURCES", resources.to_string()));
+    provider.deploy(variables);
+    for scope in [json!("openid orders:read mcp:use"), json!(null)] {
+        publish(&provider, &document_with(json!({ "scope": scope })));
+        provider.new_isolate();
+        let browser = Browser::new(&provider);
+        let response = browser.get(&client().authorize(&[("scope", "orders:read")]));
+        assert_eq!(answer(&response, CALLBACK)["error"], "invalid_scope");
+        let page = browser.get(&client().authorize(&[("scope", "openid orders:read mcp:use")]));
+        let page = browser.sign_in_on(&page, ALICE);
+        assert!(is_consent(&page), "{}", page.body);
+        assert!(page.body.contains("mcp:use") && !page.body.contains("orders:read"));
+    }
+}
