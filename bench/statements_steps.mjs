@@ -27,7 +27,7 @@ const COMMANDS = {
 };
 
 /** Further steps of users and clients. */
-export async function takeRareSteps({ fetch, operator, clients, users }, measure) {
+export async function takeRareSteps({ fetch, operator, clients, users, clientServer }, measure) {
   const app = clients["client secret"];
   const alice = new Browser(fetch);
   const code = await alice.codeFor(app, users.alice, { scope: OFFLINE });
@@ -40,9 +40,14 @@ export async function takeRareSteps({ fetch, operator, clients, users }, measure
   const parameters = new URLSearchParams(authorizePath(app, { scope: OFFLINE }).split("?")[1]);
   const stored = await measure("POST authorize: redirect to the stored request", () => alice.post("/auth/authorize", parameters));
   await measure("GET authorize with the posted request: code", () => alice.get(redirectTarget(stored)));
-  const invalid = new URLSearchParams(authorizePath(clients["public client"], { scope: undefined }).split("?")[1]);
+  const withoutPkce = { code_challenge: undefined, code_challenge_method: undefined };
+  const invalid = new URLSearchParams(authorizePath(clients["public client"], withoutPkce).split("?")[1]);
   const rejected = await measure("PAR push, invalid request", () => fetch("/auth/par", { method: "POST", body: invalid }));
   assert.equal(rejected.status, 400);
+  const pushedByNew = new URLSearchParams(authorizePath(clientServer.client("/new.json")).split("?")[1]);
+  const introduced = await measure("PAR push, client by document that is new", () =>
+    fetch("/auth/par", { method: "POST", body: pushedByNew }));
+  assert.equal(introduced.status, 201, await introduced.text());
   const stranger = new Browser(fetch);
   parameters.set("prompt", "none");
   const kept = redirectTarget(await stranger.post("/auth/authorize", parameters));

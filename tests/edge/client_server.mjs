@@ -22,6 +22,17 @@ export async function listen() {
     /** The paths of the requests since the last call. */
     takePaths: () => paths.splice(0),
     json: (path, value, type = "application/json") => serve(path, JSON.stringify(value), type),
+    /** Serves a client metadata document, and returns it. Its server does not keep the process alive. */
+    client(path, metadata) {
+      server.unref();
+      const client_id = `http://127.0.0.1:${port}${path}`;
+      const document = {
+        client_id, client_name: "The Tool", redirect_uris: ["https://app.example/cb"], token_endpoint_auth_method: "none",
+        grant_types: ["authorization_code", "refresh_token"], ...metadata,
+      };
+      serve(path, JSON.stringify(document), "application/json");
+      return document;
+    },
     async close() {
       server.closeAllConnections();
       server.close();

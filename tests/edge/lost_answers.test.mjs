@@ -34,7 +34,7 @@ const newName = (prefix) => `${prefix}-${++names}`;
 before(async () => {
   clientServer = await listen();
   postern = await start({ vars: {
-    ALLOW_IMPLICIT: "true", ALLOW_LOOPBACK: "true", REGISTRATION: "open",
+    ALLOW_IMPLICIT: "true", ALLOW_LOOPBACK: "true", CLIENT_DOCUMENTS: "127.0.0.1", REGISTRATION: "open",
     RESOURCES: JSON.stringify({ [RESOURCE]: ["orders:read"] }),
   } });
   await postern.keysMade();
@@ -47,6 +47,7 @@ before(async () => {
     private_key_jwt: {
       ...(await put("with-key", { token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [key.jwk] } })), key,
     },
+    "client by document": clientServer.client("/client.json"),
     pairwise: await put("pairwise", { subject_type: "pairwise" }),
     implicit: await put("implicit", {
       grant_types: ["implicit"], response_types: ["id_token token"], token_endpoint_auth_method: "none",
@@ -257,7 +258,7 @@ const STORED = {
   },
 };
 
-const AUTHENTICATIONS = ["client secret", "public client", "private_key_jwt"];
+const AUTHENTICATIONS = ["client secret", "public client", "private_key_jwt", "client by document"];
 
 for (const name of AUTHENTICATIONS) {
   step(`PAR push, ${name}`, "the client's request can be opened", {
@@ -268,6 +269,40 @@ for (const name of AUTHENTICATIONS) {
       codeWorks(clients[name], await alice.authorize(pushedPath(clients[name], page), "alice")),
   });
 }
+
+step("PAR push, client by document that is new", "the client's request can be opened", {
+  setup: async () => clientServer.client(`/${newName("client")}.json`),
+  act: (app) => push(app),
+  isDone: ({ status }) => status === 201,
+  end: async (app, page) => codeWorks(app, await alice.authorize(pushedPath(app, page), "alice")),
+});
+
+step("POST consent for a client by document: code", "its code works, and it is stored", {
+  async setup() {
+    const app = clientServer.client(`/${newName("client")}.json`);
+    return { app, form: formOf(await alice.get(authorizePath(app, ONLINE))) };
+  },
+  act: ({ form }) => alice.post(form.action, { ...form.fields, decision: "allow" }),
+  isDone: isCode,
+  end: ({ app }, page) => codeWorks(app, page),
+});
+
+step("Account page, withdrawal from a client by document", "the application is forgotten", {
+  async setup() {
+    const app = clientServer.client(`/${newName("client")}.json`);
+    const tokens = await tokensOf(app);
+    const { body } = await alice.get("/auth/account");
+    const form = body.match(/<form\b.*?<\/form>/gs).find((text) => text.includes(`value="${app.client_id}"`));
+    return { app, tokens, form: formOf({ body: form }) };
+  },
+  act: ({ form }) => alice.post(form.action, form.fields),
+  isDone: isRedirectWithin,
+  async end({ app, tokens }) {
+    await tokenIsRefused(tokens.access_token);
+    const { status, body } = await read(await refresh(postern.fetch, app, tokens.refresh_token));
+    assert.equal(status, 401, body);
+  },
+});
 
 const FIRST_REQUEST = {
   pushed: "PAR opening: redirect to the stored request", signed: "GET authorize with a request object",

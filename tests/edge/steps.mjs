@@ -1,6 +1,6 @@
 // The steps of docs/d1-requests.md: every step of each flow, in a warm isolate.
 import assert from "node:assert/strict";
-import { makeKey } from "./client_server.mjs";
+import { listen, makeKey } from "./client_server.mjs";
 import {
   CALLBACK, PASSWORD, Browser, authorizePath, formOf, isConsent, isLogin, putClient, redeem, redirectTarget, refresh,
   requestToken, responseParameters, successJson,
@@ -14,7 +14,10 @@ export const OFFLINE = `${SCOPE} offline_access`;
 export const CLIENT = "with-secret";
 
 /** The variables of a worker that the steps need. */
-export const VARS = { REGISTRATION: "open", RESOURCES: JSON.stringify({ [RESOURCE]: ["orders:read"] }) };
+export const VARS = {
+  ALLOW_LOOPBACK: "true", CLIENT_DOCUMENTS: "127.0.0.1", REGISTRATION: "open",
+  RESOURCES: JSON.stringify({ [RESOURCE]: ["orders:read"] }),
+};
 
 /**
  * The provider, users and clients of the steps.
@@ -23,6 +26,7 @@ export const VARS = { REGISTRATION: "open", RESOURCES: JSON.stringify({ [RESOURC
  * @property {ReturnType<typeof import("./harness.mjs").operatorApi>} operator
  * @property {{ alice: string, bob: string, carol: string }} users The logins of users who have a password.
  * @property {Record<string, any>} clients The clients, by what authenticates them.
+ * @property {Awaited<ReturnType<typeof listen>>} clientServer The server with the documents of clients.
  */
 
 /**
@@ -32,6 +36,7 @@ export const VARS = { REGISTRATION: "open", RESOURCES: JSON.stringify({ [RESOURC
  */
 export async function prepare({ fetch, operator, users }) {
   const key = await makeKey("ES256", "key-1");
+  const clientServer = await listen();
   const method = (token_endpoint_auth_method, metadata = {}) => ({ token_endpoint_auth_method, ...metadata });
   const clients = {
     "client secret": await putClient(operator, CLIENT),
@@ -39,11 +44,12 @@ export async function prepare({ fetch, operator, users }) {
     private_key_jwt: {
       ...(await putClient(operator, "with-key", method("private_key_jwt", { jwks: { keys: [key.jwk] } }))), key,
     },
+    "client by document": clientServer.client("/client.json"),
   };
   const app = clients["client secret"];
   await successJson(await redeem(fetch, app, await new Browser(fetch).codeFor(app, users.bob, { scope: OFFLINE })));
   for (const path of ["/.well-known/openid-configuration", "/auth/jwks.json"]) await (await fetch(path)).text();
-  return { fetch, operator, users, clients };
+  return { fetch, operator, users, clients, clientServer };
 }
 
 /**
@@ -123,7 +129,7 @@ async function accessTokens({ fetch, operator }, measure, accessToken) {
 
 async function pushedRequests({ fetch, clients }, measure, alice) {
   let path;
-  for (const name of ["client secret", "public client"]) {
+  for (const name of ["client by document", "client secret", "public client"]) {
     const app = clients[name];
     const parameters = new URL(authorizePath(app, { scope: SCOPE }), ISSUER).searchParams;
     if (app.client_secret) parameters.set("client_secret", app.client_secret);

@@ -4,13 +4,14 @@ use crate::browser::{Browser, CALLBACK, PASSWORD, field, is_login};
 use crate::client_assertions::{
     NO_CODE, assert_authenticated, assert_refused, provider_with_uri, serve,
 };
+use crate::client_documents;
 use crate::jwks::{ALWAYS, foreign_key, insert_key, keys, rsa_key};
 use crate::signer::Signer;
 use crate::test_provider::{NOW, TestProvider, TestResponse, get, post, put, variables_with};
 use postern::lifetimes::{
-    ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS, BODY_SECONDS, CLOCK_SLACK_SECONDS,
-    KEY_CLAIM_SECONDS, KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS, SESSION_SECONDS,
-    SWEEP_DELAY_SECONDS,
+    ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS, BODY_SECONDS, CLIENT_DOCUMENT_LONGEST_SECONDS,
+    CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS, KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS,
+    SESSION_SECONDS, SWEEP_DELAY_SECONDS,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -313,5 +314,21 @@ fn an_isolate_whose_clock_is_set_back_forgets_the_times_that_it_remembers() {
         }
         provider.sleep(-last);
         assert_authenticated(&send());
+    }
+}
+
+#[test]
+fn a_copy_of_a_client_document_by_a_clock_that_is_ahead_is_not_used_for_longer() {
+    for (ahead, fetched) in [(YEAR, 1), (CLOCK_SLACK_SECONDS + 1, 1), (CLOCK_SLACK_SECONDS, 0)] {
+        let provider = client_documents::provider();
+        // Every other stored time is of a clock that is right.
+        let tokens = client_documents::tokens(&provider);
+        let until = provider.now.get() + CLIENT_DOCUMENT_LONGEST_SECONDS + ahead;
+        let set = "UPDATE clients SET document_until = ?1 WHERE document_until IS NOT NULL";
+        provider.platform.primary.execute(set, [until]).unwrap();
+        provider.new_isolate();
+        client_documents::fetches(&provider);
+        assert_eq!(client_documents::refresh(&provider, &tokens).status, 200);
+        assert_eq!(client_documents::fetches(&provider), fetched, "{ahead} seconds ahead");
     }
 }

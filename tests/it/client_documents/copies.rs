@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::browser::is_login;
-use postern::lifetimes::{
-    CLIENT_DOCUMENT_GRACE_SECONDS, CLIENT_DOCUMENT_LONGEST_SECONDS, FETCH_RETRY_SECONDS,
-};
+use postern::lifetimes::{CLIENT_DOCUMENT_GRACE_SECONDS, FETCH_RETRY_SECONDS};
 use serde_json::json;
 
 const HOUR: i64 = 3_600;
@@ -178,19 +176,6 @@ fn a_failure_is_not_remembered_for_long() {
     publish(&provider, &document());
     provider.sleep(FETCH_RETRY_SECONDS);
     assert!(is_login(&page(&provider)));
-}
-
-#[test]
-fn a_copy_of_a_clock_that_is_ahead_counts_for_no_isolate() {
-    let provider = provider();
-    let tokens = tokens(&provider);
-    let ahead = provider.now.get() + CLIENT_DOCUMENT_LONGEST_SECONDS + 61;
-    let set = "UPDATE clients SET document_until = ?1 WHERE client_id = ?2";
-    provider.platform.primary.execute(set, (ahead, CLIENT_ID)).unwrap();
-    provider.new_isolate();
-    fetches(&provider);
-    assert_eq!(refresh(&provider, &tokens).status, 200);
-    assert_eq!(fetches(&provider), 1);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn provider_for(policy: &str) -> TestProvider {
 }
 
 /// A provider that admits every document, and the document of [`CLIENT_ID`].
-fn provider() -> TestProvider {
+pub fn provider() -> TestProvider {
     let provider = provider_for("open");
     publish(&provider, &document());
     provider.platform.take_counts();
@@ -82,7 +82,7 @@ fn client_at(client_id: &str) -> TestClient {
     TestClient { id: client_id.into(), secret: None, redirect_uri: CALLBACK.into() }
 }
 
-fn fetches(provider: &TestProvider) -> u32 {
+pub fn fetches(provider: &TestProvider) -> u32 {
     provider.platform.take_counts().fetches
 }
 
@@ -92,7 +92,7 @@ fn page(provider: &TestProvider) -> TestResponse {
 }
 
 /// Signs alice in to the client with offline access. Returns the token response.
-fn tokens(provider: &TestProvider) -> Value {
+pub fn tokens(provider: &TestProvider) -> Value {
     let scope = [("scope", "openid profile offline_access"), ("prompt", "consent")];
     let code = Browser::new(provider).authorize(&client(), ALICE, &scope);
     let response = provider.redeem(&client(), &code);
@@ -100,7 +100,7 @@ fn tokens(provider: &TestProvider) -> Value {
     response.json()
 }
 
-fn refresh(provider: &TestProvider, tokens: &Value) -> TestResponse {
+pub fn refresh(provider: &TestProvider, tokens: &Value) -> TestResponse {
     provider.refresh(&client(), tokens["refresh_token"].as_str().unwrap())
 }
 
