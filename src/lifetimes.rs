@@ -13,7 +13,7 @@ pub const SESSION_IDLE_SECONDS: i64 = 24 * HOUR;
 pub const SESSION_SECONDS: i64 = 14 * DAY;
 /// Lifetime of a form, and of a link on a page of the provider.
 pub const FORM_SECONDS: i64 = HOUR;
-/// Lifetime of a stored authorization request while its user signs in.
+/// Lifetime of a stored authorization request while its user signs in, and of a client by document that pushed it.
 pub const KEPT_REQUEST_SECONDS: i64 = HOUR;
 /// Lifetime of a `request_uri` (RFC 9126 section 2.2 suggests 5 to 600 seconds).
 pub const PUSHED_REQUEST_SECONDS: i64 = 90;
@@ -66,7 +66,7 @@ pub const INITIAL_ACCESS_TOKEN_LONGEST_SECONDS: i64 = 365 * DAY;
 /// initial access token for one use, and a request that gave a client a secret. It is long enough to notice the error
 /// and to repeat the request by hand, and short because a thief who repeats it learns the secrets, too.
 pub const LOST_RESPONSE_SECONDS: i64 = 10 * MINUTE;
-/// Lifetime of a client that registered without a token or is by document, unless a user signs in to it.
+/// Lifetime of a client that registered without a token, unless a user signs in to it.
 pub const UNUSED_CLIENT_SECONDS: i64 = DAY;
 
 // Signing keys.

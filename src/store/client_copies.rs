@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Internal;
-use crate::lifetimes::UNUSED_CLIENT_SECONDS;
+use crate::lifetimes::KEPT_REQUEST_SECONDS;
 use crate::ports::{Database, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
@@ -33,8 +33,8 @@ impl Client {
     }
 }
 
-/// Stores a client by document, or replaces its copy, and deletes some clients that have expired. The client expires if
-/// no user signs in to it, like one that registered itself. Does nothing for a client of another kind. Idempotent.
+/// Stores a client by document, or replaces its copy, and deletes some clients that have expired. A new
+/// client expires with the request that it pushes, unless a user signs in to it. Does nothing for a client of another kind. Idempotent.
 pub(super) fn store(batch: &mut Batch, client: &Client, now: i64) -> Result<(), Internal> {
     let Some(until) = client.document_until else { return Ok(()) };
     let upsert = Statement::new(
@@ -51,7 +51,7 @@ pub(super) fn store(batch: &mut Batch, client: &Client, now: i64) -> Result<(), 
     .bind(write_metadata(&client.metadata)?)
     .bind(now)
     .bind(client.registration_token_hash.as_deref())
-    .bind(now + UNUSED_CLIENT_SECONDS)
+    .bind(now + KEPT_REQUEST_SECONDS)
     .bind(until);
     batch.add(clients::sweep(now, SWEPT_WITH_EACH));
     batch.add(upsert);

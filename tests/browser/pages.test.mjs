@@ -8,6 +8,7 @@ import { PASSWORD, press, signIn, start } from "./test_provider.mjs";
 
 const WORDS = { "": "See your orders & invoices", de: "Ihre Bestellungen und Rechnungen sehen", fr: "Voir <b>tout</b>" };
 const { issuer, origin, serve, client, newPage, takeComplaints } = await start("https", {
+  CLIENT_DOCUMENTS: "127.0.0.1",
   RESOURCES: JSON.stringify({
     "https://api.example.com": { scopes: { "orders:read": WORDS, "orders:write": { de: "Bestellen" } }, open: true },
   }),
@@ -15,6 +16,8 @@ const { issuer, origin, serve, client, newPage, takeComplaints } = await start("
 });
 
 const CALLBACK = `${origin}/callback`;
+/** RFC 7636 appendix B. */
+const CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 serve((request, response) => {
   response.writeHead(200, { "content-type": "text/html" });
   response.end("<!DOCTYPE html><title>The shop</title>");
@@ -218,6 +221,34 @@ test("on the account page a user withdraws access and signs out", async () => {
   await page.getByText("No application has access to your account.").waitFor();
 });
 
+test("the consent page of a client by document shows its host, and warns if the redirect URI is on this device", async () => {
+  const redirect_uris = [CALLBACK, "http://127.0.0.1:3118/callback"];
+  const { client_id } = pictures.client("/client.json", { client_name: "Some Tool", redirect_uris });
+  const page = await newPage();
+  await page.goto(authorize({ client_id, code_challenge: CHALLENGE, code_challenge_method: "S256" }));
+  await signIn(page);
+  const published = page.getByText("The application’s description was published by 127.0.0.1");
+  const warning = page.getByText("This is an application on your own device.");
+  await published.waitFor();
+  assert.equal(await warning.count(), 0);
+  await checkPage(page, "consent-document");
+  await press(page, "Allow");
+  assert.ok((await response(page)).code);
+
+  const [, redirect_uri] = redirect_uris;
+  await page.goto(authorize({ client_id, redirect_uri, code_challenge: CHALLENGE, code_challenge_method: "S256" }));
+  await Promise.all([published.waitFor(), warning.waitFor()]);
+  await checkPage(page, "consent-document-device");
+  await page.goto(`${issuer}/auth/account`);
+  await page.getByText("Some Tool").first().waitFor();
+  await checkPage(page, "account-document");
+
+  const gone = `${client_id}/${"very-long-path/".repeat(20)}client.json`;
+  assert.equal((await page.goto(authorize({ client_id: gone }))).status(), 400);
+  await page.getByText("client_id: the document does not exist").waitFor();
+  await checkPage(page, "error-document");
+});
+
 test("an unknown client gets an error page", async () => {
   const page = await newPage();
   assert.equal((await page.goto(authorize({ client_id: "nobody" }))).status(), 400);
@@ -237,6 +268,20 @@ test("a login form of another browser is refused", async () => {
   assert.equal(await theirs.getByRole("alert").innerText(), "This form has expired. Please try again.");
   await checkPage(theirs, "login-expired");
 });
+
+for (const locale of ["de", "es", "fr", "nl"]) {
+  test(`the consent page of a client by document is in the browser's language: ${locale}`, async () => {
+    const client_name = "A Tool With A Long Name That Comes From Its Document";
+    const { client_id } = pictures.client(`/${locale}/client.json`, { client_name, redirect_uris: [CALLBACK] });
+    const page = await newPage({ locale });
+    await page.goto(authorize({ client_id, code_challenge: CHALLENGE, code_challenge_method: "S256" }));
+    await page.locator("input[name=login]").fill("alice");
+    await page.locator("input[name=password]").fill(PASSWORD);
+    await page.locator("button").first().click();
+    await page.getByText("127.0.0.1").waitFor();
+    await checkPage(page, `consent-document-${locale}`);
+  });
+}
 
 const LANGUAGES = [["de", "Anmelden"], ["es", "Iniciar sesión"], ["fr", "Se connecter"], ["nl", "Aanmelden"]];
 for (const [locale, button] of LANGUAGES) {

@@ -33,10 +33,10 @@ fn a_public_client_pushes_its_request() {
 }
 
 #[test]
-fn a_client_that_pushed_a_request_is_forgotten_after_a_day_unless_a_user_signs_in() {
+fn a_client_that_pushed_a_request_is_forgotten_after_an_hour_unless_a_user_signs_in() {
     let provider = provider();
     pushed(&provider, &[]);
-    provider.sleep(86_400);
+    provider.sleep(3_600);
     // The next stored client sweeps it.
     publish(&provider, &document());
     let other = "https://other.example/client.json";
@@ -107,13 +107,16 @@ fn a_client_with_a_key_authenticates_by_the_key_in_its_document_or_at_its_jwks_u
 fn a_secret_never_authenticates_a_client_by_document() {
     let provider = provider();
     let tokens = tokens(&provider);
+    let mut variables = variables_with("CLIENT_DOCUMENTS", "open");
+    variables.push(("REGISTRATION", "open".into()));
+    provider.deploy(variables);
     for secret in ["document", "s3cret"] {
         let with_secret = TestClient { secret: Some(secret.into()), ..client() };
         let token = tokens["refresh_token"].as_str().unwrap();
         let response = provider.refresh(&with_secret, token);
         assert_eq!((response.status, response.error().as_deref()), (401, Some("invalid_client")));
         let path = format!("/auth/register/{}", CLIENT_ID.replace('/', "%2F"));
-        assert_ne!(provider.send(get(&path).bearer(secret)).status, 200);
+        assert_eq!(provider.send(get(&path).bearer(secret)).status, 401);
     }
     assert_eq!(refresh(&provider, &tokens).status, 200);
 }
@@ -148,6 +151,28 @@ fn the_user_sees_and_withdraws_access_on_the_account_page() {
     // The user may allow it again.
     super::tokens(&provider);
     assert_eq!(stored(&provider), 1);
+}
+
+#[test]
+fn the_operator_sees_and_deletes_a_client_and_cannot_replace_it() {
+    let provider = provider();
+    let tokens = tokens(&provider);
+    let path = format!("/admin/clients/{}", encode(&[("", CLIENT_ID)]).trim_start_matches('='));
+    let shown = provider.send(get(&path).by_operator());
+    assert_eq!((shown.status, &shown.json()["trusted"]), (200, &json!(false)), "{}", shown.body);
+    let put = crate::test_provider::put(&path)
+        .by_operator()
+        .json(&document_with(json!({ "trusted": true })));
+    assert_eq!(provider.send(put).status, 400);
+    let deleted = provider.send(crate::test_provider::delete(&path).by_operator());
+    assert_eq!((deleted.status, stored(&provider)), (200, 0));
+    assert_eq!(refresh(&provider, &tokens).error().as_deref(), Some("invalid_client"));
+    // A new sign-in needs consent again, and does not restore the old grant.
+    let browser = Browser::new(&provider);
+    let page = browser.get(&client().authorize(&[]));
+    assert!(is_consent(&browser.sign_in_on(&page, ALICE)));
+    super::tokens(&provider);
+    assert_eq!(refresh(&provider, &tokens).error().as_deref(), Some("invalid_grant"));
 }
 
 #[test]
@@ -194,6 +219,32 @@ fn the_fetches_from_a_host_are_limited_for_everybody() {
         browser.get(&client_at(&client_id).authorize(&[]));
     }
     assert_eq!(fetches(&provider), 64);
+}
+
+#[test]
+fn strangers_do_not_displace_the_document_of_a_client_with_users() {
+    let provider = provider();
+    tokens(&provider);
+    for number in 0..130 {
+        let mut browser = Browser::new(&provider);
+        browser.address = format!("198.51.100.{number}");
+        let client_id = format!("https://{number}.example/client.json");
+        browser.get(&client_at(&client_id).authorize(&[]));
+    }
+    unpublish(&provider);
+    assert!(is_login(&page(&provider)));
+}
+
+#[test]
+fn many_users_of_a_new_document_at_once_cause_a_limited_number_of_fetches() {
+    let provider = provider();
+    let request = || get(&client().authorize(&[]));
+    let responses = provider.send_together((0..100).map(|_| request()).collect());
+    let served = responses.iter().filter(|response| response.status == 200).count();
+    assert_eq!((served, fetches(&provider)), (64, 64));
+    let busy = responses.iter().find(|response| response.status == 503).unwrap();
+    assert_page(busy, 503, "client_id: too many documents are being fetched; try again later");
+    assert!(is_login(&page(&provider)));
 }
 
 #[test]
