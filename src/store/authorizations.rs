@@ -153,7 +153,7 @@ impl NewAuthorization<'_> {
         let keep = Statement::new(
             "UPDATE clients SET expires_at = NULL \
              WHERE client_id = ?1 AND expires_at IS NOT NULL \
-               AND EXISTS (SELECT 1 FROM grants WHERE id = ?2)",
+               AND EXISTS (SELECT 1 FROM grants WHERE id = ?2 AND revoked_at IS NULL)",
         )
         .bind(self.client.client_id.as_str())
         .bind(self.grant_id);

@@ -18,12 +18,12 @@ const SECTOR: &str = "sector_identifier_uri";
 
 /// An error in a client metadata document.
 #[derive(Debug)]
-pub enum ClientDocumentError {
+pub enum InvalidClientDocument {
     Metadata(MetadataError),
     NotAnObject(NotAnObject),
 }
 
-impl fmt::Display for ClientDocumentError {
+impl fmt::Display for InvalidClientDocument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Metadata(error) => error.fmt(formatter),
@@ -32,7 +32,7 @@ impl fmt::Display for ClientDocumentError {
     }
 }
 
-impl From<InvalidField> for ClientDocumentError {
+impl From<InvalidField> for InvalidClientDocument {
     fn from(error: InvalidField) -> Self {
         Self::Metadata(error.into())
     }
@@ -43,9 +43,9 @@ pub fn parse(
     client_id: &str,
     text: &str,
     allows_loopback: bool,
-) -> Result<ClientMetadata, ClientDocumentError> {
+) -> Result<ClientMetadata, InvalidClientDocument> {
     let mut document =
-        JsonObject::parse(text.as_bytes()).map_err(ClientDocumentError::NotAnObject)?;
+        JsonObject::parse(text.as_bytes()).map_err(InvalidClientDocument::NotAnObject)?;
 
     // 1. The document says that it is the client's, compared byte for byte (RFC 3986 section 6.2.1).
     if document.string("client_id")?.as_deref() != Some(client_id) {
@@ -72,7 +72,7 @@ pub fn parse(
     unsupported_metadata::refuse(&mut document)?;
     let registrable = Registrable { loopback: allows_loopback, ..Registrable::default() };
     let metadata = ClientMetadata::from_document(&mut document, registrable)
-        .map_err(ClientDocumentError::Metadata)?;
+        .map_err(InvalidClientDocument::Metadata)?;
 
     // 5. A sector has a document of its own, which is checked at registration only.
     if metadata.sector_identifier_uri.is_some() && metadata.subject_type == SubjectType::Pairwise {

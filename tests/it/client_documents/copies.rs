@@ -12,7 +12,7 @@ fn a_document_counts_as_its_headers_say_between_five_minutes_and_a_day() {
     for (cache_control, seconds) in [
         ("", 300),
         ("no-store", 300),
-        ("max-age=0", 300),
+        ("no-store,no-cache,max-age=0", 300),
         ("max-age=300", 300),
         ("max-age=301", 301),
         ("public, max-age=3600", HOUR),

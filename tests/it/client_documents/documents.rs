@@ -206,6 +206,23 @@ fn a_document_may_leave_out_what_has_a_default_and_say_what_others_need() {
     }
 }
 
+/// As ChatGPT publishes its document: with a field for the methods of its choice, which is not registered.
+#[test]
+fn unknown_fields_are_ignored() {
+    let provider = provider();
+    let signer = crate::signer::Signer::new("ES256", Some("a"), 0);
+    publish(
+        &provider,
+        &document_with(json!({
+            "token_endpoint_auth_method": "private_key_jwt", "jwks": signer.jwks(),
+            "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
+            "client_id_issued_at": 1_780_000_000, "registration_client_uri": "https://x.example",
+        })),
+    );
+    let response = page(&provider);
+    assert!(is_login(&response), "{}", response.body);
+}
+
 #[test]
 fn redirect_uris_are_exact_except_for_the_port_on_loopback() {
     let provider = provider();
