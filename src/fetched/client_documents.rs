@@ -20,7 +20,7 @@ use crate::limits::rate_limits::may_fetch_document;
 use crate::ports::{FetchLimits, Platform};
 use crate::protocol::client::client_document;
 use crate::protocol::client::client_id_url::ClientIdUrl;
-use crate::protocol::client::metadata::ClientMetadata;
+use crate::protocol::client::metadata::{ClientMetadata, Registrable};
 use crate::protocol::description::Description;
 use crate::protocol::user::scope::Scopes;
 use crate::store::client_copies;
@@ -203,17 +203,20 @@ fn check_identifier(client_id: &str, config: &Config) -> Result<ClientIdUrl, Doc
 
 /// Reads the metadata of a client from its document.
 fn read(url: &ClientIdUrl, text: &str, config: &Config) -> Result<ClientMetadata, DocumentFault> {
-    let metadata = client_document::parse(url.as_str(), text, config.allows_loopback);
+    // RFC 9700 section 2.1.2 advises against tokens from the authorization endpoint, so strangers never get them.
+    let registrable =
+        Registrable { client_credentials: false, implicit: false, ..config.registrable() };
+    let metadata = client_document::parse(url.as_str(), text, registrable);
     let mut metadata = metadata.map_err(|error| {
         invalid(&format_args!("the client metadata document is invalid: {error}"))
     })?;
-    metadata.scope = metadata.scope.and_then(|scope| registrable(&scope, config));
+    metadata.scope = metadata.scope.and_then(|scope| known_scopes(&scope, config));
     Ok(metadata)
 }
 
 /// Returns the scopes of a document that the client may have. The document is written for every provider, so the others
 /// are ignored.
-fn registrable(scope: &str, config: &Config) -> Option<String> {
+fn known_scopes(scope: &str, config: &Config) -> Option<String> {
     let is_known = |scope: &&str| config.open_scope_names().any(|name| name == *scope);
     let known: Vec<_> = Scopes::of_valid(scope).iter().filter(is_known).collect();
     (!known.is_empty()).then(|| known.join(" "))

@@ -38,11 +38,11 @@ impl From<InvalidField> for InvalidClientDocument {
     }
 }
 
-/// Parses the document of a client. Unknown fields are ignored.
+/// Parses the document of a client. Unknown fields are ignored. `registrable` is for clients that nobody vouches for.
 pub fn parse(
     client_id: &str,
     text: &str,
-    allows_loopback: bool,
+    registrable: Registrable,
 ) -> Result<ClientMetadata, InvalidClientDocument> {
     let mut document =
         JsonObject::parse(text.as_bytes()).map_err(InvalidClientDocument::NotAnObject)?;
@@ -68,9 +68,8 @@ pub fn parse(
     }
     document.insert(METHOD, method);
 
-    // 4. The metadata is valid, without grant types that need the operator's permission.
+    // 4. The metadata is valid.
     unsupported_metadata::refuse(&mut document)?;
-    let registrable = Registrable { loopback: allows_loopback, ..Registrable::default() };
     let metadata = ClientMetadata::from_document(&mut document, registrable)
         .map_err(InvalidClientDocument::Metadata)?;
 
