@@ -138,9 +138,7 @@ impl Config {
         };
 
         let allows_implicit = flag("ALLOW_IMPLICIT")?;
-        let client_documents =
-            DocumentPolicy::parse(variable("CLIENT_DOCUMENTS").as_deref().unwrap_or("closed"))
-                .map_err(|error| ConfigError::new("CLIENT_DOCUMENTS", error))?;
+        let client_documents = document_policy(variable("CLIENT_DOCUMENTS"))?;
         let issuer = variable("ISSUER").ok_or(IssuerError::NotSet);
         let issuer = issuer
             .and_then(|url| Issuer::parse(&url))
@@ -208,6 +206,12 @@ fn schemes(list: &str) -> Result<Vec<String>, ConfigError> {
         }
         None => Ok(schemes.into_iter().map(str::to_owned).collect()),
     }
+}
+
+fn document_policy(text: Option<String>) -> Result<DocumentPolicy, ConfigError> {
+    let parse = |text: String| DocumentPolicy::parse(&text);
+    let policy = text.map_or(Ok(DocumentPolicy::Closed), parse);
+    policy.map_err(|error| ConfigError::new("CLIENT_DOCUMENTS", error))
 }
 
 /// The value of `REGISTRATION`: who may register a client at the registration endpoint.
