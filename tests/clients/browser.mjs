@@ -69,7 +69,7 @@ export class Browser {
       return to(page.headers.location, page.status === 307 || page.status === 308 ? { method, form } : {});
     }
     if (page.status !== 200) return undefined;
-    const refresh = refreshTarget(page.body);
+    const refresh = refreshTarget(page);
     if (refresh) return to(refresh);
     if (!isProvider || !page.body.includes("<form")) return undefined;
     const { action, fields } = formOf(page);
@@ -133,12 +133,10 @@ function request(url, options, body) {
   });
 }
 
-/** The target of a page that redirects by itself. */
-export function refreshTarget(body) {
+/** The target of a page that redirects by itself: by the header `Refresh`, or by an element of the page. */
+function refreshTarget({ headers, body }) {
   const tag = /<meta\b[^>]*http-equiv="?refresh"?[^>]*>/i.exec(body)?.[0];
-  const target = tag && /content="\d+;\s*(?:url=)?'?([^"']*)/i.exec(tag)?.[1];
-  return target?.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (_, hex, decimal, name) =>
-    name ? NAMED[name] : String.fromCodePoint(hex ? parseInt(hex, 16) : Number(decimal)));
+  const inPage = /content="([^"]*)"/i.exec(tag ?? "")?.[1].replaceAll("&amp;", "&");
+  const [, target] = /^\s*\d+\s*[;,]\s*url=["']?([^"']*)/i.exec(headers.refresh ?? inPage ?? "") ?? [];
+  return target;
 }
-
-const NAMED = { amp: "&", quot: '"', lt: "<", gt: ">", apos: "'" };
