@@ -18,10 +18,11 @@ use crate::lifetimes::{
 };
 use crate::limits::rate_limits::may_fetch_document;
 use crate::ports::{FetchLimits, Platform};
-use crate::protocol::client::client_document;
+use crate::protocol::client::client_document::{self, ClientDocument};
 use crate::protocol::client::client_id_url::ClientIdUrl;
 use crate::protocol::client::metadata::{ClientMetadata, Registrable};
 use crate::protocol::description::Description;
+use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::user::scope::Scopes;
 use crate::store::client_copies;
 use crate::store::clients::Client;
@@ -157,7 +158,7 @@ impl ClientDocuments {
         let checked = match fetched.await {
             Err(error) => Err(fault_of(error)),
             // 3. Check it (section 4.1).
-            Ok((text, caching)) => read(url, &text, context.config).map(|metadata| {
+            Ok((text, caching)) => read(url, &text, context).map(|metadata| {
                 // 4. Keep it for as long as its headers say, within limits (section 4.4).
                 let fresh_for = caching
                     .fresh_for(context.now)
@@ -201,15 +202,24 @@ fn check_identifier(client_id: &str, config: &Config) -> Result<ClientIdUrl, Doc
     Ok(url)
 }
 
-/// Reads the metadata of a client from its document.
-fn read(url: &ClientIdUrl, text: &str, config: &Config) -> Result<ClientMetadata, DocumentFault> {
+/// Reads the metadata of a client from its document. The log has what is left out of it.
+fn read<P>(
+    url: &ClientIdUrl,
+    text: &str,
+    context: &Context<'_, P>,
+) -> Result<ClientMetadata, DocumentFault> {
+    let config = context.config;
     // RFC 9700 section 2.1.2 advises against tokens from the authorization endpoint, so strangers never get them.
     let registrable =
         Registrable { client_credentials: false, implicit: false, ..config.registrable() };
-    let metadata = client_document::parse(url.as_str(), text, registrable);
-    let mut metadata = metadata.map_err(|error| {
+    let document = client_document::parse(url.as_str(), text, registrable);
+    let ClientDocument { mut metadata, warnings } = document.map_err(|error| {
         invalid(&format_args!("the client metadata document is invalid: {error}"))
     })?;
+    if !warnings.is_empty() {
+        let texts: Vec<_> = warnings.iter().map(InvalidField::to_string).collect();
+        context.log_client(url.as_str(), &Description::new(texts.join("; ")));
+    }
     metadata.scope = metadata.scope.and_then(|scope| known_scopes(&scope, config));
     Ok(metadata)
 }

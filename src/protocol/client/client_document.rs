@@ -38,12 +38,20 @@ impl From<InvalidField> for InvalidClientDocument {
     }
 }
 
+/// The metadata of a document.
+#[derive(Debug)]
+pub struct ClientDocument {
+    pub metadata: ClientMetadata,
+    /// What was left out or ignored: see [`JsonObject::warnings`].
+    pub warnings: Vec<InvalidField>,
+}
+
 /// Parses the document of a client. Unknown fields are ignored. `registrable` is for clients that nobody vouches for.
 pub fn parse(
     client_id: &str,
     text: &str,
     registrable: Registrable,
-) -> Result<ClientMetadata, InvalidClientDocument> {
+) -> Result<ClientDocument, InvalidClientDocument> {
     let mut document =
         JsonObject::parse(text.as_bytes()).map_err(InvalidClientDocument::NotAnObject)?;
 
@@ -79,5 +87,5 @@ pub fn parse(
             "must be left out of a client metadata document with the subject_type pairwise";
         return Err(InvalidField::new(SECTOR, reason).into());
     }
-    Ok(metadata)
+    Ok(ClientDocument { metadata, warnings: document.warnings().to_vec() })
 }

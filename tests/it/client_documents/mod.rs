@@ -3,6 +3,7 @@
 mod copies;
 mod documents;
 mod endpoints;
+mod published;
 
 use crate::browser::{Browser, CALLBACK, TestClient};
 use crate::test_provider::{TestProvider, TestResponse, get, variables_with};
