@@ -1,6 +1,7 @@
 // Runs the programs of clients: servers until the tests end, and others to their end.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
 import { createInterface } from "node:readline";
@@ -15,13 +16,22 @@ after(() => Promise.all([...servers].map(stop)));
 /** The path of a file in this folder. */
 export const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** A port of this machine that nobody listens on. */
+/**
+ * A port of this machine that nobody listens on. It is below those that systems choose themselves, so that no connection
+ * takes it before the program listens.
+ */
 export async function freePort() {
-  const server = net.createServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port } = /** @type {net.AddressInfo} */ (server.address());
-  await once(server.close(), "close");
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = net.createServer();
+    try {
+      await once(server.listen(port, "127.0.0.1"), "listening");
+    } catch {
+      continue;
+    }
+    await once(server.close(), "close");
+    return port;
+  }
 }
 
 /**
