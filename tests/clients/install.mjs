@@ -51,8 +51,8 @@ export async function install(name) {
   };
 }
 
-/** The reason of a failed installation: the first line of the package manager's own that names an error. */
+/** The reason of a failed installation: the package manager's first line that names an error, or its last line. */
 function reasonOf({ message }) {
   const [command, ...lines] = message.split("\n").filter((line) => line.trim());
-  return (lines.find((line) => /error|fail/i.test(line)) ?? command).slice(0, 300);
+  return (lines.find((line) => /error|fail/i.test(line)) ?? lines.at(-1) ?? command).trim().slice(0, 300);
 }
