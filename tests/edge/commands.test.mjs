@@ -33,6 +33,8 @@ const NOT_RUN_HERE = [
   [/^openssl rand -base64 32 \| tr /, "needs OpenSSL, and any random text of this length will do"],
   [/^sudo -u www-data php occ /, "needs a Nextcloud"],
   [/^gitea admin auth add-oauth /, "needs a Gitea"],
+  [/^eval "\$\(oidc-agent\)"$|^oidc-(gen|token) /, "tests/clients/oidc-agent.test.mjs runs the program"],
+  [/^(openfga run|--authn-oidc-subjects=|TOKEN=\$\(curl|curl http:\S+\/stores )/, "tests/clients/openfga.test.mjs runs it"],
 ];
 
 /** The fenced blocks of a document, with the language and without the indentation of lists. */
