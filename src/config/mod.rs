@@ -7,7 +7,7 @@ pub use issuer::{Issuer, IssuerError};
 use std::fmt;
 
 use crate::digest::digest;
-use crate::protocol::authorization::authorize_request::AuthorizePolicy;
+use crate::protocol::authorization::authorize_policy::AuthorizePolicy;
 use crate::protocol::authorization::resources::{Resource, Resources};
 use crate::protocol::client::client_id_url::{ClientIdRules, DocumentPolicy};
 use crate::protocol::client::metadata::Registrable;

@@ -4,16 +4,15 @@
 //! shown to the user, because the redirect URI is not verified. A later error goes to the client.
 
 use crate::protocol::authorization::authorize_error::AuthorizeError;
+use crate::protocol::authorization::authorize_policy::AuthorizePolicy;
 use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::authorization::grantable_scopes::{ScopeParameters, grantable};
 use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::authorization::reply_to::ResponseMode;
-use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::metadata::{ClientMetadata, ResponseType};
-use crate::protocol::client::voucher::Voucher;
 use crate::protocol::description::Description;
 use crate::protocol::params::Params;
-use crate::protocol::user::scope::{OPENID, ScopeTable, Scopes};
+use crate::protocol::user::scope::{OPENID, Scopes};
 
 /// The maximum length of a nonce, in bytes, because it is stored and copied into the ID token.
 const NONCE_LIMIT: usize = 2_048;
@@ -100,19 +99,6 @@ impl Prompt {
 fn names_known_value(value: &str) -> bool {
     let mut words = value.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.any(|word| Prompt::VALUES.iter().any(|known| word.eq_ignore_ascii_case(known)))
-}
-
-/// The operator's policy for the authorization requests of a client.
-#[derive(Clone, Copy, Debug)]
-pub struct AuthorizePolicy<'a> {
-    /// Whether the authorization endpoint may issue tokens (implicit flow).
-    pub allows_implicit: bool,
-    /// The operator's APIs.
-    pub resources: &'a Resources,
-    /// All other scopes of this provider.
-    pub scopes: &'a ScopeTable,
-    /// Who vouches for the client.
-    pub voucher: Voucher,
 }
 
 /// A valid authorization request.

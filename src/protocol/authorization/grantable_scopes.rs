@@ -1,7 +1,7 @@
 //! The scopes that an authorization request can be granted (RFC 6749 section 3.3, RFC 8707 section 2).
 
 use crate::protocol::authorization::authorize_error::AuthorizeError;
-use crate::protocol::authorization::authorize_request::AuthorizePolicy;
+use crate::protocol::authorization::authorize_policy::AuthorizePolicy;
 use crate::protocol::authorization::resources::{Resource, scope_not_registered, unknown_resource};
 use crate::protocol::client::metadata::{ClientMetadata, GrantType};
 use crate::protocol::description::Description;

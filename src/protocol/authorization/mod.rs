@@ -1,6 +1,7 @@
 //! Authorization requests: their parameters, their errors, and the destination of the response.
 
 pub mod authorize_error;
+pub mod authorize_policy;
 pub mod authorize_request;
 pub mod claims_request;
 mod grantable_scopes;
