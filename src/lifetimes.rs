@@ -114,7 +114,7 @@ pub const CLIENT_KEYS_EXTENSION_SECONDS: i64 = MINUTE;
 /// How long a fetch of keys counts as running: longer than its timeout. Meanwhile the old keys are used.
 pub const CLIENT_KEYS_FETCH_SECONDS: i64 = 10;
 /// How long a client metadata document counts at least, so that a client does not make the provider fetch it for each
-/// request, and at most, so that a change takes effect (draft-ietf-oauth-client-id-metadata-document-01 section 4.4).
+/// request, and at most, so that a change takes effect (draft-ietf-oauth-client-id-metadata-document-01).
 /// Between the two, its HTTP headers decide.
 pub const CLIENT_DOCUMENT_SHORTEST_SECONDS: i64 = 5 * MINUTE;
 /// See [`CLIENT_DOCUMENT_SHORTEST_SECONDS`].

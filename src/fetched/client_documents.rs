@@ -27,7 +27,7 @@ use crate::protocol::user::scope::Scopes;
 use crate::store::client_copies;
 use crate::store::clients::Client;
 
-/// The limits of a document. The draft suggests 5 KB (section 6.6). The timeout is short, because a user waits.
+/// The limits of a document. The draft suggests 5 KB. The timeout is short, because a user waits.
 const LIMITS: FetchLimits = FetchLimits {
     accept: "application/json",
     accepts_json: true,

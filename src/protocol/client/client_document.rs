@@ -1,5 +1,5 @@
-//! Client metadata documents (draft-ietf-oauth-client-id-metadata-document-01 section 4.1): the metadata of a client at
-//! the URL that is its identifier.
+//! Client metadata documents (draft-ietf-oauth-client-id-metadata-document-01): the metadata of a client at the URL that
+//! is its identifier.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Client identifiers that are URLs of client metadata documents (draft-ietf-oauth-client-id-metadata-document-01
-//! section 3), and the operator's policy on them.
+//! Client identifiers that are URLs of client metadata documents (draft-ietf-oauth-client-id-metadata-document-01,
+//! "Client Identifier"), and the operator's policy on them.
 
 use std::fmt;
 
