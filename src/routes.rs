@@ -87,7 +87,8 @@ pub struct Route {
     pub endpoint: Endpoint,
     /// The paths that it answers at.
     pub path: PathPattern,
-    /// The methods that it answers, without `OPTIONS`. Every `GET` has a `HEAD`, which writes nothing.
+    /// The methods that it answers, without `OPTIONS`. Every `GET` has a `HEAD`, which writes nothing but what the
+    /// provider publishes: its documents, and keys that it still lacks.
     pub methods: &'static [&'static str],
     /// The field of the provider metadata that contains its URL, if any.
     pub metadata_field: Option<&'static str>,

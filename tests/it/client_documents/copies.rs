@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::browser::is_login;
+use crate::test_provider::TestRequest;
 use postern::lifetimes::{CLIENT_DOCUMENT_GRACE_SECONDS, FETCH_RETRY_SECONDS};
 use serde_json::json;
 
@@ -201,4 +202,25 @@ fn without_the_database_nothing_is_issued() {
     provider.platform.database_fails.set(false);
     provider.platform.lost_responses.set(1);
     assert_eq!(refresh(&provider, &tokens).status, 200);
+}
+
+#[test]
+fn head_neither_fetches_a_document_nor_withdraws_a_copy() {
+    let provider = provider();
+    tokens(&provider);
+    publish_as(&provider, 404, "application/json", "", "");
+    provider.sleep(300);
+    fetches(&provider);
+    let withdrawn = || -> bool {
+        let sql = "SELECT document_until = 0 FROM clients WHERE client_id = ?1";
+        provider.platform.primary.query_row(sql, [CLIENT_ID], |row| row.get(0)).unwrap()
+    };
+    let unused = client_at("https://tool.example/oauth/unused.json");
+    for client in [client(), unused] {
+        let head = TestRequest::new("HEAD", &client.authorize(&[]));
+        assert_eq!(provider.send(head).status, 200);
+        assert_eq!((fetches(&provider), withdrawn()), (0, false), "{}", client.id);
+    }
+    page(&provider);
+    assert!(withdrawn());
 }

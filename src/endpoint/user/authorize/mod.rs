@@ -20,6 +20,7 @@ pub mod validate;
 
 use form_urlencoded::Serializer;
 
+use crate::endpoint::support::client_documents::ClientKind;
 use crate::endpoint::support::form;
 use crate::error::{Error, PageError};
 use crate::http::{Request, Response};
@@ -86,16 +87,21 @@ pub async fn serve(
 }
 
 /// Responds to a `HEAD` like to a GET of a browser in which nobody is signed in. Nothing is written: a request that is
-/// stored, or whose GET opens or stores it, is not looked at.
+/// stored, or whose GET opens or stores it, is not looked at. Neither is one of a client by document, which the GET may
+/// fetch, store or withdraw.
 async fn head(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     browser: &BrowserContext<'_>,
 ) -> Result<Response, Error> {
     let query = request.query();
-    let params = Params::parse(query.as_bytes(), &[&STORED_BY_GET]).unwrap_or_default();
+    let known: &[&[_]] = &[&STORED_BY_GET, &["client_id"]];
+    let params = Params::parse(query.as_bytes(), known).unwrap_or_default();
     let is_stored_by_get = STORED_BY_GET.iter().any(|name| params.all(name).next().is_some());
-    if is_stored_by_get || handle_of(browser, query).is_some() {
+    let is_by_document = params
+        .all("client_id")
+        .any(|id| ClientKind::new(id, provider.context.config) == ClientKind::ByDocument);
+    if is_stored_by_get || is_by_document || handle_of(browser, query).is_some() {
         return Ok(Response::empty(200));
     }
     let facts = Facts::of_query(&provider.context, browser, query).await?;
