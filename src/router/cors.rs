@@ -10,8 +10,9 @@ const ALLOWED_HEADERS: &str = "*, Authorization";
 /// Allows scripts of every origin to read a response.
 ///
 /// The token endpoint also allows requests with credentials, because keycloak-js sends all its requests with them. A
-/// browser then refuses a response to `*`. This is safe there: the endpoint reads no cookie, sets none, and prompts for
-/// nothing, so that a response does not depend on the credentials. Other endpoints do not allow them.
+/// browser then refuses a response to `*`. This is safe there: the endpoint reads no cookie, sets none, and makes no
+/// browser ask its user for a password to send as `Authorization`, so that a response does not depend on the
+/// credentials. Other endpoints do not allow them.
 pub(super) fn allow(response: Response, route: &Route, request: &impl Request) -> Response {
     let response =
         response.with("access-control-expose-headers", "ETag, Retry-After, WWW-Authenticate");

@@ -27,9 +27,25 @@ pub(super) fn respond(
     route: Option<&Route>,
     request: &impl Request,
 ) -> (Response, Option<&'static str>) {
-    let (response, code) = render_error(error, context, route);
+    let (mut response, code) = render_error(error, context, route);
+    if let Error::Protocol(Protocol::Token(TokenError::InvalidClient(_))) = error
+        && asks_its_user(request)
+    {
+        // RFC 6749 section 5.2 has 401 and the challenge for clients that send the header `Authorization`.
+        response.status = 400;
+        response.headers.retain(|(name, _)| *name != "www-authenticate");
+    }
     let is_for_users = route.is_some_and(|route| route.caller == Caller::Users);
     (if is_for_users { page_of(error, response, request) } else { response }, code)
+}
+
+/// Returns whether a browser would ask its user for a password, if the response had a challenge with `Basic`: another
+/// site has submitted a form to the endpoint, for example. The browser would send what was typed with the requests of
+/// every script that sends credentials, which may read the response (see [`cors`](super::cors)). It does not ask during
+/// a request with CORS (Fetch standard, HTTP-network-or-cache fetch), which is how scripts send theirs. Other programs
+/// send no such header.
+fn asks_its_user(request: &impl Request) -> bool {
+    request.header("sec-fetch-mode").is_some_and(|mode| mode != "cors")
 }
 
 /// Renders an error as JSON. Also returns its code, for the log.

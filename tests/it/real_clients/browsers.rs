@@ -121,3 +121,33 @@ fn a_request_without_a_token_has_an_error_in_the_body() {
         }
     }
 }
+
+/// A browser asks its user for the password that a challenge names, if a page of another site leads it here. It then
+/// sends what was typed with each request of a script that sends credentials.
+#[test]
+fn a_browser_that_would_ask_its_user_for_a_password_gets_no_challenge() {
+    let provider = TestProvider::new();
+    for path in ["/auth/token", "/auth/par"] {
+        let request = post(path).form("grant_type=refresh_token");
+        for (mode, status, has_challenge) in [
+            (None, 401, true),
+            (Some("cors"), 401, true),
+            (Some("navigate"), 400, false),
+            (Some("no-cors"), 400, false),
+        ] {
+            for authorization in [None, Some("Basic YXBwOng=")] {
+                let mut request = request.clone();
+                for (name, value) in [("sec-fetch-mode", mode), ("authorization", authorization)] {
+                    if let Some(value) = value {
+                        request = request.with(name, value);
+                    }
+                }
+                let response = provider.send(request);
+                assert_eq!(response.error().as_deref(), Some("invalid_client"), "{mode:?}");
+                assert_eq!(response.status, status, "{path} {mode:?}");
+                let challenge = response.header("www-authenticate");
+                assert_eq!(challenge.is_some(), has_challenge, "{path} {mode:?}");
+            }
+        }
+    }
+}
