@@ -34,6 +34,7 @@ const NOT_RUN_HERE = [
   [/^sudo -u www-data php occ /, "needs a Nextcloud"],
   [/^gitea admin auth add-oauth /, "needs a Gitea"],
   [/^eval "\$\(oidc-agent\)"$|^oidc-(gen|token) /, "tests/clients/oidc-agent.test.mjs runs the program"],
+  [/^(pip install "mcp>=2"|python server\.py|npx -p mcp-remote )/, "needs packages that tests/clients installs"],
   [/^(openfga run|--authn-oidc-subjects=|TOKEN=\$\(curl|curl http:\S+\/stores )/, "tests/clients/openfga.test.mjs runs it"],
 ];
 
