@@ -24,7 +24,7 @@ use crate::protocol::client::metadata::{ClientMetadata, Registrable};
 use crate::protocol::description::Description;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::user::scope::Scopes;
-use crate::store::client_copies;
+use crate::store::client_copies::{self, DocumentCopy};
 use crate::store::clients::Client;
 
 /// The limits of a document. The draft suggests 5 KB. The timeout is short, because a user waits.
@@ -105,15 +105,17 @@ impl ClientDocuments {
         // 1. Check the identifier. The operator may have changed the policy since the client was last used.
         let url = check_identifier(search.client_id, context.config)?;
 
-        // 2. Use a copy that still counts: the one that counts longest, which probably is the last one.
+        // 2. Use the copy that was fetched last, if it still counts. An older one may count for longer, but the document
+        //    was changed or withdrawn since.
         let now = context.now;
         let Remembered { copy, failure } = self.remembered(search.client_id);
-        let copies = [copy, search.stored.clone()];
-        let best = |is_usable: fn(&Client, i64) -> bool| {
-            let usable = copies.iter().flatten().filter(|client| is_usable(client, now));
-            usable.max_by_key(|client| client.document_until).cloned()
+        let copies = [copy, search.stored.clone()].into_iter().flatten();
+        let copies = copies.filter_map(|client| Some((plausible(&client, now)?, client)));
+        let last = copies.max_by_key(|(copy, _)| copy.fetched_at);
+        let last_until = |until: fn(DocumentCopy) -> i64| {
+            last.as_ref().filter(|(copy, _)| now < until(*copy)).map(|(_, client)| client.clone())
         };
-        if let Some(client) = best(counts) {
+        if let Some(client) = last_until(|copy| copy.until) {
             return Ok(client);
         }
 
@@ -126,12 +128,14 @@ impl ClientDocuments {
             },
         };
 
-        // 4. While the document is not available, use a copy for some time. A document that is gone or invalid ends
+        // 4. While the document is not available, use that copy for some time. A document that is gone or invalid ends
         //    that for every isolate.
         if let DocumentFault::TryLater(_) = fault {
-            return best(is_in_grace).ok_or(fault.into());
+            let client = last_until(|copy| copy.until + CLIENT_DOCUMENT_GRACE_SECONDS);
+            return client.ok_or(fault.into());
         }
-        if let Some(stored) = search.stored.filter(|stored| stored.document_until != Some(0)) {
+        let is_withdrawn = |stored: &Client| stored.document.is_some_and(|copy| copy.until == 0);
+        if let Some(stored) = search.stored.filter(|stored| !is_withdrawn(stored)) {
             client_copies::withdraw(context, stored).await?;
         }
         Err(fault.into())
@@ -176,12 +180,17 @@ impl ClientDocuments {
         self.documents.borrow().get(client_id).cloned().unwrap_or_default()
     }
 
+    /// Remembers the result of a fetch by a request that began at `now`, unless a later request has a copy.
     fn remember(&self, client_id: &str, result: &Result<Client, DocumentFault>, now: i64) {
+        let known = self.remembered(client_id).copy;
+        if known.as_ref().is_some_and(|client| is_later(client, now)) {
+            return;
+        }
         let remembered = match result {
             Ok(client) => Remembered { copy: Some(client.clone()), failure: None },
             Err(fault) => {
                 let is_gone = matches!(fault, DocumentFault::Invalid(_));
-                let copy = self.remembered(client_id).copy.filter(|_| !is_gone);
+                let copy = known.filter(|_| !is_gone);
                 Remembered { copy, failure: Some((fault.clone(), now + FETCH_RETRY_SECONDS)) }
             }
         };
@@ -232,20 +241,17 @@ fn known_scopes(scope: &str, config: &Config) -> Option<String> {
     (!known.is_empty()).then(|| known.join(" "))
 }
 
-/// Returns whether a copy counts without another fetch.
-fn counts(client: &Client, now: i64) -> bool {
-    client.document_until.is_some_and(|until| now < until && is_plausible(until, now))
+/// Returns when the copy of a client counts, if the times are possible. Later ones come from an isolate whose clock is
+/// wrong.
+fn plausible(client: &Client, now: i64) -> Option<DocumentCopy> {
+    let latest = now + CLOCK_SLACK_SECONDS;
+    client.document.filter(|copy| {
+        copy.fetched_at <= latest && copy.until <= latest + CLIENT_DOCUMENT_LONGEST_SECONDS
+    })
 }
 
-/// Returns whether a copy may be used while the document cannot be fetched.
-fn is_in_grace(client: &Client, now: i64) -> bool {
-    let is_recent = |until| now < until + CLIENT_DOCUMENT_GRACE_SECONDS;
-    client.document_until.is_some_and(|until| is_recent(until) && is_plausible(until, now))
-}
-
-/// Returns whether a copy may count for so long. A later time comes from an isolate whose clock is wrong.
-fn is_plausible(until: i64, now: i64) -> bool {
-    until <= now + CLIENT_DOCUMENT_LONGEST_SECONDS + CLOCK_SLACK_SECONDS
+fn is_later(client: &Client, now: i64) -> bool {
+    client.document.is_some_and(|copy| copy.fetched_at > now)
 }
 
 fn invalid(reason: &dyn std::fmt::Display) -> DocumentFault {

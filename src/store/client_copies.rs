@@ -2,8 +2,8 @@
 
 use crate::context::Context;
 use crate::error::Internal;
-use crate::lifetimes::KEPT_REQUEST_SECONDS;
-use crate::ports::{Database, Statement};
+use crate::lifetimes::{CLOCK_SLACK_SECONDS, KEPT_REQUEST_SECONDS};
+use crate::ports::{Database, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::Batch;
@@ -12,14 +12,26 @@ use crate::store::clients::{self, Client, write_metadata};
 /// In the place of the hash of a registration access token. No token has this hash, so nobody can manage the client.
 const DOCUMENT: &str = "document";
 
+/// When the copy of a document counts. All times are Unix seconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DocumentCopy {
+    /// When the document was fetched, or found to be gone.
+    pub fetched_at: i64,
+    /// When the document must be fetched again; 0 if it is gone.
+    pub until: i64,
+}
+
+impl DocumentCopy {
+    /// Reads the columns `updated_at` and `document_until`.
+    pub(super) fn from_row(row: &mut Row) -> Result<Option<Self>, Internal> {
+        let (fetched_at, until) = (row.integer()?, row.integer_or_null()?);
+        Ok(until.map(|until| Self { fetched_at, until }))
+    }
+}
+
 impl Client {
-    /// Makes a client of its client metadata document, which counts until `document_until` (Unix seconds).
-    pub fn of_document(
-        client_id: &str,
-        metadata: ClientMetadata,
-        document_until: i64,
-        now: i64,
-    ) -> Self {
+    /// Makes a client of its client metadata document, which was fetched at `now` and counts until `until`.
+    pub fn of_document(client_id: &str, metadata: ClientMetadata, until: i64, now: i64) -> Self {
         Self {
             client_id: client_id.to_owned(),
             metadata,
@@ -28,31 +40,36 @@ impl Client {
             created_at: now,
             registration_token_hash: Some(DOCUMENT.to_owned()),
             expires_at: None,
-            document_until: Some(document_until),
+            document: Some(DocumentCopy { fetched_at: now, until }),
         }
     }
 }
 
-/// Stores a client by document, or replaces its copy, and deletes some clients that have expired. A new
-/// client expires with the request that it pushes, unless a user signs in to it. Does nothing for a client of another kind. Idempotent.
+/// Stores a client by document, or replaces its copy, and deletes some clients that have expired. A new client expires
+/// with the request that it pushes, unless a user signs in to it.
+///
+/// A copy that was fetched later stays, because the document may have changed or been withdrawn between the two fetches.
+/// If its time is that of a clock that is ahead, it is replaced. Does nothing for a client of another kind. Idempotent.
 pub(super) fn store(batch: &mut Batch, client: &Client, now: i64) -> Result<(), Internal> {
-    let Some(until) = client.document_until else { return Ok(()) };
+    let Some(DocumentCopy { fetched_at, until }) = client.document else { return Ok(()) };
     let upsert = Statement::new(
         "INSERT INTO clients \
            (client_id, metadata, trusted, created_at, updated_at, registration_token_hash, \
             expires_at, document_until) \
-         VALUES (?1, ?2, 0, ?3, ?3, ?4, ?5, ?6) \
+         VALUES (?1, ?2, 0, ?3, ?7, ?4, ?5, ?6) \
          ON CONFLICT (client_id) DO UPDATE \
-           SET metadata = ?2, updated_at = ?3, document_until = ?6, \
+           SET metadata = ?2, updated_at = ?7, document_until = ?6, \
              expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE ?5 END \
-           WHERE document_until IS NOT NULL",
+           WHERE document_until IS NOT NULL AND (updated_at <= ?7 OR updated_at > ?8)",
     )
     .bind(client.client_id.as_str())
     .bind(write_metadata(&client.metadata)?)
     .bind(now)
     .bind(client.registration_token_hash.as_deref())
     .bind(now + KEPT_REQUEST_SECONDS)
-    .bind(until);
+    .bind(until)
+    .bind(fetched_at)
+    .bind(now + CLOCK_SLACK_SECONDS);
     batch.add(clients::sweep(now, SWEPT_WITH_EACH));
     batch.add(upsert);
     Ok(())
@@ -63,8 +80,10 @@ pub async fn withdraw(
     context: &Context<'_, impl Database>,
     client: Client,
 ) -> Result<(), Internal> {
+    let document = Some(DocumentCopy { fetched_at: context.now, until: 0 });
+    let withdrawn = Client { document, ..client };
     let mut batch = Batch::default();
-    store(&mut batch, &Client { document_until: Some(0), ..client }, context.now)?;
+    store(&mut batch, &withdrawn, context.now)?;
     batch.run_idempotent(context).await.map(drop)
 }
 

@@ -10,6 +10,7 @@ use crate::protocol::client::voucher::Voucher;
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::authorization_requests::BrowserHandle;
 use crate::store::batch::{Batch, Handle, exists, first, read};
+use crate::store::client_copies::DocumentCopy;
 
 /// A client as stored.
 #[derive(Clone, Debug)]
@@ -26,8 +27,8 @@ pub struct Client {
     pub registration_token_hash: Option<String>,
     /// When it is deleted unless a user signs in to it, in Unix seconds; `None` if it does not expire.
     pub expires_at: Option<i64>,
-    /// Until when its copy of its client metadata document counts, in Unix seconds; `None` if it has no document.
-    pub document_until: Option<i64>,
+    /// When its metadata counts, if that is the copy of a client metadata document.
+    pub document: Option<DocumentCopy>,
 }
 
 impl Client {
@@ -44,7 +45,7 @@ impl Client {
 macro_rules! client_columns {
     () => {
         "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, \
-         expires_at, document_until"
+         expires_at, updated_at, document_until"
     };
 }
 
@@ -55,13 +56,12 @@ pub struct StoredClient {
     pub client_id: String,
     /// See [`Client::registration_token_hash`].
     pub registration_token_hash: Option<String>,
-    /// See [`Client::document_until`].
-    pub document_until: Option<i64>,
     metadata: String,
     secret_hash: Option<String>,
     trusted: bool,
     created_at: i64,
     expires_at: Option<i64>,
+    document: Option<DocumentCopy>,
 }
 
 impl StoredClient {
@@ -79,7 +79,7 @@ impl StoredClient {
             created_at: row.integer()?,
             registration_token_hash: row.text_or_null()?,
             expires_at: row.integer_or_null()?,
-            document_until: row.integer_or_null()?,
+            document: DocumentCopy::from_row(row)?,
         })
     }
 
@@ -96,7 +96,7 @@ impl StoredClient {
             created_at: self.created_at,
             registration_token_hash: self.registration_token_hash,
             expires_at: self.expires_at,
-            document_until: self.document_until,
+            document: self.document,
         })
     }
 }
@@ -141,7 +141,7 @@ impl ClientWithSecret {
 macro_rules! client_with_secret_columns {
     () => {
         "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, \
-         expires_at, document_until, secret_salt, secret_made_at"
+         expires_at, updated_at, document_until, secret_salt, secret_made_at"
     };
 }
 pub(super) use client_with_secret_columns;

@@ -87,6 +87,14 @@ impl TestProvider {
         self.isolate.replace(isolate(&self.variables.borrow()));
     }
 
+    /// Runs `work` in a new isolate, while this one lives on.
+    pub fn in_other_isolate<T>(&self, work: impl FnOnce() -> T) -> T {
+        let this = self.isolate.replace(isolate(&self.variables.borrow()));
+        let result = work();
+        self.isolate.replace(this);
+        result
+    }
+
     /// Continues in a new isolate of another deployment.
     pub fn deploy(&self, variables: Variables) {
         self.variables.replace(variables);

@@ -82,7 +82,7 @@ pub async fn serve(
         created_at: context.now,
         registration_token_hash: Some(hashes.registration_token),
         expires_at: single.is_none().then(|| context.now + UNUSED_CLIENT_SECONDS),
-        document_until: None,
+        document: None,
     };
     let secrets = match single {
         None => {

@@ -45,9 +45,9 @@ pub async fn find(
             None
         }
     });
-    let stored_until = stored.as_ref().and_then(|stored| stored.document_until);
+    let stored_copy = stored.as_ref().and_then(|stored| stored.document);
     let client =
         memory.client_documents.find(Search { client_id, address, stored }, context).await?;
-    let is_stored = stored_until == client.document_until;
+    let is_stored = stored_copy == client.document;
     Ok((client, is_stored))
 }

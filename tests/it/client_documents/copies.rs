@@ -224,3 +224,54 @@ fn head_neither_fetches_a_document_nor_withdraws_a_copy() {
     page(&provider);
     assert!(withdrawn());
 }
+
+/// The isolate has fetched a document that counts for a day. Since then the client's developer has changed it, and another
+/// isolate has stored the new one.
+#[test]
+fn an_older_copy_in_an_isolate_neither_counts_nor_replaces_the_one_that_was_fetched_last() {
+    let signer = crate::signer::Signer::new("ES256", Some("a"), 0);
+    let method = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": signer.jwks() });
+    for changed in [None, Some(document_with(method))] {
+        let provider = provider();
+        let text = document().to_string();
+        publish_as(&provider, 200, "application/json", &text, "max-age=86400");
+        page(&provider);
+        provider.sleep(1);
+        let tokens = provider.in_other_isolate(|| {
+            publish(&provider, &document());
+            let tokens = tokens(&provider);
+            provider.sleep(300);
+            match &changed {
+                None => publish_as(&provider, 404, "application/json", "", ""),
+                Some(document) => publish(&provider, document),
+            }
+            assert_eq!(refresh(&provider, &tokens).error().as_deref(), Some("invalid_client"));
+            tokens
+        });
+        let read = || {
+            let sql = "SELECT metadata || document_until FROM clients WHERE client_id = ?1";
+            let primary = &provider.platform.primary;
+            primary.query_row(sql, [CLIENT_ID], |row| row.get::<_, String>(0)).unwrap()
+        };
+        let stored = read();
+        let response = refresh(&provider, &tokens);
+        assert_eq!(response.error().as_deref(), Some("invalid_client"), "{}", response.body);
+        assert_eq!(is_login(&page(&provider)), changed.is_some());
+        assert_eq!(read(), stored, "{changed:?}");
+    }
+}
+
+#[test]
+fn a_copy_by_a_clock_that_is_ahead_is_replaced() {
+    let provider = provider();
+    let tokens = tokens(&provider);
+    let ahead = "UPDATE clients SET updated_at = ?1, document_until = ?1 WHERE client_id = ?2";
+    let year = provider.now.get() + 365 * 86_400;
+    provider.platform.primary.execute(ahead, (year, CLIENT_ID)).unwrap();
+    provider.new_isolate();
+    assert_eq!(refresh(&provider, &tokens).status, 200);
+    fetches(&provider);
+    provider.new_isolate();
+    assert!(is_login(&page(&provider)));
+    assert_eq!(fetches(&provider), 0, "the copy was stored");
+}
