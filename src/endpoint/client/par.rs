@@ -42,13 +42,18 @@ pub async fn serve(
 
     // 2. Authenticate the client, as at the token endpoint (section 2). The same request to D1 stores the parameters of
     //    the operator's clients, before they are validated, because few of their requests are invalid. The rate of
-    //    public clients is limited before, because anybody may be behind them.
+    //    public clients, and of clients by document that are stored now, is limited before, because anybody may be
+    //    behind them.
     let is_public = matches!(proof.method, ProofMethod::Public);
-    let may_store_public = !is_public || may_store(context, request).await;
+    let is_limited_first = is_public || proof.copy.is_some();
+    let may_store_now = !is_limited_first || may_store(context, request).await;
+    if !may_store_now && proof.copy.is_some() {
+        return Err(refused(429, TOO_MANY));
+    }
     let mut batch = Batch::default();
     let handles = proof.add_to(&mut batch, context.now)?;
     let pushed = match &submitted {
-        Ok(Submitted::Parameters(pending)) if may_store_public && pending.may_be_kept() => {
+        Ok(Submitted::Parameters(pending)) if may_store_now && pending.may_be_kept() => {
             Some(pending.push_in(&mut batch, &proof, context)?)
         }
         _ => None,
@@ -62,8 +67,8 @@ pub async fn serve(
 
     // 3. Limit the rate of clients that registered themselves, for the same reason. Storing their request is one more
     //    request to D1, and so is storing a request object, which the client's keys verify.
-    let is_limited = client.voucher() == Voucher::Nobody && !is_public;
-    if !may_store_public || is_limited && !may_store(context, request).await {
+    let is_limited = client.voucher() == Voucher::Nobody && !is_limited_first;
+    if !may_store_now || is_limited && !may_store(context, request).await {
         return Err(refused(429, TOO_MANY));
     }
 

@@ -65,9 +65,15 @@ pub async fn prove(
             by_assertion(&find, &assertion, client_id.as_deref()).await?
         }
         Credentials::Public { client_id } => {
-            let copy = match ClientKind::new(&client_id, provider.context.config) {
-                ClientKind::Registered => None,
-                _ => find.client(&client_id).await?.1,
+            let kind = ClientKind::new(&client_id, provider.context.config);
+            let copy = if kind == ClientKind::Registered {
+                None
+            } else {
+                let Found { client, copy, is_new } = find.client(&client_id).await?;
+                if is_new && client.metadata.is_confidential() {
+                    return Err(CLIENT_REFUSED.into());
+                }
+                copy
             };
             ClientProof { client_id, copy, method: ProofMethod::Public }
         }
@@ -87,9 +93,18 @@ struct FindClient<'a, P> {
     new_document: NewDocument,
 }
 
+/// A client that was found.
+struct Found {
+    client: Client,
+    /// The copy to store, if the client is by document and D1 does not have this copy.
+    copy: Option<Box<Client>>,
+    /// Whether D1 has no copy at all. The client must be authenticated before one is stored.
+    is_new: bool,
+}
+
 impl<P: Platform> FindClient<'_, P> {
-    /// Finds a client, by document or stored. If it is by document, also returns the copy to store, unless D1 has it.
-    async fn client(&self, client_id: &str) -> Result<(Client, Option<Box<Client>>), Error> {
+    /// Finds a client, by document or stored.
+    async fn client(&self, client_id: &str) -> Result<Found, Error> {
         let context = &self.provider.context;
         let kind = ClientKind::new(client_id, context.config);
         if kind == ClientKind::Refused {
@@ -97,16 +112,18 @@ impl<P: Platform> FindClient<'_, P> {
         }
         let stored = clients::find_stored(context, client_id).await?;
         if kind == ClientKind::Registered {
-            return Ok((stored.ok_or(CLIENT_REFUSED)?.parse()?, None));
+            let client = stored.ok_or(CLIENT_REFUSED)?.parse()?;
+            return Ok(Found { client, copy: None, is_new: false });
         }
-        if stored.is_none() && self.new_document == NewDocument::Refuse {
+        let is_new = stored.is_none();
+        if is_new && self.new_document == NewDocument::Refuse {
             return Err(CLIENT_REFUSED.into());
         }
         let sender = (client_id, self.address.as_str());
         let found = client_documents::find(self.provider, sender, stored).await;
         let (client, is_stored) = found.map_err(document_error)?;
         let copy = (!is_stored).then(|| Box::new(client.clone()));
-        Ok((client, copy))
+        Ok(Found { client, copy, is_new })
     }
 }
 
@@ -140,7 +157,7 @@ async fn by_assertion(
     }
 
     // 2. Find the client, which must have registered this method and algorithm.
-    let (client, copy) = find.client(&assertion.client_id).await?;
+    let Found { client, copy, .. } = find.client(&assertion.client_id).await?;
     let method = client.metadata.token_endpoint_auth_method;
     if method != AuthMethod::PrivateKeyJwt || !assertion.has_registered_alg(&client.metadata) {
         return Err(CLIENT_REFUSED.into());

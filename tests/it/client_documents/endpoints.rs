@@ -269,3 +269,29 @@ fn a_client_by_document_gets_the_scopes_of_open_apis_only() {
         assert!(page.body.contains("mcp:use") && !page.body.contains("orders:read"));
     }
 }
+
+#[test]
+fn a_push_that_is_not_authenticated_or_above_the_limit_stores_no_client() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let key = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": signer.jwks() });
+
+    let provider = provider();
+    publish(&provider, &document_with(key.clone()));
+    assert_eq!(pushed(&provider, &[]).status, 401, "the client must sign");
+    assert_eq!(stored(&provider), 0);
+
+    for (document, is_signed) in [(document(), false), (document_with(key), true)] {
+        let provider = super::provider();
+        publish(&provider, &document);
+        page(&provider);
+        provider.platform.rate_limit.set(Some(0));
+        let assertion = signer.assertion(&provider, CLIENT_ID);
+        let proof = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", &*assertion)];
+        let response = pushed(&provider, if is_signed { &proof } else { &[] });
+        assert_eq!(response.status, 429, "{}", response.body);
+        let sql =
+            "SELECT (SELECT count(*) FROM authorization_requests) + (SELECT count(*) FROM clients)";
+        let rows: i64 = provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
+        assert_eq!(rows, 0, "signed: {is_signed}");
+    }
+}
