@@ -40,7 +40,9 @@ const LIMITS: FetchLimits = FetchLimits {
 #[derive(Default)]
 pub struct ClientDocuments {
     documents: RefCell<BoundedMap<String, Remembered, 64>>,
-    budget: FetchBudget,
+    /// The fetches for clients that D1 has. Strangers, who can name any URL, do not use these up.
+    of_stored: FetchBudget,
+    of_others: FetchBudget,
 }
 
 /// What an isolate knows of the document at one URL.
@@ -153,7 +155,8 @@ impl ClientDocuments {
         if !may_fetch_document(context, search.address).await {
             return Err(too_many());
         }
-        let Some(_running) = self.budget.begin(url.url().host(), context.now) else {
+        let budget = if search.stored.is_some() { &self.of_stored } else { &self.of_others };
+        let Some(_running) = budget.begin(url.url().host(), context.now) else {
             return Err(too_many());
         };
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::browser::{answer, encode, form_to, is_consent, is_login};
 use crate::signer::{ASSERTION_TYPE, Signer};
 use crate::test_provider::post;
+use postern::lifetimes::CLIENT_DOCUMENT_GRACE_SECONDS;
 use serde_json::json;
 
 const PAR: &str = "/auth/par";
@@ -294,4 +295,22 @@ fn a_push_that_is_not_authenticated_or_above_the_limit_stores_no_client() {
         let rows: i64 = provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
         assert_eq!(rows, 0, "signed: {is_signed}");
     }
+}
+
+/// Anybody can name URLs of a host without a document, and so use up the fetches from it.
+#[test]
+fn strangers_do_not_use_up_the_fetches_for_clients_with_users() {
+    let provider = provider();
+    let tokens = tokens(&provider);
+    provider.sleep(300 + CLIENT_DOCUMENT_GRACE_SECONDS);
+    fetches(&provider);
+    for number in 0..100 {
+        let mut browser = Browser::new(&provider);
+        browser.address = format!("198.51.100.{number}");
+        let client_id = format!("https://tool.example/{number}");
+        browser.get(&client_at(&client_id).authorize(&[]));
+    }
+    assert_eq!(fetches(&provider), 64);
+    assert_eq!(refresh(&provider, &tokens).status, 200);
+    assert!(is_login(&page(&provider)));
 }
