@@ -140,7 +140,7 @@ impl ClientIdUrl {
         }
 
         // 3. A path. "/" is none, because a URL without a path means the same.
-        let path = path(client_id);
+        let path = path_of(client_id);
         if path.len() < 2 {
             return Err(ClientIdUrlError::Path);
         }
@@ -177,7 +177,7 @@ pub fn host_of(client_id: &str) -> Option<&str> {
 }
 
 /// Returns the path of a URL with an authority: empty, or from its slash to the query.
-fn path(url: &str) -> &str {
+pub fn path_of(url: &str) -> &str {
     let after_scheme = url.split_once("//").map_or("", |(_, rest)| rest);
     let hierarchy = after_scheme.split_once('?').map_or(after_scheme, |(before, _)| before);
     hierarchy.find('/').and_then(|slash| hierarchy.get(slash..)).unwrap_or_default()
