@@ -71,6 +71,8 @@ pub struct Search<'a> {
 pub enum DocumentFault {
     /// The identifier or the document is invalid; the client's developer must change it.
     Invalid(Description),
+    /// The server refuses the request. Its operator must change that, and the client does not end.
+    Refused(Description),
     /// The document is not available now.
     TryLater(Description),
 }
@@ -133,7 +135,7 @@ impl ClientDocuments {
 
         // 4. While the document is not available, use that copy for some time. A document that is gone or invalid ends
         //    that for every isolate.
-        if let DocumentFault::TryLater(_) = fault {
+        if let DocumentFault::TryLater(_) | DocumentFault::Refused(_) = fault {
             let client = last_until(|copy| copy.until + CLIENT_DOCUMENT_GRACE_SECONDS);
             return client.ok_or(fault.into());
         }
@@ -275,9 +277,9 @@ fn invalid(reason: &dyn std::fmt::Display) -> DocumentFault {
 
 fn fault_of(error: DocumentError) -> DocumentFault {
     let description = error.description_of("client_id");
-    if error.is_temporary() {
-        DocumentFault::TryLater(description)
-    } else {
-        DocumentFault::Invalid(description)
+    match error {
+        DocumentError::Refused => DocumentFault::Refused(description),
+        _ if error.is_temporary() => DocumentFault::TryLater(description),
+        _ => DocumentFault::Invalid(description),
     }
 }

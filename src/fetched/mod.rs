@@ -21,7 +21,7 @@ pub enum DocumentError {
     BadContent,
     /// The media type of the response is not allowed.
     BadMediaType,
-    /// The status of the response is not 200.
+    /// The status of the response is neither 200 nor one of the following errors.
     BadStatus,
     /// Another request is fetching the document.
     BeingFetched,
@@ -35,6 +35,8 @@ pub enum DocumentError {
     NotFetched,
     /// The JWK Set is not a JSON object with unique names.
     NotJson,
+    /// The server refuses the request, for example because a firewall takes it for an attack.
+    Refused,
     /// Too many fetches run, or began a short time ago.
     TooManyFetches,
 }
@@ -45,7 +47,7 @@ impl DocumentError {
         match self {
             Self::BadContent => "the document is too large or not UTF-8",
             Self::BadMediaType => "the response has the wrong media type",
-            Self::BadStatus => "the response must have the status 200",
+            Self::BadStatus | Self::Refused => "the response must have the status 200",
             Self::BeingFetched => "the document is being fetched; try again later",
             Self::Forbidden => "this provider must not fetch from this URL",
             Self::Missing => "the document does not exist (status 404 or 410)",
@@ -97,6 +99,8 @@ async fn get_with_headers(
         404 | 410 => return Err(DocumentError::Missing),
         // RFC 9110 section 15.6, RFC 6585 section 4: the same request may succeed later.
         status @ (408 | 429 | 500..) => return Err(not_fetched(&format_args!("status {status}"))),
+        // RFC 9110 section 15.5.
+        400..=499 => return Err(DocumentError::Refused),
         _ => return Err(DocumentError::BadStatus),
     }
     if !is_allowed(&document.media_type, limits) {

@@ -129,9 +129,9 @@ impl<P: Platform> FindClient<'_, P> {
 
 fn document_error(error: ClientDocumentError) -> Error {
     match error {
-        ClientDocumentError::Fault(DocumentFault::Invalid(description)) => {
-            TokenError::InvalidClient(description).into()
-        }
+        ClientDocumentError::Fault(
+            DocumentFault::Invalid(description) | DocumentFault::Refused(description),
+        ) => TokenError::InvalidClient(description).into(),
         ClientDocumentError::Fault(DocumentFault::TryLater(description)) => {
             Protocol::TryLater(description).into()
         }

@@ -151,6 +151,29 @@ fn while_the_server_does_not_answer_the_copy_counts_for_a_day_more() {
     assert_eq!(refresh(&provider, &tokens).status, 200);
 }
 
+/// A firewall may refuse the provider's requests, for example because a stranger has caused many of them.
+#[test]
+fn while_the_server_refuses_the_request_the_copy_counts_for_a_day_more() {
+    for status in [400, 401, 403, 451] {
+        let provider = provider();
+        let tokens = tokens(&provider);
+        publish_as(&provider, status, "text/html", "", "");
+        provider.sleep(300 + CLIENT_DOCUMENT_GRACE_SECONDS - 1);
+        assert!(is_login(&page(&provider)), "{status}");
+        let tokens = refresh(&provider, &tokens);
+        assert_eq!(tokens.status, 200, "{}", tokens.body);
+        provider.new_isolate();
+        let tokens = refresh(&provider, &tokens.json()).json();
+        provider.sleep(FETCH_RETRY_SECONDS);
+        let response = refresh(&provider, &tokens);
+        assert_eq!(response.error().as_deref(), Some("invalid_client"), "{}", response.body);
+        assert_page(&page(&provider), 400, "the response must have the status 200");
+        publish(&provider, &document());
+        provider.sleep(FETCH_RETRY_SECONDS);
+        assert_eq!(refresh(&provider, &tokens).status, 200);
+    }
+}
+
 #[test]
 fn the_operator_ends_the_use_of_a_client_by_the_policy() {
     for policy in ["closed", "other.example"] {

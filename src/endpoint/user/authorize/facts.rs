@@ -193,7 +193,9 @@ fn document_error(
     context: &Context<'_, impl Platform>,
 ) -> Error {
     match error {
-        ClientDocumentError::Fault(DocumentFault::Invalid(description)) => {
+        ClientDocumentError::Fault(
+            DocumentFault::Invalid(description) | DocumentFault::Refused(description),
+        ) => {
             context.log_client(client_id, &description);
             invalid_client(description)
         }
