@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::error::Internal;
 use crate::jose::jwk::Algorithm;
 use crate::ports::{self, NormalizationForm, Unicode};
+use crate::protocol::client::client_id_url;
 use crate::protocol::description::Description;
 
 /// Fills a buffer with random bytes from a cryptographic source.
@@ -152,8 +153,11 @@ impl<'a, P> Context<'a, P> {
         self.refusal.set(Some(code));
     }
 
-    /// Adds a client to the request's log line, with the description of what was refused or left out.
+    /// Adds a client to the request's log line, with the description of what was refused or left out. An identifier that
+    /// is too long to be one is cut, because anybody can send it.
     pub fn log_client(&self, client_id: &str, description: &Description) {
+        let (client_id, _) =
+            client_id.split_at(client_id.floor_char_boundary(client_id_url::LIMIT));
         let client =
             RefusedClient { client_id: client_id.to_owned(), description: description.to_string() };
         self.refused_client.replace(Some(client));

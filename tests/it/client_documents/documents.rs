@@ -84,6 +84,19 @@ fn an_identifier_that_is_no_such_url_is_refused_without_a_fetch() {
     assert_eq!(fetches(&provider), 0);
 }
 
+/// Anybody can send such a text, and the operator pays for the log.
+#[test]
+fn the_log_has_the_beginning_of_an_identifier_that_is_too_long() {
+    let provider = provider();
+    for rest in ["a".repeat(8_000), "\u{202e}".repeat(2_000)] {
+        let client_id = format!("https://tool.example/{rest}");
+        let response = Browser::new(&provider).get(&client_at(&client_id).authorize(&[]));
+        assert_page(&response, 400, "client_id: must be at most 512 bytes");
+        let logged = response.log["client_id"].as_str().unwrap();
+        assert!(logged.starts_with("https://tool.example/") && logged.len() <= 512, "{logged}");
+    }
+}
+
 /// An ID token has the client as its audience. A resource server that takes it for an access token would accept it.
 #[test]
 fn a_resource_is_not_a_client() {
