@@ -85,8 +85,8 @@ pub struct SignIn<'a> {
     pub old_cookie_hash: Option<&'a str>,
     /// The counter of attempts to delete.
     pub counter: &'a str,
-    /// The account's own counter, if this attempt was counted there.
-    pub account_counter: Option<&'a str>,
+    /// The other counters that have counted this attempt.
+    pub other_counters: &'a [&'a str],
 }
 
 /// Begins a session. If the browser has a session of the same user, that one continues under the new cookie; another
@@ -123,8 +123,8 @@ pub async fn begin(
     .bind(sign_in.old_cookie_hash)
     .bind(sign_in.cookie_hash);
     let mut batch = Batch::default();
-    if let Some(account) = sign_in.account_counter {
-        batch.add(uncount(account, (sign_in.sub, sign_in.password_hash), sign_in.cookie_hash));
+    for other in sign_in.other_counters {
+        batch.add(uncount(other, (sign_in.sub, sign_in.password_hash), sign_in.cookie_hash));
     }
     let session = batch.query(insert, exists);
     batch.add(end_old);

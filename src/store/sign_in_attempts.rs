@@ -133,11 +133,11 @@ pub(super) fn forget(counter: &str, cookie_hash: &str) -> Statement {
     .bind(cookie_hash)
 }
 
-/// Subtracts an attempt that succeeds from the account's counter. It comes before the statement that begins the session
+/// Subtracts an attempt that succeeds from a counter that others share. It comes before the statement that begins the session
 /// under `cookie_hash`, so that it has no effect when the batch runs again, and requires what that one requires: the
 /// password hash of the user.
 pub(super) fn uncount(
-    account: &str,
+    counter: &str,
     (sub, password_hash): (&str, &str),
     cookie_hash: &str,
 ) -> Statement {
@@ -146,7 +146,7 @@ pub(super) fn uncount(
          AND EXISTS (SELECT 1 FROM users WHERE sub = ?2 AND password_hash = ?3) \
          AND NOT EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?4)",
     )
-    .bind(account)
+    .bind(counter)
     .bind(sub)
     .bind(password_hash)
     .bind(cookie_hash)

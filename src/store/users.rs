@@ -282,13 +282,15 @@ pub async fn list(
 pub struct Account {
     /// The subject identifier.
     pub sub: String,
+    /// The login as stored, which is one of the forms of the typed one.
+    pub login: String,
     /// The password hash, a PHC string, if the user has a password.
     pub password_hash: Option<String>,
 }
 
 impl Account {
     fn from_row(mut row: Row) -> Result<Self, Internal> {
-        Ok(Self { sub: row.text()?, password_hash: row.text_or_null()? })
+        Ok(Self { sub: row.text()?, login: row.text()?, password_hash: row.text_or_null()? })
     }
 }
 
@@ -306,8 +308,9 @@ pub async fn find_account(
 /// The same as [`find_account`], in a batch.
 pub fn find_account_in(batch: &mut Batch, login: &TypedLogin) -> Handle<Option<Account>> {
     let statement = Statement::new(
-        "SELECT sub, password_hash FROM users WHERE login = ?1 \
-         UNION ALL SELECT sub, password_hash FROM users WHERE login = ?2 AND ?2 <> ?1 LIMIT 1",
+        "SELECT sub, login, password_hash FROM users WHERE login = ?1 \
+         UNION ALL SELECT sub, login, password_hash FROM users \
+           WHERE login = ?2 AND ?2 <> ?1 LIMIT 1",
     )
     .bind(login.folded.as_str())
     .bind(login.normalized.as_str());

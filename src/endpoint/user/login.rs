@@ -128,7 +128,7 @@ async fn sign_in(
     // 1. Normalize what was typed.
     let login = TypedLogin::new(&form.login, |text| context.nfkc(text));
     let password = Password::new(form.password.clone(), |text| context.nfc(text));
-    let attempt = Attempt::from_request(browser, context, request, &login.normalized)?;
+    let attempt = Attempt::from_request(browser, context, request, &login)?;
     if !attempt.is_within_limit(context).await {
         return Ok(SignInOutcome::Refused(too_many_attempts(ADDRESS_PAUSE_SECONDS), None));
     }
@@ -193,6 +193,7 @@ async fn check(
     let cookie = context.random_text()?;
     let new_hash = if is_outdated { Some(password.hash(context.random()?)?) } else { None };
     let old_cookie_hash = browser.session_hash();
+    let success = attempt.success(&account.login);
     let sign_in = SignIn {
         sub: &account.sub,
         password_hash: known_hash,
@@ -200,13 +201,13 @@ async fn check(
         session_id: &context.random_id()?,
         cookie_hash: &hash(&cookie),
         old_cookie_hash: old_cookie_hash.as_deref(),
-        counter: attempt.counter(),
-        account_counter: attempt.account_counter(),
+        counter: success.counter,
+        other_counters: &success.others,
     };
     if !sessions::begin(context, &sign_in).await? {
         return Ok(PasswordOutcome::HashChanged);
     }
-    let device = attempt.remember_device(browser);
+    let device = attempt.remember_device(browser, &account.login);
     Ok(PasswordOutcome::Right(NewSession { sub: account.sub.clone(), cookie, device }))
 }
 

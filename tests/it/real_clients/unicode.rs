@@ -50,6 +50,12 @@ fn store_login(provider: &TestProvider, sub: &str, login: &str) {
     assert_eq!(provider.platform.primary.execute(sql, [sub, login]), Ok(1));
 }
 
+/// The failures of the counter that has the most.
+fn most_failures(provider: &TestProvider) -> i64 {
+    let sql = "SELECT max(failures) FROM sign_in_attempts";
+    provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap()
+}
+
 fn login_of(provider: &TestProvider, sub: &str) -> String {
     let user = provider.send(get(&format!("/admin/users/{sub}")).by_operator()).json();
     user["login"].as_str().unwrap().to_owned()
@@ -98,9 +104,7 @@ fn every_spelling_of_a_login_counts_as_one() {
     for login in SPELLINGS.iter().cycle().take(20) {
         sign_in(&provider, login, "a wrong password");
     }
-    let counters = "SELECT count(*) FROM sign_in_attempts";
-    let count: i64 = provider.platform.primary.query_row(counters, (), |row| row.get(0)).unwrap();
-    assert_eq!(count, 2, "one for the network, one for the account");
+    assert_eq!(most_failures(&provider), 5, "the others were refused");
     let response = sign_in(&provider, "zoe\u{308}.mu\u{308}ller@example.com", PASSWORD);
     assert_eq!(response.log["error"], "too_many_attempts", "{}", response.body);
 }
@@ -157,10 +161,7 @@ fn a_login_that_was_stored_in_another_form_is_found_as_before() {
         assert_eq!(login_of(&provider, "zoe"), stored);
         sign_in(&provider, typed, "a wrong password");
         sign_in(&provider, stored, "a wrong password");
-        let counters = "SELECT count(*) FROM sign_in_attempts";
-        let count: i64 =
-            provider.platform.primary.query_row(counters, (), |row| row.get(0)).unwrap();
-        assert_eq!(count, 2, "{stored}");
+        assert_eq!(most_failures(&provider), 2, "{stored}");
     }
 }
 
@@ -257,4 +258,51 @@ fn a_password_that_was_hashed_as_typed_is_hashed_anew() {
     let document = json!({ "password": "e\u{301}".repeat(8) });
     assert_eq!(provider.send(put(path).by_operator().json(&document)).status, 200);
     assert_signed_in(&sign_in(&provider, "zoe", &"é".repeat(8)), "set by the operator");
+}
+
+/// Two users of an earlier version, whose logins are one today.
+#[test]
+fn a_user_cannot_reset_the_counters_of_one_whose_login_became_the_same() {
+    for (own, login) in [("zoe\u{308}", "zoë"), ("zoë", "zoe\u{308}")] {
+        let provider = provider_with("zoe", PASSWORD);
+        store_login(&provider, "zoe", own);
+        put_user(&provider, "other", &json!({ "login": "other", "password": "another password" }));
+        store_login(&provider, "other", login);
+        let (client, browser) = (provider.put_app(), Browser::new(&provider));
+        let sign_in = |login: &str, password: &str| {
+            let page = browser.get(&client.authorize(&[("prompt", "login")]));
+            browser.submit(&page, &[("login", login), ("password", password)])
+        };
+        let is_guess = |_: &i32| {
+            let guess = sign_in(login, "a wrong password");
+            let response = sign_in(own, PASSWORD);
+            assert!(!is_login(&response), "{own:?}: {}", response.body);
+            guess.log["error"] != "too_many_attempts"
+        };
+        assert_eq!((0..8).filter(is_guess).count(), 5, "{login:?}");
+    }
+}
+
+/// Users with a row of an earlier version, and users who type another form than the stored one.
+#[test]
+fn an_attacker_cannot_lock_a_user_out_of_a_known_browser_in_any_form() {
+    for (stored, typed) in
+        [("zoe\u{308}", "zoe\u{308}"), ("zoë", "zoe\u{308}"), ("zoë", "ＺＯË"), ("zoë", "zoë")]
+    {
+        let provider = provider_with("zoe", PASSWORD);
+        store_login(&provider, "zoe", stored);
+        let (client, browser) = (provider.put_app(), Browser::new(&provider));
+        let known = || {
+            let page = browser.get(&client.authorize(&[("prompt", "login")]));
+            browser.submit(&page, &[("login", typed), ("password", PASSWORD)])
+        };
+        assert!(!is_login(&known()));
+        for login in ["zoë", "zoe\u{308}", "ＺＯË"].iter().cycle().take(20) {
+            sign_in(&provider, login, "a wrong password");
+        }
+        assert!(is_login(&sign_in(&provider, typed, PASSWORD)), "a pause for other browsers");
+        for _ in 0..7 {
+            assert!(!is_login(&known()), "{stored:?}, {typed:?}");
+        }
+    }
 }
