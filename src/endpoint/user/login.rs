@@ -20,7 +20,7 @@ use crate::limits::attempts::Attempt;
 use crate::pages::{Notice, Texts};
 use crate::ports::Platform;
 use crate::protocol::user::login::TypedLogin;
-use crate::protocol::user::password::{Password, PasswordCheck};
+use crate::protocol::user::password::{LONGEST_TYPED, Password, PasswordCheck};
 use crate::provider::Provider;
 use crate::routes::ACCOUNT;
 use crate::secret::hash;
@@ -39,7 +39,7 @@ struct LoginForm {
 
 impl LoginForm {
     async fn from_request(request: &impl Request) -> Result<Self, PageError> {
-        let fields = [("login", 1_024), ("password", 1_024), form::REQUEST, form::TOKEN];
+        let fields = [("login", 1_024), ("password", LONGEST_TYPED), form::REQUEST, form::TOKEN];
         let mut params = form::fields(request, fields).await?;
         Ok(Self {
             query: form::request(&mut params)?,

@@ -11,6 +11,10 @@ use zeroize::Zeroizing;
 const SHORTEST: usize = 8;
 const LONGEST: usize = 1_024;
 
+/// The maximum length of a password as it is typed, in bytes. NFC makes no text shorter than a third: a syllable of
+/// Hangul, of three bytes, may be typed as three letters.
+pub const LONGEST_TYPED: usize = 3 * LONGEST;
+
 /// The cost of a hash: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
@@ -233,6 +237,15 @@ mod tests {
             &phc("$argon2id$v=19$m=0,t=0,p=0"),
         ] {
             assert!(check_hash(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_character_is_more_than_three_times_as_long_outside_of_nfc() {
+        for c in '\0'..=char::MAX {
+            let composed: String = [c].into_iter().nfc().collect();
+            let longest: String = [c].into_iter().nfd().collect();
+            assert!(longest.len() <= 3 * composed.len(), "{c:?}");
         }
     }
 

@@ -204,6 +204,15 @@ fn a_password_may_be_typed_in_every_canonical_form() {
             ["Ångström 42", "A\u{30a}ngström 42"],
             ["ångström 42", "Angström 42", "Ångstrom 42"],
         ),
+        // The longest, whose other forms have more bytes.
+        (
+            &*format!("{}a", "한".repeat(341)),
+            [
+                &*format!("{}a", "\u{1112}\u{1161}\u{11ab}".repeat(341)),
+                &*format!("{}a", "하\u{11ab}".repeat(341)),
+            ],
+            ["한", &*"한".repeat(341), &*"\u{1112}\u{1161}\u{11ab}".repeat(340)],
+        ),
         (
             "한국어 비밀번호",
             ["\u{1112}\u{1161}\u{11ab}국어 비밀번호", "한국어 \u{1107}\u{1175}밀번호"],
