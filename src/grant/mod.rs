@@ -244,15 +244,19 @@ fn resource<'a>(
     named.map(find).transpose()
 }
 
-/// Returns the granted scopes that the client may still have: not those that no longer exist, and not those of APIs that
-/// do not [admit](Resource::admits) the client any longer.
+/// Returns the granted scopes that the client may still have: not those that no longer exist, those of APIs that do not
+/// [admit](Resource::admits) the client any longer, and others that it has removed from its registration. `offline_access`
+/// stays, because the grant type decides about refresh tokens, and a client need not have registered the scope.
 ///
 /// # Errors
 /// [`TokenError::InvalidGrant`] if there is none left, so that the client requests another authorization.
 fn still_allowed(granted: &str, client: &Client, config: &Config) -> Result<String, TokenError> {
     let is_allowed = |scope: &&str| match config.resources.of_scope(scope) {
         Some(resource) => resource.admits(scope, &client.metadata, client.voucher()),
-        None => config.scopes.names().any(|known| known == *scope),
+        None if *scope == OFFLINE_ACCESS => true,
+        None => {
+            client.metadata.may_have(scope) && config.scopes.names().any(|known| known == *scope)
+        }
     };
     let scopes: Vec<_> = Scopes::of_valid(granted).iter().filter(is_allowed).collect();
     // `offline_access` gives access to nothing by itself.

@@ -36,8 +36,9 @@ pub struct PresentedToken<'a> {
 }
 
 /// Finds a refresh token of this client, and rotates it as [`rotate`] does if nothing can refuse the request any
-/// longer: the client is proven and meets the conditions, the token and its grant are valid, and the request is plain and
-/// for userinfo. Any other request is rotated later, when its scope and resource are checked.
+/// longer: the client is proven and meets the conditions, the token and its grant are valid, the client may still have
+/// `openid`, and the request is plain and for userinfo. Any other request is rotated later, when its scope and resource are
+/// checked.
 ///
 /// Idempotent: the successor is derived from the token.
 pub fn find_and_rotate(
@@ -53,6 +54,9 @@ pub fn find_and_rotate(
          WHERE own.token_hash = ?1 AND own.spent_at IS NULL AND own.expires_at > ?5 \
            AND grants.client_id = ?6->>'client_id' AND grants.revoked_at IS NULL \
            AND users.deleted_at IS NULL AND ?7 AND instr(' ' || grants.scope || ' ', ' openid ') > 0 \
+           AND EXISTS (SELECT 1 FROM clients WHERE clients.client_id = grants.client_id \
+             AND CASE WHEN json_valid(metadata) THEN metadata->>'scope' IS NULL \
+               OR instr(' ' || (metadata->>'scope') || ' ', ' openid ') > 0 ELSE 0 END) \
            AND ",
         client_is_proven!("?6"),
         " ON CONFLICT (token_hash) DO NOTHING",

@@ -45,6 +45,36 @@ fn a_client_without_the_refresh_grant_gets_no_offline_access() {
 }
 
 #[test]
+fn a_grant_ends_where_the_registered_scopes_of_its_client_end() {
+    let (provider, app, tokens) = signed_in("openid email phone offline_access");
+    let refreshed = |fields, refresh_token: &str| {
+        provider.put_client_with("app", fields);
+        provider.refresh(&app, refresh_token)
+    };
+    let fields = json!({ "scope": "openid phone profile", "id_token_scope_claims": true });
+    let response = refreshed(fields, &field(&tokens, "refresh_token"));
+    assert_eq!(response.json()["scope"], "openid phone offline_access");
+    assert_eq!(claims(&field(&response, "id_token")).get("email"), None);
+    let userinfo = provider.send(get("/auth/userinfo").bearer(&field(&response, "access_token")));
+    assert_eq!(userinfo.json().get("email"), None, "{}", userinfo.body);
+
+    // A client that may not have openid gets no ID token.
+    let refresh_token = field(&response, "refresh_token");
+    let response = refreshed(json!({ "scope": "phone" }), &refresh_token);
+    assert_eq!(response.json().get("id_token"), None, "{}", response.body);
+    // The refused request has spent nothing.
+    let (provider, app, tokens) = signed_in("openid email offline_access");
+    let refresh_token = field(&tokens, "refresh_token");
+    provider.put_client_with("app", json!({ "scope": "profile" }));
+    let response = provider.refresh(&app, &refresh_token);
+    assert_invalid(&response, "the client may no longer have any scope of the grant");
+    provider.sleep(2 * 3_600);
+    provider.put_client_with("app", json!({}));
+    let response = provider.refresh(&app, &refresh_token);
+    assert_eq!(response.json()["scope"], "openid email offline_access", "{}", response.body);
+}
+
+#[test]
 fn a_refreshed_id_token_keeps_the_auth_time_and_has_no_nonce() {
     let (provider, app, tokens) = signed_in("openid email offline_access");
     let before = claims(&field(&tokens, "id_token"));

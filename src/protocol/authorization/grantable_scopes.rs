@@ -111,7 +111,7 @@ impl<'a> Rules<'a> {
             }
             None => {
                 self.is_of_provider(scope)
-                    && self.has_registered(scope)
+                    && self.client.may_have(scope)
                     && (scope != OFFLINE_ACCESS || self.may_refresh)
             }
         }
@@ -126,12 +126,6 @@ impl<'a> Rules<'a> {
         self.policy.scopes.names().any(|known| known == scope)
     }
 
-    /// Returns whether the client may have a scope of this provider's own. A client without registered scopes may have
-    /// all of them.
-    fn has_registered(&self, scope: &str) -> bool {
-        self.client.scope.is_none() || self.client.has_registered(scope)
-    }
-
     /// Why none of the requested scopes can be granted.
     fn none_granted(&self, requested: &[&str]) -> Description {
         requested.iter().find_map(|scope| self.refusal(scope)).unwrap_or(Description::fixed(
@@ -144,7 +138,7 @@ impl<'a> Rules<'a> {
         match self.policy.resources.of_scope(scope) {
             Some(resource) if self.admits(resource, scope) => None,
             Some(_) => Some(Resource::refusal(scope, self.policy.voucher)),
-            None if !self.is_of_provider(scope) || self.has_registered(scope) => None,
+            None if !self.is_of_provider(scope) || self.client.may_have(scope) => None,
             None => Some(scope_not_registered(scope)),
         }
     }

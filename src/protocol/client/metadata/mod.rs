@@ -270,6 +270,12 @@ impl ClientMetadata {
         self.scope.as_deref().is_some_and(|registered| Scopes::of_valid(registered).contains(scope))
     }
 
+    /// Returns whether the client may have a scope of this provider's own. A client without registered scopes may have
+    /// all of them.
+    pub fn may_have(&self, scope: &str) -> bool {
+        self.scope.is_none() || self.has_registered(scope)
+    }
+
     /// Returns whether the authorization endpoint may issue tokens to the client.
     pub fn has_implicit(&self) -> bool {
         self.grant_types.contains(&GrantType::Implicit)
