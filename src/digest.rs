@@ -1,4 +1,4 @@
-//! Short digests, for cache keys and entity tags.
+//! Short digests, for cache keys, entity tags and what a page shows.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};

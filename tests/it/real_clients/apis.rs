@@ -384,6 +384,30 @@ fn the_consent_and_account_pages_have_the_operators_words_in_the_users_language(
 }
 
 #[test]
+fn consent_to_a_scope_of_one_api_is_not_to_that_of_another_which_took_its_place() {
+    let open = |scopes: &str| json!({ "scopes": [scopes], "open": true });
+    for (before, after) in [
+        (json!({ OPEN: open("use") }), json!({ CLOSED: open("use") })),
+        (
+            json!({ OPEN: open("use"), CLOSED: open("read") }),
+            json!({ OPEN: open("read"), CLOSED: open("use") }),
+        ),
+    ] {
+        let provider = with_resources(&before);
+        let (client, _) = register(&provider, &json!({}));
+        let browser = Browser::new(&provider);
+        let login = browser.get(&client.authorize(&[("scope", "openid use read")]));
+        let page = browser.sign_in_on(&login, LOGIN);
+        assert!(is_consent(&page) && page.body.contains(OPEN), "{}", page.body);
+        provider.deploy(configuration(&after));
+        let page = browser.submit(&page, &[("decision", "allow")]);
+        assert!(is_consent(&page) && page.body.contains(CLOSED), "{}", page.body);
+        let response = browser.submit(&page, &[("decision", "allow")]);
+        assert!(answer(&response, CALLBACK).contains_key("code"));
+    }
+}
+
+#[test]
 fn no_client_of_the_operator_has_the_identifier_of_an_api() {
     let provider = with_resources(&json!({ "urn:app": ["app"], OPEN: ["mcp"] }));
     for id in

@@ -1,6 +1,7 @@
 //! Step 3: validate the request: the client, the redirect URI, and all other parameters.
 
 use super::facts::Facts;
+use crate::digest::digest;
 use crate::error::{Error, PageError, Protocol};
 use crate::interaction::pending_request::PendingRequest;
 use crate::jose::jwk::Algorithm;
@@ -55,6 +56,8 @@ pub struct ValidatedRequest {
     pub required_user: RequiredUser,
     /// The claims requested by the `claims` parameter that the requested scopes do not release.
     pub single_claims: Vec<String>,
+    /// The URIs of the APIs that the scopes belong to, one for each scope of an API.
+    apis: Vec<String>,
 }
 
 /// Validates a request. Errors are shown on a page until the client and its redirect URI are validated; later ones are
@@ -97,8 +100,11 @@ pub async fn validate_for(
             let scopes = &provider.context.config.scopes;
             let single_claims = scopes.claims_outside_scopes(&request.granted(), &names);
             let single_claims = single_claims.into_iter().map(str::to_owned).collect();
+            let api = |scope| provider.context.config.resources.of_scope(scope);
+            let granted = request.granted();
+            let apis = granted.iter().filter_map(api).map(|api| api.uri.clone()).collect();
             let valid =
-                ValidatedRequest { client, reply_to, request, required_user, single_claims };
+                ValidatedRequest { client, reply_to, request, required_user, single_claims, apis };
             Ok(Validation::Valid(Box::new(valid)))
         }
         Err(Error::Protocol(Protocol::Authorize(error))) => {
@@ -223,10 +229,13 @@ fn hint_error(error: IdTokenHintError) -> Error {
 }
 
 impl ValidatedRequest {
-    /// Returns the access that the consent page shows, as one text: scopes, two spaces, and claims. The form posts it
-    /// back, because the client may register other scopes while the page is open.
+    /// Returns the access that the consent page shows, as one text: scopes and claims, and a digest of the scopes' APIs
+    /// if they have any, with two spaces between them. The form posts it back, because the client may register other
+    /// scopes while the page is open, and the operator may give a scope to another API.
     pub fn shown(&self) -> String {
-        format!("{}  {}", self.request.scope, self.single_claims.join(" "))
+        let shown = format!("{}  {}", self.request.scope, self.single_claims.join(" "));
+        let apis: Vec<_> = self.apis.iter().map(String::as_str).collect();
+        if apis.is_empty() { shown } else { format!("{shown}  {}", digest(&apis)) }
     }
 
     /// Returns the initial value of the login field.
