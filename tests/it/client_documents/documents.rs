@@ -258,15 +258,19 @@ fn redirect_uris_are_exact_except_for_the_port_on_loopback() {
 }
 
 #[test]
-fn the_consent_page_shows_the_host_of_the_document_and_warns_of_this_device() {
+fn the_pages_show_the_host_of_the_document_and_warn_of_this_device() {
     let provider = provider();
     publish(&provider, &document_with(json!({ "application_type": "native" })));
     for (redirect_uri, is_local) in [(CALLBACK, false), ("http://127.0.0.1:3118/callback", true)] {
         let browser = Browser::new(&provider);
         for round in 0..2 {
             let target = client().authorize(&[("redirect_uri", redirect_uri)]);
+            let published = "published by <bdi class=\"name\">tool.example</bdi>";
+            let chooser = browser.get(&format!("{target}&prompt=select_account"));
+            assert!(chooser.body.contains(published), "{}", chooser.body);
             let mut response = browser.get(&target);
             if is_login(&response) {
+                assert!(response.body.contains(published), "{}", response.body);
                 response = browser.sign_in_on(&response, ALICE);
             }
             // Another program on the device could use a consent that is remembered (RFC 8252 section 8.6).
@@ -275,7 +279,6 @@ fn the_consent_page_shows_the_host_of_the_document_and_warns_of_this_device() {
                 continue;
             }
             assert!(is_consent(&response), "{redirect_uri} {}", response.body);
-            let published = "published by <bdi class=\"name\">tool.example</bdi>";
             assert!(response.body.contains(published), "{}", response.body);
             let warns = response.body.contains("This is an application on your own device.");
             assert_eq!(warns, is_local);
