@@ -8,6 +8,10 @@ import { root } from "../../scripts/steps.mjs";
 /** The exit code of a test whose client could not be installed. It is not a failure: the registry may be the reason. */
 export const NOT_INSTALLED = 75;
 
+/** The beginnings of the lines before and after an installation. */
+export const INSTALLING = "installing: ";
+export const INSTALLED = "was installed: ";
+
 /**
  * The clients by name. The fields of a client:
  *
@@ -36,6 +40,7 @@ export async function install(name) {
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
+    console.error(`${INSTALLING}${name}`);
     try {
       await installer.install(folder, client.packages);
     } catch (error) {
@@ -43,6 +48,7 @@ export async function install(name) {
       process.exit(NOT_INSTALLED);
     }
     writeFileSync(stamp, wanted);
+    console.error(`${INSTALLED}${name}`);
   }
   return {
     folder,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildIfChanged, RELEASE } from "../../scripts/build.mjs";
 import { Failure, WRANGLER, environment, onStopSignal, prepare, root } from "../../scripts/steps.mjs";
-import { NOT_INSTALLED, VERSIONS } from "./install.mjs";
+import { INSTALLED, INSTALLING, NOT_INSTALLED, VERSIONS } from "./install.mjs";
 
 const USAGE = `node tests/clients/run.mjs [NAME…]
 
@@ -57,7 +57,9 @@ for (const name of names) {
   const { output, code, isLate } = await runTest(name, budget);
   // A client that was ended because the time of all was over has not failed.
   const wasCut = isLate && Date.now() >= end;
-  const outcome = wasCut ? "not run" : code === 0 ? "passed" : code === NOT_INSTALLED ? "not installed" : "failed";
+  // Nor has one whose registry took the time.
+  const isUninstalled = code === NOT_INSTALLED || isLate && output.lastIndexOf(INSTALLING) > output.lastIndexOf(INSTALLED);
+  const outcome = wasCut ? "not run" : code === 0 ? "passed" : isUninstalled ? "not installed" : "failed";
   const seconds = `${((Date.now() - begin) / 1000).toFixed(1)} s`;
   console.log(`· ${name}: ${outcome}, ${seconds}${isLate ? ", ended because its time was over" : ""}`);
   if (outcome === "failed") console.log(output);
