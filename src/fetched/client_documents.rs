@@ -163,13 +163,13 @@ impl ClientDocuments {
             return Err(too_many());
         };
 
-        // 2. Get the document (section 4).
+        // 2. Get the document.
         let fetched = get_with_headers("a client metadata document", url.url(), &LIMITS, context);
         let checked = match fetched.await {
             Err(error) => Err(fault_of(error)),
-            // 3. Check it (section 4.1).
+            // 3. Check it.
             Ok((text, caching)) => read(url, &text, context).map(|metadata| {
-                // 4. Keep it for as long as its headers say, within limits (section 4.4).
+                // 4. Keep it for as long as its headers say, within limits.
                 let fresh_for = caching
                     .fresh_for(context.now)
                     .unwrap_or_default()

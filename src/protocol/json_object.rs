@@ -91,11 +91,6 @@ impl JsonObject {
         self.fields.contains_key(field)
     }
 
-    /// Returns whether a field is present and not `null`.
-    pub fn has_value(&self, field: &str) -> bool {
-        self.fields.get(field).is_some_and(|value| !value.is_null())
-    }
-
     /// Adds a field, or replaces its value.
     pub fn insert(&mut self, field: &str, value: String) {
         self.fields.insert(field.to_owned(), value.into());

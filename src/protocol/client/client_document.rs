@@ -6,7 +6,6 @@ use std::fmt;
 use crate::protocol::client::metadata::{
     AuthMethod, ClientMetadata, MetadataError, Registrable, SubjectType,
 };
-use crate::protocol::client::unsupported_metadata;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::{JsonObject, NotAnObject};
 
@@ -54,6 +53,7 @@ pub fn parse(
 ) -> Result<ClientDocument, InvalidClientDocument> {
     let mut document =
         JsonObject::parse(text.as_bytes()).map_err(InvalidClientDocument::NotAnObject)?;
+    document.omit_empty();
 
     // 1. The document says that it is the client's, compared byte for byte (RFC 3986 section 6.2.1).
     if document.string("client_id")?.as_deref() != Some(client_id) {
@@ -62,7 +62,7 @@ pub fn parse(
     }
 
     // 2. There is no shared secret.
-    if let Some(field) = SECRETS.into_iter().find(|field| document.has_value(field)) {
+    if let Some(field) = SECRETS.into_iter().find(|field| document.contains(field)) {
         let reason = "must be left out of a client metadata document";
         return Err(InvalidField::new(field, reason).into());
     }
@@ -77,7 +77,6 @@ pub fn parse(
     document.insert(METHOD, method);
 
     // 4. The metadata is valid.
-    unsupported_metadata::refuse(&mut document)?;
     let metadata = ClientMetadata::from_document(&mut document, registrable)
         .map_err(InvalidClientDocument::Metadata)?;
 

@@ -210,6 +210,9 @@ fn a_document_may_leave_out_what_has_a_default_and_say_what_others_need() {
     for fields in [
         json!({ "token_endpoint_auth_method": null, "grant_types": null, "response_types": null }),
         json!({ "client_name": null }),
+        // A serializer that writes every field writes these.
+        json!({ "token_endpoint_auth_method": "", "client_secret": "", "contacts": [] }),
+        json!({ "id_token_encrypted_response_alg": "", "sector_identifier_uri": " " }),
         json!({ "scope": "openid profile mcp:use", "software_id": "4NRB1-0XZABZI9E6-5SM3R" }),
         json!({ "scope": "mcp:use" }),
         json!({ "unknown": { "a": [1] }, "redirect_uris": [CALLBACK, "https://b.example/cb"] }),
