@@ -6,7 +6,7 @@
 //! | grant types and response types that are not served | `registered_flows` |
 //! | fields that are empty, null or without a meaning | `registration` |
 //! | private-use schemes, loopback ports, plain http in a private network | `redirect_uris` |
-//! | `client_secret_expires_at` of a client that is forgotten | `registration` |
+//! | `client_secret_expires_at` of a client that is forgotten | `client_secrets` |
 //! | a request without a token | `browsers` |
 //! | **Authorization request** | |
 //! | no `scope`, the scopes of an open API | `scopes` |
