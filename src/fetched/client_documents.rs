@@ -46,7 +46,7 @@ pub struct ClientDocuments {
     of_others: FetchBudget,
 }
 
-/// What an isolate knows of the document at one URL.
+/// An isolate's knowledge of the document at one URL.
 #[derive(Clone, Default)]
 struct Remembered {
     /// The last valid document, unless it was withdrawn.

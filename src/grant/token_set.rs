@@ -101,7 +101,7 @@ impl Signers {
 pub struct AccessTokenAlgorithms(Vec<Algorithm>);
 
 impl AccessTokenAlgorithms {
-    /// Those of a token request: that of the named resource, or those of every audience, because the audience follows
+    /// Returns the algorithm of the named resource, or those of every audience if none is named: the audience then follows
     /// from a grant that is not read yet.
     pub(super) fn of_request(resource: Option<&Resource>, resources: &Resources) -> Self {
         let all = || resources.iter().map(Target::Resource).chain([Target::Userinfo]);

@@ -85,7 +85,7 @@ struct ClientDocument {
     metadata: ClientMetadata,
     /// Whether users need not consent.
     trusted: bool,
-    /// What of the document is not in force, and what is unsafe.
+    /// The parts of the document that are not in force or unsafe.
     warnings: Vec<String>,
 }
 

@@ -36,7 +36,7 @@ pub async fn form(
         .map_err(|error| TokenError::InvalidRequest(error.description()))
 }
 
-/// What an endpoint does with a client by document that D1 does not have.
+/// The treatment of a client by document that D1 does not have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NewDocument {
     /// It refuses the client, because no user has signed in to it.

@@ -13,6 +13,6 @@ pub struct AuthorizePolicy<'a> {
     pub resources: &'a Resources,
     /// All other scopes of this provider.
     pub scopes: &'a ScopeTable,
-    /// Who vouches for the client.
+    /// Decides whether the client can have scopes of APIs that are not open.
     pub voucher: Voucher,
 }

@@ -79,7 +79,7 @@ pub(super) fn grantable(
     Ok(granted.join(" "))
 }
 
-/// What a client can be granted by a request.
+/// The rules by which a request of a client is granted scopes.
 struct Rules<'a> {
     client: &'a ClientMetadata,
     policy: &'a AuthorizePolicy<'a>,

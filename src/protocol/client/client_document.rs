@@ -41,7 +41,7 @@ impl From<InvalidField> for InvalidClientDocument {
 #[derive(Debug)]
 pub struct ClientDocument {
     pub metadata: ClientMetadata,
-    /// What was left out or ignored: see [`JsonObject::warnings`].
+    /// The values that were left out or ignored: see [`JsonObject::warnings`].
     pub warnings: Vec<InvalidField>,
 }
 

@@ -16,7 +16,7 @@ pub enum DocumentPolicy {
     /// None: such an identifier is unknown.
     #[default]
     Closed,
-    /// Those whose document is on one of these hosts, in lower case.
+    /// Clients whose document is on one of these hosts, in lower case.
     Hosts(Vec<String>),
     /// All.
     Open,

@@ -24,7 +24,7 @@ pub enum ResourcesError {
         /// The resource indicator of the API.
         uri: String,
         field: String,
-        /// What is wrong with the field.
+        /// The rule that the field breaks.
         requirement: &'static str,
     },
     /// The variable is not a JSON object, or it has a duplicate field.
