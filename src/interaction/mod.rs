@@ -4,28 +4,29 @@ pub mod cookies;
 pub mod pending_request;
 pub mod token;
 
-use crate::config::Config;
+use crate::config::{Config, Issuer};
 use crate::context::Context;
 use crate::crypto::mac::MacKey;
 use crate::error::Internal;
-use crate::http::{Request, address_of};
+use crate::http::{Request, Response, address_of};
 use crate::secret::{hash, is_random_text};
 use crate::store::sessions::{self, Session};
 
 use crate::ports::Platform;
-use cookies::Cookie;
+use cookies::{BrowserCookie, Cookie};
 
 /// The browser that sent a request, and the key that authenticates its forms.
 pub struct BrowserContext<'a> {
     /// The provider's configuration.
     pub config: &'a Config,
-    /// The browser's id, which its forms are bound to: the cookie's value or a new one. Every page with a form sets the
-    /// cookie.
+    /// The browser's id, which its new forms are bound to: the first of `known_ids`, or a new one.
     pub id: String,
+    /// The ids that the browser sent, in order. Usually this is one, or none if the browser is new.
+    pub known_ids: Vec<String>,
+    /// Whether the response may set a cookie with the id.
+    may_be_remembered: bool,
     /// The browser's IP address.
     pub address: String,
-    /// Whether the request had no such cookie.
-    pub is_new: bool,
     /// Makes and verifies the codes of interaction tokens.
     pub mac: MacKey,
     /// The value of the session cookie, if it is well-formed.
@@ -46,12 +47,15 @@ impl<'a> BrowserContext<'a> {
         let cookie = |cookie: Cookie| {
             cookie.value_in(&context.config.issuer, request).filter(|_| has_cookies)
         };
-        let known = cookie(Cookie::Browser).filter(|id| is_random_text(id));
+        let issuer = &context.config.issuer;
+        let known_ids =
+            if has_cookies { BrowserCookie::ids_in(issuer, request) } else { Vec::new() };
         Ok(Self {
             config: context.config,
             address: address_of(request),
-            is_new: known.is_none(),
-            id: known.map_or_else(|| context.random_text(), Ok)?,
+            id: known_ids.first().cloned().map_or_else(|| context.random_text(), Ok)?,
+            may_be_remembered: known_ids.is_empty() && is_own_navigation(issuer, request),
+            known_ids,
             mac: MacKey::new(context.config.key_encryption_key.as_ref())?,
             session: cookie(Cookie::Session).filter(|value| is_random_text(value)),
         })
@@ -71,8 +75,31 @@ impl<'a> BrowserContext<'a> {
         self.session.as_deref().map(hash)
     }
 
-    /// Returns the `Set-Cookie` with the browser's id, for pages with a form.
-    pub fn remember_browser(&self) -> String {
-        Cookie::Browser.set(&self.config.issuer, &self.id)
+    /// Returns whether the browser sent no id: it is new, or keeps no cookies.
+    pub fn is_new(&self) -> bool {
+        self.known_ids.is_empty()
+    }
+
+    /// Adds the `Set-Cookie` with the browser's id to a response to which forms are bound, if the browser has none.
+    pub fn remember_in(&self, response: Response) -> Response {
+        if self.may_be_remembered {
+            response.with_cookie(BrowserCookie::set(&self.config.issuer, &self.id))
+        } else {
+            response
+        }
+    }
+}
+
+/// Returns whether a request is a navigation of a tab, by GET or by one of the provider's own forms.
+///
+/// Browsers send the `SameSite=Lax` cookies with these, so a browser that sends none has none. Requests that the page of
+/// another site makes lack them in any case: a form by POST, an image, a frame. Each of their responses would add a
+/// cookie to the browser.
+fn is_own_navigation(issuer: &Issuer, request: &impl Request) -> bool {
+    match request.method() {
+        // Older browsers do not send this header (Fetch Metadata section 2.1).
+        "GET" => request.header("sec-fetch-dest").is_none_or(|dest| dest == "document"),
+        "POST" => request.header("origin").is_some_and(|origin| origin == issuer.origin()),
+        _ => false,
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::crypto::mac::Purpose;
 use crate::interaction::BrowserContext;
+use crate::interaction::cookies::BrowserCookie;
 use crate::lifetimes::FORM_SECONDS;
 
 /// The step that an interaction token permits.
@@ -48,27 +49,27 @@ pub struct InteractionToken<'a> {
 impl InteractionToken<'_> {
     /// Issues the token for an interaction that began at `began_at` (Unix seconds).
     pub fn issue(&self, browser: &BrowserContext<'_>, began_at: i64) -> String {
-        format!("{began_at}.{}", self.code(browser, &began_at.to_string()))
+        let time = began_at.to_string();
+        let code = browser.mac.code(Purpose::Interaction, &self.parts(&browser.id, &time));
+        format!("{time}.{}.{code}", BrowserCookie::mark(&browser.id))
     }
 
     /// Returns when the interaction began, if `text` is a valid token with this content for this browser. A token is
     /// valid for [`FORM_SECONDS`].
     pub fn began_at(&self, browser: &BrowserContext<'_>, text: &str, now: i64) -> Option<i64> {
-        let (time, code) = text.split_once('.')?;
+        let (time, rest) = text.split_once('.')?;
+        let (mark, code) = rest.split_once('.')?;
         let began_at: i64 = time.parse().ok()?;
-        let is_authentic =
-            browser.mac.is_code(code, Purpose::Interaction, &self.parts(browser, time));
+        // The token names the id, so that a request with many of them costs no more.
+        let id = browser.known_ids.iter().find(|id| BrowserCookie::mark(id) == mark)?;
+        let is_authentic = browser.mac.is_code(code, Purpose::Interaction, &self.parts(id, time));
         // Another isolate may have issued it, and its clock may be ahead.
         let is_in_time = began_at <= now + browser.config.leeway && now < began_at + FORM_SECONDS;
         (is_authentic && is_in_time).then_some(began_at.min(now))
     }
 
-    fn code(&self, browser: &BrowserContext<'_>, time: &str) -> String {
-        browser.mac.code(Purpose::Interaction, &self.parts(browser, time))
-    }
-
-    fn parts<'b>(&'b self, browser: &'b BrowserContext<'_>, time: &'b str) -> [&'b str; 5] {
-        [self.step.name(), time, &browser.id, self.request, self.sub]
+    fn parts<'b>(&'b self, browser_id: &'b str, time: &'b str) -> [&'b str; 5] {
+        [self.step.name(), time, browser_id, self.request, self.sub]
     }
 }
 

@@ -125,7 +125,7 @@ async fn page(
         sign_out_action: &LOGOUT.url(&context.config.issuer),
         token: &form_token(cookie_hash).issue(browser, context.now),
     };
-    page.response().with_cookie(browser.remember_browser())
+    browser.remember_in(page.response())
 }
 
 /// Renders the sign-in page for the account page.
@@ -147,5 +147,5 @@ pub fn account_login_page<P>(
         login,
         notice,
     };
-    page.response().with_cookie(browser.remember_browser())
+    browser.remember_in(page.response())
 }

@@ -72,7 +72,7 @@ pub async fn serve(
         InteractionToken { step: InteractionStep::Login, request: &form.query, sub: "" };
     let outcome = match interaction_token.began_at(&browser, &form.token, context.now) {
         Some(began_at) => (sign_in(context, &browser, request, &form).await?, began_at),
-        None if browser.is_new => {
+        None if browser.is_new() => {
             (SignInOutcome::Refused(Notice::CookiesNeeded, None), context.now)
         }
         None => (SignInOutcome::Refused(Notice::FormExpired, None), context.now),

@@ -27,7 +27,7 @@ pub async fn serve(
         // Without a session, require the cookie that pages with forms set. A request without any cookie comes from
         // another site's form, because the cookies are `SameSite=Lax`, and a response that cleared the session cookie
         // would sign the user out.
-        None => !browser.is_new,
+        None => !browser.is_new(),
     };
     if !is_authentic {
         // The form is another site's or has expired: show the account page, where the user can sign out.

@@ -4,9 +4,11 @@
 //! The valid token lasts from 2026 to 2100, so that the table works with a fixed clock and with a real one.
 
 mod authorize;
+mod browser_cookies;
 pub mod draws;
 pub mod forge;
 mod forms;
+mod interaction_tokens;
 mod races;
 mod redirect_tricks;
 mod redirects;

@@ -65,7 +65,7 @@ impl<P: Platform> Interaction<'_, P> {
             login,
             notice,
         };
-        page.response().with_cookie(self.browser.remember_browser())
+        self.browser.remember_in(page.response())
     }
 
     /// Renders the account chooser.
@@ -89,7 +89,7 @@ impl<P: Platform> Interaction<'_, P> {
                 self.began_at(state),
             ),
         };
-        page.response().with_cookie(self.browser.remember_browser())
+        self.browser.remember_in(page.response())
     }
 
     pub async fn consent_page(
@@ -115,7 +115,7 @@ impl<P: Platform> Interaction<'_, P> {
             shown: &shown,
             token: &self.consent_token(&shown, &session.sub, self.began_at(state)),
         };
-        page.response().with_cookie(self.browser.remember_browser())
+        self.browser.remember_in(page.response())
     }
 
     async fn logo(&self, request: &ValidatedRequest) -> Option<Rc<str>> {

@@ -67,8 +67,7 @@ pub async fn serve(
     }
     // A pushed request gets a URL that can be reloaded.
     if let Some(query) = PendingRequest::open(&browser, request.query(), context).await? {
-        let redirect = redirect_to_authorize(context, &query);
-        return Ok(redirect.with_cookie(browser.remember_browser()));
+        return Ok(browser.remember_in(redirect_to_authorize(context, &query)));
     }
     let mut facts = Facts::of_query(context, &browser, request.query()).await?;
     let sub = facts.session.as_ref().map(|session| session.sub.as_str());
