@@ -48,6 +48,7 @@ mod cloudflare;
 
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
+use std::fmt::Write;
 use std::rc::Rc;
 
 pub use crate::context::{DeferredTask, Publication, Randomness, RandomnessError};
@@ -135,13 +136,30 @@ impl Log {
             log: &'a Log,
             io_ms: f64,
         }
-        serde_json::to_string(&Line { log: self, io_ms }).unwrap_or_else(|error| error.to_string())
+        log_line(&Line { log: self, io_ms })
     }
 
     /// Returns whether the line has notes, which an operator should read.
     pub fn is_fault(&self) -> bool {
         !self.notes.is_empty()
     }
+}
+
+/// Formats a line of the log: a JSON object in printable ASCII. Every other character is escaped, because anybody can send
+/// those that control the terminal in which the log is read, or change the direction of its text.
+pub fn log_line(value: &impl Serialize) -> String {
+    let json = serde_json::to_string(value).unwrap_or_else(|error| error.to_string());
+    json.chars().fold(String::with_capacity(json.len()), |mut line, c| {
+        if matches!(c, ' '..='~') {
+            line.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String does not fail.
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        }
+        line
+    })
 }
 
 /// Answers a request at `now` (Unix seconds).

@@ -29,7 +29,7 @@ use worker::{D1Database, Env, RateLimiter, console_error, console_log};
 use crate::cloudflare::env::Binding;
 use crate::cloudflare::request::EdgeRequest;
 use crate::ports::DATABASE;
-use crate::{DeferredTask, RandomnessError, finish, handle};
+use crate::{DeferredTask, RandomnessError, finish, handle, log_line};
 
 /// The bindings and imported keys of an isolate.
 struct Edge {
@@ -136,7 +136,7 @@ async fn do_deferred(isolate: Rc<Isolate>, deferred: Vec<DeferredTask>) -> JsVal
     let notes = finish(&isolate.core, &isolate.edge, now, &random, deferred).await;
     if !notes.is_empty() {
         let line = serde_json::json!({ "after_response": "failed", "notes": notes });
-        console_error!("{line}");
+        console_error!("{}", log_line(&line));
     }
     JsValue::UNDEFINED
 }

@@ -1,6 +1,8 @@
 //! Properties of every response: caching, CORS, logging.
 
+use crate::browser::encode;
 use crate::test_provider::{TestProvider, TestRequest, get, post, variables_with};
+use serde_json::json;
 
 const DOCUMENTS: [&str; 4] = [
     "/.well-known/openid-configuration",
@@ -187,6 +189,19 @@ fn the_log_line_has_the_outcome_but_no_secret() {
     let line = response.log.to_string();
     assert!(!line.contains("access_token") && !line.contains(&token) && !line.contains("alice"));
     assert_eq!(provider.send(get("/x")).log["endpoint"], "none");
+}
+
+/// A line break would begin another line, and the other characters control the terminal that shows the log.
+#[test]
+fn a_log_line_is_one_line_of_printable_ascii() {
+    let provider = TestProvider::configured(variables_with("CLIENT_DOCUMENTS", "open"));
+    let hostile = "https://tool.example/\n{}\u{1b}[2J\u{7f}\u{9b}31m\u{202e}\u{2028}\u{e0041}é";
+    let query = encode(&[("client_id", hostile)]);
+    let response = provider.send(get(&format!("/auth/authorize?{query}")));
+    assert_eq!(response.log["client_id"], hostile);
+    let line = postern::log_line(&json!({ "client_id": hostile }));
+    let expected = r#"{"client_id":"https://tool.example/\n{}\u001b[2J\u007f\u009b31m\u202e\u2028\udb40\udc41\u00e9"}"#;
+    assert_eq!(line, expected);
 }
 
 #[test]

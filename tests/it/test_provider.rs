@@ -348,11 +348,13 @@ impl TestResponse {
 
     fn new(response: Response, log: &Log, deferred: usize, notes_after: Vec<String>) -> Self {
         let headers = response.headers.into_iter();
+        let line = log.line(0.0);
+        assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
         Self {
             status: response.status,
             headers: headers.map(|(name, value)| (name, value.into_owned())).collect(),
             body: response.body.to_string(),
-            log: serde_json::from_str(&log.line(0.0)).unwrap(),
+            log: serde_json::from_str(&line).unwrap(),
             is_logged: log.should_write(),
             deferred,
             notes_after,

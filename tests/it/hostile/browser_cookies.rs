@@ -56,7 +56,7 @@ fn five_pages_opened_at_once_all_sign_in_for_pushed_and_posted_requests() {
     let target = |tab: usize| {
         let state = format!("tab {tab}");
         let query = app.authorize_query(&[("state", &state), ("prompt", "consent")]);
-        if tab % 2 == 0 {
+        if tab.is_multiple_of(2) {
             let form = format!("{query}&{secret}");
             let pushed = provider.send(post("/auth/par").form(&form)).json();
             let uri = pushed["request_uri"].as_str().unwrap();

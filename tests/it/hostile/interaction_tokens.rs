@@ -27,11 +27,14 @@ struct Place {
     /// The step whose tokens it accepts.
     step: &'static str,
     /// Sends a token, and returns whether it had an effect.
-    accepts: fn(&Alice<'_>, &dyn Fn(Content<'_>) -> String) -> bool,
+    accepts: fn(&Alice<'_>, Forge<'_>) -> bool,
 }
 
 /// The request and the user that the place expects.
 type Content<'a> = (&'a str, &'a str);
+
+/// Makes a token with this content.
+type Forge<'a> = &'a dyn Fn(Content<'_>) -> String;
 
 const PLACES: [Place; 7] = [
     Place { name: "the login form", step: "login", accepts: accepts_at_login },
@@ -43,7 +46,7 @@ const PLACES: [Place; 7] = [
     Place { name: "the form that signs out", step: "account", accepts: accepts_sign_out },
 ];
 
-fn accepts_at_login(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) -> bool {
+fn accepts_at_login(alice: &Alice<'_>, token: Forge<'_>) -> bool {
     let query = alice.app.authorize_query(&[]);
     let token = token((&query, ""));
     let fields =
@@ -51,7 +54,7 @@ fn accepts_at_login(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) ->
     alice.browser.post("/auth/login", &fields).status == 303
 }
 
-fn accepts_at_consent(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) -> bool {
+fn accepts_at_consent(alice: &Alice<'_>, token: Forge<'_>) -> bool {
     let query = alice.app.authorize_query(&[("prompt", "consent")]);
     let shown = field(&alice.browser.get(&format!("/auth/authorize?{query}")), "shown");
     let token = token((&format!("{query}#{shown}"), "alice"));
@@ -63,7 +66,7 @@ fn accepts_at_consent(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) 
     has_code
 }
 
-fn accepts_at_choice(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) -> bool {
+fn accepts_at_choice(alice: &Alice<'_>, token: Forge<'_>) -> bool {
     let query = alice.app.authorize_query(&[("prompt", "select_account")]);
     let token = token((&query, "alice"));
     let fields = [("request", &*query), ("token", &token), ("decision", "continue")];
@@ -72,17 +75,17 @@ fn accepts_at_choice(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) -
 }
 
 /// The response to a request that shows the account chooser, with this token.
-fn choice(alice: &Alice<'_>, sub: &str, token: &dyn Fn(Content<'_>) -> String) -> TestResponse {
+fn choice(alice: &Alice<'_>, sub: &str, token: Forge<'_>) -> TestResponse {
     let query = alice.app.authorize_query(&[("prompt", "select_account")]);
     let token = token((&query, sub));
     alice.browser.get(&format!("/auth/authorize?{query}&resume={token}"))
 }
 
-fn accepts_in_query(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) -> bool {
+fn accepts_in_query(alice: &Alice<'_>, token: Forge<'_>) -> bool {
     !is_choice(&choice(alice, "alice", token))
 }
 
-fn accepts_switch_in_query(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) -> bool {
+fn accepts_switch_in_query(alice: &Alice<'_>, token: Forge<'_>) -> bool {
     let response = choice(alice, "", token);
     assert_eq!(is_choice(&response), !is_login(&response), "{}", response.body);
     is_login(&response)
@@ -93,7 +96,7 @@ fn session(alice: &Alice<'_>) -> String {
     hash(&alice.browser.cookies.borrow()["__Host-postern-session"])
 }
 
-fn accepts_withdrawal(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) -> bool {
+fn accepts_withdrawal(alice: &Alice<'_>, token: Forge<'_>) -> bool {
     let consents = || {
         let sql = "SELECT count(*) FROM consents";
         alice.provider.platform.primary.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap()
@@ -104,7 +107,7 @@ fn accepts_withdrawal(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) 
     before - consents() == 1
 }
 
-fn accepts_sign_out(alice: &Alice<'_>, token: &dyn Fn(Content<'_>) -> String) -> bool {
+fn accepts_sign_out(alice: &Alice<'_>, token: Forge<'_>) -> bool {
     let token = token(("", &session(alice)));
     alice.browser.post("/auth/signout", &[("token", &token)]);
     is_login(&alice.browser.get("/auth/account"))
