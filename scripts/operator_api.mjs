@@ -1,4 +1,5 @@
 // Calls the operator's interface, /admin.
+import { printable } from "./printable.mjs";
 import { Failure } from "./steps.mjs";
 
 /** A failure that may be temporary: no answer, a server error or a rate limit. */
@@ -68,7 +69,8 @@ function keepDigits(_, value, context) {
 }
 
 function failure(url, call, status, json) {
-  const { error, error_description: description } = json ?? {};
+  // They may quote what a client registered.
+  const [error, description] = [json?.error, json?.error_description].map((text) => text && printable(String(text)));
   switch (true) {
     case status < 300:
       return new Failure(`the response to ${call} is not JSON: is that the issuer's URL?`);

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { printableLines } from "./printable.mjs";
 
 /** The project's folder. */
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -141,7 +142,7 @@ export async function step(what, work, { shows = false } = {}) {
 }
 
 process.on("uncaughtException", (error) => {
-  console.error(error instanceof Failure ? error.message : error);
+  console.error(error instanceof Failure ? printableLines(error.message) : error);
   process.exit(1);
 });
 

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { parseJson } from "../operator_api.mjs";
+import { printable } from "../printable.mjs";
 import { Failure } from "../steps.mjs";
 import { note } from "./output.mjs";
 
@@ -104,7 +105,7 @@ export async function confirm(command, question, { yes }) {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new Failure(`${command} needs --yes, because there is no terminal to confirm it`);
   }
-  const [answer] = await readLines([`${question} [y/N] `]);
+  const [answer] = await readLines([`${printable(question)} [y/N] `]);
   if (!/^y(es)?$/i.test(answer.trim())) throw new Failure("not confirmed: nothing was changed");
 }
 

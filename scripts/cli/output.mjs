@@ -1,4 +1,5 @@
 // The output of a command: a table for a terminal, JSON for a pipe.
+import { printable } from "../printable.mjs";
 
 /**
  * A column of a list.
@@ -24,14 +25,15 @@ export function makeOutput({ isTerminal, json }) {
   const isTable = isTerminal && !json;
   return {
     show: (value) => print(isTable ? table(fields(value)) : [line(value)]),
-    showSecret: (secret, value) => print([json ? line(value) : secret]),
+    showSecret: (secret, value) => print([json ? line(value) : printable(secret)]),
     list: isTable ? listAsTable : (_, toJson) => (items) => print(items.map((item) => line(toJson(item)))),
   };
 }
 
 /** Prints a line on standard error. Replaces the progress of a load, if that is shown there. */
 export function note(/** @type {string} */ text) {
-  process.stderr.write(process.stderr.isTTY ? `\r${text}\x1b[K\n` : `${text}\n`);
+  const shown = printable(text);
+  process.stderr.write(process.stderr.isTTY ? `\r${shown}\x1b[K\n` : `${shown}\n`);
 }
 
 /**
@@ -45,9 +47,9 @@ export function print(lines) {
   return new Promise((done) => process.stdout.write(`${lines.join("\n")}\n`, () => done()));
 }
 
-/** JSON leaves these control characters as they are. A terminal would obey them, and a client may choose its name. */
+/** The value is the same for a program that reads it: only the way in which JSON writes it differs. */
 function line(value) {
-  return JSON.stringify(value).replace(/[\x7f-\x9f]/g, escape);
+  return printable(JSON.stringify(value));
 }
 
 /** The names and values of an object, those of objects in it after their own name and a dot. */
@@ -83,18 +85,9 @@ function listAsTable(columns) {
 
 /** Returns the lines of a table. Raises `widths`, those of the columns so far, to what these rows need. */
 function table(rows, widths = []) {
-  const cells = rows.map((row) => row.map((cell) => visible(String(cell))));
+  const cells = rows.map((row) => row.map((cell) => printable(String(cell))));
   for (const row of cells) {
     row.forEach((cell, column) => { widths[column] = Math.max(widths[column] ?? 0, cell.length); });
   }
   return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd());
-}
-
-/** Escapes control characters, and those that change the direction of writing. */
-function visible(cell) {
-  return cell.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, escape);
-}
-
-function escape(character) {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

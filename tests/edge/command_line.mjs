@@ -1,5 +1,5 @@
 // Runs scripts/postern.mjs as an operator does: in a pipe, or at a terminal.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
@@ -8,6 +8,10 @@ import { fileURLToPath } from "node:url";
 const SCRIPT = fileURLToPath(new URL("../../scripts/postern.mjs", import.meta.url));
 
 export const TOKEN = "the-operators-own-token-0123456789abcdef";
+
+/** Why a test that needs a terminal is skipped, or false. Other systems have a program of this name with other options. */
+export const WITHOUT_SCRIPT =
+  /util-linux/.test(spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "") ? false : "needs script of util-linux";
 
 /** Returns a function that runs a command against a provider and returns its output and exit code. */
 export const commandsAt = (url, token = TOKEN) => async (args, input = "", env = {}) => {
@@ -51,13 +55,14 @@ function environment(url, token, extra = {}) {
  * checks nothing.
  */
 export async function startStandIn() {
-  const stored = { users: new Map(), clients: new Map() };
+  const stored = { users: new Map(), clients: new Map(), damaged: [] };
   const requests = [];
   const server = createServer(async (request, response) => {
     const body = await text(request);
     if (request.url.startsWith("/admin")) requests.push({ method: request.method, path: request.url, body });
     const answer = respond(stored, request.method, new URL(request.url, "http://localhost").pathname, body);
-    const [status, document] = answer ?? [404, { error: "not_found", error_description: "there is none" }];
+    const refusal = { error: "not_found", error_description: `nothing is at ${decodeURIComponent(request.url)}` };
+    const [status, document] = answer ?? [404, refusal];
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(document));
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
@@ -70,14 +75,14 @@ export async function startStandIn() {
   };
 }
 
-function respond({ users, clients }, method, path, body) {
+function respond({ users, clients, damaged }, method, path, body) {
   if (path === "/.well-known/openid-configuration") {
     return [200, { scopes_supported: ["openid", "profile"], claims_supported: ["sub", "name", "email"] }];
   }
   const [, , collection, id, field] = path.split("/");
   const items = { users, clients }[collection];
   if (!items) return [200, { path }];
-  if (id === undefined && method === "GET") return [200, { [collection]: [...items.values()] }];
+  if (id === undefined && method === "GET") return [200, { [collection]: [...items.values()], damaged }];
   if (id === undefined && collection === "clients") return [200, { ...JSON.parse(body), client_id: "new", client_secret: "s" }];
   if (method === "PUT" && collection === "users") {
     const { password, ...user } = JSON.parse(body);

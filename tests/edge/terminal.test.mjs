@@ -1,16 +1,13 @@
 // The operator's command line at a terminal: prompts, passwords, confirmations and tables.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { startStandIn, terminalAt } from "./command_line.mjs";
+import { WITHOUT_SCRIPT, commandsAt, startStandIn, terminalAt } from "./command_line.mjs";
 
-// Other systems have a program of this name with other options.
-const hasScript = /util-linux/.test(spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "");
 const PASSWORD = "correct horse battery";
 const ENTER = "\r";
 const CTRL_C = "\x03";
 
-describe("at a terminal", { skip: hasScript ? false : "needs script of util-linux" }, () => {
+describe("at a terminal", { skip: WITHOUT_SCRIPT }, () => {
   let provider;
   let postern;
 
@@ -106,10 +103,44 @@ describe("at a terminal", { skip: hasScript ? false : "needs script of util-linu
     assert.equal((await postern(["user", "get", "b"], [], "| cat")).screen, line);
   });
 
-  test("a client's name cannot control the terminal", async () => {
-    for (const args of [["client", "list"], ["client", "get", "wiki"]]) {
-      assert.match((await postern(args)).screen, /Wiki\\u009b31m\\u202e/);
+  test("a stranger's text cannot control the terminal, in any command", async () => {
+    const controls = "\n\r\x1b]0;x\x07\x7f\x9b31m\u061c\u200b\u202e\u2028\u2066\ufeff\u{e0041}";
+    const escapes = String.raw`\u000a\u000d\u001b]0;x\u0007\u007f\u009b31m\u061c\u200b\u202e\u2028\u2066\ufeff\udb40\udc41`;
+    const inJson = escapes.replace("\\u000a\\u000d", "\\n\\r");
+    const client = { client_id: "wiki", client_name: `W${controls}ki`, redirect_uris: [`https://${controls}`], scope: controls };
+    provider.clients.set("wiki", client);
+    provider.users.set("alice", { sub: "alice", login: `a${controls}`, claims: { name: controls, [`x${controls}`]: 1 } });
+    provider.damaged.push(`damaged ${controls}`);
+    for (const [args, isJson = false] of /** @type {[string[], boolean?][]} */ ([
+      [["client", "list"]], [["client", "list", "--json"], true], [["client", "get", "wiki"]],
+      [["client", "get", "wiki", "--json"], true], [["user", "list"]], [["user", "list", "--json"], true],
+      [["user", "get", "alice"]], [["user", "get", "alice", "--json"], true],
+      [["client", "get", `gone ${controls}`]], [["client", "delete", "wiki", "--yes"]],
+    ])) {
+      const { screen } = await postern(args);
+      assert.ok(screen.includes(isJson ? inJson : escapes), `${args}: ${screen}`);
+      // What note() itself prints around its line.
+      const shown = screen.replaceAll("\r", "").replaceAll("\x1b[K", "");
+      assert.doesNotMatch(shown, /(?!\n)[\p{Cc}\p{Cf}\p{Zl}]/u, `${args}`);
+      assert.ok(!/\r(?!damaged|warning)/.test(screen), `${args}: ${JSON.stringify(screen)}`);
     }
-    assert.match((await postern(["client", "get", "wiki", "--json"])).screen, /Wiki\\u009b31m/);
+    provider.damaged.length = 0;
+    const question = await postern(["client", "delete", `x${controls}`], [["[y/N] ", ENTER]]);
+    assert.ok(question.screen.includes(`Delete the client x${escapes} at `), question.screen);
+  });
+
+  test("names in other scripts and emoji are shown as they are", async () => {
+    for (const name of ["Zoë Ångström", "علی\u200cرضا", "👩\u200d👩\u200d👧 ❤\ufe0f", "株式会社"]) {
+      provider.clients.set("wiki", { client_id: "wiki", client_name: name, trusted: true });
+      assert.ok((await postern(["client", "list"])).screen.includes(name), name);
+    }
+  });
+
+  test("JSON for a pipe has the same values, in printable characters", async () => {
+    const client = { client_id: "wiki", client_name: "W\x1b\x9b31m\u202e\u{e0041}\ud800é\n" };
+    provider.clients.set("wiki", client);
+    const { out } = await commandsAt(provider.url)(["client", "get", "wiki"]);
+    assert.deepEqual(JSON.parse(out), client);
+    assert.match(out, /^[\x20-\x7eé]+\n$/);
   });
 });
