@@ -1,8 +1,10 @@
 // npm run deploy: deploys the module, the database and the secrets to Cloudflare.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { RELEASE, buildIfChanged } from "./build.mjs";
 import { checkVariables, readConfiguration } from "./configuration.mjs";
 import { SECRETS, randomSecret } from "./local.mjs";
-import { Failure, isMain, parseOptions, prepare, step, wrangler } from "./steps.mjs";
+import { Failure, isMain, parseOptions, prepare, root, step, wrangler } from "./steps.mjs";
 
 const USAGE = `npm run deploy
 
@@ -70,10 +72,27 @@ async function createSecrets() {
   const missing = SECRETS.filter((name) => !present.includes(name));
   if (missing.length === 0) return;
   const secrets = Object.fromEntries(missing.map((name) => [name, randomSecret()]));
+  // Before they are sent: afterwards nobody can read them, so that they would be lost if this failed.
+  handOver(missing.map((name) => `${name}=${secrets[name]}\n`).join(""));
   await step(`making ${missing.join(" and ")}`, async () => {
     // On standard input, because arguments are visible in the process list.
     await wrangler(["secret", "bulk"], { input: JSON.stringify(secrets) });
   });
-  const lines = missing.map((name) => `${name}=${secrets[name]}`).join("\n");
-  console.log(`\nThese secrets cannot be read again. Keep a copy in a safe place:\n\n${lines}\n`);
+}
+
+/**
+ * Shows the secrets at a terminal, and otherwise writes them to a file that only this user can read: the output may go
+ * to a log. A CI job can have a terminal, whose output is a log, too.
+ *
+ * @param {string} lines
+ */
+function handOver(lines) {
+  if (process.stdout.isTTY && !process.env.CI) {
+    console.log(`\nThese secrets cannot be read again. Keep a copy in a safe place:\n\n${lines}`);
+    return;
+  }
+  const file = join(root, `.deployed-secrets-${new Date().toISOString().replaceAll(/\W/g, "")}`);
+  // "x" fails if there is such a file or link, which somebody else may have made.
+  writeFileSync(file, lines, { flag: "wx", mode: 0o600 });
+  console.log(`\nThe new secrets cannot be read again, and are in ${file}: move it to a safe place.\n`);
 }

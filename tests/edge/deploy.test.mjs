@@ -1,13 +1,19 @@
 // `npm run deploy` up to where it would send something, and its dry run: scripts/deploy.mjs, unchanged, in a copy of
 // the checkout.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import {
+  mkdirSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { after, before, test } from "node:test";
+import { after, before, beforeEach, describe, test } from "node:test";
 import { checkVariables } from "../../scripts/configuration.mjs";
+import { SECRETS } from "../../scripts/local.mjs";
+import { root as ROOT } from "../../scripts/steps.mjs";
 import { configure, copyCheckout } from "./checkout.mjs";
+import { WITHOUT_SCRIPT } from "./command_line.mjs";
 
 const ISSUER = "https://login.example.com";
 
@@ -66,10 +72,98 @@ test("npm run deploy --help prints the usage, and an argument that it does not t
   assert.equal((await deploy("--dryrun")).said, "Unknown option '--dryrun'; --help lists the options\n");
 });
 
-/** Runs the script without anybody's account. Returns its exit code, and all that it printed. */
+describe("the secrets of the first deployment", () => {
+  let account;
+  before(() => {
+    configure(folder, `ISSUER = "${ISSUER}"`);
+    account = installStandIn(folder);
+  });
+  beforeEach(() => {
+    for (const name of secretFiles()) rmSync(join(folder, name));
+    rmSync(account, { force: true });
+  });
+
+  /** The files with secrets in the copy. */
+  const secretFiles = () => readdirSync(folder).filter((name) => name.startsWith(".deployed-secrets-"));
+  /** The secrets that wrangler got, as lines of a file. */
+  const sent = () => {
+    const secrets = Object.entries(JSON.parse(readFileSync(account, "utf8")));
+    assert.deepEqual(secrets.map(([name, { length }]) => [name, length]), SECRETS.map((name) => [name, 43]));
+    return secrets.map(([name, value]) => `${name}=${value}\n`).join("");
+  };
+
+  test("are in a file for its owner alone, and not in the output, if that is no terminal", async () => {
+    const { code, said } = await deploy();
+    assert.equal(code, 0, said);
+    const [name, ...others] = secretFiles();
+    assert.deepEqual(others, []);
+    const file = join(folder, name);
+    assert.equal(readFileSync(file, "utf8"), sent());
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.ok(said.includes(`are in ${file}: move it`), said);
+    for (const line of sent().trim().split("\n")) assert.ok(!said.includes(line.split("=")[1]), "a secret is printed");
+    const { stdout } = spawnSync("git", ["-C", ROOT, "check-ignore", name], { encoding: "utf8" });
+    assert.equal(stdout.trim(), name, "the file could be committed");
+  });
+
+  test("are kept if they may have been stored although wrangler failed", async () => {
+    const { code, said } = await deploy({ env: { STAND_IN_FAILS: "true" } });
+    assert.equal(code, 1, said);
+    assert.equal(readFileSync(join(folder, secretFiles()[0]), "utf8"), sent());
+  });
+
+  test("are shown at a terminal, and in a file in a CI job with a terminal", { skip: WITHOUT_SCRIPT }, async () => {
+    const atTerminal = await deploy({ isTerminal: true });
+    assert.equal(atTerminal.code, 0, atTerminal.said);
+    assert.ok(atTerminal.said.replaceAll("\r\n", "\n").includes(sent()), atTerminal.said);
+    assert.deepEqual(secretFiles(), []);
+    const inJob = await deploy({ isTerminal: true, env: { CI: "true" } });
+    assert.equal(inJob.code, 0, inJob.said);
+    assert.equal(readFileSync(join(folder, secretFiles()[0]), "utf8"), sent());
+    for (const line of sent().trim().split("\n")) assert.ok(!inJob.said.includes(line.split("=")[1]), "a secret is printed");
+  });
+});
+
+/**
+ * Replaces wrangler in the copy by a stand-in for an account that has nothing yet. Returns the file to which it writes
+ * the secrets.
+ */
+function installStandIn(folder) {
+  const modules = join(folder, "node_modules");
+  const installed = realpathSync(modules);
+  rmSync(modules);
+  mkdirSync(join(modules, ".bin"), { recursive: true });
+  const names = readdirSync(installed).filter((name) => name !== ".bin");
+  const programs = readdirSync(join(installed, ".bin")).filter((name) => name !== "wrangler");
+  for (const name of [...names, ...programs.map((program) => join(".bin", program))]) {
+    symlinkSync(join(installed, name), join(modules, name));
+  }
+  const account = join(folder, "account.json");
+  writeFileSync(join(modules, ".bin", "wrangler"), `#!/usr/bin/env node
+const { writeFileSync, readFileSync } = require("node:fs");
+const [command, ...rest] = process.argv.slice(2);
+if (rest.includes("list")) console.log("[]");
+if (rest[0] === "bulk") {
+  writeFileSync(${JSON.stringify(account)}, readFileSync(0));
+  if (process.env.STAND_IN_FAILS) process.exit(1);
+}
+`, { mode: 0o755 });
+  return account;
+}
+
+/**
+ * Runs the script without anybody's account. Returns its exit code, and all that it printed.
+ *
+ * @param {...(string | { env?: Record<string, string>, isTerminal?: boolean })} args  Arguments, and how to run it.
+ */
 async function deploy(...args) {
-  const { POSTERN_NODE, npm_lifecycle_event, CLOUDFLARE_API_TOKEN, ...inherited } = process.env;
-  const child = spawn(process.execPath, ["scripts/deploy.mjs", ...args], { cwd: folder, env: inherited });
+  const { POSTERN_NODE, npm_lifecycle_event, CLOUDFLARE_API_TOKEN, CI, ...inherited } = process.env;
+  const { env = {}, isTerminal = false } = args.find((arg) => typeof arg === "object") ?? {};
+  const words = ["scripts/deploy.mjs", ...args.filter((arg) => typeof arg === "string")];
+  const [program, rest] = isTerminal
+    ? ["script", ["-qec", [process.execPath, ...words].map((word) => `'${word}'`).join(" "), "/dev/null"]]
+    : [process.execPath, words];
+  const child = spawn(program, rest, { cwd: folder, env: { ...inherited, ...env } });
   const [out, error, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { code, said: out + error };
 }
