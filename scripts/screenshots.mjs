@@ -48,7 +48,7 @@ async function photograph(colorScheme) {
   // The consent page is shown once: a later sign-in remembers what was allowed.
   const allow = page.getByRole("button", { name: "Allow" });
   await allow.or(section).waitFor();
-  if (await allow.isVisible()) await allow.click();
+  if (await allow.isVisible()) await allow.press("Enter");
   await section.waitFor();
   // Wide enough for two columns, and high enough that nothing scrolls.
   await page.setViewportSize({ width: 640, height: 2_000 });

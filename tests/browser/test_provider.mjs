@@ -136,4 +136,9 @@ export async function signIn(page, login = "alice", password = PASSWORD) {
   await page.getByRole("button", { name: "Sign in" }).click();
 }
 
-export const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
+/** Presses a button by mouse. The pointer is over the page before, because Allow takes no press of one that just came. */
+export async function press(page, name) {
+  const { width, height } = page.viewportSize();
+  await page.mouse.move(width / 2, height / 2);
+  await page.getByRole("button", { name, exact: true }).click();
+}
