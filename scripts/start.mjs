@@ -9,6 +9,7 @@ import { DEMO_SUBS, demoUsers } from "./demo/users.mjs";
 import { createSecrets, localWorker } from "./local.mjs";
 import { operatorApi } from "./operator_api.mjs";
 import { checkPort, holdPort, portInUse } from "./ports.mjs";
+import { printable } from "./printable.mjs";
 import {
   Failure, WRANGLER, environment, hasCode, onStopSignal, onWindows, parseOptions, prepare, root, step, wrangler,
 } from "./steps.mjs";
@@ -96,7 +97,7 @@ function serve({ port, issuer, state }) {
     }),
     /** Prints the log from now on, without wrangler's line for each request: the module logs one, too. */
     showLog() {
-      onLine = (line) => { if (!line.startsWith("[wrangler:info]")) console.log(line); };
+      onLine = (line) => { if (!line.startsWith("[wrangler:info]")) console.log(printable(line)); };
     },
   };
 }

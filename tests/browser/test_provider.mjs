@@ -138,7 +138,9 @@ export async function signIn(page, login = "alice", password = PASSWORD) {
 
 /** Presses a button by mouse. The pointer is over the page before, because Allow takes no press of one that just came. */
 export async function press(page, name) {
+  const button = page.getByRole("button", { name, exact: true });
+  await button.waitFor();
   const { width, height } = page.viewportSize();
   await page.mouse.move(width / 2, height / 2);
-  await page.getByRole("button", { name, exact: true }).click();
+  await button.click();
 }

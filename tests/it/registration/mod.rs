@@ -439,3 +439,41 @@ fn a_client_registers_its_keys_and_authenticates_with_them() {
         Some("invalid_grant")
     );
 }
+
+#[test]
+fn of_a_key_only_the_public_fields_that_are_used_are_kept() {
+    let provider = open();
+    let kept = Signer::new("RS256", Some("a"), 0).jwks();
+    let mut sent = kept.clone();
+    let key = sent["keys"][0].as_object_mut().unwrap();
+    for (name, value) in [
+        ("use", json!("sig")),
+        ("key_ops", json!(["verify"])),
+        ("x5c", json!(["MIIB\u{1b}[2J"])),
+        ("x5t", json!("x")),
+        ("x5u", json!("https://evil.example/")),
+        ("password", json!("hunter2")),
+        ("D", json!("a private field in another spelling")),
+    ] {
+        key.insert(name.into(), value);
+    }
+    sent["keys"].as_array_mut().unwrap().push(json!({ "kty": "XYZ", "secret": "hunter2" }));
+    sent["d"] = json!("hunter2");
+    let mut signing = document();
+    signing["token_endpoint_auth_method"] = "private_key_jwt".into();
+    signing["jwks"] = sent;
+
+    let registered = register(&provider, &signing);
+    assert_eq!(registered.0["jwks"], kept);
+    assert_eq!(registered.read(&provider).json()["jwks"], kept);
+    let mut update = signing.clone();
+    update["client_id"] = registered.text("client_id").into();
+    assert_eq!(registered.replace(&provider, &update).json()["jwks"], kept);
+    let put = provider.send(put("/admin/clients/own").by_operator().json(&signing));
+    assert_eq!((put.status, &put.json()["jwks"]), (200, &kept), "{}", put.body);
+    for text in ["hunter2", "x5c", "MIIB", "private field"] {
+        let sql = format!("SELECT count(*) FROM clients WHERE metadata LIKE '%{text}%'");
+        assert_eq!(count(&provider, &sql), 0, "{text}");
+    }
+    assert_eq!(count(&provider, "SELECT count(*) FROM clients WHERE metadata LIKE '%RSA%'"), 2);
+}
