@@ -1,6 +1,6 @@
 // The worker of `npm start`: its address, and its secrets in .dev.vars.
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Failure, hasCode, root } from "./steps.mjs";
 
@@ -51,6 +51,8 @@ export function createSecrets() {
   const lines = missing.map(([name, generate]) => `${name}=${generate()}\n`).join("");
   const before = existsSync(file) ? readFileSync(file, "utf8") : undefined;
   const separator = before === undefined || before === "" || before.endsWith("\n") ? "" : "\n";
+  // A file that the developer made may be readable by others.
+  if (before !== undefined) chmodSync(file, 0o600);
   try {
     writeFileSync(file, separator + lines, { flag: before === undefined ? "ax" : "a", mode: 0o600 });
   } catch (error) {

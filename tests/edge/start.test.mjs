@@ -3,8 +3,11 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
@@ -65,6 +68,21 @@ test("npm start --help prints the usage, and an argument that it does not take i
   assert.deepEqual(await runScript({ args: ["--port=9000"] }), {
     code: 1, said: "Unknown option '--port'; --help lists the options\n",
   });
+});
+
+test("the secrets that npm start makes are for their owner alone, also in a file that exists", async () => {
+  const copy = mkdtempSync(join(tmpdir(), "postern-scripts-"));
+  cpSync(join(folder, "scripts"), join(copy, "scripts"), { recursive: true });
+  const file = join(copy, ".dev.vars");
+  for (const before of [undefined, "REGISTRATION=open\n"]) {
+    if (before !== undefined) writeFileSync(file, before, { mode: 0o644 });
+    const code = 'import("./scripts/local.mjs").then(({ createSecrets }) => createSecrets())';
+    execFileSync(process.execPath, ["--eval", code], { cwd: copy });
+    assert.match(readFileSync(file, "utf8"), /^ADMIN_TOKEN=[\w-]{43}$/m);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    rmSync(file);
+  }
+  rmSync(copy, { recursive: true });
 });
 
 test("a second npm start on the same port fails at once and says that the port is in use", async () => {
