@@ -78,7 +78,7 @@ impl BrowserCookie {
             .collect()
     }
 
-    /// Returns the first characters of a browser id, by which the forms name it.
+    /// Returns the first characters of a browser id, by which forms name it. The others, 208 bits, stay secret.
     pub fn mark(id: &str) -> &str {
         id.split_at_checked(8).map_or(id, |(mark, _)| mark)
     }
