@@ -76,6 +76,9 @@ test("a double click whose first click closes a window above the page does not a
   await attacked.waitForTimeout(1_000);
   assert.deepEqual(decisions, []);
   assert.equal(attacked.url(), AUTHORIZE);
+  // It is the place of the button, which the user can press now.
+  await attacked.mouse.click(...middle);
+  await arrived(attacked);
 });
 
 test("clicks in quick succession do not allow, however many there are", async () => {
