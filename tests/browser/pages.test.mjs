@@ -249,6 +249,53 @@ test("the consent page of a client by document shows its host, and warns if the 
   await checkPage(page, "error-document");
 });
 
+for (const [locale, label] of [["en", `Go to ${new URL(origin).hostname}`], ["de", `Weiter zu ${new URL(origin).hostname}`]]) {
+  const client_name = "Your session has expired. Reset your password here";
+  const request = (id, parameters = {}) => {
+    const { client_id } = pictures.client(`/${locale}/${id}.json`, { client_name, redirect_uris: [CALLBACK] });
+    const challenge = { code_challenge: CHALLENGE, code_challenge_method: "S256" };
+    return authorize({ client_id, prompt: "none", ...challenge, ...parameters });
+  };
+
+  test(`the error of a client by document waits until the user goes there: ${locale}`, async () => {
+    const page = await newPage({ locale });
+    assert.equal((await page.goto(`${request("link")}#access_token=evil`)).status(), 400);
+    await page.getByText("login_required").waitFor();
+    assert.equal(await page.getByText("Reset your password").count(), 0);
+    await checkPage(page, `refused-request-${locale}`);
+    await page.getByRole("link", { name: label, exact: true }).click();
+    const { error, state } = await response(page);
+    assert.deepEqual([error, state, new URL(page.url()).hash], ["login_required", "s", "#_"]);
+  });
+
+  test(`its error by form_post waits, too, and does not have the provider's origin: ${locale}`, async () => {
+    const page = await newPage({ locale });
+    await page.goto(request("form", { response_mode: "form_post" }));
+    await checkPage(page, `refused-request-form-${locale}`);
+    const posted = page.waitForRequest(CALLBACK);
+    await page.getByRole("button", { name: label, exact: true }).click();
+    const headers = await (await posted).allHeaders();
+    assert.deepEqual([headers.origin, headers.referer], ["null", undefined]);
+    assert.equal(new URLSearchParams((await posted).postData()).get("error"), "login_required");
+  });
+
+  test(`on the device of the user it has no host: ${locale}`, async () => {
+    const redirect_uri = "http://127.0.0.1:3118/callback";
+    const { client_id } = pictures.client(`/${locale}/device.json`, { client_name, redirect_uris: [redirect_uri] });
+    const page = await newPage({ locale });
+    await page.goto(authorize({ client_id, redirect_uri, scope: "no-such-scope" }));
+    await page.locator("#to-client").waitFor();
+    await checkPage(page, `refused-request-device-${locale}`);
+  });
+}
+
+test("an error of the operator's client does not inherit the fragment of the link that led to it", async () => {
+  const page = await newPage();
+  await page.goto(`${authorize({ prompt: "none" })}#access_token=evil`);
+  assert.equal((await response(page)).error, "login_required");
+  assert.equal(new URL(page.url()).hash, "#_");
+});
+
 test("an unknown client gets an error page", async () => {
   const page = await newPage();
   assert.equal((await page.goto(authorize({ client_id: "nobody" }))).status(), 400);

@@ -1,4 +1,4 @@
-// The hostile requests of the native tests to authorize and token, at the edge.
+// The hostile requests of the native tests to authorize and token, and those of strangers, at the edge.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { ISSUER, fetchRaw, start, vectors } from "./harness.mjs";
@@ -21,6 +21,24 @@ const checkParameters = (pairs, { error, state }) => {
   assert.equal(code?.length, error === null ? 43 : undefined);
 };
 
+/** Checks the URL of an authorization response. An error in the query has a fragment, so that the browser adds none. */
+const checkUrl = (url, expected) => {
+  const inFragment = expected.to.endsWith("#");
+  const separator = inFragment ? "" : expected.to.includes("?") ? "&" : "?";
+  const begin = `${expected.to}${separator}`;
+  assert.ok(url.startsWith(begin), url);
+  const rest = url.slice(begin.length);
+  assert.equal(rest.endsWith("#_"), expected.error !== null && !inFragment, url);
+  checkParameters([...new URLSearchParams(rest.replace(/#_$/, ""))], expected);
+};
+
+const hiddenFields = (body) => {
+  const inputs = body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g);
+  return [...inputs].map(([, name, value]) => [unescape(name), unescape(value)]);
+};
+
+const formAction = (body) => unescape(/<form method="post" action="([^"]*)"/.exec(body)[1]);
+
 /** The checks of a response, by the kind that the row expects. */
 const checks = {
   kept({ status, headers }) {
@@ -31,19 +49,29 @@ const checks = {
     assert.deepEqual([status, headers.location], [expected.status, undefined]);
     assert.ok(body.includes(expected.words) && !body.includes("<form"));
   },
+  offered({ status, headers, body }, expected) {
+    assert.deepEqual([status, headers.location, headers.refresh], [expected.status, undefined, undefined]);
+    assert.equal(headers["set-cookie"], undefined);
+    assert.ok(!body.includes("<script") && headers["x-frame-options"] === "DENY");
+    const [, tag, rest] = /<(a|button)[^>]* id="to-client"([^>]*)>/.exec(body);
+    assert.equal(tag, expected.by_form ? "button" : "a");
+    if (expected.by_form) {
+      assert.equal(formAction(body), expected.to);
+      checkParameters(hiddenFields(body), expected);
+    } else {
+      assert.ok(!body.includes("<form"));
+      checkUrl(unescape(/href="([^"]*)"/.exec(rest)[1]), expected);
+    }
+  },
   post({ status, headers, body }, expected) {
     assert.deepEqual([status, headers.location], [200, undefined]);
-    assert.equal(unescape(/<form method="post" action="([^"]*)"/.exec(body)[1]), expected.to);
-    const inputs = body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g);
-    checkParameters([...inputs].map(([, name, value]) => [unescape(name), unescape(value)]), expected);
+    assert.equal(formAction(body), expected.to);
+    checkParameters(hiddenFields(body), expected);
   },
   redirect({ status, headers }, expected) {
     assert.equal(status, 303);
     assert.equal(headers["set-cookie"], undefined);
-    const separator = expected.to.endsWith("#") ? "" : expected.to.includes("?") ? "&" : "?";
-    const begin = `${expected.to}${separator}`;
-    assert.ok(headers.location.startsWith(begin), headers.location);
-    checkParameters([...new URLSearchParams(headers.location.slice(begin.length))], expected);
+    checkUrl(headers.location, expected);
   },
   refused({ status, headers, body }, expected) {
     const { error, error_description: description } = JSON.parse(body);
@@ -64,9 +92,9 @@ const checks = {
   },
 };
 
-for (const name of ["authorize", "token"]) {
+for (const name of ["authorize", "strangers", "token"]) {
   const table = vectors(`${name}.json`);
-  test(`the ${table.rows.length} hostile requests to ${name} get the same responses as in native tests`, async () => {
+  test(`the ${table.rows.length} hostile requests of ${name}.json get the same responses as in native tests`, async () => {
     const worker = await start();
     workers.push(worker);
     const { DB } = worker.env;

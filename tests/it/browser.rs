@@ -332,11 +332,56 @@ pub fn destination(response: &TestResponse) -> &str {
     url
 }
 
-/// The parameters that a redirect, or a page that leaves, carries to the client.
+/// The parameters that a redirect, or a page that leaves, carries to the client. An error has a fragment, so that the
+/// browser adds none.
 pub fn answer(response: &TestResponse, redirect_uri: &str) -> BTreeMap<String, String> {
-    let location = destination(response);
-    let rest = location.strip_prefix(redirect_uri).unwrap_or_else(|| panic!("{location}"));
-    decode(rest.strip_prefix(['?', '&']).unwrap())
+    parameters_of(destination(response), redirect_uri)
+}
+
+/// The parameters of a response to the client by this URL: in the fragment if `redirect_uri` ends in `#`.
+pub fn parameters_of(url: &str, redirect_uri: &str) -> BTreeMap<String, String> {
+    let rest = url.strip_prefix(redirect_uri).unwrap_or_else(|| panic!("{url}"));
+    if redirect_uri.ends_with('#') {
+        return decode(rest);
+    }
+    let query = rest.strip_prefix(['?', '&']).unwrap();
+    let parameters = decode(query.strip_suffix("#_").unwrap_or(query));
+    assert_eq!(query.ends_with("#_"), parameters.contains_key("error"), "{url}");
+    parameters
+}
+
+/// The way by which the page of an error leads to a client that nobody vouches for, once the user clicks.
+#[derive(Debug)]
+pub struct Offer {
+    /// The URL of a link, or that a form is posted to.
+    pub target: String,
+    /// The fields of the form, if it is one.
+    pub fields: Option<Vec<(String, String)>>,
+}
+
+/// Finds the offer of a page, and checks that the browser does not leave by itself.
+pub fn offer(page: &TestResponse) -> Offer {
+    assert!((400..600).contains(&page.status), "{} {}", page.status, page.body);
+    assert_eq!((page.header("location"), page.header("refresh")), (None, None));
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+    assert_eq!(page.header("x-frame-options"), Some("DENY"));
+    assert_eq!(page.cookies(), Vec::<&str>::new());
+    assert!(!page.body.contains("<script") && !page.body.contains("http-equiv"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("script-src"));
+    let (before, element) =
+        page.body.split_once("id=\"to-client\"").unwrap_or_else(|| panic!("{}", page.body));
+    if before.ends_with("<button ") {
+        let form = form(page);
+        return Offer { target: form.action, fields: Some(form.fields) };
+    }
+    assert!(!page.body.contains("<form") && policy.ends_with("form-action 'none'"), "{policy}");
+    Offer { target: attribute(element, "href"), fields: None }
+}
+
+/// The parameters that the link of such a page carries.
+pub fn offered(page: &TestResponse, redirect_uri: &str) -> BTreeMap<String, String> {
+    parameters_of(&offer(page).target, redirect_uri)
 }
 
 /// The same as [`answer`], if the parameters are in the fragment.

@@ -138,7 +138,8 @@ async fn validated(
     if !pending.may_be_kept() {
         return Err(refused(413, TOO_LARGE));
     }
-    match validate_for(provider, client, &pending).await {
+    // The error is returned here, so no redirect URI needs to be trusted.
+    match validate_for(provider, client, &pending, false).await {
         Ok(Validation::Valid(_)) => Ok(pending),
         Ok(Validation::Refused(_, error)) => Err(error.into()),
         Err(Error::Protocol(Protocol::Page(PageError { code, description, .. }))) => {

@@ -3,7 +3,7 @@
 use crate::endpoint::support::form;
 use crate::endpoint::user::authorize::facts::Facts;
 use crate::endpoint::user::authorize::interaction::Interaction;
-use crate::endpoint::user::authorize::respond::{redirect_to_authorize, refuse};
+use crate::endpoint::user::authorize::respond::{Delivery, redirect_to_authorize, refuse};
 use crate::endpoint::user::authorize::validate::{Validation, validate};
 use crate::error::Error;
 use crate::http::{Request, Response};
@@ -74,7 +74,8 @@ pub async fn serve(
                 Validation::Valid(valid) => (valid.reply_to, DENIED),
                 Validation::Refused(reply_to, error) => (reply_to, error),
             };
-            refuse(context, &pending, &reply_to, error, interaction.delivery).await
+            let delivery = Delivery { has_acted: true, ..interaction.delivery };
+            refuse(context, &pending, &reply_to, error, delivery).await
         }
     }
 }

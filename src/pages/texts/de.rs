@@ -75,4 +75,11 @@ pub(super) const TEXTS: Texts = Texts {
     error_code: "Fehlercode:",
 
     back_to_application: "Zurück zur Anwendung",
+    not_vouched_for: Phrase(
+        "Die Anwendung läuft unter {}. Dieser Dienst bürgt nicht für sie. Gehen Sie nur dorthin, wenn \
+         Sie sie kennen.",
+    ),
+    device_not_vouched_for: "Die Anwendung läuft auf Ihrem eigenen Gerät. Dieser Dienst bürgt nicht \
+                             für sie. Gehen Sie nur zurück, wenn Sie sie kennen.",
+    go_to: Phrase("Weiter zu {}"),
 };

@@ -71,4 +71,10 @@ pub(super) const TEXTS: Texts = Texts {
     error_code: "Error code:",
 
     back_to_application: "Back to the application",
+    not_vouched_for: Phrase(
+        "The application is at {}. This service does not vouch for it. Go there only if you know it.",
+    ),
+    device_not_vouched_for: "The application is on your own device. This service does not vouch for \
+                             it. Go back only if you know it.",
+    go_to: Phrase("Go to {}"),
 };

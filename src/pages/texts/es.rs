@@ -72,4 +72,10 @@ pub(super) const TEXTS: Texts = Texts {
     error_code: "Código de error:",
 
     back_to_application: "Volver a la aplicación",
+    not_vouched_for: Phrase(
+        "La aplicación está en {}. Este servicio no responde por ella. Vaya allí solo si la conoce.",
+    ),
+    device_not_vouched_for: "La aplicación está en su propio dispositivo. Este servicio no responde \
+                             por ella. Vuelva solo si la conoce.",
+    go_to: Phrase("Ir a {}"),
 };

@@ -73,4 +73,11 @@ pub(super) const TEXTS: Texts = Texts {
     error_code: "Code d’erreur\u{202f}:",
 
     back_to_application: "Retour à l’application",
+    not_vouched_for: Phrase(
+        "L’application se trouve sur {}. Ce service ne s’en porte pas garant. N’y allez que si vous la \
+         connaissez.",
+    ),
+    device_not_vouched_for: "L’application se trouve sur votre propre appareil. Ce service ne s’en \
+                             porte pas garant. N’y retournez que si vous la connaissez.",
+    go_to: Phrase("Aller sur {}"),
 };

@@ -84,6 +84,11 @@ pub struct Texts {
     pub(super) error_code: &'static str,
 
     pub(super) back_to_application: &'static str,
+    /// `{}` is the host of the redirect URI.
+    pub(super) not_vouched_for: Phrase,
+    pub(super) device_not_vouched_for: &'static str,
+    /// `{}` is the host of the redirect URI.
+    pub(super) go_to: Phrase,
 }
 
 /// The languages. The first is the default.

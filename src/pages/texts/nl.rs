@@ -72,4 +72,10 @@ pub(super) const TEXTS: Texts = Texts {
     error_code: "Foutcode:",
 
     back_to_application: "Terug naar de app",
+    not_vouched_for: Phrase(
+        "De app staat op {}. Deze dienst staat niet in voor de app. Ga er alleen heen als u de app kent.",
+    ),
+    device_not_vouched_for: "De app staat op uw eigen apparaat. Deze dienst staat niet in voor de app. \
+                             Ga alleen terug als u de app kent.",
+    go_to: Phrase("Ga naar {}"),
 };

@@ -39,6 +39,10 @@ pub struct ReplyTo {
     pub mode: ResponseMode,
     /// The `state` of the request, to be returned unchanged. `None` if it is absent or repeated.
     pub state: Option<String>,
+    /// Whether somebody vouches for the client: the operator, or the user, who has allowed it before. Otherwise no error
+    /// is sent there before the user has done anything (RFC 9700 section 4.11.2), because anybody who registers a client
+    /// could then make the provider redirect to any site.
+    pub is_vouched_for: bool,
 }
 
 /// An error in the `redirect_uri` of a request. Nothing may be sent to that URI (RFC 6749 section 4.1.2.1).
@@ -100,8 +104,13 @@ impl From<DuplicateParameter> for ReplyToError {
 }
 
 impl ReplyTo {
-    /// Checks that the client has registered the redirect URI, and chooses the response mode.
-    pub fn from_request(params: &Params, client: &ClientMetadata) -> Result<Self, ReplyToError> {
+    /// Checks that the client has registered the redirect URI, and chooses the response mode. `is_vouched_for` is that of
+    /// the result.
+    pub fn from_request(
+        params: &Params,
+        client: &ClientMetadata,
+        is_vouched_for: bool,
+    ) -> Result<Self, ReplyToError> {
         let redirect_uri = params.once("redirect_uri")?.ok_or(ReplyToError::Missing)?;
         if !is_registered(redirect_uri, &client.redirect_uris) {
             let redirect_uri = redirect_uri.to_owned();
@@ -133,6 +142,7 @@ impl ReplyTo {
                 .filter(is_possible)
                 .unwrap_or(usual),
             state: text("state").map(str::to_owned),
+            is_vouched_for,
         })
     }
 

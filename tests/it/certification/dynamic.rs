@@ -5,11 +5,11 @@ use super::checks::{check_discovery, check_error, check_jwks, check_token_respon
 use super::pages::check_login_page;
 use crate::browser::{
     Browser, CALLBACK, TestClient, answer, claims, decode, destination, encode, error_page, field,
-    header, is_login,
+    header, is_login, offered,
 };
 use crate::jwks::{ALWAYS, foreign_key, insert_key};
 use crate::signer::{Signer, by_assertion};
-use crate::test_provider::{ISSUER, TestProvider, TestResponse, delete, get, post, variables};
+use crate::test_provider::{ISSUER, TestProvider, TestResponse, delete, get, post, put, variables};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use postern::ports::Document;
 use serde_json::{Value, json};
@@ -447,8 +447,32 @@ fn oidcc_ensure_request_object_with_redirect_uri() {
     let unsigned = format!("{}.{}.", encoded(&json!({ "alg": "none" })), encoded(&request));
     assert!(error_page(&send_request(&unsigned)).contains("invalid_request_object"));
     let error = suite.send_request(&browser, &client, &[("request", &unsigned), ("state", "s")]);
-    check_error(&answer(&error, CALLBACK), Some("s"));
+    check_error(&offered(&error, CALLBACK), Some("s"));
     suite.unregister(&client);
+}
+
+/// Modules of the plan "Basic" whose error needs no user, with a client that only registered itself: the suite's browser
+/// clicks. Once the user has allowed the client, or the operator has stored it, no click is needed.
+#[test]
+fn a_registered_client_gets_its_errors_after_a_click_until_it_is_known() {
+    let suite = Suite::new();
+    let client = suite.register(json!({}));
+    let modules = [("prompt", "none", "login_required"), ("response_type", "", "invalid_request")];
+    for (parameter, value, error) in modules {
+        let browser = Browser::new(&suite.provider);
+        let page = suite.send_request(&browser, &client, &[(parameter, value), ("state", "s")]);
+        let parameters = offered(&page, CALLBACK);
+        check_error(&parameters, Some("s"));
+        assert_eq!(parameters["error"], error);
+    }
+    let path = format!("/admin/clients/{}", client.test_client.id);
+    let document = suite.provider.send(get(&path).by_operator()).json();
+    assert_eq!(suite.provider.send(put(&path).by_operator().json(&document)).status, 200);
+    for (parameter, value, error) in modules {
+        let browser = Browser::new(&suite.provider);
+        let response = suite.send_request(&browser, &client, &[(parameter, value), ("state", "s")]);
+        assert_eq!(answer(&response, CALLBACK)["error"], error);
+    }
 }
 
 #[test]

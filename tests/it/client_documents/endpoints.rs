@@ -1,7 +1,7 @@
 //! Clients by document at every endpoint.
 
 use super::*;
-use crate::browser::{answer, encode, form_to, is_consent, is_login};
+use crate::browser::{answer, encode, form_to, is_consent, is_login, offered};
 use crate::signer::{ASSERTION_TYPE, Signer};
 use crate::test_provider::post;
 use postern::lifetimes::CLIENT_DOCUMENT_GRACE_SECONDS;
@@ -263,7 +263,7 @@ fn a_client_by_document_gets_the_scopes_of_open_apis_only() {
         provider.new_isolate();
         let browser = Browser::new(&provider);
         let response = browser.get(&client().authorize(&[("scope", "orders:read")]));
-        assert_eq!(answer(&response, CALLBACK)["error"], "invalid_scope");
+        assert_eq!(offered(&response, CALLBACK)["error"], "invalid_scope");
         let page = browser.get(&client().authorize(&[("scope", "openid orders:read mcp:use")]));
         let page = browser.sign_in_on(&page, ALICE);
         assert!(is_consent(&page), "{}", page.body);

@@ -75,6 +75,10 @@ fn unpublish(provider: &TestProvider) {
     provider.platform.web.borrow_mut().clear();
 }
 
+pub fn document_client() -> TestClient {
+    client()
+}
+
 fn client() -> TestClient {
     client_at(CLIENT_ID)
 }

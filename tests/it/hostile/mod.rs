@@ -15,6 +15,7 @@ mod redirects;
 mod registration;
 mod row;
 mod sessions;
+mod strangers;
 mod table;
 mod throttling;
 mod token;

@@ -33,7 +33,7 @@ fn a_consent_withdrawn_while_a_code_is_issued_stays_withdrawn() {
     alice.submit(&response, &[("decision", "allow")]);
     provider.platform.before_batches.borrow_mut().push_back(WITHDRAW);
     let response = alice.follow(alice.get(&app.authorize(&[("prompt", "none")])));
-    assert_eq!(answer(&response, &app.redirect_uri)["error"], "consent_required");
+    assert_eq!(answer(&response, &app.redirect_uri)["error"], "login_required");
     assert_eq!(active_grants(&provider), 0);
 }
 

@@ -3,12 +3,13 @@
 
 use super::draws::Draws;
 use super::redirect_tricks::{DESK_TRICKS, LOOPBACK, TRICKS};
-use super::row::{COOKIE, PLAIN, QUERIED, provider_with, seed};
-use crate::browser::{CHALLENGE, decode, destination, encode, form};
+use super::row::{COOKIE, MALLORY, PLAIN, QUERIED, provider_with, seed, strangers};
+use crate::browser::{CHALLENGE, decode, destination, encode, form, offer};
 use crate::test_provider::{ISSUER, TestProvider, TestRequest, TestResponse, get, post};
 
 /// The redirect URIs of the clients in `row::seed`, repeated here so that the check is independent.
-const REGISTERED: [(&str, &[&str]); 5] = [
+const REGISTERED: [(&str, &[&str]); 6] = [
+    ("mallory", &MALLORY),
     ("app", &[PLAIN, QUERIED, "https://app.example/a%2Fb/"]),
     ("other", &["https://other.example/cb"]),
     ("own", &["https://own.example/cb"]),
@@ -31,6 +32,10 @@ enum Destination {
     Provider,
     /// A registered redirect URI.
     Client,
+    /// That of a client that nobody vouches for.
+    Stranger,
+    /// The same, but only once the user clicks.
+    Offered,
 }
 
 /// Whether this URI is registered, computed without the provider's code.
@@ -42,7 +47,7 @@ fn is_registered(uri: &str) -> bool {
                 && digits.parse::<u32>().is_ok_and(|port| (1..=65_535).contains(&port))
     };
     REGISTERED.iter().any(|(_, uris)| uris.contains(&uri))
-        || PORTED.iter().any(|(host, path)| {
+        || PORTED.iter().chain(&[("http://127.0.0.1", "/mallory")]).any(|(host, path)| {
             uri.strip_prefix(host).and_then(|rest| rest.strip_suffix(path)).is_some_and(is_port)
         })
 }
@@ -93,20 +98,19 @@ fn check_destination(response: &TestResponse, sent: &str) -> Destination {
         if is_at_provider(location) {
             return Destination::Provider;
         }
-        // The response parameters begin at the first separator before `code` or `error`.
-        let begin = ["?code=", "&code=", "#code=", "?error=", "&error=", "#error="]
-            .iter()
-            .filter_map(|begin| location.find(begin))
-            .min()
-            .unwrap_or_else(|| panic!("{location}"));
-        let (uri, query) = location.split_at(begin);
-        assert!(is_registered(uri), "{location}");
-        let separator = if uri.contains('?') { '&' } else { '?' };
-        assert!(query.starts_with([separator, '#']), "{location}");
-        let pairs = form_urlencoded::parse(&query.as_bytes()[1..]).into_owned().collect();
-        assert_eq!(decode(&query[1..]).len(), query.matches('=').count(), "{location}");
-        check_parameters(pairs, sent);
-        return Destination::Client;
+        return check_url(location, sent);
+    }
+    if response.body.contains("id=\"to-client\"") {
+        let offer = offer(response);
+        match offer.fields {
+            Some(fields) => {
+                assert!(is_registered(&offer.target), "{}", offer.target);
+                assert_eq!(client_at(&offer.target), Destination::Stranger);
+                check_parameters(fields, sent);
+            }
+            None => assert_eq!(check_url(&offer.target, sent), Destination::Stranger),
+        }
+        return Destination::Offered;
     }
     if !response.body.contains("<form") {
         return Destination::None;
@@ -117,7 +121,37 @@ fn check_destination(response: &TestResponse, sent: &str) -> Destination {
     }
     assert!(is_registered(&form.action), "{}", form.action);
     check_parameters(form.fields, sent);
-    Destination::Client
+    client_at(&form.action)
+}
+
+fn client_at(uri: &str) -> Destination {
+    if MALLORY.contains(&uri) || uri.ends_with("/mallory") {
+        Destination::Stranger
+    } else {
+        Destination::Client
+    }
+}
+
+/// Checks the URL of an authorization response.
+fn check_url(location: &str, sent: &str) -> Destination {
+    // The response parameters begin at the first separator before `code` or `error`.
+    let begin = ["?code=", "&code=", "#code=", "?error=", "&error=", "#error="]
+        .iter()
+        .filter_map(|begin| location.find(begin))
+        .min()
+        .unwrap_or_else(|| panic!("{location}"));
+    let (uri, query) = location.split_at(begin);
+    assert!(is_registered(uri), "{location}");
+    let separator = if uri.contains('?') { '&' } else { '?' };
+    assert!(query.starts_with([separator, '#']), "{location}");
+    // The browser adds the fragment of the request to an error that has none.
+    let is_error = query[1..].starts_with("error=");
+    assert_eq!(query.ends_with("#_"), is_error && !query.starts_with('#'), "{location}");
+    let query = query[1..].trim_end_matches("#_");
+    let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    assert_eq!(decode(query).len(), query.matches('=').count(), "{location}");
+    check_parameters(pairs, sent);
+    client_at(uri)
 }
 
 /// Counts the destinations, so that a test without successful responses fails.
@@ -126,6 +160,8 @@ struct Counts {
     none: usize,
     provider: usize,
     client: usize,
+    stranger: usize,
+    offered: usize,
 }
 
 impl Counts {
@@ -134,6 +170,8 @@ impl Counts {
             Destination::None => self.none += 1,
             Destination::Provider => self.provider += 1,
             Destination::Client => self.client += 1,
+            Destination::Stranger => self.stranger += 1,
+            Destination::Offered => self.offered += 1,
         }
     }
 
@@ -243,7 +281,7 @@ fn draw_query(draws: &mut Draws) -> String {
 
 #[test]
 fn an_authorization_request_leads_to_the_provider_or_a_registered_uri() {
-    let provider = provider_with(&seed());
+    let provider = provider_with(&[seed(), strangers()].concat());
     let (mut draws, mut seen) = (Draws::new(), Counts::default());
     for _ in 0..4_000 {
         let query = draw_query(&mut draws);
@@ -260,11 +298,12 @@ fn an_authorization_request_leads_to_the_provider_or_a_registered_uri() {
         }
     }
     assert!(seen.none > 1_000 && seen.provider > 300 && seen.client > 500, "{seen:?}");
+    assert!(seen.offered > 50 && seen.stranger == 0, "{seen:?}");
 }
 
 #[test]
 fn only_the_port_of_a_loopback_uri_may_differ() {
-    let provider = provider_with(&seed());
+    let provider = provider_with(&[seed(), strangers()].concat());
     let (mut draws, mut seen) = (Draws::new(), Counts::default());
     for _ in 0..2_400 {
         let (host, path) = PORTED[draws.below(PORTED.len())];
@@ -291,7 +330,7 @@ fn only_the_port_of_a_loopback_uri_may_differ() {
 
 #[test]
 fn a_forged_form_leads_to_the_provider_or_a_registered_uri() {
-    let provider = provider_with(&seed());
+    let provider = provider_with(&[seed(), strangers()].concat());
     let mut draws = Draws::new();
     let (mut shown_before, mut answered) = (Counts::default(), Counts::default());
     let hostile = [
@@ -364,4 +403,6 @@ fn a_forged_form_leads_to_the_provider_or_a_registered_uri() {
         answered.none > 500 && answered.provider > 500 && answered.client > 100,
         "{answered:?}"
     );
+    // The user has allowed or denied a request.
+    assert!(answered.stranger > 10 && answered.offered > 5, "{answered:?}");
 }

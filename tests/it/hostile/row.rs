@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::forge::{BEGIN, END};
-use crate::browser::{answer, encode, error_page, form, fragment};
+use crate::browser::{answer, encode, error_page, form, fragment, offer, parameters_of};
 use crate::test_provider::{ISSUER, NOW, TestProvider, TestRequest, TestResponse, assert_golden};
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
@@ -25,6 +25,9 @@ pub enum Answer {
     Page { status: u16, words: String },
     /// A redirect to this URI, with a code if `error` is `None`. The parameters are in the fragment if it ends in `#`.
     Redirect { to: String, error: Option<String>, state: Option<String> },
+    /// A page of this status whose link, or form, carries an error to this URI once the user clicks. The parameters are in
+    /// the fragment if it ends in `#`.
+    Offered { status: u16, by_form: bool, to: String, error: String, state: Option<String> },
     /// A page that posts a response to this URI.
     Post { to: String, error: Option<String>, state: Option<String> },
     /// A page with a form, texts that it contains, and texts that it must not contain.
@@ -100,6 +103,19 @@ impl Row {
                 };
                 check_parameters(parameters, error.as_deref(), state.as_deref());
                 assert_eq!(response.cookies().len(), 0);
+            }
+            Answer::Offered { status, by_form, to, error, state } => {
+                assert_eq!(response.status, *status);
+                let offer = offer(response);
+                assert_eq!(offer.fields.is_some(), *by_form);
+                let parameters = match offer.fields {
+                    Some(fields) => {
+                        assert_eq!(offer.target, *to);
+                        fields.into_iter().collect()
+                    }
+                    None => parameters_of(&offer.target, to),
+                };
+                check_parameters(parameters, Some(error), state.as_deref());
             }
             Answer::Post { to, error, state } => {
                 assert_eq!((response.status, response.header("location")), (200, None));
@@ -206,6 +222,49 @@ pub fn seed() -> Vec<String> {
     seed
 }
 
+/// Clients that registered themselves: mallory's, and one that alice has allowed. Bob, who has allowed no client, and his
+/// session.
+pub fn strangers() -> Vec<String> {
+    let mut strangers = Vec::new();
+    for (id, uris) in [("mallory", &MALLORY[..]), ("friend", &["https://friend.example/cb"])] {
+        let metadata = json!({
+            "client_name": "Your Bank", "redirect_uris": uris,
+            "response_types": ["code"], "grant_types": ["authorization_code"],
+        });
+        let metadata = stored_metadata(&metadata).replace('\'', "''");
+        strangers.push(format!(
+            "INSERT INTO clients (client_id, metadata, secret_hash, trusted, created_at, updated_at, registration_token_hash) VALUES ('{id}', '{metadata}', '{}', 0, 0, 0, 'of {id}')",
+            hash(SECRET)
+        ));
+    }
+    let (_, cookie) = BOBS_COOKIE.split_once('=').unwrap();
+    strangers.extend([
+        format!("INSERT INTO sessions VALUES ('bobs', '{}', 'bob', {END}, {END})", hash(cookie)),
+        format!("INSERT INTO consents VALUES ('alice', 'friend', 'openid', '', {BEGIN})"),
+    ]);
+    strangers
+}
+
+/// Metadata as the database stores it.
+fn stored_metadata(document: &serde_json::Value) -> String {
+    let provider = TestProvider::new();
+    let mut document = document.clone();
+    document["id_token_signed_response_alg"] = "ES256".into();
+    provider.put_client_with("x", document);
+    let sql = "SELECT metadata FROM clients";
+    provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap()
+}
+
+/// The redirect URIs of mallory's client.
+pub const MALLORY: [&str; 4] = [
+    "https://mallory.example/cb",
+    "https://mallory.example/cb?a=b",
+    "https://mallory.example/'&amp;",
+    "http://127.0.0.1:7777/mallory",
+];
+/// The session cookie of bob's browser.
+pub const BOBS_COOKIE: &str =
+    "__Host-postern-session=BOB-is-signed-in-with-this-cookie-0123456789_";
 pub const PLAIN: &str = "https://app.example/plain";
 pub const QUERIED: &str = "https://app.example/cb?from=postern";
 const APP: [&str; 4] = [PLAIN, QUERIED, "https://app.example/a%2Fb/", "http://localhost:3000/cb"];

@@ -1,7 +1,7 @@
 //! The operator's APIs: who may have their scopes, and what their tokens are.
 
 use crate::browser::{
-    Browser, CALLBACK, TestClient, VERIFIER, answer, claims, field, header, is_consent,
+    Browser, CALLBACK, TestClient, VERIFIER, answer, claims, field, header, is_consent, offered,
 };
 use crate::test_provider::{
     ISSUER, TestProvider, TestRequest, TestResponse, get, post, put, variables,
@@ -83,7 +83,10 @@ pub fn refusal(
     parameters: &[(&str, &str)],
 ) -> (String, String) {
     let response = Browser::new(provider).get(&client.authorize(parameters));
-    let mut answer = answer(&response, CALLBACK);
+    let mut answer = match response.header("location") {
+        Some(_) => answer(&response, CALLBACK),
+        None => offered(&response, CALLBACK),
+    };
     (answer.remove("error").unwrap(), answer.remove("error_description").unwrap())
 }
 
@@ -322,7 +325,7 @@ fn a_token_of_an_api_with_the_type_of_an_id_token_passes_nowhere_else() {
         // As a request object.
         let parameters = [("request", assertion.as_str())];
         let response = browser.get(&claimant.authorize(&parameters));
-        assert_eq!(answer(&response, CALLBACK)["error"], "invalid_request_object");
+        assert_eq!(offered(&response, CALLBACK)["error"], "invalid_request_object");
     }
 }
 

@@ -46,10 +46,14 @@ pub fn decide<'a>(
         ));
     }
 
-    // 2. Require a session with a recent enough authentication (section 3.1.2.3).
+    // 2. Require a session with a recent enough authentication (section 3.1.2.3). Under `prompt=none`, a client that its
+    //    user never allowed gets the same answer, because another one would disclose that a user is signed in, and who.
     let sign_in =
         |notice| page(Next::SignIn(notice), "login_required", "no session satisfies the request");
     let Some(session) = session else { return sign_in(None) };
+    if prompt.none && !validated.client.trusted && remembered.is_none() {
+        return sign_in(None);
+    }
     let is_new = state.began_at.is_some_and(|began_at| session.auth_time >= began_at);
     // `max_age=0` means the same as `prompt=login`. A session from the same second may belong to another request, so
     // only an authentication for this request is recent enough.

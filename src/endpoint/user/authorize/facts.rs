@@ -7,6 +7,7 @@ use crate::fetched::client_documents::{ClientDocumentError, DocumentFault};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::handle_of;
 use crate::ports::Platform;
+use crate::protocol::client::voucher::Voucher;
 use crate::protocol::description::{Description, Sent};
 use crate::protocol::params::Params;
 use crate::provider::Provider;
@@ -178,6 +179,11 @@ impl Facts {
                 Ok(self.client.clone().ok_or_else(not_registered)?.parse()?)
             }
         }
+    }
+
+    /// Returns whether the operator vouches for the client, or the session's user has allowed it before.
+    pub fn is_vouched_for(&self, client: &Client) -> bool {
+        client.voucher() == Voucher::Operator || self.remembered(client).is_some()
     }
 
     /// Returns the stored consent of the session's user to the client. A trusted client needs none.

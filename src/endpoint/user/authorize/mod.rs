@@ -73,7 +73,7 @@ pub async fn serve(
     let sub = facts.session.as_ref().map(|session| session.sub.as_str());
     let (query, state) = resume(&browser, request.query(), sub, context.now);
     let pending = PendingRequest::new(&browser, query, facts.stored.take())?;
-    let delivery = Delivery::new(request, &pending.params);
+    let delivery = Delivery::new(request, &pending.params).after(&state);
     match resolve(provider, request, (&browser, pending), &mut facts).await? {
         Resolved::Request(pending) => {
             let interaction = Interaction::new(provider, &browser, &pending, request);
@@ -171,24 +171,23 @@ impl<P: Platform> Interaction<'_, P> {
     /// Continues the request with the next step that it needs.
     ///
     /// # Errors
-    /// [`PageError`] if the client or its redirect URI is invalid. Other errors are sent to the client (RFC 6749
-    /// section 4.1.2.1).
+    /// [`PageError`] if the client or its redirect URI is invalid. Other errors are sent to the client, or shown with a
+    /// link to it (RFC 6749 section 4.1.2.1, RFC 9700 section 4.11.2).
     pub async fn proceed(
         &self,
         mut facts: Facts,
         state: InteractionState,
     ) -> Result<Response, Error> {
         let context = &self.provider.context;
+        let delivery = self.delivery.after(&state);
         let valid = match validate(self.provider, self.pending, &mut facts).await? {
             Validation::Valid(valid) => valid,
             Validation::Refused(reply_to, error) => {
-                return refuse(context, self.pending, &reply_to, error, self.delivery).await;
+                return refuse(context, self.pending, &reply_to, error, delivery).await;
             }
         };
         match self.advance(&valid, &facts, state).await {
-            Err(Error::Internal(fault)) => {
-                Ok(fail(context, &valid.reply_to, &fault, self.delivery))
-            }
+            Err(Error::Internal(fault)) => Ok(fail(context, &valid.reply_to, &fault, delivery)),
             response => response,
         }
     }
@@ -209,7 +208,8 @@ impl<P: Platform> Interaction<'_, P> {
                 self.issue(valid, session, remembered, consent.as_ref()).await
             }
             Next::Refuse(error) => {
-                refuse(context, self.pending, &valid.reply_to, error, self.delivery).await
+                let delivery = self.delivery.after(&state);
+                refuse(context, self.pending, &valid.reply_to, error, delivery).await
             }
             Next::SelectAccount(session) => {
                 Ok(self.select_account_page(valid, session, &state).await)

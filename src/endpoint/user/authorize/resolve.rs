@@ -88,7 +88,8 @@ pub async fn resolve(
         Ok(signed) => Ok(Resolved::Request(signed)),
         // 5. If that fails, the redirect URI for the error is the one outside of the request object.
         Err(Error::Protocol(Protocol::Authorize(error))) => {
-            match ReplyTo::from_request(params, &client.metadata) {
+            let is_vouched_for = facts.is_vouched_for(&client);
+            match ReplyTo::from_request(params, &client.metadata, is_vouched_for) {
                 Ok(reply_to) => Ok(Resolved::Refused(reply_to, error)),
                 Err(_) if error.code == TEMPORARILY_UNAVAILABLE => {
                     Err(Protocol::TryLater(error.description).into())

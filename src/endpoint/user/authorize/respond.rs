@@ -6,10 +6,10 @@ use crate::context::Context;
 use crate::endpoint::support::form;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
-use crate::interaction::pending_request::{PendingRequest, is_resumed};
-use crate::pages::{FormPost, Leaving, Texts};
+use crate::interaction::pending_request::{InteractionState, PendingRequest, is_resumed};
+use crate::pages::{Carrier, FormPost, Leaving, RefusedRequest, Texts};
 use crate::ports::Platform;
-use crate::protocol::authorization::authorize_error::AuthorizeError;
+use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::reply_to::{ReplyTo, ResponseMode};
 use crate::protocol::params::Params;
 use crate::routes::AUTHORIZE;
@@ -22,19 +22,35 @@ pub struct Delivery {
     /// Whether a form of the provider led to the request, by itself or through a redirect. The browser may then apply the
     /// form's `form-action` to a redirect.
     pub is_behind_form: bool,
+    /// Whether the user has submitted a form of this interaction that was valid.
+    pub has_acted: bool,
 }
 
 impl Delivery {
-    /// Determines the delivery for one of the provider's forms, or for a GET of the authorization endpoint.
+    /// Determines the delivery for one of the provider's forms, or for a GET of the authorization endpoint. The user has
+    /// not acted yet.
     pub fn new(request: &impl Request, params: &Params) -> Self {
         Self {
             texts: form::texts(request, params),
             is_behind_form: request.method() == "POST" || is_resumed(request.query()),
+            has_acted: false,
         }
+    }
+
+    /// Returns the delivery for a user with this progress.
+    #[must_use]
+    pub fn after(self, state: &InteractionState) -> Self {
+        Self { has_acted: state.began_at.is_some(), ..self }
+    }
+
+    /// Returns whether an error may be sent without a click of the user (RFC 9700 section 4.11.2).
+    fn sends_errors(self, reply_to: &ReplyTo) -> bool {
+        reply_to.is_vouched_for || self.has_acted
     }
 }
 
-/// Sends an error to the client. It is the response of a stored request.
+/// Sends an error to the client, as the response of a stored request, or shows it on a page that has a link to the
+/// client. The page is not the response yet: it can be reloaded, and the user may still sign in.
 ///
 /// # Errors
 /// [`crate::interaction::pending_request::COMPLETED_OR_EXPIRED`] if another browser got the response of a stored
@@ -46,26 +62,52 @@ pub async fn refuse(
     error: AuthorizeError,
     delivery: Delivery,
 ) -> Result<Response, Error> {
-    // A second request to the database, because only a validated request has this response.
-    pending.answer(context).await?;
-    context.log_refusal(error.code);
-    let parameters = [("error", error.code), ("error_description", error.description.as_str())];
-    Ok(respond(context, reply_to, &parameters, delivery))
+    if delivery.sends_errors(reply_to) {
+        // A second request to the database, because only a validated request has this response.
+        pending.answer(context).await?;
+    }
+    let status = if error.code == TEMPORARILY_UNAVAILABLE { 503 } else { 400 };
+    let error = (status, error.code, error.description.as_str());
+    Ok(respond_with_error(context, reply_to, error, delivery))
 }
 
-/// Sends an internal error to the client, and logs the fault. A stored request is not deleted, so that the user can
-/// repeat it.
+/// Sends or shows an internal error like [`refuse`], and logs the fault. A stored request is not deleted, so that the
+/// user can repeat it.
 pub fn fail<P>(
     context: &Context<'_, P>,
     reply_to: &ReplyTo,
     fault: &Internal,
     delivery: Delivery,
 ) -> Response {
-    let (_, code, description) = fault.opaque();
     context.log_fault(fault);
+    respond_with_error(context, reply_to, fault.opaque(), delivery)
+}
+
+/// Sends or shows an error: the status of the page, the code and the description.
+fn respond_with_error<P>(
+    context: &Context<'_, P>,
+    reply_to: &ReplyTo,
+    (status, code, description): (u16, &'static str, &str),
+    delivery: Delivery,
+) -> Response {
     context.log_refusal(code);
     let parameters = [("error", code), ("error_description", description)];
-    respond(context, reply_to, &parameters, delivery)
+    if delivery.sends_errors(reply_to) {
+        return respond(context, reply_to, &parameters, delivery);
+    }
+    let parameters = complete(&parameters, reply_to, context);
+    let page = RefusedRequest {
+        texts: delivery.texts,
+        status,
+        code,
+        description,
+        redirect_uri: &reply_to.redirect_uri,
+        response: match url(reply_to, &parameters) {
+            Some(url) => Carrier::Link(url),
+            None => Carrier::Form(&parameters),
+        },
+    };
+    page.response()
 }
 
 /// Sends `parameters` to the client, with its `state` and the provider's `iss`.
@@ -75,27 +117,44 @@ pub fn respond<P>(
     parameters: &[(&str, &str)],
     delivery: Delivery,
 ) -> Response {
-    let mut parameters = parameters.to_vec();
-    if let Some(state) = &reply_to.state {
-        parameters.push(("state", state));
-    }
-    parameters.push(("iss", context.config.issuer.as_str()));
-    let Delivery { texts, is_behind_form } = delivery;
+    let Delivery { texts, is_behind_form, .. } = delivery;
     let redirect_uri = reply_to.redirect_uri.as_str();
-    let separator = match reply_to.mode {
-        ResponseMode::FormPost => {
-            return FormPost { texts, redirect_uri, parameters: &parameters }.response();
-        }
-        ResponseMode::Fragment => '#',
-        ResponseMode::Query if redirect_uri.contains('?') => '&',
-        ResponseMode::Query => '?',
+    let parameters = complete(parameters, reply_to, context);
+    let Some(url) = url(reply_to, &parameters) else {
+        return FormPost { texts, redirect_uri, parameters: &parameters }.response();
     };
-    let url = format!("{redirect_uri}{separator}{}", encode(&parameters));
     if is_behind_form && Leaving::is_for(redirect_uri) {
         Leaving { texts, url: &url }.response()
     } else {
         Response::see_other(url)
     }
+}
+
+/// Adds the `state` of the request, and the `iss` of the provider (RFC 9207).
+fn complete<'a, P>(
+    parameters: &[(&'a str, &'a str)],
+    reply_to: &'a ReplyTo,
+    context: &'a Context<'_, P>,
+) -> Vec<(&'a str, &'a str)> {
+    let state = reply_to.state.as_deref().map(|state| ("state", state));
+    let iss = ("iss", context.config.issuer.as_str());
+    parameters.iter().copied().chain(state).chain([iss]).collect()
+}
+
+/// Returns the URL of a response, or `None` if a form posts it.
+fn url(reply_to: &ReplyTo, parameters: &[(&str, &str)]) -> Option<String> {
+    let ReplyTo { redirect_uri, mode, .. } = reply_to;
+    let separator = match mode {
+        ResponseMode::FormPost => return None,
+        ResponseMode::Fragment => '#',
+        ResponseMode::Query if redirect_uri.contains('?') => '&',
+        ResponseMode::Query => '?',
+    };
+    // A browser gives a redirect without a fragment the fragment of the URL before, which a link to the provider may
+    // have been given (RFC 9700 section 4.1.3). A code's URL has none, because applications route by their fragment.
+    let is_error = parameters.iter().any(|(name, _)| *name == "error");
+    let end = if is_error && *mode == ResponseMode::Query { "#_" } else { "" };
+    Some(format!("{redirect_uri}{separator}{}{end}", encode(parameters)))
 }
 
 /// Encodes parameters as `application/x-www-form-urlencoded`, with a space as `%20`: some clients only percent-decode,

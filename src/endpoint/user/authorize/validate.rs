@@ -72,10 +72,11 @@ pub async fn validate(
 ) -> Result<Validation, Error> {
     // 1. Find the client.
     let client = facts.client(provider, &pending.params).await?;
-    validate_for(provider, client, pending).await
+    let is_vouched_for = facts.is_vouched_for(&client);
+    validate_for(provider, client, pending, is_vouched_for).await
 }
 
-/// Validates a request of a client that was found before.
+/// Validates a request of a client that was found before. `is_vouched_for` is that of [`ReplyTo`].
 ///
 /// # Errors
 /// The same as [`validate`].
@@ -83,11 +84,13 @@ pub async fn validate_for(
     provider: &Provider<'_, impl Platform>,
     client: Client,
     pending: &PendingRequest,
+    is_vouched_for: bool,
 ) -> Result<Validation, Error> {
     let params = &pending.params;
 
     // 2. Check the redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
-    let reply_to = ReplyTo::from_request(params, &client.metadata).map_err(|error| {
+    let reply_to = ReplyTo::from_request(params, &client.metadata, is_vouched_for);
+    let reply_to = reply_to.map_err(|error| {
         let client_id = client.client_id.as_str();
         provider.context.log_client(client_id, &error.log_description(client_id));
         PageError::application_fault(error.description(client_id))
