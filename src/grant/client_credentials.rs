@@ -17,7 +17,7 @@ use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::Scopes;
 use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::clients::Client;
-use crate::store::users;
+use crate::store::identifiers;
 
 /// The lookup in the batch.
 pub(super) struct Statements {
@@ -33,7 +33,7 @@ pub(super) struct Machine<'a> {
 
 impl Statements {
     pub(super) fn add(batch: &mut Batch, request: &TokenRequest<'_>) -> Self {
-        Self { is_user: users::is_taken(batch, &request.proof.client_id) }
+        Self { is_user: identifiers::is_taken(batch, &request.proof.client_id) }
     }
 
     /// Issues an access token to the client itself.

@@ -8,6 +8,7 @@ use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::Batch;
 use crate::store::clients::{self, Client, write_metadata};
+use crate::store::identifiers::may_be_client;
 
 /// In the place of the hash of a registration access token. No token has this hash, so nobody can manage the client.
 const DOCUMENT: &str = "document";
@@ -49,19 +50,21 @@ impl Client {
 /// with the request that it pushes, unless a user signs in to it.
 ///
 /// A copy that was fetched later stays, because the document may have changed or been withdrawn between the two fetches.
-/// If its time is that of a clock that is ahead, it is replaced. Does nothing for a client of another kind. Idempotent.
+/// If its time is that of a clock that is ahead, it is replaced. Stores no client whose identifier is or was the `sub` of
+/// a user. Does nothing for a client of another kind. Idempotent.
 pub(super) fn store(batch: &mut Batch, client: &Client, now: i64) -> Result<(), Internal> {
     let Some(DocumentCopy { fetched_at, until }) = client.document else { return Ok(()) };
-    let upsert = Statement::new(
+    let upsert = Statement::new(concat!(
         "INSERT INTO clients \
            (client_id, metadata, trusted, created_at, updated_at, registration_token_hash, \
             expires_at, document_until) \
-         VALUES (?1, ?2, 0, ?3, ?7, ?4, ?5, ?6) \
-         ON CONFLICT (client_id) DO UPDATE \
+         SELECT ?1, ?2, 0, ?3, ?7, ?4, ?5, ?6 WHERE ",
+        may_be_client!("?1"),
+        " ON CONFLICT (client_id) DO UPDATE \
            SET metadata = ?2, updated_at = ?7, document_until = ?6, \
              expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE ?5 END \
            WHERE document_until IS NOT NULL AND (updated_at <= ?7 OR updated_at > ?8)",
-    )
+    ))
     .bind(client.client_id.as_str())
     .bind(write_metadata(&client.metadata)?)
     .bind(now)

@@ -11,6 +11,7 @@ use crate::store::SWEPT_WITH_EACH;
 use crate::store::authorization_requests::BrowserHandle;
 use crate::store::batch::{Batch, Handle, exists, first, read};
 use crate::store::client_copies::DocumentCopy;
+use crate::store::identifiers::may_be_client;
 
 /// A client as stored.
 #[derive(Clone, Debug)]
@@ -190,7 +191,8 @@ pub(super) fn parse_metadata(client_id: &str, json: &str) -> Result<ClientMetada
     })
 }
 
-/// Creates or replaces a client of the operator, and returns it as stored.
+/// Creates or replaces a client of the operator, and returns it as stored. Returns `None` if the identifier of a new
+/// client is or was the `sub` of a user.
 ///
 /// - An existing secret stays. `new_secret` is stored only if the client has none.
 /// - A client whose new metadata needs no secret, so that `new_secret` is `None`, loses the one it has.
@@ -201,12 +203,13 @@ pub(super) fn parse_metadata(client_id: &str, json: &str) -> Result<ClientMetada
 pub async fn put(
     context: &Context<'_, impl Database>,
     client: &NewClient<'_>,
-) -> Result<ClientWithSecret, Internal> {
+) -> Result<Option<ClientWithSecret>, Internal> {
     let statement = Statement::new(concat!(
         "INSERT INTO clients (client_id, metadata, secret_hash, secret_salt, secret_made_at, \
            trusted, created_at, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, iif(?3 IS NULL, NULL, ?6), ?5, ?6, ?6) \
-         ON CONFLICT (client_id) DO UPDATE \
+         SELECT ?1, ?2, ?3, ?4, iif(?3 IS NULL, NULL, ?6), ?5, ?6, ?6 WHERE ",
+        may_be_client!("?1"),
+        " ON CONFLICT (client_id) DO UPDATE \
            SET metadata = ?2, trusted = ?5, updated_at = ?6, \
              registration_token_hash = NULL, expires_at = NULL, ",
         assign_secret!("?3", "?4", "?6"),
@@ -229,10 +232,7 @@ pub async fn put(
     batch.add(forget);
     let stored = batch.query(statement, first);
     let row = batch.run_idempotent(context).await?.take(stored)?;
-    let row = row.ok_or_else(|| Internal::Broken {
-        detail: "D1 returned no row for a stored client".into(),
-    })?;
-    ClientWithSecret::from_row(row)
+    row.map(ClientWithSecret::from_row).transpose()
 }
 
 /// Deletes at most `limit` clients that registered themselves and expired before a user signed in to them.

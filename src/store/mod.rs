@@ -10,6 +10,7 @@ pub mod clients;
 pub mod codes;
 pub mod consents;
 pub mod grants;
+pub mod identifiers;
 pub mod initial_access_tokens;
 pub mod pairwise_subjects;
 pub mod refresh_tokens;

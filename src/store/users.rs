@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::context::Context;
 use crate::error::Internal;
@@ -12,6 +12,7 @@ use crate::protocol::user::claims::UserClaims;
 use crate::protocol::user::login::TypedLogin;
 use crate::store::batch::{Batch, Handle, all, exists, first, read};
 use crate::store::client_copies;
+use crate::store::identifiers::{SubUse, select_uses, uses};
 
 /// A user that the operator creates or changes.
 #[derive(Debug, Serialize)]
@@ -37,13 +38,15 @@ impl NewUser {
         self.password_hash = self.password_hash.take().or(earlier.password_hash);
     }
 
-    /// Returns why this user was not stored. `is_known` is whether the sub is or was a user's: `true` for an existing
-    /// user, `false` for a deleted one.
-    fn refusal(&self, is_known: Option<bool>) -> Refusal {
-        match is_known {
-            Some(false) => Refusal::Deleted,
-            None if self.login.is_none() && self.default_login.is_none() => Refusal::LoginMissing,
-            Some(true) | None => Refusal::LoginTaken,
+    /// Returns why this user was not stored, by the use of the sub.
+    fn refusal(&self, used_by: SubUse) -> Refusal {
+        match used_by {
+            SubUse::DeletedUser => Refusal::Deleted,
+            SubUse::Client => Refusal::IsClient,
+            SubUse::Free if self.login.is_none() && self.default_login.is_none() => {
+                Refusal::LoginMissing
+            }
+            SubUse::User | SubUse::Free => Refusal::LoginTaken,
         }
     }
 }
@@ -93,6 +96,8 @@ impl User {
 pub enum Refusal {
     /// The sub belonged to a deleted user, and subs are never reused.
     Deleted,
+    /// The sub of a new user is the identifier of a client.
+    IsClient,
     /// A new user has no login, and the sub is not a valid one.
     LoginMissing,
     /// Another user has the login.
@@ -122,13 +127,15 @@ pub async fn put(
     batch.add(end_sessions_of_new_passwords(json.clone()));
     let stored = batch.query(upsert(json, context.now), exists);
     let found = look_up(&mut batch, &user.sub);
-    let is_taken = is_taken(&mut batch, &user.sub);
+    let used_by = batch.query(select_uses(&[&user.sub]), first);
     let mut outcome = batch.run_idempotent(context).await?;
-    let (is_stored, is_taken) = (outcome.take(stored)?, outcome.take(is_taken)?);
-    Ok(match outcome.take(found)? {
-        Some(user) if is_stored => PutOutcome::Stored(user),
-        found => PutOutcome::Refused(user.refusal(is_taken.then_some(found.is_some()))),
-    })
+    let is_stored = outcome.take(stored)?;
+    if let Some(user) = outcome.take(found)?.filter(|_| is_stored) {
+        return Ok(PutOutcome::Stored(user));
+    }
+    let used_by = outcome.take(used_by)?.map(SubUse::from_row).transpose()?;
+    let used_by = used_by.map_or(SubUse::Free, |(_, used_by)| used_by);
+    Ok(PutOutcome::Refused(user.refusal(used_by)))
 }
 
 /// Creates or replaces users, in one batch. `users` has each sub once. Returns the result of each user in order; a
@@ -154,10 +161,10 @@ pub async fn put_all(
     }
     let refused = users.iter().map(|user| user.sub.as_str()).filter(|sub| !stored.contains(*sub));
     // A request of its own, because only then the refused users are known. Most imports have none.
-    let known = known_among(context, &refused.collect::<Vec<_>>()).await?;
+    let known = uses(context, &refused.collect::<Vec<_>>()).await?;
     let outcome = |user: &NewUser| {
-        let is_stored = stored.contains(&user.sub);
-        if is_stored { Ok(()) } else { Err(user.refusal(known.get(&user.sub).copied())) }
+        let used_by = known.get(&user.sub).copied().unwrap_or(SubUse::Free);
+        if stored.contains(&user.sub) { Ok(()) } else { Err(user.refusal(used_by)) }
     };
     Ok(users.iter().map(outcome).collect())
 }
@@ -194,8 +201,8 @@ fn end_sessions_of_new_passwords(json: String) -> Statement {
 }
 
 fn upsert(json: String, now: i64) -> Statement {
-    // A refused user returns no row. A user is refused because another user has the login, the sub was deleted, or the
-    // login is missing.
+    // A refused user returns no row. A user is refused because another user has the login, the sub was deleted, the
+    // login is missing, or the sub of a new user is the identifier of a client, whose tokens have it as `sub`, too.
     Statement::new(
         "INSERT INTO users (sub, login, claims, password_hash, created_at, updated_at) \
          SELECT sub, login, claims, password_hash, ?2, ?2 FROM ( \
@@ -207,8 +214,10 @@ fn upsert(json: String, now: i64) -> Statement {
                       (SELECT claims FROM users WHERE users.sub = value->>'sub'), \
                       '{}') AS claims, \
              value->>'password_hash' AS password_hash \
-           FROM json_each(?1)) \
+           FROM json_each(?1)) AS entry \
          WHERE login IS NOT NULL \
+           AND (EXISTS (SELECT 1 FROM users WHERE users.sub = entry.sub) \
+             OR NOT EXISTS (SELECT 1 FROM clients WHERE client_id = entry.sub)) \
          ON CONFLICT (sub) DO UPDATE \
            SET login = excluded.login, claims = excluded.claims, \
              password_hash = coalesce(excluded.password_hash, users.password_hash), \
@@ -221,23 +230,6 @@ fn upsert(json: String, now: i64) -> Statement {
     )
     .bind(json)
     .bind(now)
-}
-
-/// Returns which of the subs are or were a user's: `true` for existing users, `false` for deleted ones.
-async fn known_among(
-    context: &Context<'_, impl Database>,
-    subs: &[&str],
-) -> Result<HashMap<String, bool>, Internal> {
-    if subs.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let statement = Statement::new(
-        "SELECT users.sub, users.deleted_at IS NULL FROM json_each(?1) \
-         JOIN users ON users.sub = value",
-    )
-    .bind(Value::from(subs).to_string());
-    let rows = read(context, Freshness::Primary, statement).await?;
-    rows.into_iter().map(|mut row| Ok((row.text()?, row.integer()? == 1))).collect()
 }
 
 /// Finds a user who was not deleted.
@@ -341,11 +333,6 @@ pub async fn set_password(
 
 fn end_sessions(sub: &str) -> Statement {
     Statement::new("DELETE FROM sessions WHERE sub = ?1").bind(sub)
-}
-
-/// Returns whether a `sub` belongs or belonged to a user.
-pub fn is_taken(batch: &mut Batch, sub: &str) -> Handle<bool> {
-    batch.query(Statement::new("SELECT 1 FROM users WHERE sub = ?1").bind(sub), exists)
 }
 
 /// Deletes a user in one batch: revokes the grants, deletes sessions, consents and pairwise subjects, and leaves a

@@ -36,6 +36,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     // SQL, between the names of parameters.
     ("store/client_proof.rs", &["EXISTS ", "->>"]),
     ("store/clients.rs", &[" = CASE WHEN ", " IS NOT NULL THEN "]),
+    ("store/identifiers.rs", &["(EXISTS (", ") OR NOT EXISTS ("]),
     (
         "store",
         &[

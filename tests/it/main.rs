@@ -48,5 +48,6 @@ mod sign_in;
 mod signer;
 mod statement_texts;
 mod strangers;
+mod sub_and_client_id;
 mod test_provider;
 mod userinfo;

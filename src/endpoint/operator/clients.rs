@@ -67,7 +67,10 @@ async fn store(
         new_secret: secrets.as_ref().map(|secrets| secrets.draw(context)).transpose()?,
         trusted,
     };
-    let stored = clients::put(context, &client).await?;
+    let stored = clients::put(context, &client).await?.ok_or_else(|| {
+        let reason = "must not be the sub of a user, or of a deleted user";
+        refused(409, "conflict", InvalidField::new("client_id", reason))
+    })?;
     let mut fields = to_fields(&stored.client)?;
     if let Some(secret) = secrets.and_then(|secrets| secrets.find(&stored, context.now)) {
         fields.insert("client_secret".into(), secret.into());

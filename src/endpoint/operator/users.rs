@@ -90,13 +90,16 @@ pub async fn put(
 fn refuse(refusal: &Refusal) -> Error {
     match refusal {
         Refusal::LoginMissing => invalid(explain(refusal)),
-        Refusal::Deleted | Refusal::LoginTaken => refused(409, "conflict", explain(refusal)),
+        Refusal::Deleted | Refusal::IsClient | Refusal::LoginTaken => {
+            refused(409, "conflict", explain(refusal))
+        }
     }
 }
 
 fn explain(refusal: &Refusal) -> InvalidField {
     let (field, reason) = match refusal {
         Refusal::Deleted => ("sub", "belonged to a deleted user, and cannot be used again"),
+        Refusal::IsClient => ("sub", "must not be the client_id of a client"),
         Refusal::LoginMissing => ("login", "missing, and the sub cannot be the login"),
         Refusal::LoginTaken => ("login", "belongs to another user"),
     };

@@ -8,7 +8,7 @@ use super::interaction::Interaction;
 use super::respond::{redirect_to_authorize, respond};
 use super::validate::ValidatedRequest;
 use crate::crypto::mac::Purpose;
-use crate::error::{Error, Internal};
+use crate::error::{Error, Internal, PageError};
 use crate::grant::token_set::{AccessTokenAlgorithms, Signers};
 use crate::http::Response;
 use crate::interaction::pending_request::restarted;
@@ -19,10 +19,14 @@ use crate::protocol::client::metadata::ResponseType;
 use crate::secret::hash;
 use crate::store::authorizations::{NewAuthorization, NewCode, Pairwise, record, record_with_code};
 use crate::store::consents::Consent;
+use crate::store::identifiers;
 use crate::store::sessions::Session;
 
 /// The parameters of the response that carry the code or the tokens.
 type Issued = Vec<(&'static str, String)>;
+
+/// A client by document that has the name of a user. APIs could confuse the two.
+const IS_SUB: &str = "client_id: must not be the sub of a user";
 
 impl<P: Platform> Interaction<'_, P> {
     /// Records the grant, and sends a code or tokens to the client. `remembered` is the stored consent that the
@@ -60,8 +64,11 @@ impl<P: Platform> Interaction<'_, P> {
             ResponseType::IdTokenToken => self.tokens(request, &authorization, true).await?,
         };
         // Nothing was recorded because something that the decision is based on has changed, so the request begins
-        // again.
+        // again. That would not help a client by document that cannot be stored.
         let Some(issued) = issued else {
+            if request.client.document.is_some() && identifiers::is_sub(context, client_id).await? {
+                return Err(PageError::application_fault(IS_SUB).into());
+            }
             return Ok(redirect_to_authorize(context, &self.restarted_query()));
         };
         let parameters: Vec<_> =

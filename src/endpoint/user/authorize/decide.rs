@@ -63,17 +63,10 @@ pub fn decide<'a>(
         return sign_in(None);
     }
 
-    // 3. Require the user that the request names, if it names one (section 3.1.2.2).
-    if !validated.required_user.admits(&session.sub) {
+    // 3. Require the user that the request names, if it names one (section 3.1.2.2). APIs recognize a machine's token by
+    //    its `sub`, which is the client identifier, so it must not be the user's. Earlier versions stored such users.
+    if !validated.required_user.admits(&session.sub) || session.sub == validated.client.client_id {
         return sign_in(Some(Notice::OtherAccountWanted));
-    }
-
-    // APIs recognize a machine's token by its `sub`, which is the client identifier, so no user may have the same.
-    if session.sub == validated.client.client_id {
-        return Next::Refuse(AuthorizeError::new(
-            "access_denied",
-            "client_id: must not be the sub of the user",
-        ));
     }
 
     // 4. Let the user choose the account, if the client requires it.
