@@ -289,6 +289,22 @@ for (const [locale, label] of [["en", `Go to ${new URL(origin).hostname}`], ["de
   });
 }
 
+test("in a frame, the error of a client by document is not shown and does not reach the client", async () => {
+  const { client_id } = pictures.client("/framed.json", { client_name: "Framed", redirect_uris: [CALLBACK] });
+  const page = await newPage();
+  await page.goto(origin);
+  const urls = [];
+  page.on("request", (request) => urls.push(request.url()));
+  const url = authorize({ client_id, prompt: "none", code_challenge: CHALLENGE, code_challenge_method: "S256" });
+  await page.evaluate((src) => {
+    const frame = Object.assign(document.createElement("iframe"), { src });
+    document.body.append(frame);
+    return new Promise((resolve) => { frame.onload = resolve; });
+  }, url);
+  assert.deepEqual(urls, [url]);
+  assert.match(takeComplaints().join(), /in a frame|frame-ancestors/);
+});
+
 test("an error of the operator's client does not inherit the fragment of the link that led to it", async () => {
   const page = await newPage();
   await page.goto(`${authorize({ prompt: "none" })}#access_token=evil`);
