@@ -104,8 +104,8 @@ export async function takeOperatorSteps({ operator, users, execute, database }, 
   const { grant_id } = await succeed("issue a token", "POST", "/admin/tokens", { sub: users.bob, scope: "openid" });
   await succeed("revoke a grant", "DELETE", `/admin/grants/${grant_id}`);
   await succeed("issue an initial access token", "POST", "/admin/initial-access-tokens", token);
-  await succeed("store a client", "PUT", "/admin/clients/new", { client_name: "New App", redirect_uris: [CALLBACK] });
-  await succeed("read a client", "GET", "/admin/clients/new");
+  await succeed("store a client", "PUT", "/admin/clients/new-app", { client_name: "New App", redirect_uris: [CALLBACK] });
+  await succeed("read a client", "GET", "/admin/clients/new-app");
   await succeed("list 100 clients", "GET", "/admin/clients?limit=100");
   await succeed("delete a user", "DELETE", `/admin/users/${users.bob}`);
 
