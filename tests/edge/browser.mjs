@@ -186,6 +186,13 @@ export function redirectTarget(page) {
 /** The parameters of an authorization response by redirect. */
 export const responseParameters = (page) => Object.fromEntries(redirectTarget(page).searchParams);
 
+/** The URL by which the page of an error leads to a client that nobody vouches for, once the user clicks. */
+export function offeredTarget(page) {
+  assert.equal(targetOf(page), undefined);
+  const [, tag] = /<a\b([^>]* id="to-client"[^>]*)>/.exec(page.body) ?? assert.fail(`no offer: ${page.body}`);
+  return new URL(attribute(tag, "href"));
+}
+
 /** The request that a browser sends from the page of `response_mode=form_post`. */
 export function formPostRequest(page) {
   assert.equal(page.status, 200, page.body);

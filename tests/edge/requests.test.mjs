@@ -6,7 +6,7 @@ import { SignJWT } from "jose";
 import * as openid from "openid-client";
 import { ISSUER, start } from "./harness.mjs";
 import { listen, makeKey } from "./client_server.mjs";
-import { Browser, redirectTarget, putClient, putUser } from "./browser.mjs";
+import { Browser, offeredTarget, redirectTarget, putClient, putUser } from "./browser.mjs";
 
 const CALLBACK = "https://app.example/cb";
 
@@ -74,9 +74,9 @@ for (const alg of ["ES256", "EdDSA", "PS256", "RS256"]) {
     assert.ok(url.searchParams.get("request") && !url.searchParams.has("state"));
     assert.equal((await signIn(config, url, checks)).claims().sub, "alice");
 
-    // An unsigned request redirects with the error. A request with a wrong signature gets an error page.
+    // The page of an unsigned request has a link with the error. A request with a wrong signature gets an error page.
     const plain = openid.buildAuthorizationUrl(config, parameters);
-    const { searchParams } = redirectTarget(await new Browser(postern.fetch).get(plain));
+    const { searchParams } = offeredTarget(await new Browser(postern.fetch).get(plain));
     assert.equal(searchParams.get("error"), "invalid_request");
     const other = await makeKey(alg, "key-1");
     const forged = await openid.buildAuthorizationUrlWithJAR(config, parameters, { key: other.privateKey, kid: "key-1" });
