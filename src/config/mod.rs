@@ -11,6 +11,7 @@ use crate::protocol::authorization::authorize_policy::AuthorizePolicy;
 use crate::protocol::authorization::resources::{Resource, Resources};
 use crate::protocol::client::client_id_url::{ClientIdRules, DocumentPolicy};
 use crate::protocol::client::metadata::Registrable;
+use crate::protocol::client::outbound_url::OutboundRules;
 use crate::protocol::client::scheme;
 use crate::protocol::client::voucher::Voucher;
 use crate::protocol::user::scope::ScopeTable;
@@ -91,14 +92,19 @@ impl Config {
             client_credentials: true,
             implicit: self.allows_implicit,
             insecure_redirect_hosts: &[],
-            loopback: self.allows_loopback,
+            outbound: self.outbound_rules(),
             private_use_schemes: &self.private_use_schemes,
         }
     }
 
     /// Returns the rules for client identifiers that are URLs.
     pub fn client_id_rules(&self) -> ClientIdRules<'_> {
-        ClientIdRules { policy: &self.client_documents, allows_loopback: self.allows_loopback }
+        ClientIdRules { policy: &self.client_documents, outbound: self.outbound_rules() }
+    }
+
+    /// Returns the rules for URLs that the provider fetches for a client.
+    pub fn outbound_rules(&self) -> OutboundRules<'_> {
+        OutboundRules { allows_loopback: self.allows_loopback, own_host: self.issuer.own_host() }
     }
 
     /// Returns every scope that can be granted: those that release claims, then those of the APIs.

@@ -72,7 +72,7 @@ pub struct Account<'a> {
 }
 
 /// An application with access.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Application<'a> {
     pub client: Client<'a>,
     /// Its client identifier, which the form posts.

@@ -47,5 +47,6 @@ mod shape;
 mod sign_in;
 mod signer;
 mod statement_texts;
+mod strangers;
 mod test_provider;
 mod userinfo;

@@ -74,9 +74,12 @@ fn an_identifier_that_is_no_such_url_is_refused_without_a_fetch() {
         ("https://localhost/client.json", "must have a host name of the public internet"),
         ("https://metadata.internal/client.json", "must have a host name of the public internet"),
         ("http://tool.example/client.json", "must be an absolute https URL"),
-        ("https://login.example.com/auth/userinfo", "must not be the URL of an API"),
-        ("https://LOGIN.example.com/auth/userinfo", "must not be the URL of an API"),
-        ("https://login.example.com:443/auth/authorize?client_id=a", "must not be the URL of an"),
+        ("https://login.example.com/auth/userinfo", "must not be on the host of this provider"),
+        ("https://LOGIN.example.com/auth/userinfo", "must not be on the host of this provider"),
+        (
+            "https://login.example.com:443/auth/authorize?client_id=a",
+            "must not be on the host of this provider",
+        ),
     ] {
         let response = Browser::new(&provider).get(&client_at(client_id).authorize(&[]));
         assert_page(&response, 400, &format!("client_id: {words}"));
