@@ -76,7 +76,7 @@ const DAY: u32 = 86_400;
 
 impl Config {
     /// Returns the part of the configuration that the parser of a client's authorization requests needs.
-    pub fn authorize_policy(&self, voucher: Voucher) -> AuthorizePolicy<'_> {
+    pub fn authorize_policy<'a>(&'a self, voucher: Voucher<'a>) -> AuthorizePolicy<'a> {
         AuthorizePolicy {
             allows_implicit: self.allows_implicit,
             resources: &self.resources,
@@ -112,10 +112,12 @@ impl Config {
         self.scopes.names().chain(self.resources.iter().flat_map(Resource::scope_names))
     }
 
-    /// Returns every scope that a client can be granted for which nobody vouches.
-    pub fn open_scope_names(&self) -> impl Iterator<Item = &str> {
-        let open = self.resources.iter().filter(|resource| resource.is_open);
-        self.scopes.names().chain(open.flat_map(Resource::scope_names))
+    /// Returns every scope that a client can register by itself: those that release claims, and those of open APIs and
+    /// of the APIs that its initial access token named.
+    pub fn registrable_scope_names(&self, vouched_apis: &[String]) -> impl Iterator<Item = &str> {
+        let is_for_it = |api: &&Resource| api.is_open || api.is_among(vouched_apis);
+        let apis = self.resources.iter().filter(is_for_it);
+        self.scopes.names().chain(apis.flat_map(Resource::scope_names))
     }
 
     /// Parses the configuration. `variable` returns the text of a variable or secret; an empty text counts as not set.

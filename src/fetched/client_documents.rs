@@ -239,7 +239,7 @@ fn read<P>(
 /// Returns the scopes of a document that the client may have. The document is written for every provider, so the others
 /// are ignored.
 fn known_scopes(scope: &str, config: &Config) -> Option<String> {
-    let is_known = |scope: &&str| config.open_scope_names().any(|name| name == *scope);
+    let is_known = |scope: &&str| config.registrable_scope_names(&[]).any(|name| name == *scope);
     let known: Vec<_> = Scopes::of_valid(scope).iter().filter(is_known).collect();
     (!known.is_empty()).then(|| known.join(" "))
 }

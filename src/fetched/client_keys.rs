@@ -133,7 +133,7 @@ impl FetchedKeys {
         let is_candidate = |keys: &ClientKeys| keys.candidates(alg, kid).next().is_some();
         let sets = match client.voucher() {
             Voucher::Operator => &self.operators,
-            Voucher::Nobody => &self.others,
+            Voucher::Nobody | Voucher::Apis(_) => &self.others,
         };
         let begin = || sets.budget.begin(url.host(), context.now);
         match sets.entry(url.as_str(), |set| set.step(is_candidate, begin, context.now)) {

@@ -21,7 +21,7 @@ pub enum Verification<'a> {
 }
 
 impl<'a> Verification<'a> {
-    pub fn new(voucher: Voucher, own_host: &'a OwnHost) -> Self {
+    pub fn new(voucher: Voucher<'_>, own_host: &'a OwnHost) -> Self {
         if voucher == Voucher::Operator { Self::Operator } else { Self::None { own_host } }
     }
 }

@@ -52,7 +52,8 @@ pub struct Allowed {
     pub consent: Consent,
     /// When access was last granted, in Unix seconds.
     pub granted_at: i64,
-    pub voucher: Voucher,
+    /// [`Voucher::Operator`] or [`Voucher::Nobody`]: the scopes that the client may have are not known here.
+    pub voucher: Voucher<'static>,
 }
 
 /// Lists the clients with access to the data of a session's user, the latest first: those with a consent, and trusted

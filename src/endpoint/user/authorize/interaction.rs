@@ -131,7 +131,7 @@ impl<P: Platform> Interaction<'_, P> {
     async fn logo_at_sign_in(&self, request: &ValidatedRequest) -> Option<Rc<str>> {
         match request.client.voucher() {
             Voucher::Operator => self.logo(request).await,
-            Voucher::Nobody => None,
+            Voucher::Nobody | Voucher::Apis(_) => None,
         }
     }
 
