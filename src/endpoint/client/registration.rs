@@ -46,7 +46,7 @@ pub async fn serve(
 
     // 3. Read the metadata, and complete it by its defaults (sections 2 and 3.1).
     let RegistrationDocument { metadata, warnings } =
-        registration_document(context, request, token.as_deref()).await?;
+        read(context, request, token.as_deref()).await?;
 
     // 4. Make the secrets of the client: random ones, and those for an initial access token for one use.
     let drawn = Secrets {
@@ -82,14 +82,10 @@ pub async fn serve(
         registration_token_hash: Some(hashes.registration_token),
         expires_at: single.is_none().then(|| context.now + UNUSED_CLIENT_SECONDS),
         document: None,
-        // The statement that registers the client copies those of its token.
         vouched_apis: Vec::new(),
     };
     let secrets = match single {
-        None => {
-            register(context, &client).await?;
-            drawn
-        }
+        None => register(context, &client).await.map(|()| drawn)?,
         Some(SingleUse { token_use, secrets }) => {
             match register_with_token(context, &client, &token_use).await? {
                 RegistrationOutcome::NoSuchToken => return Err(WRONG_TOKEN.into()),
@@ -109,8 +105,8 @@ pub async fn serve(
 }
 
 /// Reads the document. The initial access token may name APIs whose scopes the client can register, which takes a request
-/// to D1.
-async fn registration_document(
+/// to D1. The statement that registers the client gives it these APIs.
+async fn read(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
     token: Option<&str>,

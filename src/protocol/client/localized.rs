@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::protocol::client::client_name;
+use crate::protocol::description::Sent;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 use crate::protocol::own_host::{NOT_OWN_HOST, OwnHost};
@@ -28,7 +29,7 @@ pub fn from_document(
     for LocalizedField { field, name, has_tag } in fields {
         if !has_tag {
             let reason = "the name must have a BCP 47 language tag after the #";
-            return Err(InvalidField::new(field, reason));
+            return Err(InvalidField::new(Sent(&field), reason));
         }
         let text = match name {
             "client_name" => client_name::from_document(document, &field)?,
