@@ -28,8 +28,9 @@ impl<'a> Verification<'a> {
 
 /// A client, as pages show it. The client chose every value, so only http and https URLs become links.
 ///
-/// If nobody has verified the values, then the name is in quotation marks, the text of a link is its host, and the pages
-/// on which users sign in have neither links nor a logo: a stranger could imitate the words of the provider there.
+/// If nobody has verified the values, a stranger could imitate the words of the provider. Then titles and the headings of a
+/// sign-in have the host instead of the name, which is in quotation marks elsewhere, the text of a link is its host, and
+/// the pages on which users sign in have neither links nor a logo.
 #[derive(Clone, Debug)]
 pub struct Client<'a> {
     /// The name: one line of at most 100 visible characters.
@@ -101,22 +102,14 @@ impl<'a> Client<'a> {
         self.logo.filter(|_| self.is_verified)
     }
 
-    /// Returns the name for the title of a page, which cannot have elements. Isolates keep its direction from the text
-    /// around it.
-    pub(super) fn title(&self, texts: &Texts) -> String {
-        let isolated = if self.name.is_ascii() {
-            self.name.clone()
-        } else {
-            format!("\u{2068}{}\u{2069}", self.name)
-        };
-        if self.is_verified { isolated } else { texts.quoted.with(&isolated) }
-    }
-
-    /// Returns what the titles of pages on which users sign in call the client: its host, unless it is verified.
-    pub(super) fn title_at_sign_in(&self, texts: &Texts, destination: &Destination<'_>) -> String {
+    /// Returns what the titles of pages call the client: its name, if it is verified, and otherwise the host that the user
+    /// will go to. A title cannot have elements, so isolates keep the direction of a name from the text around it.
+    pub(super) fn title(&self, texts: &Texts, destination: &Destination<'_>) -> String {
         match destination {
-            Destination::Web(host) if !self.is_verified => (*host).to_owned(),
-            _ => self.title(texts),
+            _ if self.is_verified && self.name.is_ascii() => self.name.clone(),
+            _ if self.is_verified => format!("\u{2068}{}\u{2069}", self.name),
+            Destination::Web(host) => (*host).to_owned(),
+            Destination::ThisDevice | Destination::Unknown => texts.device_application.to_owned(),
         }
     }
 
@@ -187,11 +180,14 @@ mod tests {
 
     #[test]
     fn a_title_isolates_a_name_that_could_turn_its_direction() {
-        let texts = Texts::choose(None, None);
-        let client = |name: &str| Client { name: name.to_owned(), ..Client::unnamed("a") };
-        assert_eq!(client("App").title(texts), "“App”");
-        assert_eq!(client("תוכנה").title(texts), "“\u{2068}תוכנה\u{2069}”");
-        let verified = Client { is_verified: true, ..client("App") };
-        assert_eq!(verified.title(texts), "App");
+        let (texts, destination) = (Texts::choose(None, None), Destination::Web("app.example"));
+        for (name, is_verified, title) in [
+            ("App", true, "App"),
+            ("תוכנה", true, "\u{2068}תוכנה\u{2069}"),
+            ("App", false, "app.example"),
+        ] {
+            let client = Client { name: name.to_owned(), is_verified, ..Client::unnamed("a") };
+            assert_eq!(client.title(texts, &destination), title);
+        }
     }
 }

@@ -67,7 +67,7 @@ impl Login<'_> {
 
     fn title(&self) -> String {
         let Some(client) = &self.client else { return self.texts.sign_in.to_owned() };
-        let client = client.title_at_sign_in(self.texts, &self.destination());
+        let client = client.title(self.texts, &self.destination());
         format!("{} – {client}", self.texts.sign_in)
     }
 
@@ -153,7 +153,7 @@ pub struct ChooseAccount<'a> {
 impl ChooseAccount<'_> {
     fn title(&self) -> String {
         let destination = Destination::new(self.redirect_uri);
-        let client = self.client.title_at_sign_in(self.texts, &destination);
+        let client = self.client.title(self.texts, &destination);
         format!("{} – {client}", self.texts.choose_account)
     }
 

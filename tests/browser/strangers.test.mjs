@@ -5,10 +5,16 @@ import { listen } from "../edge/client_server.mjs";
 import { checkPage, takeScreenshots } from "./page_checks.mjs";
 import { PASSWORD, press, start } from "./test_provider.mjs";
 
-const { issuer, origin, worker, newPage } = await start("https", { REGISTRATION: "open", CLIENT_DOCUMENTS: "127.0.0.1" });
+const { issuer, origin, worker, serve, newPage } = await start("https", { REGISTRATION: "open", CLIENT_DOCUMENTS: "127.0.0.1" });
 
 const HOST = new URL(origin).hostname;
 const CALLBACK = `${origin}/callback`;
+/** Answers with 204, so that the browser does not leave the page before it. */
+const SILENT = `${origin}/silent`;
+serve((request, response) => {
+  response.writeHead(request.url.startsWith("/silent") ? 204 : 200, { "content-type": "text/html" });
+  response.end(request.url.startsWith("/silent") ? undefined : "<!DOCTYPE html><title>The application</title>");
+});
 /** RFC 7636 appendix B. */
 const CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /** One white pixel. */
@@ -20,18 +26,18 @@ files.serve("/logo.png", Buffer.from(PIXEL, "base64"), "image/png");
 /** Texts and links that imitate the provider, and the name that users see. */
 const HOSTILE = [
   ["reset", "Reset your password here", "Reset your password here"],
-  ["long", `${"\u202eevil ".repeat(30)}\u2066${"\u200bPostern\u200b ".repeat(30)}`, /^(evil ){19}evi…$/],
+  ["long", `${"\u202eevil ".repeat(30)}\u2066${"\u200bPostern\u200b ".repeat(30)}`, /^(evil ){19}evil…$/],
   ["zalgo", `Z${"\u0336\u035c\u0489\u20dd\u0301".repeat(30)}algo`, /^Z[\u0300-\u20ff]{3}algo$/u],
   ["quotes", "Postern” is verified and safe. Sign in to “Postern", "Postern' is verified and safe. Sign in to 'Postern"],
   ["rtl", "תוכנה \u202a(Postern ✓)", "תוכנה (Postern ✓)"],
 ];
 
 async function register(name) {
-  const response = await fetch(`${worker.url}/auth/register`, {
+  const response = await fetch(new URL("/auth/register", worker.url), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({
-      client_name: name, redirect_uris: [CALLBACK], token_endpoint_auth_method: "none",
+      client_name: name, redirect_uris: [CALLBACK, SILENT], token_endpoint_auth_method: "none",
       logo_uri: files.url("/logo.png"), client_uri: "https://login.example.com.evil.example/auth/reset",
       policy_uri: `${issuer}/auth/account`, tos_uri: "https://support-login-example-com.evil.example/password",
     }),
@@ -78,7 +84,8 @@ for (const [kind, name, expected] of HOSTILE) {
     await check(page, `stranger-${kind}-login`);
 
     await signIn(page);
-    assert.match(await shown(page), /^Allow “.*” to access your account\?\s+Not verified\./s);
+    assert.match(await shown(page), new RegExp(`^Allow ${HOST} to access your account\\?\\s+The application calls itself “`));
+    assert.match(await shown(page), /” \(not verified\)\s/);
     assert.match(await shown(page), new RegExp(`You will then go to ${HOST}\\s`));
     assert.deepEqual((await links(page)).slice(1), [
       "login.example.com.evil.example", "support-login-example-com.evil.example",
@@ -111,7 +118,8 @@ test("a client by document has the host of its document on each page, and its na
     assert.equal(await page.locator("a, img").count(), 0);
     await check(page, `document-${kind}-login`);
     await signIn(page);
-    assert.match(await shown(page), /^Allow “Editor” to access your account\?\s+Not verified\./);
+    assert.ok((await shown(page)).startsWith(`Allow ${destination} to access your account?`), await shown(page));
+    assert.match(await shown(page), /calls itself “Editor” \(not verified\)/);
     assert.match(await shown(page), /published by 127\.0\.0\.1/);
     await check(page, `document-${kind}-consent`);
   }
@@ -120,10 +128,8 @@ test("a client by document has the host of its document on each page, and its na
 test("the page that leaves names the host of its link", async () => {
   const client_id = await register("Reset your password here");
   const page = await newPage();
-  await page.goto(authorize({ client_id }));
+  await page.goto(authorize({ client_id, redirect_uri: SILENT }));
   await signIn(page);
-  // The page stays if the browser does not leave.
-  await page.route(`${CALLBACK}?**`, (route) => route.abort());
   await page.locator("button[value=allow]").click();
   await page.locator("a.primary").waitFor();
   assert.equal(await page.locator("p.small").innerText(), HOST);

@@ -465,6 +465,22 @@ fn the_consent_page_names_the_destination() {
 }
 
 #[test]
+fn the_question_about_an_application_of_the_device_is_a_sentence_in_every_language() {
+    for tag in ui_locales_supported() {
+        let page = Consent {
+            client: stranger(),
+            redirect_uri: "http://127.0.0.1/cb",
+            ..consent(texts(tag))
+        };
+        let body = page.response().body;
+        let question = between(&body, "<h1>", "</h1>").unwrap();
+        let first = question.trim_start_matches('¿').chars().next().unwrap();
+        assert!(first.is_uppercase() && question.trim_end().ends_with('?'), "{question}");
+        assert_eq!(between(&body, "<title>", "</title>"), Some(question));
+    }
+}
+
+#[test]
 fn the_first_empty_field_has_the_focus_and_refers_to_the_notice() {
     let input = |page: Login<'_>, name: &str| {
         let body = page.response().body;
