@@ -8,7 +8,7 @@ import {
   CALLBACK, PASSWORD, Browser, authorizePath, formOf, isLogin, putClient, redeem, redirectTarget, refresh, requestToken,
   responseParameters, successJson,
 } from "../tests/edge/browser.mjs";
-import { CLIENT, OFFLINE } from "../tests/edge/steps.mjs";
+import { CLIENT, OFFLINE, RESOURCE } from "../tests/edge/steps.mjs";
 
 /** Steps that read more in a larger database, with the reason. */
 export const GROWING = new Map([
@@ -81,6 +81,13 @@ export async function takeRareSteps({ fetch, operator, clients, users, clientSer
     method: "POST", body: JSON.stringify(sector),
     headers: { "content-type": "application/json", authorization: `Bearer ${body.initial_access_token}` },
   }));
+  const named = await operator("POST", "/admin/initial-access-tokens", { uses: 1, ttl: 60, resources: [RESOURCE] });
+  const { status } = await measure("Registration, scope of an API that the initial access token names", () =>
+    fetch("/auth/register", {
+      method: "POST", body: JSON.stringify({ redirect_uris: [CALLBACK], scope: "orders:read" }),
+      headers: { "content-type": "application/json", authorization: `Bearer ${named.body.initial_access_token}` },
+    }));
+  assert.equal(status, 201);
 }
 
 /**

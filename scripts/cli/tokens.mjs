@@ -12,6 +12,7 @@ export const TOKEN_COMMANDS = [
     options: {
       uses: { type: "string", value: "N", help: "how many clients it registers; 1 by default" },
       ttl: { type: "string", value: "SECONDS", help: "its lifetime; a day by default" },
+      resources: { type: "string", value: "URIS", help: "APIs whose scopes the clients may register, with a space between" },
     },
     run: makeInitialAccessToken,
   },
@@ -40,7 +41,8 @@ export const TOKEN_COMMANDS = [
 
 /** @param {import("./commands.mjs").Call} call */
 async function makeInitialAccessToken({ provider, options, output }) {
-  const body = { uses: wholeNumber("uses", options.uses), ttl: wholeNumber("ttl", options.ttl) };
+  const resources = options.resources?.split(" ").filter((uri) => uri !== "");
+  const body = { uses: wholeNumber("uses", options.uses), ttl: wholeNumber("ttl", options.ttl), resources };
   const answer = await provider.request("POST", "/initial-access-tokens", JSON.stringify(body));
   await output.showSecret(answer.initial_access_token, answer);
 }

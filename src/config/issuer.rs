@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use crate::protocol::authority::{Authority, AuthorityError};
+use crate::protocol::own_host::OwnHost;
 
 /// The issuer identifier: an absolute https URL without query, fragment or trailing slash (OpenID Connect Discovery
 /// section 3; RFC 8414 section 2).
@@ -13,6 +14,7 @@ use crate::protocol::authority::{Authority, AuthorityError};
 pub struct Issuer {
     url: String,
     origin: String,
+    own_host: OwnHost,
     path: String,
 }
 
@@ -100,7 +102,8 @@ impl Issuer {
         check_path(path)?;
         let scheme = if is_https { "https" } else { "http" };
         let origin = format!("{scheme}://{authority}");
-        Ok(Self { url: url.to_owned(), origin, path: path.to_owned() })
+        let own_host = OwnHost::of_issuer(url).map_err(|_| IssuerError::Host)?;
+        Ok(Self { url: url.to_owned(), origin, own_host, path: path.to_owned() })
     }
 
     /// Returns the issuer identifier as it was configured.
@@ -111,6 +114,11 @@ impl Issuer {
     /// Returns scheme, host and port, without a slash at the end.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Returns the host of this provider, at which no URL of a client may be.
+    pub fn own_host(&self) -> &OwnHost {
+        &self.own_host
     }
 
     /// Returns the path: empty, or with a slash at its beginning and none at its end.

@@ -11,6 +11,7 @@ use crate::protocol::authorization::authorize_policy::AuthorizePolicy;
 use crate::protocol::authorization::resources::{Resource, Resources};
 use crate::protocol::client::client_id_url::{ClientIdRules, DocumentPolicy};
 use crate::protocol::client::metadata::Registrable;
+use crate::protocol::client::outbound_url::OutboundRules;
 use crate::protocol::client::scheme;
 use crate::protocol::client::voucher::Voucher;
 use crate::protocol::user::scope::ScopeTable;
@@ -75,7 +76,7 @@ const DAY: u32 = 86_400;
 
 impl Config {
     /// Returns the part of the configuration that the parser of a client's authorization requests needs.
-    pub fn authorize_policy(&self, voucher: Voucher) -> AuthorizePolicy<'_> {
+    pub fn authorize_policy<'a>(&'a self, voucher: Voucher<'a>) -> AuthorizePolicy<'a> {
         AuthorizePolicy {
             allows_implicit: self.allows_implicit,
             resources: &self.resources,
@@ -91,14 +92,19 @@ impl Config {
             client_credentials: true,
             implicit: self.allows_implicit,
             insecure_redirect_hosts: &[],
-            loopback: self.allows_loopback,
+            outbound: self.outbound_rules(),
             private_use_schemes: &self.private_use_schemes,
         }
     }
 
     /// Returns the rules for client identifiers that are URLs.
     pub fn client_id_rules(&self) -> ClientIdRules<'_> {
-        ClientIdRules { policy: &self.client_documents, allows_loopback: self.allows_loopback }
+        ClientIdRules { policy: &self.client_documents, outbound: self.outbound_rules() }
+    }
+
+    /// Returns the rules for URLs that the provider fetches for a client.
+    pub fn outbound_rules(&self) -> OutboundRules<'_> {
+        OutboundRules { allows_loopback: self.allows_loopback, own_host: self.issuer.own_host() }
     }
 
     /// Returns every scope that can be granted: those that release claims, then those of the APIs.
@@ -106,10 +112,12 @@ impl Config {
         self.scopes.names().chain(self.resources.iter().flat_map(Resource::scope_names))
     }
 
-    /// Returns every scope that a client can be granted for which nobody vouches.
-    pub fn open_scope_names(&self) -> impl Iterator<Item = &str> {
-        let open = self.resources.iter().filter(|resource| resource.is_open);
-        self.scopes.names().chain(open.flat_map(Resource::scope_names))
+    /// Returns every scope that a client can register by itself: those that release claims, and those of open APIs and
+    /// of the APIs that its initial access token named.
+    pub fn registrable_scope_names(&self, vouched_apis: &[String]) -> impl Iterator<Item = &str> {
+        let is_for_it = |api: &&Resource| api.is_open || api.is_among(vouched_apis);
+        let apis = self.resources.iter().filter(is_for_it);
+        self.scopes.names().chain(apis.flat_map(Resource::scope_names))
     }
 
     /// Parses the configuration. `variable` returns the text of a variable or secret; an empty text counts as not set.

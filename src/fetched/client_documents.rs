@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use crate::bounded_map::BoundedMap;
-use crate::config::{Config, Issuer};
+use crate::config::Config;
 use crate::context::Context;
 use crate::error::Internal;
 use crate::fetched::fetch_budget::FetchBudget;
@@ -18,9 +18,8 @@ use crate::lifetimes::{
 };
 use crate::limits::rate_limits::may_fetch_document;
 use crate::ports::{FetchLimits, Platform};
-use crate::protocol::authority::Authority;
 use crate::protocol::client::client_document::{self, ClientDocument};
-use crate::protocol::client::client_id_url::{ClientIdUrl, path_of};
+use crate::protocol::client::client_id_url::ClientIdUrl;
 use crate::protocol::client::metadata::{ClientMetadata, Registrable};
 use crate::protocol::description::Description;
 use crate::protocol::invalid_field::InvalidField;
@@ -208,24 +207,11 @@ impl ClientDocuments {
 fn check_identifier(client_id: &str, config: &Config) -> Result<ClientIdUrl, DocumentFault> {
     let url = ClientIdUrl::parse(client_id, config.client_id_rules());
     let url = url.map_err(|error| invalid(&error.description()))?;
-    // The client's ID tokens have this audience. A resource server could take them for access tokens. And the provider
-    // must not fetch from itself.
-    if is_own(client_id, &config.issuer) || config.resources.find(client_id).is_some() {
-        return Err(invalid(&"must not be the URL of an API or of this provider"));
+    // The client's ID tokens have this audience. A resource server could take them for access tokens.
+    if config.resources.find(client_id).is_some() {
+        return Err(invalid(&"must not be the URL of an API"));
     }
     Ok(url)
-}
-
-/// Returns whether a URL is the issuer or below its `/auth/`, in any spelling of the host and the port.
-fn is_own(url: &str, issuer: &Issuer) -> bool {
-    let server = |url| {
-        let authority = Authority::of_url(url).ok()?;
-        let default = if url.starts_with("https:") { 443 } else { 80 };
-        Some((authority.host().to_ascii_lowercase(), authority.port().unwrap_or(default)))
-    };
-    let rest = path_of(url).strip_prefix(issuer.path());
-    let is_below = rest.is_some_and(|rest| matches!(rest, "" | "/") || rest.starts_with("/auth/"));
-    is_below && server(url) == server(issuer.as_str())
 }
 
 /// Reads the metadata of a client from its document. The log has what is left out of it.
@@ -253,7 +239,7 @@ fn read<P>(
 /// Returns the scopes of a document that the client may have. The document is written for every provider, so the others
 /// are ignored.
 fn known_scopes(scope: &str, config: &Config) -> Option<String> {
-    let is_known = |scope: &&str| config.open_scope_names().any(|name| name == *scope);
+    let is_known = |scope: &&str| config.registrable_scope_names(&[]).any(|name| name == *scope);
     let known: Vec<_> = Scopes::of_valid(scope).iter().filter(is_known).collect();
     (!known.is_empty()).then(|| known.join(" "))
 }

@@ -126,14 +126,14 @@ impl FetchedKeys {
             return Ok(Rc::new(keys.clone()));
         }
         // The URL is checked again, because the rules may have changed since the client registered.
-        let allows_loopback = context.config.allows_loopback;
+        let rules = context.config.outbound_rules();
         let url = metadata.jwks_uri.as_deref();
-        let url = url.and_then(|url| OutboundUrl::parse(url, allows_loopback).ok());
+        let url = url.and_then(|url| OutboundUrl::parse(url, rules).ok());
         let url = url.ok_or(DocumentError::Forbidden)?;
         let is_candidate = |keys: &ClientKeys| keys.candidates(alg, kid).next().is_some();
         let sets = match client.voucher() {
             Voucher::Operator => &self.operators,
-            Voucher::Nobody => &self.others,
+            Voucher::Nobody | Voucher::Apis(_) => &self.others,
         };
         let begin = || sets.budget.begin(url.host(), context.now);
         match sets.entry(url.as_str(), |set| set.step(is_candidate, begin, context.now)) {

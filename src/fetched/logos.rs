@@ -50,7 +50,7 @@ impl Logos {
     ) -> Option<Rc<str>> {
         // The URL is checked again, because the rules may have changed since the client registered.
         let url = logo_uri(&client.metadata, tag)?;
-        let url = OutboundUrl::parse(url, context.config.allows_loopback).ok()?;
+        let url = OutboundUrl::parse(url, context.config.outbound_rules()).ok()?;
         let known = self.find(&url, context).await;
         // Another request may have begun to fetch the logo while this one read the cache.
         if let Some(logo) = known.or_else(|| self.remembered(&url, context.now)) {
@@ -84,7 +84,7 @@ impl Logos {
         context: &Context<'_, impl Platform>,
     ) -> Option<Rc<str>> {
         let url =
-            OutboundUrl::parse(logo_uri(metadata, tag)?, context.config.allows_loopback).ok()?;
+            OutboundUrl::parse(logo_uri(metadata, tag)?, context.config.outbound_rules()).ok()?;
         self.find(&url, context).await.and_then(non_empty)
     }
 

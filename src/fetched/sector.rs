@@ -36,7 +36,7 @@ pub async fn check(
 ) -> Result<(), Error> {
     let Some(uri) = &metadata.sector_identifier_uri else { return Ok(()) };
     let refuse = |reason: &dyn fmt::Display| refuse(InvalidField::new(FIELD, reason));
-    let url = OutboundUrl::parse(uri, context.config.allows_loopback).map_err(|e| refuse(&e))?;
+    let url = OutboundUrl::parse(uri, context.config.outbound_rules()).map_err(|e| refuse(&e))?;
     let text = get(FIELD, &url, &LIMITS, context).await.map_err(|error| {
         if error.is_temporary() {
             return Protocol::TryLater(error.description_of(FIELD)).into();

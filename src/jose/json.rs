@@ -85,7 +85,9 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         let mut fields = Map::new();
         while let Some((name, Unique(value))) = access.next_entry::<String, Unique>()? {
             if fields.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("duplicate name {name:?}")));
+                // A page may show the error. Without spaces a name cannot put sentences there.
+                let shown = name.replace(|c: char| !c.is_ascii_graphic(), "?");
+                return Err(A::Error::custom(format_args!("duplicate name {shown:?}")));
             }
             fields.insert(name, value);
         }

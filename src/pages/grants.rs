@@ -47,6 +47,21 @@ impl Consent<'_> {
         respond_privately(self, self.texts, 200, &policy)
     }
 
+    fn destination(&self) -> Destination<'_> {
+        Destination::new(self.redirect_uri)
+    }
+
+    /// The question, without elements. Some languages begin it with the client, which may be words of the page.
+    fn question(&self) -> String {
+        let client = self.client.title(self.texts, &self.destination());
+        let question = self.texts.consent.with(&client);
+        if !question.starts_with(self.texts.device_application) {
+            return question;
+        }
+        let mut letters = question.chars();
+        letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+    }
+
     fn requested_access(&self) -> Vec<RequestedAccess<'_>> {
         requested_access(self.texts, self.configured, self.scope, self.claims)
     }
@@ -72,7 +87,7 @@ pub struct Account<'a> {
 }
 
 /// An application with access.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Application<'a> {
     pub client: Client<'a>,
     /// Its client identifier, which the form posts.

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::http::Response;
+use crate::pages::destination::Destination;
 use crate::pages::{Policy, Texts, respond};
 
 /// The page that answers a form whose response is an authorization response. It leaves at once, by a navigation of its

@@ -12,7 +12,7 @@ mod requested_access;
 mod sign_in;
 mod texts;
 
-pub use client::Client;
+pub use client::{Client, Verification};
 pub use form_post::FormPost;
 pub use grants::{Account, Application, Consent};
 pub use leaving::Leaving;

@@ -4,6 +4,7 @@ use askama::Template;
 use askama::filters::Safe;
 
 use crate::http::Response;
+use crate::pages::destination::Destination;
 use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
 
 /// The page on which a user signs in. Its form posts `request`, `token`, `login` and `password`.
@@ -51,7 +52,7 @@ impl Login<'_> {
     pub fn response(&self) -> Response {
         let policy = Policy {
             forms: self.redirect_uri.map_or(Forms::Here, Forms::Through),
-            has_logo: self.client.is_some_and(|client| client.logo.is_some()),
+            has_logo: self.client.as_ref().is_some_and(|one| one.logo_at_sign_in().is_some()),
             script_hash: None,
         };
         let status = self.notice.map_or(200, Notice::status);
@@ -62,6 +63,16 @@ impl Login<'_> {
             }
             _ => response,
         }
+    }
+
+    fn title(&self) -> String {
+        let Some(client) = &self.client else { return self.texts.sign_in.to_owned() };
+        let client = client.title(self.texts, &self.destination());
+        format!("{} – {client}", self.texts.sign_in)
+    }
+
+    fn destination(&self) -> Destination<'_> {
+        Destination::new(self.redirect_uri.unwrap_or_default())
     }
 
     /// The attributes that connect an input to the notice, for screen readers.
@@ -140,11 +151,17 @@ pub struct ChooseAccount<'a> {
 }
 
 impl ChooseAccount<'_> {
+    fn title(&self) -> String {
+        let destination = Destination::new(self.redirect_uri);
+        let client = self.client.title(self.texts, &destination);
+        format!("{} – {client}", self.texts.choose_account)
+    }
+
     /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let policy = Policy {
             forms: Forms::Through(self.redirect_uri),
-            has_logo: self.client.logo.is_some(),
+            has_logo: self.client.logo_at_sign_in().is_some(),
             script_hash: None,
         };
         respond_privately(self, self.texts, 200, &policy)

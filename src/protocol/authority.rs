@@ -76,6 +76,16 @@ impl<'a> Authority<'a> {
         self.kind != HostKind::Name
     }
 
+    /// Returns whether URL parsers find the same host in both, in any spelling. The ports may differ.
+    pub fn is_same_host(&self, other: &Authority<'_>) -> bool {
+        match (self.kind, other.kind) {
+            (HostKind::Name, HostKind::Name) | (HostKind::V4(None), HostKind::V4(None)) => {
+                self.host.eq_ignore_ascii_case(other.host)
+            }
+            (one, other) => one == other,
+        }
+    }
+
     /// Returns whether a browser reaches its own device at this host:
     ///
     /// - `localhost` or a name below it (RFC 6761 section 6.3)
@@ -107,8 +117,14 @@ impl HostKind {
         if let Some(literal) = host.strip_prefix('[') {
             return literal.strip_suffix(']')?.parse().ok().map(Self::V6);
         }
+        // Some URL parsers decode `xn--login-` to `login`, although it encodes nothing (UTS 46 section 4).
+        let has_empty_code = |label: &str| {
+            label.ends_with('-') && label.get(..4).is_some_and(|a| a.eq_ignore_ascii_case("xn--"))
+        };
         let is_label = |label: &str| {
-            !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            !label.is_empty()
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !has_empty_code(label)
         };
         if !host.split('.').all(is_label) {
             return None;
@@ -192,6 +208,7 @@ mod tests {
                 AuthorityError::Host,
                 &["https://a_b.example", "https://a\\b.example", "https://１２７.1"],
             ),
+            (AuthorityError::Host, &["https://xn--login-.example", "https://a.XN--b-"]),
             (
                 AuthorityError::Host,
                 &["https://[]", "https://[::1", "https://[::1%25lo]", "https://[evil]"],

@@ -6,9 +6,10 @@
 //! - [`token`]: access tokens, ID tokens, and the errors about tokens
 //! - [`user`]: claims, scopes, logins and passwords
 //! - [`params`], [`json_object`]: readers of form parameters and of JSON objects
-//! - [`authority`], [`same_uri`]: the host and port of a URL, and the equivalence of URIs
+//! - [`authority`], [`own_host`], [`same_uri`]: the host and port of a URL, the provider's own host, and the equivalence
+//!   of URIs
 //! - [`description`]: the `error_description` of an OAuth error
-//! - [`invalid_field`], [`text_forms`]: errors about the fields of a document, and checks of text values
+//! - [`invalid_field`], [`text_forms`], [`unseen`]: errors about the fields of a document, and checks of text values
 
 pub mod authority;
 pub mod authorization;
@@ -16,8 +17,10 @@ pub mod client;
 pub mod description;
 pub mod invalid_field;
 pub mod json_object;
+pub mod own_host;
 pub mod params;
 pub mod same_uri;
 pub mod text_forms;
 pub mod token;
+pub mod unseen;
 pub mod user;

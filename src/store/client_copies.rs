@@ -41,6 +41,7 @@ impl Client {
             created_at: now,
             registration_token_hash: Some(DOCUMENT.to_owned()),
             expires_at: None,
+            vouched_apis: Vec::new(),
             document: Some(DocumentCopy { fetched_at: now, until }),
         }
     }

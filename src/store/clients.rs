@@ -6,12 +6,12 @@ use crate::jose::json;
 use crate::lifetimes::LOST_RESPONSE_SECONDS;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
-use crate::protocol::client::voucher::Voucher;
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::authorization_requests::BrowserHandle;
 use crate::store::batch::{Batch, Handle, exists, first, read};
 use crate::store::client_copies::DocumentCopy;
 use crate::store::identifiers::may_be_client;
+use crate::store::vouched_apis::parse_vouched_apis;
 
 /// A client as stored.
 #[derive(Clone, Debug)]
@@ -30,23 +30,15 @@ pub struct Client {
     pub expires_at: Option<i64>,
     /// When its metadata counts, if that is the copy of a client metadata document.
     pub document: Option<DocumentCopy>,
-}
-
-impl Client {
-    /// Returns who vouches for the client.
-    pub fn voucher(&self) -> Voucher {
-        match self.registration_token_hash {
-            Some(_) => Voucher::Nobody,
-            None => Voucher::Operator,
-        }
-    }
+    /// The URIs of the APIs that its initial access token named.
+    pub vouched_apis: Vec<String>,
 }
 
 /// The columns that [`Client`] reads.
 macro_rules! client_columns {
     () => {
         "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, \
-         expires_at, updated_at, document_until"
+         expires_at, updated_at, document_until, vouched_apis"
     };
 }
 
@@ -63,6 +55,8 @@ pub struct StoredClient {
     created_at: i64,
     expires_at: Option<i64>,
     document: Option<DocumentCopy>,
+    /// See [`Client::vouched_apis`].
+    pub vouched_apis: Vec<String>,
 }
 
 impl StoredClient {
@@ -81,6 +75,7 @@ impl StoredClient {
             registration_token_hash: row.text_or_null()?,
             expires_at: row.integer_or_null()?,
             document: DocumentCopy::from_row(row)?,
+            vouched_apis: parse_vouched_apis(row.text_or_null()?.as_deref()),
         })
     }
 
@@ -98,6 +93,7 @@ impl StoredClient {
             registration_token_hash: self.registration_token_hash,
             expires_at: self.expires_at,
             document: self.document,
+            vouched_apis: self.vouched_apis,
         })
     }
 }
@@ -142,7 +138,7 @@ impl ClientWithSecret {
 macro_rules! client_with_secret_columns {
     () => {
         "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, \
-         expires_at, updated_at, document_until, secret_salt, secret_made_at"
+         expires_at, updated_at, document_until, vouched_apis, secret_salt, secret_made_at"
     };
 }
 pub(super) use client_with_secret_columns;
@@ -211,7 +207,7 @@ pub async fn put(
         may_be_client!("?1"),
         " ON CONFLICT (client_id) DO UPDATE \
            SET metadata = ?2, trusted = ?5, updated_at = ?6, \
-             registration_token_hash = NULL, expires_at = NULL, ",
+             registration_token_hash = NULL, expires_at = NULL, vouched_apis = NULL, ",
         assign_secret!("?3", "?4", "?6"),
         " RETURNING ",
         client_with_secret_columns!(),

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::ports::{Database, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
+use crate::protocol::client::voucher::Voucher;
 use crate::store::batch::{Batch, Handle, first};
 use crate::store::client_copies;
 use crate::store::clients::{ClientOf, parse_metadata};
@@ -51,6 +52,8 @@ pub struct Allowed {
     pub consent: Consent,
     /// When access was last granted, in Unix seconds.
     pub granted_at: i64,
+    /// [`Voucher::Operator`] or [`Voucher::Nobody`]: the scopes that the client may have are not known here.
+    pub voucher: Voucher<'static>,
 }
 
 /// Lists the clients with access to the data of a session's user, the latest first: those with a consent, and trusted
@@ -58,7 +61,7 @@ pub struct Allowed {
 pub fn list_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Vec<Allowed>> {
     // In a group with max(), SQLite takes the other columns from the row with the maximum.
     let statement = Statement::new(
-        "SELECT client_id, metadata, scope, claims, granted_at \
+        "SELECT client_id, metadata, scope, claims, granted_at, registration_token_hash IS NULL \
          FROM ( \
            SELECT client_id, scope, claims, granted_at FROM consents \
            WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
@@ -85,6 +88,7 @@ impl Allowed {
             client_id,
             consent: Consent { scope: row.text()?, claims: row.text()? },
             granted_at: row.integer()?,
+            voucher: if row.integer()? == 1 { Voucher::Operator } else { Voucher::Nobody },
         })
     }
 }

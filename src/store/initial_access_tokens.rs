@@ -7,24 +7,37 @@ use crate::lifetimes::LOST_RESPONSE_SECONDS;
 use crate::ports::{Database, Statement};
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::{Batch, exists};
+use crate::store::vouched_apis::write_vouched_apis;
 
-/// Stores a token that registers `uses` clients until `expires_at` (Unix seconds), and deletes some that have expired.
+/// A permission to register clients.
+#[derive(Debug)]
+pub struct InitialAccessToken {
+    pub token_hash: String,
+    /// How many clients it registers.
+    pub uses: i64,
+    /// Unix seconds.
+    pub expires_at: i64,
+    /// The URIs of the APIs whose scopes the clients may have, if they register them.
+    pub vouched_apis: Vec<String>,
+}
+
+/// Stores a token, and deletes some that have expired.
 ///
 /// Idempotent: the token is random.
 pub async fn keep(
     context: &Context<'_, impl Database>,
-    token_hash: &str,
-    uses: i64,
-    expires_at: i64,
+    token: &InitialAccessToken,
 ) -> Result<(), Internal> {
     let insert = Statement::new(
-        "INSERT INTO initial_access_tokens (token_hash, uses, uses_left, expires_at, created_at) \
-         VALUES (?1, ?2, ?2, ?3, ?4) ON CONFLICT (token_hash) DO NOTHING",
+        "INSERT INTO initial_access_tokens \
+           (token_hash, uses, uses_left, expires_at, created_at, vouched_apis) \
+         VALUES (?1, ?2, ?2, ?3, ?4, ?5) ON CONFLICT (token_hash) DO NOTHING",
     )
-    .bind(token_hash)
-    .bind(uses)
-    .bind(expires_at)
-    .bind(context.now);
+    .bind(token.token_hash.as_str())
+    .bind(token.uses)
+    .bind(token.expires_at)
+    .bind(context.now)
+    .bind(write_vouched_apis(&token.vouched_apis));
     let mut batch = Batch::default();
     batch.add(sweep(context.now, SWEPT_WITH_EACH));
     batch.add(insert);

@@ -20,6 +20,7 @@ pub mod sign_in_attempts;
 pub mod signing_keys;
 pub mod sweep;
 pub mod users;
+pub mod vouched_apis;
 
 /// How many expired rows of a table are deleted with each row that is added. It is more than one, so that a backlog
 /// shrinks.

@@ -97,8 +97,8 @@ pub async fn register_with_token(
     let insert = Statement::new(
         "INSERT INTO clients \
            (client_id, metadata, secret_hash, trusted, created_at, updated_at, \
-            registration_token_hash) \
-         SELECT ?2, ?3, iif(uses = 1, ?6, ?4), 0, ?8, ?8, iif(uses = 1, ?7, ?5) \
+            registration_token_hash, vouched_apis) \
+         SELECT ?2, ?3, iif(uses = 1, ?6, ?4), 0, ?8, ?8, iif(uses = 1, ?7, ?5), vouched_apis \
          FROM initial_access_tokens WHERE token_hash = ?1 AND used_by = ?2 \
          ON CONFLICT (client_id) DO NOTHING",
     )

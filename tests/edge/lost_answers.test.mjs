@@ -416,6 +416,14 @@ step("Registration, initial access token", "the client knows its secrets", {
   end: (_, page) => isManageable(json(page)),
 });
 
+step("Registration, scope of an API that the initial access token names", "the client has the scope", {
+  setup: async () =>
+    json(await operator("POST", "/admin/initial-access-tokens", { uses: 1, resources: [RESOURCE] })).initial_access_token,
+  act: (token) => register(token, { ...METADATA, scope: "openid orders:read" }),
+  isDone: ({ status }) => status === 201,
+  end: async (_, page) => assert.equal(json(page).scope, "openid orders:read"),
+});
+
 step("Registration, GET (RFC 7592)", "the client gets its metadata", {
   setup: async () => json(await register()),
   act: (app) => manage(app, "GET"),

@@ -7,7 +7,7 @@ import {
 } from "./browser.mjs";
 import { ISSUER } from "./harness.mjs";
 
-const RESOURCE = "https://orders.example/api";
+export const RESOURCE = "https://orders.example/api";
 const SCOPE = "openid email";
 export const OFFLINE = `${SCOPE} offline_access`;
 /** The client that most steps use. */

@@ -6,7 +6,9 @@ use std::fs;
 
 use postern::config::Config;
 use postern::protocol::client::metadata::{ClientMetadata, Registrable, insecure_redirect_hosts};
+use postern::protocol::client::outbound_url::OutboundRules;
 use postern::protocol::json_object::JsonObject;
+use postern::protocol::own_host::OwnHost;
 
 /// Parses a configuration with one variable set beside the issuer. Returns it, and the variables that it reads.
 fn parse(variable: &str, text: &str) -> (Config, BTreeSet<String>) {
@@ -68,10 +70,12 @@ fn the_metadata_in_the_documents_can_be_registered() {
     for block in blocks {
         let mut metadata = JsonObject::parse(block.as_bytes()).unwrap();
         let hosts = insecure_redirect_hosts(&mut metadata).unwrap();
+        let own_host = &OwnHost::of_issuer("https://login.example.com").unwrap();
+        let outbound = OutboundRules { allows_loopback: false, own_host };
         let registrable = Registrable {
             client_credentials: true,
             insecure_redirect_hosts: &hosts,
-            ..Registrable::default()
+            ..Registrable::by_everybody(outbound)
         };
         ClientMetadata::from_document(&mut metadata, registrable).unwrap();
         metadata.end().unwrap();

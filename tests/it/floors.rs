@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest upwards. A file belongs to the room with the longest matching path.
-const ROOMS: [&str; 35] = [
+const ROOMS: [&str; 37] = [
     "http",
     "secret",
     "digest",
@@ -17,8 +17,10 @@ const ROOMS: [&str; 35] = [
     "protocol/invalid_field",
     "protocol/json_object",
     "protocol/authority",
+    "protocol/own_host",
     "protocol/same_uri",
     "protocol/text_forms",
+    "protocol/unseen",
     "protocol/user",
     "protocol/token",
     "protocol/client",

@@ -48,6 +48,7 @@ mod sign_in;
 mod signer;
 mod statement_texts;
 mod strangers;
+mod strangers_errors;
 mod sub_and_client_id;
 mod test_provider;
 mod userinfo;

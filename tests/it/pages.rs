@@ -18,24 +18,28 @@ fn no_scopes_of_the_operator() -> ConfiguredScopes<'static> {
     ConfiguredScopes { resources: &RESOURCES, table: &TABLE }
 }
 
-const CLIENT: Client<'_> = Client {
-    name: "Quarterly Reports",
-    document_host: None,
-    client_uri: Some("https://app.example/"),
-    logo: Some("data:image/png;base64,AA=="),
-    policy_uri: Some("https://app.example/privacy"),
-    tos_uri: Some("https://app.example/terms"),
-};
+/// A client of the operator.
+fn client(name: &str) -> Client<'static> {
+    Client {
+        name: name.to_owned(),
+        is_verified: true,
+        document_host: None,
+        client_uri: Some("https://app.example/"),
+        logo: Some("data:image/png;base64,AA=="),
+        policy_uri: Some("https://app.example/privacy"),
+        tos_uri: Some("https://app.example/terms"),
+    }
+}
 
-/// A client that has only a name.
-const BARE: Client<'_> = Client {
-    name: "Bare",
-    document_host: None,
-    client_uri: None,
-    logo: None,
-    policy_uri: None,
-    tos_uri: None,
-};
+/// A client that nobody has verified.
+fn stranger() -> Client<'static> {
+    Client { is_verified: false, ..client("Reset your password here") }
+}
+
+/// A client of the operator that has only a name.
+fn bare() -> Client<'static> {
+    Client { name: "Bare".into(), is_verified: true, ..Client::unnamed("bare") }
+}
 
 const CALLBACK: &str = "https://app.example/cb";
 
@@ -46,7 +50,7 @@ fn texts(tag: &str) -> &'static Texts {
 fn login(texts: &'static Texts) -> Login<'static> {
     Login {
         texts,
-        client: Some(CLIENT),
+        client: Some(client("Quarterly Reports")),
         redirect_uri: Some(CALLBACK),
         action: "/auth/login",
         request: "the request",
@@ -61,7 +65,7 @@ fn consent(texts: &'static Texts) -> Consent<'static> {
         configured: no_scopes_of_the_operator(),
         shown: "openid  ",
         texts,
-        client: CLIENT,
+        client: client("Quarterly Reports"),
         redirect_uri: CALLBACK,
         account: "alice@example.com",
         account_url: "/auth/account",
@@ -85,7 +89,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
     let applications = [
         Application {
             configured: no_scopes_of_the_operator(),
-            client: CLIENT,
+            client: client("Quarterly Reports"),
             client_id: "reports",
             scope: Scopes::parse("openid profile email offline_access").unwrap(),
             claims: &[],
@@ -93,7 +97,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         },
         Application {
             configured: no_scopes_of_the_operator(),
-            client: BARE,
+            client: bare(),
             client_id: "bare",
             scope: Scopes::parse("openid groups").unwrap(),
             claims: &["birthdate"],
@@ -116,7 +120,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             "choose",
             ChooseAccount {
                 texts,
-                client: CLIENT,
+                client: client("Quarterly Reports"),
                 redirect_uri: CALLBACK,
                 account: "alice@example.com",
                 action: "/auth/choose",
@@ -126,9 +130,11 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             .response(),
         ),
         ("consent", consent(texts).response()),
+        ("login-stranger", Login { client: Some(stranger()), ..login(texts) }.response()),
+        ("consent-stranger", Consent { client: stranger(), ..consent(texts) }.response()),
         (
             "consent-device",
-            Consent { client: BARE, redirect_uri: "com.example.app:/cb", ..consent(texts) }
+            Consent { client: bare(), redirect_uri: "com.example.app:/cb", ..consent(texts) }
                 .response(),
         ),
         (
@@ -136,7 +142,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             Consent {
                 configured: no_scopes_of_the_operator(),
                 shown: "openid  ",
-                client: Client { name: LONG_NAME, ..CLIENT },
+                client: client(LONG_NAME),
                 redirect_uri: "https://a-very-long-host-name-of-a-department.of.an.example/cb",
                 account: "a.person.with.a.very.long.address@a-very-long-host-name.example",
                 scope: Scopes::parse(
@@ -312,14 +318,8 @@ fn a_url_without_http_or_https_is_not_linked() {
     for url in
         ["javascript:alert(1)", "data:text/html,x", " https://a.example", "https://\"a", "//a"]
     {
-        let client = Client {
-            name: "App",
-            document_host: None,
-            client_uri: Some(url),
-            logo: None,
-            policy_uri: Some(url),
-            tos_uri: Some(url),
-        };
+        let client =
+            Client { client_uri: Some(url), policy_uri: Some(url), tos_uri: Some(url), ..bare() };
         let body = Login { client: Some(client), ..login(texts("en")) }.response().body;
         assert!(!body.contains("href") && !body.contains("src="), "{url}: {body}");
     }
@@ -330,8 +330,9 @@ const HOSTILE: &str = "\"><script>alert(1)</script>'{{ 7 }}&amp;";
 /// Every view with `text` in each field that may contain any text.
 fn filled_with(text: &'static str) -> Vec<Response> {
     let texts = texts("en");
-    let client = Client {
-        name: text,
+    let client = || Client {
+        name: text.to_owned(),
+        is_verified: true,
         document_host: Some(text),
         client_uri: Some(text),
         logo: Some(text),
@@ -342,7 +343,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
     let scope = Scopes::parse("openid <script>alert(1)</script>").unwrap();
     let claims = &[text];
     let application = Application {
-        client,
+        client: client(),
         client_id: text,
         configured: no_scopes_of_the_operator(),
         scope,
@@ -353,7 +354,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
     vec![
         Login {
             texts,
-            client: Some(client),
+            client: Some(client()),
             redirect_uri: Some(text),
             action,
             request,
@@ -362,13 +363,21 @@ fn filled_with(text: &'static str) -> Vec<Response> {
             notice: None,
         }
         .response(),
-        ChooseAccount { texts, client, redirect_uri: text, account, action, request, token }
-            .response(),
+        ChooseAccount {
+            texts,
+            client: client(),
+            redirect_uri: text,
+            account,
+            action,
+            request,
+            token,
+        }
+        .response(),
         Consent {
             configured: no_scopes_of_the_operator(),
             shown: "openid  ",
             texts,
-            client,
+            client: client(),
             redirect_uri: text,
             account,
             account_url: text,
@@ -453,6 +462,22 @@ fn the_consent_page_names_the_destination() {
     assert_eq!(destination("https://app.example:8443/cb"), (true, false));
     assert_eq!(destination("http://127.0.0.1:4000/cb"), (false, true));
     assert_eq!(destination("com.example.app:/cb"), (false, true));
+}
+
+#[test]
+fn the_question_about_an_application_of_the_device_is_a_sentence_in_every_language() {
+    for tag in ui_locales_supported() {
+        let page = Consent {
+            client: stranger(),
+            redirect_uri: "http://127.0.0.1/cb",
+            ..consent(texts(tag))
+        };
+        let body = page.response().body;
+        let question = between(&body, "<h1>", "</h1>").unwrap();
+        let first = question.trim_start_matches('¿').chars().next().unwrap();
+        assert!(first.is_uppercase() && question.trim_end().ends_with('?'), "{question}");
+        assert_eq!(between(&body, "<title>", "</title>"), Some(question));
+    }
 }
 
 #[test]

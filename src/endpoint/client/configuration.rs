@@ -111,13 +111,16 @@ async fn replace(
     //    counts only if the token is right.
     let update = UpdateDocument::from_request(context, request, client_id).await;
 
-    // 2. Check the sector identifier, if it names one (OpenID Connect Registration section 5). It is fetched for an
-    //    authenticated client only, which takes a second request to D1.
+    // 2. Limit the scope to what the client can register, and check the sector identifier, if it names one (OpenID
+    //    Connect Registration section 5). A scope that needs a voucher, and the sector, which is fetched for an
+    //    authenticated client only, take a second request to D1.
     let UpdateDocument { registration, client_secret } = match update {
-        Ok(update) if update.registration.metadata.sector_identifier_uri.is_none() => update,
+        Ok(update) if !update.needs_client(context.config) => update,
         update => {
-            authenticate(context, client_id, token).await?;
-            let update = update?;
+            let vouched_apis = authenticate(context, client_id, token).await?.vouched_apis;
+            let mut update = update?;
+            let limited = update.registration.limit_scope(context.config, &vouched_apis);
+            limited.map_err(RegistrationError::from)?;
             let refused = |error| RegistrationError::from(error).into();
             sector::check(&update.registration.metadata, context, refused).await?;
             update
@@ -178,7 +181,20 @@ impl UpdateDocument {
         let client_secret = document.string(CLIENT_SECRET)?;
 
         // 3. Read the metadata. Fields that the document omits are removed from the registration.
-        Ok(Self { registration: metadata(document, context.config)?, client_secret })
+        let mut update = Self {
+            registration: RegistrationDocument::parse(document, context.config)?,
+            client_secret,
+        };
+        if !update.needs_client(context.config) {
+            update.registration.limit_scope(context.config, &[])?;
+        }
+        Ok(update)
+    }
+
+    /// Returns whether the stored client decides about the document.
+    fn needs_client(&self, config: &Config) -> bool {
+        let Self { registration, .. } = self;
+        registration.metadata.sector_identifier_uri.is_some() || registration.needs_voucher(config)
     }
 }
 
@@ -219,28 +235,42 @@ pub(super) async fn body(request: &impl Request) -> Result<JsonObject, Registrat
     Ok(document)
 }
 
-/// Extracts the metadata that a client registers. Unknown fields are ignored, and the scope is reduced to scopes that
-/// the client can be granted.
-pub(super) fn metadata(
-    mut document: JsonObject,
-    config: &Config,
-) -> Result<RegistrationDocument, RegistrationError> {
-    let registrable = Registrable { client_credentials: false, ..config.registrable() };
-    let mut metadata = ClientMetadata::from_document(&mut document, registrable)?;
-    // The response states what is in force, so scopes that such a client cannot be granted are not registered.
-    if let Some(scope) = &metadata.scope {
-        let known: Vec<_> = Scopes::of_valid(scope)
-            .iter()
-            .filter(|scope| config.open_scope_names().any(|name| name == *scope))
-            .collect();
-        if known.is_empty() {
-            let known: Vec<_> = config.open_scope_names().collect();
-            let reason = format_args!("must have at least one of {}", known.join(" "));
-            return Err(InvalidField::new("scope", reason).into());
-        }
-        metadata.scope = Some(known.join(" "));
+impl RegistrationDocument {
+    /// Extracts the metadata that a client registers. Unknown fields are ignored.
+    pub(super) fn parse(
+        mut document: JsonObject,
+        config: &Config,
+    ) -> Result<Self, RegistrationError> {
+        let registrable = Registrable { client_credentials: false, ..config.registrable() };
+        let metadata = ClientMetadata::from_document(&mut document, registrable)?;
+        Ok(Self { metadata, warnings: document.warnings().to_vec() })
     }
-    Ok(RegistrationDocument { metadata, warnings: document.warnings().to_vec() })
+
+    /// Returns whether the scope has one of an API that is not open, for which an initial access token may vouch.
+    pub(super) fn needs_voucher(&self, config: &Config) -> bool {
+        let scope = self.metadata.scope.as_deref().unwrap_or_default();
+        let api = |scope| config.resources.of_scope(scope);
+        Scopes::of_valid(scope).iter().filter_map(api).any(|api| !api.is_open)
+    }
+
+    /// Reduces the scope to scopes that the client can be granted, because the response states what is in force.
+    /// `vouched_apis` are the APIs that its initial access token named.
+    pub(super) fn limit_scope(
+        &mut self,
+        config: &Config,
+        vouched_apis: &[String],
+    ) -> Result<(), InvalidField> {
+        let Some(scope) = &self.metadata.scope else { return Ok(()) };
+        let registrable: Vec<_> = config.registrable_scope_names(vouched_apis).collect();
+        let known: Vec<_> =
+            Scopes::of_valid(scope).iter().filter(|scope| registrable.contains(scope)).collect();
+        if known.is_empty() {
+            let reason = format_args!("must have at least one of {}", registrable.join(" "));
+            return Err(InvalidField::new("scope", reason));
+        }
+        self.metadata.scope = Some(known.join(" "));
+        Ok(())
+    }
 }
 
 /// Renders the client information response (RFC 7591 section 3.2.1, RFC 7592 section 3), with the secret if it is new.

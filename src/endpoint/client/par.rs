@@ -67,7 +67,7 @@ pub async fn serve(
 
     // 3. Limit the rate of clients that registered themselves, for the same reason. Storing their request is one more
     //    request to D1, and so is storing a request object, which the client's keys verify.
-    let is_limited = client.voucher() == Voucher::Nobody && !is_limited_first;
+    let is_limited = client.voucher() != Voucher::Operator && !is_limited_first;
     if !may_store_now || is_limited && !may_store(context, request).await {
         return Err(refused(429, TOO_MANY));
     }

@@ -3,9 +3,7 @@
 use crate::config::Registration;
 use crate::context::Context;
 use crate::crypto::mac::{MacKey, Purpose};
-use crate::endpoint::client::configuration::{
-    RegistrationDocument, body, document, metadata, respond,
-};
+use crate::endpoint::client::configuration::{RegistrationDocument, body, document, respond};
 use crate::endpoint::support::bearer::bearer_token;
 use crate::error::{Error, Internal};
 use crate::fetched::sector;
@@ -24,6 +22,7 @@ use crate::store::initial_access_tokens;
 use crate::store::registrations::{
     self, RegistrationOutcome, SecretHashes, TokenUse, register, register_with_token,
 };
+use crate::store::vouched_apis::vouched_apis;
 
 const WRONG_TOKEN: BearerError = BearerError::InvalidToken(Description::fixed(
     "initial access token: unknown, used up or expired",
@@ -47,7 +46,7 @@ pub async fn serve(
 
     // 3. Read the metadata, and complete it by its defaults (sections 2 and 3.1).
     let RegistrationDocument { metadata, warnings } =
-        metadata(body(request).await?, context.config)?;
+        read(context, request, token.as_deref()).await?;
 
     // 4. Make the secrets of the client: random ones, and those for an initial access token for one use.
     let drawn = Secrets {
@@ -83,12 +82,10 @@ pub async fn serve(
         registration_token_hash: Some(hashes.registration_token),
         expires_at: single.is_none().then(|| context.now + UNUSED_CLIENT_SECONDS),
         document: None,
+        vouched_apis: Vec::new(),
     };
     let secrets = match single {
-        None => {
-            register(context, &client).await?;
-            drawn
-        }
+        None => register(context, &client).await.map(|()| drawn)?,
         Some(SingleUse { token_use, secrets }) => {
             match register_with_token(context, &client, &token_use).await? {
                 RegistrationOutcome::NoSuchToken => return Err(WRONG_TOKEN.into()),
@@ -105,6 +102,25 @@ pub async fn serve(
     let Secrets { client_secret, registration_token } = secrets;
     let document = document(context.config, &client, client_secret, &registration_token)?;
     Ok(respond(context, 201, &document, &client.client_id, &warnings))
+}
+
+/// Reads the document. The initial access token may name APIs whose scopes the client can register, which takes a request
+/// to D1. The statement that registers the client gives it these APIs.
+async fn read(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+    token: Option<&str>,
+) -> Result<RegistrationDocument, Error> {
+    let mut document = RegistrationDocument::parse(body(request).await?, context.config)?;
+    let vouched_apis = match token {
+        Some(token) if document.needs_voucher(context.config) => {
+            vouched_apis(context, &hash(token)).await?
+        }
+        _ => Vec::new(),
+    };
+    let limited = document.limit_scope(context.config, &vouched_apis);
+    limited.map_err(RegistrationError::from)?;
+    Ok(document)
 }
 
 /// The secrets that the response contains. Only their hashes are stored.

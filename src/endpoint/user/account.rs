@@ -6,7 +6,7 @@ use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
-use crate::pages::{self, Notice, Texts};
+use crate::pages::{self, Notice, Texts, Verification};
 use crate::ports::Platform;
 use crate::protocol::client::client_id_url;
 use crate::protocol::user::scope::Scopes;
@@ -106,7 +106,15 @@ async fn page(
         .map(|((one, claims), logo)| pages::Application {
             client: match &one.metadata {
                 Ok(metadata) => {
-                    pages::Client::new(&one.client_id, metadata, texts, logo.as_deref())
+                    let own_host = context.config.issuer.own_host();
+                    let verification = Verification::new(one.voucher, own_host);
+                    pages::Client::new(
+                        &one.client_id,
+                        metadata,
+                        verification,
+                        texts,
+                        logo.as_deref(),
+                    )
                 }
                 Err(_) => pages::Client::unnamed(&one.client_id),
             },

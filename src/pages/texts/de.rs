@@ -20,6 +20,10 @@ pub(super) const TEXTS: Texts = Texts {
                            diesem an.",
     privacy_policy: "Datenschutzerklärung",
     terms: "Nutzungsbedingungen",
+    quoted: Phrase("„{}“"),
+    calls_itself: Phrase("Die Anwendung nennt sich {} (nicht geprüft)"),
+    not_verified: "Nicht geprüft. Die Anwendung hat diesen Namen selbst gewählt.",
+    device_application: "einer Anwendung auf Ihrem Gerät",
     own_pages: "Über diese Anwendung:",
     new_tab: "(öffnet sich in einem neuen Tab)",
 

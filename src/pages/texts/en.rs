@@ -16,6 +16,10 @@ pub(super) const TEXTS: Texts = Texts {
     other_account_wanted: "The application asks for another account. Please sign in with that one.",
     privacy_policy: "Privacy policy",
     terms: "Terms of service",
+    quoted: Phrase("“{}”"),
+    calls_itself: Phrase("The application calls itself {} (not verified)"),
+    not_verified: "Not verified. The application chose this name itself.",
+    device_application: "an application on your device",
     own_pages: "The application’s own pages:",
     new_tab: "(opens in a new tab)",
 

@@ -17,6 +17,10 @@ pub(super) const TEXTS: Texts = Texts {
     other_account_wanted: "La aplicación solicita otra cuenta. Inicie sesión con esa cuenta.",
     privacy_policy: "Política de privacidad",
     terms: "Condiciones de uso",
+    quoted: Phrase("«{}»"),
+    calls_itself: Phrase("La aplicación dice llamarse {} (sin verificar)"),
+    not_verified: "Sin verificar. La propia aplicación ha elegido este nombre.",
+    device_application: "una aplicación de su dispositivo",
     own_pages: "Páginas de la propia aplicación:",
     new_tab: "(se abre en una pestaña nueva)",
 

@@ -18,6 +18,10 @@ pub(super) const TEXTS: Texts = Texts {
                            celui-ci.",
     privacy_policy: "Politique de confidentialité",
     terms: "Conditions d’utilisation",
+    quoted: Phrase("«\u{a0}{}\u{a0}»"),
+    calls_itself: Phrase("L’application dit s’appeler {} (non vérifié)"),
+    not_verified: "Non vérifié. L’application a choisi ce nom elle-même.",
+    device_application: "une application de votre appareil",
     own_pages: "Pages de l’application elle-même\u{a0}:",
     new_tab: "(s’ouvre dans un nouvel onglet)",
 

@@ -25,6 +25,14 @@ pub struct Texts {
     pub(super) other_account_wanted: &'static str,
     pub(super) privacy_policy: &'static str,
     pub(super) terms: &'static str,
+    /// `{}` is the name of a client, in a language's quotation marks.
+    pub(super) quoted: Phrase,
+    /// On a page that has the host of the client instead; `{}` is the client.
+    pub(super) calls_itself: Phrase,
+    /// After the name of a client that nobody has verified.
+    pub(super) not_verified: &'static str,
+    /// In `sign_in_to`, instead of a host.
+    pub(super) device_application: &'static str,
     /// Introduces the links to the client's own pages.
     pub(super) own_pages: &'static str,
     pub(super) new_tab: &'static str,

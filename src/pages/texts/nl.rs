@@ -17,6 +17,10 @@ pub(super) const TEXTS: Texts = Texts {
     other_account_wanted: "De app vraagt om een ander account. Meld u daarmee aan.",
     privacy_policy: "Privacybeleid",
     terms: "Gebruiksvoorwaarden",
+    quoted: Phrase("“{}”"),
+    calls_itself: Phrase("De app noemt zichzelf {} (niet geverifieerd)"),
+    not_verified: "Niet geverifieerd. De app heeft deze naam zelf gekozen.",
+    device_application: "een app op uw apparaat",
     own_pages: "Pagina’s van de app zelf:",
     new_tab: "(opent in een nieuw tabblad)",
 

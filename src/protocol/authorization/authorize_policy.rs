@@ -14,5 +14,5 @@ pub struct AuthorizePolicy<'a> {
     /// All other scopes of this provider.
     pub scopes: &'a ScopeTable,
     /// Decides whether the client can have scopes of APIs that are not open.
-    pub voucher: Voucher,
+    pub voucher: Voucher<'a>,
 }

@@ -137,7 +137,7 @@ impl<'a> Rules<'a> {
     fn refusal(&self, scope: &str) -> Option<Description> {
         match self.policy.resources.of_scope(scope) {
             Some(resource) if self.admits(resource, scope) => None,
-            Some(_) => Some(Resource::refusal(scope, self.policy.voucher)),
+            Some(resource) => Some(resource.refusal(scope, self.policy.voucher)),
             None if !self.is_of_provider(scope) || self.client.may_have(scope) => None,
             None => Some(scope_not_registered(scope)),
         }

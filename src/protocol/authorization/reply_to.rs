@@ -7,6 +7,7 @@ use crate::jose::jws::Jws;
 use crate::protocol::client::metadata::{ClientMetadata, ResponseType};
 use crate::protocol::client::redirect_uri::{is_local, is_registered};
 use crate::protocol::description::{Description, Sent};
+use crate::protocol::own_host::OwnHost;
 use crate::protocol::params::{DuplicateParameter, Params};
 
 /// The way in which the browser carries the response to the redirect URI.
@@ -109,10 +110,11 @@ impl ReplyTo {
     pub fn from_request(
         params: &Params,
         client: &ClientMetadata,
+        own_host: &OwnHost,
         is_vouched_for: bool,
     ) -> Result<Self, ReplyToError> {
         let redirect_uri = params.once("redirect_uri")?.ok_or(ReplyToError::Missing)?;
-        if !is_registered(redirect_uri, &client.redirect_uris) {
+        if !is_registered(redirect_uri, &client.redirect_uris, own_host) {
             let redirect_uri = redirect_uri.to_owned();
             return Err(ReplyToError::NotRegistered { redirect_uri });
         }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::protocol::authority::Authority;
-use crate::protocol::client::outbound_url::{OutboundUrl, OutboundUrlError};
+use crate::protocol::client::outbound_url::{OutboundRules, OutboundUrl, OutboundUrlError};
 
 /// The maximum length of such an identifier, in bytes. It is part of every grant and consent, and of the forms of the
 /// account page.
@@ -67,7 +67,7 @@ impl DocumentPolicy {
 
 /// Returns the host in lower case, if documents may be on it.
 fn host(word: &str) -> Result<String, NoPolicy> {
-    let host = OutboundUrl::parse(&format!("https://{word}/"), true).ok();
+    let host = OutboundUrl::of_any_host(&format!("https://{word}/"), true).ok();
     let is_alone = |host: &OutboundUrl| host.host().eq_ignore_ascii_case(word);
     host.filter(is_alone)
         .map(|host| host.host().to_owned())
@@ -78,8 +78,7 @@ fn host(word: &str) -> Result<String, NoPolicy> {
 #[derive(Clone, Copy, Debug)]
 pub struct ClientIdRules<'a> {
     pub policy: &'a DocumentPolicy,
-    /// Whether documents on loopback hosts are admitted, for development.
-    pub allows_loopback: bool,
+    pub outbound: OutboundRules<'a>,
 }
 
 /// A client identifier that is the URL of a client metadata document.
@@ -131,7 +130,7 @@ impl ClientIdUrl {
         if client_id.len() > LIMIT {
             return Err(ClientIdUrlError::TooLong);
         }
-        let url = OutboundUrl::parse(client_id, rules.allows_loopback);
+        let url = OutboundUrl::parse(client_id, rules.outbound);
         let url = url.map_err(ClientIdUrlError::Url)?;
 
         // 2. No fragment.
@@ -192,8 +191,21 @@ fn is_dot_segment(segment: &str) -> bool {
 mod tests {
     use super::*;
 
-    const OPEN: ClientIdRules<'static> =
-        ClientIdRules { policy: &DocumentPolicy::Open, allows_loopback: false };
+    use crate::protocol::own_host::OwnHost;
+
+    fn parse_by(
+        policy: &DocumentPolicy,
+        allows_loopback: bool,
+        client_id: &str,
+    ) -> Result<ClientIdUrl, ClientIdUrlError> {
+        let own_host = &OwnHost::of_issuer("https://login.example.com").unwrap();
+        let outbound = OutboundRules { allows_loopback, own_host };
+        ClientIdUrl::parse(client_id, ClientIdRules { policy, outbound })
+    }
+
+    fn parse(client_id: &str) -> Result<ClientIdUrl, ClientIdUrlError> {
+        parse_by(&DocumentPolicy::Open, false, client_id)
+    }
 
     #[test]
     fn a_client_id_is_an_https_url_with_a_path() {
@@ -208,7 +220,7 @@ mod tests {
             "https://app.example/a%2Fb",
             "https://app.example/a?x=/../",
         ] {
-            assert_eq!(ClientIdUrl::parse(client_id, OPEN).unwrap().as_str(), client_id);
+            assert_eq!(parse(client_id).unwrap().as_str(), client_id);
         }
     }
 
@@ -234,6 +246,7 @@ mod tests {
             (E::Url(OutboundUrlError::Address), "https://[2001:db8::1]/a"),
             (E::Url(OutboundUrlError::Address), "https://0x7f.1/a"),
             (E::Url(OutboundUrlError::NotPublic), "https://localhost/a"),
+            (E::Url(OutboundUrlError::OwnHost), "https://login.example.com/a"),
             (E::Url(OutboundUrlError::NotPublic), "https://router.lan/a"),
             (E::Url(OutboundUrlError::NotHttps), "http://app.example/a"),
             (E::Url(OutboundUrlError::NotHttps), "http://localhost:8788/a"),
@@ -242,10 +255,10 @@ mod tests {
             (E::Url(OutboundUrlError::Port), "https://app.example:0/a"),
             (E::TooLong, &too_long),
         ] {
-            assert_eq!(ClientIdUrl::parse(client_id, OPEN), Err(error), "{client_id}");
+            assert_eq!(parse(client_id), Err(error), "{client_id}");
         }
         let longest = too_long.get(..LIMIT).unwrap();
-        assert!(ClientIdUrl::parse(longest, OPEN).is_ok());
+        assert!(parse(longest).is_ok());
     }
 
     #[test]
@@ -256,9 +269,8 @@ mod tests {
             "https://localhost/a",
             "http://[::1]/a",
         ] {
-            let rules = ClientIdRules { allows_loopback: true, ..OPEN };
-            assert!(ClientIdUrl::parse(client_id, rules).is_ok(), "{client_id}");
-            assert!(ClientIdUrl::parse(client_id, OPEN).is_err(), "{client_id}");
+            assert!(parse_by(&DocumentPolicy::Open, true, client_id).is_ok(), "{client_id}");
+            assert!(parse(client_id).is_err(), "{client_id}");
         }
     }
 
@@ -274,7 +286,6 @@ mod tests {
             );
         }
         let policy = parse("vscode.dev, localhost");
-        let rules = ClientIdRules { policy: &policy, allows_loopback: true };
         for (client_id, is_admitted) in [
             ("https://vscode.dev/a", true),
             ("https://VSCODE.dev:8443/a", true),
@@ -284,7 +295,7 @@ mod tests {
             ("https://evil.example/vscode.dev", false),
             ("http://127.0.0.1/a", false),
         ] {
-            let error = ClientIdUrl::parse(client_id, rules).err();
+            let error = parse_by(&policy, true, client_id).err();
             let expected = (!is_admitted).then_some(ClientIdUrlError::NotAdmitted);
             assert_eq!(error, expected, "{client_id}");
         }

@@ -5,6 +5,7 @@ pub mod authentication;
 pub mod cache_time;
 pub mod client_document;
 pub mod client_id_url;
+pub mod client_name;
 pub mod jwt;
 pub mod localized;
 pub mod metadata;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::protocol::authority::{Authority, AuthorityError};
+use crate::protocol::own_host::{NOT_OWN_HOST, OwnHost};
 
 /// The maximum length of a URL, in bytes.
 const LIMIT: usize = 2_048;
@@ -23,6 +24,15 @@ const PRIVATE_SUFFIXES: [&str; 9] = [
     ".localhost",
     ".onion",
 ];
+
+/// The rules for URLs that the provider fetches.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboundRules<'a> {
+    /// Whether URLs on a loopback host are allowed, with `http` too. For development.
+    pub allows_loopback: bool,
+    /// The host of the provider. It must not fetch from itself.
+    pub own_host: &'a OwnHost,
+}
 
 /// A URL that the provider may fetch.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,6 +54,8 @@ pub enum OutboundUrlError {
     NotHttps,
     /// The host name does not exist on the public internet.
     NotPublic,
+    /// The host is that of the provider.
+    OwnHost,
     /// The port is not a number from 1 to 65535.
     Port,
     /// The URL is longer than 2048 bytes.
@@ -67,6 +79,7 @@ impl OutboundUrlError {
             }
             Self::NotHttps => "must be an absolute https URL",
             Self::NotPublic => "must have a host name of the public internet",
+            Self::OwnHost => NOT_OWN_HOST,
             Self::Port => "must have a port from 1 to 65535",
             Self::TooLong => "must be at most 2048 bytes",
             Self::UserInfo => "must not have a user or a password",
@@ -92,9 +105,15 @@ impl From<AuthorityError> for OutboundUrlError {
 }
 
 impl OutboundUrl {
-    /// Parses a URL and drops its fragment, which is never sent. `allows_loopback` is for development: it also allows
-    /// `http` and `https` on `localhost`, `127.0.0.1` and `[::1]`.
-    pub fn parse(url: &str, allows_loopback: bool) -> Result<Self, OutboundUrlError> {
+    /// Parses a URL and drops its fragment, which is never sent.
+    pub fn parse(url: &str, rules: OutboundRules<'_>) -> Result<Self, OutboundUrlError> {
+        let parsed = Self::of_any_host(url, rules.allows_loopback)?;
+        if rules.own_host.has(url) { Err(OutboundUrlError::OwnHost) } else { Ok(parsed) }
+    }
+
+    /// Parses a URL, which may be on the provider's own host. `allows_loopback` also allows `http` and `https` on
+    /// `localhost`, `127.0.0.1` and `[::1]`.
+    pub(super) fn of_any_host(url: &str, allows_loopback: bool) -> Result<Self, OutboundUrlError> {
         if url.len() > LIMIT {
             return Err(OutboundUrlError::TooLong);
         }
@@ -148,7 +167,13 @@ fn public_host(authority: &Authority<'_>) -> Result<String, OutboundUrlError> {
 
 #[cfg(test)]
 mod tests {
-    use super::OutboundUrl;
+    use super::{OutboundRules, OutboundUrl, OutboundUrlError};
+    use crate::protocol::own_host::OwnHost;
+
+    fn parse(url: &str, allows_loopback: bool) -> Result<OutboundUrl, OutboundUrlError> {
+        let own_host = &OwnHost::of_issuer("https://login.example.com").unwrap();
+        OutboundUrl::parse(url, OutboundRules { allows_loopback, own_host })
+    }
 
     #[test]
     fn a_public_https_url_may_be_fetched() {
@@ -160,9 +185,9 @@ mod tests {
             "https://0x.example/",
             "https://10.0.0.1.example/",
         ] {
-            assert_eq!(OutboundUrl::parse(url, false).unwrap().as_str(), url);
+            assert_eq!(parse(url, false).unwrap().as_str(), url);
         }
-        let url = OutboundUrl::parse("https://App.Example:8443/r#4f2a", false).unwrap();
+        let url = parse("https://App.Example:8443/r#4f2a", false).unwrap();
         assert_eq!((url.as_str(), url.host()), ("https://App.Example:8443/r", "app.example"));
     }
 
@@ -171,8 +196,8 @@ mod tests {
         for rest in ["127.0.0.1:8788/jwks", "localhost/jwks", "[::1]:1/jwks"] {
             for scheme in ["http", "https"] {
                 let url = format!("{scheme}://{rest}");
-                assert!(OutboundUrl::parse(&url, true).is_ok(), "{url}");
-                assert!(OutboundUrl::parse(&url, false).is_err(), "{url}");
+                assert!(parse(&url, true).is_ok(), "{url}");
+                assert!(parse(&url, false).is_err(), "{url}");
             }
         }
         for url in [
@@ -186,7 +211,27 @@ mod tests {
             "https://localhost:x/",
             "https://user@localhost/",
         ] {
-            assert!(OutboundUrl::parse(url, true).is_err(), "{url}");
+            assert!(parse(url, true).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_provider_does_not_fetch_from_its_own_host() {
+        for url in ["https://login.example.com/jwks", "https://LOGIN.example.com:8443/auth/jwks"] {
+            assert_eq!(parse(url, false), Err(OutboundUrlError::OwnHost), "{url}");
+        }
+        // In development the issuer is on the same device as the clients, at another port.
+        let own_host = &OwnHost::of_issuer("http://localhost:8787").unwrap();
+        let rules = OutboundRules { allows_loopback: true, own_host };
+        for (url, is_own) in [
+            ("http://localhost:8787/jwks", true),
+            ("http://127.0.0.1:8787/jwks", true),
+            ("http://[::1]:8787/jwks", true),
+            ("http://localhost:8788/jwks", false),
+            ("http://localhost/jwks", false),
+        ] {
+            let error = OutboundUrl::parse(url, rules).err();
+            assert_eq!(error, is_own.then_some(OutboundUrlError::OwnHost), "{url}");
         }
     }
 }

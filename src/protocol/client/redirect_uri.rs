@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::protocol::authority::{Authority, AuthorityError};
 use crate::protocol::client::scheme::{is_custom, is_private_use, is_reserved, is_scheme};
+use crate::protocol::own_host::{NOT_OWN_HOST, OwnHost};
 
 /// The maximum length of a redirect URI, in bytes.
 const LIMIT: usize = 2_048;
@@ -13,12 +14,14 @@ const LIMIT: usize = 2_048;
 /// them, because they would be repeated in the response.
 const RESPONSE_PARAMETERS: [&str; 5] = ["code", "error", "error_description", "iss", "state"];
 
-/// The redirect URIs that the operator lets in besides those that every client may register.
-#[derive(Clone, Copy, Debug, Default)]
+/// The operator's policy for redirect URIs.
+#[derive(Clone, Copy, Debug)]
 pub struct RedirectUriPolicy<'a> {
-    /// Schemes without a period that a redirect URI may have.
+    /// The host of the provider, to which no redirect URI may lead.
+    pub own_host: &'a OwnHost,
+    /// Schemes without a period that the operator lets in.
     pub schemes: &'a [String],
-    /// Hosts, in lower case, that a redirect URI may have with `http`.
+    /// Hosts, in lower case, that the operator lets in with `http`.
     pub insecure_hosts: &'a [String],
 }
 
@@ -41,6 +44,8 @@ pub enum RedirectUriError {
     ResponseParameter,
     /// The URI has no scheme.
     NotAbsolute,
+    /// The host is that of the provider.
+    OwnHost,
     /// The URI is longer than 2048 bytes.
     TooLong,
     /// Browsers or the operating system give the scheme another meaning, or it is the web's and not in lower case.
@@ -74,6 +79,7 @@ impl RedirectUriError {
                 "must not have the parameters code, error, error_description, iss or state"
             }
             Self::NotAbsolute => "must be an absolute URI",
+            Self::OwnHost => NOT_OWN_HOST,
             Self::ReservedScheme => {
                 "must have the scheme https, http on a loopback host, or one of the application's \
                  own, in lower case"
@@ -124,6 +130,16 @@ pub fn check(uri: &str, policy: RedirectUriPolicy<'_>) -> Result<(), RedirectUri
     if matches!(scheme, "https" | "http") && authority.contains('*') {
         return Err(RedirectUriError::Wildcard);
     }
+    check_scheme(uri, scheme, rest, policy)?;
+    if policy.own_host.has(uri) { Err(RedirectUriError::OwnHost) } else { Ok(()) }
+}
+
+fn check_scheme(
+    uri: &str,
+    scheme: &str,
+    rest: &str,
+    policy: RedirectUriPolicy<'_>,
+) -> Result<(), RedirectUriError> {
     match scheme {
         "https" => Ok(Authority::of_url(uri).map(drop)?),
         "http" => {
@@ -145,17 +161,22 @@ pub fn check(uri: &str, policy: RedirectUriPolicy<'_>) -> Result<(), RedirectUri
 /// Returns whether the redirect URI of a request is registered. URIs are compared byte for byte, with one exception:
 /// the port of an `http` loopback URI may differ, because the operating system assigns it at run time (RFC 8252 section
 /// 7.3).
-pub fn is_registered(uri: &str, registered: &[String]) -> bool {
-    registered.iter().any(|known| {
-        known == uri
-            || loopback_without_port(uri)
-                .is_some_and(|this| Some(this) == loopback_without_port(known))
-    })
+///
+/// No URI on the provider's own host counts: not one that was registered before this was checked, and not its port at a
+/// loopback host.
+pub fn is_registered(uri: &str, registered: &[String], own_host: &OwnHost) -> bool {
+    !own_host.has(uri)
+        && registered.iter().any(|known| {
+            known == uri
+                || loopback_without_port(uri, own_host)
+                    .is_some_and(|this| Some(this) == loopback_without_port(known, own_host))
+        })
 }
 
 /// Returns the host of an `http` loopback URI, and everything after its port.
-fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
-    if !uri.starts_with("http://") || check(uri, RedirectUriPolicy::default()).is_err() {
+fn loopback_without_port<'a>(uri: &'a str, own_host: &OwnHost) -> Option<(&'a str, &'a str)> {
+    let policy = RedirectUriPolicy { own_host, schemes: &[], insecure_hosts: &[] };
+    if !uri.starts_with("http://") || check(uri, policy).is_err() {
         return None;
     }
     let rest = uri.strip_prefix("http://")?;
@@ -186,8 +207,13 @@ pub fn host(uri: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn own_host() -> OwnHost {
+        OwnHost::of_issuer("https://login.example.com").unwrap()
+    }
+
     fn check(uri: &str) -> Result<(), RedirectUriError> {
-        super::check(uri, RedirectUriPolicy::default())
+        let own_host = &own_host();
+        super::check(uri, RedirectUriPolicy { own_host, schemes: &[], insecure_hosts: &[] })
     }
 
     #[test]
@@ -211,7 +237,9 @@ mod tests {
     #[test]
     fn the_operator_lets_in_schemes_and_hosts_by_name() {
         let (schemes, insecure_hosts) = (["cursor".to_owned()], ["nas.lan".to_owned()]);
-        let policy = RedirectUriPolicy { schemes: &schemes, insecure_hosts: &insecure_hosts };
+        let own_host = &own_host();
+        let policy =
+            RedirectUriPolicy { own_host, schemes: &schemes, insecure_hosts: &insecure_hosts };
         for (uri, error) in [
             ("cursor://vendor.app/cb", RedirectUriError::CustomScheme),
             ("http://nas.lan:8080/cb", RedirectUriError::Http),
@@ -242,7 +270,7 @@ mod tests {
             ("http://localhost/cb", "http://localhost:3000/cb"),
             ("http://localhost", "http://localhost:3000"),
         ] {
-            assert!(is_registered(uri, &registered(known)), "{known} {uri}");
+            assert!(is_registered(uri, &registered(known), &own_host()), "{known} {uri}");
         }
         for (known, uri) in [
             ("http://127.0.0.1/cb", "http://localhost:1/cb"),
@@ -262,7 +290,7 @@ mod tests {
             ("https://app.example/cb", "https://app.example/cb?"),
             ("https://app.example/cb", "https://app.example/cB"),
         ] {
-            assert!(!is_registered(uri, &registered(known)), "{known} {uri}");
+            assert!(!is_registered(uri, &registered(known), &own_host()), "{known} {uri}");
         }
     }
 
@@ -357,6 +385,7 @@ mod tests {
             "1.2:/cb",
             "app.example:8443/cb",
             "localhost:3000/cb",
+            "https://LOGIN.example.com:8443/auth/authorize",
         ] {
             assert!(check(uri).is_err(), "{uri:?}");
         }

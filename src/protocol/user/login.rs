@@ -2,33 +2,13 @@
 
 use std::fmt;
 
+use crate::protocol::unseen::is_unseen;
+
 /// The maximum length of a login, in bytes.
 const LIMIT: usize = 255;
 
 /// The maximum length of a text that is normalized, in bytes. NFKC makes no text shorter than a quarter.
 const UNNORMALIZED_LIMIT: usize = 4 * LIMIT;
-
-/// Characters that are not visible, or that change the direction of others (Unicode's `Default_Ignorable_Code_Point` and
-/// the interlinear annotations). Nobody could type such a login again, or tell it from another one.
-const INVISIBLE: [(char, char); 17] = [
-    ('\u{ad}', '\u{ad}'),
-    ('\u{34f}', '\u{34f}'),
-    ('\u{61c}', '\u{61c}'),
-    ('\u{115f}', '\u{1160}'),
-    ('\u{17b4}', '\u{17b5}'),
-    ('\u{180b}', '\u{180f}'),
-    ('\u{200b}', '\u{200f}'),
-    ('\u{202a}', '\u{202e}'),
-    ('\u{2060}', '\u{206f}'),
-    ('\u{3164}', '\u{3164}'),
-    ('\u{fe00}', '\u{fe0f}'),
-    ('\u{feff}', '\u{feff}'),
-    ('\u{ffa0}', '\u{ffa0}'),
-    ('\u{fff0}', '\u{fffb}'),
-    ('\u{1bca0}', '\u{1bca3}'),
-    ('\u{1d173}', '\u{1d17a}'),
-    ('\u{e0000}', '\u{e0fff}'),
-];
 
 /// The error for a text that cannot be a login: it is empty or too long, or has white space, control characters or
 /// invisible ones.
@@ -54,7 +34,8 @@ pub fn normalize_login(text: &str, nfkc: impl Fn(&str) -> String) -> Result<Stri
     let compose = |text: &str| if text.is_ascii() { text.to_owned() } else { nfkc(text) };
     // Again after folding, which can separate a letter from its accent.
     let login = compose(&fold(compose(text).trim()));
-    if login.contains(is_invisible) { Err(InvalidLogin) } else { check(login) }
+    // Nobody could type such a login again, or tell it from another one.
+    if login.contains(is_unseen) { Err(InvalidLogin) } else { check(login) }
 }
 
 /// A login as a user typed it, in the forms under which it may be stored.
@@ -92,10 +73,6 @@ fn check(login: String) -> Result<String, InvalidLogin> {
         return Err(InvalidLogin);
     }
     Ok(login)
-}
-
-fn is_invisible(c: char) -> bool {
-    INVISIBLE.iter().any(|&(first, last)| (first..=last).contains(&c))
 }
 
 #[cfg(test)]

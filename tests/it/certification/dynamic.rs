@@ -5,7 +5,7 @@ use super::checks::{check_discovery, check_error, check_jwks, check_token_respon
 use super::pages::check_login_page;
 use crate::browser::{
     Browser, CALLBACK, TestClient, answer, claims, decode, destination, encode, error_page, field,
-    header, is_login, offered,
+    header, is_consent, is_login, offered,
 };
 use crate::jwks::{ALWAYS, foreign_key, insert_key};
 use crate::signer::{Signer, by_assertion};
@@ -283,36 +283,43 @@ fn oidcc_server() {
     suite.unregister(&client);
 }
 
-/// The login page of a client with this metadata field. `bytes` are served at the URL.
-fn login_page_with(field: &str, value: &str, bytes: Option<&[u8]>) -> String {
+/// The consent page of a client with this metadata field. `bytes` are served at the URL. The login page has neither logo
+/// nor links of a client that nobody vouches for.
+fn consent_page_with(field: &str, value: &str, bytes: Option<&[u8]>) -> String {
     let suite = Suite::new();
     if let Some(bytes) = bytes {
         suite.serve(value, "image/jpeg", &Base64::encode_string(bytes));
     }
     let client = suite.register(json!({ field: value }));
     assert_eq!(client.registered[field], value);
-    let page = suite.send_request(&Browser::new(&suite.provider), &client, &[]);
+    let browser = Browser::new(&suite.provider);
+    let page = suite.send_request(&browser, &client, &[]);
     check_login_page(&page);
+    let page = browser.sign_in_on(&page, "alice@example.com");
+    assert!(is_consent(&page), "{}", page.body);
     suite.unregister(&client);
     page.body
 }
 
 #[test]
 fn oidcc_registration_logo_uri() {
-    let page =
-        login_page_with("logo_uri", "https://app.example/mark.jpg", Some(b"\xff\xd8\xff\xe0 mark"));
+    let page = consent_page_with(
+        "logo_uri",
+        "https://app.example/mark.jpg",
+        Some(b"\xff\xd8\xff\xe0 mark"),
+    );
     assert!(page.contains("<img class=\"logo\" src=\"data:image/jpeg;base64,"), "{page}");
 }
 
 #[test]
 fn oidcc_registration_policy_uri() {
-    let page = login_page_with("policy_uri", "https://app.example/policy", None);
+    let page = consent_page_with("policy_uri", "https://app.example/policy", None);
     assert!(page.contains("href=\"https://app.example/policy\""), "{page}");
 }
 
 #[test]
 fn oidcc_registration_tos_uri() {
-    let page = login_page_with("tos_uri", "https://app.example/terms", None);
+    let page = consent_page_with("tos_uri", "https://app.example/terms", None);
     assert!(page.contains("href=\"https://app.example/terms\""), "{page}");
 }
 

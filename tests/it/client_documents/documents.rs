@@ -74,14 +74,44 @@ fn an_identifier_that_is_no_such_url_is_refused_without_a_fetch() {
         ("https://localhost/client.json", "must have a host name of the public internet"),
         ("https://metadata.internal/client.json", "must have a host name of the public internet"),
         ("http://tool.example/client.json", "must be an absolute https URL"),
-        ("https://login.example.com/auth/userinfo", "must not be the URL of an API"),
-        ("https://LOGIN.example.com/auth/userinfo", "must not be the URL of an API"),
-        ("https://login.example.com:443/auth/authorize?client_id=a", "must not be the URL of an"),
+        ("https://login.example.com/auth/userinfo", "must not be on the host of this provider"),
+        ("https://LOGIN.example.com/auth/userinfo", "must not be on the host of this provider"),
+        (
+            "https://login.example.com:443/auth/authorize?client_id=a",
+            "must not be on the host of this provider",
+        ),
     ] {
         let response = Browser::new(&provider).get(&client_at(client_id).authorize(&[]));
         assert_page(&response, 400, &format!("client_id: {words}"));
     }
     assert_eq!(fetches(&provider), 0);
+}
+
+/// A stranger who publishes a document must not speak on a page of the provider's.
+#[test]
+fn no_sentence_of_a_document_is_on_the_error_page() {
+    const WORDS: &str = "Your password has expired, visit evil.example";
+    let provider = provider();
+    for text in [
+        document_with(json!({ "client_name#": WORDS })).to_string(),
+        document_with(json!({ (format!("client_name#{WORDS}")): "App" })).to_string(),
+        document_with(json!({ (format!("tos_uri#{WORDS}")): "App" })).to_string(),
+        format!("{{\"{WORDS}\":1,\"{WORDS}\":2}}"),
+        document_with(json!({ "client_id": WORDS })).to_string(),
+        document_with(json!({ "grant_types": [WORDS] })).to_string(),
+        document_with(json!({ "response_types": [WORDS] })).to_string(),
+        document_with(json!({ "redirect_uris": [WORDS] })).to_string(),
+        document_with(json!({ "scope": format!("\u{1} {WORDS}") })).to_string(),
+        document_with(json!({ "subject_type": WORDS })).to_string(),
+        document_with(json!({ "token_endpoint_auth_method": WORDS })).to_string(),
+        document_with(json!({ "jwks": { "keys": [{ "kty": WORDS, WORDS: 1 }] } })).to_string(),
+    ] {
+        provider.new_isolate();
+        publish_as(&provider, 200, "application/json", &text, "");
+        let page = error_page(&page(&provider));
+        assert!(page.contains("client metadata document is invalid"), "{text}: {page}");
+        assert!(!page.contains("password has expired"), "{text}: {page}");
+    }
 }
 
 /// Anybody can send such a text, and the operator pays for the log.

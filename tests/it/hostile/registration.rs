@@ -260,6 +260,9 @@ fn redirect_uris(table: &mut Table) {
         "HTTPS://app.example/cb",
         ".app:/cb",
         "app.example:8443/cb",
+        "https://login.example.com/auth/authorize",
+        "https://LOGIN.Example.com:8443/cb",
+        "https://xn--login-.example.com/cb",
         &long,
     ];
     table.bad_uri("web", &everywhere);
@@ -303,10 +306,28 @@ fn redirect_uris(table: &mut Table) {
 }
 
 fn texts_and_urls(table: &mut Table) {
-    let wrong_texts = [json!("two\nlines"), json!(1), json!(["App"])];
     for field in ["client_name", "client_name#de", "software_id", "software_version"] {
-        table.bad(field, &wrong_texts);
-        table.bad(field, &[json!("x".repeat(2_049)), json!({ "en": "App" }), json!("\u{0}")]);
+        table.bad(field, &[json!(1), json!(["App"]), json!({ "en": "App" })]);
+    }
+    for field in ["software_id", "software_version"] {
+        table.bad(field, &[json!("two\nlines"), json!("x".repeat(2_049)), json!("\u{0}")]);
+    }
+    for field in ["client_name", "client_name#de"] {
+        for (sent, shown) in [
+            (json!("two\nlines"), json!("two lines")),
+            (json!("\u{202e}lapyaP\u{2066}\u{200b}"), json!("lapyaP")),
+            (json!("Pay\u{e0041}\u{3164}\u{2800}Pal"), json!("PayPal")),
+            (json!("\u{1b}[2J\u{9b}31mApp\u{7}"), json!("[2J31mApp")),
+            (json!("می\u{200c}خواهم"), json!("می\u{200c}خواهم")),
+            (json!(format!("A{}", "\u{336}".repeat(99))), json!("A\u{336}\u{336}\u{336}")),
+            (json!("x".repeat(2_049)), json!(format!("{}…", "x".repeat(99)))),
+            (json!("\u{0}\u{200b}"), json!(null)),
+            (json!("null"), json!(null)),
+        ] {
+            let name: String = sent.to_string().chars().take(60).collect();
+            let answer = registered(json!({ field: shown }));
+            table.with(&format!("{field}, cleaned: {name}"), json!({ field: sent }), answer);
+        }
     }
     let wrong_urls = [
         json!("app.example"),
@@ -318,6 +339,15 @@ fn texts_and_urls(table: &mut Table) {
     ];
     for field in ["client_uri", "logo_uri", "policy_uri", "tos_uri", "tos_uri#nl"] {
         table.bad(field, &wrong_urls);
+    }
+    let own = json!("https://LOGIN.example.com/auth/authorize");
+    for field in ["initiate_login_uri", "jwks_uri", "logo_uri", "logo_uri#de"] {
+        let host = refused(&format!("{field}: must not be on the host of this provider"));
+        table.with(&format!("{field} at the provider"), json!({ field: own }), host);
+    }
+    for field in ["request_uris", "sector_identifier_uri"] {
+        let uri = if field == "request_uris" { json!([own]) } else { own.clone() };
+        table.with(&format!("{field} at the provider"), json!({ field: uri }), refused(field));
     }
     table.bad("initiate_login_uri", &wrong_urls);
     table.bad("initiate_login_uri", &[json!("http://app.example/begin")]);
@@ -332,10 +362,11 @@ fn texts_and_urls(table: &mut Table) {
         let begin = format!("client_name#{shown}: the name must have a BCP 47");
         table.with(&format!("the language {tag:?}"), json!({ field: "App" }), refused(&begin));
     }
-    let mut names: serde_json::Map<String, Value> =
-        (0..20).map(|n| (format!("client_name#x{n}"), json!("x".repeat(2_000)))).collect();
+    let mut names: serde_json::Map<String, Value> = (0..20)
+        .map(|n| (format!("tos_uri#x{n}"), json!(format!("https://a/{}", "x".repeat(1_990)))))
+        .collect();
     names.insert("client_name".into(), "App".into());
-    table.with("forty kilobytes of names", names.into(), refused("the metadata has"));
+    table.with("forty kilobytes of links", names.into(), refused("the metadata has"));
 }
 
 fn choices(table: &mut Table) {

@@ -36,7 +36,7 @@
 //! | **Command line** | |
 //! | a byte order mark, UTF-16 | `tests/edge/command_line.test.mjs` |
 
-mod apis;
+pub mod apis;
 mod authorization;
 mod browsers;
 mod callbacks;

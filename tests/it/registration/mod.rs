@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 mod management;
 mod repeated;
+mod vouched_apis;
 
 const REGISTER: &str = "/auth/register";
 const DAY: i64 = 86_400;

@@ -8,8 +8,9 @@ use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{InteractionState, PendingRequest};
 use crate::interaction::token::{InteractionStep, InteractionToken, shown_for};
-use crate::pages::{self, Notice};
+use crate::pages::{self, Notice, Verification};
 use crate::ports::Platform;
+use crate::protocol::client::voucher::Voucher;
 use crate::provider::Provider;
 use crate::routes::{ACCOUNT, CONSENT, LOGIN, SELECT_ACCOUNT};
 use crate::store::clients::Client;
@@ -54,7 +55,7 @@ impl<P: Platform> Interaction<'_, P> {
         login: &str,
         notice: Option<Notice>,
     ) -> Response {
-        let logo = self.logo(request).await;
+        let logo = self.logo_at_sign_in(request).await;
         let page = pages::Login {
             texts: self.delivery.texts,
             client: Some(self.client(request, logo.as_deref())),
@@ -75,7 +76,7 @@ impl<P: Platform> Interaction<'_, P> {
         session: &Session,
         state: &InteractionState,
     ) -> Response {
-        let logo = self.logo(request).await;
+        let logo = self.logo_at_sign_in(request).await;
         let page = pages::ChooseAccount {
             texts: self.delivery.texts,
             client: self.client(request, logo.as_deref()),
@@ -126,6 +127,14 @@ impl<P: Platform> Interaction<'_, P> {
         memory.logos.copy(&request.client, self.delivery.texts.tag, context).await
     }
 
+    /// Returns the logo for a page on which the user signs in, which has none of a stranger's.
+    async fn logo_at_sign_in(&self, request: &ValidatedRequest) -> Option<Rc<str>> {
+        match request.client.voucher() {
+            Voucher::Operator => self.logo(request).await,
+            Voucher::Nobody | Voucher::Apis(_) => None,
+        }
+    }
+
     /// Returns the client as pages show it.
     fn client<'b>(
         &self,
@@ -133,7 +142,9 @@ impl<P: Platform> Interaction<'_, P> {
         logo: Option<&'b str>,
     ) -> pages::Client<'b> {
         let Client { client_id, metadata, .. } = &request.client;
-        pages::Client::new(client_id, metadata, self.delivery.texts, logo)
+        let own_host = self.provider.context.config.issuer.own_host();
+        let verification = Verification::new(request.client.voucher(), own_host);
+        pages::Client::new(client_id, metadata, verification, self.delivery.texts, logo)
     }
 
     fn consent_token(&self, shown: &str, sub: &str, began_at: i64) -> String {

@@ -89,7 +89,8 @@ pub async fn resolve(
         // 5. If that fails, the redirect URI for the error is the one outside of the request object.
         Err(Error::Protocol(Protocol::Authorize(error))) => {
             let is_vouched_for = facts.is_vouched_for(&client);
-            match ReplyTo::from_request(params, &client.metadata, is_vouched_for) {
+            let own_host = provider.context.config.issuer.own_host();
+            match ReplyTo::from_request(params, &client.metadata, own_host, is_vouched_for) {
                 Ok(reply_to) => Ok(Resolved::Refused(reply_to, error)),
                 Err(_) if error.code == TEMPORARILY_UNAVAILABLE => {
                     Err(Protocol::TryLater(error.description).into())
@@ -141,7 +142,7 @@ async fn fetch(
     let refused =
         |description: Description| AuthorizeError::new("invalid_request_uri", description);
     let registered = &client.metadata.request_uris;
-    let url = OutboundUrl::parse(uri, context.config.allows_loopback)
+    let url = OutboundUrl::parse(uri, context.config.outbound_rules())
         .ok()
         .filter(|url| registered.iter().any(|known| known == url.as_str()))
         .ok_or(refused("request_uri: must be one of the registered request_uris".into()))?;

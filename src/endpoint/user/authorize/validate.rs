@@ -89,7 +89,8 @@ pub async fn validate_for(
     let params = &pending.params;
 
     // 2. Check the redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
-    let reply_to = ReplyTo::from_request(params, &client.metadata, is_vouched_for);
+    let own_host = provider.context.config.issuer.own_host();
+    let reply_to = ReplyTo::from_request(params, &client.metadata, own_host, is_vouched_for);
     let reply_to = reply_to.map_err(|error| {
         let client_id = client.client_id.as_str();
         provider.context.log_client(client_id, &error.log_description(client_id));

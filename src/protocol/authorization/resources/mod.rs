@@ -93,6 +93,11 @@ impl Resource {
         self.scopes.iter().find(|own| own.name == scope)?.words.in_language(language)
     }
 
+    /// Returns whether the API's URI is among these.
+    pub fn is_among(&self, uris: &[String]) -> bool {
+        uris.iter().any(|uri| is_same_uri(uri, &self.uri))
+    }
+
     /// Returns whether a client may be granted a scope of this API. This is the only rule about it, for each endpoint
     /// and grant type.
     ///
@@ -100,9 +105,13 @@ impl Resource {
     ///   it has registered no scopes at all, it has access to open APIs.
     /// - A client for which nobody vouches may have every scope of an open API, and no scope of another one. What it
     ///   has registered does not count, because it could register anything.
-    pub fn admits(&self, scope: &str, client: &ClientMetadata, voucher: Voucher) -> bool {
+    /// - A client with an initial access token that named the API may have the scopes that it has registered, too.
+    pub fn admits(&self, scope: &str, client: &ClientMetadata, voucher: Voucher<'_>) -> bool {
         match voucher {
             Voucher::Nobody => self.is_open,
+            Voucher::Apis(uris) => {
+                self.is_open || self.is_among(uris) && client.has_registered(scope)
+            }
             Voucher::Operator => {
                 client.has_registered(scope) || self.is_open && client.scope.is_none()
             }
@@ -110,14 +119,19 @@ impl Resource {
     }
 
     /// The description of a request for a scope of this API by a client that [`admits`](Self::admits) refuses.
-    pub fn refusal(scope: &str, voucher: Voucher) -> Description {
-        match voucher {
-            Voucher::Nobody => Description::new(format_args!(
-                "scope: {} is only for clients that the operator has registered",
-                Sent(scope)
-            )),
-            Voucher::Operator => scope_not_registered(scope),
+    pub fn refusal(&self, scope: &str, voucher: Voucher<'_>) -> Description {
+        let is_for_it = match voucher {
+            Voucher::Nobody => false,
+            Voucher::Apis(uris) => self.is_among(uris),
+            Voucher::Operator => true,
+        };
+        if is_for_it {
+            return scope_not_registered(scope);
         }
+        let scope = Sent(scope);
+        Description::new(format_args!(
+            "scope: {scope} is only for clients that the operator has registered"
+        ))
     }
 }
 

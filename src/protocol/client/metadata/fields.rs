@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::values::{AuthMethod, Named};
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
-use crate::protocol::client::outbound_url::OutboundUrl;
+use crate::protocol::client::outbound_url::{OutboundRules, OutboundUrl};
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
+use crate::protocol::own_host::{NOT_OWN_HOST, OwnHost};
 use crate::protocol::text_forms::{EMAIL, LINE, WEB_URL, is_email, is_line, is_web_url};
 use crate::protocol::user::scope::Scopes;
 
@@ -105,12 +106,35 @@ pub(super) fn web_url(
     checked(document, field, is_web_url, WEB_URL)
 }
 
-pub(super) fn https_url(
+/// Reads `initiate_login_uri`, to which a third party sends the browser.
+pub(super) fn initiate_login_uri(
     document: &mut JsonObject,
-    field: &str,
+    own_host: &OwnHost,
 ) -> Result<Option<String>, InvalidField> {
+    const FIELD: &str = "initiate_login_uri";
     let is_https = |url: &str| is_web_url(url) && url.starts_with("https://");
-    checked(document, field, is_https, "must be an absolute https URL")
+    let url = checked(document, FIELD, is_https, "must be an absolute https URL")?;
+    elsewhere(FIELD, url, own_host)
+}
+
+/// Reads `logo_uri`. A URL that the provider may not fetch is valid: then pages have no logo.
+pub(super) fn logo_uri(
+    document: &mut JsonObject,
+    own_host: &OwnHost,
+) -> Result<Option<String>, InvalidField> {
+    const FIELD: &str = "logo_uri";
+    elsewhere(FIELD, web_url(document, FIELD)?, own_host)
+}
+
+fn elsewhere(
+    field: &str,
+    url: Option<String>,
+    own_host: &OwnHost,
+) -> Result<Option<String>, InvalidField> {
+    match url {
+        Some(url) if own_host.has(&url) => Err(InvalidField::new(field, NOT_OWN_HOST)),
+        url => Ok(url),
+    }
 }
 
 pub(super) fn scope(document: &mut JsonObject) -> Result<Option<String>, InvalidField> {
@@ -138,10 +162,10 @@ pub(super) fn jwks(document: &mut JsonObject) -> Result<Option<ClientKeys>, Inva
 pub(super) fn outbound_url(
     document: &mut JsonObject,
     field: &str,
-    allows_loopback: bool,
+    rules: OutboundRules<'_>,
 ) -> Result<Option<String>, InvalidField> {
     let Some(url) = document.string(field)? else { return Ok(None) };
-    match OutboundUrl::parse(&url, allows_loopback) {
+    match OutboundUrl::parse(&url, rules) {
         Ok(url) => Ok(Some(url.as_str().to_owned())),
         Err(error) => Err(InvalidField::new(field, error)),
     }
@@ -151,12 +175,12 @@ pub(super) fn outbound_url(
 /// object, is dropped: no request object is cached, so that versions do not matter.
 pub(super) fn request_uris(
     document: &mut JsonObject,
-    allows_loopback: bool,
+    rules: OutboundRules<'_>,
 ) -> Result<Vec<String>, InvalidField> {
     const FIELD: &str = "request_uris";
     let uris = list(document, FIELD)?;
     let parsed = uris.iter().enumerate().map(|(index, uri)| {
-        let url = OutboundUrl::parse(uri, allows_loopback)
+        let url = OutboundUrl::parse(uri, rules)
             .map_err(|error| InvalidField::element(FIELD, index, error))?;
         Ok(url.as_str().to_owned())
     });

@@ -18,14 +18,16 @@ pub use values::{ApplicationType, AuthMethod, GrantType, Named, ResponseType, Su
 
 use crate::jose::client_jwk::{ClientAlgorithm, ClientKeys};
 use crate::jose::jwk::Algorithm;
+use crate::protocol::client::client_name;
 use crate::protocol::client::localized;
+use crate::protocol::client::outbound_url::OutboundRules;
 use crate::protocol::client::redirect_uri::{self, RedirectUriPolicy};
 use crate::protocol::client::unsupported_metadata;
 use crate::protocol::json_object::JsonObject;
 use crate::protocol::user::scope::Scopes;
 use fields::{
-    contacts, flag, https_url, jwks, line, lines, non_negative, one, outbound_url, request_uris,
-    scope, signing_alg, web_url,
+    contacts, flag, initiate_login_uri, jwks, line, lines, logo_uri, non_negative, one,
+    outbound_url, request_uris, scope, signing_alg, web_url,
 };
 use flows::Flows;
 use redirect_uris::{application_type, redirect_uris};
@@ -34,7 +36,7 @@ use redirect_uris::{application_type, redirect_uris};
 const DOCUMENT_LIMIT: usize = 32_768;
 
 /// The metadata values that a client may register only if the operator allows it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Registrable<'a> {
     /// The grant type `client_credentials`, for which no user gives consent.
     pub client_credentials: bool,
@@ -42,10 +44,23 @@ pub struct Registrable<'a> {
     pub implicit: bool,
     /// The hosts of `http` redirect URIs, in lower case, that the operator names for this client.
     pub insecure_redirect_hosts: &'a [String],
-    /// URLs on loopback hosts for the provider to fetch, for development.
-    pub loopback: bool,
+    /// The rules for URLs that the provider fetches.
+    pub outbound: OutboundRules<'a>,
     /// The schemes without a period that redirect URIs may have.
     pub private_use_schemes: &'a [String],
+}
+
+impl<'a> Registrable<'a> {
+    /// What every client may register.
+    pub fn by_everybody(outbound: OutboundRules<'a>) -> Self {
+        Self {
+            client_credentials: false,
+            implicit: false,
+            insecure_redirect_hosts: &[],
+            outbound,
+            private_use_schemes: &[],
+        }
+    }
 }
 
 /// A client's metadata, defaults included.
@@ -149,9 +164,10 @@ impl ClientMetadata {
         registrable: Registrable<'_>,
     ) -> Result<Self, MetadataError> {
         unsupported_metadata::refuse(document)?;
-        let allows_loopback = registrable.loopback;
+        let outbound = registrable.outbound;
         let Flows { grant_types, response_types } = Flows::from_document(document, registrable)?;
         let policy = RedirectUriPolicy {
+            own_host: outbound.own_host,
             schemes: registrable.private_use_schemes,
             insecure_hosts: registrable.insecure_redirect_hosts,
         };
@@ -163,7 +179,7 @@ impl ClientMetadata {
             one(document, "token_endpoint_auth_method")?.unwrap_or(AuthMethod::ClientSecretBasic);
         let metadata = Self {
             application_type: application_type(document, &redirect_uris, has_implicit)?,
-            client_name: line(document, "client_name")?,
+            client_name: client_name::from_document(document, "client_name")?,
             client_uri: web_url(document, "client_uri")?,
             contacts: contacts(document)?,
             default_acr_values: lines(document, "default_acr_values")?,
@@ -173,15 +189,15 @@ impl ClientMetadata {
             id_token_signed_response_alg: one(document, "id_token_signed_response_alg")?
                 .unwrap_or(Algorithm::Rs256),
             insecure_redirect_hosts: registrable.insecure_redirect_hosts.to_vec(),
-            initiate_login_uri: https_url(document, "initiate_login_uri")?,
+            initiate_login_uri: initiate_login_uri(document, outbound.own_host)?,
             jwks: jwks(document)?,
-            jwks_uri: outbound_url(document, "jwks_uri", allows_loopback)?,
-            localized: localized::from_document(document)?,
-            logo_uri: web_url(document, "logo_uri")?,
+            jwks_uri: outbound_url(document, "jwks_uri", outbound)?,
+            localized: localized::from_document(document, outbound.own_host)?,
+            logo_uri: logo_uri(document, outbound.own_host)?,
             policy_uri: web_url(document, "policy_uri")?,
             redirect_uris,
             request_object_signing_alg: one(document, "request_object_signing_alg")?,
-            request_uris: request_uris(document, allows_loopback)?,
+            request_uris: request_uris(document, outbound)?,
             require_auth_time: flag(document, "require_auth_time")?,
             require_pushed_authorization_requests: flag(
                 document,
@@ -190,11 +206,7 @@ impl ClientMetadata {
             require_signed_request_object: flag(document, "require_signed_request_object")?,
             response_types,
             scope: scope(document)?,
-            sector_identifier_uri: outbound_url(
-                document,
-                "sector_identifier_uri",
-                allows_loopback,
-            )?,
+            sector_identifier_uri: outbound_url(document, "sector_identifier_uri", outbound)?,
             software_id: line(document, "software_id")?,
             software_version: line(document, "software_version")?,
             subject_type: one(document, "subject_type")?.unwrap_or_else(SubjectType::default_value),

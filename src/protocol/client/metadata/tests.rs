@@ -1,10 +1,14 @@
 use super::*;
 use crate::jose::json;
+use crate::protocol::own_host::OwnHost;
 use serde_json::json;
 
 fn parse(document: &Value) -> Result<ClientMetadata, MetadataError> {
     let mut document = JsonObject::parse(document.to_string().as_bytes()).unwrap();
-    let metadata = ClientMetadata::from_document(&mut document, Registrable::default())?;
+    let own_host = OwnHost::of_issuer("https://login.example.com").unwrap();
+    let outbound = OutboundRules { allows_loopback: false, own_host: &own_host };
+    let registrable = Registrable::by_everybody(outbound);
+    let metadata = ClientMetadata::from_document(&mut document, registrable)?;
     document.end()?;
     Ok(metadata)
 }
@@ -87,7 +91,7 @@ fn an_error_names_the_invalid_field() {
         ("redirect_uris", json!(["http://app.example/cb"])),
         ("redirect_uris", json!(["desk:/cb", "urn:ietf:wg:oauth:2.0:oob"])),
         ("application_type", json!(1)),
-        ("client_name", json!("two\nlines")),
+        ("client_name", json!(1)),
         ("client_name#fr", json!(1)),
         ("client_uri", json!("javascript:alert(1)")),
         ("logo_uri", json!("data:image/png;base64,AA")),
@@ -118,6 +122,13 @@ fn an_error_names_the_invalid_field() {
         ("jwks_uri", json!("http://app.example/jwks")),
         ("jwks_uri", json!("https://127.0.0.1/jwks")),
         ("jwks_uri", json!(["https://app.example/jwks"])),
+        ("redirect_uris", json!(["https://login.example.com/auth/authorize"])),
+        ("initiate_login_uri", json!("https://LOGIN.example.com/auth/authorize")),
+        ("jwks_uri", json!("https://login.example.com:8443/jwks")),
+        ("logo_uri", json!("https://login.example.com/logo.png")),
+        ("logo_uri#fr", json!("http://login.example.com/logo.png")),
+        ("request_uris", json!(["https://app.example/r", "https://login.example.com/r"])),
+        ("sector_identifier_uri", json!("https://login.example.com/sector")),
         ("client_secret", json!("chosen")),
     ] {
         let error = parse(&with(changed, value.clone())).unwrap_err();
