@@ -65,6 +65,7 @@ pub struct Context<'a, P> {
     pub now: i64,
     randomness: Randomness<'a>,
     notes: RefCell<Vec<String>>,
+    warnings: RefCell<Vec<String>>,
     refusal: Cell<Option<&'static str>>,
     refused_client: RefCell<Option<RefusedClient>>,
     database_failed: Cell<bool>,
@@ -80,6 +81,7 @@ impl<'a, P> Context<'a, P> {
             now,
             randomness,
             notes: RefCell::default(),
+            warnings: RefCell::default(),
             refusal: Cell::new(None),
             refused_client: RefCell::default(),
             database_failed: Cell::new(false),
@@ -133,10 +135,16 @@ impl<'a, P> Context<'a, P> {
         self.platform.normalize(text, NormalizationForm::Nfkc)
     }
 
-    /// Adds a note to the request's log line, which marks the line as a fault. The note must not contain a token, a
-    /// claim, a secret or a query string.
+    /// Adds a note to the request's log line, which marks the line as a fault of the provider or its platform. The note
+    /// must not contain a token, a claim, a secret or a query string. A failure that a stranger can cause is a warning.
     pub fn log_note(&self, note: impl Into<String>) {
         self.notes.borrow_mut().push(note.into());
+    }
+
+    /// Adds a failure at a client's server to the request's log line. Any stranger can have such a server, so nobody
+    /// should be woken by it. The text is limited like that of [`Context::log_note`].
+    pub fn log_warning(&self, warning: impl Into<String>) {
+        self.warnings.borrow_mut().push(warning.into());
     }
 
     /// Adds an internal error to the request's log line, for a request that succeeds in spite of it.
@@ -174,6 +182,10 @@ impl<'a, P> Context<'a, P> {
 
     pub(crate) fn take_notes(&self) -> Vec<String> {
         self.notes.take()
+    }
+
+    pub(crate) fn take_warnings(&self) -> Vec<String> {
+        self.warnings.take()
     }
 
     pub(crate) fn refusal(&self) -> Option<&'static str> {

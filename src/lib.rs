@@ -117,6 +117,8 @@ pub struct Log {
     refused_client: Option<RefusedClient>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     #[serde(skip)]
     is_document: bool,
 }
@@ -139,8 +141,16 @@ impl Log {
         log_line(&Line { log: self, io_ms })
     }
 
-    /// Returns whether the line has notes, which an operator should read.
-    pub fn is_fault(&self) -> bool {
+    /// Returns the level of the line.
+    pub fn level(&self) -> Level {
+        match (self.is_fault(), self.warnings.is_empty()) {
+            (true, _) => Level::Error,
+            (false, false) => Level::Warning,
+            (false, true) => Level::Information,
+        }
+    }
+
+    fn is_fault(&self) -> bool {
         !self.notes.is_empty()
     }
 }
@@ -160,6 +170,17 @@ pub fn log_line(value: &impl Serialize) -> String {
         }
         line
     })
+}
+
+/// The level of a line in the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Level {
+    /// The provider or its platform has a fault, which an operator should read.
+    Error,
+    /// The line has no fault; its status may be that of an error.
+    Information,
+    /// The server of a client has a fault. A stranger can cause any number of such lines.
+    Warning,
 }
 
 /// Answers a request at `now` (Unix seconds).
@@ -188,6 +209,7 @@ pub async fn handle(
         error: answer.error.or_else(|| context.refusal()),
         refused_client: context.take_refused_client(),
         notes: context.take_notes(),
+        warnings: context.take_warnings(),
         is_document: answer.endpoint.is_some_and(Endpoint::is_document),
     };
     Reply { response: answer.response, deferred: context.take_deferred(), log }
@@ -203,6 +225,7 @@ fn misconfigured(error: &ConfigError) -> Reply {
         error: Some("server_error"),
         refused_client: None,
         notes: vec![description],
+        warnings: Vec::new(),
         is_document: false,
     };
     Reply { response, deferred: Vec::new(), log }

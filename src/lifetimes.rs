@@ -51,6 +51,10 @@ pub const REFRESHABLE_GRANT_SECONDS: i64 = 180 * DAY;
 pub const REFRESH_GRACE_SECONDS: i64 = HOUR;
 /// How far in the future the `exp` of a client assertion may be. Its `jti` is stored until then.
 pub const CLIENT_ASSERTION_SECONDS: i64 = HOUR;
+/// How long a request object that the client sends is valid after its `nbf` or `iat`, even if its `exp` is later, and
+/// how far in the future `exp` may be if it has neither (FAPI 2.0 Message Signing section 5.3.1). It is in the URL of a
+/// page, so it is in the history of browsers.
+pub const REQUEST_OBJECT_SECONDS: i64 = HOUR;
 /// How far in the future the `iat` and `nbf` of a client's JWT may be, even if `CLOCK_LEEWAY` is shorter (FAPI 2.0
 /// Security Profile section 5.3.2.1).
 pub const CLIENT_CLOCK_AHEAD_SECONDS: i64 = 10;

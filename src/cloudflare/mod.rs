@@ -24,12 +24,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::Context;
-use worker::{D1Database, Env, RateLimiter, console_error, console_log};
+use worker::{D1Database, Env, RateLimiter, console_error, console_log, console_warn};
 
 use crate::cloudflare::env::Binding;
 use crate::cloudflare::request::EdgeRequest;
 use crate::ports::DATABASE;
-use crate::{DeferredTask, RandomnessError, finish, handle, log_line};
+use crate::{DeferredTask, Level, RandomnessError, finish, handle, log_line};
 
 /// The bindings and imported keys of an isolate.
 struct Edge {
@@ -99,10 +99,10 @@ async fn answer(request: JsValue, env: Env, context: Rc<Context>) -> JsValue {
 
     if reply.log.should_write() {
         let line = reply.log.line(js_sys::Date::now() - begin);
-        if reply.log.is_fault() {
-            console_error!("{line}");
-        } else {
-            console_log!("{line}");
+        match reply.log.level() {
+            Level::Error => console_error!("{line}"),
+            Level::Information => console_log!("{line}"),
+            Level::Warning => console_warn!("{line}"),
         }
     }
     if !reply.deferred.is_empty() {

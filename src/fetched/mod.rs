@@ -88,7 +88,7 @@ async fn get_with_headers(
     context: &Context<'_, impl Fetch>,
 ) -> Result<(String, CacheHeaders), DocumentError> {
     let not_fetched = |detail: &dyn fmt::Display| {
-        context.log_note(format!("could not fetch {what} from {}: {detail}", url.host()));
+        context.log_warning(format!("could not fetch {what} from {}: {detail}", url.host()));
         DocumentError::NotFetched
     };
     let document = context.platform.fetch(url, limits).await;

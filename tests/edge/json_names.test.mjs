@@ -170,7 +170,7 @@ const present = (text) => {
 
 const request = () => ({
   iss: "signing", aud: ISSUER, client_id: "signing", redirect_uri: CALLBACK, response_type: "code",
-  scope: "openid groups",
+  scope: "openid groups", iat: seconds(),
 });
 
 /** Asserts that an authorization request leads to the login form. */

@@ -384,7 +384,11 @@ fn keys_stay_valid_for_a_day_if_they_cannot_be_fetched_again() {
     provider.sleep(CLIENT_KEYS_SECONDS);
     let response = provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE);
     assert_authenticated(&response);
-    assert!(response.log["notes"][0].as_str().unwrap().contains("app.example"), "{}", response.log);
+    assert!(
+        response.log["warnings"][0].as_str().unwrap().contains("app.example"),
+        "{}",
+        response.log
+    );
     provider.sleep(86_400);
     assert_unavailable(&provider.token_by(&signer.assertion(&provider, "app"), &NO_CODE));
 }

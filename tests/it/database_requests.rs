@@ -162,7 +162,7 @@ fn a_pushed_request_takes_one_more_request_and_so_does_a_signed_one() {
     let object = Signer::new("ES256", None, 0).sign(&json!({
         "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": client.redirect_uri,
         "response_type": "code", "scope": "openid", "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256",
+        "code_challenge_method": "S256", "iat": provider.now.get(),
     }));
     let query = encode(&[("client_id", "app"), ("request", &object)]);
     let target = format!("/auth/authorize?{query}");

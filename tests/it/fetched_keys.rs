@@ -204,8 +204,8 @@ fn a_failed_fetch_is_not_the_clients_fault_and_is_repeated_soon() {
         }
         let first = send(&provider, &signer);
         assert_unavailable(&first);
-        let note = first.log["notes"][0].as_str().unwrap();
-        assert!(note.contains("jwks_uri of the client app from app.example: "), "{note}");
+        let warning = first.log["warnings"][0].as_str().unwrap();
+        assert!(warning.contains("jwks_uri of the client app from app.example: "), "{warning}");
         serve(&provider, good.clone());
         provider.sleep(FETCH_RETRY_SECONDS - 1);
         assert_unavailable(&send(&provider, &signer));
@@ -317,7 +317,7 @@ fn a_signed_request_of_a_client_whose_server_is_down_can_be_repeated() {
     let client = provider.put_client_with("app", json!({ "jwks_uri": JWKS_URI }));
     let object = signer.sign(&json!({
         "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
-        "response_type": "code", "scope": "openid", "nonce": "n",
+        "response_type": "code", "scope": "openid", "nonce": "n", "iat": NOW,
     }));
     let parameters =
         [("client_id", "app"), ("request", &object), ("redirect_uri", CALLBACK), ("state", "s")];

@@ -141,7 +141,7 @@ fn a_page_is_shown_without_a_logo_that_cannot_be_fetched() {
     let response = page(&provider, &client);
     assert!(!has_logo(&response));
     assert!(
-        response.log["notes"].to_string().contains("could not fetch logo_uri from app.example"),
+        response.log["warnings"].to_string().contains("could not fetch logo_uri from app.example"),
         "{}",
         response.log
     );

@@ -7,6 +7,7 @@ mod browser;
 mod certification;
 mod client_assertions;
 mod client_documents;
+mod client_servers;
 mod clients;
 mod clocks;
 mod codes;

@@ -268,7 +268,7 @@ fn a_sector_list_that_cannot_be_fetched_now_is_not_the_fault_of_the_registration
                 response.body
             );
             assert!(response.body.contains("sector_identifier_uri: the document could not be"));
-            assert!(response.log["notes"][0].as_str().unwrap().contains("sector.example"));
+            assert!(response.log["warnings"][0].as_str().unwrap().contains("sector.example"));
         }
     }
     serve(&provider, 200, "application/json", &list);

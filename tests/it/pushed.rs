@@ -257,6 +257,7 @@ fn a_signed_request_may_be_pushed() {
     );
     let claims = json!({
         "client_id": "app", "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid",
+        "aud": ISSUER, "iat": provider.now.get(),
         "state": "signed state",
     });
     let secret = client.secret.as_deref().unwrap_or_default();

@@ -61,6 +61,7 @@ impl Sending {
                     "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
                     "response_type": "code", "scope": "openid", "code_challenge": CHALLENGE,
                     "code_challenge_method": "S256", "state": "the state", "prompt": "consent",
+                    "iat": provider.now.get(),
                 }));
                 format!("/auth/authorize?{}", encode(&[("client_id", "app"), ("request", &object)]))
             }

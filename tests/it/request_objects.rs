@@ -34,7 +34,7 @@ impl Signing {
         let mut claims = json!({
             "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
             "response_type": "code", "scope": "openid email", "state": "signed state",
-            "nonce": "signed nonce", "max_age": 600,
+            "nonce": "signed nonce", "max_age": 600, "exp": self.provider.now.get() + 60,
         });
         for (name, value) in differing {
             claims[name] = value.clone();
@@ -164,6 +164,7 @@ fn a_request_object_with_an_invalid_claim_or_signature_is_refused() {
         ("client_id", json!(["app"]), "client_id"),
         ("iss", json!("other"), "iss"),
         ("iss", json!(1), "iss"),
+        ("aud", json!(null), "aud is required and must be the issuer"),
         ("aud", json!("https://other.example"), "aud"),
         ("aud", json!([]), "aud"),
         ("aud", json!({}), "aud"),
@@ -218,6 +219,70 @@ fn a_request_object_with_an_invalid_claim_or_signature_is_refused() {
         all.extend([("redirect_uri", CALLBACK), ("response_type", "code"), ("scope", "openid")]);
         assert_eq!(answer(&signing.send_request(&all), CALLBACK)["error"], "invalid_request");
     }
+}
+
+#[test]
+fn a_request_object_that_is_sent_is_valid_for_an_hour_at_most() {
+    const HOUR: i64 = 3_600;
+    // The leeway is five seconds.
+    let signing = Signing::new(json!({}));
+    let now = signing.provider.now.get();
+    let (old, timeless) = ("iat or nbf is more than an hour ago", "exp is required");
+    let long = "exp must be at most an hour from now";
+    for (exp, iat, nbf, words) in [
+        (None, None, None, Some(timeless)),
+        (Some(now + HOUR + 5), None, None, None),
+        (Some(now + HOUR + 6), None, None, Some(long)),
+        (Some(i64::MAX), None, None, Some(long)),
+        (None, Some(now), None, None),
+        (None, None, Some(now), None),
+        (None, Some(now - HOUR - 4), None, None),
+        (None, Some(now - HOUR - 5), None, Some(old)),
+        (None, None, Some(now - HOUR - 5), Some(old)),
+        (Some(now + 60), Some(now - HOUR - 5), None, Some(old)),
+        (Some(i64::MAX), Some(now - HOUR - 5), None, Some(old)),
+        (Some(i64::MAX), Some(i64::MIN), None, Some(old)),
+        (Some(i64::MAX), Some(now), None, None),
+        (None, Some(now - 2 * HOUR), Some(now - HOUR), None),
+    ] {
+        let object =
+            signing.object(&[("exp", json!(exp)), ("iat", json!(iat)), ("nbf", json!(nbf))]);
+        match words {
+            None => assert!(is_login(&signing.send_request(&[("request", &object)]))),
+            Some(words) => assert_refused(&signing, &object, "invalid_request_object", words),
+        }
+        // It is the same for a pushed request.
+        let client = &signing.client;
+        let secret = client.secret.as_deref().unwrap();
+        let form =
+            encode(&[("client_id", &*client.id), ("client_secret", secret), ("request", &object)]);
+        let response = signing.provider.send(post("/auth/par").form(&form));
+        assert_eq!(response.status, if words.is_none() { 201 } else { 400 }, "{}", response.body);
+        assert!(response.body.contains(words.unwrap_or("request_uri")), "{}", response.body);
+    }
+}
+
+/// The client can change the object at its registered URI at any time, so the age of its signature does not matter. The
+/// conformance suite serves objects without any time.
+#[test]
+fn a_request_object_that_is_fetched_needs_no_time_and_may_be_old() {
+    let signing = Signing::new(json!({}));
+    let now = signing.provider.now.get();
+    let outer = [("request_uri", REQUEST_URI), ("redirect_uri", CALLBACK)];
+    for (exp, iat, is_valid) in [
+        (None, None, true),
+        (None, Some(now - 86_400), true),
+        (Some(now + 86_400), None, true),
+        (Some(now - 60), Some(now - 120), false),
+        (None, Some(now + 60), false),
+    ] {
+        signing.serve_object(signing.object(&[("exp", json!(exp)), ("iat", json!(iat))]));
+        let response = signing.send_request(&outer);
+        assert_eq!(is_login(&response), is_valid, "{exp:?} {iat:?}");
+        signing.provider.new_isolate();
+    }
+    signing.serve_object(signing.object(&[("aud", json!(null))]));
+    assert_eq!(answer(&signing.send_request(&outer), CALLBACK)["error"], "invalid_request_object");
 }
 
 #[test]

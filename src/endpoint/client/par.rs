@@ -14,6 +14,7 @@ use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::authorize_request::PARAMETERS;
+use crate::protocol::authorization::request_object::Passing;
 use crate::protocol::client::authentication;
 use crate::protocol::client::voucher::Voucher;
 use crate::protocol::params::{DuplicateParameter, Params};
@@ -131,7 +132,7 @@ async fn validated(
     let pending = match submitted? {
         Submitted::Parameters(pending) => pending,
         Submitted::Object(object) => {
-            let params = verify(provider, &client, &object).await?;
+            let params = verify(provider, &client, (&object, Passing::ByValue)).await?;
             PendingRequest { params, is_pushed: true, is_signed: true, ..Default::default() }
         }
     };

@@ -3,9 +3,10 @@
 
 use serde_json::Value;
 
+use crate::lifetimes::REQUEST_OBJECT_SECONDS;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::authorize_request;
-use crate::protocol::client::jwt::{ClientJwt, ClientJwtError, ClientSignature};
+use crate::protocol::client::jwt::{ClientJwt, ClientJwtError, ClientSignature, ClientTimes};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::params::Params;
 use crate::protocol::same_uri::is_same_uri;
@@ -24,6 +25,15 @@ pub struct RequestObject<'a> {
     parameters: Params,
 }
 
+/// How the provider got a request object (RFC 9101 sections 5.1 and 5.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Passing {
+    /// The provider has just fetched it from a `request_uri` that the client has registered.
+    ByReference,
+    /// The request contains it. Anybody who has read it can send it again.
+    ByValue,
+}
+
 /// The values against which a request object is checked.
 #[derive(Debug)]
 pub struct Expected<'a> {
@@ -35,13 +45,15 @@ pub struct Expected<'a> {
     pub leeway: i64,
     /// The current time, in Unix seconds.
     pub now: i64,
+    /// How the provider got the object.
+    pub passing: Passing,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RequestObjectError {
     /// It is not signed with the algorithm that the client has registered.
     Algorithm,
-    /// `aud` does not name this provider.
+    /// `aud` is missing or does not name this provider.
     Audience,
     /// `client_id` is missing or names another client than the request.
     ClientId,
@@ -51,13 +63,19 @@ pub enum RequestObjectError {
     Jwt(ClientJwtError),
     /// It contains another request object.
     Nested,
+    /// It has been valid for longer than [`REQUEST_OBJECT_SECONDS`].
+    Old,
     /// `resource` is an empty array, or one of its elements is not a string or is empty.
     Resource,
     Signature,
     /// `sub` is the client, as in a client assertion.
     Subject,
+    /// It has none of `exp`, `iat` and `nbf`.
+    Timeless,
     /// It is larger than [`SIZE_LIMIT`].
     TooLarge,
+    /// `exp` is further ahead than [`REQUEST_OBJECT_SECONDS`], and it has neither `iat` nor `nbf`.
+    TooLong,
 }
 
 impl RequestObjectError {
@@ -65,15 +83,18 @@ impl RequestObjectError {
     pub fn description(self) -> &'static str {
         match self {
             Self::Algorithm => "alg must be the registered request_object_signing_alg",
-            Self::Audience => "aud must be this provider",
+            Self::Audience => "aud is required and must be the issuer",
             Self::ClientId => "client_id must be the client_id of the request",
             Self::Issuer => "iss must be the client_id",
             Self::Jwt(error) => error.description(),
             Self::Nested => "must not have request or request_uri",
+            Self::Old => "iat or nbf is more than an hour ago; sign each request anew",
             Self::Resource => "resource must be a string or an array of strings",
             Self::Signature => "the signature is wrong",
             Self::Subject => "sub must not be the client_id",
+            Self::Timeless => "exp is required, at most an hour from now",
             Self::TooLarge => "longer than 16384 bytes",
+            Self::TooLong => "exp must be at most an hour from now if there is no iat or nbf",
         }
     }
 }
@@ -102,7 +123,7 @@ impl<'a> RequestObject<'a> {
         let ClientJwt { signature, claims } =
             ClientJwt::parse(text, ["JWT", "oauth-authz-req+jwt"])?;
 
-        // 2. The client and the provider: `client_id` is required, `iss` and `aud` are optional.
+        // 2. The client and the provider: `iss` is optional.
         if claims.text("client_id") != Some(expected.client_id) {
             return Err(RequestObjectError::ClientId);
         }
@@ -112,9 +133,8 @@ impl<'a> RequestObject<'a> {
         let is_issuer =
             |aud: &Value| aud.as_str().is_some_and(|aud| is_same_uri(aud, expected.issuer));
         let is_for_provider = match claims.get("aud") {
-            None => true,
             Some(Value::Array(auds)) => auds.iter().any(is_issuer),
-            Some(aud) => is_issuer(aud),
+            aud => aud.is_some_and(is_issuer),
         };
         if !is_for_provider {
             return Err(RequestObjectError::Audience);
@@ -125,8 +145,11 @@ impl<'a> RequestObject<'a> {
             return Err(RequestObjectError::Subject);
         }
 
-        // 4. The times.
-        claims.check_times(expected.now, expected.leeway)?;
+        // 4. The times. An object that was fetched is as new as the fetch, because its client can change or remove it.
+        let times = claims.check_times(expected.now, expected.leeway)?;
+        if expected.passing == Passing::ByValue {
+            check_age(times, expected)?;
+        }
 
         // 5. The parameters. The object has all of them, and no other request object (section 4).
         if claims.get("request").or(claims.get("request_uri")).is_some() {
@@ -160,5 +183,20 @@ impl<'a> RequestObject<'a> {
 
     pub fn into_parameters(self) -> Params {
         self.parameters
+    }
+}
+
+/// Checks that an object is valid for [`REQUEST_OBJECT_SECONDS`] at most.
+fn check_age(times: ClientTimes, expected: &Expected<'_>) -> Result<(), RequestObjectError> {
+    let longest = REQUEST_OBJECT_SECONDS + expected.leeway;
+    match times {
+        ClientTimes { begin: Some(begin), .. } if begin.saturating_add(longest) <= expected.now => {
+            Err(RequestObjectError::Old)
+        }
+        ClientTimes { begin: None, exp: None } => Err(RequestObjectError::Timeless),
+        ClientTimes { begin: None, exp: Some(exp) } if exp > expected.now + longest => {
+            Err(RequestObjectError::TooLong)
+        }
+        _ => Ok(()),
     }
 }

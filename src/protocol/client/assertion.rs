@@ -134,7 +134,7 @@ impl<'a> ClientAssertion<'a> {
 
         // 4. The times. `exp` is required and limited, because `jti` is stored until then.
         let (now, leeway) = (expected.now, expected.leeway);
-        let exp = claims.check_times(now, leeway)?.ok_or(AssertionError::ExpiryMissing)?;
+        let exp = claims.check_times(now, leeway)?.exp.ok_or(AssertionError::ExpiryMissing)?;
         if exp > now + CLIENT_ASSERTION_SECONDS + leeway {
             return Err(AssertionError::TooLong);
         }

@@ -35,6 +35,15 @@ pub struct ClientJwt<'a> {
     pub claims: ClientClaims,
 }
 
+/// The times of a client's JWT, in Unix seconds: whole ones, rounded to the shorter lifetime.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ClientTimes {
+    /// The later one of `nbf` and `iat`, if the JWT has one of them.
+    pub begin: Option<i64>,
+    /// `exp`, if the JWT has it.
+    pub exp: Option<i64>,
+}
+
 /// An error in a client's JWT, for any use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ClientJwtError {
@@ -111,9 +120,9 @@ impl ClientClaims {
     }
 
     /// Checks `exp`, `nbf` and `iat`, each if it is present. `leeway` is the tolerance for clock differences, in
-    /// seconds. Returns `exp`. Fractions of a second (RFC 7519 section 2) are rounded to the shorter lifetime: `exp`
-    /// down, and the others up.
-    pub fn check_times(&self, now: i64, leeway: i64) -> Result<Option<i64>, ClientJwtError> {
+    /// seconds. Fractions of a second (RFC 7519 section 2) are rounded to the shorter lifetime: `exp` down, and the
+    /// others up.
+    pub fn check_times(&self, now: i64, leeway: i64) -> Result<ClientTimes, ClientJwtError> {
         let time = |claim, round: fn(f64) -> f64| match self.get(claim) {
             None => Ok(None),
             Some(time) => seconds(time, round).map(Some).ok_or(ClientJwtError::Time),
@@ -126,7 +135,7 @@ impl ClientClaims {
         if begin.is_some_and(|begin| begin > now + leeway.max(CLIENT_CLOCK_AHEAD_SECONDS)) {
             return Err(ClientJwtError::FromFuture);
         }
-        Ok(exp)
+        Ok(ClientTimes { begin, exp })
     }
 }
 

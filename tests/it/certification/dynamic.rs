@@ -441,7 +441,7 @@ fn oidcc_ensure_request_object_with_redirect_uri() {
     let client = suite.register(json!({}));
     let request = json!({
         "client_id": client.test_client.id, "redirect_uri": CALLBACK, "response_type": "code",
-        "scope": "openid", "state": "s",
+        "scope": "openid", "state": "s", "aud": ISSUER, "exp": suite.provider.now.get() + 60,
     });
     let unregistered = format!("{CALLBACK}&c4Zq1");
     let browser = Browser::new(&suite.provider);

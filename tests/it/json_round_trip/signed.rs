@@ -9,7 +9,7 @@ use crate::browser::{
 use crate::hostile::forge::{Forge, THEIR_KEY, good};
 use crate::hostile::seed;
 use crate::signer::{Signer, by_assertion};
-use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post};
+use crate::test_provider::{ISSUER, NOW, TestProvider, TestResponse, get, post};
 use postern::jose::json::parse_object;
 use postern::ports::Document;
 use postern::protocol::authorization::authorize_request::PARAMETERS;
@@ -135,7 +135,7 @@ fn may_be_stored(request: &Value) -> bool {
 fn request() -> Value {
     json!({
         "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
-        "response_type": "code", "scope": "openid groups",
+        "response_type": "code", "scope": "openid groups", "iat": NOW,
     })
 }
 

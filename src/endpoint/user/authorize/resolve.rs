@@ -14,7 +14,7 @@ use crate::ports::{FetchLimits, Platform};
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::authorization::request_object::{
-    Expected, INVALID_REQUEST_OBJECT, RequestObject, RequestObjectError, SIZE_LIMIT,
+    Expected, INVALID_REQUEST_OBJECT, Passing, RequestObject, RequestObjectError, SIZE_LIMIT,
 };
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::protocol::description::Description;
@@ -118,8 +118,11 @@ async fn keep_signed(
         return Err(TOO_MANY.into());
     }
     let params = match object {
-        (Some(object), None) => verify(provider, client, object).await?,
-        (None, Some(uri)) => verify(provider, client, &fetch(context, client, uri).await?).await?,
+        (Some(object), None) => verify(provider, client, (object, Passing::ByValue)).await?,
+        (None, Some(uri)) => {
+            let object = fetch(context, client, uri).await?;
+            verify(provider, client, (&object, Passing::ByReference)).await?
+        }
         _ => {
             let description = "request: must not be present together with request_uri";
             return Err(AuthorizeError::new("invalid_request", description).into());
@@ -166,7 +169,7 @@ async fn fetch(
 pub async fn verify(
     provider: &Provider<'_, impl Platform>,
     client: &Client,
-    object: &str,
+    (object, passing): (&str, Passing),
 ) -> Result<Params, Error> {
     let Provider { context, memory } = provider;
     let refused = |error: RequestObjectError| Error::from(AuthorizeError::from(error));
@@ -177,6 +180,7 @@ pub async fn verify(
         issuer: context.config.issuer.as_str(),
         leeway: context.config.leeway,
         now: context.now,
+        passing,
     };
     let object = RequestObject::parse(object, &expected).map_err(refused)?;
 
