@@ -102,21 +102,21 @@ pub const VERIFIED_TOKENS_SECONDS: i64 = 5 * MINUTE;
 
 // Documents of clients.
 
+/// How long a fetch counts as running: longer than its timeout. Other requests wait for it, or use old keys.
+pub const FETCH_SECONDS: i64 = 10;
 /// How long a client's fetched keys are used. A key that the client withdraws is accepted for at most this time and
-/// [`CLIENT_KEYS_FETCH_SECONDS`], as long as its server answers.
+/// [`FETCH_SECONDS`], as long as its server answers.
 pub const CLIENT_KEYS_SECONDS: i64 = 10 * MINUTE;
 /// Pause after a fetch of a client's keys, even if a JWT names a `kid` that is not among them.
 pub const CLIENT_KEYS_PAUSE_SECONDS: i64 = 30;
-/// The same pause if the client's server did not answer, since the request began, and `Retry-After` of the response. It
-/// contains the timeout of the fetch.
+/// Pause after a fetch that failed because the server did not answer, or after any failed fetch of another document than
+/// keys and logos, since the request began; and `Retry-After` of the response. It contains the timeout of the fetch.
 pub const FETCH_RETRY_SECONDS: i64 = 10;
 /// How long a client's fetched keys are used while every new fetch fails.
 pub const CLIENT_KEYS_GRACE_SECONDS: i64 = DAY;
 /// How long they are used after each of these failures before the next fetch, so that few requests wait for a server
 /// that does not answer.
 pub const CLIENT_KEYS_EXTENSION_SECONDS: i64 = MINUTE;
-/// How long a fetch of keys counts as running: longer than its timeout. Meanwhile the old keys are used.
-pub const CLIENT_KEYS_FETCH_SECONDS: i64 = 10;
 /// How long a client metadata document counts at least, so that a client does not make the provider fetch it for each
 /// request, and at most, so that a change takes effect (draft-ietf-oauth-client-id-metadata-document-01).
 /// Between the two, its HTTP headers decide.
@@ -129,8 +129,9 @@ pub const CLIENT_DOCUMENT_GRACE_SECONDS: i64 = DAY;
 pub const LOGO_COPY_SECONDS: u32 = 86_400;
 /// How long an isolate remembers a logo, or that fetching it failed.
 pub const LOGO_SECONDS: i64 = 10 * MINUTE;
-/// How long a running fetch of a logo prevents another one. Pages that are rendered meanwhile have no logo.
-pub const LOGO_FETCH_SECONDS: i64 = 5;
+/// How long an isolate remembers the request object at a `request_uri`. The URI is the same for all users, so that the
+/// object is, too. Somebody who opens the link again and again causes few fetches, and disturbs no user.
+pub const REQUEST_OBJECT_COPY_SECONDS: i64 = 10;
 
 // The platform.
 

@@ -15,9 +15,9 @@ use crate::protocol::client::cache_time::CacheHeaders;
 use crate::protocol::client::outbound_url::OutboundUrl;
 
 /// All ports together.
-pub trait Platform: Cache + Crypto + Database + Fetch + RateLimit + Unicode {}
+pub trait Platform: Cache + Crypto + Database + Fetch + RateLimit + Timer + Unicode {}
 
-impl<T: Cache + Crypto + Database + Fetch + RateLimit + Unicode> Platform for T {}
+impl<T: Cache + Crypto + Database + Fetch + RateLimit + Timer + Unicode> Platform for T {}
 
 /// A cache for published documents, readable in every location and eventually consistent.
 ///
@@ -128,6 +128,12 @@ pub enum Freshness {
 pub trait RateLimit {
     /// Counts one use of `key`. Returns whether it is within the limit.
     async fn is_within_limit(&self, key: &str) -> Result<bool, Internal>;
+}
+
+/// A timer.
+pub trait Timer {
+    /// Waits. It may end early, because callers wait for something that they check afterwards.
+    async fn wait(&self, milliseconds: u32);
 }
 
 /// Unicode normalization (Unicode Standard Annex 15). Its tables are too large for the module.

@@ -6,7 +6,10 @@ use crate::context::Context;
 use crate::documents::DocumentSlot;
 use crate::fetched::client_documents::ClientDocuments;
 use crate::fetched::client_keys::FetchedKeys;
+use crate::fetched::fetcher::{FetchBudgets, Fetcher};
 use crate::fetched::logos::Logos;
+use crate::fetched::request_objects::RequestObjects;
+use crate::fetched::sector::Sectors;
 use crate::keys::published::PublishedKeys;
 use crate::keys::signing::SigningKeys;
 use crate::keys::verified::VerifiedTokens;
@@ -25,14 +28,20 @@ pub struct Memory {
     pub client_documents: ClientDocuments,
     /// The provider metadata (OpenID Connect Discovery section 3).
     pub discovery: DocumentSlot,
+    /// The limits of all fetches.
+    pub fetch_budgets: FetchBudgets,
     /// Keys fetched from the `jwks_uri` of clients.
     pub fetched_keys: FetchedKeys,
     /// Logos fetched from the `logo_uri` of clients.
     pub logos: Logos,
     /// The JWK Set, for relying parties and to verify with.
     pub published_keys: PublishedKeys,
+    /// Request objects fetched from the `request_uri` of clients.
+    pub request_objects: RequestObjects,
     /// The protected resource metadata of the userinfo endpoint (RFC 9728).
     pub resource_metadata: DocumentSlot,
+    /// The sectors that could not be fetched.
+    pub sectors: Sectors,
     pub signing_keys: SigningKeys,
     /// Access tokens whose signature was verified.
     pub verified_tokens: VerifiedTokens,
@@ -41,6 +50,11 @@ pub struct Memory {
 }
 
 impl<P> Provider<'_, P> {
+    /// Returns the fetches for a request from this address; `None` for a request of the operator.
+    pub fn fetcher<'a>(&'a self, address: Option<&'a str>) -> Fetcher<'a, P> {
+        Fetcher { context: &self.context, budgets: &self.memory.fetch_budgets, address }
+    }
+
     /// Returns whether expired rows must be deleted now. That is so if the database failed in this request, because a
     /// full database fails until rows are deleted. Returns true at most once per [`SWEEP_PAUSE_SECONDS`].
     pub fn must_sweep(&self) -> bool {

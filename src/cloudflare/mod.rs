@@ -17,6 +17,7 @@ mod recovery;
 mod request;
 mod response;
 mod task;
+mod timer;
 mod unicode;
 
 use js_sys::Promise;

@@ -101,7 +101,8 @@ function respondAnew(status, fields, body, isRecurring) {
   const response = new Response(body, { status, headers });
   for (const cookie of cookies) response.headers.append("set-cookie", cookie);
   if (isRecurring) {
-    if (recurringHeaders.size >= 32) recurringHeaders.clear();
+    // The oldest ones make room, which costs them one object each.
+    if (recurringHeaders.size >= 32) recurringHeaders.delete(recurringHeaders.keys().next().value);
     recurringHeaders.set(fields, new Headers(headers));
   }
   return response;
@@ -164,6 +165,9 @@ export async function batch(database, statements) {
 export const readCache = async (kv, key) => kv.get(key);
 
 export const writeCache = async (kv, key, text, expirationTtl) => kv.put(key, text, { expirationTtl });
+
+/** Waits. A request must not wait for a promise of another request, but for time to pass. */
+export const sleep = async (milliseconds) => scheduler.wait(milliseconds);
 
 export const isWithinLimit = async (limiter, key) => (await limiter.limit({ key })).success;
 

@@ -34,6 +34,8 @@ extern "C" {
     #[wasm_bindgen(js_name = isWithinLimit)]
     pub fn is_within_limit(limiter: &JsValue, key: &str) -> Promise;
 
+    pub fn sleep(milliseconds: u32) -> Promise;
+
     pub fn normalize(text: &str, form: &str) -> String;
 
     #[wasm_bindgen(js_name = importKey)]

@@ -10,17 +10,19 @@ use crate::bounded_map::BoundedMap;
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::Internal;
-use crate::fetched::fetch_budget::FetchBudget;
-use crate::fetched::{DocumentError, get_with_headers};
+use crate::fetched::DocumentError;
+use crate::fetched::fetcher::{Fetcher, Gotten, Order, Owner};
+use crate::fetched::pauses::Pauses;
 use crate::lifetimes::{
     CLIENT_DOCUMENT_GRACE_SECONDS, CLIENT_DOCUMENT_LONGEST_SECONDS,
     CLIENT_DOCUMENT_SHORTEST_SECONDS, CLOCK_SLACK_SECONDS, FETCH_RETRY_SECONDS,
 };
-use crate::limits::rate_limits::may_fetch_document;
 use crate::ports::{FetchLimits, Platform};
+use crate::protocol::client::cache_time::CacheHeaders;
 use crate::protocol::client::client_document::{self, ClientDocument};
 use crate::protocol::client::client_id_url::ClientIdUrl;
-use crate::protocol::client::metadata::{ClientMetadata, Registrable};
+use crate::protocol::client::metadata::Registrable;
+use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::protocol::description::Description;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::user::scope::Scopes;
@@ -39,19 +41,9 @@ const LIMITS: FetchLimits = FetchLimits {
 /// An isolate's memory of documents, by URL. 64 entries are more than one isolate needs at a time.
 #[derive(Default)]
 pub struct ClientDocuments {
-    documents: RefCell<BoundedMap<String, Remembered, 64>>,
-    /// The fetches for clients that D1 has. Strangers, who can name any URL, do not use these up.
-    of_stored: FetchBudget,
-    of_others: FetchBudget,
-}
-
-/// An isolate's knowledge of the document at one URL.
-#[derive(Clone, Default)]
-struct Remembered {
-    /// The last valid document, unless it was withdrawn.
-    copy: Option<Client>,
-    /// Why the last fetch failed, if it did, and the time in Unix seconds before which the next must not begin.
-    failure: Option<(DocumentFault, i64)>,
+    /// The last valid documents that were not withdrawn.
+    documents: RefCell<BoundedMap<OutboundUrl, Client, 64>>,
+    pauses: Pauses<DocumentFault>,
 }
 
 /// The search for the client of a request.
@@ -59,8 +51,6 @@ struct Remembered {
 pub struct Search<'a> {
     /// The identifier that the request names.
     pub client_id: &'a str,
-    /// The address of the request's sender, whose fetches are limited.
-    pub address: &'a str,
     /// The client as D1 has it.
     pub stored: Option<Client>,
 }
@@ -104,39 +94,43 @@ impl ClientDocuments {
     pub async fn find(
         &self,
         search: Search<'_>,
-        context: &Context<'_, impl Platform>,
+        fetcher: &Fetcher<'_, impl Platform>,
     ) -> Result<Client, ClientDocumentError> {
+        let context = fetcher.context;
         // 1. Check the identifier. The operator may have changed the policy since the client was last used.
         let url = check_identifier(search.client_id, context.config)?;
 
-        // 2. Use the copy that was fetched last, if it still counts. An older one may count for longer, but the document
-        //    was changed or withdrawn since.
-        let now = context.now;
-        let Remembered { copy, failure } = self.remembered(search.client_id);
-        let copies = [copy, search.stored.clone()].into_iter().flatten();
-        let copies = copies.filter_map(|client| Some((plausible(&client, now)?, client)));
-        let last = copies.max_by_key(|(copy, _)| copy.fetched_at);
-        let last_until = |until: fn(DocumentCopy) -> i64| {
-            last.as_ref().filter(|(copy, _)| now < until(*copy)).map(|(_, client)| client.clone())
+        // 2. Use the last copy, if it still counts. Otherwise fetch the document, unless that failed a moment ago.
+        let stored = search.stored.as_ref();
+        let known = || match self.last_until(&url, stored, context.now, |copy| copy.until) {
+            Some(client) => Some(Ok(client)),
+            None => self.pauses.reason(url.url(), context).map(Err),
         };
-        if let Some(client) = last_until(|copy| copy.until) {
-            return Ok(client);
-        }
-
-        // 3. Fetch the document, unless that failed a moment ago.
-        let fault = match failure {
-            Some((fault, quiet_until)) if now < quiet_until => fault,
-            _ => match self.fetch(&url, &search, context).await {
-                Ok(client) => return Ok(client),
-                Err(fault) => fault,
-            },
+        // A stranger can name any URL, so the clients that D1 has are fetched apart.
+        let owner = if stored.is_some() { Owner::StoredDocument } else { Owner::Stranger };
+        let (kind, limits) = ("a client metadata document", &LIMITS);
+        let order = Order { kind, url: url.url(), limits, client_id: None, owner };
+        let found = match fetcher.get_unless(&order, known).await {
+            Ok(Gotten::Known(known)) => known,
+            Ok(Gotten::Fetched(text, caching)) => {
+                let read = read(&url, &text, caching, context);
+                self.remember(&url, read, context.now)
+            }
+            Err(error) if error.was_fetched() => {
+                self.remember(&url, Err(fault_of(error)), context.now)
+            }
+            Err(error) => Err(fault_of(error)),
+        };
+        let fault = match found {
+            Ok(client) => return Ok(client),
+            Err(fault) => fault,
         };
 
-        // 4. While the document is not available, use that copy for some time. A document that is gone or invalid ends
+        // 3. While the document is not available, use that copy for some time. A document that is gone or invalid ends
         //    that for every isolate.
         if let DocumentFault::TryLater(_) | DocumentFault::Refused(_) = fault {
-            let client = last_until(|copy| copy.until + CLIENT_DOCUMENT_GRACE_SECONDS);
-            return client.ok_or(fault.into());
+            let until = |copy: DocumentCopy| copy.until + CLIENT_DOCUMENT_GRACE_SECONDS;
+            return self.last_until(&url, stored, context.now, until).ok_or(fault.into());
         }
         let is_withdrawn = |stored: &Client| stored.document.is_some_and(|copy| copy.until == 0);
         if let Some(stored) = search.stored.filter(|stored| !is_withdrawn(stored)) {
@@ -145,61 +139,42 @@ impl ClientDocuments {
         Err(fault.into())
     }
 
-    /// Fetches and checks a document, and remembers the result.
-    async fn fetch(
+    /// Returns the copy that was fetched last, if it counts until later than `now`. An older one may count for longer, but
+    /// the document was changed or withdrawn since.
+    fn last_until(
         &self,
         url: &ClientIdUrl,
-        search: &Search<'_>,
-        context: &Context<'_, impl Platform>,
+        stored: Option<&Client>,
+        now: i64,
+        until: fn(DocumentCopy) -> i64,
+    ) -> Option<Client> {
+        let documents = self.documents.borrow();
+        let copies = [documents.get(url.url()), stored].into_iter().flatten();
+        let copies = copies.filter_map(|client| Some((plausible(client, now)?, client)));
+        let last = copies.max_by_key(|(copy, _)| copy.fetched_at);
+        last.filter(|(copy, _)| now < until(*copy)).map(|(_, client)| client.clone())
+    }
+
+    /// Remembers the result of a fetch by a request that began at `now`.
+    fn remember(
+        &self,
+        url: &ClientIdUrl,
+        result: Result<Client, DocumentFault>,
+        now: i64,
     ) -> Result<Client, DocumentFault> {
-        // 1. Limit the fetches of an address and from a host. A stranger can name any URL, and other URLs gain nothing.
-        let too_many = || fault_of(DocumentError::TooManyFetches);
-        if !may_fetch_document(context, search.address).await {
-            return Err(too_many());
-        }
-        let budget = if search.stored.is_some() { &self.of_stored } else { &self.of_others };
-        let Some(_running) = budget.begin(url.url().host(), context.now) else {
-            return Err(too_many());
-        };
-
-        // 2. Get the document.
-        let fetched = get_with_headers("a client metadata document", url.url(), &LIMITS, context);
-        let checked = match fetched.await {
-            Err(error) => Err(fault_of(error)),
-            // 3. Check it.
-            Ok((text, caching)) => read(url, &text, context).map(|metadata| {
-                // 4. Keep it for as long as its headers say, within limits.
-                let fresh_for = caching
-                    .fresh_for(context.now)
-                    .unwrap_or_default()
-                    .clamp(CLIENT_DOCUMENT_SHORTEST_SECONDS, CLIENT_DOCUMENT_LONGEST_SECONDS);
-                let until = context.now + fresh_for;
-                Client::of_document(url.as_str(), metadata, until, context.now)
-            }),
-        };
-        self.remember(url.as_str(), &checked, context.now);
-        checked
-    }
-
-    fn remembered(&self, client_id: &str) -> Remembered {
-        self.documents.borrow().get(client_id).cloned().unwrap_or_default()
-    }
-
-    /// Remembers the result of a fetch by a request that began at `now`, unless a later request has a copy.
-    fn remember(&self, client_id: &str, result: &Result<Client, DocumentFault>, now: i64) {
-        let known = self.remembered(client_id).copy;
-        if known.as_ref().is_some_and(|client| is_later(client, now)) {
-            return;
-        }
-        let remembered = match result {
-            Ok(client) => Remembered { copy: Some(client.clone()), failure: None },
-            Err(fault) => {
-                let is_gone = matches!(fault, DocumentFault::Invalid(_));
-                let copy = known.filter(|_| !is_gone);
-                Remembered { copy, failure: Some((fault.clone(), now + FETCH_RETRY_SECONDS)) }
+        match &result {
+            Ok(client) => {
+                self.documents.borrow_mut().insert(url.url().clone(), client.clone());
+                self.pauses.end(url.url());
             }
-        };
-        self.documents.borrow_mut().insert(client_id.to_owned(), remembered);
+            Err(fault) => {
+                if let DocumentFault::Invalid(_) = fault {
+                    self.documents.borrow_mut().remove(url.url());
+                }
+                self.pauses.begin(url.url(), fault.clone(), now + FETCH_RETRY_SECONDS, now);
+            }
+        }
+        result
     }
 }
 
@@ -214,12 +189,14 @@ fn check_identifier(client_id: &str, config: &Config) -> Result<ClientIdUrl, Doc
     Ok(url)
 }
 
-/// Reads the metadata of a client from its document. The log has what is left out of it.
+/// Reads a client from its document. It counts for as long as the headers say, within limits. The log has what is left
+/// out of it.
 fn read<P>(
     url: &ClientIdUrl,
     text: &str,
+    caching: CacheHeaders,
     context: &Context<'_, P>,
-) -> Result<ClientMetadata, DocumentFault> {
+) -> Result<Client, DocumentFault> {
     let config = context.config;
     // RFC 9700 section 2.1.2 advises against tokens from the authorization endpoint, so strangers never get them.
     let registrable =
@@ -233,7 +210,11 @@ fn read<P>(
         context.log_client(url.as_str(), &Description::new(texts.join("; ")));
     }
     metadata.scope = metadata.scope.and_then(|scope| known_scopes(&scope, config));
-    Ok(metadata)
+    let fresh_for = caching
+        .fresh_for(context.now)
+        .unwrap_or_default()
+        .clamp(CLIENT_DOCUMENT_SHORTEST_SECONDS, CLIENT_DOCUMENT_LONGEST_SECONDS);
+    Ok(Client::of_document(url.as_str(), metadata, context.now + fresh_for, context.now))
 }
 
 /// Returns the scopes of a document that the client may have. The document is written for every provider, so the others
@@ -251,10 +232,6 @@ fn plausible(client: &Client, now: i64) -> Option<DocumentCopy> {
     client.document.filter(|copy| {
         copy.fetched_at <= latest && copy.until <= latest + CLIENT_DOCUMENT_LONGEST_SECONDS
     })
-}
-
-fn is_later(client: &Client, now: i64) -> bool {
-    client.document.is_some_and(|copy| copy.fetched_at > now)
 }
 
 fn invalid(reason: &dyn std::fmt::Display) -> DocumentFault {

@@ -8,11 +8,11 @@ use std::rc::Rc;
 
 use crate::bounded_map::BoundedMap;
 use crate::context::{Context, DeferredTask, Publication};
-use crate::fetched::get;
-use crate::lifetimes::{LOGO_COPY_SECONDS, LOGO_FETCH_SECONDS, LOGO_SECONDS};
-use crate::limits::rate_limits::may_fetch;
+use crate::fetched::DocumentError;
+use crate::fetched::fetcher::{Fetcher, Order, Owner};
+use crate::fetched::pauses::Pauses;
+use crate::lifetimes::{LOGO_COPY_SECONDS, LOGO_SECONDS};
 use crate::ports::{FetchLimits, Platform};
-use crate::protocol::client::client_id_url::host_of;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::secret::hash;
@@ -21,10 +21,13 @@ use crate::store::clients::Client;
 /// An isolate's memory of logos, by URL. It bridges the time until the cache shows a new copy. 32 entries are more than
 /// one isolate needs in that time.
 #[derive(Default)]
-pub struct Logos(RefCell<BoundedMap<String, Remembered, 32>>);
+pub struct Logos {
+    logos: RefCell<BoundedMap<OutboundUrl, Remembered, 32>>,
+    pauses: Pauses<()>,
+}
 
 struct Remembered {
-    /// The `data:` URL; empty if the logo could not be fetched or is still being fetched.
+    /// The `data:` URL.
     logo: Rc<str>,
     /// The time at which the entry expires, in Unix seconds.
     expires_at: i64,
@@ -41,39 +44,49 @@ const LIMITS: FetchLimits = FetchLimits {
 
 impl Logos {
     /// Returns the client's logo for the language `tag` as a `data:` URL. Returns `None` if the client has no logo, or
-    /// if it cannot be shown.
+    /// if it cannot be shown. It does not wait for a fetch of another request, because a user waits.
     pub async fn copy(
         &self,
         client: &Client,
         tag: &str,
-        context: &Context<'_, impl Platform>,
+        fetcher: &Fetcher<'_, impl Platform>,
     ) -> Option<Rc<str>> {
+        let context = fetcher.context;
         // The URL is checked again, because the rules may have changed since the client registered.
         let url = logo_uri(&client.metadata, tag)?;
         let url = OutboundUrl::parse(url, context.config.outbound_rules()).ok()?;
-        let known = self.find(&url, context).await;
-        // Another request may have begun to fetch the logo while this one read the cache.
-        if let Some(logo) = known.or_else(|| self.remembered(&url, context.now)) {
-            return non_empty(logo);
-        }
-        // Without a limit a client could cause any number of requests, by changing its `logo_uri` again and again. A host
-        // can have any number of clients by document, so the limit is the host's.
-        let host = host_of(&client.client_id).map(str::to_ascii_lowercase);
-        if !may_fetch(context, host.as_deref().unwrap_or(&client.client_id)).await {
+        if self.pauses.reason(&url, context).is_some() {
             return None;
         }
-        self.remember(&url, "", context.now, LOGO_FETCH_SECONDS);
-        let fetched = get("logo_uri", &url, &LIMITS, context).await.ok();
-        let text = fetched.and_then(|base64| to_data_url(&base64)).unwrap_or_default();
-        let logo = self.remember(&url, &text, context.now, LOGO_SECONDS);
-        if !text.is_empty() {
-            context.defer(DeferredTask::Publish(Publication {
-                key: key(&url),
-                text,
-                ttl: LOGO_COPY_SECONDS,
-            }));
+        let known = self.find(&url, context).await;
+        // Another request may have fetched the logo while this one read the cache.
+        if let Some(logo) = known.or_else(|| self.remembered(&url, context.now)) {
+            return Some(logo);
         }
-        non_empty(logo)
+        let order = Order {
+            kind: "logo_uri",
+            url: &url,
+            limits: &LIMITS,
+            client_id: Some(&client.client_id),
+            owner: Owner::of(client),
+        };
+        let fetched = fetcher.get(&order).await;
+        let logo =
+            fetched.and_then(|(base64, _)| to_data_url(&base64).ok_or(DocumentError::BadContent));
+        match logo {
+            Ok(text) => {
+                let logo = self.remember(&url, &text, context.now);
+                let (key, ttl) = (key(&url), LOGO_COPY_SECONDS);
+                context.defer(DeferredTask::Publish(Publication { key, text, ttl }));
+                Some(logo)
+            }
+            Err(error) => {
+                if error.was_fetched() {
+                    self.pauses.begin(&url, (), context.now + LOGO_SECONDS, context.now);
+                }
+                None
+            }
+        }
     }
 
     /// Returns the logo like [`Logos::copy`], but only from memory or cache.
@@ -85,7 +98,7 @@ impl Logos {
     ) -> Option<Rc<str>> {
         let url =
             OutboundUrl::parse(logo_uri(metadata, tag)?, context.config.outbound_rules()).ok()?;
-        self.find(&url, context).await.and_then(non_empty)
+        self.find(&url, context).await
     }
 
     /// Reads a logo from memory, else from the cache.
@@ -98,7 +111,7 @@ impl Logos {
             return Some(logo);
         }
         match context.platform.get(&key(url)).await {
-            Ok(text) => text.map(|text| self.remember(url, &text, context.now, LOGO_SECONDS)),
+            Ok(text) => text.map(|text| self.remember(url, &text, context.now)),
             Err(fault) => {
                 context.log_fault(&fault);
                 None
@@ -107,21 +120,17 @@ impl Logos {
     }
 
     fn remembered(&self, url: &OutboundUrl, now: i64) -> Option<Rc<str>> {
-        let logos = self.0.borrow();
-        let known = logos.get(url.as_str()).filter(|known| now < known.expires_at);
+        let logos = self.logos.borrow();
+        let known = logos.get(url).filter(|known| now < known.expires_at);
         known.map(|known| Rc::clone(&known.logo))
     }
 
-    fn remember(&self, url: &OutboundUrl, logo: &str, now: i64, ttl: i64) -> Rc<str> {
+    fn remember(&self, url: &OutboundUrl, logo: &str, now: i64) -> Rc<str> {
         let logo = Rc::from(logo);
-        let remembered = Remembered { logo: Rc::clone(&logo), expires_at: now + ttl };
-        self.0.borrow_mut().insert(url.as_str().to_owned(), remembered);
+        let remembered = Remembered { logo: Rc::clone(&logo), expires_at: now + LOGO_SECONDS };
+        self.logos.borrow_mut().insert(url.clone(), remembered);
         logo
     }
-}
-
-fn non_empty(logo: Rc<str>) -> Option<Rc<str>> {
-    Some(logo).filter(|logo| !logo.is_empty())
 }
 
 fn logo_uri<'a>(metadata: &'a ClientMetadata, tag: &str) -> Option<&'a str> {

@@ -3,15 +3,12 @@
 pub mod client_documents;
 pub mod client_keys;
 pub mod fetch_budget;
+pub mod fetcher;
 pub mod logos;
+pub mod pauses;
+pub mod request_objects;
 pub mod sector;
 
-use std::fmt;
-
-use crate::context::Context;
-use crate::ports::{Fetch, FetchLimits};
-use crate::protocol::client::cache_time::CacheHeaders;
-use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::protocol::description::Description;
 
 /// Why a client's document cannot be used.
@@ -23,7 +20,7 @@ pub enum DocumentError {
     BadMediaType,
     /// The status of the response is neither 200 nor one of the following errors.
     BadStatus,
-    /// Another request is fetching the document.
+    /// Another request is fetching the document, and takes too long.
     BeingFetched,
     /// The URL may not be fetched under the current configuration.
     Forbidden,
@@ -63,55 +60,13 @@ impl DocumentError {
         matches!(self, Self::BeingFetched | Self::NotFetched | Self::TooManyFetches)
     }
 
+    /// Returns whether the URL was fetched. Then it must not be fetched again for some time.
+    pub fn was_fetched(self) -> bool {
+        !matches!(self, Self::BeingFetched | Self::Forbidden | Self::TooManyFetches)
+    }
+
     /// Returns the description with the metadata field or parameter that has the URL.
     pub fn description_of(self, field: &str) -> Description {
         Description::new(format_args!("{field}: {}", self.description()))
     }
-}
-
-/// Gets the document at the URL of the metadata field `what`. If the server does not answer, the reason is logged,
-/// because the error for the client does not contain it.
-pub async fn get(
-    what: impl fmt::Display,
-    url: &OutboundUrl,
-    limits: &FetchLimits,
-    context: &Context<'_, impl Fetch>,
-) -> Result<String, DocumentError> {
-    get_with_headers(what, url, limits, context).await.map(|(text, _)| text)
-}
-
-/// The same as [`get`], with the headers for caches.
-async fn get_with_headers(
-    what: impl fmt::Display,
-    url: &OutboundUrl,
-    limits: &FetchLimits,
-    context: &Context<'_, impl Fetch>,
-) -> Result<(String, CacheHeaders), DocumentError> {
-    let not_fetched = |detail: &dyn fmt::Display| {
-        context.log_warning(format!("could not fetch {what} from {}: {detail}", url.host()));
-        DocumentError::NotFetched
-    };
-    let document = context.platform.fetch(url, limits).await;
-    let document = document.map_err(|error| not_fetched(&error.detail))?;
-    match document.status {
-        200 => {}
-        // RFC 9110 sections 15.5.5 and 15.5.11.
-        404 | 410 => return Err(DocumentError::Missing),
-        // RFC 9110 section 15.6, RFC 6585 section 4: the same request may succeed later.
-        status @ (408 | 429 | 500..) => return Err(not_fetched(&format_args!("status {status}"))),
-        // RFC 9110 section 15.5.
-        400..=499 => return Err(DocumentError::Refused),
-        _ => return Err(DocumentError::BadStatus),
-    }
-    if !is_allowed(&document.media_type, limits) {
-        return Err(DocumentError::BadMediaType);
-    }
-    let text = document.text.ok_or(DocumentError::BadContent)?;
-    Ok((text, document.caching))
-}
-
-fn is_allowed(media_type: &str, limits: &FetchLimits) -> bool {
-    // RFC 6839 section 3.1.
-    let is_json = media_type.starts_with("application/") && media_type.ends_with("+json");
-    limits.accept.split(", ").any(|known| known == media_type) || limits.accepts_json && is_json
 }

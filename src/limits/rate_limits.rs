@@ -1,5 +1,5 @@
-//! Coarse rate limits on the requests of one address, and on fetches for one client. The platform counts them in
-//! memory, per location. If it fails, requests are allowed, so that the provider keeps working.
+//! Coarse rate limits on the requests of one address. The platform counts them in memory, per location. If it fails,
+//! requests are allowed, so that the provider keeps working.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -17,14 +17,9 @@ pub async fn may_register(context: &Context<'_, impl Platform>, request: &impl R
     is_within_limit(context, "register", &subscriber_of(&address_of(request))).await
 }
 
-/// Returns whether a request of this address may cause the fetch of another client metadata document.
-pub async fn may_fetch_document(context: &Context<'_, impl Platform>, address: &str) -> bool {
-    is_within_limit(context, "document", &subscriber_of(address)).await
-}
-
-/// Returns whether another document may be fetched to show this client.
-pub async fn may_fetch(context: &Context<'_, impl Platform>, client_id: &str) -> bool {
-    is_within_limit(context, "fetch", client_id).await
+/// Returns whether a request of this address may cause the fetch of another document, of any kind.
+pub async fn may_fetch(context: &Context<'_, impl Platform>, address: &str) -> bool {
+    is_within_limit(context, "fetch", &subscriber_of(address)).await
 }
 
 pub(super) async fn is_within_limit(

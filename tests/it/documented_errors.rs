@@ -12,7 +12,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("config/mod.rs", &["public, max-age="]),
     ("crypto/mac.rs", &["postern "]),
     ("endpoint/operator/mod.rs", &["GET, ", "PUT, "]),
-    ("endpoint/user/authorize/resolve.rs", &["application/"]),
+    ("fetched/request_objects.rs", &["application/"]),
     ("fetched/client_keys.rs", &["application/"]),
     ("fetched/logos.rs", &["image/"]),
     ("interaction/cookies.rs", &[]),

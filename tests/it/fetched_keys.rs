@@ -10,8 +10,8 @@ use crate::test_provider::{
     ISSUER, NOW, TestProvider, TestRequest, TestResponse, get, post, variables_with,
 };
 use postern::lifetimes::{
-    CLIENT_KEYS_EXTENSION_SECONDS, CLIENT_KEYS_FETCH_SECONDS, CLIENT_KEYS_PAUSE_SECONDS,
-    CLIENT_KEYS_SECONDS, FETCH_RETRY_SECONDS,
+    CLIENT_KEYS_EXTENSION_SECONDS, CLIENT_KEYS_PAUSE_SECONDS, CLIENT_KEYS_SECONDS,
+    FETCH_RETRY_SECONDS, FETCH_SECONDS,
 };
 use postern::ports::Document;
 use serde_json::json;
@@ -29,27 +29,81 @@ fn count(responses: &[TestResponse], status: u16) -> usize {
 }
 
 #[test]
-fn fifty_requests_at_once_are_served_in_an_isolate_without_the_keys() {
+fn fifty_requests_at_once_are_served_by_one_fetch_in_an_isolate_without_the_keys() {
     let signer = Signer::new("ES256", Some("a"), 0);
     let provider = provider_with_uri(&signer);
-    let responses = provider.send_together(requests(&provider, &signer, 50));
-    for response in &responses {
-        assert_authenticated(response);
+    for fetched in [1, 0] {
+        let responses = provider.send_together(requests(&provider, &signer, 50));
+        for response in &responses {
+            assert_authenticated(response);
+        }
+        assert_eq!(fetches(&provider), fetched);
     }
-    fetches(&provider);
-    // The keys are in memory now.
-    provider.send_together(requests(&provider, &signer, 50));
-    assert_eq!(fetches(&provider), 0);
 }
 
 #[test]
-fn more_than_64_requests_at_once_do_not_cause_more_fetches() {
+fn of_more_requests_at_once_65_are_served_and_the_others_can_be_repeated() {
     let signer = Signer::new("ES256", Some("a"), 0);
     let provider = provider_with_uri(&signer);
-    let responses = provider.send_together(requests(&provider, &signer, 100));
-    assert_eq!((count(&responses, 400), count(&responses, 503)), (64, 36));
+    let responses = provider.send_together(requests(&provider, &signer, 280));
+    assert_eq!((count(&responses, 400), count(&responses, 503)), (65, 215));
     responses.iter().filter(|response| response.status == 503).for_each(assert_unavailable);
-    assert_eq!(fetches(&provider), 64);
+    assert_eq!(fetches(&provider), 1);
+}
+
+/// Anybody can forge an assertion of a client whose `client_id` is known.
+#[test]
+fn a_storm_of_forged_assertions_causes_one_fetch_in_ten_seconds_at_most() {
+    let (signer, stranger) =
+        (Signer::new("ES256", Some("a"), 0), Signer::new("ES256", Some("forged"), 1));
+    for is_up in [true, false] {
+        let provider = provider_with_uri(&signer);
+        if !is_up {
+            provider.platform.web.borrow_mut().clear();
+        }
+        // 280 requests in five seconds, at once and one after the other.
+        for _ in 0..5 {
+            provider.send_together(requests(&provider, &stranger, 28));
+            for request in requests(&provider, &stranger, 28) {
+                assert_ne!(provider.send(request).status, 200);
+            }
+            provider.sleep(1);
+        }
+        assert_eq!(fetches(&provider), 1, "{is_up}");
+        // In the next minute.
+        for _ in 0..60 {
+            provider.send_together(requests(&provider, &stranger, 28));
+            provider.sleep(1);
+        }
+        assert_eq!(fetches(&provider), if is_up { 2 } else { 6 });
+    }
+}
+
+#[test]
+fn the_fetches_of_an_address_are_limited_and_use_up_nothing_of_the_client_after_that() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = TestProvider::with_keys();
+    for number in 0..40 {
+        let url = format!("{JWKS_URI}?{number}");
+        serve_at(&provider, &signer, &url);
+        provider.put_signing(&format!("app-{number}"), json!({ "jwks_uri": url }));
+    }
+    provider.platform.rate_limit.set(Some(3));
+    let send = |number: usize, address: &str| {
+        let assertion = signer.assertion(&provider, &format!("app-{number}"));
+        let request = by_assertion(&assertion, &NO_CODE).with("cf-connecting-ip", address);
+        provider.send(request)
+    };
+    fetches(&provider);
+    for number in 0..39 {
+        let response = send(number, "198.51.100.1");
+        assert_eq!(response.status, if number < 3 { 400 } else { 503 });
+    }
+    assert_eq!(fetches(&provider), 3);
+    // An address without a fetch is served from memory, and another address may fetch.
+    assert_authenticated(&send(0, "198.51.100.1"));
+    assert_authenticated(&send(39, "198.51.100.2"));
+    assert_eq!(fetches(&provider), 1);
 }
 
 fn serve_at(provider: &TestProvider, signer: &Signer, url: &str) {
@@ -86,7 +140,7 @@ fn provider_with_strangers(signer: &Signer) -> (TestProvider, Vec<String>) {
 }
 
 #[test]
-fn many_clients_with_keys_at_one_host_do_not_cause_more_fetches() {
+fn many_clients_with_keys_at_one_host_cause_64_fetches_and_then_one_a_second() {
     let signer = Signer::new("ES256", Some("a"), 0);
     let stranger = Signer::new("ES256", Some("forged"), 1);
     let provider = TestProvider::with_keys();
@@ -107,24 +161,25 @@ fn many_clients_with_keys_at_one_host_do_not_cause_more_fetches() {
 }
 
 #[test]
-fn at_most_128_fetches_of_keys_run_at_once() {
+fn at_most_128_fetches_of_keys_run_at_once_and_32_from_one_host() {
     let signer = Signer::new("ES256", Some("a"), 0);
     let provider = TestProvider::with_keys();
-    let ids = ["a", "b", "c", "d"];
-    for id in ids {
-        let url = format!("https://{id}.example/jwks.json");
+    let ids: Vec<_> = (0..200).map(|number| format!("app-{number}")).collect();
+    for (number, id) in ids.iter().enumerate() {
+        let url = format!("https://{}.example/{number}", number / 50);
         serve_at(&provider, &signer, &url);
         provider.put_signing(id, json!({ "jwks_uri": url }));
     }
-    // The second time, the fetches of the first time have ended.
-    for _ in 0..2 {
+    for (count_of_hosts, expected) in [(4, 128), (1, 32)] {
+        provider.new_isolate();
+        provider.send(get("/auth/jwks.json"));
         fetches(&provider);
-        let request = |id| by_assertion(&signer.assertion(&provider, id), &NO_CODE);
-        let requests = ids.iter().flat_map(|id| (0..50).map(move |_| request(id))).collect();
-        let responses = provider.send_together(requests);
-        assert_eq!((count(&responses, 400), count(&responses, 503)), (128, 72));
-        assert_eq!(fetches(&provider), 128);
-        provider.sleep(CLIENT_KEYS_SECONDS + CLIENT_KEYS_FETCH_SECONDS);
+        let ids = &ids[..50 * count_of_hosts];
+        let request = |id: &String| by_assertion(&signer.assertion(&provider, id), &NO_CODE);
+        let responses = provider.send_together(ids.iter().map(request).collect());
+        assert_eq!(count(&responses, 400), expected);
+        assert_eq!(count(&responses, 503), ids.len() - expected);
+        assert_eq!(fetches(&provider), expected as u32);
     }
 }
 
@@ -155,6 +210,52 @@ fn clients_that_registered_themselves_do_not_evict_the_keys_of_the_operators() {
     assert_eq!(fetches(&provider), 0);
 }
 
+/// The strangers' clients have their keys at hosts of their own.
+#[test]
+fn many_clients_of_one_host_displace_neither_the_keys_of_another_nor_its_pause() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = TestProvider::configured(variables_with("REGISTRATION", "open"));
+    provider.has_entropy.set(true);
+    provider.send(get("/auth/jwks.json"));
+    let register = |url: String| {
+        let document = json!({
+            "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt",
+            "jwks_uri": url,
+        });
+        let response = provider.send(post("/auth/register").json(&document));
+        response.json()["client_id"].as_str().unwrap().to_owned()
+    };
+    let send = |id: &str| provider.token_by(&signer.assertion(&provider, id), &NO_CODE);
+    serve_at(&provider, &signer, "https://honest.example/jwks.json");
+    let honest = register("https://honest.example/jwks.json".into());
+    let down = register("https://down.example/jwks.json".into());
+    let strangers: Vec<_> = (0..65)
+        .map(|number| {
+            let url = format!("https://many.example/{number}");
+            serve_at(&provider, &signer, &url);
+            let failing = register(format!("https://failing.example/{number}"));
+            (register(url), failing)
+        })
+        .collect();
+    fetches(&provider);
+    assert_authenticated(&send(&honest));
+    // It takes longer than a pause, so that 64 fetches from a host are allowed.
+    for (works, fails) in &strangers {
+        send(works);
+        send(fails);
+        provider.sleep(1);
+    }
+    assert_eq!(send(&down).status, 503);
+    fetches(&provider);
+    for (_, fails) in &strangers {
+        assert_eq!(send(fails).status, 503);
+    }
+    fetches(&provider);
+    assert_authenticated(&send(&honest));
+    assert_eq!(send(&down).status, 503);
+    assert_eq!(fetches(&provider), 0, "neither the keys nor the pause are forgotten");
+}
+
 #[test]
 fn fifty_forged_assertions_at_once_cause_one_fetch() {
     let (signer, stranger) =
@@ -168,7 +269,7 @@ fn fifty_forged_assertions_at_once_cause_one_fetch() {
         all.extend(requests(&provider, &signer, 50));
         let responses = provider.send_together(all);
         assert_eq!(count(&responses, 400), 50, "the client's own are served meanwhile");
-        assert_eq!((count(&responses, 401), count(&responses, 503)), (1, 49));
+        assert_eq!(count(&responses, 401), 50, "they wait for the one that searches the key");
         assert_eq!(fetches(&provider), 1);
         assert_refused(&send(&provider, &stranger), "the signature is wrong");
         assert_eq!(fetches(&provider), 0);
@@ -176,7 +277,7 @@ fn fifty_forged_assertions_at_once_cause_one_fetch() {
 }
 
 #[test]
-fn forged_assertions_cannot_repeat_the_simultaneous_fetches_of_a_failing_url() {
+fn a_failing_url_is_fetched_once_in_ten_seconds() {
     let signer = Signer::new("ES256", Some("a"), 0);
     let provider = provider_with_uri(&signer);
     provider.platform.web.borrow_mut().clear();
@@ -186,7 +287,7 @@ fn forged_assertions_cannot_repeat_the_simultaneous_fetches_of_a_failing_url() {
         fetched.push(fetches(&provider));
         provider.sleep(FETCH_RETRY_SECONDS);
     }
-    assert_eq!(fetched, [64, 1, 1, 1]);
+    assert_eq!(fetched, [1, 1, 1, 1]);
     // The client's server answers again.
     serve(&provider, signer.jwks().to_string());
     assert_authenticated(&send(&provider, &signer));
@@ -240,10 +341,10 @@ fn withdrawn_keys_are_not_used_while_they_are_fetched_again() {
     assert_authenticated(&send(&provider, &old));
     serve(&provider, new.jwks().to_string());
     fetches(&provider);
-    provider.sleep(CLIENT_KEYS_SECONDS + CLIENT_KEYS_FETCH_SECONDS);
+    provider.sleep(CLIENT_KEYS_SECONDS + FETCH_SECONDS);
     let responses = provider.send_together(requests(&provider, &old, 5));
     assert_eq!(count(&responses, 401), 5, "{}", responses[4].body);
-    assert_eq!(fetches(&provider), 5);
+    assert_eq!(fetches(&provider), 1);
 }
 
 #[test]
@@ -303,10 +404,9 @@ fn a_fetch_that_ends_without_a_result_does_not_block_the_next_one() {
     let provider = provider_with_uri(&signer);
     // The first call finds the client, and the second one fetches.
     provider.abandon(requests(&provider, &signer, 70), 1);
-    assert_eq!(fetches(&provider), 64);
-    assert_unavailable(&send(&provider, &signer));
-    provider.sleep(CLIENT_KEYS_FETCH_SECONDS);
+    assert_eq!(fetches(&provider), 1);
     assert_authenticated(&send(&provider, &signer));
+    assert_eq!(fetches(&provider), 1);
 }
 
 #[test]

@@ -141,7 +141,9 @@ fn a_page_is_shown_without_a_logo_that_cannot_be_fetched() {
     let response = page(&provider, &client);
     assert!(!has_logo(&response));
     assert!(
-        response.log["warnings"].to_string().contains("could not fetch logo_uri from app.example"),
+        response.log["warnings"]
+            .to_string()
+            .contains("could not fetch logo_uri of the client app from app.example"),
         "{}",
         response.log
     );
@@ -190,6 +192,55 @@ fn name_logo_and_links_follow_the_users_language() {
     assert_eq!(shown("fr-BE"), ("La Boutique", vec!["/fr", "/terms"], true));
     assert_eq!(shown("de"), ("Laden", vec!["/policy", "/terms"], false));
     assert_eq!(shown("nl"), ("The Shop", vec!["/policy", "/terms"], false));
+}
+
+/// Each failure would displace a logo otherwise, and each logo another one.
+#[test]
+fn many_logos_of_one_host_displace_neither_the_logo_of_another_nor_its_pause() {
+    let (provider, honest) = provider(json!({ "logo_uri": "https://honest.example/logo" }));
+    serve(&provider, "https://honest.example/logo", 200, "image/png", PNG);
+    let down = provider.put_client_with("down", json!({ "logo_uri": "https://down.example/logo" }));
+    let strangers: Vec<_> = (0..65)
+        .map(|number| {
+            let url = format!("https://many.example/{number}");
+            serve(&provider, &url, 200, "image/png", PNG);
+            let works =
+                provider.put_client_with(&format!("works-{number}"), json!({ "logo_uri": url }));
+            let url = format!("https://failing.example/{number}");
+            (
+                works,
+                provider.put_client_with(&format!("fails-{number}"), json!({ "logo_uri": url })),
+            )
+        })
+        .collect();
+    // Without the cache, the isolate has to remember.
+    provider.platform.cache_fails.set(true);
+    assert!(has_logo(&page(&provider, &honest)) && !has_logo(&page(&provider, &down)));
+    for (works, fails) in &strangers {
+        page(&provider, works);
+        page(&provider, fails);
+        provider.sleep(1);
+    }
+    provider.platform.take_counts();
+    assert!(has_logo(&page(&provider, &honest)) && !has_logo(&page(&provider, &down)));
+    assert!(strangers.iter().all(|(_, fails)| !has_logo(&page(&provider, fails))));
+    assert_eq!(provider.platform.take_counts().fetches, 0);
+}
+
+#[test]
+fn a_client_that_changes_its_logo_again_and_again_causes_16_fetches_and_then_one_in_four_seconds() {
+    let (provider, client) = provider(json!({}));
+    for (seconds, fetched) in [(0, 16), (4, 1), (8, 2)] {
+        provider.sleep(seconds);
+        provider.platform.take_counts();
+        for number in 0..20 {
+            // Other hosts gain nothing.
+            let logo = format!("https://{number}.example/{seconds}");
+            provider.put_client_with("app", json!({ "logo_uri": logo }));
+            page(&provider, &client);
+        }
+        assert_eq!(provider.platform.take_counts().fetches, fetched);
+    }
 }
 
 #[test]

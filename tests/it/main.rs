@@ -29,6 +29,7 @@ mod jwks;
 mod key_changes;
 mod logos;
 mod lost_responses;
+mod odd_shapes;
 mod pages;
 mod pairwise;
 mod passwords;

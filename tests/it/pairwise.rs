@@ -2,6 +2,7 @@
 
 use crate::browser::{Browser, CALLBACK, TestClient, answer, claims, field, is_login};
 use crate::test_provider::{TestProvider, TestResponse, delete, get, post, put, variables_with};
+use postern::lifetimes::FETCH_RETRY_SECONDS;
 use postern::ports::Document;
 use serde_json::{Value, json};
 
@@ -272,6 +273,7 @@ fn a_sector_list_that_cannot_be_fetched_now_is_not_the_fault_of_the_registration
         }
     }
     serve(&provider, 200, "application/json", &list);
+    provider.sleep(FETCH_RETRY_SECONDS);
     let statuses = requests.map(|request| provider.send(request).status);
     assert_eq!(statuses, [200, 201]);
 }

@@ -8,7 +8,7 @@ use postern::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use postern::jose::jwk::{EcPrivateKey, EcPublicKey, PrivateKey, PublicKey, RsaPublicKey};
 use postern::ports::{
     Cache, Crypto, DATABASE, Database, Document, Fetch, FetchError, FetchLimits, Freshness,
-    NormalizationForm, RateLimit, Row, Statement, Unicode, Value,
+    NormalizationForm, RateLimit, Row, Statement, Timer, Unicode, Value,
 };
 use postern::protocol::client::outbound_url::OutboundUrl;
 use rsa::BoxedUint;
@@ -152,6 +152,12 @@ impl RateLimit for Native {
         let made = attempts.entry(key.to_owned()).or_default();
         *made += 1;
         Ok(self.rate_limit.get().is_none_or(|limit| *made <= limit))
+    }
+}
+
+impl Timer for Native {
+    async fn wait(&self, _milliseconds: u32) {
+        pause().await;
     }
 }
 

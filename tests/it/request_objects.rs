@@ -6,6 +6,7 @@ use crate::browser::{
 use crate::client_assertions::seconds;
 use crate::signer::{ALGORITHMS, Signer};
 use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post};
+use postern::lifetimes::{FETCH_RETRY_SECONDS, REQUEST_OBJECT_COPY_SECONDS};
 use postern::ports::Document;
 use serde_json::{Value, json};
 
@@ -418,18 +419,44 @@ fn an_unregistered_request_uri_or_invalid_document_is_refused() {
         assert_eq!(refusal(REQUEST_URI).0, "invalid_request_uri", "{status} {media_type}");
     }
     signing.serve(200, "application/jwt", "e30.e30.AA".into());
+    assert_eq!(refusal(REQUEST_URI).0, "invalid_request_uri", "it was fetched a moment ago");
+    signing.provider.sleep(FETCH_RETRY_SECONDS);
     assert_eq!(refusal(REQUEST_URI).0, "invalid_request_object");
+}
+
+/// Anybody can open a link with a `request_uri` again and again.
+#[test]
+fn a_request_uri_is_fetched_once_in_ten_seconds() {
+    for is_up in [true, false] {
+        let signing = Signing::new(json!({}));
+        if is_up {
+            signing.serve_object(signing.object(&[]));
+        }
+        let target = signing.target(&[("request_uri", REQUEST_URI), ("redirect_uri", CALLBACK)]);
+        for fetched in [1, 0, 1] {
+            signing.provider.platform.take_counts();
+            let requests = (0..60).map(|_| get(&target)).collect();
+            let responses = signing.provider.send_together(requests);
+            for response in responses {
+                // The object is verified and stored for each user.
+                assert_eq!(response.body.contains("password"), is_up, "{}", response.body);
+            }
+            assert_eq!(signing.provider.platform.take_counts().fetches, fetched, "{is_up}");
+            signing.provider.sleep(REQUEST_OBJECT_COPY_SECONDS / 2);
+        }
+    }
 }
 
 #[test]
 fn fetches_of_request_objects_are_rate_limited() {
     let signing = Signing::new(json!({}));
-    signing.serve_object(signing.object(&[]));
+    signing.serve_object(signing.object(&[("iat", json!(signing.provider.now.get()))]));
     signing.provider.platform.take_counts();
     signing.provider.platform.rate_limit.set(Some(2));
     let outer = [("request_uri", REQUEST_URI), ("redirect_uri", CALLBACK)];
     for _ in 0..2 {
         assert!(is_login(&signing.send_request(&outer)));
+        signing.provider.sleep(REQUEST_OBJECT_COPY_SECONDS);
     }
     assert_eq!(answer(&signing.send_request(&outer), CALLBACK)["error"], "temporarily_unavailable");
     assert_eq!(signing.provider.platform.take_counts().fetches, 2);

@@ -8,8 +8,9 @@ use crate::endpoint::support::bearer::bearer_token;
 use crate::endpoint::support::body::{Limit, has_media_type, limit, read};
 use crate::endpoint::support::client_secrets::ClientSecrets;
 use crate::error::{Error, Internal};
-use crate::fetched::sector;
-use crate::http::{Request, Response};
+use crate::fetched::fetcher::Owner;
+use crate::fetched::sector::Registrant;
+use crate::http::{Request, Response, address_of};
 use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
 use crate::limits::rate_limits::may_register;
 use crate::ports::Platform;
@@ -73,7 +74,7 @@ pub async fn serve(
             Ok(respond(context, 200, &document, client_id, &[]))
         }
         // 3. Replace (section 2.2).
-        "PUT" => replace(context, request, client_id, &token).await,
+        "PUT" => replace(provider, request, client_id, &token).await,
         // 4. Delete (section 2.3). The route has no other method. The client's grants are revoked. Damaged metadata
         //    does not prevent this, because it is not parsed. The token is checked by a request to D1 of its own: if one
         //    batch did both and its response were lost, the second run could not distinguish a client that it has
@@ -102,11 +103,12 @@ async fn authenticate(
 }
 
 async fn replace(
-    context: &Context<'_, impl Platform>,
+    provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     client_id: &str,
     token: &str,
 ) -> Result<Response, Error> {
+    let Provider { context, memory } = provider;
     // 1. Read the document. The statement that stores it also checks the token, so it is read before. An error in it
     //    counts only if the token is right.
     let update = UpdateDocument::from_request(context, request, client_id).await;
@@ -121,8 +123,13 @@ async fn replace(
             let mut update = update?;
             let limited = update.registration.limit_scope(context.config, &vouched_apis);
             limited.map_err(RegistrationError::from)?;
-            let refused = |error| RegistrationError::from(error).into();
-            sector::check(&update.registration.metadata, context, refused).await?;
+            let refuse = |error| RegistrationError::from(error).into();
+            let address = address_of(request);
+            let fetcher = provider.fetcher(Some(&address));
+            let owner = Owner::Registered;
+            let registrant = Registrant { client_id: Some(client_id), owner };
+            let metadata = &update.registration.metadata;
+            memory.sectors.check(metadata, registrant, &fetcher, refuse).await?;
             update
         }
     };

@@ -7,7 +7,7 @@ use crate::endpoint::support::client_authentication::{NewDocument, form, prove};
 use crate::endpoint::user::authorize::resolve::{TOO_LARGE, TOO_MANY, verify};
 use crate::endpoint::user::authorize::validate::{Validation, validate_for};
 use crate::error::{Error, PageError, Protocol};
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, address_of};
 use crate::interaction::pending_request::{PendingRequest, discard};
 use crate::lifetimes::PUSHED_REQUEST_SECONDS;
 use crate::limits::rate_limits::may_store;
@@ -75,7 +75,8 @@ pub async fn serve(
 
     // 4. Validate the request now, so that errors are returned to the client (section 2.3).
     let client_id = client.client_id.clone();
-    let pending = match validated(provider, client, submitted).await {
+    let address = address_of(request);
+    let pending = match validated(provider, &address, client, submitted).await {
         Ok(pending) => pending,
         Err(error) => {
             if let Some(request_uri) = pushed
@@ -126,13 +127,15 @@ fn submit(mut params: Params, client_id: &str) -> Result<Submitted, TokenError> 
 /// Returns the request, if it is valid.
 async fn validated(
     provider: &Provider<'_, impl Platform>,
+    address: &str,
     client: Client,
     submitted: Result<Submitted, TokenError>,
 ) -> Result<PendingRequest, Error> {
     let pending = match submitted? {
         Submitted::Parameters(pending) => pending,
         Submitted::Object(object) => {
-            let params = verify(provider, &client, (&object, Passing::ByValue)).await?;
+            let object = (object.as_str(), Passing::ByValue);
+            let params = verify(provider, address, &client, object).await?;
             PendingRequest { params, is_pushed: true, is_signed: true, ..Default::default() }
         }
     };

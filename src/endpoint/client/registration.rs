@@ -6,8 +6,9 @@ use crate::crypto::mac::{MacKey, Purpose};
 use crate::endpoint::client::configuration::{RegistrationDocument, body, document, respond};
 use crate::endpoint::support::bearer::bearer_token;
 use crate::error::{Error, Internal};
-use crate::fetched::sector;
-use crate::http::{Request, Response};
+use crate::fetched::fetcher::Owner;
+use crate::fetched::sector::Registrant;
+use crate::http::{Request, Response, address_of};
 use crate::lifetimes::{ADDRESS_PAUSE_SECONDS, UNUSED_CLIENT_SECONDS};
 use crate::limits::rate_limits::may_register;
 use crate::ports::Platform;
@@ -58,17 +59,10 @@ pub async fn serve(
         None => None,
     };
 
-    // 5. Check the sector identifier, if there is one (OpenID Connect Registration section 5). It is fetched, so an
-    //    initial access token must be valid before, and its rate is limited.
-    if let (Some(single), Some(_)) = (&single, &metadata.sector_identifier_uri) {
-        if !registrations::is_permitted(context, &metadata, &single.token_use).await? {
-            return Err(WRONG_TOKEN.into());
-        }
-        if !may_register(context, request).await {
-            return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS }.into());
-        }
+    // 5. Check the sector identifier, if there is one (OpenID Connect Registration section 5).
+    if metadata.sector_identifier_uri.is_some() {
+        check_sector(provider, request, &metadata, single.as_ref()).await?;
     }
-    sector::check(&metadata, context, |error| RegistrationError::from(error).into()).await?;
 
     // 6. Store the client under a new identifier, with a new secret and registration access token.
     let hashes = drawn.hashes();
@@ -121,6 +115,33 @@ async fn read(
     let limited = document.limit_scope(context.config, &vouched_apis);
     limited.map_err(RegistrationError::from)?;
     Ok(document)
+}
+
+/// Checks the sector of a client that is about to register. Its document is fetched, so an initial access token must be
+/// valid before, and its rate is limited.
+async fn check_sector(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    metadata: &ClientMetadata,
+    single: Option<&SingleUse>,
+) -> Result<(), Error> {
+    let Provider { context, memory } = provider;
+    let owner = match single {
+        None => Owner::Stranger,
+        Some(single) => {
+            if !registrations::is_permitted(context, metadata, &single.token_use).await? {
+                return Err(WRONG_TOKEN.into());
+            }
+            if !may_register(context, request).await {
+                return Err(RegistrationError::TooOften { pause: ADDRESS_PAUSE_SECONDS }.into());
+            }
+            Owner::Registered
+        }
+    };
+    let address = address_of(request);
+    let fetcher = provider.fetcher(Some(&address));
+    let refuse = |error| RegistrationError::from(error).into();
+    memory.sectors.check(metadata, Registrant { client_id: None, owner }, &fetcher, refuse).await
 }
 
 /// The secrets that the response contains. Only their hashes are stored.

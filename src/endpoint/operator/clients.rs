@@ -7,7 +7,8 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::endpoint::support::client_secrets::ClientSecrets;
 use crate::error::{Error, Internal};
-use crate::fetched::sector;
+use crate::fetched::fetcher::Owner;
+use crate::fetched::sector::Registrant;
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::client::metadata::{
@@ -15,22 +16,23 @@ use crate::protocol::client::metadata::{
 };
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
+use crate::provider::Provider;
 use crate::secret::Secret;
 use crate::store::clients::{self, Client, NewClient, StoredClient};
 
 /// Creates a client under a random identifier, and returns it with its secret. The same request creates another client,
 /// because two applications may have the same metadata.
 pub async fn create(
-    context: &Context<'_, impl Platform>,
+    provider: &Provider<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
-    store(context, request, &context.random_id()?).await
+    store(provider, request, &provider.context.random_id()?).await
 }
 
 /// Creates or replaces the client of an identifier. A client that has a secret keeps it. The response has the secret only
 /// if it is new, or if this is the same request as the one that made it a short time ago.
 pub async fn put(
-    context: &Context<'_, impl Platform>,
+    provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     client_id: &str,
 ) -> Result<Response, Error> {
@@ -46,18 +48,20 @@ pub async fn put(
         let reason = "reserved for the access tokens that the operator mints";
         return Err(refused(409, "conflict", InvalidField::new("client_id", reason)));
     }
-    store(context, request, client_id).await
+    store(provider, request, client_id).await
 }
 
 async fn store(
-    context: &Context<'_, impl Platform>,
+    provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     client_id: &str,
 ) -> Result<Response, Error> {
+    let Provider { context, memory } = provider;
     let document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
     let ClientDocument { metadata, trusted, warnings } =
         parse_document(document, client_id, context.config).map_err(invalid)?;
-    sector::check(&metadata, context, invalid).await?;
+    let registrant = Registrant { client_id: Some(client_id), owner: Owner::Operators };
+    memory.sectors.check(&metadata, registrant, &provider.fetcher(None), invalid).await?;
 
     let admin_token = context.config.admin_token.as_ref().map_or("", Secret::expose);
     let secrets = ClientSecrets::new(context, client_id, admin_token, &metadata)?;

@@ -80,8 +80,8 @@ pub async fn serve(
             users::delete_password(context, &decode(sub)?).await
         }
         ("GET", ["clients"]) => clients::list(context, request).await,
-        ("POST", ["clients"]) => clients::create(context, request).await,
-        ("PUT", ["clients", id]) => clients::put(context, request, &decode(id)?).await,
+        ("POST", ["clients"]) => clients::create(provider, request).await,
+        ("PUT", ["clients", id]) => clients::put(provider, request, &decode(id)?).await,
         ("GET", ["clients", id]) => clients::show(context, &decode(id)?).await,
         ("DELETE", ["clients", id]) => clients::delete(context, &decode(id)?).await,
         ("POST", ["initial-access-tokens"]) => {

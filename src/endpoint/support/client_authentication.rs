@@ -164,7 +164,8 @@ async fn by_assertion(
     }
 
     // 3. Verify the signature with the client's keys.
-    let verified = memory.fetched_keys.verify(&client, &assertion.signature, context).await;
+    let fetcher = find.provider.fetcher(Some(&find.address));
+    let verified = memory.fetched_keys.verify(&client, &assertion.signature, &fetcher).await;
     let is_verified = verified.map_err(|error| match error {
         KeysError::Document(error) if error.is_temporary() => {
             Protocol::TryLater(error.description_of("jwks_uri")).into()

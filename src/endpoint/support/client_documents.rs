@@ -46,8 +46,8 @@ pub async fn find(
         }
     });
     let stored_copy = stored.as_ref().and_then(|stored| stored.document);
-    let client =
-        memory.client_documents.find(Search { client_id, address, stored }, context).await?;
+    let fetcher = provider.fetcher(Some(address));
+    let client = memory.client_documents.find(Search { client_id, stored }, &fetcher).await?;
     let is_stored = stored_copy == client.document;
     Ok((client, is_stored))
 }

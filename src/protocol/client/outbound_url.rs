@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::bounded_map::Key;
 use crate::protocol::authority::{Authority, AuthorityError};
 use crate::protocol::own_host::{NOT_OWN_HOST, OwnHost};
 
@@ -104,6 +105,12 @@ impl From<AuthorityError> for OutboundUrlError {
     }
 }
 
+impl Key for OutboundUrl {
+    fn owner(&self) -> &str {
+        &self.host
+    }
+}
+
 impl OutboundUrl {
     /// Parses a URL and drops its fragment, which is never sent.
     pub fn parse(url: &str, rules: OutboundRules<'_>) -> Result<Self, OutboundUrlError> {
@@ -163,6 +170,15 @@ fn public_host(authority: &Authority<'_>) -> Result<String, OutboundUrlError> {
         return Err(OutboundUrlError::NotPublic);
     }
     Ok(host)
+}
+
+#[cfg(test)]
+impl OutboundUrl {
+    /// Parses a URL of the public internet in a test.
+    pub fn public(url: &str) -> Self {
+        let own_host = &OwnHost::of_issuer("https://login.example.com").unwrap();
+        Self::parse(url, OutboundRules { allows_loopback: false, own_host }).unwrap()
+    }
 }
 
 #[cfg(test)]

@@ -296,6 +296,8 @@ fn a_sector_document_must_be_a_list() {
     let provider = provider();
     let sector = |answer: &Value| {
         serve(&provider, answer);
+        // The fetches from a host are limited.
+        provider.sleep(1);
         register(&provider, &set(document(), "sector_identifier_uri", &json!(FETCHED)))
     };
     let list = json!([CALLBACK]);

@@ -161,6 +161,8 @@ fn ways(
         caching: Default::default(),
     };
     provider.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
+    // An isolate remembers the object before.
+    provider.new_isolate();
     let by_reference = browser.get(&target(("request_uri", REQUEST_URI)));
 
     let assertion = signer.assertion(provider, &client.id);

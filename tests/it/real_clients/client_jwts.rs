@@ -27,7 +27,7 @@ fn assert_audience(provider: &TestProvider, signer: &Signer, aud: &Value, is_tak
 
     let object = signer.sign(&json!({
         "iss": "app", "aud": aud, "client_id": "app", "redirect_uri": CALLBACK,
-        "response_type": "code", "scope": "openid",
+        "response_type": "code", "scope": "openid", "iat": provider.now.get(),
     }));
     let query = encode(&[
         ("client_id", "app"),

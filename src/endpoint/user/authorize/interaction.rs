@@ -120,11 +120,12 @@ impl<P: Platform> Interaction<'_, P> {
     }
 
     async fn logo(&self, request: &ValidatedRequest) -> Option<Rc<str>> {
-        let Provider { context, memory } = self.provider;
         if !self.shows_logo {
             return None;
         }
-        memory.logos.copy(&request.client, self.delivery.texts.tag, context).await
+        let fetcher = self.provider.fetcher(Some(&self.browser.address));
+        let logos = &self.provider.memory.logos;
+        logos.copy(&request.client, self.delivery.texts.tag, &fetcher).await
     }
 
     /// Returns the logo for a page on which the user signs in, which has none of a stranger's.

@@ -2,25 +2,24 @@
 //! or of the pushed request (RFC 9126 section 4). The other parameters of the query then have no effect.
 
 use super::facts::Facts;
-use crate::context::Context;
 use crate::error::{Error, PageError, Protocol};
-use crate::fetched;
 use crate::fetched::client_keys::KeysError;
 use crate::http::Request;
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{COMPLETED_OR_EXPIRED, PendingRequest, pushed};
 use crate::limits::rate_limits::may_store;
-use crate::ports::{FetchLimits, Platform};
+use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::authorization::request_object::{
-    Expected, INVALID_REQUEST_OBJECT, Passing, RequestObject, RequestObjectError, SIZE_LIMIT,
+    Expected, INVALID_REQUEST_OBJECT, Passing, RequestObject, RequestObjectError,
 };
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::protocol::description::Description;
 use crate::protocol::params::Params;
 use crate::provider::Provider;
 use crate::store::clients::Client;
+use std::rc::Rc;
 
 /// The error if too many requests of an address would be stored or fetched.
 pub const TOO_MANY: AuthorizeError = AuthorizeError {
@@ -34,15 +33,6 @@ pub const TOO_MANY: AuthorizeError = AuthorizeError {
 pub const TOO_LARGE: AuthorizeError = AuthorizeError {
     code: "invalid_request",
     description: Description::fixed("the parameters are longer than 8192 bytes"),
-};
-
-/// The limits for fetching a client's `request_uri` (RFC 9101 section 5.2.3). `timeout` is in milliseconds.
-const FETCH_LIMITS: FetchLimits = FetchLimits {
-    accept: "application/oauth-authz-req+jwt, application/jwt, application/jose",
-    accepts_json: false,
-    limit: SIZE_LIMIT,
-    timeout: 5_000,
-    is_binary: false,
 };
 
 /// The outcome of finding the effective parameters.
@@ -113,15 +103,18 @@ async fn keep_signed(
     object: (Option<&str>, Option<&str>),
 ) -> Result<PendingRequest, Error> {
     let context = &provider.context;
+    let address = &browser.address;
     // Anybody can send such a request, and it is fetched and stored, so their rate is limited.
     if !may_store(context, request).await {
         return Err(TOO_MANY.into());
     }
     let params = match object {
-        (Some(object), None) => verify(provider, client, (object, Passing::ByValue)).await?,
+        (Some(object), None) => {
+            verify(provider, address, client, (object, Passing::ByValue)).await?
+        }
         (None, Some(uri)) => {
-            let object = fetch(context, client, uri).await?;
-            verify(provider, client, (&object, Passing::ByReference)).await?
+            let object = fetch(provider, address, client, uri).await?;
+            verify(provider, address, client, (&object, Passing::ByReference)).await?
         }
         _ => {
             let description = "request: must not be present together with request_uri";
@@ -138,36 +131,32 @@ async fn keep_signed(
 
 /// Fetches the request object of a `request_uri` that the client has registered (RFC 9101 section 5.2).
 async fn fetch(
-    context: &Context<'_, impl Platform>,
+    provider: &Provider<'_, impl Platform>,
+    address: &str,
     client: &Client,
     uri: &str,
-) -> Result<String, AuthorizeError> {
+) -> Result<Rc<str>, AuthorizeError> {
     let refused =
         |description: Description| AuthorizeError::new("invalid_request_uri", description);
     let registered = &client.metadata.request_uris;
-    let url = OutboundUrl::parse(uri, context.config.outbound_rules())
+    let url = OutboundUrl::parse(uri, provider.context.config.outbound_rules())
         .ok()
         .filter(|url| registered.iter().any(|known| known == url.as_str()))
         .ok_or(refused("request_uri: must be one of the registered request_uris".into()))?;
-    let text = fetched::get(
-        format_args!("request_uri of the client {}", client.client_id),
-        &url,
-        &FETCH_LIMITS,
-        context,
-    )
-    .await;
     // The code is the same if the server does not answer, because OpenID Connect Core section 3.1.2.6 defines it for a
-    // `request_uri` that returns an error. Nothing remembers the failure: the user can begin again.
-    let text = text.map_err(|error| refused(error.description_of("request_uri")))?;
-    Ok(text.trim_ascii().to_owned())
+    // `request_uri` that returns an error.
+    let fetcher = provider.fetcher(Some(address));
+    let object = provider.memory.request_objects.get(client, &url, &fetcher).await;
+    object.map_err(|error| refused(error.description_of("request_uri")))
 }
 
-/// Verifies a request object. Returns its parameters.
+/// Verifies a request object that was sent from an address. Returns its parameters.
 ///
 /// # Errors
 /// [`AuthorizeError`] if the object is invalid, [`Error::Internal`] if the platform fails.
 pub async fn verify(
     provider: &Provider<'_, impl Platform>,
+    address: &str,
     client: &Client,
     (object, passing): (&str, Passing),
 ) -> Result<Params, Error> {
@@ -188,7 +177,8 @@ pub async fn verify(
     if !object.has_registered_alg(&client.metadata) {
         return Err(refused(RequestObjectError::Algorithm));
     }
-    match memory.fetched_keys.verify(client, &object.signature, context).await {
+    let fetcher = provider.fetcher(Some(address));
+    match memory.fetched_keys.verify(client, &object.signature, &fetcher).await {
         Ok(true) => Ok(object.into_parameters()),
         Ok(false) => Err(refused(RequestObjectError::Signature)),
         Err(KeysError::Document(error)) => {

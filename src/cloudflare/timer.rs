@@ -1,0 +1,12 @@
+//! The [`Timer`] port on the platform's scheduler.
+
+use crate::cloudflare::task::wait;
+use crate::cloudflare::{Edge, platform};
+use crate::ports::Timer;
+
+impl Timer for Edge {
+    async fn wait(&self, milliseconds: u32) {
+        // If it fails, it ends early.
+        let _ = wait(platform::sleep(milliseconds)).await;
+    }
+}
