@@ -19,7 +19,8 @@ impl Key for String {
 /// A map of at most `N` entries.
 ///
 /// A new entry in a full map replaces the oldest one of the owner that has the most entries. So an insertion removes one
-/// entry, and whoever inserts many entries replaces their own.
+/// entry, and an owner of many entries replaces its own.
+///
 /// `N` should be small: a look-up compares one key after the other.
 pub struct BoundedMap<K, V, const N: usize>(Vec<(K, V)>);
 

@@ -113,7 +113,7 @@ impl ClientDocuments {
         let found = match fetcher.get_unless(&order, known).await {
             Ok(Gotten::Known(known)) => known,
             Ok(Gotten::Fetched(text, caching)) => {
-                let read = read(&url, &text, caching, context);
+                let read = read(&url, &text, &caching, context);
                 self.remember(&url, read, context.now)
             }
             Err(error) if error.was_fetched() => {
@@ -194,7 +194,7 @@ fn check_identifier(client_id: &str, config: &Config) -> Result<ClientIdUrl, Doc
 fn read<P>(
     url: &ClientIdUrl,
     text: &str,
-    caching: CacheHeaders,
+    caching: &CacheHeaders,
     context: &Context<'_, P>,
 ) -> Result<Client, DocumentFault> {
     let config = context.config;

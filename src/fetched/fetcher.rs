@@ -17,7 +17,7 @@ const WAIT_MILLISECONDS: u32 = 100;
 /// How often it does so. All of them take as long as the longest fetch.
 const WAITS: u32 = 50;
 
-/// Whose document is fetched. Each kind of owners has limits and memories of its own, so that those whom nobody vouches
+/// The owner of a document. Each kind of owners has limits and memories of its own, so that those whom nobody vouches
 /// for do not use up those of others.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Owner {

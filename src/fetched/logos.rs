@@ -70,10 +70,10 @@ impl Logos {
             client_id: Some(&client.client_id),
             owner: Owner::of(client),
         };
-        let fetched = fetcher.get(&order).await;
-        let logo =
-            fetched.and_then(|(base64, _)| to_data_url(&base64).ok_or(DocumentError::BadContent));
-        match logo {
+        let image = fetcher.get(&order).await;
+        let text =
+            image.and_then(|(base64, _)| to_data_url(&base64).ok_or(DocumentError::BadContent));
+        match text {
             Ok(text) => {
                 let logo = self.remember(&url, &text, context.now);
                 let (key, ttl) = (key(&url), LOGO_COPY_SECONDS);

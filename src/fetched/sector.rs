@@ -33,7 +33,7 @@ pub struct Sectors(Pauses<DocumentError>);
 pub struct Registrant<'a> {
     /// Its identifier, unless it is about to register.
     pub client_id: Option<&'a str>,
-    /// Who has sent the request.
+    /// The sender of the request.
     pub owner: Owner,
 }
 

@@ -269,7 +269,7 @@ fn statuses(provider: &TestProvider, alg: &str, key: &Value, signatures: &[Vec<u
 }
 
 #[test]
-fn what_a_stranger_sends_never_causes_a_fault() {
+fn odd_shapes_from_a_stranger_never_cause_a_fault() {
     assert_eq!(ALGORITHMS.len(), 4, "a new algorithm needs its keys here");
     let provider = provider();
     let signatures = signatures();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::browser::{answer, encode, form_to, is_consent, is_login, offered};
+use crate::client_assertions::NO_CODE;
 use crate::signer::{ASSERTION_TYPE, Signer};
 use crate::test_provider::post;
 use postern::lifetimes::CLIENT_DOCUMENT_GRACE_SECONDS;
@@ -313,4 +314,35 @@ fn strangers_do_not_use_up_the_fetches_for_clients_with_users() {
     assert_eq!(fetches(&provider), 64);
     assert_eq!(refresh(&provider, &tokens).status, 200);
     assert!(is_login(&page(&provider)));
+}
+
+#[test]
+fn strangers_do_not_use_up_the_fetches_for_clients_that_registered_themselves() {
+    let mut variables = variables_with("CLIENT_DOCUMENTS", "open");
+    variables.push(("REGISTRATION", "open".into()));
+    let provider = TestProvider::configured(variables);
+    provider.has_entropy.set(true);
+    provider.send(get("/auth/jwks.json"));
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let jwks_uri = "https://tool.example/jwks.json";
+    let served = Document {
+        status: 200,
+        media_type: "application/json".into(),
+        text: Some(signer.jwks().to_string()),
+        caching: CacheHeaders::default(),
+    };
+    provider.platform.web.borrow_mut().insert(jwks_uri.into(), served);
+    let registered = provider.send(post("/auth/register").json(&json!({
+        "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt",
+        "jwks_uri": jwks_uri,
+    })));
+    let client_id = registered.json()["client_id"].as_str().unwrap().to_owned();
+    fetches(&provider);
+    for number in 0..100 {
+        Browser::new(&provider)
+            .get(&client_at(&format!("https://tool.example/{number}")).authorize(&[]));
+    }
+    assert_eq!(fetches(&provider), 64);
+    let response = provider.token_by(&signer.assertion(&provider, &client_id), &NO_CODE);
+    assert_eq!(response.error().as_deref(), Some("invalid_grant"), "{}", response.body);
 }
