@@ -80,7 +80,8 @@ before(async () => {
   key = await makeKey("ES256", "key-1");
   trusted = await putClient(operator, "trusted", { trusted: true });
   await putClient(operator, "signing", {
-    token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [key.jwk] }, request_uris: [clientServer.url("/request.jwt")],
+    token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [key.jwk] },
+    request_uris: DOCUMENTS.map((_, index) => clientServer.url(`/request-${index}.jwt`)),
   });
   alice = new Browser(send);
   const grant_types = ["authorization_code", "refresh_token"];
@@ -292,8 +293,10 @@ const PLACES = {
     await leadsToLogin({ request: await sign({ ...request(), claims }) });
   },
   async "request_uri"(hostile) {
-    clientServer.serve("/request.jwt", await sign({ ...request(), note: hostile }), "application/jwt");
-    await leadsToLogin({ request_uri: clientServer.url("/request.jwt") }, "get");
+    // A request object is remembered for some seconds.
+    const path = `/request-${DOCUMENTS.indexOf(hostile)}.jwt`;
+    clientServer.serve(path, await sign({ ...request(), note: hostile }), "application/jwt");
+    await leadsToLogin({ request_uri: clientServer.url(path) }, "get");
   },
   async "POST /auth/par, in a signed request"(hostile) {
     const pushed = await push({ request: await sign({ ...request(), ...hostile }) });
@@ -373,8 +376,10 @@ const PLACES = {
       const path = `/jwks-${made++}.json`;
       clientServer.json(path, set);
       const jwks_uri = clientServer.url(path);
-      await putClient(operator, "fetching", { token_endpoint_auth_method: "private_key_jwt", jwks_uri });
-      await assertError(await present(await sign(about("fetching"))), "invalid_grant");
+      // The fetches for a client are limited.
+      const id = `fetching-${made % 3}`;
+      await putClient(operator, id, { token_endpoint_auth_method: "private_key_jwt", jwks_uri });
+      await assertError(await present(await sign(about(id))), "invalid_grant");
     }
   },
   async "the document of a sector_identifier_uri"(hostile) {
