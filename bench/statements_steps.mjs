@@ -6,9 +6,12 @@ import { join } from "node:path";
 import { root } from "../scripts/steps.mjs";
 import {
   CALLBACK, PASSWORD, Browser, authorizePath, formOf, isLogin, putClient, redeem, redirectTarget, refresh, requestToken,
-  responseParameters, successJson,
+  responseParameters, signedRequest, successJson,
 } from "../tests/edge/browser.mjs";
 import { CLIENT, OFFLINE, RESOURCE } from "../tests/edge/steps.mjs";
+
+/** The step that measures a sweep. */
+export const SWEEP = "Sweep after the database has failed";
 
 /** Steps that read more in a larger database, with the reason. */
 export const GROWING = new Map([
@@ -37,9 +40,10 @@ export async function takeRareSteps({ fetch, operator, clients, users, clientSer
   await successJson(await measure("Refresh, response lost before", () => refresh(fetch, app, tokens.refresh_token)));
   await measure("Redeem, code used before: grant revoked", () => redeem(fetch, app, code));
 
-  const parameters = new URLSearchParams(authorizePath(app, { scope: OFFLINE }).split("?")[1]);
-  const stored = await measure("POST authorize: redirect to the stored request", () => alice.post("/auth/authorize", parameters));
-  await measure("GET authorize with the posted request: code", () => alice.get(redirectTarget(stored)));
+  const signing = clients.private_key_jwt;
+  const signed = await signedRequest(signing, { scope: OFFLINE });
+  const stored = await measure("POST authorize with a request object", () => alice.post("/auth/authorize", signed));
+  await measure("GET authorize with the signed request: code", () => alice.get(redirectTarget(stored)));
   const withoutPkce = { code_challenge: undefined, code_challenge_method: undefined };
   const invalid = new URLSearchParams(authorizePath(clients["public client"], withoutPkce).split("?")[1]);
   const rejected = await measure("PAR push, invalid request", () => fetch("/auth/par", { method: "POST", body: invalid }));
@@ -49,9 +53,9 @@ export async function takeRareSteps({ fetch, operator, clients, users, clientSer
     fetch("/auth/par", { method: "POST", body: pushedByNew }));
   assert.equal(introduced.status, 201, await introduced.text());
   const stranger = new Browser(fetch);
-  parameters.set("prompt", "none");
-  const kept = redirectTarget(await stranger.post("/auth/authorize", parameters));
-  const refused = await measure("GET authorize with the posted request: error", () => stranger.get(kept));
+  const silent = await signedRequest(signing, { scope: OFFLINE, prompt: "none" });
+  const kept = redirectTarget(await stranger.post("/auth/authorize", silent));
+  const refused = await measure("GET authorize with the signed request: error", () => stranger.get(kept));
   assert.equal(responseParameters(refused).error, "login_required");
 
   const again = await alice.get(authorizePath(app, { scope: OFFLINE, prompt: "login" }));
@@ -94,7 +98,7 @@ export async function takeRareSteps({ fetch, operator, clients, users, clientSer
  * The operator's steps. `execute` runs SQL as a step. `database` is D1. The deletions of clients are last, because other
  * steps use these clients.
  */
-export async function takeOperatorSteps({ operator, users, execute, database }, measure) {
+export async function takeOperatorSteps({ fetch, operator, users, clients, execute, database }, measure) {
   const succeed = async (step, method, path, document = undefined) => {
     const { status, body } = await measure(`Operator: ${step}`, () => operator(method, path, document));
     assert.equal(status, 200, `${step}: ${JSON.stringify(body)}`);
@@ -116,9 +120,20 @@ export async function takeOperatorSteps({ operator, users, execute, database }, 
   await succeed("list 100 clients", "GET", "/admin/clients?limit=100");
   await succeed("delete a user", "DELETE", `/admin/users/${users.bob}`);
 
+  const app = clients["client secret"];
+  const path = authorizePath(app, { scope: "openid email" });
+  const alice = new Browser(fetch);
+  await alice.authorize(path, users.alice);
+  await execute(`WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000)
+    INSERT INTO grants (id, sub, client_id, scope, created_at)
+    SELECT 'many-' || n, '${users.alice}', '${app.client_id}', 'openid', unixepoch() FROM numbers`);
+  const refused = await measure("GET authorize with prompt=none: too many grants", () => alice.get(`${path}&prompt=none`));
+  assert.equal(responseParameters(refused).error, "temporarily_unavailable");
+  await execute("DELETE FROM grants WHERE id LIKE 'many-%'");
+
   const table = "initial_access_tokens";
   await database.prepare(`CREATE TRIGGER failing BEFORE INSERT ON ${table} BEGIN SELECT RAISE(ABORT, 'failing'); END`).run();
-  await measure("Sweep after the database has failed", () => operator("POST", "/admin/initial-access-tokens", token));
+  await measure(SWEEP, () => operator("POST", "/admin/initial-access-tokens", token));
   await database.prepare("DROP TRIGGER failing").run();
 
   const commands = readFileSync(join(root, "docs", "operations.md"), "utf8").matchAll(/ --command "([^"]*)"/g);

@@ -199,7 +199,8 @@ pub async fn handle(
     let context = Context::new(config, platform, now, randomness);
     let provider = Provider { context, memory: &memory };
     let answer = router::answer(&provider, request).await;
-    if provider.must_sweep() {
+    let adds_rows = answer.endpoint.is_some_and(Endpoint::adds_rows);
+    if provider.must_free_space() || adds_rows && memory.must_sweep(now) {
         provider.context.defer(DeferredTask::Sweep);
     }
     let context = &provider.context;
@@ -247,7 +248,7 @@ pub async fn finish(
     for task in deferred {
         finish_one(&provider, task).await;
     }
-    if provider.must_sweep() {
+    if provider.must_free_space() {
         finish_one(&provider, DeferredTask::Sweep).await;
     }
     provider.context.take_notes()
@@ -260,7 +261,11 @@ async fn finish_one(provider: &Provider<'_, impl Platform>, task: DeferredTask) 
         DeferredTask::Publish(publication) => {
             documents::publish(context.platform, &publication).await
         }
-        DeferredTask::Sweep => sweep::all(context.platform, context.now).await,
+        DeferredTask::Sweep => sweep::all(context.platform, context.now).await.map(|is_more| {
+            if is_more {
+                memory.continue_sweep(context.now);
+            }
+        }),
     };
     if let Err(fault) = outcome {
         context.log_fault(&fault);

@@ -40,6 +40,11 @@ pub const ADDRESS_PAUSE_SECONDS: i64 = MINUTE;
 pub const CODE_SECONDS: i64 = MINUTE;
 /// Lifetime of an access token. A resource server that verifies tokens locally notices a revocation only after it.
 pub const ACCESS_TOKEN_SECONDS: i64 = 10 * MINUTE;
+/// A grant without a refresh token is deleted by a later one of its user and client after this time: longer than its code
+/// and its access token, the largest leeway for clocks and a slow request take together.
+pub const DEAD_GRANT_SECONDS: i64 = 20 * MINUTE;
+/// The time in which a user and a client can get a limited number of grants.
+pub const GRANT_LIMIT_SECONDS: i64 = DAY;
 /// Lifetime of an ID token.
 pub const ID_TOKEN_SECONDS: i64 = HOUR;
 /// A refresh token expires after this time without use, or together with its grant.
@@ -143,5 +148,9 @@ pub const PUBLICATION_SECONDS: u32 = 7 * 86_400;
 /// How long a used assertion and a counter of attempts are kept after they expire. An isolate whose clock is ahead would
 /// otherwise delete them while they count, so that an assertion works again or a pause ends.
 pub const SWEEP_DELAY_SECONDS: i64 = HOUR;
-/// Pause between two sweeps that one isolate defers, so that not every failed request queries a database that is down.
+/// Pause between two sweeps of one isolate, so that few requests of a quiet database cause one.
+pub const SWEEP_INTERVAL_SECONDS: i64 = 5 * MINUTE;
+/// The same pause if the last sweep left expired rows.
+pub const SWEEP_CONTINUATION_SECONDS: i64 = 1;
+/// The same pause if the database fails, so that not every failed request queries a database that is down.
 pub const SWEEP_PAUSE_SECONDS: i64 = 10;

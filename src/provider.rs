@@ -13,7 +13,7 @@ use crate::fetched::sector::Sectors;
 use crate::keys::published::PublishedKeys;
 use crate::keys::signing::SigningKeys;
 use crate::keys::verified::VerifiedTokens;
-use crate::lifetimes::SWEEP_PAUSE_SECONDS;
+use crate::lifetimes::{SWEEP_CONTINUATION_SECONDS, SWEEP_INTERVAL_SECONDS, SWEEP_PAUSE_SECONDS};
 
 /// The provider in one request.
 pub struct Provider<'a, P> {
@@ -45,8 +45,27 @@ pub struct Memory {
     pub signing_keys: SigningKeys,
     /// Access tokens whose signature was verified.
     pub verified_tokens: VerifiedTokens,
-    /// Do not defer a sweep again before this time, in Unix seconds.
+    /// When expired rows are deleted next, in Unix seconds.
+    next_sweep: Cell<i64>,
+    /// Do not defer a sweep because the database failed before this time, in Unix seconds.
     no_sweep_before: Cell<i64>,
+}
+
+impl Memory {
+    /// Returns whether expired rows must be deleted after a request that adds rows which expire: once per
+    /// [`SWEEP_INTERVAL_SECONDS`].
+    pub fn must_sweep(&self, now: i64) -> bool {
+        let must = self.next_sweep.get() <= now;
+        if must {
+            self.next_sweep.set(now + SWEEP_INTERVAL_SECONDS);
+        }
+        must
+    }
+
+    /// Lets one of the next requests sweep again, because there are more expired rows.
+    pub fn continue_sweep(&self, now: i64) {
+        self.next_sweep.set(now + SWEEP_CONTINUATION_SECONDS);
+    }
 }
 
 impl<P> Provider<'_, P> {
@@ -55,9 +74,9 @@ impl<P> Provider<'_, P> {
         Fetcher { context: &self.context, budgets: &self.memory.fetch_budgets, address }
     }
 
-    /// Returns whether expired rows must be deleted now. That is so if the database failed in this request, because a
-    /// full database fails until rows are deleted. Returns true at most once per [`SWEEP_PAUSE_SECONDS`].
-    pub fn must_sweep(&self) -> bool {
+    /// Returns whether expired rows must be deleted now because the database failed in this request: a full database fails
+    /// until rows are deleted. Returns true at most once per [`SWEEP_PAUSE_SECONDS`].
+    pub fn must_free_space(&self) -> bool {
         let Context { now, .. } = self.context;
         let must = self.context.database_failed() && self.memory.no_sweep_before.get() <= now;
         if must {

@@ -60,6 +60,11 @@ impl Endpoint {
         }
     }
 
+    /// Returns whether a request can add rows that expire, and whose batch deletes none of those that have expired.
+    pub fn adds_rows(self) -> bool {
+        matches!(self, Self::Authorize | Self::Login | Self::Par | Self::Token)
+    }
+
     /// Returns whether the endpoint serves a public document that is the same for every request.
     pub fn is_document(self) -> bool {
         matches!(self, Self::Discovery | Self::Jwks | Self::OauthMetadata | Self::ResourceMetadata)

@@ -1,7 +1,7 @@
 //! Pending authorization requests, and the user's progress with them.
 //!
-//! A request by GET is not stored: its query is passed on from page to page. Pushed, signed and posted requests are
-//! stored, and a handle is passed on.
+//! A request by GET is not stored: its query is passed on from page to page. Pushed and signed requests are stored, and a
+//! handle is passed on.
 
 use crate::context::Context;
 use crate::crypto::mac::Purpose;
@@ -10,15 +10,19 @@ use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::lifetimes::{KEPT_REQUEST_SECONDS, PUSHED_REQUEST_SECONDS};
 use crate::ports::Platform;
+use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::authorize_request::PARAMETERS;
+use crate::protocol::client::voucher::Voucher;
 use crate::protocol::description::Description;
 use crate::protocol::params::{Malformed, Params};
 use crate::secret::{hash, is_random_text};
 use crate::store::authorization_requests::{self, BrowserHandle, KeptRequest, NewRequest, Opening};
 use crate::store::batch::{Batch, Handle};
-use crate::store::client_proof::ClientProof;
+use crate::store::client_proof::{ClientProof, ProofMethod};
+use crate::store::clients::Client;
+use crate::store::slots::{SlotGroup, Slots};
 
-/// The largest request that is stored, in bytes.
+/// The largest request that is stored, or becomes the query of a redirect, in bytes.
 const KEPT_LIMIT: usize = 8_192;
 
 /// The prefix of the `request_uri` of a pushed request (RFC 9126 section 2.2).
@@ -29,6 +33,15 @@ pub const COMPLETED_OR_EXPIRED: PageError = PageError::new(
     Description::fixed("the authorization request was already completed, or has expired"),
     Advice::StartAgain,
 );
+
+/// The error if all the slots are taken that a request may take.
+const NO_SLOT: AuthorizeError = AuthorizeError {
+    code: TEMPORARILY_UNAVAILABLE,
+    description: Description::fixed(
+        "too many stored authorization requests of this client; try again later, or send the parameters to the \
+         authorization endpoint by GET",
+    ),
+};
 
 /// An authorization request in a browser.
 #[derive(Debug, Default)]
@@ -90,39 +103,59 @@ impl PendingRequest {
         Ok(is_open.then(|| format!("{HANDLE}{handle}")))
     }
 
-    /// Returns whether the request is small enough to be stored: at most 8192 bytes, form-encoded.
+    /// Returns whether the request is small enough to be stored, or to be a query: at most 8192 bytes, form-encoded.
     pub fn may_be_kept(&self) -> bool {
         self.params.encode().len() <= KEPT_LIMIT
     }
 
-    /// Stores the request, and replaces its query by a handle for the browser.
+    /// Stores the request, which its client signed, and replaces its query by a handle for the browser. Anybody who has a
+    /// signed request can send it again, so it needs a slot.
+    ///
+    /// # Errors
+    /// [`AuthorizeError`] if none is free, [`Error::Internal`] if the platform fails.
     pub async fn keep(
         &mut self,
+        client: &Client,
         browser: &BrowserContext<'_>,
         context: &Context<'_, impl Platform>,
-    ) -> Result<(), Internal> {
+    ) -> Result<(), Error> {
         let handle = context.random_text()?;
         let kept = in_browser(&handle, browser);
-        let expires_at = context.now + KEPT_REQUEST_SECONDS;
         let parameters = self.params.encode();
-        let request = self.row((&kept.handle_hash, &parameters), None, expires_at);
-        authorization_requests::keep(context, &request).await?;
+        let slots = Slots::draw(context, slot_group(client))?;
+        let row = self.row((&kept.handle_hash, &parameters), context.now + KEPT_REQUEST_SECONDS);
+        let request = NewRequest { slots: Some(&slots), ..row };
+        if !authorization_requests::keep(context, &request).await? {
+            return Err(NO_SLOT.into());
+        }
         (self.query, self.handle) = (format!("{HANDLE}{handle}"), Some(kept));
         Ok(())
     }
 
     /// Stores the request for the client that pushes it, and returns its `request_uri`, which one browser can open. The
-    /// stored hash is that of the whole `request_uri`, so that no `handle` in a query finds it.
+    /// stored hash is that of the whole `request_uri`, so that no `handle` in a query finds it. An authenticated client of
+    /// the operator needs no slot.
+    ///
+    /// # Errors
+    /// [`AuthorizeError`] if none is free, [`Error::Internal`] if the platform fails.
     pub async fn push(
         &self,
-        client_id: &str,
+        client: &Client,
         context: &Context<'_, impl Platform>,
-    ) -> Result<String, Internal> {
+    ) -> Result<String, Error> {
         let request_uri = new_request_uri(context)?;
         let (uri_hash, parameters) = (hash(&request_uri), self.params.encode());
-        let expires_at = context.now + PUSHED_REQUEST_SECONDS;
-        let request = self.row((&uri_hash, &parameters), Some(client_id), expires_at);
-        authorization_requests::keep(context, &request).await?;
+        let is_authenticated = client.metadata.is_confidential();
+        let slots = match client.voucher() {
+            Voucher::Operator if is_authenticated => None,
+            _ => Some(Slots::draw(context, slot_group(client))?),
+        };
+        let row = self.row((&uri_hash, &parameters), context.now + PUSHED_REQUEST_SECONDS);
+        let pushed_by = Some(client.client_id.as_str());
+        let request = NewRequest { pushed_by, slots: slots.as_ref(), ..row };
+        if !authorization_requests::keep(context, &request).await? {
+            return Err(NO_SLOT.into());
+        }
         Ok(request_uri)
     }
 
@@ -136,21 +169,34 @@ impl PendingRequest {
     ) -> Result<(String, Handle<bool>), Internal> {
         let request_uri = new_request_uri(context)?;
         let (uri_hash, parameters) = (hash(&request_uri), self.params.encode());
-        let expires_at = context.now + PUSHED_REQUEST_SECONDS;
-        let request = self.row((&uri_hash, &parameters), Some(&proof.client_id), expires_at);
+        let slots = match proof.method {
+            ProofMethod::Assertion { .. } | ProofMethod::Secret { .. } => None,
+            ProofMethod::Public => {
+                Some(Slots::draw(context, SlotGroup::requests_of(&proof.client_id))?)
+            }
+        };
+        let row = self.row((&uri_hash, &parameters), context.now + PUSHED_REQUEST_SECONDS);
+        let pushed_by = Some(proof.client_id.as_str());
+        let request = NewRequest { pushed_by, slots: slots.as_ref(), ..row };
         let stored = authorization_requests::push_in(batch, &request, proof, context.now)?;
         Ok((request_uri, stored))
     }
 
+    /// The row of a request that a browser sent. It needs no slot.
     fn row<'a>(
         &'a self,
         (handle_hash, parameters): (&'a str, &'a str),
-        pushed_by: Option<&'a str>,
         expires_at: i64,
     ) -> NewRequest<'a> {
-        let client_id = self.params.once("client_id").ok().flatten();
-        let is_signed = self.is_signed;
-        NewRequest { handle_hash, parameters, client_id, pushed_by, is_signed, expires_at }
+        NewRequest {
+            handle_hash,
+            parameters,
+            client_id: self.params.once("client_id").ok().flatten(),
+            pushed_by: None,
+            is_signed: self.is_signed,
+            expires_at,
+            slots: None,
+        }
     }
 
     /// Records that this browser gets the response of a stored request.
@@ -202,6 +248,14 @@ pub async fn discard(
     context: &Context<'_, impl Platform>,
 ) -> Result<(), Internal> {
     authorization_requests::discard(context, &hash(request_uri)).await
+}
+
+/// Returns the slots for requests that anybody can store in the name of this client.
+fn slot_group(client: &Client) -> SlotGroup<'_> {
+    match client.voucher() {
+        Voucher::Operator => SlotGroup::requests_of(&client.client_id),
+        Voucher::Nobody | Voucher::Apis(_) => SlotGroup::requests_of_stranger(&client.client_id),
+    }
 }
 
 fn new_request_uri(context: &Context<'_, impl Platform>) -> Result<String, Internal> {

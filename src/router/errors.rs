@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Advice, Error, Internal, PageError, Protocol};
 use crate::http::{Request, Response};
-use crate::lifetimes::FETCH_RETRY_SECONDS;
+use crate::lifetimes::{ADDRESS_PAUSE_SECONDS, FETCH_RETRY_SECONDS};
 use crate::pages::{ErrorPage, Texts};
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
@@ -73,6 +73,7 @@ fn render_error(
             let response = error_response(*status, code, description);
             let response = match status {
                 401 => response.with("www-authenticate", "Bearer realm=\"admin\""),
+                429 => response.with("retry-after", ADDRESS_PAUSE_SECONDS.to_string()),
                 _ => response,
             };
             (response, Some(code))

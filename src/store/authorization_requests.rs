@@ -7,6 +7,7 @@ use crate::ports::{Database, Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::client_proof::{ClientProof, client_is_proven};
+use crate::store::slots::{Slots, delete_expired, free_slot};
 
 #[derive(Debug)]
 pub struct NewRequest<'a> {
@@ -22,6 +23,22 @@ pub struct NewRequest<'a> {
     pub is_signed: bool,
     /// When it expires, in Unix seconds.
     pub expires_at: i64,
+    /// One of these it must take, unless an authenticated client of the operator pushed it.
+    pub slots: Option<&'a Slots>,
+}
+
+impl NewRequest<'_> {
+    /// Adds the statements that make room for the request: a slot gets free if its request has expired. Only a
+    /// client that pushes a request also sweeps, because a user must not wait for it.
+    fn make_room(&self, batch: &mut Batch, now: i64) {
+        let delete = Statement::new(delete_expired!("authorization_requests"));
+        if self.pushed_by.is_some() {
+            batch.add(sweep(now, SWEPT_WITH_EACH));
+        }
+        if let Some(slots) = self.slots {
+            batch.add(slots.bind_to(delete, now));
+        }
+    }
 }
 
 /// A stored request. It may have a response, but not in another browser.
@@ -66,30 +83,38 @@ macro_rules! may_be_answered {
 }
 pub(super) use may_be_answered;
 
-/// Stores a request, and deletes some that have expired. Idempotent, because the handle is random.
+/// Stores a request. Returns `false` if all its slots are taken. Idempotent, because
+/// the handle is random.
 pub async fn keep(
     context: &Context<'_, impl Database>,
     request: &NewRequest<'_>,
-) -> Result<(), Internal> {
-    let insert = Statement::new(
+) -> Result<bool, Internal> {
+    // A repeated insertion changes nothing, but returns its row again.
+    let insert = Statement::new(concat!(
         "INSERT INTO authorization_requests \
-           (handle_hash, parameters, pushed_by, is_signed, expires_at, client_id) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (handle_hash) DO NOTHING",
-    )
+           (handle_hash, parameters, pushed_by, is_signed, expires_at, client_id, slot) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, slot FROM (SELECT ",
+        free_slot!("authorization_requests", "?7"),
+        " AS slot) WHERE ?7 IS NULL OR slot IS NOT NULL \
+           OR EXISTS (SELECT 1 FROM authorization_requests WHERE handle_hash = ?1) \
+         ON CONFLICT (handle_hash) DO UPDATE SET handle_hash = excluded.handle_hash \
+         RETURNING handle_hash",
+    ))
     .bind(request.handle_hash)
     .bind(request.parameters)
     .bind(request.pushed_by)
     .bind(i64::from(request.is_signed))
     .bind(request.expires_at)
-    .bind(request.client_id);
+    .bind(request.client_id)
+    .bind(request.slots.map(Slots::as_json));
     let mut batch = Batch::default();
-    batch.add(sweep(context.now, SWEPT_WITH_EACH));
-    batch.add(insert);
-    batch.run_idempotent(context).await.map(drop)
+    request.make_room(&mut batch, context.now);
+    let stored = batch.query(insert, exists);
+    batch.run_idempotent(context).await?.take(stored)
 }
 
-/// Stores a request that a client pushes, provided that the client is proven and the operator's. Others can be refused
-/// before anything is stored. Idempotent, because the `request_uri` is random.
+/// Stores a request that a client pushes, provided that the client is proven and the operator's, and a slot is free. Others
+/// can be refused before anything is stored. Idempotent, because the `request_uri` is random.
 pub fn push_in(
     batch: &mut Batch,
     request: &NewRequest<'_>,
@@ -99,9 +124,12 @@ pub fn push_in(
     // A repeated insertion changes nothing, but returns its row again.
     let insert = Statement::new(concat!(
         "INSERT INTO authorization_requests \
-           (handle_hash, parameters, pushed_by, is_signed, expires_at, client_id) \
-         SELECT ?1, ?2, client_id, ?4, ?5, ?6 FROM clients \
-         WHERE client_id = ?3 AND registration_token_hash IS NULL AND ",
+           (handle_hash, parameters, pushed_by, is_signed, expires_at, client_id, slot) \
+         SELECT ?1, ?2, client_id, ?4, ?5, ?6, slot FROM (SELECT client_id, ",
+        free_slot!("authorization_requests", "?8"),
+        " AS slot FROM clients WHERE client_id = ?3 AND registration_token_hash IS NULL) \
+         WHERE (?8 IS NULL OR slot IS NOT NULL \
+           OR EXISTS (SELECT 1 FROM authorization_requests WHERE handle_hash = ?1)) AND ",
         client_is_proven!("?7"),
         " ON CONFLICT (handle_hash) DO UPDATE SET handle_hash = excluded.handle_hash \
          RETURNING handle_hash",
@@ -112,8 +140,9 @@ pub fn push_in(
     .bind(i64::from(request.is_signed))
     .bind(request.expires_at)
     .bind(request.client_id)
-    .bind(proof.condition(None, now)?);
-    batch.add(sweep(now, SWEPT_WITH_EACH));
+    .bind(proof.condition(None, now)?)
+    .bind(request.slots.map(Slots::as_json));
+    request.make_room(batch, now);
     Ok(batch.query(insert, exists))
 }
 
@@ -129,7 +158,7 @@ pub async fn discard(context: &Context<'_, impl Database>, uri_hash: &str) -> Re
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM authorization_requests WHERE handle_hash IN \
-         (SELECT handle_hash FROM authorization_requests WHERE expires_at <= ?1 LIMIT ?2)",
+         (SELECT handle_hash FROM authorization_requests WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1",
     )
     .bind(now)
     .bind(limit)

@@ -2,13 +2,19 @@
 
 use crate::context::Context;
 use crate::error::Internal;
+use crate::lifetimes::{DEAD_GRANT_SECONDS, GRANT_LIMIT_SECONDS};
 use crate::ports::{Database, Statement};
+use crate::store::SWEPT_WITH_EACH;
 use crate::store::authorization_requests::{BrowserHandle, answer_in, may_be_answered};
 use crate::store::batch::{Batch, exists, first};
 use crate::store::client_copies;
 use crate::store::clients::Client;
 use crate::store::consents::Consent;
 use crate::store::grants::{Grant, grant_columns};
+
+/// How many grants of a user and a client of the last day may exist. Many devices and a client that gets new tokens every few
+/// minutes need some hundreds; those without a refresh token are deleted soon.
+const GRANTS_A_DAY: i64 = 1_000;
 
 #[derive(Debug)]
 pub struct NewAuthorization<'a> {
@@ -62,6 +68,7 @@ pub struct NewCode<'a> {
 /// - the client was deleted or has expired
 /// - the stored consent that the decision was based on has changed
 /// - the stored request has expired, or another browser got its response
+/// - the user and the client have too many grants: see [`is_at_limit`]
 ///
 /// Idempotent, because the ids of the grant and the code are random.
 pub async fn record_with_code(
@@ -106,7 +113,54 @@ pub async fn record(
     row.map(|mut row| Grant::from_row(&mut row)).transpose()
 }
 
+/// Returns whether the user of a session and a client have so many grants of the last day that no other is recorded.
+pub async fn is_at_limit(
+    context: &Context<'_, impl Database>,
+    authorization: &NewAuthorization<'_>,
+) -> Result<bool, Internal> {
+    let find = Statement::new(
+        "SELECT 1 FROM grants WHERE sub = (SELECT sub FROM sessions WHERE id = ?1) \
+           AND client_id = ?2 AND created_at > ?3 LIMIT 1 OFFSET ?4",
+    )
+    .bind(authorization.session_id)
+    .bind(authorization.client.client_id.as_str())
+    .bind(context.now - GRANT_LIMIT_SECONDS)
+    .bind(GRANTS_A_DAY - 1);
+    let mut batch = Batch::default();
+    let is_at_limit = batch.query(find, exists);
+    batch.run_idempotent(context).await?.take(is_at_limit)
+}
+
+/// The grants of a session's user and a client that nothing can use any longer: the newest ones that are older than the time
+/// in the parameter 3, and have no refresh token.
+macro_rules! dead_grants {
+    () => {
+        "SELECT id FROM (SELECT id, session_id FROM grants \
+           WHERE sub = (SELECT sub FROM sessions WHERE id = ?1) AND client_id = ?2 \
+             AND created_at <= ?3 ORDER BY created_at DESC LIMIT ?4) \
+         WHERE session_id IS NOT NULL \
+           AND NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE grant_id = id)"
+    };
+}
+
 impl NewAuthorization<'_> {
+    /// Adds the statements that delete a few grants of this user and client, and their codes, which nothing can use any
+    /// longer. So a client that sends its user here again and again, without a page, does not fill the database.
+    fn forget_dead(&self, batch: &mut Batch, now: i64) {
+        let codes =
+            Statement::new(concat!("DELETE FROM codes WHERE grant_id IN (", dead_grants!(), ")"));
+        let grants =
+            Statement::new(concat!("DELETE FROM grants WHERE id IN (", dead_grants!(), ")"));
+        for statement in [codes, grants] {
+            let statement = statement
+                .bind(self.session_id)
+                .bind(self.client.client_id.as_str())
+                .bind(now - DEAD_GRANT_SECONDS)
+                .bind(SWEPT_WITH_EACH);
+            batch.add(statement);
+        }
+    }
+
     /// Adds the statements that record the grant and those that depend on it.
     fn add_to(&self, batch: &mut Batch, now: i64) -> Result<(), Internal> {
         let grant = Statement::new(concat!(
@@ -130,6 +184,9 @@ impl NewAuthorization<'_> {
                AND (?11 IS NULL OR EXISTS \
                  (SELECT 1 FROM pairwise_subjects \
                   WHERE pairwise_subjects.sub = sessions.sub AND sector = ?11)) \
+               AND NOT EXISTS \
+                 (SELECT 1 FROM grants AS others WHERE others.sub = sessions.sub \
+                  AND others.client_id = ?3 AND others.created_at > ?15 LIMIT 1 OFFSET ?16) \
              ON CONFLICT (id) DO NOTHING",
         ))
         .bind(self.grant_id)
@@ -145,19 +202,23 @@ impl NewAuthorization<'_> {
         .bind(self.pairwise.as_ref().map(|pairwise| pairwise.sector))
         .bind(self.handle.map(|handle| handle.browser_hash.as_str()))
         .bind(self.consent.map(|consent| consent.scope.as_str()))
-        .bind(self.consent.map(|consent| consent.claims.as_str()));
+        .bind(self.consent.map(|consent| consent.claims.as_str()))
+        .bind(now - GRANT_LIMIT_SECONDS)
+        .bind(GRANTS_A_DAY - 1);
         let touch = Statement::new("UPDATE sessions SET used_at = ?2 WHERE id = ?1")
             .bind(self.session_id)
             .bind(now);
         // A client that registered without a token, or is by document, no longer expires once a user has signed in to it.
         let keep = Statement::new(
-            "UPDATE clients SET expires_at = NULL \
+            "UPDATE clients SET expires_at = NULL, slot = NULL \
              WHERE client_id = ?1 AND expires_at IS NOT NULL \
                AND EXISTS (SELECT 1 FROM grants WHERE id = ?2 AND revoked_at IS NULL)",
         )
         .bind(self.client.client_id.as_str())
         .bind(self.grant_id);
-        client_copies::store(batch, self.client, now)?;
+        // The client keeps no slot, because a user signs in to it in this batch.
+        client_copies::store(batch, self.client, None, now)?;
+        self.forget_dead(batch, now);
         if let Some(pairwise) = &self.pairwise {
             batch.add(pairwise.statement(self.session_id));
         }

@@ -3,22 +3,29 @@
 
 use serde::Serialize;
 
-use crate::error::Internal;
+use crate::error::{Error, Internal, Protocol};
 use crate::protocol::client::assertion::AssertionError;
 use crate::protocol::client::metadata::GrantType;
+use crate::protocol::description::Description;
 use crate::protocol::token::token_error::{CLIENT_REFUSED, TokenError};
 use crate::secret::same_hash;
 use crate::store::batch::{Batch, Handle, Outcome};
-use crate::store::client_assertions;
-use crate::store::client_copies;
+use crate::store::client_assertions::{self, AssertionUse};
+use crate::store::client_copies::{self, NewCopy};
 use crate::store::clients::{self, Client, StoredClient};
+use crate::store::slots::Slots;
+
+/// The error of a client that nobody vouches for while too many rows of such clients are stored.
+const TOO_MANY: Protocol = Protocol::TryLater(Description::fixed(
+    "too many clients that nobody vouches for use the provider; try again later",
+));
 
 /// A client, and the way in which it has proven its identity.
 #[derive(Debug)]
 pub struct ClientProof {
     pub client_id: String,
     /// The client, if it is one by document and D1 does not have this copy. It is stored first.
-    pub copy: Option<Box<Client>>,
+    pub copy: Option<Box<NewCopy>>,
     pub method: ProofMethod,
 }
 
@@ -31,6 +38,8 @@ pub enum ProofMethod {
         expires_at: i64,
         /// The random id of the request that uses it.
         use_id: String,
+        /// See [`client_assertions::Assertion::slots`].
+        slots: Option<Slots>,
     },
     /// None: the client must be public.
     Public,
@@ -41,8 +50,7 @@ pub enum ProofMethod {
 /// The statements that check a proof.
 pub struct ProofHandles {
     client: Handle<Option<StoredClient>>,
-    /// Whether the assertion is used for the first time.
-    is_new: Option<Handle<bool>>,
+    assertion_use: Option<Handle<AssertionUse>>,
 }
 
 /// The outcome of checking a proof.
@@ -54,18 +62,21 @@ pub enum Checked {
     Refused,
     /// The assertion was used before.
     Replayed,
+    /// Nothing was stored, because the client is one that nobody vouches for, and there are too many rows of these.
+    TooMany,
 }
 
 impl Checked {
     /// Returns the proven client.
     ///
     /// # Errors
-    /// [`TokenError::InvalidClient`] if the proof is wrong.
-    pub fn client(self) -> Result<Client, TokenError> {
+    /// [`TokenError::InvalidClient`] if the proof is wrong, [`Protocol::TryLater`] if there are too many rows.
+    pub fn client(self) -> Result<Client, Error> {
         match self {
             Self::Proven(client) => Ok(*client),
-            Self::Refused => Err(CLIENT_REFUSED),
-            Self::Replayed => Err(AssertionError::Replayed.into()),
+            Self::Refused => Err(CLIENT_REFUSED.into()),
+            Self::Replayed => Err(TokenError::from(AssertionError::Replayed).into()),
+            Self::TooMany => Err(TOO_MANY.into()),
         }
     }
 }
@@ -135,22 +146,23 @@ struct Condition<'a> {
 impl ClientProof {
     /// Adds the statements that check the proof. They come before the statements that require it.
     pub fn add_to(&self, batch: &mut Batch, now: i64) -> Result<ProofHandles, Internal> {
-        if let Some(client) = &self.copy {
-            client_copies::store(batch, client, now)?;
+        if let Some(copy) = &self.copy {
+            client_copies::store(batch, &copy.client, Some(&copy.slots), now)?;
         }
-        let is_new = match &self.method {
-            ProofMethod::Assertion { jti_hash, expires_at, use_id } => {
+        let assertion_use = match &self.method {
+            ProofMethod::Assertion { jti_hash, expires_at, use_id, slots } => {
                 let assertion = client_assertions::Assertion {
                     client_id: &self.client_id,
                     jti_hash,
                     expires_at: *expires_at,
                     use_id,
+                    slots: slots.as_ref(),
                 };
                 Some(client_assertions::use_once(batch, &assertion, now))
             }
             ProofMethod::Public | ProofMethod::Secret { .. } => None,
         };
-        Ok(ProofHandles { client: clients::look_up(batch, &self.client_id, now), is_new })
+        Ok(ProofHandles { client: clients::look_up(batch, &self.client_id, now), assertion_use })
     }
 
     /// Returns the client, if the proof is right.
@@ -158,8 +170,10 @@ impl ClientProof {
     /// # Errors
     /// [`Internal::Broken`] if the client's metadata is damaged.
     pub fn check(&self, handles: ProofHandles, outcome: &mut Outcome) -> Result<Checked, Internal> {
-        let Some(stored) = outcome.take(handles.client)? else { return Ok(Checked::Refused) };
-        let is_new = handles.is_new.map(|is_new| outcome.take(is_new)).transpose()?;
+        let Some(stored) = outcome.take(handles.client)? else {
+            return Ok(if self.copy.is_some() { Checked::TooMany } else { Checked::Refused });
+        };
+        let assertion_use = handles.assertion_use.map(|used| outcome.take(used)).transpose()?;
         let client = stored.parse()?;
         let is_right = match &self.method {
             ProofMethod::Assertion { .. } => true,
@@ -168,10 +182,11 @@ impl ClientProof {
                 client.secret_hash.as_deref().is_some_and(|known| same_hash(secret_hash, known))
             }
         };
-        Ok(match (is_right, is_new) {
+        Ok(match (is_right, assertion_use) {
             (false, _) => Checked::Refused,
-            (true, Some(false)) => Checked::Replayed,
-            (true, _) => Checked::Proven(Box::new(client)),
+            (true, Some(AssertionUse::Refused)) => Checked::TooMany,
+            (true, Some(AssertionUse::Replayed)) => Checked::Replayed,
+            (true, None | Some(AssertionUse::First)) => Checked::Proven(Box::new(client)),
         })
     }
 

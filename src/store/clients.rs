@@ -207,7 +207,7 @@ pub async fn put(
         may_be_client!("?1"),
         " ON CONFLICT (client_id) DO UPDATE \
            SET metadata = ?2, trusted = ?5, updated_at = ?6, \
-             registration_token_hash = NULL, expires_at = NULL, vouched_apis = NULL, ",
+             registration_token_hash = NULL, expires_at = NULL, vouched_apis = NULL, slot = NULL, ",
         assign_secret!("?3", "?4", "?6"),
         " RETURNING ",
         client_with_secret_columns!(),
@@ -235,7 +235,7 @@ pub async fn put(
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM clients WHERE client_id IN \
-         (SELECT client_id FROM clients WHERE expires_at <= ?1 LIMIT ?2)",
+         (SELECT client_id FROM clients WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1",
     )
     .bind(now)
     .bind(limit)

@@ -18,6 +18,7 @@ pub mod registrations;
 pub mod sessions;
 pub mod sign_in_attempts;
 pub mod signing_keys;
+pub mod slots;
 pub mod sweep;
 pub mod users;
 pub mod vouched_apis;

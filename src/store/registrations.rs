@@ -13,6 +13,7 @@ use crate::store::clients::{
     client_with_secret_columns, write_metadata,
 };
 use crate::store::initial_access_tokens::select_valid;
+use crate::store::slots::{Slots, delete_expired, free_slot};
 
 /// The use of an initial access token by a registration.
 #[derive(Debug)]
@@ -48,30 +49,42 @@ pub enum RegistrationOutcome {
     },
 }
 
-/// Registers a new client without an initial access token, and deletes some that have expired. The client's
-/// `expires_at` is cleared when a user first signs in to it.
+/// Registers a new client without an initial access token, and deletes some that have expired. Returns `false` if all the
+/// slots are taken. The client gives its slot back when a user first signs in to it, and then no longer expires.
 ///
 /// Idempotent: the identifier of the client is random.
 pub async fn register(
     context: &Context<'_, impl Database>,
     client: &Client,
-) -> Result<(), Internal> {
-    let insert = Statement::new(
+    slots: &Slots,
+) -> Result<bool, Internal> {
+    // A repeated insertion changes nothing, but returns its row again.
+    let insert = Statement::new(concat!(
         "INSERT INTO clients \
            (client_id, metadata, secret_hash, trusted, created_at, updated_at, \
-            registration_token_hash, expires_at) \
-         VALUES (?1, ?2, ?3, 0, ?4, ?4, ?5, ?6) ON CONFLICT (client_id) DO NOTHING",
-    )
+            registration_token_hash, expires_at, slot) \
+         SELECT ?1, ?2, ?3, 0, ?4, ?4, ?5, ?6, slot FROM (SELECT ",
+        free_slot!("clients", "?7"),
+        " AS slot) WHERE slot IS NOT NULL OR EXISTS (SELECT 1 FROM clients WHERE client_id = ?1) \
+         ON CONFLICT (client_id) DO UPDATE SET client_id = excluded.client_id RETURNING client_id",
+    ))
     .bind(client.client_id.as_str())
     .bind(write_metadata(&client.metadata)?)
     .bind(client.secret_hash.as_deref())
     .bind(client.created_at)
     .bind(client.registration_token_hash.as_deref())
-    .bind(client.expires_at);
+    .bind(client.expires_at)
+    .bind(slots.as_json());
     let mut batch = Batch::default();
     batch.add(clients::sweep(client.created_at, SWEPT_WITH_EACH));
-    batch.add(insert);
-    batch.run_idempotent(context).await.map(drop)
+    batch.add(make_room(slots, client.created_at));
+    let registered = batch.query(insert, exists);
+    batch.run_idempotent(context).await?.take(registered)
+}
+
+/// Makes one of the slots free, if its client has expired.
+pub(super) fn make_room(slots: &Slots, now: i64) -> Statement {
+    slots.bind_to(Statement::new(delete_expired!("clients")), now)
 }
 
 /// Registers a new client with an initial access token, and deletes some clients that have expired. A token that was made

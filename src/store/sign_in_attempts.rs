@@ -7,7 +7,6 @@ use crate::lifetimes::{
     SWEEP_DELAY_SECONDS,
 };
 use crate::ports::{Row, Statement};
-use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::{Batch, Handle, Outcome, first};
 
 /// How many attempts a counter allows before the first pause. The pauses then double, from one second to
@@ -39,12 +38,9 @@ pub struct Counting {
 
 /// Counts an attempt, unless it is too early. `account` is the account's own counter, which may delay this attempt;
 /// `None` in a browser with a device cookie.
-///
-/// Also deletes some expired counters, because anybody can create them.
 pub fn count_in(batch: &mut Batch, counter: &str, account: Option<&str>, now: i64) -> Counting {
     let next =
         Statement::new("SELECT next_at FROM sign_in_attempts WHERE counter = ?1").bind(counter);
-    batch.add(sweep(now, SWEPT_WITH_EACH));
     if let Some(account) = account {
         batch.add(count_on_account(account, counter, now));
     }
@@ -71,7 +67,7 @@ impl Counting {
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM sign_in_attempts WHERE counter IN \
-         (SELECT counter FROM sign_in_attempts WHERE last_at <= ?1 LIMIT ?2)",
+         (SELECT counter FROM sign_in_attempts WHERE last_at <= ?1 LIMIT ?2) RETURNING 1",
     )
     .bind(now - ATTEMPT_WINDOW_SECONDS - SWEEP_DELAY_SECONDS)
     .bind(limit)

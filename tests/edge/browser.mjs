@@ -48,6 +48,16 @@ export async function credentialsOf({ client_id, client_secret, key }) {
   };
 }
 
+/** The parameters of an authorization request that the client has signed. `parameters` replace the usual ones. */
+export async function signedRequest(app, parameters = {}) {
+  const { client_id, key } = app;
+  const claims = Object.fromEntries(new URL(authorizePath(app, parameters), ISSUER).searchParams);
+  const request = await new SignJWT(claims)
+    .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: "oauth-authz-req+jwt" }).setIssuer(client_id)
+    .setAudience(ISSUER).setIssuedAt().setExpirationTime("1m").sign(key.privateKey);
+  return { client_id, request };
+}
+
 /** Sends a token request of this client. */
 export async function requestToken(fetch, app, parameters) {
   const response = await fetch("/auth/token", {

@@ -41,9 +41,8 @@ const formAction = (body) => unescape(/<form method="post" action="([^"]*)"/.exe
 
 /** The checks of a response, by the kind that the row expects. */
 const checks = {
-  kept({ status, headers }) {
-    assert.equal(status, 303);
-    assert.match(headers.location, new RegExp(`^${ISSUER}/auth/authorize\\?handle=[\\w-]{43}$`));
+  by_get({ status, headers }, expected) {
+    assert.deepEqual([status, headers.location], [303, `${ISSUER}/auth/authorize?${expected.query}`]);
   },
   page({ status, headers, body }, expected) {
     assert.deepEqual([status, headers.location], [expected.status, undefined]);

@@ -4,12 +4,11 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { SignJWT } from "jose";
 import { ADMIN_TOKEN, ISSUER, start, until } from "./harness.mjs";
 import { listen, makeKey } from "./client_server.mjs";
 import {
   CALLBACK, PASSWORD, Browser, authorizePath, credentialsOf, formOf, isConsent, isLogin, putClient, putUser, redeem,
-  refresh, requestToken, successJson, targetOf,
+  refresh, requestToken, signedRequest, successJson, targetOf,
 } from "./browser.mjs";
 import { statedCounts } from "../../scripts/request_table.mjs";
 
@@ -226,7 +225,7 @@ step("GET authorize with prompt=none: tokens", "the client gets tokens", {
   end: (_, page) => worksAtUserinfo(fragmentOf(page).get("access_token")),
 });
 
-// Requests that are stored: pushed, signed and posted ones.
+// Requests that are stored: pushed and signed ones.
 
 const parametersFor = (app, parameters = ONLINE) => new URL(authorizePath(app, parameters), ISSUER).searchParams;
 
@@ -246,14 +245,11 @@ const STORED = {
     return () => alice.get(path);
   },
   async signed(parameters) {
-    const { client_id, key } = clients.private_key_jwt;
-    const request = await new SignJWT(Object.fromEntries(parametersFor(clients.private_key_jwt, parameters)))
-      .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: "oauth-authz-req+jwt" }).setIssuer(client_id)
-      .setAudience(ISSUER).setIssuedAt().setExpirationTime("1m").sign(key.privateKey);
-    return () => alice.get(`/auth/authorize?${new URLSearchParams({ client_id, request })}`);
+    const fields = await signedRequest(clients.private_key_jwt, parameters);
+    return () => alice.get(`/auth/authorize?${new URLSearchParams(fields)}`);
   },
-  async posted(parameters) {
-    const fields = Object.fromEntries(parametersFor(clients["client secret"], parameters));
+  async "signed and posted"(parameters) {
+    const fields = await signedRequest(clients.private_key_jwt, parameters);
     return () => alice.post("/auth/authorize", fields);
   },
 };
@@ -306,11 +302,11 @@ step("Account page, withdrawal from a client by document", "the application is f
 
 const FIRST_REQUEST = {
   pushed: "PAR opening: redirect to the stored request", signed: "GET authorize with a request object",
-  posted: "POST authorize",
+  "signed and posted": "POST authorize with a request object",
 };
 
 for (const [kind, prepare] of Object.entries(STORED)) {
-  const app = () => clients[kind === "signed" ? "private_key_jwt" : "client secret"];
+  const app = () => clients[kind === "pushed" ? "client secret" : "private_key_jwt"];
   const stored = kind === "pushed" ? "the stored request" : `the stored request that was ${kind}`;
 
   step(FIRST_REQUEST[kind], "the user can consent", {

@@ -131,6 +131,18 @@ impl TestProvider {
         self.token(client, &parameters)
     }
 
+    /// Pushes an authorization request with the client's secret. Returns the target that the client redirects a browser to.
+    pub fn push(&self, client: &TestClient, parameters: &[(&str, &str)]) -> String {
+        let secret = client.secret.as_ref().map(|secret| ("client_secret", secret.as_str()));
+        let form = format!("{}&{}", client.authorize_query(parameters), encode(secret.as_slice()));
+        let response = self.send(post("/auth/par").form(&form));
+        assert_eq!(response.status, 201, "{}", response.body);
+        let response = response.json();
+        let request_uri = response["request_uri"].as_str().unwrap();
+        let query = encode(&[("client_id", &client.id), ("request_uri", request_uri)]);
+        format!("/auth/authorize?{query}")
+    }
+
     pub fn refresh(&self, client: &TestClient, refresh_token: &str) -> TestResponse {
         self.token(client, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)])
     }

@@ -2,7 +2,7 @@ use crate::browser::{
     Browser, CALLBACK, CHALLENGE, PASSWORD, answer, claims, field, form_to, is_choice, is_consent,
     is_login,
 };
-use crate::test_provider::{NOW, TestProvider, get, post, put, variables_with};
+use crate::test_provider::{NOW, TestProvider, get, put, variables_with};
 use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";
@@ -384,9 +384,9 @@ fn a_pending_request_continues_with_the_next_session() {
     let provider = provider();
     provider.put_user("bob");
     let app = provider.put_app();
-    let response = provider.send(post("/auth/authorize").form(&app.authorize_query(&[])));
     let browser = Browser::new(&provider);
-    let form = form_to(&browser.get(response.header("location").unwrap()), "/auth/login");
+    let login = browser.follow(browser.get(&provider.push(&app, &[])));
+    let form = form_to(&login, "/auth/login");
     let mut fields: Vec<_> = form.fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     fields.extend([("login", LOGIN), ("password", PASSWORD)]);
     let response = browser.post(&form.action, &fields);

@@ -2,11 +2,11 @@
 //! more CPU than everything else that the module does for the page.
 
 use crate::browser::{
-    Browser, CHALLENGE, Form, PASSWORD, TestClient, answer, encode, form, form_to, is_choice,
-    is_consent, is_login,
+    Browser, CHALLENGE, Form, PASSWORD, TestClient, answer, decode, encode, form, form_to,
+    is_choice, is_consent, is_login,
 };
 use crate::signer::Signer;
-use crate::test_provider::{ISSUER, TestProvider, TestResponse, post};
+use crate::test_provider::{ISSUER, TestProvider, TestResponse, get, post};
 use serde_json::json;
 
 const LOGIN: &str = "alice@example.com";
@@ -15,8 +15,24 @@ const LOGIN: &str = "alice@example.com";
 struct Counted {
     provider: TestProvider,
     client: TestClient,
-    /// Whether authorization requests are sent by POST, and so stored under a handle.
+    /// Whether authorization requests are signed and sent by POST, and so stored under a handle.
     is_stored: bool,
+}
+
+/// Sends a signed request by POST. Returns the URL with its handle.
+fn post_signed(
+    provider: &TestProvider,
+    client: &TestClient,
+    parameters: &[(&str, &str)],
+) -> String {
+    let mut claims = json!({ "iss": client.id, "aud": ISSUER });
+    for (name, value) in decode(&client.authorize_query(parameters)) {
+        claims[name] = value.into();
+    }
+    let object = Signer::new("ES256", None, 0).sign(&claims);
+    let query = encode(&[("client_id", &client.id), ("request", &object)]);
+    let response = provider.send(post("/auth/authorize").form(&query));
+    response.header("location").unwrap().strip_prefix(ISSUER).unwrap().to_owned()
 }
 
 impl Counted {
@@ -25,6 +41,8 @@ impl Counted {
         provider.put_alice_with_password();
         let signer = Signer::new("ES256", None, 0);
         let client = provider.put_client_with("app", json!({ "jwks": signer.jwks() }));
+        // The first request of an isolate defers a sweep.
+        provider.send(get("/auth/authorize"));
         Self { provider, client, is_stored }
     }
 
@@ -33,9 +51,7 @@ impl Counted {
         if !self.is_stored {
             return self.client.authorize(parameters);
         }
-        let query = self.client.authorize_query(parameters);
-        let response = self.provider.send(post("/auth/authorize").form(&query));
-        response.header("location").unwrap().strip_prefix(ISSUER).unwrap().to_owned()
+        post_signed(&self.provider, &self.client, parameters)
     }
 
     /// Sends a request. Adds a line to `table` if it does not take the expected number of requests to the database.
@@ -251,14 +267,14 @@ fn a_request_that_does_not_reveal_its_client_takes_one_more() {
 fn a_stored_request_gets_no_other_clients_consent() {
     let counted = Counted::new(true);
     let Counted { provider, client, .. } = &counted;
-    let other = provider.put_client_with("other", json!({}));
+    let jwks = Signer::new("ES256", None, 0).jwks();
+    let other = provider.put_client_with("other", json!({ "jwks": jwks }));
     let alice = Browser::new(provider);
     alice.authorize(client, LOGIN, &[]);
-    let query = other.authorize_query(&[]);
-    let response = provider.send(post("/auth/authorize").form(&query));
+    let target = post_signed(provider, &other, &[]);
     let sql = "UPDATE authorization_requests SET client_id = 'app'";
     assert_eq!(provider.platform.primary.execute(sql, ()).unwrap(), 1);
-    assert!(is_consent(&alice.get(response.header("location").unwrap())));
+    assert!(is_consent(&alice.get(&target)));
 }
 
 /// The cookie alone names the user whose consent counts, and only while the session lasts.

@@ -35,6 +35,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("routes.rs", &[", OPTIONS"]),
     // SQL, between the names of parameters.
     ("store/client_proof.rs", &["EXISTS ", "->>"]),
+    ("store/slots.rs", &["(SELECT ", ") WHERE "]),
     ("store/clients.rs", &[" = CASE WHEN ", " IS NOT NULL THEN "]),
     ("store/identifiers.rs", &["(EXISTS (", ") OR NOT EXISTS ("]),
     (
@@ -45,6 +46,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
             "UPDATE ",
             "DELETE ",
             "WITH ",
+            " AS ",
             " FROM ",
             " AND ",
             ")) AND ",

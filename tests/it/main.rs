@@ -20,6 +20,7 @@ mod documented_errors;
 mod documents;
 mod everywhere;
 mod fetched_keys;
+mod floods;
 mod floors;
 mod full_database;
 mod hostile;

@@ -14,6 +14,7 @@ const LOGIN: &str = "alice@example.com";
 #[derive(Clone, Copy, Debug)]
 enum Transport {
     Plain,
+    /// Signed, and by POST.
     Posted,
     Pushed,
     Signed,
@@ -39,33 +40,28 @@ impl Sending {
 
     /// The target that the client redirects a browser to.
     fn target(&self, transport: Transport) -> String {
-        let Self { provider, client, signer } = self;
-        let query = client.authorize_query(&[("prompt", "consent")]);
+        let Self { provider, client, .. } = self;
+        let parameters = [("prompt", "consent")];
         match transport {
-            Transport::Plain => format!("/auth/authorize?{query}"),
+            Transport::Plain => client.authorize(&parameters),
             Transport::Posted => {
-                let response = provider.send(post("/auth/authorize").form(&query));
+                let response = provider.send(post("/auth/authorize").form(&self.signed()));
                 response.header("location").unwrap().to_owned()
             }
-            Transport::Pushed => {
-                let secret = encode(&[("client_secret", client.secret.as_deref().unwrap())]);
-                let response = provider.send(post("/auth/par").form(&format!("{query}&{secret}")));
-                let uri = response.json()["request_uri"].as_str().unwrap().to_owned();
-                format!(
-                    "/auth/authorize?{}",
-                    encode(&[("client_id", "app"), ("request_uri", &uri)])
-                )
-            }
-            Transport::Signed => {
-                let object = signer.sign(&json!({
-                    "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
-                    "response_type": "code", "scope": "openid", "code_challenge": CHALLENGE,
-                    "code_challenge_method": "S256", "state": "the state", "prompt": "consent",
-                    "iat": provider.now.get(),
-                }));
-                format!("/auth/authorize?{}", encode(&[("client_id", "app"), ("request", &object)]))
-            }
+            Transport::Pushed => provider.push(client, &parameters),
+            Transport::Signed => format!("/auth/authorize?{}", self.signed()),
         }
+    }
+
+    /// The query of a signed request.
+    fn signed(&self) -> String {
+        let object = self.signer.sign(&json!({
+            "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
+            "response_type": "code", "scope": "openid", "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256", "state": "the state", "prompt": "consent",
+            "iat": self.provider.now.get(),
+        }));
+        encode(&[("client_id", "app"), ("request", &object)])
     }
 
     /// A signed-in browser with the consent page of a request.

@@ -74,9 +74,8 @@ pub async fn serve(
     }
 
     // 4. Validate the request now, so that errors are returned to the client (section 2.3).
-    let client_id = client.client_id.clone();
     let address = address_of(request);
-    let pending = match validated(provider, &address, client, submitted).await {
+    let pending = match validated(provider, &address, client.clone(), submitted).await {
         Ok(pending) => pending,
         Err(error) => {
             if let Some(request_uri) = pushed
@@ -92,7 +91,7 @@ pub async fn serve(
     // 5. Return its `request_uri` (section 2.2).
     let request_uri = match pushed {
         Some(request_uri) => request_uri,
-        None => pending.push(&client_id, context).await?,
+        None => pending.push(&client, context).await?,
     };
     let document = json!({ "request_uri": request_uri, "expires_in": PUSHED_REQUEST_SECONDS });
     Ok(Response::json(201, &document))

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::crypto::mac::{MacKey, Purpose};
 use crate::endpoint::client::configuration::{RegistrationDocument, body, document, respond};
 use crate::endpoint::support::bearer::bearer_token;
-use crate::error::{Error, Internal};
+use crate::error::{Error, Internal, Protocol};
 use crate::fetched::fetcher::Owner;
 use crate::fetched::sector::Registrant;
 use crate::http::{Request, Response, address_of};
@@ -23,10 +23,16 @@ use crate::store::initial_access_tokens;
 use crate::store::registrations::{
     self, RegistrationOutcome, SecretHashes, TokenUse, register, register_with_token,
 };
+use crate::store::slots::{SlotGroup, Slots};
 use crate::store::vouched_apis::vouched_apis;
 
 const WRONG_TOKEN: BearerError = BearerError::InvalidToken(Description::fixed(
     "initial access token: unknown, used up or expired",
+));
+
+/// The error if all slots of new clients are taken. An initial access token needs none.
+const TOO_MANY: Protocol = Protocol::TryLater(Description::fixed(
+    "too many new clients that no user has signed in to; try again later, or send an initial access token",
 ));
 
 /// Registers a client. The route does not exist if `REGISTRATION` is `closed`.
@@ -79,7 +85,10 @@ pub async fn serve(
         vouched_apis: Vec::new(),
     };
     let secrets = match single {
-        None => register(context, &client).await.map(|()| drawn)?,
+        None => {
+            store_new(context, &client).await?;
+            drawn
+        }
         Some(SingleUse { token_use, secrets }) => {
             match register_with_token(context, &client, &token_use).await? {
                 RegistrationOutcome::NoSuchToken => return Err(WRONG_TOKEN.into()),
@@ -142,6 +151,12 @@ async fn check_sector(
     let fetcher = provider.fetcher(Some(&address));
     let refuse = |error| RegistrationError::from(error).into();
     memory.sectors.check(metadata, Registrant { client_id: None, owner }, &fetcher, refuse).await
+}
+
+/// Stores a client that has no initial access token.
+async fn store_new(context: &Context<'_, impl Platform>, client: &Client) -> Result<(), Error> {
+    let slots = Slots::draw(context, SlotGroup::registrations())?;
+    if register(context, client, &slots).await? { Ok(()) } else { Err(TOO_MANY.into()) }
 }
 
 /// The secrets that the response contains. Only their hashes are stored.

@@ -11,13 +11,16 @@ use crate::ports::Platform;
 use crate::protocol::client::assertion::{AssertionError, ClientAssertion, Expected};
 use crate::protocol::client::authentication::Credentials;
 use crate::protocol::client::metadata::AuthMethod;
+use crate::protocol::client::voucher::Voucher;
 use crate::protocol::params::Params;
 use crate::protocol::token::token_error::{CLIENT_REFUSED, TokenError};
 use crate::provider::Provider;
 use crate::routes::{PAR, TOKEN};
 use crate::secret::hash;
+use crate::store::client_copies::NewCopy;
 use crate::store::client_proof::{ClientProof, ProofMethod};
 use crate::store::clients::{self, Client};
+use crate::store::slots::{SlotGroup, Slots};
 
 /// The largest body that is read: a client assertion or a request object of 16 KiB, and the other parameters.
 const BODY_LIMIT: Limit = limit!(24_576);
@@ -97,7 +100,7 @@ struct FindClient<'a, P> {
 struct Found {
     client: Client,
     /// The copy to store, if the client is by document and D1 does not have this copy.
-    copy: Option<Box<Client>>,
+    copy: Option<Box<NewCopy>>,
     /// Whether D1 has no copy at all. The client must be authenticated before one is stored.
     is_new: bool,
 }
@@ -122,7 +125,12 @@ impl<P: Platform> FindClient<'_, P> {
         let sender = (client_id, self.address.as_str());
         let found = client_documents::find(self.provider, sender, stored).await;
         let (client, is_stored) = found.map_err(document_error)?;
-        let copy = (!is_stored).then(|| Box::new(client.clone()));
+        let copy = if is_stored {
+            None
+        } else {
+            let slots = Slots::draw(context, SlotGroup::documents())?;
+            Some(Box::new(NewCopy { client: client.clone(), slots }))
+        };
         Ok(Found { client, copy, is_new })
     }
 }
@@ -184,6 +192,13 @@ async fn by_assertion(
         jti_hash: hash(&assertion.jti),
         expires_at: assertion.exp + context.config.leeway,
         use_id: context.random_id()?,
+        slots: match client.voucher() {
+            Voucher::Operator => None,
+            Voucher::Nobody | Voucher::Apis(_) => {
+                let group = SlotGroup::assertions_of_stranger(&client.client_id);
+                Some(Slots::draw(context, group)?)
+            }
+        },
     };
     Ok(ClientProof { client_id: client.client_id, copy, method })
 }

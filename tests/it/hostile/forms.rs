@@ -170,8 +170,7 @@ fn consent_is_bound_to_user_request_and_browser() {
 fn a_consent_form_expires_and_a_stored_request_completes_once() {
     let (provider, app) = provider();
     let alice = Browser::new(&provider);
-    let response = provider.send(post("/auth/authorize").form(&app.authorize_query(&[])));
-    let page = alice.get(response.header("location").unwrap());
+    let page = alice.follow(alice.get(&provider.push(&app, &[])));
     let consent = alice.sign_in_on(&page, LOGIN);
     provider.sleep(HOUR - 1);
     let response = alice.submit(&consent, &[("decision", "allow")]);

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::browser::{Browser, TestClient, answer, error_page, is_consent, is_login};
-use crate::test_provider::{ISSUER, TestProvider, post};
+use crate::test_provider::{ISSUER, TestProvider};
 
 const LOGIN: &str = "alice@example.com";
 const WITHDRAW: &str = "DELETE FROM consents; UPDATE grants SET revoked_at = 1";
@@ -59,9 +59,8 @@ fn a_session_or_client_deleted_in_this_moment_gets_no_code() {
             let alice = Browser::new(&provider);
             alice.authorize(&app, LOGIN, &[]);
             let target = if is_stored {
-                let response =
-                    provider.send(post("/auth/authorize").form(&app.authorize_query(&[])));
-                response.header("location").unwrap().strip_prefix(ISSUER).unwrap().to_owned()
+                let opened = alice.get(&provider.push(&app, &[]));
+                opened.header("location").unwrap().strip_prefix(ISSUER).unwrap().to_owned()
             } else {
                 app.authorize(&[])
             };

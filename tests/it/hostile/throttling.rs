@@ -6,6 +6,7 @@ use argon2::PasswordHasher;
 use crate::browser::{Browser, PASSWORD, encode, form};
 use crate::platform::Counts;
 use crate::test_provider::{TestProvider, TestRequest, TestResponse, post};
+use serde_json::json;
 
 const WRONG: u16 = 403;
 const WAIT: u16 = 429;
@@ -267,17 +268,18 @@ fn the_addresses_of_an_ipv6_network_share_one_limit() {
 #[test]
 fn the_stored_requests_of_an_address_are_limited() {
     let provider = provider();
-    let app = provider.put_app();
+    let app = provider.put_client_with("app", json!({ "token_endpoint_auth_method": "none" }));
     provider.platform.rate_limit.set(Some(3));
     let from = |address: &str| {
-        let send_request = post("/auth/authorize").form(&app.authorize_query(&[]));
-        let response = provider.send(send_request.with("cf-connecting-ip", address));
-        response.header("location").unwrap().contains("?handle=")
+        let push = post("/auth/par").form(&app.authorize_query(&[]));
+        let response = provider.send(push.with("cf-connecting-ip", address));
+        (response.status, response.header("retry-after").map(str::to_owned))
     };
-    for is_stored in [true, true, true, false] {
-        assert_eq!(from("192.0.2.1"), is_stored);
+    for _ in 0..3 {
+        assert_eq!(from("192.0.2.1"), (201, None));
     }
-    assert!(from("192.0.2.2"));
+    assert_eq!(from("192.0.2.1"), (429, Some("60".into())));
+    assert_eq!(from("192.0.2.2"), (201, None));
     let count = "SELECT count(*) FROM authorization_requests";
     let count: i64 = provider.platform.primary.query_row(count, [], |row| row.get(0)).unwrap();
     assert_eq!(count, 4);

@@ -4,7 +4,7 @@ use postern::config::Config;
 use postern::routes::{Caller, ROUTES};
 use serde_json::json;
 
-use crate::browser::{Browser, CALLBACK, answer, encode, is_login};
+use crate::browser::{Browser, CALLBACK, answer, is_login};
 use crate::test_provider::{
     ISSUER, TestProvider, TestRequest, TestResponse, delete, get, post, variables_with,
 };
@@ -102,15 +102,8 @@ fn head_issues_no_code_to_a_signed_in_user() {
 fn head_neither_opens_nor_stores_a_request_and_does_not_answer_a_stored_one() {
     let provider = provider();
     let app = provider.put_app();
-    let secret = encode(&[("client_secret", app.secret.as_deref().unwrap())]);
-    let push = |more: &[(&str, &str)]| {
-        let form = format!("{}&{secret}", app.authorize_query(more));
-        let pushed = provider.send(post("/auth/par").form(&form)).json();
-        let uri = pushed["request_uri"].as_str().unwrap().to_owned();
-        format!("/auth/authorize?{}", encode(&[("client_id", "app"), ("request_uri", &uri)]))
-    };
     let (scanner, alice) = (Browser::new(&provider), Browser::new(&provider));
-    let target = push(&[]);
+    let target = provider.push(&app, &[]);
     assert_eq!(send(&provider, &scanner, head(&target)).status, 200);
     // Another browser is still the first.
     let opened = alice.get(&target);
@@ -118,7 +111,7 @@ fn head_neither_opens_nor_stores_a_request_and_does_not_answer_a_stored_one() {
     assert_eq!(send(&provider, &alice, head(handle)).status, 200);
     assert!(is_login(&alice.follow(opened)));
     // The answer of a request without pages is not spent.
-    let opened = alice.get(&push(&[("prompt", "none")]));
+    let opened = alice.get(&provider.push(&app, &[("prompt", "none")]));
     let handle = opened.header("location").unwrap().to_owned();
     assert_eq!(send(&provider, &alice, head(&handle)).status, 200);
     assert_eq!(answer(&alice.get(&handle), CALLBACK)["error"], "login_required");
@@ -133,6 +126,8 @@ fn head_of_a_page_does_not_fetch_a_logo() {
     let provider = provider();
     let logo = json!({ "logo_uri": "https://app.example/logo.png" });
     let app = provider.put_client_with("app", logo);
+    // The first request of an isolate defers a sweep.
+    provider.send(get("/auth/authorize"));
     send(&provider, &Browser::new(&provider), head(&app.authorize(&[])));
     assert_eq!(provider.platform.take_counts().fetches, 0);
 }

@@ -1,17 +1,7 @@
 //! A pushed request whose page is loaded again before it is answered (FAPI 2.0 section 5.3.2.2, RFC 9126 section 4).
 
-use crate::browser::{
-    Browser, CALLBACK, TestClient, answer, encode, error_page, is_choice, is_consent, is_login,
-};
-use crate::test_provider::{TestProvider, TestResponse, post};
-
-fn push(provider: &TestProvider, client: &TestClient, parameters: &[(&str, &str)]) -> String {
-    let secret = encode(&[("client_secret", client.secret.as_deref().unwrap())]);
-    let form = format!("{}&{secret}", client.authorize_query(parameters));
-    let uri = provider.send(post("/auth/par").form(&form)).json()["request_uri"].clone();
-    let query = [("client_id", client.id.as_str()), ("request_uri", uri.as_str().unwrap())];
-    format!("/auth/authorize?{}", encode(&query))
-}
+use crate::browser::{Browser, CALLBACK, answer, error_page, is_choice, is_consent, is_login};
+use crate::test_provider::{TestProvider, TestResponse};
 
 fn open(browser: &Browser<'_>, target: &str) -> TestResponse {
     browser.follow(browser.get(target))
@@ -22,7 +12,7 @@ fn each_page_of_a_pushed_request_may_be_loaded_again_until_it_is_answered() {
     let provider = TestProvider::with_keys();
     provider.put_alice_with_password();
     let client = provider.put_app();
-    let target = push(&provider, &client, &[("prompt", "login consent"), ("state", "pushed")]);
+    let target = provider.push(&client, &[("prompt", "login consent"), ("state", "pushed")]);
     let (browser, other) = (Browser::new(&provider), Browser::new(&provider));
 
     let page = open(&browser, &target);
@@ -58,13 +48,13 @@ fn a_pushed_request_of_a_signed_in_user_may_be_loaded_again() {
     for (prompt, is_page) in
         [("consent", is_consent as fn(&TestResponse) -> bool), ("select_account", is_choice)]
     {
-        let target = push(&provider, &client, &[("prompt", prompt)]);
+        let target = provider.push(&client, &[("prompt", prompt)]);
         for _ in 0..3 {
             assert!(is_page(&open(&browser, &target)), "{prompt}");
         }
     }
     // Without a page the first request is answered at once.
-    let target = push(&provider, &client, &[]);
+    let target = provider.push(&client, &[]);
     for _ in 0..2 {
         assert!(answer(&open(&browser, &target), CALLBACK).contains_key("code"));
         assert!(error_page(&open(&Browser::new(&provider), &target)).contains("already completed"));

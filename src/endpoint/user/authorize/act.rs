@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::implicit::{self, ImplicitRequest};
 use super::interaction::Interaction;
-use super::respond::{redirect_to_authorize, respond};
+use super::respond::{redirect_to_authorize, refuse, respond};
 use super::validate::ValidatedRequest;
 use crate::crypto::mac::Purpose;
 use crate::error::{Error, Internal, PageError};
@@ -14,13 +14,25 @@ use crate::http::Response;
 use crate::interaction::pending_request::restarted;
 use crate::lifetimes::CODE_SECONDS;
 use crate::ports::Platform;
+use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::client::metadata::ResponseType;
+use crate::protocol::description::Description;
 use crate::secret::hash;
-use crate::store::authorizations::{NewAuthorization, NewCode, Pairwise, record, record_with_code};
+use crate::store::authorizations::{
+    NewAuthorization, NewCode, Pairwise, is_at_limit, record, record_with_code,
+};
 use crate::store::consents::Consent;
 use crate::store::identifiers;
 use crate::store::sessions::Session;
+
+/// The error if the user and the client have as many grants as may be recorded.
+const TOO_MANY_GRANTS: AuthorizeError = AuthorizeError {
+    code: TEMPORARILY_UNAVAILABLE,
+    description: Description::fixed(
+        "the client was authorized too often by this user; use the tokens that it has, and try again later",
+    ),
+};
 
 /// The parameters of the response that carry the code or the tokens.
 type Issued = Vec<(&'static str, String)>;
@@ -68,6 +80,16 @@ impl<P: Platform> Interaction<'_, P> {
         let Some(issued) = issued else {
             if request.client.document.is_some() && identifiers::is_sub(context, client_id).await? {
                 return Err(PageError::application_fault(IS_SUB).into());
+            }
+            if is_at_limit(context, &authorization).await? {
+                return refuse(
+                    context,
+                    self.pending,
+                    &request.reply_to,
+                    TOO_MANY_GRANTS,
+                    self.delivery,
+                )
+                .await;
             }
             return Ok(redirect_to_authorize(context, &self.restarted_query()));
         };

@@ -20,6 +20,7 @@ pub mod validate;
 
 use form_urlencoded::Serializer;
 
+use crate::context::Context;
 use crate::endpoint::support::client_documents::ClientKind;
 use crate::endpoint::support::form;
 use crate::error::{Error, PageError};
@@ -28,14 +29,13 @@ use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{
     InteractionState, PendingRequest, handle_of, pushed, resume,
 };
-use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
 use crate::protocol::params::Params;
 use crate::provider::Provider;
 use decide::{Next, decide};
 use facts::Facts;
 use interaction::Interaction;
-use resolve::{Resolved, TOO_LARGE, TOO_MANY, resolve};
+use resolve::{Resolved, TOO_LARGE, resolve};
 use respond::{Delivery, fail, redirect_to_authorize, refuse};
 use validate::{ValidatedRequest, Validation, validate};
 
@@ -49,7 +49,7 @@ pub async fn serve(
 ) -> Result<Response, Error> {
     let Provider { context, memory } = provider;
     if request.method() == "POST" {
-        return keep(provider, request).await;
+        return repeat_by_get(provider, request).await;
     }
     // Nobody has decided yet to open the page. Its request would be opened, or its code issued and spent by the client,
     // in a document that the browser may drop. Browsers discard a prefetched response whose status is not 2xx, and
@@ -119,14 +119,13 @@ fn is_prefetch(request: &impl Request) -> bool {
     })
 }
 
-/// Stores a request by POST and redirects the browser to repeat it by GET. Another site has sent it, so the
-/// `SameSite=Lax` cookies are missing; the browser sends them with the GET.
-async fn keep(
+/// Redirects the browser to repeat a request by POST by GET. Another site has sent it, so the `SameSite=Lax` cookies are
+/// missing; the browser sends them with the GET. Nothing is stored, because anybody can send such a request.
+async fn repeat_by_get(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    let browser = BrowserContext::from_request(context, request)?;
     let params = form::authorization_request(request).await?;
     // Only the GET opens a pushed request, because it has the browser's cookies.
     if let Some((client_id, request_uri)) = pushed(&params) {
@@ -135,36 +134,45 @@ async fn keep(
         return Ok(redirect_to_authorize(context, &query));
     }
     let pending = PendingRequest { params, ..PendingRequest::default() };
+    if STORED_BY_GET.iter().any(|name| pending.params.all(name).next().is_some()) {
+        return keep_signed(provider, request, pending).await;
+    }
+    redirect_to_get(context, &pending)
+}
+
+/// Redirects to the handle of a stored request, or to the URL with the parameters.
+fn redirect_to_get<P>(
+    context: &Context<'_, P>,
+    pending: &PendingRequest,
+) -> Result<Response, Error> {
+    if pending.handle.is_some() {
+        return Ok(redirect_to_authorize(context, &pending.query));
+    }
+    if !pending.may_be_kept() {
+        // Show a page, because a redirect would repeat `state`, which may be the reason for the size.
+        let page = PageError::application_fault(TOO_LARGE.description);
+        return Err(PageError { status: 413, ..page }.into());
+    }
+    Ok(redirect_to_authorize(context, &pending.params.encode()))
+}
+
+/// Stores a signed request by POST, because a request object may be too long for a URL.
+async fn keep_signed(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    pending: PendingRequest,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    let browser = BrowserContext::from_request(context, request)?;
     // A form of the client led to this request, so the provider's policy does not apply.
     let delivery = Delivery { is_behind_form: false, ..Delivery::new(request, &pending.params) };
-    // The facts are read before the request is stored, because an invalid request must not be.
     let mut facts = Facts::of_params(context, &browser, &pending.params).await?;
-    let mut pending = match resolve(provider, request, (&browser, pending), &mut facts).await? {
-        Resolved::Request(pending) => pending,
+    match resolve(provider, request, (&browser, pending), &mut facts).await? {
+        Resolved::Request(pending) => redirect_to_get(context, &pending),
         Resolved::Refused(reply_to, error) => {
-            return refuse(context, &PendingRequest::default(), &reply_to, error, delivery).await;
+            refuse(context, &PendingRequest::default(), &reply_to, error, delivery).await
         }
-    };
-    if pending.handle.is_none() {
-        // Refuse an invalid request before it is stored.
-        let valid = match validate(provider, &pending, &mut facts).await? {
-            Validation::Valid(valid) => valid,
-            Validation::Refused(reply_to, error) => {
-                return refuse(context, &pending, &reply_to, error, delivery).await;
-            }
-        };
-        if !pending.may_be_kept() {
-            // Show a page, because a redirect would repeat `state`, which may be the reason for the size.
-            let page = PageError::application_fault(TOO_LARGE.description);
-            return Err(PageError { status: 413, ..page }.into());
-        }
-        // Anybody can send such a request, so their rate is limited.
-        if !may_store(context, request).await {
-            return refuse(context, &pending, &valid.reply_to, TOO_MANY, delivery).await;
-        }
-        pending.keep(&browser, context).await?;
     }
-    Ok(redirect_to_authorize(context, &pending.query))
 }
 
 impl<P: Platform> Interaction<'_, P> {

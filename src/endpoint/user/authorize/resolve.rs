@@ -125,7 +125,7 @@ async fn keep_signed(
     if !signed.may_be_kept() {
         return Err(TOO_LARGE.into());
     }
-    signed.keep(browser, context).await?;
+    signed.keep(client, browser, context).await?;
     Ok(signed)
 }
 
