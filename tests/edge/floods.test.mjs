@@ -144,5 +144,7 @@ test("with every slot taken everybody else goes on, D1 grows no more, and a row 
       assert.equal((await refused.json()).error, "temporarily_unavailable");
     }
   }
-  assert.equal(await size(), full, "refused requests store nothing");
+  const end = await size();
+  // A sweep after a response may have made D1 smaller.
+  assert.ok(end <= full, `refused requests store nothing: ${end - full} bytes`);
 });
