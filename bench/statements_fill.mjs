@@ -83,7 +83,7 @@ export function fill(database, { users, popular, passwordHash, now }) {
   insert("pairwise_subjects", "sub, sector, subject", few, `${SUB}, 'app.example', ${HASH}`);
 
   insert("sign_in_attempts", "counter, failures, last_at, next_at", expiring,
-    `${HASH}, 1, iif(${isValid}, ${now}, ${now - DAY}), ${now - DAY}`);
+    `${HASH}, 1, iif(${isValid}, ${now}, ${now - 17 * DAY}), 0`);
   insert("authorization_requests", "handle_hash, parameters, client_id, expires_at, slot", expiring,
     `${HASH}, ${text(PARAMETERS)}, 'client-0000', ${end}, 'client-0000/' || n`);
   insert("client_assertions", "client_id, jti_hash, expires_at, used_by, slot", expiring,

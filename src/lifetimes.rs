@@ -25,12 +25,12 @@ pub const DEVICE_COOKIE_SECONDS: i64 = 400 * DAY;
 
 // Password guessing.
 
-/// A counter of sign-in attempts restarts at zero after this time without an attempt.
-pub const ATTEMPT_WINDOW_SECONDS: i64 = HOUR;
-/// The longest pause between two attempts from one network on one account.
-pub const ATTEMPT_PAUSE_SECONDS: i64 = 5 * MINUTE;
-/// The longest pause for an account from all networks. A longer one would let an attacker lock the user out.
-pub const ACCOUNT_PAUSE_SECONDS: i64 = 30;
+/// The longest pause between two attempts, and the time after which a counter forgets one failure. Both are one time, so
+/// that a counter whose pauses are the longest rises no more, and allows six attempts a day. A user who was locked out
+/// of new browsers by an attacker waits this long at most after the attack.
+pub const ATTEMPT_PAUSE_SECONDS: i64 = 4 * HOUR;
+/// How long a counter is kept without an attempt: longer than it takes to forget all failures that it can have.
+pub const ATTEMPT_WINDOW_SECONDS: i64 = 16 * DAY;
 /// `Retry-After` for an address that exceeds the platform's rate limit: the period of that limit.
 pub const ADDRESS_PAUSE_SECONDS: i64 = MINUTE;
 
@@ -146,7 +146,7 @@ pub const BODY_SECONDS: i64 = 30;
 /// Lifetime of a publication in the cache, so that the publications of old deployments disappear.
 pub const PUBLICATION_SECONDS: u32 = 7 * 86_400;
 /// How long a used assertion and a counter of attempts are kept after they expire. An isolate whose clock is ahead would
-/// otherwise delete them while they count, so that an assertion works again or a pause ends.
+/// otherwise delete them while they count, so that an assertion works again or failures are forgotten.
 pub const SWEEP_DELAY_SECONDS: i64 = HOUR;
 /// Pause between two sweeps of one isolate, so that few requests of a quiet database cause one.
 pub const SWEEP_INTERVAL_SECONDS: i64 = 5 * MINUTE;

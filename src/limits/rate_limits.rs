@@ -22,7 +22,20 @@ pub async fn may_fetch(context: &Context<'_, impl Platform>, address: &str) -> b
     is_within_limit(context, "fetch", &subscriber_of(address)).await
 }
 
-pub(super) async fn is_within_limit(
+/// Returns whether the address of a browser that is not known may try another password.
+pub(super) async fn may_sign_in(context: &Context<'_, impl Platform>, address: &str) -> bool {
+    is_within_limit(context, "login", &subscriber_of(address)).await
+}
+
+/// Returns whether a known browser may try another password for the account under whose counter it is known.
+pub(super) async fn may_sign_in_as_known(
+    context: &Context<'_, impl Platform>,
+    counter: &str,
+) -> bool {
+    is_within_limit(context, "device", counter).await
+}
+
+async fn is_within_limit(
     context: &Context<'_, impl Platform>,
     action: &str,
     subject: &str,
@@ -33,7 +46,8 @@ pub(super) async fn is_within_limit(
     })
 }
 
-/// The network of an address: a /24 of IPv4 or a /64 of IPv6, as one subscriber or office has it.
+/// The network of an address: a /24 of IPv4 or a /48 of IPv6, the largest that one site usually has (RFC 6177). Smaller
+/// ones of IPv6 do not count apart, because a /48 has 65,536 networks of /64 in it.
 pub(super) fn network_of(address: &str) -> String {
     match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => {
@@ -41,16 +55,16 @@ pub(super) fn network_of(address: &str) -> String {
             format!("{a}.{b}.{c}.0/24")
         }
         Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            let [a, b, c, ..] = address.segments();
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
         }
         Err(_) => "unknown".into(),
     }
 }
 
-/// The part of an address that identifies a subscriber, for the coarse limits: the whole address of IPv4, the /64
-/// network of IPv6, because one subscriber has all 2^64 addresses in it.
-pub(super) fn subscriber_of(address: &str) -> String {
+/// The part of an address that identifies a subscriber, for the coarse limits: the whole address of IPv4, behind which an
+/// office has its own, and the network of IPv6.
+fn subscriber_of(address: &str) -> String {
     match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => address.to_string(),
         _ => network_of(address),
@@ -65,15 +79,16 @@ mod tests {
     fn an_ipv4_address_or_an_ipv6_network_is_one_subscriber() {
         assert_eq!(subscriber_of("192.0.2.77"), "192.0.2.77");
         assert_eq!(subscriber_of("::ffff:192.0.2.77"), "192.0.2.77");
-        assert_eq!(subscriber_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(subscriber_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1::/48");
     }
 
     #[test]
-    fn an_address_belongs_to_its_24_or_64_network() {
+    fn an_address_belongs_to_its_24_or_48_network() {
         for (address, network) in [
             ("192.0.2.77", "192.0.2.0/24"),
             ("::ffff:192.0.2.77", "192.0.2.0/24"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+            ("2001:db8:1:ffff::", "2001:db8:1::/48"),
             ("", "unknown"),
             ("192.0.2.077", "unknown"),
         ] {

@@ -123,10 +123,10 @@ impl Notice {
 
 /// Writes a time with unit symbols, which are the same in every language. Minutes are rounded up.
 fn duration(seconds: u32) -> String {
-    if seconds < 120 {
-        format!("{seconds}\u{a0}s")
-    } else {
-        format!("{}\u{a0}min", seconds.div_ceil(60))
+    match (seconds, seconds.div_ceil(60)) {
+        (seconds, _) if seconds < 120 => format!("{seconds}\u{a0}s"),
+        (_, minutes) if minutes < 120 => format!("{minutes}\u{a0}min"),
+        (_, minutes) => format!("{}\u{a0}h {}\u{a0}min", minutes / 60, minutes % 60),
     }
 }
 
@@ -174,9 +174,14 @@ mod tests {
 
     #[test]
     fn the_time_to_wait_is_rounded_up() {
-        for (seconds, words) in
-            [(1, "1\u{a0}s"), (119, "119\u{a0}s"), (120, "2\u{a0}min"), (121, "3\u{a0}min")]
-        {
+        for (seconds, words) in [
+            (1, "1\u{a0}s"),
+            (119, "119\u{a0}s"),
+            (120, "2\u{a0}min"),
+            (121, "3\u{a0}min"),
+            (7_141, "2\u{a0}h 0\u{a0}min"),
+            (14_400, "4\u{a0}h 0\u{a0}min"),
+        ] {
             assert_eq!(duration(seconds), words);
         }
     }

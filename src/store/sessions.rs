@@ -5,7 +5,7 @@ use crate::error::Internal;
 use crate::lifetimes::{CLOCK_SLACK_SECONDS, SESSION_IDLE_SECONDS, SESSION_SECONDS};
 use crate::ports::{Database, Row, Statement};
 use crate::store::batch::{Batch, Handle, exists, first};
-use crate::store::sign_in_attempts::{forget, uncount};
+use crate::store::sign_in_attempts::{Counter, take_back};
 
 /// A session that has not expired.
 #[derive(Clone, Debug)]
@@ -83,10 +83,8 @@ pub struct SignIn<'a> {
     pub cookie_hash: &'a str,
     /// The hash of the session cookie that the browser sent, if it did.
     pub old_cookie_hash: Option<&'a str>,
-    /// The counter of attempts to delete.
-    pub counter: &'a str,
-    /// The other counters that have counted this attempt.
-    pub other_counters: &'a [&'a str],
+    /// The counters that have counted this attempt.
+    pub counters: &'a [&'a Counter],
 }
 
 /// Begins a session. If the browser has a session of the same user, that one continues under the new cookie; another
@@ -123,12 +121,10 @@ pub async fn begin(
     .bind(sign_in.old_cookie_hash)
     .bind(sign_in.cookie_hash);
     let mut batch = Batch::default();
-    for other in sign_in.other_counters {
-        batch.add(uncount(other, (sign_in.sub, sign_in.password_hash), sign_in.cookie_hash));
-    }
+    let user = (sign_in.sub, sign_in.password_hash);
+    take_back(&mut batch, sign_in.counters, user, sign_in.cookie_hash);
     let session = batch.query(insert, exists);
     batch.add(end_old);
-    batch.add(forget(sign_in.counter, sign_in.cookie_hash));
     if let Some(new_hash) = sign_in.new_password_hash {
         let rehash = Statement::new(
             "UPDATE users SET password_hash = ?3 WHERE sub = ?1 AND password_hash = ?2",

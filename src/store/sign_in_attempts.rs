@@ -1,24 +1,56 @@
-//! Counters of attempts to sign in. An attempt is counted before its password is verified, so that concurrent attempts
-//! cannot avoid the limit.
+//! Counters of failed attempts to sign in. An attempt is counted before its password is verified, so that concurrent
+//! attempts cannot avoid the limit.
+//!
+//! An attempt has several counters, and one statement counts it in all of them, unless one of them requires a pause. So
+//! what the account's own counter refuses adds no row for a network.
+//!
+//! A counter forgets one failure every [`ATTEMPT_PAUSE_SECONDS`]. Nothing else lowers it but an attempt that succeeds,
+//! which is taken back, and the operator, who gives the user a new password.
 
+use serde_json::{Value, json};
+
+use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::{
-    ACCOUNT_PAUSE_SECONDS, ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS, CLOCK_SLACK_SECONDS,
-    SWEEP_DELAY_SECONDS,
+    ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS, CLOCK_SLACK_SECONDS, SWEEP_DELAY_SECONDS,
 };
-use crate::ports::{Row, Statement};
-use crate::store::batch::{Batch, Handle, Outcome, first};
+use crate::ports::{Database, Row, Statement};
+use crate::store::batch::{Batch, Handle, Outcome, exists, first};
 
-/// How many attempts a counter allows before the first pause. The pauses then double, from one second to
-/// [`ATTEMPT_PAUSE_SECONDS`].
-const ATTEMPTS_BEFORE_PAUSE: i64 = 5;
-/// How many attempts on one account may fail in browsers without a device cookie. After that, each further attempt is
-/// followed by a pause of at most [`ACCOUNT_PAUSE_SECONDS`], and the first one from a network is also preceded by it.
-/// So an attacker gains nothing from many networks.
-const ACCOUNT_ATTEMPTS_BEFORE_PAUSE: i64 = 20;
 /// No pause ends later than this from now. A time after that comes from an isolate whose clock is ahead. The limit has
 /// the allowance, because a request may have begun before the one that caused the pause.
 const PAUSE_LIMIT_SECONDS: i64 = ATTEMPT_PAUSE_SECONDS + CLOCK_SLACK_SECONDS;
+/// How many characters the names of the counters in one set have in common, at their beginning: 64³ = 262,144 sets.
+const SET_CHARACTERS: i64 = 3;
+/// How many counters a set has at most beside those of an attempt, which are two. So the table has at most 2,097,152 rows,
+/// however many logins and networks are made up.
+const SET_ROWS: i64 = 6;
+
+/// A counter, and when its pauses begin.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    /// The name: the code of a login, and another one after it for a browser or network, so that the counters of a login
+    /// are neighbours.
+    pub name: String,
+    /// The first failure with a pause, of a second.
+    first_pause: i64,
+    /// After so many failures more the pause doubles, up to [`ATTEMPT_PAUSE_SECONDS`].
+    doubling: i64,
+}
+
+impl Counter {
+    /// Creates the counter of an account, for all browsers without a device cookie: pauses begin with the 20th failure, and
+    /// are the longest from the 90th on.
+    pub fn of_account(login_code: &str) -> Self {
+        Self { name: login_code.to_owned(), first_pause: 20, doubling: 5 }
+    }
+
+    /// Creates the counter of one browser or network for an account: pauses begin with the fifth failure, and are the
+    /// longest from the 19th on. So a single network cannot use up what the account allows.
+    pub fn of_part(login_code: &str, code: &str) -> Self {
+        Self { name: format!("{login_code}.{code}"), first_pause: 5, doubling: 1 }
+    }
+}
 
 /// Whether an attempt is allowed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,36 +63,91 @@ pub enum Admission {
 
 /// The statements that count an attempt, in a batch.
 pub struct Counting {
-    own: Handle<Option<Row>>,
-    next: Handle<Option<Row>>,
-    now: i64,
+    is_counted: Handle<bool>,
+    pause: Handle<Option<Row>>,
 }
 
-/// Counts an attempt, unless it is too early. `account` is the account's own counter, which may delay this attempt;
-/// `None` in a browser with a device cookie.
-pub fn count_in(batch: &mut Batch, counter: &str, account: Option<&str>, now: i64) -> Counting {
-    let next =
-        Statement::new("SELECT next_at FROM sign_in_attempts WHERE counter = ?1").bind(counter);
-    if let Some(account) = account {
-        batch.add(count_on_account(account, counter, now));
-    }
-    let own = batch.query(count(counter, account, now), first);
-    Counting { own, next: batch.query(next, first), now }
+/// Counts an attempt, unless one of its counters requires a pause. A pause that ends later than any can is
+/// ignored. The failures still count, so the next pause is as long as without the isolate whose clock is ahead.
+///
+/// Also keeps the table small, because anybody can create counters.
+pub fn count_in(batch: &mut Batch, counters: &[&Counter], now: i64) -> Counting {
+    let parameters =
+        |counter: &&Counter| json!([counter.name, counter.first_pause, counter.doubling]);
+    let list = counters.iter().map(parameters).collect::<Value>().to_string();
+    batch.add(make_room(&list, now));
+    let pause = Statement::new(
+        "SELECT coalesce(max(next_at), ?2) - ?2 \
+         FROM json_each(?1) JOIN sign_in_attempts ON counter = value->>0 \
+         WHERE next_at > ?2 AND next_at <= ?2 + ?3",
+    )
+    .bind(list.as_str())
+    .bind(now)
+    .bind(PAUSE_LIMIT_SECONDS);
+    let pause = batch.query(pause, first);
+    Counting { is_counted: batch.query(count(list, now), exists), pause }
 }
 
 impl Counting {
     /// Returns whether the attempt is allowed.
     pub fn admission(self, outcome: &mut Outcome) -> Result<Admission, Internal> {
-        let Self { own, next, now } = self;
-        let own = outcome.take(own)?;
-        // A new counter that begins with a pause has not counted this attempt.
-        if own.map(|mut row| row.integer()).transpose()?.is_some_and(|failures| failures > 0) {
+        if outcome.take(self.is_counted)? {
             return Ok(Admission::Admitted);
         }
-        let next = outcome.take(next)?;
-        let next = next.map(|mut row| row.integer()).transpose()?;
-        Ok(Admission::Wait((next.unwrap_or(now) - now).max(1)))
+        let pause = outcome.take(self.pause)?.map(|mut row| row.integer()).transpose()?;
+        Ok(Admission::Wait(pause.unwrap_or_default().max(1)))
     }
+}
+
+/// Counts an attempt in each counter of the list, or in none. Returns a row for each. `since` is the time up to which
+/// failures are forgotten; that of the first one if there are none before. Without a pause `next_at` is zero, so that the
+/// attempt of an isolate whose clock is ahead makes nobody wait. D1 binds numbers as floating-point ones, whose quotient
+/// has a fraction.
+fn count(list: String, now: i64) -> Statement {
+    Statement::new(
+        "INSERT INTO sign_in_attempts (counter, failures, last_at, next_at) \
+         SELECT name, failures, iif(failures = 1, ?2, since + forgotten * ?3), \
+           iif(failures < first_pause, 0, \
+               ?2 + min(?3, 1 << min((failures - first_pause) / doubling, 20))) \
+         FROM (SELECT name, first_pause, doubling, since, forgotten, \
+                 1 + max(0, counted - forgotten) AS failures \
+               FROM (SELECT *, cast((?2 - since) / ?3 AS INTEGER) AS forgotten \
+                     FROM (SELECT value->>0 AS name, value->>1 AS first_pause, \
+                             value->>2 AS doubling, coalesce(failures, 0) AS counted, \
+                             min(coalesce(last_at, ?2), ?2) AS since \
+                           FROM json_each(?1) LEFT JOIN sign_in_attempts \
+                             ON counter = value->>0))) \
+         WHERE NOT EXISTS \
+           (SELECT 1 FROM json_each(?1) JOIN sign_in_attempts ON counter = value->>0 \
+            WHERE next_at > ?2 AND next_at <= ?2 + ?4) \
+         ON CONFLICT (counter) DO UPDATE SET \
+           failures = excluded.failures, last_at = excluded.last_at, next_at = excluded.next_at \
+         RETURNING counter",
+    )
+    .bind(list)
+    .bind(now)
+    .bind(ATTEMPT_PAUSE_SECONDS)
+    .bind(PAUSE_LIMIT_SECONDS)
+}
+
+/// Deletes counters of a set until it has room for those of the list: the ones with the fewest failures. So nobody can make
+/// the provider forget the failures of an account without as many failures for all other counters of its set. Which
+/// counters are in it is secret, so this takes a million attempts for each failure.
+fn make_room(list: &str, now: i64) -> Statement {
+    Statement::new(
+        "WITH own(counter, first) AS \
+           (SELECT value->>0, substr(value->>0, 1, ?2) FROM json_each(?1)) \
+         DELETE FROM sign_in_attempts WHERE counter IN \
+         (SELECT counter FROM sign_in_attempts \
+          WHERE counter >= (SELECT first FROM own) AND counter < (SELECT first || '~' FROM own) \
+            AND counter NOT IN (SELECT counter FROM own) \
+          ORDER BY failures - (?3 - last_at) / ?4 DESC, last_at DESC LIMIT -1 OFFSET ?5)",
+    )
+    .bind(list)
+    .bind(SET_CHARACTERS)
+    .bind(now)
+    .bind(ATTEMPT_PAUSE_SECONDS)
+    .bind(SET_ROWS)
 }
 
 /// Deletes at most `limit` counters whose last attempt is too old to count since [`SWEEP_DELAY_SECONDS`].
@@ -73,77 +160,45 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     .bind(limit)
 }
 
-/// Counts an attempt for the account, unless `counter` is about to refuse it.
-fn count_on_account(account: &str, counter: &str, now: i64) -> Statement {
-    Statement::new(
-        "INSERT INTO sign_in_attempts AS own (counter, failures, last_at, next_at) \
-         SELECT ?1, 1, ?2, ?2 WHERE NOT EXISTS \
-           (SELECT 1 FROM sign_in_attempts \
-            WHERE counter = ?4 AND next_at > ?2 AND next_at <= ?2 + ?5) \
-         ON CONFLICT (counter) DO UPDATE SET \
-           failures = CASE WHEN own.last_at > ?2 - ?3 THEN own.failures + 1 ELSE 1 END, \
-           last_at = ?2",
-    )
-    .bind(account)
-    .bind(now)
-    .bind(ATTEMPT_WINDOW_SECONDS)
-    .bind(counter)
-    .bind(PAUSE_LIMIT_SECONDS)
-}
-
-/// Counts an attempt, unless a pause is running. A pause that ends after [`PAUSE_LIMIT_SECONDS`] is ignored. The failures
-/// still count, so the next pause is as long as without the isolate whose clock is ahead.
-fn count(counter: &str, account: Option<&str>, now: i64) -> Statement {
-    Statement::new(
-        "INSERT INTO sign_in_attempts AS own (counter, failures, last_at, next_at) \
-         SELECT ?1, pause = 0, ?2, ?2 + pause FROM (SELECT coalesce( \
-           (SELECT min(?8, max(0, failures - ?7)) FROM sign_in_attempts WHERE counter = ?3), 0) \
-           AS pause) WHERE true \
-         ON CONFLICT (counter) DO UPDATE SET \
-           failures = CASE WHEN own.last_at > ?2 - ?4 THEN own.failures + 1 ELSE 1 END, \
-           last_at = ?2, \
-           next_at = max(excluded.next_at, ?2 + CASE \
-             WHEN own.last_at > ?2 - ?4 AND own.failures >= ?5 \
-             THEN min(?6, 1 << min(own.failures - ?5, 20)) ELSE 0 END) \
-           WHERE own.next_at <= ?2 OR own.next_at > ?2 + ?9 \
-         RETURNING failures",
-    )
-    .bind(counter)
-    .bind(now)
-    .bind(account)
-    .bind(ATTEMPT_WINDOW_SECONDS)
-    .bind(ATTEMPTS_BEFORE_PAUSE - 1)
-    .bind(ATTEMPT_PAUSE_SECONDS)
-    .bind(ACCOUNT_ATTEMPTS_BEFORE_PAUSE)
-    .bind(ACCOUNT_PAUSE_SECONDS)
-    .bind(PAUSE_LIMIT_SECONDS)
-}
-
-/// Deletes the counter of an attempt that succeeded, if the session under `cookie_hash` has begun.
-pub(super) fn forget(counter: &str, cookie_hash: &str) -> Statement {
-    Statement::new(
-        "DELETE FROM sign_in_attempts WHERE counter = ?1 \
-         AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2)",
-    )
-    .bind(counter)
-    .bind(cookie_hash)
-}
-
-/// Subtracts an attempt that succeeds from a counter that others share. It comes before the statement that begins the session
-/// under `cookie_hash`, so that it has no effect when the batch runs again, and requires what that one requires: the
-/// password hash of the user.
-pub(super) fn uncount(
-    counter: &str,
+/// Takes back an attempt that succeeds: its failure, and the pause after it, which no other attempt could pass. Earlier
+/// failures remain: otherwise somebody who guesses would gain by each sign-in of the account's owner.
+///
+/// The statements precede the one that begins the session under `cookie_hash`, so that they have no effect when the
+/// batch runs again, and require what that one requires: the password hash of the user.
+pub(super) fn take_back(
+    batch: &mut Batch,
+    counters: &[&Counter],
     (sub, password_hash): (&str, &str),
     cookie_hash: &str,
-) -> Statement {
-    Statement::new(
-        "UPDATE sign_in_attempts SET failures = max(0, failures - 1) WHERE counter = ?1 \
+) {
+    let names = counters.iter().map(|counter| counter.name.as_str());
+    let names = names.collect::<Value>().to_string();
+    let delete = Statement::new(
+        "DELETE FROM sign_in_attempts WHERE counter IN (SELECT value FROM json_each(?1)) \
+         AND failures <= 1 \
          AND EXISTS (SELECT 1 FROM users WHERE sub = ?2 AND password_hash = ?3) \
          AND NOT EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?4)",
-    )
-    .bind(counter)
-    .bind(sub)
-    .bind(password_hash)
-    .bind(cookie_hash)
+    );
+    let lower = Statement::new(
+        "UPDATE sign_in_attempts SET failures = failures - 1, next_at = 0 \
+         WHERE counter IN (SELECT value FROM json_each(?1)) \
+         AND EXISTS (SELECT 1 FROM users WHERE sub = ?2 AND password_hash = ?3) \
+         AND NOT EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?4)",
+    );
+    for statement in [delete, lower] {
+        let statement = statement.bind(names.as_str()).bind(sub);
+        batch.add(statement.bind(password_hash).bind(cookie_hash));
+    }
+}
+
+/// Deletes every counter of a login: of its account, and of networks and known browsers for it.
+pub async fn forget(
+    context: &Context<'_, impl Database>,
+    login_code: &str,
+) -> Result<(), Internal> {
+    let mut batch = Batch::default();
+    let delete =
+        Statement::new("DELETE FROM sign_in_attempts WHERE counter >= ?1 AND counter < ?1 || '~'");
+    batch.add(delete.bind(login_code));
+    batch.run_idempotent(context).await.map(drop)
 }

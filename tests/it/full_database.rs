@@ -2,6 +2,7 @@
 
 use crate::browser::{Browser, CALLBACK, PASSWORD, TestClient, answer, encode};
 use crate::test_provider::{TestProvider, TestRequest, TestResponse, get, post, variables_with};
+use postern::lifetimes::{ATTEMPT_WINDOW_SECONDS, SWEEP_DELAY_SECONDS};
 use serde_json::json;
 
 /// A provider whose database may grow by this many pages of 4096 bytes.
@@ -76,7 +77,7 @@ fn a_full_database_is_swept_by_the_next_request() {
 fn a_database_full_of_sign_in_attempts_is_swept() {
     let (provider, client) = with_room_for(3);
     guess_until_full(&provider);
-    provider.sleep(2 * 3_600);
+    provider.sleep(ATTEMPT_WINDOW_SECONDS + SWEEP_DELAY_SECONDS);
     sign_in(&provider, &client);
     assert!(answer(&sign_in(&provider, &client), CALLBACK).contains_key("code"));
 }

@@ -20,7 +20,7 @@ const SMALL: [(&str, &str); 5] = [
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 11] = [
+const WIDE: [(&str, &str, &str); 12] = [
     ("authorization_requests", "authorization_requests_by_end (expires_at<?)", "LIMIT"),
     ("client_assertions", "client_assertions_by_end (expires_at<?)", "LIMIT"),
     ("client_copies", "consents_by_client (client_id=?)", "stops at the first of another user"),
@@ -30,6 +30,7 @@ const WIDE: [(&str, &str, &str); 11] = [
     ("clients", "grants_by_client (client_id=?)", "revokes the grants that it reads"),
     ("clients", "consents_by_client (client_id=?)", "deletes the consents that it reads"),
     ("initial_access_tokens", "initial_access_tokens_by_end (expires_at<?)", "LIMIT"),
+    ("sign_in_attempts", "PRIMARY KEY (counter>? AND counter<?)", "a set has eight rows at most"),
     ("sign_in_attempts", "sign_in_attempts_by_time (last_at<?)", "LIMIT"),
     ("users", "PRIMARY KEY (sub>?)", "LIMIT"),
 ];

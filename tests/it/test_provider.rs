@@ -260,6 +260,12 @@ impl TestRequest {
         self
     }
 
+    /// The same request with another value of a header.
+    pub fn instead(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.with(name, value)
+    }
+
     /// The same request to another path.
     pub fn at(self, path: &str) -> Self {
         Self { path: path.into(), ..self }

@@ -8,6 +8,7 @@ use super::{Page, body, invalid, refused};
 use crate::context::Context;
 use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
+use crate::limits::attempts;
 use crate::ports::{Platform, Unicode};
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::{InvalidDocument, JsonObject};
@@ -74,6 +75,7 @@ pub async fn put(
     let mut document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
     let password = extract_password(&mut document, context).map_err(invalid)?;
     let mut user = parse_document(document, Some(sub), context).map_err(invalid)?;
+    let is_new_password = password.is_some();
     if let Some(password) = password {
         if user.password_hash.is_some() {
             let reason = "must not be present together with password_hash";
@@ -82,7 +84,13 @@ pub async fn put(
         user.password_hash = Some(password.hash(context.random()?)?);
     }
     match users::put(context, &user).await? {
-        PutOutcome::Stored(user) => respond(&user),
+        PutOutcome::Stored(user) => {
+            // Not for a hash, which a directory may store again and again.
+            if is_new_password {
+                attempts::forget(context, &user.login).await?;
+            }
+            respond(&user)
+        }
         PutOutcome::Refused(refusal) => Err(refuse(&refusal)),
     }
 }
@@ -106,7 +114,7 @@ fn explain(refusal: &Refusal) -> InvalidField {
     InvalidField::new(field, reason)
 }
 
-/// Sets a user's password: `{"password": …}`.
+/// Sets a user's password: `{"password": …}`. Failed attempts to sign in are forgotten, so this also ends a pause.
 pub async fn put_password(
     context: &Context<'_, impl Platform>,
     request: &impl Request,
@@ -144,8 +152,9 @@ async fn set_password(
     sub: &str,
     hash: Option<String>,
 ) -> Result<Response, Error> {
-    let user = users::set_password(context, sub, hash).await?;
-    respond(&user.ok_or_else(no_such_user)?)
+    let user = users::set_password(context, sub, hash).await?.ok_or_else(no_such_user)?;
+    attempts::forget(context, &user.login).await?;
+    respond(&user)
 }
 
 pub async fn show(context: &Context<'_, impl Platform>, sub: &str) -> Result<Response, Error> {

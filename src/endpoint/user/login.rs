@@ -26,7 +26,7 @@ use crate::routes::ACCOUNT;
 use crate::secret::hash;
 use crate::store::batch::Batch;
 use crate::store::sessions::{self, SignIn};
-use crate::store::sign_in_attempts::Admission;
+use crate::store::sign_in_attempts::{Admission, count_in};
 use crate::store::users::{Account, find_account, find_account_in};
 
 struct LoginForm {
@@ -137,7 +137,7 @@ async fn sign_in(
     //    must all count. The same batch reads the password hash, and the facts for the form if it is shown again. If
     //    its response gets lost, the attempt counts twice, as it would if the user tried again.
     let mut batch = Batch::default();
-    let counting = attempt.count_in(&mut batch, context.now);
+    let counting = count_in(&mut batch, &attempt.counters(), context.now);
     let account = find_account_in(&mut batch, &login);
     let facts = Reading::of_query(&mut batch, browser, &form.query, None, context.now);
     let mut outcome = batch.run_idempotent(context).await?;
@@ -193,7 +193,6 @@ async fn check(
     let cookie = context.random_text()?;
     let new_hash = if is_outdated { Some(password.hash(context.random()?)?) } else { None };
     let old_cookie_hash = browser.session_hash();
-    let success = attempt.success(&account.login);
     let sign_in = SignIn {
         sub: &account.sub,
         password_hash: known_hash,
@@ -201,8 +200,7 @@ async fn check(
         session_id: &context.random_id()?,
         cookie_hash: &hash(&cookie),
         old_cookie_hash: old_cookie_hash.as_deref(),
-        counter: success.counter,
-        other_counters: &success.others,
+        counters: &attempt.counters(),
     };
     if !sessions::begin(context, &sign_in).await? {
         return Ok(PasswordOutcome::HashChanged);

@@ -8,6 +8,7 @@ mod browser_cookies;
 pub mod draws;
 pub mod forge;
 mod forms;
+mod guessing;
 mod interaction_tokens;
 mod races;
 mod redirect_tricks;
