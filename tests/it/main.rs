@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read JSON as a client does")]
 
 mod admin;
+mod agreements;
 mod browser;
 mod certification;
 mod client_assertions;

@@ -194,7 +194,7 @@ impl AuthorizeRequest {
         }
         let owned = |name| text(name).map(str::to_owned);
         Ok(Self {
-            claims: claims.unwrap_or_default(),
+            claims: claims.unwrap_or_default().known(policy.scopes),
             code_challenge,
             id_token_hint: owned("id_token_hint"),
             login_hint: owned("login_hint"),

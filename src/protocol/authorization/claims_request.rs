@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::jose::json::parse_object;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
+use crate::protocol::user::scope::ScopeTable;
 
 /// The maximum number of claims for the ID token, and for userinfo.
 const LIMIT: usize = 100;
@@ -99,6 +100,15 @@ impl ClaimsRequest {
             }
         }
         Ok(request)
+    }
+
+    /// Returns the request without the names of claims that this provider does not release. A grant with such a name would
+    /// release the claim as soon as the operator adds it, although no page has shown it.
+    #[must_use]
+    pub fn known(mut self, scopes: &ScopeTable) -> Self {
+        self.id_token.retain(|name| scopes.knows_claim(name));
+        self.userinfo.retain(|name| scopes.knows_claim(name));
+        self
     }
 
     /// Parses the claims for the ID token or for userinfo. Stores the requirements for the sign-in (`sub`, essential

@@ -145,6 +145,11 @@ impl ScopeTable {
         names
     }
 
+    /// Returns whether a scope releases the claim, which may have a language tag.
+    pub fn knows_claim(&self, claim: &str) -> bool {
+        self.claim_names().contains(&without_language(claim))
+    }
+
     /// Returns whether one of the operator's scopes releases a claim.
     pub fn has_custom_claim(&self, claim: &str) -> bool {
         self.custom.iter().any(|scope| scope.claims.iter().any(|name| name == claim))
@@ -177,8 +182,7 @@ impl ScopeTable {
     }
 
     fn is_requested(&self, requested: &[String], claim_name: &str, name: &str) -> bool {
-        requested.iter().any(|claim| claim == claim_name || claim == name)
-            && self.claim_names().contains(&name)
+        requested.iter().any(|claim| claim == claim_name || claim == name) && self.knows_claim(name)
     }
 
     /// Returns the claims `requested` by name that the granted scopes do not release, without language tags and without
@@ -191,15 +195,16 @@ impl ScopeTable {
         let mut names = Vec::new();
         for claim in requested {
             let name = without_language(claim);
-            let is_known = self.claim_names().contains(&name);
-            if is_known && !self.releases(granted, name) && !names.contains(&name) {
+            if self.knows_claim(name) && !self.releases(granted, name) && !names.contains(&name) {
                 names.push(name);
             }
         }
         names
     }
 
-    fn releases(&self, granted: &Scopes<'_>, claim: &str) -> bool {
+    /// Returns whether one of the granted scopes releases the claim, which may have a language tag.
+    pub fn releases(&self, granted: &Scopes<'_>, claim: &str) -> bool {
+        let claim = without_language(claim);
         let by_standard = claims::STANDARD
             .iter()
             .any(|standard| standard.name == claim && granted.contains(standard.scope));
@@ -236,7 +241,7 @@ impl CustomScope {
 }
 
 /// Returns the name of a claim without its language tag (OpenID Connect Core section 5.2).
-fn without_language(claim: &str) -> &str {
+pub fn without_language(claim: &str) -> &str {
     claim.split_once('#').map_or(claim, |(name, _)| name)
 }
 
