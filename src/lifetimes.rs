@@ -51,6 +51,9 @@ pub const ID_TOKEN_SECONDS: i64 = HOUR;
 pub const REFRESH_TOKEN_IDLE_SECONDS: i64 = 30 * DAY;
 /// Lifetime of a grant that has a refresh token.
 pub const REFRESHABLE_GRANT_SECONDS: i64 = 180 * DAY;
+/// How long a grant can be used without a refresh token: until its code expires, the token request has arrived, and its
+/// access token expires.
+pub const UNREFRESHED_GRANT_SECONDS: i64 = CODE_SECONDS + BODY_SECONDS + ACCESS_TOKEN_SECONDS;
 /// How long a rotated refresh token still returns its successor, unless that was used: for a client that lost the
 /// response and tries again after an outage.
 pub const REFRESH_GRACE_SECONDS: i64 = HOUR;

@@ -106,7 +106,7 @@ impl<'a> Statements<'a> {
 
         let is_offline = Scopes::of_valid(&code.grant.scope).contains(OFFLINE_ACCESS);
         let refresh_token = if is_offline {
-            NextRefreshToken::Recorded(self.refresh_token)
+            NextRefreshToken::First(self.refresh_token)
         } else {
             NextRefreshToken::None
         };

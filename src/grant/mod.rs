@@ -3,6 +3,7 @@
 
 pub mod authorization_code;
 pub mod client_credentials;
+pub mod in_force;
 pub mod refresh_token;
 pub mod token_set;
 
@@ -19,12 +20,13 @@ use crate::protocol::client::metadata::{GrantType, Named};
 use crate::protocol::description::{Description, Sent};
 use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::token::token_error::TokenError;
-use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes};
+use crate::protocol::user::scope::{OFFLINE_ACCESS, OPENID, Scopes};
 use crate::provider::Provider;
 use crate::store::batch::Batch;
 use crate::store::client_proof::{ClientConditions, ClientProof};
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
+use in_force::{AccessInForce, NotInForce, Permission};
 use refresh_token::NextRefreshToken;
 use token_set::{AccessTokenAlgorithms, Signers, TokenSet};
 
@@ -193,9 +195,10 @@ async fn issue(
     // 6. Require that the grant is active and the user exists.
     let user_claims = grant.user_claims()?;
 
-    // 7. Narrow the scopes to those that the client may still have and that the request names (RFC 6749 section 6).
-    let allowed = still_allowed(&grant.scope, client, context.config)?;
-    let scope = narrow(&allowed, requested_scope)?;
+    // 7. Narrow the scopes to those that are still in force and that the request names (RFC 6749 section 6).
+    let in_force = in_force(&grant, client, context.config).map_err(TokenError::from)?;
+    let refresh_token = refresh_token.within(&in_force.scope)?;
+    let scope = narrow(&in_force.scope, requested_scope)?;
 
     // 8. Choose one audience (RFC 8707 section 2.2).
     let target = context
@@ -209,7 +212,9 @@ async fn issue(
 
     // 10. Sign the tokens.
     let nonce = nonce.as_deref();
-    let tokens = TokenSet { client, grant: &grant, user_claims, scope: &scope, target, nonce };
+    let requested = &in_force.requested;
+    let tokens =
+        TokenSet { client, grant: &grant, user_claims, scope: &scope, requested, target, nonce };
     tokens.respond(refresh_token, &signers, context).await
 }
 
@@ -244,28 +249,22 @@ fn resource<'a>(
     named.map(find).transpose()
 }
 
-/// Returns the granted scopes that the client may still have: not those that no longer exist, those of APIs that do not
-/// [admit](Resource::admits) the client any longer, and others that it has removed from its registration. `offline_access`
-/// stays, because the grant type decides about refresh tokens, and a client need not have registered the scope.
-///
-/// # Errors
-/// [`TokenError::InvalidGrant`] if there is none left, so that the client requests another authorization.
-fn still_allowed(granted: &str, client: &Client, config: &Config) -> Result<String, TokenError> {
-    let is_allowed = |scope: &&str| match config.resources.of_scope(scope) {
+/// Returns what is in force of a grant: without the scopes that no longer exist, those of APIs that do not
+/// [admit](Resource::admits) the client any longer, others that it has removed from its registration, and those that the
+/// user has not consented to, unless the client is trusted. `offline_access` without `openid` need not be registered,
+/// because the provider has added it to the request.
+fn in_force(grant: &Grant, client: &Client, config: &Config) -> Result<AccessInForce, NotInForce> {
+    let is_of_openid = Scopes::of_valid(&grant.scope).contains(OPENID);
+    let may_have = |scope: &str| match config.resources.of_scope(scope) {
         Some(resource) => resource.admits(scope, &client.metadata, client.voucher()),
-        None if *scope == OFFLINE_ACCESS => true,
+        None if scope == OFFLINE_ACCESS && !is_of_openid => true,
         None => {
-            client.metadata.may_have(scope) && config.scopes.names().any(|known| known == *scope)
+            client.metadata.may_have(scope) && config.scopes.names().any(|known| known == scope)
         }
     };
-    let scopes: Vec<_> = Scopes::of_valid(granted).iter().filter(is_allowed).collect();
-    // `offline_access` gives access to nothing by itself.
-    if scopes.iter().all(|scope| *scope == OFFLINE_ACCESS) && scopes.join(" ") != granted {
-        return Err(TokenError::InvalidGrant(
-            "the client may no longer have any scope of the grant".into(),
-        ));
-    }
-    Ok(scopes.join(" "))
+    let consent = grant.consent.as_ref();
+    let permission = Permission { config, may_have, is_trusted: client.trusted, consent };
+    permission.of(&grant.scope, &grant.requested)
 }
 
 /// Returns the granted ones of the requested scopes, because clients repeat all that they have requested once. Fails if

@@ -15,6 +15,7 @@ use crate::lifetimes::{
 use crate::ports::Platform;
 use crate::protocol::description::Description;
 use crate::protocol::token::token_error::TokenError;
+use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes};
 use crate::secret::hash;
 use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::client_proof::ClientConditions;
@@ -24,7 +25,9 @@ use crate::store::refresh_tokens::{self, PresentedToken, RefreshToken};
 pub(super) enum NextRefreshToken {
     /// No refresh token, because the grant does not have `offline_access`.
     None,
-    /// A token that the batch has recorded.
+    /// The first token, which the batch has recorded.
+    First(String),
+    /// The successor of the presented token, which the batch has recorded.
     Recorded(String),
     /// The successor of the presented token, not recorded yet. Recording it is a second request to D1, for requests
     /// with a scope or a resource: they can be refused until both are checked.
@@ -36,6 +39,23 @@ pub(super) enum NextRefreshToken {
 }
 
 impl NextRefreshToken {
+    /// Returns the token, if `offline_access` is still in force. The first one is left out otherwise.
+    ///
+    /// # Errors
+    /// [`TokenError::InvalidGrant`] for a successor, so that the client requests another authorization.
+    pub(super) fn within(self, in_force: &str) -> Result<Self, TokenError> {
+        let is_offline = Scopes::of_valid(in_force).contains(OFFLINE_ACCESS);
+        match self {
+            Self::None | Self::First(_) if !is_offline => Ok(Self::None),
+            Self::Recorded(_) | Self::Successor { .. } if !is_offline => {
+                Err(TokenError::InvalidGrant(
+                    "the client may no longer have the scope offline_access".into(),
+                ))
+            }
+            token => Ok(token),
+        }
+    }
+
     /// Records the token if it is not recorded yet, and returns it. A concurrent request may have recorded it first.
     ///
     /// # Errors
@@ -47,7 +67,7 @@ impl NextRefreshToken {
     ) -> Result<Option<String>, Error> {
         let (spent_hash, token) = match self {
             Self::None => return Ok(None),
-            Self::Recorded(token) => return Ok(Some(token)),
+            Self::First(token) | Self::Recorded(token) => return Ok(Some(token)),
             Self::Successor { spent_hash, token } => (spent_hash, token),
         };
         let expires_at = (context.now + REFRESH_TOKEN_IDLE_SECONDS)

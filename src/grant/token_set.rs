@@ -11,6 +11,7 @@ use crate::jose::jwk::{Algorithm, PrivateKey};
 use crate::keys::signing::sign;
 use crate::lifetimes::{ACCESS_TOKEN_SECONDS, ID_TOKEN_SECONDS};
 use crate::ports::{Crypto, Platform};
+use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::authorization::resources::{Resource, Resources, Target};
 use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::id_token::{self, IdToken};
@@ -127,6 +128,8 @@ pub struct TokenSet<'a> {
     pub user_claims: &'a str,
     /// The scopes of the tokens: all granted ones, or fewer.
     pub scope: &'a str,
+    /// The claims of the tokens that are requested by name.
+    pub requested: &'a ClaimsRequest,
     /// The audience of the access token.
     pub target: Target<'a>,
     /// The `nonce` of the ID token.
@@ -210,7 +213,7 @@ impl TokenSet<'_> {
         scopes: &ScopeTable,
     ) -> Result<UserClaims, Internal> {
         let user = users::parse_claims(self.user_claims)?;
-        let requested = &self.grant.requested.id_token;
+        let requested = &self.requested.id_token;
         if self.client.metadata.id_token_scope_claims || !has_access_token {
             return Ok(scopes.release(&Scopes::of_valid(self.scope), requested, user));
         }

@@ -9,8 +9,8 @@ use crate::store::authorization_requests::{BrowserHandle, answer_in, may_be_answ
 use crate::store::batch::{Batch, exists, first};
 use crate::store::client_copies;
 use crate::store::clients::Client;
-use crate::store::consents::Consent;
-use crate::store::grants::{Grant, grant_columns};
+use crate::store::consents::{Consent, consent_columns, is_consent};
+use crate::store::grants::{Grant, grant_columns, grant_joins};
 
 /// How many grants of a user and a client of the last day may exist. Many devices and a client that gets new tokens every few
 /// minutes need some hundreds; those without a refresh token are deleted soon.
@@ -103,7 +103,9 @@ pub async fn record(
     let read = Statement::new(concat!(
         "SELECT ",
         grant_columns!(),
-        " FROM grants JOIN users ON users.sub = grants.sub WHERE grants.id = ?1",
+        " FROM grants",
+        grant_joins!(),
+        " WHERE grants.id = ?1",
     ))
     .bind(authorization.grant_id);
     let mut batch = Batch::default();
@@ -179,14 +181,17 @@ impl NewAuthorization<'_> {
             ")) \
                AND (?9 IS NULL OR EXISTS \
                  (SELECT 1 FROM consents WHERE consents.sub = sessions.sub \
-                  AND consents.client_id = ?3 \
-                  AND (scope = ?9 AND claims = ?10 OR scope = ?13 AND claims = ?14))) \
+                  AND consents.client_id = ?3 AND (",
+            is_consent!("?9"),
+            " OR ",
+            is_consent!("?10"),
+            "))) \
                AND (?11 IS NULL OR EXISTS \
                  (SELECT 1 FROM pairwise_subjects \
                   WHERE pairwise_subjects.sub = sessions.sub AND sector = ?11)) \
                AND NOT EXISTS \
                  (SELECT 1 FROM grants AS others WHERE others.sub = sessions.sub \
-                  AND others.client_id = ?3 AND others.created_at > ?15 LIMIT 1 OFFSET ?16) \
+                  AND others.client_id = ?3 AND others.created_at > ?13 LIMIT 1 OFFSET ?14) \
              ON CONFLICT (id) DO NOTHING",
         ))
         .bind(self.grant_id)
@@ -197,12 +202,10 @@ impl NewAuthorization<'_> {
         .bind(self.sid)
         .bind(self.claims)
         .bind(self.handle.map(|handle| handle.handle_hash.as_str()))
-        .bind(self.remembered.map(|consent| consent.scope.as_str()))
-        .bind(self.remembered.map(|consent| consent.claims.as_str()))
+        .bind(self.remembered.map(Consent::to_json).transpose()?)
+        .bind(self.consent.map(Consent::to_json).transpose()?)
         .bind(self.pairwise.as_ref().map(|pairwise| pairwise.sector))
         .bind(self.handle.map(|handle| handle.browser_hash.as_str()))
-        .bind(self.consent.map(|consent| consent.scope.as_str()))
-        .bind(self.consent.map(|consent| consent.claims.as_str()))
         .bind(now - GRANT_LIMIT_SECONDS)
         .bind(GRANTS_A_DAY - 1);
         let touch = Statement::new("UPDATE sessions SET used_at = ?2 WHERE id = ?1")
@@ -229,25 +232,28 @@ impl NewAuthorization<'_> {
         }
         batch.add(keep);
         if let Some(consent) = self.consent {
-            batch.add(self.remember(consent, now));
+            batch.add(self.remember(consent, now)?);
         }
         Ok(())
     }
 
     /// Stores the user's consent if the grant was recorded, and not revoked since: the batch may run again after the
     /// user has withdrawn access.
-    fn remember(&self, consent: &Consent, now: i64) -> Statement {
-        Statement::new(
-            "INSERT INTO consents (sub, client_id, scope, claims, granted_at) \
-             SELECT sub, client_id, ?2, ?3, ?4 FROM grants \
+    fn remember(&self, consent: &Consent, now: i64) -> Result<Statement, Internal> {
+        Ok(Statement::new(
+            "INSERT INTO consents (sub, client_id, scope, claims, granted_at, apis, identity) \
+             SELECT sub, client_id, ?2, ?3, ?4, ?5, ?6 FROM grants \
              WHERE id = ?1 AND revoked_at IS NULL \
              ON CONFLICT (sub, client_id) DO UPDATE \
-               SET scope = excluded.scope, claims = excluded.claims, granted_at = ?4",
+               SET scope = excluded.scope, claims = excluded.claims, granted_at = ?4, \
+                 apis = excluded.apis, identity = excluded.identity",
         )
         .bind(self.grant_id)
         .bind(consent.scope.as_str())
         .bind(consent.claims.as_str())
         .bind(now)
+        .bind(consent.apis_json()?)
+        .bind(consent.identity.as_deref()))
     }
 }
 

@@ -6,7 +6,8 @@ use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::user::scope::OFFLINE_ACCESS;
 use crate::store::batch::{Batch, Handle, first};
 use crate::store::client_proof::{ClientConditions, ClientProof, client_is_proven};
-use crate::store::grants::{Grant, grant_columns};
+use crate::store::consents::consent_columns;
+use crate::store::grants::{Grant, grant_columns, grant_joins};
 
 #[derive(Debug)]
 pub enum Redemption {
@@ -93,8 +94,9 @@ pub fn redeem(
         "SELECT coalesce(spent_by = ?3, 0) AS is_redeemed, spent_at IS NOT NULL AS is_spent, \
            expires_at <= ?4 AS is_expired, redirect_uri, code_challenge, nonce, ",
         grant_columns!(),
-        " FROM codes JOIN grants ON grants.id = codes.grant_id JOIN users ON users.sub = grants.sub \
-         WHERE code_hash = ?1 AND client_id = ?2",
+        " FROM codes JOIN grants ON grants.id = codes.grant_id",
+        grant_joins!(),
+        " WHERE code_hash = ?1 AND grants.client_id = ?2",
     ))
     .bind(*code_hash)
     .bind(proof.client_id.as_str())

@@ -9,6 +9,7 @@ use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::token_error::TokenError;
 use crate::store::batch::{Batch, exists, first, read};
+use crate::store::consents::{Consent, consent_columns};
 
 #[derive(Debug)]
 pub struct NewGrant<'a> {
@@ -54,16 +55,28 @@ pub async fn record(
     Ok(if is_recorded { RecordOutcome::Recorded } else { RecordOutcome::NoSuchUser })
 }
 
-/// The columns that [`Grant::from_row`] reads, for a statement that joins `grants` and `users`.
+/// The columns that [`Grant::from_row`] reads, for a statement that has `grants` and [`grant_joins`].
 macro_rules! grant_columns {
     () => {
-        "grants.id AS grant_id, coalesce(grants.subject, grants.sub) AS subject, grants.scope AS scope, grants.sid AS sid, \
-         grants.auth_time AS auth_time, grants.claims AS requested, \
-         grants.created_at AS granted_at, grants.revoked_at AS revoked_at, \
-         users.claims AS user_claims"
+        concat!(
+            "grants.id AS grant_id, coalesce(grants.subject, grants.sub) AS subject, \
+             grants.scope AS scope, grants.sid AS sid, grants.auth_time AS auth_time, \
+             grants.claims AS requested, grants.created_at AS granted_at, \
+             grants.revoked_at AS revoked_at, users.claims AS user_claims, ",
+            consent_columns!()
+        )
     };
 }
 pub(super) use grant_columns;
+
+/// The tables that belong to a grant: its user, and the consent of this user to its client.
+macro_rules! grant_joins {
+    () => {
+        " JOIN users ON users.sub = grants.sub \
+          LEFT JOIN consents ON consents.sub = grants.sub AND consents.client_id = grants.client_id"
+    };
+}
+pub(super) use grant_joins;
 
 #[derive(Debug)]
 pub struct Grant {
@@ -81,6 +94,8 @@ pub struct Grant {
     pub granted_at: i64,
     /// The user's claims as JSON; `None` if the grant was revoked or the user was deleted.
     user_claims: Option<String>,
+    /// The user's consent to the client, as it is now.
+    pub consent: Option<Consent>,
 }
 
 impl Grant {
@@ -110,6 +125,7 @@ impl Grant {
             sid,
             granted_at,
             user_claims,
+            consent: Consent::read(row)?,
         })
     }
 }
@@ -126,16 +142,26 @@ fn parse_requested(json: Option<&str>) -> Result<ClaimsRequest, Internal> {
 pub enum GrantStatus {
     /// The grant was revoked, or the user was deleted.
     Revoked,
-    Active {
-        /// The user's claims as JSON.
-        claims: String,
-        /// The claims that the `claims` parameter requested.
-        requested: ClaimsRequest,
-        /// The client's `userinfo_signed_response_alg`, if it has registered one.
-        signed_with: Option<Algorithm>,
-    },
+    Active(Box<ActiveGrant>),
     /// No grant has this id, user and client.
     Unknown,
+}
+
+/// The active grant of an access token, with what userinfo needs.
+#[derive(Debug)]
+pub struct ActiveGrant {
+    /// The user's claims as JSON.
+    pub claims: String,
+    /// The claims that the `claims` parameter requested.
+    pub requested: ClaimsRequest,
+    /// The client's `userinfo_signed_response_alg`, if it has registered one.
+    pub signed_with: Option<Algorithm>,
+    /// The scopes that the client has registered. `None` allows all.
+    pub registered_scope: Option<String>,
+    /// Whether the operator vouches for the grant: it is one of the operator's own, or its client is trusted.
+    pub is_trusted: bool,
+    /// The user's consent to the client, as it is now.
+    pub consent: Option<Consent>,
 }
 
 /// Returns the status of a token's grant, with what userinfo needs, in one statement.
@@ -144,14 +170,19 @@ pub async fn status(
     freshness: Freshness,
     token: &AccessToken,
 ) -> Result<GrantStatus, Internal> {
-    let statement = Statement::new(
-        "SELECT grants.revoked_at, users.claims, grants.claims AS requested, \
-           clients.metadata->>'userinfo_signed_response_alg' AS alg \
-         FROM grants JOIN users ON users.sub = grants.sub \
-         LEFT JOIN clients ON clients.client_id = grants.client_id \
+    let statement = Statement::new(concat!(
+        "SELECT grants.revoked_at AS revoked_at, users.claims AS user_claims, \
+           grants.claims AS requested, \
+           clients.metadata->>'userinfo_signed_response_alg' AS alg, \
+           clients.metadata->>'scope' AS registered_scope, \
+           grants.session_id IS NULL OR coalesce(clients.trusted, 0) AS is_trusted, ",
+        consent_columns!(),
+        " FROM grants",
+        grant_joins!(),
+        " LEFT JOIN clients ON clients.client_id = grants.client_id \
          WHERE grants.id = ?1 AND coalesce(grants.subject, grants.sub) = ?2 \
            AND grants.client_id = ?3",
-    )
+    ))
     .bind(token.grant_id.as_str())
     .bind(token.sub.as_str())
     .bind(token.client_id.as_str());
@@ -159,14 +190,17 @@ pub async fn status(
         return Ok(GrantStatus::Unknown);
     };
     // Deleting a user sets their claims to NULL.
-    Ok(match (row.integer_or_null()?, row.text_or_null()?) {
-        (None, Some(claims)) => GrantStatus::Active {
-            claims,
-            requested: parse_requested(row.text_or_null()?.as_deref())?,
-            signed_with: row.text_or_null()?.as_deref().and_then(Algorithm::from_name),
-        },
-        _ => GrantStatus::Revoked,
-    })
+    let (None, Some(claims)) = (row.integer_or_null()?, row.text_or_null()?) else {
+        return Ok(GrantStatus::Revoked);
+    };
+    Ok(GrantStatus::Active(Box::new(ActiveGrant {
+        claims,
+        requested: parse_requested(row.text_or_null()?.as_deref())?,
+        signed_with: row.text_or_null()?.as_deref().and_then(Algorithm::from_name),
+        registered_scope: row.text_or_null()?,
+        is_trusted: row.integer()? == 1,
+        consent: Consent::read(&mut row)?,
+    })))
 }
 
 /// Revokes a grant and everything issued under it. Returns the time of the first revocation in Unix seconds, or `None`

@@ -6,7 +6,8 @@ use crate::lifetimes::REFRESHABLE_GRANT_SECONDS;
 use crate::ports::{Database, Row, Statement};
 use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::client_proof::{ClientConditions, ClientProof, client_is_proven};
-use crate::store::grants::{Grant, grant_columns};
+use crate::store::consents::consent_columns;
+use crate::store::grants::{Grant, grant_columns, grant_joins};
 
 /// A refresh token as stored.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub struct PresentedToken<'a> {
 
 /// Finds a refresh token of this client, and rotates it as [`rotate`] does if nothing can refuse the request any
 /// longer: the client is proven and meets the conditions, the token and its grant are valid, the client may still have
-/// `openid`, and the request is plain and for userinfo. Any other request is rotated later, when its scope and resource are
+/// `openid` and `offline_access`, the user has consented to both unless it is trusted, and the request is plain and for userinfo. Any other request is rotated later, when its scope and resource are
 /// checked.
 ///
 /// Idempotent: the successor is derived from the token.
@@ -56,7 +57,12 @@ pub fn find_and_rotate(
            AND users.deleted_at IS NULL AND ?7 AND instr(' ' || grants.scope || ' ', ' openid ') > 0 \
            AND EXISTS (SELECT 1 FROM clients WHERE clients.client_id = grants.client_id \
              AND CASE WHEN json_valid(metadata) THEN metadata->>'scope' IS NULL \
-               OR instr(' ' || (metadata->>'scope') || ' ', ' openid ') > 0 ELSE 0 END) \
+               OR instr(' ' || (metadata->>'scope') || ' ', ' openid ') > 0 \
+                 AND instr(' ' || (metadata->>'scope') || ' ', ' offline_access ') > 0 ELSE 0 END \
+             AND (trusted = 1 OR EXISTS (SELECT 1 FROM consents \
+               WHERE consents.sub = grants.sub AND consents.client_id = grants.client_id \
+                 AND instr(' ' || consents.scope || ' ', ' openid ') > 0 \
+                 AND instr(' ' || consents.scope || ' ', ' offline_access ') > 0))) \
            AND ",
         client_is_proven!("?6"),
         " ON CONFLICT (token_hash) DO NOTHING",
@@ -80,10 +86,10 @@ pub fn find_and_rotate(
            successor.token_hash IS NOT NULL AS has_successor, \
            successor.spent_at IS NOT NULL AS is_successor_spent, ",
         grant_columns!(),
-        " FROM refresh_tokens AS own JOIN grants ON grants.id = own.grant_id \
-           JOIN users ON users.sub = grants.sub \
-           LEFT JOIN refresh_tokens AS successor ON successor.token_hash = ?2 \
-         WHERE own.token_hash = ?1 AND client_id = ?3",
+        " FROM refresh_tokens AS own JOIN grants ON grants.id = own.grant_id",
+        grant_joins!(),
+        " LEFT JOIN refresh_tokens AS successor ON successor.token_hash = ?2 \
+         WHERE own.token_hash = ?1 AND grants.client_id = ?3",
     ))
     .bind(token.token_hash)
     .bind(token.successor_hash)

@@ -2,7 +2,8 @@ use crate::browser::{
     Browser, CALLBACK, CHALLENGE, PASSWORD, answer, claims, field, form_to, is_choice, is_consent,
     is_login,
 };
-use crate::test_provider::{NOW, TestProvider, get, put, variables_with};
+use crate::test_provider::{NOW, TestProvider, get, post, put, variables_with};
+use postern::lifetimes::UNREFRESHED_GRANT_SECONDS;
 use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";
@@ -334,9 +335,11 @@ fn a_user_sees_and_revokes_the_offline_access_of_a_trusted_client() {
     let app = provider.put_client_with("app", json!({ "trusted": true }));
     let alice = Browser::new(&provider);
     alice.authorize(&app, LOGIN, &[("scope", "openid")]);
+    assert!(alice.get("/auth/account").body.contains("The App"));
+    provider.sleep(UNREFRESHED_GRANT_SECONDS);
     assert!(
         !alice.get("/auth/account").body.contains("The App"),
-        "a grant without offline access is not shown"
+        "a grant without offline access is not shown after its access token has expired"
     );
     let code = alice.authorize(&app, LOGIN, &[("scope", "openid email offline_access")]);
     let tokens = provider.redeem(&app, &code);

@@ -26,6 +26,7 @@ mod floors;
 mod full_database;
 mod hostile;
 mod implicit;
+mod in_force;
 mod json_round_trip;
 mod jwks;
 mod key_changes;

@@ -51,7 +51,8 @@ fn a_grant_ends_where_the_registered_scopes_of_its_client_end() {
         provider.put_client_with("app", fields);
         provider.refresh(&app, refresh_token)
     };
-    let fields = json!({ "scope": "openid phone profile", "id_token_scope_claims": true });
+    let scope = "openid phone profile offline_access";
+    let fields = json!({ "scope": scope, "id_token_scope_claims": true });
     let response = refreshed(fields, &field(&tokens, "refresh_token"));
     assert_eq!(response.json()["scope"], "openid phone offline_access");
     assert_eq!(claims(&field(&response, "id_token")).get("email"), None);
@@ -60,14 +61,18 @@ fn a_grant_ends_where_the_registered_scopes_of_its_client_end() {
 
     // A client that may not have openid gets no ID token.
     let refresh_token = field(&response, "refresh_token");
-    let response = refreshed(json!({ "scope": "phone" }), &refresh_token);
+    let response = refreshed(json!({ "scope": "phone offline_access" }), &refresh_token);
     assert_eq!(response.json().get("id_token"), None, "{}", response.body);
     // The refused request has spent nothing.
     let (provider, app, tokens) = signed_in("openid email offline_access");
     let refresh_token = field(&tokens, "refresh_token");
-    provider.put_client_with("app", json!({ "scope": "profile" }));
+    provider.put_client_with("app", json!({ "scope": "profile offline_access" }));
     let response = provider.refresh(&app, &refresh_token);
     assert_invalid(&response, "the client may no longer have any scope of the grant");
+    // Without offline_access the client gets no refresh token.
+    provider.put_client_with("app", json!({ "scope": "openid email" }));
+    let response = provider.refresh(&app, &refresh_token);
+    assert_invalid(&response, "the client may no longer have the scope offline_access");
     provider.sleep(2 * 3_600);
     provider.put_client_with("app", json!({}));
     let response = provider.refresh(&app, &refresh_token);

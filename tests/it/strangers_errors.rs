@@ -4,7 +4,7 @@
 use crate::browser::{
     Browser, CALLBACK, TestClient, answer, encode, error_page, is_login, offer, offered,
 };
-use crate::client_documents::{document_client, provider as provider_with_documents};
+use crate::client_documents::{client, provider as provider_with_documents};
 use crate::test_provider::{TestProvider, get, post, put, variables_with};
 use serde_json::{Value, json};
 
@@ -89,7 +89,7 @@ fn a_client_that_the_operator_has_stored_again_gets_its_errors_at_once() {
 #[test]
 fn a_client_by_document_is_a_stranger_until_the_user_allows_it() {
     let provider = provider_with_documents();
-    let (client, browser) = (document_client(), Browser::new(&provider));
+    let (client, browser) = (client(), Browser::new(&provider));
     let page = browser.get(&client.authorize(&[INVALID]));
     assert_eq!(offered(&page, CALLBACK)["error"], "invalid_scope");
     browser.authorize(&client, LOGIN, &[]);

@@ -2,7 +2,7 @@
 //! identifier of the client, so no text is both.
 
 use crate::browser::{Browser, CALLBACK, TestClient, answer, is_login};
-use crate::client_documents::{CLIENT_ID, document_client, provider as provider_with_documents};
+use crate::client_documents::{CLIENT_ID, client, provider as provider_with_documents};
 use crate::test_provider::{TestProvider, TestResponse, delete, get, post, put};
 use serde_json::{Value, json};
 
@@ -127,7 +127,7 @@ fn a_client_by_document_with_the_sub_of_a_user_is_not_stored() {
     let provider = provider_with_documents();
     assert_eq!(put_user(&provider, CLIENT_ID).status, 200);
     let browser = Browser::new(&provider);
-    let client = document_client();
+    let client = client();
     let page = browser.get(&client.authorize(&[]));
     let response = browser.agree(page, "alice@example.com");
     assert_eq!(response.status, 400);
@@ -147,6 +147,6 @@ fn a_client_by_document_with_the_sub_of_a_user_is_not_stored() {
 #[test]
 fn a_client_by_document_that_is_stored_gives_its_identifier_to_no_user() {
     let provider = provider_with_documents();
-    Browser::new(&provider).authorize(&document_client(), "alice@example.com", &[]);
+    Browser::new(&provider).authorize(&client(), "alice@example.com", &[]);
     assert_conflict(&put_user(&provider, CLIENT_ID), IS_CLIENT);
 }

@@ -3,23 +3,24 @@
 use serde::Serialize;
 use std::rc::Rc;
 
+use crate::config::Config;
 use crate::context::Context;
 use crate::endpoint::support::bearer::bearer_token;
 use crate::error::{Error, Internal};
+use crate::grant::in_force::{AccessInForce, NotInForce, Permission};
 use crate::http::{Request, Response};
-use crate::jose::jwk::{Algorithm, PublicKey};
+use crate::jose::jwk::PublicKey;
 use crate::jose::jws::Jws;
 use crate::keys::signing::sign;
 use crate::keys::verified::{Verified, token_digest};
 use crate::ports::{Database, Freshness, Platform};
-use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::token::access_token::{self, AccessToken, Expected};
 use crate::protocol::token::bearer::BearerError;
 use crate::protocol::user::claims::UserClaims;
 use crate::protocol::user::scope::{OPENID, Scopes};
 use crate::provider::Provider;
 use crate::routes::USERINFO;
-use crate::store::grants::{self, GrantStatus};
+use crate::store::grants::{self, ActiveGrant, GrantStatus};
 use crate::store::users;
 
 /// The claims of the response (Core section 5.3.2).
@@ -65,17 +66,24 @@ pub async fn serve(
     }
 
     // 4. Require an active grant with the token's user and client.
-    let ActiveGrant { claims, requested, signed_with } = active_grant(context, token).await?;
+    let grant = active_grant(context, token).await?;
 
-    // 5. Select the requested claims, by scope or by the `claims` parameter (Core sections 5.3.2, 5.4 and 5.5).
-    let claims = users::parse_claims(&claims)?;
-    let claims = context.config.scopes.release(&granted, &requested.userinfo, claims);
+    // 5. Narrow the scopes to those that are still in force.
+    let access = in_force(&grant, token, context.config).map_err(BearerError::from)?;
+    let granted = Scopes::of_valid(&access.scope);
+    if !granted.contains(OPENID) {
+        return Err(BearerError::InsufficientScope.into());
+    }
+
+    // 6. Select the requested claims, by scope or by the `claims` parameter (Core sections 5.3.2, 5.4 and 5.5).
+    let claims = users::parse_claims(&grant.claims)?;
+    let claims = context.config.scopes.release(&granted, &access.requested.userinfo, claims);
     let userinfo = Userinfo { sub: &token.sub, claims };
-    let Some(alg) = signed_with else {
+    let Some(alg) = grant.signed_with else {
         return Ok(Response::json_of(200, &userinfo).map_err(|error| Internal::unwritable(&error))?);
     };
 
-    // 6. Sign the response if the client has registered an algorithm (Core section 5.3.2).
+    // 7. Sign the response if the client has registered an algorithm (Core section 5.3.2).
     let (keys, published) = (&provider.memory.signing_keys, &provider.memory.published_keys);
     let key = keys.get(alg, published, context).await?;
     let (iss, aud) = (context.config.issuer.as_str(), token.client_id.as_str());
@@ -146,10 +154,19 @@ async fn find_key(
     Ok(key.ok_or(BearerError::InvalidToken("access token: signed with an unknown key".into()))?)
 }
 
-struct ActiveGrant {
-    claims: String,
-    requested: ClaimsRequest,
-    signed_with: Option<Algorithm>,
+/// Returns what is in force of a token's scopes and of its grant.
+fn in_force(
+    grant: &ActiveGrant,
+    token: &AccessToken,
+    config: &Config,
+) -> Result<AccessInForce, NotInForce> {
+    let registered = grant.registered_scope.as_deref().map(Scopes::of_valid);
+    let may_have = |scope: &str| {
+        registered.is_none_or(|registered| registered.contains(scope))
+            && config.scopes.names().any(|known| known == scope)
+    };
+    let (is_trusted, consent) = (grant.is_trusted, grant.consent.as_ref());
+    Permission { config, may_have, is_trusted, consent }.of(&token.scope, &grant.requested)
 }
 
 /// Finds a token's grant at the nearest replica. If it is missing there, the primary decides, because a new grant may
@@ -157,15 +174,13 @@ struct ActiveGrant {
 async fn active_grant(
     context: &Context<'_, impl Database>,
     token: &AccessToken,
-) -> Result<ActiveGrant, Error> {
+) -> Result<Box<ActiveGrant>, Error> {
     let mut found = grants::status(context, Freshness::Nearest, token).await?;
     if let GrantStatus::Unknown = found {
         found = grants::status(context, Freshness::Primary, token).await?;
     }
     match found {
-        GrantStatus::Active { claims, requested, signed_with } => {
-            Ok(ActiveGrant { claims, requested, signed_with })
-        }
+        GrantStatus::Active(grant) => Ok(grant),
         GrantStatus::Revoked => {
             Err(BearerError::InvalidToken("access token: revoked".into()).into())
         }

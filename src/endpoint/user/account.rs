@@ -81,8 +81,11 @@ async fn page(
 ) -> Response {
     let context = &provider.context;
     let AccountFacts { cookie_hash, session, allowed } = facts;
-    let claims: Vec<Vec<&str>> =
-        allowed.iter().map(|one| Scopes::of_valid(&one.consent.claims).iter().collect()).collect();
+    let scopes = &context.config.scopes;
+    let claims = allowed
+        .iter()
+        .map(|one| scopes.claims_outside_scopes(&Scopes::of_valid(&one.scope), &one.claims));
+    let claims: Vec<_> = claims.collect();
     // Only logos of logos that a sign-in fetched before are shown, and few, so that this page fetches nothing and is
     // not slow.
     let mut logos = Vec::new();
@@ -120,7 +123,7 @@ async fn page(
             },
             client_id: &one.client_id,
             configured: context.config.into(),
-            scope: Scopes::of_valid(&one.consent.scope),
+            scope: Scopes::of_valid(&one.scope),
             claims,
             since: one.granted_at,
         })

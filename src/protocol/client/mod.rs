@@ -6,6 +6,7 @@ pub mod cache_time;
 pub mod client_document;
 pub mod client_id_url;
 pub mod client_name;
+pub mod identity;
 pub mod jwt;
 pub mod localized;
 pub mod metadata;

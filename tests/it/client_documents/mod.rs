@@ -44,7 +44,7 @@ fn document() -> Value {
 }
 
 /// The document with these fields replaced; null removes one.
-fn document_with(fields: Value) -> Value {
+pub fn document_with(fields: Value) -> Value {
     let mut document = document();
     for (name, value) in fields.as_object().unwrap() {
         document[name] = value.clone();
@@ -53,7 +53,7 @@ fn document_with(fields: Value) -> Value {
     document
 }
 
-fn publish(provider: &TestProvider, document: &Value) {
+pub fn publish(provider: &TestProvider, document: &Value) {
     publish_as(provider, 200, "application/json", &document.to_string(), "");
 }
 
@@ -75,11 +75,7 @@ fn unpublish(provider: &TestProvider) {
     provider.platform.web.borrow_mut().clear();
 }
 
-pub fn document_client() -> TestClient {
-    client()
-}
-
-fn client() -> TestClient {
+pub fn client() -> TestClient {
     client_at(CLIENT_ID)
 }
 

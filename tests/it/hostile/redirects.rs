@@ -370,11 +370,12 @@ fn a_forged_form_leads_to_the_provider_or_a_registered_uri() {
         for cookie in page.cookies() {
             cookies = format!("{cookies}; {}", cookie.split(';').next().unwrap());
         }
-        let token = page
-            .body
-            .split_once("name=\"token\" value=\"")
-            .map(|(_, rest)| rest.split('"').next().unwrap().to_owned());
-        let token = token.filter(|_| draws.below(4) > 0).unwrap_or_default();
+        let field = |name: &str| {
+            let (_, rest) = page.body.split_once(&format!("name=\"{name}\" value=\""))?;
+            rest.split('"').next().map(str::to_owned)
+        };
+        let access = field("shown").unwrap_or_default();
+        let token = field("token").filter(|_| draws.below(4) > 0).unwrap_or_default();
         let carried = if draws.below(3) == 0 {
             draws.mutilate(&format!("{request}x"), 3, &PIECES)
         } else {
@@ -386,7 +387,7 @@ fn a_forged_form_leads_to_the_provider_or_a_registered_uri() {
         };
         let body = encode(&[
             ("request", &carried),
-            ("shown", "openid  "),
+            ("shown", &access),
             ("token", &token),
             ("decision", draws.one_of(&["allow", "deny", "switch", "continue", "x", ""])),
             ("client_id", draws.one_of(&["app", "https://evil.example/"])),

@@ -214,7 +214,7 @@ pub fn seed() -> Vec<String> {
         "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES ('alice', 'alice', '{\"name\":\"Alice Adams\"}', 0, 0)".into(),
         "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES ('bob', 'bob', '{}', 0, 0)".into(),
         format!("INSERT INTO sessions VALUES ('alices', '{}', 'alice', {END}, {END})", hash(cookie)),
-        format!("INSERT INTO consents VALUES ('alice', 'app', 'openid', '', {BEGIN})"),
+        format!("INSERT INTO consents (sub, client_id, scope, claims, granted_at) VALUES ('alice', 'app', 'openid', '', {BEGIN})"),
     ]);
     seed
 }

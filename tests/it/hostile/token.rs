@@ -164,6 +164,7 @@ fn check_after<'a>(
 
 fn table() -> Table {
     let mut table = Table { rows: Vec::new(), seed: seed() };
+    table.seed.push(format!("UPDATE consents SET scope = '{}'", APPS.scope));
     controls(&mut table);
     requests(&mut table);
     clients(&mut table);
@@ -920,6 +921,29 @@ fn refreshes(table: &mut Table) {
         table.refresh(&format!("scope {scope:?}"), APPS, &[("scope", scope)], tokens, Spent);
     }
     let own = Plant { client_id: "own", ..APPS };
+    let unconsented = Plant { client_id: "other", ..APPS };
+    let needed = || invalid("the user's consent is needed");
+    table.refresh(
+        "a refresh token of a client that is not trusted, without a consent",
+        unconsented,
+        &[],
+        needed(),
+        Untouched,
+    );
+    table.refresh(
+        "a refresh token without a consent, with a scope",
+        unconsented,
+        &[("scope", "openid")],
+        needed(),
+        Untouched,
+    );
+    table.refresh(
+        "a refresh token with a scope that the user has not consented to",
+        Plant { scope: "profile offline_access", ..APPS },
+        &[],
+        invalid("the client may no longer have any scope of the grant"),
+        Untouched,
+    );
     table.refresh(
         "a refresh token of a client that may refresh",
         own,

@@ -32,7 +32,8 @@ pub async fn parameters(
     let scope = grant.scope.as_str();
     // The token endpoint alone issues tokens for APIs.
     let target = Target::Userinfo;
-    let tokens = TokenSet { client, grant, user_claims, scope, target, nonce };
+    let requested = &grant.requested;
+    let tokens = TokenSet { client, grant, user_claims, scope, requested, target, nonce };
     if !with_access_token {
         return Ok(vec![("id_token", tokens.id_token(None, signers, context).await?)]);
     }

@@ -212,7 +212,8 @@ impl<P: Platform> Interaction<'_, P> {
         match decide(valid, facts.session.as_ref(), remembered, &state, context.now) {
             Next::AskConsent(session) => Ok(self.consent_page(valid, session, &state).await),
             Next::Respond(session) => {
-                let consent = state.consented_to.map(|_| valid.allowed(remembered));
+                let resources = &context.config.resources;
+                let consent = state.consented_to.map(|_| valid.allowed(remembered, resources));
                 self.issue(valid, session, remembered, consent.as_ref()).await
             }
             Next::Refuse(error) => {

@@ -1,5 +1,7 @@
 //! Step 3: validate the request: the client, the redirect URI, and all other parameters.
 
+use std::collections::BTreeMap;
+
 use super::facts::Facts;
 use crate::digest::digest;
 use crate::error::{Error, PageError, Protocol};
@@ -10,7 +12,10 @@ use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::authorize_request::AuthorizeRequest;
 use crate::protocol::authorization::reply_to::ReplyTo;
+use crate::protocol::authorization::resources::Resources;
+use crate::protocol::client::identity::identity;
 use crate::protocol::client::metadata::ClientMetadata;
+use crate::protocol::client::voucher::Voucher;
 use crate::protocol::token::id_token::{self, IdTokenHintError};
 use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
@@ -56,8 +61,10 @@ pub struct ValidatedRequest {
     pub required_user: RequiredUser,
     /// The claims requested by the `claims` parameter that the requested scopes do not release.
     pub single_claims: Vec<String>,
-    /// The URIs of the APIs that the scopes belong to, one for each scope of an API.
-    apis: Vec<String>,
+    /// The URI of the API of each scope that belongs to one.
+    apis: BTreeMap<String, String>,
+    /// The digest of what the consent page identifies the client by.
+    identity: String,
 }
 
 /// Validates a request. Errors are shown on a page until the client and its redirect URI are validated; later ones are
@@ -104,12 +111,17 @@ pub async fn validate_for(
             let scopes = &provider.context.config.scopes;
             let single_claims = scopes.claims_outside_scopes(&request.granted(), &names);
             let single_claims = single_claims.into_iter().map(str::to_owned).collect();
-            let api = |scope| provider.context.config.resources.of_scope(scope);
-            let granted = request.granted();
-            let apis = granted.iter().filter_map(api).map(|api| api.uri.clone()).collect();
-            let valid =
-                ValidatedRequest { client, reply_to, request, required_user, single_claims, apis };
-            Ok(Validation::Valid(Box::new(valid)))
+            let apis = provider.context.config.resources.uris_of(&request.granted());
+            let identity = identity(&client.metadata, &reply_to.redirect_uri);
+            Ok(Validation::Valid(Box::new(ValidatedRequest {
+                client,
+                reply_to,
+                request,
+                required_user,
+                single_claims,
+                apis,
+                identity,
+            })))
         }
         Err(Error::Protocol(Protocol::Authorize(error))) => {
             Ok(Validation::Refused(reply_to, error))
@@ -233,13 +245,14 @@ fn hint_error(error: IdTokenHintError) -> Error {
 }
 
 impl ValidatedRequest {
-    /// Returns the access that the consent page shows, as one text: scopes and claims, and a digest of the scopes' APIs
-    /// if they have any, with two spaces between them. The form posts it back, because the client may register other
-    /// scopes while the page is open, and the operator may give a scope to another API.
+    /// Returns what the consent page shows, as one text: scopes and claims, and a digest of the scopes' APIs and of the
+    /// client's identity, with two spaces between them. The form posts it back, because the client may register other
+    /// metadata while the page is open, and the operator may give a scope to another API.
     pub fn shown(&self) -> String {
-        let shown = format!("{}  {}", self.request.scope, self.single_claims.join(" "));
-        let apis: Vec<_> = self.apis.iter().map(String::as_str).collect();
-        if apis.is_empty() { shown } else { format!("{shown}  {}", digest(&apis)) }
+        let mut identified: Vec<&str> = vec![&self.identity];
+        identified.extend(self.apis.iter().flat_map(|(scope, uri)| [scope.as_str(), uri]));
+        let claims = self.single_claims.join(" ");
+        format!("{}  {claims}  {}", self.request.scope, digest(&identified))
     }
 
     /// Returns the initial value of the login field.
@@ -249,20 +262,38 @@ impl ValidatedRequest {
 
     /// Returns whether a stored consent covers the request.
     pub fn is_covered_by(&self, consent: &Consent) -> bool {
-        self.request.granted().is_within(&Scopes::of_valid(&consent.scope))
-            && self
-                .single_claims
-                .iter()
-                .all(|claim| Scopes::of_valid(&consent.claims).contains(claim))
+        let has_scope = |scope| consent.has_scope(scope, self.apis.get(scope).map(String::as_str));
+        let has_claim = |claim: &String| Scopes::of_valid(&consent.claims).contains(claim);
+        self.is_given_to_client(consent)
+            && self.request.granted().iter().all(has_scope)
+            && self.single_claims.iter().all(has_claim)
     }
 
-    /// Returns the consent to store: the previous one and what this request adds.
-    pub fn allowed(&self, before: Option<&Consent>) -> Consent {
+    /// Returns whether a stored consent was given to the client as it is now. The operator vouches for the changes of the
+    /// clients that it has registered. The user has to see those of all others.
+    fn is_given_to_client(&self, consent: &Consent) -> bool {
+        self.client.voucher() == Voucher::Operator
+            || consent.identity.as_ref() == Some(&self.identity)
+    }
+
+    /// Returns the consent to store: the previous one, if it was given to the client as it is now, and what this request
+    /// adds.
+    pub fn allowed(&self, before: Option<&Consent>, resources: &Resources) -> Consent {
+        let before = before.filter(|consent| self.is_given_to_client(consent));
         let before = before.cloned().unwrap_or_default();
         let claims = self.single_claims.iter().map(String::as_str);
+        // A consent of an older version counts at the API that has the scope now.
+        let mut apis =
+            before.apis.unwrap_or_else(|| resources.uris_of(&Scopes::of_valid(&before.scope)));
+        for scope in self.request.granted().iter() {
+            apis.remove(scope);
+        }
+        apis.extend(self.apis.clone());
         Consent {
             scope: united(&before.scope, self.request.granted().iter()),
             claims: united(&before.claims, claims),
+            apis: Some(apis),
+            identity: Some(self.identity.clone()),
         }
     }
 }

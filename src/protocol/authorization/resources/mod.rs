@@ -7,6 +7,8 @@ mod target;
 pub use parse::ResourcesError;
 pub use target::{Target, TargetError};
 
+use std::collections::BTreeMap;
+
 use crate::jose::jwk::Algorithm;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::voucher::Voucher;
@@ -64,6 +66,12 @@ impl Resources {
     /// Returns the API that has this scope.
     pub fn of_scope(&self, scope: &str) -> Option<&Resource> {
         self.0.iter().find(|resource| resource.has(scope))
+    }
+
+    /// Returns the URI of the API of each scope that belongs to one.
+    pub fn uris_of(&self, scopes: &Scopes<'_>) -> BTreeMap<String, String> {
+        let with_uri = |scope: &str| Some((scope.to_owned(), self.of_scope(scope)?.uri.clone()));
+        scopes.iter().filter_map(with_uri).collect()
     }
 
     /// Returns the APIs that have at least one of these scopes, without duplicates.
