@@ -289,9 +289,13 @@ fn a_consent_of_an_older_version_counts_for_the_operators_clients_only() {
     let own = own.client(CALLBACK);
     let browser = Browser::new(&provider);
     browser.authorize(&app, LOGIN, &[]);
-    browser.authorize(&own, LOGIN, &[]);
+    let parameters = [("scope", "openid profile email offline_access")];
+    let tokens = provider.redeem(&own, &browser.authorize(&own, LOGIN, &parameters));
     let sql = "UPDATE consents SET apis = NULL, identity = NULL";
     provider.platform.primary.execute(sql, ()).unwrap();
+    // The grants of older versions go on.
+    let refreshed = provider.refresh(&own, &field(&tokens, "refresh_token"));
+    assert_eq!(refreshed.json()["scope"], parameters[0].1);
     assert!(is_silent(&browser, &app, &[]));
     assert!(!is_silent(&browser, &own, &[]));
     browser.authorize(&own, LOGIN, &[]);

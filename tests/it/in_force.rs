@@ -95,6 +95,20 @@ fn claims_by_name_of_a_client_that_is_no_longer_trusted_need_a_consent_to_them()
 }
 
 #[test]
+fn a_page_of_a_trusted_client_adds_to_the_consent_that_the_user_gave_before() {
+    let provider = provider();
+    let put = |trusted: bool| provider.put_client_with("app", json!({ "trusted": trusted }));
+    let app = put(false);
+    let scope = [("scope", "openid email offline_access")];
+    let tokens = sign_in(&provider, &app, &scope);
+    put(true);
+    sign_in(&provider, &app, &[("scope", "openid phone"), ("prompt", "consent")]);
+    put(false);
+    let refreshed = provider.refresh(&app, &field(&tokens, "refresh_token"));
+    assert_eq!(refreshed.json()["scope"], scope[0].1, "{}", refreshed.body);
+}
+
+#[test]
 fn the_operators_own_tokens_need_no_consent() {
     let provider = provider();
     let response = provider.send(get("/auth/userinfo").bearer(&provider.mint("openid email")));

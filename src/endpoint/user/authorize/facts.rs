@@ -183,12 +183,13 @@ impl Facts {
 
     /// Returns whether the operator vouches for the client, or the session's user has allowed it before.
     pub fn is_vouched_for(&self, client: &Client) -> bool {
-        client.voucher() == Voucher::Operator || self.remembered(client).is_some()
+        client.voucher() == Voucher::Operator || self.remembered().is_some()
     }
 
-    /// Returns the stored consent of the session's user to the client. A trusted client needs none.
-    pub fn remembered(&self, client: &Client) -> Option<&Consent> {
-        self.consent.as_ref().filter(|_| self.session.is_some() && !client.trusted)
+    /// Returns the stored consent of the session's user to the client. A trusted client needs none, but adds to it what a
+    /// page shows.
+    pub fn remembered(&self) -> Option<&Consent> {
+        self.consent.as_ref().filter(|_| self.session.is_some())
     }
 }
 
