@@ -243,6 +243,21 @@ fn a_consent_counts_for_the_host_that_the_page_showed() {
 }
 
 #[test]
+fn an_error_is_not_sent_to_a_host_that_the_page_of_a_consent_did_not_show() {
+    let provider = provider();
+    let evil = "https://evil.example/cb";
+    let own = OwnClient::register(&provider, &json!({ "redirect_uris": [CALLBACK, evil] }));
+    let browser = Browser::new(&provider);
+    browser.authorize(&own.client(CALLBACK), LOGIN, &[]);
+    let send = |redirect_uri| {
+        let client = own.client(redirect_uri);
+        browser.get(&client.authorize(&[("prompt", "none"), ("scope", "openid phone")]))
+    };
+    assert_eq!(answer(&send(CALLBACK), CALLBACK)["error"], "consent_required");
+    assert_eq!(send(evil).header("location"), None);
+}
+
+#[test]
 fn a_client_under_another_name_gets_only_what_the_new_page_showed() {
     let provider = provider();
     let own = OwnClient::register(&provider, &json!({}));

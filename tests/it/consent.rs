@@ -2,7 +2,7 @@ use crate::browser::{
     Browser, CALLBACK, CHALLENGE, PASSWORD, answer, claims, field, form_to, is_choice, is_consent,
     is_login,
 };
-use crate::test_provider::{NOW, TestProvider, get, post, put, variables_with};
+use crate::test_provider::{NOW, TestProvider, get, put, variables_with};
 use postern::lifetimes::UNREFRESHED_GRANT_SECONDS;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! A row of the tables for authorize and token: a request, the expected response, and the expected state of
 //! the database. A row is data only, so that the edge can run it, too.
 
+use postern::protocol::client::identity::identity;
 use postern::secret::hash;
 use serde::Serialize;
 use serde_json::json;
@@ -222,13 +223,15 @@ pub fn seed() -> Vec<String> {
 /// Clients that registered themselves: mallory's, and one that alice has allowed. Bob, who has allowed no client, and his
 /// session.
 pub fn strangers() -> Vec<String> {
-    let mut strangers = Vec::new();
+    let (mut strangers, mut known) = (Vec::new(), String::new());
     for (id, uris) in [("mallory", &MALLORY[..]), ("friend", &["https://friend.example/cb"])] {
         let metadata = json!({
             "client_name": "Your Bank", "redirect_uris": uris,
             "response_types": ["code"], "grant_types": ["authorization_code"],
         });
-        let metadata = stored_metadata(&metadata).replace('\'', "''");
+        let metadata = stored_metadata(&metadata);
+        known = identity(&serde_json::from_str(&metadata).unwrap(), uris[0]);
+        let metadata = metadata.replace('\'', "''");
         strangers.push(format!(
             "INSERT INTO clients (client_id, metadata, secret_hash, trusted, created_at, updated_at, registration_token_hash) VALUES ('{id}', '{metadata}', '{}', 0, 0, 0, 'of {id}')",
             hash(SECRET)
@@ -237,7 +240,7 @@ pub fn strangers() -> Vec<String> {
     let (_, cookie) = BOBS_COOKIE.split_once('=').unwrap();
     strangers.extend([
         format!("INSERT INTO sessions VALUES ('bobs', '{}', 'bob', {END}, {END})", hash(cookie)),
-        format!("INSERT INTO consents VALUES ('alice', 'friend', 'openid', '', {BEGIN})"),
+        format!("INSERT INTO consents (sub, client_id, scope, claims, granted_at, identity) VALUES ('alice', 'friend', 'openid', '', {BEGIN}, '{known}')"),
     ]);
     strangers
 }

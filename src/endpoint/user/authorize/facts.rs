@@ -7,6 +7,7 @@ use crate::fetched::client_documents::{ClientDocumentError, DocumentFault};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::handle_of;
 use crate::ports::Platform;
+use crate::protocol::client::identity::identity;
 use crate::protocol::client::voucher::Voucher;
 use crate::protocol::description::{Description, Sent};
 use crate::protocol::params::Params;
@@ -181,15 +182,23 @@ impl Facts {
         }
     }
 
-    /// Returns whether the operator vouches for the client, or the session's user has allowed it before.
-    pub fn is_vouched_for(&self, client: &Client) -> bool {
-        client.voucher() == Voucher::Operator || self.remembered().is_some()
+    /// Returns whether the operator vouches for the client, or the session's user has allowed it before, for a response to
+    /// the host of the redirect URI.
+    pub fn is_vouched_for(&self, client: &Client, params: &Params) -> bool {
+        let redirect_uri = params.once("redirect_uri").ok().flatten().unwrap_or_default();
+        client.voucher() == Voucher::Operator || self.remembered(client, redirect_uri).is_some()
     }
 
-    /// Returns the stored consent of the session's user to the client. A trusted client needs none, but adds to it what a
-    /// page shows.
-    pub fn remembered(&self) -> Option<&Consent> {
-        self.consent.as_ref().filter(|_| self.session.is_some())
+    /// Returns the stored consent of the session's user to the client, if it was given to the client as it is now. The
+    /// operator vouches for the changes of the clients that it has registered. The user has to see those of all others.
+    ///
+    /// A trusted client needs no consent, but adds to it what a page shows.
+    pub fn remembered(&self, client: &Client, redirect_uri: &str) -> Option<&Consent> {
+        let is_given_to_client = |consent: &&Consent| {
+            client.voucher() == Voucher::Operator
+                || consent.identity.as_ref() == Some(&identity(&client.metadata, redirect_uri))
+        };
+        self.consent.as_ref().filter(|_| self.session.is_some()).filter(is_given_to_client)
     }
 }
 

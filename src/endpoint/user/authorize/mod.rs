@@ -208,7 +208,7 @@ impl<P: Platform> Interaction<'_, P> {
         state: InteractionState,
     ) -> Result<Response, Error> {
         let context = &self.provider.context;
-        let remembered = facts.remembered();
+        let remembered = facts.remembered(&valid.client, &valid.reply_to.redirect_uri);
         match decide(valid, facts.session.as_ref(), remembered, &state, context.now) {
             Next::AskConsent(session) => Ok(self.consent_page(valid, session, &state).await),
             Next::Respond(session) => {

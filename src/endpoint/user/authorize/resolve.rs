@@ -78,7 +78,7 @@ pub async fn resolve(
         Ok(signed) => Ok(Resolved::Request(signed)),
         // 5. If that fails, the redirect URI for the error is the one outside of the request object.
         Err(Error::Protocol(Protocol::Authorize(error))) => {
-            let is_vouched_for = facts.is_vouched_for(&client);
+            let is_vouched_for = facts.is_vouched_for(&client, params);
             let own_host = provider.context.config.issuer.own_host();
             match ReplyTo::from_request(params, &client.metadata, own_host, is_vouched_for) {
                 Ok(reply_to) => Ok(Resolved::Refused(reply_to, error)),

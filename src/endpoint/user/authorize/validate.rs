@@ -15,7 +15,6 @@ use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::identity::identity;
 use crate::protocol::client::metadata::ClientMetadata;
-use crate::protocol::client::voucher::Voucher;
 use crate::protocol::token::id_token::{self, IdTokenHintError};
 use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
@@ -79,7 +78,7 @@ pub async fn validate(
 ) -> Result<Validation, Error> {
     // 1. Find the client.
     let client = facts.client(provider, &pending.params).await?;
-    let is_vouched_for = facts.is_vouched_for(&client);
+    let is_vouched_for = facts.is_vouched_for(&client, &pending.params);
     validate_for(provider, client, pending, is_vouched_for).await
 }
 
@@ -264,22 +263,11 @@ impl ValidatedRequest {
     pub fn is_covered_by(&self, consent: &Consent) -> bool {
         let has_scope = |scope| consent.has_scope(scope, self.apis.get(scope).map(String::as_str));
         let has_claim = |claim: &String| Scopes::of_valid(&consent.claims).contains(claim);
-        self.is_given_to_client(consent)
-            && self.request.granted().iter().all(has_scope)
-            && self.single_claims.iter().all(has_claim)
+        self.request.granted().iter().all(has_scope) && self.single_claims.iter().all(has_claim)
     }
 
-    /// Returns whether a stored consent was given to the client as it is now. The operator vouches for the changes of the
-    /// clients that it has registered. The user has to see those of all others.
-    fn is_given_to_client(&self, consent: &Consent) -> bool {
-        self.client.voucher() == Voucher::Operator
-            || consent.identity.as_ref() == Some(&self.identity)
-    }
-
-    /// Returns the consent to store: the previous one, if it was given to the client as it is now, and what this request
-    /// adds.
+    /// Returns the consent to store: the [remembered](Facts::remembered) one, and what this request adds.
     pub fn allowed(&self, before: Option<&Consent>, resources: &Resources) -> Consent {
-        let before = before.filter(|consent| self.is_given_to_client(consent));
         let before = before.cloned().unwrap_or_default();
         let claims = self.single_claims.iter().map(String::as_str);
         // A consent of an older version counts at the API that has the scope now.
