@@ -4,7 +4,7 @@
 use crate::context::Context;
 use crate::error::Error;
 use crate::grant::token_set::{Signers, TokenResponse};
-use crate::grant::{MALFORMED_SCOPE, TokenRequest};
+use crate::grant::{TokenRequest, requested_scopes};
 use crate::http::Response;
 use crate::lifetimes::ACCESS_TOKEN_SECONDS;
 use crate::ports::Platform;
@@ -86,7 +86,7 @@ async fn issue(
     // 3. Choose one API as the audience (RFC 8707 section 2.2), and drop the scopes of others.
     let resource = target(resources, resource, &requested)?;
     let own: Vec<_> = requested.into_iter().filter(|scope| resource.has(scope)).collect();
-    let scope = Scopes::of_valid(&own.join(" ")).normalized();
+    let scope = own.join(" ");
 
     // 4. Sign the token.
     let token = MachineToken {
@@ -110,7 +110,7 @@ fn requested<'a>(
     registered: &Scopes<'_>,
     allowed: &[&str],
 ) -> Result<Vec<&'a str>, TokenError> {
-    let scopes = Scopes::parse(text).ok_or(TokenError::InvalidScope(MALFORMED_SCOPE))?;
+    let scopes = requested_scopes(text)?;
     let granted: Vec<_> = scopes.iter().filter(|scope| allowed.contains(scope)).collect();
     match (granted.as_slice(), scopes.iter().next()) {
         ([], Some(first)) => Err(TokenError::InvalidScope(if registered.contains(first) {

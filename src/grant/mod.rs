@@ -218,9 +218,12 @@ async fn issue(
     tokens.respond(refresh_token, &signers, context).await
 }
 
-/// The description of a scope parameter that breaks RFC 6749 section 3.3.
-const MALFORMED_SCOPE: Description =
-    Description::fixed("scope: must be scope tokens separated by spaces");
+/// Parses the parameter `scope`.
+fn requested_scopes(text: &str) -> Result<Scopes<'_>, TokenError> {
+    Scopes::parse(text).map_err(|error| {
+        TokenError::InvalidScope(Description::new(format_args!("scope: {}", error.description())))
+    })
+}
 
 fn duplicate(doubled: DuplicateParameter) -> TokenError {
     TokenError::InvalidRequest(doubled.into())
@@ -271,7 +274,7 @@ fn in_force(grant: &Grant, client: &Client, config: &Config) -> Result<AccessInF
 /// none of them was granted (RFC 6749 section 6).
 fn narrow<'a>(granted: &'a str, requested: Option<&str>) -> Result<Cow<'a, str>, TokenError> {
     let Some(requested) = requested else { return Ok(granted.into()) };
-    let requested = Scopes::parse(requested).ok_or(TokenError::InvalidScope(MALFORMED_SCOPE))?;
+    let requested = requested_scopes(requested)?;
     let granted = Scopes::of_valid(granted);
     let scopes: Vec<_> = requested.iter().filter(|scope| granted.contains(scope)).collect();
     match (scopes.as_slice(), requested.iter().next()) {
@@ -279,6 +282,6 @@ fn narrow<'a>(granted: &'a str, requested: Option<&str>) -> Result<Cow<'a, str>,
             "scope: {} was not granted",
             Sent(first)
         )))),
-        _ => Ok(Scopes::of_valid(&scopes.join(" ")).normalized().into()),
+        _ => Ok(scopes.join(" ").into()),
     }
 }

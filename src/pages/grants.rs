@@ -63,7 +63,7 @@ impl Consent<'_> {
     }
 
     fn requested_access(&self) -> Vec<RequestedAccess<'_>> {
-        requested_access(self.texts, self.configured, self.scope, self.claims)
+        requested_access(self.texts, self.configured, &self.scope, self.claims)
     }
 }
 
@@ -102,7 +102,7 @@ pub struct Application<'a> {
 
 impl Application<'_> {
     fn requested_access(&self, texts: &'static Texts) -> Vec<RequestedAccess<'_>> {
-        requested_access(texts, self.configured, self.scope, self.claims)
+        requested_access(texts, self.configured, &self.scope, self.claims)
     }
 
     fn date(&self) -> String {

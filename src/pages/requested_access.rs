@@ -39,7 +39,7 @@ impl<'a> From<&'a Config> for ConfiguredScopes<'a> {
 pub fn requested_access<'a>(
     texts: &'a Texts,
     configured: ConfiguredScopes<'a>,
-    scope: Scopes<'a>,
+    scope: &Scopes<'a>,
     claims: &'a [&'a str],
 ) -> Vec<RequestedAccess<'a>> {
     let mut accesses = Vec::new();
@@ -128,7 +128,7 @@ mod tests {
         let table = ScopeTable::parse(table).unwrap();
         let resources = Resources::parse(resources, &table, "").unwrap();
         let configured = ConfiguredScopes { resources: &resources, table: &table };
-        requested_access(texts, configured, scope, claims).into_iter().map(word).collect()
+        requested_access(texts, configured, &scope, claims).into_iter().map(word).collect()
     }
 
     #[test]

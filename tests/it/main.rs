@@ -57,3 +57,4 @@ mod strangers_errors;
 mod sub_and_client_id;
 mod test_provider;
 mod userinfo;
+mod work;

@@ -346,7 +346,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         client: client(),
         client_id: text,
         configured: no_scopes_of_the_operator(),
-        scope,
+        scope: scope.clone(),
         claims,
         since: i64::MIN,
     };

@@ -58,9 +58,11 @@ pub async fn serve(
     let token = &verified.token;
 
     // 3. Require the scope `openid` (Core section 5.3.1).
-    let granted = Scopes::parse(&token.scope).ok_or(BearerError::InvalidToken(
-        "access token: scope must be scope tokens separated by spaces".into(),
-    ))?;
+    let granted = Scopes::parse(&token.scope).map_err(|_| {
+        BearerError::InvalidToken(
+            "access token: scope must be scope tokens separated by spaces".into(),
+        )
+    })?;
     if !granted.contains(OPENID) {
         return Err(BearerError::InsufficientScope.into());
     }
@@ -162,7 +164,7 @@ fn in_force(
 ) -> Result<AccessInForce, NotInForce> {
     let registered = grant.registered_scope.as_deref().map(Scopes::of_valid);
     let may_have = |scope: &str| {
-        registered.is_none_or(|registered| registered.contains(scope))
+        registered.as_ref().is_none_or(|registered| registered.contains(scope))
             && config.scopes.names().any(|known| known == scope)
     };
     let (is_trusted, consent) = (grant.is_trusted, grant.consent.as_ref());

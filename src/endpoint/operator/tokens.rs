@@ -44,10 +44,8 @@ impl MintRequest {
 
 /// Returns the scope as it is recorded. Only scopes of userinfo: the token is for no other audience.
 fn check_scope(scope: &str, config: &Config) -> Result<String, InvalidField> {
-    let Some(scopes) = Scopes::parse(scope) else {
-        let reason = "must be scope tokens separated by spaces";
-        return Err(InvalidField::new("scope", reason));
-    };
+    let scopes = Scopes::parse(scope);
+    let scopes = scopes.map_err(|error| InvalidField::new("scope", error.description()))?;
     let is_known = |scope: &str| config.scopes.names().any(|name| name == scope);
     let Some(unknown) = scopes.iter().find(|scope| !is_known(scope)) else {
         return Ok(scopes.normalized());

@@ -11,6 +11,8 @@ use crate::protocol::user::scope::ScopeTable;
 const LIMIT: usize = 100;
 /// The maximum length of a claim's name, in bytes.
 const NAME_LIMIT: usize = 256;
+/// The maximum number of values of an essential `acr`. Those for the ID token are compared with those for userinfo.
+const ACR_LIMIT: usize = 20;
 /// The maximum length of the parameter, in bytes.
 const PARAMETER_LIMIT: usize = 16_384;
 
@@ -50,6 +52,8 @@ pub enum ClaimsRequestError {
     TooLong,
     /// More than 100 claims are requested for the ID token or for userinfo.
     TooMany,
+    /// `acr` is essential with more than 20 values.
+    TooManyAcrs,
     /// `values` is not an array, or there is also a `value`.
     Values,
 }
@@ -66,6 +70,7 @@ impl ClaimsRequestError {
             Self::Sub => "claims: sub must have one value, a string",
             Self::TooLong => "claims: longer than 16384 bytes",
             Self::TooMany => "claims: id_token and userinfo may have at most 100 claims each",
+            Self::TooManyAcrs => "claims: acr may have at most 20 values",
             Self::Values => "claims: values must be an array, and without value",
         }
     }
@@ -154,6 +159,9 @@ impl ClaimsRequest {
         if requirement.values.is_empty() {
             return Ok(());
         }
+        if requirement.values.len() > ACR_LIMIT {
+            return Err(ClaimsRequestError::TooManyAcrs);
+        }
         let text = |value| match value {
             Value::String(text) => Ok(text),
             _ => Err(ClaimsRequestError::Acr),
@@ -236,6 +244,12 @@ mod tests {
             r#"{"id_token": {"acr": {"essential": true, "value": 1}}}"#,
         ] {
             assert!(ClaimsRequest::parse(text).is_err(), "{text}");
+        }
+        for (count, is_valid) in [(20, true), (21, false)] {
+            let values = vec![r#""b""#; count].join(",");
+            let text =
+                format!(r#"{{"id_token":{{"acr":{{"essential":true,"values":[{values}]}}}}}}"#);
+            assert_eq!(ClaimsRequest::parse(&text).is_ok(), is_valid, "{count} values");
         }
         let many: Vec<_> = (0..101).map(|n| format!(r#""c{n}":null"#)).collect();
         assert!(

@@ -5,7 +5,7 @@ use crate::protocol::authorization::authorize_policy::AuthorizePolicy;
 use crate::protocol::authorization::resources::{Resource, scope_not_registered, unknown_resource};
 use crate::protocol::client::metadata::{ClientMetadata, GrantType};
 use crate::protocol::description::Description;
-use crate::protocol::user::scope::{OFFLINE_ACCESS, OPENID, Scopes};
+use crate::protocol::user::scope::{InvalidScopes, OFFLINE_ACCESS, OPENID, Scopes};
 
 /// The parameters of a request that decide about its scopes.
 pub(super) struct ScopeParameters<'a> {
@@ -38,10 +38,14 @@ pub(super) fn grantable(
 ) -> Result<String, AuthorizeError> {
     // 1. Find the named resources (RFC 8707 section 2).
     let invalid_target = |description| AuthorizeError::new("invalid_target", description);
-    let find = |uri: &&str| {
-        policy.resources.find(uri).ok_or_else(|| invalid_target(unknown_resource(uri)))
-    };
-    let named = parameters.resources.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    let mut named = Vec::new();
+    for uri in &parameters.resources {
+        let resource = policy.resources.find(uri);
+        let resource = resource.ok_or_else(|| invalid_target(unknown_resource(uri)))?;
+        if !named.contains(&resource) {
+            named.push(resource);
+        }
+    }
     let may_refresh = parameters.is_code && client.grant_types.contains(&GrantType::RefreshToken);
     let rules = Rules { client, policy, named, may_refresh };
 
@@ -49,19 +53,16 @@ pub(super) fn grantable(
     let requested = match parameters.scope.filter(|text| !Scopes::is_blank(text)) {
         None => rules.default_scopes(),
         Some(text) => {
-            let malformed = "scope: must be scope tokens separated by spaces";
-            let scopes = Scopes::parse(text);
-            scopes.ok_or(AuthorizeError::new("invalid_scope", malformed))?.iter().collect()
+            let invalid = |error: InvalidScopes| {
+                AuthorizeError::new("invalid_scope", format!("scope: {}", error.description()))
+            };
+            Scopes::parse(text).map_err(invalid)?.iter().collect()
         }
     };
 
     // 3. Drop those that cannot be granted.
-    let mut granted: Vec<&str> = Vec::new();
-    for scope in &requested {
-        if rules.can_grant(scope) && !granted.contains(scope) {
-            granted.push(scope);
-        }
-    }
+    let mut granted: Vec<&str> =
+        requested.iter().copied().filter(|scope| rules.can_grant(scope)).collect();
     if granted.is_empty() {
         return Err(AuthorizeError::new("invalid_scope", rules.none_granted(&requested)));
     }

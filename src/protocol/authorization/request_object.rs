@@ -14,6 +14,9 @@ use crate::protocol::same_uri::is_same_uri;
 /// The maximum size of a request object, in bytes.
 pub const SIZE_LIMIT: usize = 16_384;
 
+/// The maximum number of values of `resource`, as in a query.
+const RESOURCES_LIMIT: usize = 100;
+
 /// The error code for an invalid request object (OpenID Connect Core section 3.1.2.6).
 pub const INVALID_REQUEST_OBJECT: &str = "invalid_request_object";
 
@@ -65,7 +68,7 @@ pub enum RequestObjectError {
     Nested,
     /// It has been valid for longer than [`REQUEST_OBJECT_SECONDS`].
     Old,
-    /// `resource` is an empty array, or one of its elements is not a string or is empty.
+    /// `resource` is an empty array or has more than 100 elements, or one of them is not a string or is empty.
     Resource,
     Signature,
     /// `sub` is the client, as in a client assertion.
@@ -89,7 +92,7 @@ impl RequestObjectError {
             Self::Jwt(error) => error.description(),
             Self::Nested => "must not have request or request_uri",
             Self::Old => "iat or nbf is more than an hour ago; sign each request anew",
-            Self::Resource => "resource must be a string or an array of strings",
+            Self::Resource => "resource must be a string or an array of 1 to 100 strings",
             Self::Signature => "the signature is wrong",
             Self::Subject => "sub must not be the client_id",
             Self::Timeless => "exp is required, at most an hour from now",
@@ -163,7 +166,10 @@ impl<'a> RequestObject<'a> {
                 // RFC 8707 section 2.1: `resource` is the only parameter that may be repeated.
                 Some(Value::Array(values)) if name == "resource" => {
                     let texts: Option<Vec<_>> = values.iter().map(Value::as_str).collect();
-                    let texts = texts.filter(|texts| !texts.is_empty() && !texts.contains(&""));
+                    let is_valid = |texts: &Vec<_>| {
+                        (1..=RESOURCES_LIMIT).contains(&texts.len()) && !texts.contains(&"")
+                    };
+                    let texts = texts.filter(is_valid);
                     for text in texts.ok_or(RequestObjectError::Resource)? {
                         parameters.append(name, text);
                     }

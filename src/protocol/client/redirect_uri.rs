@@ -165,12 +165,11 @@ fn check_scheme(
 /// No URI on the provider's own host counts: not one that was registered before this was checked, and not its port at a
 /// loopback host.
 pub fn is_registered(uri: &str, registered: &[String], own_host: &OwnHost) -> bool {
-    !own_host.has(uri)
-        && registered.iter().any(|known| {
-            known == uri
-                || loopback_without_port(uri, own_host)
-                    .is_some_and(|this| Some(this) == loopback_without_port(known, own_host))
-        })
+    let loopback = loopback_without_port(uri, own_host);
+    let is_same = |known: &String| {
+        known == uri || loopback.is_some() && loopback == loopback_without_port(known, own_host)
+    };
+    !own_host.has(uri) && registered.iter().any(is_same)
 }
 
 /// Returns the host of an `http` loopback URI, and everything after its port.

@@ -4,4 +4,5 @@ pub mod claims;
 pub mod login;
 pub mod password;
 pub mod scope;
+pub mod scope_value;
 pub mod scope_words;

@@ -7,6 +7,8 @@ use crate::jose::json::parse_object;
 use crate::protocol::user::claims::{self, UserClaims};
 use crate::protocol::user::scope_words::{InvalidWords, ScopeWords};
 
+pub use crate::protocol::user::scope_value::{InvalidScopes, Scopes, is_scope_token};
+
 /// The scope that makes a request an OpenID Connect request.
 pub const OPENID: &str = "openid";
 
@@ -26,6 +28,10 @@ struct CustomScope {
     /// The words that users read on the consent page.
     words: ScopeWords,
 }
+
+/// The maximum length of the names of all scopes of this provider's own together, in bytes. So an access token that has
+/// all of them is accepted by userinfo.
+const NAMES_LIMIT: usize = 4_096;
 
 const STANDARD: [&str; 6] = [OPENID, "profile", "email", "address", "phone", OFFLINE_ACCESS];
 
@@ -79,6 +85,8 @@ pub enum ScopesError {
         /// The name of the scope.
         scope: String,
     },
+    /// The names of all scopes have more than 4096 bytes together.
+    TooLong,
     Words(InvalidWords),
 }
 
@@ -100,6 +108,9 @@ impl fmt::Display for ScopesError {
             Self::Standard { scope } => {
                 write!(formatter, "must not redefine the standard scope {scope}")
             }
+            Self::TooLong => {
+                write!(formatter, "the names of all scopes must have at most {NAMES_LIMIT} bytes")
+            }
             Self::Words(error) => error.fmt(formatter),
         }
     }
@@ -112,7 +123,9 @@ impl ScopeTable {
     pub fn parse(text: &str) -> Result<Self, ScopesError> {
         let fields = parse_object(text.as_bytes()).map_err(ScopesError::NotAnObject)?;
         let custom = fields.into_iter().map(|(name, value)| CustomScope::new(name, value));
-        Ok(Self { custom: custom.collect::<Result<_, _>>()? })
+        let table = Self { custom: custom.collect::<Result<_, _>>()? };
+        let is_short = table.names().map(str::len).sum::<usize>() <= NAMES_LIMIT;
+        is_short.then_some(table).ok_or(ScopesError::TooLong)
     }
 
     /// Adds a scope that releases one claim of the same name, unless the operator has defined this scope.
@@ -147,7 +160,8 @@ impl ScopeTable {
 
     /// Returns whether a scope releases the claim, which may have a language tag.
     pub fn knows_claim(&self, claim: &str) -> bool {
-        self.claim_names().contains(&without_language(claim))
+        let name = without_language(claim);
+        claims::STANDARD.iter().any(|standard| standard.name == name) || self.has_custom_claim(name)
     }
 
     /// Returns whether one of the operator's scopes releases a claim.
@@ -255,61 +269,6 @@ fn parse_claim_names(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(name).collect()
 }
 
-/// Returns whether a text is a scope token: printable ASCII without space, quotation mark and backslash (RFC 6749
-/// section 3.3).
-pub fn is_scope_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
-}
-
-/// A scope value: scope tokens, separated by spaces (RFC 6749 section 3.3).
-#[derive(Clone, Copy, Debug)]
-pub struct Scopes<'a>(&'a str);
-
-impl<'a> Scopes<'a> {
-    /// Parses a scope value. Runs of spaces, and spaces at an end, are allowed, because clients that concatenate scopes
-    /// send them. An empty text is valid and has no scopes; a text of spaces alone is invalid.
-    pub fn parse(text: &'a str) -> Option<Self> {
-        let scopes = Self(text);
-        let has_scope = scopes.iter().next().is_some();
-        (text.is_empty() || has_scope && scopes.iter().all(is_scope_token)).then_some(scopes)
-    }
-
-    /// Returns whether a text has no scope. A request with such a parameter counts as one without it.
-    pub fn is_blank(text: &str) -> bool {
-        text.bytes().all(|b| b == b' ')
-    }
-
-    /// Wraps a scope value that is known to be valid, because it was parsed before it was stored.
-    pub fn of_valid(text: &'a str) -> Self {
-        Self(text)
-    }
-
-    /// Returns whether `others` has all of these scopes.
-    pub fn is_within(&self, others: &Scopes<'_>) -> bool {
-        self.iter().all(|scope| others.contains(scope))
-    }
-
-    pub fn contains(&self, scope: &str) -> bool {
-        self.iter().any(|token| token == scope)
-    }
-
-    /// Returns the value as it is stored and sent: with single spaces and without duplicates.
-    pub fn normalized(&self) -> String {
-        let mut distinct: Vec<&str> = Vec::new();
-        for scope in self.iter() {
-            if !distinct.contains(&scope) {
-                distinct.push(scope);
-            }
-        }
-        distinct.join(" ")
-    }
-
-    /// Returns the scopes in order of appearance.
-    pub fn iter(&self) -> impl Iterator<Item = &'a str> {
-        self.0.split(' ').filter(|token| !token.is_empty())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +297,7 @@ mod tests {
             (r#"{"a":{"claims":["x"],"words":"Read"}}"#, "the words for the scope a must be"),
             (r#"{"a":{"claims":["x"],"words":{"de":""}}}"#, "the words for the scope a must be"),
             (r#"{"email":{"claims":[],"words":{"":"Read"}}}"#, "standard scope"),
+            (&format!(r#"{{"{}":[]}}"#, "x".repeat(4_060)), "at most 4096 bytes"),
         ] {
             let error = ScopeTable::parse(text).unwrap_err().to_string();
             assert!(error.contains(complaint), "{text}: {error}");
@@ -381,17 +341,5 @@ mod tests {
         assert_eq!(release(&["name"]), (expected, "name".to_owned()));
         let expected = r#"{"email":"a@b","name#fr":"B"}"#.to_owned();
         assert_eq!(release(&["name#fr", "salary", "email"]), (expected, "name".to_owned()));
-    }
-
-    #[test]
-    fn a_scope_value_is_split_at_spaces_only() {
-        for text in [" ", "openid\temail", "openid\n", "openid\u{a0}email", "a\"b", "a\\b", "é"] {
-            assert!(Scopes::parse(text).is_none(), "{text:?}");
-        }
-        for text in [" openid email", "openid email ", "openid   email", " openid email  openid "] {
-            assert_eq!(Scopes::parse(text).unwrap().normalized(), "openid email", "{text:?}");
-        }
-        assert!(Scopes::parse("openid email").unwrap().contains("email"));
-        assert!(!Scopes::parse("").unwrap().contains(""));
     }
 }

@@ -411,6 +411,13 @@ fn response(table: &mut Table) {
     for scope in ["openid  openid", " openid", "openid ", "  openid   openid "] {
         table.coded(&format!("scope {scope:?}"), &query("scope", scope));
     }
+    let scopes = |count: usize| {
+        let scopes: Vec<_> = (1..count).map(|n| format!("s{n}")).collect();
+        format!("openid {}", scopes.join(" "))
+    };
+    table.coded("a scope a thousand times", &usual(&[("scope", &"openid ".repeat(1_000))]));
+    table.coded("a hundred scopes", &usual(&[("scope", &scopes(100))]));
+    table.refused("a hundred and one scopes", &usual(&[("scope", &scopes(101))]), "invalid_scope");
     table.coded("an unknown scope is dropped", &query("scope", "openid unknown admin"));
 }
 
@@ -551,6 +558,10 @@ fn claims(table: &mut Table) {
         r#"{"id_token":{"sub":{"value":"alice"}},"userinfo":{"sub":{"value":"bob"}}}"#,
         r#"{"id_token":{"acr":{"essential":"true"}}}"#,
         r#"{"id_token":{"acr":{"value":"1","values":["1"]}}}"#,
+        &format!(
+            r#"{{"id_token":{{"acr":{{"essential":true,"values":["1"{}]}}}}}}"#,
+            r#","1""#.repeat(20)
+        ),
         &"[".repeat(5_000),
         &format!("{}1{}", r#"{"a":"#.repeat(500), "}".repeat(500)),
     ] {

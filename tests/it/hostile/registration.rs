@@ -493,6 +493,17 @@ fn choices(table: &mut Table) {
             json!(["openid"]),
         ],
     );
+    let different: Vec<_> = (0..101).map(|n| format!("s{n}")).collect();
+    table.with(
+        "a hundred and one scopes",
+        json!({ "scope": format!("openid {}", different.join(" ")) }),
+        refused("scope"),
+    );
+    table.with(
+        "two scopes, many times",
+        json!({ "scope": "openid email ".repeat(2_000) }),
+        registered(json!({ "scope": "openid email" })),
+    );
     table.with(
         "known and unknown scopes",
         json!({ "scope": "admin openid root email" }),

@@ -911,6 +911,17 @@ fn refreshes(table: &mut Table) {
     for scope in ["profile", "phone admin", "OPENID", "openid\nemail", "openid\"", "*"] {
         table.refresh(&format!("scope {scope:?}"), APPS, &[("scope", scope)], wider(), Untouched);
     }
+    let different: Vec<_> = (0..101).map(|n| format!("s{n}")).collect();
+    table.refresh(
+        "a hundred and one scopes",
+        APPS,
+        &[("scope", &different.join(" "))],
+        wider(),
+        Untouched,
+    );
+    let doubled = "openid email ".repeat(1_500);
+    let once = Answer::Tokens { scope: "openid email".into(), refreshable: true };
+    table.refresh("two scopes, many times", APPS, &[("scope", &doubled)], once, Spent);
     for (scope, granted) in [
         ("openid email offline_access phone", APPS.scope),
         ("openid admin", "openid"),

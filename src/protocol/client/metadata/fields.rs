@@ -139,13 +139,9 @@ fn elsewhere(
 
 pub(super) fn scope(document: &mut JsonObject) -> Result<Option<String>, InvalidField> {
     let Some(text) = document.string("scope")? else { return Ok(None) };
-    match Scopes::parse(&text).filter(|_| !text.is_empty()) {
-        Some(scopes) => Ok(Some(scopes.normalized())),
-        None => Err(InvalidField::new(
-            "scope",
-            "must be scope tokens separated by spaces (RFC 6749 section 3.3)",
-        )),
-    }
+    let scopes = Scopes::parse(&text);
+    let scopes = scopes.map_err(|error| InvalidField::new("scope", error.description()))?;
+    Ok(Some(scopes.normalized()))
 }
 
 pub(super) fn contacts(document: &mut JsonObject) -> Result<Vec<String>, InvalidField> {
