@@ -25,6 +25,10 @@ use crate::store::slots::{SlotGroup, Slots};
 /// The largest request that is stored, or becomes the query of a redirect, in bytes.
 const KEPT_LIMIT: usize = 8_192;
 
+/// The largest query of a request by GET, in bytes. The forms of the pages continue it with an interaction token, and the
+/// platform accepts URLs of 16 KB.
+const QUERY_LIMIT: usize = 15_360;
+
 /// The prefix of the `request_uri` of a pushed request (RFC 9126 section 2.2).
 const PUSHED_URI: &str = "urn:ietf:params:oauth:request_uri:";
 
@@ -103,13 +107,25 @@ impl PendingRequest {
         Ok(is_open.then(|| format!("{HANDLE}{handle}")))
     }
 
+    /// Checks that the forms of the pages can continue the request. The query of a stored one is short.
+    ///
+    /// # Errors
+    /// [`PageError`] if the query is longer than 15360 bytes.
+    pub fn check_length(&self) -> Result<(), PageError> {
+        if self.query.len() <= QUERY_LIMIT {
+            return Ok(());
+        }
+        let page = PageError::application_fault(QUERY_TOO_LONG);
+        Err(PageError { status: 414, ..page })
+    }
+
     /// Returns whether the request is small enough to be stored, or to be a query: at most 8192 bytes, form-encoded.
     pub fn may_be_kept(&self) -> bool {
         self.params.encode().len() <= KEPT_LIMIT
     }
 
-    /// Stores the request, which its client signed, and replaces its query by a handle for the browser. Anybody who has a
-    /// signed request can send it again, so it needs a slot.
+    /// Stores a request of a browser, and replaces its query by a handle. Anybody can send the request, or a signed one
+    /// again, so it needs a slot.
     ///
     /// # Errors
     /// [`AuthorizeError`] if none is free, [`Error::Internal`] if the platform fails.
@@ -229,6 +245,9 @@ pub struct InteractionState {
 fn malformed(malformed: Malformed) -> Error {
     PageError::application_fault(malformed.description()).into()
 }
+
+const QUERY_TOO_LONG: &str =
+    "the query is longer than 15360 bytes: send the authorization request by POST, or push it";
 
 const HANDLE: &str = "handle=";
 const RESUME: &str = "&resume=";

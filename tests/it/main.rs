@@ -30,6 +30,7 @@ mod in_force;
 mod json_round_trip;
 mod jwks;
 mod key_changes;
+mod limits;
 mod logos;
 mod lost_responses;
 mod odd_shapes;

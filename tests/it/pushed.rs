@@ -216,11 +216,11 @@ fn the_known_parameters_of_a_request_are_stored_in_8192_bytes() {
     let (provider, client) = provider();
     let row = || stored_requests(&provider).pop().unwrap_or_default();
     let secret = encode(&[("client_secret", client.secret.as_deref().unwrap())]);
-    let push = |state: &str, more: &str| {
-        let query = client.authorize_query(&[("state", "")]);
-        provider.send(post(PAR).form(&format!("{query}&{secret}&state={state}{more}")))
+    let push = |hint: &str, more: &str| {
+        let query = client.authorize_query(&[("login_hint", "")]);
+        provider.send(post(PAR).form(&format!("{query}&{secret}&login_hint={hint}{more}")))
     };
-    let others = client.authorize_query(&[("state", "")]).len() + "&state=".len();
+    let others = client.authorize_query(&[("login_hint", "")]).len() + "&login_hint=".len();
 
     // Unknown parameters and client credentials are not stored.
     assert_eq!(push("s", &"&x=%FF".repeat(50)).status, 201);
@@ -233,10 +233,10 @@ fn the_known_parameters_of_a_request_are_stored_in_8192_bytes() {
         provider.platform.primary.execute("DELETE FROM authorization_requests", ()).unwrap(),
         2
     );
-    for state in ["s".repeat(largest + 1), "\"".repeat(largest / 3 + 1)] {
-        let response = push(&state, "");
+    for hint in ["s".repeat(largest + 1), "\"".repeat(largest / 3 + 1)] {
+        let response = push(&hint, "");
         assert_eq!((response.status, response.error().as_deref()), (413, Some("invalid_request")));
-        let posted = client.authorize_query(&[("state", &state)]);
+        let posted = client.authorize_query(&[("login_hint", &hint)]);
         let response = provider.send(post("/auth/authorize").form(&posted));
         assert_eq!(response.status, 413);
         assert!(error_page(&response).contains("longer than 8192 bytes"));

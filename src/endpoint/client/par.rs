@@ -3,7 +3,9 @@
 
 use serde_json::json;
 
+use crate::endpoint::support::body::{Limit, limit};
 use crate::endpoint::support::client_authentication::{NewDocument, form, prove};
+use crate::endpoint::user::authorize::id_token_hint;
 use crate::endpoint::user::authorize::resolve::{TOO_LARGE, TOO_MANY, verify};
 use crate::endpoint::user::authorize::validate::{Validation, validate_for};
 use crate::error::{Error, PageError, Protocol};
@@ -24,6 +26,9 @@ use crate::store::batch::Batch;
 use crate::store::client_proof::ProofMethod;
 use crate::store::clients::Client;
 
+/// The largest body that is read: an ID token as hint, and the other parameters.
+const BODY_LIMIT: Limit = limit!(65_536);
+
 /// The parameters that authenticate the client. They are not part of the authorization request.
 const AUTHENTICATION_PARAMETERS: [&str; 3] =
     ["client_assertion", "client_assertion_type", "client_secret"];
@@ -34,7 +39,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    let params = form(request, &[&authentication::PARAMETERS, &PARAMETERS]).await?;
+    let params = form(request, BODY_LIMIT, &[&authentication::PARAMETERS, &PARAMETERS]).await?;
     let proof = prove(provider, request, &params, NewDocument::Store).await?;
 
     // 1. Read the request: the parameters themselves, or a request object (section 3). Errors are returned in step 4,
@@ -54,7 +59,11 @@ pub async fn serve(
     let mut batch = Batch::default();
     let handles = proof.add_to(&mut batch, context.now)?;
     let pushed = match &submitted {
-        Ok(Submitted::Parameters(pending)) if may_store_now && pending.may_be_kept() => {
+        Ok(Submitted::Parameters(pending))
+            if may_store_now
+                && pending.may_be_kept()
+                && !id_token_hint::has_hint(&pending.params) =>
+        {
             Some(pending.push_in(&mut batch, &proof, context)?)
         }
         _ => None,
@@ -130,7 +139,7 @@ async fn validated(
     client: Client,
     submitted: Result<Submitted, TokenError>,
 ) -> Result<PendingRequest, Error> {
-    let pending = match submitted? {
+    let mut pending = match submitted? {
         Submitted::Parameters(pending) => pending,
         Submitted::Object(object) => {
             let object = (object.as_str(), Passing::ByValue);
@@ -138,18 +147,17 @@ async fn validated(
             PendingRequest { params, is_pushed: true, is_signed: true, ..Default::default() }
         }
     };
-    if !pending.may_be_kept() {
-        return Err(refused(413, TOO_LARGE));
-    }
     // The error is returned here, so no redirect URI needs to be trusted.
-    match validate_for(provider, client, &pending, false).await {
-        Ok(Validation::Valid(_)) => Ok(pending),
-        Ok(Validation::Refused(_, error)) => Err(error.into()),
+    let valid = match validate_for(provider, client, &pending, false).await {
+        Ok(Validation::Valid(valid)) => valid,
+        Ok(Validation::Refused(_, error)) => return Err(error.into()),
         Err(Error::Protocol(Protocol::Page(PageError { code, description, .. }))) => {
-            Err(AuthorizeError::new(code, description).into())
+            return Err(AuthorizeError::new(code, description).into());
         }
-        Err(error) => Err(error),
-    }
+        Err(error) => return Err(error),
+    };
+    id_token_hint::settle(provider, &mut pending.params, &valid.client.client_id).await?;
+    if pending.may_be_kept() { Ok(pending) } else { Err(refused(413, TOO_LARGE)) }
 }
 
 fn refused(status: u16, error: AuthorizeError) -> Error {

@@ -1,7 +1,7 @@
 //! Client authentication (RFC 6749 section 2.3, OpenID Connect Core section 9), the first step of every endpoint that
 //! requires it.
 
-use super::body::{Limit, limit, read_form};
+use super::body::{Limit, read_form};
 use super::client_documents::{self, ClientKind};
 use crate::error::{Error, Protocol};
 use crate::fetched::client_documents::{ClientDocumentError, DocumentFault};
@@ -22,9 +22,6 @@ use crate::store::client_proof::{ClientProof, ProofMethod};
 use crate::store::clients::{self, Client};
 use crate::store::slots::{SlotGroup, Slots};
 
-/// The largest body that is read: a client assertion or a request object of 16 KiB, and the other parameters.
-const BODY_LIMIT: Limit = limit!(24_576);
-
 /// Reads the form parameters whose names are in one of the lists `known`. Parameters in the URL are ignored (RFC 6749
 /// section 3.2).
 ///
@@ -32,9 +29,10 @@ const BODY_LIMIT: Limit = limit!(24_576);
 /// [`TokenError::InvalidRequest`] if the body is not such a form.
 pub async fn form(
     request: &impl Request,
+    limit: Limit,
     known: &[&'static [&'static str]],
 ) -> Result<Params, TokenError> {
-    read_form(request, BODY_LIMIT, known)
+    read_form(request, limit, known)
         .await
         .map_err(|error| TokenError::InvalidRequest(error.description()))
 }

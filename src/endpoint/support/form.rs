@@ -16,8 +16,8 @@ pub const REQUEST: Field = ("request", 16_384);
 /// The field with the interaction token.
 pub const TOKEN: Field = ("token", 64);
 
-/// The largest authorization request by POST: a request object of 16 KiB, and the other parameters.
-const AUTHORIZATION_REQUEST_LIMIT: Limit = limit!(24_576);
+/// The largest authorization request by POST: an ID token as hint, and the other parameters.
+const AUTHORIZATION_REQUEST_LIMIT: Limit = limit!(65_536);
 
 /// Reads the fields of one of the provider's forms.
 pub async fn fields<const N: usize>(

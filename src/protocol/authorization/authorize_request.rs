@@ -14,7 +14,8 @@ use crate::protocol::description::Description;
 use crate::protocol::params::Params;
 use crate::protocol::user::scope::{OPENID, Scopes};
 
-/// The maximum length of a nonce, in bytes, because it is stored and copied into the ID token.
+/// The maximum length of a nonce, in bytes of JSON, because it is stored and copied into the ID token: there a control
+/// character is six bytes.
 const NONCE_LIMIT: usize = 2_048;
 
 /// The only parameter that may be repeated (RFC 8707 section 2).
@@ -108,8 +109,6 @@ pub struct AuthorizeRequest {
     pub claims: ClaimsRequest,
     /// The PKCE challenge, to which the code is bound.
     pub code_challenge: Option<CodeChallenge>,
-    /// An ID token of the expected user. Its signature is not verified yet.
-    pub id_token_hint: Option<String>,
     /// The login with which the login page is filled in.
     pub login_hint: Option<String>,
     /// The maximum time since the user's last authentication, in seconds.
@@ -189,14 +188,13 @@ impl AuthorizeRequest {
         let claims = text("claims").map(ClaimsRequest::parse).transpose()?;
 
         // 8. The values that are stored with the request.
-        if text("nonce").is_some_and(|nonce| nonce.len() > NONCE_LIMIT) {
-            return Err(invalid("nonce: longer than 2048 bytes"));
+        if text("nonce").is_some_and(|nonce| bytes_in_json(nonce) > NONCE_LIMIT) {
+            return Err(invalid("nonce: longer than 2048 bytes in JSON"));
         }
         let owned = |name| text(name).map(str::to_owned);
         Ok(Self {
             claims: claims.unwrap_or_default().known(policy.scopes),
             code_challenge,
-            id_token_hint: owned("id_token_hint"),
             login_hint: owned("login_hint"),
             max_age,
             nonce: owned("nonce"),
@@ -253,6 +251,11 @@ fn check_implicit(scope: &str, nonce: Option<&str>) -> Result<(), AuthorizeError
         return Err(invalid("missing parameter: nonce"));
     }
     Ok(())
+}
+
+/// Returns the length of a text in JSON, without its quotation marks.
+fn bytes_in_json(text: &str) -> usize {
+    serde_json::to_string(text).map_or(usize::MAX, |json| json.len() - 2)
 }
 
 /// Parses a number of seconds. The digits are checked because the parser of `u32` accepts a plus sign, too.

@@ -10,6 +10,10 @@ use crate::protocol::description::{Description, Sent};
 use crate::protocol::own_host::OwnHost;
 use crate::protocol::params::{DuplicateParameter, Params};
 
+/// The maximum length of `state`, in bytes. Percent-encoded it is three times as long, so that the longest redirect has
+/// less than 16 KB, the limit of many servers for the whole header.
+const STATE_LIMIT: usize = 4_096;
+
 /// The way in which the browser carries the response to the redirect URI.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ResponseMode {
@@ -46,7 +50,8 @@ pub struct ReplyTo {
     pub is_vouched_for: bool,
 }
 
-/// An error in the `redirect_uri` of a request. Nothing may be sent to that URI (RFC 6749 section 4.1.2.1).
+/// An error in the `redirect_uri` or the `state` of a request. Nothing may be sent to the URI: it is not the client's (RFC
+/// 6749 section 4.1.2.1), or the client could not find the response's request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ReplyToError {
     /// The parameter is repeated.
@@ -56,6 +61,8 @@ pub enum ReplyToError {
     NotRegistered {
         redirect_uri: String,
     },
+    /// `state` is longer than 4096 bytes.
+    StateTooLong,
 }
 
 impl ReplyToError {
@@ -65,6 +72,7 @@ impl ReplyToError {
             Self::Duplicate => Description::fixed("duplicate parameter: redirect_uri"),
             Self::Missing => Description::fixed("missing parameter: redirect_uri"),
             Self::NotRegistered { redirect_uri } => not_registered(redirect_uri, client_id),
+            Self::StateTooLong => Description::fixed("state: longer than 4096 bytes"),
         }
     }
 
@@ -75,7 +83,7 @@ impl ReplyToError {
                 let (without_query, _) = redirect_uri.split_once('?').unwrap_or((redirect_uri, ""));
                 not_registered(without_query, client_id)
             }
-            Self::Duplicate | Self::Missing => self.description(client_id),
+            Self::Duplicate | Self::Missing | Self::StateTooLong => self.description(client_id),
         }
     }
 }
@@ -105,8 +113,8 @@ impl From<DuplicateParameter> for ReplyToError {
 }
 
 impl ReplyTo {
-    /// Checks that the client has registered the redirect URI, and chooses the response mode. `is_vouched_for` is that of
-    /// the result.
+    /// Checks that the client has registered the redirect URI and can get its `state` back, and chooses the response mode.
+    /// `is_vouched_for` is that of the result.
     pub fn from_request(
         params: &Params,
         client: &ClientMetadata,
@@ -133,6 +141,10 @@ impl ReplyTo {
         let may_have_token = client.has_implicit()
             && text("response_type").is_some_and(|names| names.split(' ').any(names_token));
         let usual = if may_have_token { ResponseMode::Fragment } else { ResponseMode::Query };
+        let state = text("state").map(str::to_owned);
+        if state.as_ref().is_some_and(|state| state.len() > STATE_LIMIT) {
+            return Err(ReplyToError::StateTooLong);
+        }
         let is_possible = |mode: &ResponseMode| !may_have_token || *mode != ResponseMode::Query;
         Ok(Self {
             redirect_uri: redirect_uri.to_owned(),
@@ -143,7 +155,7 @@ impl ReplyTo {
                 .and_then(ResponseMode::parse)
                 .filter(is_possible)
                 .unwrap_or(usual),
-            state: text("state").map(str::to_owned),
+            state,
             is_vouched_for,
         })
     }

@@ -16,8 +16,9 @@ pub const PASSWORD_ACR: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordP
 /// The authentication method of a sign-in with a password (RFC 8176 section 2).
 const PASSWORD_AMR: &str = "pwd";
 
-/// The maximum size of an `id_token_hint`, in bytes.
-pub const HINT_LIMIT: usize = 16_384;
+/// The maximum size of an `id_token_hint`, in bytes: that of the largest ID token, with 32 KiB of the user's claims and 2
+/// KiB of nonce.
+pub const HINT_LIMIT: usize = 51_200;
 
 /// The claims of an ID token, without the user's claims.
 #[derive(Debug, Serialize)]
@@ -100,7 +101,7 @@ impl IdTokenHintError {
             Self::NotSigned => "id_token_hint: must be a signed JWT",
             Self::Signature => "id_token_hint: the signature is wrong",
             Self::SubjectMissing => "id_token_hint: sub is missing",
-            Self::TooLarge => "id_token_hint: longer than 16384 bytes",
+            Self::TooLarge => "id_token_hint: longer than 51200 bytes",
         }
     }
 }

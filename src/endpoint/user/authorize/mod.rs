@@ -12,6 +12,7 @@
 pub mod act;
 pub mod decide;
 pub mod facts;
+pub mod id_token_hint;
 pub mod implicit;
 pub mod interaction;
 pub mod resolve;
@@ -23,19 +24,20 @@ use form_urlencoded::Serializer;
 use crate::context::Context;
 use crate::endpoint::support::client_documents::ClientKind;
 use crate::endpoint::support::form;
-use crate::error::{Error, PageError};
+use crate::error::{Error, PageError, Protocol};
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{
     InteractionState, PendingRequest, handle_of, pushed, resume,
 };
+use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
 use crate::protocol::params::Params;
 use crate::provider::Provider;
 use decide::{Next, decide};
 use facts::Facts;
 use interaction::Interaction;
-use resolve::{Resolved, TOO_LARGE, resolve};
+use resolve::{Resolved, TOO_LARGE, TOO_MANY, resolve};
 use respond::{Delivery, fail, redirect_to_authorize, refuse};
 use validate::{ValidatedRequest, Validation, validate};
 
@@ -120,7 +122,7 @@ fn is_prefetch(request: &impl Request) -> bool {
 }
 
 /// Redirects the browser to repeat a request by POST by GET. Another site has sent it, so the `SameSite=Lax` cookies are
-/// missing; the browser sends them with the GET. Nothing is stored, because anybody can send such a request.
+/// missing; the browser sends them with the GET. What fits into a URL is not stored, because anybody can send it.
 async fn repeat_by_get(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -136,6 +138,9 @@ async fn repeat_by_get(
     let pending = PendingRequest { params, ..PendingRequest::default() };
     if STORED_BY_GET.iter().any(|name| pending.params.all(name).next().is_some()) {
         return keep_signed(provider, request, pending).await;
+    }
+    if id_token_hint::has_hint(&pending.params) && !pending.may_be_kept() {
+        return keep_hinted(provider, request, pending).await;
     }
     redirect_to_get(context, &pending)
 }
@@ -175,12 +180,45 @@ async fn keep_signed(
     }
 }
 
+/// Stores a request by POST that is too long for a URL because of its hint: an ID token can be that long. The row has what
+/// the hint proves.
+async fn keep_hinted(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    mut pending: PendingRequest,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    let browser = BrowserContext::from_request(context, request)?;
+    let delivery = Delivery { is_behind_form: false, ..Delivery::new(request, &pending.params) };
+    let mut facts = Facts::of_params(context, &browser, &pending.params).await?;
+    let valid = match validate(provider, &pending, &mut facts).await? {
+        Validation::Valid(valid) => valid,
+        Validation::Refused(reply_to, error) => {
+            return refuse(context, &pending, &reply_to, error, delivery).await;
+        }
+    };
+    id_token_hint::settle(provider, &mut pending.params, &valid.client.client_id).await?;
+    if pending.may_be_kept() {
+        // Anybody can send such a request, so their rate is limited.
+        if !may_store(context, request).await {
+            return refuse(context, &pending, &valid.reply_to, TOO_MANY, delivery).await;
+        }
+        match pending.keep(&valid.client, &browser, context).await {
+            Err(Error::Protocol(Protocol::Authorize(error))) => {
+                return refuse(context, &pending, &valid.reply_to, error, delivery).await;
+            }
+            result => result?,
+        }
+    }
+    redirect_to_get(context, &pending)
+}
+
 impl<P: Platform> Interaction<'_, P> {
     /// Continues the request with the next step that it needs.
     ///
     /// # Errors
-    /// [`PageError`] if the client or its redirect URI is invalid. Other errors are sent to the client, or shown with a
-    /// link to it (RFC 6749 section 4.1.2.1, RFC 9700 section 4.11.2).
+    /// [`PageError`] if the query is too long, or the client or its redirect URI is invalid. Other errors are sent to the
+    /// client, or shown with a link to it (RFC 6749 section 4.1.2.1, RFC 9700 section 4.11.2).
     pub async fn proceed(
         &self,
         mut facts: Facts,
@@ -188,6 +226,7 @@ impl<P: Platform> Interaction<'_, P> {
     ) -> Result<Response, Error> {
         let context = &self.provider.context;
         let delivery = self.delivery.after(&state);
+        self.pending.check_length()?;
         let valid = match validate(self.provider, self.pending, &mut facts).await? {
             Validation::Valid(valid) => valid,
             Validation::Refused(reply_to, error) => {

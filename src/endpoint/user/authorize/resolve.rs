@@ -2,6 +2,7 @@
 //! or of the pushed request (RFC 9126 section 4). The other parameters of the query then have no effect.
 
 use super::facts::Facts;
+use super::id_token_hint;
 use crate::error::{Error, PageError, Protocol};
 use crate::fetched::client_keys::KeysError;
 use crate::http::Request;
@@ -108,7 +109,7 @@ async fn keep_signed(
     if !may_store(context, request).await {
         return Err(TOO_MANY.into());
     }
-    let params = match object {
+    let mut params = match object {
         (Some(object), None) => {
             verify(provider, address, client, (object, Passing::ByValue)).await?
         }
@@ -121,6 +122,7 @@ async fn keep_signed(
             return Err(AuthorizeError::new("invalid_request", description).into());
         }
     };
+    id_token_hint::settle(provider, &mut params, &client.client_id).await?;
     let mut signed = PendingRequest { params, is_signed: true, ..PendingRequest::default() };
     if !signed.may_be_kept() {
         return Err(TOO_LARGE.into());

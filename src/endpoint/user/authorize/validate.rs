@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
+use super::id_token_hint::{HintedUser, hinted_user};
 use crate::digest::digest;
 use crate::error::{Error, PageError, Protocol};
 use crate::interaction::pending_request::PendingRequest;
-use crate::jose::jwk::Algorithm;
-use crate::jose::jws::Jws;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::authorize_request::AuthorizeRequest;
@@ -15,7 +14,6 @@ use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::identity::identity;
 use crate::protocol::client::metadata::ClientMetadata;
-use crate::protocol::token::id_token::{self, IdTokenHintError};
 use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::store::clients::Client;
@@ -143,17 +141,12 @@ async fn validate_parameters(
     let request = AuthorizeRequest::parse(&pending.params, &client.metadata, &policy)?;
 
     // 3. Find the user that `id_token_hint` or `claims` requires, by the subject that the client knows.
-    let hinted = match &request.id_token_hint {
-        Some(hint) => {
-            let hinted = hinted_subject(provider, hint, &client.client_id).await?;
-            // A page shows the user who signs in. Without a page, the client would believe that the session is that of
-            // the hint's user.
-            if hinted.is_none() && request.prompt.none {
-                return Ok((request, RequiredUser::Nobody));
-            }
-            hinted
-        }
-        None => None,
+    let hinted = match hinted_user(provider, pending, &client.client_id).await? {
+        // A page shows the user who signs in. Without a page, the client would believe that the session is that of the
+        // hint's user.
+        HintedUser::Nobody if request.prompt.none => return Ok((request, RequiredUser::Nobody)),
+        HintedUser::NoHint | HintedUser::Nobody => None,
+        HintedUser::Subject(subject) => Some(subject),
     };
     let named = request.claims.sub.clone();
     if let (Some(hinted), Some(named)) = (&hinted, &named)
@@ -202,45 +195,6 @@ async fn find_user(
     // verified ID token.
     let user = pairwise_subjects::user(&provider.context, &sector, &subject).await?;
     Ok(user.map_or(RequiredUser::Nobody, RequiredUser::Only))
-}
-
-/// Returns the `sub` of an ID token that was issued to this client. Returns `None` if the ID token proves nothing,
-/// although the client received it as it is: it was signed with a key that is no longer published or that of another
-/// provider, the provider had another issuer then, or the client another identifier. A token that was never an ID token
-/// or was changed is an error, because the client would repeat its mistake.
-async fn hinted_subject(
-    provider: &Provider<'_, impl Platform>,
-    hint: &str,
-    client_id: &str,
-) -> Result<Option<String>, Error> {
-    let Provider { context, memory } = provider;
-    if hint.len() > id_token::HINT_LIMIT {
-        return Err(hint_error(IdTokenHintError::TooLarge));
-    }
-    let jws = Jws::parse(hint).map_err(|_| hint_error(IdTokenHintError::NotSigned))?;
-    // The claims are checked now so that the payload need not be kept during the wait for the signature. The result
-    // counts only once the signature is verified.
-    let hinted = id_token::hinted_sub(&jws, context.config.issuer.as_str(), client_id);
-    let hinted = hinted.map(|sub| sub.map(str::to_owned));
-    let alg = jws.header_text("alg").and_then(Algorithm::from_name);
-    let kid = jws.header_text("kid").map(str::to_owned);
-    let (signature, signing_input) = jws.into_signed();
-    let Some(kid) = kid else { return Ok(None) };
-    // The key is searched for with any algorithm, because a changed `alg` must not look like a key that is gone.
-    let sought = alg.unwrap_or(Algorithm::Es256);
-    let Some(key) = memory.published_keys.find(sought, &kid, context).await? else {
-        return Ok(None);
-    };
-    if Some(key.alg()) != alg
-        || !context.platform.verify(&key, signing_input.as_bytes(), &signature).await?
-    {
-        return Err(hint_error(IdTokenHintError::Signature));
-    }
-    hinted.map_err(hint_error)
-}
-
-fn hint_error(error: IdTokenHintError) -> Error {
-    AuthorizeError::from(error).into()
 }
 
 impl ValidatedRequest {
