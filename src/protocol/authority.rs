@@ -2,10 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// The longest label of a name and the longest name, in bytes (RFC 1035 section 2.3.4).
+const LABEL_LIMIT: usize = 63;
+const NAME_LIMIT: usize = 253;
+
 /// The host and the port of an `http` or `https` URL.
 ///
 /// User information is refused, because `https://bank.example@evil.example` leads to `evil.example`. The host is ASCII
-/// and not percent-encoded, so that every URL parser finds the same host.
+/// and not percent-encoded, so that every URL parser finds the same host. It is one that browsers can reach.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Authority<'a> {
     host: &'a str,
@@ -15,7 +19,7 @@ pub struct Authority<'a> {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AuthorityError {
-    /// The host is neither a name nor an IPv6 address in brackets.
+    /// The host is neither a name nor an IPv4 address nor an IPv6 address in brackets.
     Host,
     /// The URL has no `//` after its scheme.
     Missing,
@@ -28,9 +32,9 @@ pub enum AuthorityError {
 /// The kind of a host, as URL parsers see it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum HostKind {
-    /// A host that ends in a number, which URL parsers read as an IPv4 address (URL Standard section 3.5). `None` if it
-    /// is not a valid address.
-    V4(Option<Ipv4Addr>),
+    /// A host that ends in a number, which URL parsers read as an IPv4 address in one of many spellings (URL Standard
+    /// section 3.5).
+    V4(Ipv4Addr),
     V6(Ipv6Addr),
     Name,
 }
@@ -79,9 +83,7 @@ impl<'a> Authority<'a> {
     /// Returns whether URL parsers find the same host in both, in any spelling. The ports may differ.
     pub fn is_same_host(&self, other: &Authority<'_>) -> bool {
         match (self.kind, other.kind) {
-            (HostKind::Name, HostKind::Name) | (HostKind::V4(None), HostKind::V4(None)) => {
-                self.host.eq_ignore_ascii_case(other.host)
-            }
+            (HostKind::Name, HostKind::Name) => self.host.eq_ignore_ascii_case(other.host),
             (one, other) => one == other,
         }
     }
@@ -95,14 +97,14 @@ impl<'a> Authority<'a> {
     /// Addresses count in any spelling, such as `127.1`, `0x7f.1`, `[::ffff:127.0.0.1]` and `0`.
     pub fn is_this_device(&self) -> bool {
         let address = match self.kind {
-            HostKind::V4(address) => address.map(IpAddr::V4),
-            HostKind::V6(address) => Some(IpAddr::V6(address).to_canonical()),
+            HostKind::V4(address) => IpAddr::V4(address),
+            HostKind::V6(address) => IpAddr::V6(address).to_canonical(),
             HostKind::Name => {
                 let last = self.host.rsplit('.').next();
                 return last.is_some_and(|label| label.eq_ignore_ascii_case("localhost"));
             }
         };
-        address.is_some_and(|address| address.is_loopback() || address.is_unspecified())
+        address.is_loopback() || address.is_unspecified()
     }
 
     /// Returns whether `http` is allowed for the host: it is `localhost`, `127.0.0.1` or `[::1]` in exactly this
@@ -121,17 +123,20 @@ impl HostKind {
         let has_empty_code = |label: &str| {
             label.ends_with('-') && label.get(..4).is_some_and(|a| a.eq_ignore_ascii_case("xn--"))
         };
+        // Browsers resolve names with an underscore, although no host of the internet should have one.
         let is_label = |label: &str| {
-            !label.is_empty()
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            (1..=LABEL_LIMIT).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
                 && !has_empty_code(label)
         };
-        if !host.split('.').all(is_label) {
+        if host.len() > NAME_LIMIT || !host.split('.').all(is_label) {
             return None;
         }
         let last = host.rsplit('.').next()?;
-        let is_number = last.bytes().all(|b| b.is_ascii_digit()) || hexadecimal(last).is_some();
-        Some(if is_number { Self::V4(parse_v4(host)) } else { Self::Name })
+        let is_number = last.bytes().all(|b| b.is_ascii_digit())
+            || hexadecimal(last)
+                .is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        if is_number { parse_v4(host).map(Self::V4) } else { Some(Self::Name) }
     }
 }
 
@@ -206,7 +211,20 @@ mod tests {
             ),
             (
                 AuthorityError::Host,
-                &["https://a_b.example", "https://a\\b.example", "https://１２７.1"],
+                &["https://a*b.example", "https://a\\b.example", "https://１２７.1"],
+            ),
+            (
+                AuthorityError::Host,
+                &["https://1.2.3.4.5/", "https://256.1.1.1", "https://example.1", "https://a.09"],
+            ),
+            (
+                AuthorityError::Host,
+                &[
+                    "https://4294967296",
+                    "https://0x1ffffffff",
+                    "https://127.0.0.08",
+                    "https://a.0x",
+                ],
             ),
             (AuthorityError::Host, &["https://xn--login-.example", "https://a.XN--b-"]),
             (
@@ -229,6 +247,20 @@ mod tests {
             for url in urls {
                 assert_eq!(Authority::of_url(url), Err(error), "{url}");
             }
+        }
+    }
+
+    #[test]
+    fn a_name_is_as_long_as_the_domain_name_system_allows() {
+        let label = "a".repeat(63);
+        let name = [label.as_str(); 4].join(".");
+        for (host, is_host) in [
+            (label.as_str(), true),
+            (&format!("{label}a"), false),
+            (name.get(..253).unwrap(), true),
+            (name.get(..254).unwrap(), false),
+        ] {
+            assert_eq!(Authority::parse(host).is_ok(), is_host, "{host}");
         }
     }
 
@@ -278,15 +310,7 @@ mod tests {
             "1.127",
             "127",
             "0127.0.0.1",
-            "127.0.0.256",
-            "127.256.1",
-            "127.0.0.0.1",
-            "127.16777216",
-            "127.0.0.08",
-            "4294967297",
-            "0x1ffffffff",
             "127.0.0.0xg",
-            "127.a.0.1",
             "0.0.0.1",
             "0.0.0.0.example",
             "[::2]",
@@ -321,10 +345,10 @@ mod tests {
         for (host, is_address) in [
             ("127.0.0.1", true),
             ("10.1", true),
-            ("example.1", true),
-            ("256.1.1.1", true),
             ("1.2.3.0x4", true),
-            ("0xg", true),
+            ("0x", true),
+            ("0xg", false),
+            ("a_b.example", false),
             ("1.example", false),
             ("0x7f.example", false),
             ("[::1]", true),

@@ -1,5 +1,7 @@
 //! Checks of text values that claims and client metadata have in common.
 
+use crate::protocol::authority::Authority;
+
 /// The maximum length of a text, in bytes.
 const LIMIT: usize = 2_048;
 
@@ -8,7 +10,7 @@ pub const EMAIL: &str = "must be an e-mail address";
 /// The requirement of [`is_line`], as an error message.
 pub const LINE: &str = "must be one line of text, not blank, not \"null\", at most 2048 bytes";
 /// The requirement of [`is_web_url`], as an error message.
-pub const WEB_URL: &str = "must be an absolute http or https URL";
+pub const WEB_URL: &str = "must be an absolute http or https URL, without a user";
 
 /// Returns whether a text is not blank, not `null` and at most 2048 bytes. A claim without a value should be left out
 /// instead of being blank or `null` (OpenID Connect Core section 5.3.2).
@@ -54,10 +56,11 @@ pub fn is_language_tag(text: &str) -> bool {
 }
 
 /// Returns whether a text is an absolute http or https URL of at most 2048 bytes, in characters that need no
-/// percent-encoding.
+/// percent-encoding, with a host and without a user.
 pub fn is_web_url(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
+    let is_web = text.starts_with("https://") || text.starts_with("http://");
+    is_web
         && text.len() <= LIMIT
         && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b))
+        && Authority::of_url(text).is_ok()
 }

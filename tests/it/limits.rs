@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::browser::{Browser, CALLBACK, TestClient, answer, claims, encode, error_page, field};
 use crate::signer::Signer;
 use crate::test_provider::{
-    TestProvider, TestRequest, TestResponse, get, post, put, variables_with,
+    ISSUER, NOW, TestProvider, TestRequest, TestResponse, get, post, put, variables_with,
 };
 
 const LOGIN: &str = "alice@example.com";
@@ -108,7 +108,7 @@ fn no_client_can_send_what_a_stored_request_has_instead_of_a_hint() {
         let by_post = alice.send(post("/auth/authorize").form(&app.authorize_query(&parameters)));
         let claims = json!({
             "client_id": "app", "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid",
-            "id_token_hint": forged,
+            "id_token_hint": forged, "aud": ISSUER, "iat": NOW, "exp": NOW + 60,
         });
         let object = signer.sign(&claims);
         let signed = [("client_id", "app"), ("redirect_uri", CALLBACK), ("request", &object)];

@@ -36,8 +36,11 @@ pub fn from_document(
             _ => document.string(&field)?,
         };
         let Some(text) = text else { continue };
+        // A link that browsers cannot follow is left out, as without a language tag.
         if name != "client_name" && !is_web_url(&text) {
-            return Err(InvalidField::new(field, WEB_URL));
+            let reason = format_args!("ignored, because it {WEB_URL}");
+            document.warn(InvalidField::new(field, reason));
+            continue;
         }
         if name == "logo_uri" && own_host.has(&text) {
             return Err(InvalidField::new(field, NOT_OWN_HOST));

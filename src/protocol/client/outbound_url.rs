@@ -160,10 +160,10 @@ fn public_host(authority: &Authority<'_>) -> Result<String, OutboundUrlError> {
         return Err(OutboundUrlError::Address);
     }
     let host = authority.host().to_ascii_lowercase();
-    // RFC 1035 section 2.3.4 limits the lengths, and RFC 952 the places of hyphens.
+    // RFC 952 limits the places of hyphens, and no certificate is issued for a name with an underscore.
     let is_label =
-        |label: &str| label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-');
-    if host.len() > 253 || !host.split('.').all(is_label) {
+        |label: &str| !label.starts_with('-') && !label.ends_with('-') && !label.contains('_');
+    if !host.split('.').all(is_label) {
         return Err(OutboundUrlError::HostName);
     }
     if !host.contains('.') || PRIVATE_SUFFIXES.iter().any(|suffix| host.ends_with(suffix)) {

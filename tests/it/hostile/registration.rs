@@ -69,6 +69,15 @@ impl Table {
         }
     }
 
+    /// Registrations with this field, which is left out, one for each value.
+    fn left_out(&mut self, field: &str, values: &[Value]) {
+        for value in values {
+            let shown: String = value.to_string().chars().take(60).collect();
+            let answer = registered(json!({ field: null }));
+            self.with(&format!("{field}, left out: {shown}"), json!({ field: value }), answer);
+        }
+    }
+
     /// Registrations in which a field has no value: they are as if it was left out.
     fn empty(&mut self, field: &str, default: Value) {
         for value in [json!(null), json!(""), json!(" \t"), json!([])] {
@@ -238,6 +247,11 @@ fn redirect_uris(table: &mut Table) {
         "https://user@app.example/cb",
         "https://app.example@evil.example/cb",
         "https://app.example\\@evil.example/",
+        "https://1.2.3.4.5/",
+        "https://256.1.1.1/",
+        "https://example.1/",
+        "https://0x1ffffffff/",
+        "https://127.0.0.08/",
         "https://app.example/a b",
         "https://app.example/\r\nlocation: https://evil.example",
         "https://app.example/\u{202e}bc",
@@ -335,10 +349,18 @@ fn texts_and_urls(table: &mut Table) {
         json!("data:image/svg+xml,<svg onload=alert(1)>"),
         json!("https://app.example/\"><script>alert(1)</script>"),
         json!("https://"),
-        json!(true),
+        json!("https://["),
+        json!("https:///path"),
+        json!("https://www.bank.example@evil.example/"),
+        json!("https://www.bank.example:443@evil.example/"),
+        json!("https://user:password@app.example/"),
+        json!("https://app.example:port/"),
+        json!("https://1.2.3.4.5/"),
+        json!(format!("https://{}.example/", "a".repeat(64))),
     ];
     for field in ["client_uri", "logo_uri", "policy_uri", "tos_uri", "tos_uri#nl"] {
-        table.bad(field, &wrong_urls);
+        table.left_out(field, &wrong_urls);
+        table.bad(field, &[json!(true)]);
     }
     let own = json!("https://LOGIN.example.com/auth/authorize");
     for field in ["initiate_login_uri", "jwks_uri", "logo_uri", "logo_uri#de"] {
@@ -349,8 +371,9 @@ fn texts_and_urls(table: &mut Table) {
         let uri = if field == "request_uris" { json!([own]) } else { own.clone() };
         table.with(&format!("{field} at the provider"), json!({ field: uri }), refused(field));
     }
-    table.bad("initiate_login_uri", &wrong_urls);
-    table.bad("initiate_login_uri", &[json!("http://app.example/begin")]);
+    table.left_out("initiate_login_uri", &wrong_urls);
+    table.left_out("initiate_login_uri", &[json!("http://app.example/begin")]);
+    table.bad("initiate_login_uri", &[json!(true)]);
     for (tag, shown) in [
         ("", ""),
         ("de_DE", "de_DE"),

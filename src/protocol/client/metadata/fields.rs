@@ -99,11 +99,13 @@ pub(super) fn lines(document: &mut JsonObject, field: &str) -> Result<Vec<String
     checked_list(document, field, is_line, LINE)
 }
 
+/// Reads the URL of a page or a picture. One that browsers cannot follow is left out, with a warning, because the client
+/// works without it.
 pub(super) fn web_url(
     document: &mut JsonObject,
     field: &str,
 ) -> Result<Option<String>, InvalidField> {
-    checked(document, field, is_web_url, WEB_URL)
+    link(document, field, is_web_url, WEB_URL)
 }
 
 /// Reads `initiate_login_uri`, to which a third party sends the browser.
@@ -113,8 +115,22 @@ pub(super) fn initiate_login_uri(
 ) -> Result<Option<String>, InvalidField> {
     const FIELD: &str = "initiate_login_uri";
     let is_https = |url: &str| is_web_url(url) && url.starts_with("https://");
-    let url = checked(document, FIELD, is_https, "must be an absolute https URL")?;
+    let url = link(document, FIELD, is_https, "must be an absolute https URL")?;
     elsewhere(FIELD, url, own_host)
+}
+
+fn link(
+    document: &mut JsonObject,
+    field: &str,
+    is_right: impl Fn(&str) -> bool,
+    requirement: &str,
+) -> Result<Option<String>, InvalidField> {
+    let Some(url) = document.string(field)? else { return Ok(None) };
+    if is_right(&url) {
+        return Ok(Some(url));
+    }
+    document.warn(InvalidField::new(field, format_args!("ignored, because it {requirement}")));
+    Ok(None)
 }
 
 /// Reads `logo_uri`. A URL that the provider may not fetch is valid: then pages have no logo.
