@@ -52,7 +52,7 @@ const REQUESTS = {
     post("/auth/token", `client_id=public&grant_type=authorization_code&redirect_uri=x&code=${"c".repeat(23_000)}`),
   "a pushed request that is not UTF-8": () => post("/auth/par", `${query({})}&state=${"%FF".repeat(7_000)}`),
   "a pushed request with a state of 23 kB": () => post("/auth/par", query({ state: "s".repeat(23_000) })),
-  "a pushed request with a state of 7 kB": () => post("/auth/par", query({ state: "s".repeat(7_000) })),
+  "a pushed request with a login_hint of 7 kB": () => post("/auth/par", query({ login_hint: "s".repeat(7_000) })),
   "a posted request of 12,000 parameters": () => post("/auth/authorize", "a&".repeat(12_000)),
   "a posted request with a state of 23 kB": () => post("/auth/authorize", query({ state: "s".repeat(23_000) })),
   "a registration with a list of 20,000 numbers": () =>
@@ -73,6 +73,15 @@ const REQUESTS = {
     const hint = unsigned({ alg: "ES256", typ: "JWT", kid }, `{"x":${zeros(10_000)}}`);
     return postern.fetch(`/auth/authorize?${query({ id_token_hint: hint })}`);
   },
+  "a posted request with a hint of 50 kB": () => {
+    const hint = unsigned({ alg: "ES256", typ: "JWT", kid }, `{"x":${zeros(37_000)}}`);
+    return post("/auth/authorize", query({ id_token_hint: hint }));
+  },
+  "a pushed request with a hint of 50 kB": () => {
+    const hint = unsigned({ alg: "ES256", typ: "JWT", kid }, `{"x":${zeros(37_000)}}`);
+    return post("/auth/par", query({ id_token_hint: hint }));
+  },
+  "a pushed request of 65 kB": () => post("/auth/par", query({ login_hint: "s".repeat(65_000) })),
   "a request of a client with such a list in its registration": () =>
     postern.fetch(`/auth/authorize?${query({ client_id: "signing", prompt: "none" })}`),
   "a token request with 100 kB of credentials": () =>

@@ -140,6 +140,38 @@ test("the same update gets its new secret again, and another secret once that on
   assert.notEqual(await put("client_secret_basic"), first);
 });
 
+/** Hosts of redirect URIs and links, as a stranger may register them. */
+const HOSTS = [
+  "app.example", "App.Example", "a_b.example", "-a.example", "xn--mnchen-3ya.example", "1.example", "0xg", "a.0xg", "a.1e3",
+  "127.1", "0x7f.1", "2130706433", "017700000001", "0", "0x", "0x.0", "1.2", "255.255.255.255", "0.0.0.0x", "[::1]",
+  "[::ffff:127.0.0.1]", "1.2.3.4.5", "256.1.1.1", "1.2.3.08", "a.0x", "a.09", "a.1", "a.00", "4294967296", "0x100000000",
+  "a.b.0xffffffff", "1..2", "a..b", ".a", "", "[", "[::1", "[::1]x", "[evil]", "a b", "a%62", "a^b", "a|b", "a<b", "a@b",
+  "www.bank.example@evil.example", "u:p@app.example", "app.example:", "app.example:0", "app.example:65536", "app.example:x",
+  "a\\b", "b\u00fccher.example", "\uff11\uff12\uff17.1", `${"a".repeat(64)}.example`, `${"a.".repeat(127)}a`,
+];
+
+test("a host that is registered is the one that URL parsers find, and one that they refuse is refused", async () => {
+  const token = await initialAccessToken(1_000);
+  const parsed = (url) => URL.parse(url);
+  let accepted = 0;
+  for (const host of HOSTS) {
+    const url = `https://${host}/cb`;
+    const uri = await post(postern.fetch, { redirect_uris: [url] }, token);
+    const link = await (await post(postern.fetch, { redirect_uris, client_uri: url }, token)).json();
+    assert.equal(link.client_uri, uri.status === 201 ? url : undefined, host);
+    if (uri.status !== 201) {
+      assert.equal((await uri.json()).error, "invalid_redirect_uri", host);
+      continue;
+    }
+    accepted += 1;
+    const { hostname, username } = parsed(url) ?? assert.fail(`${host} is registered, and is no host`);
+    assert.equal(username, "");
+    const isAddress = /^[\d.]+$/.test(hostname) || hostname.startsWith("[");
+    assert.ok(isAddress || hostname === host.toLowerCase(), `${host} is ${hostname}`);
+  }
+  assert.equal(accepted, 21);
+});
+
 const table = vectors("registration.json");
 test(`the ${table.rows.length} hostile registrations get the same responses as in native tests`, async () => {
   const { DB } = postern.env;

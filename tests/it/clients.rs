@@ -135,6 +135,13 @@ fn clients_are_listed_in_pages() {
     let second = page("limit=3&after=app2");
     assert_eq!((ids(&second), second.get("next")), (vec!["app3".into(), "app4".into()], None));
     assert!(!first.to_string().contains("secret\""));
+
+    // Expired clients are not listed, and a page reads no more rows than it may list.
+    let expire = "UPDATE clients SET expires_at = 1, registration_token_hash = client_id WHERE client_id < 'app4'";
+    assert_eq!(provider.platform.primary.execute(expire, ()).unwrap(), 4);
+    let empty = page("limit=2");
+    assert_eq!((ids(&empty), &empty["next"]), (vec![], &json!("app1")));
+    assert_eq!(ids(&page("limit=10")), ["app4"]);
 }
 
 #[test]

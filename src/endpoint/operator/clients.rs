@@ -137,7 +137,10 @@ pub async fn list(
 ) -> Result<Response, Error> {
     let page = Page::from_request(request)?;
     let found = clients::list(context, &page.after, page.limit + 1).await?;
-    let to_json = |client: StoredClient| to_json(&client.parse()?);
+    let to_json = |client: StoredClient| {
+        let is_expired = client.expires_at.is_some_and(|end| end <= context.now);
+        if is_expired { Ok(None) } else { to_json(&client.parse()?).map(Some) }
+    };
     Ok(page.respond(context, "clients", found, |client| client.client_id.clone(), to_json))
 }
 

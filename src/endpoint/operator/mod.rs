@@ -174,14 +174,15 @@ impl Page {
     }
 
     /// Renders the page. `found` has one entry more than the limit if there is a next page; then `next` in the response
-    /// is the `after` of that page. Damaged rows are left out, and `damaged` lists their identifiers.
+    /// is the `after` of that page. An entry whose JSON is `None` is left out, so a page may be empty before the last one.
+    /// Damaged rows are left out, and `damaged` lists their identifiers.
     fn respond<T>(
         &self,
         context: &Context<'_, impl Platform>,
         name: &str,
         mut found: Vec<T>,
         id: impl Fn(&T) -> String,
-        to_json: impl Fn(T) -> Result<Value, Internal>,
+        to_json: impl Fn(T) -> Result<Option<Value>, Internal>,
     ) -> Response {
         let has_next = i64::try_from(found.len()).is_ok_and(|count| count > self.limit);
         if has_next {
@@ -192,7 +193,7 @@ impl Page {
         for one in found {
             let id = id(&one);
             match to_json(one) {
-                Ok(row) => rows.push(row),
+                Ok(row) => rows.extend(row),
                 Err(fault) => {
                     context.log_fault(&fault);
                     damaged.push(id);

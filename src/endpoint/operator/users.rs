@@ -172,7 +172,8 @@ pub async fn list(
 ) -> Result<Response, Error> {
     let page = Page::from_request(request)?;
     let found = users::list(context, &page.after, page.limit + 1).await?;
-    Ok(page.respond(context, "users", found, |user| user.sub.clone(), |user| to_json(&user)))
+    let to_json = |user: User| to_json(&user).map(Some);
+    Ok(page.respond(context, "users", found, |user| user.sub.clone(), to_json))
 }
 
 /// Deletes a user and revokes the user's grants. The sub is never reused. Deleting the user again does not change the
