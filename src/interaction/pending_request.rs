@@ -27,7 +27,7 @@ const KEPT_LIMIT: usize = 8_192;
 
 /// The largest query of a request by GET, in bytes. The forms of the pages continue it with an interaction token, and the
 /// platform accepts URLs of 16 KB.
-const QUERY_LIMIT: usize = 15_360;
+pub const QUERY_LIMIT: usize = 15_360;
 
 /// The prefix of the `request_uri` of a pushed request (RFC 9126 section 2.2).
 const PUSHED_URI: &str = "urn:ietf:params:oauth:request_uri:";
@@ -119,9 +119,10 @@ impl PendingRequest {
         Err(PageError { status: 414, ..page })
     }
 
-    /// Returns whether the request is small enough to be stored, or to be a query: at most 8192 bytes, form-encoded.
+    /// Returns whether the request is small enough to be stored, or to be a query: at most 8192 bytes, form-encoded. The parameters that are
+    /// replaced by something smaller before do not count.
     pub fn may_be_kept(&self) -> bool {
-        self.params.encode().len() <= KEPT_LIMIT
+        self.params.encoded_length_without(&["id_token_hint", "request"]) <= KEPT_LIMIT
     }
 
     /// Stores a request of a browser, and replaces its query by a handle. Anybody can send the request, or a signed one

@@ -1,6 +1,6 @@
 //! Parameters of queries and bodies, encoded as `application/x-www-form-urlencoded`.
 
-use form_urlencoded::Serializer;
+use form_urlencoded::{Serializer, byte_serialize};
 use percent_encoding::percent_decode;
 
 use crate::protocol::description::Description;
@@ -109,6 +109,15 @@ impl Params {
         Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 
+    /// Returns the length of [`encode`](Self::encode) without the parameters with these names.
+    pub fn encoded_length_without(&self, names: &[&str]) -> usize {
+        let length = |text: &str| byte_serialize(text.as_bytes()).map(str::len).sum::<usize>();
+        let others = self.0.iter().filter(|(name, _)| !names.contains(name));
+        // An equals sign in each, and an ampersand between two.
+        let lengths = others.map(|(name, value)| length(name) + length(value) + 2);
+        lengths.sum::<usize>().saturating_sub(1)
+    }
+
     /// Returns all values of a parameter that may be repeated. Empty values are left out.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let values =
@@ -178,6 +187,10 @@ mod tests {
         params.append("twice", "é");
         params.remove(&["empty"]);
         assert_eq!(params.encode(), "half=a%26b&twice=%C3%A9");
+        for (names, encoded) in [(&[][..], params.encode().as_str()), (&["twice"], "half=a%26b")] {
+            assert_eq!(params.encoded_length_without(names), encoded.len());
+        }
+        assert_eq!(params.encoded_length_without(&["half", "twice"]), 0);
     }
 
     #[test]

@@ -113,12 +113,14 @@ enum Submitted {
     Parameters(PendingRequest),
 }
 
-fn submit(mut params: Params, client_id: &str) -> Result<Submitted, TokenError> {
+/// Reads the request. One that is too large is dropped, so that an isolate holds only small ones while it waits.
+fn submit(mut params: Params, client_id: &str) -> Result<Submitted, Error> {
     let duplicate = |duplicate: DuplicateParameter| TokenError::InvalidRequest(duplicate.into());
     if params.once("request_uri").map_err(duplicate)?.is_some() {
         return Err(TokenError::InvalidRequest(
             "request_uri: must not be pushed (RFC 9126 section 2.1)".into(),
-        ));
+        )
+        .into());
     }
     let has_client_id = params.once("client_id").map_err(duplicate)?.is_some();
     if let Some(object) = params.once("request").map_err(duplicate)? {
@@ -129,7 +131,12 @@ fn submit(mut params: Params, client_id: &str) -> Result<Submitted, TokenError> 
     if !has_client_id {
         params.append("client_id", client_id);
     }
-    Ok(Submitted::Parameters(PendingRequest { params, is_pushed: true, ..Default::default() }))
+    let pending = PendingRequest { params, is_pushed: true, ..Default::default() };
+    if pending.may_be_kept() {
+        Ok(Submitted::Parameters(pending))
+    } else {
+        Err(refused(413, TOO_LARGE))
+    }
 }
 
 /// Returns the request, if it is valid.
@@ -137,7 +144,7 @@ async fn validated(
     provider: &Provider<'_, impl Platform>,
     address: &str,
     client: Client,
-    submitted: Result<Submitted, TokenError>,
+    submitted: Result<Submitted, Error>,
 ) -> Result<PendingRequest, Error> {
     let mut pending = match submitted? {
         Submitted::Parameters(pending) => pending,
@@ -147,6 +154,9 @@ async fn validated(
             PendingRequest { params, is_pushed: true, is_signed: true, ..Default::default() }
         }
     };
+    if !pending.may_be_kept() {
+        return Err(refused(413, TOO_LARGE));
+    }
     // The error is returned here, so no redirect URI needs to be trusted.
     let valid = match validate_for(provider, client, &pending, false).await {
         Ok(Validation::Valid(valid)) => valid,
@@ -157,7 +167,7 @@ async fn validated(
         Err(error) => return Err(error),
     };
     id_token_hint::settle(provider, &mut pending.params, &valid.client.client_id).await?;
-    if pending.may_be_kept() { Ok(pending) } else { Err(refused(413, TOO_LARGE)) }
+    Ok(pending)
 }
 
 fn refused(status: u16, error: AuthorizeError) -> Error {

@@ -21,14 +21,13 @@ pub mod validate;
 
 use form_urlencoded::Serializer;
 
-use crate::context::Context;
 use crate::endpoint::support::client_documents::ClientKind;
 use crate::endpoint::support::form;
 use crate::error::{Error, PageError, Protocol};
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{
-    InteractionState, PendingRequest, handle_of, pushed, resume,
+    InteractionState, PendingRequest, QUERY_LIMIT, handle_of, pushed, resume,
 };
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
@@ -136,33 +135,22 @@ async fn repeat_by_get(
         return Ok(redirect_to_authorize(context, &query));
     }
     let pending = PendingRequest { params, ..PendingRequest::default() };
-    if STORED_BY_GET.iter().any(|name| pending.params.all(name).next().is_some()) {
-        return keep_signed(provider, request, pending).await;
-    }
-    if id_token_hint::has_hint(&pending.params) && !pending.may_be_kept() {
-        return keep_hinted(provider, request, pending).await;
-    }
-    redirect_to_get(context, &pending)
-}
-
-/// Redirects to the handle of a stored request, or to the URL with the parameters.
-fn redirect_to_get<P>(
-    context: &Context<'_, P>,
-    pending: &PendingRequest,
-) -> Result<Response, Error> {
-    if pending.handle.is_some() {
-        return Ok(redirect_to_authorize(context, &pending.query));
-    }
+    // Checked first, so that an isolate holds only small requests while it waits.
     if !pending.may_be_kept() {
         // Show a page, because a redirect would repeat `state`, which may be the reason for the size.
         let page = PageError::application_fault(TOO_LARGE.description);
         return Err(PageError { status: 413, ..page }.into());
     }
-    Ok(redirect_to_authorize(context, &pending.params.encode()))
+    let query = pending.params.encode();
+    let is_signed = STORED_BY_GET.iter().any(|name| pending.params.all(name).next().is_some());
+    if is_signed || query.len() > QUERY_LIMIT {
+        return keep(provider, request, pending).await;
+    }
+    Ok(redirect_to_authorize(context, &query))
 }
 
-/// Stores a signed request by POST, because a request object may be too long for a URL.
-async fn keep_signed(
+/// Stores a request by POST that is too long for a URL, as a request object or an ID token may be.
+async fn keep(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     pending: PendingRequest,
@@ -172,33 +160,21 @@ async fn keep_signed(
     // A form of the client led to this request, so the provider's policy does not apply.
     let delivery = Delivery { is_behind_form: false, ..Delivery::new(request, &pending.params) };
     let mut facts = Facts::of_params(context, &browser, &pending.params).await?;
-    match resolve(provider, request, (&browser, pending), &mut facts).await? {
-        Resolved::Request(pending) => redirect_to_get(context, &pending),
+    let mut pending = match resolve(provider, request, (&browser, pending), &mut facts).await? {
+        Resolved::Request(pending) => pending,
         Resolved::Refused(reply_to, error) => {
-            refuse(context, &PendingRequest::default(), &reply_to, error, delivery).await
-        }
-    }
-}
-
-/// Stores a request by POST that is too long for a URL because of its hint: an ID token can be that long. The row has what
-/// the hint proves.
-async fn keep_hinted(
-    provider: &Provider<'_, impl Platform>,
-    request: &impl Request,
-    mut pending: PendingRequest,
-) -> Result<Response, Error> {
-    let context = &provider.context;
-    let browser = BrowserContext::from_request(context, request)?;
-    let delivery = Delivery { is_behind_form: false, ..Delivery::new(request, &pending.params) };
-    let mut facts = Facts::of_params(context, &browser, &pending.params).await?;
-    let valid = match validate(provider, &pending, &mut facts).await? {
-        Validation::Valid(valid) => valid,
-        Validation::Refused(reply_to, error) => {
-            return refuse(context, &pending, &reply_to, error, delivery).await;
+            return refuse(context, &PendingRequest::default(), &reply_to, error, delivery).await;
         }
     };
-    id_token_hint::settle(provider, &mut pending.params, &valid.client.client_id).await?;
-    if pending.may_be_kept() {
+    if pending.handle.is_none() {
+        // Refuse an invalid request before it is stored.
+        let valid = match validate(provider, &pending, &mut facts).await? {
+            Validation::Valid(valid) => valid,
+            Validation::Refused(reply_to, error) => {
+                return refuse(context, &pending, &reply_to, error, delivery).await;
+            }
+        };
+        id_token_hint::settle(provider, &mut pending.params, &valid.client.client_id).await?;
         // Anybody can send such a request, so their rate is limited.
         if !may_store(context, request).await {
             return refuse(context, &pending, &valid.reply_to, TOO_MANY, delivery).await;
@@ -210,7 +186,7 @@ async fn keep_hinted(
             result => result?,
         }
     }
-    redirect_to_get(context, &pending)
+    Ok(redirect_to_authorize(context, &pending.query))
 }
 
 impl<P: Platform> Interaction<'_, P> {
