@@ -2,6 +2,7 @@
 
 use form_urlencoded::{Serializer, byte_serialize};
 use percent_encoding::percent_decode;
+use std::borrow::Cow;
 
 use crate::protocol::description::Description;
 
@@ -152,7 +153,11 @@ impl Params {
 fn decode(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> =
         text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_decode(&spaced).collect()
+    // Collected from the iterator, the bytes would have up to twice the memory that they need.
+    match Cow::from(percent_decode(&spaced)) {
+        Cow::Owned(decoded) => decoded,
+        Cow::Borrowed(_) => spaced,
+    }
 }
 
 /// Returns whether a `Content-Type` header names `media_type`. Parameters such as the charset are ignored.

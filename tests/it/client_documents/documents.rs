@@ -118,7 +118,7 @@ fn no_sentence_of_a_document_is_on_the_error_page() {
 #[test]
 fn the_log_has_the_beginning_of_an_identifier_that_is_too_long() {
     let provider = provider();
-    for rest in ["a".repeat(8_000), "\u{202e}".repeat(2_000)] {
+    for rest in ["a".repeat(8_000), "\u{202e}".repeat(1_000)] {
         let client_id = format!("https://tool.example/{rest}");
         let response = Browser::new(&provider).get(&client_at(&client_id).authorize(&[]));
         assert_page(&response, 400, "client_id: must be at most 512 bytes");
