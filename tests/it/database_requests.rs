@@ -25,7 +25,7 @@ fn post_signed(
     client: &TestClient,
     parameters: &[(&str, &str)],
 ) -> String {
-    let mut claims = json!({ "iss": client.id, "aud": ISSUER });
+    let mut claims = json!({ "iss": client.id, "aud": ISSUER, "iat": provider.now.get() });
     for (name, value) in decode(&client.authorize_query(parameters)) {
         claims[name] = value.into();
     }

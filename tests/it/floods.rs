@@ -114,7 +114,7 @@ fn signed_requests_that_are_sent_again_and_again_get_an_error_that_the_client_he
     let object = signer.sign(&json!({
         "iss": "app", "aud": ISSUER, "client_id": "app", "redirect_uri": CALLBACK,
         "response_type": "code", "scope": "openid", "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256", "state": "the state",
+        "code_challenge_method": "S256", "state": "the state", "iat": provider.now.get(),
     }));
     take_requests(&provider, ("app", 10_000), 3_600);
     let query = encode(&[("client_id", "app"), ("request", &object), ("redirect_uri", CALLBACK)]);

@@ -252,7 +252,7 @@ fn the_account_page_shows_the_union_of_what_a_client_has() {
         {
             assert_eq!(page.matches(words).count(), 1, "{is_trusted} {words}: {page}");
         }
-        assert_eq!(page.matches("<bdi class=\"name\">The App").count(), 1, "{page}");
+        assert_eq!(page.matches("<h2><bdi class=\"name\">The App").count(), 1, "{page}");
 
         // One withdrawal ends all of it.
         let page = browser.get("/auth/account");

@@ -106,6 +106,7 @@ fn no_client_can_send_what_a_stored_request_has_instead_of_a_hint() {
         let parameters = [("id_token_hint", forged)];
         let by_get = alice.get(&app.authorize(&parameters));
         let by_post = alice.send(post("/auth/authorize").form(&app.authorize_query(&parameters)));
+        let by_post = alice.follow(by_post);
         let claims = json!({
             "client_id": "app", "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid",
             "id_token_hint": forged, "aud": ISSUER, "iat": NOW, "exp": NOW + 60,

@@ -113,14 +113,18 @@ fn a_fault_of_the_database_is_sent_to_a_client_that_the_user_allows() {
 }
 
 #[test]
-fn a_request_by_post_above_the_limit_is_shown_as_one_to_try_later() {
+fn a_signed_request_above_the_limit_is_shown_as_one_to_try_later() {
     let provider = provider();
     let client = register(&provider, json!({}));
     provider.platform.rate_limit.set(Some(0));
-    let page = provider.send(post("/auth/authorize").form(&client.authorize_query(&[])));
-    assert_eq!(page.status, 503);
-    assert_eq!(offered(&page, CALLBACK)["error"], "temporarily_unavailable");
-    assert!(page.body.contains("try again in a few minutes"));
+    let query = client.authorize_query(&[("request", "a.b.c")]);
+    for request in [get(&format!("/auth/authorize?{query}")), post("/auth/authorize").form(&query)]
+    {
+        let page = provider.send(request);
+        assert_eq!(page.status, 503);
+        assert_eq!(offered(&page, CALLBACK)["error"], "temporarily_unavailable");
+        assert!(page.body.contains("try again in a few minutes"));
+    }
 }
 
 /// The page is not the response: the user may reload it, or sign in and reload it, for as long as the request is stored.

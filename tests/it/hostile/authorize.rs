@@ -775,7 +775,7 @@ fn methods(table: &mut Table) {
         "",
         FORM,
         &long("state", 5_000),
-        page(400, "state: longer than 4096 bytes"),
+        by_get(&long("state", 5_000)),
     );
     by_post(
         "POST with a handle in the body",

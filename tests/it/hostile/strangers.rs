@@ -122,8 +122,9 @@ fn modes() -> Vec<Row> {
 fn forms() -> Vec<Row> {
     let invalid = usual(&[("scope", "x")]);
     let silent = usual(&[("prompt", "none")]);
+    let by_get = Answer::ByGet { query: invalid.clone() };
     let mut rows = vec![{
-        let mut row = Row::new("by POST", "POST", "/auth/authorize", offered(400, "invalid_scope"));
+        let mut row = Row::new("by POST", "POST", "/auth/authorize", by_get);
         row.body(FORM, &invalid);
         row
     }];
