@@ -175,6 +175,9 @@ fn public_host(authority: &Authority<'_>) -> Result<String, OutboundUrlError> {
 #[cfg(test)]
 impl OutboundUrl {
     /// Parses a URL of the public internet in a test.
+    ///
+    /// # Panics
+    /// If the URL cannot be fetched.
     pub fn public(url: &str) -> Self {
         let own_host = &OwnHost::of_issuer("https://login.example.com").unwrap();
         Self::parse(url, OutboundRules { allows_loopback: false, own_host }).unwrap()
