@@ -141,12 +141,11 @@ async fn repeat_by_get(
         let page = PageError::application_fault(TOO_LARGE.description);
         return Err(PageError { status: 413, ..page }.into());
     }
-    let query = pending.params.encode();
     let is_signed = STORED_BY_GET.iter().any(|name| pending.params.all(name).next().is_some());
-    if is_signed || query.len() > QUERY_LIMIT {
+    if is_signed || pending.params.encoded_length_without(&[]) > QUERY_LIMIT {
         return keep(provider, request, pending).await;
     }
-    Ok(redirect_to_authorize(context, &query))
+    Ok(redirect_to_authorize(context, &pending.params.encode()))
 }
 
 /// Stores a request by POST that is too long for a URL, as a request object or an ID token may be.
