@@ -130,7 +130,7 @@ test("the page that leaves names the host of its link", async () => {
   const page = await newPage();
   await page.goto(authorize({ client_id, redirect_uri: SILENT }));
   await signIn(page);
-  await page.locator("button[value=allow]").click();
+  await press(page, "Allow");
   await page.locator("a.primary").waitFor();
   assert.equal(await page.locator("p.small").innerText(), HOST);
   await takeScreenshots(page, "stranger-leaving");
