@@ -38,7 +38,7 @@ pub struct Client<'a> {
     pub is_verified: bool,
     /// The host of its client metadata document, if it is a client by document. The only part of the client that is
     /// proven.
-    pub document_host: Option<&'a str>,
+    pub document_host: Option<String>,
     /// The home page.
     pub client_uri: Option<&'a str>,
     /// A copy of the logo, as a `data:` URL.
@@ -87,7 +87,7 @@ impl<'a> Client<'a> {
     pub fn unnamed(client_id: &'a str) -> Self {
         let document_host = host_of(client_id);
         Self {
-            name: clean(document_host.unwrap_or(client_id)),
+            name: clean(document_host.as_deref().unwrap_or(client_id)),
             is_verified: false,
             document_host,
             client_uri: None,
@@ -104,11 +104,11 @@ impl<'a> Client<'a> {
 
     /// Returns what the titles of pages call the client: its name, if it is verified, and otherwise the host that the user
     /// will go to. A title cannot have elements, so isolates keep the direction of a name from the text around it.
-    pub(super) fn title(&self, texts: &Texts, destination: &Destination<'_>) -> String {
+    pub(super) fn title(&self, texts: &Texts, destination: &Destination) -> String {
         match destination {
             _ if self.is_verified && self.name.is_ascii() => self.name.clone(),
             _ if self.is_verified => format!("\u{2068}{}\u{2069}", self.name),
-            Destination::Web(host) => (*host).to_owned(),
+            Destination::Web(host) => host.clone(),
             Destination::ThisDevice | Destination::Unknown => texts.device_application.to_owned(),
         }
     }
@@ -134,8 +134,11 @@ impl<'a> Client<'a> {
     }
 
     /// Returns the text of a link of the client: its host, unless the operator has verified that it leads to `page`.
-    pub(super) fn link_text<'b>(&'b self, url: &'b str, page: &'b str) -> &'b str {
-        if self.is_verified { page } else { Authority::of_url(url).map_or(url, |url| url.host()) }
+    pub(super) fn link_text(&self, url: &str, page: &str) -> String {
+        if self.is_verified {
+            return page.to_owned();
+        }
+        Authority::of_url(url).map_or_else(|_| url.to_owned(), |url| url.shown_host())
     }
 }
 
@@ -180,7 +183,8 @@ mod tests {
 
     #[test]
     fn a_title_isolates_a_name_that_could_turn_its_direction() {
-        let (texts, destination) = (Texts::choose(None, None), Destination::Web("app.example"));
+        let (texts, destination) =
+            (Texts::choose(None, None), Destination::Web("app.example".to_owned()));
         for (name, is_verified, title) in [
             ("App", true, "App"),
             ("תוכנה", true, "\u{2068}תוכנה\u{2069}"),

@@ -6,30 +6,30 @@ use crate::protocol::client::scheme::is_custom;
 
 /// The destination of a redirect URI.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Destination<'a> {
-    /// A web host, by its name.
-    Web(&'a str),
+pub enum Destination {
+    /// A web host, as browsers show it.
+    Web(String),
     /// An application on the user's own device (RFC 8252 section 7).
     ThisDevice,
     /// Not a redirect URI that a client may register.
     Unknown,
 }
 
-impl<'a> Destination<'a> {
+impl Destination {
     /// Determines the destination of a redirect URI.
-    pub fn new(redirect_uri: &'a str) -> Self {
+    pub fn new(redirect_uri: &str) -> Self {
         if is_local(redirect_uri) {
             return Self::ThisDevice;
         }
         let is_web = redirect_uri.starts_with("https:") || redirect_uri.starts_with("http:");
         match Authority::of_url(redirect_uri) {
-            Ok(authority) if is_web => Self::Web(authority.host()),
+            Ok(authority) if is_web => Self::Web(authority.shown_host()),
             _ => Self::Unknown,
         }
     }
 
     /// Returns the scheme of a redirect URI, if clients may register it.
-    pub fn scheme(redirect_uri: &'a str) -> Option<&'a str> {
+    pub fn scheme(redirect_uri: &str) -> Option<&str> {
         let (scheme, _) = redirect_uri.split_once(':')?;
         (matches!(scheme, "https" | "http") || is_custom(scheme)).then_some(scheme)
     }
@@ -47,7 +47,11 @@ mod tests {
     #[test]
     fn a_destination_is_a_host_or_this_device() {
         for (uri, destination, scheme) in [
-            ("https://app.example:8443/cb?x", Destination::Web("app.example"), Some("https")),
+            (
+                "https://App.example:8443/cb?x",
+                Destination::Web("app.example".to_owned()),
+                Some("https"),
+            ),
             ("http://localhost:3000/cb", Destination::ThisDevice, Some("http")),
             ("http://127.0.0.1/cb", Destination::ThisDevice, Some("http")),
             ("http://[::1]:9/cb", Destination::ThisDevice, Some("http")),

@@ -47,7 +47,7 @@ impl Consent<'_> {
         respond_privately(self, self.texts, 200, &policy)
     }
 
-    fn destination(&self) -> Destination<'_> {
+    fn destination(&self) -> Destination {
         Destination::new(self.redirect_uri)
     }
 

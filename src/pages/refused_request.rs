@@ -53,7 +53,7 @@ impl RefusedRequest<'_> {
     /// The label of the link or the button.
     fn label(&self) -> String {
         match Destination::new(self.redirect_uri) {
-            Destination::Web(host) => self.texts.go_to.with(host),
+            Destination::Web(host) => self.texts.go_to.with(&host),
             Destination::ThisDevice | Destination::Unknown => {
                 self.texts.back_to_application.to_owned()
             }

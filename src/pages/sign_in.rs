@@ -71,7 +71,7 @@ impl Login<'_> {
         format!("{} – {client}", self.texts.sign_in)
     }
 
-    fn destination(&self) -> Destination<'_> {
+    fn destination(&self) -> Destination {
         Destination::new(self.redirect_uri.unwrap_or_default())
     }
 

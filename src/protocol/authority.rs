@@ -70,6 +70,16 @@ impl<'a> Authority<'a> {
         self.host
     }
 
+    /// Returns the host as browsers show it: a name in lower case, in which `paypaI.example` does not look like `paypal`,
+    /// and an address in its usual spelling.
+    pub fn shown_host(&self) -> String {
+        match self.kind {
+            HostKind::V4(address) => address.to_string(),
+            HostKind::V6(address) => format!("[{address}]"),
+            HostKind::Name => self.host.to_ascii_lowercase(),
+        }
+    }
+
     /// Returns the port, if the URL has one.
     pub fn port(&self) -> Option<u16> {
         self.port
@@ -80,11 +90,20 @@ impl<'a> Authority<'a> {
         self.kind != HostKind::Name
     }
 
-    /// Returns whether URL parsers find the same host in both, in any spelling. The ports may differ.
+    /// Returns whether both are the same name or lead to the same address, in any spelling. The ports may differ.
     pub fn is_same_host(&self, other: &Authority<'_>) -> bool {
-        match (self.kind, other.kind) {
-            (HostKind::Name, HostKind::Name) => self.host.eq_ignore_ascii_case(other.host),
+        match (self.address(), other.address()) {
+            (None, None) => self.host.eq_ignore_ascii_case(other.host),
             (one, other) => one == other,
+        }
+    }
+
+    /// Returns the address, which is an IPv4 address also if it is written as an IPv6 one (RFC 4291 section 2.5.5.2).
+    fn address(&self) -> Option<IpAddr> {
+        match self.kind {
+            HostKind::V4(address) => Some(IpAddr::V4(address)),
+            HostKind::V6(address) => Some(IpAddr::V6(address).to_canonical()),
+            HostKind::Name => None,
         }
     }
 
@@ -96,15 +115,11 @@ impl<'a> Authority<'a> {
     ///
     /// Addresses count in any spelling, such as `127.1`, `0x7f.1`, `[::ffff:127.0.0.1]` and `0`.
     pub fn is_this_device(&self) -> bool {
-        let address = match self.kind {
-            HostKind::V4(address) => IpAddr::V4(address),
-            HostKind::V6(address) => IpAddr::V6(address).to_canonical(),
-            HostKind::Name => {
-                let last = self.host.rsplit('.').next();
-                return last.is_some_and(|label| label.eq_ignore_ascii_case("localhost"));
-            }
-        };
-        address.is_loopback() || address.is_unspecified()
+        if let Some(address) = self.address() {
+            return address.is_loopback() || address.is_unspecified();
+        }
+        let last = self.host.rsplit('.').next();
+        last.is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
     }
 
     /// Returns whether `http` is allowed for the host: it is `localhost`, `127.0.0.1` or `[::1]` in exactly this
@@ -189,6 +204,18 @@ mod tests {
         ] {
             let authority = Authority::of_url(url).unwrap();
             assert_eq!((authority.host(), authority.port()), (host, port), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_shown_as_browsers_show_it() {
+        for (host, shown) in [
+            ("paypaI.example", "paypai.example"),
+            ("XN--Mnchen-3YA.example", "xn--mnchen-3ya.example"),
+            ("0x8.010.2056", "8.8.8.8"),
+            ("[2001:DB8:0::0001]", "[2001:db8::1]"),
+        ] {
+            assert_eq!(Authority::parse(host).unwrap().shown_host(), shown);
         }
     }
 

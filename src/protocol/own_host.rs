@@ -72,7 +72,11 @@ mod tests {
             ),
             ("https://example.com/tenant", &["https://example.com/cb", "https://example.com"]),
             ("https://xn--mnchen-3ya.example", &["https://XN--Mnchen-3YA.example/cb"]),
-            ("https://10.0.0.1", &["https://10.1/cb", "https://0xa000001/cb"]),
+            (
+                "https://10.0.0.1",
+                &["https://10.1/cb", "https://0xa000001/cb", "https://[::ffff:10.0.0.1]/cb"],
+            ),
+            ("https://[::ffff:10.0.0.1]", &["https://10.0.0.1/cb", "https://[::FFFF:a00:1]/cb"]),
             ("https://[2001:db8::1]", &["https://[2001:DB8:0::1]/cb"]),
             (
                 "http://localhost:8787",

@@ -333,7 +333,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
     let client = || Client {
         name: text.to_owned(),
         is_verified: true,
-        document_host: Some(text),
+        document_host: Some(text.to_owned()),
         client_uri: Some(text),
         logo: Some(text),
         policy_uri: Some(text),

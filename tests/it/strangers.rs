@@ -178,6 +178,29 @@ fn where_users_sign_in_a_stranger_has_its_host_and_neither_links_nor_a_logo() {
 }
 
 #[test]
+fn pages_show_a_host_as_browsers_do() {
+    let provider = provider();
+    for (host, shown) in [("www.paypaI.example", "www.paypai.example"), ("0x8.8.2056", "8.8.8.8")] {
+        let uri = format!("https://{host}/cb");
+        let fields =
+            json!({ "redirect_uris": [uri], "client_uri": format!("https://{host}/home") });
+        let client = register(&provider, fields);
+        let browser = Browser::new(&provider);
+        let login = browser.get(&client.authorize(&[]));
+        let consent = browser.sign_in_on(&login, ALICE);
+        assert!(is_consent(&consent));
+        let left = browser.submit(&consent, &[("decision", "allow")]);
+        let refused = Browser::new(&provider).get(&client.authorize(&[("scope", "unknown")]));
+        for page in [&login, &consent, &left, &refused] {
+            // The host is spelled as it was registered in the addresses of the page alone.
+            let texts: String =
+                page.body.split('>').filter_map(|text| text.split('<').next()).collect();
+            assert!(texts.contains(shown) && !texts.contains(host), "{texts}");
+        }
+    }
+}
+
+#[test]
 fn an_application_of_the_operator_keeps_its_name_links_and_logo() {
     let provider = provider();
     let client = hostile(&provider, "App");

@@ -168,11 +168,11 @@ impl ClientIdUrl {
 }
 
 /// Returns the host of a client identifier that is a URL, for the pages.
-pub fn host_of(client_id: &str) -> Option<&str> {
+pub fn host_of(client_id: &str) -> Option<String> {
     if !is_url(client_id) {
         return None;
     }
-    Authority::of_url(client_id).ok().map(|authority| authority.host())
+    Authority::of_url(client_id).ok().map(|authority| authority.shown_host())
 }
 
 /// Returns the path of a URL with an authority: empty, or from its slash to the query.

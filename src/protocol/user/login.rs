@@ -61,6 +61,13 @@ impl TypedLogin {
     }
 }
 
+/// Returns whether a text of a client may stand in the field for the login: a user may have it as login, so that it is no
+/// sentence.
+pub fn may_be_hint(text: &str) -> bool {
+    let is_plain = |c: char| !(c.is_whitespace() || c.is_control() || is_unseen(c));
+    text.len() <= UNNORMALIZED_LIMIT && text.trim().chars().all(is_plain)
+}
+
 /// Folds case. The text is converted to upper case because some letters have several lower-case forms (ς and σ, ß and
 /// ss). It is converted to lower case before that because the capital ẞ has no other upper-case form.
 fn fold(text: &str) -> String {

@@ -336,17 +336,18 @@ fn encodings(table: &mut Table) {
     {
         table.sent(&format!("state {state}"), &raw(state), PLAIN, None, Some(decoded));
     }
-    for (name, value) in [
-        ("a", "\"><img src=x onerror=alert(1)>"),
-        ("b", "'; DROP TABLE users; --"),
-        ("c", "a\r\nb"),
+    for value in [
+        "\"><img/src=x/onerror=alert(1)>",
+        "Your account is locked. Call 555-0100.",
+        "a\r\nb",
+        "a\u{202e}b",
     ] {
         let query = usual(&[("prompt", "login"), ("login_hint", value)]);
         table.shown(
             &format!("login_hint {value:?}"),
             &query,
             &["name=\"password\"", "The App"],
-            &["<img src=x", &format!("value=\"{value}\"")][..if name == "a" { 2 } else { 1 }],
+            &["<img", &format!("value=\"{value}\"")],
         );
     }
     let query =

@@ -14,6 +14,7 @@ use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::identity::identity;
 use crate::protocol::client::metadata::ClientMetadata;
+use crate::protocol::user::login::may_be_hint;
 use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::store::clients::Client;
@@ -208,9 +209,9 @@ impl ValidatedRequest {
         format!("{}  {claims}  {}", self.request.scope, digest(&identified))
     }
 
-    /// Returns the initial value of the login field.
+    /// Returns the initial value of the login field. Anybody can send the hint in a link.
     pub fn login_hint(&self) -> &str {
-        self.request.login_hint.as_deref().unwrap_or_default()
+        self.request.login_hint.as_deref().filter(|hint| may_be_hint(hint)).unwrap_or_default()
     }
 
     /// Returns whether a stored consent covers the request.
