@@ -115,6 +115,14 @@ test("a tap allows at once", async () => {
   await arrived(page);
 });
 
+test("a tap allows at once, too, on a computer that also has a mouse", async () => {
+  const { page, middle: [x, y] } = await consentPage();
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x, y }] });
+  await devtools.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  await arrived(page);
+});
+
 test("a screen reader's press allows at once", async () => {
   const { page } = await consentPage();
   // As assistive technology does it, by the element instead of a point on the screen.

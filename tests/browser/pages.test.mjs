@@ -284,7 +284,7 @@ for (const [locale, label] of [["en", `Go to ${new URL(origin).hostname}`], ["de
     const { client_id } = pictures.client(`/${locale}/device.json`, { client_name, redirect_uris: [redirect_uri] });
     const page = await newPage({ locale });
     await page.goto(authorize({ client_id, redirect_uri, scope: "no-such-scope" }));
-    await page.locator("#to-client").waitFor();
+    await page.locator("[data-to=client]").waitFor();
     await checkPage(page, `refused-request-device-${locale}`);
   });
 }

@@ -199,7 +199,7 @@ export const responseParameters = (page) => Object.fromEntries(redirectTarget(pa
 /** The URL by which the page of an error leads to a client that nobody vouches for, once the user clicks. */
 export function offeredTarget(page) {
   assert.equal(targetOf(page), undefined);
-  const [, tag] = /<a\b([^>]* id="to-client"[^>]*)>/.exec(page.body) ?? assert.fail(`no offer: ${page.body}`);
+  const [, tag] = /<a\b([^>]* data-to="client"[^>]*)>/.exec(page.body) ?? assert.fail(`no offer: ${page.body}`);
   return new URL(attribute(tag, "href"));
 }
 

@@ -52,7 +52,7 @@ const checks = {
     assert.deepEqual([status, headers.location, headers.refresh], [expected.status, undefined, undefined]);
     assert.equal(headers["set-cookie"], undefined);
     assert.ok(!body.includes("<script") && headers["x-frame-options"] === "DENY");
-    const [, tag, rest] = /<(a|button)[^>]* id="to-client"([^>]*)>/.exec(body);
+    const [, tag, rest] = /<(a|button)[^>]* data-to="client"([^>]*)>/.exec(body);
     assert.equal(tag, expected.by_form ? "button" : "a");
     if (expected.by_form) {
       assert.equal(formAction(body), expected.to);

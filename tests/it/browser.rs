@@ -382,7 +382,7 @@ pub fn offer(page: &TestResponse) -> Offer {
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("script-src"));
     let (before, element) =
-        page.body.split_once("id=\"to-client\"").unwrap_or_else(|| panic!("{}", page.body));
+        page.body.split_once("data-to=\"client\"").unwrap_or_else(|| panic!("{}", page.body));
     if before.ends_with("<button ") {
         let form = form(page);
         return Offer { target: form.action, fields: Some(form.fields) };

@@ -481,6 +481,18 @@ fn the_question_about_an_application_of_the_device_is_a_sentence_in_every_langua
 }
 
 #[test]
+fn no_link_can_focus_what_a_user_would_press() {
+    for file in std::fs::read_dir("templates").unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for tag in text.split('<').filter(|tag| tag.starts_with("a ") || tag.starts_with("button"))
+        {
+            let (tag, _) = tag.split_once('>').unwrap();
+            assert!(!tag.contains(" id="), "a link of another site can have this fragment: {tag}");
+        }
+    }
+}
+
+#[test]
 fn the_first_empty_field_has_the_focus_and_refers_to_the_notice() {
     let input = |page: Login<'_>, name: &str| {
         let body = page.response().body;

@@ -100,7 +100,7 @@ fn check_destination(response: &TestResponse, sent: &str) -> Destination {
         }
         return check_url(location, sent);
     }
-    if response.body.contains("id=\"to-client\"") {
+    if response.body.contains("data-to=\"client\"") {
         let offer = offer(response);
         match offer.fields {
             Some(fields) => {
