@@ -147,25 +147,78 @@ fn web(url: Option<&str>) -> Option<&str> {
     url.filter(|url| is_web_url(url))
 }
 
-/// Replaces the quotation marks in a name, one of which could end the quotation of the name.
+/// Replaces what looks like a quotation mark in a name, because it could end the quotation of the name: a double mark by
+/// an apostrophe, and several single ones by the first.
 fn without_quotation_marks(name: &str) -> String {
-    let replace = |c| match c {
-        '"'
-        | '«'
-        | '»'
-        | '‹'
-        | '›'
-        | '\u{201c}'..='\u{201f}'
-        | '\u{275b}'..='\u{2760}'
-        | '\u{276e}'
-        | '\u{276f}'
-        | '\u{2e42}'
-        | '\u{301d}'..='\u{301f}'
-        | '\u{ff02}'
-        | '\u{1f676}'..='\u{1f678}' => '\'',
-        c => c,
-    };
-    name.chars().map(replace).collect()
+    let mut kept = String::new();
+    for c in name.chars().map(|c| if is_double_mark(c) { '\'' } else { c }) {
+        if !(is_single_mark(c) && kept.ends_with(is_single_mark)) {
+            kept.push(c);
+        }
+    }
+    kept
+}
+
+fn is_double_mark(c: char) -> bool {
+    matches!(
+        c,
+        '"' | '«'
+            | '»'
+            | '\u{2ba}'
+            | '\u{2dd}'
+            | '\u{2ee}'
+            | '\u{2f5}'
+            | '\u{2f6}'
+            | '\u{5f4}'
+            | '\u{201c}'..='\u{201f}'
+            | '\u{2033}'
+            | '\u{2034}'
+            | '\u{2036}'
+            | '\u{2037}'
+            | '‹'
+            | '›'
+            | '\u{2057}'
+            | '\u{226a}'
+            | '\u{226b}'
+            | '\u{275b}'..='\u{2760}'
+            | '\u{276e}'
+            | '\u{276f}'
+            | '\u{27ea}'
+            | '\u{27eb}'
+            | '\u{2e42}'
+            | '\u{3003}'
+            | '\u{300a}'
+            | '\u{300b}'
+            | '\u{301d}'..='\u{301f}'
+            | '\u{ff02}'
+            | '\u{1f676}'..='\u{1f678}'
+    )
+}
+
+fn is_single_mark(c: char) -> bool {
+    matches!(
+        c,
+        '\'' | '`'
+            | '´'
+            | ','
+            | '\u{2b9}'
+            | '\u{2bb}'..='\u{2bd}'
+            | '\u{2c8}'
+            | '\u{2ca}'
+            | '\u{2cb}'
+            | '\u{2f4}'
+            | '\u{55a}'
+            | '\u{5f3}'
+            | '\u{7f4}'
+            | '\u{7f5}'
+            | '\u{2018}'..='\u{201b}'
+            | '\u{2032}'
+            | '\u{2035}'
+            | '\u{a78b}'
+            | '\u{a78c}'
+            | '\u{ff07}'
+            | '\u{ff40}'
+    )
 }
 
 #[cfg(test)]
@@ -174,11 +227,18 @@ mod tests {
 
     #[test]
     fn a_name_cannot_end_its_quotation() {
-        for mark in "\"“”„‟«»‹›❝❞〝〞〟＂".chars() {
+        for mark in "\"“”„‟«»‹›❝❞〝〞〟＂ˮʺ˝״″‶〃≪≫《》⟪⟫".chars()
+        {
             let name = without_quotation_marks(&format!("A{mark} is verified. {mark}B"));
-            assert_eq!(name, "A' is verified. 'B");
+            assert_eq!(name, "A' is verified. 'B", "{mark}");
         }
-        assert_eq!(without_quotation_marks("O’Reilly’s"), "O’Reilly’s");
+        for marks in ["’’", "''", "‘’", "‛’", "ʼʼ", "′′", "``", ",,", "'\"'"] {
+            let name = without_quotation_marks(&format!("A{marks} is verified."));
+            assert_eq!(name.chars().count(), "A’ is verified.".chars().count(), "{marks}");
+        }
+        for name in ["O’Reilly’s", "Hawaiʻi", "Rock 'n' Roll", "One, two"] {
+            assert_eq!(without_quotation_marks(name), name);
+        }
     }
 
     #[test]
