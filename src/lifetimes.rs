@@ -113,7 +113,7 @@ pub const VERIFIED_TOKENS_SECONDS: i64 = 5 * MINUTE;
 /// How long a fetch counts as running: longer than its timeout. Other requests wait for it, or use old keys.
 pub const FETCH_SECONDS: i64 = 10;
 /// How long a client's fetched keys are used. A key that the client withdraws is accepted for at most this time and
-/// [`FETCH_SECONDS`], as long as its server answers.
+/// [`FETCH_SECONDS`], as long as it can be fetched.
 pub const CLIENT_KEYS_SECONDS: i64 = 10 * MINUTE;
 /// Pause after a fetch of a client's keys, even if a JWT names a `kid` that is not among them.
 pub const CLIENT_KEYS_PAUSE_SECONDS: i64 = 30;
@@ -122,6 +122,9 @@ pub const CLIENT_KEYS_PAUSE_SECONDS: i64 = 30;
 pub const FETCH_RETRY_SECONDS: i64 = 10;
 /// How long a client's fetched keys are used while every new fetch fails.
 pub const CLIENT_KEYS_GRACE_SECONDS: i64 = DAY;
+/// How long a client's fetched keys are used while other requests use up the fetches. It is shorter, because a stranger can
+/// cause that on purpose, to go on using a key that the client has withdrawn.
+pub const CLIENT_KEYS_CROWDED_SECONDS: i64 = HOUR;
 /// How long they are used after each of these failures before the next fetch, so that few requests wait for a server
 /// that does not answer.
 pub const CLIENT_KEYS_EXTENSION_SECONDS: i64 = MINUTE;

@@ -122,7 +122,7 @@ impl ClientDocuments {
             Err(error) => Err(fault_of(error)),
         };
         let fault = match found {
-            Ok(client) => return Ok(client),
+            Ok(client) => return Ok(Client { is_stored: stored.is_some(), ..client }),
             Err(fault) => fault,
         };
 
@@ -130,7 +130,9 @@ impl ClientDocuments {
         //    that for every isolate.
         if let DocumentFault::TryLater(_) | DocumentFault::Refused(_) = fault {
             let until = |copy: DocumentCopy| copy.until + CLIENT_DOCUMENT_GRACE_SECONDS;
-            return self.last_until(&url, stored, context.now, until).ok_or(fault.into());
+            let last = self.last_until(&url, stored, context.now, until);
+            let last = last.map(|client| Client { is_stored: stored.is_some(), ..client });
+            return last.ok_or(fault.into());
         }
         let is_withdrawn = |stored: &Client| stored.document.is_some_and(|copy| copy.until == 0);
         if let Some(stored) = search.stored.filter(|stored| !is_withdrawn(stored)) {

@@ -12,8 +12,8 @@ use crate::fetched::pauses::Pauses;
 use crate::jose::client_jwk::ClientKeys;
 use crate::jose::json::parse_object;
 use crate::lifetimes::{
-    CLIENT_KEYS_EXTENSION_SECONDS, CLIENT_KEYS_GRACE_SECONDS, CLIENT_KEYS_PAUSE_SECONDS,
-    CLIENT_KEYS_SECONDS, FETCH_RETRY_SECONDS, FETCH_SECONDS,
+    CLIENT_KEYS_CROWDED_SECONDS, CLIENT_KEYS_EXTENSION_SECONDS, CLIENT_KEYS_GRACE_SECONDS,
+    CLIENT_KEYS_PAUSE_SECONDS, CLIENT_KEYS_SECONDS, FETCH_RETRY_SECONDS, FETCH_SECONDS,
 };
 use crate::ports::{FetchLimits, Platform};
 use crate::protocol::client::jwt::ClientSignature;
@@ -128,7 +128,7 @@ impl FetchedKeys {
             Ok(keys) => Ok(sets.succeed(&url, keys, now)),
             Err(error) => {
                 sets.fail(&url, error, now);
-                sets.usable(&url, now).filter(|keys| wanted(keys)).ok_or(error)
+                sets.usable(&url, error, now).filter(|keys| wanted(keys)).ok_or(error)
             }
         }
     }
@@ -166,9 +166,17 @@ impl FetchedSets {
         self.pauses.reason(order.url, fetcher.context).map(Err)
     }
 
-    fn usable(&self, url: &OutboundUrl, now: i64) -> Option<Rc<ClientKeys>> {
+    /// Returns the keys that are used although fetching them again has failed.
+    fn usable(&self, url: &OutboundUrl, error: DocumentError, now: i64) -> Option<Rc<ClientKeys>> {
+        let until = |set: &FetchedSet| match error {
+            // Strangers may use up the fetches. That must not end what the client has.
+            DocumentError::TooManyFetches => {
+                set.usable_until.max(set.fetched_at + CLIENT_KEYS_CROWDED_SECONDS)
+            }
+            _ => set.usable_until,
+        };
         let sets = self.sets.borrow();
-        sets.get(url).filter(|set| now < set.usable_until).map(|set| Rc::clone(&set.keys))
+        sets.get(url).filter(|set| now < until(set)).map(|set| Rc::clone(&set.keys))
     }
 
     /// Records the result of a fetch by a request that began at `now`.

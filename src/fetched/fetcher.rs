@@ -25,9 +25,9 @@ pub enum Owner {
     Operators,
     /// A client that has registered itself.
     Registered,
-    /// A client by document that D1 has, because users have signed in to it.
+    /// A client by document that D1 has, because users have signed in to it, or because it has pushed a request.
     StoredDocument,
-    /// A client by document, or one that is about to register.
+    /// Another client by document, or one that is about to register.
     Stranger,
 }
 
@@ -37,6 +37,7 @@ impl Owner {
         match (client.voucher(), client.document) {
             (Voucher::Operator, None) => Self::Operators,
             (Voucher::Nobody | Voucher::Apis(_), None) => Self::Registered,
+            (_, Some(_)) if client.is_stored => Self::StoredDocument,
             (_, Some(_)) => Self::Stranger,
         }
     }
@@ -139,9 +140,10 @@ impl<P: Platform> Fetcher<'_, P> {
         let _running = begun.map_err(|error| self.refused(order, error))?;
         if let Some(address) = self.address {
             // The address comes first, so that one that sends too much uses up nothing of the client.
-            let is_within = may_fetch(self.context, address).await
-                && budget.count(order.url.host(), order.client_id, self.context.now);
-            if !is_within {
+            if !may_fetch(self.context, address).await {
+                return Err(self.refused(order, DocumentError::AddressLimit));
+            }
+            if !budget.count(order.url.host(), order.client_id, self.context.now) {
                 return Err(self.refused(order, DocumentError::TooManyFetches));
             }
         }
@@ -162,7 +164,7 @@ impl<P: Platform> Fetcher<'_, P> {
 
     /// Logs that a document is not fetched now.
     fn refused(&self, order: &Order<'_>, error: DocumentError) -> DocumentError {
-        if error == DocumentError::TooManyFetches {
+        if let DocumentError::AddressLimit | DocumentError::TooManyFetches = error {
             self.context
                 .log_warning(format!("too many fetches: {order} from {}", order.url.host()));
         }

@@ -14,6 +14,8 @@ use crate::protocol::description::Description;
 /// Why a client's document cannot be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DocumentError {
+    /// The sender of the request has caused too many fetches.
+    AddressLimit,
     /// The document is too large or not UTF-8.
     BadContent,
     /// The media type of the response is not allowed.
@@ -42,6 +44,9 @@ impl DocumentError {
     /// Returns the error description for the client.
     pub fn description(self) -> &'static str {
         match self {
+            Self::AddressLimit => {
+                "too many documents are fetched for this address; try again later"
+            }
             Self::BadContent => "the document is too large or not UTF-8",
             Self::BadMediaType => "the response has the wrong media type",
             Self::BadStatus | Self::Refused => "the response must have the status 200",
@@ -57,12 +62,18 @@ impl DocumentError {
 
     /// Returns whether the same request may succeed later. Otherwise the client must change the document or its URL.
     pub fn is_temporary(self) -> bool {
-        matches!(self, Self::BeingFetched | Self::NotFetched | Self::TooManyFetches)
+        matches!(
+            self,
+            Self::AddressLimit | Self::BeingFetched | Self::NotFetched | Self::TooManyFetches
+        )
     }
 
     /// Returns whether the URL was fetched. Then it must not be fetched again for some time.
     pub fn was_fetched(self) -> bool {
-        !matches!(self, Self::BeingFetched | Self::Forbidden | Self::TooManyFetches)
+        !matches!(
+            self,
+            Self::AddressLimit | Self::BeingFetched | Self::Forbidden | Self::TooManyFetches
+        )
     }
 
     /// Returns the description with the metadata field or parameter that has the URL.

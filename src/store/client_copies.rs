@@ -52,6 +52,7 @@ impl Client {
             expires_at: None,
             vouched_apis: Vec::new(),
             document: Some(DocumentCopy { fetched_at: now, until }),
+            is_stored: false,
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Client {
     pub expires_at: Option<i64>,
     /// When its metadata counts, if that is the copy of a client metadata document.
     pub document: Option<DocumentCopy>,
+    /// Whether D1 has it, in this or an earlier version. Any stranger can name a document that D1 does not have.
+    pub is_stored: bool,
     /// The URIs of the APIs that its initial access token named.
     pub vouched_apis: Vec<String>,
 }
@@ -95,6 +97,7 @@ impl StoredClient {
             expires_at: self.expires_at,
             document: self.document,
             vouched_apis: self.vouched_apis,
+            is_stored: true,
         })
     }
 }

@@ -10,8 +10,8 @@ use crate::test_provider::{
     ISSUER, NOW, TestProvider, TestRequest, TestResponse, get, post, variables_with,
 };
 use postern::lifetimes::{
-    CLIENT_KEYS_EXTENSION_SECONDS, CLIENT_KEYS_PAUSE_SECONDS, CLIENT_KEYS_SECONDS,
-    FETCH_RETRY_SECONDS, FETCH_SECONDS,
+    CLIENT_KEYS_CROWDED_SECONDS, CLIENT_KEYS_EXTENSION_SECONDS, CLIENT_KEYS_PAUSE_SECONDS,
+    CLIENT_KEYS_SECONDS, FETCH_RETRY_SECONDS, FETCH_SECONDS,
 };
 use postern::ports::Document;
 use serde_json::json;
@@ -208,6 +208,42 @@ fn clients_that_registered_themselves_do_not_evict_the_keys_of_the_operators() {
     assert_eq!(fetches(&provider), 66);
     assert_authenticated(&send(&provider, &signer));
     assert_eq!(fetches(&provider), 0);
+}
+
+/// Their URLs may be at the host of any client, also if there is nothing.
+#[test]
+fn known_keys_stay_in_use_while_strangers_use_up_the_fetches_from_their_host() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let (provider, mut strangers) = provider_with_strangers(&signer);
+    let honest = strangers.pop().unwrap();
+    let send_as =
+        |signer: &Signer, id: &str| provider.token_by(&signer.assertion(&provider, id), &NO_CODE);
+    let send = |id: &str| send_as(&signer, id);
+    assert_authenticated(&send(&honest));
+    provider.platform.web.borrow_mut().clear();
+    let flood = |seconds| {
+        provider.sleep(seconds);
+        fetches(&provider);
+        strangers.iter().for_each(|id| drop(send(id)));
+        assert_eq!(fetches(&provider), 64);
+    };
+    flood(CLIENT_KEYS_SECONDS);
+    assert_authenticated(&send(&honest));
+    // A key that is not among the known ones may be new, so it is not refused.
+    assert_unavailable(&send_as(&Signer::new("ES256", Some("new"), 1), &honest));
+    flood(CLIENT_KEYS_CROWDED_SECONDS - CLIENT_KEYS_SECONDS);
+    assert_unavailable(&send(&honest));
+}
+
+/// The holder of a stolen key, which its client has withdrawn, could send too much on purpose.
+#[test]
+fn an_address_above_its_limit_does_not_keep_old_keys_in_use() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider_with_uri(&signer);
+    assert_authenticated(&send(&provider, &signer));
+    provider.sleep(CLIENT_KEYS_SECONDS);
+    provider.platform.rate_limit.set(Some(0));
+    assert_unavailable(&send(&provider, &signer));
 }
 
 /// The strangers' clients have their keys at hosts of their own.

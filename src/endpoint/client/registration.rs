@@ -82,6 +82,7 @@ pub async fn serve(
         registration_token_hash: Some(hashes.registration_token),
         expires_at: single.is_none().then(|| context.now + UNUSED_CLIENT_SECONDS),
         document: None,
+        is_stored: true,
         vouched_apis: Vec::new(),
     };
     let secrets = match single {

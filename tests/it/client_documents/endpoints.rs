@@ -346,3 +346,30 @@ fn strangers_do_not_use_up_the_fetches_for_clients_that_registered_themselves() 
     let response = provider.token_by(&signer.assertion(&provider, &client_id), &NO_CODE);
     assert_eq!(response.error().as_deref(), Some("invalid_grant"), "{}", response.body);
 }
+
+#[test]
+fn strangers_do_not_use_up_the_fetches_for_clients_by_document_that_users_know() {
+    let signer = Signer::new("ES256", Some("a"), 0);
+    let provider = provider();
+    let url = "https://tool.example/jwks.json";
+    publish(&provider, &signer.jwks());
+    let keys = provider.platform.web.borrow_mut().remove(CLIENT_ID).unwrap();
+    provider.platform.web.borrow_mut().insert(url.into(), keys);
+    publish(
+        &provider,
+        &document_with(json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": url })),
+    );
+    Browser::new(&provider).authorize(&client(), ALICE, &[]);
+    // A stranger names other documents at its host, which need not exist.
+    for is_new in [false, true] {
+        if is_new {
+            provider.new_isolate();
+        }
+        for number in 0..100 {
+            let other = client_at(&format!("https://tool.example/{number}"));
+            Browser::new(&provider).get(&other.authorize(&[]));
+        }
+        let response = provider.token_by(&signer.assertion(&provider, CLIENT_ID), &NO_CODE);
+        assert_eq!(response.error().as_deref(), Some("invalid_grant"), "{}", response.body);
+    }
+}
