@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ptr;
 use std::rc::Rc;
 
 use crate::fetched::DocumentError;
@@ -15,8 +16,8 @@ const RUNNING: usize = 128;
 /// How many of them may be from one host: one that does not answer leaves room for the others.
 const RUNNING_FROM_HOST: usize = 32;
 
-/// How many requests may wait for the fetches of other requests, and how many for one fetch: enough for a client that
-/// sends 50 requests at once to a new isolate.
+/// How many requests may wait for the fetches of other requests, apart from those of the moment in which the shares
+/// become smaller, and how many for one fetch: enough for a client that sends 50 requests at once to a new isolate.
 const WAITING: usize = 256;
 /// See [`WAITING`].
 const WAITING_FOR_FETCH: usize = 64;
@@ -109,7 +110,8 @@ impl FetchBudget {
         self.running.borrow().iter().any(|other| is_same(other) && now < other.until)
     }
 
-    /// Counts a request that waits for a fetch.
+    /// Counts a request that waits for a fetch. A request waits anew every tenth of a second. So if too many wait, each
+    /// fetch soon has its equal share of them, and strangers whose servers do not answer leave room for others.
     ///
     /// # Errors
     /// [`DocumentError::TooManyFetches`] if too many wait.
@@ -122,7 +124,10 @@ impl FetchBudget {
         let fetch = running.iter().find(|other| other.kind == kind && other.url == *url);
         let Some(fetch) = fetch else { return Ok(None) };
         let all: usize = running.iter().map(Running::waiting).sum();
-        if all >= WAITING || fetch.waiting() >= WAITING_FOR_FETCH {
+        let others = running.iter().filter(|other| !ptr::eq(*other, fetch) && other.waiting() > 0);
+        let share = WAITING / (1 + others.count());
+        let is_crowded = all >= WAITING && fetch.waiting() >= share;
+        if is_crowded || fetch.waiting() >= WAITING_FOR_FETCH {
             return Err(DocumentError::TooManyFetches);
         }
         Ok(Some(WaitingRequest { _holder: Rc::clone(&fetch.holders) }))
@@ -228,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn at_most_64_requests_wait_for_a_fetch_and_256_for_all() {
+    fn at_most_64_requests_wait_for_a_fetch_and_an_equal_share_if_256_wait() {
         let budget = FetchBudget::default();
         let running: Vec<_> = (0..5).map(|number| budget.begin("a", &url(number), 0)).collect();
         let wait = |number| budget.wait("a", &url(number));
@@ -236,10 +241,25 @@ mod tests {
         let waiting: Vec<_> =
             (0..5).map(|n| (0..100).map_while(|_| wait(n).ok()).collect()).collect();
         let counts: Vec<_> = waiting.iter().map(Vec::len).collect();
-        assert_eq!(counts, [64, 64, 64, 64, 0]);
-        drop(waiting);
-        assert!(wait(4).is_ok());
-        drop(running);
+        assert_eq!(counts, [64, 64, 64, 64, 51], "256 divided by five fetches");
+        drop((waiting, running));
+    }
+
+    #[test]
+    fn requests_for_few_fetches_do_not_keep_those_for_others_from_waiting() {
+        let budget = FetchBudget::default();
+        let running: Vec<_> = (0..5).map(|number| budget.begin("a", &url(number), 0)).collect();
+        let wait = |number| budget.wait("a", &url(number));
+        let mut storm: Vec<_> = (0..256).map(|number| wait(number % 4).unwrap()).collect();
+        let honest: Vec<_> = (0..100).map_while(|_| wait(4).ok()).collect();
+        assert_eq!(honest.len(), 51);
+        // A request waits anew every 100 ms.
+        for number in 0..256 {
+            storm[number as usize] = None;
+            storm[number as usize] = wait(number % 4).ok().flatten();
+        }
+        assert_eq!(storm.iter().flatten().count(), 4 * 51 + 1);
+        drop((honest, running));
     }
 
     #[test]
