@@ -237,9 +237,31 @@ fn a_consent_counts_for_the_host_that_the_page_showed() {
     assert!(is_silent(&browser, &own.client(CALLBACK), &[]));
     assert!(!is_silent(&browser, &own.client(evil), &[]));
     // Nor does a consent for that host give it what the user allowed elsewhere.
+    let scopes = ["openid", "openid email", "openid profile email"];
     browser.authorize(&own.client(evil), LOGIN, &[("scope", "openid")]);
-    assert!(is_silent(&browser, &own.client(evil), &[("scope", "openid")]));
-    assert!(!is_silent(&browser, &own.client(evil), &[("scope", "openid email")]));
+    for scope in scopes {
+        assert!(!is_silent(&browser, &own.client(evil), &[("scope", scope)]), "{scope}");
+    }
+    // A host that has shown all of it, has all of it.
+    browser.authorize(&own.client(evil), LOGIN, &[("scope", "openid profile email phone")]);
+    for scope in scopes {
+        assert!(is_silent(&browser, &own.client(evil), &[("scope", scope)]), "{scope}");
+        assert!(!is_silent(&browser, &own.client(CALLBACK), &[("scope", scope)]), "{scope}");
+    }
+}
+
+#[test]
+fn a_consent_at_one_host_leaves_what_the_client_has_by_another() {
+    let desk = "https://desk.example/cb";
+    let provider = provider();
+    let own = OwnClient::register(&provider, &json!({ "redirect_uris": [CALLBACK, desk] }));
+    let browser = Browser::new(&provider);
+    let whole = [("scope", "openid email offline_access")];
+    let code = browser.authorize(&own.client(CALLBACK), LOGIN, &whole);
+    let tokens = provider.redeem(&own.client(CALLBACK), &code);
+    browser.authorize(&own.client(desk), LOGIN, &[("scope", "openid")]);
+    let refreshed = provider.refresh(&own.client(CALLBACK), &field(&tokens, "refresh_token"));
+    assert_eq!(refreshed.json()["scope"], whole[0].1, "{}", refreshed.body);
 }
 
 #[test]

@@ -6,12 +6,23 @@ use crate::digest::digest;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::redirect_uri::host;
 
-/// Returns a digest of everything by which a consent page identifies a client: its name in each language, the hosts of its
-/// redirect URIs, the subject type and the sector of its users' subjects, and the host that the response is sent to.
+/// Returns digests of everything by which a consent page identifies a client, with a period between them: the
+/// [registration], and the host that the response is sent to.
 ///
-/// The last one counts by itself, because the page shows no other host: a client may have registered a host that its
-/// users know beside one of its own.
+/// The host counts by itself, because the page shows no other one: a client may have registered a host that its users know
+/// beside one of its own.
 pub fn identity(client: &ClientMetadata, redirect_uri: &str) -> String {
+    format!("{}.{}", of_registration(client), digest(&[&destination(redirect_uri)]))
+}
+
+/// Returns the part of an [identity](identity()) that is the same at each host of the client.
+pub fn registration(identity: &str) -> &str {
+    identity.split('.').next().unwrap_or_default()
+}
+
+/// Returns a digest of the name of a client in each language, the hosts of its redirect URIs, and the subject type and the
+/// sector of its users' subjects.
+fn of_registration(client: &ClientMetadata) -> String {
     let names = client.localized.iter().filter(|(field, _)| field.starts_with("client_name#"));
     let names: Vec<_> = names.flat_map(|(field, name)| [field.as_str(), name]).collect();
     let hosts: BTreeSet<_> = client.redirect_uris.iter().map(|uri| destination(uri)).collect();
@@ -23,7 +34,6 @@ pub fn identity(client: &ClientMetadata, redirect_uri: &str) -> String {
         &digest(&hosts),
         client.subject_type.name(),
         sector.as_deref().unwrap_or_default(),
-        &destination(redirect_uri),
     ])
 }
 
@@ -87,5 +97,6 @@ mod tests {
         let here = identity_of(&json!({ "redirect_uris": uris }));
         let there = identity_of(&json!({ "redirect_uris": [uris[1], uris[0]] }));
         assert_ne!(here, there);
+        assert_eq!(registration(&here), registration(&there));
     }
 }

@@ -42,7 +42,7 @@ const IS_SUB: &str = "client_id: must not be the sub of a user";
 
 impl<P: Platform> Interaction<'_, P> {
     /// Records the grant, and sends a code or tokens to the client. `remembered` is the stored consent that the
-    /// decision is based on; `consent` is one that the user just gave.
+    /// decision or the new consent is based on; `consent` is one that the user just gave.
     pub async fn issue(
         &self,
         request: &ValidatedRequest,

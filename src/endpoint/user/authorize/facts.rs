@@ -7,7 +7,7 @@ use crate::fetched::client_documents::{ClientDocumentError, DocumentFault};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::handle_of;
 use crate::ports::Platform;
-use crate::protocol::client::identity::identity;
+use crate::protocol::client::identity::{identity, registration};
 use crate::protocol::client::voucher::Voucher;
 use crate::protocol::description::{Description, Sent};
 use crate::protocol::params::Params;
@@ -199,6 +199,19 @@ impl Facts {
                 || consent.identity.as_ref() == Some(&identity(&client.metadata, redirect_uri))
         };
         self.consent.as_ref().filter(|_| self.session.is_some()).filter(is_given_to_client)
+    }
+
+    /// Returns the stored consent that a new one adds to: it was given to the client with this [identity](identity()), for a
+    /// response to any of its hosts. Any other is replaced.
+    ///
+    /// Otherwise a user who signs in at one host, with fewer scopes, would end what the client has at another.
+    pub fn before(&self, client: &Client, identity: &str) -> Option<&Consent> {
+        let is_of_client = |known: &String| registration(known) == registration(identity);
+        let adds_up = |consent: &&Consent| {
+            client.voucher() == Voucher::Operator
+                || consent.identity.as_ref().is_some_and(is_of_client)
+        };
+        self.consent.as_ref().filter(|_| self.session.is_some()).filter(adds_up)
     }
 }
 

@@ -227,8 +227,9 @@ impl<P: Platform> Interaction<'_, P> {
             Next::AskConsent(session) => Ok(self.consent_page(valid, session, &state).await),
             Next::Respond(session) => {
                 let resources = &context.config.resources;
-                let consent = state.consented_to.map(|_| valid.allowed(remembered, resources));
-                self.issue(valid, session, remembered, consent.as_ref()).await
+                let before = facts.before(&valid.client, &valid.identity);
+                let consent = state.consented_to.map(|_| valid.allowed(before, resources));
+                self.issue(valid, session, before, consent.as_ref()).await
             }
             Next::Refuse(error) => {
                 let delivery = self.delivery.after(&state);

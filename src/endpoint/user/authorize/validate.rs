@@ -12,7 +12,7 @@ use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::authorize_request::AuthorizeRequest;
 use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::authorization::resources::Resources;
-use crate::protocol::client::identity::identity;
+use crate::protocol::client::identity::{identity, registration};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::user::login::may_be_hint;
 use crate::protocol::user::scope::Scopes;
@@ -61,8 +61,8 @@ pub struct ValidatedRequest {
     pub single_claims: Vec<String>,
     /// The URI of the API of each scope that belongs to one.
     apis: BTreeMap<String, String>,
-    /// The digest of what the consent page identifies the client by.
-    identity: String,
+    /// The [identity](identity()) of the client on the consent page.
+    pub identity: String,
 }
 
 /// Validates a request. Errors are shown on a page until the client and its redirect URI are validated; later ones are
@@ -221,8 +221,16 @@ impl ValidatedRequest {
         self.request.granted().iter().all(has_scope) && self.single_claims.iter().all(has_claim)
     }
 
-    /// Returns the consent to store: the [remembered](Facts::remembered) one, and what this request adds.
+    /// Returns the consent to store: the one [before](Facts::before), and what this request adds.
+    ///
+    /// It counts for later requests if all of it was shown for one host. Otherwise it covers what the client has, and each
+    /// request shows a page.
     pub fn allowed(&self, before: Option<&Consent>, resources: &Resources) -> Consent {
+        let is_shown_for_host = before.is_none_or(|before| {
+            before.identity.as_ref() == Some(&self.identity) || self.shows_all_of(before)
+        });
+        let identity =
+            if is_shown_for_host { &self.identity } else { registration(&self.identity) };
         let before = before.cloned().unwrap_or_default();
         let claims = self.single_claims.iter().map(String::as_str);
         // A consent of an older version counts at the API that has the scope now.
@@ -236,8 +244,14 @@ impl ValidatedRequest {
             scope: united(&before.scope, self.request.granted().iter()),
             claims: united(&before.claims, claims),
             apis: Some(apis),
-            identity: Some(self.identity.clone()),
+            identity: Some(identity.to_owned()),
         }
+    }
+
+    fn shows_all_of(&self, consent: &Consent) -> bool {
+        let claims = Scopes::of_valid(&consent.claims);
+        Scopes::of_valid(&consent.scope).is_within(&self.request.granted())
+            && claims.iter().all(|claim| self.single_claims.iter().any(|shown| shown == claim))
     }
 }
 
