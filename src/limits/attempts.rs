@@ -54,15 +54,14 @@ impl Attempt {
             None => Device { id: context.random_text()?, codes: Vec::new() },
         };
         let account = login_code(&browser.mac, normalized);
-        let part = |kind: &str, id: &str| {
-            let code = browser.mac.code(Purpose::Counter, &[kind, normalized, id]);
-            Counter::of_part(&account, &code)
-        };
+        let code =
+            |kind: &str, id: &str| browser.mac.code(Purpose::Counter, &[kind, normalized, id]);
         // Not the normalized form, under which another user may be known in this browser.
         let (own, account) = if device.knows(browser, folded) {
-            (part("device", &device.id), None)
+            (Counter::of_device(&account, &code("device", &device.id)), None)
         } else {
-            (part("network", &network_of(&address)), Some(Counter::of_account(&account)))
+            let network = code("network", &network_of(&address));
+            (Counter::of_network(&account, &network), Some(Counter::of_account(&account)))
         };
         Ok(Self { address, device, folded: folded.clone(), own, account })
     }

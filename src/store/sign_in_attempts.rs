@@ -6,6 +6,10 @@
 //!
 //! A counter forgets one failure every [`ATTEMPT_PAUSE_SECONDS`]. Nothing else lowers it but an attempt that succeeds,
 //! which is taken back, and the operator, who gives the user a new password.
+//!
+//! Anybody can make up logins, so the counters of accounts and networks share a fixed number of rows. An account that
+//! loses its row gets one again with no fewer failures and no shorter pause, see `take_over`. The counters of
+//! known browsers are apart: each needs a device cookie, so a sign-in.
 
 use serde_json::{Value, json};
 
@@ -22,6 +26,8 @@ use crate::store::batch::{Batch, Handle, Outcome, exists, first};
 const PAUSE_LIMIT_SECONDS: i64 = ATTEMPT_PAUSE_SECONDS + CLOCK_SLACK_SECONDS;
 /// How many characters the names of the counters in one set have in common, at their beginning: 64³ = 262,144 sets.
 const SET_CHARACTERS: i64 = 3;
+/// The beginning of the names of known browsers' counters. No other name begins with it, so these are in no set.
+const DEVICE: &str = "~";
 /// How many counters a set has at most beside those of an attempt, which are two. So the table has at most 2,097,152 rows,
 /// however many logins and networks are made up.
 const SET_ROWS: i64 = 6;
@@ -29,9 +35,11 @@ const SET_ROWS: i64 = 6;
 /// A counter, and when its pauses begin.
 #[derive(Clone, Debug)]
 pub struct Counter {
-    /// The name: the code of a login, and another one after it for a browser or network, so that the counters of a login
-    /// are neighbours.
+    /// The name: the code of a login, and another one after it for a network, so that the counters of a login are
+    /// neighbours. That of a browser begins with `DEVICE`.
     pub name: String,
+    /// Whether it is the counter of an account.
+    is_account: bool,
     /// The first failure with a pause, of a second.
     first_pause: i64,
     /// After so many failures more the pause doubles, up to [`ATTEMPT_PAUSE_SECONDS`].
@@ -42,13 +50,20 @@ impl Counter {
     /// Creates the counter of an account, for all browsers without a device cookie: pauses begin with the 20th failure, and
     /// are the longest from the 90th on.
     pub fn of_account(login_code: &str) -> Self {
-        Self { name: login_code.to_owned(), first_pause: 20, doubling: 5 }
+        Self { name: login_code.to_owned(), is_account: true, first_pause: 20, doubling: 5 }
     }
 
-    /// Creates the counter of one browser or network for an account: pauses begin with the fifth failure, and are the
-    /// longest from the 19th on. So a single network cannot use up what the account allows.
-    pub fn of_part(login_code: &str, code: &str) -> Self {
-        Self { name: format!("{login_code}.{code}"), first_pause: 5, doubling: 1 }
+    /// Creates the counter of one network for an account: pauses begin with the fifth failure, and are the longest from
+    /// the 19th on. So a single network cannot use up what the account allows.
+    pub fn of_network(login_code: &str, code: &str) -> Self {
+        let name = format!("{login_code}.{code}");
+        Self { name, is_account: false, first_pause: 5, doubling: 1 }
+    }
+
+    /// Creates the counter of one known browser for an account. It pauses like that of a network.
+    pub fn of_device(login_code: &str, code: &str) -> Self {
+        let Self { name, .. } = Self::of_network(login_code, code);
+        Self { name: format!("{DEVICE}{name}"), is_account: false, first_pause: 5, doubling: 1 }
     }
 }
 
@@ -75,7 +90,10 @@ pub fn count_in(batch: &mut Batch, counters: &[&Counter], now: i64) -> Counting 
     let parameters =
         |counter: &&Counter| json!([counter.name, counter.first_pause, counter.doubling]);
     let list = counters.iter().map(parameters).collect::<Value>().to_string();
-    batch.add(make_room(&list, now));
+    if let Some(account) = counters.iter().find(|counter| counter.is_account) {
+        batch.add(make_room(&list, now));
+        batch.add(take_over(&account.name, &list, now));
+    }
     let pause = Statement::new(
         "SELECT coalesce(max(next_at), ?2) - ?2 \
          FROM json_each(?1) JOIN sign_in_attempts ON counter = value->>0 \
@@ -130,24 +148,50 @@ fn count(list: String, now: i64) -> Statement {
     .bind(PAUSE_LIMIT_SECONDS)
 }
 
-/// Deletes counters of a set until it has room for those of the list: the ones with the fewest failures. So nobody can make
-/// the provider forget the failures of an account without as many failures for all other counters of its set. Which
-/// counters are in it is secret, so this takes a million attempts for each failure.
+/// The end of a SQL query: the other counters of the set, those with the most failures first. The parameters are the list
+/// of counters, the length of what the set has in common, the time and [`ATTEMPT_PAUSE_SECONDS`].
+macro_rules! others_in_set {
+    () => {
+        " FROM sign_in_attempts \
+         WHERE counter >= (SELECT substr(value->>0, 1, ?2) FROM json_each(?1)) \
+           AND counter < (SELECT substr(value->>0, 1, ?2) || '~' FROM json_each(?1)) \
+           AND counter NOT IN (SELECT value->>0 FROM json_each(?1)) \
+         ORDER BY failures - (?3 - last_at) / ?4 DESC, last_at DESC"
+    };
+}
+
+/// Deletes counters of a set until it has room for those of the list: the ones with the fewest failures.
 fn make_room(list: &str, now: i64) -> Statement {
-    Statement::new(
-        "WITH own(counter, first) AS \
-           (SELECT value->>0, substr(value->>0, 1, ?2) FROM json_each(?1)) \
-         DELETE FROM sign_in_attempts WHERE counter IN \
-         (SELECT counter FROM sign_in_attempts \
-          WHERE counter >= (SELECT first FROM own) AND counter < (SELECT first || '~' FROM own) \
-            AND counter NOT IN (SELECT counter FROM own) \
-          ORDER BY failures - (?3 - last_at) / ?4 DESC, last_at DESC LIMIT -1 OFFSET ?5)",
-    )
+    Statement::new(concat!(
+        "DELETE FROM sign_in_attempts WHERE counter IN (SELECT counter",
+        others_in_set!(),
+        " LIMIT -1 OFFSET ?5)",
+    ))
     .bind(list)
     .bind(SET_CHARACTERS)
     .bind(now)
     .bind(ATTEMPT_PAUSE_SECONDS)
     .bind(SET_ROWS)
+}
+
+/// Gives an account without a counter the failures and the pause of the last of [`SET_ROWS`] others in its set, if there
+/// are as many. If its own counter was deleted, that one had no more, since only those with the fewest are. So nobody
+/// can make the provider forget the failures of an account, not even somebody who has found out which logins share
+/// its set. Most sets have fewer counters, or the last one has no failure that still counts.
+fn take_over(account: &str, list: &str, now: i64) -> Statement {
+    Statement::new(concat!(
+        "INSERT INTO sign_in_attempts (counter, failures, last_at, next_at) \
+         SELECT ?6, failures, last_at, next_at FROM (SELECT failures, last_at, next_at",
+        others_in_set!(),
+        " LIMIT 1 OFFSET ?5) WHERE failures > (?3 - last_at) / ?4 \
+         ON CONFLICT (counter) DO NOTHING",
+    ))
+    .bind(list)
+    .bind(SET_CHARACTERS)
+    .bind(now)
+    .bind(ATTEMPT_PAUSE_SECONDS)
+    .bind(SET_ROWS - 1)
+    .bind(account)
 }
 
 /// Deletes at most `limit` counters whose last attempt is too old to count since [`SWEEP_DELAY_SECONDS`].
@@ -197,8 +241,11 @@ pub async fn forget(
     login_code: &str,
 ) -> Result<(), Internal> {
     let mut batch = Batch::default();
-    let delete =
-        Statement::new("DELETE FROM sign_in_attempts WHERE counter >= ?1 AND counter < ?1 || '~'");
-    batch.add(delete.bind(login_code));
+    for first in [login_code.to_owned(), format!("{DEVICE}{login_code}")] {
+        let delete = Statement::new(
+            "DELETE FROM sign_in_attempts WHERE counter >= ?1 AND counter < ?1 || '~'",
+        );
+        batch.add(delete.bind(first.as_str()));
+    }
     batch.run_idempotent(context).await.map(drop)
 }

@@ -35,6 +35,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("routes.rs", &[", OPTIONS"]),
     // SQL, between the names of parameters.
     ("store/client_proof.rs", &["EXISTS ", "->>"]),
+    ("store/sign_in_attempts.rs", &[" LIMIT "]),
     ("store/slots.rs", &["(SELECT ", ") WHERE "]),
     ("store/clients.rs", &[" = CASE WHEN ", " IS NOT NULL THEN "]),
     ("store/consents.rs", &["->>", "(instr(", " = 0 AND ", " = 1 AND "]),

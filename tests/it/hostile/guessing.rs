@@ -281,3 +281,76 @@ fn made_up_logins_and_networks_add_rows_up_to_a_limit_and_end_no_pause() {
     let kept: i64 = database.query_row(sql, (), |row| row.get(0)).unwrap();
     assert_eq!(kept, 6, "those with the fewest failures are deleted");
 }
+
+/// The first characters of the counters of alice's set.
+fn set_of_alice(provider: &TestProvider) -> String {
+    let sql = "SELECT substr(min(counter), 1, 3) FROM sign_in_attempts";
+    provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap()
+}
+
+/// Somebody can find out, by millions of attempts, which logins share the account's set, and then use them for ever.
+#[test]
+fn an_account_whose_counter_was_displaced_has_no_fewer_failures_and_no_shorter_pause() {
+    let provider = provider();
+    let owner = known(&provider, "alice");
+    let database = &provider.platform.primary;
+    let attacker = Attacker::new(&provider);
+    let mut networks = (0..).map(address);
+    attacker.guess_until(provider.now.get() + HOUR, &mut networks);
+    let pause = networks.find_map(|address| attacker.guess(&address)).unwrap();
+    let networks = RefCell::new(networks);
+    let guess = || attacker.guess(&networks.borrow_mut().next().unwrap());
+    let failures = || -> i64 {
+        database
+            .query_row("SELECT max(failures) FROM sign_in_attempts", (), |row| row.get(0))
+            .unwrap()
+    };
+    let before = failures();
+    // Six other accounts had as many guesses, and one more attempt at a seventh deletes the counter of this one.
+    let first = set_of_alice(&provider);
+    for number in 0..6 {
+        let sql = "INSERT INTO sign_in_attempts SELECT ?1, failures, last_at, next_at \
+                   FROM sign_in_attempts WHERE failures = ?2 LIMIT 1";
+        database.execute(sql, (format!("{first}{number}"), before)).unwrap();
+    }
+    let displace = || {
+        let sql = "DELETE FROM sign_in_attempts WHERE length(counter) > 10";
+        database.execute(sql, ()).unwrap();
+    };
+    displace();
+    assert_eq!(guess(), Some(pause));
+    displace();
+    assert_eq!(attempt(&provider, &owner, "alice", PASSWORD).status, RIGHT, "a known browser");
+    cheapen(&provider);
+    displace();
+    provider.sleep(pause);
+    let looked_at = attacker.looked_at.get();
+    assert_eq!(guess(), None);
+    assert_eq!((attacker.looked_at.get(), failures()), (looked_at + 1, before + 1));
+    assert!(guess().is_some());
+}
+
+#[test]
+fn no_counter_of_a_known_browser_is_displaced() {
+    let provider = provider();
+    let owner = known(&provider, "alice");
+    for _ in 0..5 {
+        assert_eq!(attempt(&provider, &owner, "alice", "a guess").status, WRONG);
+    }
+    let stranger = at(&provider, "192.0.2.1");
+    assert_eq!(attempt(&provider, &stranger, "alice", "a guess").status, WRONG);
+    let first = set_of_alice(&provider);
+    for number in 0..100 {
+        let sql = "INSERT INTO sign_in_attempts VALUES (?1, 50, ?2, 0)";
+        let row = (format!("{first}{number}"), provider.now.get());
+        provider.platform.primary.execute(sql, row).unwrap();
+    }
+    assert_eq!(attempt(&provider, &stranger, "alice", "a guess").status, WRONG);
+    assert_eq!(attempt(&provider, &owner, "alice", "a guess").status, WAIT);
+    // It is deleted with those of the account.
+    provider.has_entropy.set(true);
+    let document = json!({ "password": "another password" });
+    let put = put("/admin/users/alice/password").by_operator().json(&document);
+    assert_eq!(provider.send(put).status, 200);
+    assert_eq!(attempt(&provider, &owner, "alice", "another password").status, RIGHT);
+}
