@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 use std::borrow::Cow;
+use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 
 /// A request. Headers and body are read on demand, because each read calls JavaScript from wasm, and refusing a
@@ -32,6 +33,22 @@ pub trait Request {
 /// Returns the IP address of a request's sender. The platform sets this header and overwrites one from the client.
 pub fn address_of(request: &impl Request) -> String {
     request.header("cf-connecting-ip").unwrap_or_default()
+}
+
+/// Returns the network of an IP address: a /24 of IPv4 or a /48 of IPv6, the largest that one site usually has (RFC 6177). Smaller
+/// ones of IPv6 do not count apart, because a /48 has 65,536 networks of /64 in it.
+pub fn network_of(address: &str) -> String {
+    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+        Err(_) => "unknown".into(),
+    }
 }
 
 /// Why a body could not be read.
@@ -91,5 +108,24 @@ impl Response {
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network_of;
+
+    #[test]
+    fn an_address_belongs_to_its_24_or_48_network() {
+        for (address, network) in [
+            ("192.0.2.77", "192.0.2.0/24"),
+            ("::ffff:192.0.2.77", "192.0.2.0/24"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+            ("2001:db8:1:ffff::", "2001:db8:1::/48"),
+            ("", "unknown"),
+            ("192.0.2.077", "unknown"),
+        ] {
+            assert_eq!(network_of(address), network);
+        }
     }
 }

@@ -139,7 +139,7 @@ impl PendingRequest {
         let handle = context.random_text()?;
         let kept = in_browser(&handle, browser);
         let parameters = self.params.encode();
-        let slots = Slots::draw(context, slot_group(client))?;
+        let slots = Slots::draw(context, slot_group(client), &browser.address)?;
         let row = self.row((&kept.handle_hash, &parameters), context.now + KEPT_REQUEST_SECONDS);
         let request = NewRequest { slots: Some(&slots), ..row };
         if !authorization_requests::keep(context, &request).await? {
@@ -149,7 +149,7 @@ impl PendingRequest {
         Ok(())
     }
 
-    /// Stores the request for the client that pushes it, and returns its `request_uri`, which one browser can open. The
+    /// Stores the request for the client that pushes it from this IP address, and returns its `request_uri`, which one browser can open. The
     /// stored hash is that of the whole `request_uri`, so that no `handle` in a query finds it. An authenticated client of
     /// the operator needs no slot.
     ///
@@ -158,6 +158,7 @@ impl PendingRequest {
     pub async fn push(
         &self,
         client: &Client,
+        address: &str,
         context: &Context<'_, impl Platform>,
     ) -> Result<String, Error> {
         let request_uri = new_request_uri(context)?;
@@ -165,7 +166,7 @@ impl PendingRequest {
         let is_authenticated = client.metadata.is_confidential();
         let slots = match client.voucher() {
             Voucher::Operator if is_authenticated => None,
-            _ => Some(Slots::draw(context, slot_group(client))?),
+            _ => Some(Slots::draw(context, slot_group(client), address)?),
         };
         let row = self.row((&uri_hash, &parameters), context.now + PUSHED_REQUEST_SECONDS);
         let pushed_by = Some(client.client_id.as_str());
@@ -181,7 +182,7 @@ impl PendingRequest {
     pub fn push_in(
         &self,
         batch: &mut Batch,
-        proof: &ClientProof,
+        (proof, address): (&ClientProof, &str),
         context: &Context<'_, impl Platform>,
     ) -> Result<(String, Handle<bool>), Internal> {
         let request_uri = new_request_uri(context)?;
@@ -189,7 +190,7 @@ impl PendingRequest {
         let slots = match proof.method {
             ProofMethod::Assertion { .. } | ProofMethod::Secret { .. } => None,
             ProofMethod::Public => {
-                Some(Slots::draw(context, SlotGroup::requests_of(&proof.client_id))?)
+                Some(Slots::draw(context, SlotGroup::requests_of(&proof.client_id), address)?)
             }
         };
         let row = self.row((&uri_hash, &parameters), context.now + PUSHED_REQUEST_SECONDS);
@@ -274,7 +275,7 @@ pub async fn discard(
 fn slot_group(client: &Client) -> SlotGroup<'_> {
     match client.voucher() {
         Voucher::Operator => SlotGroup::requests_of(&client.client_id),
-        Voucher::Nobody | Voucher::Apis(_) => SlotGroup::requests_of_stranger(&client.client_id),
+        Voucher::Nobody | Voucher::Apis(_) => SlotGroup::REQUESTS_OF_STRANGERS,
     }
 }
 

@@ -8,10 +8,10 @@
 use crate::context::Context;
 use crate::crypto::mac::{MacKey, Purpose};
 use crate::error::Internal;
-use crate::http::{Request, address_of};
+use crate::http::{Request, address_of, network_of};
 use crate::interaction::BrowserContext;
 use crate::interaction::cookies::Cookie;
-use crate::limits::rate_limits::{may_sign_in, may_sign_in_as_known, network_of};
+use crate::limits::rate_limits::{may_sign_in, may_sign_in_as_known};
 use crate::ports::Platform;
 use crate::protocol::user::login::TypedLogin;
 use crate::secret::is_random_text;

@@ -1,10 +1,10 @@
 //! Coarse rate limits on the requests of one address. The platform counts them in memory, per location. If it fails,
 //! requests are allowed, so that the provider keeps working.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::context::Context;
-use crate::http::{Request, address_of};
+use crate::http::{Request, address_of, network_of};
 use crate::ports::Platform;
 
 /// Returns whether the address of a request may store another authorization request.
@@ -46,22 +46,6 @@ async fn is_within_limit(
     })
 }
 
-/// The network of an address: a /24 of IPv4 or a /48 of IPv6, the largest that one site usually has (RFC 6177). Smaller
-/// ones of IPv6 do not count apart, because a /48 has 65,536 networks of /64 in it.
-pub(super) fn network_of(address: &str) -> String {
-    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V4(address)) => {
-            let [a, b, c, _] = address.octets();
-            format!("{a}.{b}.{c}.0/24")
-        }
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, ..] = address.segments();
-            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
-        }
-        Err(_) => "unknown".into(),
-    }
-}
-
 /// The part of an address that identifies a subscriber, for the coarse limits: the whole address of IPv4, behind which an
 /// office has its own, and the network of IPv6.
 fn subscriber_of(address: &str) -> String {
@@ -73,26 +57,12 @@ fn subscriber_of(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{network_of, subscriber_of};
+    use super::subscriber_of;
 
     #[test]
     fn an_ipv4_address_or_an_ipv6_network_is_one_subscriber() {
         assert_eq!(subscriber_of("192.0.2.77"), "192.0.2.77");
         assert_eq!(subscriber_of("::ffff:192.0.2.77"), "192.0.2.77");
         assert_eq!(subscriber_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1::/48");
-    }
-
-    #[test]
-    fn an_address_belongs_to_its_24_or_48_network() {
-        for (address, network) in [
-            ("192.0.2.77", "192.0.2.0/24"),
-            ("::ffff:192.0.2.77", "192.0.2.0/24"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
-            ("2001:db8:1:ffff::", "2001:db8:1::/48"),
-            ("", "unknown"),
-            ("192.0.2.077", "unknown"),
-        ] {
-            assert_eq!(network_of(address), network);
-        }
     }
 }

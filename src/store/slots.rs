@@ -5,11 +5,16 @@ use sha2::{Digest, Sha256};
 
 use crate::context::Context;
 use crate::error::Internal;
+use crate::http::network_of;
 use crate::ports::Statement;
 
 /// How many slots a statement looks at. While half of the slots are taken, one row in 65,536 finds none; while a fifth is
 /// free, one in 35.
 const LOOKED_AT: usize = 16;
+
+/// A network can take one of so many parts of a group's slots: otherwise a stranger with one address could take all of them,
+/// in spite of the rate limit. Which slots these are depends on the network.
+const PARTS: u32 = 10;
 
 /// Rows that share slots. A table has each slot at most once.
 #[derive(Clone, Copy, Debug)]
@@ -17,50 +22,36 @@ pub struct SlotGroup<'a> {
     /// The beginning of their slots.
     name: &'a str,
     slots: u32,
-    /// The client that can take only some of the slots, and how many: which ones depends on its identifier.
-    share: Option<(&'a str, u32)>,
 }
 
 impl<'a> SlotGroup<'a> {
     /// Returns the stored requests that anybody can add in the name of one client of the operator: 10,000.
     pub fn requests_of(client_id: &'a str) -> Self {
-        Self { name: client_id, slots: 10_000, share: None }
+        Self { name: client_id, slots: 10_000 }
     }
 
-    /// Returns the stored requests of all clients that nobody vouches for: 20,000, and 2,000 of one client.
-    pub fn requests_of_stranger(client_id: &'a str) -> Self {
-        Self { name: "", slots: 20_000, share: Some((client_id, 2_000)) }
-    }
-
-    /// Returns the used assertions of all clients that nobody vouches for: 100,000, and 10,000 of one client.
-    pub fn assertions_of_stranger(client_id: &'a str) -> Self {
-        Self { name: "", slots: 100_000, share: Some((client_id, 10_000)) }
-    }
-
-    /// Returns the clients that registered without an initial access token, until a user signs in to them: 10,000.
-    pub fn registrations() -> Self {
-        Self { name: "registration", slots: 10_000, share: None }
-    }
-
-    /// Returns the clients by document that pushed a request, until a user signs in to them: 10,000.
-    pub fn documents() -> Self {
-        Self { name: "document", slots: 10_000, share: None }
-    }
-
-    /// Returns the slot with this random number.
-    fn slot(&self, number: u32) -> String {
-        let (first, share) = match self.share {
-            Some((client_id, share)) => (first_of(client_id), share),
-            None => (0, self.slots),
-        };
-        let place = (u64::from(first) + u64::from(number % share)) % u64::from(self.slots);
+    /// Returns the slot with this random number, which a request of this network may take.
+    fn slot(&self, network: &str, number: u32) -> String {
+        let offset = number % (self.slots / PARTS);
+        let place = (u64::from(first_of(network)) + u64::from(offset)) % u64::from(self.slots);
         format!("{}/{place}", self.name)
     }
 }
 
-/// Returns the number of the first slot of a client's share.
-fn first_of(client_id: &str) -> u32 {
-    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(client_id));
+impl SlotGroup<'static> {
+    /// The stored requests of all clients that nobody vouches for.
+    pub const REQUESTS_OF_STRANGERS: Self = Self { name: "", slots: 20_000 };
+    /// The used assertions of all clients that nobody vouches for.
+    pub const ASSERTIONS_OF_STRANGERS: Self = Self { name: "", slots: 100_000 };
+    /// The clients that registered without an initial access token, until a user signs in to them.
+    pub const REGISTRATIONS: Self = Self { name: "registration", slots: 10_000 };
+    /// The clients by document that pushed a request, until a user signs in to them.
+    pub const DOCUMENTS: Self = Self { name: "document", slots: 10_000 };
+}
+
+/// Returns the number of the first slot that a network may take.
+fn first_of(network: &str) -> u32 {
+    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(network));
     u32::from_be_bytes([a, b, c, d])
 }
 
@@ -72,15 +63,20 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Draws some slots of a group.
+    /// Draws some slots of a group for a request of this IP address.
     ///
     /// # Errors
     /// [`Internal::Unavailable`] if the platform's random source fails.
-    pub fn draw<P>(context: &Context<'_, P>, group: SlotGroup<'_>) -> Result<Self, Internal> {
+    pub fn draw<P>(
+        context: &Context<'_, P>,
+        group: SlotGroup<'_>,
+        address: &str,
+    ) -> Result<Self, Internal> {
+        let network = network_of(address);
         let random: [u8; 4 * LOOKED_AT] = context.random()?;
         let (numbers, _) = random.as_chunks();
         let slots: Vec<_> =
-            numbers.iter().map(|bytes| group.slot(u32::from_be_bytes(*bytes))).collect();
+            numbers.iter().map(|bytes| group.slot(&network, u32::from_be_bytes(*bytes))).collect();
         let json = serde_json::to_string(&slots).map_err(|error| Internal::unwritable(&error))?;
         Ok(Self { json })
     }
@@ -132,16 +128,18 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn a_group_has_as_many_slots_as_it_says_and_a_client_its_share() {
-        let slots = |group: SlotGroup<'_>| -> HashSet<String> {
-            (0..2 * group.slots).map(|number| group.slot(number)).collect()
+    fn a_group_has_as_many_slots_as_it_says_and_a_network_a_tenth_of_them() {
+        let group = SlotGroup::requests_of("app");
+        let slots = |network: &str| -> HashSet<String> {
+            (0..group.slots).map(|number| group.slot(network, number)).collect()
         };
-        assert_eq!(slots(SlotGroup::requests_of("app")).len(), 10_000);
-        let [one, other] =
-            ["one", "other"].map(|client| slots(SlotGroup::requests_of_stranger(client)));
-        assert_eq!((one.len(), other.len()), (2_000, 2_000));
+        let [one, other] = ["192.0.2.0/24", "2001:db8::/48"].map(slots);
+        assert_eq!((one.len(), other.len()), (1_000, 1_000));
         assert_ne!(one, other);
-        let all: HashSet<_> = (0..20_000).map(|place| format!("/{place}")).collect();
+        let all: HashSet<_> = (0..10_000).map(|place| format!("app/{place}")).collect();
         assert!(one.is_subset(&all) && other.is_subset(&all));
+        let together: HashSet<_> =
+            (0..255).flat_map(|n| slots(&format!("192.0.{n}.0/24"))).collect();
+        assert_eq!(together.len(), 10_000);
     }
 }

@@ -107,6 +107,48 @@ fn clients_that_nobody_vouches_for_share_their_slots_and_take_none_of_the_operat
 }
 
 #[test]
+fn one_network_takes_a_tenth_of_the_slots_for_pushed_requests_also_if_it_opens_them() {
+    let provider = provider();
+    let spa = public(&provider, "spa");
+    let push_from = |address: &str| {
+        let form = spa.authorize_query(&[]);
+        provider.send(post("/auth/par").form(&form).with("cf-connecting-ip", address))
+    };
+    for number in 0..1_200 {
+        let response = push_from(&format!("192.0.2.{}", number % 256));
+        if response.status != 201 {
+            assert_unavailable(&response, "too many stored");
+            continue;
+        }
+        let query = encode(&[
+            ("client_id", spa.id.as_str()),
+            ("request_uri", response.json()["request_uri"].as_str().unwrap()),
+        ]);
+        Browser::new(&provider).get(&format!("/auth/authorize?{query}"));
+    }
+    let rows = count(&provider, "SELECT count(*) FROM authorization_requests");
+    assert!((900..=1_000).contains(&rows), "{rows}");
+    provider.sleep(600);
+    assert_eq!(push_from("198.51.100.1").status, 201);
+}
+
+#[test]
+fn one_network_takes_a_tenth_of_the_slots_for_registrations() {
+    let provider = provider();
+    let document = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" });
+    let register_from = |address: &str| {
+        let request = post("/auth/register").json(&document).with("cf-connecting-ip", address);
+        provider.send(request).status
+    };
+    for number in 0..1_200 {
+        register_from(&format!("2001:db8:1:{number}::1"));
+    }
+    let rows = count(&provider, "SELECT count(slot) FROM clients");
+    assert!((900..=1_000).contains(&rows), "{rows}");
+    assert_eq!(register_from("2001:db8:2::1"), 201);
+}
+
+#[test]
 fn signed_requests_that_are_sent_again_and_again_get_an_error_that_the_client_hears() {
     let provider = provider();
     let signer = Signer::new("ES256", None, 0);

@@ -39,6 +39,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
+    let address = address_of(request);
     let params = form(request, BODY_LIMIT, &[&authentication::PARAMETERS, &PARAMETERS]).await?;
     let proof = prove(provider, request, &params, NewDocument::Store).await?;
 
@@ -64,7 +65,7 @@ pub async fn serve(
                 && pending.may_be_kept()
                 && !id_token_hint::has_hint(&pending.params) =>
         {
-            Some(pending.push_in(&mut batch, &proof, context)?)
+            Some(pending.push_in(&mut batch, (&proof, &address), context)?)
         }
         _ => None,
     };
@@ -83,7 +84,6 @@ pub async fn serve(
     }
 
     // 4. Validate the request now, so that errors are returned to the client (section 2.3).
-    let address = address_of(request);
     let pending = match validated(provider, &address, client.clone(), submitted).await {
         Ok(pending) => pending,
         Err(error) => {
@@ -100,7 +100,7 @@ pub async fn serve(
     // 5. Return its `request_uri` (section 2.2).
     let request_uri = match pushed {
         Some(request_uri) => request_uri,
-        None => pending.push(&client, context).await?,
+        None => pending.push(&client, &address, context).await?,
     };
     let document = json!({ "request_uri": request_uri, "expires_in": PUSHED_REQUEST_SECONDS });
     Ok(Response::json(201, &document))

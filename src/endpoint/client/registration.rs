@@ -87,7 +87,7 @@ pub async fn serve(
     };
     let secrets = match single {
         None => {
-            store_new(context, &client).await?;
+            store_new(context, request, &client).await?;
             drawn
         }
         Some(SingleUse { token_use, secrets }) => {
@@ -155,8 +155,12 @@ async fn check_sector(
 }
 
 /// Stores a client that has no initial access token.
-async fn store_new(context: &Context<'_, impl Platform>, client: &Client) -> Result<(), Error> {
-    let slots = Slots::draw(context, SlotGroup::registrations())?;
+async fn store_new(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+    client: &Client,
+) -> Result<(), Error> {
+    let slots = Slots::draw(context, SlotGroup::REGISTRATIONS, &address_of(request))?;
     if register(context, client, &slots).await? { Ok(()) } else { Err(TOO_MANY.into()) }
 }
 

@@ -126,7 +126,7 @@ impl<P: Platform> FindClient<'_, P> {
         let copy = if is_stored {
             None
         } else {
-            let slots = Slots::draw(context, SlotGroup::documents())?;
+            let slots = Slots::draw(context, SlotGroup::DOCUMENTS, &self.address)?;
             Some(Box::new(NewCopy { client: client.clone(), slots }))
         };
         Ok(Found { client, copy, is_new })
@@ -193,8 +193,8 @@ async fn by_assertion(
         slots: match client.voucher() {
             Voucher::Operator => None,
             Voucher::Nobody | Voucher::Apis(_) => {
-                let group = SlotGroup::assertions_of_stranger(&client.client_id);
-                Some(Slots::draw(context, group)?)
+                let group = SlotGroup::ASSERTIONS_OF_STRANGERS;
+                Some(Slots::draw(context, group, &find.address)?)
             }
         },
     };
