@@ -10,7 +10,10 @@ const CLIENTS = 1_000;
 const POPULAR = 10;
 /** One user in this number has a row in each table of rows that expire. */
 const EXPIRING = 10;
-/** Such rows at every size: more than a sweep deletes at once. As many have expired as are valid. */
+/**
+ * Expired rows at every size, and as many that are valid: more than a sweep deletes at once. A larger database has no more
+ * expired rows, because the recording has as many sweeps for every size.
+ */
 const SWEPT = 2_000;
 
 const DAY = 86_400;
@@ -45,8 +48,8 @@ const PARAMETERS = new URLSearchParams({
  */
 export function fill(database, { users, popular, passwordHash, now }) {
   const few = Math.ceil(users / EXPIRING);
-  const expiring = 2 * (few + SWEPT);
-  const isValid = "n % 2 = 0";
+  const expiring = 2 * SWEPT + few;
+  const isValid = `(n % 2 = 0 OR n >= ${2 * SWEPT})`;
   const end = `iif(${isValid}, ${now + DAY}, ${now - DAY})`;
   const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
   /** Inserts this number of rows, whose values depend on `n`. In the order of the key, which is the first value. */
