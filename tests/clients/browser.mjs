@@ -68,6 +68,9 @@ export class Browser {
     if (page.headers.location) {
       return to(page.headers.location, page.status === 307 || page.status === 308 ? { method, form } : {});
     }
+    // The error of a client that nobody vouches for waits on a page. This user knows the client.
+    const error = isProvider && /<a [^>]*data-to="client" href="([^"]*)"/.exec(page.body)?.[1];
+    if (error) return to(error.replaceAll("&#38;", "&").replaceAll("&amp;", "&"));
     if (page.status !== 200) return undefined;
     const refresh = refreshTarget(page);
     if (refresh) return to(refresh);
