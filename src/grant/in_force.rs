@@ -1,4 +1,4 @@
-//! What is in force of a grant now: what the client may still have, and the user's consent still covers.
+//! The part of a grant that is in force: what the client may still have, and what the user's consent covers.
 
 use crate::config::Config;
 use crate::protocol::authorization::claims_request::ClaimsRequest;
@@ -7,7 +7,7 @@ use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes, without_language};
 use crate::store::consents::Consent;
 
-/// What a client may have now.
+/// The access that a client may have now.
 pub struct Permission<'a, F> {
     pub config: &'a Config,
     /// Whether the client may have a scope, by its registration.

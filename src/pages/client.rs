@@ -10,7 +10,7 @@ use crate::protocol::client::voucher::Voucher;
 use crate::protocol::own_host::OwnHost;
 use crate::protocol::text_forms::is_web_url;
 
-/// Who has verified what a client says about itself.
+/// The party that has verified the texts of a client.
 #[derive(Clone, Copy, Debug)]
 pub enum Verification<'a> {
     /// The operator, who has created the client.

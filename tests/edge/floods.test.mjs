@@ -1,4 +1,4 @@
-// What strangers leave in D1: expired rows in every table that they can fill, and every slot taken. Everybody else goes on.
+// Floods of rows by strangers: expired rows in every table that they can fill, and every slot taken. Everybody else goes on.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { makeKey } from "./client_server.mjs";

@@ -289,7 +289,7 @@ fn a_client_under_another_name_gets_only_what_the_new_page_showed() {
     let tokens = provider.redeem(&own.client(CALLBACK), &code);
     own.change(&json!({ "client_name": "The Bank" }));
 
-    // What the client has already, it keeps.
+    // The client keeps what it has.
     let refreshed = provider.refresh(&own.client(CALLBACK), &field(&tokens, "refresh_token"));
     assert_eq!(refreshed.json()["scope"], whole[0].1);
     browser.authorize(&own.client(CALLBACK), LOGIN, &[("scope", "openid offline_access")]);

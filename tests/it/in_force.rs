@@ -1,4 +1,4 @@
-//! What is registered, trusted and consented to now is what older grants give.
+//! Older grants give what is registered, trusted and consented to now.
 
 use crate::browser::{Browser, TestClient, claims, field, form_to, is_consent, is_login};
 use crate::test_provider::{TestProvider, TestResponse, get, variables_with};

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::context::Context;
 use crate::endpoint::support::body::{Limit, limit};
 use crate::endpoint::support::client_authentication::{NewDocument, form, prove};
 use crate::endpoint::user::authorize::id_token_hint;
@@ -20,11 +21,12 @@ use crate::protocol::authorization::request_object::Passing;
 use crate::protocol::client::authentication;
 use crate::protocol::client::voucher::Voucher;
 use crate::protocol::params::{DuplicateParameter, Params};
-use crate::protocol::token::token_error::TokenError;
+use crate::protocol::token::token_error::{CLIENT_REFUSED, TokenError};
 use crate::provider::Provider;
 use crate::store::batch::Batch;
-use crate::store::client_proof::ProofMethod;
+use crate::store::client_proof::{Checked, ClientProof, ProofMethod};
 use crate::store::clients::Client;
+use crate::store::identifiers;
 
 /// The largest body that is read: an ID token as hint, and the other parameters.
 const BODY_LIMIT: Limit = limit!(65_536);
@@ -70,7 +72,7 @@ pub async fn serve(
         _ => None,
     };
     let mut outcome = batch.run_idempotent(context).await?;
-    let client = proof.check(handles, &mut outcome)?.client()?;
+    let client = proven(context, &proof, proof.check(handles, &mut outcome)?).await?;
     let pushed = match pushed {
         Some((request_uri, stored)) => outcome.take(stored)?.then_some(request_uri),
         None => None,
@@ -104,6 +106,20 @@ pub async fn serve(
     };
     let document = json!({ "request_uri": request_uri, "expires_in": PUSHED_REQUEST_SECONDS });
     Ok(Response::json(201, &document))
+}
+
+/// Returns the client, if it is proven. One by document is not stored, either, if a user has its identifier as `sub`: then
+/// trying later does not help.
+async fn proven(
+    context: &Context<'_, impl Platform>,
+    proof: &ClientProof,
+    checked: Checked,
+) -> Result<Client, Error> {
+    let is_refused = matches!(checked, Checked::TooMany);
+    if is_refused && identifiers::is_sub(context, &proof.client_id).await? {
+        return Err(CLIENT_REFUSED.into());
+    }
+    checked.client()
 }
 
 /// The authorization request in a form.

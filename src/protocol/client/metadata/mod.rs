@@ -51,7 +51,7 @@ pub struct Registrable<'a> {
 }
 
 impl<'a> Registrable<'a> {
-    /// What every client may register.
+    /// The values that every client may register.
     pub fn by_everybody(outbound: OutboundRules<'a>) -> Self {
         Self {
             client_credentials: false,
