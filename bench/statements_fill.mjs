@@ -87,15 +87,16 @@ export function fill(database, { users, popular, passwordHash, now }) {
 
   insert("sign_in_attempts", "counter, failures, last_at, next_at", expiring,
     `${HASH}, 1, iif(${isValid}, ${now}, ${now - 17 * DAY}), 0`);
+  // In slots that no statement draws: how many of the drawn ones are taken would be chance.
   insert("authorization_requests", "handle_hash, parameters, client_id, expires_at, slot", expiring,
-    `${HASH}, ${text(PARAMETERS)}, 'client-0000', ${end}, 'client-0000/' || n`);
+    `${HASH}, ${text(PARAMETERS)}, 'client-0000', ${end}, 'client-0000/filled-' || n`);
   insert("client_assertions", "client_id, jti_hash, expires_at, used_by, slot", expiring,
-    `printf('client-%04d', n % ${CLIENTS}), ${HASH}, ${end}, ${ID}, '/' || n`);
+    `printf('client-%04d', n % ${CLIENTS}), ${HASH}, ${end}, ${ID}, '/filled-' || n`);
   insert("initial_access_tokens", "token_hash, uses_left, expires_at, created_at", expiring,
     `${HASH}, 1, ${end}, ${now - DAY}`);
   // Clients that registered themselves, and to which nobody has signed in.
   insert("clients", "client_id, metadata, trusted, created_at, updated_at, registration_token_hash, expires_at, slot", expiring,
-    `'registered-' || ${ID}, ${text(METADATA)}, 0, ${now - DAY}, ${now - DAY}, ${HASH}, ${end}, 'registration/' || n`);
+    `'registered-' || ${ID}, ${text(METADATA)}, 0, ${now - DAY}, ${now - DAY}, ${HASH}, ${end}, 'registration/filled-' || n`);
   for (const { sql } of indexes) database.exec(/** @type {string} */ (sql));
   database.exec("COMMIT; PRAGMA journal_mode = WAL");
 }
