@@ -10,8 +10,10 @@ import {
 } from "../tests/edge/browser.mjs";
 import { CLIENT, OFFLINE, RESOURCE } from "../tests/edge/steps.mjs";
 
-/** The step that measures a sweep. */
-export const SWEEP = "Sweep after the database has failed";
+const SWEEP = "Sweep after the database has failed";
+export const MAINTENANCE = "Maintenance";
+/** The steps that measure a sweep. */
+export const SWEEPING = new Set([SWEEP, MAINTENANCE]);
 
 /** Steps that read more in a larger database, with the reason. */
 export const GROWING = new Map([

@@ -7,7 +7,7 @@
 //! 12. `cloudflare`, only for wasm32: the exports of the module, and the ports on D1, KV and SubtleCrypto
 //! 11. [`router`]: dispatches a request to its endpoint, and adds the headers that every response has
 //! 10. [`endpoint`]: one file per endpoint, in folders by caller
-//! 9. [`grant`]: one file per grant type of the token endpoint
+//! 9. [`grant`], [`maintenance`]: one file per grant type of the token endpoint; what runs without a request
 //! 8. [`provider`], [`routes`]: the argument of every endpoint and grant; the table of routes
 //! 7. [`fetched`]: documents that the provider fetches from URLs in client metadata
 //! 6. [`keys`], [`interaction`], [`limits`]: signing keys; the state of a browser's interaction; rate limits
@@ -34,6 +34,7 @@ pub mod jose;
 pub mod keys;
 pub mod lifetimes;
 pub mod limits;
+pub mod maintenance;
 pub mod pages;
 pub mod ports;
 pub mod protocol;
@@ -58,9 +59,11 @@ use crate::context::{Context, RefusedClient};
 use crate::error::Internal;
 use crate::http::{Request, Response};
 use crate::lifetimes::CLOCK_SLACK_SECONDS;
+use crate::maintenance::{Clock, Report, Step};
 use crate::ports::Platform;
 use crate::provider::{Memory, Provider};
 use crate::routes::Endpoint;
+use crate::store::maintenance_runs::{self, MaintenanceRun};
 use crate::store::sweep;
 
 /// The state of one isolate between requests: the configuration, and the memory.
@@ -270,4 +273,72 @@ async fn finish_one(provider: &Provider<'_, impl Platform>, task: DeferredTask) 
     if let Err(fault) = outcome {
         context.log_fault(&fault);
     }
+}
+
+/// A run's line in the log, and its row in the table of runs.
+#[derive(Default, Serialize)]
+pub struct MaintenanceLog {
+    /// What each step did, by its name. A step that failed has none.
+    steps: Report,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+impl MaintenanceLog {
+    /// Formats the line as one JSON object.
+    pub fn line(&self) -> String {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            event: &'static str,
+            #[serde(flatten)]
+            log: &'a MaintenanceLog,
+        }
+        log_line(&Line { event: "maintenance", log: self })
+    }
+
+    /// Returns the level of the line.
+    pub fn level(&self) -> Level {
+        if self.notes.is_empty() { Level::Information } else { Level::Error }
+    }
+}
+
+/// Runs the maintenance, and records the run. `clock` returns the time now in Unix seconds.
+pub async fn maintain(
+    isolate: &Isolate,
+    platform: &impl Platform,
+    clock: Clock<'_>,
+    randomness: Randomness<'_>,
+) -> MaintenanceLog {
+    let mut log = MaintenanceLog::default();
+    let config = match &isolate.config {
+        Ok(config) => config,
+        Err(error) => {
+            log.notes.push(error.to_string());
+            return log;
+        }
+    };
+    let started_at = clock();
+    for step in Step::ALL {
+        let now = clock();
+        let memory = isolate.memory_at(now);
+        let context = Context::new(config, platform, now, randomness);
+        let provider = Provider { context, memory: &memory };
+        match step.run(&provider, clock).await {
+            Ok(report) => {
+                log.steps.insert(step.name().to_owned(), report.into());
+            }
+            Err(fault) => provider.context.log_fault(&fault),
+        }
+        for task in provider.context.take_deferred() {
+            finish_one(&provider, task).await;
+        }
+        log.notes.extend(provider.context.take_notes());
+    }
+    let context = Context::new(config, platform, clock(), randomness);
+    let run = MaintenanceRun { started_at, ended_at: context.now, report: log_line(&log) };
+    if let Err(fault) = maintenance_runs::record(&context, &run).await {
+        context.log_fault(&fault);
+    }
+    log.notes.extend(context.take_notes());
+    log
 }

@@ -154,6 +154,10 @@ pub const PUBLICATION_SECONDS: u32 = 7 * 86_400;
 /// How long a used assertion and a counter of attempts are kept after they expire. An isolate whose clock is ahead would
 /// otherwise delete them while they count, so that an assertion works again or failures are forgotten.
 pub const SWEEP_DELAY_SECONDS: i64 = HOUR;
+/// Time between two runs of the maintenance: the `crons` of wrangler.toml.
+pub const MAINTENANCE_INTERVAL_SECONDS: i64 = 5 * MINUTE;
+/// How long one run of the maintenance deletes rows. It is shorter than the interval, so that two runs do not meet.
+pub const SWEEP_BUDGET_SECONDS: i64 = 30;
 /// Pause between two sweeps of one isolate, so that few requests of a quiet database cause one.
 pub const SWEEP_INTERVAL_SECONDS: i64 = 5 * MINUTE;
 /// The same pause if the last sweep left expired rows.

@@ -1,4 +1,4 @@
 // The generated index.js keeps working after a panic, because src/cloudflare/recovery.rs replaces the wasm instance.
-import { fetch } from "../../build/index.js";
+import { fetch, scheduled } from "../../build/index.js";
 
-export default { fetch };
+export default { fetch, scheduled };

@@ -1,4 +1,4 @@
-//! Cloudflare Workers: the `fetch` handler, and the ports on D1, KV, SubtleCrypto, strings and the rate limiter.
+//! Cloudflare Workers: the `fetch` and `scheduled` handlers, and the ports on D1, KV, SubtleCrypto, strings and the rate limiter.
 //!
 //! No other module depends on JavaScript or `worker`, reads the clock or draws randomness. `worker` provides the
 //! environment, `waitUntil`, the console and the types of D1 and of the rate limiter. `platform.mjs` does the work
@@ -30,7 +30,7 @@ use worker::{D1Database, Env, RateLimiter, console_error, console_log, console_w
 use crate::cloudflare::env::Binding;
 use crate::cloudflare::request::EdgeRequest;
 use crate::ports::DATABASE;
-use crate::{DeferredTask, Level, RandomnessError, finish, handle, log_line};
+use crate::{DeferredTask, Level, RandomnessError, finish, handle, log_line, maintain};
 
 /// The bindings and imported keys of an isolate.
 struct Edge {
@@ -99,18 +99,34 @@ async fn answer(request: JsValue, env: Env, context: Rc<Context>) -> JsValue {
     let reply = handle(&isolate.core, &isolate.edge, now, &random, &request).await;
 
     if reply.log.should_write() {
-        let line = reply.log.line(js_sys::Date::now() - begin);
-        match reply.log.level() {
-            Level::Error => console_error!("{line}"),
-            Level::Information => console_log!("{line}"),
-            Level::Warning => console_warn!("{line}"),
-        }
+        write(reply.log.level(), &reply.log.line(js_sys::Date::now() - begin));
     }
     if !reply.deferred.is_empty() {
         let deferred = do_deferred(Rc::clone(&isolate), reply.deferred);
         wait_until(&context, &task::run(deferred));
     }
     response::to_response(&reply.response)
+}
+
+/// The `scheduled` event: runs the maintenance. The platform waits for the promise that it returns.
+#[wasm_bindgen]
+pub fn scheduled(_event: JsValue, env: Env, _context: Context) -> JsValue {
+    task::run(async move {
+        let isolate = Isolate::for_env(&env);
+        let clock = || seconds(js_sys::Date::now());
+        let log = maintain(&isolate.core, &isolate.edge, &clock, &random).await;
+        write(log.level(), &log.line());
+        JsValue::UNDEFINED
+    })
+}
+
+/// Writes a line of the log.
+fn write(level: Level, line: &str) {
+    match level {
+        Level::Error => console_error!("{line}"),
+        Level::Information => console_log!("{line}"),
+        Level::Warning => console_warn!("{line}"),
+    }
 }
 
 /// Panics at once or after a wait, for the test of the recovery.

@@ -56,10 +56,14 @@ export function withCounting(worker) {
 
   // One for the isolate's life, as the platform's own env is.
   let countedEnv;
+  const counting = (env) => {
+    countedEnv ??= { ...env, DB: countedDatabase(env.DB), KV: countedKv(env.KV) };
+    return countedEnv;
+  };
   return {
+    scheduled: (event, env, context) => worker.scheduled(event, counting(env), context),
     async fetch(request, env, context) {
-      countedEnv ??= { ...env, DB: countedDatabase(env.DB), KV: countedKv(env.KV) };
-      if (new URL(request.url).pathname !== "/test/counts") return worker.fetch(request, countedEnv, deferred.watch(context));
+      if (new URL(request.url).pathname !== "/test/counts") return worker.fetch(request, counting(env), deferred.watch(context));
       await deferred.ended();
       const report = counts;
       counts = nothing();

@@ -89,11 +89,15 @@ export function withFaultInjection(worker) {
 
   // One for the isolate's life, as the platform's own env is.
   let instrumentedEnv;
+  const instrumented = (env) => {
+    instrumentedEnv ??= { ...env, DB: instrument("DB", env.DB), KV: instrument("KV", env.KV) };
+    return instrumentedEnv;
+  };
   return {
+    scheduled: (event, env, context) => worker.scheduled(event, instrumented(env), context),
     async fetch(request, env, context) {
-      instrumentedEnv ??= { ...env, DB: instrument("DB", env.DB), KV: instrument("KV", env.KV) };
       if (new URL(request.url).pathname !== "/test/faults") {
-        const response = worker.fetch(request, instrumentedEnv, deferred.watch(context));
+        const response = worker.fetch(request, instrumented(env), deferred.watch(context));
         if (response instanceof Promise) counts.promises = (counts.promises ?? 0) + 1;
         return response;
       }

@@ -84,6 +84,8 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
     holdBindings: (...held) => inject({ held }),
     /** Sets the worker's clock ahead by this number of seconds. */
     setClockAhead: (ahead) => inject({ ahead }),
+    /** Runs the maintenance, as the scheduled event does. */
+    maintain: async () => assert.equal((await worker.scheduled({ cron: "*/5 * * * *" })).outcome, "ok"),
     /** The module's memory at the last command, in bytes. */
     memoryBytes: () => memoryBytes,
     async putAlice() {

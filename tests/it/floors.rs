@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest upwards. A file belongs to the room with the longest matching path.
-const ROOMS: [&str; 37] = [
+const ROOMS: [&str; 38] = [
     "http",
     "secret",
     "digest",
@@ -40,6 +40,7 @@ const ROOMS: [&str; 37] = [
     "routes",
     "provider",
     "grant",
+    "maintenance",
     "endpoint",
     "router",
     "lib",

@@ -33,6 +33,7 @@ mod key_changes;
 mod limits;
 mod logos;
 mod lost_responses;
+mod maintenance;
 mod odd_shapes;
 mod pages;
 mod pairwise;

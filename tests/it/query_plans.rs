@@ -11,16 +11,17 @@ use crate::platform::migrated;
 use crate::statement_texts::{StatementText, statement_texts};
 
 /// Plan steps that read a whole set of rows which does not grow with the tables.
-const SMALL: [(&str, &str); 5] = [
+const SMALL: [(&str, &str); 6] = [
     ("CONSTANT ROW", "a SELECT without a table"),
     ("json_each", "the elements of a parameter"),
     ("(subquery-", "the rows that a subquery found, which has steps of its own"),
     ("signing_keys", "a few keys for each algorithm"),
     ("key_claims", "one row for each algorithm"),
+    ("maintenance_runs", "the last 144"),
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 12] = [
+const WIDE: [(&str, &str, &str); 14] = [
     ("authorization_requests", "authorization_requests_by_end (expires_at<?)", "LIMIT"),
     ("client_assertions", "client_assertions_by_end (expires_at<?)", "LIMIT"),
     ("client_copies", "consents_by_client (client_id=?)", "stops at the first of another user"),
@@ -30,6 +31,8 @@ const WIDE: [(&str, &str, &str); 12] = [
     ("clients", "grants_by_client (client_id=?)", "revokes the grants that it reads"),
     ("clients", "consents_by_client (client_id=?)", "deletes the consents that it reads"),
     ("initial_access_tokens", "initial_access_tokens_by_end (expires_at<?)", "LIMIT"),
+    ("maintenance_runs", "INTEGER PRIMARY KEY (rowid<?)", "few more than 144 rows"),
+    ("maintenance_runs", "INTEGER PRIMARY KEY (rowid>?)", "few more than 144 rows"),
     ("sign_in_attempts", "PRIMARY KEY (counter>? AND counter<?)", "a set has eight rows at most"),
     ("sign_in_attempts", "sign_in_attempts_by_time (last_at<?)", "LIMIT"),
     ("users", "PRIMARY KEY (sub>?)", "LIMIT"),

@@ -1,7 +1,7 @@
 //! A provider with its platform, a clock that tests set, and repeatable randomness.
 
 use postern::http::{BodyError, Request, Response};
-use postern::{Isolate, Log, Reply, finish, handle};
+use postern::{Isolate, Log, MaintenanceLog, RandomnessError, Reply, finish, handle, maintain};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
@@ -140,18 +140,31 @@ impl TestProvider {
         }
     }
 
+    /// Runs the maintenance, as the scheduled event does.
+    pub fn maintain(&self) -> MaintenanceLog {
+        self.maintain_by(&|| self.now.get())
+    }
+
+    /// Runs the maintenance by another clock, which may go on during the run.
+    pub fn maintain_by(&self, clock: &dyn Fn() -> i64) -> MaintenanceLog {
+        let isolate = self.isolate.borrow();
+        block_on(maintain(&isolate, &self.platform, clock, &|bytes| self.draw(bytes)))
+    }
+
+    fn draw(&self, bytes: &mut [u8]) -> Result<(), RandomnessError> {
+        self.draws.set(self.draws.get() + 1);
+        let [low, rest @ ..] = self.draws.get().to_le_bytes();
+        bytes.fill(low);
+        bytes.iter_mut().zip(rest).for_each(|(byte, more)| *byte ^= more);
+        if self.has_entropy.get() {
+            let digest = Sha256::digest(self.draws.get().to_le_bytes());
+            bytes.iter_mut().zip(digest).for_each(|(byte, mixed)| *byte = mixed);
+        }
+        Ok(())
+    }
+
     async fn answer(&self, isolate: &Isolate, request: TestRequest) -> TestResponse {
-        let randomness = |bytes: &mut [u8]| {
-            self.draws.set(self.draws.get() + 1);
-            let [low, rest @ ..] = self.draws.get().to_le_bytes();
-            bytes.fill(low);
-            bytes.iter_mut().zip(rest).for_each(|(byte, more)| *byte ^= more);
-            if self.has_entropy.get() {
-                let digest = Sha256::digest(self.draws.get().to_le_bytes());
-                bytes.iter_mut().zip(digest).for_each(|(byte, mixed)| *byte = mixed);
-            }
-            Ok(())
-        };
+        let randomness = |bytes: &mut [u8]| self.draw(bytes);
         let now = self.now.get();
         let request = TestRequest { age: self.body_seconds.get(), ..request };
         let reply = handle(isolate, &self.platform, now, &randomness, &request).await;

@@ -1,0 +1,51 @@
+//! The last runs of the maintenance.
+
+use crate::context::Context;
+use crate::error::Internal;
+use crate::lifetimes::CLOCK_SLACK_SECONDS;
+use crate::ports::{Database, Statement};
+use crate::store::batch::Batch;
+
+/// How many runs are kept: those of the last half day.
+const KEPT: i64 = 144;
+
+/// A run of the maintenance.
+#[derive(Debug)]
+pub struct MaintenanceRun {
+    /// When it started, in Unix seconds.
+    pub started_at: i64,
+    /// When it ended, in Unix seconds.
+    pub ended_at: i64,
+    /// A JSON object: what each step did, and the faults.
+    pub report: String,
+}
+
+/// Records a run, and deletes those before the last 144. A run that starts later than now was recorded by an isolate
+/// whose clock is ahead. It is deleted, because it would count as the last one for too long.
+///
+/// Idempotent: of several runs that started in one second the last one remains.
+pub async fn record(
+    context: &Context<'_, impl Database>,
+    run: &MaintenanceRun,
+) -> Result<(), Internal> {
+    let insert = Statement::new(
+        "INSERT INTO maintenance_runs (started_at, ended_at, report) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (started_at) DO UPDATE \
+           SET ended_at = excluded.ended_at, report = excluded.report",
+    )
+    .bind(run.started_at)
+    .bind(run.ended_at)
+    .bind(run.report.as_str());
+    let delete_future = Statement::new("DELETE FROM maintenance_runs WHERE started_at > ?1")
+        .bind(run.ended_at + CLOCK_SLACK_SECONDS);
+    let delete_old = Statement::new(
+        "DELETE FROM maintenance_runs WHERE started_at <= \
+           (SELECT started_at FROM maintenance_runs ORDER BY started_at DESC LIMIT 1 OFFSET ?1)",
+    )
+    .bind(KEPT);
+    let mut batch = Batch::default();
+    batch.add(insert);
+    batch.add(delete_future);
+    batch.add(delete_old);
+    batch.run_idempotent(context).await.map(drop)
+}

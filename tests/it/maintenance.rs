@@ -1,0 +1,98 @@
+//! The maintenance, which runs without a request.
+
+use crate::test_provider::{NOW, TestProvider, variables_with};
+use postern::Level;
+use serde_json::{Value, json};
+use std::cell::Cell;
+
+/// The runs of the table: when each started and ended, and its report.
+fn runs(provider: &TestProvider) -> Vec<(i64, i64, Value)> {
+    let sql = "SELECT started_at, ended_at, report FROM maintenance_runs ORDER BY started_at";
+    let mut statement = provider.platform.primary.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let run = |row: Result<(i64, i64, String), _>| {
+        let (started_at, ended_at, report) = row.unwrap();
+        (started_at, ended_at, serde_json::from_str(&report).unwrap())
+    };
+    rows.unwrap().map(run).collect()
+}
+
+#[test]
+fn a_run_is_logged_and_recorded_with_what_it_did() {
+    let provider = TestProvider::with_keys();
+    let time = Cell::new(NOW);
+    let log = provider.maintain_by(&|| time.replace(time.get() + 1));
+    assert_eq!(log.level(), Level::Information);
+    let line: Value = serde_json::from_str(&log.line()).unwrap();
+    assert_eq!(line["event"], "maintenance");
+    assert_eq!(line["steps"]["sweep"]["is_more"], false);
+
+    let [(started_at, ended_at, report)] = runs(&provider).try_into().unwrap();
+    assert_eq!((started_at, ended_at), (NOW, time.get() - 1));
+    assert_eq!(report, json!({ "steps": line["steps"] }));
+}
+
+#[test]
+fn a_fault_of_a_step_is_logged_and_recorded() {
+    let provider = TestProvider::with_keys();
+    provider.platform.lost_responses.set(1);
+    let log = provider.maintain();
+    assert_eq!(log.level(), Level::Error);
+    let (_, _, report) = runs(&provider).remove(0);
+    assert_eq!(
+        report,
+        json!({ "steps": {}, "notes": ["DB is unavailable: injected loss of a response"] })
+    );
+}
+
+#[test]
+fn a_run_without_a_database_or_a_configuration_is_logged() {
+    let provider = TestProvider::with_keys();
+    provider.platform.database_fails.set(true);
+    assert_eq!(provider.maintain().level(), Level::Error);
+    provider.deploy(variables_with("ISSUER", ""));
+    let line = provider.maintain().line();
+    assert!(line.contains("ISSUER"), "{line}");
+}
+
+#[test]
+fn a_run_goes_on_until_its_budget_of_time_is_used_up_and_the_next_one_goes_on() {
+    let provider = TestProvider::with_keys();
+    provider
+        .platform
+        .primary
+        .execute_batch(
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 5000) \
+             INSERT INTO authorization_requests (handle_hash, parameters, expires_at) \
+             SELECT n, '', 1 FROM numbers",
+        )
+        .unwrap();
+    // Each look at the clock takes ten seconds.
+    let time = Cell::new(NOW);
+    let clock = || time.replace(time.get() + 10);
+    let report = |provider: &TestProvider| runs(provider).pop().unwrap().2;
+    provider.maintain_by(&clock);
+    assert_eq!(report(&provider)["steps"]["sweep"], json!({ "batches": 2, "is_more": true }));
+    provider.sleep(100);
+    provider.maintain();
+    assert_eq!(report(&provider)["steps"]["sweep"], json!({ "batches": 4, "is_more": false }));
+    let left = "SELECT count(*) FROM authorization_requests";
+    assert_eq!(provider.platform.primary.query_row(left, [], |row| row.get(0)), Ok(0));
+}
+
+#[test]
+fn the_last_runs_are_kept_and_none_of_a_clock_that_is_ahead() {
+    let provider = TestProvider::with_keys();
+    provider.sleep(365 * 86_400);
+    provider.maintain();
+    provider.now.set(NOW);
+    provider.new_isolate();
+    for _ in 0..150 {
+        provider.maintain();
+        // A run that comes twice.
+        provider.maintain();
+        provider.sleep(300);
+    }
+    let runs = runs(&provider);
+    assert_eq!((runs.len(), runs[0].0), (144, NOW + 6 * 300));
+}
