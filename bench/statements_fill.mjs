@@ -85,8 +85,9 @@ export function fill(database, { users, popular, passwordHash, now }) {
     `${HASH}, id, created_at + ${30 * DAY}, iif(n = 4, NULL, created_at + n)`);
   insert("pairwise_subjects", "sub, sector, subject", few, `${SUB}, 'app.example', ${HASH}`);
 
+  // Of known browsers, which share no set with others: how many counters the set of a step has would be chance.
   insert("sign_in_attempts", "counter, failures, last_at, next_at", expiring,
-    `${HASH}, 1, iif(${isValid}, ${now}, ${now - 17 * DAY}), 0`);
+    `'~' || ${HASH}, 1, iif(${isValid}, ${now}, ${now - 17 * DAY}), 0`);
   // In slots that no statement draws: how many of the drawn ones are taken would be chance.
   insert("authorization_requests", "handle_hash, parameters, client_id, expires_at, slot", expiring,
     `${HASH}, ${text(PARAMETERS)}, 'client-0000', ${end}, 'client-0000/filled-' || n`);
