@@ -40,8 +40,8 @@ pub const ADDRESS_PAUSE_SECONDS: i64 = MINUTE;
 pub const CODE_SECONDS: i64 = MINUTE;
 /// Lifetime of an access token. A resource server that verifies tokens locally notices a revocation only after it.
 pub const ACCESS_TOKEN_SECONDS: i64 = 10 * MINUTE;
-/// A grant without a refresh token is deleted by a later one of its user and client after this time: longer than its code
-/// and its access token, the largest leeway for clocks and a slow request take together.
+/// A grant is deleted if it has had no refresh token for this time: longer than its code and an access token, the largest
+/// leeway for clocks and a slow request take together.
 pub const DEAD_GRANT_SECONDS: i64 = 20 * MINUTE;
 /// The time in which a user and a client can get a limited number of grants.
 pub const GRANT_LIMIT_SECONDS: i64 = DAY;

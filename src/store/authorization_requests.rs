@@ -158,7 +158,8 @@ pub async fn discard(context: &Context<'_, impl Database>, uri_hash: &str) -> Re
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM authorization_requests WHERE handle_hash IN \
-         (SELECT handle_hash FROM authorization_requests WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1",
+         (SELECT handle_hash FROM authorization_requests WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) \
+         RETURNING 1",
     )
     .bind(now)
     .bind(limit)

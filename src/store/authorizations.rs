@@ -2,9 +2,8 @@
 
 use crate::context::Context;
 use crate::error::Internal;
-use crate::lifetimes::{DEAD_GRANT_SECONDS, GRANT_LIMIT_SECONDS};
+use crate::lifetimes::GRANT_LIMIT_SECONDS;
 use crate::ports::{Database, Statement};
-use crate::store::SWEPT_WITH_EACH;
 use crate::store::authorization_requests::{BrowserHandle, answer_in, may_be_answered};
 use crate::store::batch::{Batch, exists, first};
 use crate::store::client_copies;
@@ -13,7 +12,7 @@ use crate::store::consents::{Consent, consent_columns, is_consent};
 use crate::store::grants::{Grant, grant_columns, grant_joins};
 
 /// How many grants of a user and a client of the last day may exist. Many devices and a client that gets new tokens every few
-/// minutes need some hundreds; those without a refresh token are deleted soon.
+/// minutes need some hundreds; the cron deletes those without a refresh token soon.
 const GRANTS_A_DAY: i64 = 1_000;
 
 #[derive(Debug)]
@@ -133,36 +132,7 @@ pub async fn is_at_limit(
     batch.run_idempotent(context).await?.take(is_at_limit)
 }
 
-/// The grants of a session's user and a client that nothing can use any longer: the newest ones that are older than the time
-/// in the parameter 3, and have no refresh token.
-macro_rules! dead_grants {
-    () => {
-        "SELECT id FROM (SELECT id, session_id FROM grants \
-           WHERE sub = (SELECT sub FROM sessions WHERE id = ?1) AND client_id = ?2 \
-             AND created_at <= ?3 ORDER BY created_at DESC LIMIT ?4) \
-         WHERE session_id IS NOT NULL \
-           AND NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE grant_id = id)"
-    };
-}
-
 impl NewAuthorization<'_> {
-    /// Adds the statements that delete a few grants of this user and client, and their codes, which nothing can use any
-    /// longer. So a client that sends its user here again and again, without a page, does not fill the database.
-    fn forget_dead(&self, batch: &mut Batch, now: i64) {
-        let codes =
-            Statement::new(concat!("DELETE FROM codes WHERE grant_id IN (", dead_grants!(), ")"));
-        let grants =
-            Statement::new(concat!("DELETE FROM grants WHERE id IN (", dead_grants!(), ")"));
-        for statement in [codes, grants] {
-            let statement = statement
-                .bind(self.session_id)
-                .bind(self.client.client_id.as_str())
-                .bind(now - DEAD_GRANT_SECONDS)
-                .bind(SWEPT_WITH_EACH);
-            batch.add(statement);
-        }
-    }
-
     /// Adds the statements that record the grant and those that depend on it.
     fn add_to(&self, batch: &mut Batch, now: i64) -> Result<(), Internal> {
         let grant = Statement::new(concat!(
@@ -221,7 +191,6 @@ impl NewAuthorization<'_> {
         .bind(self.grant_id);
         // The client keeps no slot, because a user signs in to it in this batch.
         client_copies::store(batch, self.client, None, now)?;
-        self.forget_dead(batch, now);
         if let Some(pairwise) = &self.pairwise {
             batch.add(pairwise.statement(self.session_id));
         }

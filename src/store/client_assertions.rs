@@ -76,7 +76,8 @@ pub(super) fn use_once(
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM client_assertions WHERE (client_id, jti_hash) IN \
-         (SELECT client_id, jti_hash FROM client_assertions WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1",
+         (SELECT client_id, jti_hash FROM client_assertions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) \
+         RETURNING 1",
     )
     .bind(now - SWEEP_DELAY_SECONDS)
     .bind(limit)

@@ -239,7 +239,8 @@ pub async fn put(
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM clients WHERE client_id IN \
-         (SELECT client_id FROM clients WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1",
+         (SELECT client_id FROM clients WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) \
+         RETURNING 1",
     )
     .bind(now)
     .bind(limit)

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
 use crate::jose::jwk::Algorithm;
+use crate::lifetimes::DEAD_GRANT_SECONDS;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::token::access_token::AccessToken;
@@ -20,6 +21,8 @@ pub struct NewGrant<'a> {
     pub scope: &'a str,
     /// Now, in Unix seconds.
     pub created_at: i64,
+    /// When its access token expires, in Unix seconds.
+    pub expires_at: i64,
 }
 
 /// The outcome of recording a grant.
@@ -38,15 +41,16 @@ pub async fn record(
     grant: &NewGrant<'_>,
 ) -> Result<RecordOutcome, Internal> {
     let insert = Statement::new(
-        "INSERT INTO grants (id, sub, client_id, scope, created_at) \
-         SELECT ?1, sub, ?3, ?4, ?5 FROM users WHERE sub = ?2 AND deleted_at IS NULL \
+        "INSERT INTO grants (id, sub, client_id, scope, created_at, alive_until) \
+         SELECT ?1, sub, ?3, ?4, ?5, ?6 FROM users WHERE sub = ?2 AND deleted_at IS NULL \
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(grant.id)
     .bind(grant.sub)
     .bind(grant.client_id)
     .bind(grant.scope)
-    .bind(grant.created_at);
+    .bind(grant.created_at)
+    .bind(grant.expires_at);
     let find = Statement::new("SELECT 1 FROM grants WHERE id = ?1").bind(grant.id);
     let mut batch = Batch::default();
     batch.add(insert);
@@ -218,4 +222,52 @@ pub async fn revoke(
     let revoked =
         batch.query(statement, |rows| first(rows)?.map(|mut row| row.integer()).transpose());
     batch.run_idempotent(context).await?.take(revoked)
+}
+
+/// The grants that may be over: those with the earliest time at which something of them was alive, as far as is known. One
+/// lives on if it has a refresh token that has not expired. The parameters are the time before which everything has ended,
+/// and the largest number of grants.
+macro_rules! ended_grants {
+    () => {
+        "SELECT id, revoked_at IS NULL AND EXISTS (SELECT 1 FROM refresh_tokens \
+             WHERE grant_id = grants.id AND expires_at > ?1) AS is_alive \
+           FROM grants WHERE coalesce(alive_until, created_at) <= ?1 \
+           ORDER BY coalesce(alive_until, created_at) LIMIT ?2"
+    };
+}
+
+/// Deletes at most `limit` grants without a token, and at most as many refresh tokens of dead grants, or expired ones of
+/// grants that live on. A grant that has more of them is looked at again until none is left.
+///
+/// A code lives as long as its grant, and a spent refresh token until it expires, so that the use of a stolen one revokes
+/// the grant. After that it is refused as unknown.
+pub(super) fn sweep(now: i64, limit: i64) -> Vec<Statement> {
+    let tokens = Statement::new(concat!(
+        "DELETE FROM refresh_tokens WHERE token_hash IN (SELECT token_hash FROM (",
+        ended_grants!(),
+        ") AS ended CROSS JOIN refresh_tokens ON grant_id = ended.id \
+           AND expires_at <= iif(ended.is_alive, ?1, 9223372036854775807) LIMIT ?2) RETURNING 1",
+    ));
+    let keep = Statement::new(concat!(
+        "UPDATE grants SET alive_until = \
+           (SELECT max(expires_at) FROM refresh_tokens WHERE grant_id = grants.id) \
+         WHERE id IN (SELECT id FROM (",
+        ended_grants!(),
+        ") WHERE is_alive) AND NOT EXISTS \
+           (SELECT 1 FROM refresh_tokens WHERE grant_id = grants.id AND expires_at <= ?1) \
+         RETURNING 0",
+    ));
+    let codes = Statement::new(concat!(
+        "DELETE FROM codes WHERE grant_id IN (SELECT id FROM (",
+        ended_grants!(),
+        ") WHERE NOT is_alive)",
+    ));
+    let grants = Statement::new(concat!(
+        "DELETE FROM grants WHERE id IN (SELECT id FROM (",
+        ended_grants!(),
+        ") WHERE NOT is_alive) \
+           AND NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE grant_id = grants.id) RETURNING 1",
+    ));
+    let bind = |statement: Statement| statement.bind(now - DEAD_GRANT_SECONDS).bind(limit);
+    [tokens, keep, codes, grants].map(bind).into()
 }

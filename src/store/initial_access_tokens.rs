@@ -68,7 +68,8 @@ pub(super) fn select_valid(token_hash: &str, now: i64) -> Statement {
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM initial_access_tokens WHERE token_hash IN \
-         (SELECT token_hash FROM initial_access_tokens WHERE expires_at <= ?1 LIMIT ?2) RETURNING 1",
+         (SELECT token_hash FROM initial_access_tokens WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) \
+         RETURNING 1",
     )
     .bind(now - LOST_RESPONSE_SECONDS)
     .bind(limit)

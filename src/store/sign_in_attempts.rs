@@ -198,7 +198,8 @@ fn take_over(account: &str, list: &str, now: i64) -> Statement {
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM sign_in_attempts WHERE counter IN \
-         (SELECT counter FROM sign_in_attempts WHERE last_at <= ?1 LIMIT ?2) RETURNING 1",
+         (SELECT counter FROM sign_in_attempts WHERE last_at <= ?1 ORDER BY last_at LIMIT ?2) \
+         RETURNING 1",
     )
     .bind(now - ATTEMPT_WINDOW_SECONDS - SWEEP_DELAY_SECONDS)
     .bind(limit)

@@ -1,6 +1,6 @@
 //! Isolates whose clocks differ: what one isolate stores while its clock is ahead must not harm the others.
 
-use crate::browser::{Browser, CALLBACK, PASSWORD, field, is_login};
+use crate::browser::{Browser, CALLBACK, PASSWORD, answer, field, is_login};
 use crate::client_assertions::{
     NO_CODE, assert_authenticated, assert_refused, provider_with_uri, serve,
 };
@@ -332,4 +332,54 @@ fn a_copy_of_a_client_document_by_a_clock_that_is_ahead_is_not_used_for_longer()
         assert_eq!(client_documents::refresh(&provider, &tokens).status, 200);
         assert_eq!(client_documents::fetches(&provider), fetched, "{ahead} seconds ahead");
     }
+}
+
+/// The rows that the cron could delete, by table.
+fn rows(provider: &TestProvider) -> String {
+    let tables = ["sessions", "grants", "codes", "refresh_tokens", "client_assertions"];
+    let counts = tables.map(|table| format!("(SELECT count(*) FROM {table})"));
+    let sql = format!("SELECT concat_ws(' ', {})", counts.join(", "));
+    provider.platform.primary.query_row(&sql, (), |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_cron_whose_clock_is_ahead_deletes_nothing_that_is_alive() {
+    for ahead in [SWEEP_DELAY_SECONDS, YEAR] {
+        let signer = Signer::new("ES256", Some("a"), 0);
+        let provider = provider_with_uri(&signer);
+        provider.put_alice_with_password();
+        let app = provider.put_client_with("shop", json!({}));
+        provider.maintain();
+        let used = signer.assertion(&provider, "app");
+        assert_authenticated(&provider.token_by(&used, &NO_CODE));
+        let alice = Browser::new(&provider);
+        let scope = [("scope", "openid offline_access")];
+        let code = alice.authorize(&app, "alice@example.com", &scope);
+        let tokens = provider.redeem(&app, &code);
+        let before = rows(&provider);
+        provider.in_isolate_ahead(ahead, || provider.maintain());
+        provider.maintain();
+        assert_eq!(rows(&provider), before, "{ahead} seconds ahead");
+        assert_refused(&provider.token_by(&used, &NO_CODE), "already used");
+        assert_eq!(provider.refresh(&app, &field(&tokens, "refresh_token")).status, 200);
+        assert!(answer(&alice.get(&app.authorize(&scope)), CALLBACK).contains_key("code"));
+    }
+}
+
+#[test]
+fn a_cron_whose_clock_was_behind_or_that_did_not_run_makes_up_for_it() {
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let app = provider.put_client_with("shop", json!({}));
+    provider.maintain();
+    Browser::new(&provider).authorize(&app, "alice@example.com", &[]);
+    provider.in_isolate_ahead(-YEAR, || provider.maintain());
+    assert_eq!(rows(&provider), "1 1 1 0 0");
+    // No run for two weeks and a day. Then each makes up for an hour.
+    provider.sleep(SESSION_SECONDS + 86_400);
+    let runs = (1..1_000).find(|_| {
+        provider.maintain();
+        rows(&provider) == "0 0 0 0 0"
+    });
+    assert_eq!(runs, Some((SESSION_SECONDS + 2 * SWEEP_DELAY_SECONDS) / SWEEP_DELAY_SECONDS - 1));
 }

@@ -38,6 +38,8 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("store/sign_in_attempts.rs", &[" LIMIT "]),
     ("store/slots.rs", &["(SELECT ", ") WHERE "]),
     ("store/clients.rs", &[" = CASE WHEN ", " IS NOT NULL THEN "]),
+    ("store/deletions.rs", &[" >= ?1", " LIMIT ?2", ") IN (", ") AS ended", "sub, "]),
+    ("store/grants.rs", &[") AS ended", ") WHERE "]),
     ("store/consents.rs", &["->>", "(instr(", " = 0 AND ", " = 1 AND "]),
     ("store/identifiers.rs", &["(EXISTS (", ") OR NOT EXISTS ("]),
     (
@@ -53,6 +55,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
             " FROM ",
             " LEFT JOIN ",
             " AND ",
+            ") AND ",
             ")) AND ",
             "))) AND ",
             " WHERE ",

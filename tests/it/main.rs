@@ -48,6 +48,7 @@ mod registration;
 mod repeated_responses;
 mod request_objects;
 mod resources;
+mod rows_end;
 mod rsa_keys;
 mod scope_spaces;
 mod shape;

@@ -25,7 +25,7 @@ fn a_run_is_logged_and_recorded_with_what_it_did() {
     assert_eq!(log.level(), Level::Information);
     let line: Value = serde_json::from_str(&log.line()).unwrap();
     assert_eq!(line["event"], "maintenance");
-    assert_eq!(line["steps"]["sweep"]["is_more"], false);
+    assert_eq!(line["steps"]["sweep"]["left"], json!([]));
 
     let [(started_at, ended_at, report)] = runs(&provider).try_into().unwrap();
     assert_eq!((started_at, ended_at), (NOW, time.get() - 1));
@@ -67,15 +67,22 @@ fn a_run_goes_on_until_its_budget_of_time_is_used_up_and_the_next_one_goes_on() 
              SELECT n, '', 1 FROM numbers",
         )
         .unwrap();
-    // Each look at the clock takes ten seconds.
+    // Each look at the clock takes three seconds.
     let time = Cell::new(NOW);
-    let clock = || time.replace(time.get() + 10);
+    let clock = || time.replace(time.get() + 3);
     let report = |provider: &TestProvider| runs(provider).pop().unwrap().2;
+    let deleted = |rows: i64| json!({ "authorization_requests": rows });
     provider.maintain_by(&clock);
-    assert_eq!(report(&provider)["steps"]["sweep"], json!({ "batches": 2, "is_more": true }));
+    assert_eq!(
+        report(&provider)["steps"]["sweep"],
+        json!({ "batches": 9, "deleted": deleted(1_000), "left": ["authorization_requests"] })
+    );
     provider.sleep(100);
     provider.maintain();
-    assert_eq!(report(&provider)["steps"]["sweep"], json!({ "batches": 4, "is_more": false }));
+    assert_eq!(
+        report(&provider)["steps"]["sweep"],
+        json!({ "batches": 13, "deleted": deleted(4_000), "left": [] })
+    );
     let left = "SELECT count(*) FROM authorization_requests";
     assert_eq!(provider.platform.primary.query_row(left, [], |row| row.get(0)), Ok(0));
 }

@@ -11,9 +11,10 @@ use crate::platform::migrated;
 use crate::statement_texts::{StatementText, statement_texts};
 
 /// Plan steps that read a whole set of rows which does not grow with the tables.
-const SMALL: [(&str, &str); 6] = [
+const SMALL: [(&str, &str); 7] = [
     ("CONSTANT ROW", "a SELECT without a table"),
     ("json_each", "the elements of a parameter"),
+    ("ended", "the grants that a subquery found, which has steps of its own"),
     ("(subquery-", "the rows that a subquery found, which has steps of its own"),
     ("signing_keys", "a few keys for each algorithm"),
     ("key_claims", "one row for each algorithm"),
@@ -21,7 +22,7 @@ const SMALL: [(&str, &str); 6] = [
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 14] = [
+const WIDE: [(&str, &str, &str); 16] = [
     ("authorization_requests", "authorization_requests_by_end (expires_at<?)", "LIMIT"),
     ("client_assertions", "client_assertions_by_end (expires_at<?)", "LIMIT"),
     ("client_copies", "consents_by_client (client_id=?)", "stops at the first of another user"),
@@ -30,6 +31,8 @@ const WIDE: [(&str, &str, &str); 14] = [
     ("clients", "PRIMARY KEY (client_id>?)", "LIMIT"),
     ("clients", "grants_by_client (client_id=?)", "revokes the grants that it reads"),
     ("clients", "consents_by_client (client_id=?)", "deletes the consents that it reads"),
+    ("grants", "grants_by_life (<expr><?)", "LIMIT"),
+    ("sessions", "sessions_by_age (auth_time<?)", "LIMIT"),
     ("initial_access_tokens", "initial_access_tokens_by_end (expires_at<?)", "LIMIT"),
     ("maintenance_runs", "INTEGER PRIMARY KEY (rowid<?)", "few more than 144 rows"),
     ("maintenance_runs", "INTEGER PRIMARY KEY (rowid>?)", "few more than 144 rows"),

@@ -89,6 +89,7 @@ pub async fn mint(
         client_id: &token.client_id,
         scope: &token.scope,
         created_at: context.now,
+        expires_at: token.exp,
     };
     if record(context, &grant).await? == RecordOutcome::NoSuchUser {
         return Err(refused(404, "not_found", "sub: no user has this sub"));
