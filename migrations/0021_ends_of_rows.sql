@@ -10,6 +10,16 @@ CREATE INDEX grants_by_life ON grants (coalesce(alive_until, created_at));
 -- By the time that does not change when the session is used. It costs one more row written for each sign-in.
 CREATE INDEX sessions_by_age ON sessions (auth_time);
 
+-- Deleted clients and users whose rows were too many for one request. Until the cron has deleted the rest, no client gets
+-- the identifier of one.
+CREATE TABLE deleted_clients (
+    client_id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deleted_users (
+    sub TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 -- The time that the cron deletes by: one row. It is at most an hour later than in the run before, so that a clock that is
 -- ahead deletes nothing that is alive.
 CREATE TABLE sweep_time (

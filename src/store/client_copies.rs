@@ -121,14 +121,3 @@ pub(super) fn forget(client_id: &str) -> Statement {
     )
     .bind(client_id)
 }
-
-/// Deletes the clients by document to which only this user has given consent.
-pub(super) fn forget_of_user(sub: &str) -> Statement {
-    Statement::new(
-        "DELETE FROM clients WHERE document_until IS NOT NULL \
-         AND client_id IN (SELECT client_id FROM consents WHERE sub = ?1) \
-         AND NOT EXISTS (SELECT 1 FROM consents AS others \
-           WHERE others.client_id = clients.client_id AND others.sub <> ?1)",
-    )
-    .bind(sub)
-}

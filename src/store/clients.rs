@@ -10,7 +10,9 @@ use crate::store::SWEPT_WITH_EACH;
 use crate::store::authorization_requests::BrowserHandle;
 use crate::store::batch::{Batch, Handle, exists, first, read};
 use crate::store::client_copies::DocumentCopy;
+use crate::store::deletions;
 use crate::store::identifiers::may_be_client;
+use crate::store::sweep::SWEPT_AT_ONCE;
 use crate::store::vouched_apis::parse_vouched_apis;
 
 /// A client as stored.
@@ -192,7 +194,7 @@ pub(super) fn parse_metadata(client_id: &str, json: &str) -> Result<ClientMetada
 }
 
 /// Creates or replaces a client of the operator, and returns it as stored. Returns `None` if the identifier of a new
-/// client is or was the `sub` of a user.
+/// client is or was the `sub` of a user, or is that of a deleted client which [has rows left](deletions).
 ///
 /// - An existing secret stays. `new_secret` is stored only if the client has none.
 /// - A client whose new metadata needs no secret, so that `new_secret` is `None`, loses the one it has.
@@ -311,8 +313,9 @@ pub async fn list(
     rows.into_iter().map(StoredClient::from_row).collect()
 }
 
-/// Deletes a client and the consents given to it, and revokes its grants, in one batch: only if it has this hash of a
-/// registration access token, unless that is `None`. Returns whether the client existed.
+/// Deletes a client, only if it has this hash of a registration access token, unless that is `None`. Its grants are of no use
+/// without it; some are deleted in the same batch, with their tokens and the consents, and the others [later](deletions).
+/// Returns whether the client existed.
 ///
 /// The caller has just read the client. So if the batch ran twice and found none, the first run has deleted it. Without
 /// that request of its own, a client that the first run deleted could not be distinguished from one that never was.
@@ -321,17 +324,10 @@ pub async fn delete(
     client_id: &str,
     registration_token_hash: Option<&str>,
 ) -> Result<bool, Internal> {
-    let revoke_grants = Statement::new(
-        "UPDATE grants SET revoked_at = ?3 WHERE client_id = ?1 AND revoked_at IS NULL \
-         AND EXISTS (SELECT 1 FROM clients \
-           WHERE client_id = ?1 AND (?2 IS NULL OR registration_token_hash = ?2))",
-    )
-    .bind(client_id)
-    .bind(registration_token_hash)
-    .bind(context.now);
-    let forget = Statement::new(
-        "DELETE FROM consents WHERE client_id = ?1 AND EXISTS (SELECT 1 FROM clients \
-           WHERE client_id = ?1 AND (?2 IS NULL OR registration_token_hash = ?2))",
+    let begin = Statement::new(
+        "INSERT INTO deleted_clients (client_id) SELECT client_id FROM clients \
+         WHERE client_id = ?1 AND (?2 IS NULL OR registration_token_hash = ?2) \
+         ON CONFLICT (client_id) DO NOTHING",
     )
     .bind(client_id)
     .bind(registration_token_hash);
@@ -342,9 +338,11 @@ pub async fn delete(
     .bind(client_id)
     .bind(registration_token_hash);
     let mut batch = Batch::default();
-    batch.add(revoke_grants);
-    batch.add(forget);
+    batch.add(begin);
     let deleted = batch.query(delete, exists);
+    for statement in deletions::of_client(client_id, SWEPT_AT_ONCE) {
+        batch.add(statement);
+    }
     let mut outcome = batch.run_idempotent(context).await?;
     Ok(outcome.take(deleted)? || outcome.ran_twice())
 }

@@ -215,9 +215,10 @@ pub async fn withdraw(
     )
     .bind(cookie_hash)
     .bind(client_id);
-    // By user, because a client can have a million grants.
+    // By user, because a client can have a million grants. Those of one user and client are limited for each day, and the cron
+    // deletes them when they are over.
     let revoke = Statement::new(
-        "UPDATE grants INDEXED BY grants_by_sub SET revoked_at = ?3 \
+        "UPDATE grants INDEXED BY grants_by_user SET revoked_at = ?3 \
          WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) AND client_id = ?2 \
            AND revoked_at IS NULL",
     )

@@ -147,7 +147,7 @@ pub enum GrantStatus {
     /// The grant was revoked, or the user was deleted.
     Revoked,
     Active(Box<ActiveGrant>),
-    /// No grant has this id, user and client.
+    /// No grant has this id, user and client, or the client was deleted. The operator's own grants have no client.
     Unknown,
 }
 
@@ -185,7 +185,8 @@ pub async fn status(
         grant_joins!(),
         " LEFT JOIN clients ON clients.client_id = grants.client_id \
          WHERE grants.id = ?1 AND coalesce(grants.subject, grants.sub) = ?2 \
-           AND grants.client_id = ?3",
+           AND grants.client_id = ?3 \
+           AND (grants.session_id IS NULL OR clients.client_id IS NOT NULL)",
     ))
     .bind(token.grant_id.as_str())
     .bind(token.sub.as_str())

@@ -9,13 +9,16 @@ use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::store::batch::{Batch, Handle, exists, read};
 
-/// A SQL condition: the client exists, or no user has or had its identifier as `sub`. `$client_id` is a parameter.
+/// A SQL condition: the client exists, or no user has or had its identifier as `sub`, and nothing is left of a deleted client
+/// that had it. `$client_id` is a parameter.
 macro_rules! may_be_client {
     ($client_id:literal) => {
         concat!(
             "(EXISTS (SELECT 1 FROM clients WHERE client_id = ",
             $client_id,
             ") OR NOT EXISTS (SELECT 1 FROM users WHERE sub = ",
+            $client_id,
+            ") AND NOT EXISTS (SELECT 1 FROM deleted_clients WHERE client_id = ",
             $client_id,
             "))"
         )

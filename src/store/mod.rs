@@ -9,6 +9,7 @@ pub mod client_proof;
 pub mod clients;
 pub mod codes;
 pub mod consents;
+pub mod deletions;
 pub mod grants;
 pub mod identifiers;
 pub mod initial_access_tokens;

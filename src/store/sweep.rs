@@ -13,8 +13,8 @@ use crate::lifetimes::SWEEP_DELAY_SECONDS;
 use crate::ports::{Database, Row, Statement};
 use crate::store::batch::{Batch, first};
 use crate::store::{
-    authorization_requests, client_assertions, clients, grants, initial_access_tokens, sessions,
-    sign_in_attempts,
+    authorization_requests, client_assertions, clients, deletions, grants, initial_access_tokens,
+    sessions, sign_in_attempts,
 };
 
 /// How many rows of each kind are deleted at once: few enough for the time that D1 allows a batch, and that requests may wait
@@ -34,7 +34,7 @@ pub struct Kind {
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 9] = [
     Kind::of_strangers("authorization_requests", |at, limit| {
         vec![authorization_requests::sweep(at, limit)]
     }),
@@ -44,6 +44,8 @@ pub const KINDS: [Kind; 7] = [
         vec![initial_access_tokens::sweep(at, limit)]
     }),
     Kind::of_strangers("sign_in_attempts", |at, limit| vec![sign_in_attempts::sweep(at, limit)]),
+    Kind::of_strangers("deleted_clients", |_, limit| deletions::of_client("", limit)),
+    Kind::of_strangers("deleted_users", |_, limit| deletions::of_user("", limit)),
     Kind::of_users("sessions", |at, limit| vec![sessions::sweep(at, limit)]),
     Kind::of_users("grants", grants::sweep),
 ];

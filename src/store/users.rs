@@ -11,8 +11,9 @@ use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::user::claims::UserClaims;
 use crate::protocol::user::login::TypedLogin;
 use crate::store::batch::{Batch, Handle, all, exists, first, read};
-use crate::store::client_copies;
+use crate::store::deletions;
 use crate::store::identifiers::{SubUse, select_uses, uses};
+use crate::store::sweep::SWEPT_AT_ONCE;
 
 /// A user that the operator creates or changes.
 #[derive(Debug, Serialize)]
@@ -254,20 +255,29 @@ fn select(sub: &str) -> Statement {
     .bind(sub)
 }
 
-/// Returns up to `limit` users in the order of their sub, beginning after `after`.
+/// Returns up to `limit` subs in their order, beginning after `after`, with their users. That of a deleted user is `None`. It
+/// is included, because the statement would read on for as long as users were deleted.
 pub async fn list(
     context: &Context<'_, impl Database>,
     after: &str,
     limit: i64,
-) -> Result<Vec<User>, Internal> {
+) -> Result<Vec<(String, Option<User>)>, Internal> {
     let statement = Statement::new(
-        "SELECT sub, login, claims, password_hash IS NOT NULL, created_at, updated_at FROM users \
-         WHERE sub > ?1 AND deleted_at IS NULL ORDER BY sub LIMIT ?2",
+        "SELECT deleted_at IS NULL AS is_user, sub, login, claims, password_hash IS NOT NULL, \
+           created_at, updated_at FROM users WHERE sub > ?1 ORDER BY sub LIMIT ?2",
     )
     .bind(after)
     .bind(limit);
     let rows = read(context, Freshness::Primary, statement).await?;
-    rows.into_iter().map(User::from_row).collect()
+    let from_row = |mut row: Row| {
+        if row.integer()? == 1 {
+            let user = User::from_row(row)?;
+            Ok((user.sub.clone(), Some(user)))
+        } else {
+            Ok((row.text()?, None))
+        }
+    };
+    rows.into_iter().map(from_row).collect()
 }
 
 #[derive(Debug)]
@@ -335,32 +345,31 @@ fn end_sessions(sub: &str) -> Statement {
     Statement::new("DELETE FROM sessions WHERE sub = ?1").bind(sub)
 }
 
-/// Deletes a user in one batch: revokes the grants, deletes sessions, consents and pairwise subjects, and leaves a
-/// tombstone so that the sub is not reused. Returns when the user was deleted first, in Unix seconds, or `None` if there
-/// was no such user.
+/// Deletes a user in one batch: leaves a tombstone, so that the sub is not reused, and deletes some of the user's sessions,
+/// grants, consents and pairwise subjects. The others are of no use without the user, and are deleted [later](deletions).
+/// Returns when the user was deleted first, in Unix seconds, or `None` if there was no such user.
 ///
 /// Idempotent: the tombstone keeps the time.
 pub async fn delete(
     context: &Context<'_, impl Database>,
     sub: &str,
 ) -> Result<Option<i64>, Internal> {
-    let revoke_grants =
-        Statement::new("UPDATE grants SET revoked_at = ?2 WHERE sub = ?1 AND revoked_at IS NULL")
-            .bind(sub)
-            .bind(context.now);
     let delete = Statement::new(
         "UPDATE users SET login = NULL, claims = NULL, password_hash = NULL, updated_at = ?2, deleted_at = ?2 \
          WHERE sub = ?1 AND deleted_at IS NULL",
     )
     .bind(sub)
     .bind(context.now);
-    let forget_consents = Statement::new("DELETE FROM consents WHERE sub = ?1").bind(sub);
-    let forget_subjects = Statement::new("DELETE FROM pairwise_subjects WHERE sub = ?1").bind(sub);
+    let begin = Statement::new(
+        "INSERT INTO deleted_users (sub) SELECT sub FROM users \
+         WHERE sub = ?1 AND deleted_at IS NOT NULL ON CONFLICT (sub) DO NOTHING",
+    )
+    .bind(sub);
     let find = Statement::new("SELECT deleted_at FROM users WHERE sub = ?1").bind(sub);
     let mut batch = Batch::default();
-    // The consents show which clients the user had.
-    batch.add(client_copies::forget_of_user(sub));
-    for statement in [delete, revoke_grants, end_sessions(sub), forget_consents, forget_subjects] {
+    batch.add(delete);
+    batch.add(begin);
+    for statement in deletions::of_user(sub, SWEPT_AT_ONCE) {
         batch.add(statement);
     }
     let deleted_at =

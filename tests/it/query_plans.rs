@@ -22,15 +22,17 @@ const SMALL: [(&str, &str); 7] = [
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 16] = [
+const WIDE: [(&str, &str, &str); 18] = [
     ("authorization_requests", "authorization_requests_by_end (expires_at<?)", "LIMIT"),
     ("client_assertions", "client_assertions_by_end (expires_at<?)", "LIMIT"),
     ("client_copies", "consents_by_client (client_id=?)", "stops at the first of another user"),
     ("clients", "clients_by_end (expires_at<?)", "LIMIT"),
     ("clients", "clients_by_secret (secret_made_at<?)", "LIMIT"),
     ("clients", "PRIMARY KEY (client_id>?)", "LIMIT"),
-    ("clients", "grants_by_client (client_id=?)", "revokes the grants that it reads"),
-    ("clients", "consents_by_client (client_id=?)", "deletes the consents that it reads"),
+    ("deletions", "consents_by_client (client_id=?)", "deletes what LIMIT allows, or finds one"),
+    ("deletions", "grants_by_client (client_id=?)", "deletes what LIMIT allows, or finds one"),
+    ("deletions", "PRIMARY KEY (client_id>?)", "the first one"),
+    ("deletions", "PRIMARY KEY (sub>?)", "the first one"),
     ("grants", "grants_by_life (<expr><?)", "LIMIT"),
     ("sessions", "sessions_by_age (auth_time<?)", "LIMIT"),
     ("initial_access_tokens", "initial_access_tokens_by_end (expires_at<?)", "LIMIT"),

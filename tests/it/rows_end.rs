@@ -1,7 +1,7 @@
-//! The rows that the maintenance deletes because they are over.
+//! The rows that the maintenance deletes because they are over, and those of deleted users and clients.
 
 use crate::browser::{Browser, CALLBACK, TestClient, answer, field};
-use crate::test_provider::{NOW, TestProvider, TestResponse, get, post};
+use crate::test_provider::{NOW, TestProvider, TestResponse, delete, get, post, put};
 use postern::Level;
 use postern::lifetimes::{
     DEAD_GRANT_SECONDS, REFRESH_TOKEN_IDLE_SECONDS, SESSION_SECONDS, SWEEP_DELAY_SECONDS,
@@ -222,4 +222,69 @@ fn a_kind_that_fails_does_not_prevent_the_others() {
     assert_eq!(log.level(), Level::Error);
     assert!(log.line().contains("injected loss"), "{}", log.line());
     assert_eq!((provider.rows("sessions"), provider.rows("grants")), (0, 0));
+}
+
+#[test]
+fn nothing_of_a_deleted_client_works_while_its_rows_are_deleted_in_steps() {
+    let (provider, app) = provider();
+    insert_grants(&provider, 3_000, 1, true);
+    let tokens = provider.tokens(&app, &[OFFLINE]);
+    assert_eq!(provider.userinfo(&tokens), 200);
+    provider.platform.take_counts();
+    assert_eq!(provider.send(delete("/admin/clients/app").by_operator()).status, 200);
+    let counts = provider.platform.take_counts();
+    assert_eq!((counts.statements, counts.batches), (1, 1));
+    let left = provider.rows("grants");
+    assert!(left > 2_000, "{left}");
+    // The grant of the tokens is among those that are left.
+    let sql = "SELECT count(*) FROM grants WHERE session_id <> 'session'";
+    let is_left: i64 = provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap();
+    assert_eq!((is_left, provider.userinfo(&tokens)), (1, 401));
+    let refused = provider.refresh(&app, &field(&tokens, "refresh_token"));
+    assert_eq!(refused.error().as_deref(), Some("invalid_client"));
+
+    // No client can have its identifier, because the tokens would work again.
+    let document = json!({ "redirect_uris": [CALLBACK] });
+    let put_again = || provider.send(put("/admin/clients/app").by_operator().json(&document));
+    let early = put_again();
+    assert_eq!((early.status, early.error().as_deref()), (409, Some("conflict")));
+    assert!(early.body.contains("still being deleted"), "{}", early.body);
+    provider.maintain_for(0);
+    let tables = ["grants", "codes", "refresh_tokens", "consents", "deleted_clients"];
+    assert_eq!(tables.map(|table| provider.rows(table)), [0; 5]);
+    assert_eq!(put_again().status, 200);
+    assert_eq!(provider.userinfo(&tokens), 401);
+}
+
+#[test]
+fn a_client_with_few_grants_is_gone_at_once() {
+    let (provider, app) = provider();
+    provider.tokens(&app, &[OFFLINE]);
+    assert_eq!(provider.send(delete("/admin/clients/app").by_operator()).status, 200);
+    let tables = ["grants", "codes", "refresh_tokens", "consents", "deleted_clients"];
+    assert_eq!(tables.map(|table| provider.rows(table)), [0; 5]);
+    provider.put_app();
+}
+
+#[test]
+fn nothing_of_a_deleted_user_works_while_the_rows_are_deleted_in_steps() {
+    let (provider, app) = provider();
+    insert_grants(&provider, 3_000, 1, true);
+    let alice = Browser::new(&provider);
+    let tokens = provider.redeem(&app, &alice.authorize(&app, LOGIN, &[OFFLINE]));
+    let sessions = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2500) \
+         INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) \
+         SELECT '-' || n, n, 'alice', ?1, ?1 FROM numbers";
+    provider.platform.primary.execute(sessions, [NOW]).unwrap();
+    assert_eq!(provider.send(delete("/admin/users/alice").by_operator()).status, 200);
+    assert!(provider.rows("grants") > 2_000 && provider.rows("sessions") > 1_000);
+    assert_eq!(provider.userinfo(&tokens), 401);
+    let refused = provider.refresh(&app, &field(&tokens, "refresh_token"));
+    assert_eq!(refused.error().as_deref(), Some("invalid_grant"));
+    let silent = alice.get(&app.authorize(&[("prompt", "none")]));
+    assert_eq!(answer(&silent, CALLBACK)["error"], "login_required");
+    provider.maintain_for(0);
+    let tables = ["grants", "codes", "refresh_tokens", "consents", "sessions", "deleted_users"];
+    assert_eq!(tables.map(|table| provider.rows(table)), [0; 6]);
+    assert_eq!(provider.rows("users"), 1, "the tombstone");
 }

@@ -194,7 +194,7 @@ fn a_token_is_refused_as_soon_as_its_grant_is_revoked() {
 fn a_token_of_a_deleted_user_is_refused() {
     let (provider, token) = provider_with("openid");
     assert_eq!(provider.send(delete("/admin/users/alice").by_operator()).status, 200);
-    assert_invalid(&send_request(&provider, &token), "revoked");
+    assert_invalid(&send_request(&provider, &token), "its grant is unknown");
 }
 
 #[test]

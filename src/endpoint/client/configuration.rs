@@ -75,7 +75,7 @@ pub async fn serve(
         }
         // 3. Replace (section 2.2).
         "PUT" => replace(provider, request, client_id, &token).await,
-        // 4. Delete (section 2.3). The route has no other method. The client's grants are revoked. Damaged metadata
+        // 4. Delete (section 2.3). The route has no other method. The client's grants are deleted. Damaged metadata
         //    does not prevent this, because it is not parsed. The token is checked by a request to D1 of its own: if one
         //    batch did both and its response were lost, the second run could not distinguish a client that it has
         //    deleted from one that never existed. The batch checks the token again, because the operator may have taken

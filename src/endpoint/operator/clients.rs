@@ -19,6 +19,7 @@ use crate::protocol::json_object::JsonObject;
 use crate::provider::Provider;
 use crate::secret::Secret;
 use crate::store::clients::{self, Client, NewClient, StoredClient};
+use crate::store::deletions;
 
 /// Creates a client under a random identifier, and returns it with its secret. The same request creates another client,
 /// because two applications may have the same metadata.
@@ -71,10 +72,14 @@ async fn store(
         new_secret: secrets.as_ref().map(|secrets| secrets.draw(context)).transpose()?,
         trusted,
     };
-    let stored = clients::put(context, &client).await?.ok_or_else(|| {
-        let reason = "must not be the sub of a user, or of a deleted user";
-        refused(409, "conflict", InvalidField::new("client_id", reason))
-    })?;
+    let Some(stored) = clients::put(context, &client).await? else {
+        let reason = if deletions::is_in_progress(context, client_id).await? {
+            "the rows of the deleted client with this id are still being deleted: try again in some minutes"
+        } else {
+            "must not be the sub of a user, or of a deleted user"
+        };
+        return Err(refused(409, "conflict", InvalidField::new("client_id", reason)));
+    };
     let mut fields = to_fields(&stored.client)?;
     if let Some(secret) = secrets.and_then(|secrets| secrets.find(&stored, context.now)) {
         fields.insert("client_secret".into(), secret.into());
@@ -144,7 +149,7 @@ pub async fn list(
     Ok(page.respond(context, "clients", found, |client| client.client_id.clone(), to_json))
 }
 
-/// Deletes a client and revokes its grants. It is read first, by a request to D1 of its own: if the response to the
+/// Deletes a client and its grants. It is read first, by a request to D1 of its own: if the response to the
 /// deletion were lost, the second run could not distinguish a client that was deleted from a mistyped identifier.
 pub async fn delete(
     context: &Context<'_, impl Platform>,

@@ -172,11 +172,11 @@ pub async fn list(
 ) -> Result<Response, Error> {
     let page = Page::from_request(request)?;
     let found = users::list(context, &page.after, page.limit + 1).await?;
-    let to_json = |user: User| to_json(&user).map(Some);
-    Ok(page.respond(context, "users", found, |user| user.sub.clone(), to_json))
+    let to_json = |(_, user): (String, Option<User>)| user.as_ref().map(to_json).transpose();
+    Ok(page.respond(context, "users", found, |(sub, _)| sub.clone(), to_json))
 }
 
-/// Deletes a user and revokes the user's grants. The sub is never reused. Deleting the user again does not change the
+/// Deletes a user and the user's grants. The sub is never reused. Deleting the user again does not change the
 /// time.
 pub async fn delete(context: &Context<'_, impl Platform>, sub: &str) -> Result<Response, Error> {
     let deleted_at = users::delete(context, sub).await?.ok_or_else(no_such_user)?;

@@ -23,6 +23,7 @@ use crate::store::authorizations::{
     NewAuthorization, NewCode, Pairwise, is_at_limit, record, record_with_code,
 };
 use crate::store::consents::Consent;
+use crate::store::deletions;
 use crate::store::identifiers;
 use crate::store::sessions::Session;
 
@@ -31,6 +32,14 @@ const TOO_MANY_GRANTS: AuthorizeError = AuthorizeError {
     code: TEMPORARILY_UNAVAILABLE,
     description: Description::fixed(
         "the client was authorized too often by this user; use the tokens that it has, and try again later",
+    ),
+};
+
+/// The error if the operator has deleted a client by document, and it cannot be stored again yet.
+const BEING_DELETED: AuthorizeError = AuthorizeError {
+    code: TEMPORARILY_UNAVAILABLE,
+    description: Description::fixed(
+        "the operator has deleted the client, and its rows are still being deleted; try again in some minutes",
     ),
 };
 
@@ -78,20 +87,19 @@ impl<P: Platform> Interaction<'_, P> {
         // Nothing was recorded because something that the decision is based on has changed, so the request begins
         // again. That would not help a client by document that cannot be stored.
         let Some(issued) = issued else {
-            if request.client.document.is_some() && identifiers::is_sub(context, client_id).await? {
+            let is_by_document = request.client.document.is_some();
+            if is_by_document && identifiers::is_sub(context, client_id).await? {
                 return Err(PageError::application_fault(IS_SUB).into());
             }
-            if is_at_limit(context, &authorization).await? {
-                return refuse(
-                    context,
-                    self.pending,
-                    &request.reply_to,
-                    TOO_MANY_GRANTS,
-                    self.delivery,
-                )
-                .await;
-            }
-            return Ok(redirect_to_authorize(context, &self.restarted_query()));
+            let error = if is_by_document && deletions::is_in_progress(context, client_id).await? {
+                BEING_DELETED
+            } else if is_at_limit(context, &authorization).await? {
+                TOO_MANY_GRANTS
+            } else {
+                return Ok(redirect_to_authorize(context, &self.restarted_query()));
+            };
+            let reply_to = &request.reply_to;
+            return refuse(context, self.pending, reply_to, error, self.delivery).await;
         };
         let parameters: Vec<_> =
             issued.iter().map(|(name, value)| (*name, value.as_str())).collect();
