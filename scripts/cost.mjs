@@ -127,8 +127,13 @@ const BUSY_DAY = {
 };
 /** The days of 10,000 users with 22 working days a month. */
 const DAYS = 10_000 * 22;
-/** The growth of D1 in bytes. */
-const BYTES = { signIn: 530, refresh: 180 };
+/** The rows of a day that the cron deletes later: a grant with its code for each authorization, and refresh tokens. */
+const deletedRows = (steps) =>
+  2 * steps.filter((step) => step === CODE).length + steps.filter((step) => step === REDEEM_OFFLINE || step === REFRESH).length;
+/** Bytes of rows with their indexes, of bench/results/growth.md. */
+const BYTES = { user: 376, session: 253, consent: 97, grant: 338, code: 260, refreshToken: 167 };
+/** How many days' refresh tokens are kept, of those with work: a month's. */
+const KEPT_DAYS = 22;
 
 /**
  * A table of what 10,000 users cost a month.
@@ -139,11 +144,13 @@ const BYTES = { signIn: 530, refresh: 180 };
 export function monthTable(counts, usage) {
   const months = [DAY, BUSY_DAY].map(({ steps, flows }) => {
     const used = usageOf(steps, flows.reduce((sum, flow) => sum + cpuOf(usage, flow), 0), counts);
+    used.rowsWritten += deletedRows(steps);
     const all = Object.fromEntries(Object.entries(used).map(([unit, amount]) => [unit, amount * DAYS]));
     const beyond = Object.entries(INCLUDED)
       .map(([unit, included]) => [unit, Math.max(0, all[unit] - included) / 1e6]);
-    const refreshes = steps.filter((step) => step === REFRESH).length;
-    const bytes = DAYS * (3 * BYTES.signIn + refreshes * BYTES.refresh);
+    const tokens = steps.filter((step) => step === REFRESH || step === REDEEM_OFFLINE).length;
+    const kept = tokens > 0 ? KEPT_DAYS * (BYTES.grant + BYTES.code + tokens * BYTES.refreshToken) : 0;
+    const bytes = 10_000 * (BYTES.user + BYTES.session + 3 * BYTES.consent + kept);
     return { used, all, bytes, price: PLAN + priceOf(Object.fromEntries(beyond)) };
   });
   const row = (title, cell) => [title, ...months.map(cell)];
@@ -151,10 +158,9 @@ export function monthTable(counts, usage) {
   return table("a month", ["sign-ins only", "with refreshing"], [
     row("requests", ({ all }) => millions(all.requests)),
     row("CPU", ({ all }) => `${millions(all.cpuMilliseconds)} ms`),
-    row(`D1 rows written (${day.used.rowsWritten} a day of sign-ins, ${countsOf(REFRESH, counts).rowsWritten} a refresh)`,
+    row(`D1 rows written (${day.used.rowsWritten} a day of sign-ins, ${countsOf(REFRESH, counts).rowsWritten + 1} a refresh, with their deletion)`,
       ({ all }) => millions(all.rowsWritten)),
-    row(`growth of D1 (about ${BYTES.signIn} bytes a sign-in, ${BYTES.refresh} a refresh)`,
-      ({ bytes }) => `${(bytes / 1e9).toFixed(1)} GB`),
+    row("size of D1, which does not grow", ({ bytes }) => `${(bytes / 1e9).toFixed(2)} GB`),
     row("price without storage over 5 GB", ({ price }) => (price === PLAN ? `$${PLAN}` : `about $${Math.round(price)}`)),
   ]);
 }

@@ -53,7 +53,7 @@ export const CLIENT_COMMANDS = [
   {
     name: "client delete",
     operands: ["CLIENT_ID"],
-    summary: "delete a client and revoke its grants",
+    summary: "delete a client and its grants",
     options: { yes: { type: "boolean", help: "skip the confirmation" } },
     run: deleteClient,
   },

@@ -2,7 +2,7 @@
 
 use crate::browser::{Browser, CALLBACK, PASSWORD, TestClient, answer, encode};
 use crate::test_provider::{TestProvider, TestRequest, TestResponse, get, post, variables_with};
-use postern::lifetimes::{ATTEMPT_WINDOW_SECONDS, SWEEP_DELAY_SECONDS};
+use postern::lifetimes::{ATTEMPT_WINDOW_SECONDS, SESSION_SECONDS, SWEEP_DELAY_SECONDS};
 use serde_json::json;
 
 /// A provider whose database may grow by this many pages of 4096 bytes.
@@ -79,6 +79,22 @@ fn a_database_full_of_sign_in_attempts_is_swept() {
     guess_until_full(&provider);
     provider.sleep(ATTEMPT_WINDOW_SECONDS + SWEEP_DELAY_SECONDS);
     sign_in(&provider, &client);
+    assert!(answer(&sign_in(&provider, &client), CALLBACK).contains_key("code"));
+}
+
+/// No request deletes sessions and grants that are over.
+#[test]
+fn a_database_full_of_old_sessions_is_freed_by_the_cron() {
+    let (provider, client) = with_room_for(20);
+    let insert = "INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) VALUES (?1, ?1, 'alice', ?2, ?2)";
+    let insert = |number: i64| {
+        provider.platform.primary.execute(insert, [number, provider.now.get()]).is_ok()
+    };
+    assert!((0..10_000).any(|number| !insert(number)));
+    assert!((0..500).any(|_| sign_in(&provider, &client).status == 503));
+    provider.sleep(SESSION_SECONDS + SWEEP_DELAY_SECONDS);
+    let log = provider.maintain();
+    assert_eq!(log.level(), postern::Level::Information, "{}", log.line());
     assert!(answer(&sign_in(&provider, &client), CALLBACK).contains_key("code"));
 }
 
