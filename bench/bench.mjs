@@ -18,6 +18,8 @@ Measures Postern beside other providers, and writes bench/results. bench/NOTES.m
   --quick         takes about a minute, and writes bench/results/quick.*
   --full          measures with a million users as well
   --growth        measures each D1 statement with up to a million users, and writes bench/results/growth.*
+  --rows          measures requests and the maintenance beside millions of rows that are over, and writes
+                  bench/results/rows.md
   --only=ROUTE,…  measures these routes only, and writes nothing
   --against=PATH  measures only the CPU of each route, against the build of another checkout, and writes nothing
   --network       measures how long each flow is in flight on a simulated network, and what it uses; writes
@@ -29,7 +31,7 @@ Measures Postern beside other providers, and writes bench/results. bench/NOTES.m
 const options = parseOptions(USAGE, {
   quick: { type: "boolean" }, full: { type: "boolean" }, only: { type: "string" }, against: { type: "string" },
   profile: { type: "boolean" }, network: { type: "boolean" }, growth: { type: "boolean" },
-  starts: { type: "boolean" },
+  rows: { type: "boolean" }, starts: { type: "boolean" },
 });
 if (process.platform !== "linux") throw new Failure("the bench reads /proc, which only Linux has");
 const plan = {
@@ -64,6 +66,13 @@ if (options.growth) {
   writeFileSync(join(root, "bench", "results", "growth.svg"), picture);
   console.log(text);
   process.exit(isGood ? 0 : 1);
+}
+if (options.rows) {
+  const { measureRows } = await import("./rows.mjs");
+  const text = await measureRows();
+  writeFileSync(join(root, "bench", "results", "rows.md"), text);
+  console.log(text);
+  process.exit();
 }
 if (options.starts) {
   const { measureStarts } = await import("./starts.mjs");

@@ -11,7 +11,7 @@ import { CLIENT, VARS, prepare, takeSteps } from "../tests/edge/steps.mjs";
 import { now } from "./fixtures.mjs";
 import { machine, versions } from "./machine.mjs";
 import { growthChart } from "./statements_chart.mjs";
-import { countRows, fill, subOf } from "./statements_fill.mjs";
+import { bytesOfRows, countRows, fill, subOf } from "./statements_fill.mjs";
 import { replay } from "./statements_replay.mjs";
 import { placesOf, unusedPlaces } from "./statements_source.mjs";
 import { MAINTENANCE, SWEEPING, takeOperatorSteps, takeRareSteps } from "./statements_steps.mjs";
@@ -19,7 +19,7 @@ import { faults, growthPage } from "./statements_table.mjs";
 import { bundle } from "./workerd.mjs";
 
 /** Each size has a folder here with its databases, until it is measured. */
-const FOLDERS = join(root, "build", "bench");
+export const FOLDERS = join(root, "build", "bench");
 
 /** The tables of keys, which have a few rows at every size. Their statements run when an isolate starts. */
 const NOT_GROWING = "signing_keys::";
@@ -79,9 +79,10 @@ async function measureSize(bundled, users) {
     const outdated = database.prepare("UPDATE users SET password_hash = ? WHERE sub = ?");
     outdated.run(passwordHash(1_024, 1), people(users).dave);
     const rows = countRows(database);
+    const bytesEach = bytesOfRows(database, rows);
     database.close();
     copyFileSync(file, copy);
-    return { users, rows, bytes: statSync(file).size };
+    return { users, rows, bytesEach, bytes: statSync(file).size };
   });
   const { recorded, plans } = await step("  recording the steps in workerd's D1", async () => {
     const miniflare = await open(bundled, folder);
@@ -99,7 +100,7 @@ async function measureSize(bundled, users) {
 }
 
 /** Starts the worker in miniflare, with its D1 and KV in a folder. */
-async function open({ folder: bundle, modules }, folder) {
+export async function open({ folder: bundle, modules }, folder) {
   const { default: miniflare } = await import("miniflare");
   const { vars, secrets } = settings({ ...VARS, ALLOW_IMPLICIT: "true" });
   const options = miniflare.convertV4MiniflareOptions({
@@ -113,14 +114,14 @@ async function open({ folder: bundle, modules }, folder) {
 }
 
 /** The users of the steps, who use the popular client. */
-function people(users) {
+export function people(users) {
   const middle = Math.floor(users / 20) * 10;
   const [alice, bob, carol, dave] = [0, 10, 20, 30].map((number) => subOf(middle + number));
   return { alice, bob, carol, dave };
 }
 
 /** The hash of the password, as a PHC string. */
-function passwordHash(memory, passes) {
+export function passwordHash(memory, passes) {
   const nonce = randomBytes(16);
   const hash = argon2Sync("argon2id", { message: PASSWORD, nonce, parallelism: 1, tagLength: 32, memory, passes });
   const text = (bytes) => bytes.toString("base64").replaceAll("=", "");
@@ -128,15 +129,15 @@ function passwordHash(memory, passes) {
 }
 
 /** The file of miniflare's D1 database. */
-function databaseIn(folder) {
+export function databaseIn(folder) {
   const files = readdirSync(join(folder, "d1"), { recursive: true, encoding: "utf8" });
   const found = files.filter((path) => /[0-9a-f]{64}\.sqlite$/.test(path));
   if (found.length !== 1) throw new Failure(`miniflare has ${found.length} D1 databases in ${folder} instead of one`);
   return join(folder, "d1", found[0]);
 }
 
-/** Whether a D1 request is the batch of `store/sweep.rs`. */
-const isSweep = (request) => request.every(({ sql }) => sql.endsWith("LIMIT ?2) RETURNING 1"));
+/** Whether a D1 request is the batch of `all` in `store/sweep.rs`, which ends with the deletion of deleted users. */
+const isSweep = (request) => request.at(-1).sql.startsWith("DELETE FROM deleted_users");
 
 /** Takes every step. Returns the D1 requests in order; those between two steps have no step. */
 async function record(miniflare, users) {

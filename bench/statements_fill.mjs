@@ -39,67 +39,128 @@ const PARAMETERS = new URLSearchParams({
   code_challenge_method: "S256",
 });
 
+/** Applies every migration to an empty database. */
+export function migrate(database) {
+  for (const file of readdirSync(MIGRATIONS).sort()) database.exec(readFileSync(new URL(file, MIGRATIONS), "utf8"));
+}
+
+/** Fills a database by SQL, which is faster without journal, and without indexes if there are many rows. */
+export function filling(database, work, { keepsIndexes = false } = {}) {
+  const sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+  const indexes = keepsIndexes ? [] : database.prepare(sql).all();
+  database.exec(`PRAGMA foreign_keys = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+    PRAGMA cache_size = -1000000; PRAGMA temp_store = MEMORY; BEGIN`);
+  // An index is made faster from all rows than row by row.
+  for (const { name } of indexes) database.exec(`DROP INDEX ${name}`);
+  work(database);
+  for (const { sql } of indexes) database.exec(/** @type {string} */ (sql));
+  database.exec("COMMIT; PRAGMA journal_mode = WAL");
+}
+
+const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
+/** Inserts rows, whose values depend on `n`, from one number to another. In the order of the key, which is the first value. */
+const insert = (database, table, columns, [from, to], values) => database.exec(`
+  WITH RECURSIVE numbers (n) AS (SELECT ${from} UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ${to})
+  INSERT INTO ${table} (${columns}) SELECT ${values} FROM numbers ORDER BY 1`);
+/** Inserts `each` rows for each row of a table. */
+const insertFor = (database, [source, each], table, columns, values) => database.exec(`
+  WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ${each})
+  INSERT INTO ${table} (${columns}) SELECT ${values} FROM ${source} JOIN numbers ORDER BY 1`);
+
+/** Adds the operator's clients, but not the popular one. */
+export const fillClients = (database, now) => insert(database, "clients",
+  "client_id, metadata, secret_hash, trusted, created_at, updated_at", [0, CLIENTS],
+  `printf('client-%04d', n), ${text(METADATA)}, ${HASH}, 0, ${now - DAY}, ${now - DAY}`);
+
 /**
- * Migrates an empty database and fills it: for each user a session, a consent, and a grant with a code and five refresh
- * tokens. The table `clients` does not get the popular client.
+ * Adds the users of these numbers: for each a session, a consent, and a grant with a code and five refresh tokens.
+ *
+ * @param {import("node:sqlite").DatabaseSync} database
+ * @param {[number, number]} numbers
+ * @param {{ popular: string, passwordHash: string, now: number }} contents
+ */
+export function fillUsers(database, numbers, { popular, passwordHash, now }) {
+  const [from, to] = numbers;
+  insert(database, "users", "sub, login, claims, password_hash, created_at, updated_at", numbers,
+    `${SUB}, ${SUB}, ${CLAIMS}, ${text(passwordHash)}, ${now - DAY}, ${now - DAY}`);
+  insert(database, "sessions", "id, cookie_hash, sub, auth_time, used_at", numbers,
+    `${ID}, ${HASH}, ${SUB}, ${now - 60}, ${now - 60}`);
+  insert(database, "grants", "id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims", numbers,
+    `${ID}, ${SUB}, iif(n % ${POPULAR} = 0, ${text(popular)}, printf('client-%04d', n % ${CLIENTS})),
+     'openid offline_access', ${now - 60}, ${ID}, ${ID}, ${now - 60}, '{}'`);
+  const grants = `(SELECT id, sub, client_id, scope, created_at FROM grants WHERE sub >= '${subOf(from)}' AND sub < '${subOf(to)}')`;
+  insertFor(database, [grants, 1], "consents", "sub, client_id, scope, claims, granted_at", "sub, client_id, scope, '', created_at");
+  insertFor(database, [grants, 1], "codes",
+    "code_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at, spent_at, spent_by",
+    `${HASH}, id, 'https://app.example/cb', ${HASH}, 'a nonce', created_at + 60, created_at + 1, ${ID}`);
+  // All but the last one of a grant are spent.
+  insertFor(database, [grants, 5], "refresh_tokens", "token_hash, grant_id, expires_at, spent_at",
+    `${HASH}, id, created_at + ${30 * DAY}, iif(n = 4, NULL, created_at + n)`);
+}
+
+/** The kinds of rows that end, as a stranger can add them: each adds rows of these numbers, with the time of their end. */
+export const STRANGERS_ROWS = {
+  // Of known browsers, which share no set with others: how many counters the set of a step has would be chance.
+  sign_in_attempts: (database, numbers, end) =>
+    insert(database, "sign_in_attempts", "counter, failures, last_at, next_at", numbers, `'~' || ${HASH}, 1, ${end} - ${16 * DAY}, 0`),
+  authorization_requests: (database, numbers, end) =>
+    insert(database, "authorization_requests", "handle_hash, parameters, client_id, expires_at, slot", numbers,
+      // In slots that no statement draws: how many of the drawn ones are taken would be chance.
+      `${HASH}, ${text(PARAMETERS)}, 'client-0000', ${end}, 'client-0000/filled-' || n`),
+  client_assertions: (database, numbers, end) =>
+    insert(database, "client_assertions", "client_id, jti_hash, expires_at, used_by, slot", numbers,
+      `printf('client-%04d', n % ${CLIENTS}), ${HASH}, ${end}, ${ID}, '/filled-' || n`),
+  initial_access_tokens: (database, numbers, end) =>
+    insert(database, "initial_access_tokens", "token_hash, uses_left, expires_at, created_at", numbers, `${HASH}, 1, ${end}, ${end} - ${DAY}`),
+  // Clients that registered themselves, and to which nobody has signed in.
+  clients: (database, numbers, end) =>
+    insert(database, "clients",
+      "client_id, metadata, trusted, created_at, updated_at, registration_token_hash, expires_at, slot", numbers,
+      `'registered-' || ${ID}, ${text(METADATA)}, 0, ${end} - ${DAY}, ${end} - ${DAY}, ${HASH}, ${end}, 'registration/filled-' || n`),
+};
+
+/** The same of users. A grant has a code and a refresh token. */
+export const USERS_ROWS = {
+  sessions: (database, numbers, users, end) =>
+    insert(database, "sessions", "id, cookie_hash, sub, auth_time, used_at", numbers,
+      `${ID}, ${HASH}, printf('user-%07d', n % ${users}), ${end} - ${14 * DAY}, ${end} - ${14 * DAY}`),
+  grants(database, numbers, users, end) {
+    insert(database, "grants", "id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims", numbers,
+      `'over-' || ${ID}, printf('user-%07d', n % ${users}), printf('client-%04d', n % ${CLIENTS}), 'openid offline_access',
+       ${end} - ${30 * DAY}, ${ID}, ${ID}, ${end} - ${30 * DAY}, '{}'`);
+    const grants = "(SELECT id, created_at FROM grants WHERE id >= 'over-' AND id < 'over.')";
+    insertFor(database, [grants, 1], "codes", "code_hash, grant_id, redirect_uri, expires_at",
+      `${HASH}, id, 'https://app.example/cb', created_at + 60`);
+    insertFor(database, [grants, 1], "refresh_tokens", "token_hash, grant_id, expires_at", `${HASH}, id, created_at + ${30 * DAY}`);
+  },
+};
+
+/**
+ * Migrates an empty database and fills it: with users, and with rows that expire. The table `clients` does not get the
+ * popular client.
  *
  * @param {import("node:sqlite").DatabaseSync} database
  * @param {{ users: number, popular: string, passwordHash: string, now: number }} contents
  */
 export function fill(database, { users, popular, passwordHash, now }) {
   const few = Math.ceil(users / EXPIRING);
-  const expiring = 2 * SWEPT + few;
-  const isValid = `(n % 2 = 0 OR n >= ${2 * SWEPT})`;
-  const end = `iif(${isValid}, ${now + DAY}, ${now - DAY})`;
-  const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
-  /** Inserts this number of rows, whose values depend on `n`. In the order of the key, which is the first value. */
-  const insert = (table, columns, count, values) => database.exec(`
-    WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ${count})
-    INSERT INTO ${table} (${columns}) SELECT ${values} FROM numbers ORDER BY 1`);
-  /** Inserts `each` rows for each row of a table. */
-  const insertFor = (source, each, table, columns, values) => database.exec(`
-    WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ${each})
-    INSERT INTO ${table} (${columns}) SELECT ${values} FROM ${source} JOIN numbers ORDER BY 1`);
+  migrate(database);
+  filling(database, () => {
+    fillUsers(database, [0, users], { popular, passwordHash, now });
+    fillClients(database, now);
+    insert(database, "pairwise_subjects", "sub, sector, subject", [0, few], `${SUB}, 'app.example', ${HASH}`);
+    const end = `iif(n % 2 = 0 OR n >= ${2 * SWEPT}, ${now + DAY}, ${now - DAY})`;
+    for (const add of Object.values(STRANGERS_ROWS)) add(database, [0, 2 * SWEPT + few], end);
+    // The maintenance deletes them before the steps, whose users would have some at one size.
+    for (const add of Object.values(USERS_ROWS)) add(database, [0, SWEPT], users, `${now - DAY} - n`);
+  });
+}
 
-  for (const file of readdirSync(MIGRATIONS).sort()) database.exec(readFileSync(new URL(file, MIGRATIONS), "utf8"));
-  const indexes = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").all();
-
-  database.exec(`PRAGMA foreign_keys = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-    PRAGMA cache_size = -1000000; PRAGMA temp_store = MEMORY; BEGIN`);
-  // An index is made faster from all rows than row by row.
-  for (const { name } of indexes) database.exec(`DROP INDEX ${name}`);
-  insert("users", "sub, login, claims, password_hash, created_at, updated_at", users,
-    `${SUB}, ${SUB}, ${CLAIMS}, ${text(passwordHash)}, ${now - DAY}, ${now - DAY}`);
-  insert("clients", "client_id, metadata, secret_hash, trusted, created_at, updated_at", CLIENTS,
-    `printf('client-%04d', n), ${text(METADATA)}, ${HASH}, 0, ${now - DAY}, ${now - DAY}`);
-  insert("sessions", "id, cookie_hash, sub, auth_time, used_at", users,
-    `${ID}, ${HASH}, ${SUB}, ${now - 60}, ${now - 60}`);
-  insert("grants", "id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims", users,
-    `${ID}, ${SUB}, iif(n % ${POPULAR} = 0, ${text(popular)}, printf('client-%04d', n % ${CLIENTS})),
-     'openid offline_access', ${now - 60}, ${ID}, ${ID}, ${now - 60}, '{}'`);
-  insertFor("grants", 1, "consents", "sub, client_id, scope, claims, granted_at", "sub, client_id, scope, '', created_at");
-  insertFor("grants", 1, "codes", "code_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at, spent_at, spent_by",
-    `${HASH}, id, 'https://app.example/cb', ${HASH}, 'a nonce', created_at + 60, created_at + 1, ${ID}`);
-  // All but the last one of a grant are spent.
-  insertFor("grants", 5, "refresh_tokens", "token_hash, grant_id, expires_at, spent_at",
-    `${HASH}, id, created_at + ${30 * DAY}, iif(n = 4, NULL, created_at + n)`);
-  insert("pairwise_subjects", "sub, sector, subject", few, `${SUB}, 'app.example', ${HASH}`);
-
-  // Of known browsers, which share no set with others: how many counters the set of a step has would be chance.
-  insert("sign_in_attempts", "counter, failures, last_at, next_at", expiring,
-    `'~' || ${HASH}, 1, iif(${isValid}, ${now}, ${now - 17 * DAY}), 0`);
-  // In slots that no statement draws: how many of the drawn ones are taken would be chance.
-  insert("authorization_requests", "handle_hash, parameters, client_id, expires_at, slot", expiring,
-    `${HASH}, ${text(PARAMETERS)}, 'client-0000', ${end}, 'client-0000/filled-' || n`);
-  insert("client_assertions", "client_id, jti_hash, expires_at, used_by, slot", expiring,
-    `printf('client-%04d', n % ${CLIENTS}), ${HASH}, ${end}, ${ID}, '/filled-' || n`);
-  insert("initial_access_tokens", "token_hash, uses_left, expires_at, created_at", expiring,
-    `${HASH}, 1, ${end}, ${now - DAY}`);
-  // Clients that registered themselves, and to which nobody has signed in.
-  insert("clients", "client_id, metadata, trusted, created_at, updated_at, registration_token_hash, expires_at, slot", expiring,
-    `'registered-' || ${ID}, ${text(METADATA)}, 0, ${now - DAY}, ${now - DAY}, ${HASH}, ${end}, 'registration/filled-' || n`);
-  for (const { sql } of indexes) database.exec(/** @type {string} */ (sql));
-  database.exec("COMMIT; PRAGMA journal_mode = WAL");
+/** The bytes that a row of each table takes, with its indexes. */
+export function bytesOfRows(database, rows) {
+  const sizes = database.prepare(`SELECT tbl_name, sum(pgsize) AS bytes FROM dbstat JOIN sqlite_schema USING (name) GROUP BY tbl_name`);
+  const bytes = new Map(sizes.all().map(({ tbl_name: table, bytes }) => [table, bytes]));
+  return Object.fromEntries(Object.keys(rows).map((table) => [table, bytes.get(table) / rows[table]]));
 }
 
 /** The number of rows of each table. */

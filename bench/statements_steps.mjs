@@ -18,18 +18,12 @@ export const SWEEPING = new Set([SWEEP, MAINTENANCE]);
 /** Steps that read more in a larger database, with the reason. */
 export const GROWING = new Map([
   ["Operator: delete a client with a tenth of the users",
-    "Each grant of the client is revoked, and each consent to it is deleted."],
+    "It deletes 1,000 grants, refresh tokens and consents of the client at most, and the smallest database has fewer."],
   ["Operator: list the last 20 grants", "The command reads every grant, because no index has their age."],
-  ["Operator: delete old rows", "The command reads whole tables, because no index has the age of a row."],
-  ["Operator: delete expired refresh tokens", "The command reads every refresh token, for the same reason."],
 ]);
 
 /** The commands of docs/operations.md that read whole tables: each with the beginning of its SQL. */
-const COMMANDS = {
-  "list the last 20 grants": "SELECT datetime(created_at",
-  "delete old rows": "DELETE FROM refresh_tokens WHERE grant_id",
-  "delete expired refresh tokens": "DELETE FROM refresh_tokens WHERE expires_at",
-};
+const COMMANDS = { "list the last 20 grants": "SELECT datetime(created_at" };
 
 /** Further steps of users and clients. */
 export async function takeRareSteps({ fetch, operator, clients, users, clientServer }, measure) {
@@ -118,6 +112,9 @@ export async function takeOperatorSteps({ fetch, operator, users, clients, execu
   await succeed("revoke a grant", "DELETE", `/admin/grants/${grant_id}`);
   await succeed("issue an initial access token", "POST", "/admin/initial-access-tokens", token);
   await succeed("store a client", "PUT", "/admin/clients/new-app", { client_name: "New App", redirect_uris: [CALLBACK] });
+  const taken = await measure("Operator: store a client with the sub of a user", () =>
+    operator("PUT", `/admin/clients/${users.carol}`, { redirect_uris: [CALLBACK] }));
+  assert.equal(taken.status, 409);
   await succeed("read a client", "GET", "/admin/clients/new-app");
   await succeed("list 100 clients", "GET", "/admin/clients?limit=100");
   await succeed("delete a user", "DELETE", `/admin/users/${users.bob}`);

@@ -44,9 +44,9 @@ export function growthPage({ sizes, steps, unused, machine, versions, seconds })
   const flat = steps.filter((one) => !isGrowing(one));
   const isFault = new Set(faults({ steps }));
   const names = Object.keys(sizes[0].rows).filter((name) => sizes[0].rows[name] > 0);
-  const contents = table(["rows", ...users], [
-    ...names.map((name) => [`\`${name}\``, ...sizes.map(({ rows }) => number(rows[name]))]),
-    ["file, MB", ...sizes.map(({ bytes }) => number(bytes / 1e6))],
+  const contents = table(["rows", ...users, "bytes each, with indexes"], [
+    ...names.map((name) => [`\`${name}\``, ...sizes.map(({ rows }) => number(rows[name])), number(sizes.at(-1).bytesEach[name])]),
+    ["file, MB", ...sizes.map(({ bytes }) => number(bytes / 1e6)), ""],
   ]);
   const ofSteps = table(["step", "D1 requests", "rows read", "rows written", ...users.map((size) => `µs, ${size}`)],
     steps.map((one) => [

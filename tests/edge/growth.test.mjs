@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { before, test } from "node:test";
+import { measureRowsOf, rowsPage } from "../../bench/rows.mjs";
 import { measureStatements } from "../../bench/statements.mjs";
 import { growthChart } from "../../bench/statements_chart.mjs";
 import { GROWING } from "../../bench/statements_steps.mjs";
@@ -23,7 +24,8 @@ test("every statement of the source is measured, in a database with rows in ever
   assert.deepEqual(found.unused, []);
   for (const { rows } of found.sizes) {
     const empty = Object.keys(rows).filter((table) => rows[table] === 0);
-    assert.deepEqual(empty.sort(), ["key_claims", "maintenance_runs", "signing_keys"], "bench/statements_fill.mjs fills each table that grows");
+    const small = ["deleted_clients", "deleted_users", "key_claims", "maintenance_runs", "signing_keys", "sweep_time"];
+    assert.deepEqual(empty.sort(), small, "bench/statements_fill.mjs fills each table that grows");
   }
 });
 
@@ -43,4 +45,16 @@ test("a step that reads more without a stated reason is a fault, and the page sa
   assert.match(growthPage({ ...changed, ...about }), /^- \*\*GET authorize without a session: sign-in page\*\*: no reason/m);
   const { length } = found.steps;
   assert.ok(growthChart({ ...changed, ...about }).includes(`>${length - GROWING.size - 1} of ${length} steps read the same`));
+});
+
+test("requests beside rows that are over succeed, and the runs of the maintenance delete all of these", async () => {
+  const plan = { sizes: [100, 300], over: 2_500, requests: 5, logins: 5, runs: 2 };
+  const rows = await measureRowsOf(plan);
+  for (const { runs } of [rows.users, rows.strangers]) assert.deepEqual(runs.at(-1).left, []);
+  const deleted = ({ runs }) => runs.map(({ deleted }) => Object.values(deleted).reduce((sum, rows) => sum + rows, 0));
+  // A grant has a refresh token.
+  assert.deepEqual(deleted(rows.users), [3 * plan.over, 0]);
+  assert.deepEqual(deleted(rows.strangers), [5 * plan.over, 0]);
+  const about = { machine: { cores: 1, cpu: "a CPU", memory: 0, kernel: "", load: 0 }, versions: {}, seconds: 1 };
+  assert.match(rowsPage({ ...rows, ...about }), /^\| Login \| \d\d+\.\d\d \| \d\d+\.\d\d \|$/m);
 });
