@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use crate::config::Config;
 use crate::error::Internal;
 use crate::jose::jwk::Algorithm;
+use crate::log::LogEvent;
 use crate::ports::{self, NormalizationForm, Unicode};
 use crate::protocol::client::client_id_url;
 use crate::protocol::description::Description;
@@ -66,6 +67,7 @@ pub struct Context<'a, P> {
     randomness: Randomness<'a>,
     notes: RefCell<Vec<String>>,
     warnings: RefCell<Vec<String>>,
+    events: RefCell<Vec<LogEvent>>,
     refusal: Cell<Option<&'static str>>,
     refused_client: RefCell<Option<RefusedClient>>,
     database_failed: Cell<bool>,
@@ -82,6 +84,7 @@ impl<'a, P> Context<'a, P> {
             randomness,
             notes: RefCell::default(),
             warnings: RefCell::default(),
+            events: RefCell::default(),
             refusal: Cell::new(None),
             refused_client: RefCell::default(),
             database_failed: Cell::new(false),
@@ -147,12 +150,28 @@ impl<'a, P> Context<'a, P> {
         self.warnings.borrow_mut().push(warning.into());
     }
 
-    /// Adds an internal error to the request's log line, for a request that succeeds in spite of it.
+    /// Adds an internal error to the request's log line, for a request that succeeds in spite of it, and its event.
     pub fn log_fault(&self, fault: &Internal) {
         if matches!(fault, Internal::Unavailable { what: ports::DATABASE, .. }) {
             self.database_failed.set(true);
         }
+        self.log_event(match fault {
+            Internal::Broken { .. } => LogEvent::InternalFault {},
+            Internal::Misconfigured { variable, .. } => LogEvent::Misconfigured { variable },
+            Internal::Unavailable { what: ports::DATABASE, detail } if ports::is_full(detail) => {
+                LogEvent::DatabaseFull {}
+            }
+            Internal::Unavailable { what, .. } => LogEvent::PlatformUnavailable { part: what },
+        });
         self.log_note(fault.detail());
+    }
+
+    /// Logs an event, once if the same one happens again in the request.
+    pub fn log_event(&self, event: LogEvent) {
+        let mut events = self.events.borrow_mut();
+        if !events.contains(&event) {
+            events.push(event);
+        }
     }
 
     /// Sets the error code in the request's log line if the response itself is not an error: a redirect with an error,
@@ -182,6 +201,10 @@ impl<'a, P> Context<'a, P> {
 
     pub(crate) fn take_notes(&self) -> Vec<String> {
         self.notes.take()
+    }
+
+    pub(crate) fn take_events(&self) -> Vec<LogEvent> {
+        self.events.take()
     }
 
     pub(crate) fn take_warnings(&self) -> Vec<String> {

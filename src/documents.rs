@@ -10,6 +10,7 @@ use crate::digest::digest;
 use crate::error::Internal;
 use crate::jose::json;
 use crate::lifetimes::PUBLICATION_SECONDS;
+use crate::log::LogEvent;
 use crate::ports::Cache;
 use crate::ports::Platform;
 
@@ -52,8 +53,20 @@ impl Published {
     }
 }
 
-pub async fn publish(cache: &impl Cache, publication: &Publication) -> Result<(), Internal> {
-    cache.put(&publication.key, &publication.text, publication.ttl).await
+/// Writes a document to the cache.
+///
+/// # Errors
+/// The error of the cache, which is also an event.
+pub async fn publish(
+    context: &Context<'_, impl Cache>,
+    publication: &Publication,
+) -> Result<(), Internal> {
+    let Publication { key, text, ttl } = publication;
+    context.platform.put(key, text, *ttl).await.inspect_err(|_| {
+        // The rest of a key is a digest.
+        let document = key.split('/').next().unwrap_or_default().to_owned();
+        context.log_event(LogEvent::PublicationFailed { document });
+    })
 }
 
 /// Returns the document in the cache under `key`, unless it has expired. If the cache fails or the entry cannot be

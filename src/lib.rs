@@ -13,7 +13,7 @@
 //! 6. [`keys`], [`interaction`], [`limits`]: signing keys; the state of a browser's interaction; rate limits
 //! 5. [`store`], [`crypto`], [`documents`]: SQL; sealed keys and MACs; documents that are rendered once
 //! 4. [`ports`], [`context`]: the traits of the platform; the context of one request
-//! 3. [`error`], [`config`], [`pages`]: error types; the configuration; HTML pages
+//! 3. [`error`], [`config`], [`pages`], [`log`]: error types; the configuration; HTML pages; lines and events of the log
 //! 2. [`protocol`]: OAuth 2.0 and OpenID Connect without I/O
 //! 1. [`http`], [`jose`], [`secret`], [`digest`], [`lifetimes`], [`bounded_map`]: requests and responses; JSON, JWK
 //!    and JWS; secrets; digests; times of the policy; a map of limited size
@@ -34,6 +34,7 @@ pub mod jose;
 pub mod keys;
 pub mod lifetimes;
 pub mod limits;
+pub mod log;
 pub mod maintenance;
 pub mod pages;
 pub mod ports;
@@ -48,17 +49,19 @@ pub mod store;
 mod cloudflare;
 
 use serde::Serialize;
+use serde_json::json;
 use std::cell::{Cell, RefCell};
-use std::fmt::Write;
 use std::rc::Rc;
 
 pub use crate::context::{DeferredTask, Publication, Randomness, RandomnessError};
+pub use crate::log::{Level, Line, log_line};
 
 use crate::config::{Config, ConfigError};
 use crate::context::{Context, RefusedClient};
 use crate::error::Internal;
 use crate::http::{Request, Response};
-use crate::lifetimes::CLOCK_SLACK_SECONDS;
+use crate::lifetimes::{CLOCK_SLACK_SECONDS, MAINTENANCE_LATE_SECONDS};
+use crate::log::LogEvent;
 use crate::maintenance::{Clock, Report, Step};
 use crate::ports::Platform;
 use crate::provider::{Memory, Provider};
@@ -107,6 +110,8 @@ pub struct Reply {
     pub deferred: Vec<DeferredTask>,
     /// The line for the log.
     pub log: Log,
+    /// The lines of the events beside it.
+    pub events: Vec<Line>,
 }
 
 /// A request's line in the log. It never contains a token, a claim, a secret or a query string.
@@ -158,34 +163,6 @@ impl Log {
     }
 }
 
-/// Formats a line of the log: a JSON object in printable ASCII. Every other character is escaped, because anybody can send
-/// those that control the terminal in which the log is read, or change the direction of its text.
-pub fn log_line(value: &impl Serialize) -> String {
-    let json = serde_json::to_string(value).unwrap_or_else(|error| error.to_string());
-    json.chars().fold(String::with_capacity(json.len()), |mut line, c| {
-        if matches!(c, ' '..='~') {
-            line.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a String does not fail.
-                let _ = write!(line, "\\u{unit:04x}");
-            }
-        }
-        line
-    })
-}
-
-/// The level of a line in the log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Level {
-    /// The provider or its platform has a fault, which an operator should read.
-    Error,
-    /// The line has no fault; its status may be that of an error.
-    Information,
-    /// The server of a client has a fault. A stranger can cause any number of such lines.
-    Warning,
-}
-
 /// Answers a request at `now` (Unix seconds).
 pub async fn handle(
     isolate: &Isolate,
@@ -196,7 +173,7 @@ pub async fn handle(
 ) -> Reply {
     let config = match &isolate.config {
         Ok(config) => config,
-        Err(error) => return misconfigured(error),
+        Err(error) => return misconfigured(error, &isolate.memory_at(now), now),
     };
     let memory = isolate.memory_at(now);
     let context = Context::new(config, platform, now, randomness);
@@ -216,11 +193,12 @@ pub async fn handle(
         warnings: context.take_warnings(),
         is_document: answer.endpoint.is_some_and(Endpoint::is_document),
     };
-    Reply { response: answer.response, deferred: context.take_deferred(), log }
+    let events = memory.written_events.lines(context.take_events(), now);
+    Reply { response: answer.response, deferred: context.take_deferred(), log, events }
 }
 
 /// The reply to every request if the configuration is invalid.
-fn misconfigured(error: &ConfigError) -> Reply {
+fn misconfigured(error: &ConfigError, memory: &Memory, now: i64) -> Reply {
     let description = error.to_string();
     let response = router::misconfigured(&description);
     let log = Log {
@@ -232,17 +210,19 @@ fn misconfigured(error: &ConfigError) -> Reply {
         warnings: Vec::new(),
         is_document: false,
     };
-    Reply { response, deferred: Vec::new(), log }
+    let event = LogEvent::Misconfigured { variable: error.variable };
+    let events = memory.written_events.lines(vec![event], now);
+    Reply { response, deferred: Vec::new(), log, events }
 }
 
-/// Runs deferred tasks in a context of their own. Returns a note for each failure, for the log.
+/// Runs deferred tasks in a context of their own. Returns lines for the log: of the failures, and of events.
 pub async fn finish(
     isolate: &Isolate,
     platform: &impl Platform,
     now: i64,
     randomness: Randomness<'_>,
     deferred: Vec<DeferredTask>,
-) -> Vec<String> {
+) -> Vec<Line> {
     // Without a configuration no request defers anything.
     let Ok(config) = &isolate.config else { return Vec::new() };
     let memory = isolate.memory_at(now);
@@ -254,16 +234,21 @@ pub async fn finish(
     if provider.must_free_space() {
         finish_one(&provider, DeferredTask::Sweep).await;
     }
-    provider.context.take_notes()
+    let context = &provider.context;
+    let mut lines = memory.written_events.lines(context.take_events(), now);
+    let notes = context.take_notes();
+    if !notes.is_empty() {
+        let text = log_line(&json!({ "after_response": "failed", "notes": notes }));
+        lines.push(Line { level: Level::Error, text });
+    }
+    lines
 }
 
 async fn finish_one(provider: &Provider<'_, impl Platform>, task: DeferredTask) {
     let Provider { context, memory } = provider;
     let outcome: Result<(), Internal> = match task {
         DeferredTask::MakeKey(alg) => memory.published_keys.make_claimed(alg, context).await,
-        DeferredTask::Publish(publication) => {
-            documents::publish(context.platform, &publication).await
-        }
+        DeferredTask::Publish(publication) => documents::publish(context, &publication).await,
         DeferredTask::Sweep => sweep::all(context.platform, context.now).await.map(|is_more| {
             if is_more {
                 memory.continue_sweep(context.now);
@@ -282,6 +267,9 @@ pub struct MaintenanceLog {
     steps: Report,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
+    /// The lines of the events beside it.
+    #[serde(skip)]
+    pub events: Vec<Line>,
 }
 
 impl MaintenanceLog {
@@ -289,16 +277,23 @@ impl MaintenanceLog {
     pub fn line(&self) -> String {
         #[derive(Serialize)]
         struct Line<'a> {
-            event: &'static str,
+            maintenance: &'static str,
             #[serde(flatten)]
             log: &'a MaintenanceLog,
         }
-        log_line(&Line { event: "maintenance", log: self })
+        let maintenance = if self.notes.is_empty() { "done" } else { "failed" };
+        log_line(&Line { maintenance, log: self })
     }
 
     /// Returns the level of the line.
     pub fn level(&self) -> Level {
         if self.notes.is_empty() { Level::Information } else { Level::Error }
+    }
+
+    /// Adds the notes and the events of a context.
+    fn add<P>(&mut self, context: &Context<'_, P>, memory: &Memory) {
+        self.notes.extend(context.take_notes());
+        self.events.extend(memory.written_events.lines(context.take_events(), context.now));
     }
 }
 
@@ -314,6 +309,7 @@ pub async fn maintain(
         Ok(config) => config,
         Err(error) => {
             log.notes.push(error.to_string());
+            log.events.push(LogEvent::Misconfigured { variable: error.variable }.line());
             return log;
         }
     };
@@ -327,18 +323,27 @@ pub async fn maintain(
             Ok(report) => {
                 log.steps.insert(step.name().to_owned(), report.into());
             }
-            Err(fault) => provider.context.log_fault(&fault),
+            Err(fault) => log_failure(&provider.context, step.name(), &fault),
         }
         for task in provider.context.take_deferred() {
             finish_one(&provider, task).await;
         }
-        log.notes.extend(provider.context.take_notes());
+        log.add(&provider.context, &memory);
     }
     let context = Context::new(config, platform, clock(), randomness);
     let run = MaintenanceRun { started_at, ended_at: context.now, report: log_line(&log) };
-    if let Err(fault) = maintenance_runs::record(&context, &run).await {
-        context.log_fault(&fault);
+    match maintenance_runs::record(&context, &run).await {
+        Ok(Some(before)) if started_at > before + MAINTENANCE_LATE_SECONDS => {
+            context.log_event(LogEvent::MaintenanceLate { seconds: started_at - before });
+        }
+        Ok(_) => {}
+        Err(fault) => log_failure(&context, "record", &fault),
     }
-    log.notes.extend(context.take_notes());
+    log.add(&context, &isolate.memory_at(context.now));
     log
+}
+
+fn log_failure<P>(context: &Context<'_, P>, step: &'static str, fault: &Internal) {
+    context.log_fault(fault);
+    context.log_event(LogEvent::MaintenanceFailed { step });
 }

@@ -156,6 +156,8 @@ pub const PUBLICATION_SECONDS: u32 = 7 * 86_400;
 pub const SWEEP_DELAY_SECONDS: i64 = HOUR;
 /// Time between two runs of the maintenance: the `crons` of wrangler.toml.
 pub const MAINTENANCE_INTERVAL_SECONDS: i64 = 5 * MINUTE;
+/// A run of the maintenance that begins so long after the one before is late: two were missed.
+pub const MAINTENANCE_LATE_SECONDS: i64 = 3 * MAINTENANCE_INTERVAL_SECONDS;
 /// How long one run of the maintenance deletes rows. It is shorter than the interval, so that two runs do not meet.
 pub const SWEEP_BUDGET_SECONDS: i64 = 30;
 /// Pause between two sweeps of one isolate, so that few requests of a quiet database cause one.
@@ -164,3 +166,11 @@ pub const SWEEP_INTERVAL_SECONDS: i64 = 5 * MINUTE;
 pub const SWEEP_CONTINUATION_SECONDS: i64 = 1;
 /// The same pause if the database fails, so that not every failed request queries a database that is down.
 pub const SWEEP_PAUSE_SECONDS: i64 = 10;
+
+// The log.
+
+/// How long an isolate does not write the line of an event again that strangers, or a part that is down, can cause many
+/// times a second.
+pub const EVENT_PAUSE_SECONDS: i64 = MINUTE;
+/// The same for a rotation that is overdue, which every signature notices.
+pub const OVERDUE_PAUSE_SECONDS: i64 = HOUR;

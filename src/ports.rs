@@ -103,6 +103,12 @@ pub struct Document {
 /// The name of the database's binding. `what` of an [`Internal::Unavailable`] has this value if the database fails.
 pub const DATABASE: &str = "DB";
 
+/// Returns whether the database failed with this message because it is full: the message of SQLite, or that of D1 for a
+/// database of its largest size.
+pub fn is_full(detail: &str) -> bool {
+    detail.contains("database or disk is full") || detail.contains("maximum DB size")
+}
+
 /// The database, in the SQL of SQLite. It holds all state that must not be lost.
 ///
 /// Every failure is [`Internal::Unavailable`]. A statement that expects a conflict therefore handles it itself

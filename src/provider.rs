@@ -14,6 +14,7 @@ use crate::keys::published::PublishedKeys;
 use crate::keys::signing::SigningKeys;
 use crate::keys::verified::VerifiedTokens;
 use crate::lifetimes::{SWEEP_CONTINUATION_SECONDS, SWEEP_INTERVAL_SECONDS, SWEEP_PAUSE_SECONDS};
+use crate::log::WrittenEvents;
 
 /// The provider in one request.
 pub struct Provider<'a, P> {
@@ -45,6 +46,8 @@ pub struct Memory {
     pub signing_keys: SigningKeys,
     /// Access tokens whose signature was verified.
     pub verified_tokens: VerifiedTokens,
+    /// The events that are not written again too soon.
+    pub written_events: WrittenEvents,
     /// When expired rows are deleted next, in Unix seconds.
     next_sweep: Cell<i64>,
     /// Do not defer a sweep because the database failed before this time, in Unix seconds.

@@ -30,7 +30,7 @@ use worker::{D1Database, Env, RateLimiter, console_error, console_log, console_w
 use crate::cloudflare::env::Binding;
 use crate::cloudflare::request::EdgeRequest;
 use crate::ports::DATABASE;
-use crate::{DeferredTask, Level, RandomnessError, finish, handle, log_line, maintain};
+use crate::{DeferredTask, Level, Line, RandomnessError, finish, handle, maintain};
 
 /// The bindings and imported keys of an isolate.
 struct Edge {
@@ -99,8 +99,12 @@ async fn answer(request: JsValue, env: Env, context: Rc<Context>) -> JsValue {
     let reply = handle(&isolate.core, &isolate.edge, now, &random, &request).await;
 
     if reply.log.should_write() {
-        write(reply.log.level(), &reply.log.line(js_sys::Date::now() - begin));
+        write(&Line {
+            level: reply.log.level(),
+            text: reply.log.line(js_sys::Date::now() - begin),
+        });
     }
+    reply.events.iter().for_each(write);
     if !reply.deferred.is_empty() {
         let deferred = do_deferred(Rc::clone(&isolate), reply.deferred);
         wait_until(&context, &task::run(deferred));
@@ -115,18 +119,10 @@ pub fn scheduled(_event: JsValue, env: Env, _context: Context) -> JsValue {
         let isolate = Isolate::for_env(&env);
         let clock = || seconds(js_sys::Date::now());
         let log = maintain(&isolate.core, &isolate.edge, &clock, &random).await;
-        write(log.level(), &log.line());
+        write(&Line { level: log.level(), text: log.line() });
+        log.events.iter().for_each(write);
         JsValue::UNDEFINED
     })
-}
-
-/// Writes a line of the log.
-fn write(level: Level, line: &str) {
-    match level {
-        Level::Error => console_error!("{line}"),
-        Level::Information => console_log!("{line}"),
-        Level::Warning => console_warn!("{line}"),
-    }
 }
 
 /// Panics at once or after a wait, for the test of the recovery.
@@ -150,12 +146,17 @@ fn random(bytes: &mut [u8]) -> Result<(), RandomnessError> {
 
 async fn do_deferred(isolate: Rc<Isolate>, deferred: Vec<DeferredTask>) -> JsValue {
     let now = seconds(js_sys::Date::now());
-    let notes = finish(&isolate.core, &isolate.edge, now, &random, deferred).await;
-    if !notes.is_empty() {
-        let line = serde_json::json!({ "after_response": "failed", "notes": notes });
-        console_error!("{}", log_line(&line));
-    }
+    finish(&isolate.core, &isolate.edge, now, &random, deferred).await.iter().for_each(write);
     JsValue::UNDEFINED
+}
+
+/// Writes a line of the log.
+fn write(Line { level, text }: &Line) {
+    match level {
+        Level::Error => console_error!("{text}"),
+        Level::Information => console_log!("{text}"),
+        Level::Warning => console_warn!("{text}"),
+    }
 }
 
 /// Keeps the request's context alive until the work is done. `worker::Context::wait_until` is not used, because it

@@ -3,6 +3,8 @@
 use wasm_bindgen::{handler, prelude::*};
 use worker::console_error;
 
+use crate::log::LogEvent;
+
 // `index.js` is the file that wasm-bindgen generates, so it imports this function from itself.
 #[wasm_bindgen(raw_module = "./index.js")]
 extern "C" {
@@ -22,6 +24,9 @@ extern "C" {
 ///
 /// The handler makes no other call, because the old instance traps when its first call of JavaScript returns.
 pub fn recover_from_panics() {
-    std::panic::set_hook(Box::new(|panic| console_error!("{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        let event = LogEvent::Panicked { message: panic.to_string() };
+        console_error!("{}", event.line().text);
+    }));
     handler::set_on_abort(make_instance);
 }

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::fetched::DocumentError;
 use crate::fetched::fetch_budget::FetchBudget;
 use crate::limits::rate_limits::may_fetch;
+use crate::log::LogEvent;
 use crate::ports::{FetchLimits, Platform};
 use crate::protocol::client::cache_time::CacheHeaders;
 use crate::protocol::client::outbound_url::OutboundUrl;
@@ -164,6 +165,9 @@ impl<P: Platform> Fetcher<'_, P> {
 
     /// Logs that a document is not fetched now.
     fn refused(&self, order: &Order<'_>, error: DocumentError) -> DocumentError {
+        if error == DocumentError::TooManyFetches {
+            self.context.log_event(LogEvent::FetchBudgetExhausted { document: order.kind });
+        }
         if let DocumentError::AddressLimit | DocumentError::TooManyFetches = error {
             self.context
                 .log_warning(format!("too many fetches: {order} from {}", order.url.host()));

@@ -5,12 +5,14 @@ use crate::error::{Error, Internal};
 use crate::grant::refresh_token::NextRefreshToken;
 use crate::grant::{Authorized, TokenRequest};
 use crate::lifetimes::REFRESH_TOKEN_IDLE_SECONDS;
+use crate::log::LogEvent;
 use crate::ports::Platform;
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes};
 use crate::secret::hash;
 use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::client_proof::ClientConditions;
+use crate::store::clients::Client;
 use crate::store::codes::{Code, FirstRefreshToken, PresentedCode, Redemption, redeem};
 use crate::store::grants;
 
@@ -75,14 +77,20 @@ impl<'a> Statements<'a> {
     pub(super) async fn authorize(
         self,
         outcome: &mut Outcome,
+        client: &Client,
         context: &Context<'_, impl Platform>,
     ) -> Result<Authorized<'a>, Error> {
         // 1. Require that this request has spent the code.
         let code = match outcome.take(self.handle)? {
             Redemption::Redeemed(code) => *code,
             // A replayed code means theft, so its grant is revoked (RFC 6749 section 10.5).
-            Redemption::Replayed { grant_id } => {
-                grants::revoke(context, &grant_id).await?;
+            Redemption::Replayed { grant } => {
+                // A client can replay a code for ever, and a revoked grant need not be revoked again.
+                if grant.user_claims().is_ok() {
+                    let (client_id, grant_id) = (client.client_id.clone(), grant.id.clone());
+                    context.log_event(LogEvent::CodeReplayed { client_id, grant_id });
+                    grants::revoke(context, &grant.id).await?;
+                }
                 return Err(invalid_grant("code: already used, so its grant is revoked"));
             }
             Redemption::Expired => return Err(invalid_grant("code: expired")),
@@ -100,6 +108,8 @@ impl<'a> Statements<'a> {
         if let Err(error) = check_binding(&code, &self.redemption) {
             // The sender has the code but not the rest, so it may be stolen. The grant is revoked, because the code is
             // spent.
+            let (client_id, grant_id) = (client.client_id.clone(), code.grant.id.clone());
+            context.log_event(LogEvent::CodeMisused { client_id, grant_id });
             grants::revoke(context, &code.grant.id).await?;
             return Err(error.into());
         }

@@ -119,7 +119,7 @@ pub async fn respond(
     let mut outcome = batch.run_idempotent(context).await?;
 
     // 3. Require an authenticated client (RFC 6749 section 3.2.1).
-    let client = request.proof.check(handles, &mut outcome)?.client()?;
+    let client = request.proof.check(handles, &mut outcome)?.client(context)?;
 
     // 4. Require a grant type that the client has registered.
     let grant_type = grant_type?;
@@ -136,11 +136,11 @@ pub async fn respond(
     let authorized = match statements {
         Statements::AuthorizationCode(statements) => {
             let signers = signers.require(client.metadata.id_token_signed_response_alg)?;
-            (statements.authorize(&mut outcome, context).await?, signers)
+            (statements.authorize(&mut outcome, &client, context).await?, signers)
         }
         Statements::RefreshToken(statements) => {
             let signers = signers.require(client.metadata.id_token_signed_response_alg)?;
-            (statements.authorize(&mut outcome, context).await?, signers)
+            (statements.authorize(&mut outcome, &client, context).await?, signers)
         }
         Statements::ClientCredentials(statements) => {
             let machine = client_credentials::Machine { client: &client, resource };

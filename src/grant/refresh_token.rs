@@ -12,6 +12,7 @@ use crate::lifetimes::{
     CLOCK_SLACK_SECONDS, REFRESH_GRACE_SECONDS, REFRESH_TOKEN_IDLE_SECONDS,
     REFRESHABLE_GRANT_SECONDS,
 };
+use crate::log::LogEvent;
 use crate::ports::Platform;
 use crate::protocol::description::Description;
 use crate::protocol::token::token_error::TokenError;
@@ -19,6 +20,7 @@ use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes};
 use crate::secret::hash;
 use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::client_proof::ClientConditions;
+use crate::store::clients::Client;
 use crate::store::grants::{self, Grant};
 use crate::store::refresh_tokens::{self, PresentedToken, RefreshToken};
 
@@ -121,6 +123,7 @@ impl<'a> Statements<'a> {
     pub(super) async fn authorize(
         self,
         outcome: &mut Outcome,
+        client: &Client,
         context: &Context<'_, impl Platform>,
     ) -> Result<Authorized<'a>, Error> {
         // 1. Require a known token. A token of another client counts as unknown, and nothing changes.
@@ -134,6 +137,8 @@ impl<'a> Statements<'a> {
         // 3. Require a token that is unused, or was used within [`REFRESH_GRACE_SECONDS`] and whose successor is
         //    unused. Otherwise one of them was stolen.
         if !may_be_used(&token, context.now) {
+            let (client_id, grant_id) = (client.client_id.clone(), token.grant.id.clone());
+            context.log_event(LogEvent::RefreshTokenReused { client_id, grant_id });
             grants::revoke(context, &token.grant.id).await?;
             return Err(USED_BEFORE.into());
         }

@@ -9,6 +9,7 @@ use crate::error::{Advice, Error, Internal, PageError};
 use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::lifetimes::{KEPT_REQUEST_SECONDS, PUSHED_REQUEST_SECONDS};
+use crate::log::LogEvent;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::authorize_request::PARAMETERS;
@@ -46,6 +47,12 @@ const NO_SLOT: AuthorizeError = AuthorizeError {
          authorization endpoint by GET",
     ),
 };
+
+/// Returns [`NO_SLOT`], and logs its event.
+fn no_slot<P>(context: &Context<'_, P>) -> Error {
+    context.log_event(LogEvent::SlotsExhausted { rows: "authorization_requests" });
+    NO_SLOT.into()
+}
 
 /// An authorization request in a browser.
 #[derive(Debug, Default)]
@@ -143,7 +150,7 @@ impl PendingRequest {
         let row = self.row((&kept.handle_hash, &parameters), context.now + KEPT_REQUEST_SECONDS);
         let request = NewRequest { slots: Some(&slots), ..row };
         if !authorization_requests::keep(context, &request).await? {
-            return Err(NO_SLOT.into());
+            return Err(no_slot(context));
         }
         (self.query, self.handle) = (format!("{HANDLE}{handle}"), Some(kept));
         Ok(())
@@ -172,7 +179,7 @@ impl PendingRequest {
         let pushed_by = Some(client.client_id.as_str());
         let request = NewRequest { pushed_by, slots: slots.as_ref(), ..row };
         if !authorization_requests::keep(context, &request).await? {
-            return Err(NO_SLOT.into());
+            return Err(no_slot(context));
         }
         Ok(request_uri)
     }

@@ -7,6 +7,7 @@ use crate::crypto::seal::Sealer;
 use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, EcPrivateKey, PrivateKey};
 use crate::keys::signer;
+use crate::log::LogEvent;
 use crate::ports::Platform;
 use crate::secret::Secret;
 use crate::store::signing_keys;
@@ -50,7 +51,12 @@ pub async fn make_first_key(
         sign_until: None,
         retire_at: None,
     };
-    signing_keys::add_if_none_signs(context, &row).await
+    let rows = signing_keys::add_if_none_signs(context, &row).await?;
+    let kid = row.public.kid();
+    if rows.iter().any(|row| row.public.kid() == kid) {
+        context.log_event(LogEvent::FirstKeyMade { alg: alg.name(), kid: kid.to_owned() });
+    }
+    Ok(rows)
 }
 
 async fn generate(

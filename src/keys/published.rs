@@ -271,7 +271,7 @@ impl PublishedKeys {
         self.defer_missing(&set, rows, context);
         if set.is_complete() {
             let publication = set.to_published().under(cache_key(context.config))?;
-            match publish(context.platform, &publication).await {
+            match publish(context, &publication).await {
                 Ok(()) => set.is_in_cache.set(true),
                 Err(fault) => context.log_fault(&fault),
             }

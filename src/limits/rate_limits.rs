@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::context::Context;
 use crate::http::{Request, address_of, network_of};
+use crate::log::LogEvent;
 use crate::ports::Platform;
 
 /// Returns whether the address of a request may store another authorization request.
@@ -37,13 +38,18 @@ pub(super) async fn may_sign_in_as_known(
 
 async fn is_within_limit(
     context: &Context<'_, impl Platform>,
-    action: &str,
+    action: &'static str,
     subject: &str,
 ) -> bool {
-    context.platform.is_within_limit(&format!("{action} {subject}")).await.unwrap_or_else(|fault| {
+    let key = format!("{action} {subject}");
+    let is_within = context.platform.is_within_limit(&key).await.unwrap_or_else(|fault| {
         context.log_fault(&fault);
         true
-    })
+    });
+    if !is_within {
+        context.log_event(LogEvent::AddressLimitReached { action });
+    }
+    is_within
 }
 
 /// The part of an address that identifies a subscriber, for the coarse limits: the whole address of IPv4, behind which an

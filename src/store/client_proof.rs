@@ -3,7 +3,9 @@
 
 use serde::Serialize;
 
+use crate::context::Context;
 use crate::error::{Error, Internal, Protocol};
+use crate::log::LogEvent;
 use crate::protocol::client::assertion::AssertionError;
 use crate::protocol::client::metadata::GrantType;
 use crate::protocol::description::Description;
@@ -63,7 +65,10 @@ pub enum Checked {
     /// The assertion was used before.
     Replayed,
     /// Nothing was stored, because the client is one that nobody vouches for, and there are too many rows of these.
-    TooMany,
+    TooMany {
+        /// Their kind, for the log.
+        rows: &'static str,
+    },
 }
 
 impl Checked {
@@ -71,12 +76,15 @@ impl Checked {
     ///
     /// # Errors
     /// [`TokenError::InvalidClient`] if the proof is wrong, [`Protocol::TryLater`] if there are too many rows.
-    pub fn client(self) -> Result<Client, Error> {
+    pub fn client<P>(self, context: &Context<'_, P>) -> Result<Client, Error> {
         match self {
             Self::Proven(client) => Ok(*client),
             Self::Refused => Err(CLIENT_REFUSED.into()),
             Self::Replayed => Err(TokenError::from(AssertionError::Replayed).into()),
-            Self::TooMany => Err(TOO_MANY.into()),
+            Self::TooMany { rows } => {
+                context.log_event(LogEvent::SlotsExhausted { rows });
+                Err(TOO_MANY.into())
+            }
         }
     }
 }
@@ -171,7 +179,8 @@ impl ClientProof {
     /// [`Internal::Broken`] if the client's metadata is damaged.
     pub fn check(&self, handles: ProofHandles, outcome: &mut Outcome) -> Result<Checked, Internal> {
         let Some(stored) = outcome.take(handles.client)? else {
-            return Ok(if self.copy.is_some() { Checked::TooMany } else { Checked::Refused });
+            let too_many = Checked::TooMany { rows: "client_documents" };
+            return Ok(if self.copy.is_some() { too_many } else { Checked::Refused });
         };
         let assertion_use = handles.assertion_use.map(|used| outcome.take(used)).transpose()?;
         let client = stored.parse()?;
@@ -184,7 +193,7 @@ impl ClientProof {
         };
         Ok(match (is_right, assertion_use) {
             (false, _) => Checked::Refused,
-            (true, Some(AssertionUse::Refused)) => Checked::TooMany,
+            (true, Some(AssertionUse::Refused)) => Checked::TooMany { rows: "client_assertions" },
             (true, Some(AssertionUse::Replayed)) => Checked::Replayed,
             (true, None | Some(AssertionUse::First)) => Checked::Proven(Box::new(client)),
         })

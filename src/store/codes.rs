@@ -19,8 +19,8 @@ pub enum Redemption {
     Refused,
     /// The code was spent before.
     Replayed {
-        /// The id of the grant that the code was issued for.
-        grant_id: String,
+        /// The grant that the code was issued for.
+        grant: Box<Grant>,
     },
     /// The code does not exist, or belongs to another client.
     Unknown,
@@ -120,7 +120,7 @@ impl Redemption {
         };
         Ok(match (is_redeemed, is_spent, is_expired) {
             (true, ..) => Self::Redeemed(Box::new(code)),
-            (false, true, _) => Self::Replayed { grant_id: code.grant.id },
+            (false, true, _) => Self::Replayed { grant: Box::new(code.grant) },
             (false, false, true) => Self::Expired,
             (false, false, false) => Self::Refused,
         })

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::CLOCK_SLACK_SECONDS;
 use crate::ports::{Database, Statement};
-use crate::store::batch::Batch;
+use crate::store::batch::{Batch, first};
 
 /// How many runs are kept: those of the last half day.
 const KEPT: i64 = 144;
@@ -21,13 +21,19 @@ pub struct MaintenanceRun {
 }
 
 /// Records a run, and deletes those before the last 144. A run that starts later than now was recorded by an isolate
-/// whose clock is ahead. It is deleted, because it would count as the last one for too long.
+/// whose clock is ahead. It is deleted, because it would count as the last one for too long. Returns when the run before
+/// started, in Unix seconds, if there is one.
 ///
 /// Idempotent: of several runs that started in one second the last one remains.
 pub async fn record(
     context: &Context<'_, impl Database>,
     run: &MaintenanceRun,
-) -> Result<(), Internal> {
+) -> Result<Option<i64>, Internal> {
+    let before = Statement::new(
+        "SELECT started_at FROM maintenance_runs WHERE started_at < ?1 \
+         ORDER BY started_at DESC LIMIT 1",
+    )
+    .bind(run.started_at);
     let insert = Statement::new(
         "INSERT INTO maintenance_runs (started_at, ended_at, report) VALUES (?1, ?2, ?3) \
          ON CONFLICT (started_at) DO UPDATE \
@@ -47,5 +53,7 @@ pub async fn record(
     batch.add(insert);
     batch.add(delete_future);
     batch.add(delete_old);
-    batch.run_idempotent(context).await.map(drop)
+    let before = batch.query(before, first);
+    let before = batch.run_idempotent(context).await?.take(before)?;
+    before.map(|mut row| row.integer()).transpose()
 }

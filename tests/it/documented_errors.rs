@@ -19,7 +19,11 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("jose/json.rs", &["a JSON value"]),
     ("limits/rate_limits.rs", &[]),
     ("pages", &[]),
-    ("ports.rs", &["a number", "a text", "no further column"]),
+    // Messages of SQLite and D1 are recognized, and never returned.
+    (
+        "ports.rs",
+        &["a number", "a text", "no further column", "database or disk", "maximum DB size"],
+    ),
     // Types, which follow "must be".
     (
         "protocol/json_object.rs",

@@ -149,13 +149,22 @@ fn many_clients_with_keys_at_one_host_cause_64_fetches_and_then_one_a_second() {
         serve_at(&provider, &signer, &url);
         provider.put_signing(&format!("app-{number}"), json!({ "jwks_uri": url }));
     }
+    let exhausted = json!({
+        "event": "fetch_budget_exhausted", "level": "warning", "document": "jwks_uri",
+    });
     for seconds in [0, 1, 10, 0] {
         provider.sleep(seconds);
         fetches(&provider);
+        let mut events = Vec::new();
         for number in (0..65).cycle().take(650) {
             let assertion = stranger.assertion(&provider, &format!("app-{number}"));
-            assert_ne!(provider.token_by(&assertion, &NO_CODE).status, 200);
+            let response = provider.token_by(&assertion, &NO_CODE);
+            assert_ne!(response.status, 200);
+            events.extend(response.events);
         }
+        let is_first = provider.now.get() == NOW && seconds == 0;
+        assert_eq!(events.len(), usize::from(is_first), "once a minute");
+        assert!(events.iter().all(|event| *event == exhausted), "{events:?}");
         assert_eq!(fetches(&provider), if provider.now.get() == NOW { 64 } else { seconds as u32 });
     }
 }

@@ -54,6 +54,13 @@ fn push(provider: &TestProvider, client: &TestClient) -> TestResponse {
 }
 
 #[track_caller]
+fn assert_exhausted(response: &TestResponse, rows: &str, words: &str) {
+    let event = json!({ "event": "slots_exhausted", "level": "warning", "rows": rows });
+    assert_eq!(response.events, [event]);
+    assert_unavailable(response, words);
+}
+
+#[track_caller]
 fn assert_unavailable(response: &TestResponse, words: &str) {
     assert_eq!((response.status, response.header("retry-after")), (503, Some("10")));
     assert_eq!(response.json()["error"], "temporarily_unavailable");
@@ -66,7 +73,8 @@ fn requests_that_anybody_pushed_for_one_client_leave_room_for_every_other_client
     let (app, spa, other) =
         (provider.put_app(), public(&provider, "spa"), public(&provider, "other"));
     take_requests(&provider, ("spa", 10_000), 90);
-    assert_unavailable(&push(&provider, &spa), "send the parameters to the authorization endpoint");
+    let words = "send the parameters to the authorization endpoint";
+    assert_exhausted(&push(&provider, &spa), "authorization_requests", words);
     for client in [&app, &other] {
         assert_eq!(push(&provider, client).status, 201, "{}", client.id);
     }
@@ -194,7 +202,7 @@ fn registrations_without_a_token_are_limited_until_they_are_used_or_expire() {
     let until = provider.now.get() + 86_400;
     let values = format!("'filler-' || n, '{{}}', 0, 0, 0, 'x', {until}");
     take_slots(&provider, ("registration", 10_000), ("clients", columns), &values);
-    assert_unavailable(&register(), "send an initial access token");
+    assert_exhausted(&register(), "registrations", "send an initial access token");
     let permitted = post("/auth/register").bearer(&token).json(&document);
     assert_eq!(provider.send(permitted).status, 201);
     provider.sleep(86_400);
@@ -213,7 +221,8 @@ fn new_clients_by_document_are_limited_until_a_user_signs_in_to_them() {
     let until = provider.now.get() + 3_600;
     let values = format!("'https://filler.example/' || n, '{{}}', 0, 0, 0, 'document', {until}, 1");
     take_slots(&provider, ("document", 10_000), ("clients", columns), &values);
-    assert_unavailable(&push(&provider, &client), "too many clients that nobody vouches for");
+    let words = "too many clients that nobody vouches for";
+    assert_exhausted(&push(&provider, &client), "client_documents", words);
     // A user's consent stores the client, which needs no slot.
     let code = Browser::new(&provider).authorize(&client, LOGIN, &[]);
     assert_eq!(provider.redeem(&client, &code).status, 200);
@@ -236,7 +245,8 @@ fn the_used_assertions_of_clients_that_nobody_vouches_for_are_limited() {
     let until = provider.now.get() + 60;
     let table = ("client_assertions", "client_id, jti_hash, expires_at");
     take_slots(&provider, ("", 100_000), table, &format!("'filler', n || '', {until}"));
-    assert_unavailable(&send("mine"), "too many clients that nobody vouches for");
+    let words = "too many clients that nobody vouches for";
+    assert_exhausted(&send("mine"), "client_assertions", words);
     assert_authenticated(&send("app"));
 }
 
@@ -261,7 +271,12 @@ fn grants_of_a_loop_without_a_page_are_limited_and_deleted_once_nothing_can_use_
     let grants = || count(&provider, "SELECT count(*) FROM grants WHERE client_id = 'app'");
     assert_eq!(loop_silently(&alice, &app, 2_000).len(), 1_000 - 2);
     assert_eq!(grants(), 1_000);
-    let error = answer(&alice.get(&app.authorize(&[("prompt", "none")])), CALLBACK);
+    provider.sleep(60);
+    let refused = alice.get(&app.authorize(&[("prompt", "none")]));
+    let event =
+        json!({ "event": "grant_budget_exhausted", "level": "warning", "client_id": "app" });
+    assert_eq!(refused.events, [event], "once a minute");
+    let error = answer(&refused, CALLBACK);
     assert_eq!(error["error"], "temporarily_unavailable");
     assert!(error["error_description"].contains("authorized too often"), "{error:?}");
     assert_eq!(loop_silently(&alice, &other, 1).len(), 1, "another client");
@@ -269,7 +284,7 @@ fn grants_of_a_loop_without_a_page_are_limited_and_deleted_once_nothing_can_use_
     // A user whom a hostile page sent to the client a thousand times can go on when everything issued for these has
     // expired, and the maintenance has deleted it.
     provider.maintain();
-    provider.sleep(DEAD_GRANT_SECONDS + SWEEP_DELAY_SECONDS - 1);
+    provider.sleep(DEAD_GRANT_SECONDS + SWEEP_DELAY_SECONDS - 61);
     provider.maintain();
     assert!(loop_silently(&alice, &app, 1).is_empty());
     provider.sleep(1);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest upwards. A file belongs to the room with the longest matching path.
-const ROOMS: [&str; 38] = [
+const ROOMS: [&str; 39] = [
     "http",
     "secret",
     "digest",
@@ -25,6 +25,7 @@ const ROOMS: [&str; 38] = [
     "protocol/token",
     "protocol/client",
     "protocol/authorization",
+    "log",
     "error",
     "config",
     "pages",

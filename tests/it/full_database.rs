@@ -22,8 +22,10 @@ fn with_room_for(pages: i64) -> (TestProvider, TestClient) {
 
 /// Repeats a request until the database is full.
 fn fill(provider: &TestProvider, request: &TestRequest) {
-    let sent = (0..10_000).find(|_| provider.send(request.clone()).status == 503);
-    assert!(sent.is_some_and(|sent| sent > 10), "{sent:?}");
+    let sent = (0..10_000).map(|number| (number, provider.send(request.clone())));
+    let (sent, refused) = { sent }.find(|(_, response)| response.status == 503).unwrap();
+    assert!(sent > 10, "{sent}");
+    assert!(refused.event_names().contains(&"database_full"), "{:?}", refused.events);
 }
 
 fn sign_in(provider: &TestProvider, client: &TestClient) -> TestResponse {

@@ -19,6 +19,7 @@ mod descriptions;
 mod discovery;
 mod documented_errors;
 mod documents;
+mod events;
 mod everywhere;
 mod fetched_keys;
 mod floods;

@@ -1,7 +1,7 @@
 //! The maintenance, which runs without a request.
 
 use crate::test_provider::{NOW, TestProvider, variables_with};
-use postern::Level;
+use postern::{Level, MaintenanceLog};
 use serde_json::{Value, json};
 use std::cell::Cell;
 
@@ -17,14 +17,19 @@ fn runs(provider: &TestProvider) -> Vec<(i64, i64, Value)> {
     rows.unwrap().map(run).collect()
 }
 
+/// The lines of the events of a run.
+fn texts(log: &MaintenanceLog) -> Vec<&str> {
+    log.events.iter().map(|line| line.text.as_str()).collect()
+}
+
 #[test]
 fn a_run_is_logged_and_recorded_with_what_it_did() {
     let provider = TestProvider::with_keys();
     let time = Cell::new(NOW);
     let log = provider.maintain_by(&|| time.replace(time.get() + 1));
-    assert_eq!(log.level(), Level::Information);
+    assert_eq!((log.level(), log.events.len()), (Level::Information, 0));
     let line: Value = serde_json::from_str(&log.line()).unwrap();
-    assert_eq!(line["event"], "maintenance");
+    assert_eq!(line["maintenance"], "done");
     assert_eq!(line["steps"]["sweep"]["left"], json!([]));
 
     let [(started_at, ended_at, report)] = runs(&provider).try_into().unwrap();
@@ -38,6 +43,8 @@ fn a_fault_of_a_step_is_logged_and_recorded() {
     provider.platform.lost_responses.set(1);
     let log = provider.maintain();
     assert_eq!(log.level(), Level::Error);
+    let failed = r#"{"event":"maintenance_failed","level":"error","step":"sweep"}"#;
+    assert!(texts(&log).contains(&failed), "{:?}", log.events);
     let (_, _, report) = runs(&provider).remove(0);
     assert_eq!(
         report,
@@ -49,10 +56,28 @@ fn a_fault_of_a_step_is_logged_and_recorded() {
 fn a_run_without_a_database_or_a_configuration_is_logged() {
     let provider = TestProvider::with_keys();
     provider.platform.database_fails.set(true);
-    assert_eq!(provider.maintain().level(), Level::Error);
+    let log = provider.maintain();
+    assert_eq!(log.level(), Level::Error);
+    let failed = r#"{"event":"maintenance_failed","level":"error","step":"record"}"#;
+    assert!(texts(&log).contains(&failed), "{:?}", log.events);
     provider.deploy(variables_with("ISSUER", ""));
-    let line = provider.maintain().line();
-    assert!(line.contains("ISSUER"), "{line}");
+    let log = provider.maintain();
+    assert!(log.line().contains("ISSUER"), "{}", log.line());
+    let event = r#"{"event":"misconfigured","level":"error","variable":"ISSUER"}"#;
+    assert_eq!(texts(&log), [event]);
+}
+
+#[test]
+fn a_run_notices_that_two_were_missed() {
+    let provider = TestProvider::with_keys();
+    assert!(provider.maintain().events.is_empty(), "the first run");
+    provider.sleep(3 * 300);
+    assert!(provider.maintain().events.is_empty(), "one was missed, and this one may be late");
+    provider.sleep(3 * 300 + 1);
+    let log = provider.maintain();
+    let event = r#"{"event":"maintenance_late","level":"warning","seconds":901}"#;
+    assert_eq!((texts(&log), log.level()), (vec![event], Level::Information));
+    assert!(provider.maintain().events.is_empty(), "the same run again");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! A provider with its platform, a clock that tests set, and repeatable randomness.
 
 use postern::http::{BodyError, Request, Response};
-use postern::{Isolate, Log, MaintenanceLog, RandomnessError, Reply, finish, handle, maintain};
+use postern::{
+    Isolate, Line, Log, MaintenanceLog, RandomnessError, Reply, finish, handle, maintain,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
@@ -168,13 +170,12 @@ impl TestProvider {
         let now = self.now.get();
         let request = TestRequest { age: self.body_seconds.get(), ..request };
         let reply = handle(isolate, &self.platform, now, &randomness, &request).await;
-        let Reply { response, deferred, log } = reply;
+        let Reply { response, deferred, log, mut events } = reply;
         let deferred_count = deferred.len();
-        let mut notes_after = Vec::new();
         if !self.skips_deferred_tasks.get() {
-            notes_after = finish(isolate, &self.platform, now, &randomness, deferred).await;
+            events.extend(finish(isolate, &self.platform, now, &randomness, deferred).await);
         }
-        TestResponse::new(response, &log, deferred_count, notes_after)
+        TestResponse::new(response, &log, deferred_count, &events)
     }
 
     /// Stores alice with her claims, without a password.
@@ -356,6 +357,8 @@ pub struct TestResponse {
     pub deferred: usize,
     /// The faults of the deferred tasks.
     pub notes_after: Vec<String>,
+    /// The events of the request and of its deferred tasks.
+    pub events: Vec<Value>,
 }
 
 impl TestResponse {
@@ -365,18 +368,25 @@ impl TestResponse {
         cookies.map(|(_, value)| value.as_str()).collect()
     }
 
-    fn new(response: Response, log: &Log, deferred: usize, notes_after: Vec<String>) -> Self {
+    fn new(response: Response, log: &Log, deferred: usize, lines: &[Line]) -> Self {
         let headers = response.headers.into_iter();
-        let line = log.line(0.0);
-        assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
+        let parse = |line: &str| -> Value {
+            assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
+            serde_json::from_str(line).unwrap()
+        };
+        let lines: Vec<_> = lines.iter().map(|line| parse(&line.text)).collect();
+        let (events, failures): (Vec<_>, Vec<_>) =
+            lines.into_iter().partition(|line| line.get("event").is_some());
+        let notes = failures.iter().flat_map(|line| line["notes"].as_array().unwrap());
         Self {
             status: response.status,
             headers: headers.map(|(name, value)| (name, value.into_owned())).collect(),
             body: response.body.to_string(),
-            log: serde_json::from_str(&line).unwrap(),
+            log: parse(&log.line(0.0)),
             is_logged: log.should_write(),
             deferred,
-            notes_after,
+            notes_after: notes.map(|note| note.as_str().unwrap().to_owned()).collect(),
+            events,
         }
     }
 
@@ -390,6 +400,11 @@ impl TestResponse {
 
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
+    }
+
+    /// The names of the events.
+    pub fn event_names(&self) -> Vec<&str> {
+        self.events.iter().map(|event| event["event"].as_str().unwrap()).collect()
     }
 
     pub fn error(&self) -> Option<String> {

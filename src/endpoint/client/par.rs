@@ -115,11 +115,11 @@ async fn proven(
     proof: &ClientProof,
     checked: Checked,
 ) -> Result<Client, Error> {
-    let is_refused = matches!(checked, Checked::TooMany);
+    let is_refused = matches!(checked, Checked::TooMany { .. });
     if is_refused && identifiers::is_sub(context, &proof.client_id).await? {
         return Err(CLIENT_REFUSED.into());
     }
-    checked.client()
+    checked.client(context)
 }
 
 /// The authorization request in a form.

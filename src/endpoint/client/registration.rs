@@ -11,6 +11,7 @@ use crate::fetched::sector::Registrant;
 use crate::http::{Request, Response, address_of};
 use crate::lifetimes::{ADDRESS_PAUSE_SECONDS, UNUSED_CLIENT_SECONDS};
 use crate::limits::rate_limits::may_register;
+use crate::log::LogEvent;
 use crate::ports::Platform;
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::registration_error::RegistrationError;
@@ -161,7 +162,11 @@ async fn store_new(
     client: &Client,
 ) -> Result<(), Error> {
     let slots = Slots::draw(context, SlotGroup::REGISTRATIONS, &address_of(request))?;
-    if register(context, client, &slots).await? { Ok(()) } else { Err(TOO_MANY.into()) }
+    if register(context, client, &slots).await? {
+        return Ok(());
+    }
+    context.log_event(LogEvent::SlotsExhausted { rows: "registrations" });
+    Err(TOO_MANY.into())
 }
 
 /// The secrets that the response contains. Only their hashes are stored.

@@ -28,12 +28,12 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use std::fmt;
 
-use crate::config::Config;
 use crate::context::Context;
 use crate::endpoint::support::bearer::bearer_token;
 use crate::endpoint::support::body::{BodyError, Limit, limit, read};
 use crate::error::{Error, Internal, Protocol};
 use crate::http::{Request, Response};
+use crate::log::LogEvent;
 use crate::ports::Platform;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::params::{ParamValue, Params};
@@ -60,7 +60,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    authorize(context.config, request).await?;
+    authorize(context, request).await?;
 
     let path = request.path().strip_prefix(context.config.issuer.path());
     let path = path.and_then(|path| path.strip_prefix("/admin/")).ok_or(Protocol::NotFound)?;
@@ -99,8 +99,10 @@ pub async fn serve(
 }
 
 /// Authenticates the operator. Without a configured secret, the interface does not exist.
-async fn authorize(config: &Config, request: &impl Request) -> Result<(), Error> {
-    let Some(admin_token) = &config.admin_token else { return Err(Protocol::NotFound.into()) };
+async fn authorize<P>(context: &Context<'_, P>, request: &impl Request) -> Result<(), Error> {
+    let Some(admin_token) = &context.config.admin_token else {
+        return Err(Protocol::NotFound.into());
+    };
     let is_strong = admin_token.expose().len() >= SHORTEST_TOKEN;
     if !is_strong || !is_b64token(admin_token.expose()) {
         let reason = "must be at least 32 characters of A-Z a-z 0-9 -._~+/";
@@ -108,14 +110,14 @@ async fn authorize(config: &Config, request: &impl Request) -> Result<(), Error>
             Internal::Misconfigured { variable: "ADMIN_TOKEN", reason: reason.into() }.into()
         );
     }
-    match bearer_token(request, false).await {
-        Ok(token) if admin_token.matches(&token) => Ok(()),
-        _ => Err(refused(
-            401,
-            "unauthorized",
-            "the secret ADMIN_TOKEN is needed, as Authorization: Bearer",
-        )),
+    let presented = bearer_token(request, false).await;
+    if presented.as_ref().is_ok_and(|token| admin_token.matches(token)) {
+        return Ok(());
     }
+    if presented.is_ok() {
+        context.log_event(LogEvent::AdminTokenRefused {});
+    }
+    Err(refused(401, "unauthorized", "the secret ADMIN_TOKEN is needed, as Authorization: Bearer"))
 }
 
 fn not_allowed(allow: &'static str) -> Error {

@@ -17,6 +17,7 @@ use crate::interaction::pending_request::{PendingRequest, resumed};
 use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::lifetimes::ADDRESS_PAUSE_SECONDS;
 use crate::limits::attempts::Attempt;
+use crate::log::LogEvent;
 use crate::pages::{Notice, Texts};
 use crate::ports::Platform;
 use crate::protocol::user::login::TypedLogin;
@@ -143,6 +144,7 @@ async fn sign_in(
     let mut outcome = batch.run_idempotent(context).await?;
     let facts = Some(Box::new(facts.finish(&mut outcome)?));
     if let Admission::Wait(seconds) = counting.admission(&mut outcome)? {
+        context.log_event(LogEvent::SignInBudgetExhausted {});
         return Ok(SignInOutcome::Refused(too_many_attempts(seconds), facts));
     }
 

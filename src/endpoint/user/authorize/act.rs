@@ -13,6 +13,7 @@ use crate::grant::token_set::{AccessTokenAlgorithms, Signers};
 use crate::http::Response;
 use crate::interaction::pending_request::restarted;
 use crate::lifetimes::CODE_SECONDS;
+use crate::log::LogEvent;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::pkce::CodeChallenge;
@@ -94,6 +95,8 @@ impl<P: Platform> Interaction<'_, P> {
             let error = if is_by_document && deletions::is_in_progress(context, client_id).await? {
                 BEING_DELETED
             } else if is_at_limit(context, &authorization).await? {
+                let client_id = client_id.to_owned();
+                context.log_event(LogEvent::GrantBudgetExhausted { client_id });
                 TOO_MANY_GRANTS
             } else {
                 return Ok(redirect_to_authorize(context, &self.restarted_query()));
