@@ -1,5 +1,8 @@
-//! Sets `POSTERN_BUILD` for the crate: a fingerprint of every file that the build reads. The cache keys of rendered
-//! documents contain it, so that no build serves a document that another build published in KV.
+//! Sets for the crate:
+//!
+//! - `POSTERN_BUILD`: a fingerprint of every file that the build reads. The cache keys of rendered documents contain it,
+//!   so that no build serves a document that another build published in KV.
+//! - `POSTERN_MIGRATION`: the name of the newest migration, which the status report looks for in D1.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -24,6 +27,12 @@ fn main() -> io::Result<()> {
         name.hash(&mut hasher);
     }
     println!("cargo::rustc-env=POSTERN_BUILD={:016x}", hasher.finish());
+
+    let mut migrations = Vec::new();
+    collect(Path::new("migrations"), &mut migrations)?;
+    println!("cargo::rerun-if-changed=migrations");
+    let newest = migrations.iter().filter_map(|file| file.file_name()).max().unwrap_or_default();
+    println!("cargo::rustc-env=POSTERN_MIGRATION={}", newest.display());
     Ok(())
 }
 

@@ -117,6 +117,7 @@ export async function takeOperatorSteps({ fetch, operator, users, clients, execu
   assert.equal(taken.status, 409);
   await succeed("read a client", "GET", "/admin/clients/new-app");
   await succeed("list 100 clients", "GET", "/admin/clients?limit=100");
+  await succeed("read the status", "GET", "/healthz");
   await succeed("delete a user", "DELETE", `/admin/users/${users.bob}`);
 
   const app = clients["client secret"];

@@ -61,7 +61,7 @@ const stampOf = (variant) => join(root, variant.out, "fingerprint");
 /** Returns a digest of everything that a variant is built from. */
 function fingerprint(variant) {
   const files = ["Cargo.lock", "Cargo.toml", "build.rs", "rust-toolchain.toml", "scripts/build.mjs"];
-  for (const folder of ["src", "templates", "tools"]) {
+  for (const folder of ["migrations", "src", "templates", "tools"]) {
     const entries = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
     for (const entry of entries) files.push(join(folder, entry));
   }

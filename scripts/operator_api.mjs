@@ -26,20 +26,9 @@ export class Outage extends Failure {}
  * @returns {OperatorRequest}
  */
 export function operatorApi(url, token, unreachable) {
-  // The error of fetch would show the whole header, with the token.
-  if (!/^[!-~]+$/.test(token)) throw new Failure("ADMIN_TOKEN has a space, a line break or a character outside ASCII");
-  const headers = { authorization: `Bearer ${token}` };
-
-  async function send(method, path, body) {
-    try {
-      // A redirection is not followed, because the token is for this worker only.
-      const signal = AbortSignal.timeout(60_000);
-      const response = await fetch(`${url}/admin${path}`, { method, body, headers, redirect: "manual", signal });
-      return { ok: response.ok, status: response.status, json: tryParse(await response.text()) };
-    } catch (error) {
-      throw new Outage(`${unreachable} (${error.cause?.code ?? error.cause?.message ?? error.message})`);
-    }
-  }
+  const call = caller(url, token, unreachable);
+  /** @type {(method: string, path: string, body?: string | Uint8Array) => ReturnType<typeof call>} */
+  const send = (method, path, body) => call(method, `/admin${path}`, body);
 
   return async function request(method, path, body) {
     const { ok, status, json } = await send(method, path, body);
@@ -49,6 +38,37 @@ export function operatorApi(url, token, unreachable) {
       throw new Failure(`${url} has no /admin: is that the issuer's URL, and is its secret ADMIN_TOKEN set?`);
     }
     throw failure(url, `${method} ${url}/admin${path}`, status, json);
+  };
+}
+
+/**
+ * Returns the report of /healthz, also of a provider that is not ready.
+ *
+ * @param {string} url
+ * @param {string} token
+ * @param {string} unreachable
+ * @returns {Promise<{ ready: boolean, checks: { name: string, status: string, detail: string, latency_ms?: number }[] }>}
+ */
+export async function fetchReport(url, token, unreachable) {
+  const { status, json } = await caller(url, token, unreachable)("GET", "/healthz", undefined);
+  if (json?.checks) return json;
+  throw failure(url, `GET ${url}/healthz`, status, json);
+}
+
+/** Returns a function that sends requests with the token to paths of the provider. */
+function caller(url, token, unreachable) {
+  // The error of fetch would show the whole header, with the token.
+  if (!/^[!-~]+$/.test(token)) throw new Failure("ADMIN_TOKEN has a space, a line break or a character outside ASCII");
+  const headers = { authorization: `Bearer ${token}` };
+  return async (method, path, body) => {
+    try {
+      // A redirection is not followed, because the token is for this worker only.
+      const signal = AbortSignal.timeout(60_000);
+      const response = await fetch(`${url}${path}`, { method, body, headers, redirect: "manual", signal });
+      return { ok: response.ok, status: response.status, json: tryParse(await response.text()) };
+    } catch (error) {
+      throw new Outage(`${unreachable} (${error.cause?.code ?? error.cause?.message ?? error.message})`);
+    }
   };
 }
 

@@ -128,14 +128,13 @@ pub struct Log {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     #[serde(skip)]
-    is_document: bool,
+    is_quiet: bool,
 }
 
 impl Log {
-    /// Returns whether the line should be written. A document that is served without an error is not logged, because
-    /// HTTP caches answer most of these requests, and the log would not count them.
+    /// Returns whether the line should be written.
     pub fn should_write(&self) -> bool {
-        !self.is_document || self.error.is_some() || self.is_fault()
+        !self.is_quiet || self.error.is_some() || self.is_fault()
     }
 
     /// Formats the line as one JSON object. `io_ms` is the time spent waiting for I/O, in milliseconds.
@@ -191,7 +190,7 @@ pub async fn handle(
         refused_client: context.take_refused_client(),
         notes: context.take_notes(),
         warnings: context.take_warnings(),
-        is_document: answer.endpoint.is_some_and(Endpoint::is_document),
+        is_quiet: answer.endpoint.is_some_and(Endpoint::is_quiet),
     };
     let events = memory.written_events.lines(context.take_events(), now);
     Reply { response: answer.response, deferred: context.take_deferred(), log, events }
@@ -208,7 +207,7 @@ fn misconfigured(error: &ConfigError, memory: &Memory, now: i64) -> Reply {
         refused_client: None,
         notes: vec![description],
         warnings: Vec::new(),
-        is_document: false,
+        is_quiet: false,
     };
     let event = LogEvent::Misconfigured { variable: error.variable };
     let events = memory.written_events.lines(vec![event], now);

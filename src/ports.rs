@@ -136,8 +136,12 @@ pub trait RateLimit {
     async fn is_within_limit(&self, key: &str) -> Result<bool, Internal>;
 }
 
-/// A timer.
+/// A timer. No decision follows from its time: those follow from the time of the context.
 pub trait Timer {
+    /// Returns a time in milliseconds, to measure how long another part takes to answer. On Workers it stays the same
+    /// between two answers.
+    fn milliseconds(&self) -> i64;
+
     /// Waits. It may end early, because callers wait for something that they check afterwards.
     async fn wait(&self, milliseconds: u32);
 }

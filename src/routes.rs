@@ -16,6 +16,8 @@ pub enum Endpoint {
     Consent,
     /// Provider metadata (OpenID Connect Discovery section 4).
     Discovery,
+    /// The probe of monitors, and the report for the operator.
+    Health,
     /// The JWK Set (RFC 7517 section 5).
     Jwks,
     Login,
@@ -46,6 +48,7 @@ impl Endpoint {
             Self::Authorize => "authorize",
             Self::Consent => "consent",
             Self::Discovery => "discovery",
+            Self::Health => "health",
             Self::Jwks => "jwks",
             Self::Login => "login",
             Self::OauthMetadata => "oauth_metadata",
@@ -65,9 +68,17 @@ impl Endpoint {
         matches!(self, Self::Authorize | Self::Login | Self::Par | Self::Token)
     }
 
-    /// Returns whether the endpoint serves a public document that is the same for every request.
-    pub fn is_document(self) -> bool {
-        matches!(self, Self::Discovery | Self::Jwks | Self::OauthMetadata | Self::ResourceMetadata)
+    /// Returns whether a request without an error is not logged: one for a document, because HTTP caches answer most of
+    /// them and the log would not count them, and a probe, because a monitor sends thousands a day.
+    pub fn is_quiet(self) -> bool {
+        matches!(
+            self,
+            Self::Discovery
+                | Self::Health
+                | Self::Jwks
+                | Self::OauthMetadata
+                | Self::ResourceMetadata
+        )
     }
 }
 
@@ -136,6 +147,7 @@ pub const ROUTES: &[Route] = &[
     ACCOUNT,
     LOGOUT,
     ADMIN,
+    HEALTH,
 ];
 
 /// See [`Endpoint::Authorize`].
@@ -288,6 +300,15 @@ pub const ADMIN: Route = Route {
     endpoint: Endpoint::Admin,
     path: PathPattern::Prefix("/admin"),
     methods: &["GET", "HEAD", "POST", "PUT", "DELETE"],
+    metadata_field: None,
+    caller: Caller::Operator,
+};
+
+/// See [`Endpoint::Health`].
+pub const HEALTH: Route = Route {
+    endpoint: Endpoint::Health,
+    path: PathPattern::Exact("/healthz"),
+    methods: DOCUMENT,
     metadata_field: None,
     caller: Caller::Operator,
 };

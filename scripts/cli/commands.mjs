@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { Failure, firstSentence } from "../steps.mjs";
 import { CLIENT_COMMANDS } from "./clients.mjs";
+import { STATUS_COMMANDS } from "./status.mjs";
 import { TOKEN_COMMANDS } from "./tokens.mjs";
 import { USER_COMMANDS } from "./users.mjs";
 
@@ -32,7 +33,7 @@ import { USER_COMMANDS } from "./users.mjs";
  */
 
 /** @type {Command[]} */
-export const COMMANDS = [...USER_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS];
+export const COMMANDS = [...USER_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS, ...STATUS_COMMANDS];
 
 /** @type {Record<string, Option>} */
 export const COMMON_OPTIONS = {

@@ -1,12 +1,14 @@
 // The provider that a command manages.
 import { localWorker } from "../local.mjs";
-import { operatorApi } from "../operator_api.mjs";
+import { fetchReport, operatorApi } from "../operator_api.mjs";
 import { Failure } from "../steps.mjs";
 
 /**
  * @typedef {object} Provider
  * @property {string} url
  * @property {import("../operator_api.mjs").OperatorRequest} request
+ * @property {() => ReturnType<typeof fetchReport>} report
+ *   Returns the report of /healthz.
  * @property {() => Promise<Record<string, any>>} discover
  *   Returns the provider metadata, or an empty object if it cannot be fetched.
  */
@@ -34,7 +36,12 @@ export function selectProvider() {
 }
 
 function provider(url, token, unreachable) {
-  return { url, request: operatorApi(url, token, unreachable), discover: () => discover(url) };
+  return {
+    url,
+    request: operatorApi(url, token, unreachable),
+    report: () => fetchReport(url, token, unreachable),
+    discover: () => discover(url),
+  };
 }
 
 /** Fetches the provider metadata. It serves warnings only, so a failure is not worth an error. */

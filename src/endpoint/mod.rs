@@ -65,6 +65,7 @@ pub fn serve<'a>(
         Endpoint::Discovery | Endpoint::OauthMetadata => {
             Box::pin(documents::discovery::serve(provider, request))
         }
+        Endpoint::Health => Box::pin(operator::health::serve(provider, request)),
         Endpoint::Jwks => Box::pin(documents::jwks::serve(provider, request)),
         Endpoint::Login => Box::pin(user::login::serve(provider, request)),
         Endpoint::Logout => Box::pin(user::logout::serve(provider, request)),

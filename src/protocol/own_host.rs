@@ -22,6 +22,11 @@ impl OwnHost {
         Authority::of_url(issuer).map(|_| Self { url: issuer.to_owned() })
     }
 
+    /// Returns whether it is this device, as in development.
+    pub fn is_this_device(&self) -> bool {
+        Authority::of_url(&self.url).is_ok_and(|own| own.is_this_device())
+    }
+
     /// Returns whether an `http` or `https` URL leads to the host, in any spelling and to any port.
     ///
     /// In development the issuer is on this device, with clients at other ports. Then only the issuer's own port counts,

@@ -58,8 +58,8 @@ fn render_error(
     match error {
         Error::Internal(fault) => {
             context.log_fault(fault);
-            // Only the operator's interface names the variable or row, because only the operator can repair it.
-            let for_operator = route.is_some_and(|route| route.endpoint == Endpoint::Admin);
+            // Only the operator's programs see the variable or row, because only the operator can repair it.
+            let for_operator = route.is_some_and(|route| route.caller == Caller::Operator);
             render_internal(fault, for_operator)
         }
         Error::Protocol(

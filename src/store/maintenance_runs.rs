@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::CLOCK_SLACK_SECONDS;
-use crate::ports::{Database, Statement};
-use crate::store::batch::{Batch, first};
+use crate::ports::{Database, Row, Statement};
+use crate::store::batch::{Batch, Handle, first};
 
 /// How many runs are kept: those of the last half day.
 const KEPT: i64 = 144;
@@ -18,6 +18,25 @@ pub struct MaintenanceRun {
     pub ended_at: i64,
     /// A JSON object: what each step did, and the faults.
     pub report: String,
+}
+
+/// Reads the last run. One that starts later than now was recorded by an isolate whose clock is ahead.
+pub fn last_in(batch: &mut Batch, now: i64) -> Handle<Option<MaintenanceRun>> {
+    let last = Statement::new(
+        "SELECT started_at, ended_at, report FROM maintenance_runs WHERE started_at <= ?1 \
+         ORDER BY started_at DESC LIMIT 1",
+    )
+    .bind(now + CLOCK_SLACK_SECONDS);
+    batch.query(last, |rows| {
+        let run = |mut row: Row| {
+            Ok(MaintenanceRun {
+                started_at: row.integer()?,
+                ended_at: row.integer()?,
+                report: row.text()?,
+            })
+        };
+        first(rows)?.map(run).transpose()
+    })
 }
 
 /// Records a run, and deletes those before the last 144. A run that starts later than now was recorded by an isolate

@@ -14,6 +14,7 @@ pub mod grants;
 pub mod identifiers;
 pub mod initial_access_tokens;
 pub mod maintenance_runs;
+pub mod migrations;
 pub mod pairwise_subjects;
 pub mod refresh_tokens;
 pub mod registrations;

@@ -589,7 +589,7 @@ step("revocation of a grant", "the operator learns that it is revoked", {
   end: ({ access_token: token }) => tokenIsRefused(token),
 });
 
-for (const path of ["/admin/users", "/admin/users/alice", "/admin/clients", "/admin/clients/secret"]) {
+for (const path of ["/admin/users", "/admin/users/alice", "/admin/clients", "/admin/clients/secret", "/healthz"]) {
   step(`GET ${path}`, "the operator reads it", {
     setup: async () => {},
     act: () => operator("GET", path),

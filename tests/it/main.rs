@@ -25,6 +25,7 @@ mod fetched_keys;
 mod floods;
 mod floors;
 mod full_database;
+mod health;
 mod hostile;
 mod implicit;
 mod in_force;

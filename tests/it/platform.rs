@@ -52,6 +52,7 @@ pub struct Native {
     pub before_batches: RefCell<VecDeque<&'static str>>,
     pub cache: RefCell<HashMap<String, String>>,
     pub cache_fails: Cell<bool>,
+    pub rate_limit_fails: Cell<bool>,
     pub generation_fails: Cell<bool>,
     /// The documents of other hosts, by URL.
     pub web: RefCell<HashMap<String, Document>>,
@@ -61,17 +62,26 @@ pub struct Native {
     /// The attempts of each key.
     attempts: RefCell<HashMap<String, u32>>,
     generated: Cell<usize>,
+    milliseconds: Cell<i64>,
 }
 
-/// An empty database with the real schema.
+/// An empty database with the real schema, and the table in which wrangler records the migrations.
 pub fn migrated() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection.pragma_update(None, "foreign_keys", true).unwrap();
     let mut migrations: Vec<_> =
         std::fs::read_dir("migrations").unwrap().map(|entry| entry.unwrap().path()).collect();
     migrations.sort();
+    connection
+        .execute_batch(
+            "CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, \
+             applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
+        )
+        .unwrap();
     for migration in migrations {
-        connection.execute_batch(&std::fs::read_to_string(migration).unwrap()).unwrap();
+        connection.execute_batch(&std::fs::read_to_string(&migration).unwrap()).unwrap();
+        let name = migration.file_name().unwrap().to_str().unwrap();
+        connection.execute("INSERT INTO d1_migrations (name) VALUES (?1)", [name]).unwrap();
     }
     connection
 }
@@ -89,12 +99,14 @@ impl Native {
             before_batches: RefCell::default(),
             cache: RefCell::default(),
             cache_fails: Cell::new(false),
+            rate_limit_fails: Cell::new(false),
             generation_fails: Cell::new(false),
             web: RefCell::default(),
             counts: Cell::default(),
             rate_limit: Cell::new(None),
             attempts: RefCell::default(),
             generated: Cell::new(0),
+            milliseconds: Cell::new(0),
         }
     }
 
@@ -148,6 +160,10 @@ async fn pause() {
 
 impl RateLimit for Native {
     async fn is_within_limit(&self, key: &str) -> Result<bool, Internal> {
+        if self.rate_limit_fails.get() {
+            let detail = "injected fault".to_owned();
+            return Err(Internal::Unavailable { what: "SIGN_IN_LIMIT", detail });
+        }
         let mut attempts = self.attempts.borrow_mut();
         let made = attempts.entry(key.to_owned()).or_default();
         *made += 1;
@@ -156,6 +172,11 @@ impl RateLimit for Native {
 }
 
 impl Timer for Native {
+    /// Each look at the clock takes seven milliseconds.
+    fn milliseconds(&self) -> i64 {
+        self.milliseconds.replace(self.milliseconds.get() + 7)
+    }
+
     async fn wait(&self, _milliseconds: u32) {
         pause().await;
     }

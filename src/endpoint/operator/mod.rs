@@ -17,9 +17,12 @@
 //! | `POST /admin/initial-access-tokens` | creates a token that lets clients register themselves |
 //! | `POST /admin/tokens` | mints an access token for a user |
 //! | `DELETE /admin/grants/{id}` | revokes a grant |
+//!
+//! [`health`] also answers anybody.
 
 mod clients;
 mod grants;
+pub mod health;
 mod initial_access_tokens;
 mod tokens;
 mod users;
