@@ -46,6 +46,7 @@ test("while D1 fails, userinfo returns 503 with Retry-After and no stack trace",
 
 test("the log has one line per request, without tokens, claims or query strings", async () => {
   const { access_token: token } = await postern.mint();
+  await postern.keysMade();
   postern.server.clearLogs();
   await postern.userinfo(token);
   await postern.fetch(`/auth/userinfo?access_token=${token}&email=alice@example.com`);
