@@ -21,7 +21,7 @@ if (isMain(import.meta.url)) {
 
 /** Builds, checks the variables, and packs the upload. Accepts an empty ISSUER, which a new checkout has. */
 export async function dryRun() {
-  const { vars } = await readConfiguration();
+  const { vars, triggers } = await readConfiguration();
   await buildIfChanged(RELEASE);
   const checked = { ...vars, ISSUER: vars.ISSUER || "https://login.example.com" };
   await step("checking the variables", () => checkVariables(checked));
@@ -30,6 +30,7 @@ export async function dryRun() {
     const output = await wrangler(["deploy", "--dry-run"]);
     return output.match(/Total Upload: .*/)?.[0];
   });
+  console.error(`· cron: ${triggers.crons?.join(", ") || "none, so no key rotates and no row is deleted"}`);
 }
 
 async function deploy() {

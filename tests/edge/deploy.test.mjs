@@ -28,6 +28,7 @@ test("a deployment without an ISSUER is assertError, and its dry run says so and
   const dry = await deploy("--dry-run");
   assert.equal(dry.code, 0, dry.said);
   assert.match(dry.said, /\n· ISSUER in wrangler.toml is empty: .*\n· packing it for Cloudflare … .*Total Upload/);
+  assert.match(dry.said, /\n· cron: \*\/5 \* \* \* \*\n$/);
 });
 
 test("a deployment with a wrong variable is refused before anything is sent, and so is its dry run", async () => {
