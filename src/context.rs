@@ -155,14 +155,20 @@ impl<'a, P> Context<'a, P> {
         if matches!(fault, Internal::Unavailable { what: ports::DATABASE, .. }) {
             self.database_failed.set(true);
         }
-        self.log_event(match fault {
-            Internal::Broken { .. } => LogEvent::InternalFault {},
-            Internal::Misconfigured { variable, .. } => LogEvent::Misconfigured { variable },
+        let event = match fault {
+            Internal::Broken { .. } => Some(LogEvent::InternalFault {}),
+            Internal::Misconfigured { variable, .. } => Some(LogEvent::Misconfigured { variable }),
+            Internal::Unavailable { what: ports::KEY_TABLE, .. } => None,
             Internal::Unavailable { what: ports::DATABASE, detail } if ports::is_full(detail) => {
-                LogEvent::DatabaseFull {}
+                Some(LogEvent::DatabaseFull {})
             }
-            Internal::Unavailable { what, .. } => LogEvent::PlatformUnavailable { part: what },
-        });
+            Internal::Unavailable { what, .. } => {
+                Some(LogEvent::PlatformUnavailable { part: what })
+            }
+        };
+        if let Some(event) = event {
+            self.log_event(event);
+        }
         self.log_note(fault.detail());
     }
 

@@ -103,6 +103,10 @@ pub struct Document {
 /// The name of the database's binding. `what` of an [`Internal::Unavailable`] has this value if the database fails.
 pub const DATABASE: &str = "DB";
 
+/// `what` of an [`Internal::Unavailable`] while another request makes or looks for a key. No part of the platform fails
+/// then, and anybody can cause it by a token with an unknown `kid`.
+pub const KEY_TABLE: &str = "the key table";
+
 /// Returns whether the database failed with this message because it is full: the message of SQLite, or that of D1 for a
 /// database of its largest size.
 pub fn is_full(detail: &str) -> bool {

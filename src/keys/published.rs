@@ -18,7 +18,7 @@ use crate::lifetimes::{
     INCOMPLETE_KEY_SET_SECONDS, KEY_SEARCH_PAUSE_SECONDS, KEY_SEARCH_RETRY_SECONDS,
     KV_PROPAGATION_SECONDS,
 };
-use crate::ports::Platform;
+use crate::ports::{KEY_TABLE, Platform};
 use crate::store::signing_keys::KeyRow;
 use crate::store::signing_keys::{self, Claim};
 
@@ -204,7 +204,7 @@ impl PublishedKeys {
             SearchState::Failed => "it did not answer a moment ago",
             SearchState::Running => "another request is reading it",
         };
-        Some(Err(Internal::Unavailable { what: "the key table", detail: detail.into() }))
+        Some(Err(Internal::Unavailable { what: KEY_TABLE, detail: detail.into() }))
     }
 
     async fn search(

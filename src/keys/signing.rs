@@ -13,7 +13,7 @@ use crate::keys::first_key::{self, is_made_at_once, make_first_key};
 use crate::keys::published::PublishedKeys;
 use crate::keys::signer;
 use crate::lifetimes::KEY_SET_SECONDS;
-use crate::ports::{Crypto, Platform};
+use crate::ports::{Crypto, KEY_TABLE, Platform};
 use crate::store::signing_keys;
 use crate::store::signing_keys::KeyRow;
 
@@ -59,7 +59,7 @@ impl SigningKeys {
             if !is_made_at_once(alg) {
                 published.make_later(&[alg], &rows, context)?;
                 let detail = format!("no {} key yet; the first one is being generated", alg.name());
-                return Err(Internal::Unavailable { what: "the key table", detail });
+                return Err(Internal::Unavailable { what: KEY_TABLE, detail });
             }
             rows = make_first_key(alg, &sealer, context).await?;
         }

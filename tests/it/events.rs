@@ -172,3 +172,22 @@ fn the_first_keys_are_events_and_so_is_a_publication_that_fails() {
     provider.sleep(KEY_SET_SECONDS);
     assert_eq!(provider.send(get("/auth/jwks.json")).event_names(), <[&str; 0]>::default());
 }
+
+#[test]
+fn a_token_with_an_unknown_key_is_no_fault_of_the_platform() {
+    let (provider, _) = provider();
+    provider.put_alice();
+    let token = provider.mint("openid");
+    // Another provider's token: its kid is unknown here, and one of the requests looks for it.
+    let other = TestProvider::new();
+    other.has_entropy.set(true);
+    other.put_alice();
+    let forged = other.mint("openid");
+    assert_ne!(forged.split('.').next(), token.split('.').next(), "another kid");
+    let responses = provider.send_together(vec![get("/auth/userinfo").bearer(&forged); 5]);
+    assert!(
+        responses.iter().any(|response| response.status == 503),
+        "one searches, the others do not wait"
+    );
+    assert!(responses.iter().all(|response| response.events.is_empty()));
+}
