@@ -32,6 +32,15 @@ test("a probe without a token uses neither D1 nor KV", async () => {
   assert.deepEqual({ DB, KV, promises }, { DB: 0, KV: 0, promises: 0 });
 });
 
+test("an event is a line of its own, at its level", async () => {
+  postern.server.clearLogs();
+  await postern.fetch("/admin/users", { headers: { authorization: "Bearer wrong" } });
+  await postern.fetch("/nothing");
+  const events = () => postern.server.getLogs().filter(({ message }) => message.includes('"event"'));
+  const [{ message, level }] = await until(events, ({ length }) => length > 0);
+  assert.deepEqual([JSON.parse(message), level], [{ event: "admin_token_refused", level: "warning" }, "warn"]);
+});
+
 test("the report has a line for each part, and the first one without a run of the maintenance has a warning", async () => {
   await postern.takeCounts();
   const first = await report();
@@ -97,13 +106,4 @@ test("postern status prints a table at a terminal", { skip: WITHOUT_SCRIPT }, as
   assert.match(head, /^PART +STATUS +MS +DETAIL$/);
   assert.deepEqual(rows.map((row) => row.split(" ")[0]), PARTS);
   assert.match(screen, /^database +ok +\d+ +the primary answers$/m);
-});
-
-test("an event is a line of its own, at its level", async () => {
-  postern.server.clearLogs();
-  await postern.fetch("/admin/users", { headers: { authorization: "Bearer wrong" } });
-  await postern.fetch("/nothing");
-  const events = () => postern.server.getLogs().filter(({ message }) => message.includes('"event"'));
-  const [{ message, level }] = await until(events, ({ length }) => length > 0);
-  assert.deepEqual([JSON.parse(message), level], [{ event: "admin_token_refused", level: "warning" }, "warn"]);
 });
