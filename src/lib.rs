@@ -289,9 +289,13 @@ impl MaintenanceLog {
         if self.notes.is_empty() { Level::Information } else { Level::Error }
     }
 
-    /// Adds the notes and the events of a context.
-    fn add<P>(&mut self, context: &Context<'_, P>, memory: &Memory) {
-        self.notes.extend(context.take_notes());
+    /// Adds the notes and the events of a step. A step with faults is an event, also if it has done a part.
+    fn add<P>(&mut self, step: &'static str, context: &Context<'_, P>, memory: &Memory) {
+        let notes = context.take_notes();
+        if !notes.is_empty() {
+            context.log_event(LogEvent::MaintenanceFailed { step });
+        }
+        self.notes.extend(notes);
         self.events.extend(memory.written_events.lines(context.take_events(), context.now));
     }
 }
@@ -322,12 +326,12 @@ pub async fn maintain(
             Ok(report) => {
                 log.steps.insert(step.name().to_owned(), report.into());
             }
-            Err(fault) => log_failure(&provider.context, step.name(), &fault),
+            Err(fault) => provider.context.log_fault(&fault),
         }
         for task in provider.context.take_deferred() {
             finish_one(&provider, task).await;
         }
-        log.add(&provider.context, &memory);
+        log.add(step.name(), &provider.context, &memory);
     }
     let context = Context::new(config, platform, clock(), randomness);
     let run = MaintenanceRun { started_at, ended_at: context.now, report: log_line(&log) };
@@ -336,13 +340,8 @@ pub async fn maintain(
             context.log_event(LogEvent::MaintenanceLate { seconds: started_at - before });
         }
         Ok(_) => {}
-        Err(fault) => log_failure(&context, "record", &fault),
+        Err(fault) => context.log_fault(&fault),
     }
-    log.add(&context, &isolate.memory_at(context.now));
+    log.add("record", &context, &isolate.memory_at(context.now));
     log
-}
-
-fn log_failure<P>(context: &Context<'_, P>, step: &'static str, fault: &Internal) {
-    context.log_fault(fault);
-    context.log_event(LogEvent::MaintenanceFailed { step });
 }
