@@ -33,6 +33,16 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A secret of the configuration that can be replaced without an outage: while the previous one is set, too, what was
+/// made under it is still accepted.
+#[derive(Debug, Default)]
+pub struct ReplaceableSecret {
+    /// The secret under which everything new is made.
+    pub current: Option<Secret>,
+    /// The secret that is accepted as well.
+    pub previous: Option<Secret>,
+}
+
 /// Returns whether a text has the form of a random text: 43 base64url characters (256 bits).
 pub fn is_random_text(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

@@ -15,13 +15,13 @@ use crate::protocol::client::outbound_url::OutboundRules;
 use crate::protocol::client::scheme;
 use crate::protocol::client::voucher::Voucher;
 use crate::protocol::user::scope::ScopeTable;
-use crate::secret::Secret;
+use crate::secret::{ReplaceableSecret, Secret};
 
 /// A valid configuration. Each field names its variable or secret.
 #[derive(Debug)]
 pub struct Config {
-    /// `ADMIN_TOKEN`: the operator's secret. Without it, `/admin/*` does not exist.
-    pub admin_token: Option<Secret>,
+    /// `ADMIN_TOKEN` and `ADMIN_TOKEN_PREVIOUS`: the operator's secret. Without the first, `/admin/*` does not exist.
+    pub admin_token: ReplaceableSecret,
     /// `ALLOW_IMPLICIT`: whether clients may register the implicit flow, which RFC 9700 section 2.1.2 advises against.
     pub allows_implicit: bool,
     /// `ALLOW_LOOPBACK`: whether the provider may fetch clients' documents from a loopback host. For development only.
@@ -34,9 +34,9 @@ pub struct Config {
     pub digest: String,
     /// `ISSUER`: the issuer identifier.
     pub issuer: Issuer,
-    /// `KEY_ENCRYPTION_KEY`: encrypts the signing keys. Validated on use, because the published keys can be served
-    /// without it.
-    pub key_encryption_key: Option<Secret>,
+    /// `KEY_ENCRYPTION_KEY` and `KEY_ENCRYPTION_KEY_PREVIOUS`: encrypt the signing keys. Validated on use, because the
+    /// published keys can be served without them.
+    pub key_encryption_key: ReplaceableSecret,
     /// `CLOCK_LEEWAY`: the tolerated clock difference in seconds when a token's times are checked.
     pub leeway: i64,
     /// `PRIVATE_USE_SCHEMES`: the schemes without a period that redirect URIs may have.
@@ -73,6 +73,10 @@ impl ConfigError {
 /// A scope that releases the claim of its name, unless `SCOPES` defines it otherwise.
 const DEFAULT_SCOPE: &str = "groups";
 const DAY: u32 = 86_400;
+const ADMIN_TOKEN_WARNING: &str =
+    "ADMIN_TOKEN_PREVIOUS: still accepted; delete it when no program uses it";
+const KEY_ENCRYPTION_KEY_WARNING: &str = "KEY_ENCRYPTION_KEY_PREVIOUS: still accepted; delete it when no signing key is \
+                                          encrypted under it, a day after the change or later";
 
 impl Config {
     /// Returns the part of the configuration that the parser of a client's authorization requests needs.
@@ -120,13 +124,20 @@ impl Config {
         self.scopes.names().chain(apis.flat_map(Resource::scope_names))
     }
 
+    /// Returns a warning for each secret whose previous value is still accepted, for the operator.
+    pub fn secret_warnings(&self) -> impl Iterator<Item = &'static str> {
+        let admin_token = self.admin_token.previous.as_ref().map(|_| ADMIN_TOKEN_WARNING);
+        let key = self.key_encryption_key.previous.as_ref().map(|_| KEY_ENCRYPTION_KEY_WARNING);
+        admin_token.into_iter().chain(key)
+    }
+
     /// Parses the configuration. `variable` returns the text of a variable or secret; an empty text counts as not set.
     ///
     /// # Errors
     /// The first invalid variable.
     #[cold]
     pub fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let variable = |name| variable(name).filter(|text| !text.is_empty());
+        let variable = |name: &str| variable(name).filter(|text| !text.is_empty());
         let number = |name, default, limit| match variable(name) {
             None => Ok(default),
             Some(text) => match text.parse::<u32>() {
@@ -177,7 +188,7 @@ impl Config {
         };
 
         Ok(Self {
-            admin_token: variable("ADMIN_TOKEN").map(Secret::new),
+            admin_token: secret(variable, "ADMIN_TOKEN"),
             allows_implicit,
             allows_loopback: flag("ALLOW_LOOPBACK")?,
             caching: Caching { max_age, stale_while_revalidate, stale_if_error },
@@ -192,7 +203,7 @@ impl Config {
             ]),
             client_documents,
             issuer,
-            key_encryption_key: variable("KEY_ENCRYPTION_KEY").map(Secret::new),
+            key_encryption_key: secret(variable, "KEY_ENCRYPTION_KEY"),
             leeway: i64::from(leeway),
             private_use_schemes,
             registration: policy,
@@ -200,6 +211,12 @@ impl Config {
             scopes: table,
         })
     }
+}
+
+/// Reads a secret, and the previous one by the name with `_PREVIOUS`.
+fn secret(variable: impl Fn(&str) -> Option<String>, name: &str) -> ReplaceableSecret {
+    let read = |name: &str| variable(name).map(Secret::new);
+    ReplaceableSecret { current: read(name), previous: read(&format!("{name}_PREVIOUS")) }
 }
 
 /// Parses `PRIVATE_USE_SCHEMES`: schemes separated by commas.
@@ -287,7 +304,9 @@ mod tests {
             "public, max-age=300, stale-while-revalidate=600, stale-if-error=86400"
         );
         assert_eq!((config.leeway, config.registration), (5, Registration::Token));
-        assert!(config.admin_token.is_none() && config.key_encryption_key.is_none());
+        assert!(
+            config.admin_token.current.is_none() && config.key_encryption_key.current.is_none()
+        );
         assert_eq!(parse(&[]).unwrap_err().variable, "ISSUER");
         assert_eq!(parse(&[("ISSUER", "")]).unwrap_err().variable, "ISSUER");
     }

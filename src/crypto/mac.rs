@@ -1,14 +1,16 @@
 //! Message authentication codes (MACs) for values that the provider hands out and later accepts again. The MAC key is
-//! derived from the secret `KEY_ENCRYPTION_KEY`.
+//! derived from the secret `KEY_ENCRYPTION_KEY`. While that is being replaced, codes are made under the current key and
+//! accepted under the previous one, too. A code that nobody else may compute, and that must not change, is derived from
+//! another secret.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::crypto::seal::secret_key;
+use crate::crypto::seal::SecretKeys;
 use crate::error::Internal;
-use crate::secret::Secret;
+use crate::secret::ReplaceableSecret;
 
 /// The purpose of a code. A code for one purpose is invalid for every other.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,13 +21,14 @@ pub enum Purpose {
     Counter,
     /// The device cookie, which identifies a browser in which a user has signed in before.
     Device,
-    /// The handle of a pushed request in the browser that opens it.
+    /// The handle of a pushed request, derived from the id of the browser that opens it.
     Handle,
     /// A secret of a registration with an initial access token for one use, derived from token and document.
     Registration,
     /// The next refresh token, derived from the one that is rotated.
     Successor,
-    /// The claim `sid` of a session for one client (OpenID Connect Front-Channel Logout section 3).
+    /// The claim `sid` for one client, derived from the id of the session, which no client sees (OpenID Connect
+    /// Front-Channel Logout section 3).
     Sid,
     /// The token in a form or link that continues an interaction.
     Interaction,
@@ -46,37 +49,69 @@ impl Purpose {
     }
 }
 
-/// The key of message authentication codes.
-pub struct MacKey(Hmac<Sha256>);
+/// The key of message authentication codes, and the previous key while `KEY_ENCRYPTION_KEY` is being replaced.
+pub struct MacKey {
+    current: Hmac<Sha256>,
+    previous: Option<Hmac<Sha256>>,
+}
 
 impl MacKey {
-    /// Derives the key from the secret.
+    /// Derives the keys from the secrets.
     ///
     /// # Errors
-    /// [`Internal::Misconfigured`] when the secret is absent or has another form.
-    pub fn new(secret: Option<&Secret>) -> Result<Self, Internal> {
+    /// As [`SecretKeys::new`].
+    pub fn new(secret: &ReplaceableSecret) -> Result<Self, Internal> {
+        let SecretKeys { current, previous } = SecretKeys::new(secret)?;
         // The secret itself is a key for AES-GCM, and one key should serve one algorithm.
-        let mut derivation = keyed(secret_key(secret)?.as_slice())?;
-        derivation.update(b"postern message authentication v1");
-        Ok(Self(keyed(&derivation.finalize().into_bytes())?))
+        let derived = |secret: &[u8]| {
+            let mut derivation = keyed(secret)?;
+            derivation.update(b"postern message authentication v1");
+            keyed(&derivation.finalize().into_bytes())
+        };
+        let previous = previous.map(|secret| derived(secret.as_slice())).transpose()?;
+        Ok(Self { current: derived(current.as_slice())?, previous })
     }
 
-    /// Computes the code of `parts`: 256 bits as base64url (HMAC-SHA256, RFC 2104).
+    /// Returns the previous key, for values that must be equal to those of an earlier request.
+    pub fn previous(&self) -> Option<Self> {
+        self.previous.clone().map(|current| Self { current, previous: None })
+    }
+
+    /// Computes the code of `parts` under the current key: 256 bits as base64url (HMAC-SHA256, RFC 2104).
     pub fn code(&self, purpose: Purpose, parts: &[&str]) -> String {
-        let mut mac = self.0.clone();
-        mac.update(purpose.label());
-        for part in parts {
-            // The length is included, because otherwise different lists of parts could be the same bytes.
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part.as_bytes());
-        }
-        Base64UrlUnpadded::encode_string(&mac.finalize().into_bytes())
+        code(self.current.clone(), purpose, parts)
     }
 
-    /// Returns whether `code` is the code of `parts`, in constant time.
-    pub fn is_code(&self, code: &str, purpose: Purpose, parts: &[&str]) -> bool {
-        self.code(purpose, parts).as_bytes().ct_eq(code.as_bytes()).into()
+    /// Returns the code of `parts` under the current key, and the one under the previous key if there is one.
+    pub fn codes(&self, purpose: Purpose, parts: &[&str]) -> impl Iterator<Item = String> {
+        let keys = [Some(&self.current), self.previous.as_ref()].into_iter().flatten();
+        keys.map(move |key| code(key.clone(), purpose, parts))
     }
+
+    /// Returns whether `code` is the code of `parts` under one of the keys. The time taken does not depend on `code`,
+    /// except for which key it was made under.
+    pub fn is_code(&self, code: &str, purpose: Purpose, parts: &[&str]) -> bool {
+        self.codes(purpose, parts).any(|own| own.as_bytes().ct_eq(code.as_bytes()).into())
+    }
+}
+
+/// Derives a text from a random text that is secret itself. It does not depend on `KEY_ENCRYPTION_KEY`, so it is the same
+/// text for as long as the secret lives.
+///
+/// # Errors
+/// None: HMAC accepts keys of every length.
+pub fn derive(secret: &str, purpose: Purpose, parts: &[&str]) -> Result<String, Internal> {
+    Ok(code(keyed(secret.as_bytes())?, purpose, parts))
+}
+
+fn code(mut mac: Hmac<Sha256>, purpose: Purpose, parts: &[&str]) -> String {
+    mac.update(purpose.label());
+    for part in parts {
+        // The length is included, because otherwise different lists of parts could be the same bytes.
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part.as_bytes());
+    }
+    Base64UrlUnpadded::encode_string(&mac.finalize().into_bytes())
 }
 
 fn keyed(key: &[u8]) -> Result<Hmac<Sha256>, Internal> {
@@ -86,10 +121,31 @@ fn keyed(key: &[u8]) -> Result<Hmac<Sha256>, Internal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
+
+    fn secret(byte: u8) -> Secret {
+        Secret::new(Base64UrlUnpadded::encode_string(&[byte; 32]))
+    }
 
     fn key(byte: u8) -> MacKey {
-        let secret = Secret::new(Base64UrlUnpadded::encode_string(&[byte; 32]));
-        MacKey::new(Some(&secret)).unwrap()
+        MacKey::new(&ReplaceableSecret { current: Some(secret(byte)), previous: None }).unwrap()
+    }
+
+    #[test]
+    fn a_code_is_made_under_the_current_key_and_accepted_under_the_previous_one() {
+        let both = ReplaceableSecret { current: Some(secret(8)), previous: Some(secret(7)) };
+        let both = MacKey::new(&both).unwrap();
+        let parts = &["ab", "c"];
+        let old = key(7).code(Purpose::Device, parts);
+        let new = key(8).code(Purpose::Device, parts);
+        assert_eq!(both.code(Purpose::Device, parts), new);
+        assert_eq!(both.codes(Purpose::Device, parts).collect::<Vec<_>>(), [&*new, &*old]);
+        assert_eq!(both.previous().unwrap().code(Purpose::Device, parts), old);
+        assert!(both.is_code(&new, Purpose::Device, parts));
+        assert!(both.is_code(&old, Purpose::Device, parts));
+        assert!(!both.is_code(&old, Purpose::Interaction, parts));
+        assert!(!both.is_code(&key(9).code(Purpose::Device, parts), Purpose::Device, parts));
+        assert!(key(8).previous().is_none());
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::client_proof::ClientConditions;
 use crate::store::clients::Client;
 use crate::store::grants::{self, Grant};
-use crate::store::refresh_tokens::{self, PresentedToken, RefreshToken};
+use crate::store::refresh_tokens::{self, PresentedToken, RefreshToken, SuccessorHashes};
 
 pub(super) enum NextRefreshToken {
     /// No refresh token, because the grant does not have `offline_access`.
@@ -36,7 +36,7 @@ pub(super) enum NextRefreshToken {
     Successor {
         /// The hash of the presented token.
         spent_hash: String,
-        token: String,
+        successors: Successors,
     },
 }
 
@@ -61,24 +61,49 @@ impl NextRefreshToken {
     /// Records the token if it is not recorded yet, and returns it. A concurrent request may have recorded it first.
     ///
     /// # Errors
-    /// [`TokenError::InvalidGrant`] if another successor is recorded, because `KEY_ENCRYPTION_KEY` changed in between.
+    /// [`TokenError::InvalidGrant`] if another successor is recorded, because `KEY_ENCRYPTION_KEY` changed in between and
+    /// the previous one is not known.
     pub(super) async fn record(
         self,
         grant: &Grant,
         context: &Context<'_, impl Platform>,
     ) -> Result<Option<String>, Error> {
-        let (spent_hash, token) = match self {
+        let (spent_hash, successors) = match self {
             Self::None => return Ok(None),
             Self::First(token) | Self::Recorded(token) => return Ok(Some(token)),
-            Self::Successor { spent_hash, token } => (spent_hash, token),
+            Self::Successor { spent_hash, successors } => (spent_hash, successors),
         };
         let expires_at = (context.now + REFRESH_TOKEN_IDLE_SECONDS)
             .min(grant.granted_at + REFRESHABLE_GRANT_SECONDS);
-        if refresh_tokens::rotate(context, &spent_hash, &hash(&token), expires_at).await? {
-            Ok(Some(token))
-        } else {
-            Err(USED_BEFORE.into())
-        }
+        let hashes = successors.hashes();
+        let recorded = refresh_tokens::rotate(context, &spent_hash, &hashes, expires_at).await?;
+        let token = recorded.and_then(|recorded| successors.find(&recorded));
+        Ok(Some(token.ok_or(USED_BEFORE)?))
+    }
+}
+
+/// The tokens that can follow a refresh token. Isolates with the old `KEY_ENCRYPTION_KEY` and with the new one derive
+/// different ones; the first that is recorded is the successor for all.
+pub(super) struct Successors {
+    current: String,
+    previous: Option<String>,
+}
+
+impl Successors {
+    fn of(presented: &str, mac: &MacKey) -> Self {
+        let derive = |mac: &MacKey| mac.code(Purpose::Successor, &[presented]);
+        Self { current: derive(mac), previous: mac.previous().as_ref().map(derive) }
+    }
+
+    fn hashes(&self) -> SuccessorHashes {
+        let previous = self.previous.as_deref().map(hash);
+        SuccessorHashes { current: hash(&self.current), previous }
+    }
+
+    /// Returns the token that has this hash.
+    fn find(&self, recorded: &str) -> Option<String> {
+        let mut tokens = [Some(&self.current), self.previous.as_ref()].into_iter().flatten();
+        tokens.find(|token| hash(token) == recorded).cloned()
     }
 }
 
@@ -90,7 +115,7 @@ pub(super) struct Statements<'a> {
     requested_scope: Option<&'a str>,
     /// The hash of the presented token.
     presented_hash: String,
-    successor: String,
+    successors: Successors,
     handle: Handle<Option<RefreshToken>>,
 }
 
@@ -104,18 +129,18 @@ impl<'a> Statements<'a> {
     ) -> Result<Self, Error> {
         let presented = request.required("refresh_token", "missing parameter: refresh_token")?;
         let requested_scope = request.scope()?;
-        let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
-        let successor = mac.code(Purpose::Successor, &[presented]);
+        let mac = MacKey::new(&context.config.key_encryption_key)?;
+        let successors = Successors::of(presented, &mac);
         let presented_hash = hash(presented);
         let token = PresentedToken {
             token_hash: &presented_hash,
-            successor_hash: &hash(&successor),
+            successor: &successors.hashes(),
             expires_at: context.now + REFRESH_TOKEN_IDLE_SECONDS,
             is_plain: requested_scope.is_none() && request.once("resource")?.is_none(),
         };
         let (proof, now) = (request.proof, context.now);
         let handle = refresh_tokens::find_and_rotate(batch, &token, (proof, conditions), now)?;
-        Ok(Self { requested_scope, presented_hash, successor, handle })
+        Ok(Self { requested_scope, presented_hash, successors, handle })
     }
 
     /// Returns the authorization that the token was issued for. Revoking a grant is a second request to D1, which only
@@ -148,10 +173,13 @@ impl<'a> Statements<'a> {
             return Err(TokenError::InvalidGrant("refresh_token: expired".into()).into());
         }
 
-        let refresh_token = if token.has_successor {
-            NextRefreshToken::Recorded(self.successor)
-        } else {
-            NextRefreshToken::Successor { spent_hash: self.presented_hash, token: self.successor }
+        let recorded = token.successor_hash.as_deref();
+        let refresh_token = match recorded.and_then(|recorded| self.successors.find(recorded)) {
+            Some(token) => NextRefreshToken::Recorded(token),
+            None => NextRefreshToken::Successor {
+                spent_hash: self.presented_hash,
+                successors: self.successors,
+            },
         };
         Ok(Authorized {
             grant: token.grant,

@@ -56,7 +56,7 @@ impl<'a> BrowserContext<'a> {
             id: known_ids.first().cloned().map_or_else(|| context.random_text(), Ok)?,
             may_be_remembered: known_ids.is_empty() && is_own_navigation(issuer, request),
             known_ids,
-            mac: MacKey::new(context.config.key_encryption_key.as_ref())?,
+            mac: MacKey::new(&context.config.key_encryption_key)?,
             session: cookie(Cookie::Session).filter(|value| is_random_text(value)),
         })
     }

@@ -4,7 +4,7 @@
 //! handle is passed on.
 
 use crate::context::Context;
-use crate::crypto::mac::Purpose;
+use crate::crypto::mac::{Purpose, derive};
 use crate::error::{Advice, Error, Internal, PageError};
 use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
@@ -103,7 +103,7 @@ impl PendingRequest {
         // Malformed parameters are refused when all of them are parsed.
         let params = Params::parse(query.as_bytes(), &[known]).unwrap_or_default();
         let Some((client_id, request_uri)) = pushed(&params) else { return Ok(None) };
-        let handle = browser.mac.code(Purpose::Handle, &[request_uri, &browser.id]);
+        let handle = derive(&browser.id, Purpose::Handle, &[request_uri])?;
         let opening = Opening {
             uri_hash: &hash(request_uri),
             pushed_by: client_id,

@@ -9,7 +9,7 @@ use crate::jose::jwk::{Algorithm, EcPrivateKey, PrivateKey};
 use crate::keys::signer;
 use crate::log::LogEvent;
 use crate::ports::Platform;
-use crate::secret::Secret;
+use crate::secret::ReplaceableSecret;
 use crate::store::signing_keys;
 use crate::store::signing_keys::KeyRow;
 
@@ -18,7 +18,7 @@ use crate::store::signing_keys::KeyRow;
 ///
 /// # Errors
 /// [`Internal::Misconfigured`] when `KEY_ENCRYPTION_KEY` is absent, is malformed, or does not open a key.
-pub fn sealer(secret: Option<&Secret>, rows: &[KeyRow], now: i64) -> Result<Sealer, Internal> {
+pub fn sealer(secret: &ReplaceableSecret, rows: &[KeyRow], now: i64) -> Result<Sealer, Internal> {
     let sealer = Sealer::new(secret)?;
     for row in Algorithm::ALL.into_iter().filter_map(|alg| signer(rows, alg, now)) {
         sealer.open(&row.sealed_private, row.public.kid())?;

@@ -98,7 +98,7 @@ impl PublishedKeys {
             if context.now < self.no_generation_before.get() {
                 break;
             }
-            let secret = context.config.key_encryption_key.as_ref();
+            let secret = &context.config.key_encryption_key;
             let made = match sealer(secret, &rows, context.now) {
                 Ok(sealer) => make_first_key(alg, &sealer, context).await,
                 Err(fault) => Err(fault),
@@ -130,7 +130,7 @@ impl PublishedKeys {
             return Ok(());
         }
         self.no_deferral_before.set(context.now + KEY_SEARCH_PAUSE_SECONDS);
-        sealer(context.config.key_encryption_key.as_ref(), rows, context.now)?;
+        sealer(&context.config.key_encryption_key, rows, context.now)?;
         for &alg in missing {
             context.defer(DeferredTask::MakeKey(alg));
         }
@@ -143,7 +143,7 @@ impl PublishedKeys {
         alg: Algorithm,
         context: &Context<'_, impl Platform>,
     ) -> Result<(), Internal> {
-        let sealer = Sealer::new(context.config.key_encryption_key.as_ref())?;
+        let sealer = Sealer::new(&context.config.key_encryption_key)?;
         match signing_keys::claim(context, alg).await? {
             Claim::Won => {
                 let rows = make_first_key(alg, &sealer, context).await?;

@@ -43,7 +43,7 @@ impl SigningKeys {
         published: &PublishedKeys,
         context: &Context<'_, impl Platform>,
     ) -> Result<Rc<PrivateKey>, Internal> {
-        let sealer = Sealer::new(context.config.key_encryption_key.as_ref())?;
+        let sealer = Sealer::new(&context.config.key_encryption_key)?;
         let remembered = self.remembered(context.now);
         if let Some(row) = remembered.as_deref().and_then(|rows| signer(rows, alg, context.now))
             && published.is_published(row.public.kid(), context).await
@@ -54,8 +54,7 @@ impl SigningKeys {
         // withdrawn since.
         let mut rows = signing_keys::all(context).await?;
         if signer(&rows, alg, context.now).is_none() {
-            let sealer =
-                first_key::sealer(context.config.key_encryption_key.as_ref(), &rows, context.now)?;
+            let sealer = first_key::sealer(&context.config.key_encryption_key, &rows, context.now)?;
             if !is_made_at_once(alg) {
                 published.make_later(&[alg], &rows, context)?;
                 let detail = format!("no {} key yet; the first one is being generated", alg.name());

@@ -53,16 +53,25 @@ impl Attempt {
             Some(device) => device,
             None => Device { id: context.random_text()?, codes: Vec::new() },
         };
-        let account = login_code(&browser.mac, normalized);
-        let code =
-            |kind: &str, id: &str| browser.mac.code(Purpose::Counter, &[kind, normalized, id]);
         // Not the normalized form, under which another user may be known in this browser.
-        let (own, account) = if device.knows(browser, folded) {
-            (Counter::of_device(&account, &code("device", &device.id)), None)
-        } else {
-            let network = code("network", &network_of(&address));
-            (Counter::of_network(&account, &network), Some(Counter::of_account(&account)))
+        let is_known = device.knows(browser, folded);
+        let counters = |mac: &MacKey| {
+            let account = login_code(mac, normalized);
+            let code = |kind, id: &str| mac.code(Purpose::Counter, &[kind, normalized, id]);
+            if is_known {
+                (Counter::of_device(&account, &code("device", &device.id)), None)
+            } else {
+                let network = code("network", &network_of(&address));
+                (Counter::of_network(&account, &network), Some(Counter::of_account(&account)))
+            }
         };
+        let (mut own, mut account) = counters(&browser.mac);
+        if let Some((previous_own, previous_account)) =
+            browser.mac.previous().as_ref().map(counters)
+        {
+            own = own.continuing(previous_own);
+            account = account.zip(previous_account).map(|(new, previous)| new.continuing(previous));
+        }
         Ok(Self { address, device, folded: folded.clone(), own, account })
     }
 
@@ -88,10 +97,14 @@ impl Attempt {
         let Device { id, codes } = &self.device;
         let typed = Some(self.folded.as_str()).filter(|typed| *typed != login);
         let logins = [login].into_iter().chain(typed);
+        let is_for =
+            |code: &str, login: &str| browser.mac.is_code(code, Purpose::Device, &[login, id]);
         let mut known: Vec<_> =
-            logins.map(|login| browser.mac.code(Purpose::Device, &[login, id])).collect();
+            logins.clone().map(|login| browser.mac.code(Purpose::Device, &[login, id])).collect();
         for code in codes {
-            if known.len() < DEVICE_LOGINS_LIMIT && !known.contains(code) {
+            // A code of one of these logins under the previous key has been replaced.
+            let is_replaced = logins.clone().any(|login| is_for(code, login));
+            if known.len() < DEVICE_LOGINS_LIMIT && !is_replaced {
                 known.push(code.clone());
             }
         }
@@ -124,9 +137,10 @@ pub async fn forget(
     context: &Context<'_, impl Platform>,
     stored_login: &str,
 ) -> Result<(), Internal> {
-    let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
+    let mac = MacKey::new(&context.config.key_encryption_key)?;
     let login = TypedLogin::new(stored_login, |text| context.nfkc(text));
-    sign_in_attempts::forget(context, &login_code(&mac, &login.normalized)).await
+    let codes: Vec<_> = mac.codes(Purpose::Counter, &["account", &login.normalized]).collect();
+    sign_in_attempts::forget(context, &codes).await
 }
 
 /// The code of a login, which names the counter of its account.

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::REFRESHABLE_GRANT_SECONDS;
 use crate::ports::{Database, Row, Statement};
-use crate::store::batch::{Batch, Handle, exists, first};
+use crate::store::batch::{Batch, Handle, first};
 use crate::store::client_proof::{ClientConditions, ClientProof, client_is_proven};
 use crate::store::consents::consent_columns;
 use crate::store::grants::{Grant, grant_columns, grant_joins};
@@ -16,8 +16,8 @@ pub struct RefreshToken {
     pub expires_at: i64,
     /// When it was first used, in Unix seconds.
     pub spent_at: Option<i64>,
-    /// Whether its successor is recorded.
-    pub has_successor: bool,
+    /// The hash of its successor, if it is recorded.
+    pub successor_hash: Option<String>,
     /// Whether its successor has been used.
     pub is_successor_spent: bool,
     /// The grant that it was issued for.
@@ -28,12 +28,21 @@ pub struct RefreshToken {
 #[derive(Debug)]
 pub struct PresentedToken<'a> {
     pub token_hash: &'a str,
-    /// The hash of the token that replaces it.
-    pub successor_hash: &'a str,
+    /// The hashes of the token that replaces it.
+    pub successor: &'a SuccessorHashes,
     /// When the successor expires if it is not used, in Unix seconds.
     pub expires_at: i64,
     /// Whether the request names neither a scope nor a resource.
     pub is_plain: bool,
+}
+
+/// The hashes of the successors that a refresh token can have. One of them is recorded at most.
+#[derive(Debug)]
+pub struct SuccessorHashes {
+    /// That of the one that is recorded if none is.
+    pub current: String,
+    /// That of the one that an isolate with the previous `KEY_ENCRYPTION_KEY` may have recorded.
+    pub previous: Option<String>,
 }
 
 /// Finds a refresh token of this client, and rotates it as [`rotate`] does if nothing can refuse the request any
@@ -68,7 +77,7 @@ pub fn find_and_rotate(
         " ON CONFLICT (token_hash) DO NOTHING",
     ))
     .bind(token.token_hash)
-    .bind(token.successor_hash)
+    .bind(token.successor.current.as_str())
     .bind(token.expires_at)
     .bind(REFRESHABLE_GRANT_SECONDS)
     .bind(now)
@@ -80,20 +89,22 @@ pub fn find_and_rotate(
     )
     .bind(token.token_hash)
     .bind(now)
-    .bind(token.successor_hash);
+    .bind(token.successor.current.as_str());
     let read = Statement::new(concat!(
         "SELECT own.expires_at AS expires_at, own.spent_at AS spent_at, \
-           successor.token_hash IS NOT NULL AS has_successor, \
+           successor.token_hash AS successor_hash, \
            successor.spent_at IS NOT NULL AS is_successor_spent, ",
         grant_columns!(),
         " FROM refresh_tokens AS own JOIN grants ON grants.id = own.grant_id",
         grant_joins!(),
-        " LEFT JOIN refresh_tokens AS successor ON successor.token_hash = ?2 \
+        " LEFT JOIN refresh_tokens AS successor ON successor.token_hash = coalesce( \
+           (SELECT token_hash FROM refresh_tokens WHERE token_hash = ?4), ?2) \
          WHERE own.token_hash = ?1 AND grants.client_id = ?3",
     ))
     .bind(token.token_hash)
-    .bind(token.successor_hash)
-    .bind(proof.client_id.as_str());
+    .bind(token.successor.current.as_str())
+    .bind(proof.client_id.as_str())
+    .bind(token.successor.previous.as_deref());
     batch.add(succeed);
     batch.add(spend);
     Ok(batch.query(read, |rows| first(rows)?.map(RefreshToken::from_row).transpose()))
@@ -104,7 +115,7 @@ impl RefreshToken {
         Ok(Self {
             expires_at: row.integer()?,
             spent_at: row.integer_or_null()?,
-            has_successor: row.integer()? == 1,
+            successor_hash: row.text_or_null()?,
             is_successor_spent: row.integer()? == 1,
             grant: Grant::from_row(&mut row)?,
         })
@@ -114,30 +125,36 @@ impl RefreshToken {
 /// Rotates a refresh token: records its successor and marks it as used. Idempotent: the successor is derived from the
 /// token, so concurrent callers record the same one.
 ///
-/// Returns `false` if another successor is recorded, because `KEY_ENCRYPTION_KEY` changed in between.
+/// Returns the hash of the successor that is recorded then, or `None` if it is another one, because `KEY_ENCRYPTION_KEY`
+/// changed in between and the previous one is not known.
 pub async fn rotate(
     context: &Context<'_, impl Database>,
     token_hash: &str,
-    successor_hash: &str,
+    successor: &SuccessorHashes,
     expires_at: i64,
-) -> Result<bool, Internal> {
+) -> Result<Option<String>, Internal> {
     let succeed = Statement::new(
         "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) \
          SELECT ?2, grant_id, ?3 FROM refresh_tokens WHERE token_hash = ?1 AND spent_at IS NULL \
          ON CONFLICT (token_hash) DO NOTHING",
     )
     .bind(token_hash)
-    .bind(successor_hash)
+    .bind(successor.current.as_str())
     .bind(expires_at);
     let spend = Statement::new(
         "UPDATE refresh_tokens SET spent_at = ?2 WHERE token_hash = ?1 AND spent_at IS NULL",
     )
     .bind(token_hash)
     .bind(context.now);
-    let look = Statement::new("SELECT token_hash FROM refresh_tokens WHERE token_hash = ?1");
+    let look = Statement::new(
+        "SELECT token_hash FROM refresh_tokens WHERE token_hash = coalesce( \
+           (SELECT token_hash FROM refresh_tokens WHERE token_hash = ?2), ?1)",
+    )
+    .bind(successor.current.as_str())
+    .bind(successor.previous.as_deref());
     let mut batch = Batch::default();
     batch.add(succeed);
     batch.add(spend);
-    let successor = batch.query(look.bind(successor_hash), exists);
-    batch.run_idempotent(context).await?.take(successor)
+    let recorded = batch.query(look, |rows| first(rows)?.map(|mut row| row.text()).transpose());
+    batch.run_idempotent(context).await?.take(recorded)
 }

@@ -38,6 +38,8 @@ pub struct Counter {
     /// The name: the code of a login, and another one after it for a network, so that the counters of a login are
     /// neighbours. That of a browser begins with `DEVICE`.
     pub name: String,
+    /// The name under the previous `KEY_ENCRYPTION_KEY`, while there is one.
+    previous_name: Option<String>,
     /// Whether it is the counter of an account.
     is_account: bool,
     /// The first failure with a pause, of a second.
@@ -50,20 +52,28 @@ impl Counter {
     /// Creates the counter of an account, for all browsers without a device cookie: pauses begin with the 20th failure, and
     /// are the longest from the 90th on.
     pub fn of_account(login_code: &str) -> Self {
-        Self { name: login_code.to_owned(), is_account: true, first_pause: 20, doubling: 5 }
+        let name = login_code.to_owned();
+        Self { name, previous_name: None, is_account: true, first_pause: 20, doubling: 5 }
     }
 
     /// Creates the counter of one network for an account: pauses begin with the fifth failure, and are the longest from
     /// the 19th on. So a single network cannot use up what the account allows.
     pub fn of_network(login_code: &str, code: &str) -> Self {
         let name = format!("{login_code}.{code}");
-        Self { name, is_account: false, first_pause: 5, doubling: 1 }
+        Self { name, previous_name: None, is_account: false, first_pause: 5, doubling: 1 }
     }
 
     /// Creates the counter of one known browser for an account. It pauses like that of a network.
     pub fn of_device(login_code: &str, code: &str) -> Self {
-        let Self { name, .. } = Self::of_network(login_code, code);
-        Self { name: format!("{DEVICE}{name}"), is_account: false, first_pause: 5, doubling: 1 }
+        let counter = Self::of_network(login_code, code);
+        Self { name: format!("{DEVICE}{}", counter.name), ..counter }
+    }
+
+    /// Continues the counter that has another name under the previous `KEY_ENCRYPTION_KEY`, so that nobody gains attempts
+    /// by a change of the secret.
+    #[must_use]
+    pub fn continuing(self, previous: Self) -> Self {
+        Self { previous_name: Some(previous.name), ..self }
     }
 }
 
@@ -93,6 +103,9 @@ pub fn count_in(batch: &mut Batch, counters: &[&Counter], now: i64) -> Counting 
     if let Some(account) = counters.iter().find(|counter| counter.is_account) {
         batch.add(make_room(&list, now));
         batch.add(take_over(&account.name, &list, now));
+    }
+    if counters.iter().any(|counter| counter.previous_name.is_some()) {
+        batch.add(carry_over(counters, now));
     }
     let pause = Statement::new(
         "SELECT coalesce(max(next_at), ?2) - ?2 \
@@ -194,6 +207,25 @@ fn take_over(account: &str, list: &str, now: i64) -> Statement {
     .bind(account)
 }
 
+/// Gives each counter the failures and the pause that it has under its previous name, unless it has as many failures
+/// itself. Isolates with the old secret and with the new one may run at once, and each has the other one as previous: so
+/// what one of them counts, the next attempt at the other knows. A counter under a previous name stays as it is, and is
+/// deleted when it no longer counts.
+fn carry_over(counters: &[&Counter], now: i64) -> Statement {
+    let names = |counter: &&Counter| json!([counter.name, counter.previous_name]);
+    Statement::new(
+        "INSERT INTO sign_in_attempts (counter, failures, last_at, next_at) \
+         SELECT value->>0, failures, last_at, next_at \
+         FROM json_each(?1) JOIN sign_in_attempts ON counter = value->>1 WHERE TRUE \
+         ON CONFLICT (counter) DO UPDATE SET failures = excluded.failures, \
+           last_at = excluded.last_at, next_at = max(next_at, excluded.next_at) \
+         WHERE excluded.failures - (?2 - excluded.last_at) / ?3 > failures - (?2 - last_at) / ?3",
+    )
+    .bind(counters.iter().map(names).collect::<Value>().to_string())
+    .bind(now)
+    .bind(ATTEMPT_PAUSE_SECONDS)
+}
+
 /// Deletes at most `limit` counters whose last attempt is too old to count since [`SWEEP_DELAY_SECONDS`].
 pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     Statement::new(
@@ -236,13 +268,14 @@ pub(super) fn take_back(
     }
 }
 
-/// Deletes every counter of a login: of its account, and of networks and known browsers for it.
+/// Deletes every counter of a login, which has these codes: of its account, and of networks and known browsers for it.
 pub async fn forget(
     context: &Context<'_, impl Database>,
-    login_code: &str,
+    login_codes: &[String],
 ) -> Result<(), Internal> {
     let mut batch = Batch::default();
-    for first in [login_code.to_owned(), format!("{DEVICE}{login_code}")] {
+    let devices = login_codes.iter().map(|code| format!("{DEVICE}{code}"));
+    for first in login_codes.iter().cloned().chain(devices) {
         let delete = Statement::new(
             "DELETE FROM sign_in_attempts WHERE counter >= ?1 AND counter < ?1 || '~'",
         );

@@ -73,6 +73,43 @@ fn only_the_admin_token_opens_the_admin_api() {
 }
 
 #[test]
+fn the_previous_admin_token_opens_the_admin_api_for_as_long_as_it_is_set() {
+    let next = "another-token-of-the-operator-0123456789";
+    let with_both = |current: &str, previous: &str| {
+        let mut variables = variables_with("ADMIN_TOKEN", current);
+        variables.push(("ADMIN_TOKEN_PREVIOUS", previous.into()));
+        variables
+    };
+    let provider = TestProvider::new();
+    let status = |token: &str| provider.send(get("/admin/users").bearer(token)).status;
+    let accepted = || (status(ADMIN_TOKEN), status(next));
+    assert_eq!(accepted(), (200, 401));
+    provider.deploy(with_both(ADMIN_TOKEN, ADMIN_TOKEN));
+    assert_eq!(accepted(), (200, 401));
+    provider.deploy(with_both(next, ADMIN_TOKEN));
+    assert_eq!(accepted(), (200, 200));
+    assert_eq!(status(&format!("{next}{ADMIN_TOKEN}")), 401);
+    // The same request gets the secret that it made, whichever token it has.
+    let document = serde_json::json!({ "redirect_uris": ["https://app.example/cb"] });
+    let put_client = |token: &str| {
+        let response = provider.send(put("/admin/clients/app").bearer(token).json(&document));
+        response.json().get("client_secret").cloned()
+    };
+    let secret = put_client(ADMIN_TOKEN);
+    assert!(secret.is_some());
+    assert_eq!((put_client(ADMIN_TOKEN), put_client(next)), (secret, None));
+    provider.deploy(variables_with("ADMIN_TOKEN", next));
+    assert_eq!(accepted(), (401, 200));
+
+    // A previous one alone opens nothing, and a weak one is refused as a weak current one is.
+    provider.deploy(with_both("", ADMIN_TOKEN));
+    assert_eq!(accepted(), (404, 404));
+    provider.deploy(with_both(next, "short"));
+    let response = provider.send(get("/admin/users").bearer(next));
+    assert_refused(&response, 500, "ADMIN_TOKEN_PREVIOUS: must be at least 32");
+}
+
+#[test]
 fn a_weak_or_impossible_admin_token_is_refused() {
     for token in ["short", "p@ssword-that-is-quite-long-enough-really", &"=".repeat(40)] {
         let provider = TestProvider::configured(variables_with("ADMIN_TOKEN", token));

@@ -73,7 +73,7 @@ pub async fn serve(
 
     // 6. Store the client under a new identifier, with a new secret and registration access token.
     let hashes = drawn.hashes();
-    let mut client = Client {
+    let client = Client {
         client_id: context.random_id()?,
         metadata,
         secret_hash: hashes.secret,
@@ -86,21 +86,12 @@ pub async fn serve(
         is_stored: true,
         vouched_apis: Vec::new(),
     };
-    let secrets = match single {
+    let (client, secrets) = match single {
         None => {
             store_new(context, request, &client).await?;
-            drawn
+            (client, drawn)
         }
-        Some(SingleUse { token_use, secrets }) => {
-            match register_with_token(context, &client, &token_use).await? {
-                RegistrationOutcome::NoSuchToken => return Err(WRONG_TOKEN.into()),
-                RegistrationOutcome::Registered => drawn,
-                RegistrationOutcome::RegisteredOnce { client_id, created_at } => {
-                    client = Client { client_id, created_at, ..client };
-                    secrets
-                }
-            }
-        }
+        Some(single) => store_with_token(context, client, drawn, single).await?,
     };
 
     // 7. Return the registered metadata (section 3.2.1; RFC 7592 section 3).
@@ -140,7 +131,7 @@ async fn check_sector(
     let owner = match single {
         None => Owner::Stranger,
         Some(single) => {
-            if !registrations::is_permitted(context, metadata, &single.token_use).await? {
+            if !single.is_permitted(context, metadata).await? {
                 return Err(WRONG_TOKEN.into());
             }
             if !may_register(context, request).await {
@@ -169,6 +160,26 @@ async fn store_new(
     Err(TOO_MANY.into())
 }
 
+/// Stores a client that has an initial access token. Returns it with its secrets. A token that was used up with the
+/// secrets of the previous key finds its client by these.
+async fn store_with_token(
+    context: &Context<'_, impl Platform>,
+    client: Client,
+    drawn: Secrets,
+    single: SingleUse,
+) -> Result<(Client, Secrets), Error> {
+    for (token_use, secrets) in single.0 {
+        match register_with_token(context, &client, &token_use).await? {
+            RegistrationOutcome::NoSuchToken => {}
+            RegistrationOutcome::Registered => return Ok((client, drawn)),
+            RegistrationOutcome::RegisteredOnce { client_id, created_at } => {
+                return Ok((Client { client_id, created_at, ..client }, secrets));
+            }
+        }
+    }
+    Err(WRONG_TOKEN.into())
+}
+
 /// The secrets that the response contains. Only their hashes are stored.
 struct Secrets {
     client_secret: Option<String>,
@@ -188,10 +199,10 @@ impl Secrets {
 /// more. So its secrets are derived from the token and the metadata, and the same request gets the same client again for
 /// a short time. A token for several uses registers another client each time, because several parties register the same
 /// metadata on purpose.
-struct SingleUse {
-    token_use: TokenUse,
-    secrets: Secrets,
-}
+///
+/// While `KEY_ENCRYPTION_KEY` is being replaced there are two of them: that of the current key, and that of the previous
+/// one, under which another isolate may have registered the client.
+struct SingleUse(Vec<(TokenUse, Secrets)>);
 
 impl SingleUse {
     /// Without a valid `KEY_ENCRYPTION_KEY` nobody can register, but a wrong token is an error of the client all the same.
@@ -201,7 +212,7 @@ impl SingleUse {
         metadata: &ClientMetadata,
     ) -> Result<Self, Error> {
         let token_hash = hash(token);
-        let mac = match MacKey::new(context.config.key_encryption_key.as_ref()) {
+        let mac = match MacKey::new(&context.config.key_encryption_key) {
             Ok(mac) => mac,
             Err(_) if !initial_access_tokens::is_valid(context, &token_hash).await? => {
                 return Err(WRONG_TOKEN.into());
@@ -209,13 +220,30 @@ impl SingleUse {
             Err(error) => return Err(error.into()),
         };
         let json = serde_json::to_string(metadata).map_err(|error| Internal::unwritable(&error))?;
-        let derive = |name| mac.code(Purpose::Registration, &[name, token, &json]);
-        let secrets = Secrets {
-            client_secret: metadata.has_secret().then(|| derive("client_secret")),
-            registration_token: derive("registration_access_token"),
+        let under = |mac: &MacKey| {
+            let derive = |name| mac.code(Purpose::Registration, &[name, token, &json]);
+            let secrets = Secrets {
+                client_secret: metadata.has_secret().then(|| derive("client_secret")),
+                registration_token: derive("registration_access_token"),
+            };
+            (TokenUse { token_hash: token_hash.clone(), single: secrets.hashes() }, secrets)
         };
-        let token_use = TokenUse { token_hash, single: secrets.hashes() };
-        Ok(Self { token_use, secrets })
+        let previous = mac.previous();
+        Ok(Self([Some(&mac), previous.as_ref()].into_iter().flatten().map(under).collect()))
+    }
+
+    /// Returns whether the token can register a client of this document, or has registered it a short time ago.
+    async fn is_permitted(
+        &self,
+        context: &Context<'_, impl Platform>,
+        metadata: &ClientMetadata,
+    ) -> Result<bool, Internal> {
+        for (token_use, _) in &self.0 {
+            if registrations::is_permitted(context, metadata, token_use).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

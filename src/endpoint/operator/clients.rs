@@ -17,7 +17,6 @@ use crate::protocol::client::metadata::{
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 use crate::provider::Provider;
-use crate::secret::Secret;
 use crate::store::clients::{self, Client, NewClient, StoredClient};
 use crate::store::deletions;
 
@@ -26,8 +25,9 @@ use crate::store::deletions;
 pub async fn create(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
+    admin_token: &str,
 ) -> Result<Response, Error> {
-    store(provider, request, &provider.context.random_id()?).await
+    store(provider, request, &provider.context.random_id()?, admin_token).await
 }
 
 /// Creates or replaces the client of an identifier. A client that has a secret keeps it. The response has the secret only
@@ -36,6 +36,7 @@ pub async fn put(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     client_id: &str,
+    admin_token: &str,
 ) -> Result<Response, Error> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     if !(1..=64).contains(&client_id.len())
@@ -49,13 +50,14 @@ pub async fn put(
         let reason = "reserved for the access tokens that the operator mints";
         return Err(refused(409, "conflict", InvalidField::new("client_id", reason)));
     }
-    store(provider, request, client_id).await
+    store(provider, request, client_id, admin_token).await
 }
 
 async fn store(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
     client_id: &str,
+    admin_token: &str,
 ) -> Result<Response, Error> {
     let Provider { context, memory } = provider;
     let document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
@@ -64,7 +66,6 @@ async fn store(
     let registrant = Registrant { client_id: Some(client_id), owner: Owner::Operators };
     memory.sectors.check(&metadata, registrant, &provider.fetcher(None), invalid).await?;
 
-    let admin_token = context.config.admin_token.as_ref().map_or("", Secret::expose);
     let secrets = ClientSecrets::new(context, client_id, admin_token, &metadata)?;
     let client = NewClient {
         client_id,

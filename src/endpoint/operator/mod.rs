@@ -42,6 +42,7 @@ use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::params::{ParamValue, Params};
 use crate::protocol::token::bearer::is_b64token;
 use crate::provider::Provider;
+use crate::secret::{ReplaceableSecret, Secret};
 
 /// The largest body that is read, in bytes.
 const BODY_LIMIT: Limit = limit!(1_048_576);
@@ -63,7 +64,7 @@ pub async fn serve(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    authorize(context, request).await?;
+    let admin_token = &*authorize(context, request).await?;
 
     let path = request.path().strip_prefix(context.config.issuer.path());
     let path = path.and_then(|path| path.strip_prefix("/admin/")).ok_or(Protocol::NotFound)?;
@@ -83,8 +84,10 @@ pub async fn serve(
             users::delete_password(context, &decode(sub)?).await
         }
         ("GET", ["clients"]) => clients::list(context, request).await,
-        ("POST", ["clients"]) => clients::create(provider, request).await,
-        ("PUT", ["clients", id]) => clients::put(provider, request, &decode(id)?).await,
+        ("POST", ["clients"]) => clients::create(provider, request, admin_token).await,
+        ("PUT", ["clients", id]) => {
+            clients::put(provider, request, &decode(id)?, admin_token).await
+        }
         ("GET", ["clients", id]) => clients::show(context, &decode(id)?).await,
         ("DELETE", ["clients", id]) => clients::delete(context, &decode(id)?).await,
         ("POST", ["initial-access-tokens"]) => {
@@ -101,26 +104,32 @@ pub async fn serve(
     }
 }
 
-/// Authenticates the operator. Without a configured secret, the interface does not exist.
-async fn authorize<P>(context: &Context<'_, P>, request: &impl Request) -> Result<(), Error> {
-    let Some(admin_token) = &context.config.admin_token else {
-        return Err(Protocol::NotFound.into());
-    };
-    let is_strong = admin_token.expose().len() >= SHORTEST_TOKEN;
-    if !is_strong || !is_b64token(admin_token.expose()) {
-        let reason = "must be at least 32 characters of A-Z a-z 0-9 -._~+/";
-        return Err(
-            Internal::Misconfigured { variable: "ADMIN_TOKEN", reason: reason.into() }.into()
-        );
+/// Authenticates the operator, and returns the token. Without a configured secret, the interface does not exist. While
+/// the secret is being replaced, the previous one is accepted, too.
+async fn authorize<P>(context: &Context<'_, P>, request: &impl Request) -> Result<String, Error> {
+    let ReplaceableSecret { current, previous } = &context.config.admin_token;
+    let Some(current) = current else { return Err(Protocol::NotFound.into()) };
+    check_strength("ADMIN_TOKEN", current)?;
+    if let Some(previous) = previous {
+        check_strength("ADMIN_TOKEN_PREVIOUS", previous)?;
     }
-    let presented = bearer_token(request, false).await;
-    if presented.as_ref().is_ok_and(|token| admin_token.matches(token)) {
-        return Ok(());
-    }
-    if presented.is_ok() {
+    if let Ok(token) = bearer_token(request, false).await {
+        let is_previous = previous.as_ref().is_some_and(|previous| previous.matches(&token));
+        if current.matches(&token) || is_previous {
+            return Ok(token);
+        }
         context.log_event(LogEvent::AdminTokenRefused {});
     }
     Err(refused(401, "unauthorized", "the secret ADMIN_TOKEN is needed, as Authorization: Bearer"))
+}
+
+fn check_strength(variable: &'static str, token: &Secret) -> Result<(), Internal> {
+    let text = token.expose();
+    if text.len() >= SHORTEST_TOKEN && is_b64token(text) {
+        return Ok(());
+    }
+    let reason = "must be at least 32 characters of A-Z a-z 0-9 -._~+/".into();
+    Err(Internal::Misconfigured { variable, reason })
 }
 
 fn not_allowed(allow: &'static str) -> Error {

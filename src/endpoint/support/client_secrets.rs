@@ -35,7 +35,7 @@ impl<'a> ClientSecrets<'a> {
         if !metadata.has_secret() {
             return Ok(None);
         }
-        let mac = MacKey::new(context.config.key_encryption_key.as_ref())?;
+        let mac = MacKey::new(&context.config.key_encryption_key)?;
         let metadata =
             serde_json::to_string(metadata).map_err(|error| Internal::unwritable(&error))?;
         Ok(Some(Self { mac, client_id, credential, metadata }))
@@ -47,22 +47,21 @@ impl<'a> ClientSecrets<'a> {
     /// As [`Context::random`].
     pub fn draw(&self, context: &Context<'_, impl Sized>) -> Result<NewSecret, Internal> {
         let salt = context.random_text()?;
-        Ok(NewSecret { hash: hash(&self.derive(&salt)), salt })
+        let secret = self.mac.code(Purpose::ClientSecret, &self.parts(&salt));
+        Ok(NewSecret { hash: hash(&secret), salt })
     }
 
     /// Returns the secret of a stored client, if this request or the same one made it a short time ago.
     pub fn find(&self, stored: &ClientWithSecret, now: i64) -> Option<String> {
         let (salt, made_at) = stored.made_from.as_ref()?;
-        let secret = self.derive(salt);
-        let is_current =
-            stored.client.secret_hash.as_deref().is_some_and(|h| hashes_to(&secret, h));
         let is_recent =
             *made_at > now - LOST_RESPONSE_SECONDS && *made_at <= now + CLOCK_SLACK_SECONDS;
-        (is_current && is_recent).then_some(secret)
+        let stored_hash = stored.client.secret_hash.as_deref().filter(|_| is_recent)?;
+        let parts = self.parts(salt);
+        self.mac.codes(Purpose::ClientSecret, &parts).find(|secret| hashes_to(secret, stored_hash))
     }
 
-    fn derive(&self, salt: &str) -> String {
-        let parts = [self.client_id, self.credential, salt, &self.metadata];
-        self.mac.code(Purpose::ClientSecret, &parts)
+    fn parts<'b>(&'b self, salt: &'b str) -> [&'b str; 4] {
+        [self.client_id, self.credential, salt, &self.metadata]
     }
 }

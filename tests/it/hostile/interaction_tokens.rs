@@ -2,7 +2,7 @@
 //! step, of its own time, has an effect.
 
 use postern::crypto::mac::{MacKey, Purpose};
-use postern::secret::{Secret, hash};
+use postern::secret::{ReplaceableSecret, Secret, hash};
 
 use super::forms::field;
 use crate::browser::{Browser, PASSWORD, TestClient, is_choice, is_consent, is_login};
@@ -118,8 +118,8 @@ impl Alice<'_> {
     fn is_accepted(&self, place: &Place, step: &str, began_at: i64) -> bool {
         // What the last token did is undone: she is signed in and has allowed the application.
         self.browser.authorize(&self.app, LOGIN, &[]);
-        let secret = Secret::new(KEY_ENCRYPTION_KEY.into());
-        let mac = MacKey::new(Some(&secret)).unwrap();
+        let current = Some(Secret::new(KEY_ENCRYPTION_KEY.into()));
+        let mac = MacKey::new(&ReplaceableSecret { current, previous: None }).unwrap();
         let cookies = self.browser.cookies.borrow().clone();
         let id = cookies.iter().find(|(name, _)| name.contains("-browser.")).unwrap().1;
         (place.accepts)(self, &|(request, sub)| {

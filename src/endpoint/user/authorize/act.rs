@@ -7,7 +7,7 @@ use super::implicit::{self, ImplicitRequest};
 use super::interaction::Interaction;
 use super::respond::{redirect_to_authorize, refuse, respond};
 use super::validate::ValidatedRequest;
-use crate::crypto::mac::Purpose;
+use crate::crypto::mac::{Purpose, derive};
 use crate::error::{Error, Internal, PageError};
 use crate::grant::token_set::{AccessTokenAlgorithms, Signers};
 use crate::http::Response;
@@ -71,7 +71,7 @@ impl<P: Platform> Interaction<'_, P> {
         let authorization = NewAuthorization {
             grant_id: &context.random_id()?,
             session_id: &session.id,
-            sid: &self.browser.mac.code(Purpose::Sid, &[&session.id, client_id]),
+            sid: &derive(&session.id, Purpose::Sid, &[client_id])?,
             client: &request.client,
             pairwise,
             scope: &request.request.scope,
