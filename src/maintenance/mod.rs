@@ -4,6 +4,7 @@
 //! done when, and nothing else.
 #![warn(missing_docs)]
 
+pub mod resealing;
 mod sweeping;
 
 use serde_json::{Map, Value};
@@ -21,17 +22,20 @@ pub type Clock<'a> = &'a dyn Fn() -> i64;
 /// A step of a run. One that fails does not prevent the next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
+    /// Seal signing keys again that the previous `KEY_ENCRYPTION_KEY` opens.
+    Reseal,
     /// Delete rows that are over.
     Sweep,
 }
 
 impl Step {
     /// Every step, in the order of a run.
-    pub const ALL: [Self; 1] = [Self::Sweep];
+    pub const ALL: [Self; 2] = [Self::Reseal, Self::Sweep];
 
     /// Returns the name of the step in the log and in the table of runs.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Reseal => "reseal",
             Self::Sweep => "sweep",
         }
     }
@@ -46,6 +50,7 @@ impl Step {
         clock: Clock<'_>,
     ) -> Result<Report, Internal> {
         match self {
+            Self::Reseal => resealing::run(&provider.context).await,
             Self::Sweep => sweeping::run(&provider.context, clock).await,
         }
     }

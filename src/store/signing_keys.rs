@@ -35,6 +35,55 @@ pub async fn all(context: &Context<'_, impl Platform>) -> Result<Vec<KeyRow>, In
     key_rows(rows, context)
 }
 
+/// The private half of a key.
+#[derive(Debug)]
+pub struct SealedKey {
+    pub kid: String,
+    pub sealed_private: String,
+    /// Whether it may sign now or later.
+    pub may_sign: bool,
+}
+
+/// Reads the private halves of all keys, those that sign last first. Unlike [`all`] it leaves out no row.
+pub async fn sealed(context: &Context<'_, impl Platform>) -> Result<Vec<SealedKey>, Internal> {
+    let statement = Statement::new(
+        "SELECT kid, sealed_private, sign_until IS NULL OR sign_until > ?1 \
+         FROM signing_keys ORDER BY sign_from DESC, kid",
+    )
+    .bind(context.now);
+    let rows = context.platform.run(Freshness::Primary, statement).await?;
+    let read = |mut row: Row| {
+        let (kid, sealed_private) = (row.text()?, row.text()?);
+        Ok(SealedKey { kid, sealed_private, may_sign: row.integer()? == 1 })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// A key that was sealed again under another secret.
+#[derive(Debug)]
+pub struct Resealed<'a> {
+    pub kid: &'a str,
+    /// The private half as it was read.
+    pub old: &'a str,
+    /// The same private half, sealed under the other secret.
+    pub new: String,
+}
+
+/// Stores keys that were sealed again, each unless its row has changed since it was read. Idempotent.
+pub async fn reseal(
+    context: &Context<'_, impl Platform>,
+    keys: &[Resealed<'_>],
+) -> Result<(), Internal> {
+    let mut batch = Batch::default();
+    for Resealed { kid, old, new } in keys {
+        let update = Statement::new(
+            "UPDATE signing_keys SET sealed_private = ?3 WHERE kid = ?1 AND sealed_private = ?2",
+        );
+        batch.add(update.bind(*kid).bind(*old).bind(new.as_str()));
+    }
+    batch.run_idempotent(context).await.map(drop)
+}
+
 /// The SQL condition that no key of the algorithm `?1` may still sign at `?2` or later.
 macro_rules! none_signs {
     () => {

@@ -26,7 +26,7 @@ const NOT_RUN_HERE = [
   [/^npm test$/, ".ci/run runs it"],
   [/^npm run deploy$/, "deploy.test.mjs runs it"],
   [D1_COMMAND, "the test below runs its SQL"],
-  [/^npx wrangler (login|rollback|secret put|tail|d1 export|d1 execute postern)\b/, "needs a Cloudflare account"],
+  [/^npx wrangler (login|rollback|secret (put|bulk|delete)|tail|d1 (create|export|execute postern))\b/, "needs a Cloudflare account"],
   [/^export (POSTERN_URL|ADMIN_TOKEN)=/, "is the environment of the commands in sh blocks"],
   [/^npx postern user list$/, "is in an sh block too, with other variables"],
   [/^curl "\$POSTERN_URL\/auth\/token" -u "\$CLIENT_ID:\$CLIENT_SECRET" /, "resources.test.mjs sends the request"],

@@ -85,7 +85,7 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
     /** Sets the worker's clock ahead by this number of seconds. */
     setClockAhead: (ahead) => inject({ ahead }),
     /** Runs the maintenance, as the scheduled event does. */
-    maintain: async () => assert.equal((await worker.scheduled({ cron: "*/5 * * * *" })).outcome, "ok"),
+    maintain: () => maintain(worker),
     /** The module's memory at the last command, in bytes. */
     memoryBytes: () => memoryBytes,
     async putAlice() {
@@ -103,6 +103,11 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
   };
 }
 
+/** Sends a worker the scheduled event. */
+async function maintain(worker) {
+  assert.equal((await worker.scheduled({ cron: "*/5 * * * *" })).outcome, "ok");
+}
+
 /** Waits for the key of every algorithm, and returns the published keys. */
 export async function keysMade(fetch) {
   const published = async () => (await (await fetch("/auth/jwks.json")).json()).keys;
@@ -114,8 +119,13 @@ export async function keysMade(fetch) {
 const isolates = [];
 after(() => Promise.all(isolates.map((server) => server.close())));
 
-/** Starts workers that share one D1 and one KV: each is a cold isolate. They stop after the file's tests. */
-export async function startIsolates(count) {
+/**
+ * Starts workers that share one D1 and one KV: each is a cold isolate. They stop after the file's tests.
+ *
+ * @param {number} count
+ * @param {(index: number) => object} secretsOf the secrets of an isolate that differ from the usual
+ */
+export async function startIsolates(count, secretsOf = () => ({})) {
   const names = Array.from({ length: count }, (_, index) => `isolate-${index}`);
   const config = {
     main: "src/cloudflare/entry.mjs",
@@ -124,7 +134,8 @@ export async function startIsolates(count) {
     d1_databases: [{ binding: "DB", database_name: "shared", database_id: "shared", migrations_dir: "migrations" }],
   };
   const server = createTestHarness({
-    root: here("../.."), workers: names.map((name) => ({ config: { name, ...config }, ...settings() })),
+    root: here("../.."),
+    workers: names.map((name, index) => ({ config: { name, ...config }, ...settings({}, secretsOf(index)) })),
   });
   isolates.push(server);
   await server.listen();
@@ -134,7 +145,7 @@ export async function startIsolates(count) {
     /** @type {Fetch} */
     const fetch = (target, init) => /** @type {Promise<any>} */ (
       worker.fetch(new URL(target, ISSUER), { redirect: "manual", ...init }));
-    return { env: await worker.getEnv(), fetch, operator: operatorApi(fetch) };
+    return { env: await worker.getEnv(), fetch, operator: operatorApi(fetch), maintain: () => maintain(worker) };
   }));
 }
 

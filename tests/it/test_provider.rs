@@ -122,7 +122,17 @@ impl TestProvider {
 
     /// Sends simultaneous requests, each to an isolate of its own.
     pub fn send_at_once(&self, requests: Vec<TestRequest>) -> Vec<TestResponse> {
-        let isolates: Vec<_> = requests.iter().map(|_| isolate(&self.variables.borrow())).collect();
+        let variables = || self.variables.borrow().clone();
+        self.send_to_deployments(requests.into_iter().map(|one| (variables(), one)).collect())
+    }
+
+    /// Sends simultaneous requests, each to an isolate of a deployment with these variables.
+    pub fn send_to_deployments(
+        &self,
+        requests: Vec<(Variables, TestRequest)>,
+    ) -> Vec<TestResponse> {
+        let (isolates, requests): (Vec<_>, Vec<_>) =
+            requests.into_iter().map(|(variables, request)| (isolate(&variables), request)).unzip();
         let answers = requests
             .into_iter()
             .zip(&isolates)
