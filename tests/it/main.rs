@@ -63,5 +63,6 @@ mod strangers;
 mod strangers_errors;
 mod sub_and_client_id;
 mod test_provider;
+mod upgrades;
 mod userinfo;
 mod work;

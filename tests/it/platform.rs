@@ -17,6 +17,7 @@ use rusqlite::{Connection, ToSql};
 use sha2::Sha256;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::task::Poll;
 use unicode_normalization::UnicodeNormalization;
 
@@ -65,25 +66,39 @@ pub struct Native {
     milliseconds: Cell<i64>,
 }
 
-/// An empty database with the real schema, and the table in which wrangler records the migrations.
-pub fn migrated() -> Connection {
+/// The migrations in order: each with its name and its SQL.
+pub fn migrations() -> Vec<(String, String)> {
+    let mut paths: Vec<_> =
+        std::fs::read_dir("migrations").unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: PathBuf| {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(path).unwrap())
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// An empty database after these migrations, with the table in which wrangler records them.
+pub fn migrate(migrations: &[(String, String)]) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection.pragma_update(None, "foreign_keys", true).unwrap();
-    let mut migrations: Vec<_> =
-        std::fs::read_dir("migrations").unwrap().map(|entry| entry.unwrap().path()).collect();
-    migrations.sort();
     connection
         .execute_batch(
             "CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, \
              applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
         )
         .unwrap();
-    for migration in migrations {
-        connection.execute_batch(&std::fs::read_to_string(&migration).unwrap()).unwrap();
-        let name = migration.file_name().unwrap().to_str().unwrap();
-        connection.execute("INSERT INTO d1_migrations (name) VALUES (?1)", [name]).unwrap();
+    for (name, sql) in migrations {
+        connection.execute_batch(sql).unwrap();
+        let insert = "INSERT INTO d1_migrations (name) VALUES (?1 || '.sql')";
+        connection.execute(insert, [name]).unwrap();
     }
     connection
+}
+
+/// An empty database with the real schema.
+pub fn migrated() -> Connection {
+    migrate(&migrations())
 }
 
 impl Native {
