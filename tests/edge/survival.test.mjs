@@ -1,98 +1,39 @@
 // The state survives a power cut. wrangler dev stores it in a folder, and workerd, which writes it, is killed by
 // SIGKILL.
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import * as jose from "jose";
-import { operatorApi, settings, until } from "./harness.mjs";
+import { until } from "./harness.mjs";
 import {
   Browser, assertError, authorizePath, putClient, putUser, redeem, refresh, responseParameters, successJson,
 } from "./browser.mjs";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const CONFIG = ["--local", "--config", "tests/edge/wrangler.toml"];
-const wrangler = join(root, "node_modules/.bin/wrangler");
-const quiet = { WRANGLER_SEND_METRICS: "false", CI: "true", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
-const options = { cwd: root, env: { ...process.env, ...quiet } };
+import { startDev, wrangler } from "./wrangler_dev.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "postern-survival-"));
-const state = [...CONFIG, "--persist-to", folder];
+const config = fileURLToPath(new URL("wrangler.toml", import.meta.url));
+const state = ["--local", "--config", config, "--persist-to", folder];
 const machines = [];
 
-before(() => promisify(execFile)(wrangler, ["d1", "migrations", "apply", "DB", ...state], options));
+before(() => wrangler(["d1", "migrations", "apply", "DB", ...state]));
 after(async () => {
   for (const machine of machines) await machine.cutPower();
   rmSync(folder, { recursive: true });
 });
-process.on("exit", () => machines.forEach((machine) => machine.kill()));
 
-/** Starts wrangler dev on the folder, in its own process group, so that all its processes can be killed at once. */
 async function boot() {
-  const { vars, secrets } = settings();
-  const variables = Object.entries({ ...vars, ...secrets }).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
-  const ports = ["--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"];
-  const child = spawn(wrangler, ["dev", ...state, ...ports, ...variables], {
-    ...options, stdio: ["ignore", "pipe", "pipe"], detached: true,
-  });
-  let log = "";
-  for (const output of [child.stdout, child.stderr]) output.setEncoding("utf8").on("data", (text) => { log += text; });
-  const ownProcesses = () => processes().filter(({ group }) => group === child.pid);
-  let isOn = true;
-  const machine = {
-    ownProcesses,
-    isOn: () => isOn,
-    /** Kills every process by SIGKILL, workerd first, so that it cannot write anything when wrangler ends. */
-    kill() {
-      if (!isOn) return; // Other processes may have these ids by now.
-      isOn = false;
-      for (const { id } of ownProcesses().filter(({ name }) => name === "workerd")) kill(id);
-      kill(-child.pid);
-    },
-    async cutPower() {
-      machine.kill();
-      assert.deepEqual(await until(ownProcesses, ({ length }) => length === 0), []);
-    },
-  };
+  const machine = await startDev(state);
   machines.push(machine);
-  const [, url] = (await until(() => /Ready on (http:\S+)/.exec(log), (found) => found)) ?? assert.fail(log);
-  /** @type {import("./harness.mjs").Fetch} */
-  const fetch = (target, init) => {
-    const { pathname, search } = new URL(target, url);
-    return globalThis.fetch(url + pathname + search, { redirect: "manual", signal: AbortSignal.timeout(20_000), ...init });
-  };
-  return Object.assign(machine, { fetch, operator: operatorApi(fetch) });
+  return machine;
 }
 
 /** The machine that an earlier test left on, or a new one. */
 async function running() {
   const last = machines.at(-1);
   return last?.isOn() ? last : boot();
-}
-
-function kill(id) {
-  try {
-    process.kill(id, "SIGKILL");
-  } catch (error) {
-    if (error.code !== "ESRCH") throw error;
-  }
-}
-
-/** The running processes of this machine, by /proc, without zombies. */
-function processes() {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((id) => {
-    try {
-      const stat = readFileSync(`/proc/${id}/stat`, "utf8");
-      const [, name, isOver, group] = /\((.*)\) (?:([ZX])|\S) \d+ (\d+)/s.exec(stat);
-      return isOver ? [] : [{ id: Number(id), name, group: Number(group) }];
-    } catch {
-      return []; // It ended meanwhile.
-    }
-  });
 }
 
 const skip = process.platform !== "linux" && "it finds workerd by /proc";
