@@ -2,7 +2,8 @@
 
 use crate::platform::Counts;
 use crate::test_provider::{
-    ADMIN_TOKEN, TestProvider, TestRequest, TestResponse, get, variables, variables_with,
+    ADMIN_TOKEN, KEY_ENCRYPTION_KEY, TestProvider, TestRequest, TestResponse, get, variables,
+    variables_with,
 };
 use postern::lifetimes::MAINTENANCE_LATE_SECONDS;
 use serde_json::{Value, json};
@@ -245,4 +246,31 @@ fn development_settings_are_warnings() {
     assert_check(&report(&provider), "configuration", "warning", "ISSUER is a URL of this machine");
     provider.deploy(variables());
     assert_check(&report(&provider), "configuration", "ok", "no warnings");
+}
+
+#[test]
+fn a_previous_secret_is_a_warning_until_no_key_needs_it() {
+    let provider = ready();
+    let (old, new) = (KEY_ENCRYPTION_KEY, "CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg");
+    let mut replaced = variables_with("KEY_ENCRYPTION_KEY", new);
+    replaced.push(("KEY_ENCRYPTION_KEY_PREVIOUS", old.into()));
+    provider.deploy(replaced);
+    assert_check(
+        &report(&provider),
+        "key_encryption_key",
+        "warning",
+        "2 keys need KEY_ENCRYPTION_KEY_PREVIOUS",
+    );
+    provider.sleep(300);
+    provider.maintain();
+    let report_now = report(&provider);
+    assert_check(&report_now, "key_encryption_key", "ok", "no key needs");
+    assert_check(&report_now, "configuration", "warning", "KEY_ENCRYPTION_KEY_PREVIOUS");
+
+    let mut lost = variables_with("KEY_ENCRYPTION_KEY", old);
+    lost.push(("KEY_ENCRYPTION_KEY_PREVIOUS", old.into()));
+    provider.deploy(lost);
+    let report = report(&provider);
+    assert_check(&report, "key_encryption_key", "failed", "neither secret opens 2 keys");
+    assert_eq!(report.status, 503);
 }

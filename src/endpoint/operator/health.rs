@@ -13,6 +13,7 @@ use crate::jose::json;
 use crate::jose::jwk::Algorithm;
 use crate::keys::signer;
 use crate::lifetimes::MAINTENANCE_LATE_SECONDS;
+use crate::maintenance::resealing::{self, SealedKeys};
 use crate::ports::Platform;
 use crate::provider::Provider;
 use crate::store::batch::Batch;
@@ -130,7 +131,32 @@ async fn check_database(context: &Context<'_, impl Platform>) -> Vec<Check> {
     });
     checks.extend(Algorithm::ALL.map(|alg| check_key(context, &rows, alg)));
     checks.push(check_maintenance(last_run.as_ref(), context.now));
+    if context.config.key_encryption_key.previous.is_some() {
+        checks.push(check_sealing(context).await);
+    }
     checks
+}
+
+/// Checks whether the previous secret of the signing keys is still needed.
+async fn check_sealing(context: &Context<'_, impl Platform>) -> Check {
+    let name = "key_encryption_key";
+    let (keys, _) = timed(context, resealing::survey(context)).await;
+    let Some(SealedKeys { previous, unreadable, .. }) = keys else {
+        return Check::new(name, Status::Failed, IN_THE_LOG);
+    };
+    if !unreadable.is_empty() {
+        let detail = format!("neither secret opens {} keys; the log names them", unreadable.len());
+        return Check::new(name, Status::Failed, detail);
+    }
+    match previous.len() {
+        0 => Check::new(name, Status::Ok, "no key needs KEY_ENCRYPTION_KEY_PREVIOUS"),
+        count => {
+            let detail = format!(
+                "{count} keys need KEY_ENCRYPTION_KEY_PREVIOUS, until the next runs have sealed them again"
+            );
+            Check::new(name, Status::Warning, detail)
+        }
+    }
 }
 
 fn check_key<P>(context: &Context<'_, P>, rows: &[KeyRow], alg: Algorithm) -> Check {
@@ -141,7 +167,7 @@ fn check_key<P>(context: &Context<'_, P>, rows: &[KeyRow], alg: Algorithm) -> Ch
         return Check::new(name, Status::Warning, detail);
     };
     let kid = row.public.kid();
-    let opened = Sealer::new(config.key_encryption_key.as_ref())
+    let opened = Sealer::new(&config.key_encryption_key)
         .and_then(|sealer| sealer.open(&row.sealed_private, kid));
     if let Err(fault) = opened {
         context.log_fault(&fault);
@@ -229,7 +255,8 @@ fn check_configuration(config: &Config) -> Vec<Check> {
             .then_some("ALLOW_LOOPBACK is for development, and ISSUER is public: remove it"),
     ];
     let line = |detail| Check::new("configuration", Status::Warning, detail);
-    let lines: Vec<_> = warnings.into_iter().flatten().map(line).collect();
+    let warnings = warnings.into_iter().flatten().chain(config.secret_warnings());
+    let lines: Vec<_> = warnings.map(line).collect();
     if lines.is_empty() {
         return vec![Check::new("configuration", Status::Ok, "no warnings")];
     }
