@@ -126,7 +126,7 @@ fn a_ready_provider_has_a_line_for_each_part_and_needs_two_requests_to_d1() {
         &response,
         "maintenance",
         "ok",
-        "began 2 minutes ago and took 0 seconds; sweep: batches ",
+        "began 2 minutes ago and took 0 seconds; reseal: ",
     );
     for part in ["database", "cache", "rate_limit"] {
         assert_eq!(check(&response, part)["latency_ms"], 7, "{part}");
