@@ -17,6 +17,9 @@ use crate::protocol::description::Description;
 /// Fills a buffer with random bytes from a cryptographic source.
 pub type Randomness<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), RandomnessError>;
 
+/// Returns the [network](crate::http::network_of) of a request.
+pub type NetworkOfRequest<'a> = &'a dyn Fn() -> String;
+
 /// The platform's random source failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RandomnessError {
@@ -65,6 +68,7 @@ pub struct Context<'a, P> {
     /// The time of the request or of its deferred tasks, in Unix seconds. It is read once per context.
     pub now: i64,
     randomness: Randomness<'a>,
+    network: Option<NetworkOfRequest<'a>>,
     notes: RefCell<Vec<String>>,
     warnings: RefCell<Vec<String>>,
     events: RefCell<Vec<LogEvent>>,
@@ -82,6 +86,7 @@ impl<'a, P> Context<'a, P> {
             platform,
             now,
             randomness,
+            network: None,
             notes: RefCell::default(),
             warnings: RefCell::default(),
             events: RefCell::default(),
@@ -90,6 +95,18 @@ impl<'a, P> Context<'a, P> {
             database_failed: Cell::new(false),
             deferred: RefCell::default(),
         }
+    }
+
+    /// Sets the network of the request, for [`Context::network`].
+    #[must_use]
+    pub fn from_network(self, network: NetworkOfRequest<'a>) -> Self {
+        Self { network: Some(network), ..self }
+    }
+
+    /// Returns the network that the request came from, for the audit trail. `None` if there is no request: the provider does
+    /// something by itself. It is read from the header each time, because most requests do not need it.
+    pub fn network(&self) -> Option<String> {
+        self.network.map(|network| network())
     }
 
     /// Draws `N` random bytes.

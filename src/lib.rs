@@ -59,7 +59,7 @@ pub use crate::log::{Level, Line, log_line};
 use crate::config::{Config, ConfigError};
 use crate::context::{Context, RefusedClient};
 use crate::error::Internal;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, address_of, network_of};
 use crate::lifetimes::{CLOCK_SLACK_SECONDS, MAINTENANCE_LATE_SECONDS};
 use crate::log::LogEvent;
 use crate::maintenance::{Clock, Report, Step};
@@ -175,7 +175,8 @@ pub async fn handle(
         Err(error) => return misconfigured(error, &isolate.memory_at(now), now),
     };
     let memory = isolate.memory_at(now);
-    let context = Context::new(config, platform, now, randomness);
+    let network = || network_of(&address_of(request));
+    let context = Context::new(config, platform, now, randomness).from_network(&network);
     let provider = Provider { context, memory: &memory };
     let answer = router::answer(&provider, request).await;
     let adds_rows = answer.endpoint.is_some_and(Endpoint::adds_rows);

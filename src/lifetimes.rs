@@ -5,6 +5,9 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
+/// A day, the unit of `AUDIT_DAYS`.
+pub const DAY_SECONDS: i64 = DAY;
+
 // Sign-in.
 
 /// A session expires if no client signs its user in for this time, and after [`SESSION_SECONDS`] in any case.

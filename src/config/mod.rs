@@ -26,6 +26,8 @@ pub struct Config {
     pub allows_implicit: bool,
     /// `ALLOW_LOOPBACK`: whether the provider may fetch clients' documents from a loopback host. For development only.
     pub allows_loopback: bool,
+    /// `AUDIT_DAYS`: how many days an event of the audit trail is kept.
+    pub audit_days: i64,
     /// `CLIENT_DOCUMENTS`: the clients whose identifier is the URL of their metadata.
     pub client_documents: DocumentPolicy,
     /// `CACHE_MAX_AGE`, `CACHE_STALE_WHILE_REVALIDATE` and `CACHE_STALE_IF_ERROR`.
@@ -77,6 +79,9 @@ const ADMIN_TOKEN_WARNING: &str =
     "ADMIN_TOKEN_PREVIOUS: still accepted; delete it when no program uses it";
 const KEY_ENCRYPTION_KEY_WARNING: &str = "KEY_ENCRYPTION_KEY_PREVIOUS: still accepted; delete it when no signing key is \
                                           encrypted under it, a day after the change or later";
+/// The default of `AUDIT_DAYS`.
+const AUDIT_DAYS: i64 = 90;
+const MOST_AUDIT_DAYS: i64 = 3_650;
 
 impl Config {
     /// Returns the part of the configuration that the parser of a client's authorization requests needs.
@@ -191,6 +196,7 @@ impl Config {
             admin_token: secret(variable, "ADMIN_TOKEN"),
             allows_implicit,
             allows_loopback: flag("ALLOW_LOOPBACK")?,
+            audit_days: audit_days(variable("AUDIT_DAYS").as_deref())?,
             caching: Caching { max_age, stale_while_revalidate, stale_if_error },
             digest: digest(&[
                 env!("POSTERN_BUILD"),
@@ -217,6 +223,18 @@ impl Config {
 fn secret(variable: impl Fn(&str) -> Option<String>, name: &str) -> ReplaceableSecret {
     let read = |name: &str| variable(name).map(Secret::new);
     ReplaceableSecret { current: read(name), previous: read(&format!("{name}_PREVIOUS")) }
+}
+
+/// Parses `AUDIT_DAYS`. Zero days would be no trail at all, and ten years are longer than a database of 10 GB lasts.
+fn audit_days(text: Option<&str>) -> Result<i64, ConfigError> {
+    match text.map(str::parse) {
+        None => Ok(AUDIT_DAYS),
+        Some(Ok(days @ 1..=MOST_AUDIT_DAYS)) => Ok(days),
+        Some(_) => {
+            let reason = format_args!("must be a whole number of days from 1 to {MOST_AUDIT_DAYS}");
+            Err(ConfigError::new("AUDIT_DAYS", reason))
+        }
+    }
 }
 
 /// Parses `PRIVATE_USE_SCHEMES`: schemes separated by commas.
@@ -304,6 +322,7 @@ mod tests {
             "public, max-age=300, stale-while-revalidate=600, stale-if-error=86400"
         );
         assert_eq!((config.leeway, config.registration), (5, Registration::Token));
+        assert_eq!(config.audit_days, 90);
         assert!(
             config.admin_token.current.is_none() && config.key_encryption_key.current.is_none()
         );
@@ -332,6 +351,9 @@ mod tests {
             ("CACHE_STALE_WHILE_REVALIDATE", "604801"),
             ("CACHE_STALE_IF_ERROR", "1.5"),
             ("CLOCK_LEEWAY", "61"),
+            ("AUDIT_DAYS", "0"),
+            ("AUDIT_DAYS", "3651"),
+            ("AUDIT_DAYS", "90 days"),
             ("ALLOW_IMPLICIT", "1"),
             ("ALLOW_LOOPBACK", "yes"),
             ("CLIENT_DOCUMENTS", "true"),

@@ -10,6 +10,7 @@ use crate::ports::Platform;
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes};
 use crate::secret::hash;
+use crate::store::audit::kinds::RevocationReason;
 use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::client_proof::ClientConditions;
 use crate::store::clients::Client;
@@ -89,7 +90,7 @@ impl<'a> Statements<'a> {
                 if grant.user_claims().is_ok() {
                     let (client_id, grant_id) = (client.client_id.clone(), grant.id.clone());
                     context.log_event(LogEvent::CodeReplayed { client_id, grant_id });
-                    grants::revoke(context, &grant.id).await?;
+                    grants::revoke(context, &grant.id, RevocationReason::CodeReplayed).await?;
                 }
                 return Err(invalid_grant("code: already used, so its grant is revoked"));
             }
@@ -110,7 +111,8 @@ impl<'a> Statements<'a> {
             // spent.
             let (client_id, grant_id) = (client.client_id.clone(), code.grant.id.clone());
             context.log_event(LogEvent::CodeMisused { client_id, grant_id });
-            grants::revoke(context, &code.grant.id).await?;
+            let reason = RevocationReason::CodeMismatch;
+            grants::revoke(context, &code.grant.id, reason).await?;
             return Err(error.into());
         }
 

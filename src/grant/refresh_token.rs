@@ -18,6 +18,7 @@ use crate::protocol::description::Description;
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes};
 use crate::secret::hash;
+use crate::store::audit::kinds::RevocationReason;
 use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::client_proof::ClientConditions;
 use crate::store::clients::Client;
@@ -164,7 +165,8 @@ impl<'a> Statements<'a> {
         if !may_be_used(&token, context.now) {
             let (client_id, grant_id) = (client.client_id.clone(), token.grant.id.clone());
             context.log_event(LogEvent::RefreshTokenReused { client_id, grant_id });
-            grants::revoke(context, &token.grant.id).await?;
+            let reason = RevocationReason::RefreshTokenReused;
+            grants::revoke(context, &token.grant.id, reason).await?;
             return Err(USED_BEFORE.into());
         }
 

@@ -37,7 +37,7 @@ pub async fn run(
                 continue;
             }
             batches += 1;
-            match kind.sweep(context.platform, over_at).await {
+            match kind.sweep(context, over_at).await {
                 Ok(swept) => {
                     add(&mut deleted, kind.name, swept.deleted);
                     more.extend(swept.is_more.then_some(kind));

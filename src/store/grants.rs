@@ -9,6 +9,8 @@ use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::token_error::TokenError;
+use crate::store::audit::acts;
+use crate::store::audit::kinds::RevocationReason;
 use crate::store::batch::{Batch, exists, first, read};
 use crate::store::consents::{Consent, consent_columns};
 
@@ -208,11 +210,12 @@ pub async fn status(
     })))
 }
 
-/// Revokes a grant and everything issued under it. Returns the time of the first revocation in Unix seconds, or `None`
+/// Revokes a grant and everything issued under it, for this reason. Returns the time of the first revocation in Unix seconds, or `None`
 /// if the grant does not exist.
 pub async fn revoke(
     context: &Context<'_, impl Database>,
     id: &str,
+    reason: RevocationReason,
 ) -> Result<Option<i64>, Internal> {
     let statement = Statement::new(
         "UPDATE grants SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1 RETURNING revoked_at",
@@ -220,6 +223,7 @@ pub async fn revoke(
     .bind(id)
     .bind(context.now);
     let mut batch = Batch::default();
+    batch.add(acts::grant_revoked(context, id, reason)?);
     let revoked =
         batch.query(statement, |rows| first(rows)?.map(|mut row| row.integer()).transpose());
     batch.run_idempotent(context).await?.take(revoked)

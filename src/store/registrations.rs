@@ -7,6 +7,7 @@ use crate::ports::{Database, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::secret::same_hash;
 use crate::store::SWEPT_WITH_EACH;
+use crate::store::audit::acts;
 use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::clients::{
     self, Client, ClientWithSecret, NewSecret, assign_secret, assign_secret_column,
@@ -79,6 +80,7 @@ pub async fn register(
     batch.add(clients::sweep(client.created_at, SWEPT_WITH_EACH));
     batch.add(make_room(slots, client.created_at));
     let registered = batch.query(insert, exists);
+    batch.add(acts::client_registered(context, &client.client_id)?);
     batch.run_idempotent(context).await?.take(registered)
 }
 

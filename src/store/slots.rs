@@ -43,6 +43,8 @@ impl SlotGroup<'static> {
     pub const REQUESTS_OF_STRANGERS: Self = Self { name: "", slots: 20_000 };
     /// The used assertions of all clients that nobody vouches for.
     pub const ASSERTIONS_OF_STRANGERS: Self = Self { name: "", slots: 100_000 };
+    /// The events of the audit trail that a stranger can cause. A network can replace a tenth of them at most.
+    pub const EVENTS_OF_STRANGERS: Self = Self { name: "", slots: 1_000_000 };
     /// The clients that registered without an initial access token, until a user signs in to them.
     pub const REGISTRATIONS: Self = Self { name: "registration", slots: 10_000 };
     /// The clients by document that pushed a request, until a user signs in to them.
@@ -72,11 +74,22 @@ impl Slots {
         group: SlotGroup<'_>,
         address: &str,
     ) -> Result<Self, Internal> {
-        let network = network_of(address);
+        Self::draw_in_network(context, group, &network_of(address))
+    }
+
+    /// The same for a request of this network.
+    ///
+    /// # Errors
+    /// As [`Slots::draw`].
+    pub fn draw_in_network<P>(
+        context: &Context<'_, P>,
+        group: SlotGroup<'_>,
+        network: &str,
+    ) -> Result<Self, Internal> {
         let random: [u8; 4 * LOOKED_AT] = context.random()?;
         let (numbers, _) = random.as_chunks();
         let slots: Vec<_> =
-            numbers.iter().map(|bytes| group.slot(&network, u32::from_be_bytes(*bytes))).collect();
+            numbers.iter().map(|bytes| group.slot(network, u32::from_be_bytes(*bytes))).collect();
         let json = serde_json::to_string(&slots).map_err(|error| Internal::unwritable(&error))?;
         Ok(Self { json })
     }

@@ -8,13 +8,15 @@
 //!
 //! No batch of a sign-in sweeps: its user must not wait for rows that others have left.
 
+use crate::config::Config;
+use crate::context::Context;
 use crate::error::Internal;
-use crate::lifetimes::SWEEP_DELAY_SECONDS;
+use crate::lifetimes::{DAY_SECONDS, SWEEP_DELAY_SECONDS};
 use crate::ports::{Database, Row, Statement};
 use crate::store::batch::{Batch, first};
 use crate::store::{
-    authorization_requests, client_assertions, clients, deletions, grants, initial_access_tokens,
-    sessions, sign_in_attempts,
+    audit, authorization_requests, client_assertions, clients, deletions, grants,
+    initial_access_tokens, sessions, sign_in_attempts,
 };
 
 /// How many rows of each kind are deleted at once: few enough for the time that D1 allows a batch, and that requests may wait
@@ -29,12 +31,14 @@ pub struct Kind {
     /// The statements that delete at most so many of the rows that were over at a time, the oldest first. Each row that a
     /// statement has handled is one row of its result: 1, or 0 if the row is kept.
     statements: fn(i64, i64) -> Vec<Statement>,
+    /// How long a row is kept after it is over, in seconds.
+    kept_for: fn(&Config) -> i64,
     /// Whether anybody can add such rows, so that they are also deleted after responses.
     is_of_strangers: bool,
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 9] = [
+pub const KINDS: [Kind; 10] = [
     Kind::of_strangers("authorization_requests", |at, limit| {
         vec![authorization_requests::sweep(at, limit)]
     }),
@@ -48,6 +52,10 @@ pub const KINDS: [Kind; 9] = [
     Kind::of_strangers("deleted_users", |_, limit| deletions::of_user("", limit)),
     Kind::of_users("sessions", |at, limit| vec![sessions::sweep(at, limit)]),
     Kind::of_users("grants", grants::sweep),
+    Kind {
+        kept_for: |config| config.audit_days * DAY_SECONDS,
+        ..Kind::of_users("audit_events", |at, limit| vec![audit::sweep(at, limit)])
+    },
 ];
 
 /// What a statement of [`Kind::sweep`] has done.
@@ -60,16 +68,21 @@ pub struct Swept {
 
 impl Kind {
     const fn of_strangers(name: &'static str, statements: fn(i64, i64) -> Vec<Statement>) -> Self {
-        Self { name, statements, is_of_strangers: true }
+        Self { name, statements, kept_for: |_| 0, is_of_strangers: true }
     }
 
     const fn of_users(name: &'static str, statements: fn(i64, i64) -> Vec<Statement>) -> Self {
-        Self { name, statements, is_of_strangers: false }
+        Self { name, statements, kept_for: |_| 0, is_of_strangers: false }
     }
 
     /// Deletes some rows that were over at `time`, in one batch.
-    pub async fn sweep(&self, database: &impl Database, time: i64) -> Result<Swept, Internal> {
-        let rows = database.batch(&(self.statements)(time, SWEPT_AT_ONCE)).await?;
+    pub async fn sweep(
+        &self,
+        context: &Context<'_, impl Database>,
+        time: i64,
+    ) -> Result<Swept, Internal> {
+        let time = time - (self.kept_for)(context.config);
+        let rows = context.platform.batch(&(self.statements)(time, SWEPT_AT_ONCE)).await?;
         let mut swept = Swept::default();
         let mut handled = 0;
         for mut row in rows.into_iter().flatten() {

@@ -40,6 +40,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("router/cors.rs", &["ETag, "]),
     ("routes.rs", &[", OPTIONS"]),
     // SQL, between the names of parameters.
+    ("store/audit", &[]),
     ("store/client_proof.rs", &["EXISTS ", "->>"]),
     ("store/sign_in_attempts.rs", &[" LIMIT "]),
     ("store/slots.rs", &["(SELECT ", ") WHERE "]),

@@ -22,7 +22,10 @@ const SMALL: [(&str, &str); 7] = [
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 18] = [
+const WIDE: [(&str, &str, &str); 21] = [
+    ("audit/list", "audit_events_by_client (client_id=? AND at>? AND (at,id)<(?,?))", "LIMIT"),
+    ("audit/list", "PRIMARY KEY (at>? AND (at,id)<(?,?))", "LIMIT"),
+    ("audit/mod", "PRIMARY KEY (at<?)", "LIMIT"),
     ("authorization_requests", "authorization_requests_by_end (expires_at<?)", "LIMIT"),
     ("client_assertions", "client_assertions_by_end (expires_at<?)", "LIMIT"),
     ("client_copies", "consents_by_client (client_id=?)", "stops at the first of another user"),

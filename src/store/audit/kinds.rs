@@ -1,0 +1,134 @@
+//! The names of events in the audit trail. They are stable: operators filter by them, and stored events have them.
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EventKind {
+    ClientCreated,
+    ClientDeleted,
+    ClientRegistered,
+    ClientUpdated,
+    ConsentGiven,
+    ConsentWithdrawn,
+    GrantRevoked,
+    InitialAccessTokenCreated,
+    KeyCreated,
+    PasswordRemoved,
+    PasswordSet,
+    SignInFailed,
+    SignInSucceeded,
+    TokenMinted,
+    UserCreated,
+    UserDeleted,
+    UserUpdated,
+}
+
+impl EventKind {
+    pub const ALL: [Self; 17] = [
+        Self::ClientCreated,
+        Self::ClientDeleted,
+        Self::ClientRegistered,
+        Self::ClientUpdated,
+        Self::ConsentGiven,
+        Self::ConsentWithdrawn,
+        Self::GrantRevoked,
+        Self::InitialAccessTokenCreated,
+        Self::KeyCreated,
+        Self::PasswordRemoved,
+        Self::PasswordSet,
+        Self::SignInFailed,
+        Self::SignInSucceeded,
+        Self::TokenMinted,
+        Self::UserCreated,
+        Self::UserDeleted,
+        Self::UserUpdated,
+    ];
+
+    /// Returns the name, as the column `kind` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientCreated => "client.created",
+            Self::ClientDeleted => "client.deleted",
+            Self::ClientRegistered => "client.registered",
+            Self::ClientUpdated => "client.updated",
+            Self::ConsentGiven => "consent.given",
+            Self::ConsentWithdrawn => "consent.withdrawn",
+            Self::GrantRevoked => "grant.revoked",
+            Self::InitialAccessTokenCreated => "initial_access_token.created",
+            Self::KeyCreated => "key.created",
+            Self::PasswordRemoved => "password.removed",
+            Self::PasswordSet => "password.set",
+            Self::SignInFailed => "sign_in.failed",
+            Self::SignInSucceeded => "sign_in.succeeded",
+            Self::TokenMinted => "token.minted",
+            Self::UserCreated => "user.created",
+            Self::UserDeleted => "user.deleted",
+            Self::UserUpdated => "user.updated",
+        }
+    }
+
+    /// Returns the kind of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Returns whether it is a sign-in. These are most of the events, so no index has their kind.
+    pub(super) fn is_sign_in(self) -> bool {
+        matches!(self, Self::SignInFailed | Self::SignInSucceeded)
+    }
+}
+
+/// Who did it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Actor {
+    /// A client that manages its own registration.
+    Client,
+    /// The holder of `ADMIN_TOKEN`.
+    Operator,
+    /// The provider itself.
+    Provider,
+    /// The user that the event names, or somebody who typed the login of this user.
+    User,
+}
+
+impl Actor {
+    /// Returns the name, as the column `actor` has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Operator => "operator",
+            Self::Provider => "provider",
+            Self::User => "user",
+        }
+    }
+}
+
+/// Why a grant was revoked. A grant also ends with the consent, the user or the client, which have events of their own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RevocationReason {
+    /// A code was redeemed with a wrong redirect URI or PKCE verifier.
+    CodeMismatch,
+    /// A code was redeemed a second time.
+    CodeReplayed,
+    Operator,
+    /// A refresh token was used again, after its successor or too late.
+    RefreshTokenReused,
+}
+
+impl RevocationReason {
+    /// Returns the name, as the detail of the event has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::CodeMismatch => "code_mismatch",
+            Self::CodeReplayed => "code_replayed",
+            Self::Operator => "operator",
+            Self::RefreshTokenReused => "refresh_token_reused",
+        }
+    }
+
+    pub(super) fn actor(self) -> Actor {
+        match self {
+            Self::Operator => Actor::Operator,
+            Self::CodeMismatch | Self::CodeReplayed | Self::RefreshTokenReused => Actor::Provider,
+        }
+    }
+}
