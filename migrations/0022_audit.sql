@@ -9,7 +9,7 @@ CREATE TABLE audit_events (
     kind TEXT NOT NULL,
     -- Who did it: 'client', 'operator', 'provider' or 'user'.
     actor TEXT NOT NULL,
-    -- The network that the request came from, a /24 of IPv4 or a /48 of IPv6. Null if the provider did it by itself.
+    -- The network that the request came from, a /24 of IPv4 or a /48 of IPv6. Null if there was no request.
     network TEXT,
     -- The user that it concerns.
     sub TEXT,

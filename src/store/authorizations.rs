@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::GRANT_LIMIT_SECONDS;
 use crate::ports::{Database, Statement};
+use crate::store::audit::acts;
 use crate::store::authorization_requests::{BrowserHandle, answer_in, may_be_answered};
 use crate::store::batch::{Batch, exists, first};
 use crate::store::client_copies;
@@ -88,7 +89,7 @@ pub async fn record_with_code(
     .bind(code.nonce)
     .bind(code.expires_at);
     let mut batch = Batch::default();
-    authorization.add_to(&mut batch, context.now)?;
+    authorization.add_to(&mut batch, context)?;
     let code = batch.query(insert, exists);
     batch.run_idempotent(context).await?.take(code)
 }
@@ -108,7 +109,7 @@ pub async fn record(
     ))
     .bind(authorization.grant_id);
     let mut batch = Batch::default();
-    authorization.add_to(&mut batch, context.now)?;
+    authorization.add_to(&mut batch, context)?;
     let grant = batch.query(read, first);
     let row = batch.run_idempotent(context).await?.take(grant)?;
     row.map(|mut row| Grant::from_row(&mut row)).transpose()
@@ -134,7 +135,8 @@ pub async fn is_at_limit(
 
 impl NewAuthorization<'_> {
     /// Adds the statements that record the grant and those that depend on it.
-    fn add_to(&self, batch: &mut Batch, now: i64) -> Result<(), Internal> {
+    fn add_to<P>(&self, batch: &mut Batch, context: &Context<'_, P>) -> Result<(), Internal> {
+        let now = context.now;
         let grant = Statement::new(concat!(
             "INSERT INTO grants \
                (id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims, \
@@ -202,6 +204,7 @@ impl NewAuthorization<'_> {
         batch.add(keep);
         if let Some(consent) = self.consent {
             batch.add(self.remember(consent, now)?);
+            batch.add(acts::consent_given(context, self.grant_id, &consent.scope)?);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::lifetimes::LOST_RESPONSE_SECONDS;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
+use crate::store::audit::acts;
 use crate::store::authorization_requests::BrowserHandle;
 use crate::store::batch::{Batch, Handle, exists, first, read};
 use crate::store::client_copies::DocumentCopy;
@@ -49,9 +50,7 @@ macro_rules! client_columns {
 /// A client whose metadata is not parsed yet, because a client with damaged metadata must still be listed and deleted.
 #[derive(Clone, Debug)]
 pub struct StoredClient {
-    /// See [`Client::client_id`].
     pub client_id: String,
-    /// See [`Client::registration_token_hash`].
     pub registration_token_hash: Option<String>,
     metadata: String,
     secret_hash: Option<String>,
@@ -60,7 +59,6 @@ pub struct StoredClient {
     /// See [`Client::expires_at`].
     pub expires_at: Option<i64>,
     document: Option<DocumentCopy>,
-    /// See [`Client::vouched_apis`].
     pub vouched_apis: Vec<String>,
 }
 
@@ -232,6 +230,7 @@ pub async fn put(
     batch.add(sweep(context.now, SWEPT_WITH_EACH));
     batch.add(forget_salts(context.now, SWEPT_WITH_EACH));
     batch.add(forget);
+    batch.add(acts::client_stored(context, client.client_id)?);
     let stored = batch.query(statement, first);
     let row = batch.run_idempotent(context).await?.take(stored)?;
     row.map(ClientWithSecret::from_row).transpose()
@@ -338,6 +337,7 @@ pub async fn delete(
     .bind(client_id)
     .bind(registration_token_hash);
     let mut batch = Batch::default();
+    batch.add(acts::client_deleted(context, client_id, registration_token_hash)?);
     batch.add(begin);
     let deleted = batch.query(delete, exists);
     for statement in deletions::of_client(client_id, SWEPT_AT_ONCE) {

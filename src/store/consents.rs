@@ -13,6 +13,7 @@ use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::voucher::Voucher;
 use crate::protocol::same_uri::is_same_uri;
 use crate::protocol::user::scope::Scopes;
+use crate::store::audit::acts;
 use crate::store::batch::{Batch, Handle, first};
 use crate::store::client_copies;
 use crate::store::clients::{ClientOf, parse_metadata};
@@ -226,6 +227,7 @@ pub async fn withdraw(
     .bind(client_id)
     .bind(context.now);
     let mut batch = Batch::default();
+    batch.add(acts::consent_withdrawn(context, cookie_hash, client_id)?);
     batch.add(forget);
     batch.add(revoke);
     batch.add(client_copies::forget(client_id));

@@ -56,6 +56,7 @@ pub async fn record(
     let find = Statement::new("SELECT 1 FROM grants WHERE id = ?1").bind(grant.id);
     let mut batch = Batch::default();
     batch.add(insert);
+    batch.add(acts::token_minted(context, grant.id)?);
     let recorded = batch.query(find, exists);
     let is_recorded = batch.run_idempotent(context).await?.take(recorded)?;
     Ok(if is_recorded { RecordOutcome::Recorded } else { RecordOutcome::NoSuchUser })

@@ -6,6 +6,7 @@ use crate::error::Internal;
 use crate::lifetimes::LOST_RESPONSE_SECONDS;
 use crate::ports::{Database, Statement};
 use crate::store::SWEPT_WITH_EACH;
+use crate::store::audit::acts;
 use crate::store::batch::{Batch, exists};
 use crate::store::vouched_apis::write_vouched_apis;
 
@@ -41,6 +42,7 @@ pub async fn keep(
     let mut batch = Batch::default();
     batch.add(sweep(context.now, SWEPT_WITH_EACH));
     batch.add(insert);
+    batch.add(acts::initial_access_token_created(context, &token.token_hash)?);
     batch.run_idempotent(context).await.map(drop)
 }
 

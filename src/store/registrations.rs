@@ -135,6 +135,8 @@ pub async fn register_with_token(
     batch.add(spend);
     batch.add(insert);
     let registered = batch.query(find, exists);
+    let token_hash = token_use.token_hash.as_str();
+    batch.add(acts::client_registered_with_token(context, &client.client_id, token_hash)?);
     let once = find_once(&mut batch, &client.metadata, token_use, client.created_at)?;
     let mut outcome = batch.run_idempotent(context).await?;
     if outcome.take(registered)? {
@@ -209,6 +211,29 @@ pub enum ReplacementOutcome {
     WrongToken,
 }
 
+/// A SQL condition: the client has the registration access token of the hash `$token`, and, if it has a secret and presents
+/// one, that of the hash `$secret`. Or the replacement has already removed its secret.
+macro_rules! may_be_replaced {
+    ($client_id:literal, $token:literal, $metadata:literal, $now:literal, $secret:literal) => {
+        concat!(
+            "client_id = ",
+            $client_id,
+            " AND registration_token_hash = ",
+            $token,
+            " AND (expires_at IS NULL OR expires_at > ",
+            $now,
+            ") AND (",
+            $secret,
+            " IS NULL OR secret_hash = ",
+            $secret,
+            " OR secret_hash IS NULL AND metadata = ",
+            $metadata,
+            ")"
+        )
+    };
+}
+pub(super) use may_be_replaced;
+
 /// Replaces the metadata of a client that manages its own registration, and returns it as stored. A secret is kept or
 /// lost as in [`super::clients::put`].
 ///
@@ -218,24 +243,25 @@ pub async fn replace(
     replacement: &Replacement<'_>,
 ) -> Result<ReplacementOutcome, Internal> {
     let Replacement { client_id, registration_token_hash, new_secret, .. } = replacement;
+    let metadata = write_metadata(replacement.metadata)?;
     let statement = Statement::new(concat!(
         "UPDATE clients SET metadata = ?3, updated_at = ?4, ",
         assign_secret!("?5", "?6", "?4"),
-        " WHERE client_id = ?1 AND registration_token_hash = ?2 \
-           AND (expires_at IS NULL OR expires_at > ?4) \
-           AND (?7 IS NULL OR secret_hash = ?7 OR secret_hash IS NULL AND metadata = ?3) \
-         RETURNING ",
+        " WHERE ",
+        may_be_replaced!("?1", "?2", "?3", "?4", "?7"),
+        " RETURNING ",
         client_with_secret_columns!(),
     ))
     .bind(*client_id)
     .bind(registration_token_hash.as_str())
-    .bind(write_metadata(replacement.metadata)?)
+    .bind(metadata.as_str())
     .bind(context.now)
     .bind(new_secret.as_ref().map(|secret| secret.hash.as_str()))
     .bind(new_secret.as_ref().map(|secret| secret.salt.as_str()))
     .bind(replacement.presented_secret_hash.as_deref());
     let mut batch = Batch::default();
     batch.add(clients::forget_salts(context.now, SWEPT_WITH_EACH));
+    batch.add(acts::client_updated(context, replacement, &metadata)?);
     let replaced = batch.query(statement, first);
     let stored = clients::look_up(&mut batch, client_id, context.now);
     let mut outcome = batch.run_idempotent(context).await?;

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::{CLOCK_SLACK_SECONDS, SESSION_IDLE_SECONDS, SESSION_SECONDS};
 use crate::ports::{Database, Row, Statement};
+use crate::store::audit::sign_ins;
 use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::sign_in_attempts::{Counter, take_back};
 
@@ -85,6 +86,8 @@ pub struct SignIn<'a> {
     pub old_cookie_hash: Option<&'a str>,
     /// The counters that have counted this attempt.
     pub counters: &'a [&'a Counter],
+    /// The id of the attempt's event in the audit trail.
+    pub event_id: &'a str,
 }
 
 /// Begins a session. If the browser has a session of the same user, that one continues under the new cookie; another
@@ -124,6 +127,7 @@ pub async fn begin(
     let user = (sign_in.sub, sign_in.password_hash);
     take_back(&mut batch, sign_in.counters, user, sign_in.cookie_hash);
     let session = batch.query(insert, exists);
+    batch.add(sign_ins::succeeded(context, sign_in.event_id, sign_in.cookie_hash));
     batch.add(end_old);
     if let Some(new_hash) = sign_in.new_password_hash {
         let rehash = Statement::new(

@@ -19,6 +19,7 @@ use crate::lifetimes::{
     ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS, CLOCK_SLACK_SECONDS, SWEEP_DELAY_SECONDS,
 };
 use crate::ports::{Database, Row, Statement};
+use crate::store::audit::sign_ins::{self, AttemptedSignIn};
 use crate::store::batch::{Batch, Handle, Outcome, exists, first};
 
 /// No pause ends later than this from now. A time after that comes from an isolate whose clock is ahead. The limit has
@@ -96,7 +97,15 @@ pub struct Counting {
 /// ignored. The failures still count, so the next pause is as long as without the isolate whose clock is ahead.
 ///
 /// Also keeps the table small, because anybody can create counters.
-pub fn count_in(batch: &mut Batch, counters: &[&Counter], now: i64) -> Counting {
+///
+/// Adds the event of the attempt to the audit trail, if it is counted.
+pub fn count_in(
+    batch: &mut Batch,
+    counters: &[&Counter],
+    attempt: &AttemptedSignIn<'_>,
+    context: &Context<'_, impl Database>,
+) -> Result<Counting, Internal> {
+    let now = context.now;
     let parameters =
         |counter: &&Counter| json!([counter.name, counter.first_pause, counter.doubling]);
     let list = counters.iter().map(parameters).collect::<Value>().to_string();
@@ -116,7 +125,8 @@ pub fn count_in(batch: &mut Batch, counters: &[&Counter], now: i64) -> Counting 
     .bind(now)
     .bind(PAUSE_LIMIT_SECONDS);
     let pause = batch.query(pause, first);
-    Counting { is_counted: batch.query(count(list, now), exists), pause }
+    batch.add(sign_ins::attempted(context, attempt, &list, PAUSE_LIMIT_SECONDS)?);
+    Ok(Counting { is_counted: batch.query(count(list, now), exists), pause })
 }
 
 impl Counting {
@@ -130,12 +140,30 @@ impl Counting {
     }
 }
 
+/// A SQL condition: none of the counters in the list `$counters` requires a pause at the time `$now`.
+macro_rules! no_pause {
+    ($counters:literal, $now:literal, $limit:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM json_each(",
+            $counters,
+            ") JOIN sign_in_attempts ON counter = value->>0 WHERE next_at > ",
+            $now,
+            " AND next_at <= ",
+            $now,
+            " + ",
+            $limit,
+            ")"
+        )
+    };
+}
+pub(super) use no_pause;
+
 /// Counts an attempt in each counter of the list, or in none. Returns a row for each. `since` is the time up to which
 /// failures are forgotten; that of the first one if there are none before. Without a pause `next_at` is zero, so that the
 /// attempt of an isolate whose clock is ahead makes nobody wait. D1 binds numbers as floating-point ones, whose quotient
 /// has a fraction.
 fn count(list: String, now: i64) -> Statement {
-    Statement::new(
+    Statement::new(concat!(
         "INSERT INTO sign_in_attempts (counter, failures, last_at, next_at) \
          SELECT name, failures, iif(failures = 1, ?2, since + forgotten * ?3), \
            iif(failures < first_pause, 0, \
@@ -148,13 +176,12 @@ fn count(list: String, now: i64) -> Statement {
                              min(coalesce(last_at, ?2), ?2) AS since \
                            FROM json_each(?1) LEFT JOIN sign_in_attempts \
                              ON counter = value->>0))) \
-         WHERE NOT EXISTS \
-           (SELECT 1 FROM json_each(?1) JOIN sign_in_attempts ON counter = value->>0 \
-            WHERE next_at > ?2 AND next_at <= ?2 + ?4) \
-         ON CONFLICT (counter) DO UPDATE SET \
+         WHERE ",
+        no_pause!("?1", "?2", "?4"),
+        " ON CONFLICT (counter) DO UPDATE SET \
            failures = excluded.failures, last_at = excluded.last_at, next_at = excluded.next_at \
          RETURNING counter",
-    )
+    ))
     .bind(list)
     .bind(now)
     .bind(ATTEMPT_PAUSE_SECONDS)

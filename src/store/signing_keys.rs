@@ -7,6 +7,7 @@ use crate::jose::jwk::{Algorithm, PublicKey};
 use crate::lifetimes::{CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS};
 use crate::ports::Platform;
 use crate::ports::{Freshness, Row, Statement};
+use crate::store::audit::acts;
 use crate::store::batch::{self, Batch};
 
 /// A row of the key table. All times are Unix seconds; `None` means that no time is set.
@@ -117,6 +118,7 @@ pub async fn add_if_none_signs(
     .bind(key.retire_at);
     let mut batch = Batch::default();
     batch.add(insert);
+    batch.add(acts::key_created(context, key.public.kid())?);
     let keys = batch.query(Statement::new(SELECT), batch::all);
     key_rows(batch.run(context.platform).await?.take(keys)?, context)
 }

@@ -44,7 +44,7 @@ impl SlotGroup<'static> {
     /// The used assertions of all clients that nobody vouches for.
     pub const ASSERTIONS_OF_STRANGERS: Self = Self { name: "", slots: 100_000 };
     /// The events of the audit trail that a stranger can cause. A network can replace a tenth of them at most.
-    pub const EVENTS_OF_STRANGERS: Self = Self { name: "", slots: 1_000_000 };
+    pub const EVENTS_OF_STRANGERS: Self = Self { name: "", slots: 500_000 };
     /// The clients that registered without an initial access token, until a user signs in to them.
     pub const REGISTRATIONS: Self = Self { name: "registration", slots: 10_000 };
     /// The clients by document that pushed a request, until a user signs in to them.

@@ -10,6 +10,7 @@ use crate::jose::json;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::user::claims::UserClaims;
 use crate::protocol::user::login::TypedLogin;
+use crate::store::audit::{self, acts};
 use crate::store::batch::{Batch, Handle, all, exists, first, read};
 use crate::store::deletions;
 use crate::store::identifiers::{SubUse, select_uses, uses};
@@ -126,7 +127,10 @@ pub async fn put(
     let json = format!("[{}]", write(user)?);
     let mut batch = Batch::default();
     batch.add(end_sessions_of_new_passwords(json.clone()));
+    let (event, no_event) = audit::users::stored(context, &json)?;
+    batch.add(event);
     let stored = batch.query(upsert(json, context.now), exists);
+    batch.add(no_event);
     let found = look_up(&mut batch, &user.sub);
     let used_by = batch.query(select_uses(&[&user.sub]), first);
     let mut outcome = batch.run_idempotent(context).await?;
@@ -151,7 +155,10 @@ pub async fn put_all(
     let (mut batch, mut puts) = (Batch::default(), Vec::new());
     for share in shares {
         batch.add(end_sessions_of_new_passwords(share.clone()));
+        let (events, no_events) = audit::users::stored(context, &share)?;
+        batch.add(events);
         puts.push(batch.query(upsert(share, context.now), all));
+        batch.add(no_events);
     }
     let mut outcome = batch.run_idempotent(context).await?;
     let mut stored = HashSet::with_capacity(users.len());
@@ -328,6 +335,7 @@ pub async fn set_password(
     sub: &str,
     password_hash: Option<String>,
 ) -> Result<Option<User>, Internal> {
+    let event = acts::password_changed(context, sub, password_hash.is_some())?;
     let statement = Statement::new(
         "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE sub = ?1 AND deleted_at IS NULL",
     )
@@ -335,6 +343,7 @@ pub async fn set_password(
     .bind(password_hash)
     .bind(context.now);
     let mut batch = Batch::default();
+    batch.add(event);
     batch.add(statement);
     batch.add(end_sessions(sub));
     let user = look_up(&mut batch, sub);
@@ -367,6 +376,7 @@ pub async fn delete(
     .bind(sub);
     let find = Statement::new("SELECT deleted_at FROM users WHERE sub = ?1").bind(sub);
     let mut batch = Batch::default();
+    batch.add(acts::user_deleted(context, sub)?);
     batch.add(delete);
     batch.add(begin);
     for statement in deletions::of_user(sub, SWEPT_AT_ONCE) {

@@ -42,7 +42,8 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     // SQL, between the names of parameters.
     ("store/audit", &[]),
     ("store/client_proof.rs", &["EXISTS ", "->>"]),
-    ("store/sign_in_attempts.rs", &[" LIMIT "]),
+    ("store/registrations.rs", &[" IS NULL OR ", " OR secret_hash "]),
+    ("store/sign_in_attempts.rs", &[" LIMIT ", ") JOIN "]),
     ("store/slots.rs", &["(SELECT ", ") WHERE "]),
     ("store/clients.rs", &[" = CASE WHEN ", " IS NOT NULL THEN "]),
     ("store/deletions.rs", &[" >= ?1", " LIMIT ?2", ") IN (", ") AS ended", "sub, "]),

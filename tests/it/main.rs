@@ -4,6 +4,7 @@
 
 mod admin;
 mod agreements;
+mod audit;
 mod browser;
 mod certification;
 mod client_assertions;

@@ -25,6 +25,7 @@ use crate::protocol::user::password::{LONGEST_TYPED, Password, PasswordCheck};
 use crate::provider::Provider;
 use crate::routes::ACCOUNT;
 use crate::secret::hash;
+use crate::store::audit::sign_ins::AttemptedSignIn;
 use crate::store::batch::Batch;
 use crate::store::sessions::{self, SignIn};
 use crate::store::sign_in_attempts::{Admission, count_in};
@@ -138,9 +139,12 @@ async fn sign_in(
     //    must all count. The same batch reads the password hash, and the facts for the form if it is shown again. If
     //    its response gets lost, the attempt counts twice, as it would if the user tried again.
     let mut batch = Batch::default();
-    let counting = count_in(&mut batch, &attempt.counters(), context.now);
-    let account = find_account_in(&mut batch, &login);
     let facts = Reading::of_query(&mut batch, browser, &form.query, None, context.now);
+    let event_id = context.random_id()?;
+    let attempted =
+        AttemptedSignIn { event_id: &event_id, login: &login, client: facts.client_of_request() };
+    let counting = count_in(&mut batch, &attempt.counters(), &attempted, context)?;
+    let account = find_account_in(&mut batch, &login);
     let mut outcome = batch.run_idempotent(context).await?;
     let facts = Some(Box::new(facts.finish(&mut outcome)?));
     if let Admission::Wait(seconds) = counting.admission(&mut outcome)? {
@@ -153,7 +157,8 @@ async fn sign_in(
     //    twice and the first request renewed an outdated hash.
     let mut account = outcome.take(account)?;
     for _ in 0..2 {
-        match check(context, browser, &attempt, account.as_ref(), &password).await? {
+        let attempt = (&attempt, event_id.as_str());
+        match check(context, browser, attempt, account.as_ref(), &password).await? {
             PasswordOutcome::Right(session) => return Ok(SignInOutcome::SignedIn(session)),
             PasswordOutcome::Wrong => break,
             PasswordOutcome::HashChanged => account = find_account(context, &login).await?,
@@ -178,7 +183,7 @@ enum PasswordOutcome {
 async fn check(
     context: &Context<'_, impl Platform>,
     browser: &BrowserContext<'_>,
-    attempt: &Attempt,
+    (attempt, event_id): (&Attempt, &str),
     account: Option<&Account>,
     password: &Password,
 ) -> Result<PasswordOutcome, Error> {
@@ -203,6 +208,7 @@ async fn check(
         cookie_hash: &hash(&cookie),
         old_cookie_hash: old_cookie_hash.as_deref(),
         counters: &attempt.counters(),
+        event_id,
     };
     if !sessions::begin(context, &sign_in).await? {
         return Ok(PasswordOutcome::HashChanged);

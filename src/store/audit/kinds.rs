@@ -1,6 +1,6 @@
 //! The names of events in the audit trail. They are stable: operators filter by them, and stored events have them.
 
-/// What happened.
+/// The kind of an event: what happened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EventKind {
     ClientCreated,
@@ -77,7 +77,7 @@ impl EventKind {
     }
 }
 
-/// Who did it.
+/// The party that did it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Actor {
     /// A client that manages its own registration.
@@ -86,7 +86,7 @@ pub enum Actor {
     Operator,
     /// The provider itself.
     Provider,
-    /// The user that the event names, or somebody who typed the login of this user.
+    /// The user that the event names, or, of a failed sign-in, somebody who typed a login.
     User,
 }
 

@@ -8,12 +8,14 @@
 //! - The act that is the same if it is repeated, such as a new password: a batch that runs again has the event with the same
 //!   id.
 //!
-//! An event names the user and the client by their identifiers. It has no login, claim, address or text that a stranger
-//! has chosen, because a login that nobody has may be a password in the wrong field.
+//! An event names the user and the client by their identifiers. It has no login, claim or address, and no text that a
+//! stranger has chosen.
 
 pub mod acts;
 pub mod kinds;
 pub mod list;
+pub mod sign_ins;
+pub mod users;
 
 use crate::context::Context;
 use crate::error::Internal;
@@ -34,7 +36,7 @@ macro_rules! record_event {
         )
     };
 }
-pub(in crate::store) use record_event;
+use record_event;
 
 /// The same for an event that a stranger can cause. It takes a slot: the first of some random ones that is free, or that of an
 /// older event, which is deleted. So strangers fill a fixed part of the table, and replace no events but those of
@@ -51,28 +53,37 @@ macro_rules! record_event_of_stranger {
         )
     };
 }
-pub(in crate::store) use record_event_of_stranger;
+use record_event_of_stranger;
 
-/// Binds the first five parameters of [`record_event`].
-pub(in crate::store) fn record<P>(
+/// Binds the first five parameters of [`record_event`], with a new id.
+fn record<P>(
     context: &Context<'_, P>,
     statement: Statement,
-    (kind, actor): (EventKind, Actor),
+    kind: (EventKind, Actor),
 ) -> Result<Statement, Internal> {
-    let statement = statement.bind(context.now).bind(context.random_id()?).bind(kind.name());
-    Ok(statement.bind(actor.name()).bind(context.network()))
+    Ok(bind(context, statement, &context.random_id()?, kind))
 }
 
 /// Binds the first six parameters of [`record_event_of_stranger`].
-pub(in crate::store) fn record_of_stranger<P>(
+fn record_of_stranger<P>(
     context: &Context<'_, P>,
     statement: Statement,
-    (kind, actor): (EventKind, Actor),
+    id: &str,
+    kind: (EventKind, Actor),
 ) -> Result<Statement, Internal> {
     let network = context.network().unwrap_or_default();
     let slots = Slots::draw_in_network(context, SlotGroup::EVENTS_OF_STRANGERS, &network)?;
-    let statement = record(context, statement, (kind, actor))?;
-    Ok(statement.bind(slots.as_json()))
+    Ok(bind(context, statement, id, kind).bind(slots.as_json()))
+}
+
+fn bind<P>(
+    context: &Context<'_, P>,
+    statement: Statement,
+    id: &str,
+    (kind, actor): (EventKind, Actor),
+) -> Statement {
+    let statement = statement.bind(context.now).bind(id).bind(kind.name());
+    statement.bind(actor.name()).bind(context.network())
 }
 
 /// Deletes at most `limit` events that are as old as this time, the oldest first.

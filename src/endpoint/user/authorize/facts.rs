@@ -12,7 +12,7 @@ use crate::protocol::client::voucher::Voucher;
 use crate::protocol::description::{Description, Sent};
 use crate::protocol::params::Params;
 use crate::provider::Provider;
-use crate::store::authorization_requests::{self, KeptRequest};
+use crate::store::authorization_requests::{self, BrowserHandle, KeptRequest};
 use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::clients::{self, Client, ClientOf, StoredClient};
 use crate::store::consents::{self, Consent};
@@ -44,6 +44,8 @@ pub struct Reading {
     cookie_hash: Option<String>,
     /// The parameter `client_id`.
     client_id: Option<String>,
+    /// The handle, if the request is stored.
+    handle: Option<BrowserHandle>,
     session: Option<Handle<Option<Session>>>,
     stored: Option<Handle<Option<KeptRequest>>>,
     client: Option<Handle<Option<StoredClient>>>,
@@ -90,8 +92,15 @@ impl Reading {
                 .zip(client)
                 .map(|(hash, client)| consents::find_in(batch, hash, client)),
             client_id: client.and_then(ClientOf::parameter).map(str::to_owned),
+            handle: handle.cloned(),
             cookie_hash,
         }
+    }
+
+    /// Returns how the request names its client, if it does.
+    pub fn client_of_request(&self) -> Option<ClientOf<'_>> {
+        let handle = self.handle.as_ref().map(ClientOf::Handle);
+        handle.or(self.client_id.as_deref().map(ClientOf::Parameter))
     }
 
     /// Returns the facts.
