@@ -1,6 +1,7 @@
 // The commands, and how the arguments name one.
 import { parseArgs } from "node:util";
 import { Failure, firstSentence } from "../steps.mjs";
+import { AUDIT_COMMANDS } from "./audit.mjs";
 import { CLIENT_COMMANDS } from "./clients.mjs";
 import { STATUS_COMMANDS } from "./status.mjs";
 import { TOKEN_COMMANDS } from "./tokens.mjs";
@@ -33,7 +34,9 @@ import { USER_COMMANDS } from "./users.mjs";
  */
 
 /** @type {Command[]} */
-export const COMMANDS = [...USER_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS, ...STATUS_COMMANDS];
+export const COMMANDS = [
+  ...USER_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS, ...AUDIT_COMMANDS, ...STATUS_COMMANDS,
+];
 
 /** @type {Record<string, Option>} */
 export const COMMON_OPTIONS = {

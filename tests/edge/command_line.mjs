@@ -51,11 +51,11 @@ function environment(url, token, extra = {}) {
 }
 
 /**
- * Serves /admin and the provider metadata for the tests of the command line. Stores users and clients in memory, and
- * checks nothing.
+ * Serves /admin and the provider metadata for the tests of the command line. Stores users, clients and pages of the audit
+ * trail in memory, and checks nothing.
  */
 export async function startStandIn() {
-  const stored = { users: new Map(), clients: new Map(), damaged: [] };
+  const stored = { users: new Map(), clients: new Map(), damaged: [], pages: [] };
   const requests = [];
   const server = createServer(async (request, response) => {
     const body = await text(request);
@@ -75,11 +75,12 @@ export async function startStandIn() {
   };
 }
 
-function respond({ users, clients, damaged }, method, path, body) {
+function respond({ users, clients, damaged, pages }, method, path, body) {
   if (path === "/.well-known/openid-configuration") {
     return [200, { scopes_supported: ["openid", "profile"], claims_supported: ["sub", "name", "email"] }];
   }
   const [, , collection, id, field] = path.split("/");
+  if (collection === "audit") return [200, pages.shift() ?? { events: [] }];
   const items = { users, clients }[collection];
   if (!items) return [200, { path }];
   if (id === undefined && method === "GET") return [200, { [collection]: [...items.values()], damaged }];

@@ -208,3 +208,26 @@ test("a message quotes neither a secret nor the input", async () => {
     assert.doesNotMatch(message, /hunter2|operators-own/);
   }
 });
+
+test("audit sends its filter, and fetches pages until it has as many events as its limit", async () => {
+  provider.pages.push({ events: [{ id: "9.a", at: 9 }], next: "9.a" }, { events: [], next: "8.b" }, { events: [{ id: "7.c", at: 7 }] });
+  const all = ["--user", "al ice", "--client", "wiki", "--kind", "grant.revoked", "--since", "1970-01-02", "--until", "1970-01-02T00:00:01Z"];
+  const { out } = await postern(["audit", ...all, "--limit", "700"]);
+  assert.deepEqual(out.trimEnd().split("\n").map((line) => JSON.parse(line).id), ["9.a", "7.c"]);
+  const filter = "/admin/audit?user=al+ice&client=wiki&kind=grant.revoked&since=86400&until=86401&limit=500";
+  assert.deepEqual(provider.requests().map(({ path }) => path), [filter, `${filter}&after=9.a`, `${filter}&after=8.b`]);
+
+  provider.pages.push({ events: [{ id: "9.a", at: 9 }], next: "9.a" });
+  await postern(["audit", "--limit", "1"]);
+  assert.deepEqual(provider.requests().map(({ path }) => path), ["/admin/audit?limit=1"]);
+
+  const begin = Math.floor(Date.now() / 1_000);
+  await postern(["audit", "--since", "2d"]);
+  const [, since] = /since=(\d+)/.exec(provider.requests()[0].path);
+  assert.ok(Number(since) >= begin - 2 * 86_400 && Number(since) <= begin - 2 * 86_400 + 60, since);
+  for (const time of ["yesterday", "2x", "-1d", "1900-01-01"]) {
+    assert.match(await failure(["audit", `--until=${time}`]), /^--until must be a date/);
+  }
+  for (const limit of ["0", "x", "1.5"]) assert.equal(await failure(["audit", "--limit", limit]), "--limit must be a whole number from 1");
+  assert.deepEqual(provider.requests(), []);
+});

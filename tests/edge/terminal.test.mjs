@@ -98,6 +98,17 @@ describe("at a terminal", { skip: WITHOUT_SCRIPT }, () => {
       "created_at    1970-01-01T00:01:00Z",
       "",
     ].join("\n"));
+    provider.pages.push({ events: [
+      { id: "60.x", at: 60, kind: "grant.revoked", actor: "provider", sub: "alice", client_id: "wiki",
+        network: "192.0.2.0/24", detail: { reason: "code_replayed", grant_id: "g" } },
+      { id: "0.y", at: 0, kind: "key.created", actor: "provider" },
+    ] });
+    assert.equal((await postern(["audit"])).screen, [
+      "TIME                  KIND           ACTOR     USER   CLIENT  NETWORK       DETAIL",
+      "1970-01-01T00:01:00Z  grant.revoked  provider  alice  wiki    192.0.2.0/24  reason=code_replayed grant_id=g",
+      "1970-01-01T00:00:00Z  key.created    provider",
+      "",
+    ].join("\n"));
     const line = '{"sub":"b","login":"b","claims":{},"has_password":false}\n';
     assert.equal((await postern(["user", "get", "b", "--json"])).screen, line);
     assert.equal((await postern(["user", "get", "b"], [], "| cat")).screen, line);
@@ -110,13 +121,16 @@ describe("at a terminal", { skip: WITHOUT_SCRIPT }, () => {
     const client = { client_id: "wiki", client_name: `W${controls}ki`, redirect_uris: [`https://${controls}`], scope: controls };
     provider.clients.set("wiki", client);
     provider.users.set("alice", { sub: "alice", login: `a${controls}`, claims: { name: controls, [`x${controls}`]: 1 } });
+    const event = { id: "60.x", at: 60, kind: "consent.given", client_id: `https://${controls}`, detail: { scope: controls } };
     provider.damaged.push(`damaged ${controls}`);
     for (const [args, isJson = false] of /** @type {[string[], boolean?][]} */ ([
       [["client", "list"]], [["client", "list", "--json"], true], [["client", "get", "wiki"]],
       [["client", "get", "wiki", "--json"], true], [["user", "list"]], [["user", "list", "--json"], true],
       [["user", "get", "alice"]], [["user", "get", "alice", "--json"], true],
+      [["audit"]], [["audit", "--json"], true],
       [["client", "get", `gone ${controls}`]], [["client", "delete", "wiki", "--yes"]],
     ])) {
+      provider.pages.push({ events: [event] });
       const { screen } = await postern(args);
       assert.ok(screen.includes(isJson ? inJson : escapes), `${args}: ${screen}`);
       // What note() itself prints around its line.
@@ -125,6 +139,7 @@ describe("at a terminal", { skip: WITHOUT_SCRIPT }, () => {
       assert.ok(!/\r(?!damaged|warning)/.test(screen), `${args}: ${JSON.stringify(screen)}`);
     }
     provider.damaged.length = 0;
+    provider.pages.length = 0;
     const question = await postern(["client", "delete", `x${controls}`], [["[y/N] ", ENTER]]);
     assert.ok(question.screen.includes(`Delete the client x${escapes} at `), question.screen);
   });

@@ -5,6 +5,7 @@
 mod admin;
 mod agreements;
 mod audit;
+mod audit_listing;
 mod browser;
 mod certification;
 mod client_assertions;

@@ -17,9 +17,11 @@
 //! | `POST /admin/initial-access-tokens` | creates a token that lets clients register themselves |
 //! | `POST /admin/tokens` | mints an access token for a user |
 //! | `DELETE /admin/grants/{id}` | revokes a grant |
+//! | `GET /admin/audit?user=SUB&client=ID&kind=KIND&since=T&until=T&after=ID&limit=N` | lists the audit trail, the newest event first |
 //!
 //! [`health`] also answers anybody.
 
+mod audit;
 mod clients;
 mod grants;
 pub mod health;
@@ -95,6 +97,8 @@ pub async fn serve(
         }
         ("POST", ["tokens"]) => tokens::mint(provider, request).await,
         ("DELETE", ["grants", id]) => grants::revoke(context, &decode(id)?).await,
+        ("GET", ["audit"]) => audit::list(context, request).await,
+        (_, ["audit"]) => Err(not_allowed("GET, HEAD")),
         (_, ["users" | "clients"]) => Err(not_allowed("GET, HEAD, POST")),
         (_, ["users" | "clients", _]) => Err(not_allowed("GET, HEAD, PUT, DELETE")),
         (_, ["users", _, "password"]) => Err(not_allowed("PUT, DELETE")),
