@@ -15,6 +15,8 @@ const EXPIRING = 10;
  * expired rows, because the recording has as many sweeps for every size.
  */
 const SWEPT = 2_000;
+/** A page of the audit trail looks at so many events. */
+const LISTED = 5_000;
 
 const DAY = 86_400;
 
@@ -119,8 +121,13 @@ export const STRANGERS_ROWS = {
       `'registered-' || ${ID}, ${text(METADATA)}, 0, ${end} - ${DAY}, ${end} - ${DAY}, ${HASH}, ${end}, 'registration/filled-' || n`),
 };
 
+const EVENT_COLUMNS = "at, id, kind, actor, network, sub, client_id";
+
 /** The same of users. A grant has a code and a refresh token. */
 export const USERS_ROWS = {
+  audit_events: (database, numbers, users, end) =>
+    insert(database, "audit_events", EVENT_COLUMNS, numbers,
+      `${end} - ${90 * DAY}, ${ID}, 'sign_in.succeeded', 'user', '192.0.2.0/24', printf('user-%07d', n % ${users}), 'client-0000'`),
   sessions: (database, numbers, users, end) =>
     insert(database, "sessions", "id, cookie_hash, sub, auth_time, used_at", numbers,
       `${ID}, ${HASH}, printf('user-%07d', n % ${users}), ${end} - ${14 * DAY}, ${end} - ${14 * DAY}`),
@@ -151,6 +158,10 @@ export function fill(database, { users, popular, passwordHash, now }) {
     insert(database, "pairwise_subjects", "sub, sector, subject", [0, few], `${SUB}, 'app.example', ${HASH}`);
     const end = `iif(n % 2 = 0 OR n >= ${2 * SWEPT}, ${now + DAY}, ${now - DAY})`;
     for (const add of Object.values(STRANGERS_ROWS)) add(database, [0, 2 * SWEPT + few], end);
+    // More than a page looks at, in a database of any size. Half of them are sign-ins.
+    insert(database, "audit_events", EVENT_COLUMNS, [0, 2 * LISTED + users],
+      `${now} - n, ${ID}, iif(n % 2 = 0, 'sign_in.failed', 'grant.revoked'), 'user', '192.0.2.0/24', ${SUB},
+       iif(n % 2 = 0, ${text(popular)}, NULL)`);
     // The maintenance deletes them before the steps, whose users would have some at one size.
     for (const add of Object.values(USERS_ROWS)) add(database, [0, SWEPT], users, `${now - DAY} - n`);
   });
