@@ -8,7 +8,7 @@ const TOKEN = /"((?:[^"\\]|\\[^])*)"|(\w+)!\s*\(|([()])|(\w+)/g;
 
 /**
  * Every `Statement::new` of the source, as the function that it is in and a pattern of its text. Another macro than
- * `concat!` can be any text.
+ * `concat!` can be any text that has the SQL in its arguments.
  *
  * @returns {{ place: string, pattern: RegExp, length: number }[]}
  */
@@ -27,24 +27,26 @@ export function statementsOfSource() {
   });
 }
 
-/** The literals of an argument that begins at this place, with `undefined` for each macro between them. */
+/** The literals of an argument that begins at this place, with `undefined` for each macro, and around what is SQL in its own arguments. */
 function partsOf(source, begin) {
   const parts = [];
-  /** The macros and brackets that are open: whether literals in them are parts of the text. */
-  const open = [true];
+  /** The macros and brackets that are open: what the literals in them are. */
+  const open = ["text"];
   for (const [, literal, macro, bracket, name] of source.slice(begin).matchAll(TOKEN)) {
-    const isText = open.at(-1);
+    const kind = open.at(-1);
     if (literal !== undefined) {
-      if (isText) parts.push(unescape(literal));
+      if (kind === "text") parts.push(unescape(literal));
+      // Others are numbers of parameters, and names.
+      else if (kind === "argument" && literal.includes(" ")) parts.push(undefined, unescape(literal), undefined);
     } else if (macro) {
       const isConcat = macro === "concat";
-      if (isText && !isConcat) parts.push(undefined);
-      open.push(isText && isConcat);
-    } else if (bracket === "(") open.push(false);
+      if (kind === "text" && !isConcat) parts.push(undefined);
+      open.push(kind === "text" && !isConcat ? "argument" : kind);
+    } else if (bracket === "(") open.push("");
     else if (bracket === ")") {
       open.pop();
       if (open.length === 0) return parts;
-    } else if (isText) parts.push(constantOf(source, name));
+    } else if (kind === "text") parts.push(constantOf(source, name));
   }
   return parts;
 }

@@ -127,13 +127,15 @@ const BUSY_DAY = {
 };
 /** The days of 10,000 users with 22 working days a month. */
 const DAYS = 10_000 * 22;
-/** The rows of a day that the cron deletes later: a grant with its code for each authorization, and refresh tokens. */
-const deletedRows = (steps) =>
-  2 * steps.filter((step) => step === CODE).length + steps.filter((step) => step === REDEEM_OFFLINE || step === REFRESH).length;
+/** The rows of a day that the cron deletes later: a grant with its code for each authorization, refresh tokens, and events. */
+const deletedRows = (steps) => 2 * steps.filter((step) => step === CODE).length
+  + steps.filter((step) => [REDEEM_OFFLINE, REFRESH, LOGIN].includes(step)).length;
 /** Bytes of rows with their indexes, of bench/results/growth.md. */
-const BYTES = { user: 376, session: 253, consent: 97, grant: 338, code: 260, refreshToken: 167 };
+const BYTES = { user: 376, session: 253, consent: 97, grant: 338, code: 260, refreshToken: 167, event: 256 };
 /** How many days' refresh tokens are kept, of those with work: a month's. */
 const KEPT_DAYS = 22;
+/** The same of events: three months'. */
+const AUDITED_DAYS = 66;
 
 /**
  * A table of what 10,000 users cost a month.
@@ -150,7 +152,7 @@ export function monthTable(counts, usage) {
       .map(([unit, included]) => [unit, Math.max(0, all[unit] - included) / 1e6]);
     const tokens = steps.filter((step) => step === REFRESH || step === REDEEM_OFFLINE).length;
     const kept = tokens > 0 ? KEPT_DAYS * (BYTES.grant + BYTES.code + tokens * BYTES.refreshToken) : 0;
-    const bytes = 10_000 * (BYTES.user + BYTES.session + 3 * BYTES.consent + kept);
+    const bytes = 10_000 * (BYTES.user + BYTES.session + 3 * BYTES.consent + AUDITED_DAYS * BYTES.event + kept);
     return { used, all, bytes, price: PLAN + priceOf(Object.fromEntries(beyond)) };
   });
   const row = (title, cell) => [title, ...months.map(cell)];

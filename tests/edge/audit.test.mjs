@@ -14,6 +14,7 @@ let admin;
 let app;
 before(async () => {
   worker = await start();
+  await worker.keysMade();
   admin = commandsAt(worker.url.origin, ADMIN_TOKEN);
   await putUser(worker.operator, "alice");
   app = await putClient(worker.operator, "app");

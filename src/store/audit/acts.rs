@@ -160,14 +160,17 @@ pub(in crate::store) fn initial_access_token_created<P>(
     Ok(record(context, statement, kind)?.bind(token_hash).bind(HASH_CHARACTERS))
 }
 
-/// A new signing key. Follows it.
+/// A new signing key. Follows it. It has no network, because the sender of the request that finds no key has nothing to do
+/// with it.
 pub(in crate::store) fn key_created<P>(
     context: &Context<'_, P>,
     kid: &str,
 ) -> Result<Statement, Internal> {
-    let statement = Statement::new(record_event!(
-        "NULL, NULL, json_object('kid', kid, 'alg', alg) FROM signing_keys WHERE kid = ?6"
-    ));
+    let statement = Statement::new(
+        "INSERT INTO audit_events (at, id, kind, actor, detail) \
+         SELECT ?1, ?2, ?3, ?4, json_object('kid', kid, 'alg', alg) FROM signing_keys \
+         WHERE kid = ?6 ON CONFLICT (at, id) DO NOTHING",
+    );
     Ok(record(context, statement, (EventKind::KeyCreated, Actor::Provider))?.bind(kid))
 }
 
