@@ -181,11 +181,11 @@ export function forward(url, request, response, lag = 0) {
 
 export const vectors = (name) => JSON.parse(readFileSync(here(`../vectors/${name}`), "utf8"));
 
-/** Calls `read` until `isRight` accepts its result, for ten seconds at most. Returns the last result. */
-export async function until(read, isRight) {
+/** Calls `read` until `isRight` accepts its result, for ten seconds at least if it never does. Returns the last result. */
+export async function until(read, isRight, mostTries = 1_000) {
   for (let tries = 0; ; tries++) {
     const result = await read();
-    if (isRight(result) || tries === 1_000) return result;
+    if (isRight(result) || tries === mostTries) return result;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
