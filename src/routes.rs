@@ -1,6 +1,6 @@
 //! The table of routes: path, methods, caller and metadata field of every endpoint.
 
-use crate::config::{Config, Issuer, Registration};
+use crate::config::{Config, ICON_PATH, Issuer, Registration};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Endpoint {
@@ -18,6 +18,8 @@ pub enum Endpoint {
     Discovery,
     /// The probe of monitors, and the report for the operator.
     Health,
+    /// The provider's logo.
+    Icon,
     /// The JWK Set (RFC 7517 section 5).
     Jwks,
     Login,
@@ -49,6 +51,7 @@ impl Endpoint {
             Self::Consent => "consent",
             Self::Discovery => "discovery",
             Self::Health => "health",
+            Self::Icon => "icon",
             Self::Jwks => "jwks",
             Self::Login => "login",
             Self::OauthMetadata => "oauth_metadata",
@@ -75,6 +78,7 @@ impl Endpoint {
             self,
             Self::Discovery
                 | Self::Health
+                | Self::Icon
                 | Self::Jwks
                 | Self::OauthMetadata
                 | Self::ResourceMetadata
@@ -146,6 +150,7 @@ pub const ROUTES: &[Route] = &[
     CONSENT,
     ACCOUNT,
     LOGOUT,
+    ICON,
     ADMIN,
     HEALTH,
 ];
@@ -218,6 +223,15 @@ pub const LOGOUT: Route = Route {
     endpoint: Endpoint::Logout,
     path: PathPattern::Exact("/auth/signout"),
     methods: FORM,
+    metadata_field: None,
+    caller: Caller::Users,
+};
+
+/// See [`Endpoint::Icon`].
+pub const ICON: Route = Route {
+    endpoint: Endpoint::Icon,
+    path: PathPattern::Exact(ICON_PATH),
+    methods: DOCUMENT,
     metadata_field: None,
     caller: Caller::Users,
 };

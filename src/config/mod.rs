@@ -1,7 +1,11 @@
 //! The environment's variables and secrets, parsed and validated once.
 
+mod branding;
+mod color;
 mod issuer;
 
+pub use branding::{Branding, ICON_PATH, LoginLabel, Logo, Theme};
+pub use color::Color;
 pub use issuer::{Issuer, IssuerError};
 
 use std::fmt;
@@ -28,12 +32,16 @@ pub struct Config {
     pub allows_loopback: bool,
     /// `AUDIT_DAYS`: how many days an event of the audit trail is kept.
     pub audit_days: i64,
+    /// `NAME`, `LOGO_URL`, `COLOR`, `SUPPORT_URL`, `PRIVACY_URL`, `HELP_URL` and `LOGIN_LABEL`: whose login this is.
+    pub branding: Branding,
     /// `CLIENT_DOCUMENTS`: the clients whose identifier is the URL of their metadata.
     pub client_documents: DocumentPolicy,
     /// `CACHE_MAX_AGE`, `CACHE_STALE_WHILE_REVALIDATE` and `CACHE_STALE_IF_ERROR`.
     pub caching: Caching,
     /// Differs for each build, and for each configuration that changes a published document: the cache key of those.
     pub digest: String,
+    /// `HOME_PAGE`: whether the issuer's URL has a page for people.
+    pub has_home_page: bool,
     /// `ISSUER`: the issuer identifier.
     pub issuer: Issuer,
     /// `KEY_ENCRYPTION_KEY` and `KEY_ENCRYPTION_KEY_PREVIOUS`: encrypt the signing keys. Validated on use, because the
@@ -155,18 +163,21 @@ impl Config {
             },
         };
 
-        let flag = |name| match variable(name).as_deref() {
-            None | Some("false") => Ok(false),
+        let flag = |name, default| match variable(name).as_deref() {
+            None => Ok(default),
+            Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err(ConfigError::new(name, "must be true or false, in lower case")),
         };
 
-        let allows_implicit = flag("ALLOW_IMPLICIT")?;
+        let allows_implicit = flag("ALLOW_IMPLICIT", false)?;
         let client_documents = document_policy(variable("CLIENT_DOCUMENTS"))?;
         let issuer = variable("ISSUER").ok_or(IssuerError::NotSet);
         let issuer = issuer
             .and_then(|url| Issuer::parse(&url))
             .map_err(|error| ConfigError::new("ISSUER", error))?;
+        let allows_loopback = flag("ALLOW_LOOPBACK", false)?;
+        let outbound = OutboundRules { allows_loopback, own_host: issuer.own_host() };
         let max_age = number("CACHE_MAX_AGE", 300, 7 * DAY)?;
         let stale_while_revalidate = number("CACHE_STALE_WHILE_REVALIDATE", 600, 7 * DAY)?;
         let stale_if_error = number("CACHE_STALE_IF_ERROR", DAY, 7 * DAY)?;
@@ -177,14 +188,7 @@ impl Config {
             ConfigError::new("REGISTRATION", "must be closed, token or open, in lower case")
         })?;
         let scopes = variable("SCOPES");
-        let mut table = match &scopes {
-            None => ScopeTable::default(),
-            Some(text) => {
-                ScopeTable::parse(text).map_err(|error| ConfigError::new("SCOPES", error))?
-            }
-        };
-        table.add_default(DEFAULT_SCOPE);
-
+        let table = scope_table(scopes.as_deref())?;
         let apis = variable("RESOURCES");
         let resources = match &apis {
             None => Resources::default(),
@@ -195,8 +199,9 @@ impl Config {
         Ok(Self {
             admin_token: secret(variable, "ADMIN_TOKEN"),
             allows_implicit,
-            allows_loopback: flag("ALLOW_LOOPBACK")?,
+            allows_loopback,
             audit_days: audit_days(variable("AUDIT_DAYS").as_deref())?,
+            branding: Branding::parse(&variable, &issuer, outbound)?,
             caching: Caching { max_age, stale_while_revalidate, stale_if_error },
             digest: digest(&[
                 env!("POSTERN_BUILD"),
@@ -208,6 +213,7 @@ impl Config {
                 if client_documents == DocumentPolicy::Closed { "" } else { "documents" },
             ]),
             client_documents,
+            has_home_page: flag("HOME_PAGE", true)?,
             issuer,
             key_encryption_key: secret(variable, "KEY_ENCRYPTION_KEY"),
             leeway: i64::from(leeway),
@@ -235,6 +241,14 @@ fn audit_days(text: Option<&str>) -> Result<i64, ConfigError> {
             Err(ConfigError::new("AUDIT_DAYS", reason))
         }
     }
+}
+
+/// Parses `SCOPES`.
+fn scope_table(text: Option<&str>) -> Result<ScopeTable, ConfigError> {
+    let table = text.map_or_else(|| Ok(ScopeTable::default()), ScopeTable::parse);
+    let mut table = table.map_err(|error| ConfigError::new("SCOPES", error))?;
+    table.add_default(DEFAULT_SCOPE);
+    Ok(table)
 }
 
 /// Parses `PRIVATE_USE_SCHEMES`: schemes separated by commas.

@@ -14,6 +14,7 @@ pub mod client {
 
 pub mod documents {
     pub mod discovery;
+    pub mod icon;
     pub mod jwks;
     pub mod resource_metadata;
     mod respond;
@@ -66,6 +67,7 @@ pub fn serve<'a>(
             Box::pin(documents::discovery::serve(provider, request))
         }
         Endpoint::Health => Box::pin(operator::health::serve(provider, request)),
+        Endpoint::Icon => Box::pin(documents::icon::serve(provider, request)),
         Endpoint::Jwks => Box::pin(documents::jwks::serve(provider, request)),
         Endpoint::Login => Box::pin(user::login::serve(provider, request)),
         Endpoint::Logout => Box::pin(user::logout::serve(provider, request)),

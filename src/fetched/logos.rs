@@ -2,7 +2,6 @@
 //! image from the client's site. That site does not learn who is about to sign in, and the Content-Security-Policy of
 //! the page need not allow it.
 
-use base64ct::{Base64, Encoding};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -13,6 +12,7 @@ use crate::fetched::fetcher::{Fetcher, Order, Owner};
 use crate::fetched::pauses::Pauses;
 use crate::lifetimes::{LOGO_COPY_SECONDS, LOGO_SECONDS};
 use crate::ports::{FetchLimits, Platform};
+use crate::protocol::client::logo::{LOGO_BYTES, to_data_url};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::secret::hash;
@@ -37,7 +37,7 @@ struct Remembered {
 const LIMITS: FetchLimits = FetchLimits {
     accept: "image/png, image/jpeg, image/gif, image/webp",
     accepts_json: false,
-    limit: 65_536,
+    limit: LOGO_BYTES,
     timeout: 2_000,
     is_binary: true,
 };
@@ -51,18 +51,9 @@ impl Logos {
         tag: &str,
         fetcher: &Fetcher<'_, impl Platform>,
     ) -> Option<Rc<str>> {
-        let context = fetcher.context;
         // The URL is checked again, because the rules may have changed since the client registered.
         let url = logo_uri(&client.metadata, tag)?;
-        let url = OutboundUrl::parse(url, context.config.outbound_rules()).ok()?;
-        if self.pauses.reason(&url, context).is_some() {
-            return None;
-        }
-        let known = self.find(&url, context).await;
-        // Another request may have fetched the logo while this one read the cache.
-        if let Some(logo) = known.or_else(|| self.remembered(&url, context.now)) {
-            return Some(logo);
-        }
+        let url = OutboundUrl::parse(url, fetcher.context.config.outbound_rules()).ok()?;
         let order = Order {
             kind: "logo_uri",
             url: &url,
@@ -70,19 +61,47 @@ impl Logos {
             client_id: Some(&client.client_id),
             owner: Owner::of(client),
         };
-        let image = fetcher.get(&order).await;
+        self.get(&order, fetcher).await
+    }
+
+    /// Returns the provider's own logo (`LOGO_URL`) like [`Logos::copy`].
+    pub async fn of_provider(
+        &self,
+        url: &OutboundUrl,
+        fetcher: &Fetcher<'_, impl Platform>,
+    ) -> Option<Rc<str>> {
+        let (kind, owner) = ("LOGO_URL", Owner::Operators);
+        let order = Order { kind, url, limits: &LIMITS, client_id: None, owner };
+        self.get(&order, fetcher).await
+    }
+
+    async fn get(
+        &self,
+        order: &Order<'_>,
+        fetcher: &Fetcher<'_, impl Platform>,
+    ) -> Option<Rc<str>> {
+        let (context, url) = (fetcher.context, order.url);
+        if self.pauses.reason(url, context).is_some() {
+            return None;
+        }
+        let known = self.find(url, context).await;
+        // Another request may have fetched the logo while this one read the cache.
+        if let Some(logo) = known.or_else(|| self.remembered(url, context.now)) {
+            return Some(logo);
+        }
+        let image = fetcher.get(order).await;
         let text =
             image.and_then(|(base64, _)| to_data_url(&base64).ok_or(DocumentError::BadContent));
         match text {
             Ok(text) => {
-                let logo = self.remember(&url, &text, context.now);
-                let (key, ttl) = (key(&url), LOGO_COPY_SECONDS);
+                let logo = self.remember(url, &text, context.now);
+                let (key, ttl) = (key(url), LOGO_COPY_SECONDS);
                 context.defer(DeferredTask::Publish(Publication { key, text, ttl }));
                 Some(logo)
             }
             Err(error) => {
                 if error.was_fetched() {
-                    self.pauses.begin(&url, (), context.now + LOGO_SECONDS, context.now);
+                    self.pauses.begin(url, (), context.now + LOGO_SECONDS, context.now);
                 }
                 None
             }
@@ -139,18 +158,4 @@ fn logo_uri<'a>(metadata: &'a ClientMetadata, tag: &str) -> Option<&'a str> {
 
 fn key(url: &OutboundUrl) -> String {
     format!("logo/{}", hash(url.as_str()))
-}
-
-/// Makes a `data:` URL of an image. The media type follows from the first bytes and not from the response. SVG is not
-/// allowed, because it is a document that can contain text and links.
-fn to_data_url(base64: &str) -> Option<String> {
-    let bytes = Base64::decode_vec(base64).ok()?;
-    let media_type = match bytes.as_slice() {
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",
-        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        _ => return None,
-    };
-    Some(format!("data:{media_type};base64,{base64}"))
 }

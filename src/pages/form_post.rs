@@ -4,7 +4,7 @@ use askama::Template;
 use std::sync::LazyLock;
 
 use crate::http::Response;
-use crate::pages::{Exact, Forms, Policy, Texts, csp_hash, respond};
+use crate::pages::{Brand, Exact, Forms, Policy, Texts, csp_hash, respond};
 
 /// Submits the form. It calls the prototype's `submit`, because a parameter named `submit` hides the form's own.
 pub(super) const SCRIPT: &str = include_str!("../../templates/form_post.js");
@@ -15,6 +15,7 @@ static SCRIPT_HASH: LazyLock<String> = LazyLock::new(|| csp_hash(SCRIPT));
 #[derive(Template)]
 #[template(path = "form_post.html")]
 pub struct FormPost<'a> {
+    pub brand: Brand<'a>,
     /// The texts of the user's language.
     pub texts: &'static Texts,
     /// The redirect URI, which the form is posted to.
@@ -30,6 +31,7 @@ impl FormPost<'_> {
             forms: Forms::Client(self.redirect_uri),
             has_logo: false,
             script_hash: Some(&SCRIPT_HASH),
+            brand: self.brand,
         };
         // Some clients check the Origin header at their redirect URI. Under `same-origin`, it would be `null`.
         respond(self, self.texts, 200, &policy).with("referrer-policy", "origin")

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::http::Response;
 use crate::pages::destination::Destination;
 use crate::pages::requested_access::{ConfiguredScopes, RequestedAccess, requested_access};
-use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
+use crate::pages::{Brand, Client, Exact, Forms, Policy, Texts, respond_privately};
 use crate::protocol::user::scope::Scopes;
 
 /// The page on which a user allows or denies the requested access. Its form posts `request`, `shown`, `token` and
@@ -14,6 +14,7 @@ use crate::protocol::user::scope::Scopes;
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub struct Consent<'a> {
+    pub brand: Brand<'a>,
     /// The texts of the user's language.
     pub texts: &'static Texts,
     /// The client that requests access.
@@ -43,6 +44,7 @@ impl Consent<'_> {
             forms: Forms::Through(self.redirect_uri),
             has_logo: self.client.logo.is_some(),
             script_hash: None,
+            brand: self.brand,
         };
         respond_privately(self, self.texts, 200, &policy)
     }
@@ -72,6 +74,7 @@ impl Consent<'_> {
 #[derive(Template)]
 #[template(path = "account.html")]
 pub struct Account<'a> {
+    pub brand: Brand<'a>,
     /// The texts of the user's language.
     pub texts: &'static Texts,
     /// The label of the account that is signed in.
@@ -114,7 +117,7 @@ impl Account<'_> {
     /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let has_logo = self.applications.iter().any(|one| one.client.logo.is_some());
-        let policy = Policy { forms: Forms::Here, has_logo, script_hash: None };
+        let policy = Policy { forms: Forms::Here, has_logo, script_hash: None, brand: self.brand };
         respond_privately(self, self.texts, 200, &policy)
     }
 }

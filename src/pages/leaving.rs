@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::http::Response;
 use crate::pages::destination::Destination;
-use crate::pages::{Policy, Texts, respond};
+use crate::pages::{Brand, Policy, Texts, respond};
 
 /// The page that answers a form whose response is an authorization response. It leaves at once, by a navigation of its
 /// own: Chromium would apply the form's `form-action` to a redirect, and to every redirect of the client behind it, for
@@ -16,6 +16,7 @@ use crate::pages::{Policy, Texts, respond};
 #[derive(Template)]
 #[template(path = "leaving.html")]
 pub struct Leaving<'a> {
+    pub brand: Brand<'a>,
     /// The texts of the user's language.
     pub texts: &'static Texts,
     /// The URL of the authorization response.
@@ -32,7 +33,7 @@ impl Leaving<'_> {
 
     /// Renders the page as a response. The header `Refresh` needs no script, and replaces the page in the history.
     pub fn response(&self) -> Response {
-        respond(self, self.texts, 200, &Policy::default())
+        respond(self, self.texts, 200, &Policy::of(self.brand))
             .with("referrer-policy", "no-referrer")
             .with("refresh", format!("0;url={}", self.url))
     }

@@ -4,20 +4,21 @@ use askama::Template;
 
 use crate::error::Advice;
 use crate::http::Response;
-use crate::pages::{Policy, Texts, respond_privately};
+use crate::pages::{Brand, Policy, Texts, respond_privately};
 
 /// The page after signing out.
 #[derive(Template)]
 #[template(path = "signed_out.html")]
-pub struct SignedOut {
+pub struct SignedOut<'a> {
+    pub brand: Brand<'a>,
     /// The texts of the user's language.
     pub texts: &'static Texts,
 }
 
-impl SignedOut {
+impl SignedOut<'_> {
     /// Renders the page as a response.
     pub fn response(&self) -> Response {
-        respond_privately(self, self.texts, 200, &Policy::default())
+        respond_privately(self, self.texts, 200, &Policy::of(self.brand))
     }
 }
 
@@ -25,6 +26,7 @@ impl SignedOut {
 #[derive(Template)]
 #[template(path = "error.html")]
 pub struct ErrorPage<'a> {
+    pub brand: Brand<'a>,
     /// The texts of the user's language.
     pub texts: &'static Texts,
     /// The HTTP status of the response.
@@ -48,6 +50,6 @@ impl ErrorPage<'_> {
 
     /// Renders the page as a response.
     pub fn response(&self) -> Response {
-        respond_privately(self, self.texts, self.status, &Policy::default())
+        respond_privately(self, self.texts, self.status, &Policy::of(self.brand))
     }
 }

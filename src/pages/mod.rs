@@ -1,10 +1,12 @@
 //! The pages for users. Each page is a struct with a `response` and a template in `templates/`. The pages are HTML
 //! forms that need no script, except the one that posts to the client.
 
+mod brand;
 mod client;
 mod destination;
 mod form_post;
 mod grants;
+mod icon;
 mod leaving;
 mod messages;
 mod refused_request;
@@ -12,9 +14,11 @@ mod requested_access;
 mod sign_in;
 mod texts;
 
+pub use brand::Brand;
 pub use client::{Client, Verification};
 pub use form_post::FormPost;
 pub use grants::{Account, Application, Consent};
+pub use icon::Icon;
 pub use leaving::Leaving;
 pub use messages::{ErrorPage, SignedOut};
 pub use refused_request::{Carrier, RefusedRequest};
@@ -40,6 +44,7 @@ static STYLE_HASH: LazyLock<String> = LazyLock::new(|| csp_hash(STYLE));
 /// The permissions of a page, for its Content-Security-Policy.
 #[derive(Default)]
 struct Policy<'a> {
+    brand: Brand<'a>,
     forms: Forms<'a>,
     has_logo: bool,
     script_hash: Option<&'a str>,
@@ -60,7 +65,12 @@ enum Forms<'a> {
     Client(&'a str),
 }
 
-impl Policy<'_> {
+impl<'a> Policy<'a> {
+    /// The policy of a page without forms, logo and script.
+    fn of(brand: Brand<'a>) -> Self {
+        Self { brand, ..Self::default() }
+    }
+
     fn header(&self) -> String {
         let form_action = match self.forms {
             Forms::None => "form-action 'none'".into(),
@@ -71,14 +81,23 @@ impl Policy<'_> {
                 None => "form-action 'self'".into(),
             },
         };
+        let style_src = match self.brand.theme() {
+            Some(theme) => format!("style-src '{}' '{}'", *STYLE_HASH, theme.csp_hash),
+            None => format!("style-src '{}'", *STYLE_HASH),
+        };
+        // 'self' is the icon of the provider; a copy of a client's logo is a data: URL.
+        let img_src = match (self.has_logo, self.brand.known) {
+            (true, Some(_)) => "img-src data: 'self'",
+            (false, Some(_)) => "img-src 'self'",
+            (true, None) => "img-src data:",
+            (false, None) => "img-src 'none'",
+        };
         let mut directives = vec![
             "default-src 'none'; frame-ancestors 'none'; base-uri 'none'".into(),
-            format!("style-src '{}'", *STYLE_HASH),
+            style_src,
+            img_src.into(),
             form_action,
         ];
-        if self.has_logo {
-            directives.push("img-src data:".into());
-        }
         if let Some(hash) = self.script_hash {
             directives.push(format!("script-src '{hash}'"));
         }

@@ -4,13 +4,14 @@ use askama::Template;
 
 use crate::http::Response;
 use crate::pages::destination::Destination;
-use crate::pages::{Exact, Forms, Policy, Texts, respond_privately};
+use crate::pages::{Brand, Exact, Forms, Policy, Texts, respond_privately};
 
 /// The page for an error that is sent to the client only if the user wants that. It names the host of the redirect URI,
 /// and nothing that the client says about itself.
 #[derive(Template)]
 #[template(path = "refused_request.html")]
 pub struct RefusedRequest<'a> {
+    pub brand: Brand<'a>,
     /// The texts of the user's language.
     pub texts: &'static Texts,
     /// The HTTP status of the page.
@@ -42,7 +43,7 @@ impl RefusedRequest<'_> {
             Carrier::Form(_) => Forms::Client(self.redirect_uri),
             Carrier::Link(_) => Forms::None,
         };
-        let policy = Policy { forms, ..Policy::default() };
+        let policy = Policy { forms, ..Policy::of(self.brand) };
         respond_privately(self, self.texts, self.status, &policy)
     }
 

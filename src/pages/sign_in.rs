@@ -5,12 +5,13 @@ use askama::filters::Safe;
 
 use crate::http::Response;
 use crate::pages::destination::Destination;
-use crate::pages::{Client, Exact, Forms, Policy, Texts, respond_privately};
+use crate::pages::{Brand, Client, Exact, Forms, Policy, Texts, respond_privately};
 
 /// The page on which a user signs in. Its form posts `request`, `token`, `login` and `password`.
 #[derive(Template)]
 #[template(path = "login.html")]
 pub struct Login<'a> {
+    pub brand: Brand<'a>,
     /// The texts of the user's language.
     pub texts: &'static Texts,
     /// The client that requested the sign-in; `None` for the account page.
@@ -54,6 +55,7 @@ impl Login<'_> {
             forms: self.redirect_uri.map_or(Forms::Here, Forms::Through),
             has_logo: self.client.as_ref().is_some_and(|one| one.logo_at_sign_in().is_some()),
             script_hash: None,
+            brand: self.brand,
         };
         let status = self.notice.map_or(200, Notice::status);
         let response = respond_privately(self, self.texts, status, &policy);
@@ -135,6 +137,7 @@ fn duration(seconds: u32) -> String {
 #[derive(Template)]
 #[template(path = "choose_account.html")]
 pub struct ChooseAccount<'a> {
+    pub brand: Brand<'a>,
     /// The texts of the user's language.
     pub texts: &'static Texts,
     /// The client that requested the sign-in.
@@ -163,6 +166,7 @@ impl ChooseAccount<'_> {
             forms: Forms::Through(self.redirect_uri),
             has_logo: self.client.logo_at_sign_in().is_some(),
             script_hash: None,
+            brand: self.brand,
         };
         respond_privately(self, self.texts, 200, &policy)
     }

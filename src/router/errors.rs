@@ -36,7 +36,7 @@ pub(super) fn respond(
         response.headers.retain(|(name, _)| *name != "www-authenticate");
     }
     let is_for_users = route.is_some_and(|route| route.caller == Caller::Users);
-    (if is_for_users { page_of(error, response, request) } else { response }, code)
+    (if is_for_users { page_of(error, response, context.config, request) } else { response }, code)
 }
 
 /// Returns whether a browser would ask its user for a password, if the response had a challenge with `Basic`: another
@@ -129,7 +129,7 @@ fn render_error(
 /// Renders an error as a page, with the status of the JSON response `plain`. Descriptions for programs are replaced,
 /// because they do not help a user.
 #[cold]
-fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
+fn page_of(error: &Error, plain: Response, config: &Config, request: &impl Request) -> Response {
     let (code, description, advice) = match error {
         Error::Protocol(Protocol::Page(error)) => {
             (error.code, error.description.as_str(), error.advice)
@@ -149,7 +149,9 @@ fn page_of(error: &Error, plain: Response, request: &impl Request) -> Response {
     let params = Params::parse(request.query().as_bytes(), &[&["ui_locales"]]).unwrap_or_default();
     let ui_locales = params.once("ui_locales").ok().flatten();
     let texts = Texts::choose(ui_locales, request.header("accept-language").as_deref());
-    let mut page = ErrorPage { texts, status: plain.status, code, description, advice }.response();
+    let mut page =
+        ErrorPage { brand: config.into(), texts, status: plain.status, code, description, advice }
+            .response();
     let kept =
         plain.headers.into_iter().filter(|(name, _)| matches!(*name, "allow" | "retry-after"));
     page.headers.extend(kept);

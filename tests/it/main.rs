@@ -6,6 +6,7 @@ mod admin;
 mod agreements;
 mod audit;
 mod audit_listing;
+mod branding;
 mod browser;
 mod certification;
 mod client_assertions;

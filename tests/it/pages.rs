@@ -1,11 +1,12 @@
 //! Every page in every state, as HTML and headers.
 
 use base64ct::{Base64, Encoding};
+use postern::config::Config;
 use postern::error::Advice;
 use postern::http::Response;
 use postern::pages::{
-    Account, Application, ChooseAccount, Client, ConfiguredScopes, Consent, ErrorPage, FormPost,
-    Leaving, Login, Notice, SignedOut, Texts, ui_locales_supported,
+    Account, Application, Brand, ChooseAccount, Client, ConfiguredScopes, Consent, ErrorPage,
+    FormPost, Leaving, Login, Notice, SignedOut, Texts, ui_locales_supported,
 };
 use postern::protocol::authorization::resources::Resources;
 use postern::protocol::user::scope::{ScopeTable, Scopes};
@@ -16,6 +17,24 @@ fn no_scopes_of_the_operator() -> ConfiguredScopes<'static> {
     static RESOURCES: LazyLock<Resources> = LazyLock::new(Resources::default);
     static TABLE: LazyLock<ScopeTable> = LazyLock::new(ScopeTable::default);
     ConfiguredScopes { resources: &RESOURCES, table: &TABLE }
+}
+
+/// A provider with every variable that pages show.
+fn brand() -> Brand<'static> {
+    static CONFIG: LazyLock<Config> = LazyLock::new(|| {
+        let variables = [
+            ("ISSUER", "https://login.example.com"),
+            ("NAME", "Example <Login>"),
+            ("LOGO_URL", "https://example.com/logo.png"),
+            ("COLOR", "#ffcc00"),
+            ("SUPPORT_URL", "mailto:help@example.com"),
+            ("PRIVACY_URL", "https://example.com/privacy?a=1&b=2"),
+            ("HELP_URL", "https://example.com/password"),
+        ];
+        let value = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        Config::parse(|name| value(name).map(|(_, text)| (*text).to_owned())).unwrap()
+    });
+    (&*CONFIG).into()
 }
 
 /// A client of the operator.
@@ -49,6 +68,7 @@ fn texts(tag: &str) -> &'static Texts {
 
 fn login(texts: &'static Texts) -> Login<'static> {
     Login {
+        brand: brand(),
         texts,
         client: Some(client("Quarterly Reports")),
         redirect_uri: Some(CALLBACK),
@@ -62,6 +82,7 @@ fn login(texts: &'static Texts) -> Login<'static> {
 
 fn consent(texts: &'static Texts) -> Consent<'static> {
     Consent {
+        brand: brand(),
         configured: no_scopes_of_the_operator(),
         shown: "openid  ",
         texts,
@@ -105,6 +126,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         },
     ];
     let account = Account {
+        brand: brand(),
         texts,
         account: "alice@example.com",
         applications: &applications,
@@ -118,7 +140,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ("login-prefilled", Login { login: "alice", ..login(texts) }.response()),
         (
             "choose",
-            ChooseAccount {
+            ChooseAccount { brand: brand(),
                 texts,
                 client: client("Quarterly Reports"),
                 redirect_uri: CALLBACK,
@@ -139,7 +161,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ),
         (
             "consent-many",
-            Consent {
+            Consent { brand: brand(),
                 configured: no_scopes_of_the_operator(),
                 shown: "openid  ",
                 client: client(LONG_NAME),
@@ -157,11 +179,11 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ),
         ("account", account.response()),
         ("account-empty", Account { applications: &[], ..account }.response()),
-        ("signed-out", SignedOut { texts }.response()),
-        ("leaving", Leaving { texts, url: "https://app.example/cb?code=x&state=y" }.response()),
+        ("signed-out", SignedOut { brand: brand(),  texts }.response()),
+        ("leaving", Leaving { brand: brand(),  texts, url: "https://app.example/cb?code=x&state=y" }.response()),
         (
             "error",
-            ErrorPage {
+            ErrorPage { brand: brand(),
                 texts,
                 status: 400,
                 code: "invalid_request",
@@ -172,7 +194,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ),
         (
             "form-post",
-            FormPost {
+            FormPost { brand: brand(),
                 texts,
                 redirect_uri: CALLBACK,
                 parameters: &[("code", "the code"), ("state", "the state")],
@@ -239,7 +261,9 @@ fn every_page_has_the_headers_of_a_page() {
             for directive in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
                 assert!(policy.contains(directive), "{name}: {policy}");
             }
-            assert_eq!(policy.contains("img-src data:"), response.body.contains("<img"), "{name}");
+            let has_copy = response.body.contains("src=\"data:");
+            assert_eq!(policy.contains("img-src data: 'self';"), has_copy, "{name}: {policy}");
+            assert_eq!(policy.contains("img-src 'self';"), !has_copy, "{name}: {policy}");
             assert!(
                 !policy.contains("unsafe") && !policy.contains("script-src data:"),
                 "{name}: {policy}"
@@ -250,6 +274,50 @@ fn every_page_has_the_headers_of_a_page() {
             assert!(!title.trim().is_empty(), "{name}");
         }
     }
+}
+
+#[test]
+fn every_page_shows_whose_login_it_is() {
+    for tag in ui_locales_supported() {
+        for (name, Response { body, .. }) in gallery(texts(tag)) {
+            let header = between(&body, "<header class=\"provider\">", "</header>").unwrap();
+            assert!(
+                header.contains("<img src=\"https://login.example.com/auth/icon.svg?v="),
+                "{name}"
+            );
+            assert!(header.contains("<bdi class=\"name\">Example &#60;Login&#62;</bdi>"), "{name}");
+            assert!(body.contains("<link rel=\"icon\" href=\"https://login.example.com/auth/icon"));
+            assert!(body.contains("<meta name=\"theme-color\" content=\"#ffcc00\">"), "{name}");
+            let footer = between(&body, "<footer class=\"provider\">", "</footer>").unwrap();
+            assert!(footer.contains("<a href=\"mailto:help@example.com\">"), "{name}: {footer}");
+            assert!(footer.contains("href=\"https://example.com/privacy?a=1&#38;b=2\""), "{name}");
+            assert!(
+                !body.contains("https://example.com/logo.png"),
+                "{name}: another site learns of it"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_policy_allows_the_colors_of_the_operator() {
+    for (_, response) in gallery(texts("en")) {
+        let (_, style) = response.body.split_once("</style>").unwrap();
+        let style = between(style, "<style>", "</style>").unwrap();
+        assert!(style.starts_with(":root{--button:#ffcc00;"), "{style}");
+        let hash = Base64::encode_string(&Sha256::digest(style));
+        let policy = header(&response, "content-security-policy");
+        assert!(policy.contains(&format!("' 'sha256-{hash}';")), "{policy}");
+    }
+}
+
+#[test]
+fn without_a_configuration_a_page_shows_nobody() {
+    let page = SignedOut { brand: Brand::default(), texts: texts("en") }.response();
+    for absent in ["provider\"", "<img", "rel=\"icon\"", "theme-color"] {
+        assert!(!page.body.contains(absent), "{absent}");
+    }
+    assert!(header(&page, "content-security-policy").contains("; img-src 'none';"));
 }
 
 #[test]
@@ -285,7 +353,7 @@ fn form_action_allows_only_the_scheme_of_the_redirect_uri() {
     ] {
         assert_eq!(form_action(redirect_uri), expected, "{redirect_uri:?}");
     }
-    let empty = SignedOut { texts: texts("en") }.response();
+    let empty = SignedOut { brand: brand(), texts: texts("en") }.response();
     assert!(header(&empty, "content-security-policy").contains("form-action 'none'"));
 }
 
@@ -295,7 +363,8 @@ fn the_page_of_a_form_post_allows_the_scheme_of_its_target() {
         ("https://app.example/cb", "form-action 'self' https:;"),
         ("http://localhost:3000/cb", "form-action 'self' http:;"),
     ] {
-        let page = FormPost { texts: texts("en"), redirect_uri, parameters: &[] }.response();
+        let page = FormPost { brand: brand(), texts: texts("en"), redirect_uri, parameters: &[] }
+            .response();
         assert!(header(&page, "content-security-policy").contains(expected));
     }
 }
@@ -304,9 +373,10 @@ fn the_page_of_a_form_post_allows_the_scheme_of_its_target() {
 fn the_page_that_leaves_names_its_target_twice_and_posts_nowhere() {
     for tag in ui_locales_supported() {
         let url = "https://app.example/cb?a=1&code=x;y&state='%20\"z\"&iss=i#f";
-        let page = Leaving { texts: texts(tag), url }.response();
+        let page = Leaving { brand: brand(), texts: texts(tag), url }.response();
         assert_eq!(header(&page, "refresh"), format!("0;url={url}"));
-        assert_eq!(parsed(between(&page.body, " href=\"", "\">").unwrap()), url);
+        let link = between(&page.body, "<main", "</main>").unwrap();
+        assert_eq!(parsed(between(link, " href=\"", "\">").unwrap()), url);
         let policy = header(&page, "content-security-policy");
         assert!(policy.ends_with("; form-action 'none'"), "{policy}");
         assert!(!page.body.contains("<form") && !page.body.contains("<script"));
@@ -321,7 +391,8 @@ fn a_url_without_http_or_https_is_not_linked() {
         let client =
             Client { client_uri: Some(url), policy_uri: Some(url), tos_uri: Some(url), ..bare() };
         let body = Login { client: Some(client), ..login(texts("en")) }.response().body;
-        assert!(!body.contains("href") && !body.contains("src="), "{url}: {body}");
+        let content = between(&body, "<main", "</main>").unwrap();
+        assert!(!content.contains("href") && !content.contains("src="), "{url}: {body}");
     }
 }
 
@@ -353,6 +424,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
     let applications = &[application];
     vec![
         Login {
+            brand: brand(),
             texts,
             client: Some(client()),
             redirect_uri: Some(text),
@@ -364,6 +436,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         }
         .response(),
         ChooseAccount {
+            brand: brand(),
             texts,
             client: client(),
             redirect_uri: text,
@@ -374,6 +447,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         }
         .response(),
         Consent {
+            brand: brand(),
             configured: no_scopes_of_the_operator(),
             shown: "openid  ",
             texts,
@@ -389,6 +463,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         }
         .response(),
         Account {
+            brand: brand(),
             texts,
             account,
             applications,
@@ -397,10 +472,18 @@ fn filled_with(text: &'static str) -> Vec<Response> {
             token,
         }
         .response(),
-        ErrorPage { texts, status: 400, code: text, description: text, advice: Advice::StartAgain }
+        ErrorPage {
+            brand: brand(),
+            texts,
+            status: 400,
+            code: text,
+            description: text,
+            advice: Advice::StartAgain,
+        }
+        .response(),
+        FormPost { brand: brand(), texts, redirect_uri: text, parameters: &[(text, text)] }
             .response(),
-        FormPost { texts, redirect_uri: text, parameters: &[(text, text)] }.response(),
-        Leaving { texts, url: text }.response(),
+        Leaving { brand: brand(), texts, url: text }.response(),
     ]
 }
 
@@ -446,7 +529,12 @@ fn form_post_preserves_a_value() {
         "  spaces\t",
     ] {
         let parameters = [("state", state)];
-        let page = FormPost { texts: texts("en"), redirect_uri: CALLBACK, parameters: &parameters };
+        let page = FormPost {
+            brand: brand(),
+            texts: texts("en"),
+            redirect_uri: CALLBACK,
+            parameters: &parameters,
+        };
         let body = page.response().body;
         let value = between(&body, "name=\"state\" value=\"", "\">").unwrap();
         assert_eq!(parsed(value), state, "{value}");

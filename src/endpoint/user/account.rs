@@ -129,6 +129,7 @@ async fn page(
         })
         .collect();
     let page = pages::Account {
+        brand: context.config.into(),
         texts,
         account: &session.display_name(),
         applications: &applications,
@@ -149,6 +150,7 @@ pub fn account_login_page<P>(
 ) -> Response {
     let interaction_token = InteractionToken { step: InteractionStep::Login, request: "", sub: "" };
     let page = pages::Login {
+        brand: context.config.into(),
         texts,
         client: None,
         redirect_uri: None,

@@ -37,5 +37,7 @@ pub async fn serve(
         sessions::end(context, &cookie_hash).await?;
     }
     let texts = Texts::choose(None, request.header("accept-language").as_deref());
-    Ok(SignedOut { texts }.response().with_cookie(Cookie::Session.clear(&context.config.issuer)))
+    Ok(SignedOut { brand: context.config.into(), texts }
+        .response()
+        .with_cookie(Cookie::Session.clear(&context.config.issuer)))
 }

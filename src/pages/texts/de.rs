@@ -86,4 +86,6 @@ pub(super) const TEXTS: Texts = Texts {
     device_not_vouched_for: "Die Anwendung läuft auf Ihrem eigenen Gerät. Dieser Dienst bürgt nicht \
                              für sie. Gehen Sie nur zurück, wenn Sie sie kennen.",
     go_to: Phrase("Weiter zu {}"),
+
+    help: "Hilfe",
 };

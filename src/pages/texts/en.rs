@@ -81,4 +81,6 @@ pub(super) const TEXTS: Texts = Texts {
     device_not_vouched_for: "The application is on your own device. This service does not vouch for \
                              it. Go back only if you know it.",
     go_to: Phrase("Go to {}"),
+
+    help: "Help",
 };

@@ -82,4 +82,6 @@ pub(super) const TEXTS: Texts = Texts {
     device_not_vouched_for: "La aplicación está en su propio dispositivo. Este servicio no responde \
                              por ella. Vuelva solo si la conoce.",
     go_to: Phrase("Ir a {}"),
+
+    help: "Ayuda",
 };

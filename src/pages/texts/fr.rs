@@ -84,4 +84,6 @@ pub(super) const TEXTS: Texts = Texts {
     device_not_vouched_for: "L’application se trouve sur votre propre appareil. Ce service ne s’en \
                              porte pas garant. N’y retournez que si vous la connaissez.",
     go_to: Phrase("Aller sur {}"),
+
+    help: "Aide",
 };

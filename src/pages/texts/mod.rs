@@ -97,6 +97,9 @@ pub struct Texts {
     pub(super) device_not_vouched_for: &'static str,
     /// `{}` is the host of the redirect URI.
     pub(super) go_to: Phrase,
+
+    /// The link to the provider's support.
+    pub(super) help: &'static str,
 }
 
 /// The languages. The first is the default.

@@ -82,4 +82,6 @@ pub(super) const TEXTS: Texts = Texts {
     device_not_vouched_for: "De app staat op uw eigen apparaat. Deze dienst staat niet in voor de app. \
                              Ga alleen terug als u de app kent.",
     go_to: Phrase("Ga naar {}"),
+
+    help: "Hulp",
 };

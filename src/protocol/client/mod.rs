@@ -9,6 +9,7 @@ pub mod client_name;
 pub mod identity;
 pub mod jwt;
 pub mod localized;
+pub mod logo;
 pub mod metadata;
 pub mod outbound_url;
 pub mod redirect_uri;

@@ -57,6 +57,7 @@ impl<P: Platform> Interaction<'_, P> {
     ) -> Response {
         let logo = self.logo_at_sign_in(request).await;
         let page = pages::Login {
+            brand: self.provider.context.config.into(),
             texts: self.delivery.texts,
             client: Some(self.client(request, logo.as_deref())),
             redirect_uri: Some(&request.reply_to.redirect_uri),
@@ -78,6 +79,7 @@ impl<P: Platform> Interaction<'_, P> {
     ) -> Response {
         let logo = self.logo_at_sign_in(request).await;
         let page = pages::ChooseAccount {
+            brand: self.provider.context.config.into(),
             texts: self.delivery.texts,
             client: self.client(request, logo.as_deref()),
             redirect_uri: &request.reply_to.redirect_uri,
@@ -103,6 +105,7 @@ impl<P: Platform> Interaction<'_, P> {
         let shown = request.shown();
         let logo = self.logo(request).await;
         let page = pages::Consent {
+            brand: self.provider.context.config.into(),
             texts: self.delivery.texts,
             client: self.client(request, logo.as_deref()),
             redirect_uri: &request.reply_to.redirect_uri,

@@ -97,6 +97,7 @@ fn respond_with_error<P>(
     }
     let parameters = complete(&parameters, reply_to, context);
     let page = RefusedRequest {
+        brand: context.config.into(),
         texts: delivery.texts,
         status,
         code,
@@ -118,13 +119,14 @@ pub fn respond<P>(
     delivery: Delivery,
 ) -> Response {
     let Delivery { texts, is_behind_form, .. } = delivery;
+    let brand = context.config.into();
     let redirect_uri = reply_to.redirect_uri.as_str();
     let parameters = complete(parameters, reply_to, context);
     let Some(url) = url(reply_to, &parameters) else {
-        return FormPost { texts, redirect_uri, parameters: &parameters }.response();
+        return FormPost { brand, texts, redirect_uri, parameters: &parameters }.response();
     };
     if is_behind_form && Leaving::is_for(redirect_uri) {
-        Leaving { texts, url: &url }.response()
+        Leaving { brand, texts, url: &url }.response()
     } else {
         Response::see_other(url)
     }
