@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Failure, root } from "./steps.mjs";
 
 /** A path without an endpoint: the module answers 404 without using a binding. */
-const UNSERVED_URL = "https://localhost/";
+const UNSERVED_URL = "https://localhost/unserved";
 
 /** Typed as a string because the module exists only after a build. */
 const MODULE = /** @type {string} */ ("../build/index.js");

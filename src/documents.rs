@@ -42,6 +42,18 @@ pub struct Published {
     pub good_until: Option<i64>,
     /// The time at which its source was read, in Unix seconds.
     pub as_of: i64,
+    /// If the document is the JWK Set: the times of its keys, in the same order. Older versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_spans: Vec<KeySpan>,
+}
+
+/// The times of a published key, in Unix seconds, as [`crate::store::signing_keys::KeyRow`] has them.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct KeySpan {
+    pub publish_from: i64,
+    pub sign_from: i64,
+    pub sign_until: Option<i64>,
+    pub retire_at: Option<i64>,
 }
 
 impl Published {
@@ -106,7 +118,12 @@ impl DocumentSlot {
         let body = if let Some(published) = lookup(context, &key).await {
             published.body
         } else {
-            let published = Published { body: render(), good_until: None, as_of: context.now };
+            let published = Published {
+                body: render(),
+                good_until: None,
+                as_of: context.now,
+                key_spans: Vec::new(),
+            };
             context.defer(DeferredTask::Publish(published.under(key)?));
             published.body
         };

@@ -58,6 +58,10 @@ pub enum Protocol {
 /// The next step that an error page recommends to the user.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Advice {
+    /// Check the address, because there is no page at it.
+    CheckAddress,
+    /// Nothing, because only the operator can set the provider up.
+    SetUp,
     /// Go back to the application and begin again.
     StartAgain,
     TryLater,

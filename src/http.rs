@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 use std::borrow::Cow;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 
@@ -33,6 +34,26 @@ pub trait Request {
 /// Returns the IP address of a request's sender. The platform sets this header and overwrites one from the client.
 pub fn address_of(request: &impl Request) -> String {
     request.header("cf-connecting-ip").unwrap_or_default()
+}
+
+/// The platform's identifier of a request, which its log has, too.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    /// Reads the identifier that Cloudflare gave the request: 16 hexadecimal digits, and the name of a data center.
+    pub fn from_request(request: &impl Request) -> Option<Self> {
+        let ray = request.header("cf-ray")?;
+        let (digits, _) = ray.split_once('-').unwrap_or((&ray, ""));
+        let is_id = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        is_id.then(|| u64::from_str_radix(digits, 16).ok().map(Self)).flatten()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
 }
 
 /// Returns the network of an IP address: a /24 of IPv4 or a /48 of IPv6, the largest that one site usually has (RFC 6177). Smaller

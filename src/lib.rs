@@ -172,7 +172,7 @@ pub async fn handle(
 ) -> Reply {
     let config = match &isolate.config {
         Ok(config) => config,
-        Err(error) => return misconfigured(error, &isolate.memory_at(now), now),
+        Err(error) => return misconfigured(error, &isolate.memory_at(now), now, request),
     };
     let memory = isolate.memory_at(now);
     let network = || network_of(&address_of(request));
@@ -198,9 +198,14 @@ pub async fn handle(
 }
 
 /// The reply to every request if the configuration is invalid.
-fn misconfigured(error: &ConfigError, memory: &Memory, now: i64) -> Reply {
+fn misconfigured(
+    error: &ConfigError,
+    memory: &Memory,
+    now: i64,
+    request: &impl Request,
+) -> Reply {
     let description = error.to_string();
-    let response = router::misconfigured(&description);
+    let response = router::misconfigured(&description, now, request);
     let log = Log {
         endpoint: "none",
         status: response.status,

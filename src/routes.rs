@@ -18,6 +18,8 @@ pub enum Endpoint {
     Discovery,
     /// The probe of monitors, and the report for the operator.
     Health,
+    /// The page at the issuer's URL.
+    Home,
     /// The provider's logo.
     Icon,
     /// The JWK Set (RFC 7517 section 5).
@@ -51,6 +53,7 @@ impl Endpoint {
             Self::Consent => "consent",
             Self::Discovery => "discovery",
             Self::Health => "health",
+            Self::Home => "home",
             Self::Icon => "icon",
             Self::Jwks => "jwks",
             Self::Login => "login",
@@ -91,6 +94,8 @@ impl Endpoint {
 pub enum PathPattern {
     /// This path below the issuer's path, and every path below this one.
     Prefix(&'static str),
+    /// The issuer's path, with or without a slash at its end.
+    Root,
     /// This path below the issuer's path.
     Exact(&'static str),
     /// This path below the issuer's path, followed by one segment: an identifier.
@@ -150,6 +155,7 @@ pub const ROUTES: &[Route] = &[
     CONSENT,
     ACCOUNT,
     LOGOUT,
+    HOME,
     ICON,
     ADMIN,
     HEALTH,
@@ -223,6 +229,15 @@ pub const LOGOUT: Route = Route {
     endpoint: Endpoint::Logout,
     path: PathPattern::Exact("/auth/signout"),
     methods: FORM,
+    metadata_field: None,
+    caller: Caller::Users,
+};
+
+/// See [`Endpoint::Home`].
+pub const HOME: Route = Route {
+    endpoint: Endpoint::Home,
+    path: PathPattern::Root,
+    methods: DOCUMENT,
     metadata_field: None,
     caller: Caller::Users,
 };
@@ -334,6 +349,7 @@ impl Route {
             PathPattern::Prefix(path) | PathPattern::Exact(path) | PathPattern::WithId(path) => {
                 format!("{}{path}", issuer.as_str())
             }
+            PathPattern::Root => issuer.as_str().to_owned(),
             PathPattern::WellKnown(before, after) => {
                 format!("{}{before}{}{after}", issuer.origin(), issuer.path())
             }
@@ -346,6 +362,7 @@ impl Route {
             PathPattern::Prefix(own) => relative
                 .and_then(|path| path.strip_prefix(own))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            PathPattern::Root => matches!(relative, Some("" | "/")),
             PathPattern::Exact(own) => relative == Some(own),
             PathPattern::WithId(own) => {
                 relative.and_then(|path| path.strip_prefix(own)).is_some_and(|id| !id.contains('/'))
@@ -371,7 +388,12 @@ impl Route {
 /// Returns the routes that are served under this configuration.
 pub fn served(config: &Config) -> impl Iterator<Item = &'static Route> {
     let is_closed = config.registration == Registration::Closed;
-    ROUTES.iter().filter(move |route| route.endpoint != Endpoint::ClientRegistration || !is_closed)
+    let is_served = move |route: &&Route| match route.endpoint {
+        Endpoint::ClientRegistration => !is_closed,
+        Endpoint::Home => config.has_home_page,
+        _ => true,
+    };
+    ROUTES.iter().filter(is_served)
 }
 
 /// Returns the route that serves a path, if any.

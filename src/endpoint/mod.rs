@@ -35,6 +35,7 @@ pub mod user {
     pub mod account;
     pub mod authorize;
     pub mod consent;
+    pub mod home;
     pub mod login;
     pub mod logout;
     pub mod select_account;
@@ -67,6 +68,7 @@ pub fn serve<'a>(
             Box::pin(documents::discovery::serve(provider, request))
         }
         Endpoint::Health => Box::pin(operator::health::serve(provider, request)),
+        Endpoint::Home => Box::pin(user::home::serve(provider, request)),
         Endpoint::Icon => Box::pin(documents::icon::serve(provider, request)),
         Endpoint::Jwks => Box::pin(documents::jwks::serve(provider, request)),
         Endpoint::Login => Box::pin(user::login::serve(provider, request)),

@@ -6,7 +6,7 @@ mod published_set;
 pub mod signing;
 pub mod verified;
 
-use crate::jose::jwk::{Algorithm, PublicKey};
+use crate::jose::jwk::Algorithm;
 use crate::store::signing_keys::KeyRow;
 
 fn is_published(row: &KeyRow, now: i64) -> bool {
@@ -18,8 +18,8 @@ fn may_sign(row: &KeyRow, now: i64) -> bool {
 }
 
 /// Returns the keys that belong to the published JWK Set at `now`.
-pub fn publishable(rows: &[KeyRow], now: i64) -> impl Iterator<Item = &PublicKey> {
-    rows.iter().filter(move |row| is_published(row, now)).map(|row| &row.public)
+pub fn publishable(rows: &[KeyRow], now: i64) -> impl Iterator<Item = &KeyRow> {
+    rows.iter().filter(move |row| is_published(row, now))
 }
 
 /// Returns the key that signs with `alg` at `now`. Of several it is the one with the latest `sign_from`, so that a new
@@ -48,7 +48,7 @@ pub fn next_change(rows: &[KeyRow], now: i64) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::jose::json;
-    use crate::jose::jwk::{EcPrivateKey, P256_BYTES, PrivateKey};
+    use crate::jose::jwk::{EcPrivateKey, P256_BYTES, PrivateKey, PublicKey};
     use zeroize::Zeroizing;
 
     type Times = (i64, i64, Option<i64>, Option<i64>);
@@ -76,8 +76,8 @@ mod tests {
         row(key.public(), times)
     }
 
-    fn kids<'a>(keys: impl Iterator<Item = &'a PublicKey>) -> Vec<&'a str> {
-        keys.map(PublicKey::kid).collect()
+    fn kids<'a>(rows: impl Iterator<Item = &'a KeyRow>) -> Vec<&'a str> {
+        rows.map(|row| row.public.kid()).collect()
     }
 
     #[test]

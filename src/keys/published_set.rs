@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::context::Context;
-use crate::documents::{Document, Published, lookup};
+use crate::documents::{Document, KeySpan, Published, lookup};
 use crate::error::Internal;
 use crate::jose::json;
 use crate::jose::jwk::{Algorithm, JwkSet, PublicKey};
@@ -29,6 +29,8 @@ pub struct PublishedSet {
     /// The algorithms that no key signs with.
     pub missing: Vec<Algorithm>,
     keys: Vec<Rc<PublicKey>>,
+    /// The times of the keys, in the same order; none if an older version published the set.
+    spans: Vec<KeySpan>,
     /// The time at which the set changes by the key table, in Unix seconds, if a change is planned.
     changes_at: Option<i64>,
 }
@@ -36,25 +38,37 @@ pub struct PublishedSet {
 impl PublishedSet {
     /// Creates the set from the rows of the key table. Returns `None` if no key is published at `now`.
     pub fn from_rows(rows: &[KeyRow], now: i64) -> Result<Option<Self>, Internal> {
-        let keys: Vec<_> = publishable(rows, now).cloned().collect();
+        let keys: Vec<_> = publishable(rows, now).map(|row| row.public.clone()).collect();
         if keys.is_empty() {
             return Ok(None);
         }
-        Self::new(JwkSet { keys }, missing(rows, now), next_change(rows, now), now, now).map(Some)
+        let span = |row: &KeyRow| KeySpan {
+            publish_from: row.publish_from,
+            sign_from: row.sign_from,
+            sign_until: row.sign_until,
+            retire_at: row.retire_at,
+        };
+        let published = Published {
+            body: String::new(),
+            good_until: next_change(rows, now),
+            as_of: now,
+            key_spans: publishable(rows, now).map(span).collect(),
+        };
+        Self::new(JwkSet { keys }, missing(rows, now), published, now).map(Some)
     }
 
     /// Reads the set from the cache. Returns `None` if there is none, or if it has expired or is damaged. An isolate whose
     /// clock is ahead may have published it. Then it would be trusted for too long, and hide every later set.
     pub async fn from_cache(key: &str, context: &Context<'_, impl Platform>) -> Option<Self> {
-        let Published { body, good_until, as_of } = lookup(context, key).await?;
-        if as_of > context.now + CLOCK_SLACK_SECONDS {
+        let published = lookup(context, key).await?;
+        if published.as_of > context.now + CLOCK_SLACK_SECONDS {
             return None;
         }
-        match json::from_own::<JwkSet>(&body) {
+        match json::from_own::<JwkSet>(&published.body) {
             Ok(set) if !set.keys.is_empty() => {
                 let is_missing = |alg: &Algorithm| set.keys.iter().all(|key| key.alg() != *alg);
                 let missing = Algorithm::ALL.into_iter().filter(is_missing).collect();
-                let set = Self::new(set, missing, good_until, as_of, context.now).ok()?;
+                let set = Self::new(set, missing, published, context.now).ok()?;
                 set.is_in_cache.set(true);
                 Some(set)
             }
@@ -65,13 +79,14 @@ impl PublishedSet {
         }
     }
 
+    /// Creates a set. Its document is rendered, so that a set of the cache is one that this version would publish.
     fn new(
         set: JwkSet,
         missing: Vec<Algorithm>,
-        changes_at: Option<i64>,
-        as_of: i64,
+        published: Published,
         read_at: i64,
     ) -> Result<Self, Internal> {
+        let Published { good_until: changes_at, as_of, key_spans: spans, .. } = published;
         let body = serde_json::to_string(&set)
             .map_err(|error| Internal::Broken { detail: error.to_string() })?;
         let soon = (!missing.is_empty()).then_some(read_at + INCOMPLETE_KEY_SET_SECONDS);
@@ -83,12 +98,18 @@ impl PublishedSet {
             is_in_cache: Cell::new(false),
             missing,
             keys: set.keys.into_iter().map(Rc::new).collect(),
+            spans,
             changes_at,
         })
     }
 
     pub fn find(&self, kid: &str) -> Option<Rc<PublicKey>> {
         self.keys.iter().find(|key| key.kid() == kid).map(Rc::clone)
+    }
+
+    /// Returns the keys with their times; none if an older version published the set.
+    pub fn spans(&self) -> impl Iterator<Item = (&PublicKey, KeySpan)> {
+        self.keys.iter().map(AsRef::as_ref).zip(self.spans.iter().copied())
     }
 
     /// Returns whether every algorithm has a key that signs. Only a complete set is published, because an incomplete
@@ -134,11 +155,17 @@ impl PublishedSet {
         other.is_reviewed(now)
             && self.document.body == other.document.body
             && self.changes_at == other.changes_at
+            && self.spans == other.spans
     }
 
     /// Returns the set in the form of the cache.
     pub fn to_published(&self) -> Published {
         let body = self.document.body.to_string();
-        Published { body, good_until: self.changes_at, as_of: self.as_of }
+        Published {
+            body,
+            good_until: self.changes_at,
+            as_of: self.as_of,
+            key_spans: self.spans.clone(),
+        }
     }
 }

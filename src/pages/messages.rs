@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::error::Advice;
 use crate::http::Response;
-use crate::pages::{Brand, Policy, Texts, respond_privately};
+use crate::pages::{Brand, Incident, Policy, Texts, respond_privately};
 
 /// The page after signing out.
 #[derive(Template)]
@@ -31,17 +31,31 @@ pub struct ErrorPage<'a> {
     pub texts: &'static Texts,
     /// The HTTP status of the response.
     pub status: u16,
-    /// The error code, for support.
-    pub code: &'a str,
-    /// A description of the error, in English.
-    pub description: &'a str,
+    pub incident: Incident<'a>,
     /// The recommended next step.
     pub advice: Advice,
+    /// The URL of the same request, if it can be repeated.
+    pub again_url: Option<&'a str>,
+    /// The URL of a page from which the user can go on.
+    pub home_url: Option<&'a str>,
 }
 
 impl ErrorPage<'_> {
+    fn heading(&self) -> &'static str {
+        match self.advice {
+            Advice::CheckAddress => self.texts.not_found,
+            _ => self.texts.error,
+        }
+    }
+
+    fn has_ways_on(&self) -> bool {
+        self.again_url.or(self.home_url).is_some()
+    }
+
     fn advice(&self) -> &'static str {
         match self.advice {
+            Advice::CheckAddress => self.texts.check_address,
+            Advice::SetUp => self.texts.not_set_up,
             Advice::StartAgain => self.texts.start_again,
             Advice::TryLater => self.texts.try_later,
             Advice::TellApplication => self.texts.tell_application,

@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::http::Response;
 use crate::pages::destination::Destination;
-use crate::pages::{Brand, Exact, Forms, Policy, Texts, respond_privately};
+use crate::pages::{Brand, Exact, Forms, Incident, Policy, Texts, respond_privately};
 
 /// The page for an error that is sent to the client only if the user wants that. It names the host of the redirect URI,
 /// and nothing that the client says about itself.
@@ -16,10 +16,7 @@ pub struct RefusedRequest<'a> {
     pub texts: &'static Texts,
     /// The HTTP status of the page.
     pub status: u16,
-    /// The error code.
-    pub code: &'a str,
-    /// A description of the error, in English.
-    pub description: &'a str,
+    pub incident: Incident<'a>,
     /// The redirect URI, which the user may go to.
     pub redirect_uri: &'a str,
     /// The error response, for the client.

@@ -3,11 +3,14 @@
 use askama::Template;
 use askama::filters::Safe;
 
+use crate::config::LoginLabel;
 use crate::http::Response;
 use crate::pages::destination::Destination;
+use crate::pages::texts::LoginTexts;
 use crate::pages::{Brand, Client, Exact, Forms, Policy, Texts, respond_privately};
 
-/// The page on which a user signs in. Its form posts `request`, `token`, `login` and `password`.
+/// The page on which a user signs in. Its form posts `request`, `token`, `login` and `password`,
+/// and `visible` if the user wants to see the password or to hide it.
 #[derive(Template)]
 #[template(path = "login.html")]
 pub struct Login<'a> {
@@ -46,6 +49,9 @@ pub enum Notice {
     CookiesNeeded,
     /// The client requires another account than the one that is signed in. 200.
     OtherAccountWanted,
+    /// The user wants to see the password while typing. 200. The page has a field that shows it, but not what was typed
+    /// before, because no page contains a password.
+    PasswordVisible,
 }
 
 impl Login<'_> {
@@ -68,13 +74,60 @@ impl Login<'_> {
     }
 
     fn title(&self) -> String {
-        let Some(client) = &self.client else { return self.texts.sign_in.to_owned() };
-        let client = client.title(self.texts, &self.destination());
-        format!("{} – {client}", self.texts.sign_in)
+        let title = match &self.client {
+            Some(client) => {
+                let client = client.title(self.texts, &self.destination());
+                format!("{} – {client}", self.texts.sign_in)
+            }
+            None => self.texts.sign_in.to_owned(),
+        };
+        match self.notice {
+            Some(notice) if notice.is_error() => self.texts.error_title.with(&title),
+            _ => title,
+        }
     }
 
     fn destination(&self) -> Destination {
         Destination::new(self.redirect_uri.unwrap_or_default())
+    }
+
+    fn login_label(&self) -> LoginLabel {
+        self.brand.known.map(|branding| branding.login_label).unwrap_or_default()
+    }
+
+    fn login_texts(&self) -> LoginTexts {
+        self.texts.of_login(self.login_label())
+    }
+
+    /// The attribute by which a device shows a keyboard with `@`. The type of the field is `text`, because some e-mail
+    /// addresses are none to browsers.
+    fn input_mode(&self) -> Safe<&'static str> {
+        Safe(match self.login_label() {
+            LoginLabel::Email | LoginLabel::UserNameOrEmail => " inputmode=\"email\"",
+            LoginLabel::UserName => "",
+        })
+    }
+
+    fn help_url(&self) -> Option<&str> {
+        self.brand.known?.help_url.as_deref()
+    }
+
+    fn is_password_visible(&self) -> bool {
+        self.notice == Some(Notice::PasswordVisible)
+    }
+
+    /// The words of the notice, if there is one.
+    fn notice_words(&self) -> Option<String> {
+        Some(match self.notice? {
+            Notice::WrongCredentials => self.login_texts().wrong.to_owned(),
+            Notice::TooManyAttempts { wait } => {
+                self.texts.too_many_attempts.with(&self.texts.duration(wait))
+            }
+            Notice::FormExpired => self.texts.form_expired.to_owned(),
+            Notice::CookiesNeeded => self.texts.cookies_needed.to_owned(),
+            Notice::OtherAccountWanted => self.texts.other_account_wanted.to_owned(),
+            Notice::PasswordVisible => self.texts.password_visible.to_owned(),
+        })
     }
 
     /// The attributes that connect an input to the notice, for screen readers.
@@ -94,7 +147,7 @@ impl Notice {
             Self::WrongCredentials => 403,
             Self::TooManyAttempts { .. } => 429,
             Self::FormExpired | Self::CookiesNeeded => 400,
-            Self::OtherAccountWanted => 200,
+            Self::OtherAccountWanted | Self::PasswordVisible => 200,
         }
     }
 
@@ -105,30 +158,13 @@ impl Notice {
             Self::FormExpired => "form_expired",
             Self::CookiesNeeded => "cookies_needed",
             Self::OtherAccountWanted => "other_account_wanted",
+            Self::PasswordVisible => "password_visible",
         }
     }
 
-    fn is_error(self) -> bool {
-        self != Self::OtherAccountWanted
-    }
-
-    fn words(self, texts: &Texts) -> String {
-        match self {
-            Self::WrongCredentials => texts.wrong_credentials.to_owned(),
-            Self::TooManyAttempts { wait } => texts.too_many_attempts.with(&duration(wait)),
-            Self::FormExpired => texts.form_expired.to_owned(),
-            Self::CookiesNeeded => texts.cookies_needed.to_owned(),
-            Self::OtherAccountWanted => texts.other_account_wanted.to_owned(),
-        }
-    }
-}
-
-/// Writes a time with unit symbols, which are the same in every language. Minutes are rounded up.
-fn duration(seconds: u32) -> String {
-    match (seconds, seconds.div_ceil(60)) {
-        (seconds, _) if seconds < 120 => format!("{seconds}\u{a0}s"),
-        (_, minutes) if minutes < 120 => format!("{minutes}\u{a0}min"),
-        (_, minutes) => format!("{}\u{a0}h {}\u{a0}min", minutes / 60, minutes % 60),
+    /// Returns whether the user could not be signed in.
+    pub fn is_error(self) -> bool {
+        !matches!(self, Self::OtherAccountWanted | Self::PasswordVisible)
     }
 }
 
@@ -169,24 +205,5 @@ impl ChooseAccount<'_> {
             brand: self.brand,
         };
         respond_privately(self, self.texts, 200, &policy)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_to_wait_is_rounded_up() {
-        for (seconds, words) in [
-            (1, "1\u{a0}s"),
-            (119, "119\u{a0}s"),
-            (120, "2\u{a0}min"),
-            (121, "3\u{a0}min"),
-            (7_141, "2\u{a0}h 0\u{a0}min"),
-            (14_400, "4\u{a0}h 0\u{a0}min"),
-        ] {
-            assert_eq!(duration(seconds), words);
-        }
     }
 }

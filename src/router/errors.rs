@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Advice, Error, Internal, PageError, Protocol};
-use crate::http::{Request, Response};
+use crate::http::{Request, RequestId, Response};
 use crate::lifetimes::{ADDRESS_PAUSE_SECONDS, FETCH_RETRY_SECONDS};
-use crate::pages::{ErrorPage, Texts};
+use crate::pages::{Brand, ErrorPage, Incident, Texts};
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::client::registration_error::RegistrationError;
@@ -35,8 +35,11 @@ pub(super) fn respond(
         response.status = 400;
         response.headers.retain(|(name, _)| *name != "www-authenticate");
     }
-    let is_for_users = route.is_some_and(|route| route.caller == Caller::Users);
-    (if is_for_users { page_of(error, response, context.config, request) } else { response }, code)
+    let is_page = match route {
+        Some(route) => route.caller == Caller::Users,
+        None => accepts_page(request),
+    };
+    (if is_page { page_of(error, response, context, request) } else { response }, code)
 }
 
 /// Returns whether a browser would ask its user for a password, if the response had a challenge with `Basic`: another
@@ -126,16 +129,29 @@ fn render_error(
     }
 }
 
+/// Returns whether the request comes from a browser that shows a page, if the path does not tell.
+fn accepts_page(request: &impl Request) -> bool {
+    request.header("accept").is_some_and(|accepted| accepted.contains("text/html"))
+}
+
 /// Renders an error as a page, with the status of the JSON response `plain`. Descriptions for programs are replaced,
 /// because they do not help a user.
 #[cold]
-fn page_of(error: &Error, plain: Response, config: &Config, request: &impl Request) -> Response {
+fn page_of(
+    error: &Error,
+    plain: Response,
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+) -> Response {
     let (code, description, advice) = match error {
         Error::Protocol(Protocol::Page(error)) => {
             (error.code, error.description.as_str(), error.advice)
         }
         Error::Protocol(Protocol::TryLater(description)) => {
             (TEMPORARILY_UNAVAILABLE, description.as_str(), Advice::TryLater)
+        }
+        Error::Protocol(Protocol::NotFound) => {
+            ("not_found", "no endpoint has this path", Advice::CheckAddress)
         }
         Error::Protocol(_) => {
             ("invalid_request", "the page does not support this request", Advice::StartAgain)
@@ -145,17 +161,47 @@ fn page_of(error: &Error, plain: Response, config: &Config, request: &impl Reque
             (code, description, Advice::TryLater)
         }
     };
-    // A malformed query has no `ui_locales`.
-    let params = Params::parse(request.query().as_bytes(), &[&["ui_locales"]]).unwrap_or_default();
-    let ui_locales = params.once("ui_locales").ok().flatten();
-    let texts = Texts::choose(ui_locales, request.header("accept-language").as_deref());
-    let mut page =
-        ErrorPage { brand: config.into(), texts, status: plain.status, code, description, advice }
-            .response();
+    let config = context.config;
+    // The same request can only be repeated by a link if it was one.
+    let can_repeat = advice == Advice::TryLater && request.method() == "GET";
+    let again_url = can_repeat.then(|| own_url(request, config));
+    let page = ErrorPage {
+        brand: config.into(),
+        texts: texts(request),
+        status: plain.status,
+        incident: incident(code, description, context.now, request),
+        advice,
+        again_url: again_url.as_deref(),
+        home_url: config.has_home_page.then(|| config.issuer.as_str()),
+    };
+    let mut page = page.response();
     let kept =
         plain.headers.into_iter().filter(|(name, _)| matches!(*name, "allow" | "retry-after"));
     page.headers.extend(kept);
     page
+}
+
+/// Returns the URL of a request, at the origin of the issuer.
+fn own_url(request: &impl Request, config: &Config) -> String {
+    let (origin, path, query) = (config.issuer.origin(), request.path(), request.query());
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("{origin}{path}{separator}{query}")
+}
+
+fn texts(request: &impl Request) -> &'static Texts {
+    // A malformed query has no `ui_locales`.
+    let params = Params::parse(request.query().as_bytes(), &[&["ui_locales"]]).unwrap_or_default();
+    let ui_locales = params.once("ui_locales").ok().flatten();
+    Texts::choose(ui_locales, request.header("accept-language").as_deref())
+}
+
+fn incident<'a>(
+    code: &'a str,
+    description: &'a str,
+    at: i64,
+    request: &impl Request,
+) -> Incident<'a> {
+    Incident { code, description, at, request_id: RequestId::from_request(request) }
 }
 
 fn render_internal(fault: &Internal, for_operator: bool) -> (Response, Option<&'static str>) {
@@ -180,10 +226,22 @@ fn try_later(description: &Description) -> (Response, Option<&'static str>) {
 }
 
 /// The response to every request while the configuration is invalid.
-pub fn misconfigured(description: &str) -> Response {
-    error_response(500, "server_error", description)
-        .with("cache-control", "no-store")
-        .with("x-content-type-options", "nosniff")
+pub fn misconfigured(description: &str, now: i64, request: &impl Request) -> Response {
+    let response = if accepts_page(request) {
+        let page = ErrorPage {
+            brand: Brand::default(),
+            texts: texts(request),
+            status: 500,
+            incident: incident("server_error", description, now, request),
+            advice: Advice::SetUp,
+            again_url: None,
+            home_url: None,
+        };
+        page.response()
+    } else {
+        error_response(500, "server_error", description).with("cache-control", "no-store")
+    };
+    response.with("x-content-type-options", "nosniff")
 }
 
 fn error_response(status: u16, code: &str, description: &str) -> Response {

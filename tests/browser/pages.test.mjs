@@ -1,9 +1,9 @@
 // Every page of the provider in Chromium, under https, with the checks of axe.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { crc32, deflateSync } from "node:zlib";
 import { listen } from "../edge/client_server.mjs";
-import { checkPage } from "./page_checks.mjs";
+import { logo } from "./logo.mjs";
+import { checkPage, takeScreenshots } from "./page_checks.mjs";
 import { PASSWORD, press, signIn, start } from "./test_provider.mjs";
 
 const WORDS = { "": "See your orders & invoices", de: "Ihre Bestellungen und Rechnungen sehen", fr: "Voir <b>tout</b>" };
@@ -35,23 +35,6 @@ await client("shop", {
   redirect_uris: [CALLBACK],
   grant_types: ["authorization_code", "refresh_token"],
 });
-
-/** A PNG of 48 by 48 pixels: a green square with a white disc. */
-function logo() {
-  const rows = Array.from({ length: 48 }, (_, y) => [0, ...Array.from({ length: 48 }, (_, x) =>
-    (Math.hypot(x - 23.5, y - 23.5) < 14 ? [255, 255, 255] : [0, 170, 119])).flat()]);
-  const chunk = (type, content) => {
-    const body = Buffer.concat([Buffer.from(type), content]);
-    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(content.length);
-    sum.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, sum]);
-  };
-  const head = Buffer.from([0, 0, 0, 48, 0, 0, 0, 48, 8, 2, 0, 0, 0]);
-  const signature = Buffer.from("89504e470d0a1a0a", "hex");
-  const pixels = deflateSync(Buffer.from(rows.flat()));
-  return Buffer.concat([signature, chunk("IHDR", head), chunk("IDAT", pixels), chunk("IEND", Buffer.alloc(0))]);
-}
 
 const REQUEST = {
   client_id: "shop", redirect_uri: CALLBACK, response_type: "code", scope: "openid profile email", state: "s",
@@ -310,6 +293,42 @@ test("an error of the operator's client does not inherit the fragment of the lin
   await page.goto(`${authorize({ prompt: "none" })}#access_token=evil`);
   assert.equal((await response(page)).error, "login_required");
   assert.equal(new URL(page.url()).hash, "#_");
+});
+
+test("a user hides and shows the password without a script, and no page contains it", async () => {
+  const page = await newPage({ javaScriptEnabled: false });
+  await page.goto(authorize());
+  await page.locator("input[name=login]").fill("alice");
+  await page.locator("input[name=password]").fill("half a pass");
+  await page.getByRole("button", { name: "Show password" }).click();
+  await page.getByRole("status").waitFor();
+  assert.equal(await page.locator("input[name=password]").getAttribute("type"), "text");
+  assert.equal(await page.locator("input[name=password]").inputValue(), "");
+  assert.equal(await page.locator("input[name=login]").inputValue(), "alice");
+  assert.doesNotMatch(await page.content(), /half a pass/);
+  await takeScreenshots(page, "login-visible-password");
+  await page.getByRole("button", { name: "Hide password" }).click();
+  await page.locator("input[type=password]").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.locator("button[value=allow]").waitFor();
+});
+
+test("the issuer's URL has a page for people", async () => {
+  const page = await newPage();
+  assert.equal((await page.goto(issuer)).status(), 200);
+  // The RSA key is made after the first response.
+  await page.getByText("RS256").or(page.getByText("ES256")).first().waitFor();
+  await checkPage(page, "home");
+  await page.getByRole("link", { name: "Go to your account" }).click();
+  await page.getByLabel("Password").waitFor();
+});
+
+test("an address without a page leads to the start page", async () => {
+  const page = await newPage();
+  assert.equal((await page.goto(`${issuer}/nowhere`)).status(), 404);
+  await checkPage(page, "not-found");
+  await page.getByRole("link", { name: "Go to the start page" }).click();
+  await page.getByText("For developers").waitFor();
 });
 
 test("an unknown client gets an error page", async () => {

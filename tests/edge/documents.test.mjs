@@ -62,7 +62,7 @@ test("another method returns 405 with Allow, and another path 404 as JSON", asyn
     assert.equal(response.headers.get("allow"), allow);
     assert.equal(response.headers.get("cache-control"), "no-store");
   }
-  for (const path of ["/", "/auth/userinfo/", "/.well-known/openid-configuration/x", "/%2e%2e/etc", "/provoke-panic"]) {
+  for (const path of ["/home", "/auth/userinfo/", "/.well-known/openid-configuration/x", "/%2e%2e/etc", "/provoke-panic"]) {
     const response = await postern.fetch(path);
     assert.equal(response.status, 404, path);
     assert.equal(response.headers.get("cache-control"), "no-store");

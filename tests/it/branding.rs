@@ -1,6 +1,7 @@
 //! Whose login it is, on the pages of a configured provider.
 
-use crate::test_provider::{TestProvider, TestResponse, get, variables};
+use crate::browser::{Browser, is_consent};
+use crate::test_provider::{TestProvider, TestResponse, get, post, variables};
 use base64ct::{Base64, Encoding};
 use postern::ports::Document;
 
@@ -77,4 +78,84 @@ fn a_logo_in_the_variable_needs_no_request() {
 #[test]
 fn a_name_that_begins_with_markup_is_escaped_in_the_icon() {
     assert!(icon(&configured(&[("NAME", "<script>")])).body.contains(">&#60;</text>"));
+}
+
+#[test]
+fn the_sign_in_page_has_the_words_for_the_logins_of_the_operators_users() {
+    for (label, words, mode) in [
+        ("username", "User name", None),
+        ("email", "E-mail address", Some("email")),
+        ("username_or_email", "User name or e-mail address", Some("email")),
+    ] {
+        let provider = configured(&[("LOGIN_LABEL", label)]);
+        let body = provider.send(get("/auth/account")).body;
+        assert!(body.contains(&format!("<label for=\"login\">{words}</label>")), "{body}");
+        let (_, input) = body.split_once("<input id=\"login\"").unwrap();
+        let (input, _) = input.split_once('>').unwrap();
+        assert_eq!(input.split_once("inputmode=\"").map(|(_, rest)| &rest[..5]), mode);
+        for attribute in
+            ["autocorrect=\"off\"", "enterkeyhint=\"next\"", "autocomplete=\"username\""]
+        {
+            assert!(input.contains(attribute), "{input}");
+        }
+    }
+}
+
+#[test]
+fn the_sign_in_page_links_to_help_with_a_forgotten_password() {
+    let body = |more: &[(&'static str, &str)]| configured(more).send(get("/auth/account")).body;
+    assert!(!body(&[]).contains("Forgot"));
+    let web = body(&[("HELP_URL", "https://example.com/reset?x=1&y=2")]);
+    assert!(
+        web.contains(
+            "<a href=\"https://example.com/reset?x=1&#38;y=2\" rel=\"noopener noreferrer\""
+        )
+    );
+    assert!(web.contains("Forgot your password?"));
+    assert!(
+        body(&[("HELP_URL", "mailto:help@example.com")])
+            .contains("<a href=\"mailto:help@example.com\">Forgot your password?</a>")
+    );
+}
+
+#[test]
+fn a_user_can_see_the_password_while_typing_and_no_page_contains_it() {
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let client = provider.put_app();
+    let browser = Browser::new(&provider);
+    let page = browser.get(&client.authorize(&[]));
+    assert!(
+        page.body
+            .contains("<button class=\"quiet\" name=\"visible\" value=\"true\" formnovalidate>")
+    );
+
+    let submit = |page: &TestResponse, password: &str, visible: &str| {
+        browser.submit(page, &[("login", "alice"), ("password", password), ("visible", visible)])
+    };
+    let visible = submit(&page, "half a pass", "true");
+    assert_eq!((visible.status, visible.log.get("error")), (200, None));
+    assert!(!visible.body.contains("half a pass"));
+    assert!(visible.body.contains("name=\"password\" type=\"text\" autocomplete=\"off\""));
+    assert!(visible.body.contains("value=\"alice\"") && visible.body.contains("role=\"status\""));
+
+    let hidden = submit(&visible, "half a pass", "false");
+    assert!(hidden.body.contains("name=\"password\" type=\"password\""));
+    assert!(!hidden.body.contains("role=\"status\"") && !hidden.body.contains("half a pass"));
+
+    // Nothing of this was an attempt to sign in, and the form with a visible password signs in.
+    let consent = browser.sign_in_on(&visible, "alice@example.com");
+    assert!(is_consent(&consent), "{}", consent.body);
+}
+
+#[test]
+fn a_form_of_another_site_cannot_make_the_page_show_a_password() {
+    let provider = TestProvider::with_keys();
+    let foreign = post("/auth/login").form("login=a&visible=true&token=x");
+    let page = provider.send(foreign);
+    assert_eq!(page.status, 400);
+    assert!(
+        page.body.contains("type=\"password\"")
+            && !page.body.contains("name=\"password\" type=\"text\"")
+    );
 }

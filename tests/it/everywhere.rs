@@ -65,9 +65,14 @@ fn head_returns_the_headers_without_the_body() {
 #[test]
 fn an_unknown_path_gives_a_json_404_without_cors() {
     let provider = TestProvider::new();
-    for path in
-        ["/", "/auth", "/auth/userinfo/", "/auth/jwks.json/x", "//auth/userinfo", "/Auth/userinfo"]
-    {
+    for path in [
+        "/home",
+        "/auth",
+        "/auth/userinfo/",
+        "/auth/jwks.json/x",
+        "//auth/userinfo",
+        "/Auth/userinfo",
+    ] {
         for method in ["GET", "POST", "OPTIONS"] {
             let response = provider.send(TestRequest::new(method, path));
             assert_eq!(

@@ -6,7 +6,8 @@ use postern::error::Advice;
 use postern::http::Response;
 use postern::pages::{
     Account, Application, Brand, ChooseAccount, Client, ConfiguredScopes, Consent, ErrorPage,
-    FormPost, Leaving, Login, Notice, SignedOut, Texts, ui_locales_supported,
+    FormPost, Home, Incident, KeyTimeline, Leaving, Login, Notice, PublishedKey, SignedOut, Texts,
+    ui_locales_supported,
 };
 use postern::protocol::authorization::resources::Resources;
 use postern::protocol::user::scope::{ScopeTable, Scopes};
@@ -98,6 +99,30 @@ fn consent(texts: &'static Texts) -> Consent<'static> {
     }
 }
 
+fn incident(description: &str) -> Incident<'_> {
+    Incident { code: "invalid_request", description, at: 1_780_000_000, request_id: None }
+}
+
+fn home(texts: &'static Texts) -> Home<'static> {
+    let key = PublishedKey {
+        alg: "ES256",
+        kid: "the-kid",
+        publish_from: 0,
+        sign_from: 0,
+        sign_until: None,
+        retire_at: None,
+    };
+    Home {
+        brand: brand(),
+        texts,
+        issuer: "https://login.example.com",
+        account_url: "https://login.example.com/auth/account",
+        discovery_url: "https://login.example.com/.well-known/openid-configuration",
+        endpoints: &[],
+        keys: Some(KeyTimeline::new(vec![key], 1_780_000_000)),
+    }
+}
+
 /// Every page in every state.
 fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
     let notices = [
@@ -106,6 +131,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ("login-expired", Notice::FormExpired),
         ("login-cookies", Notice::CookiesNeeded),
         ("login-other", Notice::OtherAccountWanted),
+        ("login-visible", Notice::PasswordVisible),
     ];
     let applications = [
         Application {
@@ -140,7 +166,8 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ("login-prefilled", Login { login: "alice", ..login(texts) }.response()),
         (
             "choose",
-            ChooseAccount { brand: brand(),
+            ChooseAccount {
+                brand: brand(),
                 texts,
                 client: client("Quarterly Reports"),
                 redirect_uri: CALLBACK,
@@ -161,7 +188,8 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ),
         (
             "consent-many",
-            Consent { brand: brand(),
+            Consent {
+                brand: brand(),
                 configured: no_scopes_of_the_operator(),
                 shown: "openid  ",
                 client: client(LONG_NAME),
@@ -179,22 +207,32 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ),
         ("account", account.response()),
         ("account-empty", Account { applications: &[], ..account }.response()),
-        ("signed-out", SignedOut { brand: brand(),  texts }.response()),
-        ("leaving", Leaving { brand: brand(),  texts, url: "https://app.example/cb?code=x&state=y" }.response()),
+        ("signed-out", SignedOut { brand: brand(), texts }.response()),
+        (
+            "leaving",
+            Leaving { brand: brand(), texts, url: "https://app.example/cb?code=x&state=y" }
+                .response(),
+        ),
         (
             "error",
-            ErrorPage { brand: brand(),
+            ErrorPage {
+                brand: brand(),
                 texts,
                 status: 400,
-                code: "invalid_request",
-                description: "redirect_uri: https://app.example/cb is not registered for the client app",
+                incident: incident(
+                    "redirect_uri: https://app.example/cb is not registered for the client app",
+                ),
                 advice: Advice::TellApplication,
+                again_url: None,
+                home_url: Some("https://login.example.com"),
             }
             .response(),
         ),
+        ("home", home(texts).response()),
         (
             "form-post",
-            FormPost { brand: brand(),
+            FormPost {
+                brand: brand(),
                 texts,
                 redirect_uri: CALLBACK,
                 parameters: &[("code", "the code"), ("state", "the state")],
@@ -280,6 +318,13 @@ fn every_page_has_the_headers_of_a_page() {
 fn every_page_shows_whose_login_it_is() {
     for tag in ui_locales_supported() {
         for (name, Response { body, .. }) in gallery(texts(tag)) {
+            if name == "home" {
+                // Its heading has the name.
+                assert!(
+                    body.contains("<h1><bdi class=\"name\">Example &#60;Login&#62;</bdi></h1>")
+                );
+                continue;
+            }
             let header = between(&body, "<header class=\"provider\">", "</header>").unwrap();
             assert!(
                 header.contains("<img src=\"https://login.example.com/auth/icon.svg?v="),
@@ -328,6 +373,7 @@ fn a_notice_has_its_status() {
         (Notice::FormExpired, 400, None),
         (Notice::CookiesNeeded, 400, None),
         (Notice::OtherAccountWanted, 200, None),
+        (Notice::PasswordVisible, 200, None),
     ] {
         let response = Login { notice: Some(notice), ..login(texts("en")) }.response();
         assert_eq!(response.status, status);
@@ -390,9 +436,43 @@ fn a_url_without_http_or_https_is_not_linked() {
     {
         let client =
             Client { client_uri: Some(url), policy_uri: Some(url), tos_uri: Some(url), ..bare() };
-        let body = Login { client: Some(client), ..login(texts("en")) }.response().body;
+        let body = Login { client: Some(client), brand: Brand::default(), ..login(texts("en")) }
+            .response()
+            .body;
         let content = between(&body, "<main", "</main>").unwrap();
         assert!(!content.contains("href") && !content.contains("src="), "{url}: {body}");
+    }
+}
+
+#[test]
+fn the_title_says_that_the_user_was_not_signed_in() {
+    let title = |notice| {
+        let body = Login { notice, ..login(texts("en")) }.response().body;
+        between(&body, "<title>", "</title>").unwrap().to_owned()
+    };
+    for notice in [
+        Notice::WrongCredentials,
+        Notice::TooManyAttempts { wait: 1 },
+        Notice::FormExpired,
+        Notice::CookiesNeeded,
+    ] {
+        assert_eq!(title(Some(notice)), "Error: Sign in – Quarterly Reports");
+    }
+    for notice in [None, Some(Notice::OtherAccountWanted), Some(Notice::PasswordVisible)] {
+        assert_eq!(title(notice), "Sign in – Quarterly Reports");
+    }
+}
+
+#[test]
+fn the_first_button_of_the_sign_in_form_signs_in() {
+    // The Enter key presses it.
+    for notice in [None, Some(Notice::PasswordVisible)] {
+        let body = Login { notice, ..login(texts("en")) }.response().body;
+        let form = between(&body, "<form", "</form>").unwrap();
+        let buttons: Vec<_> = form.split("<button").skip(1).collect();
+        assert!(buttons[0].starts_with(" class=\"primary\">Sign in<"), "{}", buttons[0]);
+        assert!(buttons[1].contains(" name=\"visible\""), "{}", buttons[1]);
+        assert_eq!(buttons.len(), 2);
     }
 }
 
@@ -476,8 +556,9 @@ fn filled_with(text: &'static str) -> Vec<Response> {
             brand: brand(),
             texts,
             status: 400,
-            code: text,
-            description: text,
+            incident: incident(text),
+            again_url: Some(text),
+            home_url: Some(text),
             advice: Advice::StartAgain,
         }
         .response(),

@@ -37,17 +37,29 @@ struct LoginForm {
     /// The query of the request that the user signs in for; empty for the account page.
     query: String,
     token: String,
+    /// Whether the user wants to see the password, or to hide it again, instead of signing in.
+    visible: Option<bool>,
 }
 
 impl LoginForm {
     async fn from_request(request: &impl Request) -> Result<Self, PageError> {
-        let fields = [("login", 1_024), ("password", LONGEST_TYPED), form::REQUEST, form::TOKEN];
+        let fields = [
+            ("login", 1_024),
+            ("password", LONGEST_TYPED),
+            ("visible", 5),
+            form::REQUEST,
+            form::TOKEN,
+        ];
         let mut params = form::fields(request, fields).await?;
         Ok(Self {
             query: form::request(&mut params)?,
             token: form::field(&mut params, "token")?,
             login: form::field(&mut params, "login")?,
             password: Zeroizing::new(form::field(&mut params, "password")?),
+            visible: match form::field(&mut params, "visible")?.as_str() {
+                "" => None,
+                visible => Some(visible == "true"),
+            },
         })
     }
 }
@@ -73,6 +85,7 @@ pub async fn serve(
     let interaction_token =
         InteractionToken { step: InteractionStep::Login, request: &form.query, sub: "" };
     let outcome = match interaction_token.began_at(&browser, &form.token, context.now) {
+        Some(_) if form.visible.is_some() => (SignInOutcome::NotTried, context.now),
         Some(began_at) => (sign_in(context, &browser, request, &form).await?, began_at),
         None if browser.is_new() => {
             (SignInOutcome::Refused(Notice::CookiesNeeded, None), context.now)
@@ -100,7 +113,12 @@ pub async fn serve(
                 .with_cookie(session.device))
         }
         (SignInOutcome::Refused(notice, facts), _) => {
-            show_again(provider, (&browser, request), &form, notice, facts).await
+            context.log_refusal(notice.code());
+            show_again(provider, (&browser, request), &form, Some(notice), facts).await
+        }
+        (SignInOutcome::NotTried, _) => {
+            let notice = (form.visible == Some(true)).then_some(Notice::PasswordVisible);
+            show_again(provider, (&browser, request), &form, notice, None).await
         }
     }
 }
@@ -110,6 +128,8 @@ enum SignInOutcome {
     SignedIn(NewSession),
     /// No session has begun; the form is shown again, with these facts if they were read.
     Refused(Notice, Option<Box<Facts>>),
+    /// The user has not tried to sign in; the form is shown again without the password.
+    NotTried,
 }
 
 /// A new session, and the cookies for its browser.
@@ -222,14 +242,13 @@ async fn show_again(
     provider: &Provider<'_, impl Platform>,
     (browser, request): (&BrowserContext<'_>, &impl Request),
     form: &LoginForm,
-    notice: Notice,
+    notice: Option<Notice>,
     facts: Option<Box<Facts>>,
 ) -> Result<Response, Error> {
     let context = &provider.context;
-    context.log_refusal(notice.code());
     if form.query.is_empty() {
         let texts = Texts::choose(None, request.header("accept-language").as_deref());
-        return Ok(account_login_page(context, browser, texts, &form.login, Some(notice)));
+        return Ok(account_login_page(context, browser, texts, &form.login, notice));
     }
     let mut facts = match facts {
         Some(facts) => *facts,
@@ -238,9 +257,7 @@ async fn show_again(
     let pending = PendingRequest::new(browser, &form.query, facts.stored.take())?;
     let interaction = Interaction::new(provider, browser, &pending, request);
     match validate(provider, &pending, &mut facts).await? {
-        Validation::Valid(valid) => {
-            Ok(interaction.login_page(&valid, &form.login, Some(notice)).await)
-        }
+        Validation::Valid(valid) => Ok(interaction.login_page(&valid, &form.login, notice).await),
         Validation::Refused(reply_to, error) => {
             refuse(context, &pending, &reply_to, error, interaction.delivery).await
         }

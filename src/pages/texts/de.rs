@@ -1,15 +1,13 @@
 //! German.
 
-use super::{Phrase, Texts};
+use super::{LoginTexts, Phrase, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     tag: "de",
 
     sign_in: "Anmelden",
     sign_in_to: Phrase("weiter zu {}"),
-    login: "Benutzername",
     password: "Passwort",
-    wrong_credentials: "Benutzername oder Passwort stimmt nicht. Bitte versuchen Sie es noch einmal.",
     too_many_attempts: Phrase(
         "Zu viele Versuche. Bitte warten Sie {} und versuchen Sie es dann noch einmal.",
     ),
@@ -88,4 +86,42 @@ pub(super) const TEXTS: Texts = Texts {
     go_to: Phrase("Weiter zu {}"),
 
     help: "Hilfe",
+
+    user_name: LoginTexts {
+        label: "Benutzername",
+        wrong: "Benutzername oder Passwort stimmt nicht. Bitte versuchen Sie es noch einmal.",
+    },
+    email_login: LoginTexts {
+        label: "E-Mail-Adresse",
+        wrong: "E-Mail-Adresse oder Passwort stimmt nicht. Bitte versuchen Sie es noch einmal.",
+    },
+    user_name_or_email: LoginTexts {
+        label: "Benutzername oder E-Mail-Adresse",
+        wrong: "Diese Angaben stimmen nicht. Bitte versuchen Sie es noch einmal.",
+    },
+    error_title: Phrase("Fehler: {}"),
+    one_second: "1 Sekunde",
+    seconds: Phrase("{} Sekunden"),
+    one_minute: "1 Minute",
+    minutes: Phrase("{} Minuten"),
+    hours: Phrase("{} Stunden"),
+    forgot_password: "Passwort vergessen?",
+    show_password: "Passwort anzeigen",
+    hide_password: "Passwort verbergen",
+    password_visible: "Ihr Passwort ist beim Tippen sichtbar. Bitte geben Sie es noch einmal ein.",
+
+    not_found: "Diese Seite gibt es nicht",
+    check_address: "Bitte prüfen Sie die Adresse, oder gehen Sie zurück zur Anwendung, aus der Sie kommen.",
+    not_set_up: "Dieser Dienst ist nicht richtig eingerichtet. Das können nur seine Betreiber ändern.",
+    try_again: "Noch einmal versuchen",
+    to_home: "Zur Startseite",
+    for_developer: "Für die Entwicklung",
+    time: "Zeit:",
+    request_id: "Anfrage:",
+    home_lead: "Mit Ihrem Konto hier melden Sie sich bei Anwendungen an. Beginnen Sie dazu in der Anwendung, die Sie benutzen möchten.",
+    home_address: Phrase(
+        "Geben Sie Ihr Passwort nur ein, wenn die Adresse in Ihrem Browser so beginnt: {}",
+    ),
+    to_account: "Zu Ihrem Konto",
+    for_developers: "Für die Entwicklung",
 };

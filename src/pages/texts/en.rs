@@ -1,15 +1,13 @@
 //! English.
 
-use super::{Phrase, Texts};
+use super::{LoginTexts, Phrase, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     tag: "en",
 
     sign_in: "Sign in",
     sign_in_to: Phrase("to continue to {}"),
-    login: "User name",
     password: "Password",
-    wrong_credentials: "The user name or password is not right. Please try again.",
     too_many_attempts: Phrase("Too many attempts. Please wait {}, then try again."),
     form_expired: "This form has expired. Please try again.",
     cookies_needed: "Signing in needs cookies. Please allow them for this site, then try again.",
@@ -83,4 +81,40 @@ pub(super) const TEXTS: Texts = Texts {
     go_to: Phrase("Go to {}"),
 
     help: "Help",
+
+    user_name: LoginTexts {
+        label: "User name",
+        wrong: "The user name or password is not right. Please try again.",
+    },
+    email_login: LoginTexts {
+        label: "E-mail address",
+        wrong: "The e-mail address or password is not right. Please try again.",
+    },
+    user_name_or_email: LoginTexts {
+        label: "User name or e-mail address",
+        wrong: "These details are not right. Please try again.",
+    },
+    error_title: Phrase("Error: {}"),
+    one_second: "1 second",
+    seconds: Phrase("{} seconds"),
+    one_minute: "1 minute",
+    minutes: Phrase("{} minutes"),
+    hours: Phrase("{} hours"),
+    forgot_password: "Forgot your password?",
+    show_password: "Show password",
+    hide_password: "Hide password",
+    password_visible: "Your password can be seen while you type. Please type it again.",
+
+    not_found: "This page does not exist",
+    check_address: "Please check the address, or go back to the application that you came from.",
+    not_set_up: "This service is not set up correctly. Only the people who run it can change that.",
+    try_again: "Try again",
+    to_home: "Go to the start page",
+    for_developer: "For the developer",
+    time: "Time:",
+    request_id: "Request:",
+    home_lead: "Your account here signs you in to applications. To sign in, start at the application that you want to use.",
+    home_address: Phrase("Type your password only if the address in your browser begins with {}"),
+    to_account: "Go to your account",
+    for_developers: "For developers",
 };

@@ -1,15 +1,13 @@
 //! Spanish.
 
-use super::{Phrase, Texts};
+use super::{LoginTexts, Phrase, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     tag: "es",
 
     sign_in: "Iniciar sesión",
     sign_in_to: Phrase("para continuar en {}"),
-    login: "Nombre de usuario",
     password: "Contraseña",
-    wrong_credentials: "Usuario o contraseña incorrectos. Inténtelo de nuevo.",
     too_many_attempts: Phrase("Demasiados intentos. Espere {} e inténtelo de nuevo."),
     form_expired: "Este formulario ha caducado. Inténtelo de nuevo.",
     cookies_needed: "Para iniciar sesión se necesitan cookies. Permítalas para este sitio e inténtelo \
@@ -84,4 +82,42 @@ pub(super) const TEXTS: Texts = Texts {
     go_to: Phrase("Ir a {}"),
 
     help: "Ayuda",
+
+    user_name: LoginTexts {
+        label: "Nombre de usuario",
+        wrong: "Usuario o contraseña incorrectos. Inténtelo de nuevo.",
+    },
+    email_login: LoginTexts {
+        label: "Correo electrónico",
+        wrong: "Correo electrónico o contraseña incorrectos. Inténtelo de nuevo.",
+    },
+    user_name_or_email: LoginTexts {
+        label: "Nombre de usuario o correo electrónico",
+        wrong: "Los datos no son correctos. Inténtelo de nuevo.",
+    },
+    error_title: Phrase("Error: {}"),
+    one_second: "1 segundo",
+    seconds: Phrase("{} segundos"),
+    one_minute: "1 minuto",
+    minutes: Phrase("{} minutos"),
+    hours: Phrase("{} horas"),
+    forgot_password: "¿Ha olvidado su contraseña?",
+    show_password: "Mostrar la contraseña",
+    hide_password: "Ocultar la contraseña",
+    password_visible: "Su contraseña se ve mientras la escribe. Escríbala de nuevo.",
+
+    not_found: "Esta página no existe",
+    check_address: "Compruebe la dirección o vuelva a la aplicación de la que viene.",
+    not_set_up: "Este servicio no está bien configurado. Solo pueden cambiarlo sus responsables.",
+    try_again: "Intentar de nuevo",
+    to_home: "Ir a la página de inicio",
+    for_developer: "Para desarrolladores",
+    time: "Hora:",
+    request_id: "Solicitud:",
+    home_lead: "Con su cuenta de este servicio inicia sesión en las aplicaciones. Para ello, empiece en la aplicación que quiera usar.",
+    home_address: Phrase(
+        "Escriba su contraseña solo si la dirección en su navegador empieza por {}",
+    ),
+    to_account: "Ir a su cuenta",
+    for_developers: "Para desarrolladores",
 };

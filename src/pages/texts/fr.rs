@@ -1,15 +1,13 @@
 //! French. Nothing that is said of a person depends on their gender.
 
-use super::{Phrase, Texts};
+use super::{LoginTexts, Phrase, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     tag: "fr",
 
     sign_in: "Se connecter",
     sign_in_to: Phrase("pour continuer vers {}"),
-    login: "Identifiant",
     password: "Mot de passe",
-    wrong_credentials: "L’identifiant ou le mot de passe est incorrect. Veuillez réessayer.",
     too_many_attempts: Phrase("Trop de tentatives. Veuillez patienter {}, puis réessayer."),
     form_expired: "Ce formulaire a expiré. Veuillez réessayer.",
     cookies_needed: "La connexion nécessite des cookies. Veuillez les autoriser pour ce site, puis \
@@ -86,4 +84,42 @@ pub(super) const TEXTS: Texts = Texts {
     go_to: Phrase("Aller sur {}"),
 
     help: "Aide",
+
+    user_name: LoginTexts {
+        label: "Identifiant",
+        wrong: "L’identifiant ou le mot de passe est incorrect. Veuillez réessayer.",
+    },
+    email_login: LoginTexts {
+        label: "Adresse e-mail",
+        wrong: "L’adresse e-mail ou le mot de passe est incorrect. Veuillez réessayer.",
+    },
+    user_name_or_email: LoginTexts {
+        label: "Identifiant ou adresse e-mail",
+        wrong: "Ces informations sont incorrectes. Veuillez réessayer.",
+    },
+    error_title: Phrase("Erreur\u{a0}: {}"),
+    one_second: "1 seconde",
+    seconds: Phrase("{} secondes"),
+    one_minute: "1 minute",
+    minutes: Phrase("{} minutes"),
+    hours: Phrase("{} heures"),
+    forgot_password: "Mot de passe oublié\u{202f}?",
+    show_password: "Afficher le mot de passe",
+    hide_password: "Masquer le mot de passe",
+    password_visible: "Votre mot de passe est visible pendant la saisie. Veuillez le saisir à nouveau.",
+
+    not_found: "Cette page n’existe pas",
+    check_address: "Veuillez vérifier l’adresse ou retourner à l’application d’où vous venez.",
+    not_set_up: "Ce service n’est pas configuré correctement. Seuls ses responsables peuvent y remédier.",
+    try_again: "Réessayer",
+    to_home: "Aller à la page d’accueil",
+    for_developer: "Pour les développeurs",
+    time: "Heure\u{a0}:",
+    request_id: "Requête\u{a0}:",
+    home_lead: "Votre compte ici vous connecte à des applications. Pour vous connecter, commencez dans l’application que vous voulez utiliser.",
+    home_address: Phrase(
+        "Ne saisissez votre mot de passe que si l’adresse dans votre navigateur commence par {}",
+    ),
+    to_account: "Aller à votre compte",
+    for_developers: "Pour les développeurs",
 };

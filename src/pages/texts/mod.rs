@@ -6,6 +6,8 @@ mod es;
 mod fr;
 mod nl;
 
+use crate::config::LoginLabel;
+
 /// The texts of one language. Each language is a constant, so that a missing text does not compile.
 #[derive(Debug)]
 pub struct Texts {
@@ -15,9 +17,7 @@ pub struct Texts {
     pub(super) sign_in: &'static str,
     /// After `sign_in`; `{}` is the client.
     pub(super) sign_in_to: Phrase,
-    pub(super) login: &'static str,
     pub(super) password: &'static str,
-    pub(super) wrong_credentials: &'static str,
     /// `{}` is the time to wait.
     pub(super) too_many_attempts: Phrase,
     pub(super) form_expired: &'static str,
@@ -100,6 +100,44 @@ pub struct Texts {
 
     /// The link to the provider's support.
     pub(super) help: &'static str,
+
+    pub(super) user_name: LoginTexts,
+    pub(super) email_login: LoginTexts,
+    pub(super) user_name_or_email: LoginTexts,
+    /// The title of a page with an error; `{}` is its title without one.
+    pub(super) error_title: Phrase,
+    pub(super) one_second: &'static str,
+    pub(super) seconds: Phrase,
+    pub(super) one_minute: &'static str,
+    pub(super) minutes: Phrase,
+    pub(super) hours: Phrase,
+    pub(super) forgot_password: &'static str,
+    pub(super) show_password: &'static str,
+    pub(super) hide_password: &'static str,
+    pub(super) password_visible: &'static str,
+
+    pub(super) not_found: &'static str,
+    pub(super) check_address: &'static str,
+    pub(super) not_set_up: &'static str,
+    pub(super) try_again: &'static str,
+    pub(super) to_home: &'static str,
+    /// Above the English description of an error.
+    pub(super) for_developer: &'static str,
+    pub(super) time: &'static str,
+    pub(super) request_id: &'static str,
+    pub(super) home_lead: &'static str,
+    /// `{}` is the issuer.
+    pub(super) home_address: Phrase,
+    pub(super) to_account: &'static str,
+    pub(super) for_developers: &'static str,
+}
+
+/// The words for a login, which depend on the logins of the operator's users.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LoginTexts {
+    pub(super) label: &'static str,
+    /// After a wrong login or password; the text does not disclose which.
+    pub(super) wrong: &'static str,
 }
 
 /// The languages. The first is the default.
@@ -129,6 +167,32 @@ impl Phrase {
 }
 
 impl Texts {
+    /// Returns the words for a login.
+    pub(super) fn of_login(&self, label: LoginLabel) -> LoginTexts {
+        match label {
+            LoginLabel::Email => self.email_login,
+            LoginLabel::UserName => self.user_name,
+            LoginLabel::UserNameOrEmail => self.user_name_or_email,
+        }
+    }
+
+    /// Returns a time in words. Minutes are rounded up.
+    pub(super) fn duration(&self, seconds: u32) -> String {
+        let minutes = |minutes: u32| match minutes {
+            1 => self.one_minute.to_owned(),
+            minutes => self.minutes.with(&minutes.to_string()),
+        };
+        match (seconds, seconds.div_ceil(60)) {
+            (1, _) => self.one_second.to_owned(),
+            (seconds, _) if seconds < 120 => self.seconds.with(&seconds.to_string()),
+            (_, total) if total < 120 => minutes(total),
+            (_, total) => {
+                let hours = self.hours.with(&(total / 60).to_string());
+                if total % 60 == 0 { hours } else { format!("{hours} {}", minutes(total % 60)) }
+            }
+        }
+    }
+
     /// Chooses the user's language: the first available one of the request's `ui_locales` (OpenID Connect Core section
     /// 3.1.2.1), then of the browser's `Accept-Language`, then English.
     pub fn choose(ui_locales: Option<&str>, accept_language: Option<&str>) -> &'static Self {
@@ -192,6 +256,23 @@ mod tests {
                 assert_eq!(text.matches("{}").count(), things, "{}: {text}", texts.tag);
                 assert!(!text.is_empty() && text == text.trim(), "{}: {before}", texts.tag);
             }
+        }
+    }
+
+    #[test]
+    fn the_time_to_wait_is_rounded_up_and_has_a_singular() {
+        for (seconds, english, german) in [
+            (1, "1 second", "1 Sekunde"),
+            (2, "2 seconds", "2 Sekunden"),
+            (119, "119 seconds", "119 Sekunden"),
+            (120, "2 minutes", "2 Minuten"),
+            (121, "3 minutes", "3 Minuten"),
+            (7_141, "2 hours", "2 Stunden"),
+            (7_201, "2 hours 1 minute", "2 Stunden 1 Minute"),
+            (14_400, "4 hours", "4 Stunden"),
+        ] {
+            assert_eq!(en::TEXTS.duration(seconds), english);
+            assert_eq!(de::TEXTS.duration(seconds), german);
         }
     }
 

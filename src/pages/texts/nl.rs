@@ -1,15 +1,13 @@
 //! Dutch.
 
-use super::{Phrase, Texts};
+use super::{LoginTexts, Phrase, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     tag: "nl",
 
     sign_in: "Aanmelden",
     sign_in_to: Phrase("om door te gaan naar {}"),
-    login: "Gebruikersnaam",
     password: "Wachtwoord",
-    wrong_credentials: "De gebruikersnaam of het wachtwoord klopt niet. Probeer het opnieuw.",
     too_many_attempts: Phrase("Te veel pogingen. Wacht {} en probeer het dan opnieuw."),
     form_expired: "Dit formulier is verlopen. Probeer het opnieuw.",
     cookies_needed: "Voor het aanmelden zijn cookies nodig. Sta ze toe voor deze website en probeer het \
@@ -84,4 +82,40 @@ pub(super) const TEXTS: Texts = Texts {
     go_to: Phrase("Ga naar {}"),
 
     help: "Hulp",
+
+    user_name: LoginTexts {
+        label: "Gebruikersnaam",
+        wrong: "De gebruikersnaam of het wachtwoord klopt niet. Probeer het opnieuw.",
+    },
+    email_login: LoginTexts {
+        label: "E-mailadres",
+        wrong: "Het e-mailadres of het wachtwoord klopt niet. Probeer het opnieuw.",
+    },
+    user_name_or_email: LoginTexts {
+        label: "Gebruikersnaam of e-mailadres",
+        wrong: "Deze gegevens kloppen niet. Probeer het opnieuw.",
+    },
+    error_title: Phrase("Fout: {}"),
+    one_second: "1 seconde",
+    seconds: Phrase("{} seconden"),
+    one_minute: "1 minuut",
+    minutes: Phrase("{} minuten"),
+    hours: Phrase("{} uur"),
+    forgot_password: "Wachtwoord vergeten?",
+    show_password: "Wachtwoord tonen",
+    hide_password: "Wachtwoord verbergen",
+    password_visible: "Uw wachtwoord is zichtbaar terwijl u typt. Typ het nog een keer.",
+
+    not_found: "Deze pagina bestaat niet",
+    check_address: "Controleer het adres of ga terug naar de app waar u vandaan komt.",
+    not_set_up: "Deze dienst is niet goed ingesteld. Alleen de beheerders kunnen dat veranderen.",
+    try_again: "Opnieuw proberen",
+    to_home: "Naar de startpagina",
+    for_developer: "Voor de ontwikkelaar",
+    time: "Tijd:",
+    request_id: "Verzoek:",
+    home_lead: "Met uw account hier meldt u zich aan bij apps. Begin daarvoor in de app die u wilt gebruiken.",
+    home_address: Phrase("Typ uw wachtwoord alleen als het adres in uw browser begint met {}"),
+    to_account: "Naar uw account",
+    for_developers: "Voor ontwikkelaars",
 };

@@ -5,9 +5,9 @@ use form_urlencoded::Serializer;
 use crate::context::Context;
 use crate::endpoint::support::form;
 use crate::error::{Error, Internal};
-use crate::http::{Request, Response};
+use crate::http::{Request, RequestId, Response};
 use crate::interaction::pending_request::{InteractionState, PendingRequest, is_resumed};
-use crate::pages::{Carrier, FormPost, Leaving, RefusedRequest, Texts};
+use crate::pages::{Carrier, FormPost, Incident, Leaving, RefusedRequest, Texts};
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::reply_to::{ReplyTo, ResponseMode};
@@ -22,6 +22,8 @@ pub struct Delivery {
     /// Whether a form of the provider led to the request, by itself or through a redirect. The browser may then apply the
     /// form's `form-action` to a redirect.
     pub is_behind_form: bool,
+    /// For pages with an error.
+    pub request_id: Option<RequestId>,
     /// Whether the user has submitted a form of this interaction that was valid.
     pub has_acted: bool,
 }
@@ -33,6 +35,7 @@ impl Delivery {
         Self {
             texts: form::texts(request, params),
             is_behind_form: request.method() == "POST" || is_resumed(request.query()),
+            request_id: RequestId::from_request(request),
             has_acted: false,
         }
     }
@@ -100,8 +103,7 @@ fn respond_with_error<P>(
         brand: context.config.into(),
         texts: delivery.texts,
         status,
-        code,
-        description,
+        incident: Incident { code, description, at: context.now, request_id: delivery.request_id },
         redirect_uri: &reply_to.redirect_uri,
         response: match url(reply_to, &parameters) {
             Some(url) => Carrier::Link(url),
