@@ -90,23 +90,18 @@ impl<'a> KeyTimeline<'a> {
         ends.min().unwrap_or(i64::MAX).max(key.sign_from)
     }
 
-    /// Returns what the key does now, and until when.
+    /// Returns what the key does now, and the time at which it does something else.
     pub(super) fn state(&self, key: &PublishedKey<'_>) -> (&'static str, String) {
-        let until = |time: i64, verb: &str| {
-            if time == i64::MAX {
-                "no end is planned yet".to_owned()
-            } else {
-                format!("{verb} {}", minute(time))
-            }
-        };
         let sign_until = self.sign_until(key);
-        if self.now < key.sign_from {
-            ("published", format!("signs from {}", minute(key.sign_from)))
+        let (state, change) = if self.now < key.sign_from {
+            ("published, signs from", key.sign_from)
         } else if self.now < sign_until {
-            ("signing", until(sign_until, "until"))
+            ("signing, until", sign_until)
         } else {
-            ("retiring", until(key.retire_at.unwrap_or(i64::MAX), "published until"))
-        }
+            ("retiring, published until", key.retire_at.unwrap_or(i64::MAX))
+        };
+        let is_planned = change != i64::MAX;
+        (state, if is_planned { minute(change) } else { "a time that is not planned yet".into() })
     }
 }
 
@@ -133,7 +128,10 @@ mod tests {
         let first = key("a", (0, 0, None, None));
         let timeline = KeyTimeline::new(vec![first], NOW);
         assert_eq!(timeline.parts(&first), [Part { x: 0, width: 1_000, signs: true }]);
-        assert_eq!(timeline.state(&first), ("signing", "no end is planned yet".to_owned()));
+        assert_eq!(
+            timeline.state(&first),
+            ("signing, until", "a time that is not planned yet".to_owned())
+        );
         assert_eq!(timeline.ends(), ["2026-04-28", "2026-06-27"]);
         let soon = KeyTimeline::new(vec![key("a", (0, 0, Some(NOW + HOUR), None))], NOW);
         assert_eq!(soon.ends(), ["2026-05-28 19:20 UTC", "2026-05-28 21:33 UTC"]);
@@ -154,12 +152,15 @@ mod tests {
         );
         assert_eq!(timeline.parts(&next), [part(500, 225, false), part(725, 275, true)]);
         let states = [old, signing, next].map(|key| timeline.state(&key).0);
-        assert_eq!(states, ["retiring", "signing", "published"]);
-        assert_eq!(timeline.state(&signing).1, "until 2026-06-06 20:26 UTC");
+        assert_eq!(
+            states,
+            ["retiring, published until", "signing, until", "published, signs from"]
+        );
+        assert_eq!(timeline.state(&signing).1, "2026-06-06 20:26 UTC");
     }
 
     #[test]
-    fn every_part_is_in_the_picture_whatever_the_times_are() {
+    fn no_time_draws_a_part_outside_of_the_picture() {
         let extremes = [i64::MIN, -1, 0, 1, NOW - 1, NOW, NOW + 1, i64::MAX];
         for publish_from in extremes {
             for sign_from in extremes {

@@ -19,6 +19,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("fetched/logos.rs", &["image/"]),
     ("interaction/cookies.rs", &[]),
     ("jose/json.rs", &["a JSON value"]),
+    ("endpoint/documents/icon.rs", &["public, max-age="]),
     ("limits/rate_limits.rs", &[]),
     ("pages", &[]),
     // Messages of SQLite and D1 are recognized, and never returned.

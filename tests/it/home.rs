@@ -13,8 +13,8 @@ fn the_page_shows_the_issuer_the_endpoints_and_the_published_keys() {
         "href=\"https://login.example.com/auth/account\"",
         "<pre>curl https://login.example.com/.well-known/openid-configuration</pre>",
         "<dt>token_endpoint</dt><dd><code>https://login.example.com/auth/token</code></dd>",
-        "<strong>ES256</strong> signing, no end is planned yet",
-        "<strong>RS256</strong> signing, no end is planned yet",
+        "<strong>ES256</strong> signing, until <span class=\"time\">a time that is not planned yet</span>",
+        "<strong>RS256</strong> signing, until <span class=\"time\">a time that is not planned yet</span>",
         "<rect x=\"0\" y=\"0\" width=\"1000\" height=\"12\"/>",
     ] {
         assert!(page.body.contains(expected), "{expected}: {}", page.body);
@@ -39,7 +39,11 @@ fn the_times_of_the_keys_are_in_the_cache_too() {
     provider.new_isolate();
     for _ in 0..2 {
         let page = provider.send(get("/"));
-        assert!(page.body.contains("signing, until 2026-05-29 20:26 UTC"), "{}", page.body);
+        assert!(
+            page.body.contains("signing, until <span class=\"time\">2026-05-29 20:26 UTC</span>"),
+            "{}",
+            page.body
+        );
         provider.new_isolate();
     }
 }
