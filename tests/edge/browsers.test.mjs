@@ -107,7 +107,7 @@ test("no page allows framing or another origin, and each has the policy that it 
     assert.equal(headers.get("cache-control"), "no-store");
     assert.equal(headers.get("access-control-allow-origin"), null);
     const policy = headers.get("content-security-policy");
-    assert.match(policy, /^default-src 'none'; frame-ancestors 'none'; base-uri 'none'; style-src 'sha256-[^']+'; form-action /);
+    assert.match(policy, /^default-src 'none'; frame-ancestors 'none'; base-uri 'none'; style-src 'sha256-[^']+'; img-src 'self'; form-action /);
     assert.equal(/script-src 'sha256-[^']+'/.test(policy), page === formPost, policy);
     assert.doesNotMatch(policy, /unsafe|\*/);
     assert.equal(headers.get("x-frame-options"), "DENY");

@@ -162,6 +162,16 @@ step("POST login, wrong password: sign-in page", "the user reads that it is wron
   end: async ({ browser }, page) => codeWorks(clients["client secret"], await browser.finish(page, "alice")),
 });
 
+step("POST login, show password: sign-in page", "the user can sign in", {
+  async setup() {
+    const browser = new Browser(postern.fetch);
+    return { browser, form: formOf(await browser.get(authorizePath(clients["client secret"]))) };
+  },
+  act: ({ browser, form }) => browser.post(form.action, { ...form.fields, login: "alice", visible: "true" }),
+  isDone: (page) => page.status === 200 && isLogin(page),
+  end: async ({ browser }, page) => codeWorks(clients["client secret"], await browser.finish(page, "alice")),
+});
+
 step("GET authorize after the login: consent page", "the user can consent", {
   async setup() {
     const page = await alice.get(authorizePath(clients["client secret"], { ...ONLINE, prompt: "login" }));

@@ -88,6 +88,9 @@ async function signIn({ fetch, clients, users }, measure) {
   const wrong = await measure("POST login, wrong password: sign-in page", () =>
     mallory.post(guess.action, { ...guess.fields, login: users.alice, password: "a guess" }));
   assert.equal(wrong.status, 403);
+  const visible = await measure("POST login, show password: sign-in page", () =>
+    alice.post(form.action, { ...form.fields, login: users.alice, password: "half of it", visible: "true" }));
+  assert.ok(isLogin(visible));
   const signedIn = await measure("POST login", () =>
     alice.post(form.action, { ...form.fields, login: users.alice, password: PASSWORD }));
   const consent = await measure("GET authorize after the login: consent page", () =>
@@ -168,6 +171,7 @@ async function pages({ fetch, clients, users }, measure) {
   await measure("Account page, withdrawal of access", () => carol.post(withdrawal.action, withdrawal.fields));
   await measure("Sign-out", () => carol.post(signOut.action, signOut.fields));
   assert.ok(!carol.cookies.has("__Host-postern-session"));
+  assert.equal((await measure("Page at the issuer's URL", () => fetch("/"))).status, 200);
   for (const [name, path] of [["Discovery", "/.well-known/openid-configuration"], ["JWK Set", "/auth/jwks.json"]]) {
     await successJson(await measure(name, () => fetch(path)));
   }
