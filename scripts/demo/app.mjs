@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import * as oidc from "openid-client";
-import { SIGNED_OUT, failed, profile } from "./pages.mjs";
+import { SIGNED_OUT, failed, left, profile } from "./pages.mjs";
 
 // Each start deletes the client with this client_id, so a developer's own client is unlikely to have it.
 const CLIENT_ID = "postern-demo";
@@ -143,6 +143,14 @@ function application({ config, origin, redirectUri, scope, account }) {
       return redirect("/");
     },
 
+    // Only the session at the demo ends: this version of Postern has no logout that applications can ask for.
+    "POST /sign-out": async ({ session }) => {
+      if (session) sessions.end(session);
+      return redirect("/signed-out");
+    },
+
+    "GET /signed-out": async () => page(200, left(account)),
+
     "GET /style.css": async () => ({ status: 200, headers: { "content-type": "text/css" }, body: STYLE }),
   };
 
@@ -165,6 +173,7 @@ function sessionStore() {
   return {
     start,
     of: ({ headers }) => sessions.get(headers.cookie?.match(new RegExp(`(?:^|; )${COOKIE}=([^;]*)`))?.[1]),
+    end: ({ id }) => sessions.delete(id),
     /** Replaces a session by a new one. A cookie from before the sign-in may be known to an attacker (fixation). */
     renew(session, content) {
       sessions.delete(session.id);

@@ -50,13 +50,19 @@ export const SIGNED_OUT = layout("Postern demo", html`<h1>Postern demo</h1>
 <p class="lead">An application whose users sign in with your Postern. It shows the claims that it gets.</p>
 <p class="buttons"><a class="button primary" href="/sign-in">Sign in</a></p>`);
 
+/** The page after a user has signed out of the demo. `account` is the URL of the account page. */
+export const left = (account) => layout("Postern demo", html`<h1>You are signed out of the demo</h1>
+<p class="lead">Your Postern still knows you in this browser. You can sign out there, too.</p>
+<p class="buttons"><a class="button primary" href="/sign-in">Sign in again</a><a class="button" href="${account}">Your account</a></p>`);
+
 /**
  * The page after a sign-in or a refresh that failed.
  *
  * @param {{ code?: string, description: string }} error
  */
 export const failed = ({ code, description }) => layout("Postern demo", html`
-<h1>${code === "access_denied" ? "You are not signed in" : "That did not work"}</h1>
+<h1>${code === "access_denied" ? "You chose not to allow it" : "That did not work"}</h1>
+${code === "access_denied" ? html`<p class="lead">The demo has learned nothing about you, and you are not signed in.</p>` : ""}
 ${errorNotice({ code, description })}
 <p class="buttons"><a class="button primary" href="/sign-in">Sign in</a><a class="button" href="/">Back</a></p>`);
 
@@ -68,12 +74,13 @@ ${errorNotice({ code, description })}
 export function profile({ tokens, claims, userinfo, account }) {
   const name = userinfo.name ?? userinfo.preferred_username ?? claims.sub;
   return layout(`${name} – Postern demo`, html`<h1>Hello, <bdi class="name">${name}</bdi></h1>
-<p class="lead">This is what the demo knows about you from your Postern.</p>
+${summary(claims, userinfo)}
 <div class="actions">
 <a class="button" href="/sign-in">Sign in again</a>
 <a class="button" href="/sign-in?switch">Use another account</a>
 ${tokens.refresh_token && html`<form method="post" action="/refresh"><button>Refresh tokens</button></form>`}
 <a class="button" href="${account}">Your account</a>
+<form method="post" action="/sign-out"><button>Sign out</button></form>
 </div>
 <section aria-labelledby="id-token">
 <h2 id="id-token">ID token</h2>
@@ -96,13 +103,27 @@ ${table({
 </section>`, "wide");
 }
 
+/** What most applications make of the claims. */
+function summary(claims, userinfo) {
+  const { email, email_verified: verified, groups } = userinfo;
+  const rows = {
+    ...(email && { "E-mail address": verified ? email : `${email} (not verified)` }),
+    ...(groups?.length && { Groups: groups.join(", ") }),
+    ...(claims.auth_time && { "Signed in since": clock(claims.auth_time) }),
+  };
+  return html`<dl class="summary">${Object.entries(rows).map(([name, value]) => html`
+<div><dt>${name}</dt><dd>${value}</dd></div>`)}
+</dl>
+<p class="lead">Below is everything that the demo knows about you from your Postern.</p>`;
+}
+
 /** Returns the claims, with `first` in front. */
 function inOrder(claims, first) {
   const names = new Set([...first.filter((name) => name in claims), ...Object.keys(claims)]);
   return Object.fromEntries([...names].map((name) => [name, claims[name]]));
 }
 
-const errorNotice = ({ code, description }) => html`<div class="notice error"><p>${description}</p>
+const errorNotice = ({ code, description }) => html`<div class="notice${code === "access_denied" ? "" : " error"}"><p>${description}</p>
 ${code && html`<p class="small">Error code: <code>${code}</code></p>`}</div>`;
 
 const table = (claims, meanings = {}) => html`<dl class="claims">
@@ -113,14 +134,16 @@ ${Object.entries(claims).map(([name, value]) => html`<div>
 `)}</dl>`;
 
 function claimValue(name, value) {
-  if (TIMES.includes(name)) {
-    const time = new Date(value * 1_000).toISOString();
-    const [day, hour] = [time.slice(0, 10), time.slice(11, 19)];
-    return html`<time datetime="${time}">${day} ${hour} UTC</time> <span class="small">${value}</span>`;
-  }
+  if (TIMES.includes(name)) return html`${clock(value)} <span class="small">${value}</span>`;
   if (Array.isArray(value)) return value.join(", ");
   if (value !== null && typeof value === "object") return table(value);
   return value;
+}
+
+/** A Unix time in seconds. */
+function clock(seconds) {
+  const time = new Date(seconds * 1_000).toISOString();
+  return html`<time datetime="${time}">${time.slice(0, 10)} ${time.slice(11, 19)} UTC</time>`;
 }
 
 const header = (jws) => JSON.parse(Buffer.from(jws.split(".")[0], "base64url").toString());

@@ -47,6 +47,8 @@ test("the demo shows the ID token and userinfo of the user", async () => {
   assert.equal(await claim(after, "ID token", "sub"), "alice");
   assert.equal(await claim(after, "ID token", "aud"), "postern-demo");
   assert.equal(await claim(after, "Userinfo", "email"), "alice@example.com");
+  const summary = await after.locator(".summary").innerText();
+  assert.match(summary, /^E-mail address\s+alice@example.com\s+Groups\s+staff\s+Signed in since\s+\d{4}-/);
   await checkPage(after, "demo-signed-in");
 });
 
@@ -78,6 +80,7 @@ test("the demo switches to another account", async () => {
 test("after access is withdrawn on the account page, the demo's tokens fail", async () => {
   const page = await signedIn();
   await page.getByRole("link", { name: "Your account" }).click();
+  await page.locator("summary").first().click();
   await page.getByRole("button", { name: /Withdraw access/ }).click();
   await page.getByText("No application has access to your account.").waitFor();
   await page.goto(origin);
@@ -89,12 +92,23 @@ test("after access is withdrawn on the account page, the demo's tokens fail", as
   await page.getByRole("button", { name: "Allow" }).waitFor();
 });
 
-test("after the user denies consent, the demo shows access_denied", async () => {
+test("a user signs out of the demo, and signs in again without a page", async () => {
+  const page = await signedIn();
+  await press(page, "Sign out");
+  await page.getByRole("heading", { name: "You are signed out of the demo" }).waitFor();
+  await checkPage(page, "demo-left");
+  await page.goto(origin);
+  await page.getByRole("heading", { name: "Postern demo" }).waitFor();
+  await page.getByRole("link", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Hello, Alice Liddell" }).waitFor();
+});
+
+test("after the user denies consent, the demo says so", async () => {
   const page = await newPage();
   await page.goto(`${origin}/sign-in`);
   await signIn(page);
   await press(page, "Deny");
-  await page.getByRole("heading", { name: "You are not signed in" }).waitFor();
+  await page.getByRole("heading", { name: "You chose not to allow it" }).waitFor();
   await page.getByText("access_denied").waitFor();
   await checkPage(page, "demo-denied");
 });
