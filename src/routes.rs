@@ -10,6 +10,9 @@ pub enum Endpoint {
     Admin,
     /// The authorization endpoint (RFC 6749 section 3.1).
     Authorize,
+    /// The URL at which password managers look for the change of a password (W3C "A Well-Known URL for Changing
+    /// Passwords").
+    ChangePassword,
     /// The client configuration endpoint (RFC 7592 section 2).
     ClientConfiguration,
     /// The target of the consent form.
@@ -50,6 +53,7 @@ impl Endpoint {
             Self::Account => "account",
             Self::Admin => "admin",
             Self::Authorize => "authorize",
+            Self::ChangePassword => "change_password",
             Self::Consent => "consent",
             Self::Discovery => "discovery",
             Self::Health => "health",
@@ -100,6 +104,8 @@ pub enum PathPattern {
     Exact(&'static str),
     /// This path below the issuer's path, followed by one segment: an identifier.
     WithId(&'static str),
+    /// This path of the issuer's origin, without the issuer's path.
+    OfOrigin(&'static str),
     /// A well-known path, followed by the issuer's path and then by the second path (RFC 8414 section 3, RFC 9728
     /// section 3).
     WellKnown(&'static str, &'static str),
@@ -157,6 +163,7 @@ pub const ROUTES: &[Route] = &[
     LOGOUT,
     HOME,
     ICON,
+    CHANGE_PASSWORD,
     ADMIN,
     HEALTH,
 ];
@@ -246,6 +253,15 @@ pub const HOME: Route = Route {
 pub const ICON: Route = Route {
     endpoint: Endpoint::Icon,
     path: PathPattern::Exact(ICON_PATH),
+    methods: DOCUMENT,
+    metadata_field: None,
+    caller: Caller::Users,
+};
+
+/// See [`Endpoint::ChangePassword`].
+pub const CHANGE_PASSWORD: Route = Route {
+    endpoint: Endpoint::ChangePassword,
+    path: PathPattern::OfOrigin("/.well-known/change-password"),
     methods: DOCUMENT,
     metadata_field: None,
     caller: Caller::Users,
@@ -350,6 +366,7 @@ impl Route {
                 format!("{}{path}", issuer.as_str())
             }
             PathPattern::Root => issuer.as_str().to_owned(),
+            PathPattern::OfOrigin(path) => format!("{}{path}", issuer.origin()),
             PathPattern::WellKnown(before, after) => {
                 format!("{}{before}{}{after}", issuer.origin(), issuer.path())
             }
@@ -364,6 +381,7 @@ impl Route {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
             PathPattern::Root => matches!(relative, Some("" | "/")),
             PathPattern::Exact(own) => relative == Some(own),
+            PathPattern::OfOrigin(own) => path == own,
             PathPattern::WithId(own) => {
                 relative.and_then(|path| path.strip_prefix(own)).is_some_and(|id| !id.contains('/'))
             }

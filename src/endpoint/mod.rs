@@ -34,6 +34,7 @@ pub mod support {
 pub mod user {
     pub mod account;
     pub mod authorize;
+    pub mod change_password;
     pub mod consent;
     pub mod home;
     pub mod login;
@@ -41,6 +42,7 @@ pub mod user {
     pub mod select_account;
 }
 
+use std::future::ready;
 use std::pin::Pin;
 
 use crate::error::Error;
@@ -62,6 +64,7 @@ pub fn serve<'a>(
         Endpoint::Account => Box::pin(user::account::serve(provider, request)),
         Endpoint::Admin => Box::pin(operator::serve(provider, request)),
         Endpoint::Authorize => Box::pin(user::authorize::serve(provider, request)),
+        Endpoint::ChangePassword => Box::pin(ready(user::change_password::serve(provider))),
         Endpoint::ClientConfiguration => Box::pin(client::configuration::serve(provider, request)),
         Endpoint::Consent => Box::pin(user::consent::serve(provider, request)),
         Endpoint::Discovery | Endpoint::OauthMetadata => {

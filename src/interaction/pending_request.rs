@@ -10,6 +10,7 @@ use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::lifetimes::{KEPT_REQUEST_SECONDS, PUSHED_REQUEST_SECONDS};
 use crate::log::LogEvent;
+use crate::pages::ConsentNotice;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::authorize_request::PARAMETERS;
@@ -249,6 +250,8 @@ pub struct InteractionState {
     pub consented_to: Option<String>,
     /// Whether the user wants to use another account.
     pub wants_switch: bool,
+    /// Why the consent form that the user posted was not carried out.
+    pub refused_consent: Option<ConsentNotice>,
 }
 
 fn malformed(malformed: Malformed) -> Error {

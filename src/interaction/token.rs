@@ -57,15 +57,26 @@ impl InteractionToken<'_> {
     /// Returns when the interaction began, if `text` is a valid token with this content for this browser. A token is
     /// valid for [`FORM_SECONDS`].
     pub fn began_at(&self, browser: &BrowserContext<'_>, text: &str, now: i64) -> Option<i64> {
+        let began_at = self.issued_at(browser, text)?;
+        // Another isolate may have issued it, and its clock may be ahead.
+        let is_in_time = began_at <= now + browser.config.leeway && now < began_at + FORM_SECONDS;
+        is_in_time.then_some(began_at.min(now))
+    }
+
+    /// Returns whether `text` was a valid token with this content for this browser, and is too old.
+    pub fn has_expired(&self, browser: &BrowserContext<'_>, text: &str, now: i64) -> bool {
+        self.issued_at(browser, text).is_some_and(|began_at| now >= began_at + FORM_SECONDS)
+    }
+
+    /// Returns when the interaction of an authentic token began.
+    fn issued_at(&self, browser: &BrowserContext<'_>, text: &str) -> Option<i64> {
         let (time, rest) = text.split_once('.')?;
         let (mark, code) = rest.split_once('.')?;
         let began_at: i64 = time.parse().ok()?;
         // The token names the id, so that a request with many of them costs no more.
         let id = browser.known_ids.iter().find(|id| BrowserCookie::mark(id) == mark)?;
         let is_authentic = browser.mac.is_code(code, Purpose::Interaction, &self.parts(id, time));
-        // Another isolate may have issued it, and its clock may be ahead.
-        let is_in_time = began_at <= now + browser.config.leeway && now < began_at + FORM_SECONDS;
-        (is_authentic && is_in_time).then_some(began_at.min(now))
+        is_authentic.then_some(began_at)
     }
 
     fn parts<'b>(&'b self, browser_id: &'b str, time: &'b str) -> [&'b str; 5] {

@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::error::Advice;
 use crate::http::Response;
-use crate::pages::{Brand, Incident, Policy, Texts, respond_privately};
+use crate::pages::{Brand, Client, Incident, Policy, Texts, respond_privately};
 
 /// The page after signing out.
 #[derive(Template)]
@@ -13,6 +13,9 @@ pub struct SignedOut<'a> {
     pub brand: Brand<'a>,
     /// The texts of the user's language.
     pub texts: &'static Texts,
+    /// The applications that were used in the session, as far as they are known.
+    pub applications: &'a [Client<'a>],
+    pub account_url: &'a str,
 }
 
 impl SignedOut<'_> {

@@ -1,11 +1,13 @@
 //! The pages for users. Each page is a struct with a `response` and a template in `templates/`. The pages are HTML
 //! forms that need no script, except the one that posts to the client.
 
+mod account;
 mod brand;
 mod client;
+mod consent;
+mod date;
 mod destination;
 mod form_post;
-mod grants;
 mod home;
 mod icon;
 mod incident;
@@ -17,10 +19,11 @@ mod requested_access;
 mod sign_in;
 mod texts;
 
+pub use account::{Account, AccountNotice, Application};
 pub use brand::Brand;
 pub use client::{Client, Verification};
+pub use consent::{Consent, ConsentNotice};
 pub use form_post::FormPost;
-pub use grants::{Account, Application, Consent};
 pub use home::Home;
 pub use icon::Icon;
 pub use incident::Incident;

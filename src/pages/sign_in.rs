@@ -179,8 +179,9 @@ pub struct ChooseAccount<'a> {
     /// The client that requested the sign-in.
     pub client: Client<'a>,
     pub redirect_uri: &'a str,
-    /// The label of the account that is signed in.
-    pub account: &'a str,
+    /// The name of the user who is signed in, if there is one.
+    pub name: Option<&'a str>,
+    pub login: &'a str,
     /// The URL that the form is posted to.
     pub action: &'a str,
     /// The query of the authorization request, which the form posts back.

@@ -6,17 +6,13 @@ use std::collections::BTreeMap;
 use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
-use crate::lifetimes::{REFRESHABLE_GRANT_SECONDS, UNREFRESHED_GRANT_SECONDS};
-use crate::ports::{Database, Row, Statement};
-use crate::protocol::authorization::claims_request::ClaimsRequest;
-use crate::protocol::client::metadata::ClientMetadata;
-use crate::protocol::client::voucher::Voucher;
+use crate::ports::{Row, Statement};
 use crate::protocol::same_uri::is_same_uri;
 use crate::protocol::user::scope::Scopes;
 use crate::store::audit::acts;
 use crate::store::batch::{Batch, Handle, first};
 use crate::store::client_copies;
-use crate::store::clients::{ClientOf, parse_metadata};
+use crate::store::clients::ClientOf;
 
 /// The consent of one user to one client.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -118,97 +114,18 @@ pub fn find_in(
     batch.query(statement, |rows| first(rows)?.map_or(Ok(None), |mut row| Consent::read(&mut row)))
 }
 
-/// A client that has access to a user's data.
-#[derive(Debug)]
-pub struct Allowed {
-    pub client_id: String,
-    /// Its metadata, or the fault of a damaged row: the user must be able to withdraw access from such a client, too.
-    pub metadata: Result<ClientMetadata, Internal>,
-    /// The scopes of the consent and of the grants, which may repeat each other.
-    pub scope: String,
-    /// The names of the claims that the consent and the grants have beside the scopes, likewise.
-    pub claims: Vec<String>,
-    /// When access was last granted, in Unix seconds.
-    pub granted_at: i64,
-    /// [`Voucher::Operator`] or [`Voucher::Nobody`]: the scopes that the client may have are not known here.
-    pub voucher: Voucher<'static>,
-}
-
-/// A SQL expression: whether a grant has `offline_access`, as the index `grants_by_sub` has it.
-macro_rules! is_refreshable {
-    () => {
-        "(instr(' ' || scope || ' ', ' offline_access ') > 0)"
-    };
-}
-
-/// Lists the clients with access to the data of a session's user, the latest first: what the user has consented to, and
-/// what the grants have that can still be used. The session may have expired.
-///
-/// A grant can be used while it has a refresh token that has not expired, or while its code or its first access token
-/// may be valid. Whether the refresh token is spent does not matter, because its successor expires later or with it. So
-/// one row shows that there is one.
-pub fn list_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Vec<Allowed>> {
-    let statement = Statement::new(concat!(
-        "SELECT client_id, metadata, scope, claims, requested, granted_at, \
-           registration_token_hash IS NULL \
-         FROM ( \
-           SELECT client_id, group_concat(scope, ' ') AS scope, \
-             coalesce(group_concat(claims, ' '), '') AS claims, \
-             json_group_array(requested) FILTER (WHERE requested IS NOT NULL) AS requested, \
-             max(granted_at) AS granted_at \
-           FROM ( \
-             SELECT client_id, scope, claims, NULL AS requested, granted_at FROM consents \
-             WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
-             UNION ALL \
-             SELECT client_id, scope, NULL, claims, max(created_at) FROM grants \
-             WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
-               AND revoked_at IS NULL AND ",
-        is_refreshable!(),
-        " = 0 AND created_at > ?3 \
-             GROUP BY client_id, scope, claims \
-             UNION ALL \
-             SELECT client_id, scope, NULL, claims, max(created_at) FROM grants \
-             WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
-               AND revoked_at IS NULL AND ",
-        is_refreshable!(),
-        " = 1 AND created_at > ?4 \
-               AND (created_at > ?3 OR EXISTS (SELECT 1 FROM refresh_tokens \
-                 WHERE grant_id = grants.id AND expires_at > ?2)) \
-             GROUP BY client_id, scope, claims) \
-           GROUP BY client_id) \
-         JOIN clients USING (client_id) ORDER BY granted_at DESC, client_id",
-    ))
-    .bind(cookie_hash)
-    .bind(now)
-    .bind(now - UNREFRESHED_GRANT_SECONDS)
-    .bind(now - REFRESHABLE_GRANT_SECONDS);
-    batch.query(statement, |rows| rows.into_iter().map(Allowed::from_row).collect())
-}
-
-impl Allowed {
-    fn from_row(mut row: Row) -> Result<Self, Internal> {
-        let client_id = row.text()?;
-        let metadata = parse_metadata(&client_id, &row.text()?);
-        let (scope, consented, requested) = (row.text()?, row.text()?, row.text()?);
-        let mut claims: Vec<_> = Scopes::of_valid(&consented).iter().map(str::to_owned).collect();
-        // A damaged text hides the claims of one grant, not the page.
-        let requested: Vec<String> = json::from_own(&requested).unwrap_or_default();
-        for request in requested.iter().filter_map(|text| json::from_own(text).ok()) {
-            let ClaimsRequest { id_token, userinfo, .. } = request;
-            claims.extend(id_token.into_iter().chain(userinfo));
-        }
-        let granted_at = row.integer()?;
-        let voucher = if row.integer()? == 1 { Voucher::Operator } else { Voucher::Nobody };
-        Ok(Self { client_id, metadata, scope, claims, granted_at, voucher })
-    }
-}
-
 /// Deletes the consent of a session's user to a client and revokes the client's grants of that user, in one batch. A
 /// client by document is deleted with its last consent. The session may have expired since the page with the form was shown, but not ended.
-pub async fn withdraw(
-    context: &Context<'_, impl Database>,
+///
+/// Idempotent.
+///
+/// # Errors
+/// [`Internal::Unavailable`] if the platform's random source fails.
+pub fn withdraw_in<P>(
+    batch: &mut Batch,
     cookie_hash: &str,
     client_id: &str,
+    context: &Context<'_, P>,
 ) -> Result<(), Internal> {
     let forget = Statement::new(
         "DELETE FROM consents \
@@ -226,10 +143,9 @@ pub async fn withdraw(
     .bind(cookie_hash)
     .bind(client_id)
     .bind(context.now);
-    let mut batch = Batch::default();
     batch.add(acts::consent_withdrawn(context, cookie_hash, client_id)?);
     batch.add(forget);
     batch.add(revoke);
     batch.add(client_copies::forget(client_id));
-    batch.run_idempotent(context).await.map(drop)
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The SQL statements, which run on D1 and SQLite: one file per family of tables, one function per decision.
 
+pub mod applications;
 pub mod audit;
 pub mod authorization_requests;
 pub mod authorizations;

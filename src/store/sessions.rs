@@ -149,9 +149,7 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
     .bind(limit)
 }
 
-/// Ends a browser's session.
-pub async fn end(context: &Context<'_, impl Database>, cookie_hash: &str) -> Result<(), Internal> {
-    let mut batch = Batch::default();
+/// Ends a browser's session. Idempotent.
+pub fn end_in(batch: &mut Batch, cookie_hash: &str) {
     batch.add(Statement::new("DELETE FROM sessions WHERE cookie_hash = ?1").bind(cookie_hash));
-    batch.run_idempotent(context).await.map(drop)
 }

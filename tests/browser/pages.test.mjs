@@ -55,6 +55,11 @@ test("a user signs in, allows, and the application gets a code", async () => {
   await signIn(page);
   assert.match(await page.getByRole("heading", { level: 1 }).innerText(), /Allow The Corner Shop/);
   await checkPage(page, "consent");
+  const gender = page.getByText("Your gender");
+  assert.ok(!await gender.isVisible());
+  await page.getByText("Your profile").click();
+  assert.ok(await gender.isVisible());
+  await checkPage(page, "consent-open");
   await press(page, "Allow");
   const { code, state, iss } = await response(page);
   assert.match(code, /^[\w-]{43}$/);
@@ -64,9 +69,18 @@ test("a user signs in, allows, and the application gets a code", async () => {
 test("the consent page has the operator's words for scopes in the user's language, and the name without words", async () => {
   const scope = "openid offline_access orders:read orders:write staff";
   for (const [language, words] of [
-    ["en", ["See your orders & invoices https://api.example.com", "orders:write https://api.example.com", "Your staff number"]],
-    ["de", ["Ihre Bestellungen und Rechnungen sehen https://api.example.com", "Bestellen https://api.example.com", "Ihre Personalnummer"]],
-    ["fr", ["Voir <b>tout</b> https://api.example.com", "orders:write https://api.example.com", "Your staff number"]],
+    ["en", [
+      "The Corner Shop will be able to see", "Your staff number", "The Corner Shop will be able to",
+      "See your orders & invoices orders:read https://api.example.com", "orders:write https://api.example.com",
+    ]],
+    ["de", [
+      "Das zeigen Sie The Corner Shop", "Ihre Personalnummer", "Das erlauben Sie The Corner Shop",
+      "Ihre Bestellungen und Rechnungen sehen orders:read https://api.example.com", "Bestellen orders:write https://api.example.com",
+    ]],
+    ["fr", [
+      "The Corner Shop pourra voir", "Your staff number", "The Corner Shop pourra",
+      "Voir <b>tout</b> orders:read https://api.example.com", "orders:write https://api.example.com",
+    ]],
   ]) {
     const page = await newPage();
     await page.goto(authorize({ scope, ui_locales: language }));
@@ -74,7 +88,9 @@ test("the consent page has the operator's words for scopes in the user's languag
     await page.locator("input[name=password]").fill(PASSWORD);
     await page.keyboard.press("Enter");
     await page.locator("button[value=allow]").waitFor();
-    assert.deepEqual((await page.locator(".requested li").allInnerTexts()).slice(2), words);
+    const shown = await page.locator("form h2, form li").allInnerTexts();
+    const [openid, offline] = [shown.splice(1, 1), shown.pop()];
+    assert.deepEqual(shown.map((text) => text.replaceAll(/\s+/g, " ")), words, `${openid} ${offline}`);
     await checkPage(page, `consent-words-${language}`);
   }
 });
@@ -108,14 +124,17 @@ test("a user signs in by keyboard alone", async () => {
   await page.keyboard.type(PASSWORD);
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: "Allow" }).waitFor();
-  // Tab leads to the other account and then to Allow, and each has a visible focus.
+  // Tab leads to the other account, the claims of the profile and then to Allow, and each has a visible focus.
   const seen = [];
-  for (let tabs = 0; tabs < 2; tabs += 1) {
+  for (let tabs = 0; tabs < 3; tabs += 1) {
     await page.keyboard.press("Tab");
-    seen.push(await page.evaluate(() => /** @type {HTMLButtonElement} */ (document.activeElement).value));
+    seen.push(await page.evaluate(() => {
+      const { value, localName } = /** @type {HTMLButtonElement} */ (document.activeElement);
+      return value ?? localName;
+    }));
     assert.notEqual(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "none");
   }
-  assert.deepEqual(seen, ["switch", "allow"]);
+  assert.deepEqual(seen, ["switch", "summary", "allow"]);
   await page.keyboard.press("Enter");
   assert.equal((await response(page)).state, "s");
 });
@@ -153,7 +172,11 @@ test("a signed-in user chooses an account, or uses another", async () => {
 
   await page.goto(authorize({ prompt: "select_account" }));
   await checkPage(page, "choose-account");
-  await press(page, "Continue as Alice Liddell (alice)");
+  const { x, y, height } = await page.getByRole("button", { name: "Continue as" }).boundingBox();
+  assert.equal(height, 64);
+  // Its text begins at the left.
+  assert.equal(await page.evaluate(([left, top]) => document.elementFromPoint(left, top).textContent, [x + 24, y + 22]), "Alice Liddell");
+  await press(page, "Continue as Alice Liddell alice");
   assert.ok((await response(page)).code);
 
   await page.goto(authorize({ prompt: "select_account" }));
@@ -161,6 +184,38 @@ test("a signed-in user chooses an account, or uses another", async () => {
   await signIn(page, "bob");
   await page.getByText("Bob Cratchit").waitFor();
   await press(page, "Allow");
+  assert.ok((await response(page)).code);
+});
+
+test("a form of another account is shown again, and says so before Allow takes a press", async () => {
+  const page = await newPage();
+  await page.goto(authorize());
+  await signIn(page);
+  const other = await page.context().newPage();
+  await other.goto(`${issuer}/auth/account`);
+  await press(other, "Sign out");
+  await other.getByRole("link", { name: "Sign in again" }).click();
+  await signIn(other, "bob");
+  await other.getByRole("button", { name: "Sign out" }).waitFor();
+
+  await press(page, "Allow");
+  await page.getByText("Bob Cratchit").waitFor();
+  const notice = page.getByRole("alert");
+  assert.match(await notice.innerText(), /^The account or the requested access has changed/);
+  assert.ok(await notice.evaluate((element) => element === document.activeElement));
+  const [above, heading] = await Promise.all([notice, page.getByRole("heading", { level: 1 })].map((one) => one.boundingBox()));
+  assert.ok(above.y + above.height <= heading.y);
+  await checkPage(page, "consent-changed");
+  // The pointer stays where it was. A press after the usual time does nothing yet.
+  await page.reload();
+  const { x, y, width, height } = await page.getByRole("button", { name: "Allow" }).boundingBox();
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.waitForTimeout(1_500);
+  await page.mouse.click(x + width / 2, y + height / 2);
+  await page.waitForTimeout(500);
+  assert.equal(new URL(page.url()).pathname, "/auth/consent");
+  await page.waitForTimeout(4_000);
+  await page.mouse.click(x + width / 2, y + height / 2);
   assert.ok((await response(page)).code);
 });
 
@@ -184,9 +239,18 @@ test("on the account page a user withdraws access and signs out", async () => {
 
   await page.goto(`${issuer}/auth/account`);
   await page.getByText("The Corner Shop").first().waitFor();
+  assert.match(await page.locator("summary").first().innerText(), /Last used on \d+ \w+ \d{4}\s+\d\spermissions$/);
   await checkPage(page, "account");
+  await page.locator("summary").first().click();
+  await checkPage(page, "account-open");
   await page.getByRole("button", { name: /Withdraw access.*The Corner Shop/ }).click();
   await page.getByText("No application has access to your account.").waitFor();
+  const notice = page.getByRole("status");
+  assert.equal(await notice.innerText(), "The Corner Shop no longer has access to your account. You may still be signed in there.");
+  assert.ok(await notice.evaluate((element) => element === document.activeElement));
+  await checkPage(page, "account-withdrawn");
+  await page.goto(`${issuer}/.well-known/change-password`);
+  assert.equal(page.url(), `${issuer}/auth/account`);
   await checkPage(page, "account-empty");
 
   // The next sign-in needs consent again.
@@ -196,8 +260,9 @@ test("on the account page a user withdraws access and signs out", async () => {
   await page.goto(`${issuer}/auth/account`);
   await press(page, "Sign out");
   await page.getByRole("heading", { name: "You are signed out" }).waitFor();
+  assert.deepEqual(await page.locator("li bdi").allInnerTexts(), ["The Corner Shop"]);
   await checkPage(page, "signed-out");
-  await page.goto(`${issuer}/auth/account`);
+  await page.getByRole("link", { name: "Sign in again" }).click();
   await page.getByLabel("Password").waitFor();
   await checkPage(page, "login-account");
   await signIn(page);

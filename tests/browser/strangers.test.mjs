@@ -87,6 +87,7 @@ for (const [kind, name, expected] of HOSTILE) {
     assert.match(await shown(page), new RegExp(`^Allow ${HOST} to access your account\\?\\s+The application calls itself “`));
     assert.match(await shown(page), /” \(not verified\)\s/);
     assert.match(await shown(page), new RegExp(`You will then go to ${HOST}\\s`));
+    assert.match(await shown(page), new RegExp(`\\s${HOST} will be able to see\\s`));
     assert.deepEqual((await links(page)).slice(1), [
       "login.example.com.evil.example", "support-login-example-com.evil.example",
     ]);

@@ -302,7 +302,6 @@ step("Account page, withdrawal from a client by document", "the application is f
     return { app, tokens, form: formOf({ body: form }) };
   },
   act: ({ form }) => alice.post(form.action, form.fields),
-  isDone: isRedirectWithin,
   async end({ app, tokens }) {
     await tokenIsRefused(tokens.access_token);
     const { status, body } = await read(await refresh(postern.fetch, app, tokens.refresh_token));
@@ -477,7 +476,6 @@ step("Account page, withdrawal of access", "the application has no access", {
     return { app, tokens, form: formOf({ body: form }) };
   },
   act: ({ form }) => alice.post(form.action, form.fields),
-  isDone: isRedirectWithin,
   async end({ app, tokens }) {
     assert.ok(!(await isListed(app)));
     await tokenIsRefused(tokens.access_token);

@@ -2,8 +2,8 @@ use crate::browser::{
     Browser, CALLBACK, CHALLENGE, PASSWORD, answer, claims, field, form_to, is_choice, is_consent,
     is_login,
 };
-use crate::test_provider::{NOW, TestProvider, get, put, variables_with};
-use postern::lifetimes::UNREFRESHED_GRANT_SECONDS;
+use crate::test_provider::{NOW, TestProvider, TestResponse, get, put, variables_with};
+use postern::lifetimes::{FORM_SECONDS, UNREFRESHED_GRANT_SECONDS};
 use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";
@@ -178,7 +178,7 @@ fn prompt_select_account_shows_the_choice_of_accounts() {
     let page = browser.get(&app.authorize(&[("prompt", "select_account")]));
     assert!(is_choice(&page) && page.body.contains("Alice Adams"));
     let response = browser.submit(&page, &[("decision", "continue")]);
-    let subject = |response: &crate::test_provider::TestResponse| {
+    let subject = |response: &TestResponse| {
         let tokens = provider.redeem(&app, &answer(response, CALLBACK)["code"]);
         claims(&field(&tokens, "id_token"))["sub"].clone()
     };
@@ -259,10 +259,10 @@ fn a_user_sees_and_withdraws_a_consent() {
     let code = alice.authorize(&app, LOGIN, &[("scope", "openid email offline_access")]);
     let tokens = provider.redeem(&app, &code);
     let page = alice.get("/auth/account");
-    assert!(page.body.contains("The App") && page.body.contains("2026-05-28"), "{}", page.body);
+    assert!(page.body.contains("The App") && page.body.contains("28 May 2026"), "{}", page.body);
 
     let response = alice.submit_form(&form_to(&page, "/auth/account"), &[]);
-    assert!(!response.body.contains("The App") && !is_login(&response), "{}", response.body);
+    assert!(response.body.contains("No application has access"), "{}", response.body);
     let access_token = field(&tokens, "access_token");
     assert_eq!(provider.send(get("/auth/userinfo").bearer(&access_token)).status, 401);
     let refreshed = provider.refresh(&app, &field(&tokens, "refresh_token"));
@@ -430,9 +430,71 @@ fn consent_covers_only_what_the_page_showed() {
     provider.put_client_with("app", json!({ "scope": "openid email" }));
     let again = browser.submit(&page, &[("decision", "allow")]);
     assert!(is_consent(&again) && again.body.contains("e-mail"), "{} {}", again.status, again.body);
+    assert!(has_notice(&again, CHANGED), "{}", again.body);
     // The value of `shown` is bound to the form, so a forged one is refused.
     let forged = browser.submit(&page, &[("decision", "allow"), ("shown", "openid email  ")]);
-    assert!(is_consent(&forged), "{} {}", forged.status, forged.body);
+    assert!(is_consent(&forged) && has_notice(&forged, CHANGED), "{}", forged.body);
     let response = browser.submit(&again, &[("decision", "allow")]);
     assert!(answer(&response, CALLBACK).contains_key("code"));
+}
+
+const CHANGED: &str = "The account or the requested access has changed";
+
+/// Whether the page has this notice above its heading, with the focus.
+fn has_notice(page: &TestResponse, words: &str) -> bool {
+    let (before, _) = page.body.split_once("<h1>").unwrap();
+    before.contains(&format!(" role=\"alert\" tabindex=\"-1\" autofocus>{words}"))
+}
+
+#[test]
+fn a_consent_form_of_another_account_or_an_expired_one_is_shown_again_and_says_so() {
+    let provider = provider();
+    provider.put_user("bob");
+    let app = provider.put_app();
+    let browser = Browser::new(&provider);
+    let page = browser.sign_in_on(&browser.get(&app.authorize(&[])), LOGIN);
+    assert!(is_consent(&page) && !page.body.contains("role=\"alert\""));
+    // In another tab, bob signs in.
+    let account = browser.get("/auth/account");
+    browser.submit_form(&form_to(&account, "/auth/signout"), &[]);
+    browser.sign_in_on(&browser.get("/auth/account"), "bob");
+    for decision in ["allow", "deny"] {
+        let again = browser.submit(&page, &[("decision", decision)]);
+        assert!(is_consent(&again) && again.body.contains("bob"), "{}", again.body);
+        assert!(has_notice(&again, CHANGED), "{}", again.body);
+    }
+    let page = browser.get(&app.authorize(&[]));
+    provider.sleep(FORM_SECONDS);
+    let again = browser.submit(&page, &[("decision", "allow")]);
+    assert!(is_consent(&again) && has_notice(&again, "This form has expired."), "{}", again.body);
+    // A mouse presses its button after a longer time.
+    assert!(again.body.contains("class=\"deliberate read-first\""));
+    let response = browser.submit(&again, &[("decision", "allow")]);
+    assert!(answer(&response, CALLBACK).contains_key("code"));
+}
+
+#[test]
+fn the_consent_page_separates_what_a_client_sees_from_what_it_may_do() {
+    let resources =
+        r#"{"https://api.example":{"scopes":{"orders":{"":"See your orders"},"pay":{}}}}"#;
+    let provider = TestProvider::configured(variables_with("RESOURCES", resources));
+    provider.has_entropy.set(true);
+    provider.put_alice_with_password();
+    let fields = json!({ "scope": "openid profile offline_access orders pay" });
+    let app = provider.put_client_with("app", fields);
+    let browser = Browser::new(&provider);
+    let all = [("scope", "openid profile offline_access orders pay")];
+    let page = browser.sign_in_on(&browser.get(&app.authorize(&all)), LOGIN);
+    let (_, rest) = page.body.split_once("The App</bdi> will be able to see</h2>").unwrap();
+    let (data, others) = rest.split_once("The App</bdi> will be able to</h2>").unwrap();
+    assert!(data.contains("<details><summary><bdi>Your profile"), "{data}");
+    assert!(data.contains("<bdi>Your gender</bdi>") && !data.contains("orders"), "{data}");
+    assert!(others.contains("Keep this access while you are not using it"), "{others}");
+    let words = "<bdi>See your orders</bdi><span class=\"small\"><code><bdi>orders</bdi></code> \
+                 <bdi>https://api.example</bdi></span>";
+    let name = "<code><bdi>pay</bdi></code><span class=\"small\"><bdi>https://api.example</bdi>";
+    assert!(others.contains(words) && others.contains(name), "{others}");
+    // A group without entries has no heading.
+    let page = browser.get(&app.authorize(&[("scope", "pay")]));
+    assert!(is_consent(&page) && !page.body.contains("able to see"), "{}", page.body);
 }

@@ -49,7 +49,8 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("store/clients.rs", &[" = CASE WHEN ", " IS NOT NULL THEN "]),
     ("store/deletions.rs", &[" >= ?1", " LIMIT ?2", ") IN (", ") AS ended", "sub, "]),
     ("store/grants.rs", &[") AS ended", ") WHERE "]),
-    ("store/consents.rs", &["->>", "(instr(", " = 0 AND ", " = 1 AND "]),
+    ("store/applications.rs", &["(instr(", " = 0 AND ", " = 1 AND ", ", scope, claims"]),
+    ("store/consents.rs", &["->>"]),
     ("store/identifiers.rs", &["(EXISTS (", ") OR NOT EXISTS ("]),
     (
         "store",

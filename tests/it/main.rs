@@ -2,6 +2,7 @@
 #![allow(clippy::pedantic, clippy::restriction, reason = "tests may panic")]
 #![allow(clippy::disallowed_methods, reason = "tests read JSON as a client does")]
 
+mod account;
 mod admin;
 mod agreements;
 mod audit;

@@ -5,8 +5,9 @@ use postern::config::Config;
 use postern::error::Advice;
 use postern::http::Response;
 use postern::pages::{
-    Account, Application, Brand, ChooseAccount, Client, ConfiguredScopes, Consent, ErrorPage,
-    FormPost, Home, Incident, KeyTimeline, Leaving, Login, Notice, PublishedKey, SignedOut, Texts,
+    Account, AccountNotice, Application, Brand, ChooseAccount, Client, ConfiguredScopes, Consent,
+    ConsentNotice, ErrorPage, FormPost, Home, Incident, KeyTimeline, Leaving, Login, Notice,
+    PublishedKey, SignedOut, Texts,
     ui_locales_supported,
 };
 use postern::protocol::authorization::resources::Resources;
@@ -87,6 +88,7 @@ fn consent(texts: &'static Texts) -> Consent<'static> {
         configured: no_scopes_of_the_operator(),
         shown: "openid  ",
         texts,
+        notice: None,
         client: client("Quarterly Reports"),
         redirect_uri: CALLBACK,
         account: "alice@example.com",
@@ -123,6 +125,10 @@ fn home(texts: &'static Texts) -> Home<'static> {
     }
 }
 
+fn signed_out<'a>(texts: &'static Texts, applications: &'a [Client<'a>]) -> SignedOut<'a> {
+    SignedOut { brand: brand(), texts, applications, account_url: "/auth/account" }
+}
+
 /// Every page in every state.
 fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
     let notices = [
@@ -141,6 +147,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             scope: Scopes::parse("openid profile email offline_access").unwrap(),
             claims: &[],
             since: 1_767_225_600,
+            used: Some(1_773_273_600),
         },
         Application {
             configured: no_scopes_of_the_operator(),
@@ -149,11 +156,13 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             scope: Scopes::parse("openid groups").unwrap(),
             claims: &["birthdate"],
             since: 1_798_761_599,
+            used: None,
         },
     ];
     let account = Account {
         brand: brand(),
         texts,
+        notice: None,
         account: "alice@example.com",
         applications: &applications,
         withdraw_action: "/auth/account/withdraw",
@@ -171,7 +180,8 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
                 texts,
                 client: client("Quarterly Reports"),
                 redirect_uri: CALLBACK,
-                account: "alice@example.com",
+                name: Some("Alice Adams"),
+                login: "alice@example.com",
                 action: "/auth/choose",
                 request: "the request",
                 token: "the token",
@@ -179,6 +189,14 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             .response(),
         ),
         ("consent", consent(texts).response()),
+        (
+            "consent-expired",
+            Consent { notice: Some(ConsentNotice::FormExpired), ..consent(texts) }.response(),
+        ),
+        (
+            "consent-changed",
+            Consent { notice: Some(ConsentNotice::Changed), ..consent(texts) }.response(),
+        ),
         ("login-stranger", Login { client: Some(stranger()), ..login(texts) }.response()),
         ("consent-stranger", Consent { client: stranger(), ..consent(texts) }.response()),
         (
@@ -206,13 +224,19 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             .response(),
         ),
         ("account", account.response()),
-        ("account-empty", Account { applications: &[], ..account }.response()),
-        ("signed-out", SignedOut { brand: brand(), texts }.response()),
+        ("account-empty", Account { applications: &[], ..account.clone() }.response()),
         (
-            "leaving",
-            Leaving { brand: brand(), texts, url: "https://app.example/cb?code=x&state=y" }
+            "account-withdrawn",
+            Account { notice: Some(AccountNotice::Withdrawn(stranger())), ..account.clone() }
                 .response(),
         ),
+        (
+            "account-expired",
+            Account { notice: Some(AccountNotice::FormExpired), ..account }.response(),
+        ),
+        ("signed-out", signed_out(texts, &[]).response()),
+        ("signed-out-used", signed_out(texts, &[client("Reports"), stranger()]).response()),
+        ("leaving", Leaving { brand: brand(), texts, url: "https://app.example/cb?code=x&state=y" }.response()),
         (
             "error",
             ErrorPage {
@@ -358,7 +382,7 @@ fn the_policy_allows_the_colors_of_the_operator() {
 
 #[test]
 fn without_a_configuration_a_page_shows_nobody() {
-    let page = SignedOut { brand: Brand::default(), texts: texts("en") }.response();
+    let page = SignedOut { brand: Brand::default(), ..signed_out(texts("en"), &[]) }.response();
     for absent in ["provider\"", "<img", "rel=\"icon\"", "theme-color"] {
         assert!(!page.body.contains(absent), "{absent}");
     }
@@ -399,7 +423,7 @@ fn form_action_allows_only_the_scheme_of_the_redirect_uri() {
     ] {
         assert_eq!(form_action(redirect_uri), expected, "{redirect_uri:?}");
     }
-    let empty = SignedOut { brand: brand(), texts: texts("en") }.response();
+    let empty = signed_out(texts("en"), &[]).response();
     assert!(header(&empty, "content-security-policy").contains("form-action 'none'"));
 }
 
@@ -500,6 +524,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         scope: scope.clone(),
         claims,
         since: i64::MIN,
+        used: Some(i64::MAX),
     };
     let applications = &[application];
     vec![
@@ -520,17 +545,21 @@ fn filled_with(text: &'static str) -> Vec<Response> {
             texts,
             client: client(),
             redirect_uri: text,
-            account,
+            name: Some(text),
+            login: text,
             action,
             request,
             token,
         }
         .response(),
+        SignedOut { brand: brand(), texts, applications: &[client()], account_url: text }
+            .response(),
         Consent {
             brand: brand(),
             configured: no_scopes_of_the_operator(),
             shown: "openid  ",
             texts,
+            notice: Some(ConsentNotice::Changed),
             client: client(),
             redirect_uri: text,
             account,
@@ -545,6 +574,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         Account {
             brand: brand(),
             texts,
+            notice: Some(AccountNotice::Withdrawn(client())),
             account,
             applications,
             withdraw_action: text,

@@ -149,28 +149,23 @@ fn where_users_sign_in_a_stranger_has_its_host_and_neither_links_nor_a_logo() {
             !body.contains("<a ") && !body.contains("<img") && !body.contains("evil"),
             "{body}"
         );
-        assert!(!page.header("content-security-policy").unwrap().contains("img-src"));
+        assert!(!page.header("content-security-policy").unwrap().contains("img-src data:"));
     }
     // The consent page has the logo, and links by their host alone, but none to the provider.
     let body = &consent.body;
     assert!(body.contains("<h1>Allow <bdi class=\"name\">app.example</bdi> to"), "{body}");
     assert!(body.contains("(not verified)") && body.contains("<img"), "{body}");
     assert!(body.contains("<title>Allow app.example to"), "{body}");
+    assert!(body.contains("<h2><bdi class=\"name\">app.example</bdi> will be able to see</h2>"));
     let links: Vec<_> = body.split("<a href=\"").skip(1).collect();
     let texts: Vec<_> = links.iter().map(|link| link.split("<bdi>").nth(1).unwrap()).collect();
     let texts: Vec<_> = texts.iter().map(|text| text.split('<').next().unwrap()).collect();
-    assert_eq!(
-        texts,
-        ["You can withdraw this access at any time.", "evil.example", "accounts.evil.example"]
-    );
+    assert_eq!(texts, ["your account page", "evil.example", "accounts.evil.example"]);
 
     let account = browser.submit(&consent, &[("decision", "allow")]);
     assert_eq!(account.status, 200);
     let body = browser.get("/auth/account").body;
-    assert!(
-        body.contains("<h2>“<bdi class=\"name\">Reset your password here</bdi>”</h2>"),
-        "{body}"
-    );
+    assert!(body.contains("<b>“<bdi class=\"name\">Reset your password here</bdi>”</b>"), "{body}");
     assert!(body.contains("Not verified."), "{body}");
     let button =
         "<span class=\"unseen\">: “<bdi class=\"name\">Reset your password here</bdi>”</span>";
@@ -304,6 +299,8 @@ fn every_spelling_of_this_device_is_warned_of() {
         assert!(login.body.contains("– an application on your device</title>"), "{host}");
         let consent = browser.sign_in_on(&login, ALICE);
         assert!(consent.body.contains("<h1>Allow an application on your device to"), "{host}");
+        let heading = "<h2>An application on your device will be able to see</h2>";
+        assert!(consent.body.contains(heading), "{host}: {}", consent.body);
         assert!(consent.body.contains("application on your own device"), "{host}");
         // A remembered consent does not count, because any program of the device can use the client_id.
         browser.submit(&consent, &[("decision", "allow")]);

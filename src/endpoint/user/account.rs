@@ -6,20 +6,21 @@ use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::token::{InteractionStep, InteractionToken};
-use crate::pages::{self, Notice, Texts, Verification};
+use crate::pages::{self, AccountNotice, Notice, Texts, Verification};
 use crate::ports::Platform;
 use crate::protocol::client::client_id_url;
 use crate::protocol::user::scope::Scopes;
 use crate::provider::Provider;
 use crate::routes::{ACCOUNT, LOGIN, LOGOUT};
-use crate::store::batch::Batch;
-use crate::store::consents::{self, Allowed};
+use crate::store::applications::{self, Allowed, Application};
+use crate::store::batch::{Batch, Handle, Outcome};
+use crate::store::consents;
 use crate::store::sessions::{self, Session};
 
 /// The number of applications whose logo is shown.
 const LOGOS: usize = 10;
 
-/// Shows the page, or withdraws access and redirects to it.
+/// Shows the page, after it has withdrawn access if a form wants that.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
@@ -27,23 +28,50 @@ pub async fn serve(
     let context = &provider.context;
     let browser = BrowserContext::from_request(context, request)?;
     let texts = Texts::choose(None, request.header("accept-language").as_deref());
-    if request.method() != "POST" {
-        return Ok(match find(context, &browser).await? {
-            Some(facts) => page(provider, &browser, texts, &facts).await,
-            None => account_login_page(context, &browser, texts, "", None),
-        });
+    if request.method() == "POST" {
+        return withdraw(provider, request, &browser, texts).await;
     }
-    let mut params =
-        form::fields(request, [("client_id", client_id_url::LIMIT), form::TOKEN]).await?;
+    let mut batch = Batch::default();
+    let reading = browser.session_hash().map(|hash| Reading::add(&mut batch, hash, context.now));
+    let mut outcome = batch.run_idempotent(context).await?;
+    let facts = reading.map_or(Ok(None), |reading| reading.finish(&mut outcome))?;
+    Ok(show(provider, &browser, texts, facts, None).await)
+}
+
+/// Withdraws the access of a client, and shows the page with the result. It is read in the same batch, so a form takes one
+/// request to the database.
+async fn withdraw(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    browser: &BrowserContext<'_>,
+    texts: &'static Texts,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    let fields = [("client_id", client_id_url::LIMIT), form::TOKEN];
+    let mut params = form::fields(request, fields).await?;
     let token = form::field(&mut params, "token")?;
-    if let Some(cookie_hash) = browser.session_hash()
-        && form_token(&cookie_hash).began_at(&browser, &token, context.now).is_some()
-    {
-        let client_id = form::field(&mut params, "client_id")?;
-        consents::withdraw(context, &cookie_hash, &client_id).await?;
+    // The form of another site arrives without the session's cookie. The GET has it.
+    let Some(cookie_hash) = browser.session_hash() else {
+        return Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)));
+    };
+    let is_authentic = form_token(&cookie_hash).began_at(browser, &token, context.now).is_some();
+    let client_id = form::field(&mut params, "client_id")?;
+    let mut batch = Batch::default();
+    // A client by document is deleted with its last consent, so it is read before.
+    let client = is_authentic.then(|| applications::find_in(&mut batch, &client_id));
+    if is_authentic {
+        consents::withdraw_in(&mut batch, &cookie_hash, &client_id, context)?;
     }
-    // The page shows whether access was withdrawn.
-    Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)))
+    let reading = Reading::add(&mut batch, cookie_hash, context.now);
+    let mut outcome = batch.run_idempotent(context).await?;
+    let client = client.map(|client| outcome.take(client)).transpose()?;
+    let notice = match &client {
+        None => AccountNotice::FormExpired,
+        Some(Some(client)) => AccountNotice::Withdrawn(shown(context, texts, client, None)),
+        Some(None) => AccountNotice::Withdrawn(pages::Client::unnamed(&client_id)),
+    };
+    let facts = reading.finish(&mut outcome)?;
+    Ok(show(provider, browser, texts, facts, Some(notice)).await)
 }
 
 /// The content of the token in the forms of the account page. It is bound to the session by its cookie, so that a form is
@@ -60,45 +88,75 @@ struct AccountFacts {
     allowed: Vec<Allowed>,
 }
 
-async fn find(
-    context: &Context<'_, impl Platform>,
-    browser: &BrowserContext<'_>,
-) -> Result<Option<AccountFacts>, Internal> {
-    let Some(cookie_hash) = browser.session_hash() else { return Ok(None) };
-    let mut batch = Batch::default();
-    let session = sessions::find_in(&mut batch, &cookie_hash, context.now);
-    let allowed = consents::list_in(&mut batch, &cookie_hash, context.now);
-    let mut outcome = batch.run_idempotent(context).await?;
-    let (session, allowed) = (outcome.take(session)?, outcome.take(allowed)?);
-    Ok(session.map(|session| AccountFacts { cookie_hash, session, allowed }))
+/// The statements that read the content.
+struct Reading {
+    cookie_hash: String,
+    session: Handle<Option<Session>>,
+    allowed: Handle<Vec<Allowed>>,
 }
 
-async fn page(
+impl Reading {
+    fn add(batch: &mut Batch, cookie_hash: String, now: i64) -> Self {
+        Self {
+            session: sessions::find_in(batch, &cookie_hash, now),
+            allowed: applications::list_in(batch, &cookie_hash, now),
+            cookie_hash,
+        }
+    }
+
+    /// Returns the content, if the session has not ended.
+    fn finish(self, outcome: &mut Outcome) -> Result<Option<AccountFacts>, Internal> {
+        let Self { cookie_hash, session, allowed } = self;
+        let (session, allowed) = (outcome.take(session)?, outcome.take(allowed)?);
+        Ok(session.map(|session| AccountFacts { cookie_hash, session, allowed }))
+    }
+}
+
+/// Returns a client as pages show it, and logs the fault of a damaged one.
+pub fn shown<'a>(
+    context: &Context<'_, impl Platform>,
+    texts: &Texts,
+    client: &'a Application,
+    logo: Option<&'a str>,
+) -> pages::Client<'a> {
+    match &client.metadata {
+        Ok(metadata) => {
+            let own_host = context.config.issuer.own_host();
+            let verification = Verification::new(client.voucher, own_host);
+            pages::Client::new(&client.client_id, metadata, verification, texts, logo)
+        }
+        Err(fault) => {
+            context.log_fault(fault);
+            pages::Client::unnamed(&client.client_id)
+        }
+    }
+}
+
+/// Renders the page, or the sign-in page if nobody is signed in.
+async fn show(
     provider: &Provider<'_, impl Platform>,
     browser: &BrowserContext<'_>,
     texts: &'static Texts,
-    facts: &AccountFacts,
+    facts: Option<AccountFacts>,
+    notice: Option<AccountNotice<'_>>,
 ) -> Response {
     let context = &provider.context;
-    let AccountFacts { cookie_hash, session, allowed } = facts;
+    let Some(AccountFacts { cookie_hash, session, allowed }) = &facts else {
+        return account_login_page(context, browser, texts, "", None);
+    };
     let scopes = &context.config.scopes;
     let claims = allowed
         .iter()
         .map(|one| scopes.claims_outside_scopes(&Scopes::of_valid(&one.scope), &one.claims));
     let claims: Vec<_> = claims.collect();
-    // Only logos of logos that a sign-in fetched before are shown, and few, so that this page fetches nothing and is
-    // not slow.
+    // Only logos that a sign-in fetched before are shown, and few, so that this page fetches nothing and is not slow.
     let mut logos = Vec::new();
     for (index, one) in allowed.iter().enumerate() {
-        let logo = match &one.metadata {
+        let logo = match &one.application.metadata {
             Ok(metadata) if index < LOGOS => {
                 provider.memory.logos.known(metadata, texts.tag, context).await
             }
-            Ok(_) => None,
-            Err(fault) => {
-                context.log_fault(fault);
-                None
-            }
+            _ => None,
         };
         logos.push(logo);
     }
@@ -107,30 +165,19 @@ async fn page(
         .zip(&claims)
         .zip(&logos)
         .map(|((one, claims), logo)| pages::Application {
-            client: match &one.metadata {
-                Ok(metadata) => {
-                    let own_host = context.config.issuer.own_host();
-                    let verification = Verification::new(one.voucher, own_host);
-                    pages::Client::new(
-                        &one.client_id,
-                        metadata,
-                        verification,
-                        texts,
-                        logo.as_deref(),
-                    )
-                }
-                Err(_) => pages::Client::unnamed(&one.client_id),
-            },
-            client_id: &one.client_id,
+            client: shown(context, texts, &one.application, logo.as_deref()),
+            client_id: &one.application.client_id,
             configured: context.config.into(),
             scope: Scopes::of_valid(&one.scope),
             claims,
             since: one.granted_at,
+            used: one.used_at,
         })
         .collect();
     let page = pages::Account {
         brand: context.config.into(),
         texts,
+        notice,
         account: &session.display_name(),
         applications: &applications,
         withdraw_action: &ACCOUNT.url(&context.config.issuer),

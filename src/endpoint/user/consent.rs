@@ -10,6 +10,7 @@ use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{InteractionState, PendingRequest, resumed};
 use crate::interaction::token::{InteractionStep, InteractionToken, shown_for};
+use crate::pages::ConsentNotice;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::description::Description;
@@ -40,18 +41,17 @@ pub async fn serve(
     // 2. Require a form that the provider issued to this browser, for this request and for the user who is signed in
     //    now.
     let sub = facts.session.as_ref().map_or("", |session| session.sub.as_str());
-    let began_at = {
-        let interaction_token = InteractionToken {
-            step: InteractionStep::Consent,
-            request: &shown_for(&query, &shown),
-            sub,
-        };
-        interaction_token.began_at(&browser, &token, context.now)
-    };
+    let request_shown = shown_for(&query, &shown);
+    let interaction_token =
+        InteractionToken { step: InteractionStep::Consent, request: &request_shown, sub };
+    let began_at = interaction_token.began_at(&browser, &token, context.now);
+    let has_expired = interaction_token.has_expired(&browser, &token, context.now);
     let interaction = Interaction::new(provider, &browser, &pending, request);
     let Some(began_at) = began_at else {
         // Show the consent page again, to the user who is signed in now.
-        return interaction.proceed(facts, InteractionState::default()).await;
+        let notice = if has_expired { ConsentNotice::FormExpired } else { ConsentNotice::Changed };
+        let state = InteractionState { refused_consent: Some(notice), ..Default::default() };
+        return interaction.proceed(facts, state).await;
     };
 
     // 3. Carry out the decision.
@@ -61,7 +61,7 @@ pub async fn serve(
                 began_at: Some(began_at),
                 has_chosen: true,
                 consented_to: Some(shown),
-                wants_switch: false,
+                ..InteractionState::default()
             };
             interaction.proceed(facts, state).await
         }

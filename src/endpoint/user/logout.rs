@@ -1,7 +1,7 @@
 //! The target of the sign-out form: ends the session of this browser. Access granted to applications remains.
 
 use crate::endpoint::support::form;
-use crate::endpoint::user::account::form_token;
+use crate::endpoint::user::account::{form_token, shown};
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
@@ -10,14 +10,16 @@ use crate::pages::{SignedOut, Texts};
 use crate::ports::Platform;
 use crate::provider::Provider;
 use crate::routes::ACCOUNT;
-use crate::store::sessions;
+use crate::store::batch::Batch;
+use crate::store::{applications, sessions};
 
-/// Ends the session.
+/// Ends the session, and shows what was used in it.
 pub async fn serve(
     provider: &Provider<'_, impl Platform>,
     request: &impl Request,
 ) -> Result<Response, Error> {
     let context = &provider.context;
+    // 1. Require a form that the provider issued to this browser.
     let browser = BrowserContext::from_request(context, request)?;
     let mut params = form::fields(request, [form::TOKEN]).await?;
     let token = form::field(&mut params, "token")?;
@@ -33,11 +35,24 @@ pub async fn serve(
         // The form is another site's or has expired: show the account page, where the user can sign out.
         return Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)));
     }
+    // 2. End the session, and find what was used in it. If the response of the first run is lost, the second one finds
+    //    nothing, and the page has no list.
+    let mut used = Vec::new();
     if let Some(cookie_hash) = cookie_hash {
-        sessions::end(context, &cookie_hash).await?;
+        let mut batch = Batch::default();
+        let handle = applications::used_in(&mut batch, &cookie_hash, context.now);
+        sessions::end_in(&mut batch, &cookie_hash);
+        used = batch.run_idempotent(context).await?.take(handle)?;
     }
+
+    // 3. Show the applications, where the user may still be signed in.
     let texts = Texts::choose(None, request.header("accept-language").as_deref());
-    Ok(SignedOut { brand: context.config.into(), texts }
-        .response()
-        .with_cookie(Cookie::Session.clear(&context.config.issuer)))
+    let used: Vec<_> = used.iter().map(|one| shown(context, texts, one, None)).collect();
+    let page = SignedOut {
+        brand: context.config.into(),
+        texts,
+        applications: &used,
+        account_url: &ACCOUNT.url(&context.config.issuer),
+    };
+    Ok(page.response().with_cookie(Cookie::Session.clear(&context.config.issuer)))
 }

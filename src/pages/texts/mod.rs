@@ -49,11 +49,18 @@ pub struct Texts {
     pub(super) published_by: Phrase,
     /// `{}` is the host of the redirect URI.
     pub(super) leads_to: Phrase,
-    pub(super) requested_access: &'static str,
+    /// Above the data of the user that a client will get; `{}` is the client.
+    pub(super) can_see: Phrase,
+    /// Above everything else that a client will be allowed to do; `{}` is the client.
+    pub(super) can_do: Phrase,
     pub(super) device_warning: &'static str,
     pub(super) allow: &'static str,
     pub(super) deny: &'static str,
-    pub(super) withdraw_hint: &'static str,
+    /// `{}` is `account_page`, as a link.
+    pub(super) withdraw_hint: Phrase,
+    pub(super) account_page: &'static str,
+    /// After a consent form that shows another account or access than are current.
+    pub(super) changed: &'static str,
 
     pub(super) openid: &'static str,
     pub(super) profile: &'static str,
@@ -74,15 +81,30 @@ pub struct Texts {
     pub(super) locale: &'static str,
     pub(super) updated_at: &'static str,
 
+    pub(super) your_account: &'static str,
     pub(super) granted: &'static str,
     /// `{}` is a date.
     pub(super) since: Phrase,
+    /// `{}` is a date.
+    pub(super) last_used: Phrase,
+    /// `{}` is the day. The year follows.
+    pub(super) months: [Phrase; 12],
+    /// The first day of a month in a date.
+    pub(super) first_day: &'static str,
+    pub(super) one_permission: &'static str,
+    /// `{}` is a number from 2.
+    pub(super) permissions: Phrase,
     pub(super) withdraw: &'static str,
+    /// `{}` is the client.
+    pub(super) withdrawn: Phrase,
     pub(super) no_applications: &'static str,
     pub(super) sign_out: &'static str,
 
     pub(super) signed_out: &'static str,
     pub(super) signed_out_elsewhere: &'static str,
+    /// Above the applications that were used in the session.
+    pub(super) used_applications: &'static str,
+    pub(super) sign_in_again: &'static str,
     pub(super) close_window: &'static str,
 
     pub(super) error: &'static str,

@@ -147,6 +147,14 @@ impl ScopeTable {
         self.custom.iter().find(|custom| custom.name == scope)?.words.in_language(language)
     }
 
+    /// Returns the names of the claims that one scope releases.
+    pub fn claims_of<'a>(&'a self, scope: &'a str) -> impl Iterator<Item = &'a str> {
+        let standard = claims::STANDARD.iter().filter(move |claim| claim.scope == scope);
+        let custom = self.custom.iter().filter(move |custom| custom.name == scope);
+        let custom = custom.flat_map(|custom| &custom.claims).map(String::as_str);
+        standard.map(|claim| claim.name).chain(custom)
+    }
+
     /// Returns the names of all claims that a scope releases, the standard ones first, without duplicates.
     pub fn claim_names(&self) -> Vec<&str> {
         let mut names: Vec<_> = claims::STANDARD.iter().map(|claim| claim.name).collect();

@@ -233,20 +233,24 @@ fn only_the_owner_revokes_a_grant_or_ends_a_session() {
     let mallorys = field(&mallory.get("/auth/account"), "token");
     let consent = field(&alice.get(&app.authorize(&[("prompt", "consent")])), "token");
     for token in [&mallorys, &consent, "", &alices[..alices.len() - 1]] {
-        for path in ["/auth/account", "/auth/signout"] {
+        let own = format!("{ISSUER}/auth/account");
+        for (path, expected) in [
+            // The page, with a notice.
+            ("/auth/account", (400, None)),
+            ("/auth/signout", (303, Some(own.as_str()))),
+        ] {
             let response = alice.post(path, &[("token", token), ("client_id", "app")]);
-            let own = format!("{ISSUER}/auth/account");
-            assert_eq!((response.status, response.header("location")), (303, Some(own.as_str())));
+            assert_eq!((response.status, response.header("location")), expected);
             assert_eq!(response.cookies().len(), 0);
         }
     }
-    for path in ["/auth/account", "/auth/signout"] {
+    for (path, status) in [("/auth/account", 400), ("/auth/signout", 303)] {
         // Another site's form: the browser sends no cookies.
         let fields = [("token", alices.as_str()), ("client_id", "app")];
         let response = provider.send(post(path).form(&encode(&fields)));
         let ends = |cookie: &&str| cookie.contains("session=");
         assert!(!response.cookies().iter().any(ends), "{path} removes no cookie");
-        assert_eq!(mallory.post(path, &fields).status, 303, "another user cannot use it either");
+        assert_eq!(mallory.post(path, &fields).status, status, "another user cannot use it either");
     }
     provider.sleep(HOUR);
     alice.post("/auth/account", &[("token", &alices), ("client_id", "app")]);

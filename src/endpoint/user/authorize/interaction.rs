@@ -8,7 +8,7 @@ use crate::http::{Request, Response};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{InteractionState, PendingRequest};
 use crate::interaction::token::{InteractionStep, InteractionToken, shown_for};
-use crate::pages::{self, Notice, Verification};
+use crate::pages::{self, ConsentNotice, Notice, Verification};
 use crate::ports::Platform;
 use crate::protocol::client::voucher::Voucher;
 use crate::provider::Provider;
@@ -83,7 +83,8 @@ impl<P: Platform> Interaction<'_, P> {
             texts: self.delivery.texts,
             client: self.client(request, logo.as_deref()),
             redirect_uri: &request.reply_to.redirect_uri,
-            account: &session.display_name(),
+            name: session.name.as_deref(),
+            login: &session.login,
             action: &SELECT_ACCOUNT.url(&self.provider.context.config.issuer),
             request: &self.pending.query,
             token: &self.interaction_token(
@@ -104,9 +105,12 @@ impl<P: Platform> Interaction<'_, P> {
         let claims: Vec<_> = request.single_claims.iter().map(String::as_str).collect();
         let shown = request.shown();
         let logo = self.logo(request).await;
+        // A form that was allowed, and asks again, has shown other access than the request needs now.
+        let outdated = state.consented_to.as_ref().map(|_| ConsentNotice::Changed);
         let page = pages::Consent {
             brand: self.provider.context.config.into(),
             texts: self.delivery.texts,
+            notice: state.refused_consent.or(outdated),
             client: self.client(request, logo.as_deref()),
             redirect_uri: &request.reply_to.redirect_uri,
             account: &session.display_name(),
