@@ -21,6 +21,22 @@ export async function checkPage(page, name) {
   });
 }
 
+/** The narrowest screen: 1280 pixels, magnified four times (WCAG 2.2 section 1.4.10). */
+const NARROW = { width: 320, height: 640 };
+
+/** Asserts that the page is no wider than the narrowest screen. Takes screenshots of it. */
+export async function takeNarrowScreenshots(page, name) {
+  await page.setViewportSize(NARROW);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: `${SCREENSHOTS}${name}-narrow-${colorScheme}.png`, fullPage: true });
+  }
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(width <= NARROW.width, `${name} is wider than ${NARROW.width} px: ${width}`);
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(DEVICES.desktop);
+}
+
 /** Takes screenshots, without the checks of axe, which need scripts. */
 export async function takeScreenshots(page, name, check = async (_where, _viewport) => {}) {
   mkdirSync(SCREENSHOTS, { recursive: true });
