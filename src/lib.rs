@@ -198,12 +198,7 @@ pub async fn handle(
 }
 
 /// The reply to every request if the configuration is invalid.
-fn misconfigured(
-    error: &ConfigError,
-    memory: &Memory,
-    now: i64,
-    request: &impl Request,
-) -> Reply {
+fn misconfigured(error: &ConfigError, memory: &Memory, now: i64, request: &impl Request) -> Reply {
     let description = error.to_string();
     let response = router::misconfigured(&description, now, request);
     let log = Log {

@@ -7,8 +7,7 @@ use postern::http::Response;
 use postern::pages::{
     Account, AccountNotice, Application, Brand, ChooseAccount, Client, ConfiguredScopes, Consent,
     ConsentNotice, ErrorPage, FormPost, Home, Incident, KeyTimeline, Leaving, Login, Notice,
-    PublishedKey, SignedOut, Texts,
-    ui_locales_supported,
+    PublishedKey, SignedOut, Texts, ui_locales_supported,
 };
 use postern::protocol::authorization::resources::Resources;
 use postern::protocol::user::scope::{ScopeTable, Scopes};
@@ -236,7 +235,11 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ),
         ("signed-out", signed_out(texts, &[]).response()),
         ("signed-out-used", signed_out(texts, &[client("Reports"), stranger()]).response()),
-        ("leaving", Leaving { brand: brand(), texts, url: "https://app.example/cb?code=x&state=y" }.response()),
+        (
+            "leaving",
+            Leaving { brand: brand(), texts, url: "https://app.example/cb?code=x&state=y" }
+                .response(),
+        ),
         (
             "error",
             ErrorPage {
