@@ -9,7 +9,8 @@ import {
 const USERS = "INSERT INTO users (sub, login, claims, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)";
 const GRANTS = "INSERT INTO grants (id, sub, client_id, scope, created_at, auth_time) VALUES (?, ?, ?, ?, ?, ?)";
 const CLIENTS = "INSERT INTO clients (client_id, metadata, secret_hash, trusted, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)";
-const KEYS = "INSERT INTO signing_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const KEYS = `INSERT INTO signing_keys
+  (kid, alg, public_jwk, sealed_private, publish_from, sign_from, sign_until, retire_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
 const CODES = "INSERT INTO codes (code_hash, grant_id, redirect_uri, code_challenge, nonce, expires_at) VALUES (?, ?, ?, ?, ?, ?)";
 const REFRESH_TOKENS = "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES (?, ?, ?)";
 const AT_ONCE = 10_000;

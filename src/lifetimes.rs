@@ -86,6 +86,18 @@ pub const UNUSED_CLIENT_SECONDS: i64 = DAY;
 
 // Signing keys.
 
+/// The longest lifetime of a token that a signing key signs.
+pub const LONGEST_TOKEN_SECONDS: i64 = OPERATORS_TOKEN_LONGEST_SECONDS;
+/// By how much the clock of a relying party may be behind when it checks a token's `exp`. A key stays published for so
+/// much longer.
+pub const RELYING_PARTY_LEEWAY_SECONDS: i64 = 5 * MINUTE;
+/// How long after the time for it a missing successor of a key counts as overdue: several runs of the maintenance.
+pub const KEY_OVERDUE_SECONDS: i64 = HOUR;
+/// How long the row of a key is kept after the key is no longer published, for the operator.
+pub const KEY_ROW_SECONDS: i64 = 30 * DAY;
+/// A key that signs this soon is not replaced by another one, because isolates may remember that it signs: they remember the
+/// key table for [`KEY_SET_SECONDS`], and the clocks of two may be off.
+pub const KEY_HANDOVER_SECONDS: i64 = KEY_SET_SECONDS + 2 * CLOCK_SLACK_SECONDS;
 /// How long an isolate serves a key set, and verifies with it, before it reads the set again. A key must be published
 /// for longer than this before it signs.
 pub const KEY_SET_SECONDS: i64 = 5 * MINUTE;

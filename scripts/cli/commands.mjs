@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { Failure, firstSentence } from "../steps.mjs";
 import { AUDIT_COMMANDS } from "./audit.mjs";
 import { CLIENT_COMMANDS } from "./clients.mjs";
+import { KEY_COMMANDS } from "./keys.mjs";
 import { STATUS_COMMANDS } from "./status.mjs";
 import { TOKEN_COMMANDS } from "./tokens.mjs";
 import { USER_COMMANDS } from "./users.mjs";
@@ -35,7 +36,7 @@ import { USER_COMMANDS } from "./users.mjs";
 
 /** @type {Command[]} */
 export const COMMANDS = [
-  ...USER_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS, ...AUDIT_COMMANDS, ...STATUS_COMMANDS,
+  ...USER_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS, ...KEY_COMMANDS, ...AUDIT_COMMANDS, ...STATUS_COMMANDS,
 ];
 
 /** @type {Record<string, Option>} */

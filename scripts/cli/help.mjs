@@ -3,7 +3,7 @@ import { COMMANDS, COMMON_OPTIONS, familyOf } from "./commands.mjs";
 
 const HEAD = `npx postern COMMAND
 
-Manages the users, clients and tokens of a Postern.
+Manages the users, clients, tokens and signing keys of a Postern.
 `;
 
 const FOOT = `

@@ -1,12 +1,16 @@
 //! The environment's variables and secrets, parsed and validated once.
 
 mod branding;
+mod caching;
 mod color;
 mod issuer;
+mod key_times;
 
 pub use branding::{Branding, ICON_PATH, LoginLabel, Logo, Theme};
+pub use caching::Caching;
 pub use color::Color;
 pub use issuer::{Issuer, IssuerError};
+pub use key_times::KeyTimes;
 
 use std::fmt;
 
@@ -47,6 +51,8 @@ pub struct Config {
     /// `KEY_ENCRYPTION_KEY` and `KEY_ENCRYPTION_KEY_PREVIOUS`: encrypt the signing keys. Validated on use, because the
     /// published keys can be served without them.
     pub key_encryption_key: ReplaceableSecret,
+    /// `KEY_SIGNING_SECONDS` and `KEY_AHEAD_SECONDS`: the planned times of a signing key.
+    pub key_times: KeyTimes,
     /// `CLOCK_LEEWAY`: the tolerated clock difference in seconds when a token's times are checked.
     pub leeway: i64,
     /// `PRIVATE_USE_SCHEMES`: the schemes without a period that redirect URIs may have.
@@ -151,18 +157,9 @@ impl Config {
     #[cold]
     pub fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let variable = |name: &str| variable(name).filter(|text| !text.is_empty());
-        let number = |name, default, limit| match variable(name) {
-            None => Ok(default),
-            Some(text) => match text.parse::<u32>() {
-                Ok(number) if number <= limit => Ok(number),
-                _ => {
-                    let reason =
-                        format_args!("must be a whole number of seconds from 0 to {limit}");
-                    Err(ConfigError::new(name, reason))
-                }
-            },
-        };
-
+        let seconds = |name, limit| seconds(name, variable(name), limit);
+        let number =
+            |name, default, limit| seconds(name, limit).map(|number| number.unwrap_or(default));
         let flag = |name, default| match variable(name).as_deref() {
             None => Ok(default),
             Some("false") => Ok(false),
@@ -181,7 +178,14 @@ impl Config {
         let max_age = number("CACHE_MAX_AGE", 300, 7 * DAY)?;
         let stale_while_revalidate = number("CACHE_STALE_WHILE_REVALIDATE", 600, 7 * DAY)?;
         let stale_if_error = number("CACHE_STALE_IF_ERROR", DAY, 7 * DAY)?;
+        let caching = Caching { max_age, stale_while_revalidate, stale_if_error };
         let leeway = number("CLOCK_LEEWAY", 5, 60)?;
+        let key_times = KeyTimes::new(
+            seconds("KEY_SIGNING_SECONDS", KeyTimes::LONGEST)?,
+            seconds("KEY_AHEAD_SECONDS", KeyTimes::LONGEST)?,
+            caching,
+            leeway,
+        )?;
         let private_use_schemes = schemes(&variable("PRIVATE_USE_SCHEMES").unwrap_or_default())?;
         let registration = variable("REGISTRATION").unwrap_or_else(|| "token".to_owned());
         let policy = Registration::from_name(&registration).ok_or_else(|| {
@@ -202,7 +206,7 @@ impl Config {
             allows_loopback,
             audit_days: audit_days(variable("AUDIT_DAYS").as_deref())?,
             branding: Branding::parse(&variable, &issuer, outbound)?,
-            caching: Caching { max_age, stale_while_revalidate, stale_if_error },
+            caching,
             digest: digest(&[
                 env!("POSTERN_BUILD"),
                 issuer.as_str(),
@@ -216,6 +220,7 @@ impl Config {
             has_home_page: flag("HOME_PAGE", true)?,
             issuer,
             key_encryption_key: secret(variable, "KEY_ENCRYPTION_KEY"),
+            key_times,
             leeway: i64::from(leeway),
             private_use_schemes,
             registration: policy,
@@ -249,6 +254,22 @@ fn scope_table(text: Option<&str>) -> Result<ScopeTable, ConfigError> {
     let mut table = table.map_err(|error| ConfigError::new("SCOPES", error))?;
     table.add_default(DEFAULT_SCOPE);
     Ok(table)
+}
+
+/// Parses a number of seconds, if the variable is set.
+fn seconds(
+    name: &'static str,
+    text: Option<String>,
+    limit: u32,
+) -> Result<Option<u32>, ConfigError> {
+    match text.map(|text| text.parse()) {
+        None => Ok(None),
+        Some(Ok(number)) if number <= limit => Ok(Some(number)),
+        Some(_) => {
+            let reason = format_args!("must be a whole number of seconds from 0 to {limit}");
+            Err(ConfigError::new(name, reason))
+        }
+    }
 }
 
 /// Parses `PRIVATE_USE_SCHEMES`: schemes separated by commas.
@@ -290,30 +311,6 @@ impl Registration {
             "token" => Some(Self::Token),
             _ => None,
         }
-    }
-}
-
-/// How many seconds caches may serve a published document.
-#[derive(Clone, Copy, Debug)]
-pub struct Caching {
-    max_age: u32,
-    stale_while_revalidate: u32,
-    stale_if_error: u32,
-}
-
-impl Caching {
-    /// Returns the `Cache-Control` of a document that changes in `remaining` seconds, or at no known time. No cache
-    /// serves it for longer, stale or not.
-    pub fn header(self, remaining: Option<i64>) -> String {
-        let remaining =
-            remaining.map_or(u32::MAX, |seconds| u32::try_from(seconds.max(0)).unwrap_or(u32::MAX));
-        let max_age = self.max_age.min(remaining);
-        let stale_while_revalidate = self.stale_while_revalidate.min(remaining - max_age);
-        let stale_if_error = self.stale_if_error.min(remaining - max_age);
-        format!(
-            "public, max-age={max_age}, stale-while-revalidate={stale_while_revalidate}, \
-             stale-if-error={stale_if_error}"
-        )
     }
 }
 
@@ -368,6 +365,10 @@ mod tests {
             ("AUDIT_DAYS", "0"),
             ("AUDIT_DAYS", "3651"),
             ("AUDIT_DAYS", "90 days"),
+            ("KEY_AHEAD_SECONDS", "3d"),
+            ("KEY_AHEAD_SECONDS", "0"),
+            ("KEY_SIGNING_SECONDS", "86400"),
+            ("KEY_SIGNING_SECONDS", "34560001"),
             ("ALLOW_IMPLICIT", "1"),
             ("ALLOW_LOOPBACK", "yes"),
             ("CLIENT_DOCUMENTS", "true"),

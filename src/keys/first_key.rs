@@ -50,6 +50,7 @@ pub async fn make_first_key(
         sign_from: 0,
         sign_until: None,
         retire_at: None,
+        created_at: Some(context.now),
     };
     let rows = signing_keys::add_if_none_signs(context, &row).await?;
     let kid = row.public.kid();
@@ -59,7 +60,8 @@ pub async fn make_first_key(
     Ok(rows)
 }
 
-async fn generate(
+/// Generates a key.
+pub(super) async fn generate(
     alg: Algorithm,
     context: &Context<'_, impl Platform>,
 ) -> Result<PrivateKey, Internal> {

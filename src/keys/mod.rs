@@ -1,13 +1,61 @@
 //! Signing keys. The keys that are published and the keys that sign follow from the rows of the key table and the time.
 
 pub mod first_key;
+pub mod plan;
 pub mod published;
 mod published_set;
+pub mod rotation;
 pub mod signing;
 pub mod verified;
 
 use crate::jose::jwk::Algorithm;
 use crate::store::signing_keys::KeyRow;
+
+/// What a key does at a time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyState {
+    /// It is not published yet, because the isolate that made it has a clock that is ahead.
+    Planned,
+    /// It is published, and will sign.
+    Published,
+    /// It signs.
+    Signing,
+    /// It has signed, and is published until its tokens have expired.
+    Retiring,
+    /// Its tokens have expired.
+    Retired,
+    /// The operator has withdrawn it.
+    Withdrawn,
+}
+
+impl KeyState {
+    /// Returns the state of a key among all keys.
+    pub fn of(row: &KeyRow, rows: &[KeyRow], now: i64) -> Self {
+        let signer = signer(rows, row.public.alg(), now);
+        match row.retire_at {
+            Some(0) => Self::Withdrawn,
+            Some(end) if end <= now => Self::Retired,
+            _ if now < row.publish_from => Self::Planned,
+            _ if signer.is_some_and(|signer| signer.public.kid() == row.public.kid()) => {
+                Self::Signing
+            }
+            _ if now < row.sign_from => Self::Published,
+            _ => Self::Retiring,
+        }
+    }
+
+    /// Returns the name of the state.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Published => "published",
+            Self::Signing => "signing",
+            Self::Retiring => "retiring",
+            Self::Retired => "retired",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
 
 fn is_published(row: &KeyRow, now: i64) -> bool {
     row.publish_from <= now && row.retire_at.is_none_or(|end| now < end)
@@ -61,6 +109,7 @@ mod tests {
             sign_from: times.1,
             sign_until: times.2,
             retire_at: times.3,
+            created_at: None,
         }
     }
 

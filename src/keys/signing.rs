@@ -85,7 +85,8 @@ impl SigningKeys {
             .map(|table| Rc::clone(&table.rows))
     }
 
-    fn remember(&self, rows: Vec<KeyRow>, now: i64) -> Rc<[KeyRow]> {
+    /// Remembers the key table as it was read at `now`.
+    pub fn remember(&self, rows: Vec<KeyRow>, now: i64) -> Rc<[KeyRow]> {
         let rows: Rc<[KeyRow]> = rows.into();
         self.opened.borrow_mut().retain(|key| rows.iter().any(|row| row.public.kid() == key.kid()));
         *self.table.borrow_mut() = Some(KeyTable { rows: Rc::clone(&rows), read_at: now });

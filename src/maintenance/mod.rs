@@ -4,6 +4,7 @@
 //! done when, and nothing else.
 #![warn(missing_docs)]
 
+mod key_rotation;
 pub mod resealing;
 mod sweeping;
 
@@ -22,6 +23,8 @@ pub type Clock<'a> = &'a dyn Fn() -> i64;
 /// A step of a run. One that fails does not prevent the next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
+    /// Make the signing keys that are due.
+    RotateKeys,
     /// Seal signing keys again that the previous `KEY_ENCRYPTION_KEY` opens.
     Reseal,
     /// Delete rows that are over.
@@ -30,11 +33,12 @@ pub enum Step {
 
 impl Step {
     /// Every step, in the order of a run.
-    pub const ALL: [Self; 2] = [Self::Reseal, Self::Sweep];
+    pub const ALL: [Self; 3] = [Self::RotateKeys, Self::Reseal, Self::Sweep];
 
     /// Returns the name of the step in the log and in the table of runs.
     pub fn name(self) -> &'static str {
         match self {
+            Self::RotateKeys => "rotate_keys",
             Self::Reseal => "reseal",
             Self::Sweep => "sweep",
         }
@@ -50,6 +54,7 @@ impl Step {
         clock: Clock<'_>,
     ) -> Result<Report, Internal> {
         match self {
+            Self::RotateKeys => key_rotation::run(provider).await,
             Self::Reseal => resealing::run(&provider.context).await,
             Self::Sweep => sweeping::run(&provider.context, clock).await,
         }

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::CLOCK_SLACK_SECONDS;
-use crate::ports::{Database, Row, Statement};
-use crate::store::batch::{Batch, Handle, first};
+use crate::ports::{Database, Freshness, Row, Statement};
+use crate::store::batch::{self, Batch, Handle, first};
 
 /// How many runs are kept: those of the last half day.
 const KEPT: i64 = 144;
@@ -75,4 +75,11 @@ pub async fn record(
     let before = batch.query(before, first);
     let before = batch.run_idempotent(context).await?.take(before)?;
     before.map(|mut row| row.integer()).transpose()
+}
+
+/// Returns whether a run started later than now: then this isolate's clock is behind, or that of the run was ahead.
+pub async fn has_later(context: &Context<'_, impl Database>) -> Result<bool, Internal> {
+    let select = Statement::new("SELECT 1 FROM maintenance_runs WHERE started_at > ?1 LIMIT 1")
+        .bind(context.now + CLOCK_SLACK_SECONDS);
+    Ok(!batch::read(context, Freshness::Primary, select).await?.is_empty())
 }

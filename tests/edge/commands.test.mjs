@@ -28,6 +28,7 @@ const NOT_RUN_HERE = [
   [D1_COMMAND, "the test below runs its SQL"],
   [/^npx wrangler (login|rollback|secret (put|bulk|delete)|tail|d1 (create|export|execute postern))\b/, "needs a Cloudflare account"],
   [/^export (POSTERN_URL|ADMIN_TOKEN)=/, "is the environment of the commands in sh blocks"],
+  [/^npx postern key rotate --compromised KID$/, "keys.test.mjs runs it, with the kid of a key"],
   [/^npx postern user list$/, "is in an sh block too, with other variables"],
   [/^curl "\$POSTERN_URL\/auth\/token" -u "\$CLIENT_ID:\$CLIENT_SECRET" /, "resources.test.mjs sends the request"],
   [/^openssl rand -base64 32 \| tr /, "needs OpenSSL, and any random text of this length will do"],

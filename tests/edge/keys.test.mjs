@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createDecipheriv } from "node:crypto";
 import { afterEach, test } from "node:test";
 import * as jose from "jose";
-import { ISSUER, KEY_ENCRYPTION_KEY, keysMade, start, startIsolates, until } from "./harness.mjs";
+import { commandsAt } from "./command_line.mjs";
+import { ADMIN_TOKEN, ISSUER, KEY_ENCRYPTION_KEY, keysMade, start, startIsolates, until } from "./harness.mjs";
 
 let close = async () => {};
 afterEach(() => close());
@@ -109,4 +110,61 @@ test("with a wrong ISSUER every response names the variable", async () => {
     assert.equal(response.status, 500);
     assert.match((await response.json()).error_description, /^ISSUER: must begin with https/);
   }
+});
+
+test("key rotate publishes new keys at once, and key rotate --compromised withdraws one", async () => {
+  const postern = await start();
+  close = postern.close;
+  await postern.putAlice();
+  const before = (await postern.keysMade()).map(({ kid }) => kid);
+  const { access_token: token } = await postern.mint();
+  const run = commandsAt(postern.url, ADMIN_TOKEN);
+  const command = async (...args) => {
+    const { code, out, err } = await run(args);
+    assert.equal(code, 0, err);
+    return out.trimEnd().split("\n").map((line) => JSON.parse(line));
+  };
+  const published = async () => (await (await postern.fetch("/auth/jwks.json")).json()).keys.map(({ kid }) => kid);
+  const states = (keys) => keys.map(({ alg, state }) => `${alg} ${state}`).toSorted();
+
+  const rotated = await command("key", "rotate");
+  assert.deepEqual(states(rotated), ["ES256 published", "ES256 signing", "RS256 published", "RS256 signing"]);
+  assert.deepEqual(new Set(await published()), new Set(rotated.map(({ kid }) => kid)));
+  const old = rotated.filter(({ state }) => state === "signing").map(({ kid }) => kid);
+  assert.deepEqual(new Set(old), new Set(before));
+  const [kv] = await until(async () => (await postern.env.KV.list()).keys, ({ length }) => length === 1);
+  assert.equal(JSON.parse(JSON.parse(await postern.env.KV.get(kv.name)).body).keys.length, 4);
+
+  const compromised = rotated.find(({ alg, state }) => alg === "ES256" && state === "signing").kid;
+  const unconfirmed = await run(["key", "rotate", "--compromised", compromised]);
+  assert.equal(unconfirmed.code, 1);
+  assert.match(unconfirmed.err, /needs --yes/);
+  const next = rotated.find(({ alg, state }) => alg === "ES256" && state === "published").kid;
+  const after = await command("key", "rotate", "--compromised", compromised, "--yes");
+  assert.deepEqual(states(after), ["ES256 signing", "ES256 withdrawn", "RS256 published", "RS256 signing"]);
+  assert.equal(after.find(({ alg, state }) => alg === "ES256" && state === "signing").kid, next);
+  assert.equal((await postern.userinfo(token)).status, 401);
+  assert.equal((await postern.userinfo((await postern.mint()).access_token)).status, 200);
+  assert.ok(!(await published()).includes(compromised));
+  assert.deepEqual(await command("key", "list"), after);
+  const unknown = await run(["key", "rotate", "--compromised", "nobody", "--yes"]);
+  assert.match(unknown.err, /not_found: compromised: no signing key has this kid/);
+});
+
+test("the scheduled event makes the successors of keys of unknown age, once", async () => {
+  const postern = await start();
+  close = postern.close;
+  await postern.keysMade();
+  await postern.env.DB.prepare("UPDATE signing_keys SET created_at = NULL").run();
+  await Promise.all([postern.maintain(), postern.maintain(), postern.maintain()]);
+  await postern.maintain();
+  const rows = await stored(postern.env);
+  assert.deepEqual(rows.map(({ alg }) => alg), ["ES256", "ES256", "RS256", "RS256"]);
+  for (const alg of BOTH) {
+    const [old, next] = rows.filter((row) => row.alg === alg).sort((a, b) => a.sign_from - b.sign_from);
+    assert.equal(old.sign_until, next.sign_from);
+    assert.ok(next.sign_from - next.publish_from === 259_200 && old.retire_at > old.sign_until);
+  }
+  const keys = await (await postern.fetch("/auth/jwks.json")).json();
+  assert.equal(keys.keys.length, 4);
 });

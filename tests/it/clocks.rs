@@ -23,7 +23,7 @@ const JWKS: &str = "/auth/jwks.json";
 
 impl TestProvider {
     /// Runs `work` in an isolate whose clock is ahead. Then continues in another one, whose clock is right.
-    fn in_isolate_ahead<T>(&self, seconds: i64, work: impl FnOnce() -> T) -> T {
+    pub fn in_isolate_ahead<T>(&self, seconds: i64, work: impl FnOnce() -> T) -> T {
         let now = self.now.replace(self.now.get() + seconds);
         self.new_isolate();
         let result = work();

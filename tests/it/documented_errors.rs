@@ -44,6 +44,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("store/audit", &[]),
     ("store/client_proof.rs", &["EXISTS ", "->>"]),
     ("store/registrations.rs", &[" IS NULL OR ", " OR secret_hash "]),
+    ("store/signing_keys.rs", &["EXISTS "]),
     ("store/sign_in_attempts.rs", &[" LIMIT ", ") JOIN "]),
     ("store/slots.rs", &["(SELECT ", ") WHERE "]),
     ("store/clients.rs", &[" = CASE WHEN ", " IS NOT NULL THEN "]),

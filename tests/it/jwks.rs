@@ -158,7 +158,9 @@ pub type Times = (i64, i64, Option<i64>, Option<i64>);
 pub const ALWAYS: Times = (NOW, NOW, None, None);
 
 pub fn insert_key(provider: &TestProvider, row: &Row, times: Times) {
-    let sql = "INSERT INTO signing_keys VALUES (?1, ?2 ->> 'alg', ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO signing_keys \
+        (kid, alg, public_jwk, sealed_private, publish_from, sign_from, sign_until, retire_at) \
+        VALUES (?1, ?2 ->> 'alg', ?2, ?3, ?4, ?5, ?6, ?7)";
     let parameters = (&row.0, &row.1, &row.2, times.0, times.1, times.2, times.3);
     provider.platform.primary.execute(sql, parameters).unwrap();
 }

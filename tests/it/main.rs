@@ -38,6 +38,7 @@ mod in_force;
 mod json_round_trip;
 mod jwks;
 mod key_changes;
+mod key_rotation;
 mod limits;
 mod logos;
 mod lost_responses;

@@ -97,6 +97,19 @@ impl TestProvider {
         result
     }
 
+    /// Makes an isolate, which remembers nothing.
+    pub fn make_isolate(&self) -> Isolate {
+        isolate(&self.variables.borrow())
+    }
+
+    /// Runs `work` in this isolate.
+    pub fn in_isolate<T>(&self, isolate: &mut Isolate, work: impl FnOnce() -> T) -> T {
+        std::mem::swap(&mut *self.isolate.borrow_mut(), isolate);
+        let result = work();
+        std::mem::swap(&mut *self.isolate.borrow_mut(), isolate);
+        result
+    }
+
     /// Continues in a new isolate of another deployment.
     pub fn deploy(&self, variables: Variables) {
         self.variables.replace(variables);
@@ -161,6 +174,15 @@ impl TestProvider {
     pub fn maintain_by(&self, clock: &dyn Fn() -> i64) -> MaintenanceLog {
         let isolate = self.isolate.borrow();
         block_on(maintain(&isolate, &self.platform, clock, &|bytes| self.draw(bytes)))
+    }
+
+    /// Runs the maintenance in several isolates at the same time.
+    pub fn maintain_together(&self, isolates: &[Isolate]) -> Vec<MaintenanceLog> {
+        let (clock, draw) = (|| self.now.get(), |bytes: &mut [u8]| self.draw(bytes));
+        let runs = isolates.iter().map(|isolate| {
+            Box::pin(async { maintain(isolate, &self.platform, &clock, &draw).await })
+        });
+        join(runs.collect())
     }
 
     fn draw(&self, bytes: &mut [u8]) -> Result<(), RandomnessError> {

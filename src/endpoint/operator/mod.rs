@@ -14,6 +14,8 @@
 //! | `PUT /admin/clients/{id}` | creates or replaces a client |
 //! | `GET /admin/clients/{id}` | returns a client |
 //! | `DELETE /admin/clients/{id}` | deletes a client |
+//! | `GET /admin/keys` | lists the signing keys |
+//! | `POST /admin/keys/rotate` | makes new signing keys, or withdraws a compromised one |
 //! | `POST /admin/initial-access-tokens` | creates a token that lets clients register themselves |
 //! | `POST /admin/tokens` | mints an access token for a user |
 //! | `DELETE /admin/grants/{id}` | revokes a grant |
@@ -26,6 +28,7 @@ mod clients;
 mod grants;
 pub mod health;
 mod initial_access_tokens;
+mod keys;
 mod tokens;
 mod users;
 
@@ -92,6 +95,8 @@ pub async fn serve(
         }
         ("GET", ["clients", id]) => clients::show(context, &decode(id)?).await,
         ("DELETE", ["clients", id]) => clients::delete(context, &decode(id)?).await,
+        ("GET", ["keys"]) => keys::list(context).await,
+        ("POST", ["keys", "rotate"]) => keys::make_new(provider, request).await,
         ("POST", ["initial-access-tokens"]) => {
             initial_access_tokens::create(context, request).await
         }
@@ -102,7 +107,8 @@ pub async fn serve(
         (_, ["users" | "clients"]) => Err(not_allowed("GET, HEAD, POST")),
         (_, ["users" | "clients", _]) => Err(not_allowed("GET, HEAD, PUT, DELETE")),
         (_, ["users", _, "password"]) => Err(not_allowed("PUT, DELETE")),
-        (_, ["initial-access-tokens" | "tokens"]) => Err(not_allowed("POST")),
+        (_, ["keys"]) => Err(not_allowed("GET, HEAD")),
+        (_, ["initial-access-tokens" | "tokens"] | ["keys", "rotate"]) => Err(not_allowed("POST")),
         (_, ["grants", _]) => Err(not_allowed("DELETE")),
         _ => Err(Protocol::NotFound.into()),
     }

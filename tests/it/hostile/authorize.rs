@@ -800,7 +800,7 @@ fn all_seeds() -> Vec<String> {
     let jwk = serde_json::to_string(&PublicKey::Ec(key.public().clone())).unwrap();
     let kid = key.public().kid().to_owned();
     let mut seed = seed();
-    seed.push(format!("INSERT INTO signing_keys VALUES ('{kid}', 'ES256', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN}, NULL, NULL)"));
+    seed.push(format!("INSERT INTO signing_keys (kid, alg, public_jwk, sealed_private, publish_from, sign_from) VALUES ('{kid}', 'ES256', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN})"));
     seed
 }
 

@@ -34,7 +34,7 @@ pub fn seed() -> Vec<String> {
         let (kid, alg) = (public.kid(), public.alg().name());
         let jwk = serde_json::to_string(public).unwrap();
         format!(
-            "INSERT INTO signing_keys VALUES ('{kid}', '{alg}', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN}, NULL, NULL)"
+            "INSERT INTO signing_keys (kid, alg, public_jwk, sealed_private, publish_from, sign_from) VALUES ('{kid}', '{alg}', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN})"
         )
     };
     vec![
