@@ -39,6 +39,7 @@ mod json_round_trip;
 mod jwks;
 mod key_changes;
 mod key_rotation;
+mod key_rotation_year;
 mod limits;
 mod logos;
 mod lost_responses;
