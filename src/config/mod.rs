@@ -5,6 +5,7 @@ mod caching;
 mod color;
 mod issuer;
 mod key_times;
+mod numbers;
 
 pub use branding::{Branding, ICON_PATH, LoginLabel, Logo, Theme};
 pub use caching::Caching;
@@ -14,6 +15,7 @@ pub use key_times::KeyTimes;
 
 use std::fmt;
 
+use crate::config::numbers::{audit_days, seconds};
 use crate::digest::digest;
 use crate::protocol::authorization::authorize_policy::AuthorizePolicy;
 use crate::protocol::authorization::resources::{Resource, Resources};
@@ -93,9 +95,6 @@ const ADMIN_TOKEN_WARNING: &str =
     "ADMIN_TOKEN_PREVIOUS: still accepted; delete it when no program uses it";
 const KEY_ENCRYPTION_KEY_WARNING: &str = "KEY_ENCRYPTION_KEY_PREVIOUS: still accepted; delete it when no signing key is \
                                           encrypted under it, a day after the change or later";
-/// The default of `AUDIT_DAYS`.
-const AUDIT_DAYS: i64 = 90;
-const MOST_AUDIT_DAYS: i64 = 3_650;
 
 impl Config {
     /// Returns the part of the configuration that the parser of a client's authorization requests needs.
@@ -236,40 +235,12 @@ fn secret(variable: impl Fn(&str) -> Option<String>, name: &str) -> ReplaceableS
     ReplaceableSecret { current: read(name), previous: read(&format!("{name}_PREVIOUS")) }
 }
 
-/// Parses `AUDIT_DAYS`. Zero days would be no trail at all, and ten years are longer than a database of 10 GB lasts.
-fn audit_days(text: Option<&str>) -> Result<i64, ConfigError> {
-    match text.map(str::parse) {
-        None => Ok(AUDIT_DAYS),
-        Some(Ok(days @ 1..=MOST_AUDIT_DAYS)) => Ok(days),
-        Some(_) => {
-            let reason = format_args!("must be a whole number of days from 1 to {MOST_AUDIT_DAYS}");
-            Err(ConfigError::new("AUDIT_DAYS", reason))
-        }
-    }
-}
-
 /// Parses `SCOPES`.
 fn scope_table(text: Option<&str>) -> Result<ScopeTable, ConfigError> {
     let table = text.map_or_else(|| Ok(ScopeTable::default()), ScopeTable::parse);
     let mut table = table.map_err(|error| ConfigError::new("SCOPES", error))?;
     table.add_default(DEFAULT_SCOPE);
     Ok(table)
-}
-
-/// Parses a number of seconds, if the variable is set.
-fn seconds(
-    name: &'static str,
-    text: Option<String>,
-    limit: u32,
-) -> Result<Option<u32>, ConfigError> {
-    match text.map(|text| text.parse()) {
-        None => Ok(None),
-        Some(Ok(number)) if number <= limit => Ok(Some(number)),
-        Some(_) => {
-            let reason = format_args!("must be a whole number of seconds from 0 to {limit}");
-            Err(ConfigError::new(name, reason))
-        }
-    }
 }
 
 /// Parses `PRIVATE_USE_SCHEMES`: schemes separated by commas.

@@ -10,6 +10,7 @@ use crate::keys::signer;
 use crate::lifetimes::KEY_ROW_SECONDS;
 use crate::log::LogEvent;
 use crate::ports::Platform;
+use crate::store::audit::kinds::Actor;
 use crate::store::maintenance_runs;
 use crate::store::signing_keys::{self, KeyChange, KeyRow, KeyTable};
 
@@ -65,7 +66,7 @@ pub async fn make_due(
         if plan::must_wait(&table.rows, alg, now, &plan).is_some() {
             continue;
         }
-        match carry_out(context, &table, alg, plan).await {
+        match carry_out(context, &table, (alg, Actor::Provider), plan).await {
             Ok(Some((rows, made))) => {
                 changed = Some(rows);
                 rotated.made.extend(made);
@@ -158,7 +159,7 @@ async fn change(
     for _ in 0..ATTEMPTS {
         let table = signing_keys::table(context).await?;
         let (alg, plan) = plan(&table.rows)?;
-        if let Some((rows, _)) = carry_out(context, &table, alg, plan).await? {
+        if let Some((rows, _)) = carry_out(context, &table, (alg, Actor::Operator), plan).await? {
             return Ok(rows);
         }
     }
@@ -171,7 +172,7 @@ async fn change(
 async fn carry_out(
     context: &Context<'_, impl Platform>,
     table: &KeyTable,
-    alg: Algorithm,
+    (alg, actor): (Algorithm, Actor),
     plan: Plan,
 ) -> Result<Option<(Vec<KeyRow>, Option<KeyRow>)>, Internal> {
     let Plan { new, changed, deleted } = plan;
@@ -179,7 +180,7 @@ async fn carry_out(
         Some(new) => Some(make(alg, new, &table.rows, &changed, context).await?),
         None => None,
     };
-    let change = KeyChange { alg, new, changed, deleted };
+    let change = KeyChange { alg, actor, new, changed, deleted };
     let Some(rows) = signing_keys::apply(context, table, &change).await? else { return Ok(None) };
     if let Some(new) = &change.new {
         let kid = new.public.kid().to_owned();

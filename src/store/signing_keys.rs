@@ -8,6 +8,7 @@ use crate::lifetimes::{CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS};
 use crate::ports::Platform;
 use crate::ports::{Freshness, Row, Statement};
 use crate::store::audit::acts;
+use crate::store::audit::kinds::Actor;
 use crate::store::batch::{self, Batch};
 
 /// A row of the key table. All times are Unix seconds; `None` means that no time is set.
@@ -89,6 +90,7 @@ pub async fn reseal(
             "UPDATE signing_keys SET sealed_private = ?3 WHERE kid = ?1 AND sealed_private = ?2",
         );
         batch.add(update.bind(*kid).bind(*old).bind(new.as_str()));
+        batch.add(acts::key_resealed(context, kid, new)?);
     }
     batch.run_idempotent(context).await.map(drop)
 }
@@ -135,7 +137,7 @@ pub async fn add_if_none_signs(
         .bind(context.now);
     let mut batch = Batch::default();
     batch.add(bind_key(insert, key)?);
-    batch.add(acts::key_created(context, key.public.kid())?);
+    batch.add(acts::key_created(context, key.public.kid(), Actor::Provider)?);
     let keys = batch.query(Statement::new(SELECT), batch::all);
     key_rows(batch.run(context.platform).await?.take(keys)?, context)
 }
@@ -181,6 +183,8 @@ pub struct KeyTable {
 /// A change of the keys of one algorithm.
 pub struct KeyChange {
     pub alg: Algorithm,
+    /// The party that changes them, for the audit trail.
+    pub actor: Actor,
     /// A key to add.
     pub new: Option<KeyRow>,
     /// Keys whose times change.
@@ -248,6 +252,9 @@ pub async fn apply(
         let update = update.bind(alg).bind(id.as_str()).bind(key.public.kid());
         let update = update.bind(key.publish_from).bind(key.sign_from);
         batch.add(update.bind(key.sign_until).bind(key.retire_at));
+        if key.retire_at == Some(0) {
+            batch.add(acts::key_withdrawn(context, key.public.kid(), &id)?);
+        }
     }
     if let Some(key) = &change.new {
         let insert = Statement::new(concat!(
@@ -257,7 +264,7 @@ pub async fn apply(
             " ON CONFLICT (kid) DO NOTHING"
         ));
         batch.add(bind_key(insert.bind(alg).bind(id.as_str()), key)?);
-        batch.add(acts::key_created(context, key.public.kid())?);
+        batch.add(acts::key_created(context, key.public.kid(), change.actor)?);
     }
     let is_applied = batch.query(
         Statement::new("SELECT 1 FROM key_claims WHERE alg = ?1 AND changed_by = ?2")

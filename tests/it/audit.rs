@@ -2,7 +2,8 @@
 
 use crate::browser::{Browser, CALLBACK, PASSWORD, TestClient, VERIFIER, encode, field, form_to};
 use crate::test_provider::{
-    ADMIN_TOKEN, TestProvider, TestRequest, delete, get, post, put, variables_with,
+    ADMIN_TOKEN, KEY_ENCRYPTION_KEY, TestProvider, TestRequest, delete, get, post, put,
+    variables_with,
 };
 use serde_json::{Value, json};
 
@@ -397,4 +398,60 @@ fn no_event_has_personal_data_or_a_secret() {
         assert!(!text.contains(secret), "{secret} is in {text}");
     }
     assert_eq!(provider.send(get("/auth/jwks.json")).status, 200);
+}
+
+/// The `kid` of the key that signs with ES256.
+fn signing_kid(provider: &TestProvider) -> String {
+    let response = provider.send(get("/admin/keys").by_operator());
+    let keys = response.json()["keys"].as_array().unwrap().clone();
+    let signing = keys.iter().find(|key| key["alg"] == "ES256" && key["state"] == "signing");
+    signing.unwrap()["kid"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn each_change_of_a_key_has_its_event_once() {
+    for lost in [0, 1] {
+        let provider = TestProvider::with_keys();
+        provider.has_entropy.set(true);
+        let rotate = || post("/admin/keys/rotate").by_operator();
+        let created = |actor: &str| {
+            ["ES256", "RS256"].map(|alg| format!(r#"key.created by {actor} {{"alg":"{alg}"}}"#))
+        };
+        let mut events = provider.events_of(lost, || {
+            assert_eq!(provider.send(rotate().json(&json!({}))).status, 200);
+        });
+        events.sort();
+        assert_eq!(events, created("operator"), "{lost} lost");
+
+        let kid = signing_kid(&provider);
+        let events = provider.events_of(lost, || {
+            let request = rotate().json(&json!({ "compromised": kid }));
+            assert_eq!(provider.send(request).status, 200);
+        });
+        let withdrawn = r#"key.withdrawn by operator {"alg":"ES256"}"#.to_owned();
+        assert!(events.contains(&withdrawn), "{events:?}");
+        assert_eq!(events.iter().filter(|event| **event == withdrawn).count(), 1);
+        let unknown = rotate().json(&json!({ "compromised": "unknown" }));
+        assert_eq!(provider.events_of(0, || drop(provider.send(unknown))), [""; 0]);
+    }
+}
+
+#[test]
+fn a_key_that_is_due_and_one_that_is_sealed_again_are_made_by_the_provider() {
+    let provider = TestProvider::with_keys();
+    provider.has_entropy.set(true);
+    provider.sleep(28 * 86_400);
+    let mut events = provider.events_of(0, || drop(provider.maintain()));
+    events.sort();
+    let made =
+        ["ES256", "RS256"].map(|alg| format!(r#"key.created by provider {{"alg":"{alg}"}}"#));
+    assert_eq!(events, made);
+
+    let mut variables = variables_with("KEY_ENCRYPTION_KEY", &"E".repeat(43));
+    variables.push(("KEY_ENCRYPTION_KEY_PREVIOUS", KEY_ENCRYPTION_KEY.into()));
+    provider.deploy(variables);
+    provider.sleep(300);
+    let events = provider.events_of(0, || drop(provider.maintain()));
+    assert_eq!(events.len(), 4, "{events:?}");
+    assert!(events.iter().all(|event| event.starts_with("key.resealed by provider")));
 }

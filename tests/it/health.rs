@@ -122,12 +122,7 @@ fn a_ready_provider_has_a_line_for_each_part_and_needs_two_requests_to_d1() {
         assert!(document.contains(&format!("| `{name}` |")), "{name} is not in docs/operations.md");
     }
     assert_check(&response, "signing_key_ES256", "ok", "signs since it was made");
-    assert_check(
-        &response,
-        "maintenance",
-        "ok",
-        "began 2 minutes ago and took 0 seconds; reseal: ",
-    );
+    assert_check(&response, "maintenance", "ok", "began 2 minutes ago and took 0 seconds; ");
     for part in ["database", "cache", "rate_limit"] {
         assert_eq!(check(&response, part)["latency_ms"], 7, "{part}");
     }
@@ -222,14 +217,16 @@ fn keys_that_are_missing_or_cannot_be_opened_are_named() {
 }
 
 #[test]
-fn the_end_of_a_key_is_the_time_of_the_next_one() {
+fn a_key_has_its_age_and_the_time_of_the_next_one_until_that_is_overdue() {
     let provider = ready();
-    let now = provider.now.get();
-    let sql = "UPDATE signing_keys SET sign_from = ?1, publish_from = ?1, sign_until = ?2";
-    let times = [now - 10 * 86_400, now + 20 * 86_400];
-    provider.platform.primary.execute(sql, times).unwrap();
+    provider.sleep(10 * 86_400);
     let words = "signs for 10 days; the next key signs in 20 days";
     assert_check(&report(&provider), "signing_key_ES256", "ok", words);
+    provider.sleep(19 * 86_400);
+    let words = "signs for 29 days; the next key is overdue for 2 days";
+    assert_check(&report(&provider), "signing_key_ES256", "warning", words);
+    provider.maintain();
+    assert_check(&report(&provider), "signing_key_ES256", "ok", "the next key signs in 3 days");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::error::{Error, Internal};
 use crate::http::{Request, Response};
 use crate::jose::json;
 use crate::jose::jwk::Algorithm;
+use crate::keys::plan::{Rotation, rotations};
 use crate::keys::signer;
 use crate::lifetimes::MAINTENANCE_LATE_SECONDS;
 use crate::maintenance::resealing::{self, SealedKeys};
@@ -173,15 +174,26 @@ fn check_key<P>(context: &Context<'_, P>, rows: &[KeyRow], alg: Algorithm) -> Ch
         context.log_fault(&fault);
         return Check::new(name, Status::Failed, fault.detail());
     }
-    let age = match row.sign_from {
+    let age = match row.sign_from.max(row.created_at.unwrap_or_default()) {
         0 => "since it was made".to_owned(),
         since => format!("for {}", span(now - since)),
     };
-    let end = match row.sign_until {
-        Some(end) => format!("the next key signs in {}", span(end - now)),
-        None => "no next key is planned".to_owned(),
-    };
-    Check::new(name, Status::Ok, format!("{kid} signs {age}; {end}"))
+    let rotation = rotations(rows, now, config.key_times).find(|rotation| rotation.alg == alg);
+    match rotation {
+        Some(Rotation { overdue_since: Some(since), .. }) => {
+            let detail = format!(
+                "{kid} signs {age}; the next key is overdue for {}: the maintenance makes it",
+                span(now - since)
+            );
+            Check::new(name, Status::Warning, detail)
+        }
+        Some(Rotation { next_at, .. }) => {
+            let detail =
+                format!("{kid} signs {age}; the next key signs in {}", span(next_at - now));
+            Check::new(name, Status::Ok, detail)
+        }
+        None => Check::new(name, Status::Ok, format!("{kid} signs {age}")),
+    }
 }
 
 fn check_maintenance(last_run: Option<&MaintenanceRun>, now: i64) -> Check {

@@ -160,18 +160,49 @@ pub(in crate::store) fn initial_access_token_created<P>(
     Ok(record(context, statement, kind)?.bind(token_hash).bind(HASH_CHARACTERS))
 }
 
-/// A new signing key. Follows it. It has no network, because the sender of the request that finds no key has nothing to do
-/// with it.
+/// A new signing key. Follows it. It has no network if the provider makes it by itself, because the sender of the request
+/// that finds no key has nothing to do with it.
 pub(in crate::store) fn key_created<P>(
     context: &Context<'_, P>,
     kid: &str,
+    actor: Actor,
 ) -> Result<Statement, Internal> {
     let statement = Statement::new(
-        "INSERT INTO audit_events (at, id, kind, actor, detail) \
-         SELECT ?1, ?2, ?3, ?4, json_object('kid', kid, 'alg', alg) FROM signing_keys \
-         WHERE kid = ?6 ON CONFLICT (at, id) DO NOTHING",
+        "INSERT INTO audit_events (at, id, kind, actor, network, detail) \
+         SELECT ?1, ?2, ?3, ?4, iif(?7, ?5, NULL), json_object('kid', kid, 'alg', alg) \
+         FROM signing_keys WHERE kid = ?6 ON CONFLICT (at, id) DO NOTHING",
     );
-    Ok(record(context, statement, (EventKind::KeyCreated, Actor::Provider))?.bind(kid))
+    let statement = record(context, statement, (EventKind::KeyCreated, actor))?;
+    Ok(statement.bind(kid).bind(i64::from(actor == Actor::Operator)))
+}
+
+/// The withdrawal of a signing key, by the change of the keys with this id. Follows it.
+pub(in crate::store) fn key_withdrawn<P>(
+    context: &Context<'_, P>,
+    kid: &str,
+    change_id: &str,
+) -> Result<Statement, Internal> {
+    let statement = Statement::new(record_event!(
+        "NULL, NULL, json_object('kid', kid, 'alg', alg) FROM signing_keys \
+         WHERE kid = ?6 AND retire_at = 0 \
+           AND EXISTS (SELECT 1 FROM key_claims WHERE alg = signing_keys.alg AND changed_by = ?7)"
+    ));
+    let statement = record(context, statement, (EventKind::KeyWithdrawn, Actor::Operator))?;
+    Ok(statement.bind(kid).bind(change_id))
+}
+
+/// The sealing of a signing key under another secret. Follows it.
+pub(in crate::store) fn key_resealed<P>(
+    context: &Context<'_, P>,
+    kid: &str,
+    sealed_private: &str,
+) -> Result<Statement, Internal> {
+    let statement = Statement::new(record_event!(
+        "NULL, NULL, json_object('kid', kid, 'alg', alg) FROM signing_keys \
+         WHERE kid = ?6 AND sealed_private = ?7"
+    ));
+    let statement = record(context, statement, (EventKind::KeyResealed, Actor::Provider))?;
+    Ok(statement.bind(kid).bind(sealed_private))
 }
 
 /// A user's new password, or its removal. Precedes it.

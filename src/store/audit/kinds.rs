@@ -12,6 +12,8 @@ pub enum EventKind {
     GrantRevoked,
     InitialAccessTokenCreated,
     KeyCreated,
+    KeyResealed,
+    KeyWithdrawn,
     PasswordRemoved,
     PasswordSet,
     SignInFailed,
@@ -23,7 +25,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::ClientCreated,
         Self::ClientDeleted,
         Self::ClientRegistered,
@@ -33,6 +35,8 @@ impl EventKind {
         Self::GrantRevoked,
         Self::InitialAccessTokenCreated,
         Self::KeyCreated,
+        Self::KeyResealed,
+        Self::KeyWithdrawn,
         Self::PasswordRemoved,
         Self::PasswordSet,
         Self::SignInFailed,
@@ -55,6 +59,8 @@ impl EventKind {
             Self::GrantRevoked => "grant.revoked",
             Self::InitialAccessTokenCreated => "initial_access_token.created",
             Self::KeyCreated => "key.created",
+            Self::KeyResealed => "key.resealed",
+            Self::KeyWithdrawn => "key.withdrawn",
             Self::PasswordRemoved => "password.removed",
             Self::PasswordSet => "password.set",
             Self::SignInFailed => "sign_in.failed",
