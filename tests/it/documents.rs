@@ -55,7 +55,7 @@ fn the_documented_defaults_are_those_of_the_code() {
         assert_eq!(format!("{with:?}"), format!("{without:?}"), "{name}");
         checked += 1;
     }
-    assert_eq!(checked, 13, "variables with a default");
+    assert_eq!(checked, 15, "variables with a default");
 }
 
 #[test]

@@ -72,7 +72,8 @@ fn keys_are_sealed_again_in_bounded_runs_that_may_be_interrupted_and_doubled() {
     assert_eq!((opened_by(&provider, NEW_KEY), opened_by(&provider, KEY_ENCRYPTION_KEY)), (10, 17));
     provider.mint("openid");
 
-    // The database commits and its response is lost twice: the run fails.
+    // The database commits and its response is lost twice, after that to the deletion of retired keys: the step fails.
+    provider.platform.responses_before_loss.set(1);
     provider.platform.lost_responses.set(2);
     let (level, line) = run(&provider);
     assert_eq!(level, Level::Error);
