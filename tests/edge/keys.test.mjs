@@ -31,7 +31,7 @@ test("requests racing for the first keys leave one of each algorithm", async () 
 });
 
 test("isolates racing for the first keys leave one of each algorithm", async () => {
-  const isolates = await startIsolates(20);
+  const isolates = await startIsolates(8);
   const { env } = isolates[0];
   const fetchJwks = async (isolate) => (await isolate.fetch("/auth/jwks.json")).json();
   const sets = await Promise.all(isolates.flatMap((isolate) => [fetchJwks(isolate), fetchJwks(isolate)]));

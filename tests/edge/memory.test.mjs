@@ -4,8 +4,8 @@ import { after, before, test } from "node:test";
 import { ISSUER, start, until } from "./harness.mjs";
 import { makeKey } from "./client_server.mjs";
 
-// A hundred take a few seconds, and as much memory per request as four hundred, which AT_ONCE=400 sends.
-const AT_ONCE = Number(process.env.AT_ONCE ?? 100);
+// Fifty take a second, and as much memory per request as four hundred, which AT_ONCE=400 sends.
+const AT_ONCE = Number(process.env.AT_ONCE ?? 50);
 const MIB = 2 ** 20;
 // 2 MiB for the module, and 30 MiB for four hundred requests.
 const LIMIT = (2 + 30 * (AT_ONCE / 400)) * MIB;
