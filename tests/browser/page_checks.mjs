@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const SCREENSHOTS = fileURLToPath(new URL("../../build/screenshots/", import.meta.url));
+/** `SCREENSHOTS=0` takes none: nobody looks at those of `npm test`. */
+const TAKES_SCREENSHOTS = process.env.SCREENSHOTS !== "0";
 const DEVICES = { mobile: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
 /** Asserts that axe finds no violation and that the page is no wider than the screen. Takes screenshots. */
@@ -13,7 +15,7 @@ export async function checkPage(page, name) {
   await page.evaluate(AXE);
   await takeScreenshots(page, name, async (where, viewport) => {
     const { violations, width } = await page.evaluate(async () => ({
-      violations: (await globalThis.axe.run()).violations, width: document.documentElement.scrollWidth,
+      violations: (await globalThis.axe.run({ resultTypes: ["violations"] })).violations, width: document.documentElement.scrollWidth,
     }));
     const faults = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
     assert.deepEqual(faults, [], where);
@@ -45,7 +47,7 @@ export async function takeScreenshots(page, name, check = async (_where, _viewpo
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize(viewport);
       const where = `${name}-${device}-${colorScheme}`;
-      await page.screenshot({ path: `${SCREENSHOTS}${where}.png`, fullPage: true });
+      if (TAKES_SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}${where}.png`, fullPage: true });
       await check(where, viewport);
     }
   }
