@@ -1,12 +1,15 @@
 // npm test: runs every check. It works in a fresh clone.
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { run as runTests } from "node:test";
+import { spec } from "node:test/reporters";
 import { PANIC, TARGET, addWasmTarget, buildIfChanged } from "./build.mjs";
 import { checkDependencies } from "./check/dependencies.mjs";
 import { checkLinks } from "./check/links.mjs";
 import { findChromium } from "./chromium.mjs";
 import { dryRun } from "./deploy.mjs";
-import { Failure, WRANGLER, parseOptions, prepare, root, run, step } from "./steps.mjs";
+import { Failure, WRANGLER, environment, parseOptions, prepare, root, run, step } from "./steps.mjs";
 
 const USAGE = `npm test
 
@@ -16,8 +19,11 @@ CONTRIBUTING.md has the commands for a part of them.
   REQUIRE_ALL=1        fails if a check cannot run: without a browser or without cargo-deny
   CHROMIUM=PROGRAM     is the path of the browser`;
 
+/** Far more than the slowest file takes on a busy machine. */
+const MILLISECONDS_FOR_A_FILE = 600_000;
+
 const NO_BROWSER = `SIGNING IN WITH A BROWSER. This machine has no Chromium or Chrome.
-!! Install one (Debian: apt-get install chromium), or set CHROMIUM to its path, and run npm test again.`;
+!! Install one (Debian: apt-get install chromium-headless-shell), or set CHROMIUM to its path, and run npm test again.`;
 
 parseOptions(USAGE);
 /**
@@ -38,7 +44,6 @@ await step("formatting", () => run("cargo", ["fmt", "--all", "--check"]));
 const words = join(root, "scripts", "check", "words.mjs");
 if (existsSync(words)) await step("words", async () => { await run("node", [words]); });
 await step("links inside documents", checkLinks);
-await step("lints and types of JavaScript", async () => { await run("oxlint", []); });
 await lint("lints", ["--all-targets"]);
 // With the flags of the build, so that the two share compiled dependencies.
 const module = ["--lib", "--target", TARGET, "--release"];
@@ -51,19 +56,16 @@ await step("documentation of the crate", async () => {
 // The advisories are the only check that needs more than the package registries.
 (await step("dependencies of the module", checkDependencies)).forEach(skip);
 
-const native = await show("native tests", "cargo", ["test", "--locked"]);
+// The native tests run while the module is built, whose optimization leaves a core to them. Only their failures are shown.
+const native = run("cargo", ["test", "--locked"]);
+native.catch(() => {});
 await dryRun();
 await buildIfChanged(PANIC);
-// Two files at a time on two cores too, where Node's default is one: a file often waits for its worker or browser.
-const inPairs = "--test-concurrency=2";
-const edge = await nodeTests("edge tests", "tests/edge/*.test.mjs", inPairs);
-const inBrowser = browser
-  ? await nodeTests("browser tests", "tests/browser/*.test.mjs", inPairs, "--test-timeout=300000") : "";
-
-// The counts of all test runners, together.
-console.log([native.matchAll(/^test result: .*$/gm), edge.matchAll(/^ℹ .*$/gm), inBrowser.matchAll(/^ℹ .*$/gm)]
-  .flatMap((lines) => [...lines])
-  .join("\n"));
+// After the build, because the types of the module's exports are those of its JavaScript.
+await step("lints and types of JavaScript", async () => { await run("oxlint", []); });
+const counts = await step("native tests", async () => (await native).match(/^test result: .*$/gm));
+const passed = await step("tests in workerd and in the browser", inNode, { shows: true });
+console.log([...counts, passed].join("\n"));
 for (const text of skipped) console.error(notice(text));
 
 /**
@@ -99,23 +101,30 @@ function lint(what, args) {
   });
 }
 
-/**
- * @param {string} what
- * @param {string} files
- * @param {string[]} options
- */
-function nodeTests(what, files, ...options) {
-  // Every file loads wrangler, which takes a second to compile.
-  const env = { ...WRANGLER, NODE_COMPILE_CACHE: join(root, "build", "node-cache") };
-  return show(what, "node", ["--test", "--test-reporter=spec", ...options, files], env);
+/** Runs the tests of tests/edge and tests/browser. Returns their counts. */
+async function inNode() {
+  // Nobody looks at the screenshots of all pages each time. Every file loads wrangler, which takes a second to compile.
+  const { SCREENSHOTS = "0" } = process.env;
+  const env = { SCREENSHOTS, ...WRANGLER, NODE_COMPILE_CACHE: join(root, "build", "node-cache") };
+  Object.assign(process.env, environment(env));
+  const tests = runTests({ files: testFiles(), concurrency: availableParallelism() + 1, timeout: MILLISECONDS_FOR_A_FILE });
+  tests.compose(spec).pipe(process.stdout);
+  const summary = await new Promise((resolve) => {
+    tests.on("test:summary", (result) => { if (!result.file) resolve(result); });
+  });
+  const { tests: all, passed, failed, cancelled, skipped: left, todo } = summary.counts;
+  const text = `${all} tests: ${passed} passed, ${failed} failed, ${cancelled} cancelled, ${left} skipped, ${todo} to do`;
+  if (!summary.success) throw new Failure(text);
+  return text;
 }
 
 /**
- * @param {string} what
- * @param {string} program
- * @param {string[]} args
- * @param {Record<string, string>} [env]
+ * The files of tests, the larger ones first: they take longer, so that none of them is left to the end, when the other
+ * cores have nothing to do.
  */
-function show(what, program, args, env) {
-  return step(what, () => run(program, args, { env, show: true }), { shows: true });
+function testFiles() {
+  const folders = ["edge", ...(browser ? ["browser"] : [])].map((name) => join(root, "tests", name));
+  const files = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+  const size = (/** @type {string} */ file) => statSync(file).size;
+  return files.filter((file) => file.endsWith(".test.mjs")).sort((one, other) => size(other) - size(one));
 }
