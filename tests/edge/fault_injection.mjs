@@ -13,6 +13,8 @@ import { instancesMade, memoryBytes } from "./instances.mjs";
  *   One call, counted from this command, that fails: before it is carried out, or after, so that its result is lost.
  * @property {{ seed: number, share: number }} [weather]
  *   The share of D1 calls that fail at random, half of them after they were carried out.
+ * @property {number} [lag]
+ *   For how many seconds KV returns what it has returned once, by the clock of the worker: as a location that has a copy.
  * @property {string[]} [held]               The bindings that hold their results back until the next command.
  * @property {number} [ahead]                How many seconds the clock is ahead.
  * @property {boolean} [settled]             Waits for deferred tasks first, so that their calls count before it.
@@ -38,6 +40,9 @@ export function withFaultInjection(worker) {
   let failing = [];
   let callsBeforeFailure = 0;
   let held = [];
+  let lag = 0;
+  /** What each read of KV returned last, and when. */
+  const copies = new Map();
   let fault;
   let weather;
   let random;
@@ -65,6 +70,16 @@ export function withFaultInjection(worker) {
     return Promise.reject(new Error(`injected fault of ${binding} at /secret/path`));
   };
 
+  /** Reads from KV, or repeats the result of an earlier read. */
+  const readWithLag = async (name, parameters, read) => {
+    const key = JSON.stringify([name, parameters]);
+    const copy = copies.get(key);
+    if (copy && Date.now() < copy.at + lag * 1_000) return copy.result;
+    const result = await read();
+    copies.set(key, { at: Date.now(), result });
+    return result;
+  };
+
   const instrument = (binding, target) => {
     const proxy = new Proxy(target, {
       get(_, property) {
@@ -77,8 +92,9 @@ export function withFaultInjection(worker) {
           if (!SENDING.has(name)) return method.apply(target, plain);
           const moment = momentOfFault(binding);
           if (moment === "before") return injected(binding);
-          const result = held.includes(binding)
-            ? release(binding).then(() => method.apply(target, plain)) : method.apply(target, plain);
+          const call = () => (lag > 0 && name.startsWith("get")
+            ? readWithLag(name, plain, () => method.apply(target, plain)) : method.apply(target, plain));
+          const result = held.includes(binding) ? release(binding).then(call) : call();
           return moment === "after" ? result.then(() => injected(binding)) : result;
         };
       },
@@ -109,7 +125,7 @@ export function withFaultInjection(worker) {
       faults = 0;
       instancesBefore = instancesMade();
       let ahead;
-      ({ failing = [], callsBeforeFailure = 0, held = [], ahead = 0, fault, weather } = command);
+      ({ failing = [], callsBeforeFailure = 0, held = [], lag = 0, ahead = 0, fault, weather } = command);
       random = randomNumbers(weather?.seed);
       Date.now = () => now() + ahead * 1_000;
       return Response.json(report);

@@ -41,7 +41,7 @@ const verifies = async ({ fetch }, token) => {
 };
 
 test("KEY_ENCRYPTION_KEY changes while users sign in and tokens are refreshed, and the re-sealing is interrupted", async () => {
-  const isolates = await startIsolates(4, (index) => STEPS[index]);
+  const isolates = await startIsolates(4, { secretsOf: (index) => STEPS[index] });
   const [first, readable, exchanged, last] = isolates;
   const { env } = first;
   await keysMade(first.fetch);
@@ -103,7 +103,7 @@ test("KEY_ENCRYPTION_KEY changes while users sign in and tokens are refreshed, a
 test("with a lost KEY_ENCRYPTION_KEY issued tokens work, the operator reads why, and new keys end it", async () => {
   const other = { KEY_ENCRYPTION_KEY: NEW_KEY };
   const secrets = [{}, other, { KEY_ENCRYPTION_KEY: "" }, other];
-  const [first, lost, absent, later] = await startIsolates(4, (index) => secrets[index]);
+  const [first, lost, absent, later] = await startIsolates(4, { secretsOf: (index) => secrets[index] });
   const published = await keysMade(first.fetch);
   await putUser(first.operator, "alice", { name: "Alice Adams" });
   const app = await putClient(first.operator);
