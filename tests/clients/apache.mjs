@@ -10,7 +10,7 @@ const MODULES = [
 ];
 
 /** What the page shows of what the module passes to applications. */
-const VARIABLES = ["REMOTE_USER", "OIDC_CLAIM_name", "OIDC_CLAIM_email", "OIDC_access_token"];
+const VARIABLES = ["REMOTE_USER", "OIDC_CLAIM_name", "OIDC_CLAIM_email", "OIDC_access_token", "OIDC_id_token"];
 
 /**
  * Starts an Apache, which stops after the file's tests. Its page shows some variables, below the path /protected.
