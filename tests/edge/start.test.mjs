@@ -16,7 +16,8 @@ import { configure, copyCheckout } from "./checkout.mjs";
 import { until } from "./harness.mjs";
 import { Browser, isConsent } from "./browser.mjs";
 
-const START_TIMEOUT_MS = 120_000;
+/** Many times what it takes, because the machine may be busy. */
+const START_TIMEOUT_MS = 300_000;
 
 const RESOURCES = `RESOURCES = '{"https://api.example.com": ["orders:read"]}'`;
 const TABLES = `
