@@ -12,9 +12,6 @@ const program = join(root, "node_modules/.bin/wrangler");
 const quiet = { WRANGLER_SEND_METRICS: "false", CI: "true", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
 const options = { cwd: root, env: { ...process.env, ...quiet } };
 
-/** How often a start looks for its result: for a minute. It takes a second on a machine that does nothing else. */
-const MOST_TRIES = 6_000;
-
 /** Runs a command of wrangler, and returns its output. */
 export async function wrangler(args, cwd = root) {
   const { stdout } = await promisify(execFile)(program, args, { ...options, cwd });
@@ -56,7 +53,7 @@ export async function startDev(args, cwd = root) {
     },
   };
   running.push(machine);
-  const [, url] = (await until(() => /Ready on (http:\S+)/.exec(log), Boolean, MOST_TRIES)) ?? assert.fail(log);
+  const [, url] = (await until(() => /Ready on (http:\S+)/.exec(log), Boolean)) ?? assert.fail(log);
   /** @type {import("./harness.mjs").Fetch} */
   const fetch = (target, init) => {
     const { pathname, search } = new URL(target, url);

@@ -18,6 +18,7 @@ use sha2::Sha256;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::task::Poll;
 use unicode_normalization::UnicodeNormalization;
 
@@ -78,9 +79,13 @@ pub fn migrations() -> Vec<(String, String)> {
     paths.into_iter().map(read).collect()
 }
 
+/// More than the statements of the source. SQLite compiles one in the time in which it runs it many times.
+const CACHED_STATEMENTS: usize = 500;
+
 /// An empty database after these migrations, with the table in which wrangler records them.
 pub fn migrate(migrations: &[(String, String)]) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true).unwrap();
     connection
         .execute_batch(
@@ -98,7 +103,8 @@ pub fn migrate(migrations: &[(String, String)]) -> Connection {
 
 /// An empty database with the real schema.
 pub fn migrated() -> Connection {
-    migrate(&migrations())
+    static MIGRATIONS: LazyLock<Vec<(String, String)>> = LazyLock::new(migrations);
+    migrate(&MIGRATIONS)
 }
 
 impl Native {
@@ -137,7 +143,7 @@ impl Native {
     }
 
     fn writes(&self, statement: &Statement) -> bool {
-        !self.primary.prepare(statement.sql).is_ok_and(|prepared| prepared.readonly())
+        !self.primary.prepare_cached(statement.sql).is_ok_and(|prepared| prepared.readonly())
     }
 
     /// Fails if the response to a request that was served is to be lost.
@@ -217,7 +223,7 @@ fn failed(error: rusqlite::Error) -> Internal {
 
 fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
     assert!(is_explained(statement.sql), "query_plans.rs has not seen {}", statement.sql);
-    let mut prepared = connection.prepare(statement.sql)?;
+    let mut prepared = connection.prepare_cached(statement.sql)?;
     let width = prepared.column_count();
     let parameters: Vec<Box<dyn ToSql>> = statement
         .parameters

@@ -1,4 +1,4 @@
-//! Drills: 10,000 networks guess the password of one account, as fast as they are let, while its owner signs in.
+//! Drills: thousands of networks guess the password of one account, as fast as they are let, while its owner signs in.
 
 use std::cell::{Cell, RefCell};
 use std::net::Ipv6Addr;
@@ -78,18 +78,21 @@ fn address(number: usize) -> String {
 }
 
 #[test]
-fn in_a_day_ten_thousand_networks_have_less_than_a_hundred_guesses_looked_at() {
+fn in_a_day_thousands_of_networks_have_less_than_a_hundred_guesses_looked_at() {
+    // NETWORKS=10000 guesses from more. Two thousand guess more often than every minute.
+    let networks = std::env::var("NETWORKS").map_or(2_000, |number| number.parse().unwrap());
     let provider = provider();
     let owner = known(&provider, "alice");
     let attacker = Attacker::new(&provider);
     let begin = provider.now.get();
     let mut fresh = (10_000..).map(address);
     let mut longest = 0;
-    for network in 0..10_000 {
-        let sends_at = begin + DAY * i64::try_from(network).unwrap() / 10_000;
+    for network in 0..networks {
+        let sends_at =
+            begin + DAY * i64::try_from(network).unwrap() / i64::try_from(networks).unwrap();
         longest = longest.max(attacker.guess_until(sends_at, &mut fresh));
         longest = longest.max(attacker.guess(&address(network)).unwrap_or_default());
-        if network % 400 == 0 {
+        if network % (networks / 25) == 0 {
             let response = attempt(&provider, &owner, "alice", PASSWORD);
             assert_eq!(response.status, RIGHT, "{} s after the begin", sends_at - begin);
             cheapen(&provider);
