@@ -18,8 +18,8 @@ Measures Postern beside other providers, and writes bench/results. bench/NOTES.m
   --quick         takes about a minute, and writes bench/results/quick.*
   --full          measures with a million users as well
   --growth        measures each D1 statement with up to a million users, and writes bench/results/growth.*
-  --rows          measures requests and the maintenance beside millions of rows that are over, and writes
-                  bench/results/rows.md
+  --rows          measures requests and the maintenance beside 200,000 rows of each kind that are over, with --full beside
+                  five million, and writes bench/results/rows.md
   --only=ROUTE,…  measures these routes only, and writes nothing
   --against=PATH  measures only the CPU of each route, against the build of another checkout, and writes nothing
   --network       measures how long each flow is in flight on a simulated network, and what it uses; writes
@@ -69,7 +69,7 @@ if (options.growth) {
 }
 if (options.rows) {
   const { measureRows } = await import("./rows.mjs");
-  const text = await measureRows();
+  const text = await measureRows(plan);
   writeFileSync(join(root, "bench", "results", "rows.md"), text);
   console.log(text);
   process.exit();
