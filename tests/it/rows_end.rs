@@ -148,7 +148,7 @@ fn a_session_is_deleted_once_it_has_expired() {
     assert_eq!(provider.rows("sessions"), 0);
 }
 
-/// Inserts grants of alice with expired refresh tokens, and a valid one if they are alive.
+/// Inserts grants of alice with expired refresh tokens, and a valid one if they are alive. Their ids come before random ones.
 fn insert_grants(provider: &TestProvider, grants: i64, tokens: i64, is_alive: bool) {
     let numbers = |end: i64| {
         format!(
@@ -158,13 +158,13 @@ fn insert_grants(provider: &TestProvider, grants: i64, tokens: i64, is_alive: bo
     let alive = if is_alive { NOW + 86_400 * 20 } else { 1 };
     let sql = format!(
         "{} INSERT INTO grants (id, sub, client_id, scope, created_at, session_id)
-         SELECT 'g' || n, 'alice', 'app', 'openid offline_access', n, 'session' FROM numbers;
+         SELECT '!' || n, 'alice', 'app', 'openid offline_access', n, 'session' FROM numbers;
          {} INSERT INTO refresh_tokens (token_hash, grant_id, expires_at, spent_at)
-         SELECT id || '-' || n, id, 1, 1 FROM grants JOIN numbers WHERE id LIKE 'g%';
+         SELECT id || '-' || n, id, 1, 1 FROM grants JOIN numbers WHERE id LIKE '!%';
          INSERT INTO refresh_tokens (token_hash, grant_id, expires_at)
-         SELECT id || '-alive', id, {alive} FROM grants WHERE id LIKE 'g%';
+         SELECT id || '-alive', id, {alive} FROM grants WHERE id LIKE '!%';
          INSERT INTO codes (code_hash, grant_id, redirect_uri, expires_at)
-         SELECT id, id, 'x', 1 FROM grants WHERE id LIKE 'g%'",
+         SELECT id, id, 'x', 1 FROM grants WHERE id LIKE '!%'",
         numbers(grants),
         numbers(tokens),
     );
