@@ -121,7 +121,7 @@ fn a_ready_provider_has_a_line_for_each_part_and_needs_two_requests_to_d1() {
     for name in expected {
         assert!(document.contains(&format!("| `{name}` |")), "{name} is not in docs/operations.md");
     }
-    assert_check(&response, "signing_key_ES256", "ok", "signs since it was made");
+    assert_check(&response, "signing_key_ES256", "ok", "signs for 2 minutes");
     assert_check(&response, "maintenance", "ok", "began 2 minutes ago and took 0 seconds; ");
     for part in ["database", "cache", "rate_limit"] {
         assert_eq!(check(&response, part)["latency_ms"], 7, "{part}");

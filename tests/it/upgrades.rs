@@ -145,7 +145,8 @@ fn count(database: &Connection, table: &str) -> i64 {
 /// Copies the rows into the tables and columns that an older version had.
 fn copy_rows(from: &Connection, to: &Connection) {
     to.pragma_update(None, "foreign_keys", false).unwrap();
-    for table in tables(to) {
+    // The table of the migrations has its own rows.
+    for table in tables(to).into_iter().filter(|table| table != "d1_migrations") {
         let columns = names(to, &format!("SELECT name FROM pragma_table_info('{table}')"));
         let mut rows =
             from.prepare(&format!("SELECT {} FROM {table}", columns.join(", "))).unwrap();
