@@ -6,7 +6,7 @@ use crate::test_provider::{TestProvider, TestResponse, get, put};
 use serde_json::json;
 
 const LOGIN: &str = "alice@example.com";
-const LASTING: &str = "Continued access while you are not using the application";
+const LASTING: &str = "Keep this access while you are not using it";
 
 fn refresh(
     provider: &TestProvider,
