@@ -43,7 +43,13 @@ const PARAMETERS = new URLSearchParams({
 
 /** Applies every migration to an empty database. */
 export function migrate(database) {
-  for (const file of readdirSync(MIGRATIONS).sort()) database.exec(readFileSync(new URL(file, MIGRATIONS), "utf8"));
+  // As wrangler records them.
+  database.exec("CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE)");
+  const record = database.prepare("INSERT INTO d1_migrations (name) VALUES (?)");
+  for (const file of readdirSync(MIGRATIONS).sort()) {
+    database.exec(readFileSync(new URL(file, MIGRATIONS), "utf8"));
+    record.run(file);
+  }
 }
 
 /** Fills a database by SQL, which is faster without journal, and without indexes if there are many rows. */
@@ -176,7 +182,7 @@ export function bytesOfRows(database, rows) {
 
 /** The number of rows of each table. */
 export function countRows(database) {
-  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'");
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT IN ('d1_migrations', 'sqlite_sequence')");
   return Object.fromEntries(tables.all().map(({ name }) =>
     [name, database.prepare(`SELECT count(*) AS rows FROM ${name}`).get().rows]));
 }

@@ -89,7 +89,7 @@ test("it is followed after a choice of the account, and after a denial", async (
   await signIn(page);
   await page.waitForURL(PROGRAM);
   await page.goto(authorize({ client_id: "trusted", prompt: "select_account" }));
-  await press(page, "Continue as Alice Liddell (alice)");
+  await press(page, "Continue as Alice Liddell alice");
   await page.waitForURL(PROGRAM);
   await page.goto(authorize({}));
   await press(page, "Deny");

@@ -101,6 +101,7 @@ for (const javaScriptEnabled of [true, false]) {
     assert.equal((await result(page)).sub, "bob");
 
     await page.goto(`${issuer}/auth/account`);
+    await page.locator(".applications summary").first().click();
     await page.getByRole("button", { name: /Withdraw access/ }).click();
     await page.getByText("No application has access to your account.").waitFor();
     await press(page, "Sign out");

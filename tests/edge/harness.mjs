@@ -113,6 +113,10 @@ async function maintain(worker) {
   assert.equal((await worker.scheduled({ cron: "*/5 * * * *" })).outcome, "ok");
 }
 
+/** Whether a line of the log has a fault, or is none of a request and no event that informs. */
+export const isFault = (line) =>
+  line.includes('"notes"') || !/^{"(endpoint"|event":"\w+","level":"information")/.test(line);
+
 /** Waits for the key of every algorithm, and returns the published keys. */
 export async function keysMade(fetch) {
   const published = async () => (await (await fetch("/auth/jwks.json")).json()).keys;
