@@ -34,7 +34,11 @@ export async function dryRun() {
 }
 
 async function deploy() {
-  const { vars, d1_databases: databases } = await readConfiguration();
+  const { vars, triggers, d1_databases: databases } = await readConfiguration();
+  if (!triggers.crons?.length) {
+    throw new Failure("[triggers] in wrangler.toml has no crons: without them no key rotates and no row is deleted. " +
+      'Add: crons = ["*/5 * * * *"]');
+  }
   if (!vars.ISSUER) {
     throw new Failure("ISSUER in wrangler.toml is empty: set it to the public URL of the provider, for example " +
       "https://login.example.com or https://postern.YOUR-SUBDOMAIN.workers.dev");

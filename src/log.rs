@@ -68,7 +68,7 @@ pub enum LogEvent {
     Misconfigured { variable: &'static str },
     /// The module panicked. The requests in flight in its isolate failed.
     #[expect(missing_docs)]
-    Panicked { message: String },
+    Panicked { location: String },
     /// A part of the platform failed.
     #[expect(missing_docs)]
     PlatformUnavailable { part: &'static str },
@@ -101,7 +101,7 @@ impl LogEvent {
             Self::KeyRotationOverdue { .. } => ("key_rotation_overdue", Level::Error),
             Self::KeyRotated { .. } => ("key_rotated", Level::Information),
             Self::MaintenanceFailed { .. } => ("maintenance_failed", Level::Error),
-            Self::MaintenanceLate { .. } => ("maintenance_late", Level::Warning),
+            Self::MaintenanceLate { .. } => ("maintenance_late", Level::Error),
             Self::Misconfigured { .. } => ("misconfigured", Level::Error),
             Self::Panicked { .. } => ("panicked", Level::Error),
             Self::PlatformUnavailable { .. } => ("platform_unavailable", Level::Error),

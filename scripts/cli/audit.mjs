@@ -63,9 +63,12 @@ function limitOf(text = "100") {
 function secondsOf(option, text) {
   if (text === undefined) return undefined;
   const [, count, unit] = /^(\d{1,6})([hdw])$/.exec(text) ?? [];
-  const seconds = unit ? Math.floor(Date.now() / 1_000) - Number(count) * UNITS[unit] : Math.floor(Date.parse(text) / 1_000);
+  // In this form alone, because Date.parse takes "7" for a month.
+  const isDate = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?$/.test(text);
+  const date = isDate ? Math.floor(Date.parse(text) / 1_000) : Number.NaN;
+  const seconds = unit ? Math.floor(Date.now() / 1_000) - Number(count) * UNITS[unit] : date;
   if (!(seconds >= 0)) {
-    throw new Failure(`--${option} must be a date, a date with a time, or an age such as 12h, 7d or 2w`);
+    throw new Failure(`--${option} must be a date such as 2026-11-26, one with a time such as 2026-11-26T08:00Z, or an age such as 12h, 7d or 2w`);
   }
   return seconds;
 }

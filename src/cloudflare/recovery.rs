@@ -25,7 +25,9 @@ extern "C" {
 /// The handler makes no other call, because the old instance traps when its first call of JavaScript returns.
 pub fn recover_from_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let event = LogEvent::Panicked { message: panic.to_string() };
+        // Without the message, which can quote a text that was sent.
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        let event = LogEvent::Panicked { location };
         console_error!("{}", event.line().text);
     }));
     handler::set_on_abort(make_instance);

@@ -154,7 +154,12 @@ pub fn withdraw(rows: &[KeyRow], kid: &str, now: i64, times: KeyTimes) -> Option
     };
     let others: Vec<_> = rows.iter().filter(|other| other.public.kid() != kid).cloned().collect();
     if signer(&others, alg, now).is_none() {
-        let next = others.iter().filter(|other| other.public.alg() == alg && other.sign_from > now);
+        let may_sign = |other: &&KeyRow| {
+            other.public.alg() == alg
+                && other.sign_from > now
+                && other.sign_until.is_none_or(|end| end > now)
+        };
+        let next = others.iter().filter(may_sign);
         let next = next.min_by_key(|other| other.sign_from);
         let at_once = |next: &KeyRow| KeyRow { publish_from: 0, sign_from: 0, ..next.clone() };
         let new = next.is_none().then_some(AT_ONCE);

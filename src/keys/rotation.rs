@@ -57,7 +57,7 @@ pub async fn make_due(
     let table = signing_keys::table(context).await?;
     let due = plan::due(&table.rows, now, times);
     if !due.is_empty() {
-        check_clock(context).await?;
+        check_clock(context).await.inspect_err(|_| log_overdue(&table.rows, context))?;
     }
     let mut rotated = Rotated::default();
     let mut changed = None;
@@ -84,8 +84,8 @@ pub async fn make_due(
     Ok(rotated)
 }
 
-/// Logs the keys whose successors this run should have made, and an earlier one before.
-fn log_overdue<P>(rows: &[KeyRow], context: &Context<'_, P>) {
+/// Logs the keys whose successors the maintenance should have made.
+pub(super) fn log_overdue<P>(rows: &[KeyRow], context: &Context<'_, P>) {
     let (now, times) = (context.now, context.config.key_times);
     let overdue = plan::rotations(rows, now, times).filter(|one| one.overdue_since.is_some());
     for (alg, row) in overdue.filter_map(|one| Some((one.alg, signer(rows, one.alg, now)?))) {
@@ -198,8 +198,9 @@ async fn make(
     context: &Context<'_, impl Platform>,
 ) -> Result<KeyRow, Internal> {
     let is_changed = |row: &&KeyRow| changed.iter().any(|one| one.public.kid() == row.public.kid());
-    let kept =
-        rows.iter().filter(|row| !is_changed(row)).chain(changed).cloned().collect::<Vec<_>>();
+    // A key of the other algorithm that cannot be opened does not prevent this one.
+    let kept = rows.iter().filter(|row| !is_changed(row)).chain(changed);
+    let kept: Vec<_> = kept.filter(|row| row.public.alg() == alg).cloned().collect();
     let secret = &context.config.key_encryption_key;
     let sealer = first_key::sealer(secret, &kept, context.now)?;
     let key = generate(alg, context).await?;

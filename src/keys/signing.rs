@@ -11,6 +11,7 @@ use crate::jose::jwk::{Algorithm, PrivateKey};
 use crate::jose::jws;
 use crate::keys::first_key::{self, is_made_at_once, make_first_key};
 use crate::keys::published::PublishedKeys;
+use crate::keys::rotation;
 use crate::keys::signer;
 use crate::lifetimes::KEY_SET_SECONDS;
 use crate::ports::{Crypto, KEY_TABLE, Platform};
@@ -62,6 +63,8 @@ impl SigningKeys {
             }
             rows = make_first_key(alg, &sealer, context).await?;
         }
+        // Here, because without a cron nothing else notices.
+        rotation::log_overdue(&rows, context);
         let rows = self.remember(rows, context.now);
         let row = signer(&rows, alg, context.now).ok_or_else(|| Internal::Broken {
             detail: format!(

@@ -171,6 +171,16 @@ pub(super) fn of_user(sub: &str, limit: i64) -> Vec<Statement> {
     statements
 }
 
+/// The statement that returns a row, -1, while a deleted client is left.
+pub(super) fn more_clients() -> Statement {
+    Statement::new("SELECT -1 FROM deleted_clients WHERE client_id > ?1 LIMIT ?2").bind("").bind(1)
+}
+
+/// The statement that returns a row, -1, while a deleted user is left.
+pub(super) fn more_users() -> Statement {
+    Statement::new("SELECT -1 FROM deleted_users WHERE sub > ?1 LIMIT ?2").bind("").bind(1)
+}
+
 /// Returns whether a deleted client has rows left, so that no client can have its identifier yet.
 pub async fn is_in_progress(
     context: &Context<'_, impl Database>,

@@ -238,6 +238,7 @@ macro_rules! ended_grants {
         "SELECT id, revoked_at IS NULL AND EXISTS (SELECT 1 FROM refresh_tokens \
              WHERE grant_id = grants.id AND expires_at > ?1) AS is_alive \
            FROM grants WHERE coalesce(alive_until, created_at) <= ?1 \
+             AND (alive_until IS NOT NULL OR session_id IS NOT NULL OR created_at <= ?1 - 86400) \
            ORDER BY coalesce(alive_until, created_at) LIMIT ?2"
     };
 }

@@ -9,6 +9,10 @@ use crate::store::batch::{self, Batch, Handle, first};
 /// How many runs are kept: those of the last half day.
 const KEPT: i64 = 144;
 
+/// So many runs that are not later show that a later one was that of a clock that is ahead. An isolate whose clock is
+/// behind finds its own alone, because the others are later, and the oldest rows are deleted.
+const AGREEING_RUNS: i64 = 10;
+
 /// A run of the maintenance.
 #[derive(Debug)]
 pub struct MaintenanceRun {
@@ -40,7 +44,8 @@ pub fn last_in(batch: &mut Batch, now: i64) -> Handle<Option<MaintenanceRun>> {
 }
 
 /// Records a run, and deletes those before the last 144. A run that starts later than now was recorded by an isolate
-/// whose clock is ahead. It is deleted, because it would count as the last one for too long. Returns when the run before
+/// whose clock is ahead. It is deleted if ten runs are not later, because it keeps keys from being made.
+/// Returns when the run before
 /// started, in Unix seconds, if there is one.
 ///
 /// Idempotent: of several runs that started in one second the last one remains.
@@ -61,8 +66,12 @@ pub async fn record(
     .bind(run.started_at)
     .bind(run.ended_at)
     .bind(run.report.as_str());
-    let delete_future = Statement::new("DELETE FROM maintenance_runs WHERE started_at > ?1")
-        .bind(run.ended_at + CLOCK_SLACK_SECONDS);
+    let delete_future = Statement::new(
+        "DELETE FROM maintenance_runs WHERE started_at > ?1 \
+         AND ?2 <= (SELECT count(*) FROM maintenance_runs WHERE started_at <= ?1)",
+    )
+    .bind(run.ended_at + CLOCK_SLACK_SECONDS)
+    .bind(AGREEING_RUNS);
     let delete_old = Statement::new(
         "DELETE FROM maintenance_runs WHERE started_at <= \
            (SELECT started_at FROM maintenance_runs ORDER BY started_at DESC LIMIT 1 OFFSET ?1)",

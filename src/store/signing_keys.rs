@@ -291,7 +291,7 @@ pub async fn delete_retired(
 ) -> Result<Vec<String>, Internal> {
     let delete = Statement::new(
         "DELETE FROM signing_keys WHERE kid IN (SELECT kid FROM \
-           (SELECT kid, retire_at, rank() OVER (PARTITION BY alg ORDER BY sign_from DESC) AS place \
+           (SELECT kid, retire_at, rank() OVER (PARTITION BY alg ORDER BY max(sign_from, coalesce(created_at, 0)) DESC) AS place \
             FROM signing_keys) \
          WHERE place > ?2 + 1 AND retire_at <= ?1 LIMIT ?3) RETURNING kid",
     )

@@ -48,8 +48,12 @@ pub const KINDS: [Kind; 10] = [
         vec![initial_access_tokens::sweep(at, limit)]
     }),
     Kind::of_strangers("sign_in_attempts", |at, limit| vec![sign_in_attempts::sweep(at, limit)]),
-    Kind::of_strangers("deleted_clients", |_, limit| deletions::of_client("", limit)),
-    Kind::of_strangers("deleted_users", |_, limit| deletions::of_user("", limit)),
+    Kind::of_strangers("deleted_clients", |_, limit| {
+        [deletions::of_client("", limit), vec![deletions::more_clients()]].concat()
+    }),
+    Kind::of_strangers("deleted_users", |_, limit| {
+        [deletions::of_user("", limit), vec![deletions::more_users()]].concat()
+    }),
     Kind::of_users("sessions", |at, limit| vec![sessions::sweep(at, limit)]),
     Kind::of_users("grants", grants::sweep),
     Kind {
@@ -64,6 +68,23 @@ pub struct Swept {
     pub deleted: i64,
     /// Whether there may be more rows to delete.
     pub is_more: bool,
+}
+
+impl Swept {
+    /// Reads the rows of a batch: 1 for each that is deleted, 0 for each that is kept, and -1 if there are more.
+    fn read(rows: Vec<Vec<Row>>) -> Result<Self, Internal> {
+        let mut swept = Self::default();
+        let mut handled = 0;
+        for mut row in rows.into_iter().flatten() {
+            match row.integer()? {
+                -1 => swept.is_more = true,
+                deleted => swept.deleted += deleted,
+            }
+            handled += 1;
+        }
+        swept.is_more |= handled >= SWEPT_AT_ONCE;
+        Ok(swept)
+    }
 }
 
 impl Kind {
@@ -83,14 +104,7 @@ impl Kind {
     ) -> Result<Swept, Internal> {
         let time = time - (self.kept_for)(context.config);
         let rows = context.platform.batch(&(self.statements)(time, SWEPT_AT_ONCE)).await?;
-        let mut swept = Swept::default();
-        let mut handled = 0;
-        for mut row in rows.into_iter().flatten() {
-            swept.deleted += row.integer()?;
-            handled += 1;
-        }
-        swept.is_more = handled >= SWEPT_AT_ONCE;
-        Ok(swept)
+        Swept::read(rows)
     }
 }
 
@@ -104,7 +118,7 @@ impl Kind {
 pub async fn time(database: &impl Database, now: i64) -> Result<i64, Internal> {
     let advance = Statement::new(
         "INSERT INTO sweep_time (id, time) VALUES (1, ?1) \
-         ON CONFLICT (id) DO UPDATE SET time = max(time, min(?1, time + ?2)) \
+         ON CONFLICT (id) DO UPDATE SET time = max(time - ?2, min(?1, time + ?2)) \
          RETURNING min(?1, time)",
     )
     .bind(now)
@@ -118,8 +132,7 @@ pub async fn time(database: &impl Database, now: i64) -> Result<i64, Internal> {
 pub async fn all(database: &impl Database, now: i64) -> Result<bool, Internal> {
     let kinds = KINDS.iter().filter(|kind| kind.is_of_strangers);
     let statements: Vec<_> = kinds.flat_map(|kind| (kind.statements)(now, SWEPT_AT_ONCE)).collect();
-    let deleted = database.batch(&statements).await?;
-    let is_full =
-        |rows: &Vec<Row>| i64::try_from(rows.len()).is_ok_and(|rows| rows >= SWEPT_AT_ONCE);
-    Ok(deleted.iter().any(is_full))
+    let rows = database.batch(&statements).await?;
+    // Of the statements together, because only few of them find many rows.
+    Ok(Swept::read(rows)?.is_more)
 }

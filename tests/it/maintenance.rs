@@ -74,7 +74,7 @@ fn a_run_notices_that_two_were_missed() {
     assert!(provider.maintain().events.is_empty(), "one was missed, and this one may be late");
     provider.sleep(3 * 300 + 1);
     let log = provider.maintain();
-    let event = r#"{"event":"maintenance_late","level":"warning","seconds":901}"#;
+    let event = r#"{"event":"maintenance_late","level":"error","seconds":901}"#;
     assert_eq!((texts(&log), log.level()), (vec![event], Level::Information));
     assert!(provider.maintain().events.is_empty(), "the same run again");
 }

@@ -288,3 +288,37 @@ fn nothing_of_a_deleted_user_works_while_the_rows_are_deleted_in_steps() {
     assert_eq!(tables.map(|table| provider.rows(table)), [0; 6]);
     assert_eq!(provider.rows("users"), 1, "the tombstone");
 }
+
+#[test]
+fn one_run_finishes_every_deleted_user_and_client() {
+    let provider = TestProvider::with_keys();
+    let database = &provider.platform.primary;
+    database
+        .execute_batch(
+            "INSERT INTO deleted_users (sub) VALUES ('a'), ('b'), ('c'); \
+             INSERT INTO deleted_clients (client_id) VALUES ('d'), ('e'), ('f')",
+        )
+        .unwrap();
+    provider.maintain();
+    let left =
+        "SELECT (SELECT count(*) FROM deleted_users) + (SELECT count(*) FROM deleted_clients)";
+    assert_eq!(database.query_row(left, [], |row| row.get(0)), Ok(0));
+}
+
+#[test]
+fn a_grant_of_the_operator_from_an_earlier_version_lives_as_long_as_its_longest_token() {
+    let provider = TestProvider::with_keys();
+    provider.put_alice();
+    provider.mint("openid");
+    let database = &provider.platform.primary;
+    database.execute("UPDATE grants SET alive_until = NULL", []).unwrap();
+    let count = || database.query_row("SELECT count(*) FROM grants", [], |row| row.get(0));
+    for (seconds, left) in [(0, 1), (23 * 3_600, 1), (3 * 3_600, 0)] {
+        provider.sleep(seconds);
+        // Each run makes up for an hour.
+        for _ in 0..25 {
+            provider.maintain();
+        }
+        assert_eq!(count(), Ok(left), "after {seconds} seconds more");
+    }
+}

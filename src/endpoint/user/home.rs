@@ -1,4 +1,5 @@
-//! The page at the issuer's URL, for people and for developers. It shows what the documents publish, and nothing else.
+//! The page at the issuer's URL, for people and for developers. It shows what the documents publish, and the times of the
+//! published keys.
 
 use crate::error::Error;
 use crate::http::{Request, Response};
