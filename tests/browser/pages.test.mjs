@@ -363,13 +363,13 @@ test("an error of the operator's client does not inherit the fragment of the lin
 test("a user hides and shows the password without a script, and no page contains it", async () => {
   const page = await newPage({ javaScriptEnabled: false });
   await page.goto(authorize());
-  await page.locator("input[name=login]").fill("alice");
+  await page.locator("#login").fill("alice");
   await page.locator("input[name=password]").fill("half a pass");
   await page.getByRole("button", { name: "Show password" }).click();
   await page.getByRole("status").waitFor();
   assert.equal(await page.locator("input[name=password]").getAttribute("type"), "text");
   assert.equal(await page.locator("input[name=password]").inputValue(), "");
-  assert.equal(await page.locator("input[name=login]").inputValue(), "alice");
+  assert.equal(await page.locator("#login").inputValue(), "alice");
   assert.doesNotMatch(await page.content(), /half a pass/);
   await takeScreenshots(page, "login-visible-password");
   await page.getByRole("button", { name: "Hide password" }).click();
