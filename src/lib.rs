@@ -263,7 +263,7 @@ async fn finish_one(provider: &Provider<'_, impl Platform>, task: DeferredTask) 
 /// A run's line in the log, and its row in the table of runs.
 #[derive(Default, Serialize)]
 pub struct MaintenanceLog {
-    /// What each step did, by its name. A step that failed has none.
+    /// The report of each step, by its name. A step that failed has none.
     steps: Report,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,

@@ -15,7 +15,7 @@ use crate::protocol::text_forms::{is_email, is_web_url};
 /// The path of the logo, and of the icon that browsers show for the pages.
 pub const ICON_PATH: &str = "/auth/icon.svg";
 
-/// Whose login this is. Each field names its variable.
+/// The provider as pages show it. Each field names its variable.
 #[derive(Debug)]
 pub struct Branding {
     /// `COLOR`: the color of buttons. Links and focus get one that is derived from it.
@@ -45,7 +45,7 @@ pub enum Logo {
     Fetched(OutboundUrl),
 }
 
-/// What a login is, for its users.
+/// The kind of text that users know as their login.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum LoginLabel {
     Email,

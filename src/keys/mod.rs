@@ -11,7 +11,7 @@ pub mod verified;
 use crate::jose::jwk::Algorithm;
 use crate::store::signing_keys::KeyRow;
 
-/// What a key does at a time.
+/// The state of a key at a time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KeyState {
     /// It is not published yet, because the isolate that made it has a clock that is ahead.

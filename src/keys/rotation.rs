@@ -17,7 +17,7 @@ use crate::store::signing_keys::{self, KeyChange, KeyRow, KeyTable};
 /// How often a command is planned again because the keys have changed meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// What a run of the maintenance has done.
+/// The result of a run of the maintenance.
 #[derive(Debug, Default)]
 pub struct Rotated {
     /// The keys that it has made.

@@ -14,7 +14,7 @@ use crate::error::Internal;
 use crate::ports::Platform;
 use crate::provider::Provider;
 
-/// What a step did: names and numbers, for the operator.
+/// The report of a step: names and numbers, for the operator.
 pub type Report = Map<String, Value>;
 
 /// Returns the time now, in Unix seconds. A run may take long, so it reads the clock again and again.

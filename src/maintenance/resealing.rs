@@ -19,7 +19,7 @@ const KEYS_PER_RUN: usize = 10;
 pub struct SealedKeys {
     /// How many `KEY_ENCRYPTION_KEY` opens.
     pub current: usize,
-    /// Those that only `KEY_ENCRYPTION_KEY_PREVIOUS` opens: while there are any, it is needed.
+    /// The keys that only `KEY_ENCRYPTION_KEY_PREVIOUS` opens: while there are any, it is needed.
     pub previous: Vec<(SealedKey, PrivateKey)>,
     /// Those that neither opens, and that could still sign.
     pub unreadable: Vec<SealedKey>,

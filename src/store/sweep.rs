@@ -110,8 +110,8 @@ impl Kind {
 
 /// Returns the time that the cron deletes by: `now`, but at most an hour later than in the run before, and records it. So a
 /// clock that is ahead, by a year for example, deletes nothing that is alive: rows are kept for an hour longer. After an
-/// outage the runs make up for an hour each. The time is not set back, because a clock that is behind would stop the deletion
-/// for as long.
+/// outage the runs make up for an hour each. The time is set back by an hour at most, so that a run with the right clock takes
+/// back what one with a wrong clock has added, and a clock that is behind stops no deletion for long.
 ///
 /// # Errors
 /// The fault of the database.

@@ -222,6 +222,9 @@ test("audit sends its filter, and fetches pages until it has as many events as i
   assert.deepEqual(provider.requests().map(({ path }) => path), ["/admin/audit?limit=1"]);
 
   const begin = Math.floor(Date.now() / 1_000);
+  for (const wrong of ["7", "12", "last 7", "2026-11-26T08:00", "2026-13-01", "yesterday"]) {
+    assert.match(await failure(["audit", "--since", wrong]), /--since must be a date such as/, wrong);
+  }
   await postern(["audit", "--since", "2d"]);
   const [, since] = /since=(\d+)/.exec(provider.requests()[0].path);
   assert.ok(Number(since) >= begin - 2 * 86_400 && Number(since) <= begin - 2 * 86_400 + 60, since);

@@ -21,7 +21,7 @@ let folder;
 before(() => { folder = copyCheckout(); });
 after(() => { if (folder) rmSync(folder, { recursive: true, force: true }); });
 
-test("a deployment without an ISSUER is assertError, and its dry run says so and goes on", async () => {
+test("a deployment without an ISSUER is refused, and its dry run says so and goes on", async () => {
   configure(folder, 'ISSUER = ""');
   const { code, said } = await deploy();
   assert.deepEqual([code, said.split(":")[0]], [1, "ISSUER in wrangler.toml is empty"]);
@@ -29,6 +29,18 @@ test("a deployment without an ISSUER is assertError, and its dry run says so and
   assert.equal(dry.code, 0, dry.said);
   assert.match(dry.said, /\n· ISSUER in wrangler.toml is empty: .*\n· packing it for Cloudflare … .*Total Upload/);
   assert.match(dry.said, /\n· cron: \*\/5 \* \* \* \*\n$/);
+});
+
+test("a deployment without a cron trigger is refused before anything is sent, and its dry run says so", async () => {
+  configure(folder, `ISSUER = "${ISSUER}"`);
+  const file = join(folder, "wrangler.toml");
+  const configured = readFileSync(file, "utf8");
+  writeFileSync(file, configured.replace(/^\[triggers\]\ncrons = .*$/m, ""));
+  const { code, said } = await deploy();
+  assert.equal(code, 1, said);
+  assert.match(said, /^\[triggers\] in wrangler\.toml has no crons: /);
+  assert.match((await deploy("--dry-run")).said, /\n· cron: none, so no key rotates and no row is deleted\n$/);
+  writeFileSync(file, configured);
 });
 
 test("a deployment with a wrong variable is refused before anything is sent, and so is its dry run", async () => {

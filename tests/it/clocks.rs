@@ -367,6 +367,26 @@ fn a_cron_whose_clock_is_ahead_deletes_nothing_that_is_alive() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_in_every_second_run_deletes_nothing_that_is_alive() {
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let app = provider.put_client_with("shop", json!({}));
+    provider.maintain();
+    Browser::new(&provider).authorize(
+        &app,
+        "alice@example.com",
+        &[("scope", "openid offline_access")],
+    );
+    let before = rows(&provider);
+    // A week of hours.
+    for _ in 0..7 * 24 {
+        provider.in_isolate_ahead(YEAR, || provider.maintain());
+        provider.maintain();
+    }
+    assert_eq!(rows(&provider), before);
+}
+
+#[test]
 fn a_cron_whose_clock_was_behind_or_that_did_not_run_makes_up_for_it() {
     let provider = TestProvider::with_keys();
     provider.put_alice_with_password();

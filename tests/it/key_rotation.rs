@@ -304,6 +304,18 @@ fn a_successor_of_a_clock_that_is_ahead_does_not_block_the_rotation() {
 }
 
 #[test]
+fn a_key_that_cannot_be_opened_does_not_prevent_the_rotation_of_the_other_algorithm() {
+    let provider = TestProvider::with_keys();
+    let damage = "UPDATE signing_keys SET sealed_private = 'AAAA' WHERE alg = 'RS256'";
+    provider.platform.primary.execute(damage, []).unwrap();
+    provider.sleep(SIGNING);
+    assert_eq!(provider.maintain().level(), Level::Error);
+    assert_eq!(["ES256", "RS256"].map(|alg| listed(&provider, alg).len()), [2, 1]);
+    let compromised = json!({ "compromised": signing(&provider, "ES256") });
+    assert_eq!(rotate(&provider, &compromised).status, 200);
+}
+
+#[test]
 fn a_run_whose_clock_is_behind_makes_no_key() {
     let provider = TestProvider::with_keys();
     provider.now.set(NOW + 2 * SIGNING);
