@@ -1,4 +1,6 @@
-//! The one equivalence of URIs that is not byte for byte.
+//! The equivalences of URIs that are not byte for byte.
+
+use crate::protocol::authority::Authority;
 
 /// Returns whether two URIs are the same. They are compared byte for byte, but an `http` or `https` URL with an empty path
 /// is the one with the path `/` (RFC 3986 section 6.2.3), because libraries add or drop that `/`.
@@ -16,9 +18,50 @@ fn parts(uri: &str) -> Option<(&str, &str)> {
     (end > 0 && (behind.is_empty() || behind.starts_with('?'))).then_some((origin, behind))
 }
 
+/// Returns whether two `http` or `https` URLs have the same scheme, host and port (RFC 6454 section 5).
+pub fn is_same_origin(one: &str, other: &str) -> bool {
+    let default_port = |url: &str| match url.split_once("://") {
+        Some(("https", _)) => Some(443),
+        Some(("http", _)) => Some(80),
+        _ => None,
+    };
+    let (Some(port), Some(other_port)) = (default_port(one), default_port(other)) else {
+        return false;
+    };
+    let (Ok(one), Ok(other)) = (Authority::of_url(one), Authority::of_url(other)) else {
+        return false;
+    };
+    port == other_port
+        && one.port().unwrap_or(port) == other.port().unwrap_or(port)
+        && one.is_same_host(&other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        for (one, other) in [
+            ("https://app.example/a?b", "https://app.example"),
+            ("https://app.example:443/", "https://APP.example/x"),
+            ("http://localhost:80/", "http://localhost/x"),
+        ] {
+            assert!(is_same_origin(one, other) && is_same_origin(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("https://app.example", "http://app.example"),
+            ("https://app.example", "https://app.example:8443"),
+            ("http://app.example:443", "https://app.example:443"),
+            ("https://app.example", "https://app.example.evil.example"),
+            ("https://app.example", "https://www.app.example"),
+            ("https://app.example", "https:app.example"),
+            ("app.example://x", "app.example://x"),
+            ("", ""),
+        ] {
+            assert!(!is_same_origin(one, other) && !is_same_origin(other, one), "{one} {other}");
+        }
+    }
 
     #[test]
     fn an_empty_path_is_a_slash_and_nothing_else_is() {

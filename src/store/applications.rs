@@ -5,8 +5,7 @@ use std::cmp::Reverse;
 use crate::error::Internal;
 use crate::jose::json;
 use crate::lifetimes::{
-    REFRESH_TOKEN_IDLE_SECONDS, REFRESHABLE_GRANT_SECONDS, SESSION_SECONDS,
-    UNREFRESHED_GRANT_SECONDS,
+    REFRESH_TOKEN_IDLE_SECONDS, REFRESHABLE_GRANT_SECONDS, UNREFRESHED_GRANT_SECONDS,
 };
 use crate::ports::{Row, Statement};
 use crate::protocol::authorization::claims_request::ClaimsRequest;
@@ -16,9 +15,8 @@ use crate::protocol::user::scope::Scopes;
 use crate::store::batch::{Batch, Handle, first};
 use crate::store::clients::parse_metadata;
 
-/// How many of a session's clients are listed, and how many of its user's newest grants of each kind are searched for them.
+/// How many of a session's clients are listed.
 const USED_CLIENTS: i64 = 10;
-const USED_GRANTS: i64 = 100;
 
 /// A client, as users see it.
 #[derive(Debug)]
@@ -79,6 +77,7 @@ macro_rules! is_refreshable {
         "(instr(' ' || scope || ' ', ' offline_access ') > 0)"
     };
 }
+pub(super) use is_refreshable;
 
 /// Lists the clients with access to the data of a session's user, the last used first: what the user has consented to,
 /// and what the grants have that can still be used. The session may have expired.
@@ -156,30 +155,16 @@ impl Allowed {
     }
 }
 
-/// Lists clients that the user of a session signed in to in this session, the latest first, ten at most. A grant that was
-/// deleted meanwhile, because nothing could use it any longer, is not known.
-pub fn used_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Vec<Application>> {
+/// Lists the clients that the user signed in to in the sessions of an end, the latest first, ten at most.
+pub fn of_ended_in(batch: &mut Batch, end_id: &str) -> Handle<Vec<Application>> {
     let statement = Statement::new(concat!(
         "SELECT ",
         application_columns!(),
-        " FROM ( \
-           SELECT client_id, max(created_at) AS used_at FROM ( \
-             SELECT * FROM (SELECT client_id, session_id, created_at FROM grants \
-               WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) AND ",
-        is_refreshable!(),
-        " = 0 AND created_at > ?2 ORDER BY created_at DESC LIMIT ?3) \
-             UNION ALL \
-             SELECT * FROM (SELECT client_id, session_id, created_at FROM grants \
-               WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) AND ",
-        is_refreshable!(),
-        " = 1 AND created_at > ?2 ORDER BY created_at DESC LIMIT ?3)) \
-           WHERE session_id = (SELECT id FROM sessions WHERE cookie_hash = ?1) \
-           GROUP BY client_id) \
-         JOIN clients USING (client_id) ORDER BY used_at DESC, client_id LIMIT ?4",
+        " FROM ended_sessions JOIN session_clients USING (session_id) \
+           JOIN clients USING (client_id) \
+         WHERE end_id = ?1 ORDER BY signed_in_at DESC, client_id LIMIT ?2",
     ))
-    .bind(cookie_hash)
-    .bind(now - SESSION_SECONDS)
-    .bind(USED_GRANTS)
+    .bind(end_id)
     .bind(USED_CLIENTS);
     let read =
         |rows: Vec<Row>| rows.into_iter().map(|mut row| Application::read(&mut row)).collect();

@@ -11,6 +11,7 @@ use crate::store::client_copies;
 use crate::store::clients::Client;
 use crate::store::consents::{Consent, consent_columns, is_consent};
 use crate::store::grants::{Grant, grant_columns, grant_joins};
+use crate::store::session_ends::signed_in_to;
 
 /// How many grants of a user and a client of the last day may exist. Many devices and a client that gets new tokens every few
 /// minutes need some hundreds; the cron deletes those without a refresh token soon.
@@ -198,6 +199,7 @@ impl NewAuthorization<'_> {
         }
         batch.add(grant);
         batch.add(touch);
+        batch.add(signed_in_to(self.grant_id));
         if let Some(handle) = self.handle {
             answer_in(batch, handle, Some(self.grant_id), now);
         }

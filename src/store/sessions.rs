@@ -4,8 +4,10 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::{CLOCK_SLACK_SECONDS, SESSION_IDLE_SECONDS, SESSION_SECONDS};
 use crate::ports::{Database, Row, Statement};
+use crate::store::audit::kinds::SessionEndReason;
 use crate::store::audit::sign_ins;
 use crate::store::batch::{Batch, Handle, exists, first};
+use crate::store::session_ends::{EndingSessions, SessionEnd};
 use crate::store::sign_in_attempts::{Counter, take_back};
 
 /// A session that has not expired.
@@ -117,18 +119,17 @@ pub async fn begin(
     .bind(now - SESSION_SECONDS)
     .bind(sign_in.password_hash)
     .bind(sign_in.new_password_hash);
-    let end_old = Statement::new(
-        "DELETE FROM sessions WHERE cookie_hash = ?1 \
-         AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?2)",
-    )
-    .bind(sign_in.old_cookie_hash)
-    .bind(sign_in.cookie_hash);
     let mut batch = Batch::default();
     let user = (sign_in.sub, sign_in.password_hash);
     take_back(&mut batch, sign_in.counters, user, sign_in.cookie_hash);
     let session = batch.query(insert, exists);
     batch.add(sign_ins::succeeded(context, sign_in.event_id, sign_in.cookie_hash));
-    batch.add(end_old);
+    if let Some(old_cookie_hash) = sign_in.old_cookie_hash {
+        let sessions =
+            EndingSessions::Replaced { old_cookie_hash, cookie_hash: sign_in.cookie_hash };
+        let reason = Some(SessionEndReason::AnotherUser);
+        SessionEnd::new(context, sessions, reason)?.add_to(&mut batch, context)?;
+    }
     if let Some(new_hash) = sign_in.new_password_hash {
         let rehash = Statement::new(
             "UPDATE users SET password_hash = ?3 WHERE sub = ?1 AND password_hash = ?2",
@@ -138,18 +139,21 @@ pub async fn begin(
     batch.run_idempotent(context).await?.take(session)
 }
 
-/// Deletes at most `limit` sessions that have expired since the password was entered. One that has expired because nobody
+/// Deletes at most `limit` sessions that have expired since the password was entered, after at most as many rows of their
+/// clients. One that has expired because nobody
 /// uses it stays until then: an index by its last use would cost two more rows written at each use.
-pub(super) fn sweep(now: i64, limit: i64) -> Statement {
-    Statement::new(
+pub(super) fn sweep(now: i64, limit: i64) -> Vec<Statement> {
+    let clients = Statement::new(
+        "DELETE FROM session_clients WHERE (session_id, client_id) IN ( \
+           SELECT session_id, client_id FROM ( \
+             SELECT id FROM sessions WHERE auth_time <= ?1 ORDER BY auth_time LIMIT ?2) AS ended \
+           CROSS JOIN session_clients ON session_id = ended.id LIMIT ?2) RETURNING 0",
+    );
+    let sessions = Statement::new(
         "DELETE FROM sessions WHERE id IN \
-         (SELECT id FROM sessions WHERE auth_time <= ?1 ORDER BY auth_time LIMIT ?2) RETURNING 1",
-    )
-    .bind(now - SESSION_SECONDS)
-    .bind(limit)
-}
-
-/// Ends a browser's session. Idempotent.
-pub fn end_in(batch: &mut Batch, cookie_hash: &str) {
-    batch.add(Statement::new("DELETE FROM sessions WHERE cookie_hash = ?1").bind(cookie_hash));
+         (SELECT id FROM sessions WHERE auth_time <= ?1 ORDER BY auth_time LIMIT ?2) \
+           AND NOT EXISTS (SELECT 1 FROM session_clients WHERE session_id = sessions.id) RETURNING 1",
+    );
+    let bind = |statement: Statement| statement.bind(now - SESSION_SECONDS).bind(limit);
+    [clients, sessions].map(bind).into()
 }

@@ -16,7 +16,7 @@ use crate::ports::{Database, Row, Statement};
 use crate::store::batch::{Batch, first};
 use crate::store::{
     audit, authorization_requests, client_assertions, clients, deletions, grants,
-    initial_access_tokens, sessions, sign_in_attempts,
+    initial_access_tokens, session_ends, sessions, sign_in_attempts,
 };
 
 /// How many rows of each kind are deleted at once: few enough for the time that D1 allows a batch, and that requests may wait
@@ -38,7 +38,7 @@ pub struct Kind {
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 10] = [
+pub const KINDS: [Kind; 11] = [
     Kind::of_strangers("authorization_requests", |at, limit| {
         vec![authorization_requests::sweep(at, limit)]
     }),
@@ -54,7 +54,8 @@ pub const KINDS: [Kind; 10] = [
     Kind::of_strangers("deleted_users", |_, limit| {
         [deletions::of_user("", limit), vec![deletions::more_users()]].concat()
     }),
-    Kind::of_users("sessions", |at, limit| vec![sessions::sweep(at, limit)]),
+    Kind::of_users("sessions", sessions::sweep),
+    Kind::of_users("ended_sessions", session_ends::sweep),
     Kind::of_users("grants", grants::sweep),
     Kind {
         kept_for: |config| config.audit_days * DAY_SECONDS,

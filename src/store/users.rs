@@ -14,6 +14,7 @@ use crate::store::audit::{self, acts};
 use crate::store::batch::{Batch, Handle, all, exists, first, read};
 use crate::store::deletions;
 use crate::store::identifiers::{SubUse, select_uses, uses};
+use crate::store::session_ends::{EndingSessions, SessionEnd};
 use crate::store::sweep::SWEPT_AT_ONCE;
 
 /// A user that the operator creates or changes.
@@ -126,7 +127,7 @@ pub async fn put(
 ) -> Result<PutOutcome, Internal> {
     let json = format!("[{}]", write(user)?);
     let mut batch = Batch::default();
-    batch.add(end_sessions_of_new_passwords(json.clone()));
+    end_sessions_of_new_passwords(&mut batch, &json, context)?;
     let (event, no_event) = audit::users::stored(context, &json)?;
     batch.add(event);
     let stored = batch.query(upsert(json, context.now), exists);
@@ -154,7 +155,7 @@ pub async fn put_all(
     let shares = shares(users)?;
     let (mut batch, mut puts) = (Batch::default(), Vec::new());
     for share in shares {
-        batch.add(end_sessions_of_new_passwords(share.clone()));
+        end_sessions_of_new_passwords(&mut batch, &share, context)?;
         let (events, no_events) = audit::users::stored(context, &share)?;
         batch.add(events);
         puts.push(batch.query(upsert(share, context.now), all));
@@ -199,13 +200,14 @@ fn write(user: &NewUser) -> Result<String, Internal> {
 }
 
 /// Ends the sessions of users whose password is about to change, because somebody else may have known the old one.
-fn end_sessions_of_new_passwords(json: String) -> Statement {
-    Statement::new(
-        "DELETE FROM sessions WHERE sub IN ( \
-           SELECT users.sub FROM json_each(?1) JOIN users ON users.sub = value->>'sub' \
-           WHERE value->>'password_hash' <> coalesce(password_hash, ''))",
-    )
-    .bind(json)
+fn end_sessions_of_new_passwords<P>(
+    batch: &mut Batch,
+    users: &str,
+    context: &Context<'_, P>,
+) -> Result<(), Internal> {
+    SessionEnd::new(context, EndingSessions::OfNewPasswords { users }, None)?
+        .add_to(batch, context)?;
+    Ok(())
 }
 
 fn upsert(json: String, now: i64) -> Statement {
@@ -345,13 +347,9 @@ pub async fn set_password(
     let mut batch = Batch::default();
     batch.add(event);
     batch.add(statement);
-    batch.add(end_sessions(sub));
+    SessionEnd::new(context, EndingSessions::OfUser { sub }, None)?.add_to(&mut batch, context)?;
     let user = look_up(&mut batch, sub);
     batch.run_idempotent(context).await?.take(user)
-}
-
-fn end_sessions(sub: &str) -> Statement {
-    Statement::new("DELETE FROM sessions WHERE sub = ?1").bind(sub)
 }
 
 /// Deletes a user in one batch: leaves a tombstone, so that the sub is not reused, and deletes some of the user's sessions,
@@ -379,6 +377,8 @@ pub async fn delete(
     batch.add(acts::user_deleted(context, sub)?);
     batch.add(delete);
     batch.add(begin);
+    let sessions = EndingSessions::OfDeletedUser { sub, limit: SWEPT_AT_ONCE };
+    SessionEnd::new(context, sessions, None)?.add_to(&mut batch, context)?;
     for statement in deletions::of_user(sub, SWEPT_AT_ONCE) {
         batch.add(statement);
     }

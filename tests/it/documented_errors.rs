@@ -72,6 +72,8 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
             " WHERE ",
             " ON CONFLICT",
             "NOT EXISTS",
+            " IN (",
+            " = 0 OR EXISTS",
             "client_id, ",
             "consents.",
             "grants.id AS ",

@@ -138,7 +138,7 @@ fn the_successors_of_a_year_come_without_a_gap_and_old_rows_are_deleted() {
 fn the_keys_of_an_older_version_are_taken_over_at_the_first_run() {
     let provider = TestProvider::new();
     provider.put_alice();
-    for row in [rsa_key(), foreign_key(1)] {
+    for row in [rsa_key(), foreign_key(3)] {
         insert_key(&provider, &row, (0, 0, None, None));
     }
     let token = provider.mint("openid");
@@ -148,7 +148,7 @@ fn the_keys_of_an_older_version_are_taken_over_at_the_first_run() {
     );
     maintain(&provider);
     let [old, new] = listed(&provider, "ES256").try_into().unwrap();
-    assert_eq!((&old["kid"], &old["state"]), (&foreign_key(1).0.into(), &"signing".into()));
+    assert_eq!((&old["kid"], &old["state"]), (&foreign_key(3).0.into(), &"signing".into()));
     assert_eq!(
         (&old["sign_until"], &new["sign_from"]),
         (&(NOW + AHEAD).into(), &(NOW + AHEAD).into())

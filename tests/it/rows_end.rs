@@ -272,7 +272,7 @@ fn nothing_of_a_deleted_user_works_while_the_rows_are_deleted_in_steps() {
     insert_grants(&provider, 3_000, 1, true);
     let alice = Browser::new(&provider);
     let tokens = provider.redeem(&app, &alice.authorize(&app, LOGIN, &[OFFLINE]));
-    let sessions = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2500) \
+    let sessions = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 3500) \
          INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) \
          SELECT '-' || n, n, 'alice', ?1, ?1 FROM numbers";
     provider.platform.primary.execute(sessions, [NOW]).unwrap();

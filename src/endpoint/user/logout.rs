@@ -10,8 +10,10 @@ use crate::pages::{SignedOut, Texts};
 use crate::ports::Platform;
 use crate::provider::Provider;
 use crate::routes::ACCOUNT;
+use crate::store::applications;
+use crate::store::audit::kinds::SessionEndReason;
 use crate::store::batch::Batch;
-use crate::store::{applications, sessions};
+use crate::store::session_ends::{EndingSessions, SessionEnd};
 
 /// Ends the session, and shows what was used in it.
 pub async fn serve(
@@ -35,13 +37,14 @@ pub async fn serve(
         // The form is another site's or has expired: show the account page, where the user can sign out.
         return Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)));
     }
-    // 2. End the session, and find what was used in it. If the response of the first run is lost, the second one finds
-    //    nothing, and the page has no list.
+    // 2. End the session, and find what was used in it.
     let mut used = Vec::new();
-    if let Some(cookie_hash) = cookie_hash {
+    if let Some(cookie_hash) = &cookie_hash {
+        let sessions = EndingSessions::OfBrowser { cookie_hash };
+        let end = SessionEnd::new(context, sessions, Some(SessionEndReason::SignedOut))?;
         let mut batch = Batch::default();
-        let handle = applications::used_in(&mut batch, &cookie_hash, context.now);
-        sessions::end_in(&mut batch, &cookie_hash);
+        end.add_to(&mut batch, context)?;
+        let handle = applications::of_ended_in(&mut batch, &end.id);
         used = batch.run_idempotent(context).await?.take(handle)?;
     }
 

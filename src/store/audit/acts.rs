@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::Internal;
 use crate::ports::Statement;
-use crate::store::audit::kinds::{Actor, EventKind, RevocationReason};
+use crate::store::audit::kinds::{Actor, EventKind, RevocationReason, SessionEndReason};
 use crate::store::audit::{record, record_event, record_event_of_stranger, record_of_stranger};
 use crate::store::identifiers::may_be_client;
 use crate::store::registrations::{Replacement, may_be_replaced};
@@ -218,6 +218,22 @@ pub(in crate::store) fn password_changed<P>(
     let kind = if has_password { EventKind::PasswordSet } else { EventKind::PasswordRemoved };
     let statement = record(context, statement, (kind, Actor::Operator))?;
     Ok(statement.bind(sub).bind(i64::from(has_password)))
+}
+
+/// The end of sessions, with one event for each user who had some. Follows the rows of the ended sessions.
+pub(in crate::store) fn sessions_ended<P>(
+    context: &Context<'_, P>,
+    end_id: &str,
+    reason: SessionEndReason,
+) -> Result<Statement, Internal> {
+    let statement = Statement::new(
+        "INSERT INTO audit_events (at, id, kind, actor, network, sub, detail) \
+         SELECT ?1, ?2 || '.' || row_number() OVER (ORDER BY sub), ?3, ?4, ?5, sub, \
+           json_object('reason', ?7, 'sessions', count(*)) \
+         FROM ended_sessions WHERE end_id = ?6 GROUP BY sub ON CONFLICT (at, id) DO NOTHING",
+    );
+    let statement = record(context, statement, (EventKind::SessionEnded, reason.actor()))?;
+    Ok(statement.bind(end_id).bind(reason.name()))
 }
 
 /// An access token that the operator mints, with its grant. Follows it.

@@ -16,6 +16,7 @@ pub enum EventKind {
     KeyWithdrawn,
     PasswordRemoved,
     PasswordSet,
+    SessionEnded,
     SignInFailed,
     SignInSucceeded,
     TokenMinted,
@@ -25,7 +26,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ClientCreated,
         Self::ClientDeleted,
         Self::ClientRegistered,
@@ -39,6 +40,7 @@ impl EventKind {
         Self::KeyWithdrawn,
         Self::PasswordRemoved,
         Self::PasswordSet,
+        Self::SessionEnded,
         Self::SignInFailed,
         Self::SignInSucceeded,
         Self::TokenMinted,
@@ -63,6 +65,7 @@ impl EventKind {
             Self::KeyWithdrawn => "key.withdrawn",
             Self::PasswordRemoved => "password.removed",
             Self::PasswordSet => "password.set",
+            Self::SessionEnded => "session.ended",
             Self::SignInFailed => "sign_in.failed",
             Self::SignInSucceeded => "sign_in.succeeded",
             Self::TokenMinted => "token.minted",
@@ -135,6 +138,30 @@ impl RevocationReason {
         match self {
             Self::Operator => Actor::Operator,
             Self::CodeMismatch | Self::CodeReplayed | Self::RefreshTokenReused => Actor::Provider,
+        }
+    }
+}
+
+/// Why a session ended. One also ends with a password or its user, which have events of their own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SessionEndReason {
+    /// Another user signed in with the browser.
+    AnotherUser,
+    SignedOut,
+}
+
+impl SessionEndReason {
+    /// Returns the name, as the detail of the event has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::AnotherUser => "another_user",
+            Self::SignedOut => "signed_out",
+        }
+    }
+
+    pub(super) fn actor(self) -> Actor {
+        match self {
+            Self::AnotherUser | Self::SignedOut => Actor::User,
         }
     }
 }

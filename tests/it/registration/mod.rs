@@ -123,7 +123,8 @@ fn the_response_has_the_effective_metadata_and_management_uri() {
     let registration_token = response.text("registration_access_token");
     assert_eq!((id.len(), secret.len(), registration_token.len()), (22, 43, 43));
     let expected = json!({
-        "application_type": "web", "client_id": id, "client_id_issued_at": NOW,
+        "application_type": "web", "backchannel_logout_session_required": false,
+        "frontchannel_logout_session_required": false, "client_id": id, "client_id_issued_at": NOW,
         "client_name": "App", "client_name#ja-Kana": "アプリ", "client_secret": secret,
         "client_secret_expires_at": 0, "default_acr_values": ["a", "b"],
         "grant_types": ["authorization_code"], "id_token_scope_claims": false,

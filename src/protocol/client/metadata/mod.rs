@@ -5,6 +5,7 @@ mod consistency;
 mod error;
 mod fields;
 mod flows;
+mod logout;
 mod redirect_uris;
 mod values;
 
@@ -30,6 +31,7 @@ use fields::{
     outbound_url, request_uris, scope, signing_alg, web_url,
 };
 use flows::Flows;
+use logout::{frontchannel_logout_uri, post_logout_redirect_uris};
 use redirect_uris::{application_type, redirect_uris};
 
 /// The maximum size of the metadata, in bytes of JSON.
@@ -69,6 +71,12 @@ impl<'a> Registrable<'a> {
 pub struct ClientMetadata {
     /// The kind of application. A client with a redirect URI of an application's own scheme is native.
     pub application_type: ApplicationType,
+    /// The URL that logout tokens are sent to (Back-Channel Logout section 2.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<String>,
+    /// Whether logout tokens must have `sid`. Postern's always do.
+    #[serde(default)]
+    pub backchannel_logout_session_required: bool,
     /// The name that users see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
@@ -84,6 +92,12 @@ pub struct ClientMetadata {
     /// The `max_age` of requests that have none, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_max_age: Option<i64>,
+    /// The URL that the page after a logout loads in a frame (Front-Channel Logout section 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frontchannel_logout_uri: Option<String>,
+    /// Whether this URL must get `iss` and `sid`. Postern always adds them.
+    #[serde(default)]
+    pub frontchannel_logout_session_required: bool,
     /// The grant types that the client may use.
     pub grant_types: Vec<GrantType>,
     /// Whether ID tokens have the claims of the granted scopes, which are otherwise in userinfo alone (OpenID Connect Core
@@ -111,6 +125,9 @@ pub struct ClientMetadata {
     /// The URL of the privacy policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_uri: Option<String>,
+    /// The URIs that a browser may be sent to after a logout. They are compared byte for byte.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub post_logout_redirect_uris: Vec<String>,
     /// The redirect URIs. They are compared byte for byte, except for loopback ports.
     pub redirect_uris: Vec<String>,
     /// The required signature algorithm of request objects. `None` allows any.
@@ -179,11 +196,21 @@ impl ClientMetadata {
             one(document, "token_endpoint_auth_method")?.unwrap_or(AuthMethod::ClientSecretBasic);
         let metadata = Self {
             application_type: application_type(document, &redirect_uris, has_implicit)?,
+            backchannel_logout_uri: outbound_url(document, "backchannel_logout_uri", outbound)?,
+            backchannel_logout_session_required: flag(
+                document,
+                "backchannel_logout_session_required",
+            )?,
             client_name: client_name::from_document(document, "client_name")?,
             client_uri: web_url(document, "client_uri")?,
             contacts: contacts(document)?,
             default_acr_values: lines(document, "default_acr_values")?,
             default_max_age: non_negative(document, "default_max_age")?,
+            frontchannel_logout_uri: frontchannel_logout_uri(document, &redirect_uris, policy)?,
+            frontchannel_logout_session_required: flag(
+                document,
+                "frontchannel_logout_session_required",
+            )?,
             grant_types,
             id_token_scope_claims: flag(document, "id_token_scope_claims")?,
             id_token_signed_response_alg: one(document, "id_token_signed_response_alg")?
@@ -195,6 +222,7 @@ impl ClientMetadata {
             localized: localized::from_document(document, outbound.own_host)?,
             logo_uri: logo_uri(document, outbound.own_host)?,
             policy_uri: web_url(document, "policy_uri")?,
+            post_logout_redirect_uris: post_logout_redirect_uris(document, policy)?,
             redirect_uris,
             request_object_signing_alg: one(document, "request_object_signing_alg")?,
             request_uris: request_uris(document, outbound)?,

@@ -37,6 +37,8 @@ fn stored_metadata_has_all_defaults() {
         serde_json::to_value(metadata).unwrap(),
         json!({
             "application_type": "web",
+            "backchannel_logout_session_required": false,
+            "frontchannel_logout_session_required": false,
             "grant_types": ["authorization_code"],
             "id_token_scope_claims": false,
             "id_token_signed_response_alg": "RS256",
@@ -54,7 +56,13 @@ fn stored_metadata_has_all_defaults() {
 #[test]
 fn stored_metadata_survives_a_round_trip() {
     let document = json!({
-        "application_type": "native", "client_name": "Äpp", "client_uri": "https://app.example",
+        "application_type": "native",
+        "backchannel_logout_session_required": true,
+        "backchannel_logout_uri": "https://app.example/backchannel",
+        "frontchannel_logout_session_required": true,
+        "frontchannel_logout_uri": "https://app.example/frontchannel",
+        "post_logout_redirect_uris": ["com.example.app:/out", "https://app.example/out?a=b"],
+        "client_name": "Äpp", "client_uri": "https://app.example",
         "contacts": ["dev@app.example"], "default_max_age": 0,
         "grant_types": ["authorization_code", "refresh_token"],
         "id_token_scope_claims": true, "id_token_signed_response_alg": "ES256",
@@ -62,7 +70,8 @@ fn stored_metadata_survives_a_round_trip() {
         "default_acr_values": ["urn:example:gold"],
         "initiate_login_uri": "https://app.example/begin",
         "localized": { "client_name#ja": "アプリ", "tos_uri#fr": "https://app.example/fr" },
-        "policy_uri": "https://app.example/policy", "redirect_uris": ["com.example.app:/cb"],
+        "policy_uri": "https://app.example/policy",
+        "redirect_uris": ["com.example.app:/cb", "https://app.example/cb"],
         "require_auth_time": true, "require_pushed_authorization_requests": true,
         "require_signed_request_object": false, "response_types": ["code"],
         "scope": "openid email", "sector_identifier_uri": "https://app.example/sector",
@@ -79,6 +88,26 @@ fn stored_metadata_survives_a_round_trip() {
     let written = serde_json::to_value(&metadata).unwrap();
     assert_eq!(written, document);
     assert_eq!(json::from_parsed::<ClientMetadata>(written).unwrap(), metadata);
+}
+
+#[test]
+fn a_post_logout_redirect_uri_that_breaks_a_rule_is_left_out() {
+    let kept = ["https://app.example/out", "http://localhost:8080/", "com.example.app:/out"];
+    for left_out in [
+        "http://app.example/out",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "/out",
+        "https://app.example/out#fragment",
+        "https://*.app.example/out",
+        "https://login.example.com/out",
+        "https://app.example/\\evil.example",
+        "https://user@app.example/out",
+    ] {
+        let uris = [kept[0], left_out, kept[1], kept[0], kept[2]];
+        let metadata = parse(&with("post_logout_redirect_uris", json!(uris))).unwrap();
+        assert_eq!(metadata.post_logout_redirect_uris, kept, "{left_out}");
+    }
 }
 
 #[test]
@@ -123,6 +152,16 @@ fn an_error_names_the_invalid_field() {
         ("jwks_uri", json!("https://login.example.com:8443/jwks")),
         ("logo_uri", json!("https://login.example.com/logo.png")),
         ("logo_uri#fr", json!("http://login.example.com/logo.png")),
+        ("backchannel_logout_uri", json!("http://app.example/out")),
+        ("backchannel_logout_uri", json!("https://10.0.0.1/out")),
+        ("backchannel_logout_uri", json!("https://login.example.com/out")),
+        ("backchannel_logout_session_required", json!("yes")),
+        ("frontchannel_logout_uri", json!("https://other.example/out")),
+        ("frontchannel_logout_uri", json!("http://app.example/out")),
+        ("frontchannel_logout_uri", json!("https://app.example/out#x")),
+        ("frontchannel_logout_session_required", json!(1)),
+        ("post_logout_redirect_uris", json!("https://app.example/out")),
+        ("post_logout_redirect_uris", json!([1])),
         ("request_uris", json!(["https://app.example/r", "https://login.example.com/r"])),
         ("sector_identifier_uri", json!("https://login.example.com/sector")),
         ("client_secret", json!("chosen")),

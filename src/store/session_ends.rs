@@ -1,0 +1,186 @@
+//! The end of sessions. One batch does all of it, for every reason:
+//!
+//! - The clients with a `backchannel_logout_uri` that got a grant in the session get a logout token: it is queued
+//!   (OpenID Connect Back-Channel Logout 1.0 section 2.5).
+//! - The session's grants without `offline_access` are revoked, and so are those whose code is not redeemed yet. Grants
+//!   with a refresh token outlive the session, because the user has given consent to that (section 2.7).
+//! - The rows of the sessions are deleted.
+//!
+//! A session that expires has none of this: a client that must know sends the user here again.
+
+use crate::context::Context;
+use crate::error::Internal;
+use crate::lifetimes::UNREFRESHED_GRANT_SECONDS;
+use crate::ports::Statement;
+use crate::store::applications::is_refreshable;
+use crate::store::audit::acts;
+use crate::store::audit::kinds::SessionEndReason;
+use crate::store::batch::{Batch, Handle, exists};
+
+/// An end of sessions.
+#[derive(Debug)]
+pub struct SessionEnd<'a> {
+    /// Its id: 128 random bits.
+    pub id: String,
+    sessions: EndingSessions<'a>,
+    reason: Option<SessionEndReason>,
+}
+
+/// The sessions that end.
+#[derive(Debug)]
+pub enum EndingSessions<'a> {
+    /// The session of the browser with the cookie of this hash.
+    OfBrowser { cookie_hash: &'a str },
+    /// Those of a deleted user, at most so many.
+    OfDeletedUser { sub: &'a str, limit: i64 },
+    /// Those of the users of a JSON array whose password hash differs from the stored one.
+    OfNewPasswords { users: &'a str },
+    /// Those of a user.
+    OfUser { sub: &'a str },
+    /// The one that a browser had before its user signed in. It goes on if that is the same user, under the new cookie.
+    Replaced { old_cookie_hash: &'a str, cookie_hash: &'a str },
+}
+
+/// A SQL statement: the sessions with this condition end. Its first parameters are the id of the end and the time.
+macro_rules! end_sessions {
+    ($condition:literal) => {
+        concat!(
+            "INSERT INTO ended_sessions (end_id, session_id, sub, ended_at) \
+             SELECT ?1, id, sub, ?2 FROM sessions",
+            $condition,
+            " ON CONFLICT (end_id, session_id) DO NOTHING"
+        )
+    };
+}
+
+impl EndingSessions<'_> {
+    fn statement(&self, id: &str, now: i64) -> Statement {
+        let bind = |statement: Statement| statement.bind(id).bind(now);
+        match *self {
+            Self::OfBrowser { cookie_hash } => {
+                bind(Statement::new(end_sessions!(" WHERE cookie_hash = ?3"))).bind(cookie_hash)
+            }
+            Self::OfDeletedUser { sub, limit } => bind(Statement::new(end_sessions!(
+                " WHERE id IN (SELECT id FROM sessions WHERE sub = ?3 LIMIT ?4)"
+            )))
+            .bind(sub)
+            .bind(limit),
+            Self::OfNewPasswords { users } => bind(Statement::new(end_sessions!(
+                " WHERE sub IN (SELECT users.sub FROM json_each(?3) \
+                   JOIN users ON users.sub = value->>'sub' \
+                   WHERE value->>'password_hash' <> coalesce(password_hash, ''))"
+            )))
+            .bind(users),
+            Self::OfUser { sub } => {
+                bind(Statement::new(end_sessions!(" WHERE sub = ?3"))).bind(sub)
+            }
+            Self::Replaced { old_cookie_hash, cookie_hash } => bind(Statement::new(end_sessions!(
+                " WHERE cookie_hash = ?3 AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?4)"
+            )))
+            .bind(old_cookie_hash)
+            .bind(cookie_hash),
+        }
+    }
+}
+
+impl<'a> SessionEnd<'a> {
+    /// Creates an end with a new id. It has a reason if it is an event of its own; otherwise it is a part of another one,
+    /// such as a new password.
+    ///
+    /// # Errors
+    /// [`Internal::Unavailable`] if the platform's random source fails.
+    pub fn new<P>(
+        context: &Context<'_, P>,
+        sessions: EndingSessions<'a>,
+        reason: Option<SessionEndReason>,
+    ) -> Result<Self, Internal> {
+        Ok(Self { id: context.random_id()?, sessions, reason })
+    }
+
+    /// Adds the statements. The result is whether logout tokens are queued.
+    ///
+    /// Idempotent: a second run finds the same ended sessions, and queues no token again, because the sessions are gone.
+    ///
+    /// # Errors
+    /// [`Internal::Unavailable`] if the platform's random source fails.
+    pub fn add_to<P>(
+        &self,
+        batch: &mut Batch,
+        context: &Context<'_, P>,
+    ) -> Result<Handle<bool>, Internal> {
+        let now = context.now;
+        batch.add(self.sessions.statement(&self.id, now));
+        if let Some(reason) = self.reason {
+            batch.add(acts::sessions_ended(context, &self.id, reason)?);
+        }
+        let queue = Statement::new(
+            "INSERT INTO logout_deliveries \
+               (session_id, client_id, sid, subject, ended_at, next_try_at) \
+             SELECT session_id, client_id, sid, subject, ?2, ?2 \
+             FROM ended_sessions JOIN session_clients USING (session_id) \
+               JOIN clients USING (client_id) \
+             WHERE end_id = ?1 AND CASE WHEN json_valid(metadata) \
+                 THEN metadata->>'backchannel_logout_uri' IS NOT NULL ELSE 0 END \
+               AND EXISTS (SELECT 1 FROM sessions WHERE id = session_id) \
+             ON CONFLICT (session_id, client_id) DO NOTHING RETURNING 1",
+        )
+        .bind(self.id.as_str())
+        .bind(now);
+        // Older grants without a refresh token are dead, and so are older codes.
+        let revoke = Statement::new(concat!(
+            "UPDATE grants INDEXED BY grants_by_sub SET revoked_at = ?2 \
+             WHERE sub IN (SELECT sub FROM ended_sessions WHERE end_id = ?1) AND ",
+            is_refreshable!(),
+            " IN (0, 1) AND created_at > ?3 AND revoked_at IS NULL \
+               AND session_id IN (SELECT session_id FROM ended_sessions WHERE end_id = ?1) AND (",
+            is_refreshable!(),
+            " = 0 OR EXISTS \
+                 (SELECT 1 FROM codes WHERE grant_id = grants.id AND spent_at IS NULL))",
+        ))
+        .bind(self.id.as_str())
+        .bind(now)
+        .bind(now - UNREFRESHED_GRANT_SECONDS);
+        let delete = Statement::new(
+            "DELETE FROM sessions WHERE id IN \
+             (SELECT session_id FROM ended_sessions WHERE end_id = ?1)",
+        )
+        .bind(self.id.as_str());
+        let queued = batch.query(queue, exists);
+        batch.add(revoke);
+        batch.add(delete);
+        Ok(queued)
+    }
+}
+
+/// Records that a session's user signs in to a client, after the grant of this id. Not if the session has ended since: the
+/// batch may run again.
+pub(super) fn signed_in_to(grant_id: &str) -> Statement {
+    Statement::new(
+        "INSERT INTO session_clients (session_id, client_id, sid, subject, signed_in_at) \
+         SELECT session_id, client_id, sid, coalesce(subject, sub), created_at FROM grants \
+         WHERE id = ?1 AND revoked_at IS NULL \
+           AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = grants.session_id) \
+         ON CONFLICT (session_id, client_id) DO UPDATE SET subject = excluded.subject \
+           WHERE subject <> excluded.subject",
+    )
+    .bind(grant_id)
+}
+
+/// Deletes at most `limit` ended sessions, the oldest first, after at most as many rows of their clients.
+pub(super) fn sweep(now: i64, limit: i64) -> Vec<Statement> {
+    let clients = Statement::new(
+        "DELETE FROM session_clients WHERE (session_id, client_id) IN ( \
+           SELECT session_id, client_id FROM ( \
+             SELECT session_id FROM ended_sessions WHERE ended_at <= ?1 \
+             ORDER BY ended_at LIMIT ?2) \
+           CROSS JOIN session_clients USING (session_id) LIMIT ?2) RETURNING 0",
+    );
+    let sessions = Statement::new(
+        "DELETE FROM ended_sessions WHERE (end_id, session_id) IN ( \
+           SELECT end_id, session_id FROM ended_sessions WHERE ended_at <= ?1 \
+           ORDER BY ended_at LIMIT ?2) \
+           AND NOT EXISTS (SELECT 1 FROM session_clients \
+             WHERE session_clients.session_id = ended_sessions.session_id) RETURNING 1",
+    );
+    [clients, sessions].map(|statement| statement.bind(now).bind(limit)).into()
+}
