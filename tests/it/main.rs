@@ -63,6 +63,7 @@ mod rows_end;
 mod rsa_keys;
 mod scope_spaces;
 mod secret_changes;
+mod session_ends;
 mod shape;
 mod sign_in;
 mod signer;
