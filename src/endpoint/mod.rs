@@ -22,6 +22,7 @@ pub mod documents {
 
 /// Functions that several endpoints share.
 pub mod support {
+    pub mod access_tokens;
     pub mod bearer;
     pub mod body;
     pub mod client_authentication;

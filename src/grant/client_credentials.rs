@@ -12,7 +12,7 @@ use crate::protocol::authorization::resources::{
     Resource, Resources, Target, scope_not_registered,
 };
 use crate::protocol::description::{Description, Sent};
-use crate::protocol::token::access_token::MachineToken;
+use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::token_error::TokenError;
 use crate::protocol::user::scope::Scopes;
 use crate::store::batch::{Batch, Handle, Outcome};
@@ -89,19 +89,21 @@ async fn issue(
     let scope = own.join(" ");
 
     // 4. Sign the token.
-    let token = MachineToken {
-        iss: context.config.issuer.as_str(),
-        aud: &resource.uri,
-        client_id: &client.client_id,
+    let token = AccessToken {
+        aud: resource.uri.clone(),
+        client_id: client.client_id.clone(),
         exp: context.now + ACCESS_TOKEN_SECONDS,
+        grant_id: None,
         iat: context.now,
-        jti: &context.random_id()?,
-        scope: &scope,
-        sub: &client.client_id,
+        jti: context.random_id()?,
+        nbf: context.now,
+        scope,
+        sub: client.client_id.clone(),
     };
     let target = Target::Resource(resource);
-    let access_token = signers.sign_access_token(target, &token, context).await?;
-    TokenResponse::new(access_token, &scope).respond()
+    let claims = token.to_claims(context.config.issuer.as_str());
+    let access_token = signers.sign_access_token(target, &claims, context).await?;
+    TokenResponse::new(access_token, &token.scope).respond()
 }
 
 /// Returns the requested scopes that the client may have. Fails if there are none.

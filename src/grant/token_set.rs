@@ -4,6 +4,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use crate::config::Issuer;
 use crate::context::Context;
 use crate::error::{Error, Internal};
 use crate::http::Response;
@@ -118,6 +119,14 @@ impl AccessTokenAlgorithms {
     }
 }
 
+/// Returns the claim `aud` of the access tokens for `target`.
+pub fn audience<'a>(target: Target<'a>, issuer: &Issuer) -> Cow<'a, str> {
+    match target {
+        Target::Resource(resource) => Cow::Borrowed(resource.uri.as_str()),
+        Target::Userinfo => Cow::Owned(USERINFO.url(issuer)),
+    }
+}
+
 /// The content of the tokens for a user's grant.
 pub struct TokenSet<'a> {
     /// The client that gets the tokens.
@@ -160,22 +169,19 @@ impl TokenSet<'_> {
         signers: &Signers,
         context: &Context<'_, impl Crypto>,
     ) -> Result<String, Internal> {
+        let issuer = &context.config.issuer;
         let token = AccessToken {
+            aud: audience(self.target, issuer).into_owned(),
             client_id: self.client.client_id.clone(),
             exp: context.now + ACCESS_TOKEN_SECONDS,
-            grant_id: self.grant.id.clone(),
+            grant_id: Some(self.grant.id.clone()),
             iat: context.now,
             jti: context.random_id()?,
             nbf: context.now,
             scope: context.config.resources.scope_for(self.target, self.scope).into_owned(),
             sub: self.grant.subject.clone(),
         };
-        let aud = match self.target {
-            Target::Resource(resource) => Cow::Borrowed(resource.uri.as_str()),
-            Target::Userinfo => Cow::Owned(USERINFO.url(&context.config.issuer)),
-        };
-        let claims = token.to_claims(context.config.issuer.as_str(), &aud);
-        signers.sign_access_token(self.target, &claims, context).await
+        signers.sign_access_token(self.target, &token.to_claims(issuer.as_str()), context).await
     }
 
     /// Signs an ID token. `access_token` is the one that is issued with it, for `at_hash`.

@@ -86,9 +86,10 @@ mod tests {
 
     fn remember(tokens: &VerifiedTokens, token: &str, now: i64) {
         let claims = AccessToken {
+            aud: String::new(),
             client_id: String::new(),
             exp: 0,
-            grant_id: String::new(),
+            grant_id: None,
             iat: 0,
             jti: String::new(),
             nbf: 0,

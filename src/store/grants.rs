@@ -191,7 +191,7 @@ pub async fn status(
            AND grants.client_id = ?3 \
            AND (grants.session_id IS NULL OR clients.client_id IS NOT NULL)",
     ))
-    .bind(token.grant_id.as_str())
+    .bind(token.grant_id.as_deref())
     .bind(token.sub.as_str())
     .bind(token.client_id.as_str());
     let Some(mut row) = read(context, freshness, statement).await?.pop() else {

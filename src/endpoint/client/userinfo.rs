@@ -1,25 +1,21 @@
 //! The userinfo endpoint (OpenID Connect Core section 5.3).
 
 use serde::Serialize;
-use std::rc::Rc;
 
 use crate::config::Config;
 use crate::context::Context;
+use crate::endpoint::support::access_tokens::authenticate;
 use crate::endpoint::support::bearer::bearer_token;
 use crate::error::{Error, Internal};
 use crate::grant::in_force::{AccessInForce, NotInForce, Permission};
 use crate::http::{Request, Response};
-use crate::jose::jwk::PublicKey;
-use crate::jose::jws::Jws;
 use crate::keys::signing::sign;
-use crate::keys::verified::{Verified, token_digest};
 use crate::ports::{Database, Freshness, Platform};
-use crate::protocol::token::access_token::{self, AccessToken, Expected};
+use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::bearer::BearerError;
 use crate::protocol::user::claims::UserClaims;
 use crate::protocol::user::scope::{OPENID, Scopes};
 use crate::provider::Provider;
-use crate::routes::USERINFO;
 use crate::store::grants::{self, ActiveGrant, GrantStatus};
 use crate::store::users;
 
@@ -92,68 +88,6 @@ pub async fn serve(
     let claims = SignedUserinfo { iss, aud, iat: context.now, userinfo };
     let jwt = sign(context.platform, &key, TYP, &claims).await?;
     Ok(Response::text(200, "application/jwt", jwt))
-}
-
-/// Verifies an access token. Cheap checks come first, and the form is checked before a key is looked up.
-///
-/// For a token that this isolate accepted before, form and signature are not checked again; its key and its times are.
-async fn authenticate(
-    provider: &Provider<'_, impl Platform>,
-    token: &str,
-) -> Result<Rc<Verified>, Error> {
-    let context = &provider.context;
-    let memory = &provider.memory.verified_tokens;
-    let digest = token_digest(token);
-    let aud = USERINFO.url(&context.config.issuer);
-    let expected = Expected {
-        iss: context.config.issuer.as_str(),
-        aud: &aud,
-        now: context.now,
-        leeway: context.config.leeway,
-    };
-    if let Some(seen) = memory.find(&digest, context.now) {
-        let key = find_key(provider, &seen.kid).await;
-        let accepted = key.and_then(|_| {
-            Ok(access_token::check_times(&seen.token, &expected).map_err(BearerError::from)?)
-        });
-        return accepted.map(|()| seen).inspect_err(|_| memory.forget(&digest));
-    }
-    let verified = Rc::new(verify(provider, token, &expected).await?);
-    memory.remember(digest, Rc::clone(&verified), context.now);
-    Ok(verified)
-}
-
-/// Verifies the form of a token, its signature and its claims.
-async fn verify(
-    provider: &Provider<'_, impl Platform>,
-    token: &str,
-    expected: &Expected<'_>,
-) -> Result<Verified, Error> {
-    let context = &provider.context;
-    let jws = Jws::parse(token).map_err(BearerError::from)?;
-    let kid = access_token::check_header(&jws).map_err(BearerError::from)?.to_owned();
-    // The claims are checked now so that the payload need not be kept during the wait for the signature. The result
-    // counts only once the signature is verified.
-    let claims = access_token::check_claims(&jws.payload, expected);
-    let (signature, signing_input) = jws.into_signed();
-    let key = find_key(provider, &kid).await?;
-    if key.alg() != access_token::ALG
-        || !context.platform.verify(&key, signing_input.as_bytes(), &signature).await?
-    {
-        return Err(BearerError::InvalidToken("access token: the signature is wrong".into()).into());
-    }
-    Ok(Verified { kid, token: claims.map_err(BearerError::from)? })
-}
-
-/// Finds the published key of a token. A key that is no longer published verifies nothing.
-async fn find_key(
-    provider: &Provider<'_, impl Platform>,
-    kid: &str,
-) -> Result<Rc<PublicKey>, Error> {
-    let context = &provider.context;
-    let keys = &provider.memory.published_keys;
-    let key = keys.find(access_token::ALG, kid, context).await?;
-    Ok(key.ok_or(BearerError::InvalidToken("access token: signed with an unknown key".into()))?)
 }
 
 /// Returns what is in force of a token's scopes and of its grant.

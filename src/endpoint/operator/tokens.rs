@@ -73,10 +73,12 @@ pub async fn mint(
     let memory = &provider.memory;
     let published = &memory.published_keys;
     let key = memory.signing_keys.get(ALG, published, context).await?;
+    let grant_id = context.random_id()?;
     let token = AccessToken {
+        aud: USERINFO.url(&context.config.issuer),
         client_id: CLIENT_ID.into(),
         exp: context.now + mint_request.ttl,
-        grant_id: context.random_id()?,
+        grant_id: Some(grant_id.clone()),
         iat: context.now,
         jti: context.random_id()?,
         nbf: context.now,
@@ -84,7 +86,7 @@ pub async fn mint(
         sub: mint_request.sub,
     };
     let grant = NewGrant {
-        id: &token.grant_id,
+        id: &grant_id,
         sub: &token.sub,
         client_id: &token.client_id,
         scope: &token.scope,
@@ -94,8 +96,7 @@ pub async fn mint(
     if record(context, &grant).await? == RecordOutcome::NoSuchUser {
         return Err(refused(404, "not_found", "sub: no user has this sub"));
     }
-    let aud = USERINFO.url(&context.config.issuer);
-    let claims = token.to_claims(context.config.issuer.as_str(), &aud);
+    let claims = token.to_claims(context.config.issuer.as_str());
     let jwt = sign(context.platform, &key, TYP, &claims).await?;
     Ok(Response::json(
         200,
@@ -104,7 +105,7 @@ pub async fn mint(
             "token_type": "Bearer",
             "expires_in": mint_request.ttl,
             "scope": token.scope,
-            "grant_id": token.grant_id,
+            "grant_id": grant_id,
         }),
     ))
 }

@@ -38,15 +38,19 @@ impl AccessTokenType {
     }
 }
 
-/// The claims of an access token (RFC 9068 section 2.2).
+/// The claims of an access token (RFC 9068 section 2.2), without the issuer.
 #[derive(Debug, Eq, PartialEq, Serialize)]
 pub struct AccessToken {
+    /// The resource that the token is for.
+    pub aud: String,
     /// The client to which the token was issued.
     pub client_id: String,
     /// The time of expiry, in Unix seconds.
     pub exp: i64,
-    /// The id of the grant. The claim's name is that of Grant Management for OAuth 2.0.
-    pub grant_id: String,
+    /// The id of the grant. The claim's name is that of Grant Management for OAuth 2.0. `None` if the token is for the
+    /// client itself (RFC 6749 section 4.4): there is no user and no grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant_id: Option<String>,
     /// The time of issue, in Unix seconds.
     pub iat: i64,
     /// The token's unique id.
@@ -56,40 +60,20 @@ pub struct AccessToken {
     pub nbf: i64,
     /// The granted scopes, separated by spaces.
     pub scope: String,
-    /// The user's subject identifier for this client.
+    /// The user's subject identifier for this client, or the client again if there is no user (RFC 9068 section 2.2).
     pub sub: String,
 }
 
 impl AccessToken {
-    /// Returns the claims to sign, with the issuer and the audience.
-    pub fn to_claims<'a>(&'a self, iss: &'a str, aud: &'a str) -> impl Serialize + 'a {
-        Claims { iss, aud, token: self }
+    /// Returns the claims to sign, with the issuer.
+    pub fn to_claims<'a>(&'a self, iss: &'a str) -> impl Serialize + 'a {
+        Claims { iss, token: self }
     }
-}
-
-/// The claims of an access token for the client itself (RFC 6749 section 4.4): there is no user and no grant.
-#[derive(Debug, Serialize)]
-pub struct MachineToken<'a> {
-    pub iss: &'a str,
-    /// The resource indicator of the API.
-    pub aud: &'a str,
-    pub client_id: &'a str,
-    /// The time of expiry, in Unix seconds.
-    pub exp: i64,
-    /// The time of issue, in Unix seconds.
-    pub iat: i64,
-    /// The token's unique id.
-    pub jti: &'a str,
-    /// The granted scopes, separated by spaces.
-    pub scope: &'a str,
-    /// The client again, because there is no user (RFC 9068 section 2.2).
-    pub sub: &'a str,
 }
 
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
-    aud: &'a str,
     #[serde(flatten)]
     token: &'a AccessToken,
 }
@@ -98,8 +82,14 @@ struct Claims<'a> {
 #[derive(Debug)]
 pub struct Expected<'a> {
     pub iss: &'a str,
-    /// The resource that received the token.
+    /// The resource that the token must be for.
     pub aud: &'a str,
+    /// The algorithm that the resource's tokens are signed with.
+    pub alg: Algorithm,
+    /// The `typ` of the resource's tokens.
+    pub typ: AccessTokenType,
+    /// Whether a client can have a token of the resource for itself.
+    pub may_be_machines: bool,
     /// The current time, in Unix seconds.
     pub now: i64,
     /// The tolerance for clock differences, in seconds.
@@ -108,7 +98,7 @@ pub struct Expected<'a> {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AccessTokenError {
-    /// `alg` is not [`ALG`].
+    /// `alg` is not that of the resource.
     Algorithm,
     /// `aud` does not name the expected resource.
     Audience,
@@ -129,12 +119,12 @@ pub enum AccessTokenError {
     KeyIdMissing,
     /// `nbf` is not an integer.
     NotBefore,
-    /// `typ` is not [`TYP`].
+    /// `typ` is not that of the resource.
     Type,
 }
 
 impl AccessTokenError {
-    /// Returns the text of `error_description`.
+    /// Returns the text of `error_description`, for userinfo. No other endpoint describes the error.
     pub fn description(self) -> &'static str {
         match self {
             Self::Algorithm => "alg must be ES256",
@@ -156,14 +146,20 @@ impl AccessTokenError {
 /// Checks the header of a token (RFC 9068 section 4; RFC 8725 sections 3.1 and 3.11), before its key is looked up.
 /// Returns the `kid`. Header parameters that refer to other keys (`jku`, `jwk`, `x5u`, `x5c`) are ignored, because only
 /// the provider's own keys may sign tokens.
-pub fn check_header<'a>(jws: &'a Jws<'_>) -> Result<&'a str, AccessTokenError> {
+pub fn check_header<'a>(
+    jws: &'a Jws<'_>,
+    expected: &Expected<'_>,
+) -> Result<&'a str, AccessTokenError> {
     // RFC 7515 section 4.1.9: `typ` is a media type, in any case, and the prefix "application/" is optional.
-    let is_typ =
-        |typ: &str| typ.eq_ignore_ascii_case(TYP) || typ.eq_ignore_ascii_case("application/at+jwt");
+    let is_typ = |typ: &str| {
+        let (prefix, name) = typ.split_at_checked("application/".len()).unwrap_or_default();
+        let name = if prefix.eq_ignore_ascii_case("application/") { name } else { typ };
+        name.eq_ignore_ascii_case(expected.typ.name())
+    };
     if !jws.header_text("typ").is_some_and(is_typ) {
         return Err(AccessTokenError::Type);
     }
-    if jws.header_text("alg") != Some(ALG.name()) {
+    if jws.header_text("alg") != Some(expected.alg.name()) {
         return Err(AccessTokenError::Algorithm);
     }
     // RFC 7515 section 4.1.11: unknown extensions must be refused. None is known, and an empty list is malformed.
@@ -221,14 +217,20 @@ pub fn check_claims(
     check_nbf(nbf, expected)?;
     let required = |name| text(name).filter(|text| !text.is_empty()).map(str::to_owned);
     let incomplete = AccessTokenError::Incomplete;
-    Ok(AccessToken {
+    let token = AccessToken {
+        aud: expected.aud.to_owned(),
         client_id: required("client_id").ok_or(incomplete)?,
         exp,
-        grant_id: required("grant_id").ok_or(incomplete)?,
+        grant_id: required("grant_id"),
         iat,
         jti: required("jti").ok_or(incomplete)?,
         nbf,
         scope: text("scope").map(str::to_owned).ok_or(incomplete)?,
         sub: required("sub").ok_or(incomplete)?,
-    })
+    };
+    let is_machines = expected.may_be_machines && token.sub == token.client_id;
+    if token.grant_id.is_none() && (claims.contains_key("grant_id") || !is_machines) {
+        return Err(incomplete);
+    }
+    Ok(token)
 }
