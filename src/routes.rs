@@ -66,6 +66,8 @@ pub const ROUTES: &[Route] = &[
     AUTHORIZE,
     PAR,
     TOKEN,
+    REVOCATION,
+    INTROSPECTION,
     USERINFO,
     REGISTRATION,
     CONFIGURATION,
@@ -105,6 +107,24 @@ pub const TOKEN: Route = Route {
     path: PathPattern::Exact("/auth/token"),
     methods: FORM,
     metadata_field: Some("token_endpoint"),
+    caller: Caller::Clients,
+};
+
+/// See [`Endpoint::Revocation`].
+pub const REVOCATION: Route = Route {
+    endpoint: Endpoint::Revocation,
+    path: PathPattern::Exact("/auth/revoke"),
+    methods: FORM,
+    metadata_field: Some("revocation_endpoint"),
+    caller: Caller::Clients,
+};
+
+/// See [`Endpoint::Introspection`].
+pub const INTROSPECTION: Route = Route {
+    endpoint: Endpoint::Introspection,
+    path: PathPattern::Exact("/auth/introspect"),
+    methods: FORM,
+    metadata_field: Some("introspection_endpoint"),
     caller: Caller::Clients,
 };
 

@@ -107,13 +107,14 @@ impl Config {
         }
     }
 
-    /// Returns what the operator may register, except for hosts that the operator names for one client. Clients that
+    /// Returns what the operator may register, except for hosts and audiences that the operator names for one client. Clients that
     /// register themselves may have the same, except `client_credentials`.
     pub fn registrable(&self) -> Registrable<'_> {
         Registrable {
             client_credentials: true,
             implicit: self.allows_implicit,
             insecure_redirect_hosts: &[],
+            introspection_resources: &[],
             outbound: self.outbound_rules(),
             private_use_schemes: &self.private_use_schemes,
         }

@@ -6,8 +6,10 @@ pub mod operator;
 /// The endpoints that clients call.
 pub mod client {
     pub mod configuration;
+    pub mod introspection;
     pub mod par;
     pub mod registration;
+    pub mod revocation;
     pub mod token;
     pub mod userinfo;
 }
@@ -29,6 +31,7 @@ pub mod support {
     pub mod client_documents;
     pub mod client_secrets;
     pub mod form;
+    pub mod presented_token;
 }
 
 /// The endpoints that users open in their browsers.
@@ -74,6 +77,7 @@ pub fn serve<'a>(
         Endpoint::Health => Box::pin(operator::health::serve(provider, request)),
         Endpoint::Home => Box::pin(user::home::serve(provider, request)),
         Endpoint::Icon => Box::pin(documents::icon::serve(provider, request)),
+        Endpoint::Introspection => Box::pin(client::introspection::serve(provider, request)),
         Endpoint::Jwks => Box::pin(documents::jwks::serve(provider, request)),
         Endpoint::Login => Box::pin(user::login::serve(provider, request)),
         Endpoint::Logout => Box::pin(user::logout::serve(provider, request)),
@@ -82,6 +86,7 @@ pub fn serve<'a>(
         Endpoint::ResourceMetadata => {
             Box::pin(documents::resource_metadata::serve(provider, request))
         }
+        Endpoint::Revocation => Box::pin(client::revocation::serve(provider, request)),
         Endpoint::SelectAccount => Box::pin(user::select_account::serve(provider, request)),
         Endpoint::Token => Box::pin(client::token::serve(provider, request)),
         Endpoint::Userinfo => Box::pin(client::userinfo::serve(provider, request)),

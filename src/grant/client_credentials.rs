@@ -1,6 +1,7 @@
 //! The grant type `client_credentials` (RFC 6749 section 4.4): a machine gets an access token for itself. There is no
 //! user, so there is no ID token, no refresh token and no access to userinfo.
 
+use crate::config::Config;
 use crate::context::Context;
 use crate::error::Error;
 use crate::grant::token_set::{Signers, TokenResponse};
@@ -11,6 +12,7 @@ use crate::ports::Platform;
 use crate::protocol::authorization::resources::{
     Resource, Resources, Target, scope_not_registered,
 };
+use crate::protocol::client::metadata::GrantType;
 use crate::protocol::description::{Description, Sent};
 use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::token_error::TokenError;
@@ -73,11 +75,7 @@ async fn issue(
     // 2. Read the scopes. They must be registered by the client and belong to an API, because the other scopes release
     //    claims of users.
     let registered = Scopes::of_valid(client.metadata.scope.as_deref().unwrap_or_default());
-    let may_have = |scope: &&str| {
-        let resource = resources.of_scope(scope);
-        resource.is_some_and(|resource| resource.admits(scope, &client.metadata, client.voucher()))
-    };
-    let allowed: Vec<_> = registered.iter().filter(may_have).collect();
+    let allowed = allowed(&registered, client, resources);
     let requested = match request.scope()? {
         None => allowed,
         Some(text) => requested(text, &registered, &allowed)?,
@@ -104,6 +102,26 @@ async fn issue(
     let claims = token.to_claims(context.config.issuer.as_str());
     let access_token = signers.sign_access_token(target, &claims, context).await?;
     TokenResponse::new(access_token, &token.scope).respond()
+}
+
+/// Returns those of the scopes of a client's own token that the client may have now.
+pub fn in_force(scope: &str, client: &Client, config: &Config) -> String {
+    if !client.metadata.grant_types.contains(&GrantType::ClientCredentials) {
+        return String::new();
+    }
+    let registered = Scopes::of_valid(client.metadata.scope.as_deref().unwrap_or_default());
+    let allowed = allowed(&registered, client, &config.resources);
+    let scopes = Scopes::of_valid(scope);
+    scopes.iter().filter(|scope| allowed.contains(scope)).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the scopes that a client may have for itself: it has registered them, and they belong to an API that admits it.
+fn allowed<'a>(registered: &Scopes<'a>, client: &Client, resources: &Resources) -> Vec<&'a str> {
+    let may_have = |scope: &&str| {
+        let resource = resources.of_scope(scope);
+        resource.is_some_and(|resource| resource.admits(scope, &client.metadata, client.voucher()))
+    };
+    registered.iter().filter(may_have).collect()
 }
 
 /// Returns the requested scopes that the client may have. Fails if there are none.

@@ -196,7 +196,8 @@ async fn issue(
     let user_claims = grant.user_claims()?;
 
     // 7. Narrow the scopes to those that are still in force and that the request names (RFC 6749 section 6).
-    let in_force = in_force(&grant, client, context.config).map_err(TokenError::from)?;
+    let in_force =
+        in_force(&grant, &grant.scope, Some(client), context.config).map_err(TokenError::from)?;
     let refresh_token = refresh_token.within(&in_force.scope)?;
     let scope = narrow(&in_force.scope, requested_scope)?;
 
@@ -252,22 +253,31 @@ fn resource<'a>(
     named.map(find).transpose()
 }
 
-/// Returns what is in force of a grant: without the scopes that no longer exist, those of APIs that do not
+/// Returns what is in force of these scopes of a grant: without the scopes that no longer exist, those of APIs that do not
 /// [admit](Resource::admits) the client any longer, others that it has removed from its registration, and those that the
 /// user has not consented to, unless the client is trusted. `offline_access` without `openid` need not be registered,
-/// because the provider has added it to the request.
-fn in_force(grant: &Grant, client: &Client, config: &Config) -> Result<AccessInForce, NotInForce> {
+/// because the provider has added it to the request. Without a client the grant is one of the operator's own, and has
+/// scopes of this provider only.
+pub fn in_force(
+    grant: &Grant,
+    scope: &str,
+    client: Option<&Client>,
+    config: &Config,
+) -> Result<AccessInForce, NotInForce> {
     let is_of_openid = Scopes::of_valid(&grant.scope).contains(OPENID);
     let may_have = |scope: &str| match config.resources.of_scope(scope) {
-        Some(resource) => resource.admits(scope, &client.metadata, client.voucher()),
+        Some(resource) => {
+            client.is_some_and(|client| resource.admits(scope, &client.metadata, client.voucher()))
+        }
         None if scope == OFFLINE_ACCESS && !is_of_openid => true,
         None => {
-            client.metadata.may_have(scope) && config.scopes.names().any(|known| known == scope)
+            client.is_none_or(|client| client.metadata.may_have(scope))
+                && config.scopes.names().any(|known| known == scope)
         }
     };
     let consent = grant.consent.as_ref();
-    let permission = Permission { config, may_have, is_trusted: client.trusted, consent };
-    permission.of(&grant.scope, &grant.requested)
+    let is_trusted = client.is_none_or(|client| client.trusted);
+    Permission { config, may_have, is_trusted, consent }.of(scope, &grant.requested)
 }
 
 /// Returns the granted ones of the requested scopes, because clients repeat all that they have requested once. Fails if

@@ -23,6 +23,8 @@ pub enum Endpoint {
     Home,
     /// The provider's logo.
     Icon,
+    /// The token introspection endpoint (RFC 7662 section 2).
+    Introspection,
     /// The JWK Set (RFC 7517 section 5).
     Jwks,
     Login,
@@ -36,6 +38,8 @@ pub enum Endpoint {
     ClientRegistration,
     /// Protected resource metadata of the userinfo endpoint (RFC 9728 section 3).
     ResourceMetadata,
+    /// The token revocation endpoint (RFC 7009 section 2).
+    Revocation,
     /// The target of the account selection form.
     SelectAccount,
     /// The token endpoint (RFC 6749 section 3.2).
@@ -57,6 +61,7 @@ impl Endpoint {
             Self::Health => "health",
             Self::Home => "home",
             Self::Icon => "icon",
+            Self::Introspection => "introspection",
             Self::Jwks => "jwks",
             Self::Login => "login",
             Self::OauthMetadata => "oauth_metadata",
@@ -64,6 +69,7 @@ impl Endpoint {
             Self::ClientRegistration => "client_registration",
             Self::ClientConfiguration => "client_configuration",
             Self::ResourceMetadata => "resource_metadata",
+            Self::Revocation => "revocation",
             Self::SelectAccount => "select_account",
             Self::Logout => "logout",
             Self::Token => "token",

@@ -276,11 +276,7 @@ pub async fn find_stored(
 }
 
 /// The same as [`find_stored`], in a batch.
-pub(super) fn look_up(
-    batch: &mut Batch,
-    client_id: &str,
-    now: i64,
-) -> Handle<Option<StoredClient>> {
+pub fn look_up(batch: &mut Batch, client_id: &str, now: i64) -> Handle<Option<StoredClient>> {
     batch.query(select(client_id, now), |rows| first(rows)?.map(StoredClient::from_row).transpose())
 }
 

@@ -11,7 +11,7 @@ use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::token_error::TokenError;
 use crate::store::audit::acts;
 use crate::store::audit::kinds::RevocationReason;
-use crate::store::batch::{Batch, exists, first, read};
+use crate::store::batch::{Batch, Handle, exists, first, read};
 use crate::store::consents::{Consent, consent_columns};
 
 #[derive(Debug)]
@@ -144,10 +144,67 @@ fn parse_requested(json: Option<&str>) -> Result<ClaimsRequest, Internal> {
     })
 }
 
+/// The columns that [`GrantOfToken::from_row`] reads.
+macro_rules! token_grant_columns {
+    () => {
+        concat!(
+            "iif(grants.subject IS NULL, users.login, NULL) AS login, \
+             grants.session_id IS NULL AS is_operators, ",
+            grant_columns!()
+        )
+    };
+}
+pub(super) use token_grant_columns;
+
+/// The grant of a token that a client asks about.
+#[derive(Debug)]
+pub struct GrantOfToken {
+    /// The user's login, unless the client knows the user by a pairwise `sub`.
+    pub login: Option<String>,
+    /// Whether the operator has minted the token, so that it has no client.
+    pub is_operators: bool,
+    pub grant: Grant,
+}
+
+impl GrantOfToken {
+    /// Reads [`token_grant_columns`].
+    pub(super) fn from_row(row: &mut Row) -> Result<Self, Internal> {
+        let (login, is_operators) = (row.text_or_null()?, row.integer()? == 1);
+        Ok(Self { login, is_operators, grant: Grant::from_row(row)? })
+    }
+}
+
+/// A SQL condition on a row of `grants`: it is that of an access token. The parameters are those of [`bind_token`].
+macro_rules! is_grant_of_token {
+    () => {
+        "grants.id = ?1 AND coalesce(grants.subject, grants.sub) = ?2 AND grants.client_id = ?3"
+    };
+}
+
+fn bind_token(statement: Statement, token: &AccessToken) -> Statement {
+    let statement = statement.bind(token.grant_id.as_deref());
+    statement.bind(token.sub.as_str()).bind(token.client_id.as_str())
+}
+
+/// Finds the grant of an access token, with its user.
+pub fn find_of_token(batch: &mut Batch, token: &AccessToken) -> Handle<Option<GrantOfToken>> {
+    let statement = Statement::new(concat!(
+        "SELECT ",
+        token_grant_columns!(),
+        " FROM grants",
+        grant_joins!(),
+        " WHERE ",
+        is_grant_of_token!(),
+    ));
+    batch.query(bind_token(statement, token), |rows| {
+        first(rows)?.map(|mut row| GrantOfToken::from_row(&mut row)).transpose()
+    })
+}
+
 /// The status of the grant of an access token.
 #[derive(Debug)]
 pub enum GrantStatus {
-    /// The grant was revoked, or the user was deleted.
+    /// The token or its grant was revoked, or the user was deleted.
     Revoked,
     Active(Box<ActiveGrant>),
     /// No grant has this id, user and client, or the client was deleted. The operator's own grants have no client.
@@ -178,7 +235,9 @@ pub async fn status(
     token: &AccessToken,
 ) -> Result<GrantStatus, Internal> {
     let statement = Statement::new(concat!(
-        "SELECT grants.revoked_at AS revoked_at, users.claims AS user_claims, \
+        "SELECT grants.revoked_at AS revoked_at, \
+           EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?4) AS is_token_revoked, \
+           users.claims AS user_claims, \
            grants.claims AS requested, \
            clients.metadata->>'userinfo_signed_response_alg' AS alg, \
            clients.metadata->>'scope' AS registered_scope, \
@@ -187,18 +246,17 @@ pub async fn status(
         " FROM grants",
         grant_joins!(),
         " LEFT JOIN clients ON clients.client_id = grants.client_id \
-         WHERE grants.id = ?1 AND coalesce(grants.subject, grants.sub) = ?2 \
-           AND grants.client_id = ?3 \
-           AND (grants.session_id IS NULL OR clients.client_id IS NOT NULL)",
-    ))
-    .bind(token.grant_id.as_deref())
-    .bind(token.sub.as_str())
-    .bind(token.client_id.as_str());
+         WHERE ",
+        is_grant_of_token!(),
+        " AND (grants.session_id IS NULL OR clients.client_id IS NOT NULL)",
+    ));
+    let statement = bind_token(statement, token).bind(token.jti.as_str());
     let Some(mut row) = read(context, freshness, statement).await?.pop() else {
         return Ok(GrantStatus::Unknown);
     };
     // Deleting a user sets their claims to NULL.
-    let (None, Some(claims)) = (row.integer_or_null()?, row.text_or_null()?) else {
+    let (None, 0, Some(claims)) = (row.integer_or_null()?, row.integer()?, row.text_or_null()?)
+    else {
         return Ok(GrantStatus::Revoked);
     };
     Ok(GrantStatus::Active(Box::new(ActiveGrant {

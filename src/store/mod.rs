@@ -20,6 +20,7 @@ pub mod migrations;
 pub mod pairwise_subjects;
 pub mod refresh_tokens;
 pub mod registrations;
+pub mod revoked_tokens;
 pub mod session_ends;
 pub mod sessions;
 pub mod sign_in_attempts;

@@ -4,10 +4,11 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::REFRESHABLE_GRANT_SECONDS;
 use crate::ports::{Database, Row, Statement};
+use crate::store::audit::acts;
 use crate::store::batch::{Batch, Handle, first};
 use crate::store::client_proof::{ClientConditions, ClientProof, client_is_proven};
 use crate::store::consents::consent_columns;
-use crate::store::grants::{Grant, grant_columns, grant_joins};
+use crate::store::grants::{Grant, GrantOfToken, grant_columns, grant_joins, token_grant_columns};
 
 /// A refresh token as stored.
 #[derive(Debug)]
@@ -108,6 +109,74 @@ pub fn find_and_rotate(
     batch.add(succeed);
     batch.add(spend);
     Ok(batch.query(read, |rows| first(rows)?.map(RefreshToken::from_row).transpose()))
+}
+
+/// A SQL condition on a row of `grants`: it is that of the refresh token with the hash `$hash`, it is not revoked, and its
+/// client is proven. `$proof` is the parameter of [`client_is_proven`].
+macro_rules! is_revocable_by_client {
+    ($hash:literal, $proof:literal) => {
+        concat!(
+            "grants.id = (SELECT grant_id FROM refresh_tokens WHERE token_hash = ",
+            $hash,
+            ") AND grants.revoked_at IS NULL AND grants.client_id = ",
+            $proof,
+            "->>'client_id' AND ",
+            client_is_proven!($proof)
+        )
+    };
+}
+pub(super) use is_revocable_by_client;
+
+/// Revokes the grant of a refresh token, if the token belongs to a client that is proven. Any token of the grant ends it,
+/// spent and expired ones included: the client has no use for the others.
+///
+/// Idempotent: a grant is revoked once.
+pub fn revoke<P>(
+    batch: &mut Batch,
+    token_hash: &str,
+    proof: &ClientProof,
+    context: &Context<'_, P>,
+) -> Result<(), Internal> {
+    let statement = Statement::new(concat!(
+        "UPDATE grants SET revoked_at = ?2 WHERE ",
+        is_revocable_by_client!("?1", "?3"),
+    ))
+    .bind(token_hash)
+    .bind(context.now)
+    .bind(proof.condition(None, context.now)?);
+    batch.add(acts::grant_revoked_by_client(context, token_hash, proof)?);
+    batch.add(statement);
+    Ok(())
+}
+
+/// A refresh token that its client asks about.
+#[derive(Debug)]
+pub struct KnownToken {
+    /// When it expires, in Unix seconds.
+    pub expires_at: i64,
+    /// Whether it was used, so that its successor has replaced it.
+    pub is_spent: bool,
+    pub grant: GrantOfToken,
+}
+
+/// Finds a refresh token of this client.
+pub fn find(batch: &mut Batch, token_hash: &str, client_id: &str) -> Handle<Option<KnownToken>> {
+    let statement = Statement::new(concat!(
+        "SELECT own.expires_at AS expires_at, own.spent_at IS NOT NULL AS is_spent, ",
+        token_grant_columns!(),
+        " FROM refresh_tokens AS own JOIN grants ON grants.id = own.grant_id",
+        grant_joins!(),
+        " WHERE own.token_hash = ?1 AND grants.client_id = ?2",
+    ))
+    .bind(token_hash)
+    .bind(client_id);
+    batch.query(statement, |rows| {
+        let read = |mut row: Row| {
+            let (expires_at, is_spent) = (row.integer()?, row.integer()? == 1);
+            Ok(KnownToken { expires_at, is_spent, grant: GrantOfToken::from_row(&mut row)? })
+        };
+        first(rows)?.map(read).transpose()
+    })
 }
 
 impl RefreshToken {

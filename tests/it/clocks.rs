@@ -9,9 +9,9 @@ use crate::jwks::{ALWAYS, foreign_key, insert_key, keys, rsa_key};
 use crate::signer::Signer;
 use crate::test_provider::{NOW, TestProvider, TestResponse, get, post, put, variables_with};
 use postern::lifetimes::{
-    ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS, BODY_SECONDS, CLIENT_DOCUMENT_LONGEST_SECONDS,
-    CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS, KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS,
-    SESSION_SECONDS, SWEEP_DELAY_SECONDS,
+    ACCESS_TOKEN_SECONDS, ATTEMPT_PAUSE_SECONDS, ATTEMPT_WINDOW_SECONDS, BODY_SECONDS,
+    CLIENT_DOCUMENT_LONGEST_SECONDS, CLOCK_SLACK_SECONDS, KEY_CLAIM_SECONDS,
+    KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS, SESSION_SECONDS, SWEEP_DELAY_SECONDS,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -296,6 +296,21 @@ fn a_clock_that_is_less_than_an_hour_ahead_deletes_no_used_assertion_and_no_paus
         browser.submit(&page, &[("login", "bob"), ("password", "a guess")]);
     });
     assert_eq!(sign_in(&provider, PASSWORD).status, 429);
+}
+
+#[test]
+fn a_clock_that_is_less_than_an_hour_ahead_deletes_no_revoked_token() {
+    let provider = TestProvider::with_keys();
+    provider.put_alice_with_password();
+    let app = provider.put_app();
+    let tokens = provider.offline_tokens(&app);
+    let token = field(&tokens, "access_token");
+    assert_eq!(provider.revoke(&app, &token).status, 200);
+    provider.in_isolate_ahead(ACCESS_TOKEN_SECONDS + SWEEP_DELAY_SECONDS - 1, || {
+        provider.refresh(&app, "none");
+    });
+    let userinfo = provider.send(get("/auth/userinfo").bearer(&token));
+    assert_eq!(userinfo.status, 401, "{}", userinfo.body);
 }
 
 #[test]

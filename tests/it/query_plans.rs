@@ -22,7 +22,7 @@ const SMALL: [(&str, &str); 7] = [
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 22] = [
+const WIDE: [(&str, &str, &str); 23] = [
     ("audit/list", "audit_events_by_client (client_id=? AND at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/list", "PRIMARY KEY (at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/mod", "PRIMARY KEY (at<?)", "LIMIT"),
@@ -38,6 +38,7 @@ const WIDE: [(&str, &str, &str); 22] = [
     ("deletions", "PRIMARY KEY (sub>?)", "the first one"),
     ("grants", "grants_by_life (<expr><?)", "LIMIT"),
     ("session_ends", "ended_sessions_by_time (ended_at<?)", "LIMIT"),
+    ("revoked_tokens", "revoked_tokens_by_end (expires_at<?)", "LIMIT"),
     ("sessions", "sessions_by_age (auth_time<?)", "LIMIT"),
     ("initial_access_tokens", "initial_access_tokens_by_end (expires_at<?)", "LIMIT"),
     ("maintenance_runs", "INTEGER PRIMARY KEY (rowid<?)", "few more than 144 rows"),

@@ -66,6 +66,17 @@ pub fn metadata(config: &Config) -> Value {
         ("userinfo_signing_alg_values_supported", Algorithm::names().into()),
         ("token_endpoint_auth_methods_supported", AuthMethod::names().into()),
         ("token_endpoint_auth_signing_alg_values_supported", ClientAlgorithm::names().into()),
+        ("revocation_endpoint_auth_methods_supported", AuthMethod::names().into()),
+        ("revocation_endpoint_auth_signing_alg_values_supported", ClientAlgorithm::names().into()),
+        (
+            "introspection_endpoint_auth_methods_supported",
+            names(|method: &AuthMethod| *method != AuthMethod::None).into(),
+        ),
+        (
+            "introspection_endpoint_auth_signing_alg_values_supported",
+            ClientAlgorithm::names().into(),
+        ),
+        ("introspection_signing_alg_values_supported", Algorithm::names().into()),
         ("display_values_supported", json!(["page", "popup", "touch"])),
         ("claim_types_supported", json!(["normal"])),
         ("claims_supported", claims.into()),

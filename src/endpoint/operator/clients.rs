@@ -12,11 +12,12 @@ use crate::fetched::sector::Registrant;
 use crate::http::{Request, Response};
 use crate::ports::Platform;
 use crate::protocol::client::metadata::{
-    ClientMetadata, MetadataError, Registrable, insecure_redirect_hosts,
+    ClientMetadata, MetadataError, Registrable, insecure_redirect_hosts, introspection_resources,
 };
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 use crate::provider::Provider;
+use crate::routes::USERINFO;
 use crate::store::clients::{self, Client, NewClient, StoredClient};
 use crate::store::deletions;
 
@@ -120,7 +121,15 @@ fn parse_document(
     document.integer("client_id_issued_at")?;
     let trusted = document.boolean("trusted")?.unwrap_or(false);
     let hosts = insecure_redirect_hosts(&mut document)?;
-    let registrable = Registrable { insecure_redirect_hosts: &hosts, ..config.registrable() };
+    let userinfo = USERINFO.url(&config.issuer);
+    let resources = introspection_resources(&mut document, |uri| {
+        uri == userinfo || config.resources.find(uri).is_some()
+    })?;
+    let registrable = Registrable {
+        insecure_redirect_hosts: &hosts,
+        introspection_resources: &resources,
+        ..config.registrable()
+    };
     let metadata = ClientMetadata::from_document(&mut document, registrable)?;
     let warnings = document.warnings().iter().map(InvalidField::to_string).collect();
     document.end()?;

@@ -1,17 +1,18 @@
 //! Client metadata fields that are known, but not supported.
 //!
 //! Unknown fields are ignored (RFC 7591 section 2). A field is refused if a client that registers it would rely on a
-//! protection that it does not get. A field is ignored if only another field, another authentication method or an
-//! endpoint that does not exist gives it a meaning.
+//! protection that it does not get. A field is ignored if only another field or another authentication method
+//! gives it a meaning.
 
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 
 /// Fields that are refused with any value.
-const REFUSED: [&str; 5] = [
+const REFUSED: [&str; 6] = [
     "authorization_encrypted_response_alg",
     "authorization_signed_response_alg",
     "id_token_encrypted_response_alg",
+    "introspection_encrypted_response_alg",
     "request_object_encryption_alg",
     "userinfo_encrypted_response_alg",
 ];
@@ -20,19 +21,16 @@ const REFUSED: [&str; 5] = [
 const OFF: [&str; 2] = ["dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"];
 
 /// Fields that have no meaning without a field of [`REFUSED`].
-const ENCODINGS: [&str; 4] = [
+const ENCODINGS: [&str; 5] = [
     "authorization_encrypted_response_enc",
     "id_token_encrypted_response_enc",
+    "introspection_encrypted_response_enc",
     "request_object_encryption_enc",
     "userinfo_encrypted_response_enc",
 ];
 
-/// Fields of the introspection endpoint (RFC 9701 section 6), which does not exist.
-const INTROSPECTION: [&str; 3] = [
-    "introspection_encrypted_response_alg",
-    "introspection_encrypted_response_enc",
-    "introspection_signed_response_alg",
-];
+/// Fields that only the operator can register. They are read before, if the operator stores the client.
+const OPERATORS: [&str; 1] = ["introspection_resources"];
 
 /// Fields of the authentication method `tls_client_auth` (RFC 8705 section 2.1.2), which is refused itself.
 const TLS: [&str; 5] = [
@@ -57,7 +55,7 @@ pub fn refuse(document: &mut JsonObject) -> Result<(), InvalidField> {
     }
     for (fields, reason) in [
         (&ENCODINGS[..], "ignored, because the algorithm of the key is not registered"),
-        (&INTROSPECTION[..], "ignored, because there is no introspection endpoint"),
+        (&OPERATORS[..], "ignored, because only the operator can register it"),
         (&TLS[..], "ignored, because token_endpoint_auth_method is not tls_client_auth"),
     ] {
         for field in fields {

@@ -5,7 +5,9 @@ use crate::error::Internal;
 use crate::ports::Statement;
 use crate::store::audit::kinds::{Actor, EventKind, RevocationReason, SessionEndReason};
 use crate::store::audit::{record, record_event, record_event_of_stranger, record_of_stranger};
+use crate::store::client_proof::{ClientProof, client_is_proven};
 use crate::store::identifiers::may_be_client;
+use crate::store::refresh_tokens::is_revocable_by_client;
 use crate::store::registrations::{Replacement, may_be_replaced};
 use crate::store::slots::free_slot;
 
@@ -145,6 +147,22 @@ pub(in crate::store) fn grant_revoked<P>(
     ));
     let statement = record(context, statement, (EventKind::GrantRevoked, reason.actor()))?;
     Ok(statement.bind(grant_id).bind(reason.name()))
+}
+
+/// The revocation of a refresh token's grant by its client, unless the grant is revoked already. Precedes it.
+pub(in crate::store) fn grant_revoked_by_client<P>(
+    context: &Context<'_, P>,
+    token_hash: &str,
+    proof: &ClientProof,
+) -> Result<Statement, Internal> {
+    let statement = Statement::new(record_event!(concat!(
+        "sub, client_id, json_object('grant_id', grants.id, 'reason', ?7) FROM grants WHERE ",
+        is_revocable_by_client!("?6", "?8"),
+    )));
+    let reason = RevocationReason::Client;
+    let statement = record(context, statement, (EventKind::GrantRevoked, reason.actor()))?;
+    let condition = proof.condition(None, context.now)?;
+    Ok(statement.bind(token_hash).bind(reason.name()).bind(condition))
 }
 
 /// A new initial access token. Follows it.

@@ -89,7 +89,7 @@ impl EventKind {
 /// The party that did it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Actor {
-    /// A client that manages its own registration.
+    /// A client that manages its own registration, or revokes its token.
     Client,
     /// The holder of `ADMIN_TOKEN`.
     Operator,
@@ -114,6 +114,8 @@ impl Actor {
 /// Why a grant was revoked. A grant also ends with the consent, the user or the client, which have events of their own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RevocationReason {
+    /// The client revoked a refresh token (RFC 7009).
+    Client,
     /// A code was redeemed with a wrong redirect URI or PKCE verifier.
     CodeMismatch,
     /// A code was redeemed a second time.
@@ -127,6 +129,7 @@ impl RevocationReason {
     /// Returns the name, as the detail of the event has it.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Client => "client",
             Self::CodeMismatch => "code_mismatch",
             Self::CodeReplayed => "code_replayed",
             Self::Operator => "operator",
@@ -136,6 +139,7 @@ impl RevocationReason {
 
     pub(super) fn actor(self) -> Actor {
         match self {
+            Self::Client => Actor::Client,
             Self::Operator => Actor::Operator,
             Self::CodeMismatch | Self::CodeReplayed | Self::RefreshTokenReused => Actor::Provider,
         }

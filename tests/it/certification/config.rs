@@ -21,7 +21,11 @@ const KNOWN: &str = "issuer authorization_endpoint token_endpoint userinfo_endpo
     claim_types_supported claims_supported service_documentation claims_locales_supported \
     ui_locales_supported claims_parameter_supported request_parameter_supported \
     request_uri_parameter_supported require_request_uri_registration op_policy_uri op_tos_uri \
-    revocation_endpoint introspection_endpoint code_challenge_methods_supported \
+    revocation_endpoint revocation_endpoint_auth_methods_supported \
+    revocation_endpoint_auth_signing_alg_values_supported introspection_endpoint \
+    introspection_endpoint_auth_methods_supported \
+    introspection_endpoint_auth_signing_alg_values_supported \
+    introspection_signing_alg_values_supported code_challenge_methods_supported \
     client_id_metadata_document_supported prompt_values_supported \
     authorization_response_iss_parameter_supported \
     pushed_authorization_request_endpoint require_pushed_authorization_requests";

@@ -3,7 +3,7 @@
 //!
 //! The plans "Basic" and "Form Post Basic" run the same modules; only the response mode differs.
 
-mod checks;
+pub mod checks;
 pub use checks::verified;
 mod config;
 mod dynamic;

@@ -580,9 +580,7 @@ fn unsupported(table: &mut Table) {
     for (field, value) in [
         ("authorization_encrypted_response_enc", "A256GCM"),
         ("id_token_encrypted_response_enc", "A256GCM"),
-        ("introspection_encrypted_response_alg", "RSA-OAEP-256"),
         ("introspection_encrypted_response_enc", "A256GCM"),
-        ("introspection_signed_response_alg", "RS256"),
         ("request_object_encryption_enc", "A256GCM"),
         ("tls_client_auth_subject_dn", "CN=app"),
         ("token_endpoint_auth_signing_alg", "HS256"),

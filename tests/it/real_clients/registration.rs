@@ -202,11 +202,7 @@ fn a_field_to_which_only_another_one_gives_a_meaning_is_ignored() {
         (json!({ "id_token_encrypted_response_enc": "A256GCM" }), "of the key is not registered"),
         (json!({ "userinfo_encrypted_response_enc": "A128CBC-HS256" }), "userinfo_encrypted"),
         (json!({ "request_object_encryption_enc": "A256GCM" }), "request_object_encryption_enc"),
-        (json!({ "introspection_signed_response_alg": "RS256" }), "no introspection endpoint"),
-        (
-            json!({ "introspection_encrypted_response_alg": "RSA-OAEP" }),
-            "introspection_encrypted_response_alg",
-        ),
+        (json!({ "introspection_encrypted_response_enc": "A256GCM" }), "introspection_encrypted"),
     ] {
         let (ignored, _) = fields.as_object().unwrap().iter().next_back().unwrap();
         assert_taken(&provider, &fields, &json!({ ignored: null }), &[named]);
@@ -225,6 +221,8 @@ fn a_protection_or_a_choice_that_is_not_served_is_refused() {
     for (fields, words) in [
         (json!({ "id_token_encrypted_response_alg": "RSA-OAEP-256" }), "must be left out"),
         (json!({ "userinfo_encrypted_response_alg": "ECDH-ES" }), "must be left out"),
+        (json!({ "introspection_encrypted_response_alg": "RSA-OAEP" }), "must be left out"),
+        (json!({ "introspection_signed_response_alg": "none" }), "must be one of ES256, RS256"),
         (json!({ "authorization_signed_response_alg": "RS256" }), "must be left out"),
         (json!({ "request_object_encryption_alg": "RSA-OAEP" }), "must be left out"),
         (json!({ "dpop_bound_access_tokens": true }), "must be false or left out"),

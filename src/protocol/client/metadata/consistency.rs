@@ -17,6 +17,10 @@ impl ClientMetadata {
         if !self.insecure_redirect_hosts.is_empty() {
             self.check_insecure()?;
         }
+        if !self.introspection_resources.is_empty() && !self.is_confidential() {
+            let reason = "must be left out, because token_endpoint_auth_method is none";
+            return Err(InvalidField::new("introspection_resources", reason).into());
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@ mod consistency;
 mod error;
 mod fields;
 mod flows;
+mod introspection;
 mod logout;
 mod redirect_uris;
 mod values;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 pub use error::{MetadataError, NoSector};
+pub use introspection::introspection_resources;
 pub use redirect_uris::insecure_redirect_hosts;
 pub use values::{ApplicationType, AuthMethod, GrantType, Named, ResponseType, SubjectType};
 
@@ -31,6 +33,7 @@ use fields::{
     outbound_url, request_uris, scope, signing_alg, web_url,
 };
 use flows::Flows;
+use introspection::signed_response_alg;
 use logout::{frontchannel_logout_uri, post_logout_redirect_uris};
 use redirect_uris::{application_type, redirect_uris};
 
@@ -46,6 +49,8 @@ pub struct Registrable<'a> {
     pub implicit: bool,
     /// The hosts of `http` redirect URIs, in lower case, that the operator names for this client.
     pub insecure_redirect_hosts: &'a [String],
+    /// The audiences whose access tokens the operator lets this client introspect.
+    pub introspection_resources: &'a [String],
     /// The rules for URLs that the provider fetches.
     pub outbound: OutboundRules<'a>,
     /// The schemes without a period that redirect URIs may have.
@@ -59,6 +64,7 @@ impl<'a> Registrable<'a> {
             client_credentials: false,
             implicit: false,
             insecure_redirect_hosts: &[],
+            introspection_resources: &[],
             outbound,
             private_use_schemes: &[],
         }
@@ -108,6 +114,13 @@ pub struct ClientMetadata {
     /// The hosts of `http` redirect URIs outside of the user's device, which the operator has named.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub insecure_redirect_hosts: Vec<String>,
+    /// The audiences whose access tokens the client may introspect, besides its own tokens. The operator has named them.
+    /// This field is Postern's own.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub introspection_resources: Vec<String>,
+    /// The signature algorithm of signed introspection responses (RFC 9701 section 6). `None` means RS256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection_signed_response_alg: Option<Algorithm>,
     /// The URL at which a third party can start a sign-in (OpenID Connect Core section 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initiate_login_uri: Option<String>,
@@ -216,6 +229,8 @@ impl ClientMetadata {
             id_token_signed_response_alg: one(document, "id_token_signed_response_alg")?
                 .unwrap_or(Algorithm::Rs256),
             insecure_redirect_hosts: registrable.insecure_redirect_hosts.to_vec(),
+            introspection_resources: registrable.introspection_resources.to_vec(),
+            introspection_signed_response_alg: one(document, "introspection_signed_response_alg")?,
             initiate_login_uri: initiate_login_uri(document, outbound.own_host)?,
             jwks: jwks(document)?,
             jwks_uri: outbound_url(document, "jwks_uri", outbound)?,

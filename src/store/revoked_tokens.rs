@@ -1,0 +1,55 @@
+//! The access tokens that their client has revoked (RFC 7009). An access token is not stored, so each of these is a row
+//! until it expires.
+
+use crate::context::Context;
+use crate::error::Internal;
+use crate::lifetimes::SWEEP_DELAY_SECONDS;
+use crate::ports::Statement;
+use crate::protocol::token::access_token::AccessToken;
+use crate::store::batch::{Batch, Handle, exists};
+use crate::store::client_proof::{ClientProof, client_is_proven};
+use crate::store::slots::{Slots, delete_expired, free_slot};
+
+/// Revokes an access token, if its client is proven. Returns whether it is revoked then: it is not if all slots are taken.
+///
+/// Idempotent: a token has one row.
+pub fn revoke<P>(
+    batch: &mut Batch,
+    token: &AccessToken,
+    proof: &ClientProof,
+    (slots, context): (&Slots, &Context<'_, P>),
+) -> Result<Handle<bool>, Internal> {
+    let delete = Statement::new(delete_expired!("revoked_tokens"));
+    let record = Statement::new(concat!(
+        "INSERT INTO revoked_tokens (jti, expires_at, slot) SELECT ?1, ?2, slot FROM (SELECT ",
+        free_slot!("revoked_tokens", "?3"),
+        " AS slot) WHERE slot IS NOT NULL AND ?5 = ?4->>'client_id' AND ",
+        client_is_proven!("?4"),
+        " ON CONFLICT (jti) DO NOTHING",
+    ))
+    .bind(token.jti.as_str())
+    .bind(token.exp + context.config.leeway)
+    .bind(slots.as_json())
+    .bind(proof.condition(None, context.now)?)
+    .bind(token.client_id.as_str());
+    batch.add(slots.bind_to(delete, context.now - SWEEP_DELAY_SECONDS));
+    batch.add(record);
+    Ok(is_revoked(batch, &token.jti))
+}
+
+/// Returns whether the access token with this `jti` is revoked.
+pub fn is_revoked(batch: &mut Batch, jti: &str) -> Handle<bool> {
+    let find = Statement::new("SELECT 1 FROM revoked_tokens WHERE jti = ?1").bind(jti);
+    batch.query(find, exists)
+}
+
+/// Deletes at most `limit` tokens that expired [`SWEEP_DELAY_SECONDS`] ago.
+pub(super) fn sweep(now: i64, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM revoked_tokens WHERE jti IN \
+         (SELECT jti FROM revoked_tokens WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) \
+         RETURNING 1",
+    )
+    .bind(now - SWEEP_DELAY_SECONDS)
+    .bind(limit)
+}
