@@ -36,6 +36,16 @@ pub fn address_of(request: &impl Request) -> String {
     request.header("cf-connecting-ip").unwrap_or_default()
 }
 
+/// Returns whether the browser loads a page that the user may open later (Fetch standard section 3.7). `Purpose` is the
+/// older name of the header. The parameters of the value are ignored, because `prefetch;prerender` is a prefetch too.
+pub fn is_prefetch(request: &impl Request) -> bool {
+    ["sec-purpose", "purpose"].into_iter().any(|name| {
+        let value = request.header(name).unwrap_or_default();
+        let mut purposes = value.split(',').map(|item| item.split(';').next().unwrap_or_default());
+        purposes.any(|purpose| purpose.trim().eq_ignore_ascii_case("prefetch"))
+    })
+}
+
 /// The platform's identifier of a request, which its log has, too.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RequestId(u64);

@@ -75,6 +75,7 @@ pub const ROUTES: &[Route] = &[
     SELECT_ACCOUNT,
     CONSENT,
     ACCOUNT,
+    END_SESSION,
     LOGOUT,
     HOME,
     ICON,
@@ -161,6 +162,15 @@ pub const ACCOUNT: Route = Route {
     path: PathPattern::Exact("/auth/account"),
     methods: PAGE,
     metadata_field: None,
+    caller: Caller::Users,
+};
+
+/// See [`Endpoint::EndSession`].
+pub const END_SESSION: Route = Route {
+    endpoint: Endpoint::EndSession,
+    path: PathPattern::Exact("/auth/logout"),
+    methods: PAGE,
+    metadata_field: Some("end_session_endpoint"),
     caller: Caller::Users,
 };
 

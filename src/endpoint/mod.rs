@@ -31,6 +31,7 @@ pub mod support {
     pub mod client_documents;
     pub mod client_secrets;
     pub mod form;
+    pub mod id_token_hint;
     pub mod presented_token;
 }
 
@@ -74,13 +75,13 @@ pub fn serve<'a>(
         Endpoint::Discovery | Endpoint::OauthMetadata => {
             Box::pin(documents::discovery::serve(provider, request))
         }
+        Endpoint::EndSession => Box::pin(user::logout::end_session::serve(provider, request)),
         Endpoint::Health => Box::pin(operator::health::serve(provider, request)),
         Endpoint::Home => Box::pin(user::home::serve(provider, request)),
         Endpoint::Icon => Box::pin(documents::icon::serve(provider, request)),
         Endpoint::Introspection => Box::pin(client::introspection::serve(provider, request)),
         Endpoint::Jwks => Box::pin(documents::jwks::serve(provider, request)),
         Endpoint::Login => Box::pin(user::login::serve(provider, request)),
-        Endpoint::Logout => Box::pin(user::logout::serve(provider, request)),
         Endpoint::Par => Box::pin(client::par::serve(provider, request)),
         Endpoint::ClientRegistration => Box::pin(client::registration::serve(provider, request)),
         Endpoint::ResourceMetadata => {
@@ -88,6 +89,7 @@ pub fn serve<'a>(
         }
         Endpoint::Revocation => Box::pin(client::revocation::serve(provider, request)),
         Endpoint::SelectAccount => Box::pin(user::select_account::serve(provider, request)),
+        Endpoint::Logout => Box::pin(user::logout::sign_out::serve(provider, request)),
         Endpoint::Token => Box::pin(client::token::serve(provider, request)),
         Endpoint::Userinfo => Box::pin(client::userinfo::serve(provider, request)),
     }

@@ -73,7 +73,7 @@ impl Account<'_> {
     /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let has_logo = self.applications.iter().any(|one| one.client.logo.is_some());
-        let policy = Policy { forms: Forms::Here, has_logo, script_hash: None, brand: self.brand };
+        let policy = Policy { forms: Forms::Here, has_logo, ..Policy::of(self.brand) };
         let status = match self.notice {
             Some(AccountNotice::FormExpired) => 400,
             Some(AccountNotice::Withdrawn(_)) | None => 200,

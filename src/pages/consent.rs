@@ -63,8 +63,7 @@ impl Consent<'_> {
         let policy = Policy {
             forms: Forms::Through(self.redirect_uri),
             has_logo: self.client.logo.is_some(),
-            script_hash: None,
-            brand: self.brand,
+            ..Policy::of(self.brand)
         };
         respond_privately(self, self.texts, 200, &policy)
     }

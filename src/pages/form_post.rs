@@ -29,9 +29,8 @@ impl FormPost<'_> {
     pub fn response(&self) -> Response {
         let policy = Policy {
             forms: Forms::Client(self.redirect_uri),
-            has_logo: false,
             script_hash: Some(&SCRIPT_HASH),
-            brand: self.brand,
+            ..Policy::of(self.brand)
         };
         // Some clients check the Origin header at their redirect URI. Under `same-origin`, it would be `null`.
         respond(self, self.texts, 200, &policy).with("referrer-policy", "origin")

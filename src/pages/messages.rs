@@ -4,26 +4,7 @@ use askama::Template;
 
 use crate::error::Advice;
 use crate::http::Response;
-use crate::pages::{Brand, Client, Incident, Policy, Texts, respond_privately};
-
-/// The page after signing out.
-#[derive(Template)]
-#[template(path = "signed_out.html")]
-pub struct SignedOut<'a> {
-    pub brand: Brand<'a>,
-    /// The texts of the user's language.
-    pub texts: &'static Texts,
-    /// The applications that were used in the session, as far as they are known.
-    pub applications: &'a [Client<'a>],
-    pub account_url: &'a str,
-}
-
-impl SignedOut<'_> {
-    /// Renders the page as a response.
-    pub fn response(&self) -> Response {
-        respond_privately(self, self.texts, 200, &Policy::of(self.brand))
-    }
-}
+use crate::pages::{Brand, Incident, Policy, Texts, respond_privately};
 
 /// The page for an error that cannot be sent to the client.
 #[derive(Template)]

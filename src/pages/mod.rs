@@ -17,6 +17,7 @@ mod messages;
 mod refused_request;
 mod requested_access;
 mod sign_in;
+mod sign_out;
 mod texts;
 
 pub use account::{Account, AccountNotice, Application};
@@ -29,10 +30,11 @@ pub use icon::Icon;
 pub use incident::Incident;
 pub use key_timeline::{KeyTimeline, PublishedKey};
 pub use leaving::Leaving;
-pub use messages::{ErrorPage, SignedOut};
+pub use messages::ErrorPage;
 pub use refused_request::{Carrier, RefusedRequest};
 pub use requested_access::ConfiguredScopes;
 pub use sign_in::{ChooseAccount, Login, Notice};
+pub use sign_out::{Onward, Refusal, SignOut, SignedOut};
 pub use texts::{Texts, ui_locales_supported};
 
 use askama::Template;
@@ -55,6 +57,8 @@ static STYLE_HASH: LazyLock<String> = LazyLock::new(|| csp_hash(STYLE));
 struct Policy<'a> {
     brand: Brand<'a>,
     forms: Forms<'a>,
+    /// The origins that frames may load.
+    frames: &'a [String],
     has_logo: bool,
     script_hash: Option<&'a str>,
 }
@@ -107,6 +111,9 @@ impl<'a> Policy<'a> {
             img_src.into(),
             form_action,
         ];
+        if !self.frames.is_empty() {
+            directives.push(format!("frame-src {}", self.frames.join(" ")));
+        }
         if let Some(hash) = self.script_hash {
             directives.push(format!("script-src '{hash}'"));
         }

@@ -60,8 +60,7 @@ impl Login<'_> {
         let policy = Policy {
             forms: self.redirect_uri.map_or(Forms::Here, Forms::Through),
             has_logo: self.client.as_ref().is_some_and(|one| one.logo_at_sign_in().is_some()),
-            script_hash: None,
-            brand: self.brand,
+            ..Policy::of(self.brand)
         };
         let status = self.notice.map_or(200, Notice::status);
         let response = respond_privately(self, self.texts, status, &policy);
@@ -202,8 +201,7 @@ impl ChooseAccount<'_> {
         let policy = Policy {
             forms: Forms::Through(self.redirect_uri),
             has_logo: self.client.logo_at_sign_in().is_some(),
-            script_hash: None,
-            brand: self.brand,
+            ..Policy::of(self.brand)
         };
         respond_privately(self, self.texts, 200, &policy)
     }

@@ -149,6 +149,19 @@ impl Params {
     }
 }
 
+/// Adds parameters to the query of a URI, or begins one. What the URI has stays as it is.
+pub fn with_query(uri: &str, parameters: &[(&str, &str)]) -> String {
+    let separator = if uri.contains('?') { '&' } else { '?' };
+    format!("{uri}{separator}{}", encode_for_client(parameters))
+}
+
+/// Encodes parameters as `application/x-www-form-urlencoded`, with a space as `%20`: some clients only percent-decode,
+/// and every other one reads it as well as `+`.
+pub fn encode_for_client(parameters: &[(&str, &str)]) -> String {
+    // A plus sign of a value is `%2B` in the serializer's text.
+    Serializer::new(String::new()).extend_pairs(parameters).finish().replace('+', "%20")
+}
+
 /// Decodes a name or a value to bytes, which need not be UTF-8 (URL Standard section 5.1).
 fn decode(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> =

@@ -36,6 +36,14 @@ pub fn is_same_origin(one: &str, other: &str) -> bool {
         && one.is_same_host(&other)
 }
 
+/// Returns the origin of an `http` or `https` URL, as a URL without a path (RFC 6454 section 6.2).
+pub fn origin(url: &str) -> Option<String> {
+    let (scheme @ ("https" | "http"), _) = url.split_once("://")? else { return None };
+    let authority = Authority::of_url(url).ok()?;
+    let port = authority.port().map_or_else(String::new, |port| format!(":{port}"));
+    Some(format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +68,22 @@ mod tests {
             ("", ""),
         ] {
             assert!(!is_same_origin(one, other) && !is_same_origin(other, one), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_origin_of_a_url_has_nothing_of_its_path_or_query() {
+        for (url, known) in [
+            ("https://App.example/a;b,c?d=e", Some("https://app.example")),
+            ("http://localhost:3000", Some("http://localhost:3000")),
+            ("https://[2001:db8::1]:8443/x", Some("https://[2001:db8::1]:8443")),
+            ("https://user@app.example/", None),
+            ("https://app.example; script-src */", None),
+            ("https://app.example, *", None),
+            ("com.example.app://x", None),
+            ("https:/app.example", None),
+        ] {
+            assert_eq!(origin(url).as_deref(), known, "{url}");
         }
     }
 

@@ -17,6 +17,8 @@ pub enum Endpoint {
     Consent,
     /// Provider metadata (OpenID Connect Discovery section 4).
     Discovery,
+    /// The logout endpoint (RP-Initiated Logout section 2), the metadata field `end_session_endpoint`.
+    EndSession,
     /// The probe of monitors, and the report for the operator.
     Health,
     /// The page at the issuer's URL.
@@ -28,7 +30,7 @@ pub enum Endpoint {
     /// The JWK Set (RFC 7517 section 5).
     Jwks,
     Login,
-    /// The target of the sign-out form.
+    /// The target of the sign-out forms of the account page and of the logout endpoint.
     Logout,
     /// Provider metadata (RFC 8414 section 3).
     OauthMetadata,
@@ -58,6 +60,7 @@ impl Endpoint {
             Self::ChangePassword => "change_password",
             Self::Consent => "consent",
             Self::Discovery => "discovery",
+            Self::EndSession => "end_session",
             Self::Health => "health",
             Self::Home => "home",
             Self::Icon => "icon",

@@ -163,10 +163,22 @@ pub fn of_ended_in(batch: &mut Batch, end_id: &str) -> Handle<Vec<Application>> 
         " FROM ended_sessions JOIN session_clients USING (session_id) \
            JOIN clients USING (client_id) \
          WHERE end_id = ?1 ORDER BY signed_in_at DESC, client_id LIMIT ?2",
-    ))
-    .bind(end_id)
-    .bind(USED_CLIENTS);
-    let read =
-        |rows: Vec<Row>| rows.into_iter().map(|mut row| Application::read(&mut row)).collect();
-    batch.query(statement, read)
+    ));
+    batch.query(statement.bind(end_id).bind(USED_CLIENTS), read_all)
+}
+
+/// Lists the clients that the user signed in to in the session of a browser, likewise.
+pub fn of_session_in(batch: &mut Batch, cookie_hash: &str) -> Handle<Vec<Application>> {
+    let statement = Statement::new(concat!(
+        "SELECT ",
+        application_columns!(),
+        " FROM sessions JOIN session_clients ON session_id = sessions.id \
+           JOIN clients USING (client_id) \
+         WHERE cookie_hash = ?1 ORDER BY signed_in_at DESC, client_id LIMIT ?2",
+    ));
+    batch.query(statement.bind(cookie_hash).bind(USED_CLIENTS), read_all)
+}
+
+fn read_all(rows: Vec<Row>) -> Result<Vec<Application>, Internal> {
+    rows.into_iter().map(|mut row| Application::read(&mut row)).collect()
 }

@@ -12,6 +12,7 @@ pub mod clients;
 pub mod codes;
 pub mod consents;
 pub mod deletions;
+pub mod frontchannel;
 pub mod grants;
 pub mod identifiers;
 pub mod initial_access_tokens;

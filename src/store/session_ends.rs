@@ -20,7 +20,7 @@ use crate::store::batch::{Batch, Handle, exists};
 /// An end of sessions.
 #[derive(Debug)]
 pub struct SessionEnd<'a> {
-    /// Its id: 128 random bits.
+    /// Its id: 128 random bits, or the hash of the browser's cookie.
     pub id: String,
     sessions: EndingSessions<'a>,
     reason: Option<SessionEndReason>,
@@ -31,6 +31,8 @@ pub struct SessionEnd<'a> {
 pub enum EndingSessions<'a> {
     /// The session of the browser with the cookie of this hash.
     OfBrowser { cookie_hash: &'a str },
+    /// The one that an ID token of a client names. The user's subject may be one for the client's sector.
+    OfClient { client_id: &'a str, sid: &'a str, subject: &'a str },
     /// Those of a deleted user, at most so many.
     OfDeletedUser { sub: &'a str, limit: i64 },
     /// Those of the users of a JSON array whose password hash differs from the stored one.
@@ -60,6 +62,15 @@ impl EndingSessions<'_> {
             Self::OfBrowser { cookie_hash } => {
                 bind(Statement::new(end_sessions!(" WHERE cookie_hash = ?3"))).bind(cookie_hash)
             }
+            Self::OfClient { client_id, sid, subject } => bind(Statement::new(end_sessions!(
+                " WHERE id IN (SELECT session_id FROM sessions AS own \
+                   JOIN session_clients ON session_id = own.id \
+                   WHERE own.sub IN (?3, (SELECT sub FROM pairwise_subjects WHERE subject = ?3)) \
+                     AND client_id = ?4 AND sid = ?5)"
+            )))
+            .bind(subject)
+            .bind(client_id)
+            .bind(sid),
             Self::OfDeletedUser { sub, limit } => bind(Statement::new(end_sessions!(
                 " WHERE id IN (SELECT id FROM sessions WHERE sub = ?3 LIMIT ?4)"
             )))
@@ -85,7 +96,8 @@ impl EndingSessions<'_> {
 
 impl<'a> SessionEnd<'a> {
     /// Creates an end with a new id. It has a reason if it is an event of its own; otherwise it is a part of another one,
-    /// such as a new password.
+    /// such as a new password. The end of a browser's session has the hash of the cookie as its id, so a second click
+    /// finds the session that the first one has ended.
     ///
     /// # Errors
     /// [`Internal::Unavailable`] if the platform's random source fails.
@@ -94,7 +106,11 @@ impl<'a> SessionEnd<'a> {
         sessions: EndingSessions<'a>,
         reason: Option<SessionEndReason>,
     ) -> Result<Self, Internal> {
-        Ok(Self { id: context.random_id()?, sessions, reason })
+        let id = match sessions {
+            EndingSessions::OfBrowser { cookie_hash } => cookie_hash.to_owned(),
+            _ => context.random_id()?,
+        };
+        Ok(Self { id, sessions, reason })
     }
 
     /// Adds the statements. The result is whether logout tokens are queued.

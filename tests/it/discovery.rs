@@ -64,13 +64,6 @@ fn discovery_advertises_exactly_the_served_endpoints() {
 }
 
 #[test]
-fn discovery_omits_endpoints_that_are_not_served() {
-    let metadata = metadata(&config(ISSUER));
-    let field = "end_session_endpoint";
-    assert!(metadata.get(field).is_none(), "{field}");
-}
-
-#[test]
 fn discovery_states_flags_that_differ_from_their_defaults() {
     let metadata = metadata(&config(ISSUER));
     for field in ["request_parameter_supported", "require_request_uri_registration"] {

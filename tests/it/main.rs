@@ -43,6 +43,7 @@ mod key_rotation;
 mod key_rotation_year;
 mod limits;
 mod logos;
+mod logout;
 mod lost_responses;
 mod maintenance;
 mod odd_shapes;

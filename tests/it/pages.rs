@@ -7,7 +7,7 @@ use postern::http::Response;
 use postern::pages::{
     Account, AccountNotice, Application, Brand, ChooseAccount, Client, ConfiguredScopes, Consent,
     ConsentNotice, ErrorPage, FormPost, Home, Incident, KeyTimeline, Leaving, Login, Notice,
-    PublishedKey, SignedOut, Texts, ui_locales_supported,
+    Onward, PublishedKey, Refusal, SignOut, SignedOut, Texts, ui_locales_supported,
 };
 use postern::protocol::authorization::resources::Resources;
 use postern::protocol::user::scope::{ScopeTable, Scopes};
@@ -125,7 +125,29 @@ fn home(texts: &'static Texts) -> Home<'static> {
 }
 
 fn signed_out<'a>(texts: &'static Texts, applications: &'a [Client<'a>]) -> SignedOut<'a> {
-    SignedOut { brand: brand(), texts, applications, account_url: "/auth/account" }
+    SignedOut {
+        brand: brand(),
+        texts,
+        applications,
+        account_url: "/auth/account",
+        frames: &[],
+        onward: None,
+    }
+}
+
+fn sign_out<'a>(texts: &'static Texts, applications: &'a [Client<'a>]) -> SignOut<'a> {
+    SignOut {
+        brand: brand(),
+        texts,
+        refused: None,
+        account: "alice@example.com",
+        applications,
+        post_logout_redirect_uri: Some("https://app.example/?state=x"),
+        action: "/auth/signout",
+        account_url: "/auth/account",
+        request: "client_id=app&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2F&state=x",
+        token: "the token",
+    }
 }
 
 /// Every page in every state.
@@ -236,6 +258,37 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ("signed-out", signed_out(texts, &[]).response()),
         ("signed-out-used", signed_out(texts, &[client("Reports"), stranger()]).response()),
         (
+            "signed-out-leaving",
+            SignedOut {
+                frames: &["https://app.example/logout?iss=x&sid=y".to_owned()],
+                onward: Some(Onward { url: "https://app.example/?state=x", is_automatic: true }),
+                ..signed_out(texts, &[])
+            }
+            .response(),
+        ),
+        (
+            "signed-out-stranger",
+            SignedOut {
+                onward: Some(Onward { url: "https://app.example/?state=x", is_automatic: false }),
+                ..signed_out(texts, &[])
+            }
+            .response(),
+        ),
+        ("sign-out", sign_out(texts, &[client("Reports"), stranger()]).response()),
+        ("sign-out-bare", sign_out(texts, &[]).response()),
+        (
+            "sign-out-refused",
+            SignOut {
+                refused: Some(Refusal {
+                    status: 400,
+                    incident: incident("client_id: must be the aud of id_token_hint"),
+                }),
+                post_logout_redirect_uri: None,
+                ..sign_out(texts, &[])
+            }
+            .response(),
+        ),
+        (
             "leaving",
             Leaving { brand: brand(), texts, url: "https://app.example/cb?code=x&state=y" }
                 .response(),
@@ -301,8 +354,9 @@ fn assert_allowed(response: &Response, directive: &str, element: &str) {
 fn every_page_allows_exactly_its_own_style_and_script() {
     for (name, response) in gallery(texts("en")) {
         assert_allowed(&response, "style-src", "style");
-        assert_eq!(response.body.contains("<script"), name == "form-post", "{name}");
-        if name == "form-post" {
+        let has_script = ["form-post", "signed-out-leaving"].contains(&name);
+        assert_eq!(response.body.contains("<script"), has_script, "{name}");
+        if has_script {
             assert_allowed(&response, "script-src", "script");
         }
     }
@@ -555,8 +609,26 @@ fn filled_with(text: &'static str) -> Vec<Response> {
             token,
         }
         .response(),
-        SignedOut { brand: brand(), texts, applications: &[client()], account_url: text }
-            .response(),
+        SignedOut { account_url: text, ..signed_out(texts, &[client()]) }.response(),
+        SignedOut {
+            frames: &[text.to_owned()],
+            onward: Some(Onward { url: text, is_automatic: true }),
+            ..signed_out(texts, &[])
+        }
+        .response(),
+        SignOut {
+            brand: brand(),
+            texts,
+            refused: Some(Refusal { status: 400, incident: incident(text) }),
+            account,
+            applications: &[client()],
+            post_logout_redirect_uri: Some(text),
+            action,
+            account_url: text,
+            request,
+            token,
+        }
+        .response(),
         Consent {
             brand: brand(),
             configured: no_scopes_of_the_operator(),

@@ -18,7 +18,7 @@ fn provider() -> TestProvider {
     provider
 }
 
-fn register(provider: &TestProvider, fields: Value) -> TestClient {
+pub fn register(provider: &TestProvider, fields: Value) -> TestClient {
     let mut document = json!({
         "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none",
         "grant_types": ["authorization_code", "refresh_token"],

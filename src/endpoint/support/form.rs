@@ -16,8 +16,8 @@ pub const REQUEST: Field = ("request", 16_384);
 /// The field with the interaction token.
 pub const TOKEN: Field = ("token", 64);
 
-/// The largest authorization request by POST: an ID token as hint, and the other parameters.
-const AUTHORIZATION_REQUEST_LIMIT: Limit = limit!(65_536);
+/// The largest request of a client's by POST: an ID token as hint, and the other parameters.
+const CLIENT_REQUEST_LIMIT: Limit = limit!(65_536);
 
 /// Reads the fields of one of the provider's forms.
 pub async fn fields<const N: usize>(
@@ -45,7 +45,15 @@ const UNKNOWN_FORM: &str = "the form is not a form of this provider";
 
 /// Reads the parameters of an authorization request by POST.
 pub async fn authorization_request(request: &impl Request) -> Result<Params, PageError> {
-    read_form(request, AUTHORIZATION_REQUEST_LIMIT, &[&PARAMETERS]).await.map_err(refused)
+    read_form(request, CLIENT_REQUEST_LIMIT, &[&PARAMETERS]).await.map_err(refused)
+}
+
+/// Reads the parameters of a logout request by POST.
+pub async fn logout_request(
+    request: &impl Request,
+    known: &[&'static str],
+) -> Result<Params, PageError> {
+    read_form(request, CLIENT_REQUEST_LIMIT, &[known]).await.map_err(refused)
 }
 
 fn refused(error: BodyError) -> PageError {

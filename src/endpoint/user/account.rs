@@ -54,7 +54,8 @@ async fn withdraw(
     let Some(cookie_hash) = browser.session_hash() else {
         return Ok(Response::see_other(ACCOUNT.url(&context.config.issuer)));
     };
-    let is_authentic = form_token(&cookie_hash).began_at(browser, &token, context.now).is_some();
+    let is_authentic =
+        form_token(&cookie_hash, "").began_at(browser, &token, context.now).is_some();
     let client_id = form::field(&mut params, "client_id")?;
     let mut batch = Batch::default();
     // A client by document is deleted with its last consent, so it is read before.
@@ -74,10 +75,10 @@ async fn withdraw(
     Ok(show(provider, browser, texts, facts, Some(notice)).await)
 }
 
-/// The content of the token in the forms of the account page. It is bound to the session by its cookie, so that a form is
-/// authentic before the session is read.
-pub fn form_token(cookie_hash: &str) -> InteractionToken<'_> {
-    InteractionToken { step: InteractionStep::Account, request: "", sub: cookie_hash }
+/// The content of the token in the forms of the account page, and, with its request, of the logout endpoint. It is bound to
+/// the session by its cookie, so that a form is authentic before the session is read.
+pub fn form_token<'a>(cookie_hash: &'a str, request: &'a str) -> InteractionToken<'a> {
+    InteractionToken { step: InteractionStep::Account, request, sub: cookie_hash }
 }
 
 /// The content of the page.
@@ -182,7 +183,7 @@ async fn show(
         applications: &applications,
         withdraw_action: &ACCOUNT.url(&context.config.issuer),
         sign_out_action: &LOGOUT.url(&context.config.issuer),
-        token: &form_token(cookie_hash).issue(browser, context.now),
+        token: &form_token(cookie_hash, "").issue(browser, context.now),
     };
     browser.remember_in(page.response())
 }

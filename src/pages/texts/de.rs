@@ -88,6 +88,10 @@ pub(super) const TEXTS: Texts = Texts {
     ),
     no_applications: "Keine Anwendung hat Zugriff auf Ihr Konto.",
     sign_out: "Abmelden",
+    sign_out_question: "Möchten Sie sich abmelden?",
+    sign_out_ends: "Ihre Sitzung hier wird beendet, und in Anwendungen, die das unterstützen, ebenfalls.",
+    sign_out_refused: "Die Anfrage der Anwendung ist fehlerhaft. Deshalb werden Sie nicht zu ihr zurückgeleitet. Abmelden können Sie sich hier trotzdem.",
+    stay_signed_in: "Angemeldet bleiben",
 
     signed_out: "Sie sind abgemeldet",
     signed_out_elsewhere: "In Anwendungen können Sie noch angemeldet sein. Wenn auch andere dieses \

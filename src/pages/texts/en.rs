@@ -82,6 +82,10 @@ pub(super) const TEXTS: Texts = Texts {
     withdrawn: Phrase("{} no longer has access to your account. You may still be signed in there."),
     no_applications: "No application has access to your account.",
     sign_out: "Sign out",
+    sign_out_question: "Do you want to sign out?",
+    sign_out_ends: "Your session here ends. Applications that support it end theirs, too.",
+    sign_out_refused: "The application’s request has an error, so you will not be sent back to it. You can still sign out here.",
+    stay_signed_in: "Stay signed in",
 
     signed_out: "You are signed out",
     signed_out_elsewhere: "Applications may still have sessions of their own. If others use this \

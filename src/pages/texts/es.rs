@@ -85,6 +85,10 @@ pub(super) const TEXTS: Texts = Texts {
     ),
     no_applications: "Ninguna aplicación tiene acceso a su cuenta.",
     sign_out: "Cerrar sesión",
+    sign_out_question: "¿Quiere cerrar sesión?",
+    sign_out_ends: "Se cerrará su sesión aquí y también en las aplicaciones que lo admitan.",
+    sign_out_refused: "La solicitud de la aplicación contiene un error, por lo que no volverá a ella. Aun así, puede cerrar sesión aquí.",
+    stay_signed_in: "Mantener la sesión",
 
     signed_out: "Ha cerrado la sesión",
     signed_out_elsewhere: "Puede que sus sesiones sigan abiertas en las aplicaciones. Si otras personas \

@@ -86,6 +86,10 @@ pub(super) const TEXTS: Texts = Texts {
     ),
     no_applications: "Aucune application n’a accès à votre compte.",
     sign_out: "Se déconnecter",
+    sign_out_question: "Voulez-vous vous déconnecter ?",
+    sign_out_ends: "Votre session ici prend fin, ainsi que celles des applications qui le permettent.",
+    sign_out_refused: "La demande de l’application contient une erreur : vous ne serez pas renvoyé vers elle. Vous pouvez tout de même vous déconnecter ici.",
+    stay_signed_in: "Rester connecté",
 
     signed_out: "Votre session est fermée",
     signed_out_elsewhere: "Des sessions peuvent rester ouvertes dans les applications. Si d’autres \

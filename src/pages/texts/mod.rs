@@ -99,6 +99,11 @@ pub struct Texts {
     pub(super) withdrawn: Phrase,
     pub(super) no_applications: &'static str,
     pub(super) sign_out: &'static str,
+    pub(super) sign_out_question: &'static str,
+    pub(super) sign_out_ends: &'static str,
+    /// Above the question, if the application's request is wrong.
+    pub(super) sign_out_refused: &'static str,
+    pub(super) stay_signed_in: &'static str,
 
     pub(super) signed_out: &'static str,
     pub(super) signed_out_elsewhere: &'static str,

@@ -85,6 +85,10 @@ pub(super) const TEXTS: Texts = Texts {
     ),
     no_applications: "Geen enkele app heeft toegang tot uw account.",
     sign_out: "Afmelden",
+    sign_out_question: "Wilt u zich afmelden?",
+    sign_out_ends: "Uw sessie hier wordt beëindigd, en ook die bij apps die dat ondersteunen.",
+    sign_out_refused: "Er zit een fout in het verzoek van de app. Daarom wordt u niet naar de app teruggestuurd. U kunt zich hier wel afmelden.",
+    stay_signed_in: "Aangemeld blijven",
 
     signed_out: "U bent afgemeld",
     signed_out_elsewhere: "In apps kunt u nog aangemeld zijn. Meld u ook daar af als anderen dit \

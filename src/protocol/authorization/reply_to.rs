@@ -12,7 +12,7 @@ use crate::protocol::params::{DuplicateParameter, Params};
 
 /// The maximum length of `state`, in bytes. Percent-encoded it is three times as long, so that the longest redirect has
 /// less than 16 KB, the limit of many servers for the whole header.
-const STATE_LIMIT: usize = 4_096;
+pub const STATE_LIMIT: usize = 4_096;
 
 /// The way in which the browser carries the response to the redirect URI.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -88,8 +88,8 @@ impl ReplyToError {
     }
 }
 
-/// The URI without the user and the password that may precede its host.
-fn without_user(uri: &str) -> Cow<'_, str> {
+/// Returns the URI without the user and the password that may precede its host.
+pub fn without_user(uri: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = uri.split_once("//") else { return uri.into() };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     match authority.rsplit_once('@') {

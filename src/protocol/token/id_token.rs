@@ -106,26 +106,34 @@ impl IdTokenHintError {
     }
 }
 
-/// Returns the `sub` of an `id_token_hint`, or `None` if it is an ID token from another issuer or for another client. An
-/// expired ID token is accepted (Core section 3.1.2.1). The caller must verify the signature.
-pub fn hinted_sub<'a>(
-    jws: &'a Jws<'_>,
-    issuer: &str,
-    client_id: &str,
-) -> Result<Option<&'a str>, IdTokenHintError> {
-    let text = |name| jws.payload.get(name).and_then(Value::as_str);
-    // An access token has another `typ`.
-    if jws.header_text("typ") != Some(TYP) {
-        return Err(IdTokenHintError::NotIdToken);
+/// The claims of an `id_token_hint`. An expired ID token is accepted (Core section 3.1.2.1, RP-Initiated Logout section 2).
+#[derive(Debug)]
+pub struct HintedIdToken {
+    /// The client that received it.
+    pub aud: String,
+    pub iss: String,
+    /// The session in which it was issued.
+    pub sid: Option<String>,
+    /// The user's subject identifier for the client.
+    pub sub: String,
+}
+
+impl HintedIdToken {
+    /// Reads the claims. The caller must verify the signature.
+    pub fn from_jws(jws: &Jws<'_>) -> Result<Self, IdTokenHintError> {
+        let text = |name| jws.payload.get(name).and_then(Value::as_str);
+        let owned = |name| text(name).unwrap_or_default().to_owned();
+        // An access token has another `typ`.
+        if jws.header_text("typ") != Some(TYP) {
+            return Err(IdTokenHintError::NotIdToken);
+        }
+        // A signed userinfo response has the same `typ`, but no `auth_time`.
+        if !jws.payload.contains_key("auth_time") {
+            return Err(IdTokenHintError::NotIdToken);
+        }
+        let sub = text("sub").ok_or(IdTokenHintError::SubjectMissing)?.to_owned();
+        Ok(Self { aud: owned("aud"), iss: owned("iss"), sid: text("sid").map(str::to_owned), sub })
     }
-    // A signed userinfo response has the same `typ`, but no `auth_time`.
-    if !jws.payload.contains_key("auth_time") {
-        return Err(IdTokenHintError::NotIdToken);
-    }
-    if text("iss") != Some(issuer) || text("aud") != Some(client_id) {
-        return Ok(None);
-    }
-    text("sub").map(Some).ok_or(IdTokenHintError::SubjectMissing)
 }
 
 #[cfg(test)]

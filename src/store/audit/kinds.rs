@@ -151,7 +151,10 @@ impl RevocationReason {
 pub enum SessionEndReason {
     /// Another user signed in with the browser.
     AnotherUser,
+    /// The user signed out in the browser.
     SignedOut,
+    /// A client has sent an ID token of the session, without the browser.
+    SignedOutByClient,
 }
 
 impl SessionEndReason {
@@ -160,12 +163,14 @@ impl SessionEndReason {
         match self {
             Self::AnotherUser => "another_user",
             Self::SignedOut => "signed_out",
+            Self::SignedOutByClient => "signed_out_by_client",
         }
     }
 
     pub(super) fn actor(self) -> Actor {
         match self {
             Self::AnotherUser | Self::SignedOut => Actor::User,
+            Self::SignedOutByClient => Actor::Client,
         }
     }
 }

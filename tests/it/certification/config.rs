@@ -26,6 +26,7 @@ const KNOWN: &str = "issuer authorization_endpoint token_endpoint userinfo_endpo
     introspection_endpoint_auth_methods_supported \
     introspection_endpoint_auth_signing_alg_values_supported \
     introspection_signing_alg_values_supported code_challenge_methods_supported \
+    end_session_endpoint frontchannel_logout_supported frontchannel_logout_session_supported \
     client_id_metadata_document_supported prompt_values_supported \
     authorization_response_iss_parameter_supported \
     pushed_authorization_request_endpoint require_pushed_authorization_requests";
@@ -58,7 +59,10 @@ fn check_types(metadata: &Value) {
                 check_url(value.as_str().unwrap(), metadata["issuer"].as_str().unwrap());
             }
             "client_id_metadata_document_supported" => assert!(value.is_boolean()),
-            flag if flag.ends_with("_parameter_supported") || flag.starts_with("require_") => {
+            flag if flag.ends_with("_parameter_supported")
+                || flag.starts_with("frontchannel_logout_")
+                || flag.starts_with("require_") =>
+            {
                 assert!(value.is_boolean(), "{flag}");
             }
             _ => assert!(!list(metadata, field).is_empty()),

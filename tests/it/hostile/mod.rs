@@ -11,7 +11,7 @@ mod forms;
 mod guessing;
 mod interaction_tokens;
 mod races;
-mod redirect_tricks;
+pub mod redirect_tricks;
 mod redirects;
 mod registration;
 mod row;

@@ -1,13 +1,11 @@
 //! The parameter `id_token_hint` (OpenID Connect Core section 3.1.2.1): an ID token of the user whom the client expects.
 
+use crate::endpoint::support::id_token_hint::{self, HintError, VerifiedHint};
 use crate::error::Error;
 use crate::interaction::pending_request::PendingRequest;
-use crate::jose::jwk::Algorithm;
-use crate::jose::jws::Jws;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::params::Params;
-use crate::protocol::token::id_token::{self, IdTokenHintError};
 use crate::provider::Provider;
 
 const PARAMETER: &str = "id_token_hint";
@@ -76,32 +74,13 @@ async fn verify(
     hint: &str,
     client_id: &str,
 ) -> Result<HintedUser, Error> {
-    let Provider { context, memory } = provider;
-    if hint.len() > id_token::HINT_LIMIT {
-        return Err(refused(IdTokenHintError::TooLarge));
-    }
-    let jws = Jws::parse(hint).map_err(|_| refused(IdTokenHintError::NotSigned))?;
-    // The claims are checked now so that the payload need not be kept during the wait for the signature. The result
-    // counts only once the signature is verified.
-    let hinted = id_token::hinted_sub(&jws, context.config.issuer.as_str(), client_id);
-    let hinted = hinted.map(|sub| sub.map(str::to_owned));
-    let alg = jws.header_text("alg").and_then(Algorithm::from_name);
-    let kid = jws.header_text("kid").map(str::to_owned);
-    let (signature, signing_input) = jws.into_signed();
-    let Some(kid) = kid else { return Ok(HintedUser::Nobody) };
-    // The key is searched for with any algorithm, because a changed `alg` must not look like a key that is gone.
-    let sought = alg.unwrap_or(Algorithm::Es256);
-    let Some(key) = memory.published_keys.find(sought, &kid, context).await? else {
-        return Ok(HintedUser::Nobody);
+    let verified = id_token_hint::verify(provider, hint).await.map_err(|error| match error {
+        HintError::Invalid(error) => AuthorizeError::from(error).into(),
+        HintError::Internal(fault) => Error::Internal(fault),
+    })?;
+    let proven = match verified {
+        VerifiedHint::Proven(token) if token.aud == client_id => Some(token.sub),
+        VerifiedHint::Proven(_) | VerifiedHint::Unproven { .. } => None,
     };
-    if Some(key.alg()) != alg
-        || !context.platform.verify(&key, signing_input.as_bytes(), &signature).await?
-    {
-        return Err(refused(IdTokenHintError::Signature));
-    }
-    Ok(hinted.map_err(refused)?.map_or(HintedUser::Nobody, HintedUser::Subject))
-}
-
-fn refused(error: IdTokenHintError) -> Error {
-    AuthorizeError::from(error).into()
+    Ok(proven.map_or(HintedUser::Nobody, HintedUser::Subject))
 }

@@ -24,7 +24,7 @@ use form_urlencoded::Serializer;
 use crate::endpoint::support::client_documents::ClientKind;
 use crate::endpoint::support::form;
 use crate::error::{Error, PageError, Protocol};
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, is_prefetch};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{
     InteractionState, PendingRequest, QUERY_LIMIT, handle_of, pushed, resume,
@@ -108,16 +108,6 @@ async fn head(
     let pending = PendingRequest::new(browser, query, None)?;
     let interaction = Interaction::new(provider, browser, &pending, request);
     interaction.proceed(facts, InteractionState::default()).await
-}
-
-/// Returns whether the browser loads a page that the user may open later (Fetch standard section 3.7). `Purpose` is the
-/// older name of the header. The parameters of the value are ignored, because `prefetch;prerender` is a prefetch too.
-fn is_prefetch(request: &impl Request) -> bool {
-    ["sec-purpose", "purpose"].into_iter().any(|name| {
-        let value = request.header(name).unwrap_or_default();
-        let mut purposes = value.split(',').map(|item| item.split(';').next().unwrap_or_default());
-        purposes.any(|purpose| purpose.trim().eq_ignore_ascii_case("prefetch"))
-    })
 }
 
 /// Redirects the browser to repeat a request by POST by GET. Another site has sent it, so the `SameSite=Lax` cookies are

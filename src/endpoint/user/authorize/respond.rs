@@ -1,7 +1,5 @@
 //! The authorization response, which the browser carries to the client (RFC 6749 sections 4.1.2 and 4.1.2.1, RFC 9207).
 
-use form_urlencoded::Serializer;
-
 use crate::context::Context;
 use crate::endpoint::support::form;
 use crate::error::{Error, Internal};
@@ -11,7 +9,7 @@ use crate::pages::{Carrier, FormPost, Incident, Leaving, RefusedRequest, Texts};
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::reply_to::{ReplyTo, ResponseMode};
-use crate::protocol::params::Params;
+use crate::protocol::params::{Params, encode_for_client, with_query};
 use crate::routes::AUTHORIZE;
 
 /// How the browser gets the response to an HTTP request.
@@ -148,24 +146,15 @@ fn complete<'a, P>(
 /// Returns the URL of a response, or `None` if a form posts it.
 fn url(reply_to: &ReplyTo, parameters: &[(&str, &str)]) -> Option<String> {
     let ReplyTo { redirect_uri, mode, .. } = reply_to;
-    let separator = match mode {
-        ResponseMode::FormPost => return None,
-        ResponseMode::Fragment => '#',
-        ResponseMode::Query if redirect_uri.contains('?') => '&',
-        ResponseMode::Query => '?',
-    };
     // A browser gives a redirect without a fragment the fragment of the URL before, which a link to the provider may
     // have been given (RFC 9700 section 4.1.3). A code's URL has none, because applications route by their fragment.
     let is_error = parameters.iter().any(|(name, _)| *name == "error");
-    let end = if is_error && *mode == ResponseMode::Query { "#_" } else { "" };
-    Some(format!("{redirect_uri}{separator}{}{end}", encode(parameters)))
-}
-
-/// Encodes parameters as `application/x-www-form-urlencoded`, with a space as `%20`: some clients only percent-decode,
-/// and every other one reads it as well as `+`.
-fn encode(parameters: &[(&str, &str)]) -> String {
-    // A plus sign of a value is `%2B` in the serializer's text.
-    Serializer::new(String::new()).extend_pairs(parameters).finish().replace('+', "%20")
+    match mode {
+        ResponseMode::FormPost => None,
+        ResponseMode::Fragment => Some(format!("{redirect_uri}#{}", encode_for_client(parameters))),
+        ResponseMode::Query if is_error => Some(with_query(redirect_uri, parameters) + "#_"),
+        ResponseMode::Query => Some(with_query(redirect_uri, parameters)),
+    }
 }
 
 /// Redirects the browser to the authorization endpoint with this query.

@@ -1,0 +1,1 @@
+setTimeout(() => location.replace(document.querySelector("[data-to=client]").href), 5000);
