@@ -44,6 +44,19 @@ const checks = {
   by_get({ status, headers }, expected) {
     assert.deepEqual([status, headers.location], [303, `${ISSUER}/auth/authorize?${expected.query}`]);
   },
+  asks_to_sign_out({ status, headers, body }, expected) {
+    assert.deepEqual([status, headers.location, headers.refresh], [expected.status, undefined, undefined]);
+    assert.equal(formAction(body), `${ISSUER}/auth/signout`);
+    assert.ok(body.includes(expected.words));
+  },
+  leaves({ status, headers }, expected) {
+    assert.deepEqual([status, headers.location], [303, expected.to]);
+  },
+  links({ status, headers, body }, expected) {
+    assert.deepEqual([status, headers.location, headers.refresh], [200, undefined, undefined]);
+    assert.ok(!body.includes("<form") && !body.includes("<script"));
+    assert.equal(unescape(/data-to="client" href="([^"]*)"/.exec(body)[1]), expected.to);
+  },
   page({ status, headers, body }, expected) {
     assert.deepEqual([status, headers.location], [expected.status, undefined]);
     assert.ok(body.includes(expected.words) && !body.includes("<form"));
@@ -91,7 +104,7 @@ const checks = {
   },
 };
 
-for (const name of ["authorize", "strangers", "token"]) {
+for (const name of ["authorize", "logout", "strangers", "token"]) {
   const table = vectors(`${name}.json`);
   test(`the ${table.rows.length} hostile requests of ${name}.json get the same responses as in native tests`, async () => {
     const worker = await start();

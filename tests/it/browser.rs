@@ -435,7 +435,7 @@ fn form_of(html: &str) -> Form {
     Form { action: attribute(html.split('>').next().unwrap(), "action"), fields }
 }
 
-fn attribute(tag: &str, name: &str) -> String {
+pub fn attribute(tag: &str, name: &str) -> String {
     let start = tag.find(&format!("{name}=\"")).unwrap_or_else(|| panic!("no {name} in {tag}"));
     let value = tag[start + name.len() + 2..].split('"').next().unwrap();
     unescaped(value)

@@ -8,6 +8,7 @@ pub use checks::verified;
 mod config;
 mod dynamic;
 mod errors;
+mod logout;
 mod pages;
 mod sessions;
 mod success;

@@ -10,6 +10,7 @@ pub mod forge;
 mod forms;
 mod guessing;
 mod interaction_tokens;
+mod logout;
 mod races;
 pub mod redirect_tricks;
 mod redirects;

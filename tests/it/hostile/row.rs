@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::forge::{BEGIN, END};
-use crate::browser::{answer, encode, error_page, form, fragment, offer, parameters_of};
+use crate::browser::{answer, attribute, encode, error_page, form, fragment, offer, parameters_of};
 use crate::test_provider::{ISSUER, NOW, TestProvider, TestRequest, TestResponse, assert_golden};
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
@@ -20,8 +20,14 @@ pub const COOKIE: &str = "__Host-postern-session=ALICE-is-signed-in-with-this-co
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Answer {
+    /// A page that asks whether the user wants to sign out, and leads nowhere.
+    AsksToSignOut { status: u16, words: String },
     /// The browser repeats the request by GET with this query, because a cross-site POST has no cookies.
     ByGet { query: String },
+    /// A redirect to exactly this URL.
+    Leaves { to: String },
+    /// A page without a form that has a link to this URL, and leads nowhere by itself.
+    Links { to: String },
     /// An error page, and no redirect.
     Page { status: u16, words: String },
     /// A redirect to this URI, with a code if `error` is `None`. The parameters are in the fragment if it ends in `#`.
@@ -89,6 +95,25 @@ impl Row {
                 assert_eq!((response.status, response.cookies().len()), (303, 0));
                 let own = format!("{ISSUER}/auth/authorize?{query}");
                 assert_eq!(response.header("location"), Some(own.as_str()));
+            }
+            Answer::AsksToSignOut { status, words } => {
+                assert_eq!((response.status, response.header("location")), (*status, None));
+                assert_eq!(response.header("refresh"), None);
+                assert_eq!(form(response).action, format!("{ISSUER}/auth/signout"));
+                assert!(response.body.contains(words));
+            }
+            Answer::Leaves { to } => {
+                assert_eq!(
+                    (response.status, response.header("location")),
+                    (303, Some(to.as_str()))
+                );
+            }
+            Answer::Links { to } => {
+                assert_eq!((response.status, response.header("location")), (200, None));
+                assert_eq!(response.header("refresh"), None);
+                assert!(!response.body.contains("<form") && !response.body.contains("<script"));
+                let (_, link) = response.body.split_once("data-to=\"client\"").unwrap();
+                assert_eq!(attribute(link, "href"), *to);
             }
             Answer::Page { status, words } => {
                 assert!(error_page(response).contains(words));

@@ -2,6 +2,7 @@
 //! 1.0).
 
 mod frontchannel;
+pub use frontchannel::frames;
 mod hints;
 mod registered_uris;
 mod servers;
@@ -237,7 +238,7 @@ fn the_end_is_in_the_audit_trail() {
         let event = &events["events"][index];
         (event["actor"].clone(), event["detail"]["reason"].clone(), event["sub"].clone())
     };
-    let mut all = vec![seen(0), seen(1)];
+    let mut all = [seen(0), seen(1)];
     all.sort_by_key(|(actor, ..)| actor.to_string());
     assert_eq!(all[0], (json!("client"), json!("signed_out_by_client"), json!("alice")));
     assert_eq!(all[1], (json!("user"), json!("signed_out"), json!("alice")));
