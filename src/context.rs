@@ -31,6 +31,13 @@ pub struct RandomnessError {
 /// needs its result defers it again.
 #[derive(Debug)]
 pub enum DeferredTask {
+    /// Deliver logout tokens of the sessions that an end of this id has ended.
+    DeliverLogoutTokens {
+        /// The id of the end.
+        end_id: String,
+    },
+    /// Deliver logout tokens that are due.
+    DeliverDueLogoutTokens,
     /// Generate the first key of an algorithm.
     MakeKey(Algorithm),
     /// Write a document to the cache.

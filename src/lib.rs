@@ -62,7 +62,7 @@ use crate::error::Internal;
 use crate::http::{Request, Response, address_of, network_of};
 use crate::lifetimes::{CLOCK_SLACK_SECONDS, MAINTENANCE_LATE_SECONDS};
 use crate::log::LogEvent;
-use crate::maintenance::{Clock, Report, Step};
+use crate::maintenance::{Clock, Report, Step, logout_delivery};
 use crate::ports::Platform;
 use crate::provider::{Memory, Provider};
 use crate::routes::Endpoint;
@@ -247,6 +247,10 @@ pub async fn finish(
 async fn finish_one(provider: &Provider<'_, impl Platform>, task: DeferredTask) {
     let Provider { context, memory } = provider;
     let outcome: Result<(), Internal> = match task {
+        DeferredTask::DeliverLogoutTokens { end_id } => {
+            logout_delivery::after_session_end(provider, &end_id).await
+        }
+        DeferredTask::DeliverDueLogoutTokens => logout_delivery::after_request(provider).await,
         DeferredTask::MakeKey(alg) => memory.published_keys.make_claimed(alg, context).await,
         DeferredTask::Publish(publication) => documents::publish(context, &publication).await,
         DeferredTask::Sweep => sweep::all(context.platform, context.now).await.map(|is_more| {

@@ -84,6 +84,22 @@ pub const LOST_RESPONSE_SECONDS: i64 = 10 * MINUTE;
 /// Lifetime of a client that registered without a token, unless a user signs in to it.
 pub const UNUSED_CLIENT_SECONDS: i64 = DAY;
 
+// Logout tokens.
+
+/// Lifetime of a logout token (Back-Channel Logout section 2.4 recommends two minutes at most). Each try has a new one.
+pub const LOGOUT_TOKEN_SECONDS: i64 = 2 * MINUTE;
+/// How long an isolate has a logout token to itself: longer than a try takes, and two clocks may differ.
+pub const LOGOUT_LEASE_SECONDS: i64 = 2 * MINUTE;
+/// The longest pause between two tries: a client that is back gets its logout tokens within this time and
+/// [`MAINTENANCE_INTERVAL_SECONDS`].
+pub const LOGOUT_LONGEST_PAUSE_SECONDS: i64 = 6 * HOUR;
+/// How long after the end of its session a logout token is tried again: over a weekend. Sessions at clients are rarely longer.
+pub const LOGOUT_DELIVERY_SECONDS: i64 = 3 * DAY;
+/// A logout token that waits for longer than this is reported to the operator.
+pub const LOGOUT_LATE_SECONDS: i64 = HOUR;
+/// How long one run of the maintenance delivers logout tokens.
+pub const LOGOUT_BUDGET_SECONDS: i64 = 30;
+
 // Signing keys.
 
 /// The longest lifetime of a token that a signing key signs.

@@ -57,6 +57,12 @@ pub enum LogEvent {
     /// The successor of a key was generated.
     #[expect(missing_docs)]
     KeyRotated { alg: &'static str, kid: String },
+    /// A client did not accept a logout token. It is tried again, unless the client is a stranger's and it was the last try.
+    #[expect(missing_docs)]
+    LogoutTokenNotDelivered { client_id: String, reason: String },
+    /// A client of the operator accepted a logout token at no try.
+    #[expect(missing_docs)]
+    LogoutTokenGivenUp { client_id: String, reason: String },
     /// A step of a maintenance run failed.
     #[expect(missing_docs)]
     MaintenanceFailed { step: &'static str },
@@ -100,6 +106,8 @@ impl LogEvent {
             Self::InternalFault {} => ("internal_fault", Level::Error),
             Self::KeyRotationOverdue { .. } => ("key_rotation_overdue", Level::Error),
             Self::KeyRotated { .. } => ("key_rotated", Level::Information),
+            Self::LogoutTokenNotDelivered { .. } => ("logout_token_not_delivered", Level::Warning),
+            Self::LogoutTokenGivenUp { .. } => ("logout_token_given_up", Level::Error),
             Self::MaintenanceFailed { .. } => ("maintenance_failed", Level::Error),
             Self::MaintenanceLate { .. } => ("maintenance_late", Level::Error),
             Self::Misconfigured { .. } => ("misconfigured", Level::Error),

@@ -61,6 +61,23 @@ pub trait Crypto {
 pub trait Fetch {
     /// Gets the document at `url`. It follows no redirect. Reading stops at the limit of the size.
     async fn fetch(&self, url: &OutboundUrl, limits: &FetchLimits) -> Result<Document, FetchError>;
+
+    /// Posts forms, all at the same time, under the rules of [`Fetch::fetch`]. Returns the responses in the order of the
+    /// forms. Workers opens six connections at once, so more forms wait for each other, within their timeouts.
+    async fn post(
+        &self,
+        forms: &[Form<'_>],
+        limits: &FetchLimits,
+    ) -> Vec<Result<Document, FetchError>>;
+}
+
+/// A form to post.
+#[derive(Debug, Serialize)]
+pub struct Form<'a> {
+    /// The URL to post it to.
+    pub url: &'a OutboundUrl,
+    /// The fields, encoded as `application/x-www-form-urlencoded`.
+    pub body: String,
 }
 
 /// The server did not answer completely and in time.

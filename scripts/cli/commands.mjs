@@ -4,6 +4,7 @@ import { Failure, firstSentence } from "../steps.mjs";
 import { AUDIT_COMMANDS } from "./audit.mjs";
 import { CLIENT_COMMANDS } from "./clients.mjs";
 import { KEY_COMMANDS } from "./keys.mjs";
+import { LOGOUT_COMMANDS } from "./logouts.mjs";
 import { STATUS_COMMANDS } from "./status.mjs";
 import { TOKEN_COMMANDS } from "./tokens.mjs";
 import { USER_COMMANDS } from "./users.mjs";
@@ -36,7 +37,8 @@ import { USER_COMMANDS } from "./users.mjs";
 
 /** @type {Command[]} */
 export const COMMANDS = [
-  ...USER_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS, ...KEY_COMMANDS, ...AUDIT_COMMANDS, ...STATUS_COMMANDS,
+  ...USER_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS, ...KEY_COMMANDS, ...LOGOUT_COMMANDS, ...AUDIT_COMMANDS,
+  ...STATUS_COMMANDS,
 ];
 
 /** @type {Record<string, Option>} */

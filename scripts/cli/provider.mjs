@@ -68,7 +68,7 @@ export function pathOf(...segments) {
  * sets the exit code.
  *
  * @param {Provider} provider
- * @param {"users" | "clients"} collection
+ * @param {"users" | "clients" | "logouts"} collection
  * @param {(items: any[]) => Promise<void>} show
  * @param {(text: string) => void} note
  */

@@ -108,20 +108,39 @@ function respondAnew(status, fields, body, isRecurring) {
   return response;
 }
 
-// Documents of clients.
+// Requests to the servers of clients.
+
+/** Fetches a document, and returns it as JSON. */
+export async function fetchDocument(url, accept, limit, timeout, isBinary) {
+  return JSON.stringify(await exchange(url, { headers: { accept } }, limit, timeout, isBinary));
+}
+
+/** Posts forms at the same time, and returns as JSON the document of each, or its error. */
+export async function postForms(forms, accept, limit, timeout) {
+  const headers = { accept, "content-type": "application/x-www-form-urlencoded" };
+  const post = async ({ url, body }) => {
+    try {
+      return { document: await exchange(url, { method: "POST", headers, body }, limit, timeout, false) };
+    } catch (error) {
+      return { failed: message(error) };
+    }
+  };
+  return JSON.stringify(await Promise.all(JSON.parse(forms).map(post)));
+}
 
 /**
- * Fetches a document, and returns it as JSON. `limit` counts the decompressed bytes as they arrive, and `timeout`
- * covers the whole transfer, because the server's content-length guarantees neither.
+ * Sends a request, and returns the document of its response. `limit` counts the decompressed bytes as they arrive, and
+ * `timeout` covers the whole transfer, because the server's content-length guarantees neither.
  */
-export async function fetchDocument(url, accept, limit, timeout, isBinary) {
+async function exchange(url, { headers, ...init }, limit, timeout, isBinary) {
   const signal = AbortSignal.timeout(timeout);
-  const response = await fetch(url, { redirect: "manual", headers: { accept, "user-agent": "Postern" }, signal });
+  const all = { ...headers, "user-agent": "Postern" };
+  const response = await fetch(url, { ...init, redirect: "manual", headers: all, signal });
   const bytes = await read(response.body, limit);
   const text = bytes && content(bytes, isBinary);
   const [type] = (response.headers.get("content-type") ?? "").split(";");
   const caching = cacheHeaders(response.headers);
-  return JSON.stringify({ status: response.status, media_type: type.trim().toLowerCase(), text, caching });
+  return { status: response.status, media_type: type.trim().toLowerCase(), text, caching };
 }
 
 /** Returns the headers for caches, with times in Unix seconds. A time that is not a date is 0. */

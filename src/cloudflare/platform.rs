@@ -25,6 +25,9 @@ extern "C" {
         is_binary: bool,
     ) -> Promise;
 
+    #[wasm_bindgen(js_name = postForms)]
+    pub fn post_forms(forms: &str, accept: &str, limit: usize, timeout: u32) -> Promise;
+
     pub fn query(database: &JsValue, is_primary: bool, statement: &str) -> Promise;
     pub fn batch(database: &JsValue, statements: &str) -> Promise;
     #[wasm_bindgen(js_name = readCache)]

@@ -92,6 +92,19 @@ impl FetchBudget {
         if self.is_running(kind, url, now) {
             return Err(DocumentError::BeingFetched);
         }
+        self.begin_another(kind, url, now)
+    }
+
+    /// Begins a request at `now`, also if another one to the same URL runs.
+    ///
+    /// # Errors
+    /// [`DocumentError::TooManyFetches`] if too many run.
+    pub fn begin_another(
+        &self,
+        kind: &'static str,
+        url: &OutboundUrl,
+        now: i64,
+    ) -> Result<RunningFetch<'_>, DocumentError> {
         let mut running = self.running.borrow_mut();
         running.retain(|other| now < other.until);
         let from_host = running.iter().filter(|other| other.url.host() == url.host()).count();

@@ -7,7 +7,7 @@ use crate::fetched::DocumentError;
 use crate::fetched::fetch_budget::FetchBudget;
 use crate::limits::rate_limits::may_fetch;
 use crate::log::LogEvent;
-use crate::ports::{FetchLimits, Platform};
+use crate::ports::{FetchLimits, Form, Platform};
 use crate::protocol::client::cache_time::CacheHeaders;
 use crate::protocol::client::outbound_url::OutboundUrl;
 use crate::protocol::client::voucher::Voucher;
@@ -93,9 +93,22 @@ pub enum Gotten<T> {
     Known(T),
 }
 
-/// The limits of an isolate's fetches.
+/// The limits of an isolate's fetches. Forms have limits of their own, so that clients that do not answer them use up no
+/// fetches that a sign-in needs.
 #[derive(Default)]
-pub struct FetchBudgets(PerOwner<FetchBudget>);
+pub struct FetchBudgets {
+    documents: PerOwner<FetchBudget>,
+    forms: PerOwner<FetchBudget>,
+}
+
+/// Why a form was not accepted or refused by its receiver.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FormError {
+    /// The receiver did not answer in time.
+    NotAnswered,
+    /// The form was not sent, because too many requests run or began a short time ago.
+    NotSent,
+}
 
 /// The fetches for one request.
 pub struct Fetcher<'a, P> {
@@ -136,7 +149,7 @@ impl<P: Platform> Fetcher<'_, P> {
     /// # Errors
     /// [`DocumentError`] if the document cannot be used, or must not be fetched now.
     pub async fn get(&self, order: &Order<'_>) -> Result<(String, CacheHeaders), DocumentError> {
-        let budget = self.budgets.0.of(order.owner);
+        let budget = self.budgets.documents.of(order.owner);
         let begun = budget.begin(order.kind, order.url, self.context.now);
         let _running = begun.map_err(|error| self.refused(order, error))?;
         if let Some(address) = self.address {
@@ -151,13 +164,55 @@ impl<P: Platform> Fetcher<'_, P> {
         self.fetch(order).await
     }
 
+    /// Posts a form for each order, all at the same time. Returns the status of each response, in their order. The rate
+    /// of forms is limited for all clients except the operator's, whose URLs no stranger has chosen.
+    pub async fn post(
+        &self,
+        forms: Vec<(Order<'_>, String)>,
+        limits: &FetchLimits,
+    ) -> Vec<Result<u16, FormError>> {
+        let now = self.context.now;
+        let (mut running, mut sent, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        for (order, body) in forms {
+            let budget = self.budgets.forms.of(order.owner);
+            let begun = budget.begin_another(order.kind, order.url, now);
+            let is_in_rate = order.owner == Owner::Operators
+                || begun.is_ok() && budget.count(order.url.host(), order.client_id, now);
+            match begun {
+                Ok(fetch) if is_in_rate => {
+                    running.push(fetch);
+                    sent.push((results.len(), Form { url: order.url, body }));
+                }
+                _ => {
+                    self.refused(&order, DocumentError::TooManyFetches);
+                }
+            }
+            results.push(Err(FormError::NotSent));
+        }
+        let (places, forms): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
+        let responses = self.context.platform.post(&forms, limits).await;
+        for (place, response) in places.into_iter().zip(responses) {
+            if let Some(result) = results.get_mut(place) {
+                *result = match response {
+                    Ok(document) => Ok(document.status),
+                    // The platform's limit on the requests of one invocation, which is no fault of the receiver.
+                    Err(error) if error.detail.contains("Too many subrequests") => {
+                        Err(FormError::NotSent)
+                    }
+                    Err(_) => Err(FormError::NotAnswered),
+                };
+            }
+        }
+        results
+    }
+
     /// Returns whether a request fetches the document.
     pub fn is_fetched(&self, order: &Order<'_>) -> bool {
-        self.budgets.0.of(order.owner).is_running(order.kind, order.url, self.context.now)
+        self.budgets.documents.of(order.owner).is_running(order.kind, order.url, self.context.now)
     }
 
     async fn wait(&self, order: &Order<'_>) -> Result<(), DocumentError> {
-        let waiting = self.budgets.0.of(order.owner).wait(order.kind, order.url);
+        let waiting = self.budgets.documents.of(order.owner).wait(order.kind, order.url);
         let _waiting = waiting.map_err(|error| self.refused(order, error))?;
         self.context.platform.wait(WAIT_MILLISECONDS).await;
         Ok(())

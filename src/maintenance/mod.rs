@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod key_rotation;
+pub mod logout_delivery;
 pub mod resealing;
 mod sweeping;
 
@@ -23,6 +24,8 @@ pub type Clock<'a> = &'a dyn Fn() -> i64;
 /// A step of a run. One that fails does not prevent the next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
+    /// Deliver logout tokens that are due.
+    DeliverLogoutTokens,
     /// Make the signing keys that are due.
     RotateKeys,
     /// Seal signing keys again that the previous `KEY_ENCRYPTION_KEY` opens.
@@ -33,11 +36,13 @@ pub enum Step {
 
 impl Step {
     /// Every step, in the order of a run.
-    pub const ALL: [Self; 3] = [Self::RotateKeys, Self::Reseal, Self::Sweep];
+    pub const ALL: [Self; 4] =
+        [Self::RotateKeys, Self::Reseal, Self::DeliverLogoutTokens, Self::Sweep];
 
     /// Returns the name of the step in the log and in the table of runs.
     pub fn name(self) -> &'static str {
         match self {
+            Self::DeliverLogoutTokens => "deliver_logout_tokens",
             Self::RotateKeys => "rotate_keys",
             Self::Reseal => "reseal",
             Self::Sweep => "sweep",
@@ -54,6 +59,7 @@ impl Step {
         clock: Clock<'_>,
     ) -> Result<Report, Internal> {
         match self {
+            Self::DeliverLogoutTokens => logout_delivery::run(provider, clock).await,
             Self::RotateKeys => key_rotation::run(provider).await,
             Self::Reseal => resealing::run(&provider.context).await,
             Self::Sweep => sweeping::run(&provider.context, clock).await,

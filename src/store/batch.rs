@@ -1,12 +1,16 @@
 //! A batch of statements that runs in one transaction, with one request to D1.
 
-use crate::context::Context;
+use crate::context::{Context, DeferredTask};
 use crate::error::Internal;
 use crate::ports::{Database, Freshness, Row, Statement};
 
 /// Statements that run in order; if one fails, none has an effect.
 #[derive(Default)]
-pub struct Batch(Vec<Statement>);
+pub struct Batch {
+    statements: Vec<Statement>,
+    /// Tasks, each with the place of the statement that it follows from.
+    deferred: Vec<(usize, DeferredTask)>,
+}
 
 /// Identifies a statement of a batch, and reads its result.
 pub struct Handle<T> {
@@ -23,7 +27,7 @@ pub struct Outcome {
 impl Batch {
     /// Adds a statement whose rows are not needed.
     pub(super) fn add(&mut self, statement: Statement) {
-        self.0.push(statement);
+        self.statements.push(statement);
     }
 
     /// Adds a statement. [`Outcome::take`] returns its result.
@@ -32,16 +36,23 @@ impl Batch {
         statement: Statement,
         read: fn(Vec<Row>) -> Result<T, Internal>,
     ) -> Handle<T> {
-        self.0.push(statement);
-        Handle { place: self.0.len() - 1, read }
+        self.statements.push(statement);
+        Handle { place: self.statements.len() - 1, read }
     }
 
-    /// Runs the statements on the primary.
+    /// Adds a statement. If it returns a row, [`Batch::run_idempotent`] defers the task. So no caller can forget it.
+    pub(super) fn add_with_task(&mut self, statement: Statement, task: DeferredTask) {
+        self.deferred.push((self.statements.len(), task));
+        self.statements.push(statement);
+    }
+
+    /// Runs the statements on the primary. They must have no task.
     ///
     /// # Errors
     /// The error of the database.
     pub async fn run(self, database: &impl Database) -> Result<Outcome, Internal> {
-        let rows = database.batch(&self.0).await?;
+        debug_assert!(self.deferred.is_empty(), "only run_idempotent defers tasks");
+        let rows = database.batch(&self.statements).await?;
         Ok(Outcome { rows, ran_twice: false })
     }
 
@@ -55,11 +66,18 @@ impl Batch {
         self,
         context: &Context<'_, impl Database>,
     ) -> Result<Outcome, Internal> {
-        if self.0.is_empty() {
+        let Self { statements, deferred } = self;
+        if statements.is_empty() {
             return Ok(Outcome { rows: Vec::new(), ran_twice: false });
         }
-        let run = async || context.platform.batch(&self.0).await;
+        let run = async || context.platform.batch(&statements).await;
         let (rows, ran_twice) = at_most_twice(context, run).await?;
+        for (place, task) in deferred {
+            // The rows that the first run added are there, although the second one returns none.
+            if ran_twice || rows.get(place).is_some_and(|rows| !rows.is_empty()) {
+                context.defer(task);
+            }
+        }
         Ok(Outcome { rows, ran_twice })
     }
 }

@@ -16,6 +16,7 @@ pub mod frontchannel;
 pub mod grants;
 pub mod identifiers;
 pub mod initial_access_tokens;
+pub mod logout_deliveries;
 pub mod maintenance_runs;
 pub mod migrations;
 pub mod pairwise_subjects;
@@ -30,6 +31,7 @@ pub mod slots;
 pub mod sweep;
 pub mod users;
 pub mod vouched_apis;
+pub mod waiting_logouts;
 
 /// How many expired rows of a table are deleted with each row that is added. It is more than one, so that a backlog
 /// shrinks.

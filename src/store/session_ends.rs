@@ -8,14 +8,14 @@
 //!
 //! A session that expires has none of this: a client that must know sends the user here again.
 
-use crate::context::Context;
+use crate::context::{Context, DeferredTask};
 use crate::error::Internal;
 use crate::lifetimes::UNREFRESHED_GRANT_SECONDS;
 use crate::ports::Statement;
 use crate::store::applications::is_refreshable;
 use crate::store::audit::acts;
 use crate::store::audit::kinds::SessionEndReason;
-use crate::store::batch::{Batch, Handle, exists};
+use crate::store::batch::Batch;
 
 /// An end of sessions.
 #[derive(Debug)]
@@ -113,17 +113,13 @@ impl<'a> SessionEnd<'a> {
         Ok(Self { id, sessions, reason })
     }
 
-    /// Adds the statements. The result is whether logout tokens are queued.
+    /// Adds the statements. If logout tokens are queued, their delivery is deferred until after the response.
     ///
     /// Idempotent: a second run finds the same ended sessions, and queues no token again, because the sessions are gone.
     ///
     /// # Errors
     /// [`Internal::Unavailable`] if the platform's random source fails.
-    pub fn add_to<P>(
-        &self,
-        batch: &mut Batch,
-        context: &Context<'_, P>,
-    ) -> Result<Handle<bool>, Internal> {
+    pub fn add_to<P>(&self, batch: &mut Batch, context: &Context<'_, P>) -> Result<(), Internal> {
         let now = context.now;
         batch.add(self.sessions.statement(&self.id, now));
         if let Some(reason) = self.reason {
@@ -161,10 +157,10 @@ impl<'a> SessionEnd<'a> {
              (SELECT session_id FROM ended_sessions WHERE end_id = ?1)",
         )
         .bind(self.id.as_str());
-        let queued = batch.query(queue, exists);
+        batch.add_with_task(queue, DeferredTask::DeliverLogoutTokens { end_id: self.id.clone() });
         batch.add(revoke);
         batch.add(delete);
-        Ok(queued)
+        Ok(())
     }
 }
 

@@ -205,9 +205,7 @@ fn end_sessions_of_new_passwords<P>(
     users: &str,
     context: &Context<'_, P>,
 ) -> Result<(), Internal> {
-    SessionEnd::new(context, EndingSessions::OfNewPasswords { users }, None)?
-        .add_to(batch, context)?;
-    Ok(())
+    SessionEnd::new(context, EndingSessions::OfNewPasswords { users }, None)?.add_to(batch, context)
 }
 
 fn upsert(json: String, now: i64) -> Statement {

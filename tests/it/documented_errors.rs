@@ -14,6 +14,8 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("endpoint/operator/mod.rs", &["GET, ", "PUT, "]),
     // The lines of the report. docs/operations.md has a table of them.
     ("endpoint/operator/health.rs", &[]),
+    // A message of the platform, which is recognized, and never returned.
+    ("fetched/fetcher.rs", &["Too many subrequests"]),
     ("fetched/request_objects.rs", &["application/"]),
     ("fetched/client_keys.rs", &["application/"]),
     ("fetched/logos.rs", &["image/"]),
@@ -21,6 +23,8 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("jose/json.rs", &["a JSON value"]),
     ("endpoint/documents/icon.rs", &["public, max-age="]),
     ("limits/rate_limits.rs", &[]),
+    // Why a logout token was not delivered: docs/logout.md has a table of the reasons.
+    ("maintenance/logout_delivery.rs", &["no answer"]),
     ("pages", &[]),
     // Messages of SQLite and D1 are recognized, and never returned.
     (
@@ -42,6 +46,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("routes.rs", &[", OPTIONS"]),
     // SQL, between the names of parameters.
     ("store/audit", &[]),
+    ("store/batch.rs", &["only run_idempotent"]),
     ("store/client_proof.rs", &["EXISTS ", "->>"]),
     ("store/refresh_tokens.rs", &["grants.id = (", ") AND grants.revoked_at", "->>"]),
     ("store/registrations.rs", &[" IS NULL OR ", " OR secret_hash "]),

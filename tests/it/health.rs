@@ -112,6 +112,7 @@ fn a_ready_provider_has_a_line_for_each_part_and_needs_two_requests_to_d1() {
         "signing_key_ES256",
         "signing_key_RS256",
         "maintenance",
+        "logout_tokens",
         "cache",
         "rate_limit",
         "configuration",

@@ -7,6 +7,7 @@ mod admin;
 mod agreements;
 mod audit;
 mod audit_listing;
+mod backchannel;
 mod branding;
 mod browser;
 mod certification;

@@ -7,7 +7,7 @@ use postern::error::Internal;
 use postern::jose::client_jwk::{ClientAlgorithm, ClientKey};
 use postern::jose::jwk::{EcPrivateKey, EcPublicKey, PrivateKey, PublicKey, RsaPublicKey};
 use postern::ports::{
-    Cache, Crypto, DATABASE, Database, Document, Fetch, FetchError, FetchLimits, Freshness,
+    Cache, Crypto, DATABASE, Database, Document, Fetch, FetchError, FetchLimits, Form, Freshness,
     NormalizationForm, RateLimit, Row, Statement, Timer, Unicode, Value,
 };
 use postern::protocol::client::outbound_url::OutboundUrl;
@@ -34,6 +34,7 @@ pub struct Counts {
     pub generations: u32,
     pub verifications: u32,
     pub fetches: u32,
+    pub posts: u32,
     pub normalizations: u32,
 }
 
@@ -58,6 +59,10 @@ pub struct Native {
     pub generation_fails: Cell<bool>,
     /// The documents of other hosts, by URL.
     pub web: RefCell<HashMap<String, Document>>,
+    /// The status with which the servers of clients answer each form to a URL. One without a status does not answer.
+    pub form_statuses: RefCell<HashMap<String, u16>>,
+    /// The forms that were posted: the URL and the body of each.
+    pub forms: RefCell<Vec<(String, String)>>,
     pub counts: Cell<Counts>,
     /// The number of attempts that an address may make; `None` for any number.
     pub rate_limit: Cell<Option<u32>>,
@@ -123,6 +128,8 @@ impl Native {
             rate_limit_fails: Cell::new(false),
             generation_fails: Cell::new(false),
             web: RefCell::default(),
+            form_statuses: RefCell::default(),
+            forms: RefCell::default(),
             counts: Cell::default(),
             rate_limit: Cell::new(None),
             attempts: RefCell::default(),
@@ -402,6 +409,24 @@ impl Fetch for Native {
             length <= limits.limit
         });
         Ok(document)
+    }
+
+    async fn post(
+        &self,
+        forms: &[Form<'_>],
+        _limits: &FetchLimits,
+    ) -> Vec<Result<Document, FetchError>> {
+        self.count(|counts| counts.posts += 1);
+        let posted = forms.iter().map(|form| (form.url.as_str().to_owned(), form.body.clone()));
+        self.forms.borrow_mut().extend(posted);
+        pause().await;
+        let answer = |form: &Form<'_>| {
+            let status = self.form_statuses.borrow().get(form.url.as_str()).copied();
+            let status = status.ok_or_else(|| FetchError { detail: "timed out".to_owned() })?;
+            let (media_type, text, caching) = (String::new(), None, Default::default());
+            Ok(Document { status, media_type, text, caching })
+        };
+        forms.iter().map(answer).collect()
     }
 }
 

@@ -11,18 +11,19 @@ use crate::platform::migrated;
 use crate::statement_texts::{StatementText, statement_texts};
 
 /// Plan steps that read a whole set of rows which does not grow with the tables.
-const SMALL: [(&str, &str); 7] = [
+const SMALL: [(&str, &str); 8] = [
     ("CONSTANT ROW", "a SELECT without a table"),
     ("json_each", "the elements of a parameter"),
     ("ended", "the grants that a subquery found, which has steps of its own"),
     ("(subquery-", "the rows that a subquery found, which has steps of its own"),
+    ("waiting", "the clients with logout tokens, which steps of their own find one by one"),
     ("signing_keys", "a few keys for each algorithm"),
     ("key_claims", "one row for each algorithm"),
     ("maintenance_runs", "the last 144"),
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 23] = [
+const WIDE: [(&str, &str, &str); 32] = [
     ("audit/list", "audit_events_by_client (client_id=? AND at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/list", "PRIMARY KEY (at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/mod", "PRIMARY KEY (at<?)", "LIMIT"),
@@ -37,6 +38,15 @@ const WIDE: [(&str, &str, &str); 23] = [
     ("deletions", "PRIMARY KEY (client_id>?)", "the first one"),
     ("deletions", "PRIMARY KEY (sub>?)", "the first one"),
     ("grants", "grants_by_life (<expr><?)", "LIMIT"),
+    ("logout_deliveries", "logout_deliveries_by_client", "min"),
+    ("logout_deliveries", "logout_deliveries_by_client (client_id=?)", "min"),
+    ("logout_deliveries", "logout_deliveries_by_client (client_id>?)", "min"),
+    (
+        "logout_deliveries",
+        "logout_deliveries_by_client (client_id=? AND next_try_at<?)",
+        "LIMIT, or EXISTS",
+    ),
+    ("logout_deliveries", "logout_deliveries_by_time (next_try_at<?)", "LIMIT"),
     ("session_ends", "ended_sessions_by_time (ended_at<?)", "LIMIT"),
     ("revoked_tokens", "revoked_tokens_by_end (expires_at<?)", "LIMIT"),
     ("sessions", "sessions_by_age (auth_time<?)", "LIMIT"),
@@ -46,6 +56,10 @@ const WIDE: [(&str, &str, &str); 23] = [
     ("sign_in_attempts", "PRIMARY KEY (counter>? AND counter<?)", "a set has eight rows at most"),
     ("sign_in_attempts", "sign_in_attempts_by_time (last_at<?)", "LIMIT"),
     ("users", "PRIMARY KEY (sub>?)", "LIMIT"),
+    ("waiting_logouts", "logout_deliveries_by_client (client_id=?)", "LIMIT"),
+    ("waiting_logouts", "logout_deliveries_by_client (client_id=? AND next_try_at>?)", "LIMIT"),
+    ("waiting_logouts", "logout_deliveries_by_time (next_try_at>?)", "LIMIT"),
+    ("waiting_logouts", "PRIMARY KEY ((session_id,client_id)>(?,?))", "LIMIT"),
 ];
 
 static STATEMENTS: LazyLock<Vec<StatementText>> = LazyLock::new(statement_texts);

@@ -94,6 +94,8 @@ pub fn metadata(config: &Config) -> Value {
         ("request_object_signing_alg_values_supported", ClientAlgorithm::names().into()),
         ("require_pushed_authorization_requests", false.into()),
         ("authorization_response_iss_parameter_supported", true.into()),
+        ("backchannel_logout_supported", true.into()),
+        ("backchannel_logout_session_supported", true.into()),
         ("frontchannel_logout_supported", true.into()),
         ("frontchannel_logout_session_supported", true.into()),
     ];

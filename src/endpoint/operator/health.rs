@@ -13,7 +13,7 @@ use crate::jose::json;
 use crate::jose::jwk::Algorithm;
 use crate::keys::plan::{Rotation, rotations};
 use crate::keys::signer;
-use crate::lifetimes::MAINTENANCE_LATE_SECONDS;
+use crate::lifetimes::{LOGOUT_LATE_SECONDS, MAINTENANCE_LATE_SECONDS};
 use crate::maintenance::resealing::{self, SealedKeys};
 use crate::ports::Platform;
 use crate::provider::Provider;
@@ -21,6 +21,7 @@ use crate::store::batch::Batch;
 use crate::store::maintenance_runs::{MaintenanceRun, last_in};
 use crate::store::migrations::{NEWEST, newest_is_applied_in};
 use crate::store::signing_keys::{self, KeyRow};
+use crate::store::waiting_logouts::{Summary, summary_in};
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -113,12 +114,13 @@ async fn check_database(context: &Context<'_, impl Platform>) -> Vec<Check> {
     let mut batch = Batch::default();
     let is_migrated = newest_is_applied_in(&mut batch);
     let last_run = last_in(&mut batch, context.now);
+    let logouts = summary_in(&mut batch, context.now);
     let (outcome, _) = timed(context, batch.run(context.platform)).await;
     let read = outcome.and_then(|mut outcome| {
         let is_migrated = outcome.take(is_migrated).ok()?;
-        Some((is_migrated, outcome.take(last_run).ok()?))
+        Some((is_migrated, outcome.take(last_run).ok()?, outcome.take(logouts).ok()?))
     });
-    let Some((is_migrated, last_run)) = read else {
+    let Some((is_migrated, last_run, logouts)) = read else {
         let detail = "the tables of this version cannot be read; the log has the error, and npm run deploy \
                       applies missing migrations";
         checks.push(Check::new("migrations", Status::Failed, detail));
@@ -132,6 +134,7 @@ async fn check_database(context: &Context<'_, impl Platform>) -> Vec<Check> {
     });
     checks.extend(Algorithm::ALL.map(|alg| check_key(context, &rows, alg)));
     checks.push(check_maintenance(last_run.as_ref(), context.now));
+    checks.push(check_logouts(&logouts, context.now));
     if context.config.key_encryption_key.previous.is_some() {
         checks.push(check_sealing(context).await);
     }
@@ -218,6 +221,18 @@ fn check_maintenance(last_run: Option<&MaintenanceRun>, now: i64) -> Check {
     let faults = notes.into_iter().flatten().map(|note| format!("failed: {note}"));
     let detail = [last].into_iter().chain(steps).chain(faults).collect::<Vec<_>>().join("; ");
     Check::new(name, status, detail)
+}
+
+/// Checks whether clients accept their logout tokens.
+fn check_logouts(Summary { waiting, oldest, given_up }: &Summary, now: i64) -> Check {
+    let is_late = oldest.is_some_and(|oldest| now > oldest + LOGOUT_LATE_SECONDS);
+    let status = if is_late || *given_up > 0 { Status::Warning } else { Status::Ok };
+    let since = oldest.map(|oldest| format!(", the oldest for {}", span(now - oldest)));
+    let detail = format!(
+        "{waiting} wait for their delivery{}; {given_up} were given up in the last day",
+        since.unwrap_or_default()
+    );
+    Check::new("logout_tokens", status, detail)
 }
 
 /// The fields of a JSON object; none of another value.

@@ -19,6 +19,9 @@
 //! | `POST /admin/initial-access-tokens` | creates a token that lets clients register themselves |
 //! | `POST /admin/tokens` | mints an access token for a user |
 //! | `DELETE /admin/grants/{id}` | revokes a grant |
+//! | `GET /admin/logouts?after=SESSION/CLIENT&limit=N` | lists the logout tokens that wait for their delivery |
+//! | `POST /admin/logouts/{client}/retry` | tries those of a client again now |
+//! | `DELETE /admin/logouts/{client}` | drops those of a client |
 //! | `GET /admin/audit?user=SUB&client=ID&kind=KIND&since=T&until=T&after=ID&limit=N` | lists the audit trail, the newest event first |
 //!
 //! [`health`] also answers anybody.
@@ -29,6 +32,7 @@ mod grants;
 pub mod health;
 mod initial_access_tokens;
 mod keys;
+mod logouts;
 mod tokens;
 mod users;
 
@@ -102,13 +106,21 @@ pub async fn serve(
         }
         ("POST", ["tokens"]) => tokens::mint(provider, request).await,
         ("DELETE", ["grants", id]) => grants::revoke(context, &decode(id)?).await,
+        ("GET", ["logouts"]) => logouts::list(context, request).await,
+        ("POST", ["logouts", client, "retry"]) => {
+            logouts::retry(context, request, &decode(client)?).await
+        }
+        ("DELETE", ["logouts", client]) => logouts::delete(context, &decode(client)?).await,
         ("GET", ["audit"]) => audit::list(context, request).await,
         (_, ["users" | "clients"]) => Err(not_allowed("GET, HEAD, POST")),
         (_, ["users" | "clients", _]) => Err(not_allowed("GET, HEAD, PUT, DELETE")),
         (_, ["users", _, "password"]) => Err(not_allowed("PUT, DELETE")),
-        (_, ["audit" | "keys"]) => Err(not_allowed("GET, HEAD")),
-        (_, ["initial-access-tokens" | "tokens"] | ["keys", "rotate"]) => Err(not_allowed("POST")),
-        (_, ["grants", _]) => Err(not_allowed("DELETE")),
+        (_, ["audit" | "keys" | "logouts"]) => Err(not_allowed("GET, HEAD")),
+        (
+            _,
+            ["initial-access-tokens" | "tokens"] | ["keys", "rotate"] | ["logouts", _, "retry"],
+        ) => Err(not_allowed("POST")),
+        (_, ["grants" | "logouts", _]) => Err(not_allowed("DELETE")),
         _ => Err(Protocol::NotFound.into()),
     }
 }

@@ -3,6 +3,7 @@
 //! A client must not be able to make the provider fetch a URL inside a private network. This module checks the URL. It
 //! cannot check the address to which the host name resolves, because the platform resolves names.
 
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 use crate::bounded_map::Key;
@@ -102,6 +103,12 @@ impl From<AuthorityError> for OutboundUrlError {
             AuthorityError::Port => Self::Port,
             AuthorityError::UserInfo => Self::UserInfo,
         }
+    }
+}
+
+impl Serialize for OutboundUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.url)
     }
 }
 

@@ -223,6 +223,23 @@ pub(in crate::store) fn key_resealed<P>(
     Ok(statement.bind(kid).bind(sealed_private))
 }
 
+/// Logout tokens that are given up, with one event for each client. Precedes their deletion.
+pub(in crate::store) fn logout_tokens_given_up<P>(
+    context: &Context<'_, P>,
+    given_up: &str,
+    actor: Actor,
+) -> Result<Statement, Internal> {
+    let statement = Statement::new(
+        "INSERT INTO audit_events (at, id, kind, actor, network, client_id, detail) \
+         SELECT ?1, ?2 || '.' || row_number() OVER (ORDER BY client_id), ?3, ?4, ?5, client_id, \
+           json_object('reason', max(value->>'reason'), 'tokens', count(*)) \
+         FROM json_each(?6) CROSS JOIN logout_deliveries \
+         WHERE session_id = value->>'session_id' AND client_id = value->>'client_id' \
+         GROUP BY client_id ON CONFLICT (at, id) DO NOTHING",
+    );
+    Ok(record(context, statement, (EventKind::LogoutTokenGivenUp, actor))?.bind(given_up))
+}
+
 /// A user's new password, or its removal. Precedes it.
 pub(in crate::store) fn password_changed<P>(
     context: &Context<'_, P>,

@@ -14,6 +14,7 @@ pub enum EventKind {
     KeyCreated,
     KeyResealed,
     KeyWithdrawn,
+    LogoutTokenGivenUp,
     PasswordRemoved,
     PasswordSet,
     SessionEnded,
@@ -26,7 +27,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ClientCreated,
         Self::ClientDeleted,
         Self::ClientRegistered,
@@ -38,6 +39,7 @@ impl EventKind {
         Self::KeyCreated,
         Self::KeyResealed,
         Self::KeyWithdrawn,
+        Self::LogoutTokenGivenUp,
         Self::PasswordRemoved,
         Self::PasswordSet,
         Self::SessionEnded,
@@ -63,6 +65,7 @@ impl EventKind {
             Self::KeyCreated => "key.created",
             Self::KeyResealed => "key.resealed",
             Self::KeyWithdrawn => "key.withdrawn",
+            Self::LogoutTokenGivenUp => "logout_token.given_up",
             Self::PasswordRemoved => "password.removed",
             Self::PasswordSet => "password.set",
             Self::SessionEnded => "session.ended",

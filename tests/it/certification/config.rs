@@ -29,6 +29,7 @@ const KNOWN: &str = "issuer authorization_endpoint token_endpoint userinfo_endpo
     end_session_endpoint frontchannel_logout_supported frontchannel_logout_session_supported \
     client_id_metadata_document_supported prompt_values_supported \
     authorization_response_iss_parameter_supported \
+    backchannel_logout_supported backchannel_logout_session_supported \
     pushed_authorization_request_endpoint require_pushed_authorization_requests";
 
 /// The strings of a metadata field whose value is a list without duplicates.
@@ -60,6 +61,7 @@ fn check_types(metadata: &Value) {
             }
             "client_id_metadata_document_supported" => assert!(value.is_boolean()),
             flag if flag.ends_with("_parameter_supported")
+                || flag.starts_with("backchannel_logout_")
                 || flag.starts_with("frontchannel_logout_")
                 || flag.starts_with("require_") =>
             {
