@@ -57,6 +57,8 @@ await server.failed;
 function serve({ port, issuer, state }) {
   // --var overrides .dev.vars. An ISSUER from there is the `issuer` here.
   const args = ["dev", "--local", "--port", String(port), "--persist-to", state, "--var", `ISSUER:${issuer}`];
+  // The demo application is on this machine, and gets logout tokens.
+  args.push("--var", "ALLOW_LOOPBACK:true");
   // 0 lets the system choose the inspector's port. wrangler would choose the same one for two processes that start at
   // the same time.
   args.push("--inspector-port", "0");

@@ -3,18 +3,28 @@
 //
 // It does what every relying party must do: it binds PKCE, state and nonce to the browser that started the sign-in,
 // verifies the signature of the ID token, and gives the user a session of its own, with a new cookie after the sign-in.
+// That session ends when the user signs out here or there: the provider sends a logout token (Back-Channel Logout).
 // A real relying party also has https, with Secure cookies and the __Host- prefix, and sessions that survive a restart.
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
+import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
 import * as oidc from "openid-client";
-import { SIGNED_OUT, failed, left, profile } from "./pages.mjs";
+import { LEFT, SIGNED_OUT, failed, profile } from "./pages.mjs";
 
 // Each start deletes the client with this client_id, so a developer's own client is unlikely to have it.
 const CLIENT_ID = "postern-demo";
 const COOKIE = "postern-demo";
 // The provider is at localhost. With another host, neither gets the other's cookies.
 const HOST = "127.0.0.1";
+
+const CALLBACK = "/callback";
+const AFTER_LOGOUT = "/signed-out";
+const BACKCHANNEL_LOGOUT = "/backchannel-logout";
+
+/** The event of a logout token (OpenID Connect Back-Channel Logout section 2.4). */
+const LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout";
 
 const STYLE = ["../../templates/style.css", "style.css"]
   .map((file) => readFileSync(new URL(file, import.meta.url), "utf8"))
@@ -34,12 +44,14 @@ const STYLE = ["../../templates/style.css", "style.css"]
 export async function serveDemo({ issuer, worker, admin, port, scopes }) {
   const server = createServer();
   const origin = await listen(server, port);
-  const redirectUri = `${origin}/callback`;
-  const secret = await register(admin, origin, redirectUri);
-  const config = await discover(issuer, worker, secret);
+  const secret = await register(admin, origin);
+  // The worker is on this machine even if its issuer is another host.
+  const fetchFromWorker = (url, options) => fetch(String(url).replace(issuer, worker), /** @type {RequestInit} */ (options));
+  const config = await discover(issuer, secret, fetchFromWorker);
+  const keys = createRemoteJWKSet(new URL(config.serverMetadata().jwks_uri), { [customFetch]: fetchFromWorker });
   // offline_access requests a refresh token.
   const scope = [...scopes, "offline_access"].join(" ");
-  const app = application({ config, origin, redirectUri, scope, account: `${issuer}/auth/account` });
+  const app = application({ config, keys, origin, scope, account: `${issuer}/auth/account` });
   server.on("request", async (request, response) => {
     const { status, headers, body } = await app(request).catch(errorPage);
     response.writeHead(status, headers).end(request.method === "HEAD" ? undefined : body);
@@ -60,14 +72,16 @@ async function listen(server, port) {
  * Stores the demo's client and returns its secret. Each start replaces the client and revokes its grants, because the
  * secret of an existing client cannot be read and this process stores none.
  */
-async function register(admin, origin, redirectUri) {
+async function register(admin, origin) {
   await admin("DELETE", `/clients/${CLIENT_ID}`).catch((error) => {
     if (error.code !== "not_found") throw error;
   });
   const metadata = {
     client_name: "Postern demo",
     client_uri: origin,
-    redirect_uris: [redirectUri],
+    redirect_uris: [`${origin}${CALLBACK}`],
+    post_logout_redirect_uris: [`${origin}${AFTER_LOGOUT}`],
+    backchannel_logout_uri: `${origin}${BACKCHANNEL_LOGOUT}`,
     grant_types: ["authorization_code", "refresh_token"],
   };
   const stored = await admin("PUT", `/clients/${CLIENT_ID}`, JSON.stringify(metadata));
@@ -75,7 +89,7 @@ async function register(admin, origin, redirectUri) {
 }
 
 /** Fetches the provider's metadata. */
-function discover(issuer, worker, secret) {
+function discover(issuer, secret, fetchFromWorker) {
   return oidc.discovery(new URL(issuer), CLIENT_ID, secret, oidc.ClientSecretBasic(secret), {
     execute: [
       // The signature of an ID token from the token endpoint need not be verified (Core section 3.1.3.7). The demo
@@ -84,14 +98,16 @@ function discover(issuer, worker, secret) {
       // npm start serves http. A real provider has https.
       ...(issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : []),
     ],
-    // The worker is on this machine even if its issuer is another host.
-    [oidc.customFetch]: (url, options) => fetch(url.replace(issuer, worker), /** @type {RequestInit} */ (options)),
+    [oidc.customFetch]: fetchFromWorker,
   });
 }
 
 /** Returns the application: a function from a request to its response. */
-function application({ config, origin, redirectUri, scope, account }) {
+function application({ config, keys, origin, scope, account }) {
   const sessions = sessionStore();
+  const { issuer } = config.serverMetadata();
+  // A form leads here, and from here to the provider: browsers check both (CSP, form-action).
+  const page = (status, body) => htmlPage(status, body, new URL(issuer).origin);
 
   const routes = {
     "GET /": async ({ session }) => {
@@ -111,7 +127,7 @@ function application({ config, origin, redirectUri, scope, account }) {
       const browserSession = session ?? sessions.start();
       setBounded(browserSession.flows, flow.expectedState, flow, 10);
       const location = oidc.buildAuthorizationUrl(config, {
-        redirect_uri: redirectUri,
+        redirect_uri: `${origin}${CALLBACK}`,
         scope,
         state: flow.expectedState,
         nonce: flow.expectedNonce,
@@ -122,7 +138,7 @@ function application({ config, origin, redirectUri, scope, account }) {
       return redirect(location.href, browserSession);
     },
 
-    "GET /callback": async ({ session, url }) => {
+    [`GET ${CALLBACK}`]: async ({ session, url }) => {
       const state = url.searchParams.get("state");
       const flow = session?.flows.get(state);
       if (!flow) return page(400, failed({ description: "This sign-in was started in another browser, or has ended." }));
@@ -143,13 +159,42 @@ function application({ config, origin, redirectUri, scope, account }) {
       return redirect("/");
     },
 
-    // Only the session at the demo ends: this version of Postern has no logout that applications can ask for.
-    "POST /sign-out": async ({ session }) => {
-      if (session) sessions.end(session);
-      return redirect("/signed-out");
+    // The grant ends, and with it all tokens (RFC 7009 section 2.1). The page then shows what the provider says to them.
+    "POST /revoke": async ({ session }) => {
+      if (session?.tokens?.refresh_token) await oidc.tokenRevocation(config, session.tokens.refresh_token);
+      return redirect("/");
     },
 
-    "GET /signed-out": async () => page(200, left(account)),
+    // The user signs out of the demo, and of the provider (RP-Initiated Logout). A refresh token outlives that, so an
+    // application that no longer needs it revokes it.
+    "POST /sign-out": async ({ session }) => {
+      if (!session?.tokens) return redirect(AFTER_LOGOUT);
+      sessions.end(session);
+      const { refresh_token: refreshToken, id_token: idToken } = session.tokens;
+      if (refreshToken) await oidc.tokenRevocation(config, refreshToken).catch(() => {});
+      return redirect(oidc.buildEndSessionUrl(config, {
+        id_token_hint: idToken,
+        post_logout_redirect_uri: `${origin}${AFTER_LOGOUT}`,
+      }).href);
+    },
+
+    [`GET ${AFTER_LOGOUT}`]: async () => page(200, LEFT),
+
+    // The provider tells that the user has signed out there (Back-Channel Logout sections 2.5 to 2.8).
+    [`POST ${BACKCHANNEL_LOGOUT}`]: async ({ request }) => {
+      const logoutToken = new URLSearchParams(await text(request)).get("logout_token") ?? "";
+      try {
+        const { payload } = await jwtVerify(logoutToken, keys, {
+          issuer, audience: CLIENT_ID, typ: "logout+jwt", requiredClaims: ["jti", "iat", "sid"], maxTokenAge: "5 minutes",
+        });
+        if (!payload.events?.[LOGOUT_EVENT] || "nonce" in payload) throw new Error("it is no logout token");
+        sessions.signOut(payload.sid);
+        return { status: 204, headers: { "cache-control": "no-store" } };
+      } catch (error) {
+        const body = JSON.stringify({ error: "invalid_request", error_description: error.message });
+        return { status: 400, headers: { "cache-control": "no-store", "content-type": "application/json" }, body };
+      }
+    },
 
     "GET /style.css": async () => ({ status: 200, headers: { "content-type": "text/css" }, body: STYLE }),
   };
@@ -158,7 +203,7 @@ function application({ config, origin, redirectUri, scope, account }) {
     const url = new URL(request.url, origin);
     const route = routes[`${request.method.replace("HEAD", "GET")} ${url.pathname}`];
     if (!route) return page(404, failed({ description: "There is no such page." }));
-    return route({ url, session: sessions.of(request) });
+    return route({ url, request, session: sessions.of(request) });
   };
 }
 
@@ -174,6 +219,15 @@ function sessionStore() {
     start,
     of: ({ headers }) => sessions.get(headers.cookie?.match(new RegExp(`(?:^|; )${COOKIE}=([^;]*)`))?.[1]),
     end: ({ id }) => sessions.delete(id),
+    /**
+     * Signs the user of a session at the provider out. A sign-in that is under way goes on: the session there may have
+     * ended because another user has just signed in.
+     */
+    signOut(sid) {
+      for (const session of sessions.values()) {
+        if (session.claims?.sid === sid) Object.assign(session, { tokens: undefined, claims: undefined });
+      }
+    },
     /** Replaces a session by a new one. A cookie from before the sign-in may be known to an attacker (fixation). */
     renew(session, content) {
       sessions.delete(session.id);
@@ -188,13 +242,13 @@ function setBounded(map, key, value, limit) {
   if (map.size > limit) map.delete(map.keys().next().value);
 }
 
-const page = (status, body) => ({
+const htmlPage = (status, body, formTarget = "") => ({
   status,
   headers: {
     "content-type": "text/html; charset=utf-8",
     "cache-control": "no-store",
     "content-security-policy":
-      "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+      `default-src 'none'; style-src 'self'; form-action 'self' ${formTarget}; frame-ancestors 'none'; base-uri 'none'`,
     "referrer-policy": "no-referrer",
   },
   body: String(body),
@@ -209,7 +263,7 @@ const redirect = (location, session) => ({
   },
 });
 
-const errorPage = (error) => page(400, failed(describe(error)));
+const errorPage = (error) => htmlPage(400, failed(describe(error)));
 
 /** Returns the error of the provider, if it sent one, or the message of the failure. */
 function describe(error) {

@@ -50,10 +50,10 @@ export const SIGNED_OUT = layout("Postern demo", html`<h1>Postern demo</h1>
 <p class="lead">An application whose users sign in with your Postern. It shows the claims that it gets.</p>
 <p class="buttons"><a class="button primary" href="/sign-in">Sign in</a></p>`);
 
-/** The page after a user has signed out of the demo. `account` is the URL of the account page. */
-export const left = (account) => layout("Postern demo", html`<h1>You are signed out of the demo</h1>
-<p class="lead">Your Postern still knows you in this browser. You can sign out there, too.</p>
-<p class="buttons"><a class="button primary" href="/sign-in">Sign in again</a><a class="button" href="${account}">Your account</a></p>`);
+/** The page after a user has signed out. */
+export const LEFT = layout("Postern demo", html`<h1>You are signed out</h1>
+<p class="lead">The demo has ended its session and revoked its tokens, and your Postern has signed you out in this browser.</p>
+<p class="buttons"><a class="button primary" href="/sign-in">Sign in again</a></p>`);
 
 /**
  * The page after a sign-in or a refresh that failed.
@@ -78,7 +78,8 @@ ${summary(claims, userinfo)}
 <div class="actions">
 <a class="button" href="/sign-in">Sign in again</a>
 <a class="button" href="/sign-in?switch">Use another account</a>
-${tokens.refresh_token && html`<form method="post" action="/refresh"><button>Refresh tokens</button></form>`}
+${tokens.refresh_token && html`<form method="post" action="/refresh"><button>Refresh tokens</button></form>
+<form method="post" action="/revoke"><button>Revoke tokens</button></form>`}
 <a class="button" href="${account}">Your account</a>
 <form method="post" action="/sign-out"><button>Sign out</button></form>
 </div>

@@ -92,14 +92,39 @@ test("after access is withdrawn on the account page, the demo's tokens fail", as
   await page.getByRole("button", { name: "Allow" }).waitFor();
 });
 
-test("a user signs out of the demo, and signs in again without a page", async () => {
+test("a user who signs out of the demo is signed out of the provider, too", async () => {
   const page = await signedIn();
   await press(page, "Sign out");
-  await page.getByRole("heading", { name: "You are signed out of the demo" }).waitFor();
+  await page.getByRole("heading", { name: "You are signed out" }).waitFor();
+  assert.equal(new URL(page.url()).pathname, "/signed-out");
   await checkPage(page, "demo-left");
-  await page.goto(origin);
-  await page.getByRole("heading", { name: "Postern demo" }).waitFor();
-  await page.getByRole("link", { name: "Sign in" }).click();
+  await page.getByRole("link", { name: "Sign in again" }).click();
+  await page.getByRole("button", { name: "Sign in" }).waitFor();
+});
+
+test("a user who signs out of the provider is signed out of the demo, too", async () => {
+  const page = await signedIn();
+  await page.getByRole("link", { name: "Your account" }).click();
+  await press(page, "Sign out");
+  const start = page.getByRole("link", { name: "Sign in", exact: true });
+  for (let tries = 0; tries < 100 && !await start.isVisible(); tries += 1) await page.goto(origin);
+  await start.waitFor();
+});
+
+test("after the demo has revoked its tokens, userinfo and a refresh refuse them", async () => {
+  const page = await signedIn();
+  await press(page, "Revoke tokens");
+  await page.getByRole("region", { name: "Userinfo" }).getByText("invalid_token").waitFor();
+  await press(page, "Refresh tokens");
+  await page.getByText("invalid_grant").waitFor();
+});
+
+test("the demo refuses a logout token of somebody else", async () => {
+  const page = await signedIn();
+  const body = new URLSearchParams({ logout_token: "a.b.c" });
+  const refused = await fetch(`${origin}/backchannel-logout`, { method: "POST", body });
+  assert.equal(refused.status, 400);
+  await page.reload();
   await page.getByRole("heading", { name: "Hello, Alice Liddell" }).waitFor();
 });
 
