@@ -8,7 +8,7 @@ import {
   CALLBACK, PASSWORD, Browser, authorizePath, formOf, isLogin, putClient, redeem, redirectTarget, refresh, requestToken,
   responseParameters, signedRequest, successJson,
 } from "../tests/edge/browser.mjs";
-import { CLIENT, OFFLINE, RESOURCE } from "../tests/edge/steps.mjs";
+import { CLIENT, OFFLINE, RESOURCE, putDeviceClient } from "../tests/edge/steps.mjs";
 
 const SWEEP = "Sweep after the database has failed";
 export const MAINTENANCE = "Maintenance";
@@ -52,6 +52,16 @@ export async function takeRareSteps({ fetch, operator, clients, users, clientSer
   const kept = redirectTarget(await stranger.post("/auth/authorize", silent));
   const refused = await measure("GET authorize with the signed request: error", () => stranger.get(kept));
   assert.equal(responseParameters(refused).error, "login_required");
+
+  const { start, poll } = await putDeviceClient({ fetch, operator });
+  const device = await successJson(await start());
+  const page = formOf(await alice.get("/device"));
+  const typed = await alice.post(page.action, { ...page.fields, user_code: device.user_code });
+  const consent = formOf(await alice.get(redirectTarget(typed)));
+  const denied = await measure("POST consent for a device: denial", () =>
+    alice.post(consent.action, { ...consent.fields, decision: "deny" }));
+  assert.equal(denied.status, 200, denied.body);
+  assert.equal((await (await measure("Poll, denied", () => poll(device))).json()).error, "access_denied");
 
   const again = await alice.get(authorizePath(app, { scope: OFFLINE, prompt: "login" }));
   assert.ok(isLogin(again), again.body);

@@ -37,10 +37,28 @@ pub const ATTEMPT_WINDOW_SECONDS: i64 = 16 * DAY;
 /// `Retry-After` for an address that exceeds the platform's rate limit: the period of that limit.
 pub const ADDRESS_PAUSE_SECONDS: i64 = MINUTE;
 
+/// The time in which a network, a user and everybody together may type a limited number of wrong user codes.
+pub const USER_CODE_WINDOW_SECONDS: i64 = HOUR;
+
 // Codes, tokens and clients.
 
 /// Lifetime of an authorization code (RFC 6749 section 4.1.2 recommends 10 minutes at most).
 pub const CODE_SECONDS: i64 = MINUTE;
+/// Lifetime of a device code and its user code (RFC 8628 section 3.2): long enough to find the other device, to sign in
+/// there and to read the page.
+pub const DEVICE_CODE_SECONDS: i64 = 15 * MINUTE;
+/// How long a device can get its tokens after the user has allowed its request: several of the longest intervals.
+pub const DEVICE_REDEMPTION_SECONDS: i64 = 5 * MINUTE;
+/// How long a device gets its tokens again, because the response may have been lost: RFC 8628 section 3.5 lets a device poll
+/// on after a timeout. It is twice the longest interval.
+pub const DEVICE_REPEAT_SECONDS: i64 = 2 * MINUTE;
+/// How long an expired device code is remembered, so that a device that polls late learns that it has expired.
+pub const DEVICE_CODE_KEPT_SECONDS: i64 = 5 * MINUTE;
+/// The first interval between two polls of a device, and by how much it grows with each poll that is too early (RFC 8628
+/// sections 3.2 and 3.5).
+pub const POLL_INTERVAL_SECONDS: i64 = 5;
+/// The longest interval, so that a device that polled too often still gets its tokens before the code expires.
+pub const POLL_INTERVAL_LONGEST_SECONDS: i64 = MINUTE;
 /// Lifetime of an access token. A resource server that verifies tokens locally notices a revocation only after it.
 pub const ACCESS_TOKEN_SECONDS: i64 = 10 * MINUTE;
 /// A grant is deleted if it has had no refresh token for this time: longer than its code and an access token, the largest
@@ -54,9 +72,10 @@ pub const ID_TOKEN_SECONDS: i64 = HOUR;
 pub const REFRESH_TOKEN_IDLE_SECONDS: i64 = 30 * DAY;
 /// Lifetime of a grant that has a refresh token.
 pub const REFRESHABLE_GRANT_SECONDS: i64 = 180 * DAY;
-/// How long a grant can be used without a refresh token: until its code expires, the token request has arrived, and its
-/// access token expires.
-pub const UNREFRESHED_GRANT_SECONDS: i64 = CODE_SECONDS + BODY_SECONDS + ACCESS_TOKEN_SECONDS;
+/// How long a grant can be used without a refresh token: until its code expires, or that of its device, the token request
+/// has arrived, and its access token expires.
+pub const UNREFRESHED_GRANT_SECONDS: i64 =
+    DEVICE_REDEMPTION_SECONDS + BODY_SECONDS + ACCESS_TOKEN_SECONDS;
 /// How long a rotated refresh token still returns its successor, unless that was used: for a client that lost the
 /// response and tries again after an outage.
 pub const REFRESH_GRACE_SECONDS: i64 = HOUR;

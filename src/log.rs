@@ -89,6 +89,8 @@ pub enum LogEvent {
     /// All slots are taken that the rows of strangers may have. `rows` is their kind.
     #[expect(missing_docs)]
     SlotsExhausted { rows: &'static str },
+    /// A user, a network, or everybody together has typed so many wrong user codes that another one must wait.
+    UserCodeBudgetExhausted {},
 }
 
 impl LogEvent {
@@ -117,6 +119,7 @@ impl LogEvent {
             Self::RefreshTokenReused { .. } => ("refresh_token_reused", Level::Warning),
             Self::SignInBudgetExhausted {} => ("sign_in_budget_exhausted", Level::Warning),
             Self::SlotsExhausted { .. } => ("slots_exhausted", Level::Warning),
+            Self::UserCodeBudgetExhausted {} => ("user_code_budget_exhausted", Level::Warning),
         }
     }
 

@@ -65,6 +65,7 @@ pub const ROUTES: &[Route] = &[
     JWKS,
     AUTHORIZE,
     PAR,
+    DEVICE_AUTHORIZATION,
     TOKEN,
     REVOCATION,
     INTROSPECTION,
@@ -74,6 +75,7 @@ pub const ROUTES: &[Route] = &[
     LOGIN,
     SELECT_ACCOUNT,
     CONSENT,
+    DEVICE,
     ACCOUNT,
     END_SESSION,
     LOGOUT,
@@ -99,6 +101,15 @@ pub const PAR: Route = Route {
     path: PathPattern::Exact("/auth/par"),
     methods: FORM,
     metadata_field: Some("pushed_authorization_request_endpoint"),
+    caller: Caller::Clients,
+};
+
+/// See [`Endpoint::DeviceAuthorization`].
+pub const DEVICE_AUTHORIZATION: Route = Route {
+    endpoint: Endpoint::DeviceAuthorization,
+    path: PathPattern::Exact("/auth/device"),
+    methods: FORM,
+    metadata_field: Some("device_authorization_endpoint"),
     caller: Caller::Clients,
 };
 
@@ -152,6 +163,15 @@ pub const CONSENT: Route = Route {
     endpoint: Endpoint::Consent,
     path: PathPattern::Exact("/auth/consent"),
     methods: FORM,
+    metadata_field: None,
+    caller: Caller::Users,
+};
+
+/// See [`Endpoint::Device`]. Its path is short, because users type it.
+pub const DEVICE: Route = Route {
+    endpoint: Endpoint::Device,
+    path: PathPattern::Exact("/device"),
+    methods: PAGE,
     metadata_field: None,
     caller: Caller::Users,
 };

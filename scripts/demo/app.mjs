@@ -11,6 +11,7 @@ import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
 import * as oidc from "openid-client";
+import { deviceRoutes, registerDevice } from "./device.mjs";
 import { LEFT, SIGNED_OUT, failed, profile } from "./pages.mjs";
 
 // Each start deletes the client with this client_id, so a developer's own client is unlikely to have it.
@@ -45,13 +46,17 @@ export async function serveDemo({ issuer, worker, admin, port, scopes }) {
   const server = createServer();
   const origin = await listen(server, port);
   const secret = await register(admin, origin);
+  await registerDevice(admin, origin);
   // The worker is on this machine even if its issuer is another host.
   const fetchFromWorker = (url, options) => fetch(String(url).replace(issuer, worker), /** @type {RequestInit} */ (options));
-  const config = await discover(issuer, secret, fetchFromWorker);
+  const discoverFor = (id, authentication) => discover(issuer, fetchFromWorker, id, authentication);
+  const config = await discoverFor(CLIENT_ID, oidc.ClientSecretBasic(secret));
   const keys = createRemoteJWKSet(new URL(config.serverMetadata().jwks_uri), { [customFetch]: fetchFromWorker });
   // offline_access requests a refresh token.
   const scope = [...scopes, "offline_access"].join(" ");
-  const app = application({ config, keys, origin, scope, account: `${issuer}/auth/account` });
+  const sessions = sessionStore();
+  const device = await deviceRoutes({ discover: discoverFor, scope, sessions, describe, page: htmlPage, redirect });
+  const app = application({ config, keys, origin, scope, sessions, device, account: `${issuer}/auth/account` });
   server.on("request", async (request, response) => {
     const { status, headers, body } = await app(request).catch(errorPage);
     response.writeHead(status, headers).end(request.method === "HEAD" ? undefined : body);
@@ -88,9 +93,9 @@ async function register(admin, origin) {
   return stored.client_secret;
 }
 
-/** Fetches the provider's metadata. */
-function discover(issuer, secret, fetchFromWorker) {
-  return oidc.discovery(new URL(issuer), CLIENT_ID, secret, oidc.ClientSecretBasic(secret), {
+/** Fetches the provider's metadata for a client. */
+function discover(issuer, fetchFromWorker, id, authentication) {
+  return oidc.discovery(new URL(issuer), id, undefined, authentication, {
     execute: [
       // The signature of an ID token from the token endpoint need not be verified (Core section 3.1.3.7). The demo
       // verifies it because an application that copies this code may pass the token on.
@@ -103,13 +108,14 @@ function discover(issuer, secret, fetchFromWorker) {
 }
 
 /** Returns the application: a function from a request to its response. */
-function application({ config, keys, origin, scope, account }) {
-  const sessions = sessionStore();
+function application({ config, keys, origin, scope, sessions, device, account }) {
   const { issuer } = config.serverMetadata();
   // A form leads here, and from here to the provider: browsers check both (CSP, form-action).
   const page = (status, body) => htmlPage(status, body, new URL(issuer).origin);
 
   const routes = {
+    ...device,
+
     "GET /": async ({ session }) => {
       if (!session?.tokens) return page(200, SIGNED_OUT);
       // Fetched for each page, to show the current claims.

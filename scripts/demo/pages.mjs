@@ -29,12 +29,13 @@ function html(strings, ...values) {
   return new Html(String.raw({ raw: strings }, ...values.map(write)));
 }
 
-const layout = (title, main, wide = "") => html`<!DOCTYPE html>
+const layout = (title, main, wide = "", refresh = undefined) => html`<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
+${refresh && html`<meta http-equiv="refresh" content="${refresh}">`}
 <link rel="stylesheet" href="/style.css">
 </head>
 <body class="${wide}">
@@ -48,7 +49,48 @@ ${main}
 /** The page without a session. */
 export const SIGNED_OUT = layout("Postern demo", html`<h1>Postern demo</h1>
 <p class="lead">An application whose users sign in with your Postern. It shows the claims that it gets.</p>
-<p class="buttons"><a class="button primary" href="/sign-in">Sign in</a></p>`);
+<div class="buttons"><a class="button primary" href="/sign-in">Sign in</a></div>
+<form method="post" action="/device"><button>Sign in on a device without a browser</button></form>`);
+
+/** A QR code as a picture: the modules of each row that are dark. */
+function qrCode({ size, data }) {
+  const row = (modules, y) => modules.map((isDark, x) => (isDark ? `M${x} ${y}h1v1h-1z` : "")).join("");
+  return html`<svg class="qr" viewBox="0 0 ${size} ${size}" role="img" aria-label="QR code with the link">
+<rect width="${size}" height="${size}" fill="#fff"></rect><path d="${data.map(row).join("")}"></path></svg>`;
+}
+
+/** The screen of a device that waits for its user. It is loaded again until the user has decided. */
+export const deviceWaiting = ({ user_code: code, verification_uri: url, verification_uri_complete: link }, qr) =>
+  layout("A device – Postern demo", html`<h1>Sign in on another device</h1>
+<p class="lead">This page is the screen of a television, say. Scan the QR code with a phone, or open
+<a href="${url}" target="_blank">${url}</a> and type</p>
+<p class="code">${code}</p>
+${qrCode(qr)}
+<p class="small"><a href="${link}" target="_blank">The link of the QR code</a> also works in another tab.
+This page shows the result by itself.</p>
+<form method="post" action="/device"><button>New code</button></form>`, "", 3);
+
+/** The screen of a device whose user has allowed the request. */
+export const deviceTokens = ({ tokens, claims, userinfo }) => layout("A device – Postern demo", html`
+<h1>The device is signed in</h1>
+${summary(claims, userinfo)}
+<form method="post" action="/device"><button>Sign in again</button></form>
+<section aria-labelledby="id-token">
+<h2 id="id-token">ID token</h2>
+${table(inOrder(claims, Object.keys(MEANINGS)), MEANINGS)}
+</section>
+<section aria-labelledby="userinfo">
+<h2 id="userinfo">Userinfo</h2>
+${userinfo.error ? errorNotice(userinfo.error) : table(inOrder(userinfo, ["sub", "name"]))}
+</section>
+<section aria-labelledby="tokens">
+<h2 id="tokens">Tokens</h2>
+${table({
+  scope: tokens.scope,
+  "access token": "stored on the device",
+  "refresh token": tokens.refresh_token ? "stored on the device; each use rotates it" : "none",
+})}
+</section>`, "wide");
 
 /** The page after a user has signed out. */
 export const LEFT = layout("Postern demo", html`<h1>You are signed out</h1>

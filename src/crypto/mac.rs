@@ -21,6 +21,10 @@ pub enum Purpose {
     Counter,
     /// The device cookie, which identifies a browser in which a user has signed in before.
     Device,
+    /// The handle of a device's request, derived from its user code.
+    DeviceHandle,
+    /// The first refresh token of a device, derived from its device code, so that a repeated response has the same one.
+    FirstRefreshToken,
     /// The handle of a pushed request, derived from the id of the browser that opens it.
     Handle,
     /// A secret of a registration with an initial access token for one use, derived from token and document.
@@ -32,6 +36,8 @@ pub enum Purpose {
     Sid,
     /// The token in a form or link that continues an interaction.
     Interaction,
+    /// The user code of a device, derived from the hash of its device code.
+    UserCode,
 }
 
 impl Purpose {
@@ -40,11 +46,14 @@ impl Purpose {
             Self::ClientSecret => b"postern client secret v1",
             Self::Counter => b"postern counter v1",
             Self::Device => b"postern device v1",
+            Self::DeviceHandle => b"postern device handle v1",
+            Self::FirstRefreshToken => b"postern first refresh token v1",
             Self::Handle => b"postern handle v1",
             Self::Registration => b"postern registration v1",
             Self::Successor => b"postern successor v1",
             Self::Sid => b"postern sid v1",
             Self::Interaction => b"postern ticket v1",
+            Self::UserCode => b"postern user code v1",
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod operator;
 /// The endpoints that clients call.
 pub mod client {
     pub mod configuration;
+    pub mod device_authorization;
     pub mod introspection;
     pub mod par;
     pub mod registration;
@@ -41,6 +42,7 @@ pub mod user {
     pub mod authorize;
     pub mod change_password;
     pub mod consent;
+    pub mod device;
     pub mod home;
     pub mod login;
     pub mod logout;
@@ -72,6 +74,10 @@ pub fn serve<'a>(
         Endpoint::ChangePassword => Box::pin(ready(user::change_password::serve(provider))),
         Endpoint::ClientConfiguration => Box::pin(client::configuration::serve(provider, request)),
         Endpoint::Consent => Box::pin(user::consent::serve(provider, request)),
+        Endpoint::Device => Box::pin(user::device::serve(provider, request)),
+        Endpoint::DeviceAuthorization => {
+            Box::pin(client::device_authorization::serve(provider, request))
+        }
         Endpoint::Discovery | Endpoint::OauthMetadata => {
             Box::pin(documents::discovery::serve(provider, request))
         }

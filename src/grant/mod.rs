@@ -3,6 +3,7 @@
 
 pub mod authorization_code;
 pub mod client_credentials;
+pub mod device_code;
 pub mod in_force;
 pub mod refresh_token;
 pub mod token_set;
@@ -30,14 +31,23 @@ use in_force::{AccessInForce, NotInForce, Permission};
 use refresh_token::NextRefreshToken;
 use token_set::{AccessTokenAlgorithms, Signers, TokenSet};
 
-/// The parameters of the grant types (RFC 6749 sections 4.1.3, 4.4.2 and 6; RFC 7636 section 4.5; RFC 8707 section 2).
-pub const PARAMETERS: [&str; 7] =
-    ["code", "code_verifier", "grant_type", "redirect_uri", "refresh_token", "resource", "scope"];
+/// The parameters of the grant types (RFC 6749 sections 4.1.3, 4.4.2 and 6; RFC 7636 section 4.5; RFC 8628 section 3.4; RFC
+/// 8707 section 2).
+pub const PARAMETERS: [&str; 8] = [
+    "code",
+    "code_verifier",
+    "device_code",
+    "grant_type",
+    "redirect_uri",
+    "refresh_token",
+    "resource",
+    "scope",
+];
 
 /// Returns whether the configuration enables a grant type. Discovery lists the enabled ones.
 pub fn is_served(grant_type: GrantType, config: &Config) -> bool {
     match grant_type {
-        GrantType::AuthorizationCode | GrantType::RefreshToken => true,
+        GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::RefreshToken => true,
         GrantType::ClientCredentials => !config.resources.is_empty(),
         GrantType::Implicit => config.allows_implicit,
     }
@@ -72,6 +82,7 @@ impl TokenRequest<'_> {
 enum Statements<'a> {
     AuthorizationCode(authorization_code::Statements<'a>),
     ClientCredentials(client_credentials::Statements),
+    DeviceCode(device_code::Statements),
     RefreshToken(refresh_token::Statements<'a>),
 }
 
@@ -138,6 +149,10 @@ pub async fn respond(
             let signers = signers.require(client.metadata.id_token_signed_response_alg)?;
             (statements.authorize(&mut outcome, &client, context).await?, signers)
         }
+        Statements::DeviceCode(statements) => {
+            let signers = signers.require(client.metadata.id_token_signed_response_alg)?;
+            (statements.authorize(&mut outcome)?, signers)
+        }
         Statements::RefreshToken(statements) => {
             let signers = signers.require(client.metadata.id_token_signed_response_alg)?;
             (statements.authorize(&mut outcome, &client, context).await?, signers)
@@ -177,6 +192,12 @@ async fn submit<'a>(
         GrantType::ClientCredentials => {
             Statements::ClientCredentials(client_credentials::Statements::add(batch, request))
         }
+        GrantType::DeviceCode => Statements::DeviceCode(device_code::Statements::add(
+            batch,
+            request,
+            &conditions,
+            context,
+        )?),
         // `grant_type` refuses it.
         GrantType::Implicit => return Err(TokenError::UnsupportedGrantType.into()),
     };

@@ -1,6 +1,7 @@
 //! A user's browser: its cookies, its pending authorization request, and the tokens in its forms.
 
 pub mod cookies;
+pub mod device_requests;
 pub mod pending_request;
 pub mod token;
 

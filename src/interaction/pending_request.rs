@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::crypto::mac::{Purpose, derive};
 use crate::error::{Advice, Error, Internal, PageError};
 use crate::interaction::BrowserContext;
+use crate::interaction::device_requests::PendingDevice;
 use crate::interaction::token::{InteractionStep, InteractionToken};
 use crate::lifetimes::{KEPT_REQUEST_SECONDS, PUSHED_REQUEST_SECONDS};
 use crate::log::LogEvent;
@@ -68,6 +69,8 @@ pub struct PendingRequest {
     pub is_pushed: bool,
     /// Whether its client signed it (RFC 9101).
     pub is_signed: bool,
+    /// The device that gets the response (RFC 8628), if it is not the browser that carries it.
+    pub device: Option<PendingDevice>,
 }
 
 impl PendingRequest {
@@ -85,11 +88,16 @@ impl PendingRequest {
             let params = Params::parse(query.as_bytes(), &[&PARAMETERS]).map_err(malformed)?;
             return Ok(Self { query: query.to_owned(), params, ..Self::default() });
         };
-        let KeptRequest { parameters, is_pushed, is_signed, .. } =
+        let KeptRequest { parameters, is_pushed, is_signed, device, .. } =
             stored.ok_or(COMPLETED_OR_EXPIRED)?;
-        let (query, handle) = (kept.to_owned(), Some(in_browser(handle, browser)));
+        let (query, handle) = (kept.to_owned(), in_browser(handle, browser));
         let params = Params::parse(parameters.as_bytes(), &[&PARAMETERS]).map_err(malformed)?;
-        Ok(Self { query, params, handle, is_pushed, is_signed })
+        let find = |kept| {
+            let device = PendingDevice::new(&browser.mac, kept, &handle.handle_hash);
+            device.ok_or(COMPLETED_OR_EXPIRED)
+        };
+        let device = device.map(find).transpose()?;
+        Ok(Self { query, params, handle: Some(handle), is_pushed, is_signed, device })
     }
 
     /// Opens a pushed request, because its user has arrived. Returns the query with its handle, or `None` if the query
@@ -112,7 +120,7 @@ impl PendingRequest {
             expires_at: context.now + KEPT_REQUEST_SECONDS,
         };
         let is_open = authorization_requests::open(context, &opening).await?;
-        Ok(is_open.then(|| format!("{HANDLE}{handle}")))
+        Ok(is_open.then(|| query_of(&handle)))
     }
 
     /// Checks that the forms of the pages can continue the request. The query of a stored one is short.
@@ -153,7 +161,7 @@ impl PendingRequest {
         if !authorization_requests::keep(context, &request).await? {
             return Err(no_slot(context));
         }
-        (self.query, self.handle) = (format!("{HANDLE}{handle}"), Some(kept));
+        (self.query, self.handle) = (query_of(&handle), Some(kept));
         Ok(())
     }
 
@@ -222,6 +230,7 @@ impl PendingRequest {
             is_signed: self.is_signed,
             expires_at,
             slots: None,
+            device: None,
         }
     }
 
@@ -282,7 +291,7 @@ pub async fn discard(
 }
 
 /// Returns the slots for requests that anybody can store in the name of this client.
-fn slot_group(client: &Client) -> SlotGroup<'_> {
+pub(super) fn slot_group(client: &Client) -> SlotGroup<'_> {
     match client.voucher() {
         Voucher::Operator => SlotGroup::requests_of(&client.client_id),
         Voucher::Nobody | Voucher::Apis(_) => SlotGroup::REQUESTS_OF_STRANGERS,
@@ -291,6 +300,11 @@ fn slot_group(client: &Client) -> SlotGroup<'_> {
 
 fn new_request_uri(context: &Context<'_, impl Platform>) -> Result<String, Internal> {
     Ok(format!("{PUSHED_URI}{}", context.random_text()?))
+}
+
+/// Returns the query with the handle of a stored request.
+pub fn query_of(handle: &str) -> String {
+    format!("{HANDLE}{handle}")
 }
 
 /// Returns the handle of a stored request, if the query has one. An interaction token may follow it.

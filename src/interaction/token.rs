@@ -17,6 +17,8 @@ pub enum InteractionStep {
     Consent,
     /// Continue a request as the user who signed in or was chosen.
     Continue,
+    /// Find the request of a device by its user code.
+    Device,
     Login,
     SelectAccount,
     /// Continue a request, and sign in with another account.
@@ -29,6 +31,7 @@ impl InteractionStep {
             Self::Account => "account",
             Self::Consent => "consent",
             Self::Continue => "continue",
+            Self::Device => "device",
             Self::Login => "login",
             Self::SelectAccount => "select_account",
             Self::Switch => "switch",

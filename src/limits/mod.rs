@@ -2,3 +2,4 @@
 
 pub mod attempts;
 pub mod rate_limits;
+pub mod user_codes;

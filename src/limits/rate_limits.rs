@@ -23,6 +23,11 @@ pub async fn may_fetch(context: &Context<'_, impl Platform>, address: &str) -> b
     is_within_limit(context, "fetch", &subscriber_of(address)).await
 }
 
+/// Returns whether this address may type another user code.
+pub async fn may_type_code(context: &Context<'_, impl Platform>, address: &str) -> bool {
+    is_within_limit(context, "code", &subscriber_of(address)).await
+}
+
 /// Returns whether the address of a browser that is not known may try another password.
 pub(super) async fn may_sign_in(context: &Context<'_, impl Platform>, address: &str) -> bool {
     is_within_limit(context, "login", &subscriber_of(address)).await

@@ -109,6 +109,7 @@ impl<'a> Client<'a> {
             _ if self.is_verified && self.name.is_ascii() => self.name.clone(),
             _ if self.is_verified => format!("\u{2068}{}\u{2069}", self.name),
             Destination::Web(host) => host.clone(),
+            Destination::OtherDevice => texts.other_device_application.to_owned(),
             Destination::ThisDevice | Destination::Unknown => texts.device_application.to_owned(),
         }
     }

@@ -6,7 +6,7 @@ use crate::http::Response;
 use crate::pages::destination::Destination;
 use crate::pages::requested_access::{ConfiguredScopes, Label, RequestedAccess, requested_access};
 use crate::pages::texts::Phrase;
-use crate::pages::{Brand, Client, Exact, Forms, Policy, Texts, respond_privately};
+use crate::pages::{Brand, Client, Device, Exact, Forms, Policy, Texts, respond_privately};
 use crate::protocol::user::scope::Scopes;
 
 /// The page on which a user allows or denies the requested access. Its form posts `request`, `shown`, `token` and
@@ -21,7 +21,10 @@ pub struct Consent<'a> {
     pub notice: Option<ConsentNotice>,
     /// The client that requests access.
     pub client: Client<'a>,
-    pub redirect_uri: &'a str,
+    /// The redirect URI of the request; `None` for that of a device.
+    pub redirect_uri: Option<&'a str>,
+    /// The device that requests access, if it is not the browser that carries the response.
+    pub device: Option<Device<'a>>,
     /// The label of the account that is signed in.
     pub account: &'a str,
     pub account_url: &'a str,
@@ -61,7 +64,7 @@ impl Consent<'_> {
     /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let policy = Policy {
-            forms: Forms::Through(self.redirect_uri),
+            forms: self.redirect_uri.map_or(Forms::Here, Forms::Through),
             has_logo: self.client.logo.is_some(),
             ..Policy::of(self.brand)
         };
@@ -69,7 +72,7 @@ impl Consent<'_> {
     }
 
     fn destination(&self) -> Destination {
-        Destination::new(self.redirect_uri)
+        Destination::of_response(self.redirect_uri)
     }
 
     /// The question, without elements.
@@ -82,7 +85,8 @@ impl Consent<'_> {
     fn sentence(&self, phrase: Phrase) -> String {
         let client = self.client.title(self.texts, &self.destination());
         let sentence = phrase.with(&client);
-        if !sentence.starts_with(self.texts.device_application) {
+        let own_words = [self.texts.device_application, self.texts.other_device_application];
+        if !own_words.iter().any(|words| sentence.starts_with(words)) {
             return sentence;
         }
         let mut letters = sentence.chars();

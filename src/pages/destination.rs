@@ -4,9 +4,11 @@ use crate::protocol::authority::Authority;
 use crate::protocol::client::redirect_uri::is_local;
 use crate::protocol::client::scheme::is_custom;
 
-/// The destination of a redirect URI.
+/// The destination of an authorization response.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Destination {
+    /// The device that has sent the request (RFC 8628). There is no redirect URI.
+    OtherDevice,
     /// A web host, as browsers show it.
     Web(String),
     /// An application on the user's own device (RFC 8252 section 7).
@@ -16,6 +18,11 @@ pub enum Destination {
 }
 
 impl Destination {
+    /// Determines the destination of a response to a redirect URI, or to a device if there is none.
+    pub fn of_response(redirect_uri: Option<&str>) -> Self {
+        redirect_uri.map_or(Self::OtherDevice, Self::new)
+    }
+
     /// Determines the destination of a redirect URI.
     pub fn new(redirect_uri: &str) -> Self {
         if is_local(redirect_uri) {

@@ -52,7 +52,7 @@ impl RefusedRequest<'_> {
     fn label(&self) -> String {
         match Destination::new(self.redirect_uri) {
             Destination::Web(host) => self.texts.go_to.with(&host),
-            Destination::ThisDevice | Destination::Unknown => {
+            Destination::OtherDevice | Destination::ThisDevice | Destination::Unknown => {
                 self.texts.back_to_application.to_owned()
             }
         }

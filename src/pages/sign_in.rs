@@ -19,7 +19,8 @@ pub struct Login<'a> {
     pub texts: &'static Texts,
     /// The client that requested the sign-in; `None` for the account page.
     pub client: Option<Client<'a>>,
-    /// The redirect URI of the request, because signing in may redirect there; `None` for the account page.
+    /// The redirect URI of the request, because signing in may redirect there; `None` for the account page, and for the
+    /// request of a device.
     pub redirect_uri: Option<&'a str>,
     /// The URL that the form is posted to.
     pub action: &'a str,
@@ -87,7 +88,7 @@ impl Login<'_> {
     }
 
     fn destination(&self) -> Destination {
-        Destination::new(self.redirect_uri.unwrap_or_default())
+        Destination::of_response(self.redirect_uri)
     }
 
     fn login_label(&self) -> LoginLabel {
@@ -177,7 +178,8 @@ pub struct ChooseAccount<'a> {
     pub texts: &'static Texts,
     /// The client that requested the sign-in.
     pub client: Client<'a>,
-    pub redirect_uri: &'a str,
+    /// The redirect URI of the request; `None` for that of a device.
+    pub redirect_uri: Option<&'a str>,
     /// The name of the user who is signed in, if there is one.
     pub name: Option<&'a str>,
     pub login: &'a str,
@@ -190,16 +192,19 @@ pub struct ChooseAccount<'a> {
 }
 
 impl ChooseAccount<'_> {
+    fn destination(&self) -> Destination {
+        Destination::of_response(self.redirect_uri)
+    }
+
     fn title(&self) -> String {
-        let destination = Destination::new(self.redirect_uri);
-        let client = self.client.title(self.texts, &destination);
+        let client = self.client.title(self.texts, &self.destination());
         format!("{} – {client}", self.texts.choose_account)
     }
 
     /// Renders the page as a response.
     pub fn response(&self) -> Response {
         let policy = Policy {
-            forms: Forms::Through(self.redirect_uri),
+            forms: self.redirect_uri.map_or(Forms::Here, Forms::Through),
             has_logo: self.client.logo_at_sign_in().is_some(),
             ..Policy::of(self.brand)
         };

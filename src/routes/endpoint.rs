@@ -15,6 +15,10 @@ pub enum Endpoint {
     ClientConfiguration,
     /// The target of the consent form.
     Consent,
+    /// The page on which a user types the code of a device (RFC 8628 section 3.3).
+    Device,
+    /// The device authorization endpoint (RFC 8628 section 3.1).
+    DeviceAuthorization,
     /// Provider metadata (OpenID Connect Discovery section 4).
     Discovery,
     /// The logout endpoint (RP-Initiated Logout section 2), the metadata field `end_session_endpoint`.
@@ -59,6 +63,8 @@ impl Endpoint {
             Self::Authorize => "authorize",
             Self::ChangePassword => "change_password",
             Self::Consent => "consent",
+            Self::Device => "device",
+            Self::DeviceAuthorization => "device_authorization",
             Self::Discovery => "discovery",
             Self::EndSession => "end_session",
             Self::Health => "health",
@@ -82,7 +88,15 @@ impl Endpoint {
 
     /// Returns whether a request can add rows that expire, and whose batch deletes none of those that have expired.
     pub fn adds_rows(self) -> bool {
-        matches!(self, Self::Authorize | Self::Login | Self::Par | Self::Token)
+        matches!(
+            self,
+            Self::Authorize
+                | Self::Device
+                | Self::DeviceAuthorization
+                | Self::Login
+                | Self::Par
+                | Self::Token
+        )
     }
 
     /// Returns whether a request without an error is not logged: one for a document, because HTTP caches answer most of

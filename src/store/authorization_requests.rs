@@ -1,12 +1,16 @@
-//! Authorization requests that are stored until their response: pushed, signed and posted ones.
+//! Authorization requests that are stored until their response: pushed, signed and posted ones, and those of devices.
 
 use crate::context::Context;
 use crate::error::Internal;
-use crate::lifetimes::REPEATED_RESPONSE_SECONDS;
+use crate::lifetimes::{
+    DEVICE_CODE_KEPT_SECONDS, DEVICE_REDEMPTION_SECONDS, POLL_INTERVAL_SECONDS,
+    REPEATED_RESPONSE_SECONDS,
+};
 use crate::ports::{Database, Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::client_proof::{ClientProof, client_is_proven};
+use crate::store::device_requests::{KeptDevice, NewDevice, device_code_is_alive, device_columns};
 use crate::store::slots::{Slots, delete_expired, free_slot};
 
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct NewRequest<'a> {
     pub expires_at: i64,
     /// One of these it must take, unless an authenticated client of the operator pushed it.
     pub slots: Option<&'a Slots>,
+    /// The device that gets the response, if it is not the browser that carries it.
+    pub device: Option<NewDevice<'a>>,
 }
 
 impl NewRequest<'_> {
@@ -52,6 +58,8 @@ pub struct KeptRequest {
     pub is_pushed: bool,
     /// See [`NewRequest::is_signed`].
     pub is_signed: bool,
+    /// The device that gets the response, if it is not the browser that carries it.
+    pub device: Option<KeptDevice>,
 }
 
 impl KeptRequest {
@@ -61,6 +69,7 @@ impl KeptRequest {
             client_id: row.text_or_null()?,
             is_pushed: row.text_or_null()?.is_some(),
             is_signed: row.integer()? == 1,
+            device: KeptDevice::from_row(&mut row)?,
         })
     }
 }
@@ -78,13 +87,33 @@ pub struct BrowserHandle {
 /// parameters with the hash of the browser's id and the time.
 macro_rules! may_be_answered {
     ($browser:literal, $now:literal) => {
-        concat!("expires_at > ", $now, " AND (answered_by IS NULL OR answered_by = ", $browser, ")")
+        concat!(
+            "expires_at > ",
+            $now,
+            " AND (device_code_hash IS NULL OR ",
+            device_code_is_alive!($now),
+            ") AND (answered_by IS NULL OR answered_by = ",
+            $browser,
+            ")"
+        )
     };
 }
 pub(super) use may_be_answered;
 
-/// Stores a request. Returns `false` if all its slots are taken. Idempotent, because
-/// the handle is random.
+/// A SQL condition: the stored request may be answered, and the user of a device has not decided. A browser gets its
+/// response again, but a device has one only.
+macro_rules! may_be_decided {
+    ($browser:literal, $now:literal) => {
+        concat!(
+            may_be_answered!($browser, $now),
+            " AND (device_code_hash IS NULL OR answered_by IS NULL)"
+        )
+    };
+}
+pub(super) use may_be_decided;
+
+/// Stores a request. Returns `false` if all its slots are taken, or if the request of another device has its user code.
+/// Idempotent, because the handle is random, or the device code is.
 pub async fn keep(
     context: &Context<'_, impl Database>,
     request: &NewRequest<'_>,
@@ -92,12 +121,14 @@ pub async fn keep(
     // A repeated insertion changes nothing, but returns its row again.
     let insert = Statement::new(concat!(
         "INSERT INTO authorization_requests \
-           (handle_hash, parameters, pushed_by, is_signed, expires_at, client_id, slot) \
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, slot FROM (SELECT ",
+           (handle_hash, parameters, pushed_by, is_signed, expires_at, client_id, slot, \
+            device_code_hash, device, poll_interval) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, slot, ?8, ?9, iif(?8 IS NULL, NULL, ?10) FROM (SELECT ",
         free_slot!("authorization_requests", "?7"),
         " AS slot) WHERE ?7 IS NULL OR slot IS NOT NULL \
            OR EXISTS (SELECT 1 FROM authorization_requests WHERE handle_hash = ?1) \
          ON CONFLICT (handle_hash) DO UPDATE SET handle_hash = excluded.handle_hash \
+           WHERE device_code_hash IS excluded.device_code_hash \
          RETURNING handle_hash",
     ))
     .bind(request.handle_hash)
@@ -106,7 +137,10 @@ pub async fn keep(
     .bind(i64::from(request.is_signed))
     .bind(request.expires_at)
     .bind(request.client_id)
-    .bind(request.slots.map(Slots::as_json));
+    .bind(request.slots.map(Slots::as_json))
+    .bind(request.device.as_ref().map(|device| device.code_hash))
+    .bind(request.device.as_ref().map(NewDevice::request_json).transpose()?)
+    .bind(POLL_INTERVAL_SECONDS);
     let mut batch = Batch::default();
     request.make_room(&mut batch, context.now);
     let stored = batch.query(insert, exists);
@@ -168,8 +202,9 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
 /// Finds a stored request that has not expired, unless another browser got its response.
 pub fn find_in(batch: &mut Batch, handle: &BrowserHandle, now: i64) -> Handle<Option<KeptRequest>> {
     let statement = Statement::new(concat!(
-        "SELECT parameters, client_id, pushed_by, is_signed FROM authorization_requests \
-         WHERE handle_hash = ?1 AND ",
+        "SELECT parameters, client_id, pushed_by, is_signed, ",
+        device_columns!(),
+        " FROM authorization_requests WHERE handle_hash = ?1 AND ",
         may_be_answered!("?2", "?3"),
     ))
     .bind(handle.handle_hash.as_str())
@@ -224,6 +259,9 @@ pub async fn open(
 /// Records that a browser gets the response of a stored request. It may get a response again for
 /// [`REPEATED_RESPONSE_SECONDS`]; no other browser gets one. The statement has an effect only if the grant exists, unless `grant_id`
 /// is `None`.
+///
+/// If a device gets the response, records the decision of this browser's user, which stays as it is. The device can get its
+/// tokens for [`DEVICE_REDEMPTION_SECONDS`].
 pub(super) fn answer_in(
     batch: &mut Batch,
     handle: &BrowserHandle,
@@ -232,16 +270,19 @@ pub(super) fn answer_in(
 ) -> Handle<bool> {
     let statement = Statement::new(concat!(
         "UPDATE authorization_requests SET answered_by = ?2, \
-           expires_at = CASE WHEN answered_by IS NULL THEN min(expires_at, ?4) ELSE expires_at END \
+           grant_id = iif(device_code_hash IS NULL, NULL, ?5), \
+           expires_at = CASE WHEN answered_by IS NULL \
+             THEN min(expires_at, iif(device_code_hash IS NULL, ?4, ?6)) ELSE expires_at END \
          WHERE handle_hash = ?1 AND ",
-        may_be_answered!("?2", "?3"),
+        may_be_decided!("?2", "?3"),
         " AND (?5 IS NULL OR EXISTS (SELECT 1 FROM grants WHERE id = ?5)) RETURNING handle_hash",
     ))
     .bind(handle.handle_hash.as_str())
     .bind(handle.browser_hash.as_str())
     .bind(now)
     .bind(now + REPEATED_RESPONSE_SECONDS)
-    .bind(grant_id);
+    .bind(grant_id)
+    .bind(now + DEVICE_REDEMPTION_SECONDS + DEVICE_CODE_KEPT_SECONDS);
     batch.query(statement, exists)
 }
 

@@ -5,11 +5,14 @@ use crate::error::Internal;
 use crate::lifetimes::GRANT_LIMIT_SECONDS;
 use crate::ports::{Database, Statement};
 use crate::store::audit::acts;
-use crate::store::authorization_requests::{BrowserHandle, answer_in, may_be_answered};
+use crate::store::authorization_requests::{
+    BrowserHandle, answer_in, may_be_answered, may_be_decided,
+};
 use crate::store::batch::{Batch, exists, first};
 use crate::store::client_copies;
 use crate::store::clients::Client;
 use crate::store::consents::{Consent, consent_columns, is_consent};
+use crate::store::device_requests::{DeviceDecision, decision_in, device_code_is_alive};
 use crate::store::grants::{Grant, grant_columns, grant_joins};
 use crate::store::session_ends::signed_in_to;
 
@@ -116,6 +119,20 @@ pub async fn record(
     row.map(|mut row| Grant::from_row(&mut row)).transpose()
 }
 
+/// Records a grant for the device that has sent the request of this handle, unless the request is decided. Returns the
+/// decision of this browser's user, which may be an earlier one; `None` where [`record_with_code`] returns `false`.
+/// Idempotent, because the first decision stays.
+pub async fn record_for_device(
+    context: &Context<'_, impl Database>,
+    authorization: &NewAuthorization<'_>,
+    handle: &BrowserHandle,
+) -> Result<Option<DeviceDecision>, Internal> {
+    let mut batch = Batch::default();
+    authorization.add_to(&mut batch, context)?;
+    let decision = decision_in(&mut batch, handle, context.now);
+    batch.run_idempotent(context).await?.take(decision)
+}
+
 /// Returns whether the user of a session and a client have so many grants of the last day that no other is recorded.
 pub async fn is_at_limit(
     context: &Context<'_, impl Database>,
@@ -150,7 +167,7 @@ impl NewAuthorization<'_> {
                AND (clients.expires_at IS NULL OR clients.expires_at > ?5) \
                AND (?8 IS NULL OR EXISTS \
                  (SELECT 1 FROM authorization_requests WHERE handle_hash = ?8 AND ",
-            may_be_answered!("?12", "?5"),
+            may_be_decided!("?12", "?5"),
             ")) \
                AND (?9 IS NULL OR EXISTS \
                  (SELECT 1 FROM consents WHERE consents.sub = sessions.sub \

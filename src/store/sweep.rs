@@ -16,7 +16,7 @@ use crate::ports::{Database, Row, Statement};
 use crate::store::batch::{Batch, first};
 use crate::store::{
     audit, authorization_requests, client_assertions, clients, deletions, grants,
-    initial_access_tokens, revoked_tokens, session_ends, sessions, sign_in_attempts,
+    initial_access_tokens, revoked_tokens, session_ends, sessions, sign_in_attempts, user_codes,
 };
 
 /// How many rows of each kind are deleted at once: few enough for the time that D1 allows a batch, and that requests may wait
@@ -38,7 +38,7 @@ pub struct Kind {
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 12] = [
+pub const KINDS: [Kind; 13] = [
     Kind::of_strangers("authorization_requests", |at, limit| {
         vec![authorization_requests::sweep(at, limit)]
     }),
@@ -49,6 +49,7 @@ pub const KINDS: [Kind; 12] = [
     }),
     Kind::of_strangers("revoked_tokens", |at, limit| vec![revoked_tokens::sweep(at, limit)]),
     Kind::of_strangers("sign_in_attempts", |at, limit| vec![sign_in_attempts::sweep(at, limit)]),
+    Kind::of_strangers("user_code_attempts", |at, limit| vec![user_codes::sweep(at, limit)]),
     Kind::of_strangers("deleted_clients", |_, limit| {
         [deletions::of_client("", limit), vec![deletions::more_clients()]].concat()
     }),

@@ -52,6 +52,28 @@ test("the demo shows the ID token and userinfo of the user", async () => {
   await checkPage(after, "demo-signed-in");
 });
 
+test("the demo shows the code of a device, which another browser allows", async () => {
+  const device = await newPage();
+  await device.goto(origin);
+  await device.getByRole("button", { name: "Sign in on a device without a browser" }).click();
+  await device.getByRole("img", { name: "QR code with the link" }).waitFor();
+  await checkPage(device, "demo-device");
+  const code = await device.locator("p.code").innerText();
+  const phone = await newPage();
+  await phone.goto(await device.getByRole("link", { name: "The link of the QR code" }).getAttribute("href"));
+  assert.equal(await phone.getByLabel("Code").inputValue(), code);
+  await press(phone, "Continue");
+  await signIn(phone);
+  await phone.getByText(code, { exact: true }).waitFor();
+  await press(phone, "Allow");
+  await phone.getByRole("heading", { name: "Your device is connected" }).waitFor();
+  // The device polls, and its page is loaded again.
+  await device.getByRole("heading", { name: "The device is signed in" }).waitFor();
+  assert.equal(await claim(device, "ID token", "aud"), "postern-demo-device");
+  assert.equal(await claim(device, "Userinfo", "email"), "alice@example.com");
+  await checkPage(device, "demo-device-signed-in");
+});
+
 test("the demo needs no JavaScript", async () => {
   const page = await signedIn({ javaScriptEnabled: false });
   assert.equal(await claim(page, "ID token", "sub"), "alice");

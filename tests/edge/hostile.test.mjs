@@ -93,7 +93,7 @@ const checks = {
   },
   shown({ status, headers, body }, expected) {
     assert.deepEqual([status, headers.location], [200, undefined]);
-    assert.ok(body.includes(`action="${ISSUER}/auth/`));
+    assert.ok(body.includes(`action="${ISSUER}/`));
     for (const text of expected.holds) assert.ok(body.includes(text), text);
     for (const text of expected.lacks) assert.ok(!body.includes(text), text);
   },
@@ -104,7 +104,7 @@ const checks = {
   },
 };
 
-for (const name of ["authorize", "logout", "strangers", "token"]) {
+for (const name of ["authorize", "device", "logout", "strangers", "token"]) {
   const table = vectors(`${name}.json`);
   test(`the ${table.rows.length} hostile requests of ${name}.json get the same responses as in native tests`, async () => {
     const worker = await start();

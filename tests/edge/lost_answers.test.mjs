@@ -13,6 +13,7 @@ import {
 import { statedCounts } from "../../scripts/request_table.mjs";
 
 const RESOURCE = "https://orders.example/api";
+const DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code";
 const ONLINE = { scope: "openid email" };
 const OFFLINE = { scope: "openid email offline_access" };
 const WITH_CONSENT = { ...ONLINE, prompt: "consent" };
@@ -50,6 +51,9 @@ before(async () => {
     pairwise: await put("pairwise", { subject_type: "pairwise" }),
     implicit: await put("implicit", {
       grant_types: ["implicit"], response_types: ["id_token token"], token_endpoint_auth_method: "none",
+    }),
+    tv: await put("tv", {
+      redirect_uris: undefined, grant_types: [DEVICE_CODE, "refresh_token"], token_endpoint_auth_method: "none",
     }),
     machine: await put("machine", {
       redirect_uris: undefined, grant_types: ["client_credentials"], scope: "orders:read",
@@ -273,6 +277,111 @@ for (const name of AUTHENTICATIONS) {
     isDone: ({ status }) => status === 201,
     end: async (_, page) =>
       codeWorks(clients[name], await alice.authorize(pushedPath(clients[name], page), "alice")),
+  });
+}
+
+// Devices.
+
+const TV = { client_id: "tv" };
+const startDevice = () => fetched("/auth/device", { method: "POST", body: new URLSearchParams({ ...TV, scope: OFFLINE.scope }) });
+const pollDevice = ({ device_code }) => fetched("/auth/token", {
+  method: "POST", body: new URLSearchParams({ ...TV, grant_type: DEVICE_CODE, device_code }),
+});
+const isShown = (text) => (page) => page.status === 200 && page.body.includes(text);
+const isAllowed = isShown("Your device is connected");
+
+/** Types the code of a device into the page. */
+async function typeCode({ user_code }) {
+  const { action, fields } = formOf(await alice.get("/device"));
+  return alice.post(action, { ...fields, user_code });
+}
+
+/** A device whose request alice sees, and the form in which she decides. */
+async function deciding() {
+  const device = json(await startDevice());
+  return { device, form: formOf(await alice.get(locationOf(await typeCode(device)))) };
+}
+
+const decide = ({ form }, decision) => alice.post(form.action, { ...form.fields, decision });
+
+step("Device authorization, public client", "the user can open the request", {
+  setup: async () => codeFor(clients["client secret"]),
+  act: startDevice,
+  end: async (_, page) => assert.ok(isConsent(await alice.get(locationOf(await typeCode(json(page)))))),
+});
+
+step("POST device: redirect to the request", "the user can consent", {
+  async setup() {
+    await codeFor(clients["client secret"]);
+    return { device: json(await startDevice()), form: formOf(await alice.get("/device")) };
+  },
+  act: ({ device, form }) => alice.post(form.action, { ...form.fields, user_code: device.user_code }),
+  isDone: isRedirectWithin,
+  end: async (_, page) => assert.ok(isConsent(await alice.get(locationOf(page)))),
+});
+
+step("POST device, wrong code", "the user reads that it is wrong", {
+  async setup() {
+    await codeFor(clients["client secret"]);
+    await postern.env.DB.exec("DELETE FROM user_code_attempts");
+    return formOf(await alice.get("/device"));
+  },
+  act: ({ action, fields }) => alice.post(action, { ...fields, user_code: "BBBB-BBBB" }),
+  isDone: ({ status }) => status === 403,
+  end: async (_, page) => assert.match(page.body, /This code is not right/),
+});
+
+step("GET authorize with the request of a device: consent page", "the user can consent", {
+  async setup() {
+    await codeFor(clients["client secret"]);
+    return locationOf(await typeCode(json(await startDevice())));
+  },
+  act: (target) => alice.get(target),
+  isDone: isConsent,
+  end: async (_, page) => assert.ok(isAllowed(await decide({ form: formOf(page) }, "allow"))),
+});
+
+step("POST consent for a device", "the device gets its tokens", {
+  async setup() {
+    await codeFor(clients["client secret"]);
+    return deciding();
+  },
+  act: (context) => decide(context, "allow"),
+  isDone: isAllowed,
+  end: async ({ device }) => tokensWork({ ...TV, client_secret: undefined }, await pollDevice(device)),
+});
+
+step("POST consent for a device: denial", "the device learns of it", {
+  async setup() {
+    await codeFor(clients["client secret"]);
+    return deciding();
+  },
+  act: (context) => decide(context, "deny"),
+  isDone: isShown("Access denied"),
+  end: async ({ device }) => assert.equal(json(await pollDevice(device)).error, "access_denied"),
+});
+
+step("Poll, allowed, offline_access", "the device gets its tokens", {
+  async setup() {
+    await codeFor(clients["client secret"]);
+    const context = await deciding();
+    await decide(context, "allow");
+    return context.device;
+  },
+  act: pollDevice,
+  end: (_, page) => tokensWork({ ...TV, client_secret: undefined }, page),
+});
+
+for (const [name, error] of [["pending", "authorization_pending"], ["too early", "slow_down"]]) {
+  step(`Poll, ${name}`, "the device learns that it has to wait", {
+    async setup() {
+      const device = json(await startDevice());
+      if (error === "slow_down") await pollDevice(device);
+      return device;
+    },
+    act: pollDevice,
+    isDone: ({ status, body }) => status === 400 && ["authorization_pending", "slow_down"].includes(JSON.parse(body).error),
+    end: async (_, page) => assert.equal(json(page).error_description.length > 20, true),
   });
 }
 

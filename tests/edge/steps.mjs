@@ -61,6 +61,7 @@ export async function takeSteps(world, measure) {
   const alice = await signIn(world, measure);
   await accessTokens(world, measure, await tokens(world, measure, alice));
   await pushedRequests(world, measure, alice);
+  await devices(world, measure, alice);
   await registration(world, measure);
   await pages(world, measure);
 }
@@ -144,6 +145,39 @@ async function pushedRequests({ fetch, clients }, measure, alice) {
   const opened = await measure("PAR opening: redirect to the stored request", () => alice.get(path));
   const page = await measure("GET authorize with the stored request: code", () => alice.get(redirectTarget(opened)));
   assert.ok(responseParameters(page).code);
+}
+
+export const DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code";
+
+/** A public client for devices, which polls with a code. */
+export async function putDeviceClient({ fetch, operator }) {
+  const app = await putClient(operator, "tv", {
+    redirect_uris: undefined, grant_types: [DEVICE_CODE, "refresh_token"], token_endpoint_auth_method: "none",
+  });
+  return {
+    start: () => fetch("/auth/device", { method: "POST", body: new URLSearchParams({ client_id: app.client_id, scope: OFFLINE }) }),
+    poll: ({ device_code }) => requestToken(fetch, app, { grant_type: DEVICE_CODE, device_code }),
+  };
+}
+
+async function devices(world, measure, alice) {
+  const { start, poll } = await putDeviceClient(world);
+  const waiting = await successJson(await start());
+  const device = await successJson(await measure("Device authorization, public client", start));
+  const page = await measure("GET device: page for the code", () => alice.get("/device"));
+  const { action, fields } = formOf(page);
+  const wrong = await measure("POST device, wrong code", () => alice.post(action, { ...fields, user_code: "BBBB-BBBB" }));
+  assert.equal(wrong.status, 403, wrong.body);
+  const typed = await measure("POST device: redirect to the request", () =>
+    alice.post(action, { ...fields, user_code: device.user_code }));
+  const consent = await measure("GET authorize with the request of a device: consent page", () => alice.get(redirectTarget(typed)));
+  assert.ok(isConsent(consent), consent.body);
+  const form = formOf(consent);
+  const allowed = await measure("POST consent for a device", () => alice.post(form.action, { ...form.fields, decision: "allow" }));
+  assert.equal(allowed.status, 200, allowed.body);
+  await successJson(await measure("Poll, allowed, offline_access", () => poll(device)));
+  assert.equal((await (await measure("Poll, pending", () => poll(waiting))).json()).error, "authorization_pending");
+  assert.equal((await (await measure("Poll, too early", () => poll(waiting))).json()).error, "slow_down");
 }
 
 async function registration(world, measure) {

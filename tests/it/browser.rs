@@ -102,7 +102,7 @@ impl TestProvider {
         TestClient {
             id: id.to_owned(),
             secret: response.get("client_secret").map(|secret| secret.as_str().unwrap().to_owned()),
-            redirect_uri: response["redirect_uris"][0].as_str().unwrap().to_owned(),
+            redirect_uri: response["redirect_uris"][0].as_str().unwrap_or_default().to_owned(),
         }
     }
 

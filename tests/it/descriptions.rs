@@ -158,7 +158,7 @@ fn at_registration() -> Vec<Row> {
         (
             "POST /auth/register: {\"redirect_uris\": [\"https://app.example/cb\"], \"grant_types\": [\"client_credentials\"]}",
             register(json!({ "redirect_uris": [CALLBACK], "grant_types": ["client_credentials"] })),
-            "grant_types: must have at least one of authorization_code; client_credentials is left out, because only the operator can register it",
+            "grant_types: must have at least one of authorization_code, urn:ietf:params:oauth:grant-type:device_code; client_credentials is left out, because only the operator can register it",
         ),
     ]
 }

@@ -31,6 +31,9 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
         "ports.rs",
         &["a number", "a text", "no further column", "database or disk", "maximum DB size"],
     ),
+    ("limits/user_codes.rs", &["user code"]),
+    // Names of systems.
+    ("protocol/authorization/device_request.rs", &["Apple TV", "Android TV", "Mac OS"]),
     // Types, which follow "must be".
     (
         "protocol/json_object.rs",
@@ -52,6 +55,11 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("store/registrations.rs", &[" IS NULL OR ", " OR secret_hash "]),
     ("store/signing_keys.rs", &["EXISTS "]),
     ("store/sign_in_attempts.rs", &[" LIMIT ", ") JOIN "]),
+    (
+        "store/device_requests.rs",
+        &["device_code_hash, ", "(polled_at ", " < polled_at ", ", ", "the number in "],
+    ),
+    ("store/user_codes.rs", &["EXISTS ", ") JOIN ", ") ON CONFLICT "]),
     ("store/slots.rs", &["(SELECT ", ") WHERE "]),
     ("store/clients.rs", &[" = CASE WHEN ", " IS NOT NULL THEN "]),
     ("store/deletions.rs", &[" >= ?1", " LIMIT ?2", ") IN (", ") AS ended", "sub, "]),

@@ -172,7 +172,7 @@ fn without_allow_implicit_the_flow_does_not_exist() {
         document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let response = provider.send(put("/admin/clients/app").by_operator().json(&document));
         assert_eq!(response.status, 400, "{}", response.body);
-        let words = "grant_types: must have at least one of authorization_code, client_credentials; \
+        let words = "grant_types: must have at least one of authorization_code, client_credentials, urn:ietf:params:oauth:grant-type:device_code; \
                      implicit is left out, because it needs ALLOW_IMPLICIT";
         assert!(response.body.contains(words), "{}", response.body);
     }

@@ -21,6 +21,7 @@ mod consent;
 mod damaged_rows;
 mod database_requests;
 mod descriptions;
+mod device;
 mod discovery;
 mod documented_errors;
 mod documents;

@@ -5,11 +5,14 @@ use postern::config::Config;
 use postern::error::Advice;
 use postern::http::Response;
 use postern::pages::{
-    Account, AccountNotice, Application, Brand, ChooseAccount, Client, ConfiguredScopes, Consent,
-    ConsentNotice, ErrorPage, FormPost, Home, Incident, KeyTimeline, Leaving, Login, Notice,
-    Onward, PublishedKey, Refusal, SignOut, SignedOut, Texts, ui_locales_supported,
+    Account, AccountNotice, Application, Brand, ChooseAccount, Client, CodeNotice,
+    ConfiguredScopes, Consent, ConsentNotice, Device, DeviceDecided, DeviceForm, ErrorPage,
+    FormPost, Home, Incident, KeyTimeline, Leaving, Login, Notice, Onward, PublishedKey, Refusal,
+    SignOut, SignedOut, Texts, ui_locales_supported,
 };
+use postern::protocol::authorization::device_request::{DeviceRequest, RequestingDevice};
 use postern::protocol::authorization::resources::Resources;
+use postern::protocol::authorization::user_code::UserCode;
 use postern::protocol::user::scope::{ScopeTable, Scopes};
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
@@ -89,7 +92,8 @@ fn consent(texts: &'static Texts) -> Consent<'static> {
         texts,
         notice: None,
         client: client("Quarterly Reports"),
-        redirect_uri: CALLBACK,
+        redirect_uri: Some(CALLBACK),
+        device: None,
         account: "alice@example.com",
         account_url: "/auth/account",
         scope: Scopes::parse("openid profile email").unwrap(),
@@ -97,6 +101,36 @@ fn consent(texts: &'static Texts) -> Consent<'static> {
         action: "/auth/consent",
         request: "the request",
         token: "the token",
+    }
+}
+
+/// The device of a request that says this about itself.
+fn requesting(text: &str) -> RequestingDevice {
+    let user_code = UserCode::parse("WDJB-MJHT", str::to_owned).unwrap();
+    let text = || Some(text.to_owned());
+    let request = DeviceRequest {
+        requested_at: 1_780_000_000 - 90,
+        network: "192.0.2.0/24".into(),
+        country: text(),
+        program: text(),
+    };
+    RequestingDevice { user_code, request }
+}
+
+/// A device in the network of the browser.
+fn near(device: &RequestingDevice) -> Device<'_> {
+    Device { device, browser_network: "192.0.2.0/24", now: 1_780_000_000 }
+}
+
+fn device_form(texts: &'static Texts) -> DeviceForm<'static> {
+    DeviceForm {
+        brand: brand(),
+        texts,
+        action: "/device",
+        token: "the token",
+        user_code: "",
+        account_url: "/auth/account",
+        notice: None,
     }
 }
 
@@ -200,7 +234,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
                 brand: brand(),
                 texts,
                 client: client("Quarterly Reports"),
-                redirect_uri: CALLBACK,
+                redirect_uri: Some(CALLBACK),
                 name: Some("Alice Adams"),
                 login: "alice@example.com",
                 action: "/auth/choose",
@@ -222,7 +256,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ("consent-stranger", Consent { client: stranger(), ..consent(texts) }.response()),
         (
             "consent-device",
-            Consent { client: bare(), redirect_uri: "com.example.app:/cb", ..consent(texts) }
+            Consent { client: bare(), redirect_uri: Some("com.example.app:/cb"), ..consent(texts) }
                 .response(),
         ),
         (
@@ -232,7 +266,9 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
                 configured: no_scopes_of_the_operator(),
                 shown: "openid  ",
                 client: client(LONG_NAME),
-                redirect_uri: "https://a-very-long-host-name-of-a-department.of.an.example/cb",
+                redirect_uri: Some(
+                    "https://a-very-long-host-name-of-a-department.of.an.example/cb",
+                ),
                 account: "a.person.with.a.very.long.address@a-very-long-host-name.example",
                 scope: Scopes::parse(
                     "openid profile email address phone offline_access groups \
@@ -320,6 +356,29 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             .response(),
         ),
     ];
+    let requesting = requesting("NL");
+    let of_device =
+        || Consent { redirect_uri: None, device: Some(near(&requesting)), ..consent(texts) };
+    let elsewhere = Device { browser_network: "203.0.113.0/24", ..near(&requesting) };
+    let wrong = Some(CodeNotice::WrongCode);
+    let too_many = Some(CodeNotice::TooManyCodes { wait: 1_200, may_sign_in: true });
+    let of_device_pages = [
+        ("device", device_form(texts).response()),
+        ("device-linked", DeviceForm { user_code: "WDJB-MJHT", ..device_form(texts) }.response()),
+        (
+            "device-wrong",
+            DeviceForm { notice: wrong, user_code: "WDJB MJHT", ..device_form(texts) }.response(),
+        ),
+        ("device-too-many", DeviceForm { notice: too_many, ..device_form(texts) }.response()),
+        ("consent-other-device", of_device().response()),
+        (
+            "consent-other-device-stranger",
+            Consent { client: stranger(), device: Some(elsewhere), ..of_device() }.response(),
+        ),
+        ("device-allowed", DeviceDecided { brand: brand(), texts, is_allowed: true }.response()),
+        ("device-denied", DeviceDecided { brand: brand(), texts, is_allowed: false }.response()),
+    ];
+    pages.extend(of_device_pages);
     pages.extend(notices.map(|(name, notice)| {
         (name, Login { login: "alice", notice: Some(notice), ..login(texts) }.response())
     }));
@@ -584,7 +643,10 @@ fn filled_with(text: &'static str) -> Vec<Response> {
         used: Some(i64::MAX),
     };
     let applications = &[application];
+    let requesting = requesting(text);
     vec![
+        DeviceForm { user_code: text, account_url: text, action, token, ..device_form(texts) }
+            .response(),
         Login {
             brand: brand(),
             texts,
@@ -601,7 +663,7 @@ fn filled_with(text: &'static str) -> Vec<Response> {
             brand: brand(),
             texts,
             client: client(),
-            redirect_uri: text,
+            redirect_uri: Some(text),
             name: Some(text),
             login: text,
             action,
@@ -636,7 +698,8 @@ fn filled_with(text: &'static str) -> Vec<Response> {
             texts,
             notice: Some(ConsentNotice::Changed),
             client: client(),
-            redirect_uri: text,
+            redirect_uri: Some(text),
+            device: Some(near(&requesting)),
             account,
             account_url: text,
             scope,
@@ -733,9 +796,9 @@ fn the_consent_page_names_the_destination() {
         let body = Consent { redirect_uri, ..consent(texts("en")) }.response().body;
         (body.contains("You will then go to"), body.contains("on your own device"))
     };
-    assert_eq!(destination("https://app.example:8443/cb"), (true, false));
-    assert_eq!(destination("http://127.0.0.1:4000/cb"), (false, true));
-    assert_eq!(destination("com.example.app:/cb"), (false, true));
+    assert_eq!(destination(Some("https://app.example:8443/cb")), (true, false));
+    assert_eq!(destination(Some("http://127.0.0.1:4000/cb")), (false, true));
+    assert_eq!(destination(Some("com.example.app:/cb")), (false, true));
 }
 
 #[test]
@@ -743,7 +806,7 @@ fn the_question_about_an_application_of_the_device_is_a_sentence_in_every_langua
     for tag in ui_locales_supported() {
         let page = Consent {
             client: stranger(),
-            redirect_uri: "http://127.0.0.1/cb",
+            redirect_uri: Some("http://127.0.0.1/cb"),
             ..consent(texts(tag))
         };
         let body = page.response().body;

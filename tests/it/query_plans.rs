@@ -23,7 +23,7 @@ const SMALL: [(&str, &str); 8] = [
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 32] = [
+const WIDE: [(&str, &str, &str); 33] = [
     ("audit/list", "audit_events_by_client (client_id=? AND at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/list", "PRIMARY KEY (at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/mod", "PRIMARY KEY (at<?)", "LIMIT"),
@@ -55,6 +55,7 @@ const WIDE: [(&str, &str, &str); 32] = [
     ("maintenance_runs", "INTEGER PRIMARY KEY (rowid>?)", "few more than 144 rows"),
     ("sign_in_attempts", "PRIMARY KEY (counter>? AND counter<?)", "a set has eight rows at most"),
     ("sign_in_attempts", "sign_in_attempts_by_time (last_at<?)", "LIMIT"),
+    ("user_codes", "user_code_attempts_by_time (began_at<?)", "LIMIT"),
     ("users", "PRIMARY KEY (sub>?)", "LIMIT"),
     ("waiting_logouts", "logout_deliveries_by_client (client_id=?)", "LIMIT"),
     ("waiting_logouts", "logout_deliveries_by_client (client_id=? AND next_try_at>?)", "LIMIT"),

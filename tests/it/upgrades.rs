@@ -15,7 +15,7 @@ const FIRST_RELEASE: usize = 8;
 
 /// Statements of migrations that do more than add a table, an index or a column, each with the reason why a version
 /// without the migration works with the result.
-const REVIEWED: [(&str, &str, &str); 6] = [
+const REVIEWED: [(&str, &str, &str); 7] = [
     (
         "0015_slots",
         "CREATE UNIQUE INDEX authorization_requests_by_slot",
@@ -30,6 +30,11 @@ const REVIEWED: [(&str, &str, &str); 6] = [
     ),
     ("0017_agreements", "DROP INDEX grants_by_sub", "made anew with another order of columns"),
     ("0017_agreements", "DROP INDEX refresh_tokens_by_grant", "made anew with one more column"),
+    (
+        "0025_device_requests",
+        "CREATE UNIQUE INDEX authorization_requests_by_device_code",
+        "older versions leave device_code_hash null, and the index has no nulls",
+    ),
 ];
 
 /// The statements of a migration, each in one line and without comments.

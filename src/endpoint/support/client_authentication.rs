@@ -15,7 +15,7 @@ use crate::protocol::client::voucher::Voucher;
 use crate::protocol::params::Params;
 use crate::protocol::token::token_error::{CLIENT_REFUSED, TokenError};
 use crate::provider::Provider;
-use crate::routes::{INTROSPECTION, PAR, REVOCATION, TOKEN};
+use crate::routes::{DEVICE_AUTHORIZATION, INTROSPECTION, PAR, REVOCATION, TOKEN};
 use crate::secret::hash;
 use crate::store::client_copies::NewCopy;
 use crate::store::client_proof::{ClientProof, ProofMethod};
@@ -154,7 +154,8 @@ async fn by_assertion(
     let Provider { context, memory } = find.provider;
     // 1. Check the claims before anything is looked up.
     let issuer = &context.config.issuer;
-    let endpoints = [TOKEN, PAR, REVOCATION, INTROSPECTION].map(|route| route.url(issuer));
+    let endpoints = [TOKEN, PAR, DEVICE_AUTHORIZATION, REVOCATION, INTROSPECTION]
+        .map(|route| route.url(issuer));
     let audiences: Vec<_> = endpoints.iter().map(String::as_str).chain([issuer.as_str()]).collect();
     let expected =
         Expected { audiences: &audiences, leeway: context.config.leeway, now: context.now };

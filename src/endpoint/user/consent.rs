@@ -1,6 +1,7 @@
 //! The target of the consent form (OpenID Connect Core section 3.1.2.4).
 
 use crate::endpoint::support::form;
+use crate::endpoint::user::authorize::device::ACCESS_DENIED;
 use crate::endpoint::user::authorize::facts::Facts;
 use crate::endpoint::user::authorize::interaction::Interaction;
 use crate::endpoint::user::authorize::respond::{Delivery, redirect_to_authorize, refuse};
@@ -17,7 +18,7 @@ use crate::protocol::description::Description;
 use crate::provider::Provider;
 
 const DENIED: AuthorizeError = AuthorizeError {
-    code: "access_denied",
+    code: ACCESS_DENIED,
     description: Description::fixed("the user denied the request"),
 };
 

@@ -33,6 +33,8 @@ pub struct Texts {
     pub(super) not_verified: &'static str,
     /// In `sign_in_to`, instead of a host.
     pub(super) device_application: &'static str,
+    /// In `sign_in_to`, instead of a host.
+    pub(super) other_device_application: &'static str,
     /// Introduces the links to the client's own pages.
     pub(super) own_pages: &'static str,
     pub(super) new_tab: &'static str,
@@ -157,6 +159,33 @@ pub struct Texts {
     pub(super) home_address: Phrase,
     pub(super) to_account: &'static str,
     pub(super) for_developers: &'static str,
+
+    pub(super) connect_device: &'static str,
+    pub(super) type_code: &'static str,
+    pub(super) user_code: &'static str,
+    pub(super) go_on: &'static str,
+    /// Below the form for a code.
+    pub(super) only_own_code: &'static str,
+    pub(super) not_a_code: &'static str,
+    pub(super) wrong_code: &'static str,
+    /// `{}` is `account_page`, as a link.
+    pub(super) sign_in_first: Phrase,
+    /// Above the code of a device.
+    pub(super) compare_code: &'static str,
+    /// The program that a device names.
+    pub(super) program: &'static str,
+    pub(super) network: &'static str,
+    /// The network of a device is that of the browser.
+    pub(super) same_network: &'static str,
+    /// When a device has sent its request.
+    pub(super) requested: &'static str,
+    /// `{}` is a time.
+    pub(super) ago: Phrase,
+    pub(super) other_device_warning: &'static str,
+    pub(super) device_allowed: &'static str,
+    pub(super) device_goes_on: &'static str,
+    pub(super) device_denied: &'static str,
+    pub(super) device_has_no_access: &'static str,
 }
 
 /// The words for a login, which depend on the logins of the operator's users.

@@ -9,7 +9,7 @@ use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::authorization::grantable_scopes::{ScopeParameters, grantable};
 use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::authorization::reply_to::ResponseMode;
-use crate::protocol::client::metadata::{ClientMetadata, ResponseType};
+use crate::protocol::client::metadata::{ClientMetadata, GrantType, ResponseType};
 use crate::protocol::description::Description;
 use crate::protocol::params::Params;
 use crate::protocol::user::scope::{OPENID, Scopes};
@@ -20,6 +20,10 @@ const NONCE_LIMIT: usize = 2_048;
 
 /// The only parameter that may be repeated (RFC 8707 section 2).
 const RESOURCE: &str = "resource";
+
+/// The parameters of a device's request, beside those that authenticate the client (RFC 8628 section 3.1, RFC 8707
+/// section 2).
+pub const DEVICE_PARAMETERS: [&str; 2] = [RESOURCE, "scope"];
 
 /// The parameters of an authorization request.
 pub const PARAMETERS: [&str; 22] = [
@@ -200,6 +204,43 @@ impl AuthorizeRequest {
             nonce: owned("nonce"),
             prompt,
             response_type,
+            scope,
+        })
+    }
+
+    /// Validates the parameters of a device's request (RFC 8628 section 3.1). The device polls with its client's
+    /// authentication and a code that nobody else knows, so there is no response to protect.
+    ///
+    /// # Errors
+    /// Returns the first error, in the order of the numbered steps.
+    pub fn of_device(
+        params: &Params,
+        client: &ClientMetadata,
+        policy: &AuthorizePolicy<'_>,
+    ) -> Result<Self, AuthorizeError> {
+        // 1. The client has registered the grant type.
+        if !client.grant_types.contains(&GrantType::DeviceCode) {
+            let name = GrantType::DeviceCode.name();
+            let description =
+                format!("this client has not registered {name}: add it to its grant_types");
+            return Err(AuthorizeError::new("unauthorized_client", description));
+        }
+
+        // 2. No parameter is repeated (RFC 6749 section 3.2).
+        let scope = params.once("scope").map_err(invalid)?;
+
+        // 3. The scopes and resources (RFC 6749 section 3.3, RFC 8707 section 2).
+        let resources = params.all(RESOURCE).collect();
+        let scope =
+            grantable(&ScopeParameters { scope, resources, is_code: true }, client, policy)?;
+        Ok(Self {
+            claims: ClaimsRequest::default(),
+            code_challenge: None,
+            login_hint: None,
+            max_age: client.default_max_age,
+            nonce: None,
+            prompt: Prompt::default(),
+            response_type: ResponseType::Code,
             scope,
         })
     }

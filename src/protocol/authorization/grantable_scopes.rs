@@ -12,7 +12,7 @@ pub(super) struct ScopeParameters<'a> {
     pub scope: Option<&'a str>,
     /// Each value of the parameter `resource`.
     pub resources: Vec<&'a str>,
-    /// Whether the response is a code, so that a refresh token is possible.
+    /// Whether the response is a code, or that to a device, so that a refresh token is possible.
     pub is_code: bool,
 }
 

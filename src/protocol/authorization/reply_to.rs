@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::jose::jws::Jws;
+use crate::protocol::authorization::device_request::RequestingDevice;
 use crate::protocol::client::metadata::{ClientMetadata, ResponseType};
 use crate::protocol::client::redirect_uri::{is_local, is_registered};
 use crate::protocol::description::{Description, Sent};
@@ -36,9 +37,19 @@ impl ResponseMode {
     }
 }
 
-/// The destination of an authorization response. It exists only for a redirect URI that the client has registered.
+/// The destination of an authorization response.
 #[derive(Debug)]
-pub struct ReplyTo {
+pub enum ReplyTo {
+    /// The device that has sent the request. It gets the response from the token endpoint (RFC 8628 section 3.4).
+    Device(RequestingDevice),
+    /// The client's redirect URI, by the browser.
+    RedirectUri(Redirection),
+}
+
+/// The destination of a response that the browser carries. It exists only for a redirect URI that the client has
+/// registered.
+#[derive(Debug)]
+pub struct Redirection {
     /// The redirect URI of the request. Its port may differ from the registered one (RFC 8252 section 7.3).
     pub redirect_uri: String,
     pub mode: ResponseMode,
@@ -113,6 +124,31 @@ impl From<DuplicateParameter> for ReplyToError {
 }
 
 impl ReplyTo {
+    /// Returns the redirect URI, if there is one.
+    pub fn redirect_uri(&self) -> Option<&str> {
+        match self {
+            Self::Device(_) => None,
+            Self::RedirectUri(redirection) => Some(&redirection.redirect_uri),
+        }
+    }
+
+    /// Returns whether the user must decide about each request, even if the client has been allowed the same before:
+    ///
+    /// - Somebody else may have sent the request of a device, and the code to its user (RFC 8628 section 5.4).
+    /// - Another program on the user's device could receive the response and use it in the client's name (RFC 8252 section
+    ///   8.6). Client authentication protects codes only.
+    pub fn needs_decision(&self, client: &ClientMetadata, response_type: ResponseType) -> bool {
+        match self {
+            Self::Device(_) => true,
+            Self::RedirectUri(redirection) => {
+                let is_protected = client.is_confidential() && response_type == ResponseType::Code;
+                !is_protected && is_local(&redirection.redirect_uri)
+            }
+        }
+    }
+}
+
+impl Redirection {
     /// Checks that the client has registered the redirect URI and can get its `state` back, and chooses the response mode.
     /// `is_vouched_for` is that of the result.
     pub fn from_request(
@@ -158,12 +194,5 @@ impl ReplyTo {
             state,
             is_vouched_for,
         })
-    }
-
-    /// Returns whether another program on the user's device could receive the response and use it in the client's name
-    /// (RFC 8252 section 8.6). Client authentication protects codes only.
-    pub fn is_impersonable(&self, client: &ClientMetadata, response_type: ResponseType) -> bool {
-        let is_protected = client.is_confidential() && response_type == ResponseType::Code;
-        !is_protected && is_local(&self.redirect_uri)
     }
 }

@@ -7,12 +7,13 @@ use crate::protocol::client::metadata::ClientMetadata;
 use crate::protocol::client::redirect_uri::host;
 
 /// Returns digests of everything by which a consent page identifies a client, with a period between them: the
-/// [registration], and the host that the response is sent to.
+/// [registration], and the host that the response is sent to. A device has none.
 ///
 /// The host counts by itself, because the page shows no other one: a client may have registered a host that its users know
 /// beside one of its own.
-pub fn identity(client: &ClientMetadata, redirect_uri: &str) -> String {
-    format!("{}.{}", of_registration(client), digest(&[&destination(redirect_uri)]))
+pub fn identity(client: &ClientMetadata, redirect_uri: Option<&str>) -> String {
+    let destination = redirect_uri.map(destination).unwrap_or_default();
+    format!("{}.{}", of_registration(client), digest(&[&destination]))
 }
 
 /// Returns the part of an [identity](identity()) that is the same at each host of the client.
@@ -67,7 +68,7 @@ mod tests {
         let outbound = OutboundRules { allows_loopback: false, own_host };
         let registrable = Registrable::by_everybody(outbound);
         let client = ClientMetadata::from_document(&mut document, registrable).unwrap();
-        identity(&client, &client.redirect_uris[0])
+        identity(&client, client.redirect_uris.first().map(String::as_str))
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use super::checks::{check_discovery, check_jwks, verified};
 use super::pages::check_login_page;
-use crate::browser::{Browser, answer, field, header, is_choice, is_consent};
-use crate::signer::Signer;
-use crate::test_provider::{ISSUER, TestProvider, get, variables_with};
+use crate::browser::{Browser, TestClient, answer, encode, field, header, is_choice, is_consent};
+use crate::device::GRANT_TYPE;
+use crate::signer::{Signer, by_assertion};
+use crate::test_provider::{ISSUER, TestProvider, TestRequest, get, post, variables_with};
 use serde_json::{Value, json};
 
 /// The metadata fields that this provider may publish: OpenID Connect Discovery 1.0 section 3, RFC 8414
@@ -21,7 +22,7 @@ const KNOWN: &str = "issuer authorization_endpoint token_endpoint userinfo_endpo
     claim_types_supported claims_supported service_documentation claims_locales_supported \
     ui_locales_supported claims_parameter_supported request_parameter_supported \
     request_uri_parameter_supported require_request_uri_registration op_policy_uri op_tos_uri \
-    revocation_endpoint revocation_endpoint_auth_methods_supported \
+    device_authorization_endpoint revocation_endpoint revocation_endpoint_auth_methods_supported \
     revocation_endpoint_auth_signing_alg_values_supported introspection_endpoint \
     introspection_endpoint_auth_methods_supported \
     introspection_endpoint_auth_signing_alg_values_supported \
@@ -139,12 +140,20 @@ fn provider() -> (TestProvider, Value) {
 fn every_advertised_auth_method_works_with_every_grant_type() {
     let (provider, metadata) = provider();
     let browser = Browser::new(&provider);
-    assert_eq!(list(&metadata, "grant_types_supported"), ["authorization_code", "refresh_token"]);
+    let grant_types = &metadata["grant_types_supported"];
+    assert_eq!(
+        list(&metadata, "grant_types_supported"),
+        ["authorization_code", GRANT_TYPE, "refresh_token"]
+    );
     for method in list(&metadata, "token_endpoint_auth_methods_supported") {
         let signer = Signer::new("RS256", None, 0);
         let client = match method {
-            "private_key_jwt" => provider.put_signing(method, json!({ "jwks": signer.jwks() })),
-            _ => provider.put_client_with(method, json!({ "token_endpoint_auth_method": method })),
+            "private_key_jwt" => provider
+                .put_signing(method, json!({ "jwks": signer.jwks(), "grant_types": grant_types })),
+            _ => provider.put_client_with(
+                method,
+                json!({ "token_endpoint_auth_method": method, "grant_types": grant_types }),
+            ),
         };
         // A client has a secret exactly if its method uses one.
         assert_eq!(client.secret.is_some(), method.starts_with("client_secret"));
@@ -161,7 +170,28 @@ fn every_advertised_auth_method_works_with_every_grant_type() {
             _ => provider.refresh(&client, &refresh_token),
         };
         field(&response, "access_token");
+
+        let send = |path: &str, parameters: &[(&str, &str)]| match method {
+            "private_key_jwt" => provider.send(by_assertion(&assertion(), parameters).at(path)),
+            _ => provider.send(with_credentials(&client, parameters).at(path)),
+        };
+        let started = send("/auth/device", &[("scope", "openid")]);
+        let (device_code, user_code) =
+            (field(&started, "device_code"), field(&started, "user_code"));
+        let page = browser.submit(&browser.get("/device"), &[("user_code", &user_code)]);
+        assert_eq!(browser.submit(&page, &[("decision", "allow")]).status, 200);
+        let response =
+            send("/auth/token", &[("grant_type", GRANT_TYPE), ("device_code", &device_code)]);
+        field(&response, "access_token");
     }
+}
+
+/// A token request with the secret of a client, if it has one.
+fn with_credentials(client: &TestClient, parameters: &[(&str, &str)]) -> TestRequest {
+    let mut form = parameters.to_vec();
+    form.push(("client_id", &client.id));
+    form.extend(client.secret.as_ref().map(|secret| ("client_secret", secret.as_str())));
+    post("/auth/token").form(&encode(&form))
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod authorize;
 mod browser_cookies;
+mod device;
 pub mod draws;
 pub mod forge;
 mod forms;

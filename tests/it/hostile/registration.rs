@@ -539,7 +539,9 @@ fn choices(table: &mut Table) {
                 "authorization_code", "refresh_token", "client_credentials", "implicit", "password",
                 "urn:ietf:params:oauth:grant-type:device_code", "authorization_code",
             ] }),
-            json!({ "grant_types": ["authorization_code", "refresh_token"] }),
+            json!({ "grant_types": [
+                "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
+            ] }),
         ),
         (
             "response types that are not served beside others",

@@ -341,7 +341,7 @@ fn requests(table: &mut Table) {
         "password",
         "client_credentials",
         "implicit",
-        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:device_code ",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
         "urn:ietf:params:oauth:grant-type:token-exchange",
         "Authorization_Code",

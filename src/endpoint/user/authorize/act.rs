@@ -17,6 +17,7 @@ use crate::log::LogEvent;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
 use crate::protocol::authorization::pkce::CodeChallenge;
+use crate::protocol::authorization::reply_to::{Redirection, ReplyTo};
 use crate::protocol::client::metadata::ResponseType;
 use crate::protocol::description::Description;
 use crate::secret::hash;
@@ -51,7 +52,7 @@ type Issued = Vec<(&'static str, String)>;
 const IS_SUB: &str = "client_id: must not be the sub of a user";
 
 impl<P: Platform> Interaction<'_, P> {
-    /// Records the grant, and sends a code or tokens to the client. `remembered` is the stored consent that the
+    /// Records the grant, and sends a code or tokens to the client, or lets its device get them. `remembered` is the stored consent that the
     /// decision or the new consent is based on; `consent` is one that the user just gave.
     pub async fn issue(
         &self,
@@ -80,33 +81,61 @@ impl<P: Platform> Interaction<'_, P> {
             consent,
             handle: self.pending.handle.as_ref(),
         };
-        let issued = match request.request.response_type {
-            ResponseType::Code => self.code(request, &authorization).await?,
-            ResponseType::IdToken => self.tokens(request, &authorization, false).await?,
-            ResponseType::IdTokenToken => self.tokens(request, &authorization, true).await?,
-        };
-        // Nothing was recorded because something that the decision is based on has changed, so the request begins
-        // again. That would not help a client by document that cannot be stored.
-        let Some(issued) = issued else {
-            let is_by_document = request.client.document.is_some();
-            if is_by_document && identifiers::is_sub(context, client_id).await? {
-                return Err(PageError::application_fault(IS_SUB).into());
+        let recorded = match &request.reply_to {
+            ReplyTo::Device(_) => self.allow_device(&authorization).await?,
+            ReplyTo::RedirectUri(redirection) => {
+                self.redirect(request, redirection, &authorization).await?
             }
-            let error = if is_by_document && deletions::is_in_progress(context, client_id).await? {
-                BEING_DELETED
-            } else if is_at_limit(context, &authorization).await? {
-                let client_id = client_id.to_owned();
-                context.log_event(LogEvent::GrantBudgetExhausted { client_id });
-                TOO_MANY_GRANTS
-            } else {
-                return Ok(redirect_to_authorize(context, &self.restarted_query()));
-            };
-            let reply_to = &request.reply_to;
-            return refuse(context, self.pending, reply_to, error, self.delivery).await;
         };
+        match recorded {
+            Some(response) => Ok(response),
+            None => self.begin_again(request, &authorization).await,
+        }
+    }
+
+    /// Records the grant, and sends a code or tokens to the redirect URI.
+    async fn redirect(
+        &self,
+        request: &ValidatedRequest,
+        redirection: &Redirection,
+        authorization: &NewAuthorization<'_>,
+    ) -> Result<Option<Response>, Error> {
+        let issued = match request.request.response_type {
+            ResponseType::Code => {
+                self.code(request, &redirection.redirect_uri, authorization).await?
+            }
+            ResponseType::IdToken => self.tokens(request, authorization, false).await?,
+            ResponseType::IdTokenToken => self.tokens(request, authorization, true).await?,
+        };
+        let Some(issued) = issued else { return Ok(None) };
         let parameters: Vec<_> =
             issued.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Ok(respond(context, &request.reply_to, &parameters, self.delivery))
+        Ok(Some(respond(&self.provider.context, redirection, &parameters, self.delivery)))
+    }
+
+    /// Begins the request again, because nothing was recorded: something that the decision is based on has changed. That
+    /// would not help a client by document that cannot be stored.
+    async fn begin_again(
+        &self,
+        request: &ValidatedRequest,
+        authorization: &NewAuthorization<'_>,
+    ) -> Result<Response, Error> {
+        let context = &self.provider.context;
+        let client_id = request.client.client_id.as_str();
+        let is_by_document = request.client.document.is_some();
+        if is_by_document && identifiers::is_sub(context, client_id).await? {
+            return Err(PageError::application_fault(IS_SUB).into());
+        }
+        let error = if is_by_document && deletions::is_in_progress(context, client_id).await? {
+            BEING_DELETED
+        } else if is_at_limit(context, authorization).await? {
+            let client_id = client_id.to_owned();
+            context.log_event(LogEvent::GrantBudgetExhausted { client_id });
+            TOO_MANY_GRANTS
+        } else {
+            return Ok(redirect_to_authorize(context, &self.restarted_query()));
+        };
+        refuse(context, self.pending, &request.reply_to, error, self.delivery).await
     }
 
     /// Returns the query that begins the request again.
@@ -118,13 +147,14 @@ impl<P: Platform> Interaction<'_, P> {
     async fn code(
         &self,
         request: &ValidatedRequest,
+        redirect_uri: &str,
         authorization: &NewAuthorization<'_>,
     ) -> Result<Option<Issued>, Error> {
         let context = &self.provider.context;
         let code = context.random_text()?;
         let new_code = NewCode {
             code_hash: &hash(&code),
-            redirect_uri: &request.reply_to.redirect_uri,
+            redirect_uri,
             code_challenge: request.request.code_challenge.as_ref().map(CodeChallenge::as_str),
             nonce: request.request.nonce.as_deref(),
             expires_at: context.now + CODE_SECONDS,

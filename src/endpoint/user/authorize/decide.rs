@@ -74,13 +74,12 @@ pub fn decide<'a>(
         return Next::SelectAccount(session);
     }
 
-    // 5. Require consent (section 3.1.2.4). If another application on the user's device can impersonate the client,
-    //    neither stored consent nor trust applies, because the provider cannot distinguish the two (RFC 8252 section
-    //    8.6).
-    let is_impersonable = validated
+    // 5. Require consent (section 3.1.2.4). If another sender can impersonate the client, or has sent the request of a
+    //    device to its user, neither stored consent nor trust applies.
+    let needs_decision = validated
         .reply_to
-        .is_impersonable(&validated.client.metadata, validated.request.response_type);
-    let is_allowed = !is_impersonable
+        .needs_decision(&validated.client.metadata, validated.request.response_type);
+    let is_allowed = !needs_decision
         && (validated.client.trusted
             || remembered.is_some_and(|known| validated.is_covered_by(known)));
     let has_consented = state.consented_to.as_deref() == Some(&*validated.shown());

@@ -194,7 +194,7 @@ impl Facts {
     /// Returns whether the operator vouches for the client, or the session's user has allowed it before, for a response to
     /// the host of the redirect URI.
     pub fn is_vouched_for(&self, client: &Client, params: &Params) -> bool {
-        let redirect_uri = params.once("redirect_uri").ok().flatten().unwrap_or_default();
+        let redirect_uri = params.once("redirect_uri").ok().flatten();
         client.voucher() == Voucher::Operator || self.remembered(client, redirect_uri).is_some()
     }
 
@@ -202,7 +202,7 @@ impl Facts {
     /// operator vouches for the changes of the clients that it has registered. The user has to see those of all others.
     ///
     /// A trusted client needs no consent, but adds to it what a page shows.
-    pub fn remembered(&self, client: &Client, redirect_uri: &str) -> Option<&Consent> {
+    pub fn remembered(&self, client: &Client, redirect_uri: Option<&str>) -> Option<&Consent> {
         let is_given_to_client = |consent: &&Consent| {
             client.voucher() == Voucher::Operator
                 || consent.identity.as_ref() == Some(&identity(&client.metadata, redirect_uri))

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use super::respond::Delivery;
 use super::validate::ValidatedRequest;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, network_of};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{InteractionState, PendingRequest};
 use crate::interaction::token::{InteractionStep, InteractionToken, shown_for};
-use crate::pages::{self, ConsentNotice, Notice, Verification};
+use crate::pages::{self, ConsentNotice, Device, Notice, Verification};
 use crate::ports::Platform;
 use crate::protocol::client::voucher::Voucher;
 use crate::provider::Provider;
@@ -60,7 +60,7 @@ impl<P: Platform> Interaction<'_, P> {
             brand: self.provider.context.config.into(),
             texts: self.delivery.texts,
             client: Some(self.client(request, logo.as_deref())),
-            redirect_uri: Some(&request.reply_to.redirect_uri),
+            redirect_uri: request.reply_to.redirect_uri(),
             action: &LOGIN.url(&self.provider.context.config.issuer),
             request: &self.pending.query,
             token: &self.interaction_token(InteractionStep::Login, "", self.provider.context.now),
@@ -82,7 +82,7 @@ impl<P: Platform> Interaction<'_, P> {
             brand: self.provider.context.config.into(),
             texts: self.delivery.texts,
             client: self.client(request, logo.as_deref()),
-            redirect_uri: &request.reply_to.redirect_uri,
+            redirect_uri: request.reply_to.redirect_uri(),
             name: session.name.as_deref(),
             login: &session.login,
             action: &SELECT_ACCOUNT.url(&self.provider.context.config.issuer),
@@ -107,12 +107,19 @@ impl<P: Platform> Interaction<'_, P> {
         let logo = self.logo(request).await;
         // A form that was allowed, and asks again, has shown other access than the request needs now.
         let outdated = state.consented_to.as_ref().map(|_| ConsentNotice::Changed);
+        let browser_network = network_of(&self.browser.address);
+        let device = self.pending.device.as_ref().map(|pending| Device {
+            device: &pending.device,
+            browser_network: &browser_network,
+            now: self.provider.context.now,
+        });
         let page = pages::Consent {
             brand: self.provider.context.config.into(),
             texts: self.delivery.texts,
             notice: state.refused_consent.or(outdated),
             client: self.client(request, logo.as_deref()),
-            redirect_uri: &request.reply_to.redirect_uri,
+            redirect_uri: request.reply_to.redirect_uri(),
+            device,
             account: &session.display_name(),
             account_url: &ACCOUNT.url(&self.provider.context.config.issuer),
             configured: self.provider.context.config.into(),

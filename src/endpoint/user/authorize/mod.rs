@@ -11,6 +11,7 @@
 
 pub mod act;
 pub mod decide;
+pub mod device;
 pub mod facts;
 pub mod id_token_hint;
 pub mod implicit;
@@ -31,6 +32,7 @@ use crate::interaction::pending_request::{
 };
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
+use crate::protocol::authorization::reply_to::ReplyTo;
 use crate::protocol::params::Params;
 use crate::provider::Provider;
 use decide::{Next, decide};
@@ -192,15 +194,21 @@ impl<P: Platform> Interaction<'_, P> {
         let context = &self.provider.context;
         let delivery = self.delivery.after(&state);
         self.pending.check_length()?;
+        // The page of a device can be loaded again, or sent twice.
+        if let Some(decision) = self.pending.device.as_ref().and_then(|device| device.decision) {
+            return Ok(device::decided(context, decision, delivery));
+        }
         let valid = match validate(self.provider, self.pending, &mut facts).await? {
             Validation::Valid(valid) => valid,
             Validation::Refused(reply_to, error) => {
                 return refuse(context, self.pending, &reply_to, error, delivery).await;
             }
         };
-        match self.advance(&valid, &facts, state).await {
-            Err(Error::Internal(fault)) => Ok(fail(context, &valid.reply_to, &fault, delivery)),
-            response => response,
+        match (self.advance(&valid, &facts, state).await, &valid.reply_to) {
+            (Err(Error::Internal(fault)), ReplyTo::RedirectUri(redirection)) => {
+                Ok(fail(context, redirection, &fault, delivery))
+            }
+            (response, _) => response,
         }
     }
 
@@ -212,7 +220,7 @@ impl<P: Platform> Interaction<'_, P> {
         state: InteractionState,
     ) -> Result<Response, Error> {
         let context = &self.provider.context;
-        let remembered = facts.remembered(&valid.client, &valid.reply_to.redirect_uri);
+        let remembered = facts.remembered(&valid.client, valid.reply_to.redirect_uri());
         match decide(valid, facts.session.as_ref(), remembered, &state, context.now) {
             Next::AskConsent(session) => Ok(self.consent_page(valid, session, &state).await),
             Next::Respond(session) => {

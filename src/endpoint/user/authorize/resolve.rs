@@ -11,7 +11,7 @@ use crate::interaction::pending_request::{COMPLETED_OR_EXPIRED, PendingRequest, 
 use crate::limits::rate_limits::may_store;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
-use crate::protocol::authorization::reply_to::ReplyTo;
+use crate::protocol::authorization::reply_to::{Redirection, ReplyTo};
 use crate::protocol::authorization::request_object::{
     Expected, INVALID_REQUEST_OBJECT, Passing, RequestObject, RequestObjectError,
 };
@@ -81,8 +81,8 @@ pub async fn resolve(
         Err(Error::Protocol(Protocol::Authorize(error))) => {
             let is_vouched_for = facts.is_vouched_for(&client, params);
             let own_host = provider.context.config.issuer.own_host();
-            match ReplyTo::from_request(params, &client.metadata, own_host, is_vouched_for) {
-                Ok(reply_to) => Ok(Resolved::Refused(reply_to, error)),
+            match Redirection::from_request(params, &client.metadata, own_host, is_vouched_for) {
+                Ok(redirection) => Ok(Resolved::Refused(ReplyTo::RedirectUri(redirection), error)),
                 Err(_) if error.code == TEMPORARILY_UNAVAILABLE => {
                     Err(Protocol::TryLater(error.description).into())
                 }

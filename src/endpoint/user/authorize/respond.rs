@@ -1,5 +1,6 @@
 //! The authorization response, which the browser carries to the client (RFC 6749 sections 4.1.2 and 4.1.2.1, RFC 9207).
 
+use super::device;
 use crate::context::Context;
 use crate::endpoint::support::form;
 use crate::error::{Error, Internal};
@@ -8,7 +9,7 @@ use crate::interaction::pending_request::{InteractionState, PendingRequest, is_r
 use crate::pages::{Carrier, FormPost, Incident, Leaving, RefusedRequest, Texts};
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::{AuthorizeError, TEMPORARILY_UNAVAILABLE};
-use crate::protocol::authorization::reply_to::{ReplyTo, ResponseMode};
+use crate::protocol::authorization::reply_to::{Redirection, ReplyTo, ResponseMode};
 use crate::protocol::params::{Params, encode_for_client, with_query};
 use crate::routes::AUTHORIZE;
 
@@ -45,7 +46,7 @@ impl Delivery {
     }
 
     /// Returns whether an error may be sent without a click of the user (RFC 9700 section 4.11.2).
-    fn sends_errors(self, reply_to: &ReplyTo) -> bool {
+    fn sends_errors(self, reply_to: &Redirection) -> bool {
         reply_to.is_vouched_for || self.has_acted
     }
 }
@@ -63,6 +64,10 @@ pub async fn refuse(
     error: AuthorizeError,
     delivery: Delivery,
 ) -> Result<Response, Error> {
+    let reply_to = match reply_to {
+        ReplyTo::Device(_) => return device::refuse(context, pending, error, delivery).await,
+        ReplyTo::RedirectUri(redirection) => redirection,
+    };
     if delivery.sends_errors(reply_to) {
         // A second request to the database, because only a validated request has this response.
         pending.answer(context).await?;
@@ -76,7 +81,7 @@ pub async fn refuse(
 /// user can repeat it.
 pub fn fail<P>(
     context: &Context<'_, P>,
-    reply_to: &ReplyTo,
+    reply_to: &Redirection,
     fault: &Internal,
     delivery: Delivery,
 ) -> Response {
@@ -87,7 +92,7 @@ pub fn fail<P>(
 /// Sends or shows an error: the status of the page, the code and the description.
 fn respond_with_error<P>(
     context: &Context<'_, P>,
-    reply_to: &ReplyTo,
+    reply_to: &Redirection,
     (status, code, description): (u16, &'static str, &str),
     delivery: Delivery,
 ) -> Response {
@@ -114,7 +119,7 @@ fn respond_with_error<P>(
 /// Sends `parameters` to the client, with its `state` and the provider's `iss`.
 pub fn respond<P>(
     context: &Context<'_, P>,
-    reply_to: &ReplyTo,
+    reply_to: &Redirection,
     parameters: &[(&str, &str)],
     delivery: Delivery,
 ) -> Response {
@@ -135,7 +140,7 @@ pub fn respond<P>(
 /// Adds the `state` of the request, and the `iss` of the provider (RFC 9207).
 fn complete<'a, P>(
     parameters: &[(&'a str, &'a str)],
-    reply_to: &'a ReplyTo,
+    reply_to: &'a Redirection,
     context: &'a Context<'_, P>,
 ) -> Vec<(&'a str, &'a str)> {
     let state = reply_to.state.as_deref().map(|state| ("state", state));
@@ -144,8 +149,8 @@ fn complete<'a, P>(
 }
 
 /// Returns the URL of a response, or `None` if a form posts it.
-fn url(reply_to: &ReplyTo, parameters: &[(&str, &str)]) -> Option<String> {
-    let ReplyTo { redirect_uri, mode, .. } = reply_to;
+fn url(reply_to: &Redirection, parameters: &[(&str, &str)]) -> Option<String> {
+    let Redirection { redirect_uri, mode, .. } = reply_to;
     // A browser gives a redirect without a fragment the fragment of the URL before, which a link to the provider may
     // have been given (RFC 9700 section 4.1.3). A code's URL has none, because applications route by their fragment.
     let is_error = parameters.iter().any(|(name, _)| *name == "error");

@@ -10,7 +10,7 @@ use crate::interaction::pending_request::PendingRequest;
 use crate::ports::Platform;
 use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::authorization::authorize_request::AuthorizeRequest;
-use crate::protocol::authorization::reply_to::ReplyTo;
+use crate::protocol::authorization::reply_to::{Redirection, ReplyTo};
 use crate::protocol::authorization::resources::Resources;
 use crate::protocol::client::identity::{identity, registration};
 use crate::protocol::client::metadata::ClientMetadata;
@@ -51,7 +51,7 @@ impl RequiredUser {
 pub struct ValidatedRequest {
     /// The client that sent the request.
     pub client: Client,
-    /// The validated redirect URI, with the response mode and `state`.
+    /// The destination of the response.
     pub reply_to: ReplyTo,
     /// The parsed parameters.
     pub request: AuthorizeRequest,
@@ -91,16 +91,11 @@ pub async fn validate_for(
     pending: &PendingRequest,
     is_vouched_for: bool,
 ) -> Result<Validation, Error> {
-    let params = &pending.params;
-
-    // 2. Check the redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
-    let own_host = provider.context.config.issuer.own_host();
-    let reply_to = ReplyTo::from_request(params, &client.metadata, own_host, is_vouched_for);
-    let reply_to = reply_to.map_err(|error| {
-        let client_id = client.client_id.as_str();
-        provider.context.log_client(client_id, &error.log_description(client_id));
-        PageError::application_fault(error.description(client_id))
-    })?;
+    // 2. Check the redirect URI (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1). The request of a device has none.
+    let reply_to = match &pending.device {
+        Some(pending) => ReplyTo::Device(pending.device.clone()),
+        None => ReplyTo::RedirectUri(redirection(provider, &client, pending, is_vouched_for)?),
+    };
 
     // 3. Check everything else. Errors are sent to the client from here on.
     match validate_parameters(provider, &client, pending).await {
@@ -110,7 +105,7 @@ pub async fn validate_for(
             let single_claims = scopes.claims_outside_scopes(&request.granted(), &names);
             let single_claims = single_claims.into_iter().map(str::to_owned).collect();
             let apis = provider.context.config.resources.uris_of(&request.granted());
-            let identity = identity(&client.metadata, &reply_to.redirect_uri);
+            let identity = identity(&client.metadata, reply_to.redirect_uri());
             Ok(Validation::Valid(Box::new(ValidatedRequest {
                 client,
                 reply_to,
@@ -128,17 +123,40 @@ pub async fn validate_for(
     }
 }
 
+/// Checks the redirect URI of a request, and the `state` that goes there.
+fn redirection(
+    provider: &Provider<'_, impl Platform>,
+    client: &Client,
+    pending: &PendingRequest,
+    is_vouched_for: bool,
+) -> Result<Redirection, PageError> {
+    let own_host = provider.context.config.issuer.own_host();
+    let redirection =
+        Redirection::from_request(&pending.params, &client.metadata, own_host, is_vouched_for);
+    redirection.map_err(|error| {
+        let client_id = client.client_id.as_str();
+        provider.context.log_client(client_id, &error.log_description(client_id));
+        PageError::application_fault(error.description(client_id))
+    })
+}
+
 /// Parses the parameters. Returns them, and the user who must sign in.
 async fn validate_parameters(
     provider: &Provider<'_, impl Platform>,
     client: &Client,
     pending: &PendingRequest,
 ) -> Result<(AuthorizeRequest, RequiredUser), Error> {
+    let policy = provider.context.config.authorize_policy(client.voucher());
+    // The request of a device comes from its client, and names no user.
+    if pending.device.is_some() {
+        let request = AuthorizeRequest::of_device(&pending.params, &client.metadata, &policy)?;
+        return Ok((request, RequiredUser::Any));
+    }
+
     // 1. Check that the request was pushed or signed if the client has registered that.
     check_required_transport(pending, &client.metadata)?;
 
     // 2. Parse the parameters.
-    let policy = provider.context.config.authorize_policy(client.voucher());
     let request = AuthorizeRequest::parse(&pending.params, &client.metadata, &policy)?;
 
     // 3. Find the user that `id_token_hint` or `claims` requires, by the subject that the client knows.

@@ -48,8 +48,10 @@ impl Flows {
         let response_types = served(document, RESPONSE_TYPES, ResponseType::Code, |name| {
             serve_response_type(name, registrable)
         })?;
-        let has_machine = grant_types.iter().any(|(_, one)| *one == GrantType::ClientCredentials);
-        if response_types.is_empty() && !has_machine {
+        let needs_none =
+            |one: GrantType| matches!(one, GrantType::ClientCredentials | GrantType::DeviceCode);
+        let needs_some = !grant_types.iter().any(|(_, one)| needs_none(*one));
+        if response_types.is_empty() && needs_some {
             let all = ResponseType::ALL.iter().map(|(_, one)| *one);
             let allowed = all.filter(|one| is_allowed(one.grant_type()));
             let names: Vec<_> = allowed.map(ResponseType::name).collect();
@@ -74,11 +76,13 @@ impl Flows {
                 document.warn(InvalidField::element(RESPONSE_TYPES, *index, reason));
             }
         }
+        let has_device = grant_types.iter().any(|(_, one)| *one == GrantType::DeviceCode);
         for (index, grant_type) in grant_types {
             let needed = match grant_type {
+                GrantType::RefreshToken if has_device => "",
                 GrantType::AuthorizationCode | GrantType::RefreshToken => "code",
                 GrantType::Implicit => "id_token or id_token token",
-                GrantType::ClientCredentials => "",
+                GrantType::ClientCredentials | GrantType::DeviceCode => "",
             };
             if needed.is_empty() || flows.uses_authorization_endpoint(*grant_type) {
                 flows.grant_types.push(*grant_type);
@@ -144,7 +148,7 @@ impl LeftOut {
     /// Returns why this client may not register a grant type; `None` if it may.
     fn of(grant_type: GrantType, registrable: Registrable<'_>) -> Option<Self> {
         match grant_type {
-            GrantType::AuthorizationCode | GrantType::RefreshToken => None,
+            GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::RefreshToken => None,
             GrantType::ClientCredentials => {
                 (!registrable.client_credentials).then_some(Self::OperatorOnly)
             }

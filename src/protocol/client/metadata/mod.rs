@@ -201,10 +201,10 @@ impl ClientMetadata {
             schemes: registrable.private_use_schemes,
             insecure_hosts: registrable.insecure_redirect_hosts,
         };
-        // A client with this grant type alone never uses the authorization endpoint, so it needs no redirect URI.
-        let is_machine = grant_types == [GrantType::ClientCredentials];
+        // A client without a response type never uses the authorization endpoint, so it needs no redirect URI.
+        let needs_none = response_types.is_empty();
         let has_implicit = grant_types.contains(&GrantType::Implicit);
-        let redirect_uris = redirect_uris(document, policy, is_machine)?;
+        let redirect_uris = redirect_uris(document, policy, needs_none)?;
         let token_endpoint_auth_method =
             one(document, "token_endpoint_auth_method")?.unwrap_or(AuthMethod::ClientSecretBasic);
         let metadata = Self {

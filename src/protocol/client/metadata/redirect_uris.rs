@@ -21,10 +21,10 @@ const INSECURE_HOSTS: &str = "insecure_redirect_hosts";
 pub(super) fn redirect_uris(
     document: &mut JsonObject,
     policy: RedirectUriPolicy<'_>,
-    is_machine: bool,
+    needs_none: bool,
 ) -> Result<Vec<String>, MetadataError> {
     let uris = document.strings(FIELD).map_err(MetadataError::RedirectUri)?.unwrap_or_default();
-    if is_machine && uris.is_empty() {
+    if needs_none && uris.is_empty() {
         return Ok(uris);
     }
     if uris.is_empty() || uris.len() > LIST_LIMIT {

@@ -95,6 +95,8 @@ named! {
         AuthorizationCode = "authorization_code",
         /// The client's own credentials, without a user (RFC 6749 section 4.4).
         ClientCredentials = "client_credentials",
+        /// A device code, whose user signs in at another device (RFC 8628 section 3.4).
+        DeviceCode = "urn:ietf:params:oauth:grant-type:device_code",
         /// Tokens from the authorization endpoint (OpenID Connect Core section 3.2). The token endpoint does not accept
         /// it.
         Implicit = "implicit",

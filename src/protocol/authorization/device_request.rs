@@ -1,0 +1,125 @@
+//! The request of a device (RFC 8628 section 3.1), as its user sees it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::authorization::user_code::UserCode;
+
+/// The longest product of a `User-Agent` that is shown, in bytes.
+const PRODUCT_LIMIT: usize = 40;
+
+/// The systems by which a `User-Agent` is recognized, the special ones first, with their names.
+const SYSTEMS: [(&str, &str); 22] = [
+    ("AppleTV", "Apple TV"),
+    ("tvOS", "Apple TV"),
+    ("Tizen", "Tizen"),
+    ("Web0S", "webOS"),
+    ("webOS", "webOS"),
+    ("Roku", "Roku"),
+    ("BRAVIA", "Android TV"),
+    ("Android TV", "Android TV"),
+    ("CrKey", "Chromecast"),
+    ("PlayStation", "PlayStation"),
+    ("Xbox", "Xbox"),
+    ("Nintendo", "Nintendo"),
+    ("CrOS", "ChromeOS"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Mac OS", "macOS"),
+    ("macOS", "macOS"),
+    ("Linux", "Linux"),
+    ("linux", "Linux"),
+];
+
+/// Where the request of a device came from, and when.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DeviceRequest {
+    /// In Unix seconds.
+    pub requested_at: i64,
+    /// The [network](crate::http::network_of) that it came from.
+    pub network: String,
+    /// The country that the platform believes the network to be in, as two letters (ISO 3166-1).
+    pub country: Option<String>,
+    /// What the `User-Agent` names: one word of the sender's own, and a system that is known.
+    pub program: Option<String>,
+}
+
+/// The device that gets the response of an authorization request, and the code by which its user knows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RequestingDevice {
+    pub user_code: UserCode,
+    pub request: DeviceRequest,
+}
+
+impl DeviceRequest {
+    /// Describes a request by its headers.
+    pub fn new(
+        requested_at: i64,
+        network: String,
+        country: Option<String>,
+        user_agent: Option<&str>,
+    ) -> Self {
+        // XX is an unknown country.
+        let is_country = |code: &String| {
+            code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase()) && code != "XX"
+        };
+        let country = country.filter(is_country);
+        Self { requested_at, network, country, program: user_agent.and_then(program) }
+    }
+}
+
+/// Summarizes a `User-Agent` (RFC 9110 section 10.1.5). Its sender chooses every byte, so no sentence is taken over: one
+/// product, which is a word, unless all browsers have it, and the name of a system.
+fn program(user_agent: &str) -> Option<String> {
+    let product = user_agent.split([' ', '\t']).next().filter(|product| {
+        let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/');
+        (1..=PRODUCT_LIMIT).contains(&product.len())
+            && product.bytes().all(is_word)
+            && !product.starts_with("Mozilla/")
+    });
+    let system = SYSTEMS.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name);
+    let words: Vec<_> = [product, system].into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_agent_is_one_word_and_a_known_system() {
+        for (user_agent, summary) in [
+            ("curl/8.5.0", Some("curl/8.5.0")),
+            ("kubelogin/v1.31 (linux/amd64)", Some("kubelogin/v1.31, Linux")),
+            (
+                "Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.0) AppleWebKit/537.36 Safari/537.36",
+                Some("Tizen"),
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64; Xbox; Xbox One) Edge/44.18363.8131",
+                Some("Xbox"),
+            ),
+            ("Dalvik/2.1.0 (Linux; U; Android 11; Pixel 4)", Some("Dalvik/2.1.0, Android")),
+            ("Mozilla/5.0", None),
+            ("", None),
+            ("Verified by your bank", Some("Verified")),
+            ("<b>IT-Department</b>", None),
+            ("a\u{202e}b", None),
+            (&"x".repeat(41), None),
+        ] {
+            assert_eq!(program(user_agent).as_deref(), summary, "{user_agent}");
+        }
+    }
+
+    #[test]
+    fn a_country_is_two_capital_letters() {
+        for (sent, country) in
+            [("NL", Some("NL")), ("XX", None), ("T1", None), ("nl", None), ("", None)]
+        {
+            let request = DeviceRequest::new(0, String::new(), Some(sent.into()), None);
+            assert_eq!(request.country.as_deref(), country);
+        }
+    }
+}
