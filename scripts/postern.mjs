@@ -26,7 +26,7 @@ function requestedHelp(args) {
   const options = end < 0 ? args : args.slice(0, end);
   const words = args.filter((arg) => !arg.startsWith("-"));
   if (words[0] === "help") return helpFor(words.slice(1));
-  if (options.includes("--help") || options.includes("-h")) return helpFor(words.slice(0, 2));
+  if (options.includes("--help") || options.includes("-h")) return helpFor(words.slice(0, 3));
   const isCommand = COMMANDS.some(({ name }) => name === words[0]);
   return args.length <= 1 && !isCommand ? helpFor(args) : undefined;
 }

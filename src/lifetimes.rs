@@ -100,6 +100,10 @@ pub const INITIAL_ACCESS_TOKEN_LONGEST_SECONDS: i64 = 365 * DAY;
 /// initial access token for one use, and a request that gave a client a secret. It is long enough to notice the error
 /// and to repeat the request by hand, and short because a thief who repeats it learns the secrets, too.
 pub const LOST_RESPONSE_SECONDS: i64 = 10 * MINUTE;
+/// How long a client's secret counts by default after the operator has replaced it: a working day to change the client.
+pub const SECRET_OVERLAP_SECONDS: i64 = DAY;
+/// How long it counts at most.
+pub const SECRET_OVERLAP_LONGEST_SECONDS: i64 = 90 * DAY;
 /// Lifetime of a client that registered without a token, unless a user signs in to it.
 pub const UNUSED_CLIENT_SECONDS: i64 = DAY;
 

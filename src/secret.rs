@@ -45,7 +45,13 @@ pub struct ReplaceableSecret {
 
 /// Returns whether a text has the form of a random text: 43 base64url characters (256 bits).
 pub fn is_random_text(text: &str) -> bool {
-    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    is_part_of_hash(text, 43)
+}
+
+/// Returns whether a text can be so many characters of a [`hash`].
+pub fn is_part_of_hash(text: &str, characters: u8) -> bool {
+    let is_base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    text.len() == usize::from(characters) && text.bytes().all(is_base64url)
 }
 
 /// Returns the hash under which a random text is stored. SHA-256 is enough, because 256 random bits cannot be guessed.

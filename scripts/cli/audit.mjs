@@ -1,7 +1,6 @@
 // postern audit
 import { Failure } from "../steps.mjs";
-
-const UNITS = { h: 3_600, d: 86_400, w: 604_800 };
+import { durationOf, timeOf } from "./times.mjs";
 
 /** How many events a page has at most. */
 const PAGE = 500;
@@ -62,19 +61,15 @@ function limitOf(text = "100") {
 /** Returns the time of an option in seconds since 1970, or undefined if it is not given. */
 function secondsOf(option, text) {
   if (text === undefined) return undefined;
-  const [, count, unit] = /^(\d{1,6})([hdw])$/.exec(text) ?? [];
+  const age = durationOf(text);
   // In this form alone, because Date.parse takes "7" for a month.
   const isDate = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?$/.test(text);
   const date = isDate ? Math.floor(Date.parse(text) / 1_000) : Number.NaN;
-  const seconds = unit ? Math.floor(Date.now() / 1_000) - Number(count) * UNITS[unit] : date;
+  const seconds = age === undefined ? date : Math.floor(Date.now() / 1_000) - age;
   if (!(seconds >= 0)) {
     throw new Failure(`--${option} must be a date such as 2026-11-26, one with a time such as 2026-11-26T08:00Z, or an age such as 12h, 7d or 2w`);
   }
   return seconds;
-}
-
-function timeOf(seconds) {
-  return new Date(seconds * 1_000).toISOString().replace(/\.000Z$/, "Z");
 }
 
 /** Returns the fields of a detail in one line. */

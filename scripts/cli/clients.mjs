@@ -3,6 +3,7 @@ import { Failure } from "../steps.mjs";
 import { confirm, readDocument } from "./input.mjs";
 import { note } from "./output.mjs";
 import { fetchAll, pathOf } from "./provider.mjs";
+import { durationOption } from "./times.mjs";
 
 const METADATA = `The metadata are those of RFC 7591, and two of Postern's own. "trusted": true is for applications that need no
 consent. "id_token_scope_claims": true is for those that read name, e-mail and groups from the ID token.`;
@@ -51,6 +52,20 @@ export const CLIENT_COMMANDS = [
     run: ({ provider, output }) => fetchAll(provider, "clients", output.list(COLUMNS, (client) => client), note),
   },
   {
+    name: "client secret",
+    operands: ["CLIENT_ID"],
+    summary: "give a client a new secret",
+    details: `The new client_secret is printed this once. The old one still works for the overlap, so that you can change the
+application meanwhile; an earlier one works until its own end. --end ends the overlap early, and makes no secret.`,
+    options: {
+      overlap: { type: "string", value: "DURATION", help: "how long the old secret works, such as 30m or 7d; 1d by default; 0 ends it at once" },
+      end: { type: "boolean", help: "end the old secrets now" },
+      yes: { type: "boolean", help: "skip the confirmation of --overlap 0 and --end" },
+    },
+    examples: ["npx postern client secret wiki --overlap 7d", "npx postern client secret wiki --end"],
+    run: replaceSecret,
+  },
+  {
     name: "client delete",
     operands: ["CLIENT_ID"],
     summary: "delete a client and its grants",
@@ -80,6 +95,20 @@ async function putClient({ provider, operands: [id], output }) {
 /** @param {import("./commands.mjs").Call} call */
 async function getClient({ provider, operands: [id], output }) {
   await output.show(await provider.request("GET", pathOf("clients", id)));
+}
+
+/** @param {import("./commands.mjs").Call} call */
+async function replaceSecret({ provider, operands: [id], options, output }) {
+  const overlap = durationOption("overlap", options.overlap);
+  if (options.end && overlap !== undefined) throw new Failure("--end makes no new secret: give no --overlap for it");
+  const question = `End the old secrets of the client ${id} at ${provider.url}? An application that has one of them fails.`;
+  if (options.end) {
+    await confirm("client secret --end", question, options);
+    return output.show(await provider.request("DELETE", pathOf("clients", id, "previous-secrets")));
+  }
+  if (overlap === 0) await confirm("client secret --overlap 0", question, options);
+  const answer = await provider.request("POST", pathOf("clients", id, "secret"), JSON.stringify({ overlap }));
+  return output.show(answer);
 }
 
 /** @param {import("./commands.mjs").Call} call */

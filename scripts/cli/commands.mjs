@@ -5,6 +5,7 @@ import { AUDIT_COMMANDS } from "./audit.mjs";
 import { CLIENT_COMMANDS } from "./clients.mjs";
 import { KEY_COMMANDS } from "./keys.mjs";
 import { LOGOUT_COMMANDS } from "./logouts.mjs";
+import { GRANT_COMMANDS, SESSION_COMMANDS } from "./sessions.mjs";
 import { STATUS_COMMANDS } from "./status.mjs";
 import { TOKEN_COMMANDS } from "./tokens.mjs";
 import { USER_COMMANDS } from "./users.mjs";
@@ -37,8 +38,8 @@ import { USER_COMMANDS } from "./users.mjs";
 
 /** @type {Command[]} */
 export const COMMANDS = [
-  ...USER_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS, ...KEY_COMMANDS, ...LOGOUT_COMMANDS, ...AUDIT_COMMANDS,
-  ...STATUS_COMMANDS,
+  ...USER_COMMANDS, ...SESSION_COMMANDS, ...GRANT_COMMANDS, ...CLIENT_COMMANDS, ...TOKEN_COMMANDS, ...KEY_COMMANDS,
+  ...LOGOUT_COMMANDS, ...AUDIT_COMMANDS, ...STATUS_COMMANDS,
 ];
 
 /** @type {Record<string, Option>} */
@@ -53,18 +54,27 @@ export function familyOf(/** @type {string} */ word) {
 }
 
 /**
+ * Returns the command whose name the words begin with, if there is one: the one with the longest name.
+ *
+ * @param {string[]} words
+ */
+export function commandOf(words) {
+  return [3, 2, 1].map((count) => words.slice(0, count).join(" "))
+    .map((name) => COMMANDS.find((command) => command.name === name))
+    .find((command) => command);
+}
+
+/**
  * Returns the command that the arguments name, and the arguments after its name. Fails with a suggestion if there is
  * none.
  *
  * @param {string[]} args
  */
 export function findCommand(args) {
-  for (const words of [1, 2]) {
-    const command = COMMANDS.find(({ name }) => name === args.slice(0, words).join(" "));
-    if (command) return { command, rest: args.slice(words) };
-  }
+  const command = commandOf(args);
+  if (command) return { command, rest: args.slice(command.name.split(" ").length) };
   const [family, word] = args;
-  const names = familyOf(family).map(({ name }) => name.split(" ")[1]);
+  const names = familyOf(family).map(({ name }) => name.slice(family.length + 1));
   if (names.length === 0) {
     const known = [...COMMANDS.map(({ name }) => name), ...new Set(COMMANDS.map(({ name }) => name.split(" ")[0]))];
     const suggestion = suggest(args.slice(0, 2).join(" "), known) || suggest(family, known);

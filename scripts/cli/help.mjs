@@ -1,9 +1,9 @@
 // The help for the command line, a family of commands, and a command.
-import { COMMANDS, COMMON_OPTIONS, familyOf } from "./commands.mjs";
+import { COMMANDS, COMMON_OPTIONS, commandOf, familyOf } from "./commands.mjs";
 
 const HEAD = `npx postern COMMAND
 
-Manages the users, clients, tokens and signing keys of a Postern.
+Manages the users, sessions, clients, tokens and signing keys of a Postern.
 `;
 
 const FOOT = `
@@ -25,9 +25,7 @@ Run npx postern inside the checkout only: elsewhere npx looks for a package of t
  */
 export function helpFor(words) {
   if (words.length === 0) return `${HEAD}\n${overview(COMMANDS)}\n${FOOT}`;
-  const command = [1, 2].map((count) => words.slice(0, count).join(" "))
-    .map((name) => COMMANDS.find((command) => command.name === name))
-    .find((command) => command);
+  const command = commandOf(words);
   if (command) return commandHelp(command);
   const family = familyOf(words[0]);
   if (words.length > 1 || family.length === 0) return undefined;

@@ -1,17 +1,16 @@
 // postern key …
 import { confirm } from "./input.mjs";
 import { note } from "./output.mjs";
-
-const time = (seconds) => seconds && new Date(seconds * 1_000).toISOString().replace(/\.000Z$/, "Z");
+import { timeOf } from "./times.mjs";
 
 const COLUMNS = [
   { title: "KID", value: ({ kid }) => kid },
   { title: "ALG", value: ({ alg }) => alg },
   { title: "STATE", value: ({ state }) => state },
-  { title: "MADE", value: ({ created_at: at }) => time(at) },
-  { title: "SIGNS_FROM", value: ({ sign_from: at }) => time(at) },
-  { title: "SIGNS_UNTIL", value: ({ sign_until: at }) => time(at) },
-  { title: "RETIRES", value: ({ retire_at: at }) => time(at) },
+  { title: "MADE", value: ({ created_at: at }) => timeOf(at) },
+  { title: "SIGNS_FROM", value: ({ sign_from: at }) => timeOf(at) },
+  { title: "SIGNS_UNTIL", value: ({ sign_until: at }) => timeOf(at) },
+  { title: "RETIRES", value: ({ retire_at: at }) => timeOf(at) },
 ];
 
 /** @type {import("./commands.mjs").Command[]} */
@@ -59,6 +58,6 @@ async function rotateKeys({ provider, options, output }) {
 async function show({ keys, rotation }, output) {
   await output.list(COLUMNS, (key) => key)(keys);
   for (const { alg, overdue_since: since } of rotation) {
-    if (since !== null) note(`the next ${alg} key is overdue since ${time(since)}: does the maintenance run?`);
+    if (since !== null) note(`the next ${alg} key is overdue since ${timeOf(since)}: does the maintenance run?`);
   }
 }

@@ -68,15 +68,19 @@ export function pathOf(...segments) {
  * sets the exit code.
  *
  * @param {Provider} provider
- * @param {"users" | "clients" | "logouts"} collection
+ * @param {"clients" | "grants" | "initial-access-tokens" | "logouts" | "sessions" | "users"} collection
  * @param {(items: any[]) => Promise<void>} show
  * @param {(text: string) => void} note
+ * @param {[string, string][]} [filter]    Parameters of the request.
  */
-export async function fetchAll({ request }, collection, show, note) {
+export async function fetchAll({ request }, collection, show, note, filter = []) {
   let after = "";
   do {
-    const page = await request("GET", `/${collection}?limit=500&after=${encodeURIComponent(after)}`);
-    await show(page[collection]);
+    const query = new URLSearchParams(filter);
+    query.set("limit", "500");
+    query.set("after", after);
+    const page = await request("GET", `/${collection}?${query}`);
+    await show(page[collection.replaceAll("-", "_")]);
     for (const id of page.damaged ?? []) {
       note(`${id} is damaged in the database and is left out: put it again, or delete it`);
       process.exitCode = 1;

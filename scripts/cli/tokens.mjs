@@ -1,7 +1,18 @@
-// postern registration token, postern token, postern grant revoke
+// postern registration token …, postern token
 import { Failure } from "../steps.mjs";
 import { confirm } from "./input.mjs";
-import { pathOf } from "./provider.mjs";
+import { note } from "./output.mjs";
+import { fetchAll, pathOf } from "./provider.mjs";
+import { timeOf } from "./times.mjs";
+
+const COLUMNS = [
+  { title: "TOKEN", value: ({ initial_access_token: token }) => token },
+  { title: "USES_LEFT", value: ({ uses_left: left }) => left },
+  { title: "USES", value: ({ uses }) => uses },
+  { title: "MADE", value: ({ created_at: at }) => timeOf(at) },
+  { title: "EXPIRES", value: ({ expires_at: at }) => timeOf(at) },
+  { title: "RESOURCES", value: ({ resources }) => resources.join(" ") },
+];
 
 /** @type {import("./commands.mjs").Command[]} */
 export const TOKEN_COMMANDS = [
@@ -17,6 +28,26 @@ export const TOKEN_COMMANDS = [
     run: makeInitialAccessToken,
   },
   {
+    name: "registration token list",
+    operands: [],
+    summary: "show the initial access tokens that can still register clients",
+    details: "TOKEN is the beginning of the hash of a token. The audit trail has the same text.",
+    run: ({ provider, output }) =>
+      fetchAll(provider, "initial-access-tokens", output.list(COLUMNS, (token) => token), note),
+  },
+  {
+    name: "registration token revoke",
+    operands: ["[TOKEN]"],
+    summary: "revoke an initial access token, or the registration access token of a client",
+    details: `TOKEN is what registration token list shows. The clients that were registered with it stay.
+With --client, a client that registered itself can no longer read or change its registration.`,
+    options: {
+      client: { type: "string", value: "CLIENT_ID", help: "the client whose registration access token is revoked" },
+      yes: { type: "boolean", help: "skip the confirmation" },
+    },
+    run: revokeToken,
+  },
+  {
     name: "token",
     operands: [],
     summary: "print an access token of a user for userinfo",
@@ -28,14 +59,6 @@ export const TOKEN_COMMANDS = [
     },
     examples: [`npx postern token --sub alice --scope "openid profile email"`],
     run: mintToken,
-  },
-  {
-    name: "grant revoke",
-    operands: ["GRANT_ID"],
-    summary: "revoke a grant and all its tokens",
-    details: "GRANT_ID is the claim grant_id of an access token.",
-    options: { yes: { type: "boolean", help: "skip the confirmation" } },
-    run: revokeGrant,
   },
 ];
 
@@ -58,9 +81,16 @@ async function mintToken({ provider, options: { sub, scope, ttl }, output }) {
 }
 
 /** @param {import("./commands.mjs").Call} call */
-async function revokeGrant({ provider, operands: [id], options, output }) {
-  await confirm("grant revoke", `Revoke the grant ${id} at ${provider.url}?`, options);
-  await output.show(await provider.request("DELETE", pathOf("grants", id)));
+async function revokeToken({ provider, operands: [token], options, output }) {
+  const { client } = options;
+  if ((token === undefined) === (client === undefined)) {
+    throw new Failure("registration token revoke takes a TOKEN, or --client: npx postern registration token revoke --help shows how");
+  }
+  const [question, path] = client === undefined
+    ? [`Revoke the initial access token ${token}`, pathOf("initial-access-tokens", token)]
+    : [`Revoke the registration access token of the client ${client}`, pathOf("clients", client, "registration-token")];
+  await confirm("registration token revoke", `${question} at ${provider.url}?`, options);
+  await output.show(await provider.request("DELETE", path));
 }
 
 /** Returns the number of an option, or undefined if it is not given. */

@@ -22,6 +22,7 @@ const COLUMNS = [
   { title: "NAME", value: ({ claims }) => claims.name },
   { title: "EMAIL", value: ({ claims }) => claims.email },
   { title: "PASSWORD", value: ({ has_password: has }) => (has ? "yes" : "no") },
+  { title: "DISABLED", value: ({ disabled }) => (disabled ? "yes" : "no") },
 ];
 
 /** @type {import("./commands.mjs").Command[]} */
@@ -69,14 +70,42 @@ the login or the password and keep the claims. A new user without --login has th
     input: "password.txt",
     summary: "set or remove the password of a user",
     details: `At a terminal the password is typed twice, unseen. Otherwise it is read from standard input.
-A new password ends the user's sessions.`,
+A new password ends the user's sessions. Applications with offline_access go on, unless --grants is given.`,
     options: {
       ...PASSWORD_OPTIONS,
+      grants: { type: "boolean", help: "revoke all grants of the user, too" },
       none: { type: "boolean", help: "remove the password, so that the user cannot sign in" },
       yes: { type: "boolean", help: "skip the confirmation of --none" },
     },
-    examples: ["npx postern user password alice --generate"],
+    examples: ["npx postern user password alice --generate", "npx postern user password alice --generate --grants"],
     run: setPassword,
+  },
+  {
+    name: "user signout",
+    operands: ["SUB"],
+    summary: "end all sessions of a user",
+    details: "What came of the sessions ends with them, but not a grant with offline_access, unless --grants is given.",
+    options: {
+      grants: { type: "boolean", help: "revoke all grants of the user, too" },
+      yes: { type: "boolean", help: "skip the confirmation" },
+    },
+    examples: ["npx postern user signout alice --grants"],
+    run: signOut,
+  },
+  {
+    name: "user disable",
+    operands: ["SUB"],
+    summary: "disable a user: no sign-in, and no token works",
+    details: `Ends the user's sessions. The grants with offline_access stay, and work again when the user is enabled, if the
+application keeps its tokens meanwhile.`,
+    options: { yes: { type: "boolean", help: "skip the confirmation" } },
+    run: disableUser,
+  },
+  {
+    name: "user enable",
+    operands: ["SUB"],
+    summary: "enable a disabled user",
+    run: enableUser,
   },
   {
     name: "user delete",
@@ -91,7 +120,7 @@ A new password ends the user's sessions.`,
     operands: ["[FILE]"],
     input: "users.ndjson",
     summary: "store many users",
-    details: `Each line is a user: {"sub", "login", "claims", "password_hash"}. All but the sub are optional, and a field
+    details: `Each line is a user: {"sub", "login", "claims", "password_hash", "disabled"}. All but the sub are optional, and a field
 that is left out keeps its value. password_hash is a PHC string of Argon2. A line that is refused is reported
 with the reason; the others are stored, and the exit code is 1.`,
     examples: ["npx postern user list | npx postern user import"],
@@ -142,12 +171,32 @@ async function setPassword({ provider, operands: [sub], options, output }) {
   const given = passwordOf(options);
   if (options.none) {
     if (given !== undefined) throw new Failure("--none removes the password: give no other option for it");
+    if (options.grants) throw new Failure("--none revokes no grants: npx postern user signout SUB --grants does");
     await confirm("user password --none", `Remove the password of ${sub} at ${provider.url}?`, options);
     return showUser(provider, await provider.request("DELETE", path), output);
   }
   const password = given ?? await readPassword();
-  const user = await provider.request("PUT", path, JSON.stringify({ password }));
+  const user = await provider.request("PUT", path, JSON.stringify({ password, grants: options.grants }));
   return showUser(provider, options.generate ? { ...user, password } : user, output);
+}
+
+/** @param {import("./commands.mjs").Call} call */
+async function signOut({ provider, operands: [sub], options, output }) {
+  const { grants = false } = options;
+  const question = `End all sessions${grants ? " and grants" : ""} of ${sub} at ${provider.url}?`;
+  await confirm("user signout", question, options);
+  await output.show(await provider.request("POST", pathOf("users", sub, "signout"), JSON.stringify({ grants })));
+}
+
+/** @param {import("./commands.mjs").Call} call */
+async function disableUser({ provider, operands: [sub], options, output }) {
+  await confirm("user disable", `Disable ${sub} at ${provider.url}? No sign-in and no token of this user works then.`, options);
+  await showUser(provider, await provider.request("PUT", pathOf("users", sub, "disabled")), output);
+}
+
+/** @param {import("./commands.mjs").Call} call */
+async function enableUser({ provider, operands: [sub], output }) {
+  await showUser(provider, await provider.request("DELETE", pathOf("users", sub, "disabled")), output);
 }
 
 /** @param {import("./commands.mjs").Call} call */
@@ -159,7 +208,9 @@ async function deleteUser({ provider, operands: [sub], options, output }) {
 
 /** @param {import("./commands.mjs").Call} call */
 async function listUsers({ provider, output }) {
-  const show = output.list(COLUMNS, ({ sub, login, claims }) => ({ sub, login, claims }));
+  // An import keeps a user disabled without the field, but a new user would not be.
+  const show = output.list(COLUMNS, ({ sub, login, claims, disabled }) =>
+    ({ sub, login, claims, ...(disabled && { disabled }) }));
   const { claims_supported: released } = await provider.discover();
   const unreleased = new Map();
   await fetchAll(provider, "users", async (users) => {

@@ -53,7 +53,9 @@ impl Statements {
             Poll::Denied => return Err(TokenError::AccessDenied.into()),
             Poll::Expired => return Err(TokenError::ExpiredToken.into()),
             Poll::NoGrant => {
-                return Err(invalid_grant("the grant was revoked, or its user deleted"));
+                return Err(invalid_grant(
+                    "the grant was revoked, or its user disabled or deleted",
+                ));
             }
             Poll::Pending => return Err(TokenError::AuthorizationPending.into()),
             Poll::TooEarly => return Err(TokenError::SlowDown.into()),

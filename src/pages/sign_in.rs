@@ -39,6 +39,8 @@ pub struct Login<'a> {
 pub enum Notice {
     /// The login or the password is wrong; the page does not disclose which. 403.
     WrongCredentials,
+    /// The password is right, but the operator has disabled the account. 403.
+    AccountDisabled,
     /// The account or network had too many attempts. 429.
     TooManyAttempts {
         /// The pause in seconds.
@@ -123,6 +125,7 @@ impl Login<'_> {
             Notice::TooManyAttempts { wait } => {
                 self.texts.too_many_attempts.with(&self.texts.duration(wait))
             }
+            Notice::AccountDisabled => self.texts.account_disabled.to_owned(),
             Notice::FormExpired => self.texts.form_expired.to_owned(),
             Notice::CookiesNeeded => self.texts.cookies_needed.to_owned(),
             Notice::OtherAccountWanted => self.texts.other_account_wanted.to_owned(),
@@ -144,7 +147,7 @@ impl Notice {
     // 403 rather than 401, which would require an authentication scheme (RFC 9110 section 15.5.4).
     fn status(self) -> u16 {
         match self {
-            Self::WrongCredentials => 403,
+            Self::AccountDisabled | Self::WrongCredentials => 403,
             Self::TooManyAttempts { .. } => 429,
             Self::FormExpired | Self::CookiesNeeded => 400,
             Self::OtherAccountWanted | Self::PasswordVisible => 200,
@@ -153,6 +156,7 @@ impl Notice {
 
     pub fn code(self) -> &'static str {
         match self {
+            Self::AccountDisabled => "account_disabled",
             Self::WrongCredentials => "wrong_credentials",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::FormExpired => "form_expired",

@@ -79,6 +79,16 @@ macro_rules! is_refreshable {
 }
 pub(super) use is_refreshable;
 
+/// A SQL condition: neither the grant of the user of the session was revoked, nor all grants of the user or of its client since.
+macro_rules! is_unrevoked_in_session {
+    () => {
+        "revoked_at IS NULL AND coalesce(revocations, 0) = coalesce( \
+           (SELECT users.revocations FROM sessions JOIN users USING (sub) WHERE cookie_hash = ?1), \
+           0) + coalesce((SELECT clients.revocations FROM clients \
+                          WHERE clients.client_id = grants.client_id), 0)"
+    };
+}
+
 /// Lists the clients with access to the data of a session's user, the last used first: what the user has consented to,
 /// and what the grants have that can still be used. The session may have expired.
 ///
@@ -106,7 +116,9 @@ pub fn list_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Vec<All
              UNION ALL \
              SELECT client_id, scope, NULL, claims, min(created_at), NULL FROM grants \
              WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
-               AND revoked_at IS NULL AND ",
+               AND ",
+        is_unrevoked_in_session!(),
+        " AND ",
         is_refreshable!(),
         " = 0 AND created_at > ?3 \
              GROUP BY client_id, scope, claims \
@@ -117,7 +129,9 @@ pub fn list_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Vec<All
                    AS ends_at \
                FROM grants \
                WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
-                 AND revoked_at IS NULL AND ",
+                 AND ",
+        is_unrevoked_in_session!(),
+        " AND ",
         is_refreshable!(),
         " = 1 AND created_at > ?4) \
              GROUP BY client_id, scope, claims \

@@ -10,6 +10,7 @@ use crate::ports::{Database, Row, Statement};
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::batch::{Batch, Handle, exists, first};
 use crate::store::client_proof::{ClientProof, client_is_proven};
+use crate::store::client_secrets::has_secret;
 use crate::store::device_requests::{KeptDevice, NewDevice, device_code_is_alive, device_columns};
 use crate::store::slots::{Slots, delete_expired, free_slot};
 

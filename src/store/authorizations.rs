@@ -13,7 +13,7 @@ use crate::store::client_copies;
 use crate::store::clients::Client;
 use crate::store::consents::{Consent, consent_columns, is_consent};
 use crate::store::device_requests::{DeviceDecision, decision_in, device_code_is_alive};
-use crate::store::grants::{Grant, grant_columns, grant_joins};
+use crate::store::grants::{Grant, grant_columns, grant_counts, grant_joins, is_unrevoked};
 use crate::store::session_ends::signed_in_to;
 
 /// How many grants of a user and a client of the last day may exist. Many devices and a client that gets new tokens every few
@@ -158,11 +158,12 @@ impl NewAuthorization<'_> {
         let grant = Statement::new(concat!(
             "INSERT INTO grants \
                (id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims, \
-                subject) \
+                subject, revocations) \
              SELECT ?1, sub, client_id, ?4, ?5, sessions.id, ?6, auth_time, ?7, \
                (SELECT subject FROM pairwise_subjects \
-                WHERE pairwise_subjects.sub = sessions.sub AND sector = ?11) \
-             FROM sessions JOIN clients \
+                WHERE pairwise_subjects.sub = sessions.sub AND sector = ?11), \
+               coalesce(users.revocations, 0) + coalesce(clients.revocations, 0) \
+             FROM sessions JOIN users USING (sub) JOIN clients \
              WHERE sessions.id = ?2 AND client_id = ?3 \
                AND (clients.expires_at IS NULL OR clients.expires_at > ?5) \
                AND (?8 IS NULL OR EXISTS \

@@ -51,6 +51,7 @@ impl Client {
             registration_token_hash: Some(DOCUMENT.to_owned()),
             expires_at: None,
             vouched_apis: Vec::new(),
+            previous_secrets: Vec::new(),
             document: Some(DocumentCopy { fetched_at: now, until }),
             is_stored: false,
         }

@@ -10,7 +10,6 @@ use crate::protocol::client::assertion::AssertionError;
 use crate::protocol::client::metadata::GrantType;
 use crate::protocol::description::Description;
 use crate::protocol::token::token_error::{CLIENT_REFUSED, TokenError};
-use crate::secret::same_hash;
 use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::client_assertions::{self, AssertionUse};
 use crate::store::client_copies::{self, NewCopy};
@@ -52,6 +51,7 @@ pub enum ProofMethod {
 /// The statements that check a proof.
 pub struct ProofHandles {
     client: Handle<Option<StoredClient>>,
+    now: i64,
     assertion_use: Option<Handle<AssertionUse>>,
 }
 
@@ -107,9 +107,9 @@ macro_rules! client_is_proven {
             $p,
             "->>'client_id' AND (clients.expires_at IS NULL OR clients.expires_at > ",
             $p,
-            "->>'now') AND clients.secret_hash IS ",
-            $p,
-            "->>'secret_hash' AND CASE WHEN json_valid(metadata) THEN (",
+            "->>'now') AND ",
+            has_secret!(concat!($p, "->>'secret_hash'"), concat!($p, "->>'now'")),
+            " AND CASE WHEN json_valid(metadata) THEN (",
             $p,
             "->>'auth_method' IS NULL OR metadata->>'token_endpoint_auth_method' = ",
             $p,
@@ -170,7 +170,8 @@ impl ClientProof {
             }
             ProofMethod::Public | ProofMethod::Secret { .. } => None,
         };
-        Ok(ProofHandles { client: clients::look_up(batch, &self.client_id, now), assertion_use })
+        let client = clients::look_up(batch, &self.client_id, now);
+        Ok(ProofHandles { client, now, assertion_use })
     }
 
     /// Returns the client, if the proof is right.
@@ -187,9 +188,7 @@ impl ClientProof {
         let is_right = match &self.method {
             ProofMethod::Assertion { .. } => true,
             ProofMethod::Public => !client.metadata.is_confidential(),
-            ProofMethod::Secret { secret_hash } => {
-                client.secret_hash.as_deref().is_some_and(|known| same_hash(secret_hash, known))
-            }
+            ProofMethod::Secret { secret_hash } => client.has_secret(secret_hash, handles.now),
         };
         Ok(match (is_right, assertion_use) {
             (false, _) => Checked::Refused,

@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
-use crate::lifetimes::LOST_RESPONSE_SECONDS;
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::store::SWEPT_WITH_EACH;
@@ -11,6 +10,10 @@ use crate::store::audit::acts;
 use crate::store::authorization_requests::BrowserHandle;
 use crate::store::batch::{Batch, Handle, exists, first, read};
 use crate::store::client_copies::DocumentCopy;
+use crate::store::client_secrets::{
+    NewSecret, PreviousSecret, assign_secret, assign_secret_column, forget_salts,
+    parse_previous_secrets,
+};
 use crate::store::deletions;
 use crate::store::identifiers::may_be_client;
 use crate::store::sweep::SWEPT_AT_ONCE;
@@ -37,13 +40,15 @@ pub struct Client {
     pub is_stored: bool,
     /// The URIs of the APIs that its initial access token named.
     pub vouched_apis: Vec<String>,
+    /// The secrets before the current one, of which some may have ended.
+    pub previous_secrets: Vec<PreviousSecret>,
 }
 
 /// The columns that [`Client`] reads.
 macro_rules! client_columns {
     () => {
         "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, \
-         expires_at, updated_at, document_until, vouched_apis"
+         expires_at, updated_at, document_until, vouched_apis, previous_secrets"
     };
 }
 
@@ -60,6 +65,7 @@ pub struct StoredClient {
     pub expires_at: Option<i64>,
     document: Option<DocumentCopy>,
     pub vouched_apis: Vec<String>,
+    previous_secrets: Vec<PreviousSecret>,
 }
 
 impl StoredClient {
@@ -79,6 +85,7 @@ impl StoredClient {
             expires_at: row.integer_or_null()?,
             document: DocumentCopy::from_row(row)?,
             vouched_apis: parse_vouched_apis(row.text_or_null()?.as_deref()),
+            previous_secrets: parse_previous_secrets(row.text_or_null()?.as_deref()),
         })
     }
 
@@ -97,6 +104,7 @@ impl StoredClient {
             expires_at: self.expires_at,
             document: self.document,
             vouched_apis: self.vouched_apis,
+            previous_secrets: self.previous_secrets,
             is_stored: true,
         })
     }
@@ -111,14 +119,6 @@ pub struct NewClient<'a> {
     pub new_secret: Option<NewSecret>,
     /// See [`Client::trusted`].
     pub trusted: bool,
-}
-
-/// A secret that a client gets if it needs one and has none.
-#[derive(Debug)]
-pub struct NewSecret {
-    pub hash: String,
-    /// The random text that it is derived from.
-    pub salt: String,
 }
 
 /// A client as a request has stored it, with what its secret is derived from.
@@ -142,42 +142,11 @@ impl ClientWithSecret {
 macro_rules! client_with_secret_columns {
     () => {
         "client_id, metadata, secret_hash, trusted, created_at, registration_token_hash, \
-         expires_at, updated_at, document_until, vouched_apis, secret_salt, secret_made_at"
+         expires_at, updated_at, document_until, vouched_apis, previous_secrets, secret_salt, \
+         secret_made_at"
     };
 }
 pub(super) use client_with_secret_columns;
-
-/// The assignment to one column of the secret: see [`assign_secret`].
-macro_rules! assign_secret_column {
-    ($column:literal, $new:literal, $hash:literal) => {
-        concat!(
-            $column,
-            " = CASE WHEN ",
-            $hash,
-            " IS NOT NULL THEN iif(clients.secret_hash IS NULL, ",
-            $new,
-            ", clients.",
-            $column,
-            ") END"
-        )
-    };
-}
-pub(super) use assign_secret_column;
-
-/// The assignments that keep a client's secret, or give it the new one if it has none. They remove the secret if there is
-/// no new one, because then the client needs none.
-macro_rules! assign_secret {
-    ($hash:literal, $salt:literal, $now:literal) => {
-        concat!(
-            assign_secret_column!("secret_hash", $hash, $hash),
-            ", ",
-            assign_secret_column!("secret_salt", $salt, $hash),
-            ", ",
-            assign_secret_column!("secret_made_at", $now, $hash)
-        )
-    };
-}
-pub(super) use assign_secret;
 
 /// Writes metadata as the JSON that the database stores.
 pub(super) fn write_metadata(metadata: &ClientMetadata) -> Result<String, Internal> {
@@ -244,17 +213,6 @@ pub(super) fn sweep(now: i64, limit: i64) -> Statement {
          RETURNING 1",
     )
     .bind(now)
-    .bind(limit)
-}
-
-/// Erases at most `limit` salts of secrets that no response repeats, the oldest ones first: with a credential and
-/// `KEY_ENCRYPTION_KEY` they give the secrets.
-pub(super) fn forget_salts(now: i64, limit: i64) -> Statement {
-    Statement::new(
-        "UPDATE clients SET secret_salt = NULL, secret_made_at = NULL WHERE client_id IN \
-         (SELECT client_id FROM clients WHERE secret_made_at <= ?1 ORDER BY secret_made_at LIMIT ?2)",
-    )
-    .bind(now - LOST_RESPONSE_SECONDS)
     .bind(limit)
 }
 

@@ -6,8 +6,9 @@ use crate::protocol::authorization::pkce::CodeChallenge;
 use crate::protocol::user::scope::OFFLINE_ACCESS;
 use crate::store::batch::{Batch, Handle, first};
 use crate::store::client_proof::{ClientConditions, ClientProof, client_is_proven};
+use crate::store::client_secrets::has_secret;
 use crate::store::consents::consent_columns;
-use crate::store::grants::{Grant, grant_columns, grant_joins};
+use crate::store::grants::{Grant, grant_columns, grant_counts, grant_joins, is_unrevoked};
 
 #[derive(Debug)]
 pub enum Redemption {
@@ -92,7 +93,7 @@ pub fn redeem(
     .bind(OFFLINE_ACCESS);
     let read = Statement::new(concat!(
         "SELECT coalesce(spent_by = ?3, 0) AS is_redeemed, spent_at IS NOT NULL AS is_spent, \
-           expires_at <= ?4 AS is_expired, redirect_uri, code_challenge, nonce, ",
+           codes.expires_at <= ?4 AS is_expired, redirect_uri, code_challenge, nonce, ",
         grant_columns!(),
         " FROM codes JOIN grants ON grants.id = codes.grant_id",
         grant_joins!(),

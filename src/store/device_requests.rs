@@ -13,9 +13,10 @@ use crate::protocol::user::scope::OFFLINE_ACCESS;
 use crate::store::authorization_requests::{BrowserHandle, answer_in};
 use crate::store::batch::{Batch, Handle, Outcome, first};
 use crate::store::client_proof::{ClientConditions, ClientProof, client_is_proven};
+use crate::store::client_secrets::has_secret;
 use crate::store::codes::FirstRefreshToken;
 use crate::store::consents::consent_columns;
-use crate::store::grants::{Grant, grant_columns, grant_joins};
+use crate::store::grants::{Grant, grant_columns, grant_counts, grant_joins, is_unrevoked};
 
 /// A device that gets the response of a request.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use crate::protocol::token::access_token::AccessToken;
 use crate::protocol::token::token_error::TokenError;
 use crate::store::audit::acts;
 use crate::store::audit::kinds::RevocationReason;
-use crate::store::batch::{Batch, Handle, exists, first, read};
+use crate::store::batch::{Batch, Handle, first, read};
 use crate::store::consents::{Consent, consent_columns};
 
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub enum RecordOutcome {
     /// The user does not exist or was deleted.
     NoSuchUser,
     Recorded,
+    UserDisabled,
 }
 
 /// Records a grant of the operator's, in the same statement that checks that its user exists.
@@ -43,8 +44,9 @@ pub async fn record(
     grant: &NewGrant<'_>,
 ) -> Result<RecordOutcome, Internal> {
     let insert = Statement::new(
-        "INSERT INTO grants (id, sub, client_id, scope, created_at, alive_until) \
-         SELECT ?1, sub, ?3, ?4, ?5, ?6 FROM users WHERE sub = ?2 AND deleted_at IS NULL \
+        "INSERT INTO grants (id, sub, client_id, scope, created_at, alive_until, revocations) \
+         SELECT ?1, sub, ?3, ?4, ?5, ?6, revocations FROM users \
+         WHERE sub = ?2 AND deleted_at IS NULL AND disabled_at IS NULL \
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(grant.id)
@@ -53,14 +55,43 @@ pub async fn record(
     .bind(grant.scope)
     .bind(grant.created_at)
     .bind(grant.expires_at);
-    let find = Statement::new("SELECT 1 FROM grants WHERE id = ?1").bind(grant.id);
+    let find = Statement::new(
+        "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1) FROM users \
+         WHERE sub = ?2 AND deleted_at IS NULL",
+    )
+    .bind(grant.id)
+    .bind(grant.sub);
     let mut batch = Batch::default();
     batch.add(insert);
     batch.add(acts::token_minted(context, grant.id)?);
-    let recorded = batch.query(find, exists);
-    let is_recorded = batch.run_idempotent(context).await?.take(recorded)?;
-    Ok(if is_recorded { RecordOutcome::Recorded } else { RecordOutcome::NoSuchUser })
+    let found = batch.query(find, first);
+    let found = batch.run_idempotent(context).await?.take(found)?;
+    let is_recorded = found.map(|mut row| row.integer()).transpose()?;
+    Ok(match is_recorded {
+        None => RecordOutcome::NoSuchUser,
+        Some(0) => RecordOutcome::UserDisabled,
+        Some(_) => RecordOutcome::Recorded,
+    })
 }
+
+/// A SQL condition: neither the grant was revoked, nor all grants of its user or its client since it was made. For a statement
+/// that has `grants` and [`grant_joins`].
+macro_rules! is_unrevoked {
+    () => {
+        "(grants.revoked_at IS NULL AND coalesce(grants.revocations, 0) \
+          = coalesce(users.revocations, 0) + coalesce(clients.revocations, 0))"
+    };
+}
+pub(super) use is_unrevoked;
+
+/// A SQL condition: the grant counts, because it is not revoked and its user is not disabled. For a statement that has
+/// `grants` and [`grant_joins`]. The claims of a deleted user are null.
+macro_rules! grant_counts {
+    () => {
+        concat!("(users.disabled_at IS NULL AND ", is_unrevoked!(), ")")
+    };
+}
+pub(super) use grant_counts;
 
 /// The columns that [`Grant::from_row`] reads, for a statement that has `grants` and [`grant_joins`].
 macro_rules! grant_columns {
@@ -68,18 +99,21 @@ macro_rules! grant_columns {
         concat!(
             "grants.id AS grant_id, coalesce(grants.subject, grants.sub) AS subject, \
              grants.scope AS scope, grants.sid AS sid, grants.auth_time AS auth_time, \
-             grants.claims AS requested, grants.created_at AS granted_at, \
-             grants.revoked_at AS revoked_at, users.claims AS user_claims, ",
+             grants.claims AS requested, grants.created_at AS granted_at, iif(",
+            grant_counts!(),
+            ", users.claims, NULL) AS user_claims, ",
             consent_columns!()
         )
     };
 }
 pub(super) use grant_columns;
 
-/// The tables that belong to a grant: its user, and the consent of this user to its client.
+/// The tables that belong to a grant: its user, its client, which the operator's own grants do not have, and the consent of the
+/// user to the client.
 macro_rules! grant_joins {
     () => {
         " JOIN users ON users.sub = grants.sub \
+          LEFT JOIN clients ON clients.client_id = grants.client_id \
           LEFT JOIN consents ON consents.sub = grants.sub AND consents.client_id = grants.client_id"
     };
 }
@@ -99,7 +133,7 @@ pub struct Grant {
     pub requested: ClaimsRequest,
     /// When the grant was recorded, in Unix seconds.
     pub granted_at: i64,
-    /// The user's claims as JSON; `None` if the grant was revoked or the user was deleted.
+    /// The user's claims as JSON; `None` if the grant was revoked, or the user is disabled or was deleted.
     user_claims: Option<String>,
     /// The user's consent to the client, as it is now.
     pub consent: Option<Consent>,
@@ -109,10 +143,11 @@ impl Grant {
     /// The user's claims as JSON.
     ///
     /// # Errors
-    /// [`TokenError::InvalidGrant`] if the grant was revoked or the user was deleted.
+    /// [`TokenError::InvalidGrant`] if the grant was revoked, or the user is disabled or was deleted.
     pub fn user_claims(&self) -> Result<&str, TokenError> {
-        let withdrawn =
-            TokenError::InvalidGrant("the grant was revoked, or its user deleted".into());
+        let withdrawn = TokenError::InvalidGrant(
+            "the grant was revoked, or its user disabled or deleted".into(),
+        );
         self.user_claims.as_deref().ok_or(withdrawn)
     }
 
@@ -121,8 +156,7 @@ impl Grant {
         let (id, subject, scope, sid) =
             (row.text()?, row.text()?, row.text()?, row.text_or_null()?);
         let (auth_time, requested) = (row.integer_or_null()?, row.text_or_null()?);
-        let (granted_at, revoked_at) = (row.integer()?, row.integer_or_null()?);
-        let user_claims = row.text_or_null()?.filter(|_| revoked_at.is_none());
+        let (granted_at, user_claims) = (row.integer()?, row.text_or_null()?);
         Ok(Self {
             requested: parse_requested(requested.as_deref())?,
             auth_time: auth_time.unwrap_or(granted_at),
@@ -204,7 +238,7 @@ pub fn find_of_token(batch: &mut Batch, token: &AccessToken) -> Handle<Option<Gr
 /// The status of the grant of an access token.
 #[derive(Debug)]
 pub enum GrantStatus {
-    /// The token or its grant was revoked, or the user was deleted.
+    /// The token or its grant was revoked, or the user is disabled or was deleted.
     Revoked,
     Active(Box<ActiveGrant>),
     /// No grant has this id, user and client, or the client was deleted. The operator's own grants have no client.
@@ -235,18 +269,16 @@ pub async fn status(
     token: &AccessToken,
 ) -> Result<GrantStatus, Internal> {
     let statement = Statement::new(concat!(
-        "SELECT grants.revoked_at AS revoked_at, \
-           EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?4) AS is_token_revoked, \
-           users.claims AS user_claims, \
-           grants.claims AS requested, \
+        "SELECT iif(NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?4) AND ",
+        grant_counts!(),
+        ", users.claims, NULL) AS user_claims, grants.claims AS requested, \
            clients.metadata->>'userinfo_signed_response_alg' AS alg, \
            clients.metadata->>'scope' AS registered_scope, \
            grants.session_id IS NULL OR coalesce(clients.trusted, 0) AS is_trusted, ",
         consent_columns!(),
         " FROM grants",
         grant_joins!(),
-        " LEFT JOIN clients ON clients.client_id = grants.client_id \
-         WHERE ",
+        " WHERE ",
         is_grant_of_token!(),
         " AND (grants.session_id IS NULL OR clients.client_id IS NOT NULL)",
     ));
@@ -254,11 +286,7 @@ pub async fn status(
     let Some(mut row) = read(context, freshness, statement).await?.pop() else {
         return Ok(GrantStatus::Unknown);
     };
-    // Deleting a user sets their claims to NULL.
-    let (None, 0, Some(claims)) = (row.integer_or_null()?, row.integer()?, row.text_or_null()?)
-    else {
-        return Ok(GrantStatus::Revoked);
-    };
+    let Some(claims) = row.text_or_null()? else { return Ok(GrantStatus::Revoked) };
     Ok(GrantStatus::Active(Box::new(ActiveGrant {
         claims,
         requested: parse_requested(row.text_or_null()?.as_deref())?,

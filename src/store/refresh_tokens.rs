@@ -7,8 +7,12 @@ use crate::ports::{Database, Row, Statement};
 use crate::store::audit::acts;
 use crate::store::batch::{Batch, Handle, first};
 use crate::store::client_proof::{ClientConditions, ClientProof, client_is_proven};
+use crate::store::client_secrets::has_secret;
 use crate::store::consents::consent_columns;
-use crate::store::grants::{Grant, GrantOfToken, grant_columns, grant_joins, token_grant_columns};
+use crate::store::grants::{
+    Grant, GrantOfToken, grant_columns, grant_counts, grant_joins, is_unrevoked,
+    token_grant_columns,
+};
 
 /// A refresh token as stored.
 #[derive(Debug)]
@@ -62,17 +66,19 @@ pub fn find_and_rotate(
         "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) \
          SELECT ?2, own.grant_id, min(?3, grants.created_at + ?4) FROM refresh_tokens AS own \
            JOIN grants ON grants.id = own.grant_id JOIN users ON users.sub = grants.sub \
+           JOIN clients ON clients.client_id = grants.client_id \
          WHERE own.token_hash = ?1 AND own.spent_at IS NULL AND own.expires_at > ?5 \
-           AND grants.client_id = ?6->>'client_id' AND grants.revoked_at IS NULL \
-           AND users.deleted_at IS NULL AND ?7 AND instr(' ' || grants.scope || ' ', ' openid ') > 0 \
-           AND EXISTS (SELECT 1 FROM clients WHERE clients.client_id = grants.client_id \
-             AND CASE WHEN json_valid(metadata) THEN metadata->>'scope' IS NULL \
-               OR instr(' ' || (metadata->>'scope') || ' ', ' openid ') > 0 \
-                 AND instr(' ' || (metadata->>'scope') || ' ', ' offline_access ') > 0 ELSE 0 END \
-             AND (trusted = 1 OR EXISTS (SELECT 1 FROM consents \
-               WHERE consents.sub = grants.sub AND consents.client_id = grants.client_id \
-                 AND instr(' ' || consents.scope || ' ', ' openid ') > 0 \
-                 AND instr(' ' || consents.scope || ' ', ' offline_access ') > 0))) \
+           AND grants.client_id = ?6->>'client_id' AND users.deleted_at IS NULL AND ",
+        grant_counts!(),
+        " AND ?7 AND instr(' ' || grants.scope || ' ', ' openid ') > 0 \
+           AND CASE WHEN json_valid(clients.metadata) THEN clients.metadata->>'scope' IS NULL \
+             OR instr(' ' || (clients.metadata->>'scope') || ' ', ' openid ') > 0 \
+               AND instr(' ' || (clients.metadata->>'scope') || ' ', ' offline_access ') > 0 \
+             ELSE 0 END \
+           AND (clients.trusted = 1 OR EXISTS (SELECT 1 FROM consents \
+             WHERE consents.sub = grants.sub AND consents.client_id = grants.client_id \
+               AND instr(' ' || consents.scope || ' ', ' openid ') > 0 \
+               AND instr(' ' || consents.scope || ' ', ' offline_access ') > 0)) \
            AND ",
         client_is_proven!("?6"),
         " ON CONFLICT (token_hash) DO NOTHING",

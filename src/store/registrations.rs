@@ -9,9 +9,11 @@ use crate::secret::same_hash;
 use crate::store::SWEPT_WITH_EACH;
 use crate::store::audit::acts;
 use crate::store::batch::{Batch, Handle, exists, first};
+use crate::store::client_secrets::{
+    NewSecret, assign_secret, assign_secret_column, forget_salts, has_secret,
+};
 use crate::store::clients::{
-    self, Client, ClientWithSecret, NewSecret, assign_secret, assign_secret_column,
-    client_with_secret_columns, write_metadata,
+    self, Client, ClientWithSecret, client_with_secret_columns, write_metadata,
 };
 use crate::store::initial_access_tokens::select_valid;
 use crate::store::slots::{Slots, delete_expired, free_slot};
@@ -212,7 +214,7 @@ pub enum ReplacementOutcome {
 }
 
 /// A SQL condition: the client has the registration access token of the hash `$token`, and, if it has a secret and presents
-/// one, that of the hash `$secret`. Or the replacement has already removed its secret.
+/// one, one of the hash `$secret`. Or the replacement has already removed its secret.
 macro_rules! may_be_replaced {
     ($client_id:literal, $token:literal, $metadata:literal, $now:literal, $secret:literal) => {
         concat!(
@@ -224,8 +226,8 @@ macro_rules! may_be_replaced {
             $now,
             ") AND (",
             $secret,
-            " IS NULL OR secret_hash = ",
-            $secret,
+            " IS NULL OR ",
+            has_secret!($secret, $now),
             " OR secret_hash IS NULL AND metadata = ",
             $metadata,
             ")"
@@ -260,7 +262,7 @@ pub async fn replace(
     .bind(new_secret.as_ref().map(|secret| secret.salt.as_str()))
     .bind(replacement.presented_secret_hash.as_deref());
     let mut batch = Batch::default();
-    batch.add(clients::forget_salts(context.now, SWEPT_WITH_EACH));
+    batch.add(forget_salts(context.now, SWEPT_WITH_EACH));
     batch.add(acts::client_updated(context, replacement, &metadata)?);
     let replaced = batch.query(statement, first);
     let stored = clients::look_up(&mut batch, client_id, context.now);

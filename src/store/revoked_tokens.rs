@@ -8,6 +8,7 @@ use crate::ports::Statement;
 use crate::protocol::token::access_token::AccessToken;
 use crate::store::batch::{Batch, Handle, exists};
 use crate::store::client_proof::{ClientProof, client_is_proven};
+use crate::store::client_secrets::has_secret;
 use crate::store::slots::{Slots, delete_expired, free_slot};
 
 /// Revokes an access token, if its client is proven. Returns whether it is revoked then: it is not if all slots are taken.

@@ -15,7 +15,7 @@ use crate::ports::Statement;
 use crate::store::applications::is_refreshable;
 use crate::store::audit::acts;
 use crate::store::audit::kinds::SessionEndReason;
-use crate::store::batch::Batch;
+use crate::store::batch::{Batch, Handle, first};
 
 /// An end of sessions.
 #[derive(Debug)]
@@ -31,12 +31,14 @@ pub struct SessionEnd<'a> {
 pub enum EndingSessions<'a> {
     /// The session of the browser with the cookie of this hash.
     OfBrowser { cookie_hash: &'a str },
+    /// Those of the users of a JSON array whose password hash differs from the stored one, or who are disabled in it.
+    OfChangedUsers { users: &'a str },
     /// The one that an ID token of a client names. The user's subject may be one for the client's sector.
     OfClient { client_id: &'a str, sid: &'a str, subject: &'a str },
     /// Those of a deleted user, at most so many.
     OfDeletedUser { sub: &'a str, limit: i64 },
-    /// Those of the users of a JSON array whose password hash differs from the stored one.
-    OfNewPasswords { users: &'a str },
+    /// The one whose cookie has a hash that begins so: see [`super::session_list`].
+    OfName { name: &'a str },
     /// Those of a user.
     OfUser { sub: &'a str },
     /// The one that a browser had before its user signed in. It goes on if that is the same user, under the new cookie.
@@ -62,9 +64,16 @@ impl EndingSessions<'_> {
             Self::OfBrowser { cookie_hash } => {
                 bind(Statement::new(end_sessions!(" WHERE cookie_hash = ?3"))).bind(cookie_hash)
             }
+            Self::OfChangedUsers { users } => bind(Statement::new(end_sessions!(
+                " WHERE sub IN (SELECT users.sub FROM json_each(?3) \
+                   JOIN users ON users.sub = value->>'sub' \
+                   WHERE value->>'password_hash' <> coalesce(password_hash, '') \
+                     OR value->>'disabled')"
+            )))
+            .bind(users),
             Self::OfClient { client_id, sid, subject } => bind(Statement::new(end_sessions!(
                 " WHERE id IN (SELECT session_id FROM sessions AS own \
-                   JOIN session_clients ON session_id = own.id \
+                   CROSS JOIN session_clients ON session_id = own.id \
                    WHERE own.sub IN (?3, (SELECT sub FROM pairwise_subjects WHERE subject = ?3)) \
                      AND client_id = ?4 AND sid = ?5)"
             )))
@@ -76,12 +85,10 @@ impl EndingSessions<'_> {
             )))
             .bind(sub)
             .bind(limit),
-            Self::OfNewPasswords { users } => bind(Statement::new(end_sessions!(
-                " WHERE sub IN (SELECT users.sub FROM json_each(?3) \
-                   JOIN users ON users.sub = value->>'sub' \
-                   WHERE value->>'password_hash' <> coalesce(password_hash, ''))"
-            )))
-            .bind(users),
+            Self::OfName { name } => {
+                bind(Statement::new(end_sessions!(" WHERE cookie_hash BETWEEN ?3 AND ?3 || '~'")))
+                    .bind(name)
+            }
             Self::OfUser { sub } => {
                 bind(Statement::new(end_sessions!(" WHERE sub = ?3"))).bind(sub)
             }
@@ -162,6 +169,13 @@ impl<'a> SessionEnd<'a> {
         batch.add(delete);
         Ok(())
     }
+}
+
+/// Counts the sessions of an end.
+pub(super) fn count_of_end(batch: &mut Batch, end_id: &str) -> Handle<i64> {
+    let count =
+        Statement::new("SELECT count(*) FROM ended_sessions WHERE end_id = ?1").bind(end_id);
+    batch.query(count, |rows| first(rows)?.map_or(Ok(0), |mut row| row.integer()))
 }
 
 /// Records that a session's user signs in to a client, after the grant of this id. Not if the session has ended since: the

@@ -93,7 +93,7 @@ pub struct SignIn<'a> {
 }
 
 /// Begins a session. If the browser has a session of the same user, that one continues under the new cookie; another
-/// user's session ends. Returns `false` if the user was deleted or the password was changed.
+/// user's session ends. Returns `false` if the user was deleted or disabled, or the password was changed.
 ///
 /// Idempotent, because the new cookie is random, and so is the salt of a new password hash.
 pub async fn begin(
@@ -105,7 +105,7 @@ pub async fn begin(
         "INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) \
          SELECT coalesce((SELECT id FROM sessions WHERE cookie_hash IN (?3, ?4) AND sub = ?2 \
                           AND used_at > ?6 AND auth_time > ?7), ?1), ?3, sub, ?5, ?5 \
-         FROM users WHERE sub = ?2 AND password_hash IN (?8, ?9) \
+         FROM users WHERE sub = ?2 AND password_hash IN (?8, ?9) AND disabled_at IS NULL \
          ON CONFLICT (id) DO UPDATE \
            SET cookie_hash = excluded.cookie_hash, auth_time = ?5, used_at = ?5 \
          RETURNING id",

@@ -31,6 +31,8 @@ pub struct NewUser {
     pub claims: Option<Map<String, Value>>,
     /// The password hash, a PHC string. `None` keeps the existing one; a new user then has no password.
     pub password_hash: Option<String>,
+    /// Whether the user is disabled. `None` keeps it as it is; a new user then is not.
+    pub disabled: Option<bool>,
 }
 
 impl NewUser {
@@ -39,6 +41,7 @@ impl NewUser {
         self.login = self.login.take().or(earlier.login);
         self.claims = self.claims.take().or(earlier.claims);
         self.password_hash = self.password_hash.take().or(earlier.password_hash);
+        self.disabled = self.disabled.or(earlier.disabled);
     }
 
     /// Returns why this user was not stored, by the use of the sub.
@@ -75,6 +78,8 @@ pub struct User {
     pub claims: String,
     /// Whether the user can sign in with a password.
     pub has_password: bool,
+    /// Whether the operator has disabled the user.
+    pub is_disabled: bool,
     /// When the user was first stored, in Unix seconds.
     pub created_at: i64,
     /// When the user was last changed, in Unix seconds.
@@ -88,6 +93,7 @@ impl User {
             login: row.text()?,
             claims: row.text()?,
             has_password: row.integer()? == 1,
+            is_disabled: row.integer()? == 1,
             created_at: row.integer()?,
             updated_at: row.integer()?,
         })
@@ -127,7 +133,7 @@ pub async fn put(
 ) -> Result<PutOutcome, Internal> {
     let json = format!("[{}]", write(user)?);
     let mut batch = Batch::default();
-    end_sessions_of_new_passwords(&mut batch, &json, context)?;
+    end_sessions_of_changed(&mut batch, &json, context)?;
     let (event, no_event) = audit::users::stored(context, &json)?;
     batch.add(event);
     let stored = batch.query(upsert(json, context.now), exists);
@@ -155,7 +161,7 @@ pub async fn put_all(
     let shares = shares(users)?;
     let (mut batch, mut puts) = (Batch::default(), Vec::new());
     for share in shares {
-        end_sessions_of_new_passwords(&mut batch, &share, context)?;
+        end_sessions_of_changed(&mut batch, &share, context)?;
         let (events, no_events) = audit::users::stored(context, &share)?;
         batch.add(events);
         puts.push(batch.query(upsert(share, context.now), all));
@@ -199,21 +205,23 @@ fn write(user: &NewUser) -> Result<String, Internal> {
     serde_json::to_string(user).map_err(|error| Internal::unwritable(&error))
 }
 
-/// Ends the sessions of users whose password is about to change, because somebody else may have known the old one.
-fn end_sessions_of_new_passwords<P>(
+/// Ends the sessions of users whose password is about to change, because somebody else may have known the old one, and of
+/// those who are about to be disabled.
+fn end_sessions_of_changed<P>(
     batch: &mut Batch,
     users: &str,
     context: &Context<'_, P>,
 ) -> Result<(), Internal> {
-    SessionEnd::new(context, EndingSessions::OfNewPasswords { users }, None)?.add_to(batch, context)
+    SessionEnd::new(context, EndingSessions::OfChangedUsers { users }, None)?.add_to(batch, context)
 }
 
 fn upsert(json: String, now: i64) -> Statement {
     // A refused user returns no row. A user is refused because another user has the login, the sub was deleted, the
     // login is missing, or the sub of a new user is the identifier of a client, whose tokens have it as `sub`, too.
     Statement::new(
-        "INSERT INTO users (sub, login, claims, password_hash, created_at, updated_at) \
-         SELECT sub, login, claims, password_hash, ?2, ?2 FROM ( \
+        "INSERT INTO users \
+           (sub, login, claims, password_hash, created_at, updated_at, disabled_at) \
+         SELECT sub, login, claims, password_hash, ?2, ?2, iif(disabled, ?2, NULL) FROM ( \
            SELECT value->>'sub' AS sub, \
              coalesce(value->>'login', \
                       (SELECT login FROM users WHERE users.sub = value->>'sub'), \
@@ -221,7 +229,10 @@ fn upsert(json: String, now: i64) -> Statement {
              coalesce(value->'claims', \
                       (SELECT claims FROM users WHERE users.sub = value->>'sub'), \
                       '{}') AS claims, \
-             value->>'password_hash' AS password_hash \
+             value->>'password_hash' AS password_hash, \
+             coalesce(value->>'disabled', \
+                      (SELECT disabled_at IS NOT NULL FROM users \
+                       WHERE users.sub = value->>'sub')) AS disabled \
            FROM json_each(?1)) AS entry \
          WHERE login IS NOT NULL \
            AND (EXISTS (SELECT 1 FROM users WHERE users.sub = entry.sub) \
@@ -229,7 +240,9 @@ fn upsert(json: String, now: i64) -> Statement {
          ON CONFLICT (sub) DO UPDATE \
            SET login = excluded.login, claims = excluded.claims, \
              password_hash = coalesce(excluded.password_hash, users.password_hash), \
-             updated_at = excluded.updated_at \
+             updated_at = excluded.updated_at, \
+             disabled_at = iif(excluded.disabled_at IS NULL, NULL, \
+                               coalesce(users.disabled_at, excluded.disabled_at)) \
            WHERE users.deleted_at IS NULL AND NOT EXISTS \
              (SELECT 1 FROM users AS other \
               WHERE other.login = excluded.login AND other.sub <> excluded.sub) \
@@ -250,14 +263,14 @@ pub async fn find(
 }
 
 /// The same as [`find`], in a batch.
-fn look_up(batch: &mut Batch, sub: &str) -> Handle<Option<User>> {
+pub(super) fn look_up(batch: &mut Batch, sub: &str) -> Handle<Option<User>> {
     batch.query(select(sub), |rows| first(rows)?.map(User::from_row).transpose())
 }
 
 fn select(sub: &str) -> Statement {
     Statement::new(
-        "SELECT sub, login, claims, password_hash IS NOT NULL, created_at, updated_at FROM users \
-         WHERE sub = ?1 AND deleted_at IS NULL",
+        "SELECT sub, login, claims, password_hash IS NOT NULL, disabled_at IS NOT NULL, \
+           created_at, updated_at FROM users WHERE sub = ?1 AND deleted_at IS NULL",
     )
     .bind(sub)
 }
@@ -271,7 +284,8 @@ pub async fn list(
 ) -> Result<Vec<(String, Option<User>)>, Internal> {
     let statement = Statement::new(
         "SELECT deleted_at IS NULL AS is_user, sub, login, claims, password_hash IS NOT NULL, \
-           created_at, updated_at FROM users WHERE sub > ?1 ORDER BY sub LIMIT ?2",
+           disabled_at IS NOT NULL, created_at, updated_at \
+         FROM users WHERE sub > ?1 ORDER BY sub LIMIT ?2",
     )
     .bind(after)
     .bind(limit);
@@ -295,11 +309,18 @@ pub struct Account {
     pub login: String,
     /// The password hash, a PHC string, if the user has a password.
     pub password_hash: Option<String>,
+    /// Whether the operator has disabled the user.
+    pub is_disabled: bool,
 }
 
 impl Account {
     fn from_row(mut row: Row) -> Result<Self, Internal> {
-        Ok(Self { sub: row.text()?, login: row.text()?, password_hash: row.text_or_null()? })
+        Ok(Self {
+            sub: row.text()?,
+            login: row.text()?,
+            password_hash: row.text_or_null()?,
+            is_disabled: row.integer()? == 1,
+        })
     }
 }
 
@@ -317,37 +338,13 @@ pub async fn find_account(
 /// The same as [`find_account`], in a batch.
 pub fn find_account_in(batch: &mut Batch, login: &TypedLogin) -> Handle<Option<Account>> {
     let statement = Statement::new(
-        "SELECT sub, login, password_hash FROM users WHERE login = ?1 \
-         UNION ALL SELECT sub, login, password_hash FROM users \
+        "SELECT sub, login, password_hash, disabled_at IS NOT NULL FROM users WHERE login = ?1 \
+         UNION ALL SELECT sub, login, password_hash, disabled_at IS NOT NULL FROM users \
            WHERE login = ?2 AND ?2 <> ?1 LIMIT 1",
     )
     .bind(login.folded.as_str())
     .bind(login.normalized.as_str());
     batch.query(statement, |rows| first(rows)?.map(Account::from_row).transpose())
-}
-
-/// Sets or removes a user's password, and ends the user's sessions because somebody else may have known the old one.
-/// Returns the user as stored, or `None` if the user does not exist.
-///
-/// Idempotent: a second run stores the same hash again.
-pub async fn set_password(
-    context: &Context<'_, impl Database>,
-    sub: &str,
-    password_hash: Option<String>,
-) -> Result<Option<User>, Internal> {
-    let event = acts::password_changed(context, sub, password_hash.is_some())?;
-    let statement = Statement::new(
-        "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE sub = ?1 AND deleted_at IS NULL",
-    )
-    .bind(sub)
-    .bind(password_hash)
-    .bind(context.now);
-    let mut batch = Batch::default();
-    batch.add(event);
-    batch.add(statement);
-    SessionEnd::new(context, EndingSessions::OfUser { sub }, None)?.add_to(&mut batch, context)?;
-    let user = look_up(&mut batch, sub);
-    batch.run_idempotent(context).await?.take(user)
 }
 
 /// Deletes a user in one batch: leaves a tombstone, so that the sub is not reused, and deletes some of the user's sessions,
@@ -360,7 +357,8 @@ pub async fn delete(
     sub: &str,
 ) -> Result<Option<i64>, Internal> {
     let delete = Statement::new(
-        "UPDATE users SET login = NULL, claims = NULL, password_hash = NULL, updated_at = ?2, deleted_at = ?2 \
+        "UPDATE users SET login = NULL, claims = NULL, password_hash = NULL, disabled_at = NULL, \
+           updated_at = ?2, deleted_at = ?2 \
          WHERE sub = ?1 AND deleted_at IS NULL",
     )
     .bind(sub)

@@ -137,7 +137,7 @@ fn a_user_is_put_shown_and_listed_as_stored() {
     let provider = TestProvider::new();
     provider.put_alice();
     let expected = json!({
-        "sub": "alice", "login": "alice@example.com", "claims": alice(), "has_password": false,
+        "sub": "alice", "login": "alice@example.com", "claims": alice(), "has_password": false, "disabled": false,
         "created_at": NOW, "updated_at": NOW,
     });
     assert_eq!(provider.send(get("/admin/users/alice").by_operator()).json(), expected);

@@ -5,6 +5,7 @@ use crate::test_provider::{
     ADMIN_TOKEN, KEY_ENCRYPTION_KEY, TestProvider, TestRequest, delete, get, post, put,
     variables_with,
 };
+use postern::secret::hash;
 use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";
@@ -85,6 +86,46 @@ fn acts_of_the_operator() -> Vec<(TestRequest, &'static [&'static str])> {
             delete("/admin/grants/g"),
             &["grant.revoked by operator of alice at app {\"reason\":\"operator\"}"],
         ),
+        (
+            put("/admin/users/alice").json(&json!({ "disabled": true })),
+            &["user.updated by operator of alice {\"changed\":[\"disabled\"]}"],
+        ),
+        (put("/admin/users/alice/disabled"), &["user.disabled by operator of alice"]),
+        (delete("/admin/users/alice/disabled"), &[]),
+        (
+            post("/admin/users/alice/signout").json(&json!({})),
+            &["session.ended by operator of alice {\"reason\":\"operator\",\"sessions\":1}"],
+        ),
+        (
+            post("/admin/users/alice/signout").json(&json!({ "grants": true })),
+            &[
+                "grant.revoked by operator of alice {\"grants\":\"all\",\"reason\":\"operator\"}",
+                "session.ended by operator of alice {\"reason\":\"operator\",\"sessions\":1}",
+            ],
+        ),
+        (
+            post("/admin/grants/revoke").json(&json!({ "client": "app" })),
+            &["grant.revoked by operator at app {\"grants\":\"all\",\"reason\":\"operator\"}"],
+        ),
+        (
+            post("/admin/grants/revoke").json(&json!({ "user": "alice", "client": "app" })),
+            &[
+                "grant.revoked by operator of alice at app {\"grants\":\"all\",\"reason\":\"operator\"}",
+            ],
+        ),
+        (
+            put("/admin/users/alice/password")
+                .json(&json!({ "password": "correct horse", "grants": true })),
+            &[
+                "grant.revoked by operator of alice {\"grants\":\"all\",\"reason\":\"operator\"}",
+                "password.set by operator of alice",
+            ],
+        ),
+        (
+            post("/admin/clients/app/secret").json(&json!({ "overlap": 60 })),
+            &["client_secret.made by operator at app {\"overlap\":60}"],
+        ),
+        (delete("/admin/clients/app/previous-secrets"), &[]),
     ];
     acts.into_iter().map(|(request, events)| (request.by_operator(), events)).collect()
 }
@@ -129,6 +170,17 @@ fn an_act_of_the_operator_that_is_refused_or_changes_nothing_has_no_event() {
         (post("/admin/tokens").json(&json!({ "sub": "nobody", "scope": "openid" })), 404),
         (delete("/admin/grants/g"), 200),
         (delete("/admin/grants/none"), 404),
+        (put("/admin/users/nobody/disabled"), 404),
+        (delete("/admin/users/alice/disabled"), 200),
+        (post("/admin/users/nobody/signout").json(&json!({ "grants": true })), 404),
+        (post("/admin/users/bob/signout").json(&json!({})), 200),
+        (post("/admin/grants/revoke").json(&json!({ "user": "gone" })), 404),
+        (post("/admin/grants/revoke").json(&json!({ "user": "gone", "client": "app" })), 404),
+        (post("/admin/grants/revoke").json(&json!({ "client": "nobody" })), 404),
+        (delete("/admin/sessions/0000000000000000000000"), 404),
+        (post("/admin/clients/nobody/secret").json(&json!({})), 404),
+        (delete("/admin/clients/app/registration-token"), 409),
+        (delete("/admin/initial-access-tokens/000000000000"), 404),
     ] {
         let response = provider.send(request.clone().by_operator());
         assert_eq!(response.status, status, "{request:?} {}", response.body);
@@ -454,4 +506,60 @@ fn a_key_that_is_due_and_one_that_is_sealed_again_are_made_by_the_provider() {
     let events = provider.events_of(0, || drop(provider.maintain()));
     assert_eq!(events.len(), 4, "{events:?}");
     assert!(events.iter().all(|event| event.starts_with("key.resealed by provider")));
+}
+
+#[test]
+fn each_end_by_the_operator_has_an_event_once() {
+    for lost in [0, 1] {
+        let provider = TestProvider::configured(variables_with("REGISTRATION", "open"));
+        provider.send(get("/auth/jwks.json"));
+        provider.put_alice_with_password();
+        let app = provider.put_app();
+        let token = post("/admin/initial-access-tokens").by_operator().json(&json!({}));
+        let token = field(&provider.send(token), "initial_access_token");
+        let registered = json!({ "redirect_uris": ["https://x.example/cb"] });
+        let registered = provider.send(post("/auth/register").json(&registered)).json();
+        let registered = registered["client_id"].as_str().unwrap();
+        Browser::new(&provider).authorize(&app, LOGIN, &SCOPE);
+        let sessions = provider.send(get("/admin/sessions").by_operator()).json();
+        let session = sessions["sessions"][0]["session"].as_str().unwrap().to_owned();
+        provider.send(post("/admin/clients/app/secret").by_operator().json(&json!({})));
+        provider.send(put("/admin/users/alice/disabled").by_operator());
+        provider.send(delete("/admin/users/alice/disabled").by_operator());
+        Browser::new(&provider).authorize(&app, LOGIN, &SCOPE);
+        let sessions = provider.send(get("/admin/sessions").by_operator()).json();
+        let name = sessions["sessions"][0]["session"].as_str().unwrap();
+        assert_ne!(name, session);
+        provider.send(put("/admin/users/bob/disabled").by_operator());
+        provider.put_user("bob");
+        provider.send(put("/admin/users/bob/disabled").by_operator());
+        for (path, event) in [
+            (
+                format!("/admin/sessions/{name}"),
+                "session.ended by operator of alice {\"reason\":\"operator\",\"sessions\":1}"
+                    .to_owned(),
+            ),
+            ("/admin/users/bob/disabled".to_owned(), "user.enabled by operator of bob".to_owned()),
+            (
+                "/admin/clients/app/previous-secrets".to_owned(),
+                "client_secret.ended by operator at app".to_owned(),
+            ),
+            (
+                format!("/admin/clients/{registered}/registration-token"),
+                format!("registration_token.revoked by operator at {registered}"),
+            ),
+            (
+                format!("/admin/initial-access-tokens/{}", &hash(&token)[..12]),
+                "initial_access_token.revoked by operator {}".to_owned(),
+            ),
+        ] {
+            let request = delete(&path).by_operator();
+            let send = || assert_eq!(provider.send(request.clone()).status, 200, "{path}");
+            assert_eq!(provider.events_of(lost, send), [event], "{lost} lost");
+            // A second one changes nothing.
+            provider.forget_events();
+            provider.send(request);
+            assert_eq!(provider.events(), [""; 0], "{path}");
+        }
+    }
 }

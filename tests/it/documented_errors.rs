@@ -11,7 +11,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("cloudflare/database.rs", &["null, a whole number or a text"]),
     ("config/caching.rs", &["public, max-age="]),
     ("crypto/mac.rs", &["postern "]),
-    ("endpoint/operator/mod.rs", &["GET, ", "PUT, "]),
+    ("endpoint/operator/mod.rs", &["GET, ", "POST, ", "PUT, "]),
     // The lines of the report. docs/operations.md has a table of them.
     ("endpoint/operator/health.rs", &[]),
     // A message of the platform, which is recognized, and never returned.
@@ -52,6 +52,16 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("store/batch.rs", &["only run_idempotent"]),
     ("store/client_proof.rs", &["EXISTS ", "->>"]),
     ("store/refresh_tokens.rs", &["grants.id = (", ") AND grants.revoked_at", "->>"]),
+    (
+        "store/client_secrets.rs",
+        &[
+            "(clients.secret_hash IS ",
+            " OR EXISTS ",
+            " = CASE WHEN ",
+            " IS NOT NULL THEN ",
+            ")) END WHERE ",
+        ],
+    ),
     ("store/registrations.rs", &[" IS NULL OR ", " OR secret_hash "]),
     ("store/signing_keys.rs", &["EXISTS "]),
     ("store/sign_in_attempts.rs", &[" LIMIT ", ") JOIN "]),
@@ -61,10 +71,25 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ),
     ("store/user_codes.rs", &["EXISTS ", ") JOIN ", ") ON CONFLICT "]),
     ("store/slots.rs", &["(SELECT ", ") WHERE "]),
-    ("store/clients.rs", &[" = CASE WHEN ", " IS NOT NULL THEN "]),
     ("store/deletions.rs", &[" >= ?1", " LIMIT ?2", ") IN (", ") AS ended", "sub, "]),
-    ("store/grants.rs", &[") AS ended", ") WHERE ", "iif(", "grants.id = "]),
-    ("store/applications.rs", &["(instr(", " = 0 AND ", " = 1 AND ", ", scope, claims"]),
+    ("store/grant_list.rs", &[", grants.alive_until"]),
+    (
+        "store/grants.rs",
+        &[
+            ") AS ended",
+            ") WHERE ",
+            "iif(",
+            "grants.id = ",
+            "(grants.revoked_at ",
+            "(users.disabled_at ",
+            ", users.claims, NULL)",
+        ],
+    ),
+    ("store/session_list.rs", &["cookie_hash, ", "coalesce((SELECT ", " ORDER BY "]),
+    (
+        "store/applications.rs",
+        &["(instr(", " = 0 AND ", " = 1 AND ", ", scope, claims", "revoked_at IS NULL"],
+    ),
     ("store/consents.rs", &["->>"]),
     ("store/identifiers.rs", &["(EXISTS (", ") OR NOT EXISTS ("]),
     (

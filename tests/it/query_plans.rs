@@ -23,20 +23,26 @@ const SMALL: [(&str, &str); 8] = [
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 33] = [
+const WIDE: [(&str, &str, &str); 41] = [
     ("audit/list", "audit_events_by_client (client_id=? AND at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/list", "PRIMARY KEY (at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/mod", "PRIMARY KEY (at<?)", "LIMIT"),
+    (
+        "audit/operator",
+        "PRIMARY KEY (token_hash>? AND token_hash<?)",
+        "the beginning of a hash is that of one token",
+    ),
     ("authorization_requests", "authorization_requests_by_end (expires_at<?)", "LIMIT"),
     ("client_assertions", "client_assertions_by_end (expires_at<?)", "LIMIT"),
     ("client_copies", "consents_by_client (client_id=?)", "stops at the first of another user"),
     ("clients", "clients_by_end (expires_at<?)", "LIMIT"),
-    ("clients", "clients_by_secret (secret_made_at<?)", "LIMIT"),
+    ("client_secrets", "clients_by_secret (secret_made_at<?)", "LIMIT"),
     ("clients", "PRIMARY KEY (client_id>?)", "LIMIT"),
     ("deletions", "consents_by_client (client_id=?)", "deletes what LIMIT allows, or finds one"),
     ("deletions", "grants_by_client (client_id=?)", "deletes what LIMIT allows, or finds one"),
     ("deletions", "PRIMARY KEY (client_id>?)", "the first one"),
     ("deletions", "PRIMARY KEY (sub>?)", "the first one"),
+    ("grant_list", "grants_by_client (client_id=? AND id>?)", "LIMIT"),
     ("grants", "grants_by_life (<expr><?)", "LIMIT"),
     ("logout_deliveries", "logout_deliveries_by_client", "min"),
     ("logout_deliveries", "logout_deliveries_by_client (client_id=?)", "min"),
@@ -47,9 +53,27 @@ const WIDE: [(&str, &str, &str); 33] = [
         "LIMIT, or EXISTS",
     ),
     ("logout_deliveries", "logout_deliveries_by_time (next_try_at<?)", "LIMIT"),
+    (
+        "session_ends",
+        "sqlite_autoindex_sessions_2 (cookie_hash>? AND cookie_hash<?)",
+        "the beginning of a hash is that of one session",
+    ),
     ("session_ends", "ended_sessions_by_time (ended_at<?)", "LIMIT"),
     ("revoked_tokens", "revoked_tokens_by_end (expires_at<?)", "LIMIT"),
+    ("session_list", "PRIMARY KEY (id>?)", "LIMIT"),
+    ("session_list", "session_clients_by_client (client_id=? AND session_id>?)", "LIMIT"),
+    (
+        "session_list",
+        "sqlite_autoindex_sessions_2 (cookie_hash>? AND cookie_hash<?)",
+        "the beginning of a hash is that of one session",
+    ),
     ("sessions", "sessions_by_age (auth_time<?)", "LIMIT"),
+    ("initial_access_tokens", "PRIMARY KEY (token_hash>?)", "LIMIT"),
+    (
+        "initial_access_tokens",
+        "PRIMARY KEY (token_hash>? AND token_hash<?)",
+        "the beginning of a hash is that of one token",
+    ),
     ("initial_access_tokens", "initial_access_tokens_by_end (expires_at<?)", "LIMIT"),
     ("maintenance_runs", "INTEGER PRIMARY KEY (rowid<?)", "few more than 144 rows"),
     ("maintenance_runs", "INTEGER PRIMARY KEY (rowid>?)", "few more than 144 rows"),

@@ -311,7 +311,7 @@ fn copy(provider: &TestProvider, replica: &rusqlite::Connection) {
     for (select, insert) in [
         (
             "SELECT sub, login, claims FROM users",
-            "INSERT INTO users VALUES (?1, ?2, ?3, 0, 0, NULL, NULL)",
+            "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES (?1, ?2, ?3, 0, 0)",
         ),
         (
             "SELECT id, sub, client_id FROM grants",

@@ -85,6 +85,7 @@ pub async fn serve(
         document: None,
         is_stored: true,
         vouched_apis: Vec::new(),
+        previous_secrets: Vec::new(),
     };
     let (client, secrets) = match single {
         None => {

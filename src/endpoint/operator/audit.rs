@@ -2,14 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Page, invalid};
+use super::{Page, invalid, once, query, without_nulls};
 use crate::context::Context;
 use crate::error::Error;
 use crate::http::{Request, Response};
 use crate::jose::json;
 use crate::ports::Platform;
 use crate::protocol::invalid_field::InvalidField;
-use crate::protocol::params::Params;
 use crate::store::audit::kinds::EventKind;
 use crate::store::audit::list::{self, Event, EventPage, Filter, Position};
 
@@ -26,8 +25,7 @@ pub async fn list(
     request: &impl Request,
 ) -> Result<Response, Error> {
     let page = Page::from_request(request)?;
-    let params = Params::parse(request.query().as_bytes(), &[&PARAMETERS])
-        .map_err(|malformed| invalid(malformed.description()))?;
+    let params = query(request, &PARAMETERS)?;
     let filter = Filter {
         sub: once(&params, "user")?.map(str::to_owned),
         client_id: once(&params, "client")?.map(str::to_owned),
@@ -46,10 +44,6 @@ pub async fn list(
     let mut document = Map::from_iter([("events".to_owned(), events.into())]);
     document.extend(next.map(|next| ("next".to_owned(), write_position(&next).into())));
     Ok(Response::json(200, &document.into()))
-}
-
-fn once<'a>(params: &'a Params, name: &'static str) -> Result<Option<&'a str>, Error> {
-    params.once(name).map_err(|_| invalid(format_args!("duplicate parameter: {name}")))
 }
 
 fn kind(name: &str) -> Result<EventKind, Error> {
@@ -81,7 +75,7 @@ fn parse_position(text: &str) -> Option<Position> {
 fn to_json(event: Event) -> Value {
     let parse = |text: String| json::from_own(&text).unwrap_or(Value::String(text));
     let detail = event.detail.map(parse);
-    let document = json!({
+    without_nulls(json!({
         "id": write_position(&event.position),
         "at": event.position.at,
         "kind": event.kind,
@@ -90,9 +84,5 @@ fn to_json(event: Event) -> Value {
         "client_id": event.client_id,
         "network": event.network,
         "detail": detail,
-    });
-    match document {
-        Value::Object(fields) => fields.into_iter().filter(|(_, field)| !field.is_null()).collect(),
-        other => other,
-    }
+    }))
 }

@@ -82,7 +82,7 @@ async fn store(
         };
         return Err(refused(409, "conflict", InvalidField::new("client_id", reason)));
     };
-    let mut fields = to_fields(&stored.client)?;
+    let mut fields = to_fields(&stored.client, context.now)?;
     if let Some(secret) = secrets.and_then(|secrets| secrets.find(&stored, context.now)) {
         fields.insert("client_secret".into(), secret.into());
         // 0 means that it does not expire (RFC 7591 section 3.2.1).
@@ -119,6 +119,7 @@ fn parse_document(
         .into());
     }
     document.integer("client_id_issued_at")?;
+    document.integer("previous_secret_ends_at")?;
     let trusted = document.boolean("trusted")?.unwrap_or(false);
     let hosts = insecure_redirect_hosts(&mut document)?;
     let userinfo = USERINFO.url(&config.issuer);
@@ -142,7 +143,7 @@ pub async fn show(
     client_id: &str,
 ) -> Result<Response, Error> {
     let client = clients::find(context, client_id).await?.ok_or_else(no_such_client)?;
-    Ok(Response::json(200, &to_json(&client)?))
+    Ok(Response::json(200, &to_json(&client, context.now)?))
 }
 
 /// Lists clients, one page per request.
@@ -154,7 +155,7 @@ pub async fn list(
     let found = clients::list(context, &page.after, page.limit + 1).await?;
     let to_json = |client: StoredClient| {
         let is_expired = client.expires_at.is_some_and(|end| end <= context.now);
-        if is_expired { Ok(None) } else { to_json(&client.parse()?).map(Some) }
+        if is_expired { Ok(None) } else { to_json(&client.parse()?, context.now).map(Some) }
     };
     Ok(page.respond(context, "clients", found, |client| client.client_id.clone(), to_json))
 }
@@ -173,18 +174,21 @@ pub async fn delete(
     }
 }
 
-fn no_such_client() -> Error {
+pub(super) fn no_such_client() -> Error {
     refused(404, "not_found", "client_id: no client has this id")
 }
 
-fn to_json(client: &Client) -> Result<Value, Internal> {
-    to_fields(client).map(Value::Object)
+pub(super) fn to_json(client: &Client, now: i64) -> Result<Value, Internal> {
+    to_fields(client, now).map(Value::Object)
 }
 
-fn to_fields(client: &Client) -> Result<Map<String, Value>, Internal> {
+fn to_fields(client: &Client, now: i64) -> Result<Map<String, Value>, Internal> {
     let mut fields = client.metadata.to_document().map_err(|error| Internal::unwritable(&error))?;
     fields.insert("client_id".into(), client.client_id.as_str().into());
     fields.insert("client_id_issued_at".into(), client.created_at.into());
     fields.insert("trusted".into(), client.trusted.into());
+    if let Some(end) = client.previous_secret_ends_at(now) {
+        fields.insert("previous_secret_ends_at".into(), end.into());
+    }
     Ok(fields)
 }

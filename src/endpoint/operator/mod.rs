@@ -9,15 +9,27 @@
 //! | `DELETE /admin/users/{sub}` | deletes a user; the sub is never reused |
 //! | `PUT /admin/users/{sub}/password` | sets a user's password |
 //! | `DELETE /admin/users/{sub}/password` | removes a user's password |
+//! | `POST /admin/users/{sub}/signout` | ends a user's sessions, and on request all grants |
+//! | `PUT /admin/users/{sub}/disabled` | disables a user |
+//! | `DELETE /admin/users/{sub}/disabled` | enables a user again |
 //! | `GET /admin/clients?after=ID&limit=N` | lists clients in the order of their identifiers |
 //! | `POST /admin/clients` | creates a client under a random identifier |
 //! | `PUT /admin/clients/{id}` | creates or replaces a client |
 //! | `GET /admin/clients/{id}` | returns a client |
 //! | `DELETE /admin/clients/{id}` | deletes a client |
+//! | `POST /admin/clients/{id}/secret` | gives a client a new secret |
+//! | `DELETE /admin/clients/{id}/previous-secrets` | ends the secrets before the current one |
+//! | `DELETE /admin/clients/{id}/registration-token` | ends a client's management of its registration |
 //! | `GET /admin/keys` | lists the signing keys |
 //! | `POST /admin/keys/rotate` | makes new signing keys, or withdraws a compromised one |
-//! | `POST /admin/initial-access-tokens` | creates a token that lets clients register themselves |
+//! | `GET /admin/initial-access-tokens?after=ID&limit=N` | lists the tokens that let clients register themselves |
+//! | `POST /admin/initial-access-tokens` | creates such a token |
+//! | `DELETE /admin/initial-access-tokens/{id}` | revokes one |
 //! | `POST /admin/tokens` | mints an access token for a user |
+//! | `GET /admin/sessions?user=SUB&client=ID&after=ID&limit=N` | lists sessions |
+//! | `DELETE /admin/sessions/{id}` | ends a session |
+//! | `GET /admin/grants?user=SUB&client=ID&after=ID&limit=N` | lists the grants of a user or a client |
+//! | `POST /admin/grants/revoke` | revokes all grants of a user or a client |
 //! | `DELETE /admin/grants/{id}` | revokes a grant |
 //! | `GET /admin/logouts?after=SESSION/CLIENT&limit=N` | lists the logout tokens that wait for their delivery |
 //! | `POST /admin/logouts/{client}/retry` | tries those of a client again now |
@@ -27,13 +39,16 @@
 //! [`health`] also answers anybody.
 
 mod audit;
+mod client_secrets;
 mod clients;
 mod grants;
 pub mod health;
 mod initial_access_tokens;
 mod keys;
 mod logouts;
+mod sessions;
 mod tokens;
+mod user_access;
 mod users;
 
 use percent_encoding::percent_decode_str;
@@ -87,10 +102,19 @@ pub async fn serve(
         ("GET", ["users", sub]) => users::show(context, &decode(sub)?).await,
         ("DELETE", ["users", sub]) => users::delete(context, &decode(sub)?).await,
         ("PUT", ["users", sub, "password"]) => {
-            users::put_password(context, request, &decode(sub)?).await
+            user_access::put_password(context, request, &decode(sub)?).await
         }
         ("DELETE", ["users", sub, "password"]) => {
-            users::delete_password(context, &decode(sub)?).await
+            user_access::delete_password(context, &decode(sub)?).await
+        }
+        ("POST", ["users", sub, "signout"]) => {
+            user_access::sign_out(context, request, &decode(sub)?).await
+        }
+        ("PUT", ["users", sub, "disabled"]) => {
+            user_access::set_disabled(context, &decode(sub)?, true).await
+        }
+        ("DELETE", ["users", sub, "disabled"]) => {
+            user_access::set_disabled(context, &decode(sub)?, false).await
         }
         ("GET", ["clients"]) => clients::list(context, request).await,
         ("POST", ["clients"]) => clients::create(provider, request, admin_token).await,
@@ -99,12 +123,29 @@ pub async fn serve(
         }
         ("GET", ["clients", id]) => clients::show(context, &decode(id)?).await,
         ("DELETE", ["clients", id]) => clients::delete(context, &decode(id)?).await,
+        ("POST", ["clients", id, "secret"]) => {
+            client_secrets::replace(context, request, &decode(id)?).await
+        }
+        ("DELETE", ["clients", id, "previous-secrets"]) => {
+            client_secrets::end_previous(context, &decode(id)?).await
+        }
+        ("DELETE", ["clients", id, "registration-token"]) => {
+            client_secrets::revoke_registration_token(context, &decode(id)?).await
+        }
         ("GET", ["keys"]) => keys::list(context).await,
         ("POST", ["keys", "rotate"]) => keys::make_new(provider, request).await,
+        ("GET", ["initial-access-tokens"]) => initial_access_tokens::list(context, request).await,
         ("POST", ["initial-access-tokens"]) => {
             initial_access_tokens::create(context, request).await
         }
+        ("DELETE", ["initial-access-tokens", id]) => {
+            initial_access_tokens::revoke(context, &decode(id)?).await
+        }
         ("POST", ["tokens"]) => tokens::mint(provider, request).await,
+        ("GET", ["sessions"]) => sessions::list(context, request).await,
+        ("DELETE", ["sessions", id]) => sessions::end(context, &decode(id)?).await,
+        ("GET", ["grants"]) => grants::list(context, request).await,
+        ("POST", ["grants", "revoke"]) => grants::revoke_all(context, request).await,
         ("DELETE", ["grants", id]) => grants::revoke(context, &decode(id)?).await,
         ("GET", ["logouts"]) => logouts::list(context, request).await,
         ("POST", ["logouts", client, "retry"]) => {
@@ -112,17 +153,28 @@ pub async fn serve(
         }
         ("DELETE", ["logouts", client]) => logouts::delete(context, &decode(client)?).await,
         ("GET", ["audit"]) => audit::list(context, request).await,
-        (_, ["users" | "clients"]) => Err(not_allowed("GET, HEAD, POST")),
-        (_, ["users" | "clients", _]) => Err(not_allowed("GET, HEAD, PUT, DELETE")),
-        (_, ["users", _, "password"]) => Err(not_allowed("PUT, DELETE")),
-        (_, ["audit" | "keys" | "logouts"]) => Err(not_allowed("GET, HEAD")),
-        (
-            _,
-            ["initial-access-tokens" | "tokens"] | ["keys", "rotate"] | ["logouts", _, "retry"],
-        ) => Err(not_allowed("POST")),
-        (_, ["grants" | "logouts", _]) => Err(not_allowed("DELETE")),
-        _ => Err(Protocol::NotFound.into()),
+        (_, segments) => Err(not_served(segments)),
     }
+}
+
+/// Returns the error of a request that no endpoint of the interface serves: the path, or only the method.
+fn not_served(segments: &[&str]) -> Error {
+    let allow = match segments {
+        ["clients" | "initial-access-tokens" | "users"] => "GET, HEAD, POST",
+        ["users" | "clients", _] => "GET, HEAD, PUT, DELETE",
+        ["users", _, "disabled" | "password"] => "PUT, DELETE",
+        ["audit" | "grants" | "keys" | "logouts" | "sessions"] => "GET, HEAD",
+        ["grants", "revoke"] => "POST, DELETE",
+        ["grants" | "initial-access-tokens" | "logouts" | "sessions", _]
+        | ["clients", _, "previous-secrets" | "registration-token"] => "DELETE",
+        ["tokens"]
+        | ["keys", "rotate"]
+        | ["users", _, "signout"]
+        | ["clients", _, "secret"]
+        | ["logouts", _, "retry"] => "POST",
+        _ => return Protocol::NotFound.into(),
+    };
+    Protocol::MethodNotAllowed { allow: allow.into() }.into()
 }
 
 /// Authenticates the operator, and returns the token. Without a configured secret, the interface does not exist. While
@@ -153,10 +205,6 @@ fn check_strength(variable: &'static str, token: &Secret) -> Result<(), Internal
     Err(Internal::Misconfigured { variable, reason })
 }
 
-fn not_allowed(allow: &'static str) -> Error {
-    Protocol::MethodNotAllowed { allow: allow.into() }.into()
-}
-
 fn refused(status: u16, code: &'static str, description: impl fmt::Display) -> Error {
     Protocol::Refused { status, code, description: description.to_string() }.into()
 }
@@ -165,9 +213,33 @@ fn invalid(description: impl fmt::Display) -> Error {
     refused(400, "invalid_request", description)
 }
 
+/// Returns the error of a page whose last entry before it does not exist.
+fn gone() -> Error {
+    let reason = "must be the next of the page before, whose last entry may be gone: list again";
+    invalid(InvalidField::new("after", reason))
+}
+
 fn decode(segment: &str) -> Result<String, Error> {
     let text = percent_decode_str(segment).decode_utf8();
     text.map(String::from).map_err(|_| invalid("the path must be UTF-8"))
+}
+
+/// Parses the query. Other parameters are ignored.
+fn query(request: &impl Request, known: &'static [&'static str]) -> Result<Params, Error> {
+    Params::parse(request.query().as_bytes(), &[known])
+        .map_err(|malformed| invalid(malformed.description()))
+}
+
+fn once<'a>(params: &'a Params, name: &'static str) -> Result<Option<&'a str>, Error> {
+    params.once(name).map_err(|_| invalid(format_args!("duplicate parameter: {name}")))
+}
+
+/// Leaves out the fields without a value.
+fn without_nulls(document: Value) -> Value {
+    match document {
+        Value::Object(fields) => fields.into_iter().filter(|(_, field)| !field.is_null()).collect(),
+        other => other,
+    }
 }
 
 async fn body(request: &impl Request) -> Result<Vec<u8>, Error> {
@@ -186,8 +258,7 @@ struct Page {
 impl Page {
     /// Parses `?after=…&limit=…`.
     fn from_request(request: &impl Request) -> Result<Self, Error> {
-        let params = Params::parse(request.query().as_bytes(), &[&["after", "limit"]])
-            .map_err(|malformed| invalid(malformed.description()))?;
+        let params = query(request, &["after", "limit"])?;
         let wrong_limit = || {
             let reason = format_args!("must be a whole number from 1 to {LARGEST_PAGE}");
             invalid(InvalidField::new("limit", reason))
@@ -206,6 +277,11 @@ impl Page {
             ParamValue::Duplicate => return Err(invalid("duplicate parameter: after")),
         };
         Ok(Self { after, limit })
+    }
+
+    /// Returns the name of the entry before the page, unless it is the first page.
+    fn after(&self) -> Option<&str> {
+        Some(self.after.as_str()).filter(|after| !after.is_empty())
     }
 
     /// Renders the page. `found` has one entry more than the limit if there is a next page; then `next` in the response

@@ -93,8 +93,18 @@ pub async fn mint(
         created_at: context.now,
         expires_at: token.exp,
     };
-    if record(context, &grant).await? == RecordOutcome::NoSuchUser {
-        return Err(refused(404, "not_found", "sub: no user has this sub"));
+    match record(context, &grant).await? {
+        RecordOutcome::NoSuchUser => {
+            return Err(refused(404, "not_found", "sub: no user has this sub"));
+        }
+        RecordOutcome::UserDisabled => {
+            return Err(refused(
+                409,
+                "conflict",
+                "sub: the user is disabled: enable the user first",
+            ));
+        }
+        RecordOutcome::Recorded => {}
     }
     let claims = token.to_claims(context.config.issuer.as_str());
     let jwt = sign(context.platform, &key, TYP, &claims).await?;

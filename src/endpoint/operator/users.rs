@@ -17,7 +17,7 @@ use crate::protocol::user::login::normalize_login;
 use crate::protocol::user::password::{self, Password};
 use crate::store::users::{self, NewUser, PutOutcome, Refusal, User};
 
-/// Parses a user: `{"sub", "login", "claims", "password_hash"}`, in an import one per line. `path_sub` is the sub in
+/// Parses a user: `{"sub", "login", "claims", "password_hash", "disabled"}`, in an import one per line. `path_sub` is the sub in
 /// the path, if there is one.
 fn parse_document(
     mut document: JsonObject,
@@ -41,6 +41,7 @@ fn parse_document(
     if let Some(hash) = &password_hash {
         password::check_hash(hash).map_err(|error| InvalidField::new("password_hash", error))?;
     }
+    let disabled = document.boolean("disabled")?;
     // What `show` adds to a user is allowed, and changes nothing.
     document.boolean("has_password")?;
     document.integer("created_at")?;
@@ -50,7 +51,8 @@ fn parse_document(
         let is_custom = |claim: &str| context.config.scopes.has_custom_claim(claim);
         claims::validate(claims, is_custom, context.now)?;
     }
-    Ok(NewUser { default_login: normalize(&sub).ok(), sub, login, claims, password_hash })
+    let default_login = normalize(&sub).ok();
+    Ok(NewUser { sub, login, default_login, claims, password_hash, disabled })
 }
 
 /// Checks a sub: printable ASCII characters, at most 255 (OpenID Connect Core section 2).
@@ -114,21 +116,7 @@ fn explain(refusal: &Refusal) -> InvalidField {
     InvalidField::new(field, reason)
 }
 
-/// Sets a user's password: `{"password": …}`. Failed attempts to sign in are forgotten, so this also ends a pause.
-pub async fn put_password(
-    context: &Context<'_, impl Platform>,
-    request: &impl Request,
-    sub: &str,
-) -> Result<Response, Error> {
-    let mut document = JsonObject::parse(&body(request).await?).map_err(invalid)?;
-    let password = extract_password(&mut document, context).map_err(invalid)?;
-    document.end().map_err(invalid)?;
-    let password = password.ok_or_else(|| invalid(InvalidField::missing("password")))?;
-    let hash = password.hash(context.random()?)?;
-    set_password(context, sub, Some(hash)).await
-}
-
-fn extract_password(
+pub(super) fn extract_password(
     document: &mut JsonObject,
     context: &Context<'_, impl Unicode>,
 ) -> Result<Option<Password>, InvalidField> {
@@ -139,29 +127,11 @@ fn extract_password(
     Ok(Some(password))
 }
 
-/// Removes a user's password.
-pub async fn delete_password(
-    context: &Context<'_, impl Platform>,
-    sub: &str,
-) -> Result<Response, Error> {
-    set_password(context, sub, None).await
-}
-
-async fn set_password(
-    context: &Context<'_, impl Platform>,
-    sub: &str,
-    hash: Option<String>,
-) -> Result<Response, Error> {
-    let user = users::set_password(context, sub, hash).await?.ok_or_else(no_such_user)?;
-    attempts::forget(context, &user.login).await?;
-    respond(&user)
-}
-
 pub async fn show(context: &Context<'_, impl Platform>, sub: &str) -> Result<Response, Error> {
     respond(&users::find(context, sub).await?.ok_or_else(no_such_user)?)
 }
 
-fn respond(user: &User) -> Result<Response, Error> {
+pub(super) fn respond(user: &User) -> Result<Response, Error> {
     Ok(Response::json(200, &to_json(user)?))
 }
 
@@ -238,7 +208,7 @@ fn parse_line(
     Ok(parse_document(JsonObject::parse(line)?, None, context)?)
 }
 
-fn no_such_user() -> Error {
+pub(super) fn no_such_user() -> Error {
     refused(404, "not_found", "sub: no user has this sub")
 }
 
@@ -251,6 +221,7 @@ fn to_json(user: &User) -> Result<Value, Internal> {
         "login": user.login,
         "claims": claims,
         "has_password": user.has_password,
+        "disabled": user.is_disabled,
         "created_at": user.created_at,
         "updated_at": user.updated_at,
     }))

@@ -7,7 +7,8 @@ use crate::error::Internal;
 use crate::lifetimes::{CLOCK_SLACK_SECONDS, LOST_RESPONSE_SECONDS};
 use crate::protocol::client::metadata::ClientMetadata;
 use crate::secret::{hash, hashes_to};
-use crate::store::clients::{ClientWithSecret, NewSecret};
+use crate::store::client_secrets::NewSecret;
+use crate::store::clients::ClientWithSecret;
 
 /// The secrets that one request can give to a client.
 pub struct ClientSecrets<'a> {

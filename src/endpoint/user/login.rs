@@ -181,6 +181,9 @@ async fn sign_in(
         match check(context, browser, attempt, account.as_ref(), &password).await? {
             PasswordOutcome::Right(session) => return Ok(SignInOutcome::SignedIn(session)),
             PasswordOutcome::Wrong => break,
+            PasswordOutcome::UserDisabled => {
+                return Ok(SignInOutcome::Refused(Notice::AccountDisabled, facts));
+            }
             PasswordOutcome::HashChanged => account = find_account(context, &login).await?,
         }
     }
@@ -192,10 +195,12 @@ fn too_many_attempts(seconds: i64) -> Notice {
 }
 
 enum PasswordOutcome {
-    /// The password was right, but the user's hash changed before the session began.
+    /// The password was right, but the user's hash changed, or the user was disabled, before the session began.
     HashChanged,
     /// The password is right, and the session has begun.
     Right(NewSession),
+    /// The password is right, but the operator has disabled the user.
+    UserDisabled,
     /// The password is wrong, or the user does not exist.
     Wrong,
 }
@@ -216,7 +221,13 @@ async fn check(
         return Ok(PasswordOutcome::Wrong);
     };
 
-    // 2. Begin the session under a new cookie, which prevents session fixation.
+    // 2. Require a user who is not disabled. Only somebody who knows the password learns it. The attempt counts as a
+    //    failed one.
+    if account.is_disabled {
+        return Ok(PasswordOutcome::UserDisabled);
+    }
+
+    // 3. Begin the session under a new cookie, which prevents session fixation.
     let cookie = context.random_text()?;
     let new_hash = if is_outdated { Some(password.hash(context.random()?)?) } else { None };
     let old_cookie_hash = browser.session_hash();

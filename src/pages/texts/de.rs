@@ -11,6 +11,7 @@ pub(super) const TEXTS: Texts = Texts {
     too_many_attempts: Phrase(
         "Zu viele Versuche. Bitte warten Sie {} und versuchen Sie es dann noch einmal.",
     ),
+    account_disabled: "Dieses Konto ist gesperrt. Bitte wenden Sie sich an die zuständige Stelle.",
     form_expired: "Dieses Formular ist abgelaufen. Bitte versuchen Sie es noch einmal.",
     cookies_needed: "Für die Anmeldung sind Cookies nötig. Bitte lassen Sie sie für diese Website zu \
                      und versuchen Sie es dann noch einmal.",

@@ -9,6 +9,7 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in_to: Phrase("to continue to {}"),
     password: "Password",
     too_many_attempts: Phrase("Too many attempts. Please wait {}, then try again."),
+    account_disabled: "This account is disabled. Please contact the people who manage it.",
     form_expired: "This form has expired. Please try again.",
     cookies_needed: "Signing in needs cookies. Please allow them for this site, then try again.",
     other_account_wanted: "The application asks for another account. Please sign in with that one.",

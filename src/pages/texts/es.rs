@@ -9,6 +9,7 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in_to: Phrase("para continuar en {}"),
     password: "Contraseña",
     too_many_attempts: Phrase("Demasiados intentos. Espere {} e inténtelo de nuevo."),
+    account_disabled: "Esta cuenta está desactivada. Póngase en contacto con quien la administra.",
     form_expired: "Este formulario ha caducado. Inténtelo de nuevo.",
     cookies_needed: "Para iniciar sesión se necesitan cookies. Permítalas para este sitio e inténtelo \
                      de nuevo.",

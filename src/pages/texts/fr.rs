@@ -9,6 +9,7 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in_to: Phrase("pour continuer vers {}"),
     password: "Mot de passe",
     too_many_attempts: Phrase("Trop de tentatives. Veuillez patienter {}, puis réessayer."),
+    account_disabled: "Ce compte est désactivé. Veuillez contacter la personne qui le gère.",
     form_expired: "Ce formulaire a expiré. Veuillez réessayer.",
     cookies_needed: "La connexion nécessite des cookies. Veuillez les autoriser pour ce site, puis \
                      réessayer.",

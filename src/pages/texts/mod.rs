@@ -20,6 +20,8 @@ pub struct Texts {
     pub(super) password: &'static str,
     /// `{}` is the time to wait.
     pub(super) too_many_attempts: Phrase,
+    /// After the right password.
+    pub(super) account_disabled: &'static str,
     pub(super) form_expired: &'static str,
     pub(super) cookies_needed: &'static str,
     pub(super) other_account_wanted: &'static str,

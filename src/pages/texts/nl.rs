@@ -9,6 +9,7 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in_to: Phrase("om door te gaan naar {}"),
     password: "Wachtwoord",
     too_many_attempts: Phrase("Te veel pogingen. Wacht {} en probeer het dan opnieuw."),
+    account_disabled: "Dit account is uitgeschakeld. Neem contact op met de beheerder.",
     form_expired: "Dit formulier is verlopen. Probeer het opnieuw.",
     cookies_needed: "Voor het aanmelden zijn cookies nodig. Sta ze toe voor deze website en probeer het \
                      dan opnieuw.",

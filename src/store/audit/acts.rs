@@ -6,13 +6,12 @@ use crate::ports::Statement;
 use crate::store::audit::kinds::{Actor, EventKind, RevocationReason, SessionEndReason};
 use crate::store::audit::{record, record_event, record_event_of_stranger, record_of_stranger};
 use crate::store::client_proof::{ClientProof, client_is_proven};
+use crate::store::client_secrets::has_secret;
 use crate::store::identifiers::may_be_client;
+use crate::store::initial_access_tokens::NAME_CHARACTERS;
 use crate::store::refresh_tokens::is_revocable_by_client;
 use crate::store::registrations::{Replacement, may_be_replaced};
 use crate::store::slots::free_slot;
-
-/// How many characters of a token's hash an event has: enough to find the clients of an initial access token.
-const HASH_CHARACTERS: i64 = 12;
 
 /// The creation or the replacement of a client by the operator. Precedes it.
 pub(in crate::store) fn client_stored<P>(
@@ -82,7 +81,7 @@ pub(in crate::store) fn client_registered_with_token<P>(
          WHERE client_id = ?6"
     ));
     let statement = record(context, statement, (EventKind::ClientRegistered, Actor::Client))?;
-    Ok(statement.bind(client_id).bind(token_hash).bind(HASH_CHARACTERS))
+    Ok(statement.bind(client_id).bind(token_hash).bind(i64::from(NAME_CHARACTERS)))
 }
 
 /// The replacement of a client's metadata by itself. Precedes it, and has its condition.
@@ -175,7 +174,7 @@ pub(in crate::store) fn initial_access_token_created<P>(
            'expires_at', expires_at) FROM initial_access_tokens WHERE token_hash = ?6"
     ));
     let kind = (EventKind::InitialAccessTokenCreated, Actor::Operator);
-    Ok(record(context, statement, kind)?.bind(token_hash).bind(HASH_CHARACTERS))
+    Ok(record(context, statement, kind)?.bind(token_hash).bind(i64::from(NAME_CHARACTERS)))
 }
 
 /// A new signing key. Follows it. It has no network if the provider makes it by itself, because the sender of the request

@@ -6,48 +6,60 @@ pub enum EventKind {
     ClientCreated,
     ClientDeleted,
     ClientRegistered,
+    ClientSecretEnded,
+    ClientSecretMade,
     ClientUpdated,
     ConsentGiven,
     ConsentWithdrawn,
     GrantRevoked,
     InitialAccessTokenCreated,
+    InitialAccessTokenRevoked,
     KeyCreated,
     KeyResealed,
     KeyWithdrawn,
     LogoutTokenGivenUp,
     PasswordRemoved,
     PasswordSet,
+    RegistrationTokenRevoked,
     SessionEnded,
     SignInFailed,
     SignInSucceeded,
     TokenMinted,
     UserCreated,
     UserDeleted,
+    UserDisabled,
+    UserEnabled,
     UserUpdated,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::ClientCreated,
         Self::ClientDeleted,
         Self::ClientRegistered,
+        Self::ClientSecretEnded,
+        Self::ClientSecretMade,
         Self::ClientUpdated,
         Self::ConsentGiven,
         Self::ConsentWithdrawn,
         Self::GrantRevoked,
         Self::InitialAccessTokenCreated,
+        Self::InitialAccessTokenRevoked,
         Self::KeyCreated,
         Self::KeyResealed,
         Self::KeyWithdrawn,
         Self::LogoutTokenGivenUp,
         Self::PasswordRemoved,
         Self::PasswordSet,
+        Self::RegistrationTokenRevoked,
         Self::SessionEnded,
         Self::SignInFailed,
         Self::SignInSucceeded,
         Self::TokenMinted,
         Self::UserCreated,
         Self::UserDeleted,
+        Self::UserDisabled,
+        Self::UserEnabled,
         Self::UserUpdated,
     ];
 
@@ -57,23 +69,29 @@ impl EventKind {
             Self::ClientCreated => "client.created",
             Self::ClientDeleted => "client.deleted",
             Self::ClientRegistered => "client.registered",
+            Self::ClientSecretEnded => "client_secret.ended",
+            Self::ClientSecretMade => "client_secret.made",
             Self::ClientUpdated => "client.updated",
             Self::ConsentGiven => "consent.given",
             Self::ConsentWithdrawn => "consent.withdrawn",
             Self::GrantRevoked => "grant.revoked",
             Self::InitialAccessTokenCreated => "initial_access_token.created",
+            Self::InitialAccessTokenRevoked => "initial_access_token.revoked",
             Self::KeyCreated => "key.created",
             Self::KeyResealed => "key.resealed",
             Self::KeyWithdrawn => "key.withdrawn",
             Self::LogoutTokenGivenUp => "logout_token.given_up",
             Self::PasswordRemoved => "password.removed",
             Self::PasswordSet => "password.set",
+            Self::RegistrationTokenRevoked => "registration_token.revoked",
             Self::SessionEnded => "session.ended",
             Self::SignInFailed => "sign_in.failed",
             Self::SignInSucceeded => "sign_in.succeeded",
             Self::TokenMinted => "token.minted",
             Self::UserCreated => "user.created",
             Self::UserDeleted => "user.deleted",
+            Self::UserDisabled => "user.disabled",
+            Self::UserEnabled => "user.enabled",
             Self::UserUpdated => "user.updated",
         }
     }
@@ -154,6 +172,7 @@ impl RevocationReason {
 pub enum SessionEndReason {
     /// Another user signed in with the browser.
     AnotherUser,
+    Operator,
     /// The user signed out in the browser.
     SignedOut,
     /// A client has sent an ID token of the session, without the browser.
@@ -165,6 +184,7 @@ impl SessionEndReason {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::AnotherUser => "another_user",
+            Self::Operator => "operator",
             Self::SignedOut => "signed_out",
             Self::SignedOutByClient => "signed_out_by_client",
         }
@@ -173,6 +193,7 @@ impl SessionEndReason {
     pub(super) fn actor(self) -> Actor {
         match self {
             Self::AnotherUser | Self::SignedOut => Actor::User,
+            Self::Operator => Actor::Operator,
             Self::SignedOutByClient => Actor::Client,
         }
     }

@@ -14,6 +14,7 @@
 pub mod acts;
 pub mod kinds;
 pub mod list;
+pub mod operator;
 pub mod sign_ins;
 pub mod users;
 

@@ -28,6 +28,13 @@ macro_rules! password_differs {
     };
 }
 
+/// A SQL condition: the entry disables the user, or enables the disabled user.
+macro_rules! disabled_differs {
+    () => {
+        "coalesce(value->>'disabled' <> (users.disabled_at IS NOT NULL), 0)"
+    };
+}
+
 /// A SQL condition: the user is not as the entry has it.
 macro_rules! user_differs {
     () => {
@@ -38,6 +45,8 @@ macro_rules! user_differs {
             claims_differ!(),
             " OR ",
             password_differs!(),
+            " OR ",
+            disabled_differs!(),
             ")"
         )
     };
@@ -60,7 +69,9 @@ pub(in crate::store) fn stored<P>(
         claims_differ!(),
         ", ',\"claims\"', '') || iif(",
         password_differs!(),
-        ", ',\"password\"', ''), 2) || ']'))) \
+        ", ',\"password\"', '') || iif(",
+        disabled_differs!(),
+        ", ',\"disabled\"', ''), 2) || ']'))) \
          FROM json_each(?6) LEFT JOIN users ON users.sub = value->>'sub' WHERE ",
         user_differs!(),
         " ON CONFLICT (at, id) DO NOTHING",

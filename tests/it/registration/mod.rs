@@ -289,7 +289,7 @@ fn an_invalid_request_for_an_initial_access_token_is_refused() {
         assert_eq!(response.status, 400);
         assert!(response.json()["error_description"].as_str().unwrap().contains(words));
     }
-    assert_eq!(provider.send(get("/admin/initial-access-tokens").by_operator()).status, 405);
+    assert_eq!(provider.send(put("/admin/initial-access-tokens").by_operator()).status, 405);
     assert_eq!(provider.send(post("/admin/initial-access-tokens").json(&json!({}))).status, 401);
 }
 

@@ -1,7 +1,6 @@
-//! The metadata fields of the introspection endpoint.
+//! The metadata field that lets a client introspect the tokens of others.
 
-use super::fields::{list, one};
-use crate::jose::jwk::Algorithm;
+use super::fields::list;
 use crate::protocol::invalid_field::InvalidField;
 use crate::protocol::json_object::JsonObject;
 
@@ -21,11 +20,4 @@ pub fn introspection_resources(
         }
         None => Ok(uris),
     }
-}
-
-/// Reads `introspection_signed_response_alg` (RFC 9701 section 6).
-pub(super) fn signed_response_alg(
-    document: &mut JsonObject,
-) -> Result<Option<Algorithm>, InvalidField> {
-    one(document, "introspection_signed_response_alg")
 }

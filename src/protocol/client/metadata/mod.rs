@@ -33,7 +33,6 @@ use fields::{
     outbound_url, request_uris, scope, signing_alg, web_url,
 };
 use flows::Flows;
-use introspection::signed_response_alg;
 use logout::{frontchannel_logout_uri, post_logout_redirect_uris};
 use redirect_uris::{application_type, redirect_uris};
 
@@ -261,11 +260,13 @@ impl ClientMetadata {
         metadata.check_flows()?;
         metadata.check_keys()?;
         metadata.check_sector()?;
-        let size = serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len());
-        if size > DOCUMENT_LIMIT {
-            return Err(MetadataError::TooLarge { size });
-        }
+        metadata.check_size()?;
         Ok(metadata)
+    }
+
+    fn check_size(&self) -> Result<(), MetadataError> {
+        let size = serde_json::to_string(self).map_or(usize::MAX, |text| text.len());
+        if size > DOCUMENT_LIMIT { Err(MetadataError::TooLarge { size }) } else { Ok(()) }
     }
 
     /// Returns the sector identifier of a client with pairwise subject identifiers (Core section 8.1). Returns `None`
