@@ -57,6 +57,13 @@ const checks = {
     assert.ok(!body.includes("<form") && !body.includes("<script"));
     assert.equal(unescape(/data-to="client" href="([^"]*)"/.exec(body)[1]), expected.to);
   },
+  empty({ status, body }) {
+    assert.deepEqual([status, body], [200, ""]);
+  },
+  introspected({ status, headers, body }, expected) {
+    assert.deepEqual([status, headers["content-type"]], [200, "application/json"]);
+    assert.equal(body, JSON.stringify(expected.body));
+  },
   page({ status, headers, body }, expected) {
     assert.deepEqual([status, headers.location], [expected.status, undefined]);
     assert.ok(body.includes(expected.words) && !body.includes("<form"));
@@ -104,7 +111,7 @@ const checks = {
   },
 };
 
-for (const name of ["authorize", "device", "logout", "strangers", "token"]) {
+for (const name of ["authorize", "device", "logout", "strangers", "taken_back", "token"]) {
   const table = vectors(`${name}.json`);
   test(`the ${table.rows.length} hostile requests of ${name}.json get the same responses as in native tests`, async () => {
     const worker = await start();
@@ -117,7 +124,7 @@ for (const name of ["authorize", "device", "logout", "strangers", "token"]) {
       try {
         checks[row.answer.kind](response, row.answer);
         assert.equal(response.headers["cache-control"], "no-store");
-        const isJson = ["refused", "tokens"].includes(row.answer.kind);
+        const isJson = ["empty", "introspected", "refused", "tokens"].includes(row.answer.kind);
         assert.equal(response.headers["access-control-allow-origin"], isJson ? "*" : undefined);
         const found = row.after.length > 0 ? await DB.batch(row.after.map(([sql]) => DB.prepare(sql))) : [];
         const counts = found.map(({ results: [counted] }) => Object.values(counted)[0]);

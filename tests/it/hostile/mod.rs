@@ -20,6 +20,7 @@ mod row;
 mod sessions;
 mod strangers;
 mod table;
+mod taken_back;
 mod throttling;
 mod token;
 
@@ -30,15 +31,17 @@ use table::table;
 
 use crate::test_provider::{ISSUER, TestProvider, TestRequest, assert_golden};
 
+/// The row of a key that verifies.
+fn insert_key(public: &PublicKey) -> String {
+    let (kid, alg) = (public.kid(), public.alg().name());
+    let jwk = serde_json::to_string(public).unwrap();
+    format!(
+        "INSERT INTO signing_keys (kid, alg, public_jwk, sealed_private, publish_from, sign_from) VALUES ('{kid}', '{alg}', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN})"
+    )
+}
+
 /// The rows that the table needs, as SQL for both databases.
 pub fn seed() -> Vec<String> {
-    let insert_key = |public: &PublicKey| {
-        let (kid, alg) = (public.kid(), public.alg().name());
-        let jwk = serde_json::to_string(public).unwrap();
-        format!(
-            "INSERT INTO signing_keys (kid, alg, public_jwk, sealed_private, publish_from, sign_from) VALUES ('{kid}', '{alg}', '{jwk}', 'not needed to verify', {BEGIN}, {BEGIN})"
-        )
-    };
     vec![
         insert_key(&PublicKey::Ec(key(OUR_KEY).public().clone())),
         insert_key(&rsa_key().public()),

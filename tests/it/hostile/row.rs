@@ -4,7 +4,7 @@
 use postern::protocol::client::identity::identity;
 use postern::secret::hash;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::forge::{BEGIN, END};
 use crate::browser::{answer, attribute, encode, error_page, form, fragment, offer, parameters_of};
@@ -30,6 +30,10 @@ pub enum Answer {
     Links { to: String },
     /// An error page, and no redirect.
     Page { status: u16, words: String },
+    /// A response of status 200 without a body.
+    Empty,
+    /// The JSON of the introspection endpoint.
+    Introspected { body: Value },
     /// A redirect to this URI, with a code if `error` is `None`. The parameters are in the fragment if it ends in `#`.
     Redirect { to: String, error: Option<String>, state: Option<String> },
     /// A page of this status whose link, or form, carries an error to this URI once the user clicks. The parameters are in
@@ -119,6 +123,13 @@ impl Row {
                 assert!(error_page(response).contains(words));
                 assert_eq!((response.status, response.cookies().len()), (*status, 0));
             }
+            Answer::Empty => {
+                assert_eq!((response.status, response.body.as_str()), (200, ""));
+            }
+            Answer::Introspected { body } => {
+                assert_eq!((response.status, &response.body), (200, &body.to_string()));
+                assert_eq!(response.header("content-type"), Some("application/json"));
+            }
             Answer::Redirect { to, error, state } => {
                 let parameters = match to.strip_suffix('#') {
                     Some(to) => fragment(response, to),
@@ -170,7 +181,13 @@ impl Row {
                 assert_eq!(body.get("refresh_token").is_some(), *refreshable);
             }
         }
-        let is_json = matches!(self.answer, Answer::Refused { .. } | Answer::Tokens { .. });
+        let is_json = matches!(
+            self.answer,
+            Answer::Refused { .. }
+                | Answer::Tokens { .. }
+                | Answer::Empty
+                | Answer::Introspected { .. }
+        );
         // Scripts of other origins may read responses of the token endpoint, but no page. It sets no cookie.
         assert_eq!(response.header("access-control-allow-origin"), is_json.then_some("*"));
         assert_eq!(response.header("access-control-allow-credentials"), None);
@@ -271,7 +288,7 @@ pub fn strangers() -> Vec<String> {
 }
 
 /// Metadata as the database stores it.
-fn stored_metadata(document: &serde_json::Value) -> String {
+fn stored_metadata(document: &Value) -> String {
     let provider = TestProvider::new();
     let mut document = document.clone();
     document["id_token_signed_response_alg"] = "ES256".into();
