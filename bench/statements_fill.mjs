@@ -120,6 +120,8 @@ export const STRANGERS_ROWS = {
       `printf('client-%04d', n % ${CLIENTS}), ${HASH}, ${end}, ${ID}, '/filled-' || n`),
   user_code_attempts: (database, numbers, end) =>
     insert(database, "user_code_attempts", "counter, wrong, began_at", numbers, `${HASH}, 1, ${end} - 3600`),
+  revoked_tokens: (database, numbers, end) =>
+    insert(database, "revoked_tokens", "jti, expires_at, slot", numbers, `${ID}, ${end}, 'revoked/filled-' || n`),
   initial_access_tokens: (database, numbers, end) =>
     insert(database, "initial_access_tokens", "token_hash, uses_left, expires_at, created_at", numbers, `${HASH}, 1, ${end}, ${end} - ${DAY}`),
   // Clients that registered themselves, and to which nobody has signed in.

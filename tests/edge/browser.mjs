@@ -59,13 +59,22 @@ export async function signedRequest(app, parameters = {}) {
 }
 
 /** Sends a token request of this client. */
-export async function requestToken(fetch, app, parameters) {
-  const response = await fetch("/auth/token", {
+export const requestToken = (fetch, app, parameters) => sendForm(fetch, "/auth/token", app, parameters);
+
+/** Sends a form with the authentication of a client. */
+export async function sendForm(fetch, path, app, parameters) {
+  const response = await fetch(path, {
     method: "POST", body: new URLSearchParams({ ...(await credentialsOf(app)), ...parameters }),
   });
   // Reads the body at once, because the harness loses it if garbage is collected before.
   return new Response(await response.text(), response);
 }
+
+/** Revokes a token (RFC 7009). */
+export const revoke = (fetch, app, token) => sendForm(fetch, "/auth/revoke", app, { token });
+
+/** Introspects a token (RFC 7662). */
+export const introspect = (fetch, app, token) => sendForm(fetch, "/auth/introspect", app, { token });
 
 export const redeem = (fetch, app, code, parameters = {}) =>
   requestToken(fetch, app, {

@@ -8,7 +8,7 @@ import { ADMIN_TOKEN, ISSUER, start, until } from "./harness.mjs";
 import { listen, makeKey } from "./client_server.mjs";
 import {
   CALLBACK, PASSWORD, Browser, authorizePath, credentialsOf, formOf, isConsent, isLogin, putClient, putUser, redeem,
-  refresh, requestToken, signedRequest, successJson, targetOf,
+  introspect, refresh, requestToken, revoke, signedRequest, successJson, targetOf,
 } from "./browser.mjs";
 import { statedCounts } from "../../scripts/request_table.mjs";
 
@@ -492,6 +492,39 @@ step("Client credentials", "the machine gets a token", {
   act: async (parameters) => read(await requestToken(postern.fetch, clients.machine, parameters)),
   end: async (_, page) => assert.ok(json(page).access_token),
 });
+
+for (const name of AUTHENTICATIONS) {
+  const grantIsOver = async ({ access_token: token, refresh_token: refreshToken }) => {
+    await tokenIsRefused(token);
+    const { status, body } = await read(await refresh(postern.fetch, clients[name], refreshToken));
+    assert.equal(status, 400, body);
+  };
+
+  step(`Revocation of refresh token, ${name}`, "the grant is over", {
+    setup: () => tokensOf(clients[name]),
+    act: async ({ refresh_token: token }) => read(await revoke(postern.fetch, clients[name], token)),
+    end: grantIsOver,
+  });
+
+  step(`Revocation of access token, ${name}`, "the token is over, and its grant is not", {
+    setup: () => tokensOf(clients[name]),
+    act: async ({ access_token: token }) => read(await revoke(postern.fetch, clients[name], token)),
+    async end({ access_token: token, refresh_token: refreshToken }) {
+      await tokenIsRefused(token);
+      await worksAtUserinfo((await successJson(await refresh(postern.fetch, clients[name], refreshToken))).access_token);
+    },
+  });
+}
+
+for (const name of ["client secret", "private_key_jwt"]) {
+  for (const kind of ["access", "refresh"]) {
+    step(`Introspection of ${kind} token, ${name}`, "the client knows that it is active", {
+      setup: () => tokensOf(clients[name]),
+      act: async (tokens) => read(await introspect(postern.fetch, clients[name], tokens[`${kind}_token`])),
+      end: async (_, page) => assert.equal(json(page).active, true, page.body),
+    });
+  }
+}
 
 step("Userinfo", "the client gets the claims", {
   setup: () => tokensOf(clients["client secret"]),

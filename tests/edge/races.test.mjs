@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { startIsolates } from "./harness.mjs";
 import {
-  Browser, authorizePath, formOf, successJson, isLogin, putClient, putUser, redeem, refresh, assertError,
+  Browser, authorizePath, formOf, successJson, isLogin, putClient, introspect, putUser, redeem, refresh, revoke, assertError,
 } from "./browser.mjs";
 
 /** `MANY=200` sends more at once. */
@@ -72,6 +72,55 @@ for (const { where, count } of [{ where: "one isolate", count: 1 }, { where: "fo
     await assertError(await refresh(fetch, app, first.refresh_token), "invalid_grant");
     assert.equal((await userinfo(fetch, second.access_token)).status, 401, "theft revokes the grant");
     await assertError(await refresh(fetch, app, second.refresh_token), "invalid_grant");
+  });
+}
+
+for (const { where, count } of [{ where: "one isolate", count: 1 }, { where: "four isolates", count: 4 }]) {
+  test(`no token of a grant survives its revocation amid ${MANY} refreshes in ${where}`, async () => {
+    const all = isolates.slice(0, count);
+    const [{ fetch, operator, env }] = all;
+    const app = await putClient(operator, `revoked-${count}`);
+    const first = await successJson(await redeem(fetch, app, await new Browser(fetch).codeFor(app, "alice", SCOPE)));
+    // A client that refreshes again and again, and revokes what it has in the middle.
+    const refreshed = [first];
+    const chain = async ({ fetch }, index) => {
+      let token = first.refresh_token;
+      for (let length = 0; length < 4; length += 1) {
+        if (index === MANY / 2 && length === 1) {
+          const response = await revoke(fetch, app, token);
+          assert.equal(response.status, 200, await response.text());
+          return;
+        }
+        const response = await refresh(fetch, app, token);
+        if (response.status !== 200) return;
+        const tokens = await successJson(response);
+        refreshed.push(tokens);
+        token = tokens.refresh_token;
+      }
+    };
+    await Promise.all(Array.from({ length: MANY }, (_, index) => chain(all[index % all.length], index)));
+    assert.ok(refreshed.length > 1, "no refresh came before the revocation");
+    const sql = "SELECT count(*) AS grants, count(revoked_at) AS revoked FROM grants WHERE client_id = ?";
+    assert.deepEqual(await env.DB.prepare(sql).bind(app.client_id).first(), { grants: 1, revoked: 1 });
+    for (const { access_token: access, refresh_token: token } of refreshed.slice(-20)) {
+      assert.equal((await userinfo(fetch, access)).status, 401);
+      await assertError(await refresh(fetch, app, token), "invalid_grant");
+      for (const one of [access, token]) assert.deepEqual(await successJson(await introspect(fetch, app, one)), { active: false });
+    }
+  });
+
+  test(`of ${MANY} concurrent revocations of an access token in ${where} each succeeds, and one row is left`, async () => {
+    const all = isolates.slice(0, count);
+    const [{ fetch, operator, env }] = all;
+    const app = await putClient(operator, `revoking-${count}`);
+    const tokens = await successJson(await redeem(fetch, app, await new Browser(fetch).codeFor(app, "alice", SCOPE)));
+    const { jti } = JSON.parse(Buffer.from(tokens.access_token.split(".")[1], "base64url").toString());
+    const responses = await atOnce(all, ({ fetch }) => revoke(fetch, app, tokens.access_token));
+    assert.deepEqual(counted(responses), { 200: MANY });
+    const sql = "SELECT count(*) AS rows FROM revoked_tokens WHERE jti = ?";
+    assert.deepEqual(await env.DB.prepare(sql).bind(jti).first(), { rows: 1 });
+    assert.equal((await userinfo(fetch, tokens.access_token)).status, 401);
+    assert.equal((await refresh(fetch, app, tokens.refresh_token)).status, 200);
   });
 }
 

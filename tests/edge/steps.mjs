@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { listen, makeKey } from "./client_server.mjs";
 import {
   CALLBACK, PASSWORD, Browser, authorizePath, formOf, isConsent, isLogin, putClient, redeem, redirectTarget, refresh,
-  requestToken, responseParameters, successJson,
+  introspect, requestToken, responseParameters, revoke, successJson,
 } from "./browser.mjs";
 import { ISSUER } from "./harness.mjs";
 
@@ -62,6 +62,7 @@ export async function takeSteps(world, measure) {
   await accessTokens(world, measure, await tokens(world, measure, alice));
   await pushedRequests(world, measure, alice);
   await devices(world, measure, alice);
+  await takenBack(world, measure, alice);
   await registration(world, measure);
   await pages(world, measure);
 }
@@ -129,6 +130,21 @@ async function accessTokens({ fetch, operator }, measure, accessToken) {
   });
   const parameters = { grant_type: "client_credentials", resource: RESOURCE };
   await successJson(await measure("Client credentials", () => requestToken(fetch, machine, parameters)));
+}
+
+/** Introspects and revokes the tokens of each client. */
+async function takenBack({ fetch, clients, users }, measure, alice) {
+  for (const [name, app] of Object.entries(clients)) {
+    const tokens = await successJson(await redeem(fetch, app, await alice.codeFor(app, users.alice, { scope: OFFLINE })));
+    for (const [kind, token] of [["access token", tokens.access_token], ["refresh token", tokens.refresh_token]]) {
+      if (name === "client secret" || name === "private_key_jwt") {
+        const introspected = await measure(`Introspection of ${kind}, ${name}`, () => introspect(fetch, app, token));
+        assert.equal((await successJson(introspected)).active, true);
+      }
+      const revoked = await measure(`Revocation of ${kind}, ${name}`, () => revoke(fetch, app, token));
+      assert.equal(revoked.status, 200, await revoked.text());
+    }
+  }
 }
 
 async function pushedRequests({ fetch, clients }, measure, alice) {
