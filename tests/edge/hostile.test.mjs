@@ -57,8 +57,8 @@ const checks = {
     assert.ok(!body.includes("<form") && !body.includes("<script"));
     assert.equal(unescape(/data-to="client" href="([^"]*)"/.exec(body)[1]), expected.to);
   },
-  empty({ status, body }) {
-    assert.deepEqual([status, body], [200, ""]);
+  revoked({ status, body }) {
+    assert.deepEqual([status, body], [200, "{}"]);
   },
   introspected({ status, headers, body }, expected) {
     assert.deepEqual([status, headers["content-type"]], [200, "application/json"]);
@@ -124,7 +124,7 @@ for (const name of ["authorize", "device", "logout", "strangers", "taken_back", 
       try {
         checks[row.answer.kind](response, row.answer);
         assert.equal(response.headers["cache-control"], "no-store");
-        const isJson = ["empty", "introspected", "refused", "tokens"].includes(row.answer.kind);
+        const isJson = ["revoked", "introspected", "refused", "tokens"].includes(row.answer.kind);
         assert.equal(response.headers["access-control-allow-origin"], isJson ? "*" : undefined);
         const found = row.after.length > 0 ? await DB.batch(row.after.map(([sql]) => DB.prepare(sql))) : [];
         const counts = found.map(({ results: [counted] }) => Object.values(counted)[0]);

@@ -1,5 +1,7 @@
 //! The token revocation endpoint (RFC 7009).
 
+use serde_json::json;
+
 use crate::endpoint::support::body::{Limit, limit};
 use crate::endpoint::support::client_authentication::{NewDocument, form, prove};
 use crate::endpoint::support::presented_token::{PARAMETERS, PresentedToken};
@@ -61,6 +63,6 @@ pub async fn serve(
     }
 
     // 6. Answer the same for every token (section 2.2). An error for the token of another client would show that the token
-    //    exists, and a client has no use for it.
-    Ok(Response::empty(200))
+    //    exists, and a client has no use for it. The body says nothing; some libraries fail if it is not JSON.
+    Ok(Response::json(200, &json!({})))
 }

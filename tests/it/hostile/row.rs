@@ -30,8 +30,8 @@ pub enum Answer {
     Links { to: String },
     /// An error page, and no redirect.
     Page { status: u16, words: String },
-    /// A response of status 200 without a body.
-    Empty,
+    /// The response of the revocation endpoint.
+    Revoked,
     /// The JSON of the introspection endpoint.
     Introspected { body: Value },
     /// A redirect to this URI, with a code if `error` is `None`. The parameters are in the fragment if it ends in `#`.
@@ -123,8 +123,8 @@ impl Row {
                 assert!(error_page(response).contains(words));
                 assert_eq!((response.status, response.cookies().len()), (*status, 0));
             }
-            Answer::Empty => {
-                assert_eq!((response.status, response.body.as_str()), (200, ""));
+            Answer::Revoked => {
+                assert_eq!((response.status, response.body.as_str()), (200, "{}"));
             }
             Answer::Introspected { body } => {
                 assert_eq!((response.status, &response.body), (200, &body.to_string()));
@@ -185,7 +185,7 @@ impl Row {
             self.answer,
             Answer::Refused { .. }
                 | Answer::Tokens { .. }
-                | Answer::Empty
+                | Answer::Revoked
                 | Answer::Introspected { .. }
         );
         // Scripts of other origins may read responses of the token endpoint, but no page. It sets no cookie.

@@ -22,12 +22,15 @@ struct Table {
     seed: Vec<String>,
 }
 
+/// Makes a token of a valid one.
+type Forging = fn(Forge) -> String;
+
 /// A token that a row presents.
 enum Token {
     /// A refresh token with this text before the id of its grant.
     Refresh(&'static str),
     /// An access token, changed from a valid one of its grant.
-    Access(fn(Forge) -> String),
+    Access(Forging),
     /// A text of which the seed has nothing.
     Text(&'static str),
 }
@@ -106,7 +109,7 @@ impl Table {
 
     /// Adds a row for each endpoint, with a token that counts as unknown.
     fn unknown(&mut self, name: &str, owner: &str, token: &Token) {
-        self.push((name, REVOKE), (owner, token), &[], (Answer::Empty, Over::Nothing));
+        self.push((name, REVOKE), (owner, token), &[], (Answer::Revoked, Over::Nothing));
         self.push((name, INTROSPECT), (owner, token), &[], (inactive(), Over::Nothing));
     }
 }
@@ -122,7 +125,7 @@ fn active(id: &str) -> Value {
 /// Requests that succeed. They show that the others are not refused for a common reason.
 fn controls(table: &mut Table) {
     let (access, refresh) = (Access(Forge::sign), Refresh(""));
-    let done = |over| (Answer::Empty, over);
+    let done = |over| (Answer::Revoked, over);
     table.push(("a refresh token", REVOKE), ("app", &refresh), &[], done(Over::Grant));
     table.push(("an access token", REVOKE), ("app", &access), &[], done(Over::Token));
     for hint in ["access_token", "refresh_token", "<script>", "\0"] {
@@ -267,7 +270,7 @@ fn unknown(table: &mut Table) {
     ] {
         table.unknown(name, "app", &token);
     }
-    let forged: [(&str, fn(Forge) -> String); 19] = [
+    let forged: [(&str, Forging); 19] = [
         ("alg none", |forge| forge.header("alg", "none".into()).signed("")),
         ("no signature", |forge| forge.signed("")),
         ("another key", |forge| forge.key(THEIR_KEY).sign()),
@@ -306,7 +309,7 @@ fn unknown(table: &mut Table) {
         table.unknown(&format!("an access token with {name}"), "app", &Access(forge));
     }
     // Signed by the provider, but of no grant: its client can revoke it, and nobody learns more of it.
-    let without_grant: [(&str, fn(Forge) -> String); 3] = [
+    let without_grant: [(&str, Forging); 3] = [
         ("the grant of another user", |forge| forge.claim("sub", "bob".into()).sign()),
         ("an unknown grant", |forge| forge.claim("grant_id", "x".into()).sign()),
         ("scopes that nobody has granted", |forge| forge.claim("scope", "admin".into()).sign()),
