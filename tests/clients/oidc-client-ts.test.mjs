@@ -20,6 +20,22 @@ test("oidc-client-ts signs in by a response in the fragment, shows the e-mail an
   assert.notEqual(after, before);
 });
 
+test("oidc-client-ts revokes its tokens", async () => {
+  const app = await open();
+  assertSignedIn(app);
+  const statuses = await app.page.evaluate(async () => {
+    const { manager } = /** @type {any} */ (globalThis);
+    const { access_token: token } = await manager.getUser();
+    const headers = { authorization: `Bearer ${token}` };
+    const { userinfo_endpoint: url } = await manager.metadataService.getMetadata();
+    const userinfo = async () => (await fetch(url, { headers })).status;
+    const before = await userinfo();
+    await manager.revokeTokens();
+    return [before, await userinfo()];
+  });
+  assert.deepEqual(statuses, [200, 401]);
+});
+
 test("oidc-client-ts shows access_denied after the user denies consent", async () => {
   assert.equal((await deny()).error, "access_denied");
 });
