@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { startApache, variablesOf } from "./apache.mjs";
 import { documentedSettings } from "./documented.mjs";
+import { formOf } from "../edge/browser.mjs";
 import { install } from "./install.mjs";
 import { AUTHORITY, startProvider } from "./provider.mjs";
 
@@ -30,6 +31,16 @@ const registered = await startApache(bin("apache2"), async (origin) => {
   const urls = { "https://www.example.com": origin, "https://login.example.com": provider.issuer };
   const metadata = documentedSettings("Apache mod_auth_openidc", "json", urls);
   const { client_id: id, client_secret: secret } = await provider.putClient("intranet", JSON.parse(metadata));
+  const settings = documentedSettings("Apache mod_auth_openidc", "apache", {
+    ...urls, CLIENT_ID: id, CLIENT_SECRET: secret, A_LONG_RANDOM_TEXT: "a-passphrase-of-this-test",
+  });
+  return `${settings}\nOIDCCABundlePath ${AUTHORITY}\n`;
+});
+
+const loggingOut = await startApache(bin("apache2"), async (origin) => {
+  const urls = { "https://www.example.com": origin, "https://login.example.com": provider.issuer };
+  const metadata = JSON.parse(documentedSettings("Apache mod_auth_openidc", "json", urls, 1));
+  const { client_id: id, client_secret: secret } = await provider.putClient("logout", metadata);
   const settings = documentedSettings("Apache mod_auth_openidc", "apache", {
     ...urls, CLIENT_ID: id, CLIENT_SECRET: secret, A_LONG_RANDOM_TEXT: "a-passphrase-of-this-test",
   });
@@ -67,4 +78,31 @@ test("with the documented settings it requires a group", async () => {
   await provider.putUser("bob", { name: "Bob Brown", preferred_username: "bob", groups: ["guests"] });
   const { status } = await provider.browser().visit(registered.page, { login: "bob" });
   assert.ok([401, 403].includes(status), `${status} for a user who is not in the group`);
+});
+
+const isAtSignIn = ({ url, body }) => url.origin === provider.issuer && body.includes('name="password"');
+
+test("its logout signs the user out of Postern, and leads back", async () => {
+  const browser = provider.browser();
+  assertSignedIn(await browser.visit(loggingOut.page), loggingOut);
+  const after = `${loggingOut.origin}/signed-out.html`;
+  const target = `${loggingOut.origin}/protected/redirect_uri?${new URLSearchParams({ logout: after })}`;
+  // Its own front-channel URL is loaded in a frame before.
+  const page = await browser.visit(target);
+  assert.equal(page.url.href.split("?")[0], after, `${page.status} ${page.body}\n${provider.log.join("\n")}`);
+  assert.ok(isAtSignIn(await browser.visit(loggingOut.page, { login: "nobody" })));
+});
+
+test("its session ends by the frame if the user signs out at Postern", async () => {
+  const browser = provider.browser();
+  assertSignedIn(await browser.visit(loggingOut.page), loggingOut);
+  const account = await browser.visit(`${provider.issuer}/auth/account`);
+  const { action, fields } = formOf(account);
+  const page = await browser.send({ url: new URL(action), method: "POST", form: fields });
+  const [, frame] = /<iframe src="([^"]*)"/.exec(page.body) ?? assert.fail(page.body);
+  const url = new URL(frame.replaceAll("&#38;", "&"));
+  assert.deepEqual([...url.searchParams.keys()], ["logout", "iss", "sid"]);
+  const response = await browser.send({ url });
+  assert.equal(response.status, 200, response.body);
+  assert.ok(isAtSignIn(await browser.visit(loggingOut.page, { login: "nobody" })));
 });

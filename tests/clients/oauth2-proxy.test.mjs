@@ -54,6 +54,18 @@ test("oauth2-proxy signs a user in, and the application sees name, e-mail and gr
   );
 });
 
+test("oauth2-proxy's sign-out ends the session of the user, by a request of its server", async () => {
+  const logout = documentedSettings(SECTION, "toml", { "https://login.example.com": provider.issuer }, 2);
+  const origin = await startProxy("logout", { change: (config) => `${config}\n${logout}` });
+  const browser = provider.browser();
+  assert.equal((await open(browser, origin)).status, 200);
+  const account = () => browser.visit(`${provider.issuer}/auth/account`, { login: "nobody" });
+  assert.match((await account()).body, /Your account/);
+  await browser.visit(`${origin}/oauth2/sign_out`);
+  assert.match((await account()).body, /name="password"/);
+  assert.deepEqual(provider.log.filter((line) => line.includes("/auth/logout")).map((line) => line.slice(-4)), [" 200"]);
+});
+
 test("oauth2-proxy lets in users of the allowed groups only, and none whose e-mail is not verified", async () => {
   const origin = await startProxy("staff", { change: (config) => `${config}\nallowed_groups = ["staff"]` });
   assert.equal((await open(provider.browser(), origin, "alice")).status, 200);

@@ -39,3 +39,17 @@ test("oidc-client-ts revokes its tokens", async () => {
 test("oidc-client-ts shows access_denied after the user denies consent", async () => {
   assert.equal((await deny()).error, "access_denied");
 });
+
+test("oidc-client-ts signs out by signoutRedirect, and gets the response with its state", async () => {
+  const { page } = await open();
+  const { origin } = new URL(page.url());
+  await page.evaluate(() => {
+    const { manager } = /** @type {any} */ (globalThis);
+    return manager.signoutRedirect({ post_logout_redirect_uri: `${location.origin}/signed-out`, state: "of the app" });
+  });
+  await page.waitForURL(`${origin}/signed-out**`);
+  assert.deepEqual([...new URL(page.url()).searchParams.keys()], ["state"]);
+  // The next sign-in needs the password again.
+  await page.goto(origin);
+  await page.getByLabel("Password").waitFor();
+});

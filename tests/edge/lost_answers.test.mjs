@@ -639,6 +639,68 @@ step("Sign-out", "the browser is signed out", {
   },
 });
 
+// Logout.
+
+const AFTER = "https://app.example/signed-out";
+
+/** A browser of a user who is signed in to a client, and the ID token. */
+async function toLogOut(metadata = {}) {
+  const uris = { post_logout_redirect_uris: [AFTER], ...metadata };
+  const app = await putClient(postern.operator, newName("logout"), uris);
+  const browser = new Browser(postern.fetch);
+  const tokens = await successJson(await redeem(postern.fetch, app, await browser.codeFor(app, "alice", ONLINE)));
+  const cookies = new Map(browser.cookies);
+  const query = new URLSearchParams({ id_token_hint: tokens.id_token, post_logout_redirect_uri: AFTER });
+  return { app, browser, cookies, tokens, target: `/auth/logout?${query}` };
+}
+
+async function isLoggedOut({ browser, cookies, tokens }) {
+  browser.cookies = cookies;
+  assert.ok(isLogin(await browser.get("/auth/account")), "the session has ended");
+  await tokenIsRefused(tokens.access_token);
+}
+
+step("Logout, hint of the session", "the user is signed out and back", {
+  setup: toLogOut,
+  act: ({ browser, target }) => browser.get(target),
+  isDone: ({ headers }) => headers.get("location") === AFTER,
+  end: isLoggedOut,
+});
+
+step("Logout by a server, hint", "the session has ended", {
+  setup: toLogOut,
+  act: ({ target }) => fetched(target, { redirect: "manual" }),
+  isDone: ({ headers }) => headers.get("location") === AFTER,
+  end: isLoggedOut,
+});
+
+step("Logout, nobody signed in", "the user reads that nobody is signed in", {
+  setup: async () => new Browser(postern.fetch),
+  act: (browser) => browser.get("/auth/logout"),
+  end: async (_, page) => assert.match(page.body, /You are signed out/),
+});
+
+step("Logout, no hint: page that asks", "the user can sign out", {
+  setup: toLogOut,
+  act: ({ browser }) => browser.get("/auth/logout"),
+  async end(context, page) {
+    const { action, fields } = formOf(page);
+    assert.match((await context.browser.post(action, fields)).body, /You are signed out/);
+    await isLoggedOut(context);
+  },
+});
+
+step("Logout, form of the page", "the user is signed out, and the client hears of it", {
+  async setup() {
+    const context = await toLogOut({ frontchannel_logout_uri: "https://app.example/frontchannel" });
+    const named = new URLSearchParams({ client_id: context.app.client_id, post_logout_redirect_uri: AFTER });
+    return { ...context, form: formOf(await context.browser.get(`/auth/logout?${named}`)) };
+  },
+  act: ({ browser, form }) => browser.post(form.action, form.fields),
+  isDone: ({ body, headers }) => body.includes("<iframe ") && headers.get("refresh") === `1;url=${AFTER}`,
+  end: isLoggedOut,
+});
+
 // The operator.
 
 const newUser = async () => {

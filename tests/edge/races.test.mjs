@@ -48,6 +48,35 @@ for (const { where, count } of [{ where: "one isolate", count: 1 }, { where: "fo
     await assertError(await refresh(fetch, app, winner.refresh_token), "invalid_grant");
   });
 
+  test(`${MANY} redemptions in ${where} beside the logout leave no token that lives without offline_access`, async () => {
+    const [{ fetch, operator }] = all();
+    const app = await putClient(operator, `logout-${count}`);
+    const browser = new Browser(fetch);
+    const online = { scope: "openid" };
+    const hintOf = async (code) => (await successJson(await redeem(fetch, app, code))).id_token;
+    const hint = await hintOf(await browser.codeFor(app, "alice", online));
+    const codes = [];
+    for (let number = 0; number < MANY; number++) codes.push(await browser.codeFor(app, "alice", online));
+    // The logout begins when the first redemptions are answered, while the others are on their way.
+    let answered = 0;
+    let loggedOut;
+    const responses = await atOnce(all(), async ({ fetch: send }) => {
+      const response = await redeem(send, app, codes.pop());
+      answered += 1;
+      if (answered === 3) loggedOut = send(`/auth/logout?${new URLSearchParams({ id_token_hint: hint })}`);
+      return response;
+    });
+    assert.equal((await loggedOut).status, 200);
+    const redeemed = responses.filter(({ status }) => status === 200);
+    assert.ok(redeemed.length > 0);
+    for (const response of responses.filter((one) => !redeemed.includes(one))) await assertError(response, "invalid_grant");
+    for (const response of redeemed) {
+      const { access_token: token } = await successJson(response);
+      assert.equal((await userinfo(fetch, token)).status, 401);
+    }
+    assert.ok(isLogin(await browser.get("/auth/account")));
+  });
+
   test(`${MANY} concurrent refreshes in ${where} get the same successor`, async () => {
     const [{ fetch, operator, env }] = all();
     const app = await putClient(operator, `refresh-${count}`);

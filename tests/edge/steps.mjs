@@ -65,6 +65,7 @@ export async function takeSteps(world, measure) {
   await takenBack(world, measure, alice);
   await registration(world, measure);
   await pages(world, measure);
+  await logout(world, measure);
 }
 
 /** Sends JSON to the registration endpoints. */
@@ -225,4 +226,34 @@ async function pages({ fetch, clients, users }, measure) {
   for (const [name, path] of [["Discovery", "/.well-known/openid-configuration"], ["JWK Set", "/auth/jwks.json"]]) {
     await successJson(await measure(name, () => fetch(path)));
   }
+}
+
+/** Each kind of logout ends a session with one client, which has both URIs of logout. */
+async function logout({ fetch, operator, users }, measure) {
+  const after = "https://app.example/signed-out";
+  const app = await putClient(operator, "logout", {
+    post_logout_redirect_uris: [after], frontchannel_logout_uri: "https://app.example/frontchannel",
+  });
+  const signedIn = async () => {
+    const browser = new Browser(fetch);
+    const code = await browser.codeFor(app, users.carol, { scope: SCOPE });
+    const { id_token } = await successJson(await redeem(fetch, app, code));
+    const hinted = new URLSearchParams({ id_token_hint: id_token, post_logout_redirect_uri: after });
+    return { browser, hinted: `/auth/logout?${hinted}` };
+  };
+  const first = await signedIn();
+  const left = await measure("Logout, hint of the session", () => first.browser.get(first.hinted));
+  assert.match(left.body, /<iframe /);
+  const again = await measure("Logout, nobody signed in", () => first.browser.get("/auth/logout"));
+  assert.match(again.body, /signed out/);
+  const second = await signedIn();
+  const named = new URLSearchParams({ client_id: app.client_id, post_logout_redirect_uri: after });
+  const page = await measure("Logout, no hint: page that asks", () => second.browser.get(`/auth/logout?${named}`));
+  const { action, fields } = formOf(page);
+  const done = await measure("Logout, form of the page", () => second.browser.post(action, fields));
+  assert.match(done.body, /<iframe /);
+  const third = await signedIn();
+  const response = await measure("Logout by a server, hint", () => fetch(third.hinted, { redirect: "manual" }));
+  assert.equal(response.status, 303);
+  assert.ok(isLogin(await third.browser.get("/auth/account")));
 }

@@ -2,7 +2,7 @@
 //! more CPU than everything else that the module does for the page.
 
 use crate::browser::{
-    Browser, CHALLENGE, Form, PASSWORD, TestClient, answer, decode, encode, form, form_to,
+    Browser, CHALLENGE, Form, PASSWORD, TestClient, answer, decode, encode, field, form, form_to,
     is_choice, is_consent, is_login,
 };
 use crate::signer::Signer;
@@ -233,6 +233,38 @@ fn the_account_page_and_its_forms_take_one_request_each() {
     let sign_out = form_to(&page, "/auth/signout");
     let response = counted.send(&mut table, ("sign-out", 1), || submit(&alice, &sign_out, &[]));
     assert_eq!(response.status, 200);
+    assert_empty(&table);
+}
+
+#[test]
+fn a_logout_reads_before_it_ends_a_session() {
+    let mut table = Vec::new();
+    let counted = Counted::new(true);
+    let after = "https://app.example/after";
+    let uris = json!({ "post_logout_redirect_uris": [after] });
+    let app = counted.provider.put_client_with("logout", uris);
+    let alice = Browser::new(&counted.provider);
+    let target = |name, value: &str| {
+        let parameters = [(name, value), ("post_logout_redirect_uri", after)];
+        format!("/auth/logout?{}", encode(&parameters))
+    };
+    let sign_in = || {
+        let code = alice.authorize(&app, LOGIN, &[]);
+        field(&counted.provider.redeem(&app, &code), "id_token")
+    };
+    let hinted = target("id_token_hint", &sign_in());
+    let response = counted.send(&mut table, ("hint", 2), || alice.get(&hinted));
+    assert_eq!(response.header("location"), Some(after));
+    let hinted = target("id_token_hint", &sign_in());
+    counted.send(&mut table, ("hint, no cookies", 2), || counted.provider.send(get(&hinted)));
+    let named = target("client_id", "logout");
+    counted
+        .send(&mut table, ("nobody signed in", 1), || Browser::new(&counted.provider).get(&named));
+    sign_in();
+    let page = counted.send(&mut table, ("page", 1), || alice.get(&named));
+    let sign_out = form_to(&page, "/auth/signout");
+    let response = counted.send(&mut table, ("form", 1), || submit(&alice, &sign_out, &[]));
+    assert_eq!(response.header("refresh"), Some(&*format!("0;url={after}")));
     assert_empty(&table);
 }
 

@@ -12,7 +12,7 @@ export async function startApp(name, library, scope) {
   serve(pageOf(name, readFileSync(library), { authority: issuer, scope }));
   await client("spa", {
     client_name: "A single-page app", token_endpoint_auth_method: "none", redirect_uris: [`${origin}/`],
-    grant_types: ["authorization_code", "refresh_token"],
+    grant_types: ["authorization_code", "refresh_token"], post_logout_redirect_uris: [`${origin}/signed-out`],
   });
   return {
     async open() {
@@ -45,6 +45,7 @@ export async function startApp(name, library, scope) {
 export function pageOf(name, library, settings) {
   const files = {
     "/": ["text/html", readFileSync(new URL(`${name}.html`, import.meta.url))],
+    "/signed-out": ["text/html", "<!DOCTYPE html><title>signed out</title>"],
     "/library.js": ["text/javascript", library],
     "/settings.json": ["application/json", JSON.stringify(settings)],
     "/favicon.ico": ["image/x-icon", ""],

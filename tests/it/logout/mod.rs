@@ -243,3 +243,39 @@ fn the_end_is_in_the_audit_trail() {
     assert_eq!(all[0], (json!("client"), json!("signed_out_by_client"), json!("alice")));
     assert_eq!(all[1], (json!("user"), json!("signed_out"), json!("alice")));
 }
+
+#[test]
+fn codes_that_are_redeemed_beside_a_logout_leave_no_token_that_lives() {
+    let provider = provider();
+    let app = put_app(&provider, json!({}));
+    for place in 0..6 {
+        let browser = Browser::new(&provider);
+        let hint = sign_in(&browser, &provider, &app);
+        let codes = [(); 5].map(|()| browser.authorize(&app, LOGIN, &[]));
+        let mut requests: Vec<_> = codes.iter().map(|code| redemption(&app, code)).collect();
+        requests.insert(place, get(&logout(&[("id_token_hint", &hint)])));
+        let mut responses = provider.send_at_once(requests);
+        assert_eq!(responses.remove(place).status, 200);
+        for response in responses {
+            if response.status != 200 {
+                assert_eq!(response.error().as_deref(), Some("invalid_grant"));
+                continue;
+            }
+            let token = field(&response, "access_token");
+            assert_eq!(provider.send(get("/auth/userinfo").bearer(&token)).status, 401, "{place}");
+        }
+        assert!(!is_signed_in(&browser));
+    }
+}
+
+fn redemption(app: &TestClient, code: &str) -> TestRequest {
+    let secret = app.secret.as_deref().unwrap();
+    post("/auth/token").form(&encode(&[
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", &app.redirect_uri),
+        ("code_verifier", crate::browser::VERIFIER),
+        ("client_id", &app.id),
+        ("client_secret", secret),
+    ]))
+}
