@@ -1,4 +1,4 @@
-// Logout in Chromium: out and back, the page that asks, and the frames of other applications.
+// Logout in Chromium: out and back, the confirmation page, and the frames of other applications.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { beforeEach, test } from "node:test";
@@ -19,7 +19,7 @@ const wiki = await client("wiki", {
   client_name: "Wiki", redirect_uris: [CALLBACK], frontchannel_logout_uri: `${origin}/frontchannel?of=wiki`, trusted: true,
 });
 
-/** The paths and queries that the application was asked for. */
+/** The paths and queries of the requests to the application. */
 let seen = [];
 /** The page of the front-channel logout URL; without one there is no response. */
 let frame;
@@ -87,7 +87,7 @@ for (const way of ["a link", "a form of the application"]) {
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "with JavaScript" : "without JavaScript";
 
-  test(`${how}, the page asks, loads the frame of the wiki, and leads back`, async () => {
+  test(`${how}, the confirmation loads the frame of the wiki, and leads back`, async () => {
     const page = await newPage({ javaScriptEnabled });
     await tokenOf(page, wiki);
     await tokenOf(page, shop);

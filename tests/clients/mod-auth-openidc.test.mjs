@@ -44,7 +44,8 @@ const loggingOut = await startApache(bin("apache2"), async (origin) => {
   const settings = documentedSettings("Apache mod_auth_openidc", "apache", {
     ...urls, CLIENT_ID: id, CLIENT_SECRET: secret, A_LONG_RANDOM_TEXT: "a-passphrase-of-this-test",
   });
-  return `${settings}\nOIDCCABundlePath ${AUTHORITY}\n`;
+  const endpoint = documentedSettings("Apache mod_auth_openidc", "apache", {}, 1);
+  return `${settings}\n${endpoint}\nOIDCCABundlePath ${AUTHORITY}\n`;
 });
 
 /** Asserts that the browser is at the page, signed in. Returns the access token. */

@@ -45,11 +45,24 @@ test("oidc-client-ts signs out by signoutRedirect, and gets the response with it
   const { origin } = new URL(page.url());
   await page.evaluate(() => {
     const { manager } = /** @type {any} */ (globalThis);
-    return manager.signoutRedirect({ post_logout_redirect_uri: `${location.origin}/signed-out`, state: "of the app" });
+    // The page is left before the promise is fulfilled.
+    void manager.signoutRedirect({ post_logout_redirect_uri: `${location.origin}/signed-out`, state: "of the app" });
   });
   await page.waitForURL(`${origin}/signed-out**`);
   assert.deepEqual([...new URL(page.url()).searchParams.keys()], ["state"]);
   // The next sign-in needs the password again.
+  await page.goto(origin);
+  await page.getByLabel("Password").waitFor();
+});
+
+test("oidc-client-ts signs out by signoutSilent in a frame, although the provider gets no cookies there", async () => {
+  const { page } = await open();
+  const { origin } = new URL(page.url());
+  await page.evaluate(() => {
+    const { manager } = /** @type {any} */ (globalThis);
+    return manager.signoutSilent({ post_logout_redirect_uri: `${location.origin}/signed-out`, state: "of the app" });
+  });
+  assert.equal(page.url().split(/[?#]/)[0], `${origin}/`);
   await page.goto(origin);
   await page.getByLabel("Password").waitFor();
 });

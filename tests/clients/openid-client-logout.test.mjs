@@ -37,7 +37,7 @@ test("openid-client builds the URL of a logout, which signs the user out and lea
   await assert.rejects(openid.fetchUserInfo(config, token, "alice"));
 });
 
-test("without a hint the URL that openid-client builds leads to the page that asks", async () => {
+test("without a hint the URL that openid-client builds leads to a confirmation", async () => {
   const browser = provider.browser();
   await signIn(browser);
   const page = await browser.visit(openid.buildEndSessionUrl(config, { post_logout_redirect_uri: AFTER }));

@@ -680,7 +680,7 @@ step("Logout, nobody signed in", "the user reads that nobody is signed in", {
   end: async (_, page) => assert.match(page.body, /You are signed out/),
 });
 
-step("Logout, no hint: page that asks", "the user can sign out", {
+step("Logout, no hint: confirmation page", "the user can sign out", {
   setup: toLogOut,
   act: ({ browser }) => browser.get("/auth/logout"),
   async end(context, page) {

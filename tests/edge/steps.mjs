@@ -248,7 +248,7 @@ async function logout({ fetch, operator, users }, measure) {
   assert.match(again.body, /signed out/);
   const second = await signedIn();
   const named = new URLSearchParams({ client_id: app.client_id, post_logout_redirect_uri: after });
-  const page = await measure("Logout, no hint: page that asks", () => second.browser.get(`/auth/logout?${named}`));
+  const page = await measure("Logout, no hint: confirmation page", () => second.browser.get(`/auth/logout?${named}`));
   const { action, fields } = formOf(page);
   const done = await measure("Logout, form of the page", () => second.browser.post(action, fields));
   assert.match(done.body, /<iframe /);

@@ -11,7 +11,7 @@ use crate::provider::Provider;
 /// What a hint proves.
 #[derive(Debug)]
 pub enum VerifiedHint {
-    /// This provider has issued the ID token, at whatever time.
+    /// This provider has issued the ID token. It may have expired.
     Proven(HintedIdToken),
     /// Nothing, although its client may have received it as it is: it was signed with a key that is no longer published or
     /// that of another provider, or the provider had another issuer then.

@@ -45,7 +45,7 @@ export async function startApp(name, library, scope) {
 export function pageOf(name, library, settings) {
   const files = {
     "/": ["text/html", readFileSync(new URL(`${name}.html`, import.meta.url))],
-    "/signed-out": ["text/html", "<!DOCTYPE html><title>signed out</title>"],
+    "/signed-out": ["text/html", readFileSync(new URL("signed-out.html", import.meta.url))],
     "/library.js": ["text/javascript", library],
     "/settings.json": ["application/json", JSON.stringify(settings)],
     "/favicon.ico": ["image/x-icon", ""],

@@ -91,7 +91,7 @@ impl Suite<'_> {
         assert!(answer(&response, CALLBACK).contains_key("code"));
     }
 
-    /// Checks that a request gets an error page or the page that asks, does not redirect, and ends nothing.
+    /// Checks that a request gets an error page or a confirmation page, does not redirect, and ends nothing.
     fn check_refused(&self, parameters: &[(&str, &str)]) {
         let page = self.log_out(parameters);
         assert!(asks(&page), "{}", page.body);

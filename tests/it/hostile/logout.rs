@@ -63,7 +63,7 @@ fn page(words: &str) -> Answer {
     Answer::Page { status: 400, words: words.into() }
 }
 
-/// A request that is wrong: alice is asked on the page of the error, and a browser without a session sees the error.
+/// A request that is wrong: alice can sign out on the page of the error, and a browser without a session sees the error.
 fn refused(rows: &mut Vec<Row>, name: &str, query: &str, words: &str) {
     rows.push(row(&format!("{name}, alice"), query, COOKIE, asks(400, words)));
     rows.push(row(&format!("{name}, nobody"), query, NO_COOKIE, page(words)));
@@ -199,7 +199,7 @@ fn hints() -> Vec<Row> {
     ] {
         refused(&mut rows, &format!("a hint with {name}"), &query(&token), words);
     }
-    // What proves nothing asks, and leads nowhere without a click.
+    // What proves nothing needs a confirmation, and leads nowhere without a click.
     let to = format!("{PLAIN}?state=the%20state");
     for (name, token) in [
         ("a key that is gone", hint().header("kid", json!("gone")).sign()),

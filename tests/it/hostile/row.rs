@@ -20,7 +20,7 @@ pub const COOKIE: &str = "__Host-postern-session=ALICE-is-signed-in-with-this-co
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Answer {
-    /// A page that asks whether the user wants to sign out, and leads nowhere.
+    /// The confirmation page of a logout. It leads nowhere.
     AsksToSignOut { status: u16, words: String },
     /// The browser repeats the request by GET with this query, because a cross-site POST has no cookies.
     ByGet { query: String },

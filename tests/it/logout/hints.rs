@@ -35,7 +35,7 @@ fn an_expired_hint_proves_the_session() {
 }
 
 #[test]
-fn a_hint_of_another_session_of_the_user_asks() {
+fn a_hint_of_another_session_of_the_user_needs_a_confirmation() {
     let provider = provider();
     let app = put_app(&provider, json!({}));
     let (here, there) = (Browser::new(&provider), Browser::new(&provider));
@@ -49,7 +49,7 @@ fn a_hint_of_another_session_of_the_user_asks() {
 }
 
 #[test]
-fn a_hint_of_another_user_asks() {
+fn a_hint_of_another_user_needs_a_confirmation() {
     let provider = provider();
     provider.put_user("bob");
     let app = put_app(&provider, json!({}));
@@ -90,7 +90,7 @@ fn a_pairwise_subject_is_a_hint_with_and_without_cookies() {
 }
 
 /// Hints that are not an ID token of the provider's as it issued it, by the words of the error. Without an error, the user
-/// is asked.
+/// confirms.
 fn forged(
     provider: &TestProvider,
     hint: &str,
@@ -161,7 +161,7 @@ fn a_user_can_sign_out_on_the_page_of_an_error_but_does_not_return() {
 }
 
 #[test]
-fn a_hint_whose_key_is_no_longer_published_asks() {
+fn a_hint_whose_key_is_no_longer_published_needs_a_confirmation() {
     let provider = provider();
     let app = put_app(&provider, json!({}));
     let browser = Browser::new(&provider);

@@ -46,13 +46,13 @@ pub fn is_signed_in(browser: &Browser<'_>) -> bool {
     !is_login(&page)
 }
 
-/// Returns whether a page asks, and leads nowhere by itself.
+/// Returns whether it is the confirmation page, which leads nowhere by itself.
 pub fn asks(page: &TestResponse) -> bool {
     page.header("location").or(page.header("refresh")).is_none()
         && page.body.contains("Do you want to sign out?")
 }
 
-/// Returns whether the user is told to be signed out, and is led nowhere.
+/// Returns whether it is the page after a logout, which leads nowhere.
 pub fn is_signed_out_page(page: &TestResponse) -> bool {
     page.status == 200
         && page.header("location").or(page.header("refresh")).is_none()
@@ -103,7 +103,7 @@ fn without_a_uri_the_user_sees_a_page() {
 }
 
 #[test]
-fn without_a_hint_the_user_is_asked_and_returns_after_the_form() {
+fn without_a_hint_the_user_confirms_and_returns_after_the_form() {
     let provider = provider();
     let app = put_app(&provider, json!({}));
     let browser = Browser::new(&provider);
@@ -129,7 +129,7 @@ fn without_a_hint_the_user_is_asked_and_returns_after_the_form() {
 }
 
 #[test]
-fn a_user_who_is_not_sent_by_an_application_is_asked() {
+fn a_user_who_is_not_sent_by_an_application_confirms() {
     let provider = provider();
     let app = put_app(&provider, json!({}));
     let browser = Browser::new(&provider);

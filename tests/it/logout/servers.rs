@@ -29,7 +29,7 @@ fn a_server_ends_the_session_of_its_hint_and_no_other() {
 }
 
 #[test]
-fn the_response_to_a_server_tells_nothing_about_the_session() {
+fn the_response_to_a_server_is_the_same_with_and_without_a_session() {
     let provider = provider();
     let app = put_app(&provider, json!({}));
     let uri = json!({

@@ -68,7 +68,7 @@ impl LogoutRequest {
             params.once(name).map_err(PageError::application_fault)?;
         }
 
-        // 2. The hint is an ID token of this provider, of whatever age.
+        // 2. The hint is an ID token of this provider, which may have expired.
         let hint = params.extract(HINT).map_err(PageError::application_fault)?;
         let hint = match hint {
             None => None,
