@@ -12,7 +12,7 @@ import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { PASSWORD } from "../edge/browser.mjs";
 import { commandsAt } from "../edge/command_line.mjs";
-import { ADMIN_TOKEN, forward, start as startWorker } from "../edge/harness.mjs";
+import { ADMIN_TOKEN, forward, start as startWorker, until } from "../edge/harness.mjs";
 import { Browser } from "./browser.mjs";
 
 export { PASSWORD };
@@ -74,6 +74,20 @@ export async function startProvider({ vars = {}, tls = false, hostname = "localh
     browser: () => new Browser(issuer),
     /** Signs alice in with a new browser. Returns the URL of the callback, which is not requested. */
     signIn: (authorizationUrl, options = {}) => new Browser(issuer).signIn(authorizationUrl, options),
+    /** Signs the user of a browser out, on the account page. */
+    async signOut(browser) {
+      const { body } = await browser.visit(`${issuer}/auth/account`);
+      const form = body.split("<form").find((part) => part.includes("/auth/signout"));
+      const [, token] = /name="token" value="([^"]*)"/.exec(form) ?? assert.fail(body);
+      const { status } = await browser.visit(`${issuer}/auth/signout`, { form: { token } });
+      assert.equal(status, 200);
+    },
+    /** Waits until a client has accepted all of its logout tokens. */
+    async logoutsDelivered(id) {
+      const list = async () =>
+        (await worker.operator("GET", "/admin/logouts")).body.logouts.filter(({ client_id: client }) => client === id);
+      assert.deepEqual(await until(list, ({ length }) => length === 0), []);
+    },
     programThatOpens: (options) => startBrowserProgram(new Browser(issuer), options),
   };
   await provider.putUser("alice", ALICE);

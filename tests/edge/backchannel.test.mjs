@@ -23,7 +23,7 @@ before(async () => {
     const body = new URLSearchParams(await text(request));
     forms.push({ path: request.url, method: request.method, type: request.headers["content-type"], token: body.get("logout_token") });
     const status = statuses.get(request.url) ?? 200;
-    if (status !== 0) response.writeHead(status, status === 302 ? { location: `${origin}/elsewhere` } : {}).end();
+    if (status !== 0) response.writeHead(status).end("a text");
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   origin = `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
@@ -70,15 +70,16 @@ test("a sign-out sends a logout token that a relying party can verify", async ()
   assert.equal(forms.length, 1);
 });
 
-test("clients that hang, redirect or refuse delay no other one, and nothing follows a redirect", async () => {
-  statuses.set("/hangs", 0).set("/moved", 302).set("/refuses", 400).set("/fails", 500);
-  await signInAndOut("/hangs", "/moved", "/refuses", "/fails", "/works");
+// The harness answers 500 for a redirect, so tests/it/backchannel.rs has those.
+test("clients that hang, refuse or fail delay no other one", async () => {
+  statuses.set("/hangs", 0).set("/refuses", 400).set("/fails", 500);
+  await signInAndOut("/hangs", "/refuses", "/fails", "/works");
   // The row of the one that works ends together with those of its round, after the timeout of the one that hangs.
-  const left = await until(errors, (rows) => rows.length === 4 && rows.every(({ last_error: error }) => error !== null));
+  const left = await until(errors, (rows) => rows.length === 3 && rows.every(({ last_error: error }) => error !== null));
   assert.deepEqual(left.map(({ client_id: id, tries, last_error: error }) => `${id} ${tries} ${error}`), [
-    "fails 1 status 500", "hangs 1 no answer", "moved 1 status 302", "refuses 1 status 400",
+    "fails 1 status 500", "hangs 1 no answer", "refuses 1 status 400",
   ]);
-  assert.deepEqual(forms.map(({ path }) => path).sort(), ["/fails", "/hangs", "/moved", "/refuses", "/works"]);
+  assert.deepEqual(forms.map(({ path }) => path).sort(), ["/fails", "/hangs", "/refuses", "/works"]);
   await postern.env.DB.prepare("DELETE FROM logout_deliveries").run();
 });
 
