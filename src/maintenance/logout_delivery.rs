@@ -149,8 +149,11 @@ impl<'a, 'p, P: Platform> Run<'a, 'p, P> {
         let context = &self.provider.context;
         let mut queue = VecDeque::from(clients);
         for _ in 0..rounds {
+            if queue.is_empty() {
+                break;
+            }
             let now = (self.clock)();
-            if queue.is_empty() || now > context.now + LOGOUT_BUDGET_SECONDS {
+            if now > context.now + LOGOUT_BUDGET_SECONDS {
                 break;
             }
             let next: Vec<_> = queue.drain(..queue.len().min(AT_ONCE)).collect();

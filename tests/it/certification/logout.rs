@@ -1,4 +1,4 @@
-//! The plans "RP-Initiated Logout" and "Front-Channel Logout", with a client of the operator's and with one that has
+//! The plans "RP-Initiated Logout", "Back-Channel Logout" and "Front-Channel Logout", with a client of the operator's and with one that has
 //! registered itself.
 
 use super::checks::{check_discovery, check_jwks, verified};
@@ -13,10 +13,12 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
 
 const AFTER: &str = "https://app.example/post-logout";
+const BACKCHANNEL: &str = "https://app.example/backchannel";
 const FRONTCHANNEL: &str = "https://app.example/frontchannel";
 
 /// A user who has signed in to the suite's client.
 struct Suite<'a> {
+    provider: &'a TestProvider,
     browser: Browser<'a>,
     client: TestClient,
     discovery: Value,
@@ -36,6 +38,7 @@ fn run(module: impl Fn(&Suite<'_>)) {
             "client_name": "The App", "redirect_uris": [CALLBACK], "response_types": ["code"],
             "post_logout_redirect_uris": [AFTER], "frontchannel_logout_uri": FRONTCHANNEL,
             "frontchannel_logout_session_required": true,
+            "backchannel_logout_uri": BACKCHANNEL, "backchannel_logout_session_required": true,
         });
         let request = match is_registered_by_itself {
             true => post("/auth/register").json(&document),
@@ -52,7 +55,8 @@ fn run(module: impl Fn(&Suite<'_>)) {
         let code = browser.authorize(&client, "alice@example.com", &[("scope", "openid")]);
         let id_token = field(&provider.redeem(&client, &code), "id_token");
         verified(&id_token, &jwks);
-        module(&Suite { browser, client, discovery, id_token });
+        provider.platform.form_statuses.borrow_mut().insert(BACKCHANNEL.into(), 200);
+        module(&Suite { provider: &provider, browser, client, discovery, id_token });
     }
 }
 
@@ -205,6 +209,47 @@ fn oidcc_rp_initiated_logout_no_post_logout_redirect_uri() {
 #[test]
 fn oidcc_rp_initiated_logout_only_state() {
     run(|suite| suite.check_page(&[("state", "s")]));
+}
+
+#[test]
+fn oidcc_backchannel_logout_discovery_endpoint_verification() {
+    run(|suite| {
+        for field in ["backchannel_logout_supported", "backchannel_logout_session_supported"] {
+            assert_eq!(suite.discovery[field], true, "{field}");
+        }
+        let endpoint = suite.discovery["end_session_endpoint"].as_str().unwrap();
+        assert!(endpoint.starts_with("https://"), "{endpoint}");
+    });
+}
+
+#[test]
+fn oidcc_backchannel_rp_initiated_logout() {
+    run(|suite| {
+        let state = "aB3-".repeat(32);
+        let mut parameters = suite.usual();
+        parameters.push(("state", &state));
+        let (url, _) = suite.result(&suite.log_out(&parameters));
+        assert_eq!(url, format!("{AFTER}?state={state}"));
+
+        // The only field is the token, with the claims of the ID token.
+        let [(to, body)] = suite.provider.platform.forms.take().try_into().unwrap();
+        assert_eq!(to, BACKCHANNEL);
+        let form = decode(&body);
+        assert_eq!(form.len(), 1, "{form:?}");
+        let jwks = check_jwks(suite.provider, &suite.discovery);
+        verified(&form["logout_token"], &jwks);
+        let (token, id_token) = (claims(&form["logout_token"]), claims(&suite.id_token));
+        for claim in ["iss", "aud", "sub", "sid"] {
+            assert!(token[claim].is_string(), "{token}");
+            assert_eq!(token[claim], id_token[claim], "{claim}");
+        }
+        let now = suite.provider.now.get();
+        assert!((now - 86_400..=now).contains(&token["iat"].as_i64().unwrap()), "{token}");
+        assert!(token["jti"].is_string() && token.get("nonce").is_none(), "{token}");
+        let event = "http://schemas.openid.net/event/backchannel-logout";
+        assert_eq!(token["events"], json!({ event: {} }));
+        suite.check_signed_out();
+    });
 }
 
 #[test]
