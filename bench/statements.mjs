@@ -176,11 +176,12 @@ async function record(miniflare, users) {
   await keysMade(fetch);
   // First, because a step also deletes a few expired rows, and the time would decide how many it finds.
   const worker = await miniflare.getWorker();
-  await measure(MAINTENANCE, () => worker.scheduled({ cron: "*/5 * * * *" }));
+  const maintain = () => worker.scheduled({ cron: "*/5 * * * *" });
+  await measure(MAINTENANCE, maintain);
   const world = await prepare({ fetch, operator: operatorApi(fetch), users: people(users) });
   await takeSteps(world, measure);
   await takeRareSteps(world, measure);
-  await takeOperatorSteps({ ...world, execute, database }, measure);
+  await takeOperatorSteps({ ...world, execute, database, maintain }, measure);
   return recorded;
 }
 

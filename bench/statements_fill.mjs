@@ -81,7 +81,7 @@ export const fillClients = (database, now) => insert(database, "clients",
   `printf('client-%04d', n), ${text(METADATA)}, ${HASH}, 0, ${now - DAY}, ${now - DAY}`);
 
 /**
- * Adds the users of these numbers: for each a session, a consent, and a grant with a code and five refresh tokens.
+ * Adds the users of these numbers: for each a session with a client, a consent, and a grant with a code and five refresh tokens.
  *
  * @param {import("node:sqlite").DatabaseSync} database
  * @param {[number, number]} numbers
@@ -96,6 +96,9 @@ export function fillUsers(database, numbers, { popular, passwordHash, now }) {
   insert(database, "grants", "id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims", numbers,
     `${ID}, ${SUB}, iif(n % ${POPULAR} = 0, ${text(popular)}, printf('client-%04d', n % ${CLIENTS})),
      'openid offline_access', ${now - 60}, ${ID}, ${ID}, ${now - 60}, '{}'`);
+  const sessions = `(SELECT id, sub, auth_time FROM sessions WHERE sub >= '${subOf(from)}' AND sub < '${subOf(to)}')`;
+  insertFor(database, [sessions, 1], "session_clients", "session_id, client_id, sid, subject, signed_in_at",
+    `id, ${text(popular)}, ${ID}, sub, auth_time`);
   const grants = `(SELECT id, sub, client_id, scope, created_at FROM grants WHERE sub >= '${subOf(from)}' AND sub < '${subOf(to)}')`;
   insertFor(database, [grants, 1], "consents", "sub, client_id, scope, claims, granted_at", "sub, client_id, scope, '', created_at");
   insertFor(database, [grants, 1], "codes",
@@ -141,6 +144,9 @@ export const USERS_ROWS = {
   sessions: (database, numbers, users, end) =>
     insert(database, "sessions", "id, cookie_hash, sub, auth_time, used_at", numbers,
       `${ID}, ${HASH}, printf('user-%07d', n % ${users}), ${end} - ${14 * DAY}, ${end} - ${14 * DAY}`),
+  ended_sessions: (database, numbers, users, end) =>
+    insert(database, "ended_sessions", "end_id, session_id, sub, ended_at", numbers,
+      `${ID}, ${ID}, printf('user-%07d', n % ${users}), ${end}`),
   grants(database, numbers, users, end) {
     insert(database, "grants", "id, sub, client_id, scope, created_at, session_id, sid, auth_time, claims", numbers,
       `'over-' || ${ID}, printf('user-%07d', n % ${users}), printf('client-%04d', n % ${CLIENTS}), 'openid offline_access',
@@ -168,6 +174,9 @@ export function fill(database, { users, popular, passwordHash, now }) {
     insert(database, "pairwise_subjects", "sub, sector, subject", [0, few], `${SUB}, 'app.example', ${HASH}`);
     const end = `iif(n % 2 = 0 OR n >= ${2 * SWEPT}, ${now + DAY}, ${now - DAY})`;
     for (const add of Object.values(STRANGERS_ROWS)) add(database, [0, 2 * SWEPT + few], end);
+    // At every size, because the status counts a thousand. None is due, so that each run of the maintenance does the same.
+    insert(database, "logout_deliveries", "session_id, client_id, sid, subject, ended_at, next_try_at", [0, SWEPT],
+      `${ID}, printf('client-%04d', n % 10), ${ID}, ${SUB}, ${now}, ${now + DAY}`);
     // More than a page looks at, in a database of any size. Half of them are sign-ins.
     insert(database, "audit_events", EVENT_COLUMNS, [0, 2 * LISTED + users],
       `${now} - n, ${ID}, iif(n % 2 = 0, 'sign_in.failed', 'grant.revoked'), 'user', '192.0.2.0/24', ${SUB},

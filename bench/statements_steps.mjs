@@ -12,6 +12,7 @@ import { CLIENT, OFFLINE, RESOURCE, putDeviceClient } from "../tests/edge/steps.
 
 const SWEEP = "Sweep after the database has failed";
 export const MAINTENANCE = "Maintenance";
+const DELIVERY = "Maintenance that delivers logout tokens";
 /** The steps that measure a sweep. */
 export const SWEEPING = new Set([SWEEP, MAINTENANCE]);
 
@@ -23,6 +24,12 @@ export const GROWING = new Map([
 
 /** The commands of docs/operations.md that need no account: each with the beginning of its SQL. */
 const COMMANDS = { "delete the events of a user": "DELETE FROM audit_events" };
+
+/** The forms of a page. */
+const formsOf = ({ body, ...page }) => body.split("<form").slice(1).map((form) => formOf({ ...page, body: `<form${form}` }));
+
+/** Waits for the tasks after a response, which nothing shows. A name without an address fails at once. */
+const afterResponse = () => new Promise((done) => setTimeout(done, 3_000));
 
 /** Further steps of users and clients. */
 export async function takeRareSteps({ fetch, operator, clients, users, clientServer }, measure) {
@@ -62,6 +69,16 @@ export async function takeRareSteps({ fetch, operator, clients, users, clientSer
     alice.post(consent.action, { ...consent.fields, decision: "deny" }));
   assert.equal(denied.status, 200, denied.body);
   assert.equal((await (await measure("Poll, denied", () => poll(device))).json()).error, "access_denied");
+
+  const hearing = await putClient(operator, "hearing", { backchannel_logout_uri: "https://rp.example/backchannel" });
+  const carol = new Browser(fetch);
+  await carol.codeFor(hearing, users.carol);
+  const signOut = formsOf(await carol.get("/auth/account")).find(({ action }) => action.endsWith("/auth/signout"));
+  await measure("Sign-out, with a logout token for a server that does not answer", async () => {
+    const { status } = await carol.post(signOut.action, signOut.fields);
+    assert.equal(status, 200);
+    await afterResponse();
+  });
 
   const again = await alice.get(authorizePath(app, { scope: OFFLINE, prompt: "login" }));
   assert.ok(isLogin(again), again.body);
@@ -103,7 +120,7 @@ export async function takeRareSteps({ fetch, operator, clients, users, clientSer
  * The operator's steps. `execute` runs SQL as a step. `database` is D1. The deletions of clients are last, because other
  * steps use these clients.
  */
-export async function takeOperatorSteps({ fetch, operator, users, clients, execute, database }, measure) {
+export async function takeOperatorSteps({ fetch, operator, users, clients, execute, database, maintain }, measure) {
   const succeed = async (step, method, path, document = undefined) => {
     const { status, body } = await measure(`Operator: ${step}`, () => operator(method, path, document));
     assert.equal(status, 200, `${step}: ${JSON.stringify(body)}`);
@@ -132,6 +149,14 @@ export async function takeOperatorSteps({ fetch, operator, users, clients, execu
   await succeed("list the events of a client", "GET", `/admin/audit?client=${CLIENT}`);
   await succeed("list the revocations", "GET", "/admin/audit?kind=grant.revoked");
   await succeed("list failed sign-ins", "GET", "/admin/audit?kind=sign_in.failed&limit=100");
+  await succeed("list 100 logout tokens", "GET", "/admin/logouts?limit=100");
+  await succeed("send logout tokens again", "POST", "/admin/logouts/client-0001/retry");
+  await afterResponse();
+  await succeed("drop logout tokens", "DELETE", "/admin/logouts/client-0002");
+  // One of a client that receives none, one of a server that does not answer, and one that nobody tried for a week.
+  await execute(["client-0003", "hearing", "client-0004"].map((id, number) =>
+    `INSERT INTO logout_deliveries (session_id, client_id, sid, subject, ended_at, next_try_at) VALUES ('due', '${id}', 'sid', 'sub', unixepoch() - 9, unixepoch() - ${number === 2 ? 604_800 : 9})`).join("; "));
+  await measure(DELIVERY, maintain);
   await succeed("delete a user", "DELETE", `/admin/users/${users.bob}`);
 
   const app = clients["client secret"];

@@ -52,8 +52,8 @@ test("requests beside rows that are over succeed, and the runs of the maintenanc
   const rows = await measureRowsOf(plan);
   for (const { runs } of [rows.users, rows.strangers]) assert.deepEqual(runs.at(-1).left, []);
   const deleted = ({ runs }) => runs.map(({ deleted }) => Object.values(deleted).reduce((sum, rows) => sum + rows, 0));
-  // Sessions, events, and grants, each of which has a refresh token.
-  assert.deepEqual(deleted(rows.users), [4 * plan.over, 0]);
+  // Sessions, those that have ended, events, and grants, each of which has a refresh token.
+  assert.deepEqual(deleted(rows.users), [5 * plan.over, 0]);
   assert.deepEqual(deleted(rows.strangers), [7 * plan.over, 0]);
   const about = { machine: { cores: 1, cpu: "a CPU", memory: 0, kernel: "", load: 0 }, versions: {}, seconds: 1 };
   assert.match(rowsPage({ ...rows, ...about }), /^\| Login \| \d\d+\.\d\d \| \d\d+\.\d\d \|$/m);
