@@ -52,7 +52,10 @@ export async function deviceRoutes({ discover, scope, sessions, describe, page, 
       if (!session?.device) return redirect("/");
       const { started, tokens, error } = session.device;
       if (error) return page(400, failed(error));
-      if (!tokens) return page(200, deviceWaiting(started, encode(started.verification_uri_complete, { border: 2 })));
+      if (!tokens) {
+        const waiting = page(200, deviceWaiting(started, encode(started.verification_uri_complete, { border: 4 })));
+        return { ...waiting, headers: { ...waiting.headers, refresh: "3" } };
+      }
       const userinfo = await oidc.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)
         .catch((fault) => ({ error: describe(fault) }));
       return page(200, deviceTokens({ tokens, claims: tokens.claims(), userinfo }));

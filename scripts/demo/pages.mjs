@@ -29,13 +29,12 @@ function html(strings, ...values) {
   return new Html(String.raw({ raw: strings }, ...values.map(write)));
 }
 
-const layout = (title, main, wide = "", refresh = undefined) => html`<!DOCTYPE html>
+const layout = (title, main, wide = "") => html`<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
-${refresh && html`<meta http-equiv="refresh" content="${refresh}">`}
 <link rel="stylesheet" href="/style.css">
 </head>
 <body class="${wide}">
@@ -68,7 +67,7 @@ export const deviceWaiting = ({ user_code: code, verification_uri: url, verifica
 ${qrCode(qr)}
 <p class="small"><a href="${link}" target="_blank">The link of the QR code</a> also works in another tab.
 This page shows the result by itself.</p>
-<form method="post" action="/device"><button>New code</button></form>`, "", 3);
+<form method="post" action="/device"><button>New code</button></form>`);
 
 /** The screen of a device whose user has allowed the request. */
 export const deviceTokens = ({ tokens, claims, userinfo }) => layout("A device – Postern demo", html`
