@@ -1,10 +1,13 @@
 // oidc-agent of Debian: it registers itself as a web application with a custom scheme beside loopback, and stores a
 // refresh token.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { formOf } from "../edge/browser.mjs";
 import { until } from "../edge/harness.mjs";
 import { install } from "./install.mjs";
 import { claimsOf, runProgram } from "./programs.mjs";
@@ -65,4 +68,22 @@ test("it signs in by its own scheme, with every scope", async () => {
   assert.match(code, /^edu\.kit\.data\.oidc-agent:\/redirect\?code=/);
   await succeed("oidc-gen", [`--codeExchange=${code}`, "--pw-env", "--prompt=none", "--confirm-yes"]);
   await assertTokens("schemed", "openid profile email address phone offline_access groups");
+});
+
+test("it signs in at another device", async () => {
+  const scope = "openid profile email offline_access";
+  const child = spawn(bin("oidc-gen"), [
+    "on-a-server", "--issuer", provider.issuer, "--cp", AUTHORITY, "--flow", "device", "--scope", scope,
+    "--prompt=none", "--confirm-yes", "--pw-env",
+  ], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => { output += text; });
+  const ended = once(child, "close");
+  const [code] = await until(() => /[A-Z]{4}-[A-Z]{4}/.exec(output), Boolean);
+  const user = provider.browser();
+  const { action, fields } = formOf(await user.visit(`${provider.issuer}/device`));
+  const page = await user.visit(action, { form: { ...fields, user_code: code } });
+  assert.match(page.body, /Your device is connected/);
+  assert.deepEqual(await ended, [0, null], output);
+  await assertTokens("on-a-server", scope);
 });
