@@ -3,14 +3,17 @@ import { confirm } from "./input.mjs";
 import { note } from "./output.mjs";
 import { timeOf } from "./times.mjs";
 
+/** A time of a key can be null, and 0 is before all others. */
+const time = (seconds) => seconds && timeOf(seconds);
+
 const COLUMNS = [
   { title: "KID", value: ({ kid }) => kid },
   { title: "ALG", value: ({ alg }) => alg },
   { title: "STATE", value: ({ state }) => state },
-  { title: "MADE", value: ({ created_at: at }) => timeOf(at) },
-  { title: "SIGNS_FROM", value: ({ sign_from: at }) => timeOf(at) },
-  { title: "SIGNS_UNTIL", value: ({ sign_until: at }) => timeOf(at) },
-  { title: "RETIRES", value: ({ retire_at: at }) => timeOf(at) },
+  { title: "MADE", value: ({ created_at: at }) => time(at) },
+  { title: "SIGNS_FROM", value: ({ sign_from: at }) => time(at) },
+  { title: "SIGNS_UNTIL", value: ({ sign_until: at }) => time(at) },
+  { title: "RETIRES", value: ({ retire_at: at }) => time(at) },
 ];
 
 /** @type {import("./commands.mjs").Command[]} */
@@ -58,6 +61,6 @@ async function rotateKeys({ provider, options, output }) {
 async function show({ keys, rotation }, output) {
   await output.list(COLUMNS, (key) => key)(keys);
   for (const { alg, overdue_since: since } of rotation) {
-    if (since !== null) note(`the next ${alg} key is overdue since ${timeOf(since)}: does the maintenance run?`);
+    if (since !== null) note(`the next ${alg} key is overdue since ${time(since)}: does the maintenance run?`);
   }
 }

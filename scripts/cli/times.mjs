@@ -27,7 +27,7 @@ export function durationOption(option, text) {
   return seconds;
 }
 
-/** Returns a time as text, or undefined if there is none. */
-export function timeOf(/** @type {number | undefined | null} */ seconds) {
-  return seconds ? new Date(seconds * 1_000).toISOString().replace(/\.000Z$/, "Z") : undefined;
+/** Returns a time as text. */
+export function timeOf(/** @type {number} */ seconds) {
+  return new Date(seconds * 1_000).toISOString().replace(/\.000Z$/, "Z");
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { commandsAt } from "./command_line.mjs";
 import { ADMIN_TOKEN, start } from "./harness.mjs";
+import { Browser, PASSWORD, isLogin, putClient, putUser, redeem, refresh, successJson } from "./browser.mjs";
 
 let postern;
 let admin;
@@ -124,6 +125,83 @@ test("an initial access token is printed alone, and registers as many clients as
   };
   assert.deepEqual([await register("A"), await register("B"), await register("C")], [201, 201, 401]);
   assert.match((await admin(["registration", "token"])).out, /^[\w-]{43}\n$/);
+});
+
+/** Runs a command that lists, and returns its lines. */
+async function lines(args) {
+  const { out, err, code } = await admin(args);
+  assert.equal(code, 0, err);
+  return out.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+}
+
+test("what a user has is listed and taken back", async () => {
+  await putUser(postern.operator, "hal");
+  const app = await putClient(postern.operator, "hals-app");
+  const browser = new Browser(postern.fetch);
+  const signIn = async () => {
+    const code = await browser.codeFor(app, "hal", { scope: "openid offline_access" });
+    return successJson(await redeem(postern.fetch, app, code));
+  };
+  const first = await signIn();
+  const [session, ...noOther] = await lines(["session", "list", "--user", "hal"]);
+  assert.deepEqual([session.sub, session.clients.map(({ client_id: id }) => id), noOther], ["hal", ["hals-app"], []]);
+  assert.deepEqual(await lines(["session", "list", "--client", "hals-app"]), [session]);
+  const [grant] = await lines(["grant", "list", "--user", "hal"]);
+  assert.deepEqual([grant.client_id, grant.state, grant.session], ["hals-app", "active", session.session]);
+
+  await json(["session", "end", session.session, "--yes"]);
+  assert.deepEqual(await lines(["session", "list", "--user", "hal"]), []);
+  assert.ok(isLogin(await browser.get("/auth/account")));
+  assert.equal((await postern.userinfo(first.access_token)).status, 200, "the grant has offline_access");
+
+  assert.deepEqual((await json(["user", "disable", "hal", "--yes"])).disabled, true);
+  assert.equal((await postern.userinfo(first.access_token)).status, 401);
+  assert.equal((await json(["user", "enable", "hal"])).disabled, false);
+  assert.equal((await postern.userinfo(first.access_token)).status, 200);
+
+  for (const args of [
+    ["grant", "revoke", "--user", "hal", "--client", "hals-app", "--yes"], ["grant", "revoke", "--user", "hal", "--yes"],
+    ["grant", "revoke", "--client", "hals-app", "--yes"], ["user", "signout", "hal", "--grants", "--yes"],
+    ["user", "password", "hal", "--password", PASSWORD, "--grants"],
+  ]) {
+    const tokens = await signIn();
+    await json(args);
+    assert.equal((await postern.userinfo(tokens.access_token)).status, 401, args.join(" "));
+    assert.equal((await refresh(postern.fetch, app, tokens.refresh_token)).status, 400, args.join(" "));
+  }
+  const kinds = (await lines(["audit", "--user", "hal"])).map(({ kind }) => kind);
+  for (const kind of ["user.disabled", "user.enabled", "session.ended", "grant.revoked"]) assert.ok(kinds.includes(kind), kind);
+});
+
+test("a client gets a new secret, and the old one works until its end", async () => {
+  const old = await putClient(postern.operator, "renewed");
+  await putUser(postern.operator, "ivy");
+  const works = async (client) => {
+    const code = await new Browser(postern.fetch).codeFor(client, "ivy", { scope: "openid" });
+    return (await redeem(postern.fetch, client, code)).status === 200;
+  };
+  const answer = await json(["client", "secret", "renewed", "--overlap", "1h"]);
+  const renewed = { ...old, client_secret: answer.client_secret };
+  assert.deepEqual([await works(old), await works(renewed)], [true, true]);
+  assert.equal((await json(["client", "get", "renewed"])).previous_secret_ends_at, answer.previous_secret_ends_at);
+  await json(["client", "secret", "renewed", "--end", "--yes"]);
+  assert.deepEqual([await works(old), await works(renewed)], [false, true]);
+});
+
+test("an initial access token is listed and revoked, and so is a registration access token", async () => {
+  const { out } = await admin(["registration", "token", "--uses", "2"]);
+  const send = (method, path, token, body) => postern.fetch(path, {
+    method, headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, body: JSON.stringify(body),
+  });
+  const register = () => send("POST", "/auth/register", out.trim(), { redirect_uris: ["https://app.example/cb"] });
+  const client = await (await register()).json();
+  const listed = (await lines(["registration", "token", "list"])).find(({ uses_left: left, uses }) => left === 1 && uses === 2);
+  await json(["registration", "token", "revoke", listed.initial_access_token, "--yes"]);
+  assert.equal((await register()).status, 401);
+  const manage = async () => (await send("GET", `/auth/register/${client.client_id}`, client.registration_access_token)).status;
+  assert.equal(await manage(), 200);
+  await json(["registration", "token", "revoke", "--client", client.client_id, "--yes"]);
+  assert.equal(await manage(), 401);
 });
 
 test("an error is one line with a non-zero exit", async () => {

@@ -81,8 +81,12 @@ function respond({ users, clients, damaged, pages }, method, path, body) {
   }
   const [, , collection, id, field] = path.split("/");
   if (collection === "audit") return [200, pages.shift() ?? { events: [] }];
+  if (["sessions", "grants", "initial-access-tokens"].includes(collection) && method === "GET") {
+    return [200, pages.shift() ?? { [collection.replaceAll("-", "_")]: [] }];
+  }
   const items = { users, clients }[collection];
   if (!items) return [200, { path }];
+  if (field && field !== "password") return [200, { sub: id, claims: {} }];
   if (id === undefined && method === "GET") return [200, { [collection]: [...items.values()], damaged }];
   if (id === undefined && collection === "clients") return [200, { ...JSON.parse(body), client_id: "new", client_secret: "s" }];
   if (method === "PUT" && collection === "users") {

@@ -59,7 +59,7 @@ test("the help of a command names each of its options, and what user put replace
 });
 
 test("an unknown command lists those of its family, and a near miss suggests one", async () => {
-  const family = "the commands of user are put, get, list, login, password, delete, import";
+  const family = "the commands of user are put, get, list, login, password, signout, disable, enable, delete, import";
   assert.equal(await failure(["user", "frobnicate"]), `there is no command user frobnicate: ${family}`);
   assert.equal(await failure(["user", "frobnicate", "--help"]), `there is no command user frobnicate: ${family}`);
   assert.equal(await failure(["user", "lst"]), `there is no command user lst (did you mean user list?): ${family}`);
@@ -84,6 +84,64 @@ test("an option without a document changes the login or the password, and keeps 
   assert.deepEqual(provider.users.get("alice").claims, { name: "Alice" });
   assert.equal(await failure(["user", "put", "alice"]),
     "standard input is empty: the claims must be there as a JSON object");
+  assert.deepEqual(provider.requests(), []);
+});
+
+test("the longest name of a command counts", async () => {
+  assert.match((await postern(["registration", "token", "list", "--help"])).out, /^npx postern registration token list /);
+  assert.match((await postern(["registration", "token", "--help"])).out, /^npx postern registration token \[OPTIONS\]/);
+  await postern(["registration", "token", "list"]);
+  await postern(["registration", "token", "--uses", "2"]);
+  assert.deepEqual(provider.requests().map(({ method, path }) => `${method} ${path}`),
+    ["GET /admin/initial-access-tokens?limit=500&after=", "POST /admin/initial-access-tokens"]);
+  assert.match(await failure(["registration", "token", "lst"]), /^registration token takes no operand/);
+});
+
+test("what was given is taken back by the requests of its command", async () => {
+  for (const [args, method, path, body] of /** @type {[string[], string, string, any?][]} */ ([
+    [["session", "end", "s1", "--yes"], "DELETE", "/admin/sessions/s1"],
+    [["grant", "revoke", "g1", "--yes"], "DELETE", "/admin/grants/g1"],
+    [["grant", "revoke", "--user", "a b", "--yes"], "POST", "/admin/grants/revoke", { user: "a b" }],
+    [["grant", "revoke", "--client", "wiki", "--yes"], "POST", "/admin/grants/revoke", { client: "wiki" }],
+    [["grant", "revoke", "--client", "wiki", "--user", "alice", "--yes"], "POST", "/admin/grants/revoke",
+      { user: "alice", client: "wiki" }],
+    [["grant", "revoke", "--user", "alice", "--client", "", "--yes"], "POST", "/admin/grants/revoke",
+      { user: "alice", client: "" }],
+    [["user", "signout", "alice", "--yes"], "POST", "/admin/users/alice/signout", { grants: false }],
+    [["user", "signout", "alice", "--grants", "--yes"], "POST", "/admin/users/alice/signout", { grants: true }],
+    [["user", "disable", "alice", "--yes"], "PUT", "/admin/users/alice/disabled"],
+    [["user", "enable", "alice"], "DELETE", "/admin/users/alice/disabled"],
+    [["user", "password", "alice", "--password", "correct horse", "--grants"], "PUT", "/admin/users/alice/password",
+      { password: "correct horse", grants: true }],
+    [["client", "secret", "wiki"], "POST", "/admin/clients/wiki/secret", {}],
+    [["client", "secret", "wiki", "--overlap", "30m"], "POST", "/admin/clients/wiki/secret", { overlap: 1_800 }],
+    [["client", "secret", "wiki", "--overlap", "0", "--yes"], "POST", "/admin/clients/wiki/secret", { overlap: 0 }],
+    [["client", "secret", "wiki", "--end", "--yes"], "DELETE", "/admin/clients/wiki/previous-secrets"],
+    [["registration", "token", "revoke", "abc", "--yes"], "DELETE", "/admin/initial-access-tokens/abc"],
+    [["registration", "token", "revoke", "--client", "wiki", "--yes"], "DELETE", "/admin/clients/wiki/registration-token"],
+  ])) {
+    const { code, err } = await postern(args);
+    assert.equal(code, 0, err);
+    const [request, ...others] = provider.requests();
+    assert.deepEqual([request.method, request.path, request.body && JSON.parse(request.body), others],
+      [method, path, body ?? "", []], args.join(" "));
+  }
+});
+
+test("a command that takes back sends nothing if its arguments are wrong", async () => {
+  for (const [args, message] of /** @type {[string[], RegExp][]} */ ([
+    [["grant", "revoke", "--yes"], /^grant revoke takes a GRANT_ID, or --user and --client/],
+    [["grant", "revoke", "g1", "--user", "alice", "--yes"], /^grant revoke takes a GRANT_ID, or --user and --client/],
+    [["grant", "list"], /^grant list needs --user or --client/],
+    [["registration", "token", "revoke", "--yes"], /^registration token revoke takes a TOKEN, or --client/],
+    [["registration", "token", "revoke", "abc", "--client", "wiki", "--yes"], /^registration token revoke takes a TOKEN/],
+    [["client", "secret", "wiki", "--overlap", "1"], /^--overlap must be 0, or a duration such as 30m, 12h, 7d or 2w/],
+    [["client", "secret", "wiki", "--overlap=-1d"], /^--overlap must be 0/],
+    [["client", "secret", "wiki", "--end", "--overlap", "1d"], /^--end makes no new secret/],
+    [["user", "password", "alice", "--none", "--grants", "--yes"], /^--none revokes no grants/],
+  ])) {
+    assert.match(await failure(args), message, args.join(" "));
+  }
   assert.deepEqual(provider.requests(), []);
 });
 
@@ -168,6 +226,9 @@ test("destructive commands need --yes without a terminal", async () => {
     [["user", "password", "alice", "--none"], "/admin/users/alice/password", "user password --none"],
     [["client", "delete", "wiki"], "/admin/clients/wiki"],
     [["grant", "revoke", "g1"], "/admin/grants/g1"],
+    [["session", "end", "s1"], "/admin/sessions/s1"],
+    [["client", "secret", "wiki", "--end"], "/admin/clients/wiki/previous-secrets", "client secret --end"],
+    [["registration", "token", "revoke", "t1"], "/admin/initial-access-tokens/t1", "registration token revoke"],
   ])) {
     assert.equal(await failure(args, "y\n"), `${name} needs --yes, because there is no terminal to confirm it`);
     assert.deepEqual(provider.requests(), []);
@@ -176,6 +237,28 @@ test("destructive commands need --yes without a terminal", async () => {
     assert.equal(code, 0, err);
     assert.deepEqual(provider.requests(), [{ method: "DELETE", path, body: "" }]);
   }
+});
+
+test("what ends the access of many needs --yes without a terminal", async () => {
+  for (const [args, name] of /** @type {[string[], string][]} */ ([
+    [["user", "signout", "alice"], "user signout"],
+    [["user", "disable", "alice"], "user disable"],
+    [["grant", "revoke", "--client", "wiki"], "grant revoke"],
+    [["client", "secret", "wiki", "--overlap", "0"], "client secret --overlap 0"],
+    [["registration", "token", "revoke", "--client", "wiki"], "registration token revoke"],
+  ])) {
+    assert.equal(await failure(args, "y\n"), `${name} needs --yes, because there is no terminal to confirm it`);
+  }
+  assert.deepEqual(provider.requests(), []);
+});
+
+test("a list of users in a pipe says who is disabled", async () => {
+  provider.users.set("bob", { sub: "bob", login: "bob", claims: {}, has_password: true, disabled: true });
+  const { out } = await postern(["user", "list"]);
+  assert.deepEqual(out.trimEnd().split("\n").map((line) => JSON.parse(line)), [
+    { sub: "alice", login: "alice", claims: { name: "Alice" } },
+    { sub: "bob", login: "bob", claims: {}, disabled: true },
+  ]);
 });
 
 test("a warning names a claim that no scope releases, and a scope that nothing serves", async () => {

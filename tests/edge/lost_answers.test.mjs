@@ -1,7 +1,7 @@
 // Every step of every flow, with a fault of each of its calls to D1 and KV: once before the call is carried out, and
 // once after, so that only its answer is lost. The request, or one repetition of it, must give its sender the result.
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { ADMIN_TOKEN, ISSUER, start, until } from "./harness.mjs";
@@ -801,7 +801,70 @@ step("revocation of a grant", "the operator learns that it is revoked", {
   end: ({ access_token: token }) => tokenIsRefused(token),
 });
 
-for (const path of ["/admin/users", "/admin/users/alice", "/admin/clients", "/admin/clients/secret", "/healthz"]) {
+const newTokens = async () => {
+  const sub = await newUser();
+  return { sub, ...(await postern.mint("openid", sub)) };
+};
+
+step("revocation of all grants of a user", "the operator learns that they are revoked", {
+  setup: newTokens,
+  act: ({ sub }) => operator("POST", "/admin/grants/revoke", { user: sub }),
+  end: ({ access_token: token }) => tokenIsRefused(token),
+});
+
+step("disabling of a user", "the operator learns that the user is disabled", {
+  setup: newTokens,
+  act: ({ sub }) => operator("PUT", `/admin/users/${sub}/disabled`),
+  async end({ access_token: token }, page) {
+    assert.equal(json(page).disabled, true);
+    await tokenIsRefused(token);
+  },
+});
+
+step("enabling of a user", "the operator learns that the user is enabled", {
+  async setup() {
+    const tokens = await newTokens();
+    await operator("PUT", `/admin/users/${tokens.sub}/disabled`);
+    return tokens;
+  },
+  act: ({ sub }) => operator("DELETE", `/admin/users/${sub}/disabled`),
+  end: async ({ access_token: token }) => assert.equal((await postern.userinfo(token)).status, 200),
+});
+
+step("sign-out of a user by the operator", "the sessions and grants have ended", {
+  setup: newTokens,
+  act: ({ sub }) => operator("POST", `/admin/users/${sub}/signout`, { grants: true }),
+  end: ({ access_token: token }) => tokenIsRefused(token),
+});
+
+step("a new secret of a client", "the operator knows it, and the old one works", {
+  setup: () => putClient(postern.operator, newName("client")),
+  act: ({ client_id: id }) => operator("POST", `/admin/clients/${id}/secret`, { overlap: 3_600 }),
+  async end(app, page) {
+    await secretWorks({ ...app, client_secret: secretIn(page) });
+    await secretWorks(app);
+  },
+});
+
+step("the end of a client's old secrets", "the operator gets the client", {
+  setup: () => putClient(postern.operator, newName("client")),
+  act: ({ client_id: id }) => operator("DELETE", `/admin/clients/${id}/previous-secrets`),
+  end: secretWorks,
+});
+
+step("revocation of an initial access token", "it registers no client", {
+  async setup() {
+    const { initial_access_token: token } = json(await operator("POST", "/admin/initial-access-tokens", { uses: 1 }));
+    return { token, name: createHash("sha256").update(token).digest("base64url").slice(0, 12) };
+  },
+  act: ({ name }) => operator("DELETE", `/admin/initial-access-tokens/${name}`),
+  end: async ({ token }) => assert.equal((await register(token)).status, 401),
+});
+
+for (const path of [
+  "/admin/users", "/admin/users/alice", "/admin/clients", "/admin/clients/secret", "/admin/sessions?user=alice",
+  "/admin/grants?user=alice", "/admin/initial-access-tokens", "/healthz",
+]) {
   step(`GET ${path}`, "the operator reads it", {
     setup: async () => {},
     act: () => operator("GET", path),

@@ -77,6 +77,26 @@ for (const { where, count } of [{ where: "one isolate", count: 1 }, { where: "fo
     assert.ok(isLogin(await browser.get("/auth/account")));
   });
 
+  for (const by of ["user", "client"]) {
+    test(`of ${MANY} concurrent refreshes in ${where} no token is left after the grants of the ${by} are revoked`, async () => {
+      const [{ fetch, operator }] = all();
+      const app = await putClient(operator, `revoked-${by}-${count}`);
+      const first = await successJson(await redeem(fetch, app, await new Browser(fetch).codeFor(app, "alice", SCOPE)));
+      const [responses] = await Promise.all([
+        atOnce(all(), ({ fetch }) => refresh(fetch, app, first.refresh_token)),
+        operator("POST", "/admin/grants/revoke", { [by]: by === "user" ? "alice" : app.client_id }),
+      ]);
+      const counts = counted(responses);
+      assert.equal((counts[200] ?? 0) + (counts[400] ?? 0), MANY);
+      for (const response of responses.filter(({ status }) => status === 200)) {
+        const tokens = await response.json();
+        assert.equal((await userinfo(fetch, tokens.access_token)).status, 401);
+        await assertError(await refresh(fetch, app, tokens.refresh_token), "invalid_grant");
+      }
+      await assertError(await refresh(fetch, app, first.refresh_token), "invalid_grant");
+    });
+  }
+
   test(`${MANY} concurrent refreshes in ${where} get the same successor`, async () => {
     const [{ fetch, operator, env }] = all();
     const app = await putClient(operator, `refresh-${count}`);

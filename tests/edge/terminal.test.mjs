@@ -84,9 +84,9 @@ describe("at a terminal", { skip: WITHOUT_SCRIPT }, () => {
   test("a table is shown, and JSON with --json or in a pipe", async () => {
     provider.users.set("b", { sub: "b", login: "b", claims: {}, has_password: false });
     assert.equal((await postern(["user", "list"])).screen, [
-      "SUB    LOGIN  NAME   EMAIL          PASSWORD",
-      "alice  al     Alice  a@example.com  yes",
-      "b      b                            no",
+      "SUB    LOGIN  NAME   EMAIL          PASSWORD  DISABLED",
+      "alice  al     Alice  a@example.com  yes       no",
+      "b      b                            no        no",
       "",
     ].join("\n"));
     assert.equal((await postern(["user", "get", "alice"])).screen, [
@@ -107,6 +107,30 @@ describe("at a terminal", { skip: WITHOUT_SCRIPT }, () => {
       "TIME                  KIND           ACTOR     USER   CLIENT  NETWORK       DETAIL",
       "1970-01-01T00:01:00Z  grant.revoked  provider  alice  wiki    192.0.2.0/24  reason=code_replayed grant_id=g",
       "1970-01-01T00:00:00Z  key.created    provider",
+      "",
+    ].join("\n"));
+    provider.pages.push({ sessions: [
+      { session: "s1", sub: "alice", signed_in_at: 60, used_at: 120, clients: [{ client_id: "wiki" }, { client_id: "app" }] },
+    ] });
+    assert.equal((await postern(["session", "list"])).screen, [
+      "SESSION  USER   SIGNED_IN             USED                  CLIENTS",
+      "s1       alice  1970-01-01T00:01:00Z  1970-01-01T00:02:00Z  wiki app",
+      "",
+    ].join("\n"));
+    provider.pages.push({ grants: [
+      { grant_id: "g1", sub: "alice", client_id: "wiki", state: "active", created_at: 60, used_at: 120, scope: "openid" },
+    ] });
+    assert.equal((await postern(["grant", "list", "--user", "alice"])).screen, [
+      "GRANT  USER   CLIENT  STATE   MADE                  USED                  SESSION  SCOPE",
+      "g1     alice  wiki    active  1970-01-01T00:01:00Z  1970-01-01T00:02:00Z           openid",
+      "",
+    ].join("\n"));
+    provider.pages.push({ initial_access_tokens: [
+      { initial_access_token: "abc", uses: 3, uses_left: 2, resources: [], created_at: 60, expires_at: 120 },
+    ] });
+    assert.equal((await postern(["registration", "token", "list"])).screen, [
+      "TOKEN  USES_LEFT  USES  MADE                  EXPIRES               RESOURCES",
+      "abc    2          3     1970-01-01T00:01:00Z  1970-01-01T00:02:00Z",
       "",
     ].join("\n"));
     const line = '{"sub":"b","login":"b","claims":{},"has_password":false}\n';

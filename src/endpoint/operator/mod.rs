@@ -95,7 +95,23 @@ pub async fn serve(
     let segments: Vec<_> = path.split('/').collect();
     // The router drops the body.
     let method = if request.method() == "HEAD" { "GET" } else { request.method() };
-    match (method, segments.as_slice()) {
+    let call = (method, segments.as_slice());
+    match segments.first() {
+        Some(&"users") => serve_users(context, request, call).await,
+        Some(&"clients") => serve_clients(provider, request, call, admin_token).await,
+        _ => serve_others(provider, request, call).await,
+    }
+}
+
+/// The method of a request, and the segments of its path.
+type Call<'a> = (&'a str, &'a [&'a str]);
+
+async fn serve_users(
+    context: &Context<'_, impl Platform>,
+    request: &impl Request,
+    call: Call<'_>,
+) -> Result<Response, Error> {
+    match call {
         ("GET", ["users"]) => users::list(context, request).await,
         ("POST", ["users"]) => users::import(context, request).await,
         ("PUT", ["users", sub]) => users::put(context, request, &decode(sub)?).await,
@@ -116,6 +132,18 @@ pub async fn serve(
         ("DELETE", ["users", sub, "disabled"]) => {
             user_access::set_disabled(context, &decode(sub)?, false).await
         }
+        (_, segments) => Err(not_served(segments)),
+    }
+}
+
+async fn serve_clients(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    call: Call<'_>,
+    admin_token: &str,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    match call {
         ("GET", ["clients"]) => clients::list(context, request).await,
         ("POST", ["clients"]) => clients::create(provider, request, admin_token).await,
         ("PUT", ["clients", id]) => {
@@ -132,6 +160,17 @@ pub async fn serve(
         ("DELETE", ["clients", id, "registration-token"]) => {
             client_secrets::revoke_registration_token(context, &decode(id)?).await
         }
+        (_, segments) => Err(not_served(segments)),
+    }
+}
+
+async fn serve_others(
+    provider: &Provider<'_, impl Platform>,
+    request: &impl Request,
+    call: Call<'_>,
+) -> Result<Response, Error> {
+    let context = &provider.context;
+    match call {
         ("GET", ["keys"]) => keys::list(context).await,
         ("POST", ["keys", "rotate"]) => keys::make_new(provider, request).await,
         ("GET", ["initial-access-tokens"]) => initial_access_tokens::list(context, request).await,
