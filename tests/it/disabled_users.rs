@@ -1,7 +1,7 @@
 //! A user whom the operator has disabled, in every flow; and the end of a user's sessions.
 
 use crate::admin::{import, put_user};
-use crate::browser::{Browser, PASSWORD, TestClient, answer, field, is_login};
+use crate::browser::{Browser, PASSWORD, TestClient, answer, encode, field, is_login};
 use crate::test_provider::{
     TestProvider, TestResponse, alice, delete, get, post, put, variables_with,
 };
@@ -277,5 +277,66 @@ fn a_sign_out_ends_all_sessions_of_the_user_and_the_grants_only_on_request() {
     for body in ["", "[]", r#"{"grants":1}"#, r#"{"grant":true}"#] {
         let request = post("/admin/users/alice/signout").by_operator();
         assert_eq!(provider.send(request.body("application/json", body)).status, 400, "{body}");
+    }
+}
+
+/// Whether the client's token is active, as introspection has it.
+fn is_active(provider: &TestProvider, app: &TestClient, token: &str) -> Value {
+    let secret = app.secret.as_deref().unwrap();
+    let parameters = [("client_id", app.id.as_str()), ("client_secret", secret), ("token", token)];
+    let response = provider.send(post("/auth/introspect").form(&encode(&parameters)));
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.json()["active"].clone()
+}
+
+#[test]
+fn introspection_shows_no_token_of_a_disabled_user_or_a_revoked_grant() {
+    let (provider, app) = provider();
+    let tokens = provider.redeem(&app, &Browser::new(&provider).authorize(&app, LOGIN, &OFFLINE));
+    let active = || {
+        ["access_token", "refresh_token"]
+            .map(|one| is_active(&provider, &app, &field(&tokens, one)))
+    };
+    assert_eq!(active(), [true, true]);
+    disable(&provider);
+    assert_eq!(active(), [false, false]);
+    enable(&provider);
+    assert_eq!(active(), [true, true]);
+    let revocation = post("/admin/grants/revoke").by_operator();
+    provider.send(revocation.json(&json!({ "client": "app" })));
+    assert_eq!(active(), [false, false]);
+}
+
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+#[test]
+fn a_device_of_a_disabled_user_gets_no_tokens() {
+    let (provider, _) = provider();
+    let tv = provider.put_client_with(
+        "tv",
+        json!({
+            "grant_types": [DEVICE_CODE, "refresh_token"], "token_endpoint_auth_method": "none",
+        }),
+    );
+    // Disabled before the user allows the device, and after.
+    for is_early in [true, false] {
+        let request = [("client_id", "tv"), ("scope", "openid offline_access")];
+        let codes = provider.send(post("/auth/device").form(&encode(&request)));
+        let browser = Browser::new(&provider);
+        let typed = [("user_code", field(&codes, "user_code"))];
+        let typed = typed.each_ref().map(|(name, code)| (*name, code.as_str()));
+        let page = browser.submit(&browser.get("/device"), &typed);
+        let consent = browser.sign_in_on(&page, LOGIN);
+        if is_early {
+            disable(&provider);
+        }
+        browser.submit(&consent, &[("decision", "allow")]);
+        disable(&provider);
+        provider.sleep(5);
+        let device_code = field(&codes, "device_code");
+        let poll = [("grant_type", DEVICE_CODE), ("device_code", device_code.as_str())];
+        let response = provider.token(&tv, &poll);
+        assert_eq!(response.status, 400, "{is_early} {}", response.body);
+        enable(&provider);
     }
 }
