@@ -24,6 +24,9 @@ pub trait Request {
     /// (RFC 9110 section 5.3).
     fn header(&self, name: &str) -> Option<String>;
 
+    /// Returns what the platform knows about the sender's country. It is not a header, which a sender could set.
+    fn country(&self) -> Option<String>;
+
     /// Reads the body. Fails, and stops reading, if it has more than `limit` bytes.
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError>;
 
@@ -46,6 +49,15 @@ pub fn is_prefetch(request: &impl Request) -> bool {
     })
 }
 
+/// Returns the country of a request's sender (ISO 3166-1 alpha-2). The platform has other codes, too: `XX` for an unknown
+/// country, and `T1` for the Tor network.
+pub fn country_of(request: &impl Request) -> Option<String> {
+    let is_country = |code: &String| {
+        code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase()) && code != "XX"
+    };
+    request.country().filter(is_country)
+}
+
 /// The platform's identifier of a request, which its log has, too.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RequestId(u64);
@@ -66,6 +78,9 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// The network of an address that is not an IP address.
+pub const UNKNOWN_NETWORK: &str = "unknown";
+
 /// Returns the network of an IP address: a /24 of IPv4 or a /48 of IPv6, the largest that one site usually has (RFC 6177). Smaller
 /// ones of IPv6 do not count apart, because a /48 has 65,536 networks of /64 in it.
 pub fn network_of(address: &str) -> String {
@@ -78,7 +93,7 @@ pub fn network_of(address: &str) -> String {
             let [a, b, c, ..] = address.segments();
             format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
         }
-        Err(_) => "unknown".into(),
+        Err(_) => UNKNOWN_NETWORK.into(),
     }
 }
 

@@ -167,10 +167,13 @@ pub trait Timer {
     async fn wait(&self, milliseconds: u32);
 }
 
-/// Unicode normalization (Unicode Standard Annex 15). Its tables are too large for the module.
+/// What Unicode has tables for that are too large for the module: normalization (Unicode Standard Annex 15), and names.
 pub trait Unicode {
     /// Returns a text in a normalization form.
     fn normalize(&self, text: &str, form: NormalizationForm) -> String;
+
+    /// Returns the name of a country in a language, from Unicode's locale data (CLDR). `code` is ISO 3166-1 alpha-2.
+    fn name_of_country(&self, code: &str, language: &str) -> Option<String>;
 }
 
 /// A normalization form.

@@ -78,6 +78,8 @@ pub const ROUTES: &[Route] = &[
     DEVICE,
     ACCOUNT,
     END_SESSION,
+    ACCOUNT_PASSWORD,
+    ACCOUNT_SESSIONS,
     LOGOUT,
     HOME,
     ICON,
@@ -191,6 +193,24 @@ pub const END_SESSION: Route = Route {
     path: PathPattern::Exact("/auth/logout"),
     methods: PAGE,
     metadata_field: Some("end_session_endpoint"),
+    caller: Caller::Users,
+};
+
+/// See [`Endpoint::AccountPassword`]. A browser that reloads the page after a form has this URL gets the account page.
+pub const ACCOUNT_PASSWORD: Route = Route {
+    endpoint: Endpoint::AccountPassword,
+    path: PathPattern::Exact("/auth/account/password"),
+    methods: PAGE,
+    metadata_field: None,
+    caller: Caller::Users,
+};
+
+/// See [`Endpoint::AccountSessions`]. Likewise.
+pub const ACCOUNT_SESSIONS: Route = Route {
+    endpoint: Endpoint::AccountSessions,
+    path: PathPattern::Exact("/auth/account/sessions"),
+    methods: PAGE,
+    metadata_field: None,
     caller: Caller::Users,
 };
 

@@ -41,6 +41,9 @@ export const head = (request) => `${request.method} ${request.url}`;
 
 export const header = (request, name) => request.headers.get(name);
 
+/** Returns the country that the platform found by the address, or undefined. */
+export const country = (request) => request.cf?.country;
+
 /** Returns the body, or null if it has more bytes than the limit. Reading stops at the limit. */
 export async function body(request, limit) {
   // HTTP ends a body at its content-length, so one call can read it.
@@ -192,6 +195,10 @@ export const isWithinLimit = async (limiter, key) => (await limiter.limit({ key 
 
 /** Returns a text in a Unicode normalization form. */
 export const normalize = (text, form) => text.normalize(form);
+
+/** Returns the name of a country in a language, or undefined if the code is that of no country. */
+export const nameOfCountry = (code, language) =>
+  new Intl.DisplayNames(language, { type: "region", fallback: "none" }).of(code);
 
 // SubtleCrypto. It copies its arguments at once, so they may be views of wasm's memory.
 

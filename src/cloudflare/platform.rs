@@ -13,6 +13,7 @@ extern "C" {
 
     pub fn head(request: &JsValue) -> String;
     pub fn header(request: &JsValue, name: &str) -> Option<String>;
+    pub fn country(request: &JsValue) -> Option<String>;
     pub fn body(request: &JsValue, limit: usize) -> Promise;
     pub fn respond(status: u16, fields: &str, body: Option<&str>, is_recurring: bool) -> JsValue;
 
@@ -40,6 +41,8 @@ extern "C" {
     pub fn sleep(milliseconds: u32) -> Promise;
 
     pub fn normalize(text: &str, form: &str) -> String;
+    #[wasm_bindgen(js_name = nameOfCountry)]
+    pub fn name_of_country(code: &str, language: &str) -> Option<String>;
 
     #[wasm_bindgen(js_name = importKey)]
     pub fn import_key(alg: &str, jwk: &str, usage: &str) -> Promise;

@@ -48,6 +48,10 @@ impl http::Request for EdgeRequest {
         platform::header(&self.inner, name)
     }
 
+    fn country(&self) -> Option<String> {
+        platform::country(&self.inner)
+    }
+
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError> {
         let body =
             wait(platform::body(&self.inner, limit)).await.map_err(|_| BodyError::Interrupted)?;

@@ -11,4 +11,8 @@ impl Unicode for Edge {
         };
         platform::normalize(text, form)
     }
+
+    fn name_of_country(&self, code: &str, language: &str) -> Option<String> {
+        platform::name_of_country(code, language)
+    }
 }

@@ -29,6 +29,10 @@ pub enum Purpose {
     Handle,
     /// A secret of a registration with an initial access token for one use, derived from token and document.
     Registration,
+    /// The session cookie after a new password, derived from the one before and the form.
+    SessionCookie,
+    /// What the account page calls a session, derived from the id of the session.
+    SessionHandle,
     /// The next refresh token, derived from the one that is rotated.
     Successor,
     /// The claim `sid` for one client, derived from the id of the session, which no client sees (OpenID Connect
@@ -50,6 +54,8 @@ impl Purpose {
             Self::FirstRefreshToken => b"postern first refresh token v1",
             Self::Handle => b"postern handle v1",
             Self::Registration => b"postern registration v1",
+            Self::SessionCookie => b"postern session cookie v1",
+            Self::SessionHandle => b"postern session handle v1",
             Self::Successor => b"postern successor v1",
             Self::Sid => b"postern sid v1",
             Self::Interaction => b"postern ticket v1",

@@ -69,6 +69,8 @@ pub fn serve<'a>(
 ) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + 'a>> {
     match endpoint {
         Endpoint::Account => Box::pin(user::account::serve(provider, request)),
+        Endpoint::AccountPassword => Box::pin(user::account::password::serve(provider, request)),
+        Endpoint::AccountSessions => Box::pin(user::account::sessions::serve(provider, request)),
         Endpoint::Admin => Box::pin(operator::serve(provider, request)),
         Endpoint::Authorize => Box::pin(user::authorize::serve(provider, request)),
         Endpoint::ChangePassword => Box::pin(ready(user::change_password::serve(provider))),

@@ -11,8 +11,10 @@ use crate::lifetimes::FORM_SECONDS;
 /// The step that an interaction token permits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum InteractionStep {
-    /// Withdraw a consent, or sign out.
+    /// Withdraw a consent, end other sessions, or sign out.
     Account,
+    /// Change the password of the user with a login.
+    ChangePassword,
     /// Allow or deny access.
     Consent,
     /// Continue a request as the user who signed in or was chosen.
@@ -29,6 +31,7 @@ impl InteractionStep {
     fn name(self) -> &'static str {
         match self {
             Self::Account => "account",
+            Self::ChangePassword => "change_password",
             Self::Consent => "consent",
             Self::Continue => "continue",
             Self::Device => "device",
@@ -43,7 +46,8 @@ impl InteractionStep {
 #[derive(Clone, Copy, Debug)]
 pub struct InteractionToken<'a> {
     pub step: InteractionStep,
-    /// The query of the request, as the form carries it; empty on the account page.
+    /// The query of the request, as the form carries it; on the account page the login whose password is changed, and otherwise
+    /// empty.
     pub request: &'a str,
     /// The `sub` of the user who was shown, and empty if none was; on the account page the hash of the session's cookie.
     pub sub: &'a str,

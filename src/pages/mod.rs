@@ -21,7 +21,10 @@ mod sign_in;
 mod sign_out;
 mod texts;
 
-pub use account::{Account, AccountNotice, Application};
+pub use account::{
+    ALL_OTHERS, Account, AccountActions, AccountNotice, Application, PASSWORD_FORM, PasswordNotice,
+    SignedIn,
+};
 pub use brand::Brand;
 pub use client::{Client, Verification};
 pub use consent::{Consent, ConsentNotice};

@@ -4,6 +4,10 @@
 pub enum Endpoint {
     /// The account page of a user.
     Account,
+    /// The form of the account page that changes the password.
+    AccountPassword,
+    /// The forms of the account page that end other sessions.
+    AccountSessions,
     /// The operator's API. `endpoint::operator` dispatches by the rest of the path.
     Admin,
     /// The authorization endpoint (RFC 6749 section 3.1).
@@ -59,6 +63,8 @@ impl Endpoint {
     pub fn name(self) -> &'static str {
         match self {
             Self::Account => "account",
+            Self::AccountPassword => "account_password",
+            Self::AccountSessions => "account_sessions",
             Self::Admin => "admin",
             Self::Authorize => "authorize",
             Self::ChangePassword => "change_password",

@@ -65,9 +65,9 @@ pub struct Allowed {
     pub claims: Vec<String>,
     /// Since when it has access, in Unix seconds.
     pub granted_at: i64,
-    /// When the user was last signed in to it, or it last refreshed its tokens, in Unix seconds. `None` if no grant is
-    /// left that shows it. A refresh of the last thirty days of a grant counts as the first of these days, because its
-    /// token expires with the grant.
+    /// When the user was last signed in to it, or it last refreshed its tokens, in Unix seconds. `None` if that is not known: the
+    /// consent is that of an older version, and no grant is left. A refresh of the last thirty days of a grant counts as the
+    /// first of these days, because its token expires with the grant.
     pub used_at: Option<i64>,
 }
 
@@ -100,7 +100,7 @@ pub fn list_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Vec<All
         "SELECT ",
         application_columns!(),
         ", scope, claims, requested, granted_at, \
-           nullif(max(coalesce(refreshed_at, 0), coalesce( \
+           nullif(max(coalesce(last_at, 0), coalesce( \
              (SELECT max(created_at) FROM grants \
               WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
                 AND grants.client_id = clients.client_id), 0)), 0) AS used_at \
@@ -108,10 +108,10 @@ pub fn list_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Vec<All
            SELECT client_id, group_concat(scope, ' ') AS scope, \
              coalesce(group_concat(claims, ' '), '') AS claims, \
              json_group_array(requested) FILTER (WHERE requested IS NOT NULL) AS requested, \
-             min(granted_at) AS granted_at, max(refreshed_at) AS refreshed_at \
+             min(granted_at) AS granted_at, max(last_at) AS last_at \
            FROM ( \
              SELECT client_id, scope, claims, NULL AS requested, granted_at, \
-               NULL AS refreshed_at FROM consents \
+               used_at AS last_at FROM consents \
              WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) \
              UNION ALL \
              SELECT client_id, scope, NULL, claims, min(created_at), NULL FROM grants \

@@ -11,7 +11,7 @@ use crate::store::authorization_requests::{
 use crate::store::batch::{Batch, exists, first};
 use crate::store::client_copies;
 use crate::store::clients::Client;
-use crate::store::consents::{Consent, consent_columns, is_consent};
+use crate::store::consents::{self, Consent, consent_columns, is_consent};
 use crate::store::device_requests::{DeviceDecision, decision_in, device_code_is_alive};
 use crate::store::grants::{Grant, grant_columns, grant_counts, grant_joins, is_unrevoked};
 use crate::store::session_ends::signed_in_to;
@@ -225,6 +225,8 @@ impl NewAuthorization<'_> {
         if let Some(consent) = self.consent {
             batch.add(self.remember(consent, now)?);
             batch.add(acts::consent_given(context, self.grant_id, &consent.scope)?);
+        } else {
+            batch.add(consents::used(self.grant_id, now));
         }
         Ok(())
     }
@@ -233,12 +235,13 @@ impl NewAuthorization<'_> {
     /// user has withdrawn access.
     fn remember(&self, consent: &Consent, now: i64) -> Result<Statement, Internal> {
         Ok(Statement::new(
-            "INSERT INTO consents (sub, client_id, scope, claims, granted_at, apis, identity) \
-             SELECT sub, client_id, ?2, ?3, ?4, ?5, ?6 FROM grants \
+            "INSERT INTO consents \
+               (sub, client_id, scope, claims, granted_at, apis, identity, used_at) \
+             SELECT sub, client_id, ?2, ?3, ?4, ?5, ?6, ?4 FROM grants \
              WHERE id = ?1 AND revoked_at IS NULL \
              ON CONFLICT (sub, client_id) DO UPDATE \
                SET scope = excluded.scope, claims = excluded.claims, granted_at = ?4, \
-                 apis = excluded.apis, identity = excluded.identity",
+                 apis = excluded.apis, identity = excluded.identity, used_at = ?4",
         )
         .bind(self.grant_id)
         .bind(consent.scope.as_str())

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::context::Context;
 use crate::error::Internal;
 use crate::jose::json;
+use crate::lifetimes::DAY_SECONDS;
 use crate::ports::{Row, Statement};
 use crate::protocol::same_uri::is_same_uri;
 use crate::protocol::user::scope::Scopes;
@@ -148,4 +149,17 @@ pub fn withdraw_in<P>(
     batch.add(revoke);
     batch.add(client_copies::forget(client_id));
     Ok(())
+}
+
+/// Records that the client of a consent signs its user in, by the grant of this id: at the first time in a day (UTC), so that
+/// a client that does so every few minutes costs no more rows written.
+pub(super) fn used(grant_id: &str, now: i64) -> Statement {
+    Statement::new(
+        "UPDATE consents SET used_at = ?2 \
+         WHERE (sub, client_id) = (SELECT sub, client_id FROM grants WHERE id = ?1) \
+           AND coalesce(used_at, 0) < ?3",
+    )
+    .bind(grant_id)
+    .bind(now)
+    .bind(now - now.rem_euclid(DAY_SECONDS))
 }

@@ -23,6 +23,7 @@ pub mod logout_deliveries;
 pub mod maintenance_runs;
 pub mod migrations;
 pub mod pairwise_subjects;
+pub mod password_changes;
 pub mod refresh_tokens;
 pub mod registrations;
 pub mod revocations;

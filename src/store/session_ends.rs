@@ -41,6 +41,10 @@ pub enum EndingSessions<'a> {
     OfName { name: &'a str },
     /// Those of a user.
     OfUser { sub: &'a str },
+    /// One of the user of the session with this cookie, but not this session itself.
+    OtherOfUser { cookie_hash: &'a str, session_id: &'a str },
+    /// All of the user of the session with this cookie, except this session.
+    OthersOfUser { cookie_hash: &'a str },
     /// The one that a browser had before its user signed in. It goes on if that is the same user, under the new cookie.
     Replaced { old_cookie_hash: &'a str, cookie_hash: &'a str },
 }
@@ -92,6 +96,17 @@ impl EndingSessions<'_> {
             Self::OfUser { sub } => {
                 bind(Statement::new(end_sessions!(" WHERE sub = ?3"))).bind(sub)
             }
+            Self::OtherOfUser { cookie_hash, session_id } => bind(Statement::new(end_sessions!(
+                " WHERE id = ?4 AND cookie_hash <> ?3 \
+                   AND sub = (SELECT sub FROM sessions WHERE cookie_hash = ?3)"
+            )))
+            .bind(cookie_hash)
+            .bind(session_id),
+            Self::OthersOfUser { cookie_hash } => bind(Statement::new(end_sessions!(
+                " WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?3) \
+                   AND cookie_hash <> ?3"
+            )))
+            .bind(cookie_hash),
             Self::Replaced { old_cookie_hash, cookie_hash } => bind(Statement::new(end_sessions!(
                 " WHERE cookie_hash = ?3 AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?4)"
             )))

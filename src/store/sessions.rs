@@ -2,11 +2,13 @@
 
 use crate::context::Context;
 use crate::error::Internal;
+use crate::http::{Request, UNKNOWN_NETWORK, country_of};
 use crate::lifetimes::{CLOCK_SLACK_SECONDS, SESSION_IDLE_SECONDS, SESSION_SECONDS};
-use crate::ports::{Database, Row, Statement};
+use crate::ports::{Database, Freshness, Row, Statement};
+use crate::protocol::user::user_agent::UserAgent;
 use crate::store::audit::kinds::SessionEndReason;
 use crate::store::audit::sign_ins;
-use crate::store::batch::{Batch, Handle, exists, first};
+use crate::store::batch::{Batch, Handle, exists, first, read};
 use crate::store::session_ends::{EndingSessions, SessionEnd};
 use crate::store::sign_in_attempts::{Counter, take_back};
 
@@ -21,6 +23,8 @@ pub struct Session {
     pub name: Option<String>,
     /// When the user last authenticated, in Unix seconds.
     pub auth_time: i64,
+    /// Whether the user has a password.
+    pub has_password: bool,
 }
 
 impl Session {
@@ -32,6 +36,7 @@ impl Session {
             login: row.text()?,
             name: row.text_or_null()?,
             auth_time: row.integer()?,
+            has_password: row.integer()? == 1,
         }))
     }
 
@@ -60,7 +65,7 @@ pub async fn find(
 pub fn find_in(batch: &mut Batch, cookie_hash: &str, now: i64) -> Handle<Option<Session>> {
     let statement = Statement::new(
         "SELECT sessions.id, sessions.sub, users.login, users.claims->>'name' AS name, \
-           sessions.auth_time \
+           sessions.auth_time, users.password_hash IS NOT NULL \
          FROM sessions JOIN users ON users.sub = sessions.sub \
          WHERE cookie_hash = ?1 AND used_at > ?2 AND auth_time > ?3 AND auth_time <= ?4 \
            AND users.deleted_at IS NULL",
@@ -90,6 +95,36 @@ pub struct SignIn<'a> {
     pub counters: &'a [&'a Counter],
     /// The id of the attempt's event in the audit trail.
     pub event_id: &'a str,
+    pub origin: &'a Origin,
+}
+
+/// What a user recognizes a sign-in by. Each is of a fixed list, or a part of the address.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Origin {
+    /// The name of the browser.
+    pub browser: Option<String>,
+    /// The name of the operating system.
+    pub system: Option<String>,
+    /// The country of the address (ISO 3166-1 alpha-2).
+    pub country: Option<String>,
+    /// The [network](crate::http::network_of) of the address.
+    pub network: Option<String>,
+}
+
+impl Origin {
+    /// Reads the origin of a request.
+    pub fn from_request<P>(context: &Context<'_, P>, request: &impl Request) -> Self {
+        let UserAgent { browser, system } = request
+            .header("user-agent")
+            .map(|header| UserAgent::parse(&header))
+            .unwrap_or_default();
+        Self {
+            browser: browser.map(str::to_owned),
+            system: system.map(str::to_owned),
+            country: country_of(request),
+            network: context.network().filter(|network| network != UNKNOWN_NETWORK),
+        }
+    }
 }
 
 /// Begins a session. If the browser has a session of the same user, that one continues under the new cookie; another
@@ -102,12 +137,15 @@ pub async fn begin(
 ) -> Result<bool, Internal> {
     let now = context.now;
     let insert = Statement::new(
-        "INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) \
+        "INSERT INTO sessions \
+           (id, cookie_hash, sub, auth_time, used_at, browser, system, country, network) \
          SELECT coalesce((SELECT id FROM sessions WHERE cookie_hash IN (?3, ?4) AND sub = ?2 \
-                          AND used_at > ?6 AND auth_time > ?7), ?1), ?3, sub, ?5, ?5 \
+                          AND used_at > ?6 AND auth_time > ?7), ?1), ?3, sub, ?5, ?5, \
+           ?10, ?11, ?12, ?13 \
          FROM users WHERE sub = ?2 AND password_hash IN (?8, ?9) AND disabled_at IS NULL \
          ON CONFLICT (id) DO UPDATE \
-           SET cookie_hash = excluded.cookie_hash, auth_time = ?5, used_at = ?5 \
+           SET cookie_hash = excluded.cookie_hash, auth_time = ?5, used_at = ?5, \
+             browser = ?10, system = ?11, country = ?12, network = ?13 \
          RETURNING id",
     )
     .bind(sign_in.session_id)
@@ -118,7 +156,11 @@ pub async fn begin(
     .bind(now - SESSION_IDLE_SECONDS)
     .bind(now - SESSION_SECONDS)
     .bind(sign_in.password_hash)
-    .bind(sign_in.new_password_hash);
+    .bind(sign_in.new_password_hash)
+    .bind(sign_in.origin.browser.as_deref())
+    .bind(sign_in.origin.system.as_deref())
+    .bind(sign_in.origin.country.as_deref())
+    .bind(sign_in.origin.network.as_deref());
     let mut batch = Batch::default();
     let user = (sign_in.sub, sign_in.password_hash);
     take_back(&mut batch, sign_in.counters, user, sign_in.cookie_hash);
@@ -137,6 +179,87 @@ pub async fn begin(
         batch.add(rehash.bind(sign_in.sub).bind(sign_in.password_hash).bind(new_hash));
     }
     batch.run_idempotent(context).await?.take(session)
+}
+
+/// A session of a user, as the account page lists it.
+#[derive(Debug)]
+pub struct OpenSession {
+    pub id: String,
+    /// Whether it is that of the browser which shows the page.
+    pub is_current: bool,
+    /// When the user last entered the password, in Unix seconds.
+    pub auth_time: i64,
+    /// When it was last used, in Unix seconds.
+    pub used_at: i64,
+    /// Where the user last entered the password.
+    pub origin: Origin,
+}
+
+/// How many sessions of a user are read: more than anybody has who does not sign in by a program. The others end, too, if all do.
+const READ_SESSIONS: i64 = 1_000;
+
+/// A SQL query: the sessions of the user of the session with the cookie `?1`, with this one first; `?2` is
+/// [`READ_SESSIONS`]. Without an order, because then each of them would be read.
+macro_rules! sessions_of_user {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM sessions WHERE cookie_hash = ?1 UNION SELECT * FROM (SELECT ",
+            $columns,
+            " FROM sessions WHERE sub = (SELECT sub FROM sessions WHERE cookie_hash = ?1) LIMIT ?2)"
+        )
+    };
+}
+
+/// Lists the sessions of the user of a session that have not expired, the last used first, and `limit` at most.
+pub fn list_in(
+    batch: &mut Batch,
+    cookie_hash: &str,
+    limit: i64,
+    now: i64,
+) -> Handle<Vec<OpenSession>> {
+    let statement = Statement::new(concat!(
+        "SELECT id, cookie_hash = ?1 AS is_current, auth_time, used_at, browser, system, country, \
+           network FROM (",
+        sessions_of_user!("id, cookie_hash, auth_time, used_at, browser, system, country, network"),
+        ") WHERE used_at > ?3 AND auth_time > ?4 AND auth_time <= ?5 \
+         ORDER BY is_current DESC, used_at DESC, id LIMIT ?6",
+    ))
+    .bind(cookie_hash)
+    .bind(READ_SESSIONS)
+    .bind(now - SESSION_IDLE_SECONDS)
+    .bind(now - SESSION_SECONDS)
+    .bind(now + CLOCK_SLACK_SECONDS)
+    .bind(limit);
+    batch.query(statement, |rows| rows.into_iter().map(OpenSession::from_row).collect())
+}
+
+/// Returns the ids of the sessions that [`list_in`] looks at.
+pub async fn ids(
+    context: &Context<'_, impl Database>,
+    cookie_hash: &str,
+) -> Result<Vec<String>, Internal> {
+    let statement = Statement::new(sessions_of_user!("id")).bind(cookie_hash).bind(READ_SESSIONS);
+    let rows = read(context, Freshness::Primary, statement).await?;
+    rows.into_iter().map(|mut row| row.text()).collect()
+}
+
+impl OpenSession {
+    fn from_row(mut row: Row) -> Result<Self, Internal> {
+        Ok(Self {
+            id: row.text()?,
+            is_current: row.integer()? == 1,
+            auth_time: row.integer()?,
+            used_at: row.integer()?,
+            origin: Origin {
+                browser: row.text_or_null()?,
+                system: row.text_or_null()?,
+                country: row.text_or_null()?,
+                network: row.text_or_null()?,
+            },
+        })
+    }
 }
 
 /// Deletes at most `limit` sessions that have expired since the password was entered, after at most as many rows of their

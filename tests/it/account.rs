@@ -13,6 +13,11 @@ fn provider() -> TestProvider {
     provider
 }
 
+/// The only value of a query.
+fn number(provider: &TestProvider, sql: &str) -> i64 {
+    provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap()
+}
+
 #[test]
 fn the_account_page_shows_when_an_application_was_last_used() {
     let provider = provider();
@@ -43,6 +48,44 @@ fn the_account_page_shows_when_an_application_was_last_used() {
     again.authorize(&app, LOGIN, &[("scope", "openid")]);
     assert!(body().contains(&used(date("2026-06-22", "22 June 2026"))), "{}", body());
     assert!(body().contains(&since), "{}", body());
+}
+
+#[test]
+fn a_day_of_use_is_remembered_when_no_grant_is_left() {
+    let provider = provider();
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
+    let body = |browser: &Browser| {
+        // As the cron does, 80 minutes after a sign-in.
+        let sql = "DELETE FROM codes; DELETE FROM grants";
+        provider.platform.primary.execute_batch(sql).unwrap();
+        browser.get("/auth/account").body
+    };
+    alice.authorize(&app, LOGIN, &[("scope", "openid")]);
+    let used = |date: &str| format!("Last used on <time datetime=\"{date}\">");
+    assert!(body(&alice).contains(&used("2026-05-28")));
+
+    // By the remembered consent, on another day. The consent itself is as old as before.
+    provider.now.set(NOW + 3 * DAY);
+    let later = Browser::new(&provider);
+    later.authorize(&app, LOGIN, &[("scope", "openid")]);
+    let body = body(&later);
+    assert!(body.contains(&used("2026-05-31")), "{body}");
+    assert!(body.contains("Access since <time datetime=\"2026-05-28\">"), "{body}");
+}
+
+#[test]
+fn a_client_that_signs_in_often_writes_its_day_once() {
+    let provider = provider();
+    let app = provider.put_app();
+    let alice = Browser::new(&provider);
+    let used = || number(&provider, "SELECT used_at FROM consents");
+    alice.authorize(&app, LOGIN, &[("scope", "openid")]);
+    for (seconds, expected) in [(60, NOW), (DAY, NOW + 60 + DAY), (60, NOW + 60 + DAY)] {
+        provider.sleep(seconds);
+        alice.authorize(&app, LOGIN, &[("scope", "openid")]);
+        assert_eq!(used(), expected);
+    }
 }
 
 #[test]
@@ -127,12 +170,12 @@ fn the_page_after_signing_out_lists_what_was_used_in_the_session() {
 }
 
 #[test]
-fn the_url_for_changing_a_password_leads_to_the_account_page() {
+fn the_url_for_changing_a_password_leads_to_the_form_on_the_account_page() {
     for issuer in ["https://login.example.com", "https://example.com/login"] {
         let provider = TestProvider::configured(variables_with("ISSUER", issuer));
         let response = provider.send(get("/.well-known/change-password"));
         assert_eq!(response.status, 303);
-        assert_eq!(response.header("location"), Some(&*format!("{issuer}/auth/account")));
+        assert_eq!(response.header("location"), Some(&*format!("{issuer}/auth/account#password")));
         // A program that looks for the first URL looks for this one, too, to see that the provider does not answer 200 at any.
         let unknown =
             "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200";

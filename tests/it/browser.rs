@@ -178,10 +178,14 @@ impl TestClient {
 }
 
 pub struct Browser<'a> {
-    provider: &'a TestProvider,
+    pub provider: &'a TestProvider,
     pub cookies: RefCell<BTreeMap<String, String>>,
     pub address: String,
     pub language: String,
+    /// What it sends as `User-Agent`, if it does.
+    pub user_agent: String,
+    /// What the platform says about its country.
+    pub country: Option<String>,
 }
 
 /// A form of a page, with its hidden fields.
@@ -207,6 +211,8 @@ impl<'a> Browser<'a> {
             cookies: RefCell::default(),
             address: "192.0.2.1".into(),
             language: "en".into(),
+            user_agent: String::new(),
+            country: None,
         }
     }
 
@@ -226,6 +232,7 @@ impl<'a> Browser<'a> {
             self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request =
             request.with("cf-connecting-ip", &self.address).with("accept-language", &self.language);
+        let request = request.with("user-agent", &self.user_agent).with_country(&self.country);
         if cookies.is_empty() { request } else { request.with("cookie", &cookies.join("; ")) }
     }
 
@@ -271,7 +278,11 @@ impl<'a> Browser<'a> {
 
     /// The request that submits the page's first form.
     pub fn submission(&self, page: &TestResponse, filled: &[(&str, &str)]) -> TestRequest {
-        let form = form(page);
+        self.request_of(&form(page), filled)
+    }
+
+    /// The request that submits this form.
+    pub fn request_of(&self, form: &Form, filled: &[(&str, &str)]) -> TestRequest {
         let action = form.action.strip_prefix(ISSUER).unwrap_or(&form.action);
         self.with_headers(post(action).form(&encode(&form.filled(filled))))
     }
@@ -414,7 +425,8 @@ pub fn form_to(page: &TestResponse, path: &str) -> Form {
     forms.find(|form| form.action.ends_with(path)).unwrap_or_else(|| panic!("{}", page.body))
 }
 
-fn forms(page: &TestResponse) -> Vec<Form> {
+/// The forms of a page.
+pub fn forms(page: &TestResponse) -> Vec<Form> {
     page.body
         .split("<form")
         .skip(1)

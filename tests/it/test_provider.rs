@@ -273,6 +273,7 @@ pub struct TestRequest {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     age: i64,
+    country: Option<String>,
 }
 
 pub fn get(target: &str) -> TestRequest {
@@ -298,12 +299,17 @@ impl TestRequest {
             None => (target, None),
         };
         let (method, path) = (method.into(), path.into());
-        Self { method, path, query, headers: Vec::new(), body: Vec::new(), age: 0 }
+        Self { method, path, query, headers: Vec::new(), body: Vec::new(), age: 0, country: None }
     }
 
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_lowercase(), value.into()));
         self
+    }
+
+    /// The same request from a country, as the platform knows it.
+    pub fn with_country(self, country: &Option<String>) -> Self {
+        Self { country: country.clone(), ..self }
     }
 
     /// The same request with another value of a header.
@@ -364,6 +370,10 @@ impl Request for TestRequest {
             .map(|(_, v)| v.trim_matches([' ', '\t']))
             .collect();
         (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    fn country(&self) -> Option<String> {
+        self.country.clone()
     }
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError> {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::endpoint::support::body::{Limit, limit};
 use crate::endpoint::support::client_authentication::{NewDocument, form, prove};
 use crate::error::{Error, Protocol};
-use crate::http::{Request, Response, address_of, network_of};
+use crate::http::{Request, Response, address_of, country_of, network_of};
 use crate::interaction::device_requests::{DeviceCodes, store};
 use crate::lifetimes::{DEVICE_CODE_SECONDS, POLL_INTERVAL_SECONDS};
 use crate::limits::rate_limits::may_store;
@@ -66,7 +66,7 @@ pub async fn serve(
     let described = DeviceRequest::new(
         context.now,
         network_of(&address),
-        request.header("cf-ipcountry"),
+        country_of(request),
         request.header("user-agent").as_deref(),
     );
     let codes = store(context, (&client, &address), &params, &described).await?;

@@ -25,9 +25,10 @@ use crate::protocol::user::password::{LONGEST_TYPED, Password, PasswordCheck};
 use crate::provider::Provider;
 use crate::routes::ACCOUNT;
 use crate::secret::hash;
+use crate::store::audit::kinds::EventKind;
 use crate::store::audit::sign_ins::AttemptedSignIn;
 use crate::store::batch::Batch;
-use crate::store::sessions::{self, SignIn};
+use crate::store::sessions::{self, Origin, SignIn};
 use crate::store::sign_in_attempts::{Admission, count_in};
 use crate::store::users::{Account, find_account, find_account_in};
 
@@ -161,8 +162,12 @@ async fn sign_in(
     let mut batch = Batch::default();
     let facts = Reading::of_query(&mut batch, browser, &form.query, None, context.now);
     let event_id = context.random_id()?;
-    let attempted =
-        AttemptedSignIn { event_id: &event_id, login: &login, client: facts.client_of_request() };
+    let attempted = AttemptedSignIn {
+        event_id: &event_id,
+        kind: EventKind::SignInFailed,
+        login: &login,
+        client: facts.client_of_request(),
+    };
     let counting = count_in(&mut batch, &attempt.counters(), &attempted, context)?;
     let account = find_account_in(&mut batch, &login);
     let mut outcome = batch.run_idempotent(context).await?;
@@ -176,8 +181,9 @@ async fn sign_in(
     //    verifies the password. Try once more if the hash changed in between, because the user may have sent the form
     //    twice and the first request renewed an outdated hash.
     let mut account = outcome.take(account)?;
+    let origin = Origin::from_request(context, request);
     for _ in 0..2 {
-        let attempt = (&attempt, event_id.as_str());
+        let attempt = (&attempt, event_id.as_str(), &origin);
         match check(context, browser, attempt, account.as_ref(), &password).await? {
             PasswordOutcome::Right(session) => return Ok(SignInOutcome::SignedIn(session)),
             PasswordOutcome::Wrong => break,
@@ -208,7 +214,7 @@ enum PasswordOutcome {
 async fn check(
     context: &Context<'_, impl Platform>,
     browser: &BrowserContext<'_>,
-    (attempt, event_id): (&Attempt, &str),
+    (attempt, event_id, origin): (&Attempt, &str, &Origin),
     account: Option<&Account>,
     password: &Password,
 ) -> Result<PasswordOutcome, Error> {
@@ -240,6 +246,7 @@ async fn check(
         old_cookie_hash: old_cookie_hash.as_deref(),
         counters: &attempt.counters(),
         event_id,
+        origin,
     };
     if !sessions::begin(context, &sign_in).await? {
         return Ok(PasswordOutcome::HashChanged);

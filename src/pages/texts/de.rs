@@ -1,6 +1,6 @@
 //! German.
 
-use super::{LoginTexts, Phrase, Texts};
+use super::{AccountTexts, LoginTexts, Phrase, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     tag: "de",
@@ -94,6 +94,36 @@ pub(super) const TEXTS: Texts = Texts {
     sign_out_ends: "Ihre Sitzung hier wird beendet, und in Anwendungen, die das unterstützen, ebenfalls.",
     sign_out_refused: "Die Anfrage der Anwendung ist fehlerhaft. Deshalb werden Sie nicht zu ihr zurückgeleitet. Abmelden können Sie sich hier trotzdem.",
     stay_signed_in: "Angemeldet bleiben",
+    account: AccountTexts {
+        signed_in: "Wo Sie angemeldet sind",
+        this_browser: "Dieser Browser",
+        unknown_browser: "Unbekannter Browser",
+        on_system: Phrase("unter {}"),
+        signed_in_on: Phrase("Angemeldet am {}"),
+        country: "Land:",
+        network: "Netz:",
+        unknown_place: "Der Ort ist unbekannt.",
+        more_sessions: "Es gibt noch mehr. Hier stehen nur die zuletzt benutzten.",
+        sign_out_there: "Dort abmelden",
+        sign_out_others: "Überall sonst abmelden",
+        other_signed_out: "Der andere Browser ist abgemeldet. Anwendungen können dort noch eigene Sitzungen haben.",
+        others_signed_out: "Alle anderen Browser sind abgemeldet. Anwendungen können dort noch eigene Sitzungen haben.",
+        change_password: "Passwort ändern",
+        current_password: "Aktuelles Passwort",
+        new_password: "Neues Passwort",
+        rule: Phrase("Mindestens {} Zeichen. Gut sind einige ungewöhnliche Wörter."),
+        end_access: "Auch den Zugriff aller Anwendungen beenden",
+        others_end: "Alle anderen Browser werden in jedem Fall abgemeldet.",
+        show_passwords: "Passwörter anzeigen",
+        hide_passwords: "Passwörter verbergen",
+        passwords_visible: "Ihre Passwörter sind beim Tippen sichtbar. Bitte geben Sie sie noch einmal ein.",
+        wrong_password: "Das aktuelle Passwort stimmt nicht. Bitte versuchen Sie es noch einmal.",
+        invalid_password: Phrase(
+            "Das neue Passwort ist zu kurz oder zu lang. Es braucht mindestens {} Zeichen.",
+        ),
+        password_changed: "Ihr Passwort ist geändert, und alle anderen Browser sind abgemeldet.",
+        access_ended: "Anwendungen haben keinen Zugriff mehr, bis Sie sich dort wieder anmelden.",
+    },
 
     signed_out: "Sie sind abgemeldet",
     signed_out_elsewhere: "In Anwendungen können Sie noch angemeldet sein. Wenn auch andere dieses \

@@ -1,6 +1,6 @@
 //! English.
 
-use super::{LoginTexts, Phrase, Texts};
+use super::{AccountTexts, LoginTexts, Phrase, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     tag: "en",
@@ -88,6 +88,36 @@ pub(super) const TEXTS: Texts = Texts {
     sign_out_ends: "Your session here ends. Applications that support it end theirs, too.",
     sign_out_refused: "The application’s request has an error, so you will not be sent back to it. You can still sign out here.",
     stay_signed_in: "Stay signed in",
+    account: AccountTexts {
+        signed_in: "Where you are signed in",
+        this_browser: "This browser",
+        unknown_browser: "Unknown browser",
+        on_system: Phrase("on {}"),
+        signed_in_on: Phrase("Signed in on {}"),
+        country: "Country:",
+        network: "Network:",
+        unknown_place: "The place is unknown.",
+        more_sessions: "There are more. Only the ones that were used last are shown.",
+        sign_out_there: "Sign out there",
+        sign_out_others: "Sign out everywhere else",
+        other_signed_out: "The other browser is signed out. Applications may still have sessions of their own there.",
+        others_signed_out: "All other browsers are signed out. Applications may still have sessions of their own there.",
+        change_password: "Change your password",
+        current_password: "Current password",
+        new_password: "New password",
+        rule: Phrase("At least {} characters. A few unusual words are good."),
+        end_access: "Also end the access of all applications",
+        others_end: "All other browsers are signed out in any case.",
+        show_passwords: "Show passwords",
+        hide_passwords: "Hide passwords",
+        passwords_visible: "Your passwords can be seen while you type. Please type them again.",
+        wrong_password: "The current password is not right. Please try again.",
+        invalid_password: Phrase(
+            "The new password is too short or too long. It needs at least {} characters.",
+        ),
+        password_changed: "Your password is changed, and all other browsers are signed out.",
+        access_ended: "Applications have lost their access until you sign in to them again.",
+    },
 
     signed_out: "You are signed out",
     signed_out_elsewhere: "Applications may still have sessions of their own. If others use this \

@@ -1,6 +1,6 @@
 //! Spanish.
 
-use super::{LoginTexts, Phrase, Texts};
+use super::{AccountTexts, LoginTexts, Phrase, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     tag: "es",
@@ -91,6 +91,38 @@ pub(super) const TEXTS: Texts = Texts {
     sign_out_ends: "Se cerrará su sesión aquí y también en las aplicaciones que lo admitan.",
     sign_out_refused: "La solicitud de la aplicación contiene un error, por lo que no volverá a ella. Aun así, puede cerrar sesión aquí.",
     stay_signed_in: "Mantener la sesión",
+    account: AccountTexts {
+        signed_in: "Dónde tiene la sesión iniciada",
+        this_browser: "Este navegador",
+        unknown_browser: "Navegador desconocido",
+        on_system: Phrase("en {}"),
+        signed_in_on: Phrase("Sesión iniciada el {}"),
+        country: "País:",
+        network: "Red:",
+        unknown_place: "No se conoce el lugar.",
+        more_sessions: "Hay más. Solo se muestran las que se usaron por última vez.",
+        sign_out_there: "Cerrar esa sesión",
+        sign_out_others: "Cerrar todas las demás sesiones",
+        other_signed_out: "La otra sesión está cerrada. Es posible que las aplicaciones tengan allí sesiones propias.",
+        others_signed_out: "Todas las demás sesiones están cerradas. Es posible que las aplicaciones tengan allí sesiones propias.",
+        change_password: "Cambiar la contraseña",
+        current_password: "Contraseña actual",
+        new_password: "Contraseña nueva",
+        rule: Phrase(
+            "Al menos {} caracteres. Unas cuantas palabras poco comunes son una buena opción.",
+        ),
+        end_access: "Retirar también el acceso de todas las aplicaciones",
+        others_end: "En cualquier caso se cierran todas las demás sesiones.",
+        show_passwords: "Mostrar las contraseñas",
+        hide_passwords: "Ocultar las contraseñas",
+        passwords_visible: "Sus contraseñas se ven mientras las escribe. Escríbalas de nuevo.",
+        wrong_password: "La contraseña actual no es correcta. Inténtelo de nuevo.",
+        invalid_password: Phrase(
+            "La contraseña nueva es demasiado corta o demasiado larga. Necesita al menos {} caracteres.",
+        ),
+        password_changed: "Su contraseña ha cambiado y todas las demás sesiones están cerradas.",
+        access_ended: "Las aplicaciones han perdido el acceso hasta que vuelva a iniciar sesión en ellas.",
+    },
 
     signed_out: "Ha cerrado la sesión",
     signed_out_elsewhere: "Puede que sus sesiones sigan abiertas en las aplicaciones. Si otras personas \

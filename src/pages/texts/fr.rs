@@ -1,6 +1,6 @@
 //! French. Nothing that is said of a person depends on their gender.
 
-use super::{LoginTexts, Phrase, Texts};
+use super::{AccountTexts, LoginTexts, Phrase, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     tag: "fr",
@@ -92,6 +92,36 @@ pub(super) const TEXTS: Texts = Texts {
     sign_out_ends: "Votre session ici prend fin, ainsi que celles des applications qui le permettent.",
     sign_out_refused: "La demande de l’application contient une erreur : vous ne serez pas renvoyé vers elle. Vous pouvez tout de même vous déconnecter ici.",
     stay_signed_in: "Rester connecté",
+    account: AccountTexts {
+        signed_in: "Vos sessions ouvertes",
+        this_browser: "Ce navigateur",
+        unknown_browser: "Navigateur inconnu",
+        on_system: Phrase("sous {}"),
+        signed_in_on: Phrase("Connexion le {}"),
+        country: "Pays\u{a0}:",
+        network: "Réseau\u{a0}:",
+        unknown_place: "Le lieu est inconnu.",
+        more_sessions: "Il y en a d’autres. Seules les dernières utilisées sont affichées.",
+        sign_out_there: "Déconnecter ce navigateur",
+        sign_out_others: "Se déconnecter partout ailleurs",
+        other_signed_out: "L’autre navigateur est déconnecté. Des applications peuvent encore y avoir leurs propres sessions.",
+        others_signed_out: "Tous les autres navigateurs sont déconnectés. Des applications peuvent encore y avoir leurs propres sessions.",
+        change_password: "Changer de mot de passe",
+        current_password: "Mot de passe actuel",
+        new_password: "Nouveau mot de passe",
+        rule: Phrase("Au moins {} caractères. Quelques mots inhabituels conviennent bien."),
+        end_access: "Retirer aussi l’accès de toutes les applications",
+        others_end: "Tous les autres navigateurs sont déconnectés dans tous les cas.",
+        show_passwords: "Afficher les mots de passe",
+        hide_passwords: "Masquer les mots de passe",
+        passwords_visible: "Vos mots de passe sont visibles pendant la saisie. Veuillez les saisir à nouveau.",
+        wrong_password: "Le mot de passe actuel n’est pas le bon. Veuillez réessayer.",
+        invalid_password: Phrase(
+            "Le nouveau mot de passe est trop court ou trop long. Il lui faut au moins {} caractères.",
+        ),
+        password_changed: "Votre mot de passe est changé, et tous les autres navigateurs sont déconnectés.",
+        access_ended: "Les applications n’ont plus accès jusqu’à votre prochaine connexion.",
+    },
 
     signed_out: "Votre session est fermée",
     signed_out_elsewhere: "Des sessions peuvent rester ouvertes dans les applications. Si d’autres \

@@ -1,5 +1,6 @@
 //! The texts of the pages in every language, and the choice of the user's language.
 
+mod account;
 mod de;
 mod en;
 mod es;
@@ -7,6 +8,7 @@ mod fr;
 mod nl;
 
 use crate::config::LoginLabel;
+use account::AccountTexts;
 
 /// The texts of one language. Each language is a constant, so that a missing text does not compile.
 #[derive(Debug)]
@@ -108,6 +110,7 @@ pub struct Texts {
     /// Above the question, if the application's request is wrong.
     pub(super) sign_out_refused: &'static str,
     pub(super) stay_signed_in: &'static str,
+    pub(super) account: AccountTexts,
 
     pub(super) signed_out: &'static str,
     pub(super) signed_out_elsewhere: &'static str,

@@ -1,6 +1,6 @@
 //! Dutch.
 
-use super::{LoginTexts, Phrase, Texts};
+use super::{AccountTexts, LoginTexts, Phrase, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     tag: "nl",
@@ -91,6 +91,36 @@ pub(super) const TEXTS: Texts = Texts {
     sign_out_ends: "Uw sessie hier wordt beëindigd, en ook die bij apps die dat ondersteunen.",
     sign_out_refused: "Er zit een fout in het verzoek van de app. Daarom wordt u niet naar de app teruggestuurd. U kunt zich hier wel afmelden.",
     stay_signed_in: "Aangemeld blijven",
+    account: AccountTexts {
+        signed_in: "Waar u bent aangemeld",
+        this_browser: "Deze browser",
+        unknown_browser: "Onbekende browser",
+        on_system: Phrase("op {}"),
+        signed_in_on: Phrase("Aangemeld op {}"),
+        country: "Land:",
+        network: "Netwerk:",
+        unknown_place: "De plaats is onbekend.",
+        more_sessions: "Er zijn er meer. Alleen de laatst gebruikte staan hier.",
+        sign_out_there: "Daar afmelden",
+        sign_out_others: "Overal elders afmelden",
+        other_signed_out: "De andere browser is afgemeld. Apps kunnen daar nog eigen sessies hebben.",
+        others_signed_out: "Alle andere browsers zijn afgemeld. Apps kunnen daar nog eigen sessies hebben.",
+        change_password: "Wachtwoord wijzigen",
+        current_password: "Huidig wachtwoord",
+        new_password: "Nieuw wachtwoord",
+        rule: Phrase("Minstens {} tekens. Een paar ongewone woorden zijn goed."),
+        end_access: "Ook de toegang van alle apps beëindigen",
+        others_end: "Alle andere browsers worden in elk geval afgemeld.",
+        show_passwords: "Wachtwoorden tonen",
+        hide_passwords: "Wachtwoorden verbergen",
+        passwords_visible: "Uw wachtwoorden zijn zichtbaar terwijl u typt. Typ ze opnieuw.",
+        wrong_password: "Het huidige wachtwoord klopt niet. Probeer het opnieuw.",
+        invalid_password: Phrase(
+            "Het nieuwe wachtwoord is te kort of te lang. Het heeft minstens {} tekens nodig.",
+        ),
+        password_changed: "Uw wachtwoord is gewijzigd, en alle andere browsers zijn afgemeld.",
+        access_ended: "Apps hebben geen toegang meer tot u zich er weer aanmeldt.",
+    },
 
     signed_out: "U bent afgemeld",
     signed_out_elsewhere: "In apps kunt u nog aangemeld zijn. Meld u ook daar af als anderen dit \

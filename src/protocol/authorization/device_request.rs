@@ -3,35 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::authorization::user_code::UserCode;
+use crate::protocol::user::user_agent::system_of;
 
 /// The longest product of a `User-Agent` that is shown, in bytes.
 const PRODUCT_LIMIT: usize = 40;
-
-/// The systems by which a `User-Agent` is recognized, the special ones first, with their names.
-const SYSTEMS: [(&str, &str); 22] = [
-    ("AppleTV", "Apple TV"),
-    ("tvOS", "Apple TV"),
-    ("Tizen", "Tizen"),
-    ("Web0S", "webOS"),
-    ("webOS", "webOS"),
-    ("Roku", "Roku"),
-    ("BRAVIA", "Android TV"),
-    ("Android TV", "Android TV"),
-    ("CrKey", "Chromecast"),
-    ("PlayStation", "PlayStation"),
-    ("Xbox", "Xbox"),
-    ("Nintendo", "Nintendo"),
-    ("CrOS", "ChromeOS"),
-    ("Android", "Android"),
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Windows", "Windows"),
-    ("Macintosh", "macOS"),
-    ("Mac OS", "macOS"),
-    ("macOS", "macOS"),
-    ("Linux", "Linux"),
-    ("linux", "Linux"),
-];
 
 /// Where the request of a device came from, and when.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -61,11 +36,6 @@ impl DeviceRequest {
         country: Option<String>,
         user_agent: Option<&str>,
     ) -> Self {
-        // XX is an unknown country.
-        let is_country = |code: &String| {
-            code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase()) && code != "XX"
-        };
-        let country = country.filter(is_country);
         Self { requested_at, network, country, program: user_agent.and_then(program) }
     }
 }
@@ -79,8 +49,7 @@ fn program(user_agent: &str) -> Option<String> {
             && product.bytes().all(is_word)
             && !product.starts_with("Mozilla/")
     });
-    let system = SYSTEMS.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name);
-    let words: Vec<_> = [product, system].into_iter().flatten().collect();
+    let words: Vec<_> = [product, system_of(user_agent)].into_iter().flatten().collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
 
@@ -110,16 +79,6 @@ mod tests {
             (&"x".repeat(41), None),
         ] {
             assert_eq!(program(user_agent).as_deref(), summary, "{user_agent}");
-        }
-    }
-
-    #[test]
-    fn a_country_is_two_capital_letters() {
-        for (sent, country) in
-            [("NL", Some("NL")), ("XX", None), ("T1", None), ("nl", None), ("", None)]
-        {
-            let request = DeviceRequest::new(0, String::new(), Some(sent.into()), None);
-            assert_eq!(request.country.as_deref(), country);
         }
     }
 }

@@ -6,3 +6,4 @@ pub mod password;
 pub mod scope;
 pub mod scope_value;
 pub mod scope_words;
+pub mod user_agent;

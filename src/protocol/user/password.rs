@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// The minimum length of a password, in characters, and the maximum, in bytes. NIST SP 800-63B section 5.1.1.2 requires
 /// a minimum of at least 8 and a maximum of at least 64 characters.
-const SHORTEST: usize = 8;
+pub const SHORTEST: usize = 8;
 const LONGEST: usize = 1_024;
 
 /// The maximum length of a password as it is typed, in bytes. NFC makes no text shorter than a third: a syllable of

@@ -18,6 +18,7 @@ pub enum EventKind {
     KeyResealed,
     KeyWithdrawn,
     LogoutTokenGivenUp,
+    PasswordChangeFailed,
     PasswordRemoved,
     PasswordSet,
     RegistrationTokenRevoked,
@@ -33,7 +34,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::ClientCreated,
         Self::ClientDeleted,
         Self::ClientRegistered,
@@ -49,6 +50,7 @@ impl EventKind {
         Self::KeyResealed,
         Self::KeyWithdrawn,
         Self::LogoutTokenGivenUp,
+        Self::PasswordChangeFailed,
         Self::PasswordRemoved,
         Self::PasswordSet,
         Self::RegistrationTokenRevoked,
@@ -81,6 +83,7 @@ impl EventKind {
             Self::KeyResealed => "key.resealed",
             Self::KeyWithdrawn => "key.withdrawn",
             Self::LogoutTokenGivenUp => "logout_token.given_up",
+            Self::PasswordChangeFailed => "password.change_failed",
             Self::PasswordRemoved => "password.removed",
             Self::PasswordSet => "password.set",
             Self::RegistrationTokenRevoked => "registration_token.revoked",
@@ -177,6 +180,8 @@ pub enum SessionEndReason {
     SignedOut,
     /// A client has sent an ID token of the session, without the browser.
     SignedOutByClient,
+    /// The user ended it on the account page, with another browser.
+    SignedOutElsewhere,
 }
 
 impl SessionEndReason {
@@ -187,12 +192,13 @@ impl SessionEndReason {
             Self::Operator => "operator",
             Self::SignedOut => "signed_out",
             Self::SignedOutByClient => "signed_out_by_client",
+            Self::SignedOutElsewhere => "signed_out_elsewhere",
         }
     }
 
     pub(super) fn actor(self) -> Actor {
         match self {
-            Self::AnotherUser | Self::SignedOut => Actor::User,
+            Self::AnotherUser | Self::SignedOut | Self::SignedOutElsewhere => Actor::User,
             Self::Operator => Actor::Operator,
             Self::SignedOutByClient => Actor::Client,
         }

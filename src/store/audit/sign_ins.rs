@@ -1,6 +1,7 @@
 //! The events of sign-ins. An attempt is counted before its password is verified, and the batch that counts it adds its event
 //! as a failure. The batch that begins the session makes it a success. So a failure costs no request to D1, and an attempt
-//! whose request is interrupted has failed, as its counters have it.
+//! whose request is interrupted has failed, as its counters have it. A user who changes the password on the account page is an
+//! attempt like these, with events of its own.
 
 use crate::context::Context;
 use crate::error::Internal;
@@ -17,11 +18,13 @@ use crate::store::slots::free_slot;
 /// again does not fill the table.
 const KEPT_A_DAY: i64 = 1_000;
 
-/// An attempt to sign in.
+/// An attempt to sign in, or to change the password.
 #[derive(Debug)]
 pub struct AttemptedSignIn<'a> {
     /// The id of its event, which is random.
     pub event_id: &'a str,
+    /// The kind of the event: of a failure.
+    pub kind: EventKind,
     pub login: &'a TypedLogin,
     /// The client of the authorization request, if there is one.
     pub client: Option<ClientOf<'a>>,
@@ -45,7 +48,7 @@ pub(in crate::store) fn attempted<P>(
            UNION ALL SELECT NULL LIMIT 1) WHERE ",
         no_pause!("?11", "?1", "?12")
     )));
-    let kind = (EventKind::SignInFailed, Actor::User);
+    let kind = (attempt.kind, Actor::User);
     let statement = record_of_stranger(context, statement, attempt.event_id, kind)?;
     Ok(statement
         .bind(attempt.login.folded.as_str())
@@ -56,6 +59,23 @@ pub(in crate::store) fn attempted<P>(
         .bind(pause_limit))
 }
 
+/// A SQL statement: the event of an attempt that has succeeded, if this clause has a row with `sub`. Its parameters are those
+/// of [`bind`], one of the clause, [`DAY_SECONDS`] and [`KEPT_A_DAY`].
+macro_rules! succeeded {
+    ($detail:literal, $from:literal) => {
+        concat!(
+            "INSERT INTO audit_events (at, id, kind, actor, network, sub, detail) \
+             SELECT ?1, ?2, ?3, ?4, ?5, sub, ",
+            $detail,
+            $from,
+            " ON CONFLICT (at, id) DO UPDATE SET kind = excluded.kind, detail = excluded.detail, \
+               slot = CASE WHEN EXISTS (SELECT 1 FROM audit_events AS others \
+                 WHERE others.sub = excluded.sub AND others.at > ?1 - ?7 LIMIT 1 OFFSET ?8) \
+               THEN slot END"
+        )
+    };
+}
+
 /// The attempt of this event has begun the session of a cookie. Follows the session. The event is added if it was replaced
 /// meanwhile.
 pub(in crate::store) fn succeeded<P>(
@@ -63,14 +83,27 @@ pub(in crate::store) fn succeeded<P>(
     event_id: &str,
     cookie_hash: &str,
 ) -> Statement {
-    let statement = Statement::new(
-        "INSERT INTO audit_events (at, id, kind, actor, network, sub) \
-         SELECT ?1, ?2, ?3, ?4, ?5, sub FROM sessions WHERE cookie_hash = ?6 \
-         ON CONFLICT (at, id) DO UPDATE SET kind = excluded.kind, \
-           slot = CASE WHEN EXISTS (SELECT 1 FROM audit_events AS others \
-             WHERE others.sub = excluded.sub AND others.at > ?1 - ?7 LIMIT 1 OFFSET ?8) THEN slot END",
-    );
+    let statement = Statement::new(succeeded!("NULL", " FROM sessions WHERE cookie_hash = ?6"));
     let kind = (EventKind::SignInSucceeded, Actor::User);
     let statement = bind(context, statement, event_id, kind);
     statement.bind(cookie_hash).bind(DAY_SECONDS).bind(KEPT_A_DAY)
+}
+/// The attempt of this event has changed the password of the user of a session to one with this hash. Follows the change.
+pub(in crate::store) fn password_changed<P>(
+    context: &Context<'_, P>,
+    event_id: &str,
+    (cookie_hash, password_hash): (&str, &str),
+    ends_access: bool,
+) -> Statement {
+    let statement = Statement::new(succeeded!(
+        "iif(?10, json_object('grants', 'revoked'), NULL)",
+        " FROM sessions JOIN users USING (sub) WHERE cookie_hash = ?6 AND password_hash = ?9"
+    ));
+    let statement = bind(context, statement, event_id, (EventKind::PasswordSet, Actor::User));
+    statement
+        .bind(cookie_hash)
+        .bind(DAY_SECONDS)
+        .bind(KEPT_A_DAY)
+        .bind(password_hash)
+        .bind(i64::from(ends_access))
 }

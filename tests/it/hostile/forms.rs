@@ -120,6 +120,22 @@ fn an_oversized_form_is_refused() {
         let response = alice.post(&format!("/auth/{path}"), &[("token", &"t".repeat(100_000))]);
         assert_eq!(response.status, 413);
     }
+    for (path, name) in [
+        ("sessions", "session"),
+        ("sessions", "token"),
+        ("password", "login"),
+        ("password", "current_password"),
+        ("password", "new_password"),
+        ("password", "end_access"),
+        ("password", "visible"),
+        ("password", "token"),
+    ] {
+        let path = format!("/auth/account/{path}");
+        let response = alice.post(&path, &[(name, &"x".repeat(3_100))]);
+        assert!(error_page(&response).contains(&format!("{name}: longer than")), "{path} {name}");
+        let response = alice.post(&path, &[(name, "x"), (name, "y")]);
+        assert!(error_page(&response).contains("duplicate parameter: "), "{path} {name}");
+    }
     let response = alice.post("/auth/account", &[("token", &long)]);
     assert!(
         response.status == 413 && error_page(&response).contains("not a form of this provider")

@@ -9,7 +9,8 @@ use crate::browser::{Browser, PASSWORD, TestClient, is_choice, is_consent, is_lo
 use crate::test_provider::{KEY_ENCRYPTION_KEY, NOW, TestProvider, TestResponse};
 
 const LOGIN: &str = "alice@example.com";
-const STEPS: [&str; 6] = ["account", "consent", "continue", "login", "select_account", "switch"];
+const STEPS: [&str; 7] =
+    ["account", "change_password", "consent", "continue", "login", "select_account", "switch"];
 const HOUR: i64 = 3_600;
 /// The default of `CLOCK_LEEWAY`.
 const LEEWAY: i64 = 5;
@@ -36,7 +37,7 @@ type Content<'a> = (&'a str, &'a str);
 /// Makes a token with this content.
 type Forge<'a> = &'a dyn Fn(Content<'_>) -> String;
 
-const PLACES: [Place; 7] = [
+const PLACES: [Place; 9] = [
     Place { name: "the login form", step: "login", accepts: accepts_at_login },
     Place { name: "the consent form", step: "consent", accepts: accepts_at_consent },
     Place { name: "the account chooser", step: "select_account", accepts: accepts_at_choice },
@@ -44,6 +45,12 @@ const PLACES: [Place; 7] = [
     Place { name: "the query, for nobody", step: "switch", accepts: accepts_switch_in_query },
     Place { name: "the form that withdraws", step: "account", accepts: accepts_withdrawal },
     Place { name: "the form that signs out", step: "account", accepts: accepts_sign_out },
+    Place { name: "the form that ends sessions", step: "account", accepts: accepts_end_of_others },
+    Place {
+        name: "the form for the password",
+        step: "change_password",
+        accepts: accepts_new_password,
+    },
 ];
 
 fn accepts_at_login(alice: &Alice<'_>, token: Forge<'_>) -> bool {
@@ -111,6 +118,27 @@ fn accepts_sign_out(alice: &Alice<'_>, token: Forge<'_>) -> bool {
     let token = token(("", &session(alice)));
     alice.browser.post("/auth/signout", &[("token", &token)]);
     is_login(&alice.browser.get("/auth/account"))
+}
+
+fn accepts_end_of_others(alice: &Alice<'_>, token: Forge<'_>) -> bool {
+    let other = Browser::new(alice.provider);
+    other.sign_in_on(&other.get("/auth/account"), LOGIN);
+    let token = token(("", &session(alice)));
+    alice.browser.post("/auth/account/sessions", &[("token", &token), ("session", "others")]);
+    is_login(&other.get("/auth/account"))
+}
+
+fn accepts_new_password(alice: &Alice<'_>, token: Forge<'_>) -> bool {
+    let token = token((LOGIN, &session(alice)));
+    // The same password, so that she signs in again.
+    let fields = [
+        ("token", &*token),
+        ("login", LOGIN),
+        ("current_password", PASSWORD),
+        ("new_password", PASSWORD),
+    ];
+    let page = alice.browser.post("/auth/account/password", &fields);
+    page.body.contains("Your password is changed")
 }
 
 impl Alice<'_> {

@@ -256,7 +256,7 @@ pub fn seed() -> Vec<String> {
     seed.extend([
         "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES ('alice', 'alice', '{\"name\":\"Alice Adams\"}', 0, 0)".into(),
         "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES ('bob', 'bob', '{}', 0, 0)".into(),
-        format!("INSERT INTO sessions VALUES ('alices', '{}', 'alice', {END}, {END})", hash(cookie)),
+        format!("INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) VALUES ('alices', '{}', 'alice', {END}, {END})", hash(cookie)),
         format!("INSERT INTO consents (sub, client_id, scope, claims, granted_at) VALUES ('alice', 'app', 'openid', '', {BEGIN})"),
     ]);
     seed
@@ -281,7 +281,7 @@ pub fn strangers() -> Vec<String> {
     }
     let (_, cookie) = BOBS_COOKIE.split_once('=').unwrap();
     strangers.extend([
-        format!("INSERT INTO sessions VALUES ('bobs', '{}', 'bob', {END}, {END})", hash(cookie)),
+        format!("INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) VALUES ('bobs', '{}', 'bob', {END}, {END})", hash(cookie)),
         format!("INSERT INTO consents (sub, client_id, scope, claims, granted_at, identity) VALUES ('alice', 'friend', 'openid', '', {BEGIN}, '{known}')"),
     ]);
     strangers
