@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../scripts/steps.mjs";
 import {
-  CALLBACK, PASSWORD, Browser, authorizePath, formOf, isLogin, putClient, redeem, redirectTarget, refresh, requestToken,
+  CALLBACK, PASSWORD, Browser, authorizePath, formOf, formsTo, isLogin, putClient, redeem, redirectTarget, refresh, requestToken,
   responseParameters, signedRequest, successJson,
 } from "../tests/edge/browser.mjs";
 import { CLIENT, OFFLINE, RESOURCE, putDeviceClient } from "../tests/edge/steps.mjs";
@@ -89,6 +89,12 @@ export async function takeRareSteps({ fetch, operator, clients, users, clientSer
   const form = formOf(await dave.get(authorizePath(app)));
   await measure("POST login, with an outdated password hash", () =>
     dave.post(form.action, { ...form.fields, login: users.dave, password: PASSWORD }));
+  const [change] = formsTo(await dave.get("/auth/account"), "/auth/account/password");
+  const changed = await measure("Account page, change of the password and end of all access", () =>
+    dave.post(change.action, {
+      ...change.fields, login: users.dave, current_password: PASSWORD, new_password: PASSWORD, end_access: "true",
+    }));
+  assert.equal(changed.status, 200, changed.body);
 
   const implicit = await putClient(operator, "implicit", { response_types: ["id_token"], grant_types: ["implicit"] });
   const noChallenge = { code_challenge: undefined, code_challenge_method: undefined };

@@ -28,7 +28,7 @@ async function consentPage(options) {
   const signedIn = await newPage(options);
   await signedIn.goto(`${issuer}/auth/account`);
   await signIn(signedIn);
-  await signedIn.getByRole("button", { name: "Sign out" }).waitFor();
+  await signedIn.getByRole("button", { name: "Sign out", exact: true }).waitFor();
   const page = await signedIn.context().newPage();
   await page.goto(AUTHORIZE);
   return { page, ...await allowOn(page) };

@@ -113,7 +113,7 @@ test("an authorization request by POST uses the existing session", async () => {
   const page = await newPage();
   await page.goto(`${issuer}/auth/account`);
   await signIn(page);
-  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await page.getByRole("button", { name: "Sign out", exact: true }).waitFor();
   // The browser sends no session cookie with a POST from another site.
   await page.goto(`${CALLBACK}?state=none`);
   const parameters = { client_id: "server", redirect_uri: CALLBACK, response_type: "code", scope: "openid" };

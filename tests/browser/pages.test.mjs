@@ -196,7 +196,7 @@ test("a form of another account is shown again, and says so before Allow takes a
   await press(other, "Sign out");
   await other.getByRole("link", { name: "Sign in again" }).click();
   await signIn(other, "bob");
-  await other.getByRole("button", { name: "Sign out" }).waitFor();
+  await other.getByRole("button", { name: "Sign out", exact: true }).waitFor();
 
   await press(page, "Allow");
   await page.getByText("Bob Cratchit").waitFor();
@@ -250,7 +250,7 @@ test("on the account page a user withdraws access and signs out", async () => {
   assert.ok(await notice.evaluate((element) => element === document.activeElement));
   await checkPage(page, "account-withdrawn");
   await page.goto(`${issuer}/.well-known/change-password`);
-  assert.equal(page.url(), `${issuer}/auth/account`);
+  assert.equal(page.url(), `${issuer}/auth/account#password`);
   await checkPage(page, "account-empty");
 
   // The next sign-in needs consent again.

@@ -219,6 +219,12 @@ export function formPostRequest(page) {
   return new Request(action, { method: "POST", body: new URLSearchParams(fields) });
 }
 
+/** The action and the hidden fields of each form of the page that is posted to this path. */
+export function formsTo(page, path) {
+  const forms = page.body.match(/<form\b.*?<\/form>/gs) ?? [];
+  return forms.map((body) => formOf({ body })).filter(({ action }) => new URL(action).pathname === path);
+}
+
 /** The action and the hidden fields of the page's first form. */
 export function formOf(page) {
   const [, tag, inside] = /<form\b([^>]*)>(.*?)<\/form>/s.exec(page.body) ?? assert.fail(`no form: ${page.body}`);

@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { ADMIN_TOKEN, ISSUER, start, until } from "./harness.mjs";
 import { listen, makeKey } from "./client_server.mjs";
 import {
-  CALLBACK, PASSWORD, Browser, authorizePath, credentialsOf, formOf, isConsent, isLogin, putClient, putUser, redeem,
+  CALLBACK, PASSWORD, Browser, authorizePath, credentialsOf, formOf, formsTo, isConsent, isLogin, putClient, putUser, redeem,
   introspect, refresh, requestToken, revoke, signedRequest, successJson, targetOf,
 } from "./browser.mjs";
 import { statedCounts } from "../../scripts/request_table.mjs";
@@ -622,6 +622,59 @@ step("Account page, withdrawal of access", "the application has no access", {
     assert.ok(!(await isListed(app)));
     await tokenIsRefused(tokens.access_token);
     assert.equal((await refresh(postern.fetch, app, tokens.refresh_token)).status, 400);
+  },
+});
+
+/** Two browsers of a user of their own, and the account page in the first. */
+const twoBrowsers = async () => {
+  const login = newName("user");
+  await putUser(postern.operator, login);
+  const [browser, other] = [new Browser(postern.fetch), new Browser(postern.fetch)];
+  for (const one of [other, browser]) await one.signInOn(await one.get("/auth/account"), login);
+  return { login, browser, other, page: await browser.get("/auth/account") };
+};
+const isSignedIn = async (browser) => !isLogin(await browser.get("/auth/account"));
+
+for (const [name, number] of [["another session", 0], ["all other sessions", 1]]) {
+  step(`Account page, end of ${name}`, "the other browser is signed out, and this one is not", {
+    async setup() {
+      const { browser, other, page } = await twoBrowsers();
+      return { browser, other, form: formsTo(page, "/auth/account/sessions")[number] };
+    },
+    act: ({ browser, form }) => browser.post(form.action, form.fields),
+    async end({ browser, other }) {
+      assert.deepEqual([await isSignedIn(browser), await isSignedIn(other)], [true, false]);
+    },
+  });
+}
+
+step("Account page, change of the password", "the new password is valid, and only this browser is signed in", {
+  async setup() {
+    const { login, browser, other, page } = await twoBrowsers();
+    const [form] = formsTo(page, "/auth/account/password");
+    const fields = { ...form.fields, login, current_password: PASSWORD, new_password: "another password" };
+    return { login, browser, other, action: form.action, fields };
+  },
+  act: ({ browser, action, fields }) => browser.post(action, fields),
+  async end({ login, browser, other }) {
+    assert.deepEqual([await isSignedIn(browser), await isSignedIn(other)], [true, false]);
+    const anew = new Browser(postern.fetch);
+    await anew.signInOn(await anew.get("/auth/account"), login, "another password");
+    assert.ok(await isSignedIn(anew));
+  },
+});
+
+step("Account page, wrong current password", "the user tries again", {
+  async setup() {
+    const { login, browser, page } = await twoBrowsers();
+    const [form] = formsTo(page, "/auth/account/password");
+    const fields = { ...form.fields, login, current_password: "not the password", new_password: "another password" };
+    return { browser, action: form.action, fields };
+  },
+  act: ({ browser, action, fields }) => browser.post(action, fields),
+  isDone: ({ status }) => status === 403,
+  end: async ({ browser, action, fields }) => {
+    assert.equal((await browser.post(action, { ...fields, current_password: PASSWORD })).status, 200);
   },
 });
 

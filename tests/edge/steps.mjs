@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { listen, makeKey } from "./client_server.mjs";
 import {
-  CALLBACK, PASSWORD, Browser, authorizePath, formOf, isConsent, isLogin, putClient, redeem, redirectTarget, refresh,
+  CALLBACK, PASSWORD, Browser, authorizePath, formOf, formsTo, isConsent, isLogin, putClient, redeem, redirectTarget, refresh,
   introspect, requestToken, responseParameters, revoke, successJson,
 } from "./browser.mjs";
 import { ISSUER } from "./harness.mjs";
@@ -210,16 +210,37 @@ async function registration(world, measure) {
   await measure("Registration, DELETE (RFC 7592)", () => send(world, "DELETE", url, own));
 }
 
+/** Ends other sessions of a user, and changes the password to the same one. Returns the page after that. */
+async function otherSessions({ fetch, login }, browser, measure) {
+  const pageWithOther = async () => {
+    const other = new Browser(fetch);
+    await other.signInOn(await other.get("/auth/account"), login);
+    return browser.get("/auth/account");
+  };
+  const [one] = formsTo(await pageWithOther(), "/auth/account/sessions");
+  await measure("Account page, end of another session", () => browser.post(one.action, one.fields));
+  const others = formsTo(await pageWithOther(), "/auth/account/sessions").at(-1);
+  assert.equal(others.fields.session, "others");
+  await measure("Account page, end of all other sessions", () => browser.post(others.action, others.fields));
+  const [form] = formsTo(await pageWithOther(), "/auth/account/password");
+  const change = (current_password) =>
+    browser.post(form.action, { ...form.fields, login, current_password, new_password: PASSWORD });
+  await measure("Account page, wrong current password", () => change("not the password"));
+  const changed = await measure("Account page, change of the password", () => change(PASSWORD));
+  assert.equal(changed.status, 200, changed.body);
+  assert.equal(formsTo(changed, "/auth/account/sessions").length, 0);
+  return changed;
+}
+
 async function pages({ fetch, clients, users }, measure) {
   // A user with one application, so that the rows do not depend on the steps above.
   const carol = new Browser(fetch);
   await carol.codeFor(clients["client secret"], users.carol, { scope: OFFLINE });
   const account = await measure("Account page, one application", () => carol.get("/auth/account"));
-  // The first form signs out. The list has one for each application.
-  const signOut = formOf(account);
-  const withdrawal = formOf({ body: account.body.slice(account.body.indexOf("<ul")) });
-  assert.deepEqual([signOut, withdrawal].map(({ action }) => new URL(action, ISSUER).pathname), ["/auth/signout", "/auth/account"]);
+  const [withdrawal] = formsTo(account, "/auth/account");
   await measure("Account page, withdrawal of access", () => carol.post(withdrawal.action, withdrawal.fields));
+  const changed = await otherSessions({ fetch, login: users.carol }, carol, measure);
+  const [signOut] = formsTo(changed, "/auth/signout");
   await measure("Sign-out", () => carol.post(signOut.action, signOut.fields));
   assert.ok(!carol.cookies.has("__Host-postern-session"));
   assert.equal((await measure("Page at the issuer's URL", () => fetch("/"))).status, 200);
