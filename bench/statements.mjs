@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Failure, root, step } from "../scripts/steps.mjs";
 import { PASSWORD } from "../tests/edge/browser.mjs";
 import { ISSUER, keysMade, operatorApi, settings } from "../tests/edge/harness.mjs";
-import { CLIENT, VARS, prepare, takeSteps } from "../tests/edge/steps.mjs";
+import { CLIENT, LAST_ROWS, VARS, prepare, takeSteps } from "../tests/edge/steps.mjs";
 import { now } from "./fixtures.mjs";
 import { machine, versions } from "./machine.mjs";
 import { growthChart } from "./statements_chart.mjs";
@@ -82,6 +82,7 @@ async function measureSize(bundled, users) {
     fill(database, { users, popular: CLIENT, passwordHash: passwordHash(19_456, 2), now: now() });
     const outdated = database.prepare("UPDATE users SET password_hash = ? WHERE sub = ?");
     outdated.run(passwordHash(1_024, 1), people(users).dave);
+    database.exec(LAST_ROWS.join(";"));
     const rows = countRows(database);
     const bytesEach = bytesOfRows(database, rows);
     database.close();

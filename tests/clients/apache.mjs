@@ -65,6 +65,10 @@ AddOutputFilter INCLUDES .shtml
 </Directory>
 `;
 
-/** The variables that the page shows. */
+/**
+ * The variables that the page shows.
+ *
+ * @param {{ body?: string }} page
+ */
 export const variablesOf = ({ body }) =>
   Object.fromEntries(body.trim().split("\n").map((line) => line.split(/=(.*)/s)));

@@ -29,6 +29,7 @@ app.use(openid.auth({
 }));
 app.get("/", (request, response) => response.json({ user: request.oidc.user?.sub ?? null }));
 
+/** @param {{ status?: number, body?: string }} page */
 const shown = ({ status, body }) => {
   assert.equal(status, 200, body);
   return JSON.parse(body).user;

@@ -81,6 +81,7 @@ test("with the documented settings it requires a group", async () => {
   assert.ok([401, 403].includes(status), `${status} for a user who is not in the group`);
 });
 
+/** @param {{ url: URL, body?: string }} page */
 const isAtSignIn = ({ url, body }) => url.origin === provider.issuer && body.includes('name="password"');
 
 test("its logout signs the user out of Postern, and leads back", async () => {

@@ -44,7 +44,7 @@ test("oidc-client-ts signs out by signoutRedirect, and gets the response with it
   const { page } = await open();
   const { origin } = new URL(page.url());
   await page.evaluate(() => {
-    const { manager } = /** @type {any} */ (globalThis);
+    const { manager, location } = /** @type {any} */ (globalThis);
     // The page is left before the promise is fulfilled.
     void manager.signoutRedirect({ post_logout_redirect_uri: `${location.origin}/signed-out`, state: "of the app" });
   });
@@ -59,7 +59,7 @@ test("oidc-client-ts signs out by signoutSilent in a frame, although the provide
   const { page } = await open();
   const { origin } = new URL(page.url());
   await page.evaluate(() => {
-    const { manager } = /** @type {any} */ (globalThis);
+    const { manager, location } = /** @type {any} */ (globalThis);
     return manager.signoutSilent({ post_logout_redirect_uri: `${location.origin}/signed-out`, state: "of the app" });
   });
   assert.equal(page.url().split(/[?#]/)[0], `${origin}/`);

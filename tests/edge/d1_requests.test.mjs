@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { putUser } from "./browser.mjs";
 import { start } from "./harness.mjs";
-import { VARS, prepare, takeSteps } from "./steps.mjs";
+import { LAST_ROWS, VARS, prepare, takeSteps } from "./steps.mjs";
 import { readUsage, tables, withTables } from "../../scripts/cost.mjs";
 import { differences, statedCounts, stepsWithReason, withCounts } from "../../scripts/request_table.mjs";
 
@@ -22,6 +22,7 @@ before(async () => {
   postern = await start({ config: "wrangler.counting.toml", vars: VARS });
   await postern.keysMade();
   for (const sub of Object.values(USERS)) await putUser(postern.operator, sub);
+  await postern.env.DB.batch(LAST_ROWS.map((sql) => postern.env.DB.prepare(sql)));
   world = await prepare({ ...postern, users: USERS });
 });
 after(() => postern.close());

@@ -20,6 +20,19 @@ export const VARS = {
 };
 
 /**
+ * A row behind all others in each table with random keys that a logout reads. Without it, the rows that D1 counts would
+ * depend on whether a random key is the last one: a search for all rows of a key ends at the next key, which counts.
+ */
+export const LAST_ROWS = [
+  "INSERT INTO users (sub, login, claims, created_at, updated_at) VALUES ('~', '~', '{}', 0, 0)",
+  "INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) VALUES ('~', '~', '~', 4102444800, 4102444800)",
+  "INSERT INTO session_clients (session_id, client_id, sid, subject, signed_in_at) VALUES ('~', '~', '~', '~', 4102444800)",
+  "INSERT INTO ended_sessions (end_id, session_id, sub, ended_at) VALUES ('~', '~', '~', 4102444800)",
+  "INSERT INTO grants (id, sub, client_id, scope, created_at) VALUES ('~', '~', '~', 'openid offline_access', 4102444800)",
+  "INSERT INTO codes (code_hash, grant_id, redirect_uri, expires_at) VALUES ('~', '~', '~', 4102444800)",
+];
+
+/**
  * The provider, users and clients of the steps.
  * @typedef {object} World
  * @property {import("./harness.mjs").Fetch} fetch
