@@ -122,6 +122,32 @@ export async function takeRareSteps({ fetch, operator, clients, users, clientSer
   assert.equal(status, 201);
 }
 
+/** The operator takes back what bob and a new client were given. */
+async function takeBack({ fetch, operator, users: { bob }, succeed }, measure) {
+  const browser = new Browser(fetch);
+  await browser.signInOn(await browser.get("/auth/account"), bob);
+  await succeed("list 10 sessions", "GET", "/admin/sessions?limit=10");
+  await succeed("list 10 sessions of a client", "GET", `/admin/sessions?client=${CLIENT}&limit=10`);
+  const { sessions: [{ session }] } = await succeed("list the sessions of a user", "GET", `/admin/sessions?user=${bob}`);
+  await succeed("end a session", "DELETE", `/admin/sessions/${session}`);
+  await succeed("list the grants of a user", "GET", `/admin/grants?user=${bob}`);
+  await succeed("list 10 grants of a client", "GET", `/admin/grants?client=${CLIENT}&limit=10`);
+  await succeed("list the grants of a user at a client", "GET", `/admin/grants?user=${bob}&client=${CLIENT}`);
+  await succeed("revoke the grants of a user at a client", "POST", "/admin/grants/revoke", { user: bob, client: CLIENT });
+  await succeed("revoke the grants of a user", "POST", "/admin/grants/revoke", { user: bob });
+  await succeed("revoke the grants of a client", "POST", "/admin/grants/revoke", { client: "new-app" });
+  await succeed("sign a user out", "POST", `/admin/users/${bob}/signout`, { grants: true });
+  await succeed("disable a user", "PUT", `/admin/users/${bob}/disabled`);
+  await succeed("enable a user", "DELETE", `/admin/users/${bob}/disabled`);
+  await succeed("replace the secret of a client", "POST", "/admin/clients/new-app/secret", {});
+  await succeed("end the old secrets of a client", "DELETE", "/admin/clients/new-app/previous-secrets");
+  await measure("Operator: revoke a registration access token", () =>
+    operator("DELETE", "/admin/clients/new-app/registration-token"));
+  const { initial_access_tokens: [{ initial_access_token: name }] } =
+    await succeed("list initial access tokens", "GET", "/admin/initial-access-tokens?limit=1");
+  await succeed("revoke an initial access token", "DELETE", `/admin/initial-access-tokens/${name}`);
+}
+
 /**
  * The operator's steps. `execute` runs SQL as a step. `database` is D1. The deletions of clients are last, because other
  * steps use these clients.
@@ -163,6 +189,7 @@ export async function takeOperatorSteps({ fetch, operator, users, clients, execu
   await execute(["client-0003", "hearing", "client-0004"].map((id, number) =>
     `INSERT INTO logout_deliveries (session_id, client_id, sid, subject, ended_at, next_try_at) VALUES ('due', '${id}', 'sid', 'sub', unixepoch() - 9, unixepoch() - ${number === 2 ? 604_800 : 9})`).join("; "));
   await measure(DELIVERY, maintain);
+  await takeBack({ fetch, operator, users, succeed }, measure);
   await succeed("delete a user", "DELETE", `/admin/users/${users.bob}`);
 
   const app = clients["client secret"];
