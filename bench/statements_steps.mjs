@@ -185,9 +185,11 @@ export async function takeOperatorSteps({ fetch, operator, users, clients, execu
   await succeed("send logout tokens again", "POST", "/admin/logouts/client-0001/retry");
   await afterResponse();
   await succeed("drop logout tokens", "DELETE", "/admin/logouts/client-0002");
-  // One of a client that receives none, one of a server that does not answer, and one that nobody tried for a week.
-  await execute(["client-0003", "hearing", "client-0004"].map((id, number) =>
-    `INSERT INTO logout_deliveries (session_id, client_id, sid, subject, ended_at, next_try_at) VALUES ('due', '${id}', 'sid', 'sub', unixepoch() - 9, unixepoch() - ${number === 2 ? 604_800 : 9})`).join("; "));
+  // One of a client that receives none, one of a server that does not answer, and one that nobody tried for a week. The times
+  // are numbers, because the statements are repeated later.
+  const due = Math.floor(Date.now() / 1_000) - 9;
+  await execute([["client-0003", due], ["hearing", due], ["client-0004", due - 604_800]].map(([id, at]) =>
+    `INSERT INTO logout_deliveries (session_id, client_id, sid, subject, ended_at, next_try_at) VALUES ('due', '${id}', 'sid', 'sub', ${due}, ${at})`).join("; "));
   await measure(DELIVERY, maintain);
   await takeBack({ fetch, operator, users, succeed }, measure);
   await succeed("delete a user", "DELETE", `/admin/users/${users.bob}`);

@@ -44,12 +44,15 @@ const apache = await startApache(bin("apache2"), async (origin) => {
   return `${settings}\nOIDCCABundlePath ${AUTHORITY}\n${endpoint}`;
 });
 
+function assertSignedIn(page) {
+  assert.equal(page.url.href, apache.page, `${page.body}\n${apache.output()}`);
+  assert.equal(variablesOf(page).REMOTE_USER, "alice");
+}
+
 test("it ends its session when the user signs out of Postern, and not that of another browser", async () => {
   const [browser, other] = [provider.browser(), provider.browser()];
   for (const one of [browser, other]) {
-    const page = await one.visit(apache.page);
-    assert.equal(page.url.href, apache.page, `${page.body}\n${apache.output()}`);
-    assert.equal(variablesOf(page).REMOTE_USER, "alice");
+    assertSignedIn(await one.visit(apache.page));
   }
   await provider.signOut(browser);
   await provider.logoutsDelivered("intranet");

@@ -79,7 +79,7 @@ test("clients that hang, refuse or fail delay no other one", async () => {
   assert.deepEqual(left.map(({ client_id: id, tries, last_error: error }) => `${id} ${tries} ${error}`), [
     "fails 1 status 500", "hangs 1 no answer", "refuses 1 status 400",
   ]);
-  assert.deepEqual(forms.map(({ path }) => path).sort((one, other) => one.localeCompare(other)), ["/fails", "/hangs", "/refuses", "/works"]);
+  assert.deepEqual([forms.length, new Set(forms.map(({ path }) => path))], [4, new Set(["/fails", "/hangs", "/refuses", "/works"])]);
   await postern.env.DB.prepare("DELETE FROM logout_deliveries").run();
 });
 
