@@ -2,7 +2,7 @@
 
 mod endpoint;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Caller, Endpoint};
 
 use crate::config::{Config, ICON_PATH, Issuer, Registration};
 
@@ -38,17 +38,6 @@ pub struct Route {
     pub metadata_field: Option<&'static str>,
     /// The callers that it is for.
     pub caller: Caller,
-}
-
-/// The callers of an endpoint. They determine CORS, security headers and the form of errors.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Caller {
-    /// Clients and resource servers, including scripts of any origin, because cookies are ignored. Errors are JSON.
-    Clients,
-    /// The operator's programs. Errors are JSON.
-    Operator,
-    /// Users in their browsers. Scripts of other origins cannot read the responses. Errors are pages.
-    Users,
 }
 
 const DOCUMENT: &[&str] = &["GET", "HEAD"];

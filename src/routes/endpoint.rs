@@ -1,4 +1,4 @@
-//! The endpoints: what a route leads to.
+//! The endpoints: what a route leads to, and who calls them.
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Endpoint {
@@ -118,4 +118,15 @@ impl Endpoint {
                 | Self::ResourceMetadata
         )
     }
+}
+
+/// The callers of an endpoint. They determine CORS, security headers and the form of errors.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Caller {
+    /// Clients and resource servers, including scripts of any origin, because cookies are ignored. Errors are JSON.
+    Clients,
+    /// The operator's programs. Errors are JSON.
+    Operator,
+    /// Users in their browsers. Scripts of other origins cannot read the responses. Errors are pages.
+    Users,
 }

@@ -202,14 +202,6 @@ impl NewAuthorization<'_> {
         let touch = Statement::new("UPDATE sessions SET used_at = ?2 WHERE id = ?1")
             .bind(self.session_id)
             .bind(now);
-        // A client that registered without a token, or is by document, no longer expires once a user has signed in to it.
-        let keep = Statement::new(
-            "UPDATE clients SET expires_at = NULL, slot = NULL \
-             WHERE client_id = ?1 AND expires_at IS NOT NULL \
-               AND EXISTS (SELECT 1 FROM grants WHERE id = ?2 AND revoked_at IS NULL)",
-        )
-        .bind(self.client.client_id.as_str())
-        .bind(self.grant_id);
         // The client keeps no slot, because a user signs in to it in this batch.
         client_copies::store(batch, self.client, None, now)?;
         if let Some(pairwise) = &self.pairwise {
@@ -221,7 +213,7 @@ impl NewAuthorization<'_> {
         if let Some(handle) = self.handle {
             answer_in(batch, handle, Some(self.grant_id), now);
         }
-        batch.add(keep);
+        batch.add(self.keep_client());
         if let Some(consent) = self.consent {
             batch.add(self.remember(consent, now)?);
             batch.add(acts::consent_given(context, self.grant_id, &consent.scope)?);
@@ -229,6 +221,18 @@ impl NewAuthorization<'_> {
             batch.add(consents::used(self.grant_id, now));
         }
         Ok(())
+    }
+
+    /// Keeps a client that registered without a token, or is by document: it no longer expires once a user has signed in to
+    /// it.
+    fn keep_client(&self) -> Statement {
+        Statement::new(
+            "UPDATE clients SET expires_at = NULL, slot = NULL \
+             WHERE client_id = ?1 AND expires_at IS NOT NULL \
+               AND EXISTS (SELECT 1 FROM grants WHERE id = ?2 AND revoked_at IS NULL)",
+        )
+        .bind(self.client.client_id.as_str())
+        .bind(self.grant_id)
     }
 
     /// Stores the user's consent if the grant was recorded, and not revoked since: the batch may run again after the
