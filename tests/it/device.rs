@@ -1,7 +1,8 @@
 //! Devices without a browser (RFC 8628).
 
 use crate::browser::{
-    Browser, Form, TestClient, claims, encode, error_page, field, form, is_consent, is_login,
+    Browser, Form, TestClient, claims, encode, error_page, field, form, form_to, is_consent,
+    is_login,
 };
 use crate::test_provider::{
     ISSUER, NOW, TestProvider, TestRequest, TestResponse, delete, get, post, variables_with,
@@ -295,7 +296,7 @@ fn a_link_fills_in_the_code_and_opens_nothing() {
 }
 
 #[test]
-fn a_trusted_client_asks_for_each_device() {
+fn a_trusted_client_needs_a_decision_for_each_device() {
     let (provider, _) = provider();
     let client = provider.put_device_client("trusted", json!({ "trusted": true }));
     let browser = Browser::new(&provider);
@@ -556,6 +557,21 @@ fn a_device_code_is_bound_to_its_client() {
     ];
     for (parameters, expected) in cases {
         assert_eq!(error(&provider.token(&client, &parameters)), expected, "{parameters:?}");
+    }
+}
+
+#[test]
+fn access_without_offline_access_ends_with_the_session_of_the_browser() {
+    let (provider, client) = provider();
+    for (scope, status) in [("openid", 400), ("openid offline_access", 200)] {
+        let codes = codes_of(&provider.start_with(&client, &[("scope", scope)]));
+        let browser = Browser::new(&provider);
+        browser.submit(&browser.open(&codes), &ALLOW);
+        let account = browser.get("/auth/account");
+        browser.submit_form(&form_to(&account, "/auth/signout"), &[]);
+        assert!(is_login(&browser.get("/auth/account")));
+        let polled = provider.poll(&client, &codes);
+        assert_eq!(polled.status, status, "{scope}: {}", polled.body);
     }
 }
 
