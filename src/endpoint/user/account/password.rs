@@ -1,6 +1,6 @@
 //! The target of the form that changes the user's password.
 //!
-//! Whoever sits at a browser in which somebody is signed in could type guesses of the current password here. So each is an
+//! Anybody at a browser in which a user is signed in could type guesses of the current password here. So each is an
 //! attempt to sign in, with the same counters and pauses.
 
 use zeroize::Zeroizing;
