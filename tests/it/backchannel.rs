@@ -201,7 +201,7 @@ fn a_logout_token_is_no_id_token_hint_and_no_access_token_and_others_are_no_logo
 #[test]
 fn every_end_of_a_session_sends_logout_tokens() {
     type End = fn(&TestProvider, &Browser<'_>);
-    let ends: [(&str, End); 4] = [
+    let ends: [(&str, End); 7] = [
         ("a new password", |provider, _| {
             let password = json!({ "password": "another horse battery" });
             let response =
@@ -212,6 +212,20 @@ fn every_end_of_a_session_sends_logout_tokens() {
             let users = r#"{"sub":"alice","password_hash":"$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
             let import = post("/admin/users").by_operator().body("application/x-ndjson", users);
             assert_eq!(provider.send(import).status, 200);
+        }),
+        ("the operator's end of the session", |provider, _| {
+            let list = provider.send(get("/admin/sessions?user=alice").by_operator()).json();
+            let name = list["sessions"][0]["session"].as_str().unwrap();
+            let end = delete(&format!("/admin/sessions/{name}")).by_operator();
+            assert_eq!(provider.send(end).status, 200);
+        }),
+        ("the operator's end of all sessions", |provider, _| {
+            let end = post("/admin/users/alice/signout").by_operator().json(&json!({}));
+            assert_eq!(provider.send(end).status, 200);
+        }),
+        ("a disabled user", |provider, _| {
+            let disable = put("/admin/users/alice/disabled").by_operator();
+            assert_eq!(provider.send(disable).status, 200);
         }),
         ("the deletion of the user", |provider, _| {
             assert_eq!(provider.send(delete("/admin/users/alice").by_operator()).status, 200);
