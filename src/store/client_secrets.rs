@@ -156,11 +156,13 @@ pub async fn replace_secret(
     secret_hash: &str,
     overlap: i64,
 ) -> Result<SecretOutcome, Internal> {
+    // D1 binds whole numbers as floating-point ones, which JSON would keep.
     let replace = Statement::new(concat!(
         "UPDATE clients SET secret_hash = ?2, secret_salt = NULL, secret_made_at = NULL, \
            previous_secrets = CASE WHEN ?4 > 0 THEN \
              (SELECT json_group_array(json(value)) FROM ( \
-               SELECT json_object('hash', clients.secret_hash, 'until', ?3 + ?4) AS value \
+               SELECT json_object('hash', clients.secret_hash, \
+                                  'until', CAST(?3 + ?4 AS INTEGER)) AS value \
                UNION ALL ",
         previous_secrets!("?3"),
         ")) END \

@@ -184,6 +184,8 @@ test("a client gets a new secret, and the old one works until its end", async ()
   const renewed = { ...old, client_secret: answer.client_secret };
   assert.deepEqual([await works(old), await works(renewed)], [true, true]);
   assert.equal((await json(["client", "get", "renewed"])).previous_secret_ends_at, answer.previous_secret_ends_at);
+  const [made] = await lines(["audit", "--kind", "client_secret.made"]);
+  assert.deepEqual([made.client_id, made.detail], ["renewed", { overlap: 3_600 }]);
   await json(["client", "secret", "renewed", "--end", "--yes"]);
   assert.deepEqual([await works(old), await works(renewed)], [false, true]);
 });

@@ -47,7 +47,7 @@ pub(in crate::store) fn client_secret_made<P>(
     overlap: i64,
 ) -> Result<Statement, Internal> {
     let statement = Statement::new(record_event!(
-        "NULL, client_id, json_object('overlap', ?8) FROM clients \
+        "NULL, client_id, json_object('overlap', CAST(?8 AS INTEGER)) FROM clients \
          WHERE client_id = ?6 AND secret_hash = ?7"
     ));
     let statement = record(context, statement, (EventKind::ClientSecretMade, Actor::Operator))?;
