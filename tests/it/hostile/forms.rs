@@ -131,7 +131,9 @@ fn an_oversized_form_is_refused() {
         ("password", "token"),
     ] {
         let path = format!("/auth/account/{path}");
-        let response = alice.post(&path, &[(name, &"x".repeat(3_100))]);
+        // Longer than the field, but not than the whole form.
+        let long = "x".repeat(if path.ends_with("sessions") { 100 } else { 3_100 });
+        let response = alice.post(&path, &[(name, &long)]);
         assert!(error_page(&response).contains(&format!("{name}: longer than")), "{path} {name}");
         let response = alice.post(&path, &[(name, "x"), (name, "y")]);
         assert!(error_page(&response).contains("duplicate parameter: "), "{path} {name}");
