@@ -14,7 +14,7 @@ CREATE TABLE session_clients (
 -- Sessions that have ended, for a short time: the batch that ends them finds them here, however it has chosen them, and finds
 -- them again if it is repeated because its response was lost.
 CREATE TABLE ended_sessions (
-    end_id     TEXT NOT NULL,      -- the random id of the batch
+    end_id     TEXT NOT NULL,      -- the hash of the cookie, if a browser's session ends by a logout; otherwise random
     session_id TEXT NOT NULL,
     sub        TEXT NOT NULL,
     ended_at   INTEGER NOT NULL,

@@ -4,6 +4,7 @@ pub mod first_key;
 pub mod plan;
 pub mod published;
 mod published_set;
+mod retired;
 pub mod rotation;
 pub mod signing;
 pub mod verified;

@@ -14,6 +14,7 @@ use crate::error::Internal;
 use crate::jose::jwk::{Algorithm, PublicKey};
 use crate::keys::first_key::{is_made_at_once, make_first_key, sealer};
 use crate::keys::missing;
+use crate::keys::retired::RetiredKeys;
 use crate::lifetimes::{
     INCOMPLETE_KEY_SET_SECONDS, KEY_SEARCH_PAUSE_SECONDS, KEY_SEARCH_RETRY_SECONDS,
     KV_PROPAGATION_SECONDS,
@@ -41,6 +42,8 @@ enum SearchState {
 #[derive(Default)]
 pub struct PublishedKeys {
     set: RefCell<Option<Rc<PublishedSet>>>,
+    /// The keys that have retired, when this isolate last read the key table.
+    retired: RefCell<RetiredKeys>,
     search: Cell<Option<Search>>,
     /// A request is refreshing a set that is trusted but not fresh. Others use the old set until this time.
     refreshing_until: Cell<i64>,
@@ -187,6 +190,22 @@ impl PublishedKeys {
         }
     }
 
+    /// Finds the key of an `id_token_hint`: a published one, as [`Self::find`] does, or one that has retired so recently that
+    /// sessions of its time may go on. There is no further read, because who does not find a published key has read the
+    /// key table a moment ago.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub async fn find_for_hint(
+        &self,
+        alg: Algorithm,
+        kid: &str,
+        context: &Context<'_, impl Platform>,
+    ) -> Result<Option<Rc<PublicKey>>, Internal> {
+        let key = self.find(alg, kid, context).await?;
+        Ok(key.or_else(|| self.retired.borrow().find(kid, context.now)))
+    }
+
     /// Returns the result of the last search for an unknown `kid`, or the state of a running one.
     fn last_search(
         &self,
@@ -302,6 +321,7 @@ impl PublishedKeys {
         cached: Option<&Rc<PublishedSet>>,
         context: &Context<'_, impl Platform>,
     ) -> Result<Option<Rc<PublishedSet>>, Internal> {
+        self.retired.replace(RetiredKeys::from_rows(rows, context.now));
         let Some(set) = PublishedSet::from_rows(rows, context.now)? else {
             // The operator has withdrawn every key, so the remembered set is invalid.
             self.set.replace(None);

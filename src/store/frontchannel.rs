@@ -22,8 +22,8 @@ impl FrontchannelClient {
     }
 }
 
-/// Lists the clients with a `frontchannel_logout_uri` that the user signed in to in the sessions of an end: first those of
-/// the operator, then the latest.
+/// Lists the clients with a `frontchannel_logout_uri` that the user signed in to in the sessions of an end: those of the
+/// operator before others, and of each those to which the user first signed in most recently.
 pub fn of_ended_in(batch: &mut Batch, end_id: &str) -> Handle<Vec<FrontchannelClient>> {
     let statement = Statement::new(
         "SELECT metadata->>'frontchannel_logout_uri', sid \

@@ -15,7 +15,7 @@ use crate::ports::Statement;
 use crate::store::applications::is_refreshable;
 use crate::store::audit::acts;
 use crate::store::audit::kinds::SessionEndReason;
-use crate::store::batch::{Batch, Handle, first};
+use crate::store::batch::{Batch, Handle, exists, first};
 
 /// An end of sessions.
 #[derive(Debug)]
@@ -45,7 +45,8 @@ pub enum EndingSessions<'a> {
     OtherOfUser { cookie_hash: &'a str, session_id: &'a str },
     /// All of the user of the session with this cookie, except this session.
     OthersOfUser { cookie_hash: &'a str },
-    /// The one that a browser had before its user signed in. It goes on if that is the same user, under the new cookie.
+    /// The one that a browser had before another user signed in. That of the same user goes on under the new cookie, or has
+    /// expired.
     Replaced { old_cookie_hash: &'a str, cookie_hash: &'a str },
 }
 
@@ -108,7 +109,7 @@ impl EndingSessions<'_> {
             )))
             .bind(cookie_hash),
             Self::Replaced { old_cookie_hash, cookie_hash } => bind(Statement::new(end_sessions!(
-                " WHERE cookie_hash = ?3 AND EXISTS (SELECT 1 FROM sessions WHERE cookie_hash = ?4)"
+                " WHERE cookie_hash = ?3 AND sub <> (SELECT sub FROM sessions WHERE cookie_hash = ?4)"
             )))
             .bind(old_cookie_hash)
             .bind(cookie_hash),
@@ -191,6 +192,29 @@ pub(super) fn count_of_end(batch: &mut Batch, end_id: &str) -> Handle<i64> {
     let count =
         Statement::new("SELECT count(*) FROM ended_sessions WHERE end_id = ?1").bind(end_id);
     batch.query(count, |rows| first(rows)?.map_or(Ok(0), |mut row| row.integer()))
+}
+
+/// Returns whether this client was used in one of the sessions of an end.
+pub fn had_client(batch: &mut Batch, end_id: &str, client_id: &str) -> Handle<bool> {
+    let find = Statement::new(
+        "SELECT 1 FROM ended_sessions CROSS JOIN session_clients USING (session_id) \
+         WHERE end_id = ?1 AND client_id = ?2 LIMIT 1",
+    );
+    batch.query(find.bind(end_id).bind(client_id), exists)
+}
+
+/// Returns whether the browser with the cookie of this hash had the session that an ID token of a client names, until it
+/// ended by a logout in this browser.
+pub fn had_session(
+    batch: &mut Batch,
+    cookie_hash: &str,
+    (client_id, sid): (&str, &str),
+) -> Handle<bool> {
+    let find = Statement::new(
+        "SELECT 1 FROM ended_sessions CROSS JOIN session_clients USING (session_id) \
+         WHERE end_id = ?1 AND client_id = ?2 AND sid = ?3 LIMIT 1",
+    );
+    batch.query(find.bind(cookie_hash).bind(client_id).bind(sid), exists)
 }
 
 /// Records that a session's user signs in to a client, after the grant of this id. Not if the session has ended since: the

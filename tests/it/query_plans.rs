@@ -23,7 +23,7 @@ const SMALL: [(&str, &str); 8] = [
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 41] = [
+const WIDE: [(&str, &str, &str); 42] = [
     ("audit/list", "audit_events_by_client (client_id=? AND at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/list", "PRIMARY KEY (at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/mod", "PRIMARY KEY (at<?)", "LIMIT"),
@@ -53,6 +53,7 @@ const WIDE: [(&str, &str, &str); 41] = [
         "LIMIT, or EXISTS",
     ),
     ("logout_deliveries", "logout_deliveries_by_time (next_try_at<?)", "LIMIT"),
+    ("session_ends", "session_clients_by_client (client_id=? AND session_id=?)", "one row"),
     (
         "session_ends",
         "sqlite_autoindex_sessions_2 (cookie_hash>? AND cookie_hash<?)",

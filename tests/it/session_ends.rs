@@ -2,10 +2,12 @@
 
 use crate::browser::{Browser, PASSWORD, TestClient, field, form_to};
 use crate::test_provider::{TestProvider, TestResponse, delete, get, post, put};
+use postern::lifetimes::{SESSION_IDLE_SECONDS, SESSION_SECONDS};
 use serde_json::json;
 
 const LOGIN: &str = "alice@example.com";
 const OFFLINE: (&str, &str) = ("scope", "openid offline_access");
+const CONSENT: (&str, &str) = ("prompt", "consent");
 const ONLINE: (&str, &str) = ("scope", "openid");
 
 /// Alice and bob, and a client that must hear of logouts.
@@ -164,6 +166,52 @@ fn the_same_user_who_signs_in_again_stays_signed_in_to_the_clients() {
     assert_eq!(world.provider.redeem(&world.app, &code).status, 200);
     sign_out(&browser);
     assert_eq!(world.queued(), ["app alice"]);
+}
+
+#[test]
+fn the_same_user_who_signs_in_after_the_session_has_expired_is_not_signed_out_anywhere() {
+    for (idle, days) in [(SESSION_IDLE_SECONDS, 0), (3_600, SESSION_SECONDS / 3_600)] {
+        let world = World::new();
+        let browser = Browser::new(&world.provider);
+        let tokens = world
+            .provider
+            .redeem(&world.app, &browser.authorize(&world.app, LOGIN, &[OFFLINE, CONSENT]));
+        for _ in 0..days {
+            world.provider.sleep(idle);
+            browser.get(&world.app.authorize(&[]));
+        }
+        world.provider.sleep(idle);
+        let old = browser.cookies.borrow().clone();
+        world.provider.forget_events();
+        let page = browser.get(&world.app.authorize(&[("prompt", "login")]));
+        browser.submit(&page, &[("login", LOGIN), ("password", PASSWORD)]);
+        assert!(world.queued().is_empty(), "{idle}");
+        let events = world.provider.events();
+        assert!(!events.iter().any(|event| event.starts_with("session.ended")), "{events:?}");
+        assert!(world.refreshes(&tokens));
+        // The session that has expired signs nobody in, and another user's sign-in still ends it.
+        *browser.cookies.borrow_mut() = old;
+        assert!(crate::browser::is_login(&browser.get("/auth/account")));
+        browser.submit(&browser.get("/auth/account"), &[("login", "bob"), ("password", PASSWORD)]);
+        assert_eq!(world.queued(), ["app alice"], "{idle}");
+    }
+}
+
+#[test]
+fn a_form_that_is_sent_again_and_again_ends_a_session_with_one_event() {
+    let world = World::new();
+    let browser = Browser::new(&world.provider);
+    browser.authorize(&world.app, LOGIN, &[ONLINE]);
+    let form = form_to(&browser.get("/auth/account"), "/auth/signout");
+    let cookies = browser.cookies.borrow().clone();
+    for _ in 0..50 {
+        *browser.cookies.borrow_mut() = cookies.clone();
+        assert!(browser.submit_form(&form, &[]).body.contains("You are signed out"));
+    }
+    let events = world.provider.events();
+    let ends: Vec<_> = events.iter().filter(|event| event.starts_with("session.ended")).collect();
+    let detail = r#"{"reason":"signed_out","sessions":1}"#;
+    assert_eq!(ends, [&format!("session.ended by user of alice {detail}")]);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::provider::Provider;
 pub enum VerifiedHint {
     /// This provider has issued the ID token. It may have expired.
     Proven(HintedIdToken),
-    /// Nothing, although its client may have received it as it is: it was signed with a key that is no longer published or
-    /// that of another provider, or the provider had another issuer then.
+    /// Nothing, although its client may have received it as it is: it was signed with a key that retired long ago, was
+    /// withdrawn or is that of another provider, or the provider had another issuer then.
     Unproven {
         /// The client that it names, which anybody can write.
         aud: Option<String>,
@@ -67,7 +67,7 @@ pub async fn verify(
     let Some(kid) = kid else { return Ok(unproven(token)) };
     // The key is searched for with any algorithm, because a changed `alg` must not look like a key that is gone.
     let sought = alg.unwrap_or(Algorithm::Es256);
-    let Some(key) = memory.published_keys.find(sought, &kid, context).await? else {
+    let Some(key) = memory.published_keys.find_for_hint(sought, &kid, context).await? else {
         return Ok(unproven(token));
     };
     if Some(key.alg()) != alg

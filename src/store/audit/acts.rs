@@ -254,7 +254,8 @@ pub(in crate::store) fn password_changed<P>(
     Ok(statement.bind(sub).bind(i64::from(has_password)))
 }
 
-/// The end of sessions, with one event for each user who had some. Follows the rows of the ended sessions.
+/// The end of sessions, with one event for each user who had some. Follows the rows of the ended sessions, and precedes the
+/// deletion of the sessions: an end that is repeated with the same id is no other event.
 pub(in crate::store) fn sessions_ended<P>(
     context: &Context<'_, P>,
     end_id: &str,
@@ -264,7 +265,9 @@ pub(in crate::store) fn sessions_ended<P>(
         "INSERT INTO audit_events (at, id, kind, actor, network, sub, detail) \
          SELECT ?1, ?2 || '.' || row_number() OVER (ORDER BY sub), ?3, ?4, ?5, sub, \
            json_object('reason', ?7, 'sessions', count(*)) \
-         FROM ended_sessions WHERE end_id = ?6 GROUP BY sub ON CONFLICT (at, id) DO NOTHING",
+         FROM ended_sessions \
+         WHERE end_id = ?6 AND EXISTS (SELECT 1 FROM sessions WHERE id = session_id) \
+         GROUP BY sub ON CONFLICT (at, id) DO NOTHING",
     );
     let statement = record(context, statement, (EventKind::SessionEnded, reason.actor()))?;
     Ok(statement.bind(end_id).bind(reason.name()))

@@ -213,7 +213,11 @@ fn hints() -> Vec<Row> {
         let name = format!("a hint with {name}");
         rows.push(row(&name, &query(&token), COOKIE, asks(200, "")));
         let answer = Answer::Links { to: to.clone() };
-        rows.push(row(&format!("{name}, nobody"), &query(&token), NO_COOKIE, answer));
+        let mut new_browser = row(&format!("{name}, nobody"), &query(&token), NO_COOKIE, answer);
+        new_browser.header("sec-fetch-dest", "document");
+        rows.push(new_browser);
+        let words = page("proves nothing, so nobody was signed out");
+        rows.push(row(&format!("{name}, a server"), &query(&token), NO_COOKIE, words));
     }
     // A hint of another session, user or client ends no session.
     for (name, token) in [

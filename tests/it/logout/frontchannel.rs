@@ -110,6 +110,55 @@ fn the_form_of_the_account_page_loads_them_too_and_a_second_click_again() {
 }
 
 #[test]
+fn a_second_click_on_the_link_of_an_application_loads_the_frames_again() {
+    let provider = provider();
+    let app = put_app(&provider, json!({}));
+    let wiki = put_wiki(&provider, "wiki", "/out");
+    let (browser, elsewhere) = (Browser::new(&provider), Browser::new(&provider));
+    let of_another_session = sign_in(&elsewhere, &provider, &app);
+    let hint = sign_in(&browser, &provider, &app);
+    sid(&provider, &wiki, &browser);
+    let target = |hint: &str| {
+        logout(&[("id_token_hint", hint), ("post_logout_redirect_uri", AFTER), ("state", "s")])
+    };
+    let cookies = browser.cookies.borrow().clone();
+    let first = browser.get(&target(&hint));
+    for _ in 0..3 {
+        *browser.cookies.borrow_mut() = cookies.clone();
+        let again = browser.get(&target(&hint));
+        assert_eq!((frames(&again).len(), frames(&again)), (1, frames(&first)));
+        assert_eq!(again.header("refresh"), first.header("refresh"));
+        assert_eq!(again.cookies().len(), first.cookies().len(), "the cookie is deleted again");
+    }
+    let ended = |event: &&String| event.starts_with("session.ended");
+    assert_eq!(provider.events().iter().filter(ended).count(), 1);
+    // Who has only a hint of another session, or no cookie, does not learn what was used.
+    *browser.cookies.borrow_mut() = cookies;
+    for page in [
+        browser.get(&target(&of_another_session)),
+        Browser::new(&provider).get(&target(&hint)),
+        provider.send(crate::test_provider::get(&target(&hint))),
+    ] {
+        assert_eq!((page.status, frames(&page).len()), (303, 0), "{}", page.body);
+    }
+}
+
+#[test]
+fn a_second_click_returns_to_a_client_that_nobody_vouches_for() {
+    let provider = TestProvider::configured(variables_with("REGISTRATION", "open"));
+    provider.put_alice_with_password();
+    let stranger = register(&provider, json!({ "post_logout_redirect_uris": [AFTER] }));
+    let browser = Browser::new(&provider);
+    let hint = sign_in(&browser, &provider, &stranger);
+    let target = logout(&[("id_token_hint", &hint), ("post_logout_redirect_uri", AFTER)]);
+    let cookies = browser.cookies.borrow().clone();
+    for _ in 0..2 {
+        *browser.cookies.borrow_mut() = cookies.clone();
+        assert_eq!(crate::browser::destination(&browser.get(&target)), AFTER);
+    }
+}
+
+#[test]
 fn the_form_of_the_logout_page_loads_them_and_goes_on() {
     let provider = provider();
     let app = put_app(&provider, json!({}));

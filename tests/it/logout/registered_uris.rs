@@ -1,7 +1,7 @@
 //! The logout endpoint leads to registered URIs only.
 
 use super::{LOGIN, asks, is_signed_out_page, logout, provider, sign_in};
-use crate::browser::{Browser, destination, error_page};
+use crate::browser::{Browser, destination, error_page, form_to};
 use crate::hostile::redirect_tricks::{DESK_TRICKS, LOOPBACK, PORTS, TRICKS};
 use crate::strangers::register;
 use crate::test_provider::{TestProvider, variables_with};
@@ -134,6 +134,44 @@ fn only_the_form_leads_to_a_client_that_nobody_vouches_for() {
     let page = alice.get(&target);
     assert!(asks(&page) && page.body.contains("app.example"), "{}", page.body);
     assert_eq!(destination(&alice.submit(&page, &[])), PLAIN);
+}
+
+#[test]
+fn the_form_does_not_lead_to_a_client_that_nobody_vouches_for_and_the_user_does_not_use() {
+    let provider = TestProvider::configured(variables_with("REGISTRATION", "open"));
+    provider.put_alice_with_password();
+    let app = provider.put_client_with("app", json!({ "post_logout_redirect_uris": [PLAIN] }));
+    let evil = "https://evil.example/login";
+    let stranger = register(&provider, json!({ "post_logout_redirect_uris": [evil] }));
+    let (mallory, alice) = (Browser::new(&provider), Browser::new(&provider));
+    sign_in(&mallory, &provider, &stranger);
+    sign_in(&alice, &provider, &app);
+    let target = logout(&[("client_id", &stranger.id), ("post_logout_redirect_uri", evil)]);
+    let form = form_to(&alice.get(&target), "/auth/signout");
+    let cookies = alice.cookies.borrow().clone();
+    // Twice, because the second click on the form is about a session that has ended.
+    for _ in 0..2 {
+        *alice.cookies.borrow_mut() = cookies.clone();
+        let page = alice.submit_form(&form, &[]);
+        let leaves = (page.header("location"), page.header("refresh"));
+        assert_eq!((page.status, leaves), (200, (None, None)), "{}", page.body);
+        assert!(page.body.contains("does not vouch for it"), "{}", page.body);
+        assert!(page.body.contains(&format!("href=\"{evil}\"")), "{}", page.body);
+    }
+    assert!(!super::is_signed_in(&alice));
+    // To a client that is used in the session the user returns at once, also after the second click.
+    sign_in(&alice, &provider, &stranger);
+    let form = form_to(&alice.get(&target), "/auth/signout");
+    let cookies = alice.cookies.borrow().clone();
+    for _ in 0..2 {
+        *alice.cookies.borrow_mut() = cookies.clone();
+        assert_eq!(destination(&alice.submit_form(&form, &[])), evil);
+    }
+    // The operator's clients are no strangers.
+    let other = provider.put_client_with("other", json!({}));
+    sign_in(&alice, &provider, &other);
+    let target = logout(&[("client_id", "app"), ("post_logout_redirect_uri", PLAIN)]);
+    assert_eq!(destination(&alice.submit(&alice.get(&target), &[])), PLAIN);
 }
 
 #[test]

@@ -85,16 +85,32 @@ fn the_form_of_another_site_is_repeated_with_the_cookies() {
 }
 
 #[test]
-fn a_form_that_is_too_long_for_a_url_still_ends_the_session() {
+fn a_form_of_another_site_that_is_too_long_for_a_url_leads_to_the_page_that_asks() {
     let provider = provider();
     let app = put_app(&provider, json!({}));
-    let browser = Browser::new(&provider);
-    let hint = sign_in(&browser, &provider, &app);
-    let parameters = [("id_token_hint", &*hint), ("logout_hint", &"x".repeat(16_000))];
+    let (browser, elsewhere) = (Browser::new(&provider), Browser::new(&provider));
+    sign_in(&browser, &provider, &app);
+    let hint = sign_in(&elsewhere, &provider, &app);
+    let long = "x".repeat(16_000);
+    let parameters = [
+        ("id_token_hint", &*hint),
+        ("logout_hint", &long),
+        ("post_logout_redirect_uri", AFTER),
+        ("state", "s"),
+    ];
     let form = post("/auth/logout").form(&encode(&parameters));
     let response = provider.send(form.with("origin", "https://app.example"));
-    assert!(is_signed_out_page(&response), "{}", response.body);
-    assert!(!is_signed_in(&browser));
+    let location = response.header("location").unwrap_or_else(|| panic!("{}", response.body));
+    assert!(response.cookies().is_empty() && location.len() < 500, "{location}");
+    assert_eq!(sessions(&provider), 2, "nobody has confirmed yet");
+    let page = browser.get(location);
+    assert!(super::asks(&page) && page.status == 200, "{}", page.body);
+    assert_eq!(destination(&browser.submit(&page, &[])), format!("{AFTER}&state=s"));
+    assert!(!is_signed_in(&browser) && is_signed_in(&elsewhere));
+    // An error is still one.
+    let wrong = [("id_token_hint", "x"), ("logout_hint", &long)];
+    let form = post("/auth/logout").form(&encode(&wrong)).with("origin", "https://app.example");
+    assert_eq!(provider.send(form).status, 400);
 }
 
 #[test]

@@ -44,13 +44,19 @@ fn a_hint_whose_key_is_gone_counts_as_no_hint() {
         let silent = app.authorize(&[("id_token_hint", &id_token), ("prompt", "none")]);
         assert!(answer(&alice.get(&silent), CALLBACK).contains_key("code"));
 
-        let withdraw = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE alg = ?2";
-        provider.platform.primary.execute(withdraw, (NOW, alg)).unwrap();
+        let retire = "UPDATE signing_keys SET sign_until = ?1, retire_at = ?1 WHERE alg = ?2";
+        provider.platform.primary.execute(retire, (NOW, alg)).unwrap();
         provider.platform.cache.borrow_mut().clear();
         // Another key is made.
         provider.sleep(60);
         provider.new_isolate();
         provider.send(get("/auth/jwks.json"));
+        // The hint counts while a session of its time may go on, unless the key was withdrawn.
+        assert!(answer(&alice.get(&silent), CALLBACK).contains_key("code"));
+        let withdraw = "UPDATE signing_keys SET publish_from = 0, sign_from = 0, sign_until = 0, \
+                        retire_at = 0 WHERE retire_at = ?1";
+        provider.platform.primary.execute(withdraw, [NOW]).unwrap();
+        provider.sleep(60);
         assert_no_hint(&app, &alice, &stranger, &id_token);
     }
 }

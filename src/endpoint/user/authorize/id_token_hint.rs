@@ -18,8 +18,8 @@ const NOTHING: &str = "none:";
 pub enum HintedUser {
     /// There is no hint.
     NoHint,
-    /// The hint proves nothing, although the client received it as it is: it was signed with a key that is no longer
-    /// published or that of another provider, the provider had another issuer then, or the client another identifier.
+    /// The hint proves nothing, although the client received it as it is: it was signed with a key that retired long ago, was
+    /// withdrawn or is that of another provider, the provider had another issuer then, or the client another identifier.
     Nobody,
     /// The user with this subject, by which the client knows the user.
     Subject(String),

@@ -17,7 +17,7 @@ use crate::store::applications::{self, Application};
 use crate::store::audit::kinds::SessionEndReason;
 use crate::store::batch::Batch;
 use crate::store::clients::StoredClient;
-use crate::store::session_ends::{EndingSessions, SessionEnd};
+use crate::store::session_ends::{self, EndingSessions, SessionEnd};
 use crate::store::sessions::{self, Session};
 
 /// Signs the user out at once, or asks.
@@ -42,9 +42,10 @@ pub async fn serve(
             .map_err(|error| PageError::application_fault(error.description()))?,
     };
     let texts = form::texts(request, &params);
-    if is_of_other_site(request, &browser) && params.encoded_length_without(&[]) <= QUERY_LIMIT {
+    let url = END_SESSION.url(&context.config.issuer);
+    let is_of_other_site = is_of_other_site(request, &browser);
+    if is_of_other_site && params.encoded_length_without(&[]) <= QUERY_LIMIT {
         // Another site's form arrives without the `SameSite=Lax` cookies. The browser sends them with the GET.
-        let url = END_SESSION.url(&context.config.issuer);
         return Ok(Response::see_other(format!("{url}?{}", params.encode())));
     }
     let page = Page { provider, browser: &browser, texts, id: RequestId::from_request(request) };
@@ -57,6 +58,10 @@ pub async fn serve(
         }
         logout => logout?,
     };
+    if is_of_other_site {
+        // The URL with the hint would be too long. Without it, the user is asked.
+        return Ok(Response::see_other(format!("{url}?{}", logout.query())));
+    }
     let mut facts = page.read(&logout).await?;
 
     // 3. Require a registered URI (section 3).
@@ -74,7 +79,16 @@ pub async fn serve(
         return page.end_session_of_browser(return_to).await;
     }
 
-    // 5. Without a session in this browser, end the one that the hint names: the caller may be the client's server.
+    // 5. Answer the second click like the first one, which has ended the session of this browser.
+    if facts.had_session {
+        return page.end_session_of_browser(return_to).await;
+    }
+
+    // 6. Without a session in this browser, end the one that the hint names: the caller may be the client's server.
+    if matches!(logout.hint, Hint::Unproven) && is_of_server(request, &browser) {
+        let description = "id_token_hint: proves nothing, so nobody was signed out";
+        return Err(PageError::application_fault(description).into());
+    }
     page.end_session_of_client(&logout, return_to).await
 }
 
@@ -86,9 +100,17 @@ fn is_of_other_site(request: &impl Request, browser: &BrowserContext<'_>) -> boo
         && request.header("origin").is_some()
 }
 
+/// Returns whether the request may be one of a server. A browser that does not say that it opens a page is a server here,
+/// too, if it has no cookies (Fetch Metadata section 2.1).
+fn is_of_server(request: &impl Request, browser: &BrowserContext<'_>) -> bool {
+    browser.is_new() && browser.session.is_none() && request.header("sec-fetch-dest").is_none()
+}
+
 /// What the database holds about a logout request in a browser.
 struct Facts {
     session: Option<Session>,
+    /// Whether the hint names a session that has ended by a logout in this browser.
+    had_session: bool,
     /// The applications that were used in it.
     used: Vec<Application>,
     client: Option<StoredClient>,
@@ -108,16 +130,22 @@ impl<P: Platform> Page<'_, P> {
         let (mut batch, now) = (Batch::default(), context.now);
         let session = self.browser.session_hash().map(|hash| {
             let session = sessions::find_in(&mut batch, &hash, now);
-            (session, applications::of_session_in(&mut batch, &hash))
+            let had_session = request
+                .session_of_client()
+                .map(|of_client| session_ends::had_session(&mut batch, &hash, of_client));
+            (session, applications::of_session_in(&mut batch, &hash), had_session)
         });
         let client = request.find_client_in(&mut batch, now);
         let mut outcome = batch.run_idempotent(context).await?;
-        let (session, used) = match session {
-            Some((session, used)) => (outcome.take(session)?, outcome.take(used)?),
-            None => (None, Vec::new()),
+        let (session, used, had_session) = match session {
+            Some((session, used, had_session)) => {
+                let had_session = had_session.map_or(Ok(false), |handle| outcome.take(handle))?;
+                (outcome.take(session)?, outcome.take(used)?, had_session)
+            }
+            None => (None, Vec::new(), false),
         };
         let client = client.map_or(Ok(None), |client| outcome.take(client))?;
-        Ok(Facts { session, used, client })
+        Ok(Facts { session, had_session, used, client })
     }
 
     /// Shows the error of a request. A user who is signed in can still sign out.
@@ -190,7 +218,8 @@ impl<P: Platform> Page<'_, P> {
             end.add_to(&mut batch, context)?;
             batch.run_idempotent(context).await?;
         }
-        // Anybody who has registered a client can send a stranger here with a hint of an own session.
+        // Anybody who has registered a client can send a stranger here with a hint of an own session. And what failed to
+        // validate is not used (section 4): the client of a hint that proves nothing may be another one.
         let is_automatic = !matches!(request.hint, Hint::Unproven)
             && return_to.as_ref().is_some_and(|return_to| return_to.is_vouched_for);
         let ended = Ended::default();

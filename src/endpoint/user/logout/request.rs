@@ -139,6 +139,14 @@ impl LogoutRequest {
         self.text("client_id")
     }
 
+    /// Returns the client that got the hint and its `sid` of the session, if the hint proves both.
+    pub fn session_of_client(&self) -> Option<(&str, &str)> {
+        match &self.hint {
+            Hint::Proven(token) => Some((&token.aud, token.sid.as_deref()?)),
+            Hint::Absent | Hint::Unproven => None,
+        }
+    }
+
     pub fn params(&self) -> &Params {
         &self.params
     }

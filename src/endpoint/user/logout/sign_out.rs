@@ -13,7 +13,7 @@ use crate::provider::Provider;
 use crate::routes::{ACCOUNT, END_SESSION};
 use crate::store::audit::kinds::SessionEndReason;
 use crate::store::batch::Batch;
-use crate::store::session_ends::{EndingSessions, SessionEnd};
+use crate::store::session_ends::{EndingSessions, SessionEnd, had_client};
 
 /// Ends the session, and goes on to the application, or shows what was used in the session.
 pub async fn serve(
@@ -52,7 +52,11 @@ pub async fn serve(
     let end = sessions
         .map(|sessions| SessionEnd::new(context, sessions, Some(SessionEndReason::SignedOut)))
         .transpose()?;
-    let reading = end.map(|end| Ended::add(&mut batch, &end, context)).transpose()?;
+    let reading = end.as_ref().map(|end| Ended::add(&mut batch, end, context)).transpose()?;
+    let is_of_session = match (&end, logout.client_id()) {
+        (Some(end), Some(client_id)) => Some(had_client(&mut batch, &end.id, client_id)),
+        _ => None,
+    };
     let mut outcome = batch.run_idempotent(context).await?;
     let client = client.map_or(Ok(None), |client| outcome.take(client))?;
     let ended = reading.map_or(Ok(Ended::default()), |reading| reading.finish(&mut outcome))?;
@@ -65,9 +69,10 @@ pub async fn serve(
         }
         None
     });
-    // Without a session, anybody could have written the request of the form.
-    let is_automatic =
-        cookie_hash.is_some() || return_to.as_ref().is_some_and(|to| to.is_vouched_for);
+    // Anybody could have written the request of the form, and have registered the client. The user knows only a client
+    // that was used in the session.
+    let is_of_session = is_of_session.map_or(Ok(false), |handle| outcome.take(handle))?;
+    let is_automatic = is_of_session || return_to.as_ref().is_some_and(|to| to.is_vouched_for);
     let texts = form::texts(request, logout.params());
     let done = Done { texts, ended, return_to, is_automatic, is_behind_form: true };
     Ok(done.response_to_browser(context))
