@@ -75,7 +75,7 @@ pub async fn record(
 }
 
 /// A SQL condition: neither the grant was revoked, nor all grants of its user or its client since it was made. For a statement
-/// that has `grants` and [`grant_joins`].
+/// that has `grants`, `users` and `clients`, as with [`grant_joins`].
 macro_rules! is_unrevoked {
     () => {
         "(grants.revoked_at IS NULL AND coalesce(grants.revocations, 0) \

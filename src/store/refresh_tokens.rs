@@ -117,14 +117,19 @@ pub fn find_and_rotate(
     Ok(batch.query(read, |rows| first(rows)?.map(RefreshToken::from_row).transpose()))
 }
 
-/// A SQL condition on a row of `grants`: it is that of the refresh token with the hash `$hash`, it is not revoked, and its
-/// client is proven. `$proof` is the parameter of [`client_is_proven`].
+/// A SQL condition on a row of `grants`: it is that of the refresh token with the hash `$hash`, it is not revoked, neither
+/// alone nor with all of its user or client, and its client is proven. `$proof` is the parameter of [`client_is_proven`].
 macro_rules! is_revocable_by_client {
     ($hash:literal, $proof:literal) => {
         concat!(
-            "grants.id = (SELECT grant_id FROM refresh_tokens WHERE token_hash = ",
+            "grants.id = (SELECT grant_id FROM refresh_tokens \
+               JOIN grants ON grants.id = grant_id JOIN users ON users.sub = grants.sub \
+               LEFT JOIN clients ON clients.client_id = grants.client_id \
+               WHERE token_hash = ",
             $hash,
-            ") AND grants.revoked_at IS NULL AND grants.client_id = ",
+            " AND ",
+            is_unrevoked!(),
+            ") AND grants.client_id = ",
             $proof,
             "->>'client_id' AND ",
             client_is_proven!($proof)

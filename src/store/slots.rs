@@ -30,6 +30,11 @@ impl<'a> SlotGroup<'a> {
         Self { name: client_id, slots: 10_000 }
     }
 
+    /// Returns the access tokens that a confidential client of the operator has revoked and that have not expired: 200,000.
+    pub fn revocations_of(client_id: &'a str) -> Self {
+        Self { name: client_id, slots: 200_000 }
+    }
+
     /// Returns the slot with this random number, which a request of this network may take.
     fn slot(&self, network: &str, number: u32) -> String {
         let offset = number % (self.slots / PARTS);
@@ -45,9 +50,9 @@ impl SlotGroup<'static> {
     pub const ASSERTIONS_OF_STRANGERS: Self = Self { name: "", slots: 100_000 };
     /// The events of the audit trail that a stranger can cause. A network can replace a tenth of them at most.
     pub const EVENTS_OF_STRANGERS: Self = Self { name: "", slots: 500_000 };
-    /// The access tokens that clients have revoked and that have not expired. Any user of a public client can get and
+    /// The access tokens that other clients have revoked and that have not expired. Any user of a public client can get and
     /// revoke one after another.
-    pub const REVOKED_TOKENS: Self = Self { name: "revoked", slots: 200_000 };
+    pub const REVOKED_TOKENS: Self = Self { name: "", slots: 200_000 };
     /// The clients that registered without an initial access token, until a user signs in to them.
     pub const REGISTRATIONS: Self = Self { name: "registration", slots: 10_000 };
     /// The clients by document that pushed a request, until a user signs in to them.

@@ -88,6 +88,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store/session_list.rs", &["cookie_hash, ", "coalesce((SELECT ", " ORDER BY "]),
+    ("store/revoked_tokens.rs", &["coalesce((SELECT "]),
     (
         "store/applications.rs",
         &["(instr(", " = 0 AND ", " = 1 AND ", ", scope, claims", "revoked_at IS NULL"],

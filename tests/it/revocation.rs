@@ -3,7 +3,9 @@
 use crate::browser::{Browser, TestClient, VERIFIER, encode, field};
 use crate::client_documents;
 use crate::signer::{Signer, by_assertion};
-use crate::test_provider::{ISSUER, TestProvider, TestRequest, TestResponse, get, post};
+use crate::test_provider::{
+    ISSUER, TestProvider, TestRequest, TestResponse, get, post, variables_with,
+};
 use base64ct::{Base64, Encoding};
 use postern::lifetimes::{ACCESS_TOKEN_SECONDS, REFRESH_TOKEN_IDLE_SECONDS, SWEEP_DELAY_SECONDS};
 use serde_json::json;
@@ -333,17 +335,23 @@ fn a_lost_answer_revokes_once_with_one_event() {
     assert_eq!(provider.count("revoked_tokens"), 1);
 }
 
-#[test]
-fn a_revocation_that_finds_no_slot_fails_and_can_be_repeated() {
-    let (provider, app) = provider();
-    let tokens = provider.offline_tokens(&app);
+/// Takes every slot of a group for five minutes.
+fn take_slots(provider: &TestProvider, group: &str) {
     let fill = format!(
         "WITH RECURSIVE places (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM places WHERE n < 199999) \
          INSERT INTO revoked_tokens (jti, expires_at, slot) \
-         SELECT 'filler-' || n, {}, 'revoked/' || n FROM places",
+         SELECT '{group}-filler-' || n, {}, '{group}/' || n FROM places WHERE true ON CONFLICT (slot) DO NOTHING",
         provider.now.get() + 300
     );
     provider.platform.primary.execute(&fill, ()).unwrap();
+}
+
+#[test]
+fn a_revocation_that_finds_no_slot_fails_and_can_be_repeated() {
+    let (provider, _) = provider();
+    let app = provider.put_client_with("spa", json!({ "token_endpoint_auth_method": "none" }));
+    let tokens = provider.offline_tokens(&app);
+    take_slots(&provider, "");
     let response = provider.revoke(&app, &field(&tokens, "access_token"));
     assert_eq!((response.status, response.header("retry-after")), (503, Some("10")));
     assert!(response.event_names().contains(&"slots_exhausted"), "{:?}", response.events);
@@ -357,6 +365,28 @@ fn a_revocation_that_finds_no_slot_fails_and_can_be_repeated() {
     let tokens = provider.offline_tokens(&app);
     assert_revoked(&provider.revoke(&app, &field(&tokens, "access_token")));
     assert!(!provider.is_accepted(&tokens));
+}
+
+#[test]
+fn strangers_cannot_prevent_the_revocations_of_the_operators_confidential_clients() {
+    let provider = TestProvider::configured(variables_with("REGISTRATION", "open"));
+    provider.has_entropy.set(true);
+    provider.send(get("/auth/jwks.json"));
+    provider.put_alice_with_password();
+    let registered = crate::strangers::register(&provider, json!({}));
+    let public = provider.put_client_with("spa", json!({ "token_endpoint_auth_method": "none" }));
+    // This client has the name of no group but its own.
+    let named = provider.put_client_with("revoked", json!({}));
+    let status = |client: &TestClient| {
+        provider.revoke(client, &field(&provider.offline_tokens(client), "access_token")).status
+    };
+    assert_eq!([&registered, &public, &named].map(status), [200, 200, 200]);
+    take_slots(&provider, "");
+    assert_eq!([&registered, &public, &named].map(status), [503, 503, 200]);
+    // Those of one client are not those of another.
+    take_slots(&provider, "revoked");
+    let app = provider.put_client_with("another", json!({}));
+    assert_eq!([&named, &app].map(status), [503, 200]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The operator revokes all grants of a user, of a client, or of both.
 
 use crate::browser::{Browser, TestClient, encode, field};
-use crate::test_provider::{TestProvider, TestRequest, TestResponse, get, post, put};
+use crate::test_provider::{TestProvider, TestRequest, TestResponse, delete, get, post, put};
 use serde_json::{Value, json};
 
 const LOGIN: &str = "alice@example.com";
@@ -260,7 +260,7 @@ fn a_deleted_and_a_new_client_of_the_same_name_share_no_grants() {
     let (provider, app, _) = provider();
     let old = tokens(&provider, &app, LOGIN);
     revoke(&provider, &json!({ "client": "app" }));
-    provider.send(crate::test_provider::delete("/admin/clients/app").by_operator());
+    provider.send(delete("/admin/clients/app").by_operator());
     provider.maintain();
     let app = provider.put_app();
     assert_eq!(userinfo(&provider, &old), 401);
@@ -297,4 +297,31 @@ fn a_new_password_revokes_all_grants_if_the_operator_wants_it() {
     let response = provider.send(request.json(&document));
     assert_eq!(response.status, 400);
     assert!(response.body.contains("grants"), "{}", response.body);
+}
+
+#[test]
+fn a_grant_that_ended_with_all_others_is_not_revoked_once_more() {
+    for body in [json!({ "user": "alice" }), json!({ "client": "app" })] {
+        let (provider, app, _) = provider();
+        let code = Browser::new(&provider).authorize(&app, LOGIN, &OFFLINE);
+        let tokens = provider.redeem(&app, &code);
+        let sql = "SELECT id FROM grants WHERE revoked_at IS NULL";
+        let find = || provider.platform.primary.query_row(sql, (), |row| row.get::<_, String>(0));
+        let grant = find().unwrap();
+        assert_eq!(revoke(&provider, &body).status, 200);
+        provider.forget_events();
+        assert_eq!(provider.revoke(&app, &field(&tokens, "refresh_token")).status, 200);
+        assert_eq!(provider.redeem(&app, &code).status, 400);
+        let path = format!("/admin/grants/{grant}");
+        let response = provider.send(delete(&path).by_operator());
+        assert_eq!(response.status, 200, "{}", response.body);
+        assert_eq!(provider.events(), [""; 0], "{body}");
+        assert!(!work(&provider, &app, &tokens));
+        // Another grant is revoked with an event.
+        let tokens = self::tokens(&provider, &app, LOGIN);
+        provider.forget_events();
+        assert_eq!(provider.revoke(&app, &field(&tokens, "refresh_token")).status, 200);
+        assert_eq!(provider.events().len(), 1);
+        assert!(!work(&provider, &app, &tokens));
+    }
 }

@@ -12,8 +12,8 @@ use crate::ports::Platform;
 use crate::protocol::client::authentication;
 use crate::provider::Provider;
 use crate::store::batch::Batch;
-use crate::store::slots::{SlotGroup, Slots};
-use crate::store::{refresh_tokens, revoked_tokens};
+use crate::store::refresh_tokens;
+use crate::store::revoked_tokens::{self, RevocationSlots};
 
 /// The largest body that is read: a client assertion of 16 KiB, a token of 8 KiB, and the other parameters.
 pub const BODY_LIMIT: Limit = limit!(32_768);
@@ -40,7 +40,7 @@ pub async fn serve(
             None
         }
         Ok(PresentedToken::Access(verified)) if verified.token.client_id == proof.client_id => {
-            let slots = Slots::draw(context, SlotGroup::REVOKED_TOKENS, &address_of(request))?;
+            let slots = RevocationSlots::draw(context, &proof, &address_of(request))?;
             Some(revoked_tokens::revoke(&mut batch, &verified.token, &proof, (&slots, context))?)
         }
         Ok(PresentedToken::Access(_) | PresentedToken::Invalid) | Err(_) => None,

@@ -7,6 +7,7 @@ use crate::store::audit::kinds::{Actor, EventKind, RevocationReason, SessionEndR
 use crate::store::audit::{record, record_event, record_event_of_stranger, record_of_stranger};
 use crate::store::client_proof::{ClientProof, client_is_proven};
 use crate::store::client_secrets::has_secret;
+use crate::store::grants::is_unrevoked;
 use crate::store::identifiers::may_be_client;
 use crate::store::initial_access_tokens::NAME_CHARACTERS;
 use crate::store::refresh_tokens::is_revocable_by_client;
@@ -134,16 +135,19 @@ pub(in crate::store) fn consent_withdrawn<P>(
     Ok(statement.bind(cookie_hash).bind(client_id))
 }
 
-/// The revocation of a grant, unless it is revoked already. Precedes it.
+/// The revocation of a grant, unless it is revoked already, alone or with all of its user or client. Precedes it.
 pub(in crate::store) fn grant_revoked<P>(
     context: &Context<'_, P>,
     grant_id: &str,
     reason: RevocationReason,
 ) -> Result<Statement, Internal> {
-    let statement = Statement::new(record_event!(
-        "sub, client_id, json_object('grant_id', grants.id, 'reason', ?7) FROM grants \
-         WHERE grants.id = ?6 AND revoked_at IS NULL"
-    ));
+    let statement = Statement::new(record_event!(concat!(
+        "grants.sub, grants.client_id, json_object('grant_id', grants.id, 'reason', ?7) \
+         FROM grants JOIN users ON users.sub = grants.sub \
+           LEFT JOIN clients ON clients.client_id = grants.client_id \
+         WHERE grants.id = ?6 AND ",
+        is_unrevoked!(),
+    )));
     let statement = record(context, statement, (EventKind::GrantRevoked, reason.actor()))?;
     Ok(statement.bind(grant_id).bind(reason.name()))
 }
