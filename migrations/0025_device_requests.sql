@@ -8,6 +8,10 @@ CREATE UNIQUE INDEX authorization_requests_by_device_code ON authorization_reque
 -- What the page shows about the request: when it was sent, from where and by which program. A JSON object.
 ALTER TABLE authorization_requests ADD COLUMN device TEXT;
 
+-- The hash of the id of the browser in which the user code was typed last. No other browser can go on with the request, so a
+-- link to it is of no use.
+ALTER TABLE authorization_requests ADD COLUMN typed_in TEXT;
+
 -- Polls: the seconds between two of them, the last one that was not too early, and the random id of its request.
 ALTER TABLE authorization_requests ADD COLUMN poll_interval INTEGER;
 ALTER TABLE authorization_requests ADD COLUMN polled_at INTEGER;

@@ -101,7 +101,7 @@ pub const DEVICE_AUTHORIZATION: Route = Route {
     path: PathPattern::Exact("/auth/device"),
     methods: FORM,
     metadata_field: Some("device_authorization_endpoint"),
-    caller: Caller::Clients,
+    caller: Caller::Devices,
 };
 
 /// See [`Endpoint::Token`].

@@ -16,6 +16,7 @@ use crate::interaction::device_requests::handles;
 use crate::log::LogEvent;
 use crate::ports::Platform;
 use crate::protocol::authorization::user_code::UserCode;
+use crate::secret::hash;
 use crate::store::sessions::Session;
 use crate::store::user_codes::{Counter, TypedCode, find};
 
@@ -26,7 +27,8 @@ const OF_A_NETWORK: i64 = 10;
 /// How many wrong codes in an hour a user may type who is signed in.
 const OF_A_USER: i64 = 10;
 
-/// Finds the request of a device by its user code, and returns its handle, unless the browser may not type another code now.
+/// Finds the request of a device by its user code for this browser, and returns its handle, unless the browser may not type
+/// another code now.
 pub async fn open(
     context: &Context<'_, impl Platform>,
     browser: &BrowserContext<'_>,
@@ -41,7 +43,8 @@ pub async fn open(
             Counter { name: name("network", &network_of(&browser.address)), limit: OF_A_NETWORK },
         ],
     };
-    let typed = find(context, &handles(&browser.mac, user_code), &counters).await?;
+    let handles = handles(&browser.mac, user_code);
+    let typed = find(context, &handles, &hash(&browser.id), &counters).await?;
     if let TypedCode::Wait(_) = typed {
         context.log_event(LogEvent::UserCodeBudgetExhausted {});
     }

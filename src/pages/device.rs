@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::http::Response;
 use crate::pages::{Brand, Exact, Forms, Policy, Texts, respond_privately};
-use crate::protocol::authorization::device_request::RequestingDevice;
+use crate::protocol::authorization::device_request::{DeviceRequest, RequestingDevice};
 
 /// The page on which a user types the code of a device. Its form posts `user_code` and `token`.
 #[derive(Template)]
@@ -118,6 +118,11 @@ impl DeviceDecided<'_> {
         if self.is_allowed { self.texts.device_goes_on } else { self.texts.device_has_no_access }
     }
 
+    /// How the access ends.
+    fn end(&self) -> Option<&'static str> {
+        self.is_allowed.then_some(self.texts.device_signs_out)
+    }
+
     /// Renders the page as a response.
     pub fn response(&self) -> Response {
         respond_privately(self, self.texts, 200, &Policy::of(self.brand))
@@ -130,6 +135,8 @@ pub struct Device<'a> {
     pub device: &'a RequestingDevice,
     /// The network of the browser that shows the page.
     pub browser_network: &'a str,
+    /// Its country.
+    pub browser_country: Option<&'a str>,
     /// Now, in Unix seconds.
     pub now: i64,
 }
@@ -141,9 +148,17 @@ impl Device<'_> {
         texts.ago.with(&texts.duration(u32::try_from(seconds).unwrap_or_default().max(1)))
     }
 
-    /// Whether both networks are known, and one.
-    pub(super) fn is_in_same_network(&self) -> bool {
-        let network = &self.device.request.network;
-        network == self.browser_network && network.contains('/')
+    /// The warning that the browser is somewhere else, if it is known to be. There is no reassurance if it is not: many
+    /// sites and people share a network, and anybody can rent a server in one.
+    pub(super) fn warning(&self, texts: &Texts) -> Option<&'static str> {
+        let DeviceRequest { network, country, .. } = &self.device.request;
+        let differs = |country: &str| self.browser_country.is_some_and(|own| own != country);
+        if country.as_deref().is_some_and(differs) {
+            return Some(texts.other_country);
+        }
+        // A site can have a network of each kind, and an unknown one is of neither.
+        let is_of = |mark| network.contains(mark) && self.browser_network.contains(mark);
+        let is_comparable = is_of('.') || is_of(':');
+        (is_comparable && network != self.browser_network).then_some(texts.other_network)
     }
 }

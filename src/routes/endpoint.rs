@@ -125,6 +125,10 @@ impl Endpoint {
 pub enum Caller {
     /// Clients and resource servers, including scripts of any origin, because cookies are ignored. Errors are JSON.
     Clients,
+    /// Devices, which have no browser. Scripts of other origins cannot read the responses: a web page could else send the
+    /// request of a device from the browser, the network and the country of its visitor, and read the codes. Errors are
+    /// JSON.
+    Devices,
     /// The operator's programs. Errors are JSON.
     Operator,
     /// Users in their browsers. Scripts of other origins cannot read the responses. Errors are pages.

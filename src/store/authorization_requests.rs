@@ -84,16 +84,19 @@ pub struct BrowserHandle {
     pub browser_hash: String,
 }
 
-/// A SQL condition: the stored request has not expired, and no other browser got its response. `$browser` and `$now` are
-/// parameters with the hash of the browser's id and the time.
+/// A SQL condition: the stored request has not expired, and no other browser got its response. That of a device can be
+/// answered in the browser in which its code was typed last. `$browser` and `$now` are parameters with the hash of the
+/// browser's id and the time.
 macro_rules! may_be_answered {
     ($browser:literal, $now:literal) => {
         concat!(
             "expires_at > ",
             $now,
-            " AND (device_code_hash IS NULL OR ",
+            " AND (device_code_hash IS NULL OR (",
             device_code_is_alive!($now),
-            ") AND (answered_by IS NULL OR answered_by = ",
+            " AND typed_in = ",
+            $browser,
+            ")) AND (answered_by IS NULL OR answered_by = ",
             $browser,
             ")"
         )
@@ -262,7 +265,7 @@ pub async fn open(
 /// is `None`.
 ///
 /// If a device gets the response, records the decision of this browser's user, which stays as it is. The device can get its
-/// tokens for [`DEVICE_REDEMPTION_SECONDS`].
+/// tokens for [`DEVICE_REDEMPTION_SECONDS`] from then on, also if its codes would have expired before.
 pub(super) fn answer_in(
     batch: &mut Batch,
     handle: &BrowserHandle,
@@ -273,7 +276,7 @@ pub(super) fn answer_in(
         "UPDATE authorization_requests SET answered_by = ?2, \
            grant_id = iif(device_code_hash IS NULL, NULL, ?5), \
            expires_at = CASE WHEN answered_by IS NULL \
-             THEN min(expires_at, iif(device_code_hash IS NULL, ?4, ?6)) ELSE expires_at END \
+             THEN iif(device_code_hash IS NULL, min(expires_at, ?4), ?6) ELSE expires_at END \
          WHERE handle_hash = ?1 AND ",
         may_be_decided!("?2", "?3"),
         " AND (?5 IS NULL OR EXISTS (SELECT 1 FROM grants WHERE id = ?5)) RETURNING handle_hash",

@@ -24,7 +24,7 @@ pub struct Counter {
 /// The outcome of typing a user code.
 #[derive(Debug, Eq, PartialEq)]
 pub enum TypedCode {
-    /// The request with this handle has the code, and waits for its user.
+    /// The request with this handle has the code, and waits for the user of this browser.
     Found { handle: String },
     /// A counter is full for so many seconds.
     Wait(i64),
@@ -66,13 +66,14 @@ macro_rules! waiting_request {
     };
 }
 
-/// Finds the request of a user code by its handle, which is one of these, unless one of the counters is full. Counts a wrong
-/// code in each of them.
+/// Finds the request of a user code by its handle, which is one of these, unless one of the counters is full. Only the
+/// browser with this hash can then go on with it. Counts a wrong code in each of the counters.
 ///
 /// If the response gets lost, a wrong code counts twice, as it would if the user typed it again.
 pub async fn find(
     context: &Context<'_, impl Database>,
     handles: &[String],
+    browser_hash: &str,
     counters: &[Counter],
 ) -> Result<TypedCode, Internal> {
     let now = context.now;
@@ -86,9 +87,11 @@ pub async fn find(
          HAVING count(*) > 0",
     );
     let find = Statement::new(concat!(
+        "UPDATE authorization_requests SET typed_in = ?6 WHERE handle_hash IN (",
         waiting_request!("?5", "?2"),
-        " AND NOT ",
+        ") AND NOT ",
         is_full!("?1", "?2", "?3", "?4"),
+        " RETURNING handle_hash",
     ));
     let count = Statement::new(concat!(
         "INSERT INTO user_code_attempts (counter, wrong, began_at) \
@@ -107,9 +110,8 @@ pub async fn find(
     let mut batch = Batch::default();
     let wait =
         batch.query(bind(wait), |rows| first(rows)?.map(|mut row| row.integer()).transpose());
-    let found = batch.query(bind(find).bind(hashes.as_str()), |rows| {
-        first(rows)?.map(|mut row: Row| row.text()).transpose()
-    });
+    let find = bind(find).bind(hashes.as_str()).bind(browser_hash);
+    let found = batch.query(find, |rows| first(rows)?.map(|mut row: Row| row.text()).transpose());
     batch.add(bind(count).bind(hashes.as_str()));
     let mut outcome = batch.run_idempotent(context).await?;
     let (wait, found) = (outcome.take(wait)?, outcome.take(found)?);

@@ -213,17 +213,20 @@ fn of_simultaneous_decisions_one_counts() {
 }
 
 #[test]
-fn a_second_browser_may_open_the_request_until_one_has_decided() {
+fn a_second_browser_takes_the_request_over_with_the_code_until_one_has_decided() {
     let (provider, client) = provider();
     let codes = provider.start(&client);
     let (phone, laptop) = (Browser::new(&provider), Browser::new(&provider));
     let on_phone = phone.open(&codes);
     let on_laptop = laptop.open(&codes);
-    assert!(is_allowed(&laptop.submit(&on_laptop, &ALLOW)));
-    let late = phone.submit(&on_phone, &ALLOW);
-    assert!(error_page(&late).contains("already completed"), "{}", late.body);
-    assert!(error_page(&phone.submit(&on_phone, &DENY)).contains("already completed"));
-    assert_eq!(phone.type_code(&codes.user_code).status, 403, "the code is used");
+    for decision in [&ALLOW, &DENY] {
+        let late = phone.submit(&on_phone, decision);
+        assert!(error_page(&late).contains("already completed"), "{}", late.body);
+    }
+    let on_phone = phone.open(&codes);
+    assert!(error_page(&laptop.submit(&on_laptop, &ALLOW)).contains("already completed"));
+    assert!(is_allowed(&phone.submit(&on_phone, &ALLOW)));
+    assert_eq!(laptop.type_code(&codes.user_code).status, 403, "the code is used");
     assert_eq!(provider.poll(&client, &codes).status, 200);
 }
 
@@ -530,6 +533,23 @@ fn a_device_has_five_minutes_after_the_decision() {
 }
 
 #[test]
+fn a_device_has_five_minutes_after_a_decision_of_the_last_moment() {
+    let (provider, client) = provider();
+    for (wait, status) in [(DEVICE_REDEMPTION_SECONDS - 1, 200), (DEVICE_REDEMPTION_SECONDS, 400)] {
+        let codes = provider.start(&client);
+        let browser = Browser::new(&provider);
+        let page = browser.open(&codes);
+        provider.sleep(DEVICE_CODE_SECONDS - 1);
+        assert!(is_allowed(&browser.submit(&page, &ALLOW)));
+        provider.sleep(wait);
+        // The next request of another device sweeps.
+        provider.start(&client);
+        let polled = provider.poll(&client, &codes);
+        assert_eq!(polled.status, status, "{}", polled.body);
+    }
+}
+
+#[test]
 fn a_device_code_is_bound_to_its_client() {
     let (provider, client) = provider();
     let other = provider.put_device_client("other", json!({}));
@@ -745,17 +765,60 @@ fn device_trustworthiness_the_page_says_what_is_known_and_lets_the_device_say_li
     let codes = codes_of(&provider.send(request));
     provider.sleep(120);
     let page = Browser::new(&provider).open(&codes);
-    for shown in ["192.0.2.0/24", "(NL)", "2 minutes ago", "in the same network", "Your-own-TV"] {
+    for shown in ["192.0.2.0/24", "(NL)", "2 minutes ago", "Your-own-TV"] {
         assert!(page.body.contains(shown), "{shown}: {}", page.body);
     }
     assert!(!page.body.contains("verified</b>") && !page.body.contains("department"));
-    let mut elsewhere = Browser::new(&provider);
-    elsewhere.address = "203.0.113.9".into();
-    assert!(!elsewhere.open(&codes).body.contains("in the same network"));
 }
 
 #[test]
-fn remote_phishing_needs_the_decision_of_a_user_who_has_seen_the_code_and_the_warning() {
+fn remote_phishing_shows_in_another_network_or_country_and_the_same_one_proves_nothing() {
+    let (provider, client) = provider();
+    let request = start(&client, &[]).with_country(&Some("NL".into()));
+    let codes = codes_of(&provider.send(request));
+    let (network, country) = ("is in another network", "is in another country");
+    for (address, of_browser, warning) in [
+        ("192.0.2.7", Some("NL"), None),
+        ("192.0.2.7", None, None),
+        ("203.0.113.9", Some("NL"), Some(network)),
+        ("203.0.113.9", None, Some(network)),
+        ("203.0.113.9", Some("DE"), Some(country)),
+        ("192.0.2.7", Some("DE"), Some(country)),
+        // A site has networks of both kinds, so two that cannot be compared differ in nothing.
+        ("2001:db8::1", Some("NL"), None),
+        ("2001:db8::1", Some("DE"), Some(country)),
+        ("unknown", Some("NL"), None),
+    ] {
+        let mut browser = Browser::new(&provider);
+        (browser.address, browser.country) = (address.into(), of_browser.map(str::to_owned));
+        let page = browser.open(&codes).body;
+        assert!(page.contains("<code>192.0.2.0/24</code> (NL)"), "{page}");
+        assert!(!page.contains("same network"), "{page}");
+        for words in [network, country] {
+            assert_eq!(page.contains(words), warning == Some(words), "{address} {of_browser:?}");
+        }
+    }
+}
+
+#[test]
+fn a_web_page_cannot_start_the_request_of_a_device_and_read_its_codes() {
+    let (provider, client) = provider();
+    let request = start(&client, &[]).with("origin", "https://evil.example");
+    let refused = post("/auth/device").with("origin", "https://evil.example");
+    let preflight = TestRequest::new("OPTIONS", "/auth/device")
+        .with("origin", "https://evil.example")
+        .with("access-control-request-method", "POST");
+    for (request, status) in [(request, 200), (refused, 400), (preflight, 405)] {
+        let response = provider.send(request);
+        assert_eq!(response.status, status, "{}", response.body);
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        let mut names = response.headers.iter().map(|(name, _)| name);
+        assert!(!names.any(|name| name.starts_with("access-control-")), "{status}");
+    }
+}
+
+#[test]
+fn remote_phishing_needs_the_code_typed_by_a_user_who_decides_and_has_seen_the_warning() {
     let (provider, client) = provider();
     let trusted = provider.put_device_client("trusted", json!({ "trusted": true }));
     for client in [&client, &trusted] {
@@ -767,7 +830,9 @@ fn remote_phishing_needs_the_decision_of_a_user_who_has_seen_the_code_and_the_wa
         let target = typed.header("location").unwrap().to_owned();
         let victim = Browser::new(&provider);
         victim.authorize(&provider.put_app(), LOGIN, &[]);
-        let page = victim.get(&target);
+        let sent = victim.get(&target);
+        assert!(error_page(&sent).contains("already completed"), "{}", sent.body);
+        let page = victim.type_code(&codes.user_code);
         assert!(is_consent(&page) && page.body.contains(&codes.user_code), "{}", page.body);
         assert!(page.body.contains("If somebody sent you the link or the code, deny it"));
         assert_eq!(error(&provider.poll(client, &codes)), "authorization_pending");
@@ -782,9 +847,10 @@ fn remote_phishing_needs_the_decision_of_a_user_who_has_seen_the_code_and_the_wa
         for (name, value) in [("token", ""), ("token", "1.a.b"), ("shown", "openid")] {
             assert!(is_consent(&forged(name, value)), "{name}");
         }
-        // Neither does a form that another site posts: the session's cookie is missing.
+        // Neither does a form that another site posts: the browser's cookies are missing.
         let stranger = Browser::new(&provider);
-        assert!(is_login(&stranger.submit(&page, &ALLOW)));
+        let posted = stranger.submit(&page, &ALLOW);
+        assert!(error_page(&posted).contains("already completed"), "{}", posted.body);
         assert_eq!(error(&provider.poll_later(client, &codes)), "authorization_pending");
     }
 }

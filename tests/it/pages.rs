@@ -119,7 +119,12 @@ fn requesting(text: &str) -> RequestingDevice {
 
 /// A device in the network of the browser.
 fn near(device: &RequestingDevice) -> Device<'_> {
-    Device { device, browser_network: "192.0.2.0/24", now: 1_780_000_000 }
+    Device {
+        device,
+        browser_network: "198.51.100.0/24",
+        browser_country: Some("DE"),
+        now: 1_780_000_000,
+    }
 }
 
 fn device_form(texts: &'static Texts) -> DeviceForm<'static> {

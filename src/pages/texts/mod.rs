@@ -180,8 +180,9 @@ pub struct Texts {
     /// The program that a device names.
     pub(super) program: &'static str,
     pub(super) network: &'static str,
-    /// The network of a device is that of the browser.
-    pub(super) same_network: &'static str,
+    /// The network of a device is not that of the browser.
+    pub(super) other_network: &'static str,
+    pub(super) other_country: &'static str,
     /// When a device has sent its request.
     pub(super) requested: &'static str,
     /// `{}` is a time.
@@ -189,6 +190,7 @@ pub struct Texts {
     pub(super) other_device_warning: &'static str,
     pub(super) device_allowed: &'static str,
     pub(super) device_goes_on: &'static str,
+    pub(super) device_signs_out: &'static str,
     pub(super) device_denied: &'static str,
     pub(super) device_has_no_access: &'static str,
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::respond::Delivery;
 use super::validate::ValidatedRequest;
-use crate::http::{Request, Response, network_of};
+use crate::http::{Request, Response, country_of, network_of};
 use crate::interaction::BrowserContext;
 use crate::interaction::pending_request::{InteractionState, PendingRequest};
 use crate::interaction::token::{InteractionStep, InteractionToken, shown_for};
@@ -26,6 +26,8 @@ pub struct Interaction<'a, P> {
     pub delivery: Delivery,
     /// Whether a page may have the client's logo, which is fetched. The response to a `HEAD` needs none.
     shows_logo: bool,
+    /// The country of the browser, if the platform knows it.
+    country: Option<String>,
 }
 
 impl<'a, P> Interaction<'a, P> {
@@ -43,6 +45,7 @@ impl<'a, P> Interaction<'a, P> {
             pending,
             delivery: Delivery::new(request, &pending.params),
             shows_logo,
+            country: country_of(request),
         }
     }
 }
@@ -111,6 +114,7 @@ impl<P: Platform> Interaction<'_, P> {
         let device = self.pending.device.as_ref().map(|pending| Device {
             device: &pending.device,
             browser_network: &browser_network,
+            browser_country: self.country.as_deref(),
             now: self.provider.context.now,
         });
         let page = pages::Consent {
