@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::error::Internal;
 use crate::ports::{Database, Statement};
 use crate::store::batch::{Batch, exists};
+use crate::store::session_ends::queue_logout_tokens;
 
 /// The deleted client or user whose rows a step deletes: the first one in the order of the identifiers, beginning with the one
 /// in the parameter 1.
@@ -38,6 +39,17 @@ macro_rules! grants_left {
             $column,
             " = ",
             first_deleted!($column, $table),
+            " LIMIT ?2"
+        )
+    };
+}
+
+/// At most as many sessions of the deleted user.
+macro_rules! sessions_left {
+    () => {
+        concat!(
+            "SELECT id FROM sessions WHERE sub = ",
+            first_deleted!("sub", "deleted_users"),
             " LIMIT ?2"
         )
     };
@@ -139,8 +151,8 @@ pub(super) fn of_client(client_id: &str, limit: i64) -> Vec<Statement> {
 
 /// The statements that delete some rows of a deleted user, like [`of_client`]; and the clients by document to which only this
 /// user has given consent, since their documents can be fetched again.
-pub(super) fn of_user(sub: &str, limit: i64) -> Vec<Statement> {
-    let statements = [
+pub(super) fn of_user(sub: &str, now: i64, limit: i64) -> Vec<Statement> {
+    let rows = [
         // The consents show which clients the user had.
         Statement::new(concat!(
             "DELETE FROM clients WHERE document_until IS NOT NULL \
@@ -152,7 +164,6 @@ pub(super) fn of_user(sub: &str, limit: i64) -> Vec<Statement> {
             ")",
         )),
         Statement::new(delete_others!("consents", "sub, client_id", "sub", "deleted_users")),
-        Statement::new(delete_others!("sessions", "id", "sub", "deleted_users")),
         Statement::new(delete_others!("pairwise_subjects", "sub, sector", "sub", "deleted_users")),
         Statement::new(delete_refresh_tokens!("sub", "deleted_users")),
         Statement::new(delete_codes!("sub", "deleted_users")),
@@ -166,9 +177,39 @@ pub(super) fn of_user(sub: &str, limit: i64) -> Vec<Statement> {
         has_none_left!("sessions", "sub", "deleted_users"),
         has_none_left!("pairwise_subjects", "sub", "deleted_users"),
     ));
-    let mut statements = statements.map(|text| text.bind(sub).bind(limit)).to_vec();
+    let delete_sessions = Statement::new(concat!(
+        "DELETE FROM sessions WHERE id IN (",
+        sessions_left!(),
+        ") RETURNING 1"
+    ));
+    let mut statements = end_sessions().map(|text| text.bind(sub).bind(limit).bind(now)).to_vec();
+    statements.push(delete_sessions.bind(sub).bind(limit));
+    statements.extend(rows.map(|text| text.bind(sub).bind(limit)));
     statements.push(end.bind(sub));
     statements
+}
+
+/// The statements by which the sessions that are deleted next end for their clients, as those of a
+/// [`SessionEnd`](super::session_ends::SessionEnd) do. The id of the end is the user's `sub`. The sweep of ended sessions
+/// deletes the rows of their clients.
+fn end_sessions() -> [Statement; 2] {
+    [
+        Statement::new(concat!(
+            "INSERT INTO ended_sessions (end_id, session_id, sub, ended_at) \
+             SELECT sub, id, sub, ?3 FROM sessions WHERE id IN (",
+            sessions_left!(),
+            ") ON CONFLICT (end_id, session_id) DO NOTHING",
+        )),
+        Statement::new(queue_logout_tokens!(
+            concat!(
+                "(",
+                sessions_left!(),
+                ") AS ended CROSS JOIN session_clients ON session_id = ended.id"
+            ),
+            "true",
+            "?3"
+        )),
+    ]
 }
 
 /// The statement that returns a row, -1, while a deleted client is left.

@@ -2,8 +2,9 @@
 //!
 //! - The clients with a `backchannel_logout_uri` that got a grant in the session get a logout token: it is queued
 //!   (OpenID Connect Back-Channel Logout 1.0 section 2.5).
-//! - The session's grants without `offline_access` are revoked, and so are those whose code is not redeemed yet. Grants
-//!   with a refresh token outlive the session, because the user has given consent to that (section 2.7).
+//! - The session's grants without `offline_access` are revoked, and so are those whose client or device has not got its
+//!   refresh token yet. Grants with a refresh token outlive the session, because the user has given consent to that
+//!   (section 2.7).
 //! - The rows of the sessions are deleted.
 //!
 //! A session that expires has none of this: a client that must know sends the user here again.
@@ -35,7 +36,7 @@ pub enum EndingSessions<'a> {
     OfChangedUsers { users: &'a str },
     /// The one that an ID token of a client names. The user's subject may be one for the client's sector.
     OfClient { client_id: &'a str, sid: &'a str, subject: &'a str },
-    /// Those of a deleted user, at most so many.
+    /// Those of a deleted user, at most so many. [`super::deletions`] ends the others.
     OfDeletedUser { sub: &'a str, limit: i64 },
     /// The one whose cookie has a hash that begins so: see [`super::session_list`].
     OfName { name: &'a str },
@@ -61,6 +62,29 @@ macro_rules! end_sessions {
         )
     };
 }
+
+/// A SQL statement: the logout tokens of sessions that end are queued, for the clients that want them. `$clients` is a FROM
+/// clause with the rows of `session_clients`, and `$now` the parameter with the time.
+macro_rules! queue_logout_tokens {
+    ($clients:expr, $condition:literal, $now:literal) => {
+        concat!(
+            "INSERT INTO logout_deliveries \
+               (session_id, client_id, sid, subject, ended_at, next_try_at) \
+             SELECT session_id, client_id, sid, subject, ",
+            $now,
+            ", ",
+            $now,
+            " FROM ",
+            $clients,
+            " JOIN clients USING (client_id) WHERE ",
+            $condition,
+            " AND CASE WHEN json_valid(metadata) \
+                 THEN metadata->>'backchannel_logout_uri' IS NOT NULL ELSE 0 END \
+             ON CONFLICT (session_id, client_id) DO NOTHING"
+        )
+    };
+}
+pub(super) use queue_logout_tokens;
 
 impl EndingSessions<'_> {
     fn statement(&self, id: &str, now: i64) -> Statement {
@@ -143,22 +167,50 @@ impl<'a> SessionEnd<'a> {
     /// # Errors
     /// [`Internal::Unavailable`] if the platform's random source fails.
     pub fn add_to<P>(&self, batch: &mut Batch, context: &Context<'_, P>) -> Result<(), Internal> {
-        let now = context.now;
-        batch.add(self.sessions.statement(&self.id, now));
+        self.choose(batch, context)?;
+        self.carry_out(batch, context.now);
+        Ok(())
+    }
+
+    /// Adds the statements that choose the sessions. [`SessionEnd::carry_out`] must follow in the batch.
+    ///
+    /// # Errors
+    /// [`Internal::Unavailable`] if the platform's random source fails.
+    pub(super) fn choose<P>(
+        &self,
+        batch: &mut Batch,
+        context: &Context<'_, P>,
+    ) -> Result<(), Internal> {
+        batch.add(self.sessions.statement(&self.id, context.now));
         if let Some(reason) = self.reason {
             batch.add(acts::sessions_ended(context, &self.id, reason)?);
         }
-        let queue = Statement::new(
-            "INSERT INTO logout_deliveries \
-               (session_id, client_id, sid, subject, ended_at, next_try_at) \
-             SELECT session_id, client_id, sid, subject, ?2, ?2 \
-             FROM ended_sessions JOIN session_clients USING (session_id) \
-               JOIN clients USING (client_id) \
-             WHERE end_id = ?1 AND CASE WHEN json_valid(metadata) \
-                 THEN metadata->>'backchannel_logout_uri' IS NOT NULL ELSE 0 END \
-               AND EXISTS (SELECT 1 FROM sessions WHERE id = session_id) \
-             ON CONFLICT (session_id, client_id) DO NOTHING RETURNING 1",
+        Ok(())
+    }
+
+    /// Returns the statement that chooses no session of users who were not stored as these entries have them: they still have
+    /// another password hash, or are still not disabled.
+    pub(super) fn spare_refused(&self, entries: &str) -> Statement {
+        Statement::new(
+            "DELETE FROM ended_sessions WHERE end_id = ?1 AND sub IN ( \
+               SELECT users.sub FROM json_each(?2) JOIN users ON users.sub = value->>'sub' \
+               WHERE value->>'password_hash' <> coalesce(password_hash, '') \
+                 OR value->>'disabled' AND disabled_at IS NULL)",
         )
+        .bind(self.id.as_str())
+        .bind(entries)
+    }
+
+    /// Adds the statements that end the chosen sessions.
+    pub(super) fn carry_out(&self, batch: &mut Batch, now: i64) {
+        let queue = Statement::new(concat!(
+            queue_logout_tokens!(
+                "ended_sessions JOIN session_clients USING (session_id)",
+                "end_id = ?1 AND EXISTS (SELECT 1 FROM sessions WHERE id = session_id)",
+                "?2"
+            ),
+            " RETURNING 1",
+        ))
         .bind(self.id.as_str())
         .bind(now);
         // Older grants without a refresh token are dead, and so are older codes.
@@ -169,8 +221,7 @@ impl<'a> SessionEnd<'a> {
             " IN (0, 1) AND created_at > ?3 AND revoked_at IS NULL \
                AND session_id IN (SELECT session_id FROM ended_sessions WHERE end_id = ?1) AND (",
             is_refreshable!(),
-            " = 0 OR EXISTS \
-                 (SELECT 1 FROM codes WHERE grant_id = grants.id AND spent_at IS NULL))",
+            " = 0 OR NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE grant_id = grants.id))",
         ))
         .bind(self.id.as_str())
         .bind(now)
@@ -183,7 +234,6 @@ impl<'a> SessionEnd<'a> {
         batch.add_with_task(queue, DeferredTask::DeliverLogoutTokens { end_id: self.id.clone() });
         batch.add(revoke);
         batch.add(delete);
-        Ok(())
     }
 }
 

@@ -53,8 +53,8 @@ pub const KINDS: [Kind; 13] = [
     Kind::of_strangers("deleted_clients", |_, limit| {
         [deletions::of_client("", limit), vec![deletions::more_clients()]].concat()
     }),
-    Kind::of_strangers("deleted_users", |_, limit| {
-        [deletions::of_user("", limit), vec![deletions::more_users()]].concat()
+    Kind::of_strangers("deleted_users", |at, limit| {
+        [deletions::of_user("", at, limit), vec![deletions::more_users()]].concat()
     }),
     Kind::of_users("sessions", sessions::sweep),
     Kind::of_users("ended_sessions", session_ends::sweep),

@@ -1,7 +1,8 @@
 //! How the operator opens and closes a user's access: the password, the sessions, and whether the user is disabled.
 //!
-//! A disabled user has no session, because the batch that disables ends them all and [`begin`] requires another user. The
-//! user's grants stay, and count again when the user is enabled: see [`grant_counts`].
+//! A disabled user has no session, because the batch that disables ends them all and [`begin`] requires another user. So the
+//! grants without `offline_access` end with their sessions. The others stay, and count again when the user is enabled: see
+//! [`grant_counts`].
 //!
 //! [`begin`]: crate::store::sessions::begin
 //! [`grant_counts`]: crate::store::grants

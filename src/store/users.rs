@@ -133,11 +133,7 @@ pub async fn put(
 ) -> Result<PutOutcome, Internal> {
     let json = format!("[{}]", write(user)?);
     let mut batch = Batch::default();
-    end_sessions_of_changed(&mut batch, &json, context)?;
-    let (event, no_event) = audit::users::stored(context, &json)?;
-    batch.add(event);
-    let stored = batch.query(upsert(json, context.now), exists);
-    batch.add(no_event);
+    let stored = put_in(&mut batch, &json, exists, context)?;
     let found = look_up(&mut batch, &user.sub);
     let used_by = batch.query(select_uses(&[&user.sub]), first);
     let mut outcome = batch.run_idempotent(context).await?;
@@ -161,11 +157,7 @@ pub async fn put_all(
     let shares = shares(users)?;
     let (mut batch, mut puts) = (Batch::default(), Vec::new());
     for share in shares {
-        end_sessions_of_changed(&mut batch, &share, context)?;
-        let (events, no_events) = audit::users::stored(context, &share)?;
-        batch.add(events);
-        puts.push(batch.query(upsert(share, context.now), all));
-        batch.add(no_events);
+        puts.push(put_in(&mut batch, &share, all, context)?);
     }
     let mut outcome = batch.run_idempotent(context).await?;
     let mut stored = HashSet::with_capacity(users.len());
@@ -205,17 +197,27 @@ fn write(user: &NewUser) -> Result<String, Internal> {
     serde_json::to_string(user).map_err(|error| Internal::unwritable(&error))
 }
 
-/// Ends the sessions of users whose password is about to change, because somebody else may have known the old one, and of
-/// those who are about to be disabled.
-fn end_sessions_of_changed<P>(
+/// Creates or replaces the users of a JSON array. Ends the sessions of those whose password changes, because somebody else
+/// may have known the old one, and of those who are disabled.
+fn put_in<P, T>(
     batch: &mut Batch,
     users: &str,
+    read: fn(Vec<Row>) -> Result<T, Internal>,
     context: &Context<'_, P>,
-) -> Result<(), Internal> {
-    SessionEnd::new(context, EndingSessions::OfChangedUsers { users }, None)?.add_to(batch, context)
+) -> Result<Handle<T>, Internal> {
+    let end = SessionEnd::new(context, EndingSessions::OfChangedUsers { users }, None)?;
+    let (events, no_events) = audit::users::stored(context, users)?;
+    end.choose(batch, context)?;
+    batch.add(events);
+    let stored = batch.query(upsert(users, context.now), read);
+    // Only now it is known which users were refused.
+    batch.add(no_events);
+    batch.add(end.spare_refused(users));
+    end.carry_out(batch, context.now);
+    Ok(stored)
 }
 
-fn upsert(json: String, now: i64) -> Statement {
+fn upsert(json: &str, now: i64) -> Statement {
     // A refused user returns no row. A user is refused because another user has the login, the sub was deleted, the
     // login is missing, or the sub of a new user is the identifier of a client, whose tokens have it as `sub`, too.
     Statement::new(
@@ -375,7 +377,7 @@ pub async fn delete(
     batch.add(begin);
     let sessions = EndingSessions::OfDeletedUser { sub, limit: SWEPT_AT_ONCE };
     SessionEnd::new(context, sessions, None)?.add_to(&mut batch, context)?;
-    for statement in deletions::of_user(sub, SWEPT_AT_ONCE) {
+    for statement in deletions::of_user(sub, context.now, SWEPT_AT_ONCE) {
         batch.add(statement);
     }
     let deleted_at =

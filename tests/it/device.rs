@@ -550,6 +550,37 @@ fn a_device_has_five_minutes_after_a_decision_of_the_last_moment() {
 }
 
 #[test]
+fn a_user_who_signs_out_ends_what_the_device_has_not_taken_yet() {
+    let offline = "openid offline_access";
+    for (scope, is_taken, remains) in [
+        ("openid", false, false),
+        (offline, false, false),
+        ("openid", true, false),
+        (offline, true, true),
+    ] {
+        let (provider, client) = provider();
+        let codes = codes_of(&provider.start_with(&client, &[("scope", scope)]));
+        let browser = Browser::new(&provider);
+        let page = browser.submit(&browser.open(&codes), &ALLOW);
+        assert!(page.body.contains("If you sign out in this browser"), "{}", page.body);
+        let taken = is_taken.then(|| provider.poll(&client, &codes));
+        browser.submit_form(&form_to(&browser.get("/auth/account"), "/auth/signout"), &[]);
+        match taken {
+            Some(tokens) => {
+                let token = field(&tokens, "access_token");
+                let status = provider.send(get("/auth/userinfo").bearer(&token)).status;
+                assert_eq!(status, if remains { 200 } else { 401 }, "{scope}");
+                if scope == offline {
+                    let token = field(&tokens, "refresh_token");
+                    assert_eq!(provider.refresh(&client, &token).status, 200);
+                }
+            }
+            None => assert_eq!(error(&provider.poll(&client, &codes)), "invalid_grant", "{scope}"),
+        }
+    }
+}
+
+#[test]
 fn a_device_code_is_bound_to_its_client() {
     let (provider, client) = provider();
     let other = provider.put_device_client("other", json!({}));
@@ -577,21 +608,6 @@ fn a_device_code_is_bound_to_its_client() {
     ];
     for (parameters, expected) in cases {
         assert_eq!(error(&provider.token(&client, &parameters)), expected, "{parameters:?}");
-    }
-}
-
-#[test]
-fn access_without_offline_access_ends_with_the_session_of_the_browser() {
-    let (provider, client) = provider();
-    for (scope, status) in [("openid", 400), ("openid offline_access", 200)] {
-        let codes = codes_of(&provider.start_with(&client, &[("scope", scope)]));
-        let browser = Browser::new(&provider);
-        browser.submit(&browser.open(&codes), &ALLOW);
-        let account = browser.get("/auth/account");
-        browser.submit_form(&form_to(&account, "/auth/signout"), &[]);
-        assert!(is_login(&browser.get("/auth/account")));
-        let polled = provider.poll(&client, &codes);
-        assert_eq!(polled.status, status, "{scope}: {}", polled.body);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A user whom the operator has disabled, in every flow; and the end of a user's sessions.
 
 use crate::admin::{import, put_user};
-use crate::browser::{Browser, PASSWORD, TestClient, answer, encode, field, is_login};
+use crate::browser::{Browser, PASSWORD, TestClient, answer, encode, field, hash_of, is_login};
 use crate::test_provider::{
     TestProvider, TestResponse, alice, delete, get, post, put, variables_with,
 };
@@ -215,6 +215,44 @@ fn a_put_and_an_import_that_disable_end_the_sessions() {
         }
         put_user(&provider, "alice", &json!({ "disabled": false }));
         assert!(is_login(&browser.get("/auth/account")));
+    }
+}
+
+fn is_signed_in(browser: &Browser<'_>) -> bool {
+    !is_login(&browser.get("/auth/account"))
+}
+
+#[test]
+fn a_put_or_a_line_that_is_refused_ends_no_session() {
+    let (provider, app) = provider();
+    provider.put_user("bob");
+    let alice = Browser::new(&provider);
+    let tokens = provider.redeem(&app, &alice.authorize(&app, LOGIN, &[]));
+    let token = field(&tokens, "access_token");
+    let hash = hash_of("another password");
+    for change in [json!({ "disabled": true }), json!({ "password_hash": hash })] {
+        let mut user = json!({ "claims": {}, "login": "bob" });
+        user.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        assert_eq!(put_user(&provider, "alice", &user).status, 409);
+        user["sub"] = json!("alice");
+        let lines = format!("{user}\n{{\"sub\":\"carol\",\"claims\":{{}}}}");
+        let report = import(&provider, &lines);
+        assert_eq!(
+            (&report["stored"], report["refused"].as_array().unwrap().len()),
+            (&json!(1), 1)
+        );
+        assert_eq!(userinfo(&provider, &token), 200, "{change}");
+        assert!(is_signed_in(&alice), "{change}");
+    }
+    // The same lines end the sessions when they are stored.
+    for change in [json!({ "disabled": true }), json!({ "password_hash": hash })] {
+        let (provider, app) = self::provider();
+        let alice = Browser::new(&provider);
+        alice.authorize(&app, LOGIN, &[]);
+        let mut user = json!({ "sub": "alice" });
+        user.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        assert_eq!(import(&provider, &user.to_string())["stored"], 1);
+        assert!(!is_signed_in(&alice), "{change}");
     }
 }
 

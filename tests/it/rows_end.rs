@@ -290,6 +290,34 @@ fn nothing_of_a_deleted_user_works_while_the_rows_are_deleted_in_steps() {
 }
 
 #[test]
+fn each_session_of_a_deleted_user_ends_for_its_clients_however_many_there_are() {
+    let provider = TestProvider::with_keys();
+    provider.put_alice();
+    provider.put_client_with("app", json!({ "backchannel_logout_uri": "https://app.example/out" }));
+    provider.put_client_with("silent", json!({}));
+    let database = &provider.platform.primary;
+    database
+        .execute_batch(&format!(
+            "WITH RECURSIVE numbers (n) AS \
+               (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 3500) \
+             INSERT INTO sessions (id, cookie_hash, sub, auth_time, used_at) \
+             SELECT '-' || n, n, 'alice', {NOW}, {NOW} FROM numbers; \
+             INSERT INTO session_clients (session_id, client_id, sid, subject, signed_in_at) \
+             SELECT sessions.id, client_id, sessions.id, 'alice', {NOW} FROM sessions JOIN clients"
+        ))
+        .unwrap();
+    assert_eq!(provider.send(delete("/admin/users/alice").by_operator()).status, 200);
+    assert!(provider.rows("sessions") > 1_000);
+    provider.maintain();
+    assert_eq!(provider.rows("sessions"), 0);
+    assert_eq!(provider.rows("logout_deliveries"), 3_500);
+    provider.sleep(SWEEP_DELAY_SECONDS);
+    provider.maintain();
+    let tables = ["session_clients", "ended_sessions", "deleted_users"];
+    assert_eq!(tables.map(|table| provider.rows(table)), [0; 3]);
+}
+
+#[test]
 fn one_run_finishes_every_deleted_user_and_client() {
     let provider = TestProvider::with_keys();
     let database = &provider.platform.primary;
