@@ -34,7 +34,8 @@ export async function startProvider({ vars = {}, tls = false, hostname = "localh
   /** The requests of the last minutes: method, path, and status. For the message of a failed test. */
   const log = [];
   const { port, close } = await listen((request, response) => {
-    response.on("finish", () => log.push(`${request.method} ${request.url} ${response.statusCode}`));
+    // Not "finish": a program that reads the status alone closes the connection before the end of a page.
+    response.on("close", () => log.push(`${request.method} ${request.url} ${response.statusCode}`));
     forward(worker.url, request, response);
   }, { tls });
   const issuer = `${tls ? "https" : "http"}://${hostname}:${port}`;
