@@ -36,8 +36,11 @@ pub enum DeferredTask {
         /// The id of the end.
         end_id: String,
     },
-    /// Deliver logout tokens that are due.
-    DeliverDueLogoutTokens,
+    /// Deliver logout tokens of a client that are due.
+    DeliverLogoutTokensTo {
+        /// The client.
+        client_id: String,
+    },
     /// Generate the first key of an algorithm.
     MakeKey(Algorithm),
     /// Write a document to the cache.

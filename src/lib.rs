@@ -250,7 +250,9 @@ async fn finish_one(provider: &Provider<'_, impl Platform>, task: DeferredTask) 
         DeferredTask::DeliverLogoutTokens { end_id } => {
             logout_delivery::after_session_end(provider, &end_id).await
         }
-        DeferredTask::DeliverDueLogoutTokens => logout_delivery::after_request(provider).await,
+        DeferredTask::DeliverLogoutTokensTo { client_id } => {
+            logout_delivery::after_retry(provider, client_id).await
+        }
         DeferredTask::MakeKey(alg) => memory.published_keys.make_claimed(alg, context).await,
         DeferredTask::Publish(publication) => documents::publish(context, &publication).await,
         DeferredTask::Sweep => sweep::all(context.platform, context.now).await.map(|is_more| {

@@ -57,10 +57,11 @@ pub enum LogEvent {
     /// The successor of a key was generated.
     #[expect(missing_docs)]
     KeyRotated { alg: &'static str, kid: String },
-    /// A client did not accept a logout token. It is tried again, unless the client is a stranger's and it was the last try.
+    /// A client did not accept a logout token. It is tried again, unless it was the last try and the client is a stranger's or
+    /// refuses the token.
     #[expect(missing_docs)]
     LogoutTokenNotDelivered { client_id: String, reason: String },
-    /// A client of the operator accepted a logout token at no try.
+    /// A client of the operator accepted a logout token at no try, and did not refuse it.
     #[expect(missing_docs)]
     LogoutTokenGivenUp { client_id: String, reason: String },
     /// A step of a maintenance run failed.

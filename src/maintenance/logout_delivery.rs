@@ -4,10 +4,12 @@
 //! maintenance tries again, with growing pauses, until the token is given up. Each try has a new token, for the `sid` and the
 //! URL that the client has then.
 //!
-//! Clients take turns, and one that fails is left out of the rest of the run. So a client with many tokens, or one that does
-//! not answer, delays the others by a few seconds at most.
+//! Clients take turns, and one whose server does not work is left out of the rest of the run. So a client with many tokens
+//! delays the others by a few seconds at most. Most rounds are for clients of the operator that answered at their last try, so
+//! that neither strangers nor servers that are down take their time.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::rc::Rc;
 
 use crate::context::Context;
@@ -23,8 +25,8 @@ use crate::protocol::token::logout_token::{self, LogoutEvent, LogoutToken};
 use crate::provider::Provider;
 use crate::store::clients::{Client, StoredClient};
 use crate::store::logout_deliveries::{
-    Claimed, Delivery, Due, GivenUp, Postponed, Settlement, claim, clients_of_end, find_work,
-    pause, settle,
+    Claimed, Delivery, Due, DueClients, GivenUp, NO_ANSWER, Postponed, Settlement, claim,
+    clients_of_end, find_work, pause, settle,
 };
 
 /// How many tokens are sent at the same time: as many connections as Workers opens at once.
@@ -32,8 +34,11 @@ const AT_ONCE: usize = 6;
 /// How often so many are sent after a response. The platform ends the work 30 seconds after the response, and a client may
 /// use up its timeout of five seconds each time.
 const ROUNDS_AFTER_RESPONSE: usize = 4;
-/// How often in a run: it sends 150 tokens at most, in 300 of the 1,000 requests that Workers allows in one invocation.
+/// How often in a run: it sends 150 tokens at most, with 16 statements to D1 a round.
 const ROUNDS_PER_RUN: usize = 25;
+/// Which kind of [`DueClients`], in their order there, each round is for. If none of the kind is left, the round is for the
+/// first kind that is. One whose servers do not answer takes five seconds, so each kind has its first turn early.
+const TURNS: [usize; 8] = [0, 1, 2, 0, 0, 0, 0, 0];
 /// How often a token is sent to a client that refuses it with the status 400: the client may not know a new key yet.
 const REFUSALS: i64 = 5;
 /// How often a token is sent at most, if the clock of the isolate that ended the session was ahead. Otherwise
@@ -51,12 +56,14 @@ const FORM_LIMITS: FetchLimits = FetchLimits {
     is_binary: false,
 };
 
-/// What became of a token.
+/// The outcome of a try.
 enum Verdict {
     /// The client accepted it.
     Accepted,
-    /// The client did not answer, or its answer is a failure that may pass.
+    /// The client did not answer, or its server does not work, or the URL is not allowed. That may pass.
     Failed(String),
+    /// The server works, and its answer is a failure that may pass.
+    NotAccepted(String),
     /// It could not be sent, for a reason that is no fault of the client.
     NotSent,
     /// The client receives no tokens any longer.
@@ -67,20 +74,22 @@ enum Verdict {
 
 impl Verdict {
     /// Interprets the response (section 2.8). Frameworks send 204 for 200, and any other success is one, too. The status of
-    /// a refusal is 400. All others are those of a server that does not work, a redirect included.
+    /// a refusal is 400. All others are failures that may pass, a redirect included.
     fn new(response: Result<u16, FormError>) -> Self {
         match response {
             Ok(200..=299) => Self::Accepted,
             Ok(400) => Self::Refused("status 400".to_owned()),
-            Ok(status) => Self::Failed(format!("status {status}")),
-            Err(FormError::NotAnswered) => Self::Failed("no answer".to_owned()),
+            Ok(status @ (429 | 500..)) => Self::Failed(format!("status {status}")),
+            Ok(status) => Self::NotAccepted(format!("status {status}")),
+            Err(FormError::NotAnswered) => Self::Failed(NO_ANSWER.to_owned()),
             Err(FormError::NotSent) => Self::NotSent,
         }
     }
 
-    /// Returns whether the client may get its next token now.
+    /// Returns whether the client may get its next token now: a client may know some sessions no longer, and accept the tokens
+    /// of others.
     fn is_good(&self) -> bool {
-        matches!(self, Self::Accepted | Self::NoReceiver)
+        !matches!(self, Self::Failed(_) | Self::NotSent)
     }
 }
 
@@ -103,18 +112,22 @@ pub async fn after_session_end(
     end_id: &str,
 ) -> Result<(), Internal> {
     let context = &provider.context;
-    let clients = clients_of_end(context, end_id).await?;
+    let of_operator = clients_of_end(context, end_id).await?;
+    let clients = DueClients { of_operator, ..DueClients::default() };
     let clock = || context.now;
     Run::new(provider, Due::OfEnd { end_id }, &clock).deliver(clients, ROUNDS_AFTER_RESPONSE).await
 }
 
-/// Delivers tokens that are due, after a request of the operator.
+/// Delivers tokens of a client that are due, after a request of the operator.
 ///
 /// # Errors
 /// The fault of the database.
-pub async fn after_request(provider: &Provider<'_, impl Platform>) -> Result<(), Internal> {
+pub async fn after_retry(
+    provider: &Provider<'_, impl Platform>,
+    client_id: String,
+) -> Result<(), Internal> {
     let context = &provider.context;
-    let clients = find_work(context).await?.clients;
+    let clients = DueClients { of_operator: vec![client_id], ..DueClients::default() };
     let clock = || context.now;
     Run::new(provider, Due::All, &clock).deliver(clients, ROUNDS_AFTER_RESPONSE).await
 }
@@ -144,18 +157,17 @@ impl<'a, 'p, P: Platform> Run<'a, 'p, P> {
         Self { provider, due, clock, delivered: 0, postponed: 0, given_up: 0 }
     }
 
-    /// Delivers tokens to these clients in turn. One that fails gets no other.
-    async fn deliver(&mut self, clients: Vec<String>, rounds: usize) -> Result<(), Internal> {
+    /// Delivers tokens to these clients in turn. One whose server does not work gets no other.
+    async fn deliver(&mut self, clients: DueClients, rounds: usize) -> Result<(), Internal> {
         let context = &self.provider.context;
-        let mut queue = VecDeque::from(clients);
-        for _ in 0..rounds {
-            if queue.is_empty() {
-                break;
-            }
+        let DueClients { of_operator, silent, others } = clients;
+        let mut queues = [of_operator, silent, others].map(VecDeque::from);
+        for turn in TURNS.into_iter().cycle().take(rounds) {
             let now = (self.clock)();
             if now > context.now + LOGOUT_BUDGET_SECONDS {
                 break;
             }
+            let Some(queue) = choose(&mut queues, turn) else { break };
             let next: Vec<_> = queue.drain(..queue.len().min(AT_ONCE)).collect();
             let each = AT_ONCE / next.len();
             let limit = i64::try_from(each).unwrap_or(1);
@@ -221,21 +233,24 @@ impl<'a, 'p, P: Platform> Run<'a, 'p, P> {
         let next_try_at = now + pause(tries);
         let is_late =
             next_try_at > delivery.ended_at + LOGOUT_DELIVERY_SECONDS || tries >= MOST_TRIES;
+        // A client refuses the token of a session that it has ended itself. So any user can cause it, and nobody is woken.
+        let is_refusal = matches!(verdict, Verdict::Refused(_));
         let (reason, is_last) = match verdict {
             Verdict::Accepted | Verdict::NoReceiver => {
                 return settlement.over.push((session_id, client_id));
             }
-            Verdict::NotSent => {
+            Verdict::NotSent if !is_late => {
                 let (tries, last_error) = (tries - 1, None);
                 let postponed = Postponed { session_id, client_id, tries, next_try_at, last_error };
                 return settlement.postponed.push(postponed);
             }
-            Verdict::Failed(reason) => (reason, is_late),
+            Verdict::NotSent => ("not sent".to_owned(), true),
+            Verdict::Failed(reason) | Verdict::NotAccepted(reason) => (reason, is_late),
             Verdict::Refused(reason) => (reason, is_late || tries >= REFUSALS),
         };
         if is_last {
-            let of_operator = receiver.is_of_operator();
-            let given_up = GivenUp { session_id, client_id, reason, of_operator };
+            let is_error = !is_refusal && receiver.is_of_operator();
+            let given_up = GivenUp { session_id, client_id, reason, is_error };
             return settlement.given_up.push(given_up);
         }
         self.provider.context.log_event(LogEvent::LogoutTokenNotDelivered {
@@ -255,9 +270,8 @@ impl<'a, 'p, P: Platform> Run<'a, 'p, P> {
         self.delivered += over.len();
         self.postponed += postponed.len();
         self.given_up += given_up.len();
-        for GivenUp { client_id, reason, of_operator, .. } in given_up {
-            // A stranger can cause any number of them, so they wake nobody.
-            context.log_event(if of_operator {
+        for GivenUp { client_id, reason, is_error, .. } in given_up {
+            context.log_event(if is_error {
                 LogEvent::LogoutTokenGivenUp { client_id, reason }
             } else {
                 LogEvent::LogoutTokenNotDelivered { client_id, reason }
@@ -288,6 +302,13 @@ impl<'a, 'p, P: Platform> Run<'a, 'p, P> {
         };
         sign(context.platform, &key, logout_token::TYP, &claims).await
     }
+}
+
+/// Returns the queue of a round: that of its turn, or else the first one that has a client.
+fn choose(queues: &mut [VecDeque<String>], turn: usize) -> Option<&mut VecDeque<String>> {
+    let has_client = |place: &usize| queues.get(*place).is_some_and(|queue| !queue.is_empty());
+    let place = iter::once(turn).chain(0..queues.len()).find(has_client)?;
+    queues.get_mut(place)
 }
 
 /// A token to send.

@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::Internal;
 use crate::lifetimes::{
-    LOGOUT_DELIVERY_SECONDS, LOGOUT_LEASE_SECONDS, LOGOUT_LONGEST_PAUSE_SECONDS,
+    CLOCK_SLACK_SECONDS, LOGOUT_DELIVERY_SECONDS, LOGOUT_LEASE_SECONDS,
+    LOGOUT_LONGEST_PAUSE_SECONDS,
 };
 use crate::ports::{Database, Freshness, Row, Statement};
 use crate::store::audit::acts;
@@ -17,8 +18,8 @@ use crate::store::audit::kinds::Actor;
 use crate::store::batch::{Batch, all, read};
 use crate::store::clients::{StoredClient, look_up};
 
-/// How many clients with deliveries a run looks at, and how many of those that are due it returns.
-const CLIENTS: i64 = 10_000;
+/// How many clients of strangers a run looks at, and how many clients with due deliveries of each kind it returns.
+const STRANGERS: i64 = 10_000;
 const DUE_CLIENTS: i64 = 200;
 /// How many deliveries are given up, tried again or counted at once.
 pub(super) const AT_ONCE: i64 = 1_000;
@@ -100,9 +101,20 @@ pub struct GivenUp {
     pub client_id: String,
     /// Why the last try failed: fixed words or a status.
     pub reason: String,
-    /// Whether the client is one of the operator's. Others may be those of strangers.
+    /// Whether it is an error that the operator must hear of. A token of a stranger's client wakes nobody.
     #[serde(skip)]
-    pub of_operator: bool,
+    pub is_error: bool,
+}
+
+impl GivenUp {
+    fn from_row(mut row: Row) -> Result<Self, Internal> {
+        Ok(Self {
+            session_id: row.text()?,
+            client_id: row.text()?,
+            reason: row.text()?,
+            is_error: row.integer()? == 1,
+        })
+    }
 }
 
 /// A delivery that is tried again.
@@ -116,7 +128,7 @@ pub struct Postponed {
     pub last_error: Option<String>,
 }
 
-/// What becomes of deliveries that were claimed at one time.
+/// The outcome of deliveries that were claimed at one time.
 #[derive(Debug, Default)]
 pub struct Settlement {
     /// The sessions and clients of those that are over: the client has accepted the token, or it receives none any longer.
@@ -125,67 +137,115 @@ pub struct Settlement {
     pub postponed: Vec<Postponed>,
 }
 
-/// What a run has to do.
+/// Why a try failed: the client did not answer. Such a try takes long.
+pub const NO_ANSWER: &str = "no answer";
+
+/// The work of a run.
 #[derive(Debug)]
 pub struct Work {
     /// Deliveries that nobody tried for too long, at most 1,000.
     pub overdue: Vec<GivenUp>,
-    /// The clients with deliveries that are due: first those of the operator, and of each kind first the one that waits
-    /// for longest.
-    pub clients: Vec<String>,
+    pub clients: DueClients,
+}
+
+/// The clients with deliveries that are due, of each kind first the one that waits for longest.
+#[derive(Debug, Default)]
+pub struct DueClients {
+    /// Clients of the operator.
+    pub of_operator: Vec<String>,
+    /// Clients of the operator that did not answer at their last try.
+    pub silent: Vec<String>,
+    /// All others, those of strangers and deleted ones: first those that answered.
+    pub others: Vec<String>,
+}
+
+/// A SQL query: the clients of `$source` with deliveries that are due, and whether each did not answer at its last try. A
+/// failed delivery is due later than those that were not tried, so the latest one tells. Of silent clients, too, the one comes
+/// first whose last try was the earliest.
+macro_rules! due_clients {
+    ($source:literal) => {
+        concat!(
+            "SELECT client_id, is_silent FROM ( \
+               SELECT client_id, \
+                 (SELECT min(next_try_at) FROM logout_deliveries \
+                  WHERE logout_deliveries.client_id = waiting.client_id) AS first_at, \
+                 (SELECT max(next_try_at) FROM logout_deliveries \
+                  WHERE logout_deliveries.client_id = waiting.client_id) AS last_at, \
+                 coalesce((SELECT last_error FROM logout_deliveries \
+                   WHERE logout_deliveries.client_id = waiting.client_id \
+                   ORDER BY next_try_at DESC LIMIT 1) = ?2, 0) AS is_silent \
+               FROM (",
+            $source,
+            ") AS waiting) WHERE first_at <= ?1 \
+             ORDER BY is_silent, iif(is_silent, last_at, first_at) LIMIT ?3"
+        )
+    };
 }
 
 /// Finds the work of a run.
 ///
 /// A delivery that is due is not tried while others of its client fail. So it is given up when it has been due for
-/// [`LOGOUT_DELIVERY_SECONDS`].
+/// [`LOGOUT_DELIVERY_SECONDS`]. One that is due later than any pause allows has its time from a clock that was ahead: it is due
+/// now.
 pub async fn find_work(context: &Context<'_, impl Database>) -> Result<Work, Internal> {
+    let now = context.now;
+    let correct = Statement::new(
+        "UPDATE logout_deliveries SET next_try_at = ?1 WHERE (session_id, client_id) IN ( \
+           SELECT session_id, client_id FROM logout_deliveries WHERE next_try_at > ?2 LIMIT ?3)",
+    )
+    .bind(now)
+    .bind(now + LOGOUT_LONGEST_PAUSE_SECONDS + CLOCK_SLACK_SECONDS)
+    .bind(AT_ONCE);
     let overdue = Statement::new(
         "SELECT session_id, client_id, coalesce(last_error, 'not tried'), \
            coalesce((SELECT registration_token_hash IS NULL AND document_until IS NULL \
              FROM clients WHERE clients.client_id = logout_deliveries.client_id), 0) \
          FROM logout_deliveries WHERE next_try_at <= ?1 ORDER BY next_try_at LIMIT ?2",
     )
-    .bind(context.now - LOGOUT_DELIVERY_SECONDS)
+    .bind(now - LOGOUT_DELIVERY_SECONDS)
     .bind(AT_ONCE);
+    let of_operator = Statement::new(due_clients!(
+        "SELECT client_id FROM clients \
+         WHERE registration_token_hash IS NULL AND document_until IS NULL"
+    ));
     // It goes from each client to the next one by the index, and reads none of the other deliveries.
-    let clients = Statement::new(
-        "WITH RECURSIVE waiting (client_id) AS ( \
+    let others = Statement::new(due_clients!(
+        "WITH RECURSIVE stepped (client_id) AS ( \
            SELECT min(client_id) FROM logout_deliveries \
            UNION ALL \
            SELECT (SELECT min(client_id) FROM logout_deliveries \
-                   WHERE logout_deliveries.client_id > waiting.client_id) \
-           FROM waiting WHERE waiting.client_id IS NOT NULL LIMIT ?2) \
-         SELECT waiting.client_id FROM waiting LEFT JOIN clients USING (client_id) \
-         WHERE EXISTS (SELECT 1 FROM logout_deliveries \
-           WHERE logout_deliveries.client_id = waiting.client_id AND next_try_at <= ?1) \
-         ORDER BY registration_token_hash IS NULL AND document_until IS NULL DESC, \
-           (SELECT min(next_try_at) FROM logout_deliveries \
-            WHERE logout_deliveries.client_id = waiting.client_id) LIMIT ?3",
-    )
-    .bind(context.now)
-    .bind(CLIENTS)
-    .bind(DUE_CLIENTS);
+                   WHERE logout_deliveries.client_id > stepped.client_id) \
+           FROM stepped WHERE stepped.client_id IS NOT NULL LIMIT ?4) \
+         SELECT client_id FROM stepped WHERE NOT EXISTS ( \
+           SELECT 1 FROM clients WHERE clients.client_id = stepped.client_id \
+             AND registration_token_hash IS NULL AND document_until IS NULL)"
+    ))
+    .bind(now)
+    .bind(NO_ANSWER)
+    .bind(DUE_CLIENTS)
+    .bind(STRANGERS);
+    let of_operator = of_operator.bind(now).bind(NO_ANSWER).bind(DUE_CLIENTS);
     let mut batch = Batch::default();
-    let (overdue, clients) = (batch.query(overdue, all), batch.query(clients, client_ids));
+    batch.add(correct);
+    let overdue = batch.query(overdue, |rows| rows.into_iter().map(GivenUp::from_row).collect());
+    let of_operator = batch.query(of_operator, all);
+    let others = batch.query(others, client_ids);
     let mut outcome = batch.run_idempotent(context).await?;
-    let given_up = |mut row: Row| {
-        Ok(GivenUp {
-            session_id: row.text()?,
-            client_id: row.text()?,
-            reason: row.text()?,
-            of_operator: row.integer()? == 1,
-        })
-    };
-    let overdue = outcome.take(overdue)?.into_iter().map(given_up).collect::<Result<_, _>>()?;
-    Ok(Work { overdue, clients: outcome.take(clients)? })
+    let mut clients = DueClients { others: outcome.take(others)?, ..DueClients::default() };
+    for mut row in outcome.take(of_operator)? {
+        let client_id = row.text()?;
+        let is_silent = row.integer()? == 1;
+        let kind = if is_silent { &mut clients.silent } else { &mut clients.of_operator };
+        kind.push(client_id);
+    }
+    Ok(Work { overdue: outcome.take(overdue)?, clients })
 }
 
 fn client_ids(rows: Vec<Row>) -> Result<Vec<String>, Internal> {
     rows.into_iter().map(|mut row| row.text()).collect()
 }
 
-/// Returns the clients with deliveries of sessions that one end has ended.
+/// Returns the clients with deliveries of sessions that one end has ended, first those of the operator.
 pub async fn clients_of_end(
     context: &Context<'_, impl Database>,
     end_id: &str,
@@ -193,7 +253,10 @@ pub async fn clients_of_end(
     let statement = Statement::new(
         "SELECT DISTINCT client_id \
          FROM ended_sessions CROSS JOIN logout_deliveries USING (session_id) \
-         WHERE end_id = ?1 AND next_try_at <= ?2 LIMIT ?3",
+         WHERE end_id = ?1 AND next_try_at <= ?2 \
+         ORDER BY EXISTS (SELECT 1 FROM clients \
+           WHERE clients.client_id = logout_deliveries.client_id \
+             AND registration_token_hash IS NULL AND document_until IS NULL) DESC, client_id LIMIT ?3",
     )
     .bind(end_id)
     .bind(context.now)

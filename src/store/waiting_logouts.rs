@@ -55,8 +55,8 @@ pub async fn list(
     rows.into_iter().map(Waiting::from_row).collect()
 }
 
-/// Makes at most 1,000 deliveries of a client due now, as if they had not been tried. Returns how many. Those that are due
-/// within a lease stay as they are, because they may be under way.
+/// Makes at most 1,000 deliveries of a client due now, as if they had not been tried. Returns how many. One that is due
+/// within a lease stays as it is, because it may be under way.
 ///
 /// Idempotent, except for the number.
 pub async fn retry(
@@ -89,7 +89,7 @@ pub async fn drop_for_operator(
     let given_up = |mut row: Row| {
         let reason = "dropped".to_owned();
         let client_id = client_id.to_owned();
-        Ok(GivenUp { session_id: row.text()?, client_id, reason, of_operator: true })
+        Ok(GivenUp { session_id: row.text()?, client_id, reason, is_error: false })
     };
     let given_up = rows.into_iter().map(given_up).collect::<Result<Vec<_>, Internal>>()?;
     let mut batch = Batch::default();
@@ -98,27 +98,56 @@ pub async fn drop_for_operator(
     Ok(given_up.len())
 }
 
-/// The deliveries in numbers, for the report on the provider.
+/// The deliveries in numbers, for the report on the provider: each is 1,000 if there are more rows.
 #[derive(Debug)]
 pub struct Summary {
-    /// How many wait, up to 1,000.
-    pub waiting: i64,
-    /// When the oldest of their sessions ended, in Unix seconds.
+    /// The numbers of the operator's clients.
+    pub of_operator: Numbers,
+    /// When the oldest session of these ended, in Unix seconds.
     pub oldest: Option<i64>,
-    /// How many were given up in the last day, up to 1,000 and more.
+    /// The numbers of all clients, which strangers can raise.
+    pub of_all: Numbers,
+}
+
+/// Numbers of deliveries.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Numbers {
+    /// How many wait.
+    pub waiting: i64,
+    /// How many were given up in the last day.
     pub given_up: i64,
+}
+
+/// A SQL expression: how many tokens were given up, in events that match `$condition`.
+macro_rules! given_up {
+    ($condition:literal) => {
+        concat!(
+            "(SELECT coalesce(sum(tokens), 0) FROM ( \
+               SELECT detail->>'tokens' AS tokens FROM audit_events \
+               WHERE kind = ?2 AND kind NOT IN ('sign_in.succeeded', 'sign_in.failed') \
+                 AND at > ?3 AND actor = 'provider'",
+            $condition,
+            " ORDER BY at, id LIMIT ?1))"
+        )
+    };
 }
 
 /// Reads the [`Summary`].
 pub fn summary_in(batch: &mut Batch, now: i64) -> Handle<Summary> {
-    let statement = Statement::new(
-        "SELECT count(*), min(ended_at), coalesce((SELECT sum(tokens) FROM ( \
-           SELECT detail->>'tokens' AS tokens FROM audit_events \
-           WHERE kind = ?2 AND kind NOT IN ('sign_in.succeeded', 'sign_in.failed') \
-             AND at > ?3 AND actor = 'provider' ORDER BY at, id LIMIT ?1)), 0) \
-         FROM (SELECT ended_at FROM logout_deliveries WHERE next_try_at > 0 \
-           ORDER BY next_try_at LIMIT ?1)",
-    );
+    // From the operator's clients to their deliveries, so that those of strangers hide none.
+    let statement = Statement::new(concat!(
+        "SELECT count(*), ",
+        given_up!(
+            " AND EXISTS (SELECT 1 FROM clients \
+               WHERE clients.client_id = audit_events.client_id \
+                 AND registration_token_hash IS NULL AND document_until IS NULL)"
+        ),
+        ", min(ended_at), \
+           (SELECT count(*) FROM (SELECT 1 FROM logout_deliveries WHERE next_try_at > 0 LIMIT ?1)), ",
+        given_up!(""),
+        " FROM (SELECT ended_at FROM clients CROSS JOIN logout_deliveries USING (client_id) \
+           WHERE registration_token_hash IS NULL AND document_until IS NULL LIMIT ?1)",
+    ));
     let kind = EventKind::LogoutTokenGivenUp.name();
     let statement = statement.bind(AT_ONCE).bind(kind).bind(now - DAY_SECONDS);
     batch.query(statement, |rows| {
@@ -126,9 +155,9 @@ pub fn summary_in(batch: &mut Batch, now: i64) -> Handle<Summary> {
             detail: "D1 returned no row for the numbers of logout tokens".to_owned(),
         })?;
         Ok(Summary {
-            waiting: row.integer()?,
+            of_operator: Numbers { waiting: row.integer()?, given_up: row.integer()? },
             oldest: row.integer_or_null()?,
-            given_up: row.integer()?,
+            of_all: Numbers { waiting: row.integer()?, given_up: row.integer()? },
         })
     })
 }

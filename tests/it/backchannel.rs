@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 const LOGIN: &str = "alice@example.com";
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-fn url(client_id: &str) -> String {
+pub fn url(client_id: &str) -> String {
     format!("https://{client_id}.example/backchannel")
 }
 
 /// A provider with alice.
-fn provider() -> TestProvider {
+pub fn provider() -> TestProvider {
     let provider = TestProvider::with_keys();
     provider.has_entropy.set(true);
     provider.put_alice_with_password();
@@ -22,12 +22,12 @@ fn provider() -> TestProvider {
 }
 
 /// Stores a client with a URL for logout tokens.
-fn put_client(provider: &TestProvider, id: &str) -> TestClient {
+pub fn put_client(provider: &TestProvider, id: &str) -> TestClient {
     provider.put_client_with(id, json!({ "backchannel_logout_uri": url(id) }))
 }
 
 /// The servers of these clients answer with this status; `None` for no answer.
-fn answer(provider: &TestProvider, id: &str, status: Option<u16>) {
+pub fn answer(provider: &TestProvider, id: &str, status: Option<u16>) {
     let mut statuses = provider.platform.form_statuses.borrow_mut();
     match status {
         Some(status) => statuses.insert(url(id), status),
@@ -36,7 +36,11 @@ fn answer(provider: &TestProvider, id: &str, status: Option<u16>) {
 }
 
 /// Signs alice in to clients. Returns the ID token of each.
-fn sign_in(provider: &TestProvider, browser: &Browser<'_>, clients: &[&TestClient]) -> Vec<String> {
+pub fn sign_in(
+    provider: &TestProvider,
+    browser: &Browser<'_>,
+    clients: &[&TestClient],
+) -> Vec<String> {
     let id_token = |client: &&TestClient| {
         let code = browser.authorize(client, LOGIN, &[]);
         let response = provider.redeem(client, &code);
@@ -45,20 +49,20 @@ fn sign_in(provider: &TestProvider, browser: &Browser<'_>, clients: &[&TestClien
     clients.iter().map(id_token).collect()
 }
 
-fn sign_out(browser: &Browser<'_>) -> TestResponse {
+pub fn sign_out(browser: &Browser<'_>) -> TestResponse {
     let page = browser.get("/auth/account");
     browser.submit_form(&form_to(&page, "/auth/signout"), &[])
 }
 
 /// The logout tokens that were sent since the last call, each with its URL.
-fn sent(provider: &TestProvider) -> Vec<(String, String)> {
+pub fn sent(provider: &TestProvider) -> Vec<(String, String)> {
     let forms = provider.platform.forms.take();
     let token = |body: String| body.strip_prefix("logout_token=").unwrap().to_owned();
     forms.into_iter().map(|(url, body)| (url, token(body))).collect()
 }
 
 /// The URLs of the logout tokens that were sent since the last call.
-fn receivers(provider: &TestProvider) -> Vec<String> {
+pub fn receivers(provider: &TestProvider) -> Vec<String> {
     sent(provider).into_iter().map(|(url, _)| url).collect()
 }
 
@@ -66,12 +70,12 @@ fn number(provider: &TestProvider, sql: &str) -> i64 {
     provider.platform.primary.query_row(sql, (), |row| row.get(0)).unwrap()
 }
 
-fn waiting(provider: &TestProvider) -> i64 {
+pub fn waiting(provider: &TestProvider) -> i64 {
     number(provider, "SELECT count(*) FROM logout_deliveries")
 }
 
 /// Runs the maintenance whenever a token is due, until none is left. Returns how many were sent.
-fn maintain_to_the_end(provider: &TestProvider) -> usize {
+pub fn maintain_to_the_end(provider: &TestProvider) -> usize {
     let mut count = 0;
     while waiting(provider) > 0 {
         let due = number(provider, "SELECT min(next_try_at) FROM logout_deliveries");
@@ -99,7 +103,7 @@ fn step(log: &MaintenanceLog) -> Value {
 }
 
 /// The audit events of tokens that were given up: the actor, the client and the detail.
-fn given_up(provider: &TestProvider) -> Vec<(String, String, Value)> {
+pub fn given_up(provider: &TestProvider) -> Vec<(String, String, Value)> {
     let sql = "SELECT actor, client_id, detail FROM audit_events \
                WHERE kind = 'logout_token.given_up' ORDER BY at, id";
     let mut statement = provider.platform.primary.prepare(sql).unwrap();
@@ -112,7 +116,7 @@ fn given_up(provider: &TestProvider) -> Vec<(String, String, Value)> {
 }
 
 /// Adds deliveries of sessions that have ended now.
-fn add_deliveries(provider: &TestProvider, client_id: &str, count: i64) {
+pub fn add_deliveries(provider: &TestProvider, client_id: &str, count: i64) {
     let sql = "WITH RECURSIVE numbers (n) AS \
                  (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?2) \
                INSERT INTO logout_deliveries \

@@ -24,7 +24,7 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ("endpoint/documents/icon.rs", &["public, max-age="]),
     ("limits/rate_limits.rs", &[]),
     // Why a logout token was not delivered: docs/logout.md has a table of the reasons.
-    ("maintenance/logout_delivery.rs", &["no answer"]),
+    ("maintenance/logout_delivery.rs", &["not sent"]),
     ("pages", &[]),
     // Messages of SQLite and D1 are recognized, and never returned.
     (
@@ -72,6 +72,8 @@ const OTHER_TEXTS: &[(&str, &[&str])] = &[
     ),
     ("store/user_codes.rs", &["EXISTS ", ") JOIN ", ") ON CONFLICT ", " RETURNING "]),
     ("store/sessions.rs", &["id, cookie_hash, ", ") WHERE "]),
+    ("store/logout_deliveries.rs", &["no answer", ") AS waiting"]),
+    ("store/waiting_logouts.rs", &["(SELECT coalesce", " ORDER BY ", ", min(ended_at)"]),
     ("store/slots.rs", &["(SELECT ", ") WHERE "]),
     (
         "store/deletions.rs",

@@ -10,6 +10,7 @@ mod agreements;
 mod audit;
 mod audit_listing;
 mod backchannel;
+mod backchannel_turns;
 mod branding;
 mod browser;
 mod certification;

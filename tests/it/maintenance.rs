@@ -40,7 +40,7 @@ fn a_run_is_logged_and_recorded_with_what_it_did() {
 #[test]
 fn a_fault_of_a_step_is_logged_and_recorded() {
     let provider = TestProvider::with_keys();
-    provider.platform.responses_before_loss.set(1);
+    provider.platform.responses_before_loss.set(2);
     provider.platform.lost_responses.set(1);
     let log = provider.maintain();
     assert_eq!(log.level(), Level::Error);

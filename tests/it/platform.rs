@@ -47,6 +47,8 @@ pub struct Native {
     pub batches_fail: Cell<bool>,
     /// The number of requests that write whose response is lost after the database has committed.
     pub lost_responses: Cell<u32>,
+    /// How many statements have run, those of batches too.
+    pub queries: Cell<usize>,
     /// How many responses to batches that write arrive before the lost ones.
     pub responses_before_loss: Cell<u32>,
     /// The number of requests that only read and fail.
@@ -119,6 +121,7 @@ impl Native {
             replica: RefCell::new(None),
             database_fails: Cell::new(false),
             batches_fail: Cell::new(false),
+            queries: Cell::default(),
             lost_responses: Cell::new(0),
             responses_before_loss: Cell::new(0),
             failing_reads: Cell::new(0),
@@ -269,6 +272,7 @@ fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<V
 impl Database for Native {
     async fn run(&self, freshness: Freshness, statement: Statement) -> Result<Vec<Row>, Internal> {
         self.count(|counts| counts.statements += 1);
+        self.queries.set(self.queries.get() + 1);
         pause().await;
         self.check_database()?;
         let replica = self.replica.borrow();
@@ -283,6 +287,7 @@ impl Database for Native {
 
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Internal> {
         self.count(|counts| counts.batches += 1);
+        self.queries.set(self.queries.get() + statements.len());
         pause().await;
         self.check_database()?;
         let writes = statements.iter().any(|statement| self.writes(statement));

@@ -11,19 +11,20 @@ use crate::platform::migrated;
 use crate::statement_texts::{StatementText, statement_texts};
 
 /// Plan steps that read a whole set of rows which does not grow with the tables.
-const SMALL: [(&str, &str); 8] = [
+const SMALL: [(&str, &str); 9] = [
     ("CONSTANT ROW", "a SELECT without a table"),
     ("json_each", "the elements of a parameter"),
     ("ended", "the grants that a subquery found, which has steps of its own"),
     ("(subquery-", "the rows that a subquery found, which has steps of its own"),
-    ("waiting", "the clients with logout tokens, which steps of their own find one by one"),
+    ("stepped", "the clients with logout tokens, which steps of their own find one by one"),
+    ("waiting", "the same clients, or the operator's"),
     ("signing_keys", "a few keys for each algorithm"),
     ("key_claims", "one row for each algorithm"),
     ("maintenance_runs", "the last 144"),
 ];
 
 /// Searches that many rows can match, with the file of the statement and the reason why it may read them.
-const WIDE: [(&str, &str, &str); 42] = [
+const WIDE: [(&str, &str, &str); 43] = [
     ("audit/list", "audit_events_by_client (client_id=? AND at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/list", "PRIMARY KEY (at>? AND (at,id)<(?,?))", "LIMIT"),
     ("audit/mod", "PRIMARY KEY (at<?)", "LIMIT"),
@@ -54,6 +55,7 @@ const WIDE: [(&str, &str, &str); 42] = [
     ),
     ("logout_deliveries", "logout_deliveries_by_time (next_try_at<?)", "LIMIT"),
     ("session_ends", "session_clients_by_client (client_id=? AND session_id=?)", "one row"),
+    ("logout_deliveries", "logout_deliveries_by_time (next_try_at>?)", "LIMIT"),
     (
         "session_ends",
         "sqlite_autoindex_sessions_2 (cookie_hash>? AND cookie_hash<?)",

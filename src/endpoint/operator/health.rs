@@ -21,7 +21,7 @@ use crate::store::batch::Batch;
 use crate::store::maintenance_runs::{MaintenanceRun, last_in};
 use crate::store::migrations::{NEWEST, newest_is_applied_in};
 use crate::store::signing_keys::{self, KeyRow};
-use crate::store::waiting_logouts::{Summary, summary_in};
+use crate::store::waiting_logouts::{Numbers, Summary, summary_in};
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -223,15 +223,21 @@ fn check_maintenance(last_run: Option<&MaintenanceRun>, now: i64) -> Check {
     Check::new(name, status, detail)
 }
 
-/// Checks whether clients accept their logout tokens.
-fn check_logouts(Summary { waiting, oldest, given_up }: &Summary, now: i64) -> Check {
+/// Checks whether the operator's clients accept their logout tokens. Tokens of other clients are no reason for a warning.
+fn check_logouts(Summary { of_operator, oldest, of_all }: &Summary, now: i64) -> Check {
     let is_late = oldest.is_some_and(|oldest| now > oldest + LOGOUT_LATE_SECONDS);
-    let status = if is_late || *given_up > 0 { Status::Warning } else { Status::Ok };
+    let status = if is_late || of_operator.given_up > 0 { Status::Warning } else { Status::Ok };
+    let Numbers { waiting, given_up } = of_operator;
     let since = oldest.map(|oldest| format!(", the oldest for {}", span(now - oldest)));
-    let detail = format!(
+    let mut detail = format!(
         "{waiting} wait for their delivery{}; {given_up} were given up in the last day",
         since.unwrap_or_default()
     );
+    if of_all != of_operator {
+        let Numbers { waiting, given_up } = of_all;
+        let others = format!("; with those of others' clients {waiting} and {given_up}");
+        detail.push_str(&others);
+    }
     Check::new("logout_tokens", status, detail)
 }
 

@@ -36,7 +36,7 @@ pub async fn retry(
     }
     let retried = waiting_logouts::retry(context, client_id).await?;
     if retried > 0 {
-        context.defer(DeferredTask::DeliverDueLogoutTokens);
+        context.defer(DeferredTask::DeliverLogoutTokensTo { client_id: client_id.to_owned() });
     }
     Ok(Response::json(200, &json!({ "client_id": client_id, "retried": retried })))
 }
