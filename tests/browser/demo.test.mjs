@@ -102,9 +102,10 @@ test("the demo switches to another account", async () => {
 test("after access is withdrawn on the account page, the demo's tokens fail", async () => {
   const page = await signedIn();
   await page.getByRole("link", { name: "Your account" }).click();
-  await page.locator("summary").first().click();
-  await page.getByRole("button", { name: /Withdraw access/ }).click();
-  await page.getByText("No application has access to your account.").waitFor();
+  const application = page.locator("details").filter({ hasText: /^\s*Postern demo\s/ }).first();
+  await application.locator("summary").first().click();
+  await application.getByRole("button", { name: /Withdraw access/ }).click();
+  await page.getByText("Postern demo no longer has access to your account.").waitFor();
   await page.goto(origin);
   await page.getByRole("region", { name: "Userinfo" }).getByText("invalid_token").waitFor();
   await checkPage(page, "demo-withdrawn");

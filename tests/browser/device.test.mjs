@@ -67,7 +67,7 @@ test("the link of a QR code fills in the code, and the user still compares and d
   const page = await newPage();
   await page.goto(`${issuer}/auth/account`);
   await signIn(page);
-  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await page.getByRole("button", { name: "Sign out", exact: true }).waitFor();
   await page.goto(device.verification_uri_complete);
   assert.equal(await page.getByLabel("Code").inputValue(), device.user_code);
   await check(page, "device-linked");

@@ -5,7 +5,7 @@ import { WITHOUT_SCRIPT, commandsAt, terminalAt } from "./command_line.mjs";
 import { ADMIN_TOKEN, start, until } from "./harness.mjs";
 
 const PARTS = [
-  "database", "migrations", "signing_key_ES256", "signing_key_RS256", "maintenance", "cache", "rate_limit", "configuration",
+  "database", "migrations", "signing_key_ES256", "signing_key_RS256", "maintenance", "logout_tokens", "cache", "rate_limit", "configuration",
 ];
 
 let postern;
