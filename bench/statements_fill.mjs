@@ -176,7 +176,7 @@ export function fill(database, { users, popular, passwordHash, now }) {
     for (const add of Object.values(STRANGERS_ROWS)) add(database, [0, 2 * SWEPT + few], end);
     // At every size, because the status counts a thousand. None is due, so that each run of the maintenance does the same.
     insert(database, "logout_deliveries", "session_id, client_id, sid, subject, ended_at, next_try_at", [0, SWEPT],
-      `${ID}, printf('client-%04d', n % 10), ${ID}, ${SUB}, ${now}, ${now + DAY}`);
+      `${ID}, printf('client-%04d', n % 10), ${ID}, ${SUB}, ${now}, ${now + DAY / 6}`);
     // More than a page looks at, in a database of any size. Half of them are sign-ins.
     insert(database, "audit_events", EVENT_COLUMNS, [0, 2 * LISTED + users],
       `${now} - n, ${ID}, iif(n % 2 = 0, 'sign_in.failed', 'grant.revoked'), 'user', '192.0.2.0/24', ${SUB},

@@ -20,7 +20,6 @@ export const SWEEPING = new Set([SWEEP, MAINTENANCE]);
 export const GROWING = new Map([
   ["Operator: delete a client with a tenth of the users",
     "It deletes 1,000 grants, refresh tokens and consents of the client at most, and the smallest database has fewer."],
-  [DELIVERY, "It reads some thousand rows to take the clients in turn, a dozen more or fewer by chance."],
 ]);
 
 /** The commands of docs/operations.md that need no account: each with the beginning of its SQL. */
