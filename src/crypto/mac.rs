@@ -31,7 +31,7 @@ pub enum Purpose {
     Registration,
     /// The session cookie after a new password, derived from the one before and the form.
     SessionCookie,
-    /// What the account page calls a session, derived from the id of the session.
+    /// The name of a session on the account page, derived from the id of the session.
     SessionHandle,
     /// The next refresh token, derived from the one that is rotated.
     Successor,

@@ -9,8 +9,8 @@ use crate::maintenance::{Clock, Report};
 use crate::ports::Platform;
 use crate::store::sweep::{self, KINDS, Kind};
 
-/// How many batches a run sends at most. A batch has ten statements at most, and D1 allows 1,000 in one invocation, those of
-/// batches included. The steps before this one use about 450 at most, for logout tokens above all.
+/// How many batches a run sends at most. A batch has eleven statements at most and mostly two, and D1 allows 1,000 in one
+/// invocation, those of batches included. The steps before this one use about 450 at most, for logout tokens above all.
 const BATCHES: usize = 50;
 
 /// Deletes rows of each kind in turn, until none is left, or until the budget of batches or of time is used up. The next run

@@ -8,13 +8,13 @@ use crate::ports::Platform;
 use crate::protocol::token::id_token::{HINT_LIMIT, HintedIdToken, IdTokenHintError};
 use crate::provider::Provider;
 
-/// What a hint proves.
+/// The outcome of verifying a hint.
 #[derive(Debug)]
 pub enum VerifiedHint {
     /// This provider has issued the ID token. It may have expired.
     Proven(HintedIdToken),
-    /// Nothing, although its client may have received it as it is: it was signed with a key that retired long ago, was
-    /// withdrawn or is that of another provider, or the provider had another issuer then.
+    /// The hint proves nothing, although its client may have received it as it is: it was signed with a key that retired
+    /// long ago, was withdrawn or is that of another provider, or the provider had another issuer then.
     Unproven {
         /// The client that it names, which anybody can write.
         aud: Option<String>,

@@ -1,4 +1,4 @@
-//! What the browser gets after a logout.
+//! The response to the browser after a logout.
 
 use super::request::ReturnTo;
 use crate::context::Context;
@@ -16,14 +16,14 @@ use crate::store::batch::{Batch, Handle, Outcome};
 use crate::store::frontchannel::{self, FrontchannelClient};
 use crate::store::session_ends::SessionEnd;
 
-/// What the user did in the session that has ended.
+/// The applications that were used in the session that has ended.
 #[derive(Debug, Default)]
 pub struct Ended {
     applications: Vec<Application>,
     frontchannel: Vec<FrontchannelClient>,
 }
 
-/// The statements that read it.
+/// The statements that read them.
 pub struct ReadingEnded {
     applications: Handle<Vec<Application>>,
     frontchannel: Handle<Vec<FrontchannelClient>>,
