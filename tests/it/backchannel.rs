@@ -75,7 +75,7 @@ pub fn waiting(provider: &TestProvider) -> i64 {
 }
 
 /// Runs the maintenance whenever a token is due, until none is left. Returns how many were sent.
-pub fn maintain_to_the_end(provider: &TestProvider) -> usize {
+fn maintain_to_the_end(provider: &TestProvider) -> usize {
     let mut count = 0;
     while waiting(provider) > 0 {
         let due = number(provider, "SELECT min(next_try_at) FROM logout_deliveries");

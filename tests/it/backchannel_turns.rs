@@ -1,8 +1,8 @@
 //! Back-Channel Logout 1.0: which clients get their logout tokens in a run, and which tokens wake the operator.
 
 use crate::backchannel::{
-    add_deliveries, answer, given_up, maintain_to_the_end, provider, put_client, receivers, sent,
-    sign_in, sign_out, url, waiting,
+    add_deliveries, answer, given_up, provider, put_client, receivers, sent, sign_in, sign_out,
+    url, waiting,
 };
 use crate::browser::Browser;
 use crate::test_provider::{NOW, TestProvider, delete, get, post};
@@ -134,7 +134,12 @@ fn a_token_that_cannot_be_sent_is_given_up_after_three_days() {
     put_clients(&provider, "a", (1, 1), Some(200));
     let damage = "UPDATE clients SET metadata = json_set(metadata, '$.application_type', 'other')";
     execute(&provider, damage);
-    assert_eq!(maintain_to_the_end(&provider), 0);
+    for (hour, is_waiting) in [(0, true), (71, true), (73, false)] {
+        provider.now.set(NOW + hour * 3_600);
+        provider.maintain();
+        assert_eq!(waiting(&provider) > 0, is_waiting, "after {hour} hours");
+        assert_eq!(sent(&provider).len(), 0);
+    }
     assert_eq!(given_up(&provider)[0].2["reason"], "not sent");
 }
 
