@@ -1,26 +1,21 @@
 // npm test: runs every check. It works in a fresh clone.
-import { existsSync, readdirSync, statSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { run as runTests } from "node:test";
-import { spec } from "node:test/reporters";
 import { PANIC, TARGET, addWasmTarget, buildIfChanged } from "./build.mjs";
 import { checkDependencies } from "./check/dependencies.mjs";
 import { checkLinks } from "./check/links.mjs";
 import { findChromium } from "./chromium.mjs";
 import { dryRun } from "./deploy.mjs";
-import { Failure, WRANGLER, environment, parseOptions, prepare, root, run, step } from "./steps.mjs";
+import { runNodeTests } from "./node_tests.mjs";
+import { Failure, parseOptions, prepare, root, run, step } from "./steps.mjs";
 
 const USAGE = `npm test
 
-Runs every check: gates, formatting, lints, native tests, the release build, tests in workerd and in Chromium.
-CONTRIBUTING.md has the commands for a part of them.
+Runs every check of a change: gates, formatting, lints, native tests, the release build, tests in workerd and in
+Chromium. CONTRIBUTING.md has the commands for a part of them. What takes longer is npm run proof.
 
   REQUIRE_ALL=1        fails if a check cannot run: without a browser or without cargo-deny
   CHROMIUM=PROGRAM     is the path of the browser`;
-
-/** Far more than the slowest file takes on a busy machine. */
-const MILLISECONDS_FOR_A_FILE = 600_000;
 
 const NO_BROWSER = `SIGNING IN WITH A BROWSER. This machine has no Chromium or Chrome.
 !! Install one (Debian: apt-get install chromium-headless-shell), or set CHROMIUM to its path, and run npm test again.`;
@@ -64,7 +59,8 @@ await buildIfChanged(PANIC);
 // After the build, because the types of the module's exports are those of its JavaScript.
 await step("lints and types of JavaScript", async () => { await run("oxlint", []); });
 const counts = await step("native tests", async () => (await native).match(/^test result: .*$/gm));
-const passed = await step("tests in workerd and in the browser", inNode, { shows: true });
+const folders = browser ? ["edge", "browser"] : ["edge"];
+const passed = await step("tests in workerd and in the browser", () => runNodeTests(folders), { shows: true });
 console.log([...counts, passed].join("\n"));
 for (const text of skipped) console.error(notice(text));
 
@@ -99,32 +95,4 @@ function lint(what, args) {
   return step(what, async () => {
     await run("cargo", ["clippy", ...args, "--locked", "--", "-D", "warnings"]);
   });
-}
-
-/** Runs the tests of tests/edge and tests/browser. Returns their counts. */
-async function inNode() {
-  // Nobody looks at the screenshots of all pages each time. Every file loads wrangler, which takes a second to compile.
-  const { SCREENSHOTS = "0" } = process.env;
-  const env = { SCREENSHOTS, ...WRANGLER, NODE_COMPILE_CACHE: join(root, "build", "node-cache") };
-  Object.assign(process.env, environment(env));
-  const tests = runTests({ files: testFiles(), concurrency: availableParallelism() + 1, timeout: MILLISECONDS_FOR_A_FILE });
-  tests.compose(spec).pipe(process.stdout);
-  const summary = await new Promise((resolve) => {
-    tests.on("test:summary", (result) => { if (!result.file) resolve(result); });
-  });
-  const { tests: all, passed, failed, cancelled, skipped: left, todo } = summary.counts;
-  const text = `${all} tests: ${passed} passed, ${failed} failed, ${cancelled} cancelled, ${left} skipped, ${todo} to do`;
-  if (!summary.success) throw new Failure(text);
-  return text;
-}
-
-/**
- * The files of tests, the larger ones first: they take longer, so that none of them is left to the end, when the other
- * cores have nothing to do.
- */
-function testFiles() {
-  const folders = ["edge", ...(browser ? ["browser"] : [])].map((name) => join(root, "tests", name));
-  const files = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
-  const size = (/** @type {string} */ file) => statSync(file).size;
-  return files.filter((file) => file.endsWith(".test.mjs")).sort((one, other) => size(other) - size(one));
 }

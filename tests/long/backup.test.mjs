@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as jose from "jose";
-import { keysMade } from "./harness.mjs";
+import { keysMade } from "../edge/harness.mjs";
 import {
   Browser, assertError, authorizePath, putClient, putUser, redeem, refresh, responseParameters, successJson,
-} from "./browser.mjs";
-import { startDev, wrangler } from "./wrangler_dev.mjs";
+} from "../edge/browser.mjs";
+import { startDev, wrangler } from "../edge/wrangler_dev.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "postern-backup-"));

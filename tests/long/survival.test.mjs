@@ -7,14 +7,14 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as jose from "jose";
-import { until } from "./harness.mjs";
+import { until } from "../edge/harness.mjs";
 import {
   Browser, assertError, authorizePath, putClient, putUser, redeem, refresh, responseParameters, successJson,
-} from "./browser.mjs";
-import { startDev, wrangler } from "./wrangler_dev.mjs";
+} from "../edge/browser.mjs";
+import { startDev, wrangler } from "../edge/wrangler_dev.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "postern-survival-"));
-const config = fileURLToPath(new URL("wrangler.toml", import.meta.url));
+const config = fileURLToPath(new URL("../edge/wrangler.toml", import.meta.url));
 const state = ["--local", "--config", config, "--persist-to", folder];
 const machines = [];
 

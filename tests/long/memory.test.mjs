@@ -1,8 +1,8 @@
 // The memory of an isolate while many hostile requests wait: it must have room for other requests.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ISSUER, start, until } from "./harness.mjs";
-import { makeKey } from "./client_server.mjs";
+import { ISSUER, start, until } from "../edge/harness.mjs";
+import { makeKey } from "../edge/client_server.mjs";
 
 // Fifty take a second, and as much memory per request as four hundred, which AT_ONCE=400 sends.
 const AT_ONCE = Number(process.env.AT_ONCE ?? 50);

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as jose from "jose";
-import { CALLBACK, Browser, putClient, putUser, redeem, refresh, successJson } from "./browser.mjs";
-import { ISSUER, keysMade, startIsolates } from "./harness.mjs";
+import { CALLBACK, Browser, putClient, putUser, redeem, refresh, successJson } from "../edge/browser.mjs";
+import { ISSUER, keysMade, startIsolates } from "../edge/harness.mjs";
 
 const MINUTE = 60;
 const DAY = 86_400;

@@ -1,12 +1,12 @@
 // Floods of rows by strangers: expired rows in every table that they can fill, and every slot taken. Everybody else goes on.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { makeKey } from "./client_server.mjs";
+import { makeKey } from "../edge/client_server.mjs";
 import {
   CALLBACK, PASSWORD, Browser, authorizePath, formOf, isConsent, putClient, putUser, redeem, redirectTarget, refresh,
   responseParameters, successJson,
-} from "./browser.mjs";
-import { start } from "./harness.mjs";
+} from "../edge/browser.mjs";
+import { start } from "../edge/harness.mjs";
 
 /** Expired rows in each table: many times what a request deletes. `ROWS=1000000` fills more, which takes longer. */
 const ROWS = Number(process.env.ROWS ?? 50_000);

@@ -2,11 +2,11 @@
 // only the answer is lost. Users and clients repeat a request that failed, four times at most.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ISSUER, start } from "./harness.mjs";
-import { makeKey } from "./client_server.mjs";
+import { ISSUER, start } from "../edge/harness.mjs";
+import { makeKey } from "../edge/client_server.mjs";
 import {
   PASSWORD, Browser, authorizePath, credentialsOf, formOf, isConsent, isLogin, putClient, putUser, redeem, refresh, targetOf,
-} from "./browser.mjs";
+} from "../edge/browser.mjs";
 
 const FLOWS = 120;
 const LEAST = 118;
