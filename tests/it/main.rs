@@ -36,6 +36,7 @@ mod everywhere;
 mod fetched_keys;
 mod floods;
 mod floors;
+mod foreign_vectors;
 mod full_database;
 mod health;
 mod home;
