@@ -8,8 +8,10 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { SignJWT } from "jose";
 import { listen, makeKey } from "./client_server.mjs";
-import { ISSUER, start, vectors } from "./harness.mjs";
+import { start, vectors } from "./harness.mjs";
 
+/** The issuer of the examples. */
+const ISSUER = "https://server.example.com";
 const [ACCEPTED, REFUSED, KEY_REFUSED] = ["+", "-", "k"];
 
 const verifier = {
@@ -21,7 +23,10 @@ let postern;
 let clientServer;
 before(async () => {
   clientServer = await listen();
-  postern = await start({ vars: { REGISTRATION: "open", ALLOW_LOOPBACK: "true" }, others: [{ config: verifier }] });
+  const scopes = JSON.stringify({ ais: ["account_number"] });
+  postern = await start({
+    vars: { ISSUER, REGISTRATION: "open", ALLOW_LOOPBACK: "true", SCOPES: scopes }, others: [{ config: verifier }],
+  });
   await postern.keysMade();
 });
 after(async () => {
@@ -172,6 +177,27 @@ test("the module and SubtleCrypto give every JWS of Wycheproof and of the RFCs t
       assert.equal(sets[index] ? found : KEY_REFUSED, verdicts[index], `${file}, ${id} ${comment}`);
     }
     console.log(`${file}: ${rows.length} of ${rows.length} as natively`);
+  }
+});
+
+test("the module verifies the signed requests of the specifications", async () => {
+  const signed = { "RFC 9101 section 4": /unsupported_response_type/, "draft-ietf-oauth-par-04 section 3": /<form/ };
+  const rows = vectors("foreign/rfc.json").filter(({ id }) => id in signed);
+  assert.equal(rows.length, 2);
+  for (const [index, { id, keys, jws }] of rows.entries()) {
+    for (const [object, expected] of [[jws, signed[id]], [`${jws.slice(0, -2)}AA`, /the signature is wrong/]]) {
+      const path = `/request-${index}-${object === jws}`;
+      clientServer.serve(path, object, "application/oauth-authz-req+jwt");
+      const request_uri = clientServer.url(path);
+      const metadata = { redirect_uris: ["https://client.example.org/cb"], request_uris: [request_uri], jwks: { keys } };
+      assert.equal((await postern.operator("PUT", "/admin/clients/s6BhdRkqt3", metadata)).status, 200);
+      const target = `/auth/authorize?${new URLSearchParams({ client_id: "s6BhdRkqt3", request_uri })}`;
+      const first = await postern.fetch(target);
+      // A request that is verified is kept under a handle.
+      const location = first.headers.get("location") ?? "";
+      const response = location.startsWith(ISSUER) ? await postern.fetch(location.slice(ISSUER.length)) : first;
+      assert.match(`${response.headers.get("location")} ${await response.text()}`, expected, id);
+    }
   }
 });
 

@@ -21,7 +21,7 @@ const NOT_COMPACT: &str = "a JWT is a compact JWS (RFC 7519 section 3)";
 const SUITES: [(&str, usize, &[Explained]); 3] = [
     ("json_web_key", 26, &[(SYMMETRIC, 4)]),
     ("json_web_signature", 112, &[(OTHER_ALGORITHM, 4), (SYMMETRIC, 10)]),
-    ("rfc", 13, &[(NOT_COMPACT, 2), (OTHER_ALGORITHM, 1), (PRIVATE, 1), (SYMMETRIC, 1)]),
+    ("rfc", 15, &[(NOT_COMPACT, 2), (OTHER_ALGORITHM, 1), (PRIVATE, 1), (SYMMETRIC, 1)]),
 ];
 
 /// The verdict about a vector, and the reason if it is refused for what is not supported.

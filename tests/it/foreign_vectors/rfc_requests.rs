@@ -1,9 +1,13 @@
 //! The requests of the specifications' examples, byte for byte except for codes that only this provider can have made.
 
+use postern::ports::Document;
 use postern::secret::hash;
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, CHALLENGE, TestClient, VERIFIER, answer, claims, header, is_login};
+use super::read;
+use crate::browser::{
+    Browser, CHALLENGE, TestClient, VERIFIER, answer, claims, error_page, header, is_login,
+};
 use crate::test_provider::{
     ISSUER, TestProvider, TestRequest, TestResponse, get, post, variables_with,
 };
@@ -215,5 +219,71 @@ fn the_registration_of_rfc_7591_is_accepted() {
     expected.as_object_mut().unwrap().remove("example_extension_parameter");
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&response.json()[name], value, "{name}");
+    }
+}
+
+/// The request URI of RFC 9101 section 5.2.1.
+const REQUEST_URI: &str =
+    "https://tfp.example.org/request.jwt/GkurKxf5T0Y-mnPFCHqWOMiZi4VS138cQO_V7PZHAdM";
+
+/// A provider with the issuer of the examples, and a client with the key of this vector. Its server has the JWS of the
+/// vector, `change`d.
+fn provider_of_signed(vector: &Value, change: impl Fn(&str) -> String) -> TestProvider {
+    let mut variables = variables_with("SCOPES", r#"{"ais":["account_number"]}"#);
+    variables.retain(|(name, _)| *name != "ISSUER");
+    variables.push(("ISSUER", "https://server.example.com".into()));
+    let provider = TestProvider::configured(variables);
+    provider.send(get("/auth/jwks.json"));
+    let fields = json!({
+        "redirect_uris": ["https://client.example.org/cb"], "request_uris": [REQUEST_URI],
+        "jwks": { "keys": vector["keys"] },
+    });
+    provider.put_client_with("s6BhdRkqt3", fields);
+    let document = Document {
+        status: 200,
+        media_type: "application/oauth-authz-req+jwt".into(),
+        text: Some(change(vector["jws"].as_str().unwrap())),
+        caching: Default::default(),
+    };
+    provider.platform.web.borrow_mut().insert(REQUEST_URI.into(), document);
+    provider
+}
+
+#[test]
+fn the_signed_requests_of_the_specifications_are_verified() {
+    // RFC 9101 section 5.2.2.
+    let target = "/auth/authorize?client_id=s6BhdRkqt3&request_uri=https%3A%2F%2Ftfp.example.org%2Frequest.jwt\
+                  %2FGkurKxf5T0Y-mnPFCHqWOMiZi4VS138cQO_V7PZHAdM";
+    let signed = ["RFC 9101 section 4", "draft-ietf-oauth-par-04 section 3"];
+    let vectors: Vec<_> = read("rfc")
+        .into_iter()
+        .filter(|vector| signed.iter().any(|id| vector["id"] == *id))
+        .collect();
+    assert_eq!(vectors.len(), 2);
+    for vector in &vectors {
+        let provider = provider_of_signed(vector, str::to_owned);
+        let browser = Browser::new(&provider);
+        let response = browser.follow(browser.get(target));
+        if vector["id"] == signed[0] {
+            // The request is for `code id_token`, which is not supported. Only the signed object has the state.
+            let parameters = answer(&response, "https://client.example.org/cb");
+            assert_eq!(parameters["error"], "unsupported_response_type");
+            assert_eq!(parameters["state"], "af0ifjsldkj");
+        } else {
+            assert!(is_login(&response), "{}", response.body);
+        }
+        // With another signature, the object is refused. Nothing of it is used, not even the redirect URI.
+        let forged = |jws: &str| format!("{}AA", jws.strip_suffix(&jws[jws.len() - 2..]).unwrap());
+        let provider = provider_of_signed(vector, forged);
+        let response = Browser::new(&provider).get(target);
+        let error = error_page(&response);
+        assert!(error.contains("request object: the signature is wrong"), "{error}");
+        // By value, an object must have a time, because it could be used again forever otherwise.
+        let provider = provider_of_signed(vector, str::to_owned);
+        let jws = vector["jws"].as_str().unwrap();
+        let by_value = format!("/auth/authorize?client_id=s6BhdRkqt3&request={jws}");
+        let response = Browser::new(&provider).get(&by_value);
+        let error = error_page(&response);
+        assert!(error.contains("request object: exp is required"), "{error}");
     }
 }
