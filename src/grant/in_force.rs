@@ -4,7 +4,9 @@ use crate::config::Config;
 use crate::protocol::authorization::claims_request::ClaimsRequest;
 use crate::protocol::token::bearer::BearerError;
 use crate::protocol::token::token_error::TokenError;
-use crate::protocol::user::scope::{OFFLINE_ACCESS, Scopes, without_language};
+use crate::protocol::user::scope::{
+    OFFLINE_ACCESS, OPENID, Scopes, mark_as_requested, without_language,
+};
 use crate::store::consents::Consent;
 
 /// The access that a client may have now.
@@ -94,7 +96,11 @@ impl<F: Fn(&str) -> bool> Permission<'_, F> {
     /// Returns those of the scopes that the client may have now.
     fn scopes_of(&self, scopes: &str) -> String {
         let scopes = Scopes::of_valid(scopes);
-        scopes.iter().filter(|scope| self.has_scope(scope)).collect::<Vec<_>>().join(" ")
+        let mut kept: Vec<_> = scopes.iter().filter(|scope| self.has_scope(scope)).collect();
+        if scopes.contains(OPENID) {
+            mark_as_requested(&mut kept);
+        }
+        kept.join(" ")
     }
 
     fn has_scope(&self, scope: &str) -> bool {

@@ -21,7 +21,7 @@ use crate::protocol::client::metadata::{GrantType, Named};
 use crate::protocol::description::{Description, Sent};
 use crate::protocol::params::{DuplicateParameter, Params};
 use crate::protocol::token::token_error::TokenError;
-use crate::protocol::user::scope::{OFFLINE_ACCESS, OPENID, Scopes};
+use crate::protocol::user::scope::{OFFLINE_ACCESS, OPENID, Scopes, mark_as_requested};
 use crate::provider::Provider;
 use crate::store::batch::Batch;
 use crate::store::client_proof::{ClientConditions, ClientProof};
@@ -307,7 +307,8 @@ fn narrow<'a>(granted: &'a str, requested: Option<&str>) -> Result<Cow<'a, str>,
     let Some(requested) = requested else { return Ok(granted.into()) };
     let requested = requested_scopes(requested)?;
     let granted = Scopes::of_valid(granted);
-    let scopes: Vec<_> = requested.iter().filter(|scope| granted.contains(scope)).collect();
+    let mut scopes: Vec<_> = requested.iter().filter(|scope| granted.contains(scope)).collect();
+    mark_as_requested(&mut scopes);
     match (scopes.as_slice(), requested.iter().next()) {
         ([], Some(first)) => Err(TokenError::InvalidScope(Description::new(format_args!(
             "scope: {} was not granted",

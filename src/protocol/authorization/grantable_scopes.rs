@@ -5,7 +5,9 @@ use crate::protocol::authorization::authorize_policy::AuthorizePolicy;
 use crate::protocol::authorization::resources::{Resource, scope_not_registered, unknown_resource};
 use crate::protocol::client::metadata::{ClientMetadata, GrantType};
 use crate::protocol::description::Description;
-use crate::protocol::user::scope::{InvalidScopes, OFFLINE_ACCESS, OPENID, Scopes};
+use crate::protocol::user::scope::{
+    InvalidScopes, OFFLINE_ACCESS, OPENID, Scopes, mark_as_requested,
+};
 
 /// The parameters of a request that decide about its scopes.
 pub(super) struct ScopeParameters<'a> {
@@ -74,6 +76,7 @@ pub(super) fn grantable(
     }
 
     // 5. Add the refresh token of a request without OpenID Connect.
+    mark_as_requested(&mut granted);
     if may_refresh && !granted.contains(&OPENID) && !granted.contains(&OFFLINE_ACCESS) {
         granted.insert(0, OFFLINE_ACCESS);
     }

@@ -15,6 +15,14 @@ pub const OPENID: &str = "openid";
 /// The scope that requests a refresh token (OpenID Connect Core section 11).
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
+/// Moves an `offline_access` that a client has requested behind its other scopes, unless it has requested `openid`. In front
+/// of them is only one that the provider has added, which responses leave out.
+pub fn mark_as_requested(scopes: &mut [&str]) {
+    if scopes.first() == Some(&OFFLINE_ACCESS) && !scopes.contains(&OPENID) {
+        scopes.rotate_left(1);
+    }
+}
+
 /// The scopes of this provider, except those of the operator's APIs: the standard ones, and the operator's own.
 #[derive(Debug, Default)]
 pub struct ScopeTable {

@@ -58,6 +58,38 @@ fn a_request_without_openid_gets_a_refresh_token_if_the_client_has_registered_it
 }
 
 #[test]
+fn the_response_has_the_offline_access_of_a_request_wherever_it_stands() {
+    let provider = provider();
+    let client = provider
+        .put_client_with("app", json!({ "scope": "openid profile email offline_access mcp:use" }));
+    for scope in ["offline_access email profile", "email offline_access profile"] {
+        let response = tokens(&provider, &client, &[("scope", scope)], "");
+        let scopes = response.json()["scope"].as_str().unwrap().to_owned();
+        assert_eq!(scopes.split(' ').count(), 3, "{scope}: {scopes}");
+        let token = field(&response, "refresh_token");
+        let again = refresh(&provider, &client, &token, &[]);
+        assert_eq!(again.json()["scope"], scopes.as_str(), "{scope}");
+    }
+    let all = ("scope", "openid offline_access email profile");
+    let mut token = field(&tokens(&provider, &client, &[all], ""), "refresh_token");
+    for (requested, expected) in [
+        ("offline_access email", "email offline_access"),
+        ("email offline_access", "email offline_access"),
+        ("offline_access openid", "offline_access openid"),
+        ("offline_access", "offline_access"),
+    ] {
+        let response = refresh(&provider, &client, &token, &[("scope", requested)]);
+        assert_eq!(response.json()["scope"], expected, "{requested}");
+        token = field(&response, "refresh_token");
+    }
+    // The same if the registration loses `openid`.
+    let fields = json!({ "scope": "profile email offline_access mcp:use" });
+    provider.put_client_with("app", fields);
+    let response = refresh(&provider, &client, &token, &[]);
+    assert_eq!(response.json()["scope"], "email profile offline_access", "{}", response.body);
+}
+
+#[test]
 fn a_consent_without_lasting_access_does_not_become_one_with_it() {
     let provider = provider();
     let fields = json!({ "scope": "mcp:use", "grant_types": ["authorization_code"] });
