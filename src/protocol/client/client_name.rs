@@ -46,29 +46,34 @@ pub fn from_document(
 pub fn clean(name: &str) -> String {
     let mut kept: Vec<char> = Vec::new();
     let mut marks = 0;
-    let mut rest = name.chars().peekable();
-    while let Some(c) = rest.next() {
+    // The joiner after the last letter. It is kept with the letter that follows it in the cleaned name.
+    let mut joiner = None;
+    for c in name.chars() {
         let last = kept.last().copied().filter(|last| *last != ' ');
-        let is_kept = if c.is_whitespace() {
+        if c.is_whitespace() {
+            joiner = None;
             if last.is_some() {
                 kept.push(' ');
             }
-            false
-        } else if matches!(c, ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER) {
-            let is_letter = |c: char| c.is_alphabetic() || is_mark(c);
-            last.is_some_and(is_letter) && rest.peek().is_some_and(|next| next.is_alphabetic())
-        } else if c.is_control() || is_unseen(c) {
-            false
-        } else {
-            marks = if is_mark(c) { marks + 1 } else { 0 };
-            marks == 0 || marks <= MARKS && last.is_some()
-        };
-        if is_kept {
+            continue;
+        }
+        if matches!(c, ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER) {
+            joiner = last.filter(|last| last.is_alphabetic() || is_mark(*last)).map(|_| c);
+            continue;
+        }
+        if c.is_control() || is_unseen(c) {
+            continue;
+        }
+        marks = if is_mark(c) { marks + 1 } else { 0 };
+        if marks == 0 || marks <= MARKS && last.is_some() {
+            kept.extend(joiner.take().filter(|_| c.is_alphabetic()));
             kept.push(c);
         }
     }
     if kept.len() > LIMIT {
         kept.truncate(LIMIT - 1);
+        let is_joiner = |c: &mut char| matches!(*c, ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER);
+        kept.pop_if(is_joiner);
         kept.push('…');
     }
     let name: String = kept.into_iter().collect();
@@ -166,6 +171,9 @@ mod tests {
         {
             assert!(!clean(name).contains(['\u{200c}', '\u{200d}']), "{name:?}");
         }
+        // What is removed does not count as the letter behind a joiner.
+        assert_eq!(clean("A\u{200d}\u{3164}1"), "A1");
+        assert_eq!(clean("A\u{200d}\u{ad}B"), "A\u{200d}B");
     }
 
     #[test]
@@ -206,5 +214,8 @@ mod tests {
         let cut = clean(&"ä".repeat(300));
         assert_eq!((cut.chars().count(), cut.ends_with("ä…")), (100, true));
         assert_eq!(clean(&cut), cut);
+        // A joiner that the cut leaves without a letter behind it goes, too.
+        let cut = clean(&format!("{}\u{200c}{}", "\u{6cc}".repeat(98), "\u{6cc}".repeat(9)));
+        assert_eq!((cut.chars().count(), clean(&cut)), (99, cut.clone()));
     }
 }
