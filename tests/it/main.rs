@@ -61,6 +61,7 @@ mod pairwise;
 mod passwords;
 mod platform;
 mod prefetch;
+mod properties;
 mod pushed;
 mod query_plans;
 mod real_clients;

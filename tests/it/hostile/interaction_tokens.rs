@@ -9,8 +9,16 @@ use crate::browser::{Browser, PASSWORD, TestClient, is_choice, is_consent, is_lo
 use crate::test_provider::{KEY_ENCRYPTION_KEY, NOW, TestProvider, TestResponse};
 
 const LOGIN: &str = "alice@example.com";
-const STEPS: [&str; 7] =
-    ["account", "change_password", "consent", "continue", "login", "select_account", "switch"];
+const STEPS: [&str; 8] = [
+    "account",
+    "change_password",
+    "consent",
+    "continue",
+    "device",
+    "login",
+    "select_account",
+    "switch",
+];
 const HOUR: i64 = 3_600;
 /// The default of `CLOCK_LEEWAY`.
 const LEEWAY: i64 = 5;
@@ -37,7 +45,7 @@ type Content<'a> = (&'a str, &'a str);
 /// Makes a token with this content.
 type Forge<'a> = &'a dyn Fn(Content<'_>) -> String;
 
-const PLACES: [Place; 9] = [
+const PLACES: [Place; 10] = [
     Place { name: "the login form", step: "login", accepts: accepts_at_login },
     Place { name: "the consent form", step: "consent", accepts: accepts_at_consent },
     Place { name: "the account chooser", step: "select_account", accepts: accepts_at_choice },
@@ -51,6 +59,7 @@ const PLACES: [Place; 9] = [
         step: "change_password",
         accepts: accepts_new_password,
     },
+    Place { name: "the form for devices", step: "device", accepts: accepts_user_code },
 ];
 
 fn accepts_at_login(alice: &Alice<'_>, token: Forge<'_>) -> bool {
@@ -139,6 +148,13 @@ fn accepts_new_password(alice: &Alice<'_>, token: Forge<'_>) -> bool {
     ];
     let page = alice.browser.post("/auth/account/password", &fields);
     page.body.contains("Your password is changed")
+}
+
+fn accepts_user_code(alice: &Alice<'_>, token: Forge<'_>) -> bool {
+    let fields = [("token", &*token(("", ""))), ("user_code", "x")];
+    let page = alice.browser.post("/device", &fields);
+    // The text is no code, which the page says once the form has passed.
+    page.body.contains("eight letters")
 }
 
 impl Alice<'_> {
