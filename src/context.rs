@@ -199,6 +199,24 @@ impl<'a, P> Context<'a, P> {
         self.log_note(fault.detail());
     }
 
+    /// Calls the platform, and once more if the part that it needs is unavailable. The first fault is logged. Returns whether
+    /// the call was made twice.
+    ///
+    /// # Errors
+    /// The error of the call: of the second one, if there is one.
+    pub async fn at_most_twice<T>(
+        &self,
+        call: impl AsyncFn() -> Result<T, Internal>,
+    ) -> Result<(T, bool), Internal> {
+        match call().await {
+            Err(fault @ Internal::Unavailable { .. }) => {
+                self.log_fault(&fault);
+                Ok((call().await?, true))
+            }
+            result => Ok((result?, false)),
+        }
+    }
+
     /// Logs an event, once if the same one happens again in the request.
     pub fn log_event(&self, event: LogEvent) {
         let mut events = self.events.borrow_mut();

@@ -93,7 +93,7 @@ async fn issue(
         exp: context.now + ACCESS_TOKEN_SECONDS,
         grant_id: None,
         iat: context.now,
-        jti: context.random_id()?,
+        jti: signers.token_id.clone(),
         nbf: context.now,
         scope,
         sub: client.client_id.clone(),

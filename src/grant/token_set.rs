@@ -27,20 +27,23 @@ use crate::store::users;
 /// The `token_type` of access tokens (RFC 6750).
 pub const BEARER: &str = "Bearer";
 
-/// The keys that sign tokens.
+/// The keys that sign the tokens of a request, and their randomness.
 pub struct Signers {
     /// One for each algorithm.
     keys: Vec<Rc<PrivateKey>>,
     /// The fault of an algorithm that has no key.
     fault: Option<Internal>,
+    /// The `jti` of the access token. It is drawn with the keys, before anything is spent, because drawing can fail.
+    pub(super) token_id: String,
 }
 
 impl Signers {
-    /// Gets the keys for the access tokens that the request can have, and those of the algorithms `algs` for ID tokens,
-    /// as far as there are any.
+    /// Draws the id of the access token. Gets the keys for the access tokens that the request can have, and those of the
+    /// algorithms `algs` for ID tokens, as far as there are any.
     ///
     /// # Errors
-    /// The same as [`crate::keys::signing::SigningKeys::get`], for the keys for access tokens.
+    /// The same as [`crate::keys::signing::SigningKeys::get`], for the keys for access tokens, and as
+    /// [`Context::random`].
     pub async fn get(
         access_tokens: &AccessTokenAlgorithms,
         algs: &[Algorithm],
@@ -59,7 +62,7 @@ impl Signers {
                 Err(error) => fault = Some(error),
             }
         }
-        Ok(Self { keys, fault })
+        Ok(Self { keys, fault, token_id: context.random_id()? })
     }
 
     /// Returns the names of the algorithms that have a key.
@@ -95,7 +98,7 @@ impl Signers {
         let key = self.key(target.alg()).ok_or_else(|| Internal::Broken {
             detail: "no key for an access token: its algorithm was not requested".into(),
         })?;
-        sign(context.platform, key, target.typ().name(), claims).await
+        sign(context, key, target.typ().name(), claims).await
     }
 }
 
@@ -176,7 +179,7 @@ impl TokenSet<'_> {
             exp: context.now + ACCESS_TOKEN_SECONDS,
             grant_id: Some(self.grant.id.clone()),
             iat: context.now,
-            jti: context.random_id()?,
+            jti: signers.token_id.clone(),
             nbf: context.now,
             scope: context.config.resources.scope_for(self.target, self.scope).into_owned(),
             sub: self.grant.subject.clone(),
@@ -207,7 +210,7 @@ impl TokenSet<'_> {
             sub: &self.grant.subject,
         };
         let of_user = self.id_token_claims(access_token.is_some(), &context.config.scopes)?;
-        sign(context.platform, key, id_token::TYP, &token.to_claims(key.alg(), of_user)).await
+        sign(context, key, id_token::TYP, &token.to_claims(key.alg(), of_user)).await
     }
 
     /// Returns the user's claims for the ID token: those that the parameter `claims` requests there, and those of the

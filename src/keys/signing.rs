@@ -108,15 +108,20 @@ impl SigningKeys {
     }
 }
 
-/// Signs `claims`. Returns a compact JWS with the header parameter `typ`.
+/// Signs `claims`. Returns a compact JWS with the header parameter `typ`. A signature that fails is tried once more, because
+/// a code may already be spent, and its client cannot repeat the request.
+///
+/// # Errors
+/// The error of the platform, if signing fails twice.
 pub async fn sign(
-    crypto: &impl Crypto,
+    context: &Context<'_, impl Crypto>,
     key: &PrivateKey,
     typ: &str,
     claims: &impl Serialize,
 ) -> Result<String, Internal> {
     let signing_input =
         jws::signing_input(key, typ, claims).map_err(|error| Internal::unwritable(&error))?;
-    let signature = crypto.sign(key, signing_input.as_bytes()).await?;
+    let sign = async || context.platform.sign(key, signing_input.as_bytes()).await;
+    let (signature, _) = context.at_most_twice(sign).await?;
     Ok(jws::serialize(&signing_input, &signature))
 }

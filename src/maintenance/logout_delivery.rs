@@ -300,7 +300,7 @@ impl<'a, 'p, P: Platform> Run<'a, 'p, P> {
             sid: &delivery.sid,
             sub: &delivery.subject,
         };
-        sign(context.platform, &key, logout_token::TYP, &claims).await
+        sign(context, &key, logout_token::TYP, &claims).await
     }
 }
 

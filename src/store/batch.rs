@@ -71,7 +71,7 @@ impl Batch {
             return Ok(Outcome { rows: Vec::new(), ran_twice: false });
         }
         let run = async || context.platform.batch(&statements).await;
-        let (rows, ran_twice) = at_most_twice(context, run).await?;
+        let (rows, ran_twice) = context.at_most_twice(run).await?;
         for (place, task) in deferred {
             // The rows that the first run added are there, although the second one returns none.
             if ran_twice || rows.get(place).is_some_and(|rows| !rows.is_empty()) {
@@ -92,21 +92,7 @@ pub(super) async fn read(
     statement: Statement,
 ) -> Result<Vec<Row>, Internal> {
     let run = async || context.platform.run(freshness, statement.clone()).await;
-    Ok(at_most_twice(context, run).await?.0)
-}
-
-/// Runs a request to the database, and once more if the database is unavailable. Returns whether it ran twice.
-async fn at_most_twice<T>(
-    context: &Context<'_, impl Database>,
-    run: impl AsyncFn() -> Result<T, Internal>,
-) -> Result<(T, bool), Internal> {
-    match run().await {
-        Err(fault @ Internal::Unavailable { .. }) => {
-            context.log_fault(&fault);
-            Ok((run().await?, true))
-        }
-        result => Ok((result?, false)),
-    }
+    Ok(context.at_most_twice(run).await?.0)
 }
 
 impl Outcome {

@@ -242,7 +242,8 @@ fn rs256_signs_and_verifies_once_its_key_is_generated() {
     provider.send(get(JWKS));
 
     let claims = json!({ "sub": "alice" });
-    let token = block_on(sign(&provider.platform, &signer, "JWT", &claims)).unwrap();
+    let signed = async |context: &Context<'_, Native>| sign(context, &signer, "JWT", &claims).await;
+    let token = isolate.in_context(signed).unwrap();
     let jws = Jws::parse(&token).unwrap();
     assert_eq!(jws.header_text("alg"), Some("RS256"));
     assert_eq!(jws.signature.len(), 256);

@@ -92,7 +92,7 @@ pub async fn serve(
     let key = memory.signing_keys.get(alg, &memory.published_keys, context).await?;
     let (iss, aud) = (context.config.issuer.as_str(), caller.client_id.as_str());
     let claims = SignedResponse { iss, aud, iat: context.now, token_introspection: &response };
-    Ok(Response::text(200, SIGNED, sign(context.platform, &key, TYP, &claims).await?))
+    Ok(Response::text(200, SIGNED, sign(context, &key, TYP, &claims).await?))
 }
 
 /// The claims of a signed response. It has neither `sub` nor `exp`, so that nobody accepts it as another token (RFC 9701

@@ -86,7 +86,7 @@ pub async fn serve(
     let key = keys.get(alg, published, context).await?;
     let (iss, aud) = (context.config.issuer.as_str(), token.client_id.as_str());
     let claims = SignedUserinfo { iss, aud, iat: context.now, userinfo };
-    let jwt = sign(context.platform, &key, TYP, &claims).await?;
+    let jwt = sign(context, &key, TYP, &claims).await?;
     Ok(Response::text(200, "application/jwt", jwt))
 }
 

@@ -107,7 +107,7 @@ pub async fn mint(
         RecordOutcome::Recorded => {}
     }
     let claims = token.to_claims(context.config.issuer.as_str());
-    let jwt = sign(context.platform, &key, TYP, &claims).await?;
+    let jwt = sign(context, &key, TYP, &claims).await?;
     Ok(Response::json(
         200,
         &json!({
