@@ -33,6 +33,8 @@ mod documents;
 mod error_pages;
 mod events;
 mod everywhere;
+mod fault_plan;
+mod fault_walk;
 mod fetched_keys;
 mod floods;
 mod floors;

@@ -22,6 +22,7 @@ use std::sync::LazyLock;
 use std::task::Poll;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::fault_plan::{Call, DETAIL, FaultPlan, Port};
 use crate::query_plans::is_explained;
 
 /// The number of calls of each port.
@@ -66,11 +67,14 @@ pub struct Native {
     /// The forms that were posted: the URL and the body of each.
     pub forms: RefCell<Vec<(String, String)>>,
     pub counts: Cell<Counts>,
+    /// A fault of one port by the number of its call.
+    pub faults: FaultPlan,
     /// The number of attempts that an address may make; `None` for any number.
     pub rate_limit: Cell<Option<u32>>,
     /// The attempts of each key.
     attempts: RefCell<HashMap<String, u32>>,
-    generated: Cell<usize>,
+    /// How many RSA keys were generated.
+    pub generated: Cell<usize>,
     milliseconds: Cell<i64>,
 }
 
@@ -134,6 +138,7 @@ impl Native {
             form_statuses: RefCell::default(),
             forms: RefCell::default(),
             counts: Cell::default(),
+            faults: FaultPlan::default(),
             rate_limit: Cell::new(None),
             attempts: RefCell::default(),
             generated: Cell::new(0),
@@ -150,6 +155,13 @@ impl Native {
         let mut counts = self.counts.get();
         change(&mut counts);
         self.counts.set(counts);
+    }
+
+    /// Begins a call of a port, which may be hit by a fault.
+    fn begin(&self, port: Port, can_be_odd: bool, longest: i64) -> Call {
+        let call = self.faults.call(port, can_be_odd, longest);
+        self.milliseconds.set(self.milliseconds.get() + 1_000 * call.seconds);
+        call
     }
 
     fn writes(&self, statement: &Statement) -> bool {
@@ -180,6 +192,11 @@ impl Native {
     }
 }
 
+/// The longest time of calls that have no timeout.
+const ANY_TIME: i64 = i64::MAX;
+
+const SUBTLE: &str = "SubtleCrypto";
+
 /// Yields to other requests, as each call of a port does at the edge.
 async fn pause() {
     let mut paused = false;
@@ -191,6 +208,8 @@ async fn pause() {
 
 impl RateLimit for Native {
     async fn is_within_limit(&self, key: &str) -> Result<bool, Internal> {
+        let call = self.begin(Port::RateLimit, false, ANY_TIME);
+        call.begin("SIGN_IN_LIMIT")?;
         if self.rate_limit_fails.get() {
             let detail = "injected fault".to_owned();
             return Err(Internal::Unavailable { what: "SIGN_IN_LIMIT", detail });
@@ -198,6 +217,7 @@ impl RateLimit for Native {
         let mut attempts = self.attempts.borrow_mut();
         let made = attempts.entry(key.to_owned()).or_default();
         *made += 1;
+        call.end("SIGN_IN_LIMIT")?;
         Ok(self.rate_limit.get().is_none_or(|limit| *made <= limit))
     }
 }
@@ -274,6 +294,12 @@ impl Database for Native {
         self.count(|counts| counts.statements += 1);
         self.queries.set(self.queries.get() + 1);
         pause().await;
+        let is_nearest = freshness == Freshness::Nearest;
+        let call = self.begin(Port::Database, is_nearest, ANY_TIME);
+        call.begin(DATABASE)?;
+        if call.is_odd() {
+            return Ok(Vec::new());
+        }
         self.check_database()?;
         let replica = self.replica.borrow();
         let connection = match (freshness, replica.as_ref()) {
@@ -282,6 +308,7 @@ impl Database for Native {
         };
         let rows = execute(connection, &statement).map_err(failed)?;
         self.check_response(self.writes(&statement))?;
+        call.end(DATABASE)?;
         Ok(rows)
     }
 
@@ -289,6 +316,8 @@ impl Database for Native {
         self.count(|counts| counts.batches += 1);
         self.queries.set(self.queries.get() + statements.len());
         pause().await;
+        let call = self.begin(Port::Database, false, ANY_TIME);
+        call.begin(DATABASE)?;
         self.check_database()?;
         let writes = statements.iter().any(|statement| self.writes(statement));
         if writes && self.batches_fail.get() {
@@ -307,6 +336,7 @@ impl Database for Native {
         let rows = rows.map_err(failed)?;
         transaction.commit().unwrap();
         self.check_response(writes)?;
+        call.end(DATABASE)?;
         Ok(rows)
     }
 }
@@ -315,10 +345,16 @@ impl Cache for Native {
     async fn get(&self, key: &str) -> Result<Option<String>, Internal> {
         self.count(|counts| counts.cache_reads += 1);
         pause().await;
+        let call = self.begin(Port::Cache, true, ANY_TIME);
+        call.begin("KV")?;
+        if call.is_odd() {
+            return Ok(Some("damaged \u{0}{\"keys\":[".to_owned()));
+        }
         if self.cache_fails.get() {
             let detail = "injected fault".to_owned();
             return Err(Internal::Unavailable { what: "KV", detail });
         }
+        call.end("KV")?;
         Ok(self.cache.borrow().get(key).cloned())
     }
 
@@ -326,12 +362,14 @@ impl Cache for Native {
         assert!(ttl >= 60 && key.len() <= 512, "limits of KV");
         self.count(|counts| counts.cache_writes += 1);
         pause().await;
+        let call = self.begin(Port::Cache, false, ANY_TIME);
+        call.begin("KV")?;
         if self.cache_fails.get() {
             let detail = "injected fault".to_owned();
             return Err(Internal::Unavailable { what: "KV", detail });
         }
         self.cache.borrow_mut().insert(key.to_owned(), text.to_owned());
-        Ok(())
+        call.end("KV")
     }
 }
 
@@ -416,6 +454,15 @@ impl Fetch for Native {
         let failed = |detail: &str| FetchError { detail: detail.to_owned() };
         self.count(|counts| counts.fetches += 1);
         pause().await;
+        let longest = i64::from(limits.timeout.div_ceil(1_000));
+        let call = self.begin(Port::Fetch, true, longest);
+        if call.has_no_answer() || call.seconds == longest {
+            return Err(failed(DETAIL));
+        }
+        if call.is_odd() {
+            let (media_type, text) = ("text/html".to_owned(), Some("<h1>Error</h1>".to_owned()));
+            return Ok(Document { status: 500, media_type, text, caching: Default::default() });
+        }
         let document = self.web.borrow().get(url.as_str()).cloned();
         let mut document = document.ok_or_else(|| failed("no document is served there"))?;
         document.text = document.text.filter(|text| {
@@ -429,15 +476,24 @@ impl Fetch for Native {
     async fn post(
         &self,
         forms: &[Form<'_>],
-        _limits: &FetchLimits,
+        limits: &FetchLimits,
     ) -> Vec<Result<Document, FetchError>> {
         self.count(|counts| counts.posts += 1);
+        let longest = i64::from(limits.timeout.div_ceil(1_000));
+        let call = self.begin(Port::Fetch, true, longest);
+        if call.begin("fetch").is_err() {
+            return forms.iter().map(|_| Err(FetchError { detail: DETAIL.to_owned() })).collect();
+        }
         let posted = forms.iter().map(|form| (form.url.as_str().to_owned(), form.body.clone()));
         self.forms.borrow_mut().extend(posted);
         pause().await;
         let answer = |form: &Form<'_>| {
+            if call.has_no_answer() || call.seconds == longest {
+                return Err(FetchError { detail: DETAIL.to_owned() });
+            }
             let status = self.form_statuses.borrow().get(form.url.as_str()).copied();
             let status = status.ok_or_else(|| FetchError { detail: "timed out".to_owned() })?;
+            let status = if call.is_odd() { 500 } else { status };
             let (media_type, text, caching) = (String::new(), None, Default::default());
             Ok(Document { status, media_type, text, caching })
         };
@@ -455,6 +511,7 @@ impl Crypto for Native {
     ) -> Result<bool, Internal> {
         self.count(|counts| counts.verifications += 1);
         pause().await;
+        self.begin(Port::Crypto, false, ANY_TIME).begin(SUBTLE)?;
         Ok(verify_of_client(key, alg, message, signature))
     }
 
@@ -462,9 +519,10 @@ impl Crypto for Native {
     async fn generate_rsa(&self) -> Result<PrivateKey, Internal> {
         self.count(|counts| counts.generations += 1);
         pause().await;
+        self.begin(Port::Crypto, false, ANY_TIME).begin(SUBTLE)?;
         if self.generation_fails.get() {
             let detail = "injected fault".to_owned();
-            return Err(Internal::Unavailable { what: "SubtleCrypto", detail });
+            return Err(Internal::Unavailable { what: SUBTLE, detail });
         }
         let jwks = rsa_jwks();
         let jwk = &jwks[self.generated.get() % jwks.len()];
@@ -474,6 +532,7 @@ impl Crypto for Native {
 
     async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, Internal> {
         pause().await;
+        self.begin(Port::Crypto, false, ANY_TIME).begin(SUBTLE)?;
         Ok(match key {
             PrivateKey::Ec(key) => sign_es256(key, message),
             PrivateKey::Rsa(_) => {
@@ -490,6 +549,7 @@ impl Crypto for Native {
     ) -> Result<bool, Internal> {
         self.count(|counts| counts.verifications += 1);
         pause().await;
+        self.begin(Port::Crypto, false, ANY_TIME).begin(SUBTLE)?;
         Ok(match key {
             PublicKey::Ec(key) => verify_es256(key, message, signature),
             PublicKey::Rsa(key) => verify_rs256(key, message, signature),

@@ -1,16 +1,22 @@
 //! A provider with its platform, a clock that tests set, and repeatable randomness.
 
 use postern::http::{BodyError, Request, Response};
+use postern::ports::Document;
 use postern::{
     Isolate, Line, Log, MaintenanceLog, RandomnessError, Reply, finish, handle, maintain,
 };
+use rusqlite::Connection;
+use rusqlite::backup::Backup;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use crate::fault_plan::{DETAIL, Port};
 use crate::platform::Native;
 
 pub const ISSUER: &str = "https://login.example.com";
@@ -51,6 +57,21 @@ pub struct TestProvider {
     isolate: RefCell<Isolate>,
     variables: RefCell<Variables>,
     draws: Cell<u32>,
+}
+
+/// All that a provider has outside of its isolates.
+pub struct Snapshot {
+    pub database: Connection,
+    cache: HashMap<String, String>,
+    web: HashMap<String, Document>,
+    form_statuses: HashMap<String, u16>,
+    now: i64,
+    draws: u32,
+    generated: usize,
+}
+
+fn copy(from: &Connection, to: &mut Connection) {
+    Backup::new(from, to).unwrap().run_to_completion(i32::MAX, Duration::ZERO, None).unwrap();
 }
 
 fn isolate(variables: &Variables) -> Isolate {
@@ -110,6 +131,32 @@ impl TestProvider {
         result
     }
 
+    pub fn snapshot(&self) -> Snapshot {
+        let mut database = Connection::open_in_memory().unwrap();
+        copy(&self.platform.primary, &mut database);
+        Snapshot {
+            database,
+            cache: self.platform.cache.borrow().clone(),
+            web: self.platform.web.borrow().clone(),
+            form_statuses: self.platform.form_statuses.borrow().clone(),
+            now: self.now.get(),
+            draws: self.draws.get(),
+            generated: self.platform.generated.get(),
+        }
+    }
+
+    /// Returns to a snapshot. Isolates keep what they remember.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        copy(&snapshot.database, &mut self.platform.primary);
+        self.platform.cache.borrow_mut().clone_from(&snapshot.cache);
+        self.platform.web.borrow_mut().clone_from(&snapshot.web);
+        self.platform.form_statuses.borrow_mut().clone_from(&snapshot.form_statuses);
+        self.platform.forms.take();
+        self.now.set(snapshot.now);
+        self.draws.set(snapshot.draws);
+        self.platform.generated.set(snapshot.generated);
+    }
+
     /// Continues in a new isolate of another deployment.
     pub fn deploy(&self, variables: Variables) {
         self.variables.replace(variables);
@@ -167,7 +214,9 @@ impl TestProvider {
 
     /// Runs the maintenance, as the scheduled event does.
     pub fn maintain(&self) -> MaintenanceLog {
-        self.maintain_by(&|| self.now.get())
+        let log = self.maintain_by(&|| self.time());
+        self.now.set(self.now.get() + self.platform.faults.take_delay());
+        log
     }
 
     /// Runs the maintenance by another clock, which may go on during the run.
@@ -185,7 +234,15 @@ impl TestProvider {
         join(runs.collect())
     }
 
+    /// The time of the clock, which goes on during slow calls.
+    fn time(&self) -> i64 {
+        self.now.get() + self.platform.faults.delay()
+    }
+
     fn draw(&self, bytes: &mut [u8]) -> Result<(), RandomnessError> {
+        if self.platform.faults.call(Port::Randomness, false, i64::MAX).has_no_answer() {
+            return Err(RandomnessError { detail: DETAIL.to_owned() });
+        }
         self.draws.set(self.draws.get() + 1);
         let [low, rest @ ..] = self.draws.get().to_le_bytes();
         bytes.fill(low);
@@ -205,8 +262,10 @@ impl TestProvider {
         let Reply { response, deferred, log, mut events } = reply;
         let deferred_count = deferred.len();
         if !self.skips_deferred_tasks.get() {
+            let now = self.time();
             events.extend(finish(isolate, &self.platform, now, &randomness, deferred).await);
         }
+        self.now.set(self.now.get() + self.platform.faults.take_delay());
         TestResponse::new(response, &log, deferred_count, &events)
     }
 
@@ -386,7 +445,7 @@ impl Request for TestRequest {
 }
 
 /// A response with its log line and its deferred tasks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TestResponse {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
