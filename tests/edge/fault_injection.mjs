@@ -1,5 +1,6 @@
-// Runs in workerd, around the worker under test. Counts the calls of its bindings, the responses that are promises and
-// the instances of the module. On command, bindings fail or hold their results back, and the clock is set ahead.
+// Runs in workerd, around the worker under test. Counts the calls of its bindings and of the platform's functions, the
+// responses that are promises and the instances of the module. On command, calls fail, are slow or hold their results back,
+// and the clock is set ahead.
 import { deferredTasks } from "./deferred_tasks.mjs";
 import { instancesMade, memoryBytes } from "./instances.mjs";
 
@@ -9,8 +10,9 @@ import { instancesMade, memoryBytes } from "./instances.mjs";
  * @typedef {object} Command
  * @property {string[]} [failing]            The bindings whose calls fail before they are carried out.
  * @property {number} [callsBeforeFailure]   How many calls of these succeed first.
- * @property {{ binding: string, call: number, isCarriedOut: boolean }} [fault]
- *   One call, counted from this command, that fails: before it is carried out, or after, so that its result is lost.
+ * @property {{ part: string, call: number, fails?: "before" | "after", seconds?: number }} [fault]
+ *   One call, counted from this command, of a binding, or of `fetch`, `getRandomValues` or `subtle`. It fails before it is
+ *   carried out, or after, so that its result is lost. The clock goes on by `seconds` meanwhile.
  * @property {{ seed: number, share: number }} [weather]
  *   The share of D1 calls that fail at random, half of them after they were carried out.
  * @property {number} [lag]
@@ -20,8 +22,10 @@ import { instancesMade, memoryBytes } from "./instances.mjs";
  * @property {boolean} [settled]             Waits for deferred tasks first, so that their calls count before it.
  */
 
-const SENDING = new Set(["all", "batch", "first", "get", "getWithMetadata", "put", "raw", "run"]);
+const SENDING = new Set(["all", "batch", "first", "get", "getWithMetadata", "limit", "put", "raw", "run"]);
 const CHAINING = new Set(["bind", "prepare", "withSession"]);
+/** The functions of SubtleCrypto that the worker calls. */
+const SUBTLE = ["exportKey", "generateKey", "importKey", "sign", "verify"];
 const { now } = Date;
 
 /** Returns numbers from 0 to 1 that follow from the seed alone: a linear congruential generator modulo 2^32. */
@@ -41,6 +45,7 @@ export function withFaultInjection(worker) {
   let callsBeforeFailure = 0;
   let held = [];
   let lag = 0;
+  let ahead = 0;
   /** What each read of KV returned last, and when. */
   const copies = new Map();
   let fault;
@@ -57,17 +62,30 @@ export function withFaultInjection(worker) {
   };
 
   /** Decides whether a call fails, `"before"` it is carried out or `"after"`, and counts it. */
-  const momentOfFault = (binding) => {
-    counts[binding] = (counts[binding] ?? 0) + 1;
-    if (failing.includes(binding) && callsBeforeFailure-- <= 0) return "before";
-    if (fault?.binding === binding && fault.call === counts[binding]) return fault.isCarriedOut ? "after" : "before";
-    if (weather && binding === "DB" && random() < weather.share) return random() < 0.5 ? "after" : "before";
+  const momentOfFault = (part) => {
+    counts[part] = (counts[part] ?? 0) + 1;
+    if (failing.includes(part) && callsBeforeFailure-- <= 0) return "before";
+    if (fault?.part === part && fault.call === counts[part]) {
+      ahead += fault.seconds ?? 0;
+      if (!fault.fails) faults += 1;
+      return fault.fails;
+    }
+    if (weather && part === "DB" && random() < weather.share) return random() < 0.5 ? "after" : "before";
     return undefined;
   };
 
-  const injected = (binding) => {
+  const injected = (part) => {
     faults += 1;
-    return Promise.reject(new Error(`injected fault of ${binding} at /secret/path`));
+    return new Error(`injected fault of ${part} at /secret/path`);
+  };
+
+  /** Carries a call out, or lets it fail. */
+  const carryOut = async (part, call) => {
+    const moment = momentOfFault(part);
+    if (moment === "before") throw injected(part);
+    const result = await call();
+    if (moment === "after") throw injected(part);
+    return result;
   };
 
   /** Reads from KV, or repeats the result of an earlier read. */
@@ -90,12 +108,9 @@ export function withFaultInjection(worker) {
           const plain = parameters.map((value) => (Array.isArray(value) ? value.map(original) : value));
           if (CHAINING.has(name)) return instrument(binding, method.apply(target, plain));
           if (!SENDING.has(name)) return method.apply(target, plain);
-          const moment = momentOfFault(binding);
-          if (moment === "before") return injected(binding);
           const call = () => (lag > 0 && name.startsWith("get")
             ? readWithLag(name, plain, () => method.apply(target, plain)) : method.apply(target, plain));
-          const result = held.includes(binding) ? release(binding).then(call) : call();
-          return moment === "after" ? result.then(() => injected(binding)) : result;
+          return carryOut(binding, () => (held.includes(binding) ? release(binding).then(call) : call()));
         };
       },
     });
@@ -103,10 +118,29 @@ export function withFaultInjection(worker) {
     return proxy;
   };
 
+  /** Replaces the platform's functions that the worker calls. */
+  const instrumentPlatform = () => {
+    const { fetch } = globalThis;
+    globalThis.fetch = (...parameters) => carryOut("fetch", () => fetch(...parameters));
+    for (const name of SUBTLE) {
+      const method = crypto.subtle[name].bind(crypto.subtle);
+      crypto.subtle[name] = (...parameters) => carryOut("subtle", () => method(...parameters));
+    }
+    const getRandomValues = crypto.getRandomValues.bind(crypto);
+    crypto.getRandomValues = (array) => {
+      if (momentOfFault("getRandomValues")) throw injected("getRandomValues");
+      return getRandomValues(array);
+    };
+  };
+  instrumentPlatform();
+
   // One for the isolate's life, as the platform's own env is.
   let instrumentedEnv;
   const instrumented = (env) => {
-    instrumentedEnv ??= { ...env, DB: instrument("DB", env.DB), KV: instrument("KV", env.KV) };
+    if (!instrumentedEnv) {
+      const bindings = ["DB", "KV", "SIGN_IN_LIMIT"].filter((name) => env[name]);
+      instrumentedEnv = { ...env, ...Object.fromEntries(bindings.map((name) => [name, instrument(name, env[name])])) };
+    }
     return instrumentedEnv;
   };
   return {
@@ -120,11 +154,12 @@ export function withFaultInjection(worker) {
       /** @type {Command} */
       const command = await request.json();
       if (command.settled) await deferred.ended();
-      const report = { ...counts, instances: instancesMade() - instancesBefore, memory: memoryBytes(), faults };
+      const { SIGN_IN_LIMIT = 0, fetch = 0, getRandomValues = 0, subtle = 0, ...bindings } = counts;
+      const others = { SIGN_IN_LIMIT, fetch, getRandomValues, subtle };
+      const report = { ...bindings, others, instances: instancesMade() - instancesBefore, memory: memoryBytes(), faults };
       counts = {};
       faults = 0;
       instancesBefore = instancesMade();
-      let ahead;
       ({ failing = [], callsBeforeFailure = 0, held = [], lag = 0, ahead = 0, fault, weather } = command);
       random = randomNumbers(weather?.seed);
       Date.now = () => now() + ahead * 1_000;

@@ -59,13 +59,15 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
 
   let memoryBytes;
   let faultsInjected;
+  let otherCalls;
   /**
    * Replaces the injected faults. Returns the calls of each binding since the previous command.
    * @param {import("./fault_injection.mjs").Command} command
    */
   const inject = async (command) => {
-    const { memory, faults, ...counts } = await faultInjection(fetch)(command);
+    const { memory, faults, others, ...counts } = await faultInjection(fetch)(command);
     memoryBytes = memory;
+    otherCalls = others;
     faultsInjected = faults;
     return { DB: 0, KV: 0, promises: 0, ...counts };
   };
@@ -79,6 +81,8 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
     inject,
     /** The number of faults between the last two commands. */
     faultsInjected: () => faultsInjected,
+    /** The calls of the rate limiter and of the platform's functions between the last two commands. */
+    otherCalls: () => otherCalls,
     /** Ends all faults. Returns the calls of each binding since the previous command. */
     takeCounts: () => inject({}),
     /** Makes every call of these bindings fail. */
