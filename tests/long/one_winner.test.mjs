@@ -10,9 +10,9 @@ import { MANY, MANY_PREPARED, WHERE, atOnce, counted } from "./at_once.mjs";
 import {
   CALLBACK, Browser, authorizePath, credentialsOf, formOf, isConsent, putClient, putUser, redeem, redirectTarget, refresh,
   successJson, targetOf,
-} from "./browser.mjs";
-import { makeKey } from "./client_server.mjs";
-import { ISSUER, startIsolates } from "./harness.mjs";
+} from "../edge/browser.mjs";
+import { makeKey } from "../edge/client_server.mjs";
+import { ISSUER, startIsolates } from "../edge/harness.mjs";
 
 const DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code";
 const RESOURCE = "https://orders.example/api";

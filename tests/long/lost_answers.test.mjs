@@ -5,12 +5,12 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { ADMIN_TOKEN, ISSUER, start, until } from "./harness.mjs";
-import { listen, makeKey } from "./client_server.mjs";
+import { ADMIN_TOKEN, ISSUER, start, until } from "../edge/harness.mjs";
+import { listen, makeKey } from "../edge/client_server.mjs";
 import {
   CALLBACK, PASSWORD, Browser, authorizePath, credentialsOf, formOf, formsTo, isConsent, isLogin, putClient, putUser, redeem,
   introspect, refresh, requestToken, revoke, signedRequest, successJson, targetOf,
-} from "./browser.mjs";
+} from "../edge/browser.mjs";
 import { statedCounts } from "../../scripts/request_table.mjs";
 
 const RESOURCE = "https://orders.example/api";

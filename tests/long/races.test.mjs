@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { MANY, MANY_PREPARED, WHERE, atOnce, counted } from "./at_once.mjs";
-import { startIsolates } from "./harness.mjs";
+import { startIsolates } from "../edge/harness.mjs";
 import {
   Browser, authorizePath, formOf, successJson, isLogin, putClient, introspect, putUser, redeem, refresh, revoke, assertError,
-} from "./browser.mjs";
+} from "../edge/browser.mjs";
 
 const SCOPE = { scope: "openid offline_access", prompt: "consent" };
 
