@@ -1,6 +1,7 @@
 //! Checks of text values that claims and client metadata have in common.
 
 use crate::protocol::authority::Authority;
+use crate::protocol::unseen::is_unseen;
 
 /// The maximum length of a text, in bytes.
 const LIMIT: usize = 2_048;
@@ -28,17 +29,17 @@ pub fn has_control(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
-/// Returns whether a text is an addr-spec of RFC 5322. The quoted and bracketed forms are refused, because no relying
-/// party expects them.
+/// Returns whether a text is an addr-spec of RFC 5322, which RFC 6532 section 3.2 extends to letters beyond ASCII. The
+/// quoted and bracketed forms are refused, because no relying party expects them. White space and invisible characters
+/// are refused: nobody sees that such an address differs from the one without them.
 pub fn is_email(text: &str) -> bool {
-    let is_atom = |atom: &str| {
-        !atom.is_empty()
-            && atom
-                .chars()
-                .all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || !c.is_ascii())
-    };
+    let is_beyond_ascii = |c: char| !(c.is_ascii() || c.is_whitespace() || is_unseen(c));
+    let is_atext = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    let is_let_dig_hyp = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let is_atom =
+        |atom: &str| !atom.is_empty() && atom.chars().all(|c| is_atext(c) || is_beyond_ascii(c));
     let is_label = |label: &str| {
-        !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || !c.is_ascii())
+        !label.is_empty() && label.chars().all(|c| is_let_dig_hyp(c) || is_beyond_ascii(c))
     };
     is_line(text)
         && text.split_once('@').is_some_and(|(local, domain)| {
@@ -63,4 +64,51 @@ pub fn is_web_url(text: &str) -> bool {
         && text.len() <= LIMIT
         && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b))
         && Authority::of_url(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_email_address_has_no_white_space_and_nothing_invisible() {
+        for text in [
+            "a@b",
+            "alice+x@mail.example",
+            "jürgen@müller.example",
+            "用户@例子.example",
+            "o'neil@x-y.example",
+        ] {
+            assert!(is_email(text), "{text}");
+        }
+        for space in [
+            " ", "\t", "\u{a0}", "\u{2003}", "\u{3000}", "\u{200b}", "\u{ad}", "\u{202e}",
+            "\u{feff}",
+        ] {
+            for text in [
+                format!("alice{space}@mail.example"),
+                format!("{space}alice@mail.example"),
+                format!("alice@{space}mail.example"),
+                format!("alice@mail.example{space}"),
+            ] {
+                assert!(!is_email(&text), "{text:?}");
+            }
+        }
+        for text in [
+            "",
+            "a",
+            "@",
+            "a@",
+            "@b",
+            "a@b@c",
+            "a..b@c",
+            "a@b..c",
+            "a@b.",
+            "\"a b\"@c",
+            "a@[127.0.0.1]",
+            "a@b_c",
+        ] {
+            assert!(!is_email(text), "{text:?}");
+        }
+    }
 }
