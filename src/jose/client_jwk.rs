@@ -25,8 +25,7 @@ const PRIVATE_FIELDS: [&str; 8] = ["d", "dp", "dq", "k", "oth", "p", "q", "qi"];
 
 /// An algorithm that clients may sign with (RFC 7518 section 3.1, RFC 8037 section 3.1).
 ///
-/// The type differs from [`Algorithm`](super::jwk::Algorithm), because the provider itself signs with only two of
-/// these.
+/// The type differs from [`Algorithm`](super::jwk::Algorithm), because the provider signs with only two of these.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub enum ClientAlgorithm {
     /// ECDSA with P-256 and SHA-256.
@@ -157,7 +156,8 @@ impl ClientKey {
             "RSA" => rsa(text("n")?, text("e")?)?,
             _ => return None,
         };
-        Some(Self { alg, kid: text("kid").map(str::to_owned), material })
+        let key = Self { alg, kid: text("kid").map(str::to_owned), material };
+        alg.is_none_or(|alg| key.is_for(alg)).then_some(key)
     }
 }
 
@@ -188,7 +188,7 @@ fn rsa(n: &str, e: &str) -> Option<Material> {
     is_valid.then(|| Material::Rsa { n: n.to_owned() })
 }
 
-/// The keys of a client's JWK Set (RFC 7517 section 5) that can verify signatures. There is at least one.
+/// The keys of a client's JWK Set (RFC 7517 section 5) that can verify signatures: at least one, except in old rows.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "Value", into = "Value")]
 pub struct ClientKeys(Vec<ClientKey>);
@@ -235,7 +235,9 @@ impl TryFrom<Value> for ClientKeys {
     type Error = JwkSetError;
 
     fn try_from(set: Value) -> Result<Self, Self::Error> {
-        Self::from_json(&set)
+        // Versions until 0.2.0 stored keys with the `alg` of another key type.
+        let is_old = |error: &JwkSetError| *error == JwkSetError::NoUsableKey;
+        Self::from_json(&set).or_else(|e| is_old(&e).then_some(Self(Vec::new())).ok_or(e))
     }
 }
 
@@ -333,6 +335,7 @@ mod tests {
             ("another operation", with(ec(), "key_ops", json!(["sign"]))),
             ("another algorithm", with(rsa(), "alg", json!("RSA-OAEP"))),
             ("HS256", with(rsa(), "alg", json!("HS256"))),
+            ("the algorithm of another key type", with(ec(), "alg", json!("EdDSA"))),
             ("an algorithm that is no text", with(ec(), "alg", json!(1))),
             ("another curve", with(ec(), "crv", json!("P-384"))),
             ("a point beside the curve", with(ec(), "x", ec()["y"].clone())),
@@ -350,10 +353,10 @@ mod tests {
             ("no kind", json!({})),
             ("no object", json!("key")),
         ] {
-            assert_eq!(count(&[key, okp()], "EdDSA", None), 1, "{what}");
-            let alone =
-                ClientKeys::from_json(&json!({ "keys": [with(ec(), "crv", json!("P-521"))] }));
-            assert!(alone.is_err(), "{what}");
+            assert_eq!(count(&[key.clone(), okp()], "EdDSA", None), 1, "{what}");
+            let alone = json!({ "keys": [key] });
+            assert_eq!(ClientKeys::from_json(&alone), Err(JwkSetError::NoUsableKey), "{what}");
+            assert_eq!(ClientKeys::try_from(alone), Ok(ClientKeys(Vec::new())), "{what}");
         }
     }
 
