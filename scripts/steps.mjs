@@ -90,15 +90,20 @@ export class Failure extends Error {}
 
 /**
  * Returns the options of this script, by name. Prints its usage and exits for `--help`. Fails for an argument that is
- * not in `options`, which has the form of parseArgs.
+ * not in `options`, which has the form of parseArgs. Arguments that are not options are added to `names`, if there is
+ * such a list.
  *
  * @param {string} usage
  * @param {import("node:util").ParseArgsConfig["options"]} [options]
+ * @param {string[]} [names]
  */
-export function parseOptions(usage, options = {}) {
+export function parseOptions(usage, options = {}, names = undefined) {
   let values;
   try {
-    ({ values } = parseArgs({ options: { ...options, help: { type: "boolean", short: "h" } } }));
+    const help = /** @type {const} */ ({ type: "boolean", short: "h" });
+    const parsed = parseArgs({ options: { ...options, help }, allowPositionals: names !== undefined });
+    ({ values } = parsed);
+    names?.push(...parsed.positionals);
   } catch (error) {
     throw new Failure(`${firstSentence(error)}; --help lists the options`);
   }
