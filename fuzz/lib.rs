@@ -38,7 +38,7 @@ impl<'a> Parts<'a> {
         part
     }
 
-    /// The next part as a text. What is not UTF-8 is replaced, as the platform does it with headers.
+    /// The next part as a text. Bytes that are not UTF-8 are replaced, as the platform does it with headers.
     pub fn text(&mut self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.bytes())
     }

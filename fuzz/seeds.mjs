@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isMain, root } from "../scripts/steps.mjs";
 
-/** What the targets split their input by: no text in UTF-8 has this byte. */
+/** The targets split their input by this byte, which no text in UTF-8 has. */
 const SEPARATOR = Buffer.from([0xff]);
 
 /** The longest seed, in bytes. A longer one makes every run that begins with it slow. */
@@ -273,7 +273,7 @@ const WORDS = {
   scopes: ["protocol/user/scope", "protocol/user/claims"],
 };
 
-/** What a request may have besides: requests of users, and marks that no page may have unless they are escaped. */
+/** Further words of requests: those of users, and marks that no page may have unless they are escaped. */
 const OF_REQUESTS = ["POST", "HEAD", "OPTIONS", "authorization: Bearer TOKEN", "authorization: Basic ",
   "content-type: application/x-www-form-urlencoded", "content-type: application/json", "decision=allow",
   "origin: https://login.example.com", "accept-language: de;q=0.5", "<fuzz", "%3Cfuzz", "%22fuzz", "%27fuzz",

@@ -25,7 +25,7 @@ const LENGTHS = {
   typed_text: 48,
 };
 
-/** What libFuzzer calls a crash, in seconds and megabytes. */
+/** The limits of a run, in seconds and megabytes. libFuzzer reports one that is exceeded as a crash. */
 const LIMITS = ["-timeout=10", "-rss_limit_mb=2048"];
 
 /**

@@ -138,7 +138,7 @@ fn credentials(header: Option<&str>, body: &[u8]) {
     }
 }
 
-/// What was read from the header, encoded again, is read as the same.
+/// The credentials of a header, encoded again, are read as the same.
 fn encodes(client_id: &str, secret: &str) {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let text = format!("{}:{}", encode(client_id), encode(secret));

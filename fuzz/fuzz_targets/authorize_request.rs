@@ -134,7 +134,7 @@ fn accepted(params: &Params, client: &ClientMetadata, request: &AuthorizeRequest
     }
 }
 
-/// What can be granted was requested, and the client may have it.
+/// Each scope that can be granted was requested, and the client may have it.
 fn scopes(
     params: &Params,
     client: &ClientMetadata,

@@ -60,7 +60,7 @@ fn accepted(
     }
     assert!(request.essential_acr.as_ref().is_none_or(|values| values.len() <= 20));
 
-    // The names are stored. What applies to the sign-in alone is not.
+    // The names are stored; the requirements for the sign-in are not.
     let stored = serde_json::to_string(&request).expect("names");
     let again: ClaimsRequest = from_own(&stored).expect("its own text");
     let kept = ClaimsRequest { sub: None, essential_acr: None, ..request.clone() };

@@ -11,7 +11,7 @@ use std::fmt;
 fuzz_target!(|input: &[u8]| {
     let plain = serde_json::from_slice::<Value>(input);
     let Ok(value) = parse_value(input) else {
-        // What serde_json accepts is refused for one reason only: a name is repeated.
+        // A text that serde_json accepts is refused for one reason only: a name is repeated.
         if let Ok(plain) = plain {
             let names = serde_json::from_slice::<Names>(input).expect("it was parsed before");
             assert!(names.0 > names_in(&plain), "refused without a duplicate name");

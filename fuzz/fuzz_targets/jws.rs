@@ -64,7 +64,7 @@ fn change(token: &str, jws: &Jws<'_>, change: &[u8]) {
     }
 }
 
-/// What is accepted says what it must; no token is two kinds of token.
+/// Accepted tokens have the claims that they must have, and no token is two kinds of token.
 fn checks(jws: &Jws<'_>) {
     let expected = |typ| Expected {
         iss: ISSUER,

@@ -36,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
         if is_web_url(uri) {
             read_alike(uri);
         }
-        // The provider's own host, in whatever spelling browsers read it.
+        // The provider's own host counts in every spelling that browsers read as it.
         if is_plain(uri) && (uri.starts_with("https:") || uri.starts_with("http:")) {
             let is_own =
                 Url::parse(uri).is_ok_and(|url| url.host_str() == Some("login.example.com"));

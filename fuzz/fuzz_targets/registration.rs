@@ -28,8 +28,8 @@ fuzz_target!(|input: &[u8]| {
         let accepted = register(document, by_everybody);
         let by_themselves = Registrable { client_credentials: false, ..config.registrable() };
         let document = || JsonObject::parse(input).expect("an object");
-        // Whoever may register more schemes is not refused what everybody may register. The implicit flow has rules of
-        // its own, which apply once it is not left out.
+        // A client that may register more schemes is not refused what everybody may register. The implicit flow has
+        // rules of its own, which apply once it is not left out.
         let more = register(document(), Registrable { implicit: false, ..by_themselves });
         assert!(accepted.is_none() || more.is_some());
         register(document(), by_themselves);
@@ -69,7 +69,7 @@ fn register(mut document: JsonObject, registrable: Registrable<'_>) -> Option<Cl
     assert!(stored.len() <= 32_768);
     assert_eq!(from_own::<ClientMetadata>(&stored).ok().as_ref(), Some(&metadata));
 
-    // What the response shows, sent again, registers the same (RFC 7592 section 2.2).
+    // The metadata of the response, sent again, registers the same (RFC 7592 section 2.2).
     let shown = serde_json::to_vec(&metadata.to_document().expect("a document")).expect("JSON");
     let mut shown = JsonObject::parse(&shown).expect("an object");
     let again = ClientMetadata::from_document(&mut shown, registrable);

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::cell::Cell;
 use url::Url;
 
-/// What a client can have the provider fetch: its metadata, its keys, a request object, its sector and its logo.
+/// The documents that the provider fetches for a client: its metadata, its keys, its sector, a request object, a logo.
 const DOCUMENTS: [&str; 4] = [
     "https://app.example/client.json",
     "https://app.example/jwks",

@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| PROVIDER.with(|(config, platform)| {
     let (one, other) = (parts.text(), parts.text());
     let number = parts.text().parse::<i64>().unwrap_or_default();
 
-    // A text is bound as a value, whatever it contains, and compared byte by byte.
+    // A text of any content is bound as a value, and compared byte by byte.
     let select = Statement::new("SELECT ?1, ?2, ?3, ?1 = ?2, ?1 < ?2, length(CAST(?1 AS BLOB))");
     let select = select.bind(&*one).bind(&*other).bind(number);
     crosses(&select);

@@ -1,4 +1,4 @@
-//! What users type, and texts of clients that users see: user codes, logins, passwords, names, descriptions.
+//! Texts that users type, and texts of clients that users see: user codes, logins, passwords, names, descriptions.
 #![no_main]
 
 use fuzz::is_description;

@@ -39,7 +39,7 @@ const AVOIDED = [
 const GROUPS = [
   ["src", /^src\/.*\.rs$|^build\.rs$/],
   ["tests", /^tests\/.*\.(rs|mjs)$/],
-  ["scripts", /^(scripts|tools)\/.*\.(mjs|rs)$/],
+  ["scripts", /^(scripts|tools|fuzz)\/.*\.(mjs|rs)$/],
   ["bench", /^bench\/.*\.mjs$/],
   ["documents", /^(?!bench\/results|tests\/).*\.md$/],
 ];
