@@ -37,12 +37,19 @@ export function authorizePath(app, parameters = {}) {
   return `/auth/authorize?${new URLSearchParams(given)}`;
 }
 
+/** The time now and a minute later, by `Date.now`, which a test may replace. */
+function minuteFromNow() {
+  const now = Math.floor(Date.now() / 1_000);
+  return [now, now + 60];
+}
+
 /** The parameters that authenticate a client: by its secret, by an assertion of its key, or not at all. */
 export async function credentialsOf({ client_id, client_secret, key }) {
   if (!key) return { client_id, ...(client_secret && { client_secret }) };
+  const [issued, expires] = minuteFromNow();
   const client_assertion = await new SignJWT({ jti: randomBytes(16).toString("hex") })
     .setProtectedHeader({ alg: key.alg, kid: key.kid }).setIssuer(client_id).setSubject(client_id).setAudience(ISSUER)
-    .setIssuedAt().setExpirationTime("1m").sign(key.privateKey);
+    .setIssuedAt(issued).setExpirationTime(expires).sign(key.privateKey);
   return {
     client_id, client_assertion, client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
   };
@@ -52,9 +59,10 @@ export async function credentialsOf({ client_id, client_secret, key }) {
 export async function signedRequest(app, parameters = {}) {
   const { client_id, key } = app;
   const claims = Object.fromEntries(new URL(authorizePath(app, parameters), ISSUER).searchParams);
+  const [issued, expires] = minuteFromNow();
   const request = await new SignJWT(claims)
     .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: "oauth-authz-req+jwt" }).setIssuer(client_id)
-    .setAudience(ISSUER).setIssuedAt().setExpirationTime("1m").sign(key.privateKey);
+    .setAudience(ISSUER).setIssuedAt(issued).setExpirationTime(expires).sign(key.privateKey);
   return { client_id, request };
 }
 

@@ -33,6 +33,7 @@ export async function listen() {
       serve(path, JSON.stringify(document), "application/json");
       return document;
     },
+    closeAllConnections: () => server.closeAllConnections(),
     async close() {
       server.closeAllConnections();
       server.close();

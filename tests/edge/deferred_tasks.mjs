@@ -18,6 +18,8 @@ export function deferredTasks() {
         context.waitUntil(promise.finally(() => { running -= 1; }));
       },
     }),
+    /** The number of tasks that run. */
+    running: () => running,
     /** Waits until no task runs. It polls, because a request must not wait for a promise of another request. */
     async ended() {
       while (running > 0) await scheduler.wait(1);

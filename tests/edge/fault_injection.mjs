@@ -156,7 +156,10 @@ export function withFaultInjection(worker) {
       if (command.settled) await deferred.ended();
       const { SIGN_IN_LIMIT = 0, fetch = 0, getRandomValues = 0, subtle = 0, ...bindings } = counts;
       const others = { SIGN_IN_LIMIT, fetch, getRandomValues, subtle };
-      const report = { ...bindings, others, instances: instancesMade() - instancesBefore, memory: memoryBytes(), faults };
+      const report = {
+        ...bindings, others, instances: instancesMade() - instancesBefore, memory: memoryBytes(), faults,
+        deferred: deferred.running(),
+      };
       counts = {};
       faults = 0;
       instancesBefore = instancesMade();

@@ -60,15 +60,17 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
   let memoryBytes;
   let faultsInjected;
   let otherCalls;
+  let tasksRunning;
   /**
    * Replaces the injected faults. Returns the calls of each binding since the previous command.
    * @param {import("./fault_injection.mjs").Command} command
    */
   const inject = async (command) => {
-    const { memory, faults, others, ...counts } = await faultInjection(fetch)(command);
+    const { memory, faults, others, deferred, ...counts } = await faultInjection(fetch)(command);
     memoryBytes = memory;
     otherCalls = others;
     faultsInjected = faults;
+    tasksRunning = deferred;
     return { DB: 0, KV: 0, promises: 0, ...counts };
   };
 
@@ -97,6 +99,8 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
     maintain: () => maintain(worker),
     /** The module's memory at the last command, in bytes. */
     memoryBytes: () => memoryBytes,
+    /** The number of deferred tasks that ran at the last command. */
+    tasksRunning: () => tasksRunning,
     async putAlice() {
       const claims = { name: "Alice Adams", email: "alice@example.com", email_verified: true, groups: ["staff"] };
       return operator("PUT", "/admin/users/alice", { login: "Alice", claims });
