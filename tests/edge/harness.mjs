@@ -7,6 +7,9 @@ import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createTestHarness } from "wrangler";
 
+// Otherwise miniflare stores a trace of each request and of each statement, in the process of the worker under test.
+process.env.X_LOCAL_OBSERVABILITY = "false";
+
 export const ISSUER = "https://login.example.com";
 export const ADMIN_TOKEN = "the-operators-own-token-0123456789abcdef";
 export const KEY_ENCRYPTION_KEY = Buffer.alloc(32, 7).toString("base64url");
