@@ -1,15 +1,17 @@
-// npm run proof: runs what takes too long for npm test.
+// npm run proof: runs what takes too long for npm test. docs/proof.md has the figures, and what takes hours.
 import { addWasmTarget, RELEASE, buildIfChanged } from "./build.mjs";
 import { runNodeTests } from "./node_tests.mjs";
 import { parseOptions, prepare, run, step } from "./steps.mjs";
 
 parseOptions(`npm run proof
 
-Runs the long tests: those that cargo test ignores, and tests/long in workerd.`);
+Runs the long tests: those that cargo test ignores, tests/long in workerd, and a minute of fuzzing for each target.
+What takes hours is in docs/proof.md.`);
 
 await prepare();
 await addWasmTarget();
 await buildIfChanged(RELEASE);
 const native = await step("long native tests", () => run("cargo", ["test", "--locked", "--", "--ignored"]));
 const inWorkerd = await step("long tests in workerd", () => runNodeTests(["long"]), { shows: true });
+await step("fuzzing", () => run("node", ["scripts/fuzz.mjs", "--seconds", "60"], { show: true }), { shows: true });
 console.log([...(native.match(/^test result: .*$/gm) ?? []), inWorkerd].join("\n"));
