@@ -1,6 +1,7 @@
 //! Shared by the fuzz targets: the parts of an input, a provider's configuration, and the provider of the native tests.
-#![allow(clippy::disallowed_methods, reason = "the tests read JSON as a client does")]
 
+#[path = "../tests/it/fault_plan.rs"]
+pub mod fault_plan;
 #[path = "../tests/it/platform.rs"]
 pub mod platform;
 #[path = "../tests/it/test_provider.rs"]

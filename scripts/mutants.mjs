@@ -38,6 +38,7 @@ const options = parseOptions(USAGE, {
   jobs: { type: "string", default: String(availableParallelism()) },
   result: { type: "string" },
 });
+const [jobs, secondsForMutant] = [numberOf("jobs"), numberOf("seconds")];
 const folder = join(root, "build", "mutants");
 const crate = join(folder, "crate");
 const target = join(folder, "target");
@@ -52,6 +53,13 @@ const switched = await step("compiling the mutants", compileMutants, { shows: tr
 const tests = await step("running the tests without a mutant", runWithoutMutant, { shows: true });
 const outcomes = await step("running the tests of each mutant", runAll, { shows: true });
 report();
+
+/** @param {"jobs" | "seconds"} name */
+function numberOf(name) {
+  const text = String(options[name]);
+  if (!/^[1-9]\d*$/.test(text)) throw new Failure(`--${name} must be a number of at least 1`);
+  return Number(text);
+}
 
 async function compileTool() {
   await run("cargo", ["build", "--package", "postern-mutants", "--profile", "tools", "--target-dir", toolTarget, "--locked"]);
@@ -196,6 +204,7 @@ async function runAll() {
   const reaching = new Map(switched.map((number) => [number, []]));
   for (const one of tests) for (const number of one.reached) reaching.get(number)?.push(one);
   const waiting = mutants.filter(({ number, name }) => reaching.has(number) && new RegExp(String(options.name)).test(name));
+  if (waiting.length === 0) throw new Failure("No mutant has a name that matches --name.");
   const results = [];
   const work = async () => {
     for (let mutant = waiting.shift(); mutant; mutant = waiting.shift()) {
@@ -205,7 +214,7 @@ async function runAll() {
       if (results.length % 100 === 0) console.error(`  ${results.length} done, ${waiting.length} left`);
     }
   };
-  await Promise.all(Array.from({ length: Number(options.jobs) }, work));
+  await Promise.all(Array.from({ length: jobs }, work));
   return results;
 }
 
@@ -217,7 +226,7 @@ async function runAll() {
  */
 async function outcomeOf({ number }, reaching) {
   if (reaching.length === 0) return "not reached";
-  let left = Number(options.seconds);
+  let left = secondsForMutant;
   for (const group of groupsOf(reaching)) {
     const seconds = group.reduce((sum, one) => sum + one.seconds, 0);
     if (seconds > left) return "not noticed in time";
@@ -268,6 +277,6 @@ function report() {
   const noticed = of("caught") + of("does not end");
   console.log(`${mutants.length} mutants, ${switched.length} of which have a switch; of ${outcomes.length} that were tested \
 ${noticed} were noticed (${of("does not end")} because a test does not end), ${of("not noticed")} were not, \
-${of("not noticed in time")} not in ${options.seconds} s, and ${of("not reached")} are not reached`);
+${of("not noticed in time")} not in ${secondsForMutant} s, and ${of("not reached")} are not reached`);
   if (options.result) writeFileSync(String(options.result), `${JSON.stringify(outcomes, undefined, 1)}\n`);
 }

@@ -5,13 +5,16 @@ import { parseOptions, prepare, run, step } from "./steps.mjs";
 
 parseOptions(`npm run proof
 
-Runs the long tests: those that cargo test ignores, tests/long in workerd, and a minute of fuzzing for each target.
+Runs the long tests: those that cargo test ignores, the whole walk over faults, tests/long in workerd, and a minute of
+fuzzing for each target.
 What takes hours is in docs/proof.md.`);
 
 await prepare();
 await addWasmTarget();
 await buildIfChanged(RELEASE);
 const native = await step("long native tests", () => run("cargo", ["test", "--locked", "--", "--ignored"]));
+const walk = ["test", "--locked", "--test", "it", "fault_walk::"];
+const walked = await step("the walk over all faults", () => run("cargo", walk, { env: { FAULTS: "all" } }));
 const inWorkerd = await step("long tests in workerd", () => runNodeTests(["long"]), { shows: true });
 await step("fuzzing", () => run("node", ["scripts/fuzz.mjs", "--seconds", "60"], { show: true }), { shows: true });
-console.log([...(native.match(/^test result: .*$/gm) ?? []), inWorkerd].join("\n"));
+console.log([...(`${native}${walked}`.match(/^test result: .*$/gm) ?? []), inWorkerd].join("\n"));

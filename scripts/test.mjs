@@ -44,6 +44,7 @@ await lint("lints", ["--all-targets"]);
 const module = ["--lib", "--target", TARGET, "--release"];
 await lint("lints of the module", module);
 await lint("lints of the module that panics", [...module, "--features", "provoke-panic"]);
+await lint("lints of the fuzz targets and the tools", ["--package", "postern-fuzz", "--package", "postern-mutants"]);
 await step("documentation of the crate", async () => {
   const args = ["doc", "--no-deps", "--document-private-items", "--locked"];
   await run("cargo", args, { env: { RUSTDOCFLAGS: "-D warnings" } });

@@ -19,7 +19,7 @@ const TOKEN_ENDPOINT: &str = "https://login.example.com/auth/token";
 
 fuzz_target!(|input: &[u8]| {
     let mut parts = Parts::of(input);
-    let is_raw = parts.choice() % 4 == 0;
+    let is_raw = parts.choice().is_multiple_of(4);
     let text = if is_raw {
         parts.text().into_owned()
     } else {

@@ -17,7 +17,7 @@ use postern::protocol::token::id_token::HintedIdToken;
 
 fuzz_target!(|input: &[u8]| {
     let mut parts = Parts::of(input);
-    let is_raw = parts.choice() % 4 == 0;
+    let is_raw = parts.choice().is_multiple_of(4);
     let token = if is_raw {
         parts.text().into_owned()
     } else {

@@ -105,7 +105,7 @@ impl Provider {
         run("COMMIT");
         self.provider.platform.forms.borrow_mut().clear();
         self.resets.set(self.resets.get() + 1);
-        if self.resets.get() % 1_000 == 0 {
+        if self.resets.get().is_multiple_of(1_000) {
             self.provider.new_isolate();
         }
         self.changes.set(database.total_changes());

@@ -221,7 +221,7 @@ impl fmt::Display for JwkSetError {
             ),
             Self::NoUsableKey => formatter.write_str(
                 "must have a key for ES256, EdDSA (Ed25519), PS256 or RS256 (2048 to 4096 bits, \
-                 exponent 65537)",
+                 exponent 65537), whose alg, if it has one, is of its kty",
             ),
             Self::NotASet => {
                 formatter.write_str("must be a JWK Set: an object with the array \"keys\"")

@@ -7,7 +7,7 @@ use crate::protocol::unseen::is_unseen;
 const LIMIT: usize = 2_048;
 
 /// The requirement of [`is_email`], as an error message.
-pub const EMAIL: &str = "must be an e-mail address";
+pub const EMAIL: &str = "must be an e-mail address, without white space or invisible characters";
 /// The requirement of [`is_line`], as an error message.
 pub const LINE: &str = "must be one line of text, not blank, not \"null\", at most 2048 bytes";
 /// The requirement of [`is_web_url`], as an error message.
@@ -31,7 +31,7 @@ pub fn has_control(text: &str) -> bool {
 
 /// Returns whether a text is an addr-spec of RFC 5322, which RFC 6532 section 3.2 extends to letters beyond ASCII. The
 /// quoted and bracketed forms are refused, because no relying party expects them. White space and invisible characters
-/// are refused: nobody sees that such an address differs from the one without them.
+/// are refused, joiners of letters too: nobody sees that such an address differs from the one without them.
 pub fn is_email(text: &str) -> bool {
     let is_beyond_ascii = |c: char| !(c.is_ascii() || c.is_whitespace() || is_unseen(c));
     let is_atext = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);

