@@ -2,7 +2,7 @@
 // responses that are promises and the instances of the module. On command, calls fail, are slow or hold their results back,
 // and the clock is set ahead.
 import { deferredTasks } from "./deferred_tasks.mjs";
-import { instancesMade, memoryBytes } from "./instances.mjs";
+import { handles, instancesMade, memoryBytes } from "./instances.mjs";
 
 /**
  * A command. Each field is optional.
@@ -157,7 +157,7 @@ export function withFaultInjection(worker) {
       const { SIGN_IN_LIMIT = 0, fetch = 0, getRandomValues = 0, subtle = 0, ...bindings } = counts;
       const others = { SIGN_IN_LIMIT, fetch, getRandomValues, subtle };
       const report = {
-        ...bindings, others, instances: instancesMade() - instancesBefore, memory: memoryBytes(), faults,
+        ...bindings, others, instances: instancesMade() - instancesBefore, memory: memoryBytes(), handles: handles(), faults,
         deferred: deferred.running(),
       };
       counts = {};

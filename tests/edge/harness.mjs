@@ -61,6 +61,7 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
   const operator = operatorApi(fetch);
 
   let memoryBytes;
+  let handlesHeld;
   let faultsInjected;
   let otherCalls;
   let tasksRunning;
@@ -69,8 +70,9 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
    * @param {import("./fault_injection.mjs").Command} command
    */
   const inject = async (command) => {
-    const { memory, faults, others, deferred, ...counts } = await faultInjection(fetch)(command);
+    const { memory, handles, faults, others, deferred, ...counts } = await faultInjection(fetch)(command);
     memoryBytes = memory;
+    handlesHeld = handles;
     otherCalls = others;
     faultsInjected = faults;
     tasksRunning = deferred;
@@ -102,6 +104,8 @@ export async function start({ config = "wrangler.toml", vars, secrets, others = 
     maintain: () => maintain(worker),
     /** The module's memory at the last command, in bytes. */
     memoryBytes: () => memoryBytes,
+    /** The places for JavaScript values that the module had at the last command. */
+    handles: () => handlesHeld,
     /** The number of deferred tasks that ran at the last command. */
     tasksRunning: () => tasksRunning,
     async putAlice() {

@@ -14,5 +14,8 @@ WebAssembly.Instance = function (...parameters) {
 /** The number of instances so far. */
 export const instancesMade = () => made;
 
+/** The size of the table in which the latest instance holds JavaScript values. It grows when no place is free. */
+export const handles = () => latest.exports.__wbindgen_externrefs.length;
+
 /** The memory of the latest instance, in bytes. */
 export const memoryBytes = () => latest.exports.memory.buffer.byteLength;
