@@ -175,10 +175,8 @@ pub fn is_registered(uri: &str, registered: &[String], own_host: &OwnHost) -> bo
 /// Returns the host of an `http` loopback URI, and everything after its port.
 fn loopback_without_port<'a>(uri: &'a str, own_host: &OwnHost) -> Option<(&'a str, &'a str)> {
     let policy = RedirectUriPolicy { own_host, schemes: &[], insecure_hosts: &[] };
-    if !uri.starts_with("http://") || check(uri, policy).is_err() {
-        return None;
-    }
     let rest = uri.strip_prefix("http://")?;
+    check(uri, policy).ok()?;
     let (_, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     Some((Authority::of_url(uri).ok()?.host(), path))
 }
