@@ -151,3 +151,71 @@ impl<'a> ClientAssertion<'a> {
         client.token_endpoint_auth_signing_alg.is_none_or(|alg| alg == self.signature.alg)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+    use serde_json::json;
+
+    use super::*;
+    use crate::lifetimes::CLIENT_CLOCK_AHEAD_SECONDS;
+
+    const NOW: i64 = 1_800_000_000;
+
+    /// Returns the text up to the signature, and a claim changed.
+    fn signing_input(claim: &str, value: Value) -> String {
+        let mut claims = json!({
+            "iss": "app", "sub": "app", "aud": "https://login.example.com", "exp": NOW + 60, "jti": "1",
+        });
+        claims[claim] = value;
+        let encode = |part: Value| Base64UrlUnpadded::encode_string(part.to_string().as_bytes());
+        format!("{}.{}.", encode(json!({ "alg": "ES256" })), encode(claims))
+    }
+
+    fn parse(text: &str, leeway: i64) -> Result<(), AssertionError> {
+        let expected = Expected { audiences: &["https://login.example.com"], leeway, now: NOW };
+        ClientAssertion::parse(text, &expected).map(drop)
+    }
+
+    #[test]
+    fn each_time_counts_to_the_second() {
+        let ahead = CLIENT_CLOCK_AHEAD_SECONDS;
+        let too_long = Err(AssertionError::TooLong);
+        let expired = Err(ClientJwtError::Expired.into());
+        let from_future = Err(ClientJwtError::FromFuture.into());
+        for (claim, time, leeway, result) in [
+            ("exp", CLIENT_ASSERTION_SECONDS, 0, Ok(())),
+            ("exp", CLIENT_ASSERTION_SECONDS + 1, 0, too_long),
+            ("exp", CLIENT_ASSERTION_SECONDS + 30, 30, Ok(())),
+            ("exp", CLIENT_ASSERTION_SECONDS + 31, 30, too_long),
+            ("exp", 1, 0, Ok(())),
+            ("exp", 0, 0, expired),
+            ("exp", -29, 30, Ok(())),
+            ("exp", -30, 30, expired),
+            ("iat", ahead, 0, Ok(())),
+            ("iat", ahead + 1, 0, from_future),
+            ("nbf", ahead + 30, ahead + 30, Ok(())),
+            ("nbf", ahead + 31, ahead + 30, from_future),
+        ] {
+            let text = signing_input(claim, json!(NOW + time));
+            assert_eq!(parse(&text, leeway), result, "{claim} {time} {leeway}");
+        }
+    }
+
+    #[test]
+    fn an_assertion_and_its_id_have_a_maximum_length() {
+        let text = signing_input("jti", json!("1"));
+        let of_length = |length: usize| format!("{text}{}", "A".repeat(length - text.len()));
+        assert_eq!(parse(&of_length(SIZE_LIMIT), 0), Ok(()));
+        assert_eq!(parse(&of_length(SIZE_LIMIT + 1), 0), Err(AssertionError::TooLarge));
+        for (length, result) in [
+            (0, Err(AssertionError::JwtId)),
+            (1, Ok(())),
+            (JTI_LIMIT, Ok(())),
+            (JTI_LIMIT + 1, Err(AssertionError::JwtId)),
+        ] {
+            let text = signing_input("jti", json!("x".repeat(length)));
+            assert_eq!(parse(&text, 0), result, "{length}");
+        }
+    }
+}

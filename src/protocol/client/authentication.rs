@@ -155,6 +155,19 @@ mod tests {
     }
 
     #[test]
+    fn an_authorization_header_has_a_maximum_length() {
+        // "Basic " and 510 groups of four characters are 2046 bytes, to which spaces may be added.
+        let header = |spaces: usize| {
+            let text = Base64::encode_string(format!("app:{}", "x".repeat(1_526)).as_bytes());
+            format!("raw:Basic {}{text}", " ".repeat(spaces))
+        };
+        let parse = |spaces: usize| parse(Some(&header(spaces)), "");
+        assert_eq!(header(2).len() - "raw:".len(), HEADER_LIMIT);
+        assert!(parse(2).is_ok());
+        assert_eq!(parse(3).unwrap_err().code(), "invalid_client");
+    }
+
+    #[test]
     fn missing_malformed_and_second_credentials_are_refused() {
         for (header, body) in [
             (Some("app:s3cret"), "client_id=app&client_secret=s3cret"),

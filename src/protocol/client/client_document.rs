@@ -88,3 +88,34 @@ pub fn parse(
     }
     Ok(ClientDocument { metadata, warnings: document.warnings().to_vec() })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::protocol::client::outbound_url::OutboundRules;
+    use crate::protocol::own_host::OwnHost;
+
+    /// Parses a document with two more fields, which may be `null`.
+    fn parse_with(sector: Value, subject_type: &str) -> Result<ClientDocument, String> {
+        let url = "https://app.example/client.json";
+        let document = json!({
+            "client_id": url, "redirect_uris": ["https://app.example/cb"],
+            SECTOR: sector, "subject_type": subject_type,
+        });
+        let own_host = &OwnHost::of_issuer("https://login.example.com").unwrap();
+        let outbound = OutboundRules { allows_loopback: false, own_host };
+        let parsed = parse(url, &document.to_string(), Registrable::by_everybody(outbound));
+        parsed.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_sector_and_pairwise_subjects_are_refused_only_together() {
+        let sector = json!("https://app.example/sector.json");
+        assert!(parse_with(Value::Null, "pairwise").is_ok());
+        assert!(parse_with(sector.clone(), "public").is_ok());
+        let error = parse_with(sector, "pairwise").unwrap_err();
+        assert!(error.starts_with("sector_identifier_uri: must be left out"), "{error}");
+    }
+}

@@ -262,6 +262,18 @@ mod tests {
     }
 
     #[test]
+    fn only_a_client_id_that_is_a_url_has_a_host() {
+        for (client_id, host) in [
+            ("https://App.Example:8443/a", Some("app.example")),
+            ("http://[::1]/a", Some("[::1]")),
+            ("app", None),
+            ("com.example.app://app.example/a", None),
+        ] {
+            assert_eq!(host_of(client_id).as_deref(), host, "{client_id}");
+        }
+    }
+
+    #[test]
     fn loopback_is_admitted_in_development_only() {
         for client_id in [
             "http://localhost:8788/a",
@@ -315,5 +327,7 @@ mod tests {
         ] {
             assert!(DocumentPolicy::parse(text).is_err(), "{text}");
         }
+        let error = DocumentPolicy::parse("vscode.dev, *.example").unwrap_err().to_string();
+        assert!(error.ends_with("\"*.example\" is none of these"), "{error}");
     }
 }

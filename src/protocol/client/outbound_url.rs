@@ -218,6 +218,29 @@ mod tests {
     }
 
     #[test]
+    fn a_url_that_is_not_of_the_public_internet_may_not_be_fetched() {
+        use OutboundUrlError as E;
+        let of_length = |length: usize| format!("https://app.example/{}", "x".repeat(length - 20));
+        assert_eq!(parse(&of_length(2_048), false).map(drop), Ok(()));
+        for (error, url) in [
+            (E::TooLong, of_length(2_049).as_str()),
+            (E::NotAscii, "https://app.example/a b"),
+            (E::NotAscii, "https://app.example/ü"),
+            (E::NotAscii, "https://app.example\\@evil.example"),
+            (E::NotHttps, "http://app.example/"),
+            (E::HostName, "https://-app.example/"),
+            (E::HostName, "https://app-.example/"),
+            (E::HostName, "https://a_b.example/"),
+            (E::NotPublic, "https://app/"),
+            (E::NotPublic, "https://app.internal/"),
+            (E::Address, "https://192.0.2.1/"),
+        ] {
+            assert_eq!(parse(url, false).map(drop), Err(error), "{url}");
+        }
+        assert_eq!(E::NotPublic.to_string(), E::NotPublic.description());
+    }
+
+    #[test]
     fn loopback_urls_may_be_fetched_in_development_only() {
         for rest in ["127.0.0.1:8788/jwks", "localhost/jwks", "[::1]:1/jwks"] {
             for scheme in ["http", "https"] {

@@ -386,7 +386,8 @@ mod tests {
         ] {
             assert!(check(uri).is_err(), "{uri:?}");
         }
-        let long = format!("https://app.example/{}", "x".repeat(2_048));
-        assert!(check(&long).is_err());
+        let of_length = |length: usize| format!("https://app.example/{}", "x".repeat(length - 20));
+        assert_eq!(check(&of_length(LIMIT)), Ok(()));
+        assert_eq!(check(&of_length(LIMIT + 1)), Err(RedirectUriError::TooLong));
     }
 }

@@ -200,3 +200,64 @@ fn a_client_that_signs_has_its_keys_in_one_place() {
         assert!(error.contains(complaint), "{more}: {error}");
     }
 }
+
+#[test]
+fn metadata_have_a_maximum_size() {
+    let document = |length: usize| {
+        let mut values = vec!["x".repeat(1_900); 16];
+        values.push("x".repeat(length));
+        with("default_acr_values", json!(values))
+    };
+    let size_of = |metadata: ClientMetadata| serde_json::to_string(&metadata).unwrap().len();
+    let length = DOCUMENT_LIMIT + 1 - size_of(parse(&document(1)).unwrap());
+    assert_eq!(size_of(parse(&document(length)).unwrap()), DOCUMENT_LIMIT);
+    let error = parse(&document(length + 1)).unwrap_err();
+    assert_eq!(error, MetadataError::TooLarge { size: DOCUMENT_LIMIT + 1 });
+}
+
+#[test]
+fn a_list_has_at_most_50_elements() {
+    let uris = |count: usize| (0..count).map(|n| format!("https://app.example/{n}")).collect();
+    let emails = |count: usize| vec!["dev@app.example".to_owned(); count];
+    let lists: [(&str, &dyn Fn(usize) -> Vec<String>); 2] =
+        [("redirect_uris", &uris), ("contacts", &emails)];
+    for (field, list) in lists {
+        assert!(parse(&with(field, json!(list(50)))).is_ok(), "{field}");
+        assert_eq!(field_of(&parse(&with(field, json!(list(51)))).unwrap_err()), field);
+    }
+    let hosts = |count: usize| {
+        let document = with("insecure_redirect_hosts", json!(vec!["nas.lan"; count]));
+        let mut document = JsonObject::parse(document.to_string().as_bytes()).unwrap();
+        insecure_redirect_hosts(&mut document).map(|hosts| hosts.len())
+    };
+    assert_eq!(
+        (hosts(50), hosts(51).map_err(|error| error.field)),
+        (Ok(50), Err("insecure_redirect_hosts".into()))
+    );
+}
+
+#[test]
+fn a_client_of_devices_may_refresh_tokens_without_a_response_type() {
+    let names = [GrantType::DeviceCode.name(), GrantType::RefreshToken.name()];
+    let metadata = parse(&json!({ "grant_types": names })).unwrap();
+    assert_eq!(metadata.grant_types, [GrantType::DeviceCode, GrantType::RefreshToken]);
+    assert_eq!(metadata.response_types, []);
+}
+
+#[test]
+fn a_client_with_pairwise_subjects_has_one_public_host_or_a_sector() {
+    let pairwise = |uris: Value, sector: Option<&str>| {
+        let document = json!({
+            "redirect_uris": uris, "subject_type": "pairwise", "sector_identifier_uri": sector,
+        });
+        parse(&document).map_err(|error| field_of(&error).to_owned())
+    };
+    let two_hosts = json!(["https://app.example/cb", "https://other.example/cb"]);
+    let sector = Some("https://app.example/sector.json");
+    let missing = Err("sector_identifier_uri".to_owned());
+    assert!(pairwise(json!(["https://app.example/a", "https://app.example/b"]), None).is_ok());
+    assert!(pairwise(two_hosts.clone(), sector).is_ok());
+    for uris in [two_hosts, json!(["http://localhost/cb"]), json!(["com.example.app:/cb"])] {
+        assert_eq!(pairwise(uris.clone(), None).map(drop), missing, "{uris}");
+    }
+}
