@@ -288,11 +288,15 @@ mod tests {
             ("website", json!("ftp://example.com")),
             ("birthdate", json!("1990-13-01")),
             ("birthdate", json!("1990-02-29")),
+            ("birthdate", json!("1900-02-29")),
+            ("birthdate", json!("1990-04-31")),
             ("birthdate", json!("1990-2-9")),
             ("birthdate", json!("0000")),
             ("birthdate", json!("1990-01")),
             ("birthdate", json!("1990-01-01-01")),
             ("zoneinfo", json!("Europe/Paris ")),
+            ("zoneinfo", json!("")),
+            ("zoneinfo", json!("z".repeat(65))),
             ("locale", json!("english language")),
             ("locale", json!("-en")),
             ("updated_at", json!("1700000000")),
@@ -333,15 +337,36 @@ mod tests {
 
     #[test]
     fn a_birthdate_may_lack_the_year_or_be_a_year_alone() {
-        for birthdate in ["0000-02-29", "2000-02-29", "1990", "1990-12-31"] {
+        for birthdate in ["0000-02-29", "2000-02-29", "2004-02-29", "1990", "1990-12-31"] {
             assert_eq!(check("birthdate", json!(birthdate)), Ok(()), "{birthdate}");
         }
     }
 
     #[test]
-    fn claims_over_the_size_limit_are_refused() {
-        let groups: Vec<_> = (0..100).map(|_| "g".repeat(400)).collect();
-        let error = check("groups", json!(groups)).unwrap_err();
-        assert!(error.field == "claims" && error.reason.contains("bytes"), "{error}");
+    fn an_error_names_the_broken_rule() {
+        for (claim, value, words) in [
+            ("sub", json!("alice"), "the user's own sub"),
+            ("emial", json!("alice@example.com"), "unknown claim"),
+            ("groups", json!(null), "must have no null"),
+            ("email_verified#fr", json!(true), "BCP 47"),
+            ("email_verified", json!("true"), "must be true or false"),
+        ] {
+            let error = check(claim, value).unwrap_err();
+            assert!(error.reason.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn claims_have_a_maximum_size() {
+        let groups = |last: usize| {
+            let mut groups = vec!["g".repeat(400); 80];
+            groups.push("g".repeat(last));
+            json!(groups)
+        };
+        let size = |groups: Value| json!({ "groups": groups }).to_string().len();
+        let last = DOCUMENT_LIMIT + 1 - size(groups(1));
+        assert_eq!(check("groups", groups(last)), Ok(()));
+        let error = check("groups", groups(last + 1)).unwrap_err();
+        assert!(error.field == "claims" && error.reason.contains("has 32769"), "{error}");
     }
 }

@@ -176,6 +176,23 @@ mod tests {
     }
 
     #[test]
+    fn a_hint_is_what_a_user_may_type_as_login() {
+        for (text, is_hint) in [
+            ("alice@example.com", true),
+            (" Zoë\n", true),
+            ("", true),
+            ("𝐱".repeat(255).as_str(), true),
+            ("x".repeat(1_021).as_str(), false),
+            ("a b", false),
+            ("a\u{7f}b", false),
+            ("a\u{200b}b", false),
+        ] {
+            assert_eq!(may_be_hint(text), is_hint, "{text:?}");
+        }
+        assert!(InvalidLogin.to_string().starts_with("must be 1 to 255 bytes"));
+    }
+
+    #[test]
     fn a_login_has_a_maximum_length_in_its_form() {
         for (text, is_right) in [
             ("x".repeat(255), true),

@@ -217,7 +217,7 @@ mod tests {
         let rest = "BwcHBwcHBwcHBwcHBwcHBw$9dvZ2wV4a1oIRgJeEFZ8K3uFmfhUlz1Kd8C4HF1V5Kc";
         let phc = |head: &str| format!("{head}${rest}");
         for good in [
-            "$argon2id$v=19$m=65536,t=3,p=4",
+            "$argon2id$v=19$m=65536,t=10,p=4",
             "$argon2i$v=19$m=4096,t=3,p=1",
             "$argon2d$v=16$m=8,t=1,p=1",
         ] {
@@ -231,13 +231,25 @@ mod tests {
             "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw",
             &phc("$pbkdf2-sha256$i=100000"),
             &phc("$argon2id$v=17$m=19456,t=2,p=1"),
-            &phc("$argon2id$v=19$m=4194304,t=2,p=1"),
-            &phc("$argon2id$v=19$m=19456,t=4294967295,p=1"),
-            &phc("$argon2id$v=19$m=19456,t=2,p=255"),
             &phc("$argon2id$v=19$m=0,t=0,p=0"),
         ] {
-            assert!(check_hash(bad).is_err(), "{bad}");
+            assert_eq!(check_hash(bad), Err(ImportError::NotArgon2), "{bad}");
         }
+        for costly in [
+            "$argon2id$v=19$m=65537,t=2,p=1",
+            "$argon2id$v=19$m=4194304,t=2,p=1",
+            "$argon2id$v=19$m=19456,t=11,p=1",
+            "$argon2id$v=19$m=19456,t=4294967295,p=1",
+            "$argon2id$v=19$m=19456,t=2,p=5",
+            "$argon2id$v=19$m=19456,t=2,p=255",
+        ] {
+            assert_eq!(check_hash(&phc(costly)), Err(ImportError::TooCostly), "{costly}");
+        }
+        let (shape, cost) = (ImportError::NotArgon2, ImportError::TooCostly);
+        assert!(shape.to_string().starts_with("must be an Argon2 hash"));
+        assert_eq!(cost.to_string(), "must cost at most m=65536,t=10,p=4");
+        let failed = HashError(argon2::password_hash::Error::OutOfMemory).to_string();
+        assert!(failed.starts_with("Argon2: ") && failed.contains("memory"), "{failed}");
     }
 
     #[test]
@@ -258,5 +270,13 @@ mod tests {
         assert!(check("😀😀😀😀").is_err(), "four characters, though sixteen bytes");
         assert!(check(&"e\u{301}".repeat(7)).is_err(), "seven characters in NFC");
         assert!(check(&"e\u{301}".repeat(8)).is_ok());
+        // 341 syllables of Hangul, each typed as three letters.
+        let longest = "\u{1112}\u{1161}\u{11ab}".repeat(LONGEST / 3);
+        assert!(check(&longest).is_ok() && longest.len() > LONGEST_TYPED - 9);
+        assert!(longest.len() <= LONGEST_TYPED);
+        assert_eq!(
+            InvalidPassword.to_string(),
+            "must have at least 8 characters, and at most 1024 bytes"
+        );
     }
 }
