@@ -9,9 +9,6 @@ use crate::protocol::authorization::authorize_error::AuthorizeError;
 use crate::protocol::description::Description;
 use crate::protocol::params::{DuplicateParameter, Params};
 
-/// The length of a SHA-256 digest in base64url.
-const CHALLENGE_BYTES: usize = 43;
-
 /// A `code_challenge` of the method S256.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CodeChallenge(String);
@@ -82,8 +79,8 @@ impl CodeChallenge {
     /// Parses a challenge. Returns `None` if it is not a SHA-256 digest in base64url.
     pub fn parse(text: &str) -> Option<Self> {
         let mut digest = [0; 32];
-        let decoded = Base64UrlUnpadded::decode(text, &mut digest).ok()?.len();
-        (text.len() == CHALLENGE_BYTES && decoded == digest.len()).then(|| Self(text.to_owned()))
+        let length = Base64UrlUnpadded::decode(text, &mut digest).ok()?.len();
+        (length == digest.len()).then(|| Self(text.to_owned()))
     }
 
     /// Returns the challenge as it was sent.
@@ -149,6 +146,7 @@ mod tests {
                 format!("code_challenge={}&code_challenge_method=S256", CHALLENGE.split_at(1).1),
                 false,
             ),
+            (format!("code_challenge={CHALLENGE}A&code_challenge_method=S256"), false),
             ("code_challenge=&code_challenge_method=S256".into(), false),
             (
                 format!(
