@@ -246,6 +246,10 @@ mod tests {
             ),
             (
                 AuthorityError::Host,
+                &["https://1.2.3.4.0", "https://127.0.0.256", "https://127.0.65536"],
+            ),
+            (
+                AuthorityError::Host,
                 &[
                     "https://4294967296",
                     "https://0x1ffffffff",
