@@ -227,33 +227,73 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_claims_parameter_is_refused() {
+    fn a_request_without_values_restricts_nothing() {
         for text in [
-            "",
-            "[]",
-            "null",
-            r#"{"userinfo": 1}"#,
-            r#"{"userinfo": {"name": 1}}"#,
-            r#"{"userinfo": {"name": {"essential": "yes"}}}"#,
-            r#"{"userinfo": {"name": {"value": 1, "values": [1]}}}"#,
-            r#"{"userinfo": {"name": {"values": 1}}}"#,
-            r#"{"userinfo": {"name": null, "name": null}}"#,
-            r#"{"id_token": {"sub": {"value": 1}}}"#,
-            r#"{"id_token": {"sub": {"values": ["a", "b"]}}}"#,
-            r#"{"id_token": {"sub": {"value": "a"}}, "userinfo": {"sub": {"value": "b"}}}"#,
-            r#"{"id_token": {"acr": {"essential": true, "value": 1}}}"#,
+            r#"{"id_token": null, "userinfo": null}"#,
+            r#"{"id_token": {"sub": null}, "userinfo": {"sub": {"essential": true}}}"#,
+            r#"{"id_token": {"acr": {"essential": true}}}"#,
         ] {
-            assert!(ClaimsRequest::parse(text).is_err(), "{text}");
+            assert_eq!(ClaimsRequest::parse(text), Ok(ClaimsRequest::default()), "{text}");
         }
-        for (count, is_valid) in [(20, true), (21, false)] {
+    }
+
+    #[test]
+    fn a_name_that_no_claim_can_have_is_ignored() {
+        let name_of = |length: usize| format!("name#{}", "a".repeat(length - 5));
+        for (name, is_kept) in [
+            (name_of(256), true),
+            (name_of(257), false),
+            ("name#a b".to_owned(), false),
+            ("name#é".to_owned(), false),
+        ] {
+            let text = format!(r#"{{"userinfo":{{"{name}":null}}}}"#);
+            let expected = if is_kept { vec![name] } else { Vec::new() };
+            assert_eq!(ClaimsRequest::parse(&text).unwrap().userinfo, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_claims_parameter_is_refused() {
+        use ClaimsRequestError::{Acr, Claim, Essential, NotJson, Section, Sub, Values};
+        for (text, error) in [
+            ("", NotJson),
+            ("[]", NotJson),
+            ("null", NotJson),
+            (r#"{"userinfo": 1}"#, Section),
+            (r#"{"userinfo": {"name": 1}}"#, Claim),
+            (r#"{"userinfo": {"name": {"essential": "yes"}}}"#, Essential),
+            (r#"{"userinfo": {"name": {"value": 1, "values": [1]}}}"#, Values),
+            (r#"{"userinfo": {"name": {"values": 1}}}"#, Values),
+            (r#"{"userinfo": {"name": null, "name": null}}"#, NotJson),
+            (r#"{"id_token": {"sub": {"value": 1}}}"#, Sub),
+            (r#"{"id_token": {"sub": {"values": ["a", "b"]}}}"#, Sub),
+            (r#"{"id_token": {"sub": {"value": "a"}}, "userinfo": {"sub": {"value": "b"}}}"#, Sub),
+            (r#"{"id_token": {"acr": {"essential": true, "value": 1}}}"#, Acr),
+        ] {
+            assert_eq!(ClaimsRequest::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_claims_and_bytes_are_limited() {
+        let error_of = |text: String| ClaimsRequest::parse(&text).err();
+        for (count, error) in [(20, None), (21, Some(ClaimsRequestError::TooManyAcrs))] {
             let values = vec![r#""b""#; count].join(",");
             let text =
                 format!(r#"{{"id_token":{{"acr":{{"essential":true,"values":[{values}]}}}}}}"#);
-            assert_eq!(ClaimsRequest::parse(&text).is_ok(), is_valid, "{count} values");
+            assert_eq!(error_of(text), error, "{count} values");
         }
-        let many: Vec<_> = (0..101).map(|n| format!(r#""c{n}":null"#)).collect();
-        assert!(
-            ClaimsRequest::parse(&format!(r#"{{"userinfo":{{{}}}}}"#, many.join(","))).is_err()
-        );
+        for (count, error) in [(100, None), (101, Some(ClaimsRequestError::TooMany))] {
+            let claims: Vec<_> = (0..count).map(|n| format!(r#""c{n}":null"#)).collect();
+            let text = format!(r#"{{"userinfo":{{{}}}}}"#, claims.join(","));
+            assert_eq!(error_of(text), error, "{count} claims");
+        }
+        for (length, error) in [
+            (PARAMETER_LIMIT, None),
+            (PARAMETER_LIMIT + 1, Some(ClaimsRequestError::TooLong)),
+            (PARAMETER_LIMIT + 2, Some(ClaimsRequestError::TooLong)),
+        ] {
+            assert_eq!(error_of(format!("{{{:1$}", "}", length - 1)), error, "{length} bytes");
+        }
     }
 }

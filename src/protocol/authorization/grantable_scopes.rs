@@ -156,3 +156,55 @@ impl<'a> Rules<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::protocol::authorization::resources::Resources;
+    use crate::protocol::client::metadata::Registrable;
+    use crate::protocol::client::outbound_url::OutboundRules;
+    use crate::protocol::client::voucher::Voucher;
+    use crate::protocol::json_object::JsonObject;
+    use crate::protocol::own_host::OwnHost;
+    use crate::protocol::user::scope::ScopeTable;
+
+    /// The refusal of a request for these scopes, by a client with this registered scope.
+    fn refusal(registered: Value, scope: &str) -> AuthorizeError {
+        let mut document = json!({ "redirect_uris": ["https://app.example/cb"] });
+        document["scope"] = registered;
+        let mut document = JsonObject::parse(document.to_string().as_bytes()).unwrap();
+        document.omit_empty();
+        let own_host = &OwnHost::of_issuer("https://login.example.com").unwrap();
+        let outbound = OutboundRules { allows_loopback: false, own_host };
+        let registrable = Registrable::by_everybody(outbound);
+        let client = ClientMetadata::from_document(&mut document, registrable).unwrap();
+        let policy = AuthorizePolicy {
+            allows_implicit: false,
+            resources: &Resources::default(),
+            scopes: &ScopeTable::default(),
+            voucher: Voucher::Nobody,
+        };
+        let parameters =
+            ScopeParameters { scope: Some(scope), resources: Vec::new(), is_code: true };
+        grantable(&parameters, &client, &policy).unwrap_err()
+    }
+
+    #[test]
+    fn a_refusal_names_a_scope_that_exists_and_that_the_client_has_not_registered() {
+        let not_registered = "scope: this client has not registered email: add it to its scope";
+        let other = "scope: no requested scope can be granted to this client";
+        for (registered, scope, description) in [
+            (json!("openid"), "email", not_registered),
+            (json!("openid"), "unheard-of email", not_registered),
+            (json!("openid"), "unheard-of", other),
+            (json!(null), "unheard-of", other),
+            // The client cannot use a refresh token.
+            (json!(null), "offline_access", other),
+        ] {
+            let expected = AuthorizeError::new("invalid_scope", description);
+            assert_eq!(refusal(registered.clone(), scope), expected, "{registered} {scope}");
+        }
+    }
+}

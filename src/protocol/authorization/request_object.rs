@@ -206,3 +206,53 @@ fn check_age(times: ClientTimes, expected: &Expected<'_>) -> Result<(), RequestO
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+    const EXPECTED: Expected<'_> = Expected {
+        client_id: "app",
+        issuer: "https://login.example.com",
+        leeway: 5,
+        now: NOW,
+        passing: Passing::ByValue,
+    };
+
+    /// A request object with one more claim and without a signature.
+    fn object(name: &str, value: Value) -> String {
+        let mut claims = json!({ "client_id": "app", "aud": EXPECTED.issuer, "iat": NOW });
+        claims[name] = value;
+        let encode = |part: Value| Base64UrlUnpadded::encode_string(part.to_string().as_bytes());
+        format!("{}.{}.", encode(json!({ "alg": "ES256" })), encode(claims))
+    }
+
+    #[test]
+    fn a_request_object_has_at_most_16384_bytes() {
+        let unsigned = object("nonce", "n".into());
+        let of_length = |length| unsigned.clone() + &"A".repeat(length - unsigned.len());
+        assert!(RequestObject::parse(&of_length(SIZE_LIMIT), &EXPECTED).is_ok());
+        let error = RequestObject::parse(&of_length(SIZE_LIMIT + 1), &EXPECTED).unwrap_err();
+        assert_eq!(error, RequestObjectError::TooLarge);
+    }
+
+    #[test]
+    fn an_array_is_a_list_of_values_for_resource_only() {
+        for name in authorize_request::PARAMETERS {
+            // These must be strings, or must be absent.
+            if ["client_id", "request", "request_uri"].contains(&name) {
+                continue;
+            }
+            let text = object(name, json!(["a", "b"]));
+            let parameters = RequestObject::parse(&text, &EXPECTED).unwrap().into_parameters();
+            let values: Vec<_> = parameters.all(name).collect();
+            let is_list = name == "resource";
+            let expected = if is_list { &["a", "b"][..] } else { &[r#"["a","b"]"#] };
+            assert_eq!(values, expected, "{name}");
+        }
+    }
+}

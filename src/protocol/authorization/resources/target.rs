@@ -116,6 +116,12 @@ mod tests {
             (None, "openid email a b", "userinfo openid email"),
             (None, "email", "userinfo email"),
             (None, "email aa", "https://a.example aa"),
+            // The provider's own `offline_access` is first, and without `openid`.
+            (None, "offline_access email", "userinfo email"),
+            (None, "email offline_access", "userinfo email offline_access"),
+            (None, "offline_access openid", "userinfo offline_access openid"),
+            (None, "offline_access", "userinfo offline_access"),
+            (None, "offline_access_all email", "userinfo offline_access_all email"),
             (Some("https://a.example"), "openid a b aa", "https://a.example a aa"),
             (Some("https://a.example/"), "openid a b aa", "https://a.example a aa"),
             (Some("urn:example:b"), "openid a b aa", "urn:example:b b"),
