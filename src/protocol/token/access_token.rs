@@ -234,3 +234,44 @@ pub fn check_claims(
     }
     Ok(token)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_the_token_of_a_client_for_itself_and_for_an_api_may_be_without_a_grant() {
+        for (may_be_machines, sub, grant_id, is_valid) in [
+            (true, "app", None, true),
+            (true, "alice", None, false),
+            (false, "app", None, false),
+            (false, "alice", None, false),
+            (true, "app", Some(""), false),
+            (true, "app", Some("g"), true),
+            (true, "alice", Some("g"), true),
+            (false, "alice", Some("g"), true),
+        ] {
+            let mut claims = json!({
+                "iss": "https://login.example.com", "aud": "https://api.example.com",
+                "client_id": "app", "exp": 60, "iat": 0, "jti": "j", "scope": "", "sub": sub,
+            });
+            if let Some(grant_id) = grant_id {
+                claims["grant_id"] = grant_id.into();
+            }
+            let expected = Expected {
+                iss: "https://login.example.com",
+                aud: "https://api.example.com",
+                alg: ALG,
+                typ: AccessTokenType::AtJwt,
+                may_be_machines,
+                now: 0,
+                leeway: 0,
+            };
+            let result = check_claims(claims.as_object().unwrap(), &expected);
+            let error = (!is_valid).then_some(AccessTokenError::Incomplete);
+            assert_eq!(result.err(), error, "{may_be_machines} {sub} {grant_id:?}");
+        }
+    }
+}

@@ -178,6 +178,7 @@ mod tests {
             "Basic YTpi, Bearer abc",
             "Basic a, Basic b",
             "Digest a=b, Bearer abc",
+            "Digest a=\"b\", Bearer abc",
             "a, b",
             "Negotiate, Bearer x==",
         ] {
