@@ -170,10 +170,10 @@ fn parse_v4(host: &str) -> Option<Ipv4Addr> {
     for number in first {
         let byte = u8::try_from(*number).ok()?;
         bits_left = bits_left.checked_sub(u8::BITS).filter(|bits| *bits > 0)?;
-        address |= u32::from(byte) << bits_left;
+        address += u32::from(byte) << bits_left;
     }
     let is_within = u64::from(*last) < 1 << bits_left;
-    is_within.then(|| Ipv4Addr::from_bits(address | last))
+    is_within.then(|| Ipv4Addr::from_bits(address + last))
 }
 
 fn parse_number(text: &str) -> Option<u32> {
