@@ -98,7 +98,7 @@ mod tests {
     use crate::protocol::own_host::OwnHost;
 
     /// Parses a document with two more fields, which may be `null`.
-    fn parse_with(sector: Value, subject_type: &str) -> Result<ClientDocument, String> {
+    fn parse_with(sector: &Value, subject_type: &str) -> Result<ClientDocument, String> {
         let url = "https://app.example/client.json";
         let document = json!({
             "client_id": url, "redirect_uris": ["https://app.example/cb"],
@@ -113,9 +113,9 @@ mod tests {
     #[test]
     fn a_sector_and_pairwise_subjects_are_refused_only_together() {
         let sector = json!("https://app.example/sector.json");
-        assert!(parse_with(Value::Null, "pairwise").is_ok());
-        assert!(parse_with(sector.clone(), "public").is_ok());
-        let error = parse_with(sector, "pairwise").unwrap_err();
+        assert!(parse_with(&Value::Null, "pairwise").is_ok());
+        assert!(parse_with(&sector, "public").is_ok());
+        let error = parse_with(&sector, "pairwise").unwrap_err();
         assert!(error.starts_with("sector_identifier_uri: must be left out"), "{error}");
     }
 }

@@ -217,13 +217,11 @@ fn metadata_have_a_maximum_size() {
 
 #[test]
 fn a_list_has_at_most_50_elements() {
-    let uris = |count: usize| (0..count).map(|n| format!("https://app.example/{n}")).collect();
-    let emails = |count: usize| vec!["dev@app.example".to_owned(); count];
-    let lists: [(&str, &dyn Fn(usize) -> Vec<String>); 2] =
-        [("redirect_uris", &uris), ("contacts", &emails)];
-    for (field, list) in lists {
-        assert!(parse(&with(field, json!(list(50)))).is_ok(), "{field}");
-        assert_eq!(field_of(&parse(&with(field, json!(list(51)))).unwrap_err()), field);
+    let uris: Vec<_> = (0..51).map(|n| format!("https://app.example/{n}")).collect();
+    let emails = vec!["dev@app.example".to_owned(); 51];
+    for (field, list) in [("redirect_uris", uris), ("contacts", emails)] {
+        assert!(parse(&with(field, json!(list[..50]))).is_ok(), "{field}");
+        assert_eq!(field_of(&parse(&with(field, json!(list))).unwrap_err()), field);
     }
     let hosts = |count: usize| {
         let document = with("insecure_redirect_hosts", json!(vec!["nas.lan"; count]));
