@@ -100,7 +100,10 @@ mod tests {
     use crate::jose::jwk::{EcPrivateKey, P256_BYTES, PrivateKey, PublicKey};
     use zeroize::Zeroizing;
 
-    type Times = (i64, i64, Option<i64>, Option<i64>);
+    pub(super) type Times = (i64, i64, Option<i64>, Option<i64>);
+
+    pub(super) const ALWAYS: Times = (0, 0, None, None);
+    const LATER: Times = (10, 20, None, None);
 
     fn row(public: PublicKey, times: Times) -> KeyRow {
         KeyRow {
@@ -114,12 +117,12 @@ mod tests {
         }
     }
 
-    fn ec(seed: u8, times: Times) -> KeyRow {
+    pub(super) fn ec(seed: u8, times: Times) -> KeyRow {
         let key = EcPrivateKey::from_scalar(Zeroizing::new([seed; P256_BYTES])).unwrap();
         row(PublicKey::Ec(key.public().clone()), times)
     }
 
-    fn rsa(index: usize, times: Times) -> KeyRow {
+    pub(super) fn rsa(index: usize, times: Times) -> KeyRow {
         let vectors = include_str!("../../tests/vectors/rsa_private_keys.json");
         let keys: serde_json::Value = json::from_own(vectors).unwrap();
         let key = PrivateKey::from_jwk(keys[index].to_string().as_bytes()).unwrap();
@@ -166,9 +169,6 @@ mod tests {
             assert_eq!(kids(publishable(&rows, 10)).len(), 2);
         }
     }
-
-    const ALWAYS: Times = (0, 0, None, None);
-    const LATER: Times = (10, 20, None, None);
 
     #[test]
     fn a_key_of_one_algorithm_does_not_sign_with_another() {

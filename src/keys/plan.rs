@@ -8,7 +8,7 @@
 
 use crate::config::KeyTimes;
 use crate::jose::jwk::Algorithm;
-use crate::keys::signer;
+use crate::keys::{may_sign, signer};
 use crate::lifetimes::{CLOCK_SLACK_SECONDS, KEY_HANDOVER_SECONDS, KEY_OVERDUE_SECONDS};
 use crate::store::signing_keys::{KeyRow, MOST_PUBLISHED_KEYS};
 
@@ -140,8 +140,9 @@ fn succeed_replacing(
 }
 
 /// Plans the withdrawal of a compromised key: all its times become 0, so that it verifies nothing, by any clock. If it
-/// signs, the key that is published next signs at once, or a new one if there is none. If it is the next one, another key
-/// becomes the next. Returns `None` if there is no key `kid`.
+/// signs, the key that is published next signs at once, or a new one if there is none: a key that the operator has ended or
+/// retired by hand is not the next one. If it is the next one, another key becomes the next. Returns `None` if there is no
+/// key `kid`.
 pub fn withdraw(rows: &[KeyRow], kid: &str, now: i64, times: KeyTimes) -> Option<Plan> {
     let row = rows.iter().find(|row| row.public.kid() == kid)?;
     let alg = row.public.alg();
@@ -154,14 +155,9 @@ pub fn withdraw(rows: &[KeyRow], kid: &str, now: i64, times: KeyTimes) -> Option
     };
     let others: Vec<_> = rows.iter().filter(|other| other.public.kid() != kid).cloned().collect();
     if signer(&others, alg, now).is_none() {
-        let may_sign = |other: &&KeyRow| {
-            other.public.alg() == alg
-                && other.sign_from > now
-                && other.sign_until.is_none_or(|end| end > now)
-        };
-        let next = others.iter().filter(may_sign);
-        let next = next.min_by_key(|other| other.sign_from);
-        let at_once = |next: &KeyRow| KeyRow { publish_from: 0, sign_from: 0, ..next.clone() };
+        let at_once = |other: &KeyRow| KeyRow { publish_from: 0, sign_from: 0, ..other.clone() };
+        let is_able = |other: &&KeyRow| other.public.alg() == alg && may_sign(&at_once(other), now);
+        let next = others.iter().filter(is_able).min_by_key(|other| other.sign_from);
         let new = next.is_none().then_some(AT_ONCE);
         let changed = [none].into_iter().chain(next.map(at_once)).collect();
         return Some(Plan { new, changed, deleted: Vec::new() });
@@ -190,4 +186,41 @@ pub fn must_wait(rows: &[KeyRow], alg: Algorithm, now: i64, plan: &Plan) -> Opti
         return None;
     }
     published.iter().filter_map(|row| row.retire_at).min().map(|first| first - now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::tests::{ALWAYS, ec, rsa};
+
+    const NOW: i64 = 1_780_000_000;
+    const AHEAD: i64 = 259_200;
+    const SHORTEST_AHEAD: i64 = 88_140;
+    const SIGNING: i64 = 2_592_000;
+    const TIMES: KeyTimes = KeyTimes {
+        signing: SIGNING,
+        ahead: AHEAD,
+        shortest_ahead: SHORTEST_AHEAD,
+        retirement: 86_765,
+    };
+    const ALG: Algorithm = Algorithm::Es256;
+
+    #[test]
+    fn a_key_that_no_longer_signs_or_verifies_does_not_replace_a_withdrawn_one() {
+        let later = NOW + 9;
+        for (times, is_next) in [
+            ((0, later, None, None), true),
+            ((later, later, None, None), true),
+            ((0, later, Some(NOW), None), false),
+            ((0, later, None, Some(NOW)), false),
+        ] {
+            let rows = [ec(1, ALWAYS), ec(2, times), rsa(0, (0, NOW + 1, None, None))];
+            let plan = withdraw(&rows, rows[0].public.kid(), NOW, TIMES).unwrap();
+            assert_eq!(plan.new, (!is_next).then_some(AT_ONCE), "{times:?}");
+            let changed: Vec<_> =
+                plan.changed.iter().map(|row| (row.public.kid(), row.sign_from)).collect();
+            let all = [(rows[0].public.kid(), 0), (rows[1].public.kid(), 0)];
+            assert_eq!(changed, all[..if is_next { 2 } else { 1 }], "{times:?}");
+        }
+    }
 }
