@@ -23,7 +23,7 @@ const JWKS: &str = "/auth/jwks.json";
 const ENDS_AT_ONCE: &str = "public, max-age=5, stale-while-revalidate=0, stale-if-error=0";
 
 /// The keys that an isolate remembers, for direct calls without a request.
-struct Isolate<'a> {
+pub struct Isolate<'a> {
     provider: &'a TestProvider,
     config: Config,
     published: PublishedKeys,
@@ -31,7 +31,7 @@ struct Isolate<'a> {
 }
 
 impl<'a> Isolate<'a> {
-    fn new(provider: &'a TestProvider) -> Self {
+    pub fn new(provider: &'a TestProvider) -> Self {
         Self::configured(provider, variables())
     }
 
@@ -58,7 +58,7 @@ impl<'a> Isolate<'a> {
         self.in_context(async |context| signing.get(alg, published, context).await)
     }
 
-    fn find(&self, alg: Algorithm, kid: &str) -> Result<Option<Rc<PublicKey>>, Internal> {
+    pub fn find(&self, alg: Algorithm, kid: &str) -> Result<Option<Rc<PublicKey>>, Internal> {
         self.in_context(async |context| self.published.find(alg, kid, context).await)
     }
 
@@ -302,6 +302,17 @@ fn an_unknown_kid_is_not_refused_while_its_key_is_generated() {
         isolate.find(Algorithm::Rs256, "unknown").unwrap().is_none(),
         "a search has not found the key"
     );
+}
+
+#[test]
+fn a_signature_has_the_size_that_is_known_for_its_key() {
+    let provider = TestProvider::with_keys();
+    let isolate = Isolate::new(&provider);
+    for alg in Algorithm::ALL {
+        let key = isolate.signer(alg).unwrap();
+        let signature = block_on(provider.platform.sign(&key, b"a message")).unwrap();
+        assert_eq!(signature.len(), key.public().signature_bytes(), "{}", alg.name());
+    }
 }
 
 /// The second RSA key, encrypted with the key encryption key of the tests.

@@ -153,23 +153,24 @@ mod tests {
     #[test]
     fn an_invalid_public_key_is_rejected() {
         let changes = [
-            ("a private field", r#""crv""#, r#""d":"AA","crv""#),
-            ("a duplicate field", r#""crv""#, r#""kty":"EC","crv""#),
-            ("another key type", r#""EC""#, r#""oct""#),
-            ("the other key type", r#""EC""#, r#""RSA""#),
-            ("another curve", "P-256", "P-384"),
-            ("another use", r#""sig""#, r#""enc""#),
-            ("another algorithm", "ES256", "HS256"),
-            ("the other key type's algorithm", "ES256", "RS256"),
-            ("a kid that is not its thumbprint", "oKIy", "AKIy"),
-            ("a point off the curve", "f83O", "f83P"),
-            ("a short coordinate", "f83OJ3D2xF1B", "f83OJ3D2"),
-            ("a padded coordinate", "VEU\"", "VEU=\""),
+            ("a private field", r#""crv""#, r#""d":"AA","crv""#, "unknown field"),
+            ("a duplicate field", r#""crv""#, r#""kty":"EC","crv""#, "duplicate field"),
+            ("another key type", r#""EC""#, r#""oct""#, "the fields are"),
+            ("the other key type", r#""EC""#, r#""RSA""#, "the fields are"),
+            ("another curve", "P-256", "P-384", "the fields are"),
+            ("another use", r#""sig""#, r#""enc""#, "the fields are"),
+            ("another algorithm", "ES256", "HS256", "unknown name"),
+            ("the other key type's algorithm", "ES256", "RS256", "the fields are"),
+            ("a kid that is not its thumbprint", "oKIy", "AKIy", "thumbprint"),
+            ("a point off the curve", "f83O", "f83P", "not on the curve"),
+            ("a short coordinate", "f83OJ3D2xF1B", "f83OJ3D2", "coordinates of 32 bytes"),
+            ("a padded coordinate", "VEU\"", "VEU=\"", "coordinates of 32 bytes"),
         ];
-        for (what, from, to) in changes {
+        for (what, from, to, reason) in changes {
             let text = A3.replace(from, to);
             assert_ne!(text, A3);
-            assert!(json::from_own::<PublicKey>(&text).is_err(), "{what}");
+            let error = json::from_own::<PublicKey>(&text).unwrap_err().to_string();
+            assert!(error.contains(reason), "{what}: {error}");
         }
     }
 

@@ -159,25 +159,28 @@ mod tests {
     fn an_invalid_public_key_is_rejected() {
         let short = N.get(4..).unwrap();
         let changes = [
-            ("a private field", r#""n""#, r#""d":"AA","n""#),
-            ("a prime", r#""n""#, r#""p":"AA","n""#),
-            ("a duplicate field", r#""n""#, r#""kty":"RSA","n""#),
-            ("another key type", r#""RSA""#, r#""oct""#),
-            ("the other key type", r#""RSA""#, r#""EC""#),
-            ("another use", r#""sig""#, r#""enc""#),
-            ("a larger hash", "RS256", "RS512"),
-            ("another padding", "RS256", "PS256"),
-            ("the other key type's algorithm", "RS256", "ES256"),
-            ("a kid that is not its thumbprint", "NzbL", "AzbL"),
-            ("another exponent", "AQAB", "Aw"),
-            ("a padded modulus", "DKgw\"", "DKgw==\""),
-            ("a modulus that is not canonical", "DKgw\"", "DKgx\""),
-            ("a shorter modulus", N, short),
+            ("a private field", r#""n""#, r#""d":"AA","n""#, "unknown field"),
+            ("a prime", r#""n""#, r#""p":"AA","n""#, "unknown field"),
+            ("a duplicate field", r#""n""#, r#""kty":"RSA","n""#, "duplicate field"),
+            ("another key type", r#""RSA""#, r#""oct""#, "the fields are"),
+            ("the other key type", r#""RSA""#, r#""EC""#, "the fields are"),
+            ("another use", r#""sig""#, r#""enc""#, "the fields are"),
+            ("a larger hash", "RS256", "RS512", "unknown name"),
+            ("another padding", "RS256", "PS256", "unknown name"),
+            ("the other key type's algorithm", "RS256", "ES256", "the fields are"),
+            ("a kid that is not its thumbprint", "NzbL", "AzbL", "thumbprint"),
+            ("another exponent", "AQAB", "Aw", "the fields are"),
+            ("a padded modulus", "DKgw\"", "DKgw==\"", "256 bytes"),
+            ("a modulus that is not canonical", "DKgw\"", "DKgx\"", "256 bytes"),
+            ("a shorter modulus", N, short, "256 bytes"),
+            ("a modulus of 2047 bits", "0vx7", "Uvx7", "odd number of 2048 bits"),
+            ("an even modulus", "DKgw", "DKgA", "odd number of 2048 bits"),
         ];
-        for (what, from, to) in changes {
+        for (what, from, to, reason) in changes {
             let wrong = text().replace(from, to);
             assert_ne!(wrong, text());
-            assert!(json::from_own::<PublicKey>(&wrong).is_err(), "{what}");
+            let error = json::from_own::<PublicKey>(&wrong).unwrap_err().to_string();
+            assert!(error.contains(reason), "{what}: {error}");
         }
     }
 
