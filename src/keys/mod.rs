@@ -171,6 +171,37 @@ mod tests {
     }
 
     #[test]
+    fn the_state_of_a_key_follows_from_its_times() {
+        let rows = [ec(1, (10, 20, Some(30), Some(40)))];
+        for (now, state) in [
+            (9, KeyState::Planned),
+            (10, KeyState::Published),
+            (19, KeyState::Published),
+            (20, KeyState::Signing),
+            (29, KeyState::Signing),
+            (30, KeyState::Retiring),
+            (39, KeyState::Retiring),
+            (40, KeyState::Retired),
+        ] {
+            assert_eq!(KeyState::of(&rows[0], &rows, now), state, "at {now}");
+        }
+        let withdrawn = ec(1, (0, 0, Some(0), Some(0)));
+        assert_eq!(KeyState::of(&withdrawn, &rows, 0), KeyState::Withdrawn);
+    }
+
+    #[test]
+    fn of_two_keys_that_sign_from_the_same_second_one_signs() {
+        let rows = [ec(1, LATER), ec(2, LATER)];
+        let states = |now| {
+            let mut states = [0, 1].map(|index: usize| KeyState::of(&rows[index], &rows, now));
+            states.sort_by_key(|state| state.name());
+            states
+        };
+        assert_eq!(states(19), [KeyState::Published; 2]);
+        assert_eq!(states(20), [KeyState::Retiring, KeyState::Signing]);
+    }
+
+    #[test]
     fn a_key_of_one_algorithm_does_not_sign_with_another() {
         let rows = [ec(1, ALWAYS), rsa(0, LATER)];
         let signer = |alg| signer(&rows, alg, 30).map(|row| row.public.alg());

@@ -205,6 +205,61 @@ mod tests {
     };
     const ALG: Algorithm = Algorithm::Es256;
 
+    /// The plan's changed keys, each with the time at which it ends.
+    fn ends(plan: &Plan) -> Vec<(&str, i64)> {
+        let end = |row: &KeyRow| row.sign_until.unwrap();
+        plan.changed.iter().map(|row| (row.public.kid(), end(row))).collect()
+    }
+
+    #[test]
+    fn the_age_of_a_key_counts_unless_its_clock_was_more_than_a_minute_ahead() {
+        let due_at = |made_at| {
+            let row = KeyRow { created_at: Some(made_at), ..ec(1, ALWAYS) };
+            due_at(&row, NOW, TIMES)
+        };
+        let latest = NOW + CLOCK_SLACK_SECONDS;
+        assert_eq!(due_at(latest), Some(latest + SIGNING - AHEAD));
+        assert_eq!(due_at(latest + 1), None);
+    }
+
+    #[test]
+    fn a_key_that_begins_to_sign_is_not_its_own_successor() {
+        let rows = [ec(1, (0, 0, Some(NOW), Some(NOW + 9))), ec(2, (0, NOW, None, None))];
+        for (now, next_at) in [(NOW - 1, NOW), (NOW, NOW + SIGNING)] {
+            let expected = Rotation { alg: ALG, next_at, overdue_since: None };
+            assert_eq!(rotations(&rows, now, TIMES).collect::<Vec<_>>(), [expected]);
+        }
+    }
+
+    #[test]
+    fn without_a_key_that_signs_a_key_is_due_if_another_one_may_sign_later() {
+        for (end, expected) in
+            [(None, &[ALG][..]), (Some(NOW + 1), &[ALG]), (Some(NOW), &[]), (Some(NOW - 1), &[])]
+        {
+            let rows = [ec(1, (NOW + 1, NOW + 1, end, None))];
+            assert_eq!(due(&rows, NOW, TIMES), expected, "{end:?}");
+        }
+        assert_eq!(due(&[], NOW, TIMES), []);
+    }
+
+    #[test]
+    fn if_no_key_signs_the_new_one_signs_at_once() {
+        let plan = succeed(&[rsa(0, ALWAYS)], ALG, NOW, AHEAD, TIMES);
+        assert_eq!(plan.new, Some(AT_ONCE));
+        assert_eq!((plan.changed.len(), plan.deleted.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_key_that_has_ended_does_not_sign_again_until_the_successor_does() {
+        for (end, is_continued) in [(NOW, false), (NOW + 1, true)] {
+            let rows = [ec(1, ALWAYS), ec(2, (0, 1, Some(end), Some(NOW + 9)))];
+            let kids: Vec<_> = rows.iter().map(|row| row.public.kid()).collect();
+            let plan = succeed(&rows, ALG, NOW, AHEAD, TIMES);
+            let all = [(kids[0], NOW + AHEAD), (kids[1], NOW + AHEAD)];
+            assert_eq!(ends(&plan), all[..if is_continued { 2 } else { 1 }]);
+        }
+    }
+
     #[test]
     fn a_key_that_no_longer_signs_or_verifies_does_not_replace_a_withdrawn_one() {
         let later = NOW + 9;
@@ -222,5 +277,46 @@ mod tests {
             let all = [(rows[0].public.kid(), 0), (rows[1].public.kid(), 0)];
             assert_eq!(changed, all[..if is_next { 2 } else { 1 }], "{times:?}");
         }
+    }
+
+    #[test]
+    fn the_withdrawal_of_the_next_key_leaves_no_gap() {
+        let handover = NOW + KEY_HANDOVER_SECONDS;
+        let end = NOW + SHORTEST_AHEAD;
+        // The withdrawn key is about to sign.
+        let times = (0, 0, Some(handover), Some(handover + 1));
+        let rows = [ec(1, times), ec(2, (0, handover, None, None))];
+        let [signs, next] = [0, 1].map(|index: usize| rows[index].public.kid());
+        let plan = withdraw(&rows, next, NOW, TIMES).unwrap();
+        assert_eq!(plan.new, Some(NewKey { publish_from: NOW, sign_from: end }));
+        assert_eq!((ends(&plan), plan.deleted.len()), (vec![(signs, end), (next, 0)], 0));
+        // Another key signs before it. It is kept if isolates may remember that it signs.
+        for (sign_from, is_kept) in [(handover, true), (handover + 1, false)] {
+            let rows = [
+                ec(1, (0, 0, Some(sign_from), Some(sign_from + 1))),
+                ec(2, (0, NOW + AHEAD, None, None)),
+                ec(3, (0, sign_from, Some(NOW + AHEAD), Some(NOW + AHEAD + 1))),
+            ];
+            let [signs, next, other] = [0, 1, 2].map(|index: usize| rows[index].public.kid());
+            let plan = withdraw(&rows, next, NOW, TIMES).unwrap();
+            let last = if is_kept { other } else { signs };
+            assert_eq!(ends(&plan), [(last, end), (next, 0)]);
+            assert_eq!(plan.deleted, [other][usize::from(is_kept)..]);
+        }
+    }
+
+    #[test]
+    fn a_plan_waits_until_fewer_than_four_keys_are_published() {
+        let published = |count: u8| -> Vec<_> {
+            (1..=count).map(|n| ec(n, (0, 0, None, Some(NOW + 10 * i64::from(n))))).collect()
+        };
+        let without =
+            |row: &KeyRow| Plan { deleted: vec![row.public.kid().to_owned()], ..Plan::default() };
+        let (four, five) = (published(4), published(5));
+        assert_eq!(must_wait(&four, ALG, NOW, &Plan::default()), Some(10));
+        assert_eq!(must_wait(&four, ALG, NOW + 9, &Plan::default()), Some(1));
+        assert_eq!(must_wait(&four, ALG, NOW + 10, &Plan::default()), None);
+        assert_eq!(must_wait(&four, ALG, NOW, &without(&four[0])), None);
+        assert_eq!(must_wait(&five, ALG, NOW, &without(&five[0])), Some(20));
     }
 }

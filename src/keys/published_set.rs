@@ -169,3 +169,43 @@ impl PublishedSet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::tests::{ALWAYS, Times, ec, rsa};
+
+    const NOW: i64 = 1_780_000_000;
+    const LATER: i64 = NOW + 9;
+
+    fn set(rows: &[KeyRow], now: i64) -> PublishedSet {
+        PublishedSet::from_rows(rows, now).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_set_is_confirmed_by_a_set_that_differs_in_nothing() {
+        let rows = |es256: u8, times: Times, planned: i64| {
+            let planned = rsa(1, (planned, planned, None, None));
+            [ec(es256, times), rsa(0, ALWAYS), planned]
+        };
+        let own = set(&rows(1, ALWAYS, LATER), NOW);
+        for (what, other, is_confirmed) in [
+            ("nothing", rows(1, ALWAYS, LATER), true),
+            ("a key", rows(2, ALWAYS, LATER), false),
+            ("the time of its next change", rows(1, ALWAYS, LATER + 1), false),
+            ("a time of a key", rows(1, (0, 1, None, None), LATER), false),
+        ] {
+            assert_eq!(own.is_confirmed_by(&set(&other, NOW), NOW), is_confirmed, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_set_is_confirmed_by_a_set_that_need_not_be_reviewed() {
+        let rows = [ec(1, ALWAYS), rsa(0, ALWAYS)];
+        let is_confirmed =
+            |rows: &[KeyRow], age: i64| set(rows, NOW).is_confirmed_by(&set(rows, NOW - age), NOW);
+        assert!(is_confirmed(&rows, KEY_SET_REVIEW_SECONDS - 1));
+        assert!(!is_confirmed(&rows, KEY_SET_REVIEW_SECONDS), "it is old");
+        assert!(!is_confirmed(&rows[..1], 0), "it is incomplete");
+    }
+}

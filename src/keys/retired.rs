@@ -34,3 +34,32 @@ impl RetiredKeys {
 fn is_recent(retired_at: i64, now: i64) -> bool {
     retired_at > now - SESSION_SECONDS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::tests::ec;
+
+    const NOW: i64 = 1_780_000_000;
+
+    #[test]
+    fn a_key_is_found_from_its_retirement_until_the_sessions_of_its_time_have_ended() {
+        for (retired_at, is_found) in [
+            (None, false),
+            (Some(0), false),
+            (Some(NOW - SESSION_SECONDS), false),
+            (Some(NOW - SESSION_SECONDS + 1), true),
+            (Some(NOW), true),
+            (Some(NOW + 1), false),
+        ] {
+            let rows = [ec(1, (0, 0, Some(0), retired_at))];
+            let kid = rows[0].public.kid();
+            let keys = RetiredKeys::from_rows(&rows, NOW);
+            let found = keys.find(kid, NOW);
+            assert_eq!(found.as_ref().map(|key| key.kid()), is_found.then_some(kid));
+            assert!(keys.find("another", NOW).is_none());
+            let ended_at = retired_at.unwrap_or_default() + SESSION_SECONDS;
+            assert!(keys.find(kid, ended_at).is_none(), "{retired_at:?}");
+        }
+    }
+}

@@ -125,3 +125,37 @@ pub async fn sign(
     let (signature, _) = context.at_most_twice(sign).await?;
     Ok(jws::serialize(&signing_input, &signature))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::jwk::{EcPrivateKey, P256_BYTES};
+    use crate::keys::tests::{ALWAYS, ec};
+    use zeroize::Zeroizing;
+
+    const NOW: i64 = 1_780_000_000;
+
+    #[test]
+    fn the_key_table_is_remembered_for_five_minutes() {
+        let keys = SigningKeys::default();
+        assert!(keys.remembered(NOW).is_none());
+        keys.remember(vec![ec(1, ALWAYS)], NOW);
+        assert!(keys.remembered(NOW + KEY_SET_SECONDS - 1).is_some());
+        assert!(keys.remembered(NOW + KEY_SET_SECONDS).is_none());
+    }
+
+    #[test]
+    fn a_private_key_is_forgotten_when_its_row_is_gone() {
+        let keys = SigningKeys::default();
+        let private = |seed: u8| {
+            let key = EcPrivateKey::from_scalar(Zeroizing::new([seed; P256_BYTES])).unwrap();
+            Rc::new(PrivateKey::Ec(key))
+        };
+        keys.opened.borrow_mut().extend([1, 2].map(private));
+        let row = ec(2, ALWAYS);
+        let kid = row.public.kid().to_owned();
+        keys.remember(vec![row], NOW);
+        let opened = keys.opened.borrow();
+        assert_eq!(opened.iter().map(|key| key.kid()).collect::<Vec<_>>(), [kid]);
+    }
+}

@@ -110,6 +110,29 @@ mod tests {
     }
 
     #[test]
+    fn a_generation_is_replaced_when_it_is_full_or_old() {
+        let now = 1_780_000_000;
+        let sizes = |tokens: &VerifiedTokens| {
+            let generations = tokens.0.borrow();
+            (generations.young.len(), generations.old.len())
+        };
+        let tokens = VerifiedTokens::default();
+        for number in 0..CAPACITY {
+            remember(&tokens, &number.to_string(), now);
+        }
+        assert_eq!(sizes(&tokens), (CAPACITY, 0));
+        remember(&tokens, "one more", now);
+        assert_eq!(sizes(&tokens), (1, CAPACITY));
+
+        let tokens = VerifiedTokens::default();
+        remember(&tokens, "first", now);
+        remember(&tokens, "second", now + VERIFIED_TOKENS_SECONDS - 1);
+        assert_eq!(sizes(&tokens), (2, 0));
+        remember(&tokens, "third", now + VERIFIED_TOKENS_SECONDS);
+        assert_eq!(sizes(&tokens), (1, 2));
+    }
+
+    #[test]
     fn a_full_memory_forgets_unused_tokens_first() {
         let tokens = VerifiedTokens::default();
         remember(&tokens, "used", 0);

@@ -195,6 +195,17 @@ fn a_key_set_published_by_a_clock_that_is_ahead_does_not_keep_a_withdrawn_key() 
 }
 
 #[test]
+fn a_key_set_published_by_a_clock_that_is_slightly_ahead_is_used() {
+    for (ahead, statements) in [(CLOCK_SLACK_SECONDS, 0), (CLOCK_SLACK_SECONDS + 1, 1)] {
+        let provider = TestProvider::new();
+        provider.in_isolate_ahead(ahead, || provider.send(get(JWKS)));
+        provider.platform.take_counts();
+        assert_eq!(keys(&provider.send(get(JWKS))).len(), 2);
+        assert_eq!(provider.platform.take_counts().statements, statements, "{ahead} seconds");
+    }
+}
+
+#[test]
 fn a_session_from_the_future_is_not_used() {
     let provider = TestProvider::with_keys();
     provider.put_alice_with_password();

@@ -1,8 +1,12 @@
 //! Changes of the key table while isolates remember older keys.
 
 use crate::jwks::{ALWAYS, foreign_key, insert_key, keys, keys_for, rsa_key};
-use crate::test_provider::{NOW, TestProvider, get, post};
-use postern::lifetimes::{KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS};
+use crate::rsa_keys::Isolate;
+use crate::test_provider::{NOW, TestProvider, get, post, variables_with};
+use postern::jose::jwk::Algorithm;
+use postern::lifetimes::{
+    KEY_SEARCH_PAUSE_SECONDS, KEY_SET_REVIEW_SECONDS, KEY_SET_SECONDS, KV_PROPAGATION_SECONDS,
+};
 use serde_json::json;
 
 const JWKS: &str = "/auth/jwks.json";
@@ -187,4 +191,87 @@ fn a_failed_publication_is_repeated() {
     provider.sleep(KEY_SET_SECONDS);
     provider.send(get(JWKS));
     assert_eq!(provider.platform.cache.borrow().len(), 1);
+}
+
+/// The seconds of two pauses at which `is_attempt` is true, after the first one.
+fn attempts(provider: &TestProvider, is_attempt: impl Fn() -> bool) -> Vec<i64> {
+    let mut attempts = Vec::new();
+    for second in 0..=2 * KEY_SEARCH_PAUSE_SECONDS {
+        if is_attempt() {
+            attempts.push(second);
+        }
+        provider.sleep(1);
+    }
+    attempts
+}
+
+const WITH_PAUSES: [i64; 3] = [0, KEY_SEARCH_PAUSE_SECONDS, 2 * KEY_SEARCH_PAUSE_SECONDS];
+
+#[test]
+fn a_first_key_that_cannot_be_made_is_tried_again_after_a_pause() {
+    let provider = TestProvider::configured(variables_with("KEY_ENCRYPTION_KEY", "AAAA"));
+    let is_attempt = || {
+        let response = provider.send(get(JWKS));
+        assert!(keys(&response).is_empty());
+        response.log.to_string().contains("KEY_ENCRYPTION_KEY")
+    };
+    assert_eq!(attempts(&provider, is_attempt), WITH_PAUSES);
+}
+
+#[test]
+fn during_an_outage_a_known_key_is_used_and_read_again_after_a_pause() {
+    let provider = TestProvider::with_keys();
+    let key = keys_for(&provider.send(get(JWKS)), "ES256").remove(0);
+    let kid = key["kid"].as_str().unwrap();
+    let isolate = Isolate::new(&provider);
+    let is_found = || isolate.find(Algorithm::Es256, kid).unwrap().is_some();
+    assert!(is_found());
+    provider.platform.database_fails.set(true);
+    provider.platform.cache_fails.set(true);
+    provider.sleep(KEY_SET_SECONDS);
+    provider.platform.take_counts();
+    let is_attempt = || {
+        assert!(is_found());
+        provider.platform.take_counts().cache_reads > 0
+    };
+    assert_eq!(attempts(&provider, is_attempt), WITH_PAUSES);
+}
+
+/// A token of an unknown key.
+fn forged() -> String {
+    let header = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6InVua25vd24ifQ";
+    format!("{header}.e30.{}", "A".repeat(86))
+}
+
+#[test]
+fn a_search_that_was_abandoned_is_repeated_after_a_pause() {
+    // The isolate has a fresh set and reads the cache, or it has read the cache and reads the key table.
+    for (remembers, steps) in [(true, 0), (false, 1)] {
+        let provider = TestProvider::with_keys();
+        provider.send(get(JWKS));
+        if !remembers {
+            provider.new_isolate();
+        }
+        let send_request = get("/auth/userinfo").bearer(&forged());
+        provider.abandon(vec![send_request.clone()], steps);
+        for second in 0..=KEY_SEARCH_PAUSE_SECONDS {
+            let status = if second < KEY_SEARCH_PAUSE_SECONDS { 503 } else { 401 };
+            let response = provider.send(send_request.clone());
+            assert_eq!(response.status, status, "after {second} seconds: {}", response.body);
+            provider.sleep(1);
+        }
+    }
+}
+
+#[test]
+fn a_set_is_published_again_if_the_cache_still_lacks_it_after_a_minute() {
+    for (elapsed, published) in [(KV_PROPAGATION_SECONDS - 1, 0), (KV_PROPAGATION_SECONDS, 1)] {
+        let provider = TestProvider::with_keys();
+        provider.platform.cache.borrow_mut().clear();
+        provider.skips_deferred_tasks.set(true);
+        let search = || provider.send(get("/auth/userinfo").bearer(&forged())).deferred;
+        assert_eq!(search(), 1, "the cache lacks the set");
+        provider.sleep(elapsed);
+        assert_eq!(search(), published, "after {elapsed} seconds");
+    }
 }

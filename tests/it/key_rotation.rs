@@ -203,7 +203,13 @@ fn without_maintenance_the_old_key_signs_for_ever_and_is_overdue() {
         provider.new_isolate();
         assert_eq!(signing(&provider, "ES256"), first);
         assert_eq!(rotation(&provider)["overdue_since"], overdue_since);
-        let token = provider.mint("openid");
+        let order = json!({ "sub": "alice", "scope": "openid" });
+        let minted = provider.send(post("/admin/tokens").by_operator().json(&order));
+        let event = json!({
+            "event": "key_rotation_overdue", "level": "error", "alg": "ES256", "kid": first,
+        });
+        assert_eq!(minted.events.contains(&event), overdue_since != Value::Null, "{minted:?}");
+        let token = minted.json()["access_token"].as_str().unwrap().to_owned();
         assert_eq!(provider.send(get("/auth/userinfo").bearer(&token)).status, 200);
     }
     maintain(&provider);
@@ -313,6 +319,34 @@ fn a_key_that_cannot_be_opened_does_not_prevent_the_rotation_of_the_other_algori
     assert_eq!(["ES256", "RS256"].map(|alg| listed(&provider, alg).len()), [2, 1]);
     let compromised = json!({ "compromised": signing(&provider, "ES256") });
     assert_eq!(rotate(&provider, &compromised).status, 200);
+}
+
+#[test]
+fn a_compromised_key_that_cannot_be_opened_is_withdrawn() {
+    let provider = TestProvider::with_keys();
+    provider.put_alice();
+    provider.sleep(60);
+    let compromised = signing(&provider, "ES256");
+    let damage = "UPDATE signing_keys SET sealed_private = 'AAAA' WHERE alg = 'ES256'";
+    provider.platform.primary.execute(damage, []).unwrap();
+    let response = rotate(&provider, &json!({ "compromised": compromised }));
+    assert_eq!(response.status, 200, "{}", response.body);
+    assert_eq!(states(&provider, "ES256"), ["withdrawn", "signing"]);
+    provider.mint("openid");
+}
+
+#[test]
+fn a_wrong_encryption_key_makes_no_key_after_one_that_is_about_to_sign() {
+    let provider = TestProvider::with_keys();
+    rotate(&provider, &json!({}));
+    provider.now.set(NOW + SHORTEST_AHEAD - KEY_HANDOVER_SECONDS);
+    let before = stored_keys(&provider);
+    provider.deploy(variables_with(
+        "KEY_ENCRYPTION_KEY",
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE",
+    ));
+    assert_eq!(rotate(&provider, &json!({})).status, 500);
+    assert_eq!(stored_keys(&provider), before);
 }
 
 #[test]
@@ -622,4 +656,22 @@ fn keys_are_deleted_long_after_they_retired_and_never_while_they_are_published()
     }
     maintain(&provider);
     assert_eq!(states(&provider, "ES256").iter().filter(|state| *state == "signing").count(), 1);
+}
+
+#[test]
+fn a_key_is_deleted_thirty_days_after_it_has_retired() {
+    let provider = TestProvider::with_keys();
+    for _ in 0..7 {
+        rotate(&provider, &json!({}));
+        provider.sleep(SHORTEST_AHEAD + RETIREMENT);
+    }
+    let first = listed(&provider, "ES256").remove(0);
+    let deleted_at = first["retire_at"].as_i64().unwrap() + KEY_ROW_SECONDS;
+    for (now, is_kept) in [(provider.now.get(), true), (deleted_at - 1, true), (deleted_at, false)]
+    {
+        provider.now.set(now);
+        maintain(&provider);
+        let keys = listed(&provider, "ES256");
+        assert_eq!(keys.iter().any(|key| key["kid"] == first["kid"]), is_kept, "at {}", now - NOW);
+    }
 }
