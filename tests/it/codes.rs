@@ -292,3 +292,17 @@ fn a_code_is_not_used_up_by_a_client_that_is_not_proven() {
     }
     assert_eq!(provider.redeem(&app, &code).status, 200);
 }
+
+#[test]
+fn a_missing_id_token_key_gives_503_and_keeps_the_code() {
+    let (provider, app) = provider();
+    provider.skips_deferred_tasks.set(true);
+    let code = code(&provider, &app, &[]);
+    let response = provider.redeem(&app, &code);
+    let retry_after = response.header("retry-after");
+    assert_eq!((response.status, retry_after), (503, Some("5")), "{}", response.body);
+    provider.skips_deferred_tasks.set(false);
+    provider.new_isolate();
+    provider.send(get("/auth/jwks.json"));
+    assert_eq!(provider.redeem(&app, &code).status, 200);
+}

@@ -9,7 +9,7 @@ use crate::test_provider::{
 };
 use postern::lifetimes::{
     DEVICE_CODE_SECONDS, DEVICE_REDEMPTION_SECONDS, DEVICE_REPEAT_SECONDS,
-    POLL_INTERVAL_LONGEST_SECONDS, USER_CODE_WINDOW_SECONDS,
+    POLL_INTERVAL_LONGEST_SECONDS, REFRESH_TOKEN_IDLE_SECONDS, USER_CODE_WINDOW_SECONDS,
 };
 use serde_json::{Value, json};
 
@@ -465,6 +465,22 @@ fn a_device_that_used_its_refresh_token_cannot_use_its_code_again() {
     let next = provider.refresh(&client, &field(&tokens, "refresh_token"));
     assert_eq!(error(&provider.poll_later(&client, &codes)), "invalid_grant");
     assert_eq!(provider.refresh(&client, &field(&next, "refresh_token")).status, 200);
+}
+
+#[test]
+fn the_refresh_token_of_a_device_expires_when_it_is_idle() {
+    for (idle, status) in [(REFRESH_TOKEN_IDLE_SECONDS - 1, 200), (REFRESH_TOKEN_IDLE_SECONDS, 400)]
+    {
+        let (provider, client) = provider();
+        let codes = provider.start(&client);
+        let browser = Browser::new(&provider);
+        browser.submit(&browser.open(&codes), &ALLOW);
+        let tokens = provider.poll_later(&client, &codes);
+        provider.sleep(idle);
+        let refreshed = provider.refresh(&client, &field(&tokens, "refresh_token"));
+        assert_eq!(refreshed.status, status, "{}", refreshed.body);
+        assert_eq!(refreshed.body.contains("expired"), status == 400);
+    }
 }
 
 #[test]

@@ -116,6 +116,18 @@ fn the_operators_own_tokens_need_no_consent() {
 }
 
 #[test]
+fn a_scope_that_no_longer_exists_is_not_in_force() {
+    let provider = TestProvider::configured(variables_with("SCOPES", r#"{"hr":["salary"]}"#));
+    provider.put_alice_with_password();
+    let app = provider.put_app();
+    let tokens = sign_in(&provider, &app, &[("scope", "openid hr offline_access")]);
+    assert_eq!(tokens.json()["scope"], "openid hr offline_access");
+    provider.deploy(variables_with("SCOPES", "{}"));
+    let refreshed = provider.refresh(&app, &field(&tokens, "refresh_token"));
+    assert_eq!(refreshed.json()["scope"], "openid offline_access", "{}", refreshed.body);
+}
+
+#[test]
 fn userinfo_releases_what_the_client_has_registered_now() {
     let provider = provider();
     let app = provider.put_app();

@@ -182,18 +182,33 @@ fn a_scope_can_be_narrowed_but_not_widened() {
 
 #[test]
 fn a_token_expires_when_idle_and_with_its_grant() {
-    let (provider, app, tokens) = signed_in("openid offline_access");
-    provider.sleep(30 * DAY);
-    assert_invalid(&provider.refresh(&app, &field(&tokens, "refresh_token")), "expired");
+    // A token whose request has a scope is rotated after the batch.
+    for more in [&[][..], &[("scope", "openid")]] {
+        let refresh = |provider: &TestProvider, app: &TestClient, token: &str| {
+            let own = [("grant_type", "refresh_token"), ("refresh_token", token)];
+            provider.token(app, &[&own[..], more].concat())
+        };
+        for rotations in [0, 1] {
+            let (provider, app, tokens) = signed_in("openid offline_access");
+            let mut token = field(&tokens, "refresh_token");
+            for _ in 0..rotations {
+                token = field(&refresh(&provider, &app, &token), "refresh_token");
+            }
+            provider.sleep(30 * DAY - 1);
+            token = field(&refresh(&provider, &app, &token), "refresh_token");
+            provider.sleep(30 * DAY);
+            assert_invalid(&refresh(&provider, &app, &token), "expired");
+        }
 
-    let (provider, app, tokens) = signed_in("openid offline_access");
-    let mut token = field(&tokens, "refresh_token");
-    for _ in 0..7 {
-        provider.sleep(25 * DAY);
-        token = field(&provider.refresh(&app, &token), "refresh_token");
+        let (provider, app, tokens) = signed_in("openid offline_access");
+        let mut token = field(&tokens, "refresh_token");
+        for seconds in [vec![25 * DAY; 7], vec![5 * DAY - 1]].concat() {
+            provider.sleep(seconds);
+            token = field(&refresh(&provider, &app, &token), "refresh_token");
+        }
+        provider.sleep(1);
+        assert_invalid(&refresh(&provider, &app, &token), "expired");
     }
-    provider.sleep(5 * DAY);
-    assert_invalid(&provider.refresh(&app, &token), "expired");
 }
 
 #[test]

@@ -259,6 +259,7 @@ fn a_machine_gets_its_registered_scopes_for_one_resource() {
         (vec![("resource", "https://evil.example")], "invalid_target"),
         (vec![("resource", ORDERS), ("resource", ORDERS)], "invalid_target"),
         (vec![("scope", "orders:write")], "invalid_scope"),
+        (vec![("scope", "orders:write"), ("resource", ORDERS)], "invalid_scope"),
         (vec![("scope", "openid")], "invalid_scope"),
         (vec![("scope", "offline_access")], "invalid_scope"),
         (vec![("scope", "email")], "invalid_scope"),
