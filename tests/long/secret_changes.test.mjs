@@ -5,10 +5,10 @@ import { createCipheriv, createHash, generateKeyPairSync, randomBytes } from "no
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as jose from "jose";
-import { ISSUER, KEY_ENCRYPTION_KEY, keysMade, startIsolates, until } from "./harness.mjs";
+import { ISSUER, KEY_ENCRYPTION_KEY, keysMade, startIsolates, until } from "../edge/harness.mjs";
 import {
   Browser, PASSWORD, authorizePath, putClient, putUser, redeem, refresh, responseParameters, successJson,
-} from "./browser.mjs";
+} from "../edge/browser.mjs";
 
 const NEW_KEY = Buffer.alloc(32, 8).toString("base64url");
 /** The secrets after each step: nothing has changed; the new value is readable; it is the current one; the old one is gone. */

@@ -12,8 +12,8 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { checkVariables } from "../../scripts/configuration.mjs";
 import { SECRETS } from "../../scripts/local.mjs";
 import { root as ROOT } from "../../scripts/steps.mjs";
-import { configure, copyCheckout } from "./checkout.mjs";
-import { WITHOUT_SCRIPT } from "./command_line.mjs";
+import { configure, copyCheckout } from "../edge/checkout.mjs";
+import { WITHOUT_SCRIPT } from "../edge/command_line.mjs";
 
 const ISSUER = "https://login.example.com";
 

@@ -12,9 +12,9 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { holdPort } from "../../scripts/ports.mjs";
-import { configure, copyCheckout } from "./checkout.mjs";
-import { until } from "./harness.mjs";
-import { Browser, isConsent } from "./browser.mjs";
+import { configure, copyCheckout } from "../edge/checkout.mjs";
+import { until } from "../edge/harness.mjs";
+import { Browser, isConsent } from "../edge/browser.mjs";
 
 /** Many times what it takes, because the machine may be busy. */
 const START_TIMEOUT_MS = 300_000;
