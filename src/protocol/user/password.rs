@@ -200,14 +200,19 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_of_another_cost_verifies_and_is_outdated() {
-        for (algorithm, passes) in [(Algorithm::Argon2id, 1), (Algorithm::Argon2i, 3)] {
-            let params = Params::new(1_024, passes, 1, None).unwrap();
-            let phc: PasswordHash = Argon2::new(algorithm, Version::V0x13, params)
+    fn a_hash_of_another_algorithm_version_or_cost_verifies_and_is_outdated() {
+        for (algorithm, version, (memory, passes)) in [
+            (Algorithm::Argon2id, Version::V0x13, (1_024, PASSES)),
+            (Algorithm::Argon2id, Version::V0x13, (MEMORY_KIB, 1)),
+            (Algorithm::Argon2id, Version::V0x10, (MEMORY_KIB, PASSES)),
+            (Algorithm::Argon2i, Version::V0x13, (MEMORY_KIB, PASSES)),
+        ] {
+            let params = Params::new(memory, passes, LANES, None).unwrap();
+            let phc: PasswordHash = Argon2::new(algorithm, version, params)
                 .hash_password_with_salt(b"correct horse", &[7; 16])
                 .unwrap();
             let right = PasswordCheck::Right { is_outdated: true };
-            assert_eq!(verify("correct horse", Some(&phc.to_string())), right);
+            assert_eq!(verify("correct horse", Some(&phc.to_string())), right, "{phc}");
             assert_eq!(verify("correct", Some(&phc.to_string())), PasswordCheck::Wrong);
         }
     }
