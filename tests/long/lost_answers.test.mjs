@@ -131,6 +131,7 @@ async function secretWorks(app) {
  * @property {string} promise                    The result for its sender, as a clause.
  * @property {() => Promise<any>} setup          Prepares the step. Returns its context.
  * @property {(context: any) => Promise<any>} act  Sends the request; again if `isDone` rejects the response.
+ * @property {(context: any) => Promise<any>} [renew]  Returns the context for the repetition, with a new assertion.
  * @property {(page: any) => boolean} [isDone]   Whether the response has the result. The default is status 200.
  * @property {(context: any, page: any) => Promise<any>} end  Checks that the result is good.
  */
@@ -1004,7 +1005,7 @@ for (const [when, growOld] of Object.entries(KEYS_GROW_OLD)) {
 const logLines = () => postern.server.getLogs().map(({ message }) => message).join("\n");
 
 /** Runs a step, with a fault of one call if there is one. Returns the number of calls of each part of the platform. */
-async function run({ setup, act, renew, isDone = isSuccess, end }, fault = undefined) {
+async function run({ setup, act, renew = async (context) => context, isDone = isSuccess, end }, fault = undefined) {
   const context = await setup();
   await postern.inject({ ahead, fault, settled: true });
   postern.server.clearLogs();
@@ -1014,7 +1015,7 @@ async function run({ setup, act, renew, isDone = isSuccess, end }, fault = undef
   assert.equal(postern.faultsInjected(), fault ? 1 : 0, "the fault was injected");
   if (!isDone(pages[0])) {
     // A client makes an assertion for each request. After a fault of D1 or KV the same one works, too.
-    const repeated = renew && !["DB", "KV"].includes(fault?.part) ? await renew(context) : context;
+    const repeated = ["DB", "KV"].includes(fault?.part) ? context : await renew(context);
     // A document of a client is fetched again after the pause only.
     if (fault?.part === "fetch") await postern.inject({ ahead: ahead + FETCH_PAUSE });
     pages.push(await act(repeated));
