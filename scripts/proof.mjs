@@ -7,7 +7,7 @@ parseOptions(`npm run proof
 
 Runs the long tests: those that cargo test ignores, the whole walk over faults, tests/long in workerd, and a minute of
 fuzzing for each target.
-What takes hours is in docs/proof.md.`);
+docs/proof.md has the commands that take hours.`);
 
 await prepare();
 await addWasmTarget();

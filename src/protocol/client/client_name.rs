@@ -171,7 +171,7 @@ mod tests {
         {
             assert!(!clean(name).contains(['\u{200c}', '\u{200d}']), "{name:?}");
         }
-        // What is removed does not count as the letter behind a joiner.
+        // A removed character does not count as the letter behind a joiner.
         assert_eq!(clean("A\u{200d}\u{3164}1"), "A1");
         assert_eq!(clean("A\u{200d}\u{ad}B"), "A\u{200d}B");
     }

@@ -30,7 +30,7 @@ struct Span {
     start: Position,
 }
 
-/// What a mutant changes.
+/// The part of the code that a mutant changes.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Genre {
     BinaryOperator,

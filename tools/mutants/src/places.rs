@@ -12,7 +12,7 @@ use crate::{Genre, Position};
 /// The begin and the end of a part of a file.
 type Range = (Position, Position);
 
-/// What is at a place, and the mutants there: their numbers and replacements.
+/// A part of the code, and its mutants: their numbers and replacements.
 struct Place {
     what: What,
     mutants: Vec<(usize, String)>,
