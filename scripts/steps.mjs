@@ -119,7 +119,7 @@ export function parseOptions(usage, options = {}, names = undefined) {
  *
  * @param {unknown} error
  */
-export const firstSentence = (error) => (error instanceof Error ? error.message : String(error)).split(". ")[0];
+export const firstSentence = (error) => (error instanceof Error ? error.message : String(error)).split(/\.\s/)[0];
 
 /**
  * Prints what is done and, after it, how long it took, with the result if that is one line. `shows` is for work that

@@ -48,6 +48,12 @@ export const COMMON_OPTIONS = {
   help: { type: "boolean", help: "show this help" },
 };
 
+/**
+ * What may be an option. Ids, tokens and passwords can begin with a hyphen too (one id in 64 does, because they are random
+ * base64url). They are longer than a letter, and after two hyphens have more than small letters.
+ */
+const OPTION = /^-(?:[a-z]|-[a-z-]+(?:=.*)?)$/s;
+
 /** Returns the commands that begin with this word. */
 export function familyOf(/** @type {string} */ word) {
   return COMMANDS.filter(({ name }) => name.split(" ")[0] === word);
@@ -95,21 +101,43 @@ export function parseArguments({ name, operands, options = {} }, args) {
   const seeHelp = `npx postern ${name} --help shows how`;
   const known = { ...options, ...COMMON_OPTIONS };
   const types = Object.fromEntries(Object.entries(known).map(([option, { type }]) => [option, { type }]));
-  let parsed;
+  let texts, values;
   try {
-    parsed = parseArgs({ args, options: types, allowPositionals: true });
+    const separated = separate(args, types);
+    texts = separated.texts;
+    ({ values } = parseArgs({ args: separated.given, options: types }));
   } catch (error) {
     const message = firstSentence(error);
     const unknown = /^Unknown option '(--[^']*)'/.exec(message)?.[1];
     const suggestion = unknown ? suggest(unknown, Object.keys(known).map((option) => `--${option}`)) : "";
     throw new Failure(`${message}${suggestion}: ${seeHelp}`);
   }
-  const { values, positionals } = parsed;
   const required = operands.filter((operand) => !operand.startsWith("[")).length;
-  if (positionals.length < required || positionals.length > operands.length) {
+  if (texts.length < required || texts.length > operands.length) {
     throw new Failure(`${name} takes ${operands.join(" ") || "no operand"}: ${seeHelp}`);
   }
-  return { operands: positionals, options: values };
+  return { operands: texts, options: values };
+}
+
+/**
+ * Separates the options, each with its value in the same argument, from the operands. What is after `--` is an operand.
+ * Fails for an option without its value.
+ *
+ * @param {string[]} args
+ * @param {Record<string, { type: string }>} types
+ */
+function separate(args, types) {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const texts = [];
+  const given = [];
+  for (let i = 0; i < end; i += 1) {
+    const takesValue = types[args[i].slice("--".length)]?.type === "string";
+    if (!OPTION.test(args[i])) texts.push(args[i]);
+    else if (!takesValue) given.push(args[i]);
+    else if (i + 1 < end && !OPTION.test(args[i + 1])) given.push(`${args[i]}=${args[i += 1]}`);
+    else throw new Failure(`${args[i]} needs a value`);
+  }
+  return { given, texts: [...texts, ...args.slice(end + 1)] };
 }
 
 /** Returns " (did you mean …?)" if a known name differs from the word in one or two places, and otherwise "". */
