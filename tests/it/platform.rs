@@ -12,14 +12,17 @@ use postern::ports::{
 };
 use postern::protocol::client::outbound_url::OutboundUrl;
 use rsa::BoxedUint;
+use rusqlite::backup::Backup;
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ToSql};
 use sha2::Sha256;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 use std::task::Poll;
+use std::time::Duration;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::fault_plan::{Call, DETAIL, FaultPlan, Port};
@@ -95,9 +98,7 @@ const CACHED_STATEMENTS: usize = 500;
 
 /// An empty database after these migrations, with the table in which wrangler records them.
 pub fn migrate(migrations: &[(String, String)]) -> Connection {
-    let connection = Connection::open_in_memory().unwrap();
-    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
-    connection.pragma_update(None, "foreign_keys", true).unwrap();
+    let connection = open();
     connection
         .execute_batch(
             "CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, \
@@ -112,10 +113,27 @@ pub fn migrate(migrations: &[(String, String)]) -> Connection {
     connection
 }
 
-/// An empty database with the real schema.
+/// An empty database with the real schema. It is copied, because the migrations take as long as a test.
 pub fn migrated() -> Connection {
-    static MIGRATIONS: LazyLock<Vec<(String, String)>> = LazyLock::new(migrations);
-    migrate(&MIGRATIONS)
+    static MIGRATED: LazyLock<Mutex<Connection>> =
+        LazyLock::new(|| Mutex::new(migrate(&migrations())));
+    let mut database = open();
+    copy(&MIGRATED.lock().unwrap(), &mut database);
+    database
+}
+
+/// Replaces a database by another.
+pub fn copy(from: &Connection, to: &mut Connection) {
+    Backup::new(from, to).unwrap().run_to_completion(i32::MAX, Duration::ZERO, None).unwrap();
+}
+
+fn open() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    connection.pragma_update(None, "foreign_keys", true).unwrap();
+    // Otherwise SQLite compiles a statement again for other values.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
+    connection
 }
 
 impl Native {

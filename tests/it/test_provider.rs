@@ -6,7 +6,6 @@ use postern::{
     Isolate, Line, Log, MaintenanceLog, RandomnessError, Reply, finish, handle, maintain,
 };
 use rusqlite::Connection;
-use rusqlite::backup::Backup;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
@@ -14,10 +13,9 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use crate::fault_plan::{DETAIL, Port};
-use crate::platform::Native;
+use crate::platform::{Native, copy};
 
 pub const ISSUER: &str = "https://login.example.com";
 pub const ADMIN_TOKEN: &str = "the-operators-own-token-0123456789abcdef";
@@ -68,10 +66,6 @@ pub struct Snapshot {
     now: i64,
     draws: u32,
     generated: usize,
-}
-
-fn copy(from: &Connection, to: &mut Connection) {
-    Backup::new(from, to).unwrap().run_to_completion(i32::MAX, Duration::ZERO, None).unwrap();
 }
 
 fn isolate(variables: &Variables) -> Isolate {
