@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // npx postern …, or npm run -s admin -- …: the operator's command line. It uses only what Node contains, so that it
 // works before anything is installed.
-import { COMMANDS, findCommand, parseArguments } from "./cli/commands.mjs";
-import { helpFor } from "./cli/help.mjs";
+import { findCommand, parseArguments } from "./cli/commands.mjs";
+import { requestedHelp } from "./cli/help.mjs";
 import { makeOutput, print } from "./cli/output.mjs";
 import { selectProvider } from "./cli/provider.mjs";
 
@@ -18,15 +18,4 @@ async function main(args) {
   const { operands, options } = parseArguments(command, rest);
   const output = makeOutput({ isTerminal: process.stdout.isTTY === true, json: options.json === true });
   return command.run({ provider: selectProvider(), operands, options, output });
-}
-
-/** Returns the help, if the arguments request it: with help, --help or -h, or without a command. */
-function requestedHelp(args) {
-  const end = args.indexOf("--");
-  const options = end < 0 ? args : args.slice(0, end);
-  const words = args.filter((arg) => !arg.startsWith("-"));
-  if (words[0] === "help") return helpFor(words.slice(1));
-  if (options.includes("--help") || options.includes("-h")) return helpFor(words.slice(0, 3));
-  const isCommand = COMMANDS.some(({ name }) => name === words[0]);
-  return args.length <= 1 && !isCommand ? helpFor(args) : undefined;
 }

@@ -1,12 +1,13 @@
 // npm run proof: runs what takes too long for npm test. docs/proof.md has the figures, and what takes hours.
 import { addWasmTarget, RELEASE, buildIfChanged } from "./build.mjs";
+import { findChromium } from "./chromium.mjs";
 import { runNodeTests } from "./node_tests.mjs";
 import { parseOptions, prepare, run, step } from "./steps.mjs";
 
 parseOptions(`npm run proof
 
-Runs the long tests: those that cargo test ignores, the whole walk over faults, tests/long in workerd, and a minute of
-fuzzing for each target.
+Runs the long tests: those that cargo test ignores, the whole walk over faults, tests/long in workerd, tests/browser/long
+in Chromium if there is one, and a minute of fuzzing for each target.
 docs/proof.md has the commands that take hours.`);
 
 await prepare();
@@ -15,6 +16,7 @@ await buildIfChanged(RELEASE);
 const native = await step("long native tests", () => run("cargo", ["test", "--locked", "--", "--ignored"]));
 const walk = ["test", "--locked", "--test", "it", "fault_walk::"];
 const walked = await step("the walk over all faults", () => run("cargo", walk, { env: { FAULTS: "all" } }));
-const inWorkerd = await step("long tests in workerd", () => runNodeTests(["long"]), { shows: true });
+const folders = findChromium() ? ["long", "browser/long"] : ["long"];
+const inWorkerd = await step(`long tests in ${folders.join(" and ")}`, () => runNodeTests(folders), { shows: true });
 await step("fuzzing", () => run("node", ["scripts/fuzz.mjs", "--seconds", "60"], { show: true }), { shows: true });
 console.log([...(`${native}${walked}`.match(/^test result: .*$/gm) ?? []), inWorkerd].join("\n"));

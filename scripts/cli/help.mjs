@@ -18,12 +18,27 @@ another provider, set POSTERN_URL to its issuer and ADMIN_TOKEN to its token in 
 Run npx postern inside the checkout only: elsewhere npx looks for a package of this name on the public registry.`;
 
 /**
+ * Returns the help, if the arguments request it: with help, --help or -h, or without a command.
+ *
+ * @param {string[]} args
+ */
+export function requestedHelp(args) {
+  const end = args.indexOf("--");
+  const options = end < 0 ? args : args.slice(0, end);
+  const words = args.filter((arg) => !arg.startsWith("-"));
+  if (words[0] === "help") return helpFor(words.slice(1));
+  if (options.includes("--help") || options.includes("-h")) return helpFor(words.slice(0, 3));
+  const isCommand = COMMANDS.some(({ name }) => name === words[0]);
+  return args.length <= 1 && !isCommand ? helpFor(args) : undefined;
+}
+
+/**
  * Returns the help that these words name: a command, a family or all commands.
  *
  * @param {string[]} words
  * @returns {string | undefined}
  */
-export function helpFor(words) {
+function helpFor(words) {
   if (words.length === 0) return `${HEAD}\n${overview(COMMANDS)}\n${FOOT}`;
   const command = commandOf(words);
   if (command) return commandHelp(command);

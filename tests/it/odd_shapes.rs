@@ -1,4 +1,4 @@
-//! Keys, signatures and texts of shapes at which a platform's function may throw. `tests/edge/odd_shapes.test.mjs` sends the
+//! Keys, signatures and texts of shapes at which a platform's function may throw. `tests/long/odd_shapes.test.mjs` sends the
 //! same requests to the module in workerd, and requires the same statuses.
 
 use base64ct::{Base64UrlUnpadded, Encoding};

@@ -1,7 +1,7 @@
 // The hostile requests of the native tests to authorize and token, and those of strangers, at the edge.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ISSUER, fetchRaw, start, vectors } from "./harness.mjs";
+import { ISSUER, fetchRaw, start, vectors } from "../edge/harness.mjs";
 
 const workers = [];
 after(() => Promise.all(workers.map((worker) => worker.close())));

@@ -4,12 +4,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { SignJWT, decodeJwt } from "jose";
-import { ISSUER, operatorApi, isFault, start, until } from "./harness.mjs";
-import { listen, makeKey } from "./client_server.mjs";
+import { ISSUER, operatorApi, isFault, start, until } from "../edge/harness.mjs";
+import { listen, makeKey } from "../edge/client_server.mjs";
 import {
   CALLBACK, Browser, authorizePath, redirectTarget, successJson, isLogin, putClient, putUser, responseParameters, redeem,
   refresh, assertError,
-} from "./browser.mjs";
+} from "../edge/browser.mjs";
 
 const [RAW, NUMBER] = ["$serde_json::private::RawValue", "$serde_json::private::Number"];
 const DEPTHS = [1, 3, 20, 45];
@@ -60,7 +60,7 @@ async function send(target, init = {}) {
   assert.ok(response.status < 500, `${what}: ${response.status} ${text.slice(0, 200)}`);
   const destination = response.headers.get("location") ?? response.headers.get("refresh") ?? "";
   assert.doesNotMatch(destination, /error=(server_error|temporarily_unavailable)/, what);
-  return /** @type {import("./harness.mjs").TestResponse} */ (new Response(text || null, response));
+  return /** @type {import("../edge/harness.mjs").TestResponse} */ (new Response(text || null, response));
 }
 
 /** Asserts that the module has the same instance, because a new one would read the keys from KV. */

@@ -1,8 +1,8 @@
 // Several tabs that one browser opens at once, and other sites that want to end the forms in them.
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { until } from "../edge/harness.mjs";
-import { PASSWORD, press, signIn, start } from "./test_provider.mjs";
+import { until } from "../../edge/harness.mjs";
+import { PASSWORD, press, signIn, start } from "../test_provider.mjs";
 
 const { issuer, origin, serve, setLag, client, newPage, takeComplaints } = await start("https");
 afterEach(() => setLag(0));

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, test } from "node:test";
-import { checkPage, takeScreenshots } from "./page_checks.mjs";
-import { PASSWORD, press, signIn, start } from "./test_provider.mjs";
+import { checkPage, takeScreenshots } from "../page_checks.mjs";
+import { PASSWORD, press, signIn, start } from "../test_provider.mjs";
 
 const { issuer, origin, serve, client, newPage } = await start("https");
 

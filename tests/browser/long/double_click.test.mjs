@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import * as jose from "jose";
 import * as oidc from "openid-client";
-import { press, signIn, start } from "./test_provider.mjs";
+import { press, signIn, start } from "../test_provider.mjs";
 
 const { issuer, origin, serve, setLag, client, newPage } = await start("loopback");
 afterEach(() => setLag(0));

@@ -2,8 +2,8 @@
 // returns the statuses of the native tests, and logs no fault.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { putClient } from "./browser.mjs";
-import { ISSUER, isFault, start, until, vectors } from "./harness.mjs";
+import { putClient } from "../edge/browser.mjs";
+import { ISSUER, isFault, start, until, vectors } from "../edge/harness.mjs";
 
 const { keys, requests, signatures } = vectors("odd_shapes.json");
 

@@ -1,9 +1,9 @@
 // The pages for clients that nobody vouches for, as their victims see them.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { listen } from "../edge/client_server.mjs";
-import { checkPage, takeScreenshots } from "./page_checks.mjs";
-import { PASSWORD, press, start } from "./test_provider.mjs";
+import { listen } from "../../edge/client_server.mjs";
+import { checkPage, takeScreenshots } from "../page_checks.mjs";
+import { PASSWORD, press, start } from "../test_provider.mjs";
 
 const { issuer, origin, worker, serve, newPage } = await start("https", { REGISTRATION: "open", CLIENT_DOCUMENTS: "127.0.0.1" });
 

@@ -1,10 +1,10 @@
 // The pages on which a user decides, with the name, logo and color of an operator, from the narrowest screen to a wide one.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { listen } from "../edge/client_server.mjs";
-import { logo } from "./logo.mjs";
-import { checkPage, takeNarrowScreenshots } from "./page_checks.mjs";
-import { press, signIn, start } from "./test_provider.mjs";
+import { listen } from "../../edge/client_server.mjs";
+import { logo } from "../logo.mjs";
+import { checkPage, takeNarrowScreenshots } from "../page_checks.mjs";
+import { press, signIn, start } from "../test_provider.mjs";
 
 const { issuer, origin, serve, client, newPage } = await start("https", {
   NAME: "Acme Logistics",

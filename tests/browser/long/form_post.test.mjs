@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as oidc from "openid-client";
-import { checkPage, takeScreenshots } from "./page_checks.mjs";
-import { press, signIn, start } from "./test_provider.mjs";
+import { checkPage, takeScreenshots } from "../page_checks.mjs";
+import { press, signIn, start } from "../test_provider.mjs";
 
 const { issuer, origin, serve, client, newPage } = await start("loopback");
 

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { calculateJwkThumbprint } from "jose";
-import { listen, makeKey } from "../edge/client_server.mjs";
-import { start as startWorker } from "../edge/harness.mjs";
-import { logo } from "./logo.mjs";
-import { checkPage } from "./page_checks.mjs";
-import { press, signIn, start } from "./test_provider.mjs";
+import { listen, makeKey } from "../../edge/client_server.mjs";
+import { start as startWorker } from "../../edge/harness.mjs";
+import { logo } from "../logo.mjs";
+import { checkPage } from "../page_checks.mjs";
+import { press, signIn, start } from "../test_provider.mjs";
 
 const pictures = await listen();
 after(() => pictures.close());
