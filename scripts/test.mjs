@@ -7,7 +7,8 @@ import { checkLinks } from "./check/links.mjs";
 import { findChromium } from "./chromium.mjs";
 import { dryRun } from "./deploy.mjs";
 import { runNodeTests } from "./node_tests.mjs";
-import { Failure, parseOptions, prepare, root, run, step } from "./steps.mjs";
+import { NO_BROWSER, repeatSkipped, skip } from "./skipped.mjs";
+import { parseOptions, prepare, root, run, step } from "./steps.mjs";
 
 const USAGE = `npm test
 
@@ -17,16 +18,7 @@ Chromium. CONTRIBUTING.md has the commands for a part of them. What takes longer
   REQUIRE_ALL=1        fails if a check cannot run: without a browser or without cargo-deny
   CHROMIUM=PROGRAM     is the path of the browser`;
 
-const NO_BROWSER = `SIGNING IN WITH A BROWSER. This machine has no Chromium or Chrome.
-!! Install one (Debian: apt-get install chromium-headless-shell), or set CHROMIUM to its path, and run npm test again.`;
-
 parseOptions(USAGE);
-/**
- * The checks that did not run, each with the reason. They are printed when they are found, and again at the end.
- *
- * @type {string[]}
- */
-const skipped = [];
 const browser = findChromium();
 if (!browser) skip({ text: NO_BROWSER });
 
@@ -63,22 +55,7 @@ const counts = await step("native tests", async () => (await native).match(/^tes
 const folders = browser ? ["edge", "browser"] : ["edge"];
 const passed = await step("tests in workerd and in the browser", () => runNodeTests(folders), { shows: true });
 console.log([...counts, passed].join("\n"));
-for (const text of skipped) console.error(notice(text));
-
-/**
- * Reports a check that does not run. With REQUIRE_ALL that is a failure, unless the network is the reason.
- *
- * @param {{ text: string, isOffline?: boolean }} check
- */
-function skip({ text, isOffline = false }) {
-  if (process.env.REQUIRE_ALL && !isOffline) throw new Failure(`${notice(text)}REQUIRE_ALL is set, so this is a failure.`);
-  skipped.push(text);
-  console.error(notice(text));
-}
-
-function notice(/** @type {string} */ text) {
-  return `\n!! NOT CHECKED: ${text}\n!! Everything else is.\n`;
-}
+repeatSkipped();
 
 /** Installs the components that the first steps run, which rustup's minimal profile does not contain. */
 async function installRustComponents() {

@@ -49,10 +49,10 @@ export const COMMON_OPTIONS = {
 };
 
 /**
- * What may be an option. Ids, tokens and passwords can begin with a hyphen too (one id in 64 does, because they are random
- * base64url). They are longer than a letter, and after two hyphens have more than small letters.
+ * An id that begins with a hyphen, which is not an option: names of sessions and of initial access tokens are parts of hashes
+ * in base64url, and key ids are hashes. Names of options have small letters only. Another operand can follow `--`.
  */
-const OPTION = /^-(?:[a-z]|-[a-z-]+(?:=.*)?)$/s;
+const ID = /^-(?=.*[^a-z-])[\w-]{11,}$/;
 
 /** Returns the commands that begin with this word. */
 export function familyOf(/** @type {string} */ word) {
@@ -120,21 +120,22 @@ export function parseArguments({ name, operands, options = {} }, args) {
 }
 
 /**
- * Separates the options, each with its value in the same argument, from the operands. What is after `--` is an operand.
- * Fails for an option without its value.
+ * Separates the options, each with its value in the same argument, from the operands. What is after `--` is an operand. A
+ * value may begin with a hyphen, unless it is an option itself. Fails for an option without its value.
  *
  * @param {string[]} args
  * @param {Record<string, { type: string }>} types
  */
 function separate(args, types) {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const isKnown = (/** @type {string} */ arg) => arg.startsWith("--") && arg.slice(2).split("=")[0] in types;
   const texts = [];
   const given = [];
   for (let i = 0; i < end; i += 1) {
-    const takesValue = types[args[i].slice("--".length)]?.type === "string";
-    if (!OPTION.test(args[i])) texts.push(args[i]);
+    const takesValue = isKnown(args[i]) && types[args[i].slice(2)]?.type === "string";
+    if (!args[i].startsWith("-") || ID.test(args[i])) texts.push(args[i]);
     else if (!takesValue) given.push(args[i]);
-    else if (i + 1 < end && !OPTION.test(args[i + 1])) given.push(`${args[i]}=${args[i += 1]}`);
+    else if (i + 1 < end && !isKnown(args[i + 1])) given.push(`${args[i]}=${args[i += 1]}`);
     else throw new Failure(`${args[i]} needs a value`);
   }
   return { given, texts: [...texts, ...args.slice(end + 1)] };

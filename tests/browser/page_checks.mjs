@@ -31,7 +31,7 @@ export async function takeNarrowScreenshots(page, name) {
   await page.setViewportSize(NARROW);
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
-    await page.screenshot({ path: `${SCREENSHOTS}${name}-narrow-${colorScheme}.png`, fullPage: true });
+    if (TAKES_SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}${name}-narrow-${colorScheme}.png`, fullPage: true });
   }
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(width <= NARROW.width, `${name} is wider than ${NARROW.width} px: ${width}`);

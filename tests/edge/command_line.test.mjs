@@ -75,31 +75,44 @@ test("an unknown command lists those of its family, and a near miss suggests one
   assert.equal(await failure(["user", "put"]), "user put takes SUB: npx postern user put --help shows how");
 });
 
-test("ids, tokens and passwords may begin with a hyphen", async () => {
+test("ids and the values of options may begin with a hyphen", async () => {
   const id = "-pXo1rVb0Qy_8fJ-s7hG2w";
   const other = `-${id}`;
   provider.users.set(id, { sub: id, login: "hal", claims: {}, has_password: true });
   for (const [args, method, path, body] of /** @type {[string[], string, string, any?][]} */ ([
     [["session", "end", id, "--yes"], "DELETE", `/admin/sessions/${id}`],
     [["session", "end", "--yes", other], "DELETE", `/admin/sessions/${other}`],
-    [["grant", "revoke", id, "--yes"], "DELETE", `/admin/grants/${id}`],
-    [["grant", "revoke", "--client", id, "--user", other, "--yes"], "POST", "/admin/grants/revoke",
-      { user: other, client: id }],
-    [["client", "delete", id, "--yes"], "DELETE", `/admin/clients/${id}`],
+    [["registration", "token", "revoke", "-pXo1rVb0Qy_", "--yes"], "DELETE", "/admin/initial-access-tokens/-pXo1rVb0Qy_"],
+    [["grant", "revoke", "--client", "-wiki", "--user", "--al", "--yes"], "POST", "/admin/grants/revoke",
+      { user: "--al", client: "-wiki" }],
     [["user", "login", id, other], "PUT", `/admin/users/${id}`, { login: other }],
     [["user", "password", id, "--password", "-long and secret"], "PUT", `/admin/users/${id}/password`,
       { password: "-long and secret" }],
+    [["user", "password", id, "--password", "--correct-horse"], "PUT", `/admin/users/${id}/password`,
+      { password: "--correct-horse" }],
     [["user", "disable", "--yes", "--", "-x"], "PUT", "/admin/users/-x/disabled"],
   ])) {
-    await postern(args);
+    const { err } = await postern(args);
     const [request] = provider.requests().filter((sent) => sent.method === method);
-    assert.deepEqual([request?.path, request?.body ? JSON.parse(request.body) : undefined], [path, body], args.join(" "));
+    const sent = request?.body ? JSON.parse(request.body) : undefined;
+    assert.deepEqual([request?.path, sent], [path, body], `${args.join(" ")}: ${err}`);
   }
-  const seeHelp = "npx postern session end --help shows how";
-  assert.equal(await failure(["session", "end", "-y", id]), `Unknown option '-y': ${seeHelp}`);
-  for (const args of [["--user"], ["--user", "--json"], ["--user", "--", id]]) {
-    assert.equal(await failure(["session", "list", ...args]), "--user needs a value: npx postern session list --help shows how");
+});
+
+test("an option that is mistyped is no operand", async () => {
+  for (const [args, message] of /** @type {[string[], string][]} */ ([
+    [["user", "put", "-help"], "Unknown option '-h'"],
+    [["user", "put", "--Login=alice"], "Unknown option '--Login' (did you mean --login?)"],
+    [["user", "login", "alice", "-Yes"], "Unknown option '-Y'"],
+    [["user", "password", "--Generate"], "Unknown option '--Generate' (did you mean --generate?)"],
+    [["session", "end", "s1", "-y"], "Unknown option '-y'"],
+    [["session", "list", "--user"], "--user needs a value"],
+    [["session", "list", "--user", "--json"], "--user needs a value"],
+    [["session", "list", "--user", "--", "alice"], "--user needs a value"],
+  ])) {
+    assert.equal((await failure(args)).split(": npx")[0], message, args.join(" "));
   }
+  assert.deepEqual(provider.requests(), []);
 });
 
 test("an option without a document changes the login or the password, and keeps the claims", async () => {

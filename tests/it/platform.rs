@@ -106,7 +106,7 @@ pub fn migrate(migrations: &[(String, String)]) -> Connection {
         )
         .unwrap();
     for (name, sql) in migrations {
-        connection.execute_batch(sql).unwrap();
+        connection.execute_batch(sql).unwrap_or_else(|error| panic!("{name}: {error}"));
         let insert = "INSERT INTO d1_migrations (name) VALUES (?1 || '.sql')";
         connection.execute(insert, [name]).unwrap();
     }
@@ -131,7 +131,7 @@ fn open() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true).unwrap();
-    // Otherwise SQLite compiles a statement again for other values.
+    // The bundled SQLite has STAT4, with which it would compile a statement again for other values.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
     connection
 }

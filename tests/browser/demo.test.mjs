@@ -1,9 +1,9 @@
 // The demo application of npm start, on loopback addresses.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { serveDemo } from "../../../scripts/demo/app.mjs";
-import { checkPage } from "../page_checks.mjs";
-import { press, signIn, start } from "../test_provider.mjs";
+import { serveDemo } from "../../scripts/demo/app.mjs";
+import { checkPage } from "./page_checks.mjs";
+import { press, signIn, start } from "./test_provider.mjs";
 
 const { issuer, worker, newPage } = await start("loopback");
 
