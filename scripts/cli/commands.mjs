@@ -128,11 +128,12 @@ export function parseArguments({ name, operands, options = {} }, args) {
  */
 function separate(args, types) {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
-  const isKnown = (/** @type {string} */ arg) => arg.startsWith("--") && arg.slice(2).split("=")[0] in types;
+  const isKnown = (/** @type {string} */ arg) =>
+    arg.startsWith("--") && Object.hasOwn(types, arg.slice("--".length).split("=")[0]);
   const texts = [];
   const given = [];
   for (let i = 0; i < end; i += 1) {
-    const takesValue = isKnown(args[i]) && types[args[i].slice(2)]?.type === "string";
+    const takesValue = isKnown(args[i]) && types[args[i].slice("--".length)]?.type === "string";
     if (!args[i].startsWith("-") || ID.test(args[i])) texts.push(args[i]);
     else if (!takesValue) given.push(args[i]);
     else if (i + 1 < end && !isKnown(args[i + 1])) given.push(`${args[i]}=${args[i += 1]}`);

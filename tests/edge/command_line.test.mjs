@@ -90,6 +90,7 @@ test("ids and the values of options may begin with a hyphen", async () => {
       { password: "-long and secret" }],
     [["user", "password", id, "--password", "--correct-horse"], "PUT", `/admin/users/${id}/password`,
       { password: "--correct-horse" }],
+    [["key", "rotate", "--compromised", id, "--yes"], "POST", "/admin/keys/rotate", { compromised: id }],
     [["user", "disable", "--yes", "--", "-x"], "PUT", "/admin/users/-x/disabled"],
   ])) {
     const { err } = await postern(args);
