@@ -134,7 +134,7 @@ function separate(args, types) {
   const given = [];
   for (let i = 0; i < end; i += 1) {
     const takesValue = isKnown(args[i]) && types[args[i].slice("--".length)]?.type === "string";
-    if (!args[i].startsWith("-") || ID.test(args[i])) texts.push(args[i]);
+    if (!/^-./.test(args[i]) || ID.test(args[i])) texts.push(args[i]);
     else if (!takesValue) given.push(args[i]);
     else if (i + 1 < end && !isKnown(args[i + 1])) given.push(`${args[i]}=${args[i += 1]}`);
     else throw new Failure(`${args[i]} needs a value`);

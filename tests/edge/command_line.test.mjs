@@ -107,6 +107,7 @@ test("an option that is mistyped is no operand", async () => {
     [["user", "login", "alice", "-Yes"], "Unknown option '-Y'"],
     [["user", "password", "--Generate"], "Unknown option '--Generate' (did you mean --generate?)"],
     [["session", "end", "s1", "-y"], "Unknown option '-y'"],
+    [["session", "list", "-"], "session list takes no operand"],
     [["session", "list", "--user"], "--user needs a value"],
     [["session", "list", "--user", "--json"], "--user needs a value"],
     [["session", "list", "--user", "--", "alice"], "--user needs a value"],
