@@ -19,6 +19,7 @@ export function skip({ text, isOffline = false }) {
   console.error(notice(text));
 }
 
+/** Prints them again, for a reader of the last lines. */
 export function repeatSkipped() {
   for (const text of skipped) console.error(notice(text));
 }
